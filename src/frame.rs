@@ -1,0 +1,183 @@
+//! Pictures and sound as they travel inside the service: planes, colour description, aspect.
+//!
+//! Every picture is 8-bit 4:2:0 in three planes (I420); feeds convert anything else once, on the way in.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Matrix coefficients (ITU-T H.273, table 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Matrix {
+    Bt601,
+    #[default]
+    Bt709,
+    Bt2020,
+}
+
+/// Sample range (ITU-T H.273, VideoFullRangeFlag).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Range8 {
+    #[default]
+    Limited,
+    Full,
+}
+
+/// Colour primaries (ITU-T H.273, table 2), as far as sports feeds use them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Primaries {
+    #[default]
+    Bt709,
+    Bt601_525,
+    Bt601_625,
+    Bt2020,
+}
+
+/// Transfer characteristics (ITU-T H.273, table 3). BT.601, BT.709 and 8-bit BT.2020 share one curve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Transfer {
+    #[default]
+    Bt709,
+    Srgb,
+    Pq,
+    Hlg,
+}
+
+/// What the numbers in a picture's planes mean. It travels with every picture; nothing assumes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Colour {
+    pub matrix: Matrix,
+    pub range: Range8,
+    pub primaries: Primaries,
+    pub transfer: Transfer,
+}
+
+impl Colour {
+    /// What every canvas is made in: BT.709, limited range.
+    pub const CANVAS: Colour = Colour {
+        matrix: Matrix::Bt709,
+        range: Range8::Limited,
+        primaries: Primaries::Bt709,
+        transfer: Transfer::Bt709,
+    };
+}
+
+/// Memory that holds a picture's three planes (Y, U, V), wherever it came from.
+pub trait PlaneMemory: Send + Sync {
+    /// Bytes of plane `plane` (0 Y, 1 U, 2 V), at least `stride * rows` less the last row's padding.
+    fn plane(&self, plane: usize) -> &[u8];
+}
+
+/// One decoded picture, 8-bit 4:2:0. Cheap to clone: the planes are shared and immutable.
+#[derive(Clone)]
+pub struct Picture {
+    /// Luma size in pixels; both even.
+    pub width: u32,
+    pub height: u32,
+    /// Bytes from one row to the next, per plane.
+    pub strides: [usize; 3],
+    pub colour: Colour,
+    /// Pixel (sample) aspect ratio, width over height.
+    pub pixel_aspect: (u32, u32),
+    memory: Arc<dyn PlaneMemory>,
+}
+
+impl Picture {
+    /// A picture over `memory`. `None` when a plane is too small for its stride and rows, or the size is odd or zero.
+    pub fn new(
+        width: u32,
+        height: u32,
+        strides: [usize; 3],
+        colour: Colour,
+        pixel_aspect: (u32, u32),
+        memory: Arc<dyn PlaneMemory>,
+    ) -> Option<Self> {
+        let picture = Self { width, height, strides, colour, pixel_aspect, memory };
+        let sound = (0..3).all(|p| {
+            let (w, h) = picture.plane_size(p);
+            strides[p] >= w && h > 0 && picture.memory.plane(p).len() >= strides[p] * (h - 1) + w
+        });
+        (width > 0 && height > 0 && width % 2 == 0 && height % 2 == 0 && sound).then_some(picture)
+    }
+
+    /// A tightly packed picture that owns its planes. `None` when a plane's length is not exactly its size.
+    pub fn from_planes(width: u32, height: u32, colour: Colour, planes: [Vec<u8>; 3]) -> Option<Self> {
+        let (w, h) = (width as usize, height as usize);
+        let exact = planes[0].len() == w * h && planes[1].len() == w * h / 4 && planes[2].len() == w * h / 4;
+        if !exact {
+            return None;
+        }
+        Self::new(width, height, [w, w / 2, w / 2], colour, (1, 1), Arc::new(OwnedPlanes(planes)))
+    }
+
+    /// Width and height of plane `plane` in samples.
+    pub fn plane_size(&self, plane: usize) -> (usize, usize) {
+        let (w, h) = (self.width as usize, self.height as usize);
+        if plane == 0 { (w, h) } else { (w / 2, h / 2) }
+    }
+
+    /// Bytes of plane `plane`; row `r` starts at `r * strides[plane]`.
+    pub fn plane(&self, plane: usize) -> &[u8] {
+        self.memory.plane(plane)
+    }
+
+    /// Row `row` of plane `plane`, without padding.
+    pub fn row(&self, plane: usize, row: usize) -> &[u8] {
+        let (w, _) = self.plane_size(plane);
+        let at = row * self.strides[plane];
+        &self.memory.plane(plane)[at..at + w]
+    }
+
+    /// Whether two handles share one picture's memory (the same picture, held for another tick).
+    pub fn same_memory(&self, other: &Picture) -> bool {
+        Arc::ptr_eq(&self.memory, &other.memory)
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Picture({}x{}, {:?})", self.width, self.height, self.colour)
+    }
+}
+
+struct OwnedPlanes([Vec<u8>; 3]);
+
+impl PlaneMemory for OwnedPlanes {
+    fn plane(&self, plane: usize) -> &[u8] {
+        &self.0[plane]
+    }
+}
+
+/// Stereo sound on the grid: interleaved 16-bit samples at 48 kHz, `samples` numbered since the media epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sound {
+    pub samples: Range<u64>,
+    /// `2 * (samples.end - samples.start)` values, left first.
+    pub interleaved: Vec<i16>,
+}
+
+/// One encoded picture: H.264 NAL units with four-byte lengths (ISO/IEC 14496-15, 5.3.3), without AUD, SPS or PPS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessUnit {
+    /// The first grid frame it shows; it is shown until the next access unit's.
+    pub frame: u64,
+    /// Whether it is an IDR picture.
+    pub sync: bool,
+    pub data: bytes::Bytes,
+}
+
+/// One AAC-LC access unit (raw, no ADTS): samples `aac_frame * 1024 ..` since the media epoch, stereo, 48 kHz.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoundUnit {
+    pub aac_frame: u64,
+    pub data: bytes::Bytes,
+}
+
+/// A rectangle in pixels; `x`, `y` is its top left corner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Rect {
+    pub x: u32,
+    pub y: u32,
+    pub width: u32,
+    pub height: u32,
+}

@@ -1,0 +1,21 @@
+//! Quadrille: server-side multiview for live sports.
+//!
+//! A viewer picks up to four live games; one ordinary HLS stream comes back with the pictures on it. `ARCHITECTURE.md`
+//! walks the data through the modules below.
+
+pub mod api;
+pub mod cadence;
+pub mod catalogue;
+pub mod compositor;
+pub mod config;
+pub mod encode;
+pub mod feed;
+pub mod frame;
+pub mod hls;
+pub mod layout;
+pub mod metrics;
+pub mod mosaic;
+pub mod session;
+pub mod store;
+pub mod timeline;
+pub mod usage;

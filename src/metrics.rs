@@ -1,0 +1,103 @@
+//! Every metric of the service, in one place: names, help texts, labels. No session id is ever a label.
+
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+/// Handles to all metrics. Made once by `main` and handed to whoever counts.
+pub struct Metrics {
+    pub registry: Registry,
+    /// Active sessions.
+    pub sessions: IntGauge,
+    /// Running mosaics, by `engine`.
+    pub mosaics: IntGaugeVec,
+    /// Running encoders, by `kind` (render, tile, audio).
+    pub encoders: IntGaugeVec,
+    /// Feeds, by `status` (live, slate, off).
+    pub feeds: IntGaugeVec,
+    /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
+    pub frames: IntCounterVec,
+    /// Segments that were finished later than a segment duration after their last frame was due.
+    pub late_segments: IntCounter,
+    pub bytes_served: IntCounter,
+    /// Refused admissions, by `reason`.
+    pub admission_refused: IntCounterVec,
+    /// Seconds to draw all canvases of one mosaic at one tick.
+    pub compose_seconds: Histogram,
+    /// Seconds to encode one picture, by `rendition`.
+    pub encode_seconds: prometheus::HistogramVec,
+    /// Seconds from the instant a segment's last frame was due until the segment could be served.
+    pub publish_lag_seconds: Histogram,
+    /// Session seconds booked into the store.
+    pub booked_seconds: IntCounter,
+    /// Bookings that the store refused (a full disk); they are kept and tried again.
+    pub booking_failures: IntCounter,
+}
+
+impl Metrics {
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let r = Registry::new_custom(Some("quadrille".into()), None)?;
+        let millis = |name: &str, help: &str| {
+            HistogramOpts::new(name, help)
+                .buckets(vec![0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.024, 0.033, 0.05, 0.1, 0.25, 1.0])
+        };
+        let m = Self {
+            sessions: IntGauge::new("sessions", "Active sessions")?,
+            mosaics: IntGaugeVec::new(Opts::new("mosaics", "Running mosaics"), &["engine"])?,
+            encoders: IntGaugeVec::new(Opts::new("encoders", "Running encoders"), &["kind"])?,
+            feeds: IntGaugeVec::new(Opts::new("feeds", "Feeds by status"), &["status"])?,
+            frames: IntCounterVec::new(Opts::new("frames_total", "Feed frames by outcome at their tick"), &["outcome"])?,
+            late_segments: IntCounter::new("late_segments_total", "Segments finished over a segment duration late")?,
+            bytes_served: IntCounter::new("bytes_served_total", "Bytes of playlists and media served")?,
+            admission_refused: IntCounterVec::new(
+                Opts::new("admission_refused_total", "Refused admissions by reason"),
+                &["reason"],
+            )?,
+            compose_seconds: Histogram::with_opts(millis("compose_seconds", "Time to draw one mosaic's canvases"))?,
+            encode_seconds: prometheus::HistogramVec::new(
+                millis("encode_seconds", "Time to encode one picture"),
+                &["rendition"],
+            )?,
+            publish_lag_seconds: Histogram::with_opts(
+                HistogramOpts::new("publish_lag_seconds", "From a segment's last instant until it can be served")
+                    .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2]),
+            )?,
+            booked_seconds: IntCounter::new("booked_seconds_total", "Session seconds booked")?,
+            booking_failures: IntCounter::new("booking_failures_total", "Bookings refused by the store and kept")?,
+            registry: r,
+        };
+        let collectors: Vec<Box<dyn prometheus::core::Collector>> = vec![
+            Box::new(m.sessions.clone()),
+            Box::new(m.mosaics.clone()),
+            Box::new(m.encoders.clone()),
+            Box::new(m.feeds.clone()),
+            Box::new(m.frames.clone()),
+            Box::new(m.late_segments.clone()),
+            Box::new(m.bytes_served.clone()),
+            Box::new(m.admission_refused.clone()),
+            Box::new(m.compose_seconds.clone()),
+            Box::new(m.encode_seconds.clone()),
+            Box::new(m.publish_lag_seconds.clone()),
+            Box::new(m.booked_seconds.clone()),
+            Box::new(m.booking_failures.clone()),
+        ];
+        for c in collectors {
+            m.registry.register(c)?;
+        }
+        // A label value that has not happened yet must still be scraped as 0.
+        for engine in ["render", "stitch"] {
+            m.mosaics.with_label_values(&[engine]).set(0);
+        }
+        for kind in ["render", "tile", "audio"] {
+            m.encoders.with_label_values(&[kind]).set(0);
+        }
+        for status in ["live", "slate", "off"] {
+            m.feeds.with_label_values(&[status]).set(0);
+        }
+        for outcome in ["on_time", "held", "dropped", "late"] {
+            m.frames.with_label_values(&[outcome]).inc_by(0);
+        }
+        m.admission_refused.with_label_values(&["capacity"]).inc_by(0);
+        Ok(m)
+    }
+}
