@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::mosaic::GameKey;
 use crate::timeline::SegmentNumber;
 
 /// How a game's feed is right now.
@@ -123,9 +124,9 @@ pub trait GameCatalogue: Send + Sync {
     /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
     fn thumbnail(&self, element: &str) -> Option<Bytes>;
 
-    /// Init segment of the sound of the game whose opaque, unguessable path element is `element` (the one in playlists).
-    fn sound_init(&self, element: &str) -> Option<Bytes>;
+    /// Init segment of a game's sound; `None` where there is no such game.
+    fn sound_init(&self, game: &GameKey) -> Option<Bytes>;
 
-    /// Segment `segment` of that sound, if it is in the window.
-    fn sound_segment(&self, element: &str, segment: SegmentNumber) -> Option<Bytes>;
+    /// Segment `segment` of a game's sound, if it is in the window.
+    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes>;
 }

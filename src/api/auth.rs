@@ -1,0 +1,2 @@
+//! Keys: who asks, and what they may do.
+
