@@ -16,7 +16,7 @@ use super::contract::{
 };
 use super::keys::{game_key, thumbnail_element};
 use super::sound::{SoundSettings, SoundTrack};
-use crate::config::SourceUri;
+use crate::config::{self, SourceUri};
 use crate::feed::{Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::hls::cmaf;
@@ -31,17 +31,6 @@ const START_MARGIN_SEGMENTS: u64 = 1;
 
 /// Removed games whose slate is kept for the mosaics that still show them; past that the oldest slots go dark.
 const REMOVED_KEPT: usize = 64;
-
-/// A game of the configuration file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedGame {
-    pub id: String,
-    pub title: String,
-    pub sources: Vec<SourceUri>,
-    /// Who may show it; everybody when empty.
-    pub tenants: Vec<String>,
-    pub labels: BTreeMap<String, String>,
-}
 
 /// What the catalogue works with.
 pub struct CatalogueSettings {
@@ -119,7 +108,7 @@ pub enum OpenError {
 
 impl Catalogue {
     /// Starts the feeds of `shared` and of every game that operators registered.
-    pub async fn open(mut settings: CatalogueSettings, shared: Vec<SharedGame>) -> Result<Arc<Self>, OpenError> {
+    pub async fn open(mut settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
         let placeholder = SoundSettings { finished: settings.sound.finished.clone(), ..settings.sound };
         let sound = Arc::new(std::mem::replace(&mut settings.sound, placeholder));
         let pace = if sound.lockstep { Pace::Lockstep } else { Pace::Realtime };
@@ -135,9 +124,9 @@ impl Catalogue {
             last_frame: AtomicU64::new(first),
         });
         for game in shared {
-            let sources = game.sources.iter().map(|s| s.to_string()).collect();
+            let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
             let spec = GameSpec { id: game.id, title: game.title, sources, labels: game.labels };
-            catalogue.run(spec, game.sources, None, game.tenants, None);
+            catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), None);
         }
         for row in rows {
             let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
@@ -165,7 +154,7 @@ impl Catalogue {
             FeedSpec {
                 key: key.clone(),
                 title: spec.title.clone(),
-                sources: sources.into_iter().map(SourceUri::into_url).collect(),
+                sources: sources.iter().map(|s| s.url().clone()).collect(),
             },
             self.sound.grid,
             self.settings.clock.clone(),

@@ -8,5 +8,5 @@ mod sound;
 pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
-pub use games::{Catalogue, CatalogueSettings, SharedGame};
+pub use games::{Catalogue, CatalogueSettings, OpenError};
 pub use sound::{SoundSettings, SoundTrack};

@@ -36,7 +36,9 @@ pub struct EncodingShared {
     pub window_segments: usize,
     /// Wait for room in an encoder's queue rather than drop (clocks that are cranked, nobody watching live).
     pub lockstep: bool,
-    /// Processor seconds per picture, by rendition, as a running average.
+    /// Processor seconds to draw one mosaic's canvases, as the trial said.
+    compose_cost: f64,
+    /// Processor seconds to encode one picture, by rendition, as a running average.
     costs: Mutex<HashMap<String, f64>>,
 }
 
@@ -47,14 +49,16 @@ impl EncodingShared {
         finished: watch::Sender<u64>,
         window_segments: usize,
         lockstep: bool,
+        compose_cost: f64,
     ) -> Self {
-        Self { clock, metrics, finished, window_segments, lockstep, costs: Mutex::default() }
+        Self { clock, metrics, finished, window_segments, lockstep, compose_cost, costs: Mutex::default() }
     }
 
-    /// Processor seconds to encode one picture of each of `renditions`, if all have been measured.
-    pub fn cost_per_mosaic<'a>(&self, renditions: impl Iterator<Item = &'a str>) -> Option<f64> {
+    /// Processor seconds that one mosaic takes per frame, drawn and encoded in each of `renditions`, if all were measured.
+    pub fn cost_per_frame<'a>(&self, renditions: impl Iterator<Item = &'a str>) -> Option<f64> {
         let costs = self.costs.lock();
-        renditions.map(|name| costs.get(name).copied()).sum()
+        let encode: Option<f64> = renditions.map(|name| costs.get(name).copied()).sum();
+        encode.map(|encode| encode + self.compose_cost)
     }
 
     fn measured(&self, rendition: &str, seconds: f64) {

@@ -46,6 +46,6 @@ pub trait Engine: Send + Sync {
     /// SPS and PPS of a rendition, the same for all mosaics.
     fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets>;
 
-    /// Core-seconds that one mosaic costs per second of output, as measured on what runs; `None` before anything ran.
-    fn measured_cost(&self) -> Option<f64>;
+    /// Processor seconds that one mosaic takes per frame, as measured on what runs; `None` before anything ran.
+    fn cost_per_frame(&self) -> Option<f64>;
 }

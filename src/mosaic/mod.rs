@@ -11,7 +11,7 @@ mod render;
 mod ticker;
 mod trial;
 
-pub use admission::{Admission, Budget};
+pub use admission::{Admission, Budget, process_cpu_time};
 pub use contract::{
     AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
 };

@@ -175,12 +175,12 @@ impl MosaicRegistry {
         }
         self.count(&mosaics);
         drop(mosaics);
-        let cost = self.engines.first().and_then(|e| e.measured_cost());
+        let cost = self.engines.first().and_then(|e| e.cost_per_frame());
         let mut admission = self.admission.lock();
         admission.1.sample(now, process_cpu_time());
         let fps = self.settings.grid.fps();
-        if let Some(per_picture) = cost {
-            admission.0.measured(per_picture * f64::from(fps.num()) / f64::from(fps.den()));
+        if let Some(per_frame) = cost {
+            admission.0.measured(per_frame * f64::from(fps.num()) / f64::from(fps.den()));
         }
     }
 

@@ -211,7 +211,7 @@ impl Engine for RenderEngine {
         self.parameter_sets.get(rendition)
     }
 
-    fn measured_cost(&self) -> Option<f64> {
-        self.settings.shared.cost_per_mosaic(self.settings.renditions.iter().map(|r| r.name.as_str()))
+    fn cost_per_frame(&self) -> Option<f64> {
+        self.settings.shared.cost_per_frame(self.settings.renditions.iter().map(|r| r.name.as_str()))
     }
 }

@@ -64,6 +64,11 @@ impl Ticker {
         self.next.load(Ordering::Acquire)
     }
 
+    /// [`Ticker::position`], for those who outlive a borrow.
+    pub fn watch(&self) -> Arc<AtomicU64> {
+        self.next.clone()
+    }
+
     pub fn stop(&mut self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take()
