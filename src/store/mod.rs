@@ -4,8 +4,10 @@
 //! A store that fails (a full disk, say) never stops serving: errors come back typed, callers keep what they wanted
 //! written and try again, and [`Store::healthy`] tells the readiness page.
 
+mod codec;
 mod rows;
 mod sqlite;
+mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
