@@ -123,8 +123,8 @@ impl Store for SqliteStore {
         Box::pin(async move { Ok(self.submit(command).await? > 0) })
     }
 
-    fn write_session(&self, write: SessionWrite) -> Pending<'_, ()> {
-        Box::pin(async move { self.submit(Command::Session(Box::new(write))).await.map(drop) })
+    fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::Sessions(writes)).await.map(drop) })
     }
 
     fn active_sessions(&self) -> Pending<'_, Vec<SessionRow>> {

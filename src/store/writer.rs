@@ -15,7 +15,7 @@ const BATCH: usize = 256;
 
 /// What the writer is asked to do.
 pub(super) enum Command {
-    Session(Box<SessionWrite>),
+    Sessions(Vec<SessionWrite>),
     AddGame(GameRow),
     ReplaceGame(GameRow),
     RemoveGame { tenant: String, id: String },
@@ -118,11 +118,14 @@ async fn transaction(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<
 
 fn statements(command: &Command) -> Result<Vec<Statement>, StoreError> {
     Ok(match command {
-        Command::Session(write) => {
-            let mut all = vec![put_session(&write.session)?];
-            all.extend(write.idempotency.iter().map(|key| put_idempotency(&write.session.tenant, key)));
-            for line in &write.lines {
-                all.push(put_line(line)?);
+        Command::Sessions(writes) => {
+            let mut all = Vec::with_capacity(writes.len() * 2);
+            for write in writes {
+                all.push(put_session(&write.session)?);
+                all.extend(write.idempotency.iter().map(|key| put_idempotency(&write.session.tenant, key)));
+                for line in &write.lines {
+                    all.push(put_line(line)?);
+                }
             }
             all
         }
