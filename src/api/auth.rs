@@ -34,7 +34,10 @@ impl Keys {
     /// Whose key `presented` is.
     pub fn caller(&self, presented: &str) -> Result<Caller, Problem> {
         let KeyHolder { tenant, role } = self.0.find(presented).ok_or_else(|| {
-            unauthorized("The key is not known.", HeaderValue::from_static(r#"Bearer realm="quadrille", error="invalid_token""#))
+            unauthorized(
+                "The key is not known.",
+                HeaderValue::from_static(r#"Bearer realm="quadrille", error="invalid_token""#),
+            )
         })?;
         Ok(Caller { tenant: Arc::clone(tenant), role: *role })
     }

@@ -91,7 +91,9 @@ fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, Problem> {
     };
     if let Some(unknown) = object.keys().find(|k| !T::FIELDS.contains(&k.as_str())) {
         let detail = format!("There is no field {unknown:?}; the fields are {}.", T::FIELDS.join(", "));
-        return Err(Problem::new(Code::FieldUnknown, detail).with("field", unknown.as_str()).with("allowed", T::FIELDS));
+        return Err(Problem::new(Code::FieldUnknown, detail)
+            .with("field", unknown.as_str())
+            .with("allowed", T::FIELDS));
     }
     let path = if path == "." { "" } else { &path };
     Err(Problem::field(path, sentence(&without_position(&error.to_string()))))

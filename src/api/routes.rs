@@ -31,13 +31,7 @@ impl Table {
     }
 
     /// A route whose last element is taken apart by its handler: `{n}.m4s` is matched as `{file}`.
-    fn add_as<H, T>(
-        mut self,
-        method: &'static str,
-        described: &'static str,
-        pattern: &'static str,
-        handler: H,
-    ) -> Self
+    fn add_as<H, T>(mut self, method: &'static str, described: &'static str, pattern: &'static str, handler: H) -> Self
     where
         H: Handler<T, Arc<App>>,
         T: 'static,
@@ -152,8 +146,7 @@ mod tests {
                 described.insert((method.clone(), path.clone()));
             }
         }
-        let routed: BTreeSet<_> =
-            table().described.into_iter().map(|(m, p)| (m.to_owned(), p.to_owned())).collect();
+        let routed: BTreeSet<_> = table().described.into_iter().map(|(m, p)| (m.to_owned(), p.to_owned())).collect();
         assert_eq!(described, routed);
     }
 }

@@ -194,11 +194,7 @@ pub async fn change(
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
-pub async fn end(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Named(id): Named<String>,
-) -> Result<StatusCode, Problem> {
+pub async fn end(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<StatusCode, Problem> {
     app.sessions.end(&caller.tenant, &id, EndedBy::Device).await?;
     Ok(StatusCode::NO_CONTENT)
 }
