@@ -4,8 +4,12 @@
 //! A store that fails (a full disk, say) never stops serving: errors come back typed, callers keep what they wanted
 //! written and try again, and [`Store::healthy`] tells the readiness page.
 
+mod codec;
 mod rows;
 mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
+mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -55,10 +59,10 @@ pub trait Store: Send + Sync {
     /// Removes a game; false when there is none.
     fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool>;
 
-    /// Writes one session's row, its meter lines and, at its creation, its idempotency key, all or nothing. Returns when it
-    /// is on the disk. Concurrent calls share one commit. A row older than the one kept ([`SessionRow::version`]) is dropped
-    /// silently, and a meter line never shrinks, so replays are harmless.
-    fn write_session(&self, write: SessionWrite) -> Pending<'_, ()>;
+    /// Writes sessions' rows, their meter lines and, at their creation, their idempotency keys, all or nothing. Returns when
+    /// they are on the disk. Concurrent calls share one commit. A row older than the one kept ([`SessionRow::version`]) is
+    /// dropped silently, and a meter line never shrinks, so replays are harmless.
+    fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()>;
 
     /// Sessions that have not ended.
     fn active_sessions(&self) -> Pending<'_, Vec<SessionRow>>;
