@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
@@ -91,7 +91,9 @@ fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, Problem> {
     };
     if let Some(unknown) = object.keys().find(|k| !T::FIELDS.contains(&k.as_str())) {
         let detail = format!("There is no field {unknown:?}; the fields are {}.", T::FIELDS.join(", "));
-        return Err(Problem::new(Code::FieldUnknown, detail).with("field", unknown.as_str()).with("allowed", T::FIELDS));
+        return Err(Problem::new(Code::FieldUnknown, detail)
+            .with("field", unknown.as_str())
+            .with("allowed", T::FIELDS));
     }
     let path = if path == "." { "" } else { &path };
     Err(Problem::field(path, sentence(&without_position(&error.to_string()))))
@@ -124,6 +126,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
                 Err(Problem::new(Code::ParameterInvalid, sentence(&e.body_text())))
             }
             Err(e) => Err(Problem::new(Code::ParameterInvalid, sentence(&e.body_text()))),
+        }
+    }
+}
+
+/// The parts of a path that its route names. A path that cannot be read (`%FF`) names nothing: `404`.
+pub struct Named<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(_) => Err(Problem::new(Code::NotFound, "There is nothing with such a name.")),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::App;
 use super::auth::Caller;
 use super::base::Base;
+use super::extract::Named;
 use super::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{AudioTrack, GameStatus, GameView};
 
@@ -46,15 +47,15 @@ pub async fn list(State(app): State<Arc<App>>, caller: Caller, base: Base) -> Js
 }
 
 /// A small picture of a game as it is now. Its URL is in `GET /v1/games` and cannot be guessed.
-#[utoipa::path(get, path = "/v1/media/thumb/{file}", tag = "playback",
-    params(("file" = String, Path, description = "Opaque, ends in `.jpg`")),
+#[utoipa::path(get, path = "/v1/media/thumb/{thumbnail}.jpg", tag = "playback",
+    params(("thumbnail" = String, Path, description = "Opaque")),
     responses(
         (status = 200, description = "The picture", content_type = "image/jpeg"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn thumbnail(
     State(app): State<Arc<App>>,
-    Path(file): Path<String>,
+    Named(file): Named<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let missing = || Problem::new(Code::NotFound, "There is no such thumbnail, or none yet.");

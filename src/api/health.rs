@@ -24,11 +24,7 @@ impl Readiness {
         Self::default()
     }
 
-    pub fn check(
-        mut self,
-        name: &'static str,
-        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn check(mut self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
         self.0.push((name, Box::new(check)));
         self
     }

@@ -34,6 +34,7 @@ impl From<SessionError> for Problem {
                 Problem::new(Code::IdempotencyConflict, detail).with("parameter", "Idempotency-Key")
             }
             E::RenditionUnknown { .. } => Problem::new(Code::RenditionUnknown, detail),
+            E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
             E::NotReady { retry_after_s } => Problem::new(Code::NotReady, detail).retry_after_s(retry_after_s),
             E::Store(cause) => store_unavailable(&cause),
         }
