@@ -119,7 +119,7 @@ fn one(settings: &TickerSettings, frame: FrameNumber, due: FrameNumber) {
     if jobs.is_empty() {
         return;
     }
-    let dropped = settings.compositor.submit(jobs);
+    let dropped = settings.compositor.submit(jobs).len();
     if dropped > 0 {
         settings.metrics.frames.with_label_values(&["dropped"]).inc_by(dropped as u64);
         settings.registry.late();
