@@ -57,7 +57,7 @@ function renditionChooser(viewer: Viewer): HTMLElement {
     if (select.value !== String(state.rendition)) select.value = String(state.rendition);
     attribute(select, "disabled", state.renditions.length === 0);
   });
-  return h("div", { class: "rendition" }, h("label", { for: "rendition" }, "Quality"), select);
+  return h("div", { class: "quality" }, h("label", { for: "rendition" }, "Quality"), select);
 }
 
 function fullScreenButton(screen: HTMLElement): HTMLButtonElement {
