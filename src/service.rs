@@ -164,7 +164,7 @@ impl Service {
             layouts,
             reports: Reports::new(store.clone()),
             keys: Keys::new(Keyring::new(&config.tenants)),
-            metrics,
+            metrics: metrics.clone(),
             clock: options.clock.clone(),
             readiness: makers.readiness(&ticker, &draining),
             engines: vec![EngineKind::Render],

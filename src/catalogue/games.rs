@@ -297,7 +297,7 @@ impl Catalogue {
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }
-            games.removed.push((game.key.clone(), gone));
+            games.removed.extend(gone.map(|picture| (game.key.clone(), picture)));
         }
         self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
         stop_aside(game.feed.clone());

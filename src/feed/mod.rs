@@ -29,6 +29,7 @@ use url::Url;
 use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
+pub use slate::draw as slate;
 use intake::Intake;
 use supervisor::{Report, Supervisor};
 
@@ -216,7 +217,7 @@ impl Feed {
             intake.end();
             *finished.0.lock() = true;
         }
-        let slate = slate::draw(&spec.title).unwrap_or_else(black);
+        let slate = slate::draw(&spec.title, slate::RECONNECTING).unwrap_or_else(black);
         Arc::new(Feed { spec, grid, clock, slate, intake, report, ticks: Mutex::default(), finished })
     }
 

@@ -3,12 +3,15 @@
 use super::pen::Stencil;
 use crate::frame::{Colour, Picture};
 
+/// The note of a feed without a picture.
+pub const RECONNECTING: &str = "Signal lost – reconnecting";
+
 const WIDTH: usize = 1280;
 const HEIGHT: usize = 720;
 
-/// A slate with the game's title, 1280x720, in the canvas's colour. Dark blue, lighter towards the middle, the title between
+/// A slate with the game's title and a `note` under it, 1280x720, in the canvas's colour. Dark blue, lighter towards the middle, the title between
 /// two thin lines.
-pub(super) fn draw(title: &str) -> Option<Picture> {
+pub fn draw(title: &str, note: &str) -> Option<Picture> {
     let mut luma = vec![0u8; WIDTH * HEIGHT];
     for (y, row) in luma.chunks_exact_mut(WIDTH).enumerate() {
         for (x, pixel) in row.iter_mut().enumerate() {
@@ -16,7 +19,7 @@ pub(super) fn draw(title: &str) -> Option<Picture> {
         }
     }
     let title = Stencil::text(title, 84.0, WIDTH - 160);
-    let note = Stencil::text("Signal lost – reconnecting", 34.0, WIDTH - 160);
+    let note = Stencil::text(note, 34.0, WIDTH - 160);
     title.blend(&mut luma, WIDTH, (WIDTH - title.width) / 2, 290, 226);
     note.blend(&mut luma, WIDTH, (WIDTH - note.width) / 2, 408, 140);
     let mut blue = vec![138u8; WIDTH * HEIGHT / 4];
@@ -49,6 +52,7 @@ mod tests {
 
     #[test]
     fn a_slate_shows_its_title_and_stays_in_range() {
+        let draw = |title| draw(title, RECONNECTING);
         let named = draw("Knicks at Celtics").unwrap();
         let other = draw("A very long title that cannot possibly fit into one line of a slate of this width").unwrap();
         assert_eq!((named.width, named.height, named.colour), (1280, 720, Colour::CANVAS));

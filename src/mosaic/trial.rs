@@ -112,7 +112,9 @@ fn draw(
             let _ = give.send(pictures);
         }),
     };
-    compositor.submit(vec![job]);
+    if !compositor.submit(vec![job]).is_empty() {
+        return Err(TrialError::Picture);
+    }
     take.recv_timeout(PATIENCE).map_err(|_| TrialError::Compositor(PATIENCE))
 }
 
