@@ -1,3 +1,5 @@
 //! The integration tests: one binary, one file per area.
 
 mod house;
+mod support;
+mod viewing;
