@@ -1,6 +1,6 @@
 //! What happens to sessions by themselves: they go idle, their seconds are booked, their mosaics are kept alive.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -70,7 +70,7 @@ impl Sessions {
     pub(super) fn keep_wanted(&self) {
         let now_ms = self.now_ms();
         let oldest = self.segment_at(now_ms).saturating_sub(self.settings.window_segments as u64);
-        let mut wanted: HashMap<Arc<str>, (Wanted, Vec<Arc<Entry>>)> = HashMap::new();
+        let mut wanted: BTreeMap<Arc<str>, (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
         for entry in self.entries() {
             let session = entry.session.lock();
             if !session.state.is_active() {

@@ -14,6 +14,8 @@ mod state;
 mod view;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use error::SessionError;

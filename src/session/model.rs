@@ -211,13 +211,15 @@ impl Session {
         self.splices.mosaics_since(0)
     }
 
-    /// What a media playlist lists at `now_ms`; `finished` are the finished segments of [`Session::mosaics`]. Empty when
-    /// there is nothing yet. Listing a segment runs the meter and fixes what a change can no longer touch.
+    /// What a media playlist lists at `now_ms`, of segments that `to_be_had` says are there: `finished` are the finished
+    /// segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and fixes what a
+    /// change can no longer touch.
     pub(super) fn list(
         &mut self,
         now_ms: i64,
         window_segments: usize,
         finished: &[(Arc<str>, Option<RangeInclusive<SegmentNumber>>)],
+        to_be_had: impl Fn(SegmentNumber) -> bool,
         terms: MeterTerms,
     ) -> Result<Listing, SessionError> {
         self.step(Trigger::Polled)?;
@@ -226,12 +228,14 @@ impl Session {
         }
         self.last_seen_ms = self.last_seen_ms.max(now_ms);
         let range = |mosaic: &str| finished.iter().find(|(id, _)| &**id == mosaic).and_then(|(_, range)| range.clone());
-        let listing = self.splices.listed(self.last_listed(), window_segments, range);
-        if let (Some((first, _)), Some((last, _))) = (listing.first(), listing.last()) {
+        let mut listing = self.splices.listed(self.last_listed(), window_segments, range);
+        let all = listing.first().map(|(n, _)| *n).zip(listing.last().map(|(n, _)| *n));
+        listing.retain(|(n, _)| to_be_had(*n));
+        if let Some((first, last)) = all.filter(|_| !listing.is_empty()) {
             self.step(Trigger::Listed)?;
-            self.listed = Some(*first..=*last);
-            self.splices.prune(*first);
-            let kept = self.splices.mosaics_since(*first);
+            self.listed = Some(first..=last);
+            self.splices.prune(first);
+            let kept = self.splices.mosaics_since(first);
             self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
             self.meter.listed(now_ms, terms);
         }

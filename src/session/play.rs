@@ -119,13 +119,11 @@ impl Sessions {
         let finished: Vec<_> =
             mosaics.into_iter().map(|id| (id.clone(), self.mosaics.segments(&MosaicId(id)))).collect();
         let sounds = sound.and_then(|key| self.games.sound_segments(key));
+        let has_sound = |n| sound.is_none() || sounds.as_ref().is_some_and(|range| range.contains(&n));
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut session = entry.session.lock();
-        let mut listing = session.list(now_ms, self.settings.window_segments, &finished, terms)?;
+        let listing = session.list(now_ms, self.settings.window_segments, &finished, has_sound, terms)?;
         let ended = matches!(session.state, State::Ended(_));
-        if sound.is_some() && !ended {
-            listing.retain(|(n, _)| sounds.as_ref().is_some_and(|range| range.contains(n)));
-        }
         let map_mosaic = session.map_mosaic().clone();
         Ok((ended || !listing.is_empty()).then_some((listing, ended, map_mosaic)))
     }
