@@ -2,36 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 /// Patterns of `test://PATTERN`.
-pub const TEST_PATTERNS: [&str; 22] = [
-    "ball",
-    "smpte",
-    "snow",
-    "zone-plate",
-    "pinwheel",
-    "spokes",
-    "gradient",
-    "bar",
-    "blink",
-    "circular",
-    "colors",
-    "black",
-    "white",
-    "red",
-    "green",
-    "blue",
-    "checkers-1",
-    "checkers-2",
-    "checkers-4",
-    "checkers-8",
-    "smpte75",
-    "chroma-zone-plate",
-];
+pub const TEST_PATTERNS: [&str; 6] = ["ball", "smpte", "snow", "zone-plate", "pinwheel", "black"];
 
 /// How a source is taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +25,8 @@ pub enum SourceKind {
     /// MPEG-TS in RTP (RFC 2250).
     Rtp,
     Rtmp,
-    /// A synthetic picture and tone. Query: `tone` (Hz), `label`, `fps`, `size` (`1280x720`), `flash=1`.
+    /// A synthetic picture and tone. Query: `fps`, `size` (`1280x720`), `tone` (Hz), `label`, `flash=1` (a flash and a beep
+    /// every second), `barcode=1` (the frame's number in blocks).
     Test,
 }
 
@@ -81,7 +60,7 @@ pub enum SourceError {
     SrtMode(String),
     #[error("there is no test pattern {0:?}; there are {patterns}", patterns = TEST_PATTERNS.join(", "))]
     Pattern(String),
-    #[error("a test source has no parameter {0:?}; it has tone, label, fps, size and flash")]
+    #[error("a test source has no parameter {0:?}; it has fps, size, tone, label, flash and barcode")]
     TestKey(String),
     #[error("the parameter {key}={value} of a test source is not allowed; {allowed}")]
     TestValue { key: String, value: String, allowed: &'static str },
@@ -215,16 +194,16 @@ fn check_test(url: &Url) -> Result<SourceKind, SourceError> {
     }
     for (key, value) in url.query_pairs() {
         let allowed = match key.as_ref() {
-            "tone" if value.parse::<u32>().is_ok_and(|hz| hz == 0 || (20..=20_000).contains(&hz)) => continue,
-            "tone" => "20 to 20000 Hz are, and 0 for silence",
+            "tone" if value.parse::<u32>().is_ok_and(|hz| hz <= 24_000) => continue,
+            "tone" => "0 (silence) to 24000 Hz are",
             "label" if value.chars().count() <= 64 && !value.chars().any(char::is_control) => continue,
             "label" => "up to 64 characters are",
             "fps" if is_source_rate(&value) => continue,
             "fps" => "1 to 120 is, or a fraction such as 30000/1001",
             "size" if is_size(&value) => continue,
-            "size" => "WIDTHxHEIGHT is, both even, 16 to 3840",
-            "flash" if matches!(value.as_ref(), "0" | "1") => continue,
-            "flash" => "0 and 1 are",
+            "size" => "WIDTHxHEIGHT is, both even, 64x36 to 3840x2160",
+            "flash" | "barcode" if matches!(value.as_ref(), "0" | "1") => continue,
+            "flash" | "barcode" => "0 and 1 are",
             _ => return Err(SourceError::TestKey(key.into_owned())),
         };
         return Err(SourceError::TestValue { key: key.into_owned(), value: value.into_owned(), allowed });
@@ -240,8 +219,8 @@ fn is_source_rate(text: &str) -> bool {
 }
 
 fn is_size(text: &str) -> bool {
-    let side = |t: &str| t.parse::<u32>().is_ok_and(|v| v % 2 == 0 && (16..=3840).contains(&v));
-    text.split_once('x').is_some_and(|(width, height)| side(width) && side(height))
+    let side = |t: &str, range: RangeInclusive<u32>| t.parse::<u32>().is_ok_and(|v| v % 2 == 0 && range.contains(&v));
+    text.split_once('x').is_some_and(|(width, height)| side(width, 64..=3840) && side(height, 36..=2160))
 }
 
 impl fmt::Display for SourceUri {
@@ -293,7 +272,10 @@ mod tests {
             ("rtp://127.0.0.1:5004", SourceKind::Rtp),
             ("rtmp://origin.example/live/stream", SourceKind::Rtmp),
             ("test://ball", SourceKind::Test),
-            ("test://smpte?tone=440&label=Hawks%20at%20Ravens&fps=30000/1001&size=960x540&flash=1", SourceKind::Test),
+            (
+                "test://smpte?tone=440&label=Hawks%20at%20Ravens&fps=30000/1001&size=960x540&flash=1&barcode=1",
+                SourceKind::Test,
+            ),
         ];
         for (text, kind) in cases {
             assert_eq!(source(text).kind(), kind, "{text}");
@@ -325,8 +307,8 @@ mod tests {
             ("rtmp://host/live", "APPLICATION/STREAM"),
             ("test://football", "there are ball, smpte"),
             ("test://ball/2", "ball/2"),
-            ("test://ball?volume=3", "tone, label"),
-            ("test://ball?tone=99999", "20 to 20000"),
+            ("test://ball?volume=3", "tone, label, flash and barcode"),
+            ("test://ball?tone=99999", "to 24000 Hz"),
             ("test://ball?size=961x540", "both even"),
             ("test://ball?fps=0", "1 to 120"),
             ("test://ball?fps=1/0", "1 to 120"),
