@@ -36,21 +36,23 @@ Object.defineProperty(window, "quadrille", {
   },
 });
 
-async function connect(key: string): Promise<void> {
-  // A key that was refused is not kept, nor is it left in the address bar once it is kept.
-  if (await viewer.connect(key)) rememberKey(key);
-}
+let key = keyAtStart(location.search);
+const useKey = (entered: string) => {
+  key = entered;
+  void viewer.connect(key);
+};
+// Only a key that was accepted is kept, and only one that is kept leaves the address bar.
+let kept = "";
+viewer.onChange(({ connection }) => {
+  if (connection !== "ready" || kept === key) return;
+  kept = key;
+  rememberKey(key);
+});
 
 function retry(): void {
-  if (viewer.state.connection !== "ready") void connect(lastKey);
-  else void viewer.watch();
+  if (viewer.state.connection === "ready") viewer.retry();
+  else useKey(key);
 }
-
-let lastKey = keyAtStart(location.search);
-const useKey = (key: string) => {
-  lastKey = key;
-  void connect(key);
-};
 
 const screen = stage(viewer, video);
 const main = h(
@@ -65,11 +67,11 @@ const main = h(
   h("div", { class: "right" }, gameList(viewer), statsPanel(viewer)),
 );
 const app = document.getElementById("app") ?? document.body;
-app.append(header(viewer, lastKey, useKey), notice(viewer, retry), main, announcer(viewer));
+app.append(header(viewer, key, useKey), notice(viewer, retry), main, announcer(viewer));
 
 window.addEventListener("pagehide", () => viewer.abandon());
 if (!Player.supported()) {
   app.prepend(h("p", { class: "noscript" }, "This browser can not play the stream on this page (no Media Source Extensions). Its address plays in any HLS player."));
 }
 viewer.run();
-void connect(lastKey);
+void viewer.connect(key);

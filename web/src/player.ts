@@ -24,6 +24,8 @@ export interface Sample {
   /** From the instant a picture shows to its showing here, by this computer's clock, in seconds. */
   glass_to_glass_s: number | null;
   buffer_s: number;
+  /** Paused by the browser or the system: the page itself never pauses. */
+  paused: boolean;
   rendition: string | null;
   rendition_bitrate_bps: number | null;
   /** The grid's number of the segment on the screen. */
@@ -132,6 +134,13 @@ export class Player {
     if (this.hls) this.hls.nextLevel = index;
   }
 
+  /** Goes back to the live edge and plays, after a pause that the system or a headset made. */
+  goLive(): void {
+    const position = this.hls?.liveSyncPosition ?? null;
+    if (position !== null) this.video.currentTime = position;
+    void this.play();
+  }
+
   resetGaps(): void {
     this.gaps.reset();
   }
@@ -147,6 +156,7 @@ export class Player {
       latency_to_edge_s: hls && hls.latency > 0 ? hls.latency : null,
       glass_to_glass_s: date === undefined ? null : (wallMs - date) / 1000,
       buffer_s: Math.max(0, end - video.currentTime),
+      paused: video.paused,
       rendition: level ? `${level.width}×${level.height}` : null,
       rendition_bitrate_bps: level?.bitrate ?? null,
       segment: this.segment,

@@ -80,6 +80,8 @@ export class Viewer {
   private timeline = new ScreenTimeline();
   private changing = false;
   private watchAttempt = 0;
+  /** What a change that was refused wished for. */
+  private refusedPicks: Picks | null = null;
   private listeners: ((state: ViewerState) => void)[] = [];
   private scheduled = false;
 
@@ -192,8 +194,19 @@ export class Viewer {
     this.set({ rendition: index });
   }
 
+  goLive(): void {
+    this.player?.goLive();
+  }
+
   dismissProblem(): void {
     this.set({ problem: null });
+  }
+
+  /** Asks again for what was refused: the change of a session that plays, else the session itself. */
+  retry(): void {
+    this.set({ problem: null });
+    if (this.tagged === null) void this.watch();
+    else if (this.refusedPicks !== null) this.want(this.refusedPicks);
   }
 
   private want(picks: Picks): void {
@@ -323,6 +336,7 @@ export class Viewer {
   /** A change was refused: the session is what it was, so the wish becomes that again. */
   private refused(tagged: Tagged, error: unknown): void {
     const { session } = tagged;
+    this.refusedPicks = this.state.picks;
     this.set({
       picks: { layout: session.layout, games: session.games },
       audio: session.audio ?? this.state.audio,
@@ -436,9 +450,10 @@ export class Viewer {
   }
 
   private unconnected(error: unknown): void {
-    const problem = this.explained(error);
     const refused = error instanceof Problem && (error.status === 401 || error.status === 403);
-    this.set({ connection: refused ? "refused" : "unreachable", problem });
+    const connection = refused ? "refused" : "unreachable";
+    // Said once: the list is read again and again, and a notice that was dismissed stays away.
+    if (this.state.connection !== connection) this.set({ connection, problem: this.explained(error) });
   }
 
   private explained(error: unknown): Explained {

@@ -187,13 +187,16 @@ test("the sound goes over to another game without a hole in the picture", async 
 
 test("it looks like a product", async () => {
   const path = process.env["SCREENSHOT"];
-  await page.mouse.move(10, 10);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
   assert.ok(wide, "nothing sticks out sideways");
   await page.evaluate(() => {
     (document.activeElement as HTMLElement | null)?.blur();
     window.scrollTo(0, 0);
   });
+  // A pointer on the picture brings the labels of the slots.
+  const picture = (await page.locator(".screen").boundingBox())!;
+  await page.mouse.move(picture.x + 40, picture.y + 40);
+  await pause(600);
   if (path !== undefined) await page.screenshot({ path });
   await page.setViewportSize({ width: 390, height: 844 });
   const narrow = await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);

@@ -69,6 +69,20 @@ function fullScreenButton(screen: HTMLElement): HTMLButtonElement {
   return button;
 }
 
+// Further behind than any start or short stall leaves it.
+const FAR_BEHIND_S = 20;
+
+/** Shown when playback stands still or lags: the way back to now. */
+function goLiveButton(viewer: Viewer): HTMLButtonElement {
+  const button = h("button", { type: "button", class: "quiet-button", hidden: true }, "Go live");
+  button.addEventListener("click", () => viewer.goLive());
+  viewer.onChange(({ phase, sample }: ViewerState) => {
+    const behind = sample !== null && (sample.paused || (sample.latency_to_edge_s ?? 0) > FAR_BEHIND_S);
+    attribute(button, "hidden", phase !== "watching" || !behind);
+  });
+  return button;
+}
+
 export function controls(viewer: Viewer, video: HTMLVideoElement, screen: HTMLElement): HTMLElement {
   const live = h("span", { class: "live-chip", hidden: true }, h("span", { class: "dot", "aria-hidden": "true" }), h("span", { class: "live-words" }));
   viewer.onChange((state: ViewerState) => {
@@ -81,6 +95,7 @@ export function controls(viewer: Viewer, video: HTMLVideoElement, screen: HTMLEl
     { class: "controls", role: "group", "aria-label": "Playback" },
     watchButton(viewer),
     live,
+    goLiveButton(viewer),
     h("span", { class: "spring" }),
     renditionChooser(viewer),
     volume(video),
