@@ -125,6 +125,7 @@ impl Sessions {
             sessions.take_up(row).await;
         }
         sessions.keep_wanted();
+        sessions.count();
         if found > 0 {
             tracing::info!(found, taken_up = sessions.active.load(Ordering::Relaxed), "sessions of the last run go on");
         }
@@ -205,6 +206,7 @@ impl Sessions {
         // On the shelf before it is on the disk: if the caller goes away meanwhile, the session is swept like any other.
         let entry = self.shelve(Session::new(identity, show, &placement, now_ms), key);
         room.keep();
+        self.count();
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
         let _ = self.persist(&entry).await;
         Ok(entry.session.lock().view())
