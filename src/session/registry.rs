@@ -78,13 +78,16 @@ pub(super) struct Entry {
     pub session: Mutex<Session>,
 }
 
+/// A tenant and its Idempotency-Key.
+type TenantKey = (Arc<str>, String);
+
 /// Active sessions, and ended ones until their playlists are forgotten and their meter is booked.
 #[derive(Default)]
 struct Shelf {
     by_id: HashMap<Arc<str>, Arc<Entry>>,
     by_token: HashMap<Arc<str>, Arc<Entry>>,
     /// What idempotency keys made, as long as the session is here; the store knows the rest.
-    by_key: HashMap<(Arc<str>, String), ([u8; 32], Arc<Entry>)>,
+    by_key: HashMap<TenantKey, ([u8; 32], Arc<Entry>)>,
 }
 
 impl Sessions {

@@ -60,7 +60,7 @@ async fn a_row_comes_back_as_it_went_and_an_older_one_never_replaces_it() {
     store.write_sessions(write(SessionRow { version: 2, ..session_row("acme", "s") })).await.unwrap();
     assert_eq!(store.session("acme", "s").await.unwrap(), Some(newer.clone()));
     assert_eq!(store.session("other", "s").await.unwrap(), None);
-    assert_eq!(store.active_sessions().await.unwrap(), [newer.clone()]);
+    assert_eq!(store.active_sessions().await.unwrap(), std::slice::from_ref(&newer));
     let ended = SessionRow { version: 4, ended_ms: Some(9), end_reason: Some("idle".into()), ..newer };
     store.write_sessions(write(ended.clone())).await.unwrap();
     assert_eq!(store.active_sessions().await.unwrap(), []);
