@@ -209,7 +209,7 @@ fn what_broadcasters_send_decodes() {
         ("h264-422.mkv", (320, 180), "60000/1001", x264.replace("yuv420p", "yuv422p"), "-c:a aac -ac 6"),
         ("slow.mp4", (320, 180), "10", x264.to_owned(), "-c:a aac -ar 44100"),
         ("film.ts", (320, 180), "24000/1001", format!("{x264} -f mpegts"), "-c:a aac"),
-        ("full.mp4", (320, 180), "30", x264.replace("yuv420p", "yuvj420p -color_range pc -vf scale=out_range=full"), ""),
+        ("full.mp4", (320, 180), "30", x264.replace("yuv420p", "yuvj420p -color_range pc -colorspace smpte170m -vf scale=out_range=full"), ""),
         ("odd.mkv", (161, 97), "30", "-c:v ffv1 -pix_fmt yuv420p".to_owned(), ""),
     ];
     for (name, size, fps, video, sound) in cases {
