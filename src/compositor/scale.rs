@@ -11,7 +11,7 @@ mod portable;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::filter::{FilterBank, Siting};
+use super::filter::{FilterBank, PairBank, Siting};
 
 /// Scaling plans a scaler keeps; past it, all are forgotten (a plan takes well under a millisecond to make again).
 const PLANS_KEPT: usize = 256;
@@ -68,32 +68,6 @@ impl Plan {
             horizontal,
             vertical,
         }
-    }
-}
-
-/// A vertical filter whose windows are laid on pairs of rows (0, 1), (2, 3), …
-struct PairBank {
-    /// Pairs the widest window spans.
-    pairs: usize,
-    /// First pair and number of pairs of each output row.
-    spans: Vec<(u32, u32)>,
-    /// `pairs` weights (even row, odd row) for each output row; those past its span are zero.
-    weights: Vec<[i16; 2]>,
-}
-
-impl PairBank {
-    fn new(bank: &FilterBank) -> Self {
-        let pairs = bank.taps / 2 + 1;
-        let mut weights = vec![[0; 2]; pairs * bank.starts.len()];
-        let mut spans = Vec::with_capacity(bank.starts.len());
-        for (output, &start) in bank.starts.iter().enumerate() {
-            let odd = start as usize % 2;
-            for (tap, &weight) in bank.window(output).iter().enumerate() {
-                weights[output * pairs + (odd + tap) / 2][(odd + tap) % 2] = weight;
-            }
-            spans.push((start / 2, (odd + bank.taps).div_ceil(2) as u32));
-        }
-        Self { pairs, spans, weights }
     }
 }
 

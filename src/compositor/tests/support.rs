@@ -87,3 +87,28 @@ pub fn ssim(a: &[u8], b: &[u8], width: usize, height: usize) -> f64 {
 pub fn packed(picture: &Picture, plane: usize) -> Vec<u8> {
     (0..picture.plane_size(plane).1).flat_map(|row| picture.row(plane, row).to_vec()).collect()
 }
+
+/// A compositor on whatever Vulkan there is; without any the test is skipped, and says so.
+pub fn gpu() -> Option<GpuCompositor> {
+    match GpuCompositor::new(1) {
+        Ok(gpu) => Some(gpu),
+        Err(error) => {
+            eprintln!("SKIPPED, NOTHING TESTED: {error} (install mesa-vulkan-drivers)");
+            None
+        }
+    }
+}
+
+/// Asserts that two pictures have the same bytes.
+pub fn assert_same(a: &Picture, b: &Picture, what: &str) {
+    assert_eq!((a.width, a.height, a.colour), (b.width, b.height, b.colour), "{what}");
+    for plane in 0..3 {
+        for row in 0..a.plane_size(plane).1 {
+            let differ = a.row(plane, row).iter().zip(b.row(plane, row)).position(|(a, b)| a != b);
+            if let Some(x) = differ {
+                let (a, b) = (a.row(plane, row)[x], b.row(plane, row)[x]);
+                panic!("{what}: plane {plane} at {x},{row}: {a} and {b}");
+            }
+        }
+    }
+}
