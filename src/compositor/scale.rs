@@ -30,7 +30,7 @@ pub(super) struct PlaneRef<'a> {
 
 impl<'a> PlaneRef<'a> {
     /// From the start of row `row` to the end of the plane's memory: whole rows may be read past, never the memory.
-    fn from_row(&self, row: usize) -> &'a [u8] {
+    fn rows_from(&self, row: usize) -> &'a [u8] {
         &self.data[row * self.stride..]
     }
 }
@@ -106,7 +106,7 @@ impl Scaler {
         let (width, height) = (target.width, target.height);
         if (source.width, source.height) == (width, height) {
             for row in 0..height {
-                target.data[row * target.stride..][..width].copy_from_slice(&source.from_row(row)[..width]);
+                target.data[row * target.stride..][..width].copy_from_slice(&source.rows_from(row)[..width]);
             }
             return;
         }
@@ -142,8 +142,8 @@ impl Scaler {
 
     /// Filters source rows `2 * pair` and `2 * pair + 1` into the ring; past an odd height the last row stands in, unweighted.
     fn horizontal(&mut self, plan: &Plan, source: PlaneRef<'_>, pair: usize, at: std::ops::Range<usize>) {
-        let even = source.from_row((2 * pair).min(source.height - 1));
-        let odd = source.from_row((2 * pair + 1).min(source.height - 1));
+        let even = source.rows_from((2 * pair).min(source.height - 1));
+        let odd = source.rows_from((2 * pair + 1).min(source.height - 1));
         let out = &mut self.ring[at];
         #[cfg(target_arch = "x86_64")]
         if let (true, Some(groups)) = (self.vector, &plan.groups) {
