@@ -128,7 +128,10 @@ fn a_lost_gpu_is_opened_again_and_at_last_replaced_by_the_cpu() {
     assert_eq!(gpu.kind(), Kind::Cpu);
     assert!(gpu.describe().contains("after the GPU was lost"));
     assert_eq!(lost_until_drawn(&gpu), 0);
-    assert_eq!(gpu.queued(), 0);
+    // Counted down just after delivery.
+    while gpu.queued() > 0 {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
