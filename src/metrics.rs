@@ -1,8 +1,6 @@
 //! Every metric of the service, in one place: names, help texts, labels. No session id is ever a label.
 
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Handles to all metrics. Made once by `main` and handed to whoever counts.
 pub struct Metrics {
@@ -46,7 +44,10 @@ impl Metrics {
             mosaics: IntGaugeVec::new(Opts::new("mosaics", "Running mosaics"), &["engine"])?,
             encoders: IntGaugeVec::new(Opts::new("encoders", "Running encoders"), &["kind"])?,
             feeds: IntGaugeVec::new(Opts::new("feeds", "Feeds by status"), &["status"])?,
-            frames: IntCounterVec::new(Opts::new("frames_total", "Feed frames by outcome at their tick"), &["outcome"])?,
+            frames: IntCounterVec::new(
+                Opts::new("frames_total", "Feed frames by outcome at their tick"),
+                &["outcome"],
+            )?,
             late_segments: IntCounter::new("late_segments_total", "Segments finished over a segment duration late")?,
             bytes_served: IntCounter::new("bytes_served_total", "Bytes of playlists and media served")?,
             admission_refused: IntCounterVec::new(

@@ -1,1 +1,113 @@
+//! The configuration: one struct per topic, validated once; a mistake names its line, its key and what is allowed.
 
+mod game;
+mod key;
+mod limits;
+mod mistake;
+mod names;
+mod output;
+mod reader;
+mod source;
+mod tenant;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+pub use game::{Game, MAX_SOURCES};
+pub use key::{ApiKey, ApiKeyError, KeyHolder, KeyRole, Keyring};
+pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimits};
+pub use mistake::{ConfigError, ConfigErrors, Mistake};
+pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_title};
+pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
+pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
+pub use tenant::Tenant;
+
+/// Everything the service is told at start. Every value is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Where the database and everything that survives a restart is kept; relative to the working directory.
+    pub data_dir: PathBuf,
+    /// A folder of layouts of one's own, beside the bundled ones.
+    pub layouts_dir: Option<PathBuf>,
+    /// At least one.
+    pub tenants: Vec<Tenant>,
+    pub games: Vec<Game>,
+    pub output: Output,
+    pub compositor: CompositorChoice,
+    pub sessions: SessionLimits,
+    pub admission: Admission,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with every mistake in it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Ok(Self::parse(&text, path)?)
+    }
+
+    /// Checks the text of a configuration file; `path` stands in the messages.
+    ///
+    /// # Errors
+    /// Every mistake in it, in the order of the lines, each with its line, its key and what is allowed.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigErrors> {
+        let failed = |mistakes| ConfigErrors { path: path.to_owned(), mistakes };
+        let (document, table) = reader::Document::parse(text).map_err(failed)?;
+        let config = Self::read(document.root(&table));
+        let mistakes = document.into_mistakes();
+        if mistakes.is_empty() { Ok(config) } else { Err(failed(mistakes)) }
+    }
+
+    /// What `quadrille demo` runs: six synthetic games, tenant `demo`, keys `demo-operator` and `demo-device`.
+    pub fn demo() -> Self {
+        match Self::parse(include_str!("demo.toml"), Path::new("demo.toml")) {
+            Ok(config) => config,
+            // Compiled in and covered by a test: a mistake here is one in the program.
+            Err(mistakes) => unreachable!("{mistakes}"),
+        }
+    }
+
+    /// Reads the whole document. Where something is wrong it is noted there, and a default stands in so that the rest is
+    /// checked too.
+    fn read(mut root: reader::Table) -> Self {
+        let listen = root
+            .optional("listen")
+            .and_then(|v| v.parsed("ADDRESS:PORT is allowed, as in \"127.0.0.1:8080\" or \"[::]:8080\"", str::parse));
+        let data_dir = read_path(&mut root, "data_dir");
+        let layouts_dir = read_path(&mut root, "layouts_dir");
+        let compositor = limits::read_compositor(&mut root);
+        let tenants = tenant::read_all(&mut root);
+        let games = game::read_all(&mut root, &tenants);
+        let output = output::read(&mut root);
+        let sessions = limits::read_sessions(&mut root);
+        let admission = limits::read_admission(&mut root);
+        root.finish();
+        Self {
+            listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
+            data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
+            layouts_dir,
+            tenants,
+            games,
+            output,
+            compositor,
+            sessions,
+            admission,
+        }
+    }
+}
+
+fn read_path(root: &mut reader::Table, key: &'static str) -> Option<PathBuf> {
+    let value = root.optional(key)?;
+    let text = value.text("the path of a folder is allowed")?;
+    if text.is_empty() || text.contains('\0') {
+        value.refuse("it is no path", "the path of a folder is allowed");
+        return None;
+    }
+    Some(PathBuf::from(text))
+}

@@ -1,5 +1,11 @@
 //! Layouts: slots on a canvas, as data in `layouts/`.
 
+mod file;
+mod set;
+
+pub use file::{LayoutError, LayoutProblem};
+pub use set::{Layouts, LayoutsError};
+
 use crate::frame::Rect;
 
 /// Slots on a canvas. Made only by this module, so every value is checked: slots inside the canvas, even coordinates, no
@@ -21,10 +27,87 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Most slots of a layout: one viewer watches at most four games.
+    pub const MAX_SLOTS: usize = 4;
+
     /// Rectangle of slot `slot` on a canvas of `width` x `height` pixels: edges scaled and rounded to even pixels, so that
     /// slots that touch on the layout's canvas still touch.
+    ///
+    /// On canvases too small for that (under 32 pixels a side) a slot keeps two pixels, and may then overlap its neighbour.
+    ///
+    /// # Panics
+    /// When the layout has no such slot.
     pub fn slot_on(&self, slot: usize, width: u32, height: u32) -> Rect {
-        let _ = (slot, width, height);
-        todo!()
+        let rect = self.slots[slot];
+        let (left, right) = scaled_span(rect.x, rect.width, self.canvas.0, width);
+        let (top, bottom) = scaled_span(rect.y, rect.height, self.canvas.1, height);
+        Rect { x: left, y: top, width: right - left, height: bottom - top }
+    }
+}
+
+/// Both ends of `start .. start + length` on an axis of `from` pixels, carried to one of `to` pixels. Each end depends on
+/// its own coordinate alone: that is what keeps touching slots touching.
+fn scaled_span(start: u32, length: u32, from: u32, to: u32) -> (u32, u32) {
+    let to = to & !1;
+    let scaled = |at: u32| {
+        let (at, from, to) = (u64::from(at), u64::from(from), u64::from(to));
+        // The nearest even number to at * to / from.
+        (2 * ((at * to + from) / (2 * from))).min(to) as u32
+    };
+    let (near, far) = (scaled(start), scaled(start + length));
+    if far > near { (near, far) } else { (near.min(to.saturating_sub(2)), (near + 2).min(to)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn overlaps(a: Rect, b: Rect) -> bool {
+        a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
+    }
+
+    proptest! {
+        #[test]
+        fn slots_stay_inside_even_and_touching_on_any_canvas(half_width in 16u32..2048, half_height in 16u32..2048) {
+            let (width, height) = (half_width * 2, half_height * 2);
+            for layout in Layouts::bundled().iter() {
+                let on: Vec<Rect> = (0..layout.slots.len()).map(|s| layout.slot_on(s, width, height)).collect();
+                for (at, rect) in on.iter().enumerate() {
+                    prop_assert!(rect.width >= 2 && rect.height >= 2, "{} slot {at}: {rect:?}", layout.id);
+                    prop_assert!(rect.x + rect.width <= width && rect.y + rect.height <= height);
+                    prop_assert!([rect.x, rect.y, rect.width, rect.height].iter().all(|v| v % 2 == 0));
+                    for (other, second) in on.iter().enumerate().skip(at + 1) {
+                        let (was, then) = (layout.slots[at], layout.slots[other]);
+                        prop_assert_eq!(was.x + was.width == then.x, rect.x + rect.width == second.x);
+                        prop_assert_eq!(was.y + was.height == then.y, rect.y + rect.height == second.y);
+                        prop_assert_eq!(overlaps(was, then), overlaps(*rect, *second), "{} {}x{}", layout.id, width, height);
+                    }
+                    if layout.slots[at].width == layout.canvas.0 {
+                        prop_assert_eq!(rect.width, width);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn tiny_canvases_give_slots_that_can_be_drawn(half_width in 1u32..16, half_height in 1u32..16) {
+            for layout in Layouts::bundled().iter() {
+                for slot in 0..layout.slots.len() {
+                    let rect = layout.slot_on(slot, half_width * 2, half_height * 2);
+                    prop_assert!(rect.width >= 2 && rect.x + rect.width <= half_width * 2);
+                    prop_assert!(rect.height >= 2 && rect.y + rect.height <= half_height * 2);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn half_size_is_exactly_half() {
+        let layouts = Layouts::bundled();
+        let layout = layouts.get("4PL").unwrap();
+        assert_eq!(layout.slot_on(0, 960, 540), Rect { x: 0, y: 90, width: 640, height: 360 });
+        assert_eq!(layout.slot_on(3, 960, 540), Rect { x: 640, y: 360, width: 320, height: 180 });
+        assert_eq!(layout.slot_on(3, 1920, 1080), layout.slots[3]);
     }
 }

@@ -1,1 +1,118 @@
+//! What must outlive the process: secrets, operators' games, sessions, the meter's lines. SQLite today; everything above
+//! sees the [`Store`] trait alone, so that another database can stand behind it.
+//!
+//! A store that fails (a full disk, say) never stops serving: errors come back typed, callers keep what they wanted
+//! written and try again, and [`Store::healthy`] tells the readiness page.
 
+mod codec;
+mod rows;
+mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
+mod writer;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use rows::{
+    GameRow, IdempotencyRow, LineCursor, MeterLine, SessionFilter, SessionRow, SessionWrite, UsageByDay, UsageBySession,
+};
+pub use sqlite::SqliteStore;
+
+/// Why the store did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full or the file cannot be written: worth trying again later.
+    #[error("the store cannot write: {0}")]
+    Unwritable(String),
+    /// The store is closed or its writer is gone: the process is ending.
+    #[error("the store is closed")]
+    Closed,
+    /// The bounded queue in front of the writer stayed full.
+    #[error("the store is too busy")]
+    Busy,
+    /// A row that is there already (a unique key was hit).
+    #[error("it exists already")]
+    Exists,
+    /// Anything else the database said.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// A store call under way.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Everything the service keeps. All times are milliseconds of Unix time, UTC.
+pub trait Store: Send + Sync {
+    /// 32 random bytes kept under `name`: made at the first call ever, the same for good after that.
+    fn secret<'a>(&'a self, name: &'a str) -> Pending<'a, [u8; 32]>;
+
+    /// Every operator-registered game, of all tenants, ordered by tenant and id.
+    fn games(&self) -> Pending<'_, Vec<GameRow>>;
+
+    /// Adds a game. [`StoreError::Exists`] when the tenant has one of that id.
+    fn add_game(&self, game: GameRow) -> Pending<'_, ()>;
+
+    /// Replaces a game; false when there is none of that tenant and id.
+    fn replace_game(&self, game: GameRow) -> Pending<'_, bool>;
+
+    /// Removes a game; false when there is none.
+    fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool>;
+
+    /// Writes sessions' rows, their meter lines and, at their creation, their idempotency keys, all or nothing. Returns when
+    /// they are on the disk. Concurrent calls share one commit. A row older than the one kept ([`SessionRow::version`]) is
+    /// dropped silently, and a meter line never shrinks, so replays are harmless.
+    fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()>;
+
+    /// Sessions that have not ended.
+    fn active_sessions(&self) -> Pending<'_, Vec<SessionRow>>;
+
+    /// One session of a tenant.
+    fn session<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Option<SessionRow>>;
+
+    /// A tenant's sessions, newest first, at most `filter.limit`.
+    fn sessions<'a>(&'a self, tenant: &'a str, filter: SessionFilter) -> Pending<'a, Vec<SessionRow>>;
+
+    /// What a tenant's idempotency key was used for, if that was at or after `since_ms`.
+    fn idempotency<'a>(&'a self, tenant: &'a str, key: &'a str, since_ms: i64) -> Pending<'a, Option<IdempotencyRow>>;
+
+    /// Forgets idempotency keys used before `before_ms`; how many they were.
+    fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64>;
+
+    /// Billable seconds per session over the lines that start in `from_ms..to_ms`, by session id, at most `limit` rows.
+    fn usage_by_session<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        limit: u32,
+    ) -> Pending<'a, Vec<UsageBySession>>;
+
+    /// Billable seconds per UTC day over the lines that start in `from_ms..to_ms`, by day, at most `limit` rows.
+    fn usage_by_day<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        limit: u32,
+    ) -> Pending<'a, Vec<UsageByDay>>;
+
+    /// Meter lines that start in `from_ms..to_ms`, by minute and session id, after `after`, at most `limit`.
+    fn lines<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        after: Option<LineCursor>,
+        limit: u32,
+    ) -> Pending<'a, Vec<MeterLine>>;
+
+    /// Whether the last write succeeded.
+    fn healthy(&self) -> bool;
+
+    /// Tries a small write, so that a store that failed is found healthy again once it is.
+    fn probe(&self) -> Pending<'_, ()>;
+
+    /// Finishes queued writes and closes the database.
+    fn close(&self) -> Pending<'_, ()>;
+}

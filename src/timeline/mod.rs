@@ -7,4 +7,6 @@ mod clock;
 mod grid;
 
 pub use clock::{Clock, SimulatedClock, SystemClock};
-pub use grid::{AAC_FRAME_SAMPLES, Fps, FpsError, FrameNumber, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SAMPLE_RATE_HZ, SegmentNumber};
+pub use grid::{
+    AAC_FRAME_SAMPLES, Fps, FpsError, FrameNumber, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SAMPLE_RATE_HZ, SegmentNumber,
+};

@@ -1,0 +1,121 @@
+# Quadrille. `make demo` and `make test` are all a newcomer needs; `make help` says the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+# Vulkan and GStreamer look for a folder of the user's own, which root shells and containers often lack.
+export XDG_RUNTIME_DIR ?= $(CURDIR)/target/run
+
+CLIP := $(CURDIR)/target/clips/bigbuckbunny.mp4
+FIGURES := $(CURDIR)/target/figures.txt
+# Where the tests find the real clip.
+export QUADRILLE_CLIP := $(CLIP)
+
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/test -prune -o -type f -print 2>/dev/null)
+BENCHES := $(basename $(notdir $(wildcard benches/*.rs)))
+
+say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
+
+.PHONY: help
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: deps-run web ## Install, build and start six synthetic games; prints the page's address and the keys
+	$(call say,Building the service (the first time takes minutes))
+	@cargo build --release
+	$(call say,Starting the demo (Ctrl-C ends it))
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@exec target/release/quadrille demo $(DEMO_ARGS)
+
+.PHONY: build
+build: deps-run web ## Build the service: target/release/quadrille
+	@cargo build --release
+
+.PHONY: test
+test: deps web nextest clip lint ## Run everything that continuous integration runs
+	$(call say,Unit and integration tests)
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@cargo nextest run
+	$(call say,The page in headless Chromium)
+	@cargo build
+	@npm --prefix web test
+
+.PHONY: test-long
+test-long: deps web nextest clip ## Run also the tests that take long
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@cargo nextest run --run-ignored all
+
+.PHONY: bench
+bench: deps web clip ## Measure this machine; writes the figures into the README's table
+	$(call say,Building the benches)
+	@cargo build --release
+	@cargo build --release --benches
+	$(call say,Measuring (leave the machine alone meanwhile))
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@for bench in $(BENCHES); do cargo bench -q --bench "$$bench"; done | tee "$(FIGURES)"
+	@.ci/figures "$(FIGURES)" README.md
+
+.PHONY: bench-gpu
+bench-gpu: deps web ## Measure the compositor on the best Vulkan adapter there is
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@cargo bench -q --bench compose -- --gpu
+
+.PHONY: fmt
+fmt: rust ## Format the code
+	@cargo fmt
+
+.PHONY: lint
+lint: deps-run web ## Check format and lints; a warning is an error
+	$(call say,Format and lints)
+	@cargo fmt --check
+	@cargo clippy --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check bans licenses sources; fi
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf target web/dist web/node_modules
+
+# What all of this stands on.
+
+.PHONY: deps
+deps: rust ## Install the Debian packages of packages.txt (all of them)
+	@.ci/packages run build test
+	@python3 -m pip --version >/dev/null 2>&1 || .ci/packages pip
+	@$(MAKE) node
+
+.PHONY: deps-run
+deps-run: rust
+	@.ci/packages run build
+	@$(MAKE) node
+
+.PHONY: node
+node:
+	@node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' 2>/dev/null && npm --version >/dev/null 2>&1 \
+		|| .ci/packages node
+
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || { echo "Rust is missing. Install it with rustup (https://rustup.rs), version 1.95 or later, and try again." >&2; exit 1; }
+
+.PHONY: nextest
+nextest: rust
+	@cargo nextest --version >/dev/null 2>&1 || { echo "Installing cargo-nextest (once, takes minutes)"; cargo install cargo-nextest --locked; }
+
+.PHONY: clip
+clip:
+	@.ci/clip "$(CLIP)"
+
+.PHONY: web
+web: web/dist/index.html ## Build the viewer page, which the service embeds
+
+web/dist/index.html: $(WEB_SOURCES) | node
+	$(call say,Building the page)
+	@npm --prefix web ci --no-audit --no-fund
+	@npm --prefix web run build
+	@touch $@

@@ -1,0 +1,86 @@
+//! Keys: who asks, and what they may do. No key is ever logged or echoed.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use super::App;
+use super::problem::{Code, Problem};
+use crate::config::{KeyHolder, KeyRole, Keyring};
+
+/// The keys of all tenants, as requests present them.
+pub struct Keys(Keyring);
+
+/// Whoever holds a device or an operator key of a tenant.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub tenant: Arc<str>,
+    role: KeyRole,
+}
+
+/// Whoever holds an operator key of a tenant.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    pub tenant: Arc<str>,
+}
+
+impl Keys {
+    pub fn new(ring: Keyring) -> Self {
+        Self(ring)
+    }
+
+    /// Whose key `presented` is.
+    pub fn caller(&self, presented: &str) -> Result<Caller, Problem> {
+        let KeyHolder { tenant, role } = self.0.find(presented).ok_or_else(|| {
+            unauthorized(
+                "The key is not known.",
+                HeaderValue::from_static(r#"Bearer realm="quadrille", error="invalid_token""#),
+            )
+        })?;
+        Ok(Caller { tenant: Arc::clone(tenant), role: *role })
+    }
+
+    /// Whose key stands in `Authorization: Bearer …` (RFC 6750, 2.1).
+    pub fn caller_of(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(unauthorized("Send one key: Authorization: Bearer <key>.", CHALLENGE));
+        };
+        let key = value.to_str().ok().and_then(|text| {
+            let (scheme, key) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+        });
+        match key {
+            Some(key) if !key.is_empty() => self.caller(key),
+            _ => Err(unauthorized("The Authorization header must read: Bearer <key>.", CHALLENGE)),
+        }
+    }
+}
+
+const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="quadrille""#);
+
+fn unauthorized(detail: &str, challenge: HeaderValue) -> Problem {
+    Problem::new(Code::Unauthorized, detail).header(header::WWW_AUTHENTICATE, challenge)
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        app.keys.caller_of(&parts.headers)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = app.keys.caller_of(&parts.headers)?;
+        match caller.role {
+            KeyRole::Operator => Ok(Self { tenant: caller.tenant }),
+            KeyRole::Device => Err(Problem::new(Code::Forbidden, "This route needs an operator key.")),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `GET /v1/games` and the games' thumbnails.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::auth::Caller;
+use super::base::Base;
+use super::extract::Named;
+use super::problem::{Code, Problem, ProblemBody};
+use crate::catalogue::{AudioTrack, GameStatus, GameView};
+
+/// A game that this tenant may show.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Game)]
+pub struct GameBody {
+    pub id: String,
+    pub title: String,
+    pub status: GameStatus,
+    pub audio: Vec<AudioTrack>,
+    /// A JPEG that is renewed every few seconds; needs no key. `null` while there is none.
+    pub thumbnail_url: Option<String>,
+}
+
+impl GameBody {
+    fn new(game: GameView, base: &Base) -> Self {
+        let thumbnail_url = game.thumbnail.map(|t| base.url(&format!("/v1/media/thumb/{t}.jpg")));
+        Self { id: game.id, title: game.title, status: game.status, audio: game.audio, thumbnail_url }
+    }
+}
+
+/// The games this tenant may show, ordered by id.
+#[utoipa::path(get, path = "/v1/games", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+    responses(
+        (status = 200, description = "The games", body = [GameBody]),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn list(State(app): State<Arc<App>>, caller: Caller, base: Base) -> Json<Vec<GameBody>> {
+    let games = app.catalogue.games(&caller.tenant);
+    Json(games.into_iter().map(|g| GameBody::new(g, &base)).collect())
+}
+
+/// A small picture of a game as it is now. Its URL is in `GET /v1/games` and cannot be guessed.
+#[utoipa::path(get, path = "/v1/media/thumb/{thumbnail}.jpg", tag = "playback",
+    params(("thumbnail" = String, Path, description = "Opaque")),
+    responses(
+        (status = 200, description = "The picture", content_type = "image/jpeg"),
+        (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn thumbnail(
+    State(app): State<Arc<App>>,
+    Named(file): Named<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let missing = || Problem::new(Code::NotFound, "There is no such thumbnail, or none yet.");
+    let element = file.strip_suffix(".jpg").ok_or_else(missing)?;
+    let jpeg = app.catalogue.thumbnail(element).ok_or_else(missing)?;
+    let tag = super::etag::of_bytes(&jpeg);
+    let common = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, super::header_text("public, max-age=2"))];
+    if super::etag::matches_none(&headers, &tag) {
+        return Ok((axum::http::StatusCode::NOT_MODIFIED, common).into_response());
+    }
+    Ok((common, [(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
+}

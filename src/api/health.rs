@@ -1,0 +1,88 @@
+//! `/healthz`, `/readyz`, `/metrics`: what orchestrators and Prometheus ask. They need no key and tell no tenant's business.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use prometheus::{Encoder, TextEncoder};
+use serde_json::{Map, Value};
+
+use super::App;
+use super::problem::{Code, Problem, ProblemBody};
+
+type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// Named things that must be well before this machine should be sent new sessions. Each check is asked on every `/readyz`
+/// and must answer at once; what it says when it fails is shown to whoever asks.
+#[derive(Default)]
+pub struct Readiness(Vec<(&'static str, Check)>);
+
+impl Readiness {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn check(mut self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        self.0.push((name, Box::new(check)));
+        self
+    }
+
+    /// Every check with `"ok"` or what is wrong, and whether all are well.
+    fn ask(&self) -> (bool, Map<String, Value>) {
+        let mut well = true;
+        let answers = self.0.iter().map(|(name, check)| {
+            let answer = check();
+            well &= answer.is_ok();
+            ((*name).to_owned(), Value::from(answer.err().unwrap_or_else(|| "ok".to_owned())))
+        });
+        let answers = answers.collect();
+        (well, answers)
+    }
+}
+
+/// Whether the process is alive.
+#[utoipa::path(get, path = "/healthz", tag = "operators", responses((status = 200, description = "Alive", body = String)))]
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether this machine should be sent new sessions: every check and `ok` or what is wrong.
+#[utoipa::path(get, path = "/readyz", tag = "operators",
+    responses(
+        (status = 200, description = "Ready", body = Object),
+        (status = 503, description = "`not_ready`, with `checks`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
+    let (well, checks) = app.readiness.ask();
+    if well {
+        return Ok(Json(serde_json::json!({ "status": "ready", "checks": checks })));
+    }
+    let wrong: Vec<String> =
+        checks.iter().filter(|(_, v)| *v != "ok").map(|(k, v)| format!("{k}: {}", v.as_str().unwrap_or("?"))).collect();
+    Err(Problem::new(Code::NotReady, wrong.join("; ")).with("checks", checks))
+}
+
+/// All metrics in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "operators",
+    responses((status = 200, description = "Prometheus text format 0.0.4", body = String, content_type = "text/plain")))]
+pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let mut text = Vec::new();
+    let encoder = TextEncoder::new();
+    encoder.encode(&app.metrics.registry.gather(), &mut text).map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_check_that_fails_is_told_beside_those_that_do_not() {
+        let readiness = Readiness::new().check("store", || Err("the disk is full".into())).check("feeds", || Ok(()));
+        let (well, answers) = readiness.ask();
+        assert!(!well);
+        assert_eq!(Value::from(answers), serde_json::json!({ "store": "the disk is full", "feeds": "ok" }));
+    }
+}

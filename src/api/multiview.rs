@@ -1,0 +1,77 @@
+//! `GET /v1/multiview.m3u8`: for clients that can do nothing but open a URL.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::App;
+use super::base::Base;
+use super::extract::Params;
+use super::limits;
+use super::playback::PLAYLIST_TYPE;
+use super::problem::{Problem, ProblemBody};
+use super::sessions::EngineWish;
+use crate::session::CreateSession;
+
+/// Parameters that are not listed are ignored: such clients are given URLs with additions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Wish {
+    /// One to four ids with commas between them.
+    games: Option<String>,
+    layout: Option<String>,
+    audio: Option<String>,
+    engine: Option<EngineWish>,
+    device_id: Option<String>,
+    /// A device key, for clients that cannot send an Authorization header.
+    key: Option<String>,
+}
+
+/// Makes a session and redirects to its playback URL. `HEAD` makes none.
+#[utoipa::path(get, path = "/v1/multiview.m3u8", tag = "devices", params(Wish),
+    security((), ("device_key" = []), ("operator_key" = [])),
+    responses(
+        (status = 302, description = "To the new session's multivariant playlist", headers(("Location" = String))),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn open(
+    State(app): State<Arc<App>>,
+    method: Method,
+    headers: HeaderMap,
+    base: Base,
+    Params(wish): Params<Wish>,
+) -> Result<Response, Problem> {
+    let caller = match &wish.key {
+        Some(key) => app.keys.caller(key)?,
+        None => app.keys.caller_of(&headers)?,
+    };
+    if method == Method::HEAD {
+        // HEAD is safe (RFC 9110, 9.2.1): a client that looks before it opens must not pay for a session.
+        return Ok((StatusCode::OK, [(header::CONTENT_TYPE, PLAYLIST_TYPE)]).into_response());
+    }
+    limits::device_id(wish.device_id.as_deref())?;
+    let games = wish.games.as_deref().filter(|g| !g.is_empty());
+    let request = CreateSession {
+        games: games.map_or_else(Vec::new, |g| g.split(',').map(str::to_owned).collect()),
+        layout: wish.layout,
+        audio: wish.audio,
+        engine: wish.engine.unwrap_or_default().into(),
+        device_id: wish.device_id,
+        ..CreateSession::default()
+    };
+    let (session, _) = app.sessions.create(&caller.tenant, request).await?;
+    let headers = [
+        (header::LOCATION, super::header_text(&base.url(&session.playback_url))),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // The key stands in this URL; nothing that is fetched next may learn it.
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    Ok((StatusCode::FOUND, headers).into_response())
+}

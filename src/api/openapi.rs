@@ -1,0 +1,75 @@
+//! `GET /openapi.json`: the contract (OpenAPI 3.1), generated from the handlers and their types.
+
+use std::sync::OnceLock;
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::problem::{Code, Problem, ProblemBody};
+use super::{games, health, layouts, media, multiview, operator, playback, sessions};
+
+/// The API's description as JSON.
+#[utoipa::path(get, path = "/openapi.json", tag = "operators",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")))]
+pub async fn serve() -> Result<Response, Problem> {
+    static TEXT: OnceLock<Bytes> = OnceLock::new();
+    let text = match TEXT.get() {
+        Some(text) => text.clone(),
+        None => {
+            let text = document().to_json().map_err(Problem::internal)?;
+            TEXT.get_or_init(|| text.into()).clone()
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response())
+}
+
+/// The whole description.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Quadrille",
+        description = "Server-side multiview for live sports: up to four games in one ordinary HLS stream. Errors are \
+            problem details (RFC 9457) with a stable `code`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        games::list, layouts::list,
+        sessions::create, sessions::get, sessions::change, sessions::end,
+        multiview::open,
+        playback::multivariant, playback::video, playback::audio,
+        media::video_init, media::video_segment, media::audio_init, media::audio_segment, games::thumbnail,
+        operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
+        operator::games::delete,
+        operator::sessions::list, operator::sessions::end,
+        operator::usage::report, operator::usage::records,
+        health::metrics, health::alive, health::ready, serve,
+    ),
+    components(schemas(ProblemBody, Code)),
+    modifiers(&Keys),
+    tags(
+        (name = "devices", description = "Set-top boxes and other clients, with a device key"),
+        (name = "playback", description = "Players: the session's token, or a segment's name, is the only key"),
+        (name = "operators", description = "Operators, with an operator key; health and metrics need none"),
+    )
+)]
+struct Description;
+
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        for (name, holder) in [("device_key", "A device key"), ("operator_key", "An operator key")] {
+            let mut scheme = Http::new(HttpAuthScheme::Bearer);
+            scheme.description = Some(format!("{holder} of the tenant: `Authorization: Bearer <key>`."));
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}

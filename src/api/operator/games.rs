@@ -1,0 +1,183 @@
+//! `/v1/operator/games`: registering games.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::App;
+use crate::api::auth::Operator;
+use crate::api::extract::{Body, Named, RequestBody};
+use crate::api::problem::{Code, Problem, ProblemBody};
+use crate::api::refuse::source_invalid;
+use crate::catalogue::{GameOrigin, GameSpec, GameStatus, RegisteredGame};
+use crate::config::{MAX_SOURCES, SourceUri, check_id, check_labels, check_title};
+
+/// A game to register.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = GameRequest)]
+pub struct GameBody {
+    /// 1 to 64 letters, digits, `.`, `_`, `-`. With `PUT` it may be absent, and must else be the one in the path.
+    pub id: Option<String>,
+    pub title: String,
+    /// URIs, the primary first: `file://`, `http(s)://` (HLS), `srt://`, `udp://`, `rtp://`, `rtmp://`, `test://PATTERN`.
+    #[schema(min_items = 1)]
+    pub sources: Vec<String>,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl RequestBody for GameBody {
+    const FIELDS: &'static [&'static str] = &["id", "title", "sources", "labels"];
+}
+
+/// A game as its operator sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RegisteredGame)]
+pub struct RegisteredBody {
+    pub id: String,
+    pub title: String,
+    pub sources: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub status: GameStatus,
+    /// `config`: from the configuration file, read-only here; `operator`: registered here.
+    pub origin: GameOrigin,
+}
+
+impl From<RegisteredGame> for RegisteredBody {
+    fn from(game: RegisteredGame) -> Self {
+        let GameSpec { id, title, sources, labels } = game.spec;
+        Self { id, title, sources, labels, status: game.status, origin: game.origin }
+    }
+}
+
+/// The tenant's games, ordered by id.
+#[utoipa::path(get, path = "/v1/operator/games", tag = "operators", security(("operator_key" = [])),
+    responses(
+        (status = 200, description = "The games", body = [RegisteredBody]),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<RegisteredBody>> {
+    Json(app.catalogue.registered(&operator.tenant).into_iter().map(Into::into).collect())
+}
+
+/// Registers a game. Its feed starts at once; it survives restarts.
+#[utoipa::path(post, path = "/v1/operator/games", tag = "operators", request_body = GameBody, security(("operator_key" = [])),
+    responses(
+        (status = 201, description = "The game", body = RegisteredBody, headers(("Location" = String, description = "Path of the game"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`game_exists`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`source_invalid`, `field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Body(body): Body<GameBody>,
+) -> Result<Response, Problem> {
+    let spec = checked(body, None)?;
+    Ok(created(app.catalogue.create(&operator.tenant, spec).await?))
+}
+
+/// A game.
+#[utoipa::path(get, path = "/v1/operator/games/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The game", body = RegisteredBody),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<Json<RegisteredBody>, Problem> {
+    let unknown = || Problem::new(Code::GameUnknown, format!("There is no game {id:?}."));
+    Ok(Json(app.catalogue.registered_game(&operator.tenant, &id).ok_or_else(unknown)?.into()))
+}
+
+/// Makes the game be as given; registers it if there is none.
+#[utoipa::path(put, path = "/v1/operator/games/{id}", tag = "operators", request_body = GameBody, security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The game", body = RegisteredBody),
+        (status = 201, description = "The game, newly registered", body = RegisteredBody, headers(("Location" = String, description = "Path of the game"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`game_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`source_invalid`, `field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn replace(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+    Body(body): Body<GameBody>,
+) -> Result<Response, Problem> {
+    let spec = checked(body, Some(id))?;
+    let (game, new) = app.catalogue.replace(&operator.tenant, spec).await?;
+    Ok(if new { created(game) } else { Json(RegisteredBody::from(game)).into_response() })
+}
+
+/// Forgets a game. Sessions that show it see a slate in its slot.
+#[utoipa::path(delete, path = "/v1/operator/games/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "Forgotten"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`game_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<StatusCode, Problem> {
+    app.catalogue.delete(&operator.tenant, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn created(game: RegisteredGame) -> Response {
+    // Ids need no escape in a path: they were checked when the game was made.
+    let location = crate::api::header_text(&format!("/v1/operator/games/{}", game.spec.id));
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(RegisteredBody::from(game))).into_response()
+}
+
+/// The game of `body`, by the rules that the configuration's games follow; `path_id` is the id in the path of a `PUT`.
+fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem> {
+    let id = match (body.id, path_id) {
+        (Some(given), Some(path)) if given != path => {
+            return Err(Problem::field("id", format!("The id in the body ({given:?}) is not the one in the path.")));
+        }
+        (Some(id), _) | (None, Some(id)) => id,
+        (None, None) => return Err(Problem::field("id", "Missing field `id`.")),
+    };
+    check_id(&id).map_err(|e| Problem::field("id", format!("{e}.")))?;
+    check_title(&body.title).map_err(|e| Problem::field("title", format!("{e}.")))?;
+    check_labels(&body.labels).map_err(|e| Problem::field("labels", format!("{e}.")))?;
+    if body.sources.is_empty() || body.sources.len() > MAX_SOURCES {
+        let detail = format!("A game has 1 to {MAX_SOURCES} sources, not {}.", body.sources.len());
+        return Err(Problem::field("sources", detail).with("limit", MAX_SOURCES));
+    }
+    for (index, source) in body.sources.iter().enumerate() {
+        source.parse::<SourceUri>().map_err(|e| source_invalid(index, format!("Source {index}: {e}.")))?;
+    }
+    Ok(GameSpec { id, title: body.title, sources: body.sources, labels: body.labels })
+}

@@ -1,0 +1,193 @@
+//! Refusals as problem details (RFC 9457): one table of stable codes, one way to answer them.
+
+use std::fmt;
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// Makes [`Code`] from the one table of refusals: variant, name on the wire, HTTP status, title.
+macro_rules! codes {
+    ($($variant:ident = $name:literal, $status:ident, $title:literal;)*) => {
+        /// Stable name of a refusal: programs branch on it, so none is ever renamed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        pub enum Code {
+            $(#[serde(rename = $name)] $variant,)*
+        }
+
+        impl Code {
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// As in the `code` member.
+            pub const fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            pub const fn status(self) -> StatusCode {
+                match self { $(Code::$variant => StatusCode::$status,)* }
+            }
+
+            pub const fn title(self) -> &'static str {
+                match self { $(Code::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    AudioUnknown = "audio_unknown", UNPROCESSABLE_ENTITY, "No such sound in this session";
+    BodyInvalid = "body_invalid", BAD_REQUEST, "The body is not readable JSON";
+    BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    Capacity = "capacity", SERVICE_UNAVAILABLE, "No room on this machine now";
+    CursorInvalid = "cursor_invalid", UNPROCESSABLE_ENTITY, "The cursor is not one of ours";
+    EngineUnsuited = "engine_unsuited", UNPROCESSABLE_ENTITY, "The engine cannot make this layout";
+    FieldInvalid = "field_invalid", UNPROCESSABLE_ENTITY, "A field has a value that is not allowed";
+    FieldUnknown = "field_unknown", UNPROCESSABLE_ENTITY, "A field is not known here";
+    Forbidden = "forbidden", FORBIDDEN, "This key may not do that";
+    GameExists = "game_exists", CONFLICT, "There is already a game with this id";
+    GameReadOnly = "game_read_only", CONFLICT, "This game is defined in the configuration";
+    GameUnknown = "game_unknown", NOT_FOUND, "There is no such game";
+    GamesCount = "games_count", UNPROCESSABLE_ENTITY, "A session shows one to four games";
+    IdempotencyConflict = "idempotency_conflict", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another body";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side";
+    LayoutMismatch = "layout_mismatch", UNPROCESSABLE_ENTITY, "The layout has another number of slots";
+    LayoutUnknown = "layout_unknown", NOT_FOUND, "There is no such layout";
+    MediaTypeUnsupported = "media_type_unsupported", UNSUPPORTED_MEDIA_TYPE, "The body must be application/json";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This resource has no such method";
+    NotFound = "not_found", NOT_FOUND, "There is nothing here";
+    NotReady = "not_ready", SERVICE_UNAVAILABLE, "Not ready yet";
+    ParameterInvalid = "parameter_invalid", UNPROCESSABLE_ENTITY, "A query parameter or header has a value that is not allowed";
+    PeriodInvalid = "period_invalid", UNPROCESSABLE_ENTITY, "The period ends before it begins";
+    RangeUnsatisfiable = "range_unsatisfiable", RANGE_NOT_SATISFIABLE, "The range lies outside the representation";
+    RenditionUnknown = "rendition_unknown", NOT_FOUND, "There is no such rendition";
+    ReportTooLarge = "report_too_large", UNPROCESSABLE_ENTITY, "The report would have too many rows";
+    RevisionStale = "revision_stale", PRECONDITION_FAILED, "The session has changed since you read it";
+    SegmentUnknown = "segment_unknown", NOT_FOUND, "The segment is not in the window";
+    SessionEnded = "session_ended", CONFLICT, "The session has ended";
+    SessionUnknown = "session_unknown", NOT_FOUND, "There is no such session";
+    SourceInvalid = "source_invalid", UNPROCESSABLE_ENTITY, "A source cannot be used";
+    StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot keep changes now";
+    TimeInvalid = "time_invalid", UNPROCESSABLE_ENTITY, "A time cannot be read";
+    Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed";
+}
+
+/// One refusal on its way out: a code, what happened in a sentence, and members that programs can use.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    members: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+/// The body of a refusal, as described in `openapi.json`. Refusals may carry more members: `field` (path of the field
+/// meant), `parameter` (query parameter or header), `allowed` (values or names that would do), `retry_after_s`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// `about:blank`: `code` says what `type` would.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    pub title: String,
+    pub status: u16,
+    pub code: Code,
+    pub detail: String,
+    #[serde(flatten)]
+    pub members: Map<String, Value>,
+}
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }
+    }
+
+    /// Adds an extension member (RFC 9457, 3.2).
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// `Retry-After` in seconds (RFC 9110, 10.2.3), as a member too.
+    pub fn retry_after_s(self, seconds: u32) -> Self {
+        self.with("retry_after_s", seconds).header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// A field of the body with a value that is not allowed; `field` is its path (`games[2]`).
+    pub fn field(field: &str, detail: impl Into<String>) -> Self {
+        Self::new(Code::FieldInvalid, detail).with("field", field)
+    }
+
+    /// A query parameter or request header with a value that is not allowed.
+    pub fn parameter(parameter: &str, detail: impl Into<String>) -> Self {
+        Self::new(Code::ParameterInvalid, detail).with("parameter", parameter)
+    }
+
+    /// Our own fault: the cause goes to the log, where it is handled, and never to the client.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed on our side");
+        Self::new(Code::Internal, "The request could not be answered; the log of the service says why.")
+    }
+
+    pub fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.code.status();
+        let body = ProblemBody {
+            type_uri: "about:blank".to_owned(),
+            title: self.code.title().to_owned(),
+            status: status.as_u16(),
+            code: self.code,
+            detail: self.detail,
+            members: self.members,
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.extend(self.headers);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // A refusal depends on the moment: a shared cache must not keep one for everybody (RFC 9111 makes 404 cacheable).
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn a_problem_has_its_members_content_type_and_headers() {
+        let response = Problem::new(Code::Capacity, "full").with("allowed", vec!["a"]).retry_after_s(7).into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()["retry-after"], "7");
+        let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+        let expected = serde_json::json!({
+            "type": "about:blank", "title": "No room on this machine now", "status": 503, "code": "capacity",
+            "detail": "full", "allowed": ["a"], "retry_after_s": 7,
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn codes_are_distinct_and_snake_case() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|c| c.name()).collect();
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

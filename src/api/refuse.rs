@@ -1,0 +1,96 @@
+//! The one mapping from the rooms' errors to refusals.
+
+use super::problem::{Code, Problem};
+use crate::catalogue::CatalogueError;
+use crate::session::SessionError;
+use crate::usage::UsageError;
+
+/// How long a client should wait for a store that cannot write now.
+const STORE_RETRY_S: u32 = 5;
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        use SessionError as E;
+        let detail = sentence(&error);
+        match error {
+            E::GamesCount { .. } => Problem::new(Code::GamesCount, detail).with("field", "games"),
+            E::GameUnknown { id } => Problem::new(Code::GameUnknown, detail).with("game", id),
+            E::LayoutUnknown { id } => Problem::new(Code::LayoutUnknown, detail).with("layout", id),
+            E::LayoutMismatch { slots, games, .. } => {
+                Problem::new(Code::LayoutMismatch, detail).with("slots", slots).with("games", games)
+            }
+            E::EngineUnsuited { engine, .. } => {
+                Problem::new(Code::EngineUnsuited, detail).with("field", "engine").with("engine", engine.name())
+            }
+            E::AudioUnknown { .. } => Problem::new(Code::AudioUnknown, detail).with("field", "audio"),
+            E::Capacity { retry_after_s, .. } => Problem::new(Code::Capacity, detail).retry_after_s(retry_after_s),
+            E::SessionUnknown => Problem::new(Code::SessionUnknown, detail),
+            E::SessionEnded => Problem::new(Code::SessionEnded, detail),
+            E::RevisionStale { current } => {
+                let problem = Problem::new(Code::RevisionStale, detail).with("revision", current);
+                problem.header(axum::http::header::ETAG, super::etag::of_number(current))
+            }
+            E::IdempotencyConflict => {
+                Problem::new(Code::IdempotencyConflict, detail).with("parameter", "Idempotency-Key")
+            }
+            E::RenditionUnknown { .. } => Problem::new(Code::RenditionUnknown, detail),
+            E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
+            E::NotReady { retry_after_s } => Problem::new(Code::NotReady, detail).retry_after_s(retry_after_s),
+            E::Store(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<UsageError> for Problem {
+    fn from(error: UsageError) -> Self {
+        use UsageError as E;
+        let detail = sentence(&error);
+        match error {
+            E::TimeInvalid { .. } => Problem::new(Code::TimeInvalid, detail),
+            E::PeriodInvalid => Problem::new(Code::PeriodInvalid, detail),
+            E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
+            E::TooLarge { limit } => Problem::new(Code::ReportTooLarge, detail).with("limit", limit),
+            E::Store(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<CatalogueError> for Problem {
+    fn from(error: CatalogueError) -> Self {
+        use CatalogueError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Exists(_) => Problem::new(Code::GameExists, detail),
+            E::Unknown(_) => Problem::new(Code::GameUnknown, detail),
+            E::ReadOnly(_) => Problem::new(Code::GameReadOnly, detail),
+            E::SourceInvalid { index, .. } => source_invalid(index, detail),
+            E::Capacity { limit } => {
+                Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S)
+            }
+            E::Store(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+/// A source that cannot be used; `index` counts from 0.
+pub(super) fn source_invalid(index: usize, detail: impl Into<String>) -> Problem {
+    Problem::new(Code::SourceInvalid, detail)
+        .with("field", format!("sources[{index}]"))
+        .with("allowed", SOURCE_SCHEMES.to_vec())
+}
+
+/// Schemes of sources, as the configuration takes them too.
+pub(super) const SOURCE_SCHEMES: [&str; 8] = ["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"];
+
+fn store_unavailable(cause: &dyn std::fmt::Display) -> Problem {
+    tracing::warn!(%cause, "a request was refused because the store could not serve it");
+    Problem::new(Code::StoreUnavailable, "Nothing was changed: the store cannot be used now; try again.")
+        .retry_after_s(STORE_RETRY_S)
+}
+
+/// Errors read as clauses; a problem's detail is a sentence.
+fn sentence(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| format!("{}{}.", c.to_uppercase(), chars.as_str()))
+}

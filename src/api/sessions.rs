@@ -1,0 +1,212 @@
+//! `/v1/sessions`: a device asks for a session, looks at it, changes it, ends it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::App;
+use super::auth::Caller;
+use super::base::Base;
+use super::etag::{self, IfMatch};
+use super::extract::{Body, Named, RequestBody, single_header};
+use super::limits;
+use super::problem::{Problem, ProblemBody};
+use crate::mosaic::{EngineChoice, EngineKind};
+use crate::session::{ChangeSession, CreateSession, EndedBy, SessionView};
+
+/// Set on an answer that an Idempotency-Key found again.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What makes the mosaic.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineWish {
+    #[default]
+    Auto,
+    Render,
+    Stitch,
+}
+
+impl From<EngineWish> for EngineChoice {
+    fn from(wish: EngineWish) -> Self {
+        match wish {
+            EngineWish::Auto => EngineChoice::Auto,
+            EngineWish::Render => EngineChoice::Only(EngineKind::Render),
+            EngineWish::Stitch => EngineChoice::Only(EngineKind::Stitch),
+        }
+    }
+}
+
+/// A request for a session.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateBody {
+    /// One to four ids, one for each slot in reading order; a game may come twice.
+    #[schema(min_items = 1, max_items = 4)]
+    pub games: Vec<String>,
+    /// Without it: `1`, `2EH`, `3EL` or `4E`, by the number of games.
+    pub layout: Option<String>,
+    /// The game that is heard first; without it the first one.
+    pub audio: Option<String>,
+    /// `auto` when absent.
+    pub engine: Option<EngineWish>,
+    /// Whatever the operator calls the device; at most 200 characters.
+    pub device_id: Option<String>,
+    /// At most 20, keys up to 64 characters, values up to 256; they come back in usage reports.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl RequestBody for CreateBody {
+    const FIELDS: &'static [&'static str] = &["games", "layout", "audio", "engine", "device_id", "labels"];
+}
+
+impl CreateBody {
+    /// The same request has the same digest, however its JSON is spaced or ordered.
+    fn digest(&self) -> Result<[u8; 32], Problem> {
+        Ok(Sha256::digest(serde_json::to_vec(self).map_err(Problem::internal)?).into())
+    }
+}
+
+/// A change of a session: what is absent stays.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeBody {
+    #[schema(min_items = 1, max_items = 4)]
+    pub games: Option<Vec<String>>,
+    pub layout: Option<String>,
+    pub audio: Option<String>,
+}
+
+impl RequestBody for ChangeBody {
+    const FIELDS: &'static [&'static str] = &["games", "layout", "audio"];
+}
+
+/// Starts a session. Its `playback_url` can be played at once.
+#[utoipa::path(post, path = "/v1/sessions", tag = "devices", request_body = CreateBody,
+    security(("device_key" = []), ("operator_key" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the same key and body give the same session for 24 hours")),
+    responses(
+        (status = 201, description = "The session, new or (with `Idempotency-Replayed: true`) found again", body = SessionView,
+            headers(("Location" = String, description = "Path of the session"), ("ETag" = String, description = "Its revision"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_unknown`, `field_invalid`, `idempotency_conflict`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    base: Base,
+    headers: HeaderMap,
+    Body(body): Body<CreateBody>,
+) -> Result<Response, Problem> {
+    limits::device_id(body.device_id.as_deref())?;
+    limits::labels(&body.labels)?;
+    let idempotency = match single_header(&headers, "Idempotency-Key")? {
+        Some(key) => Some((limits::idempotency_key(key)?.to_owned(), body.digest()?)),
+        None => None,
+    };
+    let request = CreateSession {
+        games: body.games,
+        layout: body.layout,
+        audio: body.audio,
+        engine: body.engine.unwrap_or_default().into(),
+        device_id: body.device_id,
+        labels: body.labels,
+        idempotency,
+    };
+    let (session, created) = app.sessions.create(&caller.tenant, request).await?;
+    let location = super::header_text(&format!("/v1/sessions/{}", session.id));
+    let mut response = (StatusCode::CREATED, [(header::LOCATION, location)], shown(session, &base)).into_response();
+    if !created {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// The session as it is.
+#[utoipa::path(get, path = "/v1/sessions/{id}", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The session", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    base: Base,
+    Named(id): Named<String>,
+) -> Result<Response, Problem> {
+    Ok(shown(app.sessions.get(&caller.tenant, &id).await?, &base))
+}
+
+/// Changes what the session shows, from `effective_segment` on, at the same playback URL.
+#[utoipa::path(patch, path = "/v1/sessions/{id}", tag = "devices", request_body = ChangeBody,
+    security(("device_key" = []), ("operator_key" = [])),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "An ETag of the session, or `*`")),
+    responses(
+        (status = 200, description = "The session as it is now", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`, `game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`session_ended`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "`revision_stale`, with the current `revision`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_unknown`, `field_invalid`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    base: Base,
+    Named(id): Named<String>,
+    headers: HeaderMap,
+    Body(body): Body<ChangeBody>,
+) -> Result<Response, Problem> {
+    let if_match = match etag::if_match(&headers)? {
+        IfMatch::Any => None,
+        IfMatch::Revision(revision) => Some(revision),
+        // No session lives through so many changes: the answer is the refusal that a stale tag gets.
+        IfMatch::Never => Some(u64::MAX),
+    };
+    let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, if_match };
+    Ok(shown(app.sessions.change(&caller.tenant, &id, request).await?, &base))
+}
+
+/// Ends the session: its meter stops and its playlists end. Ending an ended session changes nothing.
+#[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "Ended"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn end(State(app): State<Arc<App>>, caller: Caller, Named(id): Named<String>) -> Result<StatusCode, Problem> {
+    app.sessions.end(&caller.tenant, &id, EndedBy::Device).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A session with its URL made whole, tagged by its revision, kept by no cache: it holds a token.
+fn shown(session: SessionView, base: &Base) -> Response {
+    let tag = etag::of_number(session.revision);
+    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (headers, Json(with_base(session, base))).into_response()
+}
+
+pub(super) fn with_base(mut session: SessionView, base: &Base) -> SessionView {
+    session.playback_url = base.url(&session.playback_url);
+    session
+}

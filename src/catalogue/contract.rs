@@ -1,0 +1,132 @@
+//! What the API sees of the games: which there are, how they are, and how an operator changes them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::mosaic::GameKey;
+use crate::timeline::SegmentNumber;
+
+/// How a game's feed is right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GameStatus {
+    /// Pictures arrive.
+    Live,
+    /// No picture for a second or more: the slot shows a slate, the feed keeps reconnecting.
+    Slate,
+    /// The feed does not run.
+    Off,
+}
+
+/// One sound track of a game.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AudioTrack {
+    pub id: String,
+    /// RFC 5646 language tag; `und` when the source does not say.
+    pub language: String,
+    /// For people.
+    pub label: String,
+}
+
+/// A game as its tenant's devices may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GameView {
+    /// Unique within the tenant.
+    pub id: String,
+    pub title: String,
+    pub status: GameStatus,
+    pub audio: Vec<AudioTrack>,
+    /// Opaque, unguessable path element (`[0-9A-Za-z_-]+`) under which [`GameCatalogue::thumbnail`] finds the game's
+    /// picture: an `<img>` can send no key. `None` while there is no picture.
+    pub thumbnail: Option<String>,
+}
+
+/// What an operator registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GameSpec {
+    pub id: String,
+    pub title: String,
+    /// URIs, the primary first.
+    pub sources: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Where a game's definition lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GameOrigin {
+    /// The configuration file: read-only over the API.
+    Config,
+    /// The operator part of the API.
+    Operator,
+}
+
+/// A game as its operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredGame {
+    pub spec: GameSpec,
+    pub origin: GameOrigin,
+    pub status: GameStatus,
+}
+
+/// Why a game cannot be read or changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    #[error("there is already a game {0:?}")]
+    Exists(String),
+    #[error("there is no game {0:?}")]
+    Unknown(String),
+    #[error("game {0:?} is defined in the configuration file, which only its owner edits")]
+    ReadOnly(String),
+    /// `index` counts the game's sources from 0.
+    #[error("source {index} ({uri:?}): {detail}")]
+    SourceInvalid { index: usize, uri: String, detail: String },
+    #[error("no room for another game: at most {limit} run on this machine")]
+    Capacity { limit: usize },
+    /// The store could not keep the change (a full disk): nothing was changed.
+    #[error("the change could not be stored: {0}")]
+    Store(String),
+}
+
+/// An answer that may have to wait for the store.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The games of this machine: those of the configuration file and those that operators registered.
+pub trait GameCatalogue: Send + Sync {
+    /// The games `tenant` may show, ordered by id.
+    fn games(&self, tenant: &str) -> Vec<GameView>;
+
+    /// The games `tenant`'s operator sees, ordered by id.
+    fn registered(&self, tenant: &str) -> Vec<RegisteredGame>;
+
+    fn registered_game(&self, tenant: &str, id: &str) -> Option<RegisteredGame> {
+        self.registered(tenant).into_iter().find(|g| g.spec.id == id)
+    }
+
+    /// Registers a new game: kept over restarts, its feed starts at once.
+    fn create<'a>(&'a self, tenant: &'a str, spec: GameSpec) -> Pending<'a, Result<RegisteredGame, CatalogueError>>;
+
+    /// Makes the game `spec.id` be `spec`, registering it if there is none; true when it is new.
+    fn replace<'a>(
+        &'a self,
+        tenant: &'a str,
+        spec: GameSpec,
+    ) -> Pending<'a, Result<(RegisteredGame, bool), CatalogueError>>;
+
+    /// Forgets a registered game. Sessions that show it see a slate.
+    fn delete<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Result<(), CatalogueError>>;
+
+    /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
+    fn thumbnail(&self, element: &str) -> Option<Bytes>;
+
+    /// Init segment of a game's sound; `None` where there is no such game.
+    fn sound_init(&self, game: &GameKey) -> Option<Bytes>;
+
+    /// Segment `segment` of a game's sound, if it is in the window.
+    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes>;
+}

@@ -1,0 +1,90 @@
+//! Games that the configuration defines.
+
+use std::collections::BTreeMap;
+
+use super::names::{check_id, check_labels, check_title};
+use super::reader::{Table, Value};
+use super::{SourceUri, Tenant};
+
+/// Most sources of a game: the primary and its backups.
+pub const MAX_SOURCES: usize = 8;
+
+/// A live programme a viewer can pick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Game {
+    /// Unique among the games of the configuration.
+    pub id: String,
+    pub title: String,
+    /// Primary first; 1 to [`MAX_SOURCES`].
+    pub sources: Vec<SourceUri>,
+    /// Ids of the tenants that may show it; `None` means all.
+    pub tenants: Option<Vec<String>>,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Game {
+    /// Whether tenant `tenant` may show it.
+    pub fn is_for(&self, tenant: &str) -> bool {
+        self.tenants.as_ref().is_none_or(|ids| ids.iter().any(|id| id == tenant))
+    }
+}
+
+pub(super) fn read_all(root: &mut Table, tenants: &[Tenant]) -> Vec<Game> {
+    let mut games: Vec<Game> = Vec::new();
+    for item in root.items("games", "write each as [[games]]") {
+        let Some(game) = read_one(&item, tenants) else { continue };
+        if games.iter().any(|g| g.id == game.id) {
+            item.refuse(format!("there is a game {:?} already", game.id), "each id once is allowed");
+        } else {
+            games.push(game);
+        }
+    }
+    games
+}
+
+fn read_one(item: &Value, tenants: &[Tenant]) -> Option<Game> {
+    let mut table = item.table()?;
+    let id = table
+        .required("id", "a short name such as \"nyk-bos\" is needed")
+        .and_then(|v| v.parsed("", |text| check_id(text).map(|()| text.to_owned())));
+    let title = table
+        .required("title", "a text such as \"Knicks at Celtics\" is needed")
+        .and_then(|v| v.parsed("", |text| check_title(text).map(|()| text.to_owned())));
+    let sources = table.required("sources", SourceUri::ALLOWED).map(|v| read_sources(&v)).unwrap_or_default();
+    let for_tenants = table.optional("tenants").map(|list| read_tenants(&list, tenants));
+    let labels = read_labels(&mut table);
+    table.finish();
+    Some(Game { id: id?, title: title?, sources, tenants: for_tenants, labels })
+}
+
+fn read_sources(list: &Value) -> Vec<SourceUri> {
+    let items = list.items("write [\"…\"], the primary first");
+    if items.is_empty() || items.len() > MAX_SOURCES {
+        list.refuse(format!("there are {} sources", items.len()), &format!("1 to {MAX_SOURCES} are allowed"));
+    }
+    items.iter().filter_map(|item| item.parsed("", str::parse::<SourceUri>)).collect()
+}
+
+fn read_tenants(list: &Value, tenants: &[Tenant]) -> Vec<String> {
+    let items = list.items("write [\"…\"], or leave it out to show the game to all tenants");
+    let known = tenants.iter().map(|t| format!("{:?}", t.id)).collect::<Vec<_>>().join(", ");
+    let check = |item: &Value| {
+        let id = item.text("the id of a tenant is allowed")?;
+        if !tenants.iter().any(|t| t.id == id) {
+            item.refuse(format!("there is no tenant {id:?}"), &format!("there are {known}"));
+        }
+        Some(id.to_owned())
+    };
+    items.iter().filter_map(check).collect()
+}
+
+fn read_labels(table: &mut Table) -> BTreeMap<String, String> {
+    let Some(value) = table.optional("labels") else { return BTreeMap::new() };
+    let Some(inner) = value.table() else { return BTreeMap::new() };
+    let text = |(name, value): (String, Value)| Some((name, value.text("a text is allowed")?.to_owned()));
+    let labels: BTreeMap<String, String> = inner.entries().into_iter().filter_map(text).collect();
+    if let Err(error) = check_labels(&labels) {
+        value.refuse(error.to_string(), "");
+    }
+    labels
+}

@@ -1,0 +1,63 @@
+//! Tenants and their keys.
+
+use super::ApiKey;
+use super::names::check_id;
+use super::reader::{Table, Value};
+
+/// An operator: owner of games, keys, sessions and usage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    pub id: String,
+    pub operator_keys: Vec<ApiKey>,
+    pub device_keys: Vec<ApiKey>,
+}
+
+const WANTED: &str =
+    "at least one [[tenants]] with `id`, `operator_keys` and `device_keys` is needed, or nobody can ask for a session";
+
+pub(super) fn read_all(root: &mut Table) -> Vec<Tenant> {
+    let Some(list) = root.required("tenants", WANTED) else { return Vec::new() };
+    let items = list.items("write each as [[tenants]]");
+    if items.is_empty() {
+        list.refuse("there are none", WANTED);
+    }
+    let mut tenants: Vec<Tenant> = Vec::new();
+    let mut keys: Vec<ApiKey> = Vec::new();
+    for item in items {
+        let Some(tenant) = read_one(&item, &mut keys) else { continue };
+        if tenants.iter().any(|t| t.id == tenant.id) {
+            item.refuse(format!("there is a tenant {:?} already", tenant.id), "each id once is allowed");
+        } else {
+            tenants.push(tenant);
+        }
+    }
+    tenants
+}
+
+/// One tenant. `seen` holds the keys of all tenants so far: a key with two holders would be a hole.
+fn read_one(item: &Value, seen: &mut Vec<ApiKey>) -> Option<Tenant> {
+    let mut table = item.table()?;
+    let id = table
+        .required("id", "a short name such as \"acme\" is needed")
+        .and_then(|v| v.parsed("", |text| check_id(text).map(|()| text.to_owned())));
+    let operator_keys = read_keys(table.items("operator_keys", "write [\"…\"]"), seen);
+    let device_keys = read_keys(table.items("device_keys", "write [\"…\"]"), seen);
+    if operator_keys.is_empty() && device_keys.is_empty() {
+        table.refuse("it has no key", "at least one in `operator_keys` or `device_keys` is needed");
+    }
+    table.finish();
+    Some(Tenant { id: id?, operator_keys, device_keys })
+}
+
+fn read_keys(items: Vec<Value>, seen: &mut Vec<ApiKey>) -> Vec<ApiKey> {
+    let mut keys = Vec::new();
+    for item in items {
+        let Some(key) = item.parsed(ApiKey::ALLOWED, str::parse::<ApiKey>) else { continue };
+        if seen.contains(&key) {
+            item.refuse("this key is there already", "each key for one tenant and one purpose is allowed");
+        }
+        seen.push(key.clone());
+        keys.push(key);
+    }
+    keys
+}

@@ -1,0 +1,243 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::*;
+use crate::timeline::Grid;
+
+/// As operators are shown it.
+const CONTRACT: &str = r#"listen = "127.0.0.1:8080"
+data_dir = "data"
+[[tenants]]
+id = "acme"
+operator_keys = ["op-…"]        # or hashes: "sha256:…"
+device_keys = ["dev-…"]
+[[games]]
+id = "nyk-bos"
+title = "Knicks at Celtics"
+sources = ["file:///clips/a.mp4"]   # primary first; file:// loops; also http(s) HLS, srt://, udp://, rtp://, rtmp://, test://PATTERN (ball, smpte, snow, zone-plate, pinwheel)
+[output]
+fps = "30"                        # or "60", "30000/1001", "60000/1001", "25", "50"
+segment_frames = 60
+[[output.renditions]]
+name = "1080p"
+width = 1920
+height = 1080
+bitrate = 6_000_000
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    Config::parse(text, Path::new("q.toml"))
+}
+
+/// The messages when `from` is replaced by `to` in the contract's file.
+fn refusal_with(from: &str, to: &str) -> String {
+    assert!(CONTRACT.contains(from), "nothing to replace: {from}");
+    match parse(&CONTRACT.replacen(from, to, 1)) {
+        Ok(_) => panic!("{from} -> {to} was taken"),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn the_contract_parses_as_printed() {
+    let config = parse(CONTRACT).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.data_dir, Path::new("data"));
+    assert!(config.tenants[0].operator_keys[0].matches("op-…") && config.tenants[0].device_keys[0].matches("dev-…"));
+    assert_eq!(config.games[0].sources[0].as_str(), "file:///clips/a.mp4");
+    assert_eq!(config.output.grid, Grid::new("30".parse().unwrap(), 60));
+    assert_eq!(config.output.renditions.len(), 1);
+    assert_eq!(config.output.renditions[0].bitrate_bps, 6_000_000);
+    assert_eq!((config.output.window_s, config.output.audio_bitrate_bps), (30, 128_000));
+    assert_eq!((config.sessions, config.admission), (SessionLimits::default(), Admission::default()));
+}
+
+#[test]
+fn everything_can_be_set() {
+    let text = CONTRACT
+        .replace("data_dir = \"data\"", "data_dir = \"/var/q\"\nlayouts_dir = \"own\"\ncompositor = \"cpu\"")
+        + r#"
+[[output.renditions]]
+name = "540p"
+width = 960
+height = 540
+bitrate = 1_600_000
+[sessions]
+idle_s = 60
+mosaic_idle_s = 10
+max_sessions = 5
+[admission]
+headroom_percent = 70
+max_mosaics = 3
+[[games]]
+id = "late"
+title = "Late game"
+sources = ["srt://10.0.0.1:9000", "test://smpte"]
+tenants = ["acme"]
+labels = { league = "nba" }
+"#;
+    let text = text.replace(
+        "segment_frames = 60",
+        "segment_frames = 60\npreset = \"faster\"\nwindow_s = 60\naudio_bitrate = 96_000",
+    );
+    let config = parse(&text).unwrap();
+    assert_eq!(config.layouts_dir.as_deref(), Some(Path::new("own")));
+    assert_eq!((config.compositor, config.output.preset), (CompositorChoice::Cpu, Preset::Faster));
+    assert_eq!((config.output.window_s, config.output.audio_bitrate_bps), (60, 96_000));
+    assert_eq!(config.sessions, SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5 });
+    assert_eq!(config.admission, Admission { headroom_percent: 70, max_mosaics: Some(3) });
+    let late = &config.games[1];
+    assert!(late.is_for("acme") && !late.is_for("other") && config.games[0].is_for("other"));
+    assert_eq!(late.labels["league"], "nba");
+}
+
+#[test]
+fn a_short_file_gets_the_default_ladder_and_two_second_segments() {
+    let short = "[[tenants]]\nid = \"a\"\ndevice_keys = [\"k\"]\n";
+    assert_eq!(parse(short).unwrap().output, Output::default());
+    for (fps, frames) in [("25", 50), ("60", 120), ("30000/1001", 60), ("60000/1001", 120), ("24000/1001", 48)] {
+        let config = parse(&format!("{short}[output]\nfps = \"{fps}\"\n")).unwrap();
+        assert_eq!(config.output.grid.segment_frames(), frames, "{fps}");
+    }
+    let names: Vec<_> = Output::default().renditions.into_iter().map(|r| (r.name, r.bitrate_bps)).collect();
+    assert_eq!(names, [("1080p".to_owned(), 6_000_000), ("540p".to_owned(), 1_600_000)]);
+}
+
+#[test]
+fn every_mistake_names_line_key_and_what_is_allowed() {
+    let cases = [
+        (("\"127.0.0.1:8080\"", "\"localhost\""), "q.toml:1: key `listen`: ", "ADDRESS:PORT"),
+        (("\"127.0.0.1:8080\"", "8080"), "q.toml:1: key `listen`: it is a whole number", "ADDRESS:PORT"),
+        (("\"data\"", "\"\""), "q.toml:2: key `data_dir`: ", "path"),
+        (("id = \"acme\"", "id = \"a/b\""), "q.toml:4: key `tenants[0].id`: ", "letters, digits"),
+        (("id = \"acme\"\n", ""), "q.toml:3: key `tenants[0].id`: it is missing", "acme"),
+        (("\"op-…\"", "\"sha256:12\""), "q.toml:5: key `tenants[0].operator_keys[0]`: ", "64 hexadecimal"),
+        (("\"dev-…\"", "\"op-…\""), "q.toml:6: key `tenants[0].device_keys[0]`: this key is there", "each key"),
+        (("id = \"nyk-bos\"", "id = \"\""), "q.toml:8: key `games[0].id`: ", "1 to 64"),
+        (("title =", "titel ="), "q.toml:9: key `games[0].titel`: there is no such key", "`title`"),
+        (("[\"file:///clips/a.mp4\"]", "[]"), "q.toml:10: key `games[0].sources`: there are 0", "1 to 8"),
+        (("file:///clips/a.mp4", "ftp://a"), "q.toml:10: key `games[0].sources[0]`: ", "rtmp://"),
+        (
+            ("[\"file:///clips/a.mp4\"]", "\"file:///a.mp4\""),
+            "q.toml:10: key `games[0].sources`: it is a text",
+            "primary",
+        ),
+        (("fps = \"30\"", "fps = \"29\""), "q.toml:12: key `output.fps`: ", "60000/1001"),
+        (("fps = \"30\"", "fps = 30"), "q.toml:12: key `output.fps`: it is a whole number", "in quotes"),
+        (("= 60", "= 29"), "q.toml:13: key `output.segment_frames`: 29", "30 to 300"),
+        (("= 60", "= 301"), "q.toml:13: key `output.segment_frames`: 301", "30 to 300"),
+        (("name = \"1080p\"", "name = \"10 80\""), "q.toml:15: key `output.renditions[0].name`: ", "letters"),
+        (("width = 1920", "width = 1919"), "q.toml:16: key `output.renditions[0].width`: 1919 is odd", "even number"),
+        (("width = 1920", "width = 4000"), "q.toml:16: key `output.renditions[0].width`: 4000", "16 to 3840 pixels"),
+        (("width = 1920", "width = -2"), "q.toml:16: key `output.renditions[0].width`: -2", "16 to 3840 pixels"),
+        (
+            ("width = 1920", "width = 1920.0"),
+            "q.toml:16: key `output.renditions[0].width`: it is a number",
+            "16 to 3840",
+        ),
+        (("height = 1080\n", ""), "q.toml:14: key `output.renditions[0].height`: it is missing", "even"),
+        (("6_000_000", "60_000_000"), "q.toml:18: key `output.renditions[0].bitrate`: ", "100000 to 50000000"),
+        (("listen", "listne"), "q.toml:1: key `listne`: there is no such key", "`listen`"),
+        (("listen =", "compositor = \"fpga\"\nlisten ="), "q.toml:1: key `compositor`: ", "\"gpu\""),
+        (("[output]", "[output]\nwindow_s = 5"), "q.toml:12: key `output.window_s`: 5", "6 to 300"),
+        (("[output]", "[output]\npreset = \"placebo\""), "q.toml:12: key `output.preset`: ", "ultrafast"),
+        (("[output]", "[sessions]\nidle_s = 1\n[output]"), "q.toml:12: key `sessions.idle_s`: 1", "10 to 600"),
+        (("[[tenants]]", "[tenants]"), "q.toml:3: key `tenants`: it is a table", "[[tenants]]"),
+        (
+            ("[[games]]", "[[games]]\ntenants = [\"x\"]"),
+            "key `games[0].tenants[0]`: there is no tenant \"x\"",
+            "\"acme\"",
+        ),
+        (("fps = \"30\"", "fps = "), "q.toml:12: ", ""),
+    ];
+    for ((from, to), place, allowed) in cases {
+        let message = refusal_with(from, to);
+        assert!(message.contains(place) && message.contains(allowed), "{from} -> {to}: {message}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_order_of_lines() {
+    let text = CONTRACT.replace("8080", "x").replace("title", "name").replace("1920", "0").replace("= 60\n", "= 0\n");
+    let errors = parse(&text).unwrap_err();
+    let keys: Vec<_> = errors.mistakes.iter().map(|m| (m.line, m.key.as_str())).collect();
+    let expected = [
+        (1, "listen"),
+        (7, "games[0].title"),
+        (9, "games[0].name"),
+        (13, "output.segment_frames"),
+        (16, "output.renditions[0].width"),
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(errors.to_string().lines().count(), expected.len());
+}
+
+#[test]
+fn renditions_fall_in_width_and_keep_their_shape_and_names() {
+    let second = |name: &str, width: u32, height: u32| {
+        let rung =
+            format!("[[output.renditions]]\nname = \"{name}\"\nwidth = {width}\nheight = {height}\nbitrate = 500000\n");
+        parse(&format!("{CONTRACT}{rung}")).map_err(|e| e.to_string())
+    };
+    assert!(second("480p", 854, 480).is_ok());
+    assert!(second("1080p", 960, 540).unwrap_err().contains("`output.renditions[1].name`"));
+    assert!(second("big", 1920, 1080).unwrap_err().contains("less than 1920 is allowed"));
+    assert!(second("square", 540, 540).unwrap_err().contains("the shape of the first, 1920x1080"));
+    let many: String = (0..6)
+        .map(|n| {
+            format!(
+                "[[output.renditions]]\nname = \"r{n}\"\nwidth = {}\nheight = {}\nbitrate = 500000\n",
+                1600 - 160 * n,
+                900 - 90 * n
+            )
+        })
+        .collect();
+    assert!(parse(&format!("{CONTRACT}{many}")).unwrap_err().to_string().contains("there are 7 renditions; 1 to 6"));
+}
+
+#[test]
+fn ids_are_unique() {
+    let twice = |part: &str| parse(&format!("{CONTRACT}{part}")).unwrap_err().to_string();
+    let game = "[[games]]\nid = \"nyk-bos\"\ntitle = \"T\"\nsources = [\"test://ball\"]\n";
+    assert!(twice(game).contains("q.toml:19: key `games[1]`: there is a game \"nyk-bos\" already"), "{}", twice(game));
+    let tenant = "[[tenants]]\nid = \"acme\"\ndevice_keys = [\"other\"]\n";
+    assert!(twice(tenant).contains("there is a tenant \"acme\" already"));
+}
+
+#[test]
+fn a_secret_is_never_in_a_message() {
+    let message = refusal_with("\"op-…\"", "\"op secret\"");
+    assert!(message.contains("operator_keys[0]") && !message.contains("secret"), "{message}");
+    let debug = format!("{:?}", parse(CONTRACT).unwrap());
+    assert!(!debug.contains("op-…"));
+}
+
+#[test]
+fn a_hostile_file_gives_a_bounded_list() {
+    let keys: String = (0..500).map(|n| format!("key{n} = 1\n")).collect();
+    assert_eq!(parse(&keys).unwrap_err().mistakes.len(), 100);
+    assert!(parse("").unwrap_err().to_string().contains("key `tenants`: it is missing"));
+    assert!(parse("\u{0}").is_err());
+}
+
+#[test]
+fn the_demo_has_six_games_that_differ() {
+    let demo = Config::demo();
+    assert_eq!((demo.listen.to_string().as_str(), demo.games.len()), ("127.0.0.1:8080", 6));
+    let ring = Keyring::new(&demo.tenants);
+    let holder = |key: &str| ring.find(key).map(|h| (&*h.tenant, h.role));
+    assert_eq!(holder("demo-operator"), Some(("demo", KeyRole::Operator)));
+    assert_eq!(holder("demo-device"), Some(("demo", KeyRole::Device)));
+    let distinct = |what: &dyn Fn(&Game) -> String| demo.games.iter().map(what).collect::<BTreeSet<_>>().len();
+    assert_eq!(distinct(&|g| g.id.clone()), 6);
+    assert_eq!(distinct(&|g| g.title.clone()), 6);
+    // Pattern, size and tone.
+    assert_eq!(distinct(&|g| g.sources[0].as_str().to_owned()), 6);
+    assert_eq!(demo.output, Output::default());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told() {
+    let error = Config::load(Path::new("/nowhere/q.toml")).unwrap_err();
+    assert!(error.to_string().starts_with("/nowhere/q.toml: cannot be read"), "{error}");
+}

@@ -1,0 +1,186 @@
+//! Media segments: one `moof` and one `mdat` each, placed on the epoch grid.
+
+use std::ops::Range;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use mp4_atom::{Encode, FourCC, Mfhd, Moof, Styp, Tfdt, Tfhd, Traf, Trun, TrunEntry};
+
+use super::{CmafError, TRACK_ID};
+use crate::frame::{AccessUnit, SoundUnit};
+use crate::timeline::{AAC_FRAME_SAMPLES, FrameNumber, Grid, SegmentNumber};
+
+/// Sample flags (ISO/IEC 14496-12, 8.8.3.1) of a picture that stands alone: depends on no other.
+const SYNC: u32 = 0x0200_0000;
+/// Sample flags of a picture that depends on others and is no place to start.
+const NOT_SYNC: u32 = 0x0101_0000;
+
+/// Bytes of a box's size and kind.
+const BOX_HEADER_BYTES: usize = 8;
+
+/// Segment `n` of a video track (ISO/IEC 23000-19, 7.3.2.3) from its access units in order. The first one must be an IDR
+/// picture at the segment's first frame; a unit is shown until the next one, the last until the segment's end.
+/// No composition offsets: pictures are decoded in the order they are shown, so the first PTS is `tfdt`.
+pub fn video_segment(grid: &Grid, n: SegmentNumber, units: &[AccessUnit]) -> Result<Bytes, CmafError> {
+    if units.first().is_some_and(|first| !first.sync) {
+        return Err(CmafError::NotSync);
+    }
+    video(grid, n, units, grid.first_frame(n)..grid.first_frame(n + 1), b"cmfs")
+}
+
+/// The access units of `frames`, a part of segment `n`: a CMAF chunk. Concatenated, the parts of a segment play like the
+/// segment. The first unit must be `frames.start`.
+pub fn video_fragment(
+    grid: &Grid,
+    n: SegmentNumber,
+    frames: Range<FrameNumber>,
+    units: &[AccessUnit],
+) -> Result<Bytes, CmafError> {
+    video(grid, n, units, frames, b"cmfl")
+}
+
+/// Segment `n` of an audio track: exactly AAC frames `first_aac_frame(n) .. first_aac_frame(n + 1)`, in order.
+pub fn audio_segment(grid: &Grid, n: SegmentNumber, units: &[SoundUnit]) -> Result<Bytes, CmafError> {
+    audio(n, units, grid.first_aac_frame(n)..grid.first_aac_frame(n + 1), b"cmfs")
+}
+
+/// AAC frames `aac_frames`, a part of segment `n` of an audio track.
+pub fn audio_fragment(n: SegmentNumber, aac_frames: Range<u64>, units: &[SoundUnit]) -> Result<Bytes, CmafError> {
+    audio(n, units, aac_frames, b"cmfl")
+}
+
+fn video(
+    grid: &Grid,
+    n: SegmentNumber,
+    units: &[AccessUnit],
+    frames: Range<FrameNumber>,
+    brand: &[u8; 4],
+) -> Result<Bytes, CmafError> {
+    check_order(units.iter().map(|u| (u.frame, u.data.len())), &frames)?;
+    let next = units.iter().skip(1).map(|u| u.frame).chain([frames.end]);
+    let samples: Result<Vec<_>, CmafError> = units
+        .iter()
+        .zip(next)
+        .map(|(unit, next)| {
+            let ticks = (next - unit.frame) * u64::from(grid.frame_ticks());
+            Ok(TrunEntry {
+                duration: Some(u32::try_from(ticks).map_err(|_| CmafError::TooLarge("sample duration"))?),
+                size: Some(sample_size(&unit.data)?),
+                flags: Some(if unit.sync { SYNC } else { NOT_SYNC }),
+                cts: None,
+            })
+        })
+        .collect();
+    let run = Run { n, tfdt: grid.video_ticks(frames.start), defaults: Defaults::default(), samples: samples? };
+    run.write(brand, units.iter().map(|u| &u.data))
+}
+
+fn audio(n: SegmentNumber, units: &[SoundUnit], aac_frames: Range<u64>, brand: &[u8; 4]) -> Result<Bytes, CmafError> {
+    check_order(units.iter().map(|u| (u.aac_frame, u.data.len())), &aac_frames)?;
+    if let Some(pair) = units.windows(2).find(|pair| pair[0].aac_frame + 1 != pair[1].aac_frame) {
+        return Err(CmafError::Disordered { before: pair[0].aac_frame, got: pair[1].aac_frame });
+    }
+    let end = aac_frames.start + units.len() as u64;
+    if end != aac_frames.end {
+        return Err(CmafError::Incomplete { end: aac_frames.end, got: end });
+    }
+    let samples: Result<Vec<_>, CmafError> = units
+        .iter()
+        .map(|unit| Ok(TrunEntry { size: Some(sample_size(&unit.data)?), ..TrunEntry::default() }))
+        .collect();
+    let run = Run {
+        n,
+        tfdt: aac_frames.start * AAC_FRAME_SAMPLES,
+        // Every AAC frame is as long as the next and stands alone: said once, not per sample.
+        defaults: Defaults { duration: Some(AAC_FRAME_SAMPLES as u32), flags: Some(SYNC) },
+        samples: samples?,
+    };
+    run.write(brand, units.iter().map(|u| &u.data))
+}
+
+fn check_order(units: impl Iterator<Item = (u64, usize)>, range: &Range<u64>) -> Result<(), CmafError> {
+    let mut before = None;
+    for (number, len) in units {
+        match before {
+            None if number != range.start => {
+                return Err(CmafError::WrongStart { expected: range.start, got: number });
+            }
+            Some(before) if number <= before => return Err(CmafError::Disordered { before, got: number }),
+            _ => {}
+        }
+        if number >= range.end {
+            return Err(CmafError::BeyondEnd { end: range.end, got: number });
+        }
+        if len == 0 {
+            return Err(CmafError::NoBytes(number));
+        }
+        before = Some(number);
+    }
+    before.map(|_| ()).ok_or(CmafError::Empty)
+}
+
+fn sample_size(data: &Bytes) -> Result<u32, CmafError> {
+    u32::try_from(data.len()).map_err(|_| CmafError::TooLarge("access unit"))
+}
+
+#[derive(Default)]
+struct Defaults {
+    duration: Option<u32>,
+    flags: Option<u32>,
+}
+
+/// One run of samples: all there is in a fragment.
+struct Run {
+    n: SegmentNumber,
+    tfdt: u64,
+    defaults: Defaults,
+    samples: Vec<TrunEntry>,
+}
+
+impl Run {
+    fn write<'a>(self, brand: &[u8; 4], data: impl Iterator<Item = &'a Bytes> + Clone) -> Result<Bytes, CmafError> {
+        let mdat_bytes = BOX_HEADER_BYTES + data.clone().map(Bytes::len).sum::<usize>();
+        let mdat_size = u32::try_from(mdat_bytes).map_err(|_| CmafError::TooLarge("segment"))?;
+        let mut moof = self.moof();
+        // data_offset counts from the moof's first byte (default-base-is-moof), so the moof's own length is needed first;
+        // the field is there both times, so the length is the same.
+        let mut head = Vec::with_capacity(BOX_HEADER_BYTES + 128 + 12 * moof.traf[0].trun[0].samples.len());
+        moof.encode(&mut head)?;
+        let offset =
+            i32::try_from(head.len() + BOX_HEADER_BYTES).map_err(|_| CmafError::TooLarge("fragment header"))?;
+        moof.traf[0].trun[0].data_offset = Some(offset);
+        head.clear();
+        let styp = Styp {
+            major_brand: FourCC::from(brand),
+            minor_version: 0,
+            compatible_brands: vec![FourCC::new(b"iso6"), FourCC::new(b"cmfc"), FourCC::from(brand)],
+        };
+        styp.encode(&mut head)?;
+        moof.encode(&mut head)?;
+
+        let mut out = BytesMut::with_capacity(head.len() + mdat_bytes);
+        out.put_slice(&head);
+        out.put_u32(mdat_size);
+        out.put_slice(b"mdat");
+        data.for_each(|unit| out.put_slice(unit));
+        Ok(out.freeze())
+    }
+
+    fn moof(self) -> Moof {
+        let tfhd = Tfhd {
+            track_id: TRACK_ID,
+            default_sample_duration: self.defaults.duration,
+            default_sample_flags: self.defaults.flags,
+            default_base_is_moof: true,
+            ..Tfhd::default()
+        };
+        let traf = Traf {
+            tfhd,
+            tfdt: Some(Tfdt { base_media_decode_time: self.tfdt }),
+            trun: vec![Trun { data_offset: Some(0), samples: self.samples.into() }],
+            ..Traf::default()
+        };
+        // 32 bits hold the number for 136 years of one-second segments; what wraps later is only a number that players
+        // do not read.
+        Moof { mfhd: Mfhd { sequence_number: self.n as u32 }, traf: vec![traf] }
+    }
+}

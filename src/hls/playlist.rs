@@ -1,0 +1,338 @@
+//! Playlists as data, rendered purely. Clauses are of RFC 8216 unless "bis" (draft-pantos-hls-rfc8216bis) is said.
+//!
+//! Strings that come from operators (titles, languages) are made harmless here: a playlist is always well-formed.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt::{self, Write};
+
+use crate::hls::cmaf::AUDIO_CODEC;
+use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, SAMPLE_RATE_HZ, SegmentNumber};
+
+/// The MIME type of every playlist (4).
+pub const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
+
+/// EXT-X-MAP without EXT-X-I-FRAMES-ONLY asks for version 6 (7).
+const VERSION: u8 = 6;
+/// EXT-X-GAP is of bis, whose first version is 8. Said only where it is needed: old boxes refuse what they don't know.
+const VERSION_WITH_GAP: u8 = 8;
+
+const AUDIO_GROUP: &str = "sound";
+
+/// A multivariant playlist: every rendition of the picture, and the sound of every game.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Multivariant {
+    /// Best first: players without a measurement begin with the first.
+    pub renditions: Vec<VideoVariant>,
+    pub audio: Vec<AudioRendition>,
+}
+
+/// One rung of the ladder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoVariant {
+    pub uri: String,
+    /// Peak over any segment, picture and sound, in bits per second (4.3.4.2); see [`peak_bandwidth_bps`].
+    pub bandwidth_bps: u32,
+    /// The same on average.
+    pub average_bandwidth_bps: u32,
+    /// Picture size in pixels.
+    pub width: u32,
+    pub height: u32,
+    pub fps: Fps,
+    /// RFC 6381 string of the picture alone, `avc1.640028`; the sound's is added.
+    pub video_codec: String,
+}
+
+/// The sound of one game.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioRendition {
+    pub uri: String,
+    /// What the viewer reads: the game's title, any text.
+    pub name: String,
+    /// RFC 5646 tag; left out of the playlist if it cannot be one.
+    pub language: Option<String>,
+    /// The session's choice. Of several, the first counts.
+    pub default: bool,
+}
+
+/// The most bits per second that any segment can hold: `video_bitrate_bps` is the rate the encoder's buffer drains at, and
+/// a full buffer of `vbv_buffer_bits` may come on top of it within one segment. Sound and box headers are counted in.
+pub fn peak_bandwidth_bps(grid: &Grid, video_bitrate_bps: u32, vbv_buffer_bits: u32, audio_bitrate_bps: u32) -> u32 {
+    // 12 bytes a sample and some 200 a segment, for both tracks, doubled.
+    let overhead_bits = u64::from(grid.segment_frames()) * 12 * 16 + 200 * 16;
+    let burst_bits = u64::from(vbv_buffer_bits) + overhead_bits;
+    let burst_bps =
+        burst_bits * u64::from(grid.fps().num()) / (u64::from(grid.segment_frames()) * u64::from(grid.fps().den()));
+    // The AAC encoder's rate is held over a reservoir, not over a frame: a tenth of room.
+    let audio_bps = u64::from(audio_bitrate_bps) * 11 / 10;
+    u32::try_from(u64::from(video_bitrate_bps) + burst_bps + audio_bps).unwrap_or(u32::MAX)
+}
+
+impl Multivariant {
+    pub fn render(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Multivariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n")?;
+        let names = distinct_names(self.audio.iter().map(|a| a.name.as_str()));
+        // 4.3.4.1.1: a group has at most one member with DEFAULT=YES.
+        let default = self.audio.iter().position(|a| a.default);
+        for (i, (audio, name)) in self.audio.iter().zip(&names).enumerate() {
+            write!(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{AUDIO_GROUP}\",NAME=\"{name}\"")?;
+            if let Some(language) = audio.language.as_deref().filter(|l| is_language_tag(l)) {
+                write!(f, ",LANGUAGE=\"{language}\"")?;
+            }
+            // 4.3.4.1: AUTOSELECT must be YES where DEFAULT is. Nowhere else: a player that picks by language would else
+            // pick another game's commentary.
+            let yes_no = if default == Some(i) { "YES" } else { "NO" };
+            let uri = quoted_uri(&audio.uri);
+            writeln!(f, ",DEFAULT={yes_no},AUTOSELECT={yes_no},CHANNELS=\"2\",URI=\"{uri}\"")?;
+        }
+        for variant in &self.renditions {
+            variant.write(f, !self.audio.is_empty())?;
+        }
+        Ok(())
+    }
+}
+
+impl VideoVariant {
+    fn write(&self, f: &mut fmt::Formatter<'_>, with_audio: bool) -> fmt::Result {
+        let Self { bandwidth_bps, average_bandwidth_bps, width, height, .. } = self;
+        write!(f, "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth_bps},AVERAGE-BANDWIDTH={average_bandwidth_bps}")?;
+        write!(f, ",CODECS=\"{}", quoted(&self.video_codec))?;
+        if with_audio {
+            write!(f, ",{AUDIO_CODEC}")?;
+        }
+        // 4.3.4.2: FRAME-RATE is rounded to three decimal places.
+        let (num, den) = (u64::from(self.fps.num()), u64::from(self.fps.den()));
+        let millihertz = (num * 1000 + den / 2) / den;
+        write!(f, "\",RESOLUTION={width}x{height},FRAME-RATE={}.{:03}", millihertz / 1000, millihertz % 1000)?;
+        f.write_str(",VIDEO-RANGE=SDR")?;
+        if with_audio {
+            write!(f, ",AUDIO=\"{AUDIO_GROUP}\"")?;
+        }
+        writeln!(f, ",CLOSED-CAPTIONS=NONE\n{}", line_uri(&self.uri))
+    }
+}
+
+/// A media playlist: the listed segments of one rendition or one game's sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// The same number over the playlist's whole life and in every playlist of a session: [`target_duration_s`].
+    pub target_duration_s: u32,
+    /// The init segment of the first listed segment.
+    pub map_uri: String,
+    /// In order. Their numbers are the media sequence numbers, so a playlist has no hole: of segments with a hole between
+    /// them, only those after the last hole are rendered.
+    pub segments: Vec<MediaSegment>,
+    /// No segment will ever be added.
+    pub ended: bool,
+    /// Discontinuities that have left the window since the playlist began (4.3.3.3).
+    pub discontinuity_sequence: u64,
+}
+
+/// One entry of a media playlist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaSegment {
+    pub number: SegmentNumber,
+    pub uri: String,
+    /// Exact length: ticks over ticks per second.
+    pub duration: SegmentDuration,
+    /// The instant of its first picture or sample.
+    pub program_date_time: MediaTime,
+    pub discontinuity: bool,
+    /// There are no bytes for it; a player must not ask.
+    pub gap: bool,
+    /// The init segment from here on, where it differs from the one before.
+    pub new_map_uri: Option<String>,
+}
+
+/// A length as an exact fraction of a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentDuration {
+    pub ticks: u64,
+    /// Ticks per second, not 0.
+    pub timescale: u32,
+}
+
+impl SegmentDuration {
+    /// Seconds, rounded to the nearest: what 4.3.3.1 compares with the target duration.
+    fn rounded_s(self) -> u32 {
+        let timescale = u64::from(self.timescale.max(1));
+        u32::try_from((self.ticks + timescale / 2) / timescale).unwrap_or(u32::MAX)
+    }
+}
+
+/// Seconds with six decimals, rounded to the nearest microsecond.
+impl fmt::Display for SegmentDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timescale = u128::from(self.timescale.max(1));
+        let micros = (u128::from(self.ticks) * 1_000_000 + timescale / 2) / timescale;
+        write!(f, "{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+    }
+}
+
+impl MediaSegment {
+    /// Segment `n` of a rendition.
+    pub fn video(grid: &Grid, n: SegmentNumber, uri: String) -> Self {
+        let ticks = u64::from(grid.segment_frames()) * u64::from(grid.frame_ticks());
+        Self::plain(n, uri, SegmentDuration { ticks, timescale: grid.video_timescale() }, grid.segment_time(n))
+    }
+
+    /// Segment `n` of a game's sound: as long as its AAC frames are, from the instant of its first sample.
+    pub fn audio(grid: &Grid, n: SegmentNumber, uri: String) -> Self {
+        let (first, end) = (grid.first_aac_frame(n), grid.first_aac_frame(n + 1));
+        let duration = SegmentDuration { ticks: (end - first) * AAC_FRAME_SAMPLES, timescale: SAMPLE_RATE_HZ };
+        Self::plain(n, uri, duration, MediaTime::of_sample(first * AAC_FRAME_SAMPLES))
+    }
+
+    fn plain(number: SegmentNumber, uri: String, duration: SegmentDuration, program_date_time: MediaTime) -> Self {
+        Self { number, uri, duration, program_date_time, discontinuity: false, gap: false, new_map_uri: None }
+    }
+}
+
+/// The target duration of every media playlist on this grid, picture and sound alike (bis 6.2.4 wants them equal): the
+/// longest segment there can be, rounded. A sound segment is less than one AAC frame longer than the grid's.
+pub fn target_duration_s(grid: &Grid) -> u32 {
+    let (num, den) = (u64::from(grid.fps().num()), u64::from(grid.fps().den()));
+    let samples = (u64::from(grid.segment_frames()) * den * u64::from(SAMPLE_RATE_HZ)).div_ceil(num);
+    let longest = SegmentDuration { ticks: samples + AAC_FRAME_SAMPLES - 1, timescale: SAMPLE_RATE_HZ };
+    longest.rounded_s().max(1)
+}
+
+impl Media {
+    pub fn render(&self) -> String {
+        self.to_string()
+    }
+
+    /// The segments after the last hole in the numbers.
+    fn unbroken(&self) -> &[MediaSegment] {
+        let hole = self.segments.windows(2).rposition(|pair| pair[0].number + 1 != pair[1].number);
+        &self.segments[hole.map_or(0, |at| at + 1)..]
+    }
+
+    /// The init segment of the first segment of `unbroken`, which may have changed before it.
+    fn first_map(&self, unbroken: &[MediaSegment]) -> &str {
+        let before = &self.segments[..self.segments.len() - unbroken.len()];
+        before.iter().rev().find_map(|s| s.new_map_uri.as_deref()).unwrap_or(&self.map_uri)
+    }
+}
+
+impl fmt::Display for Media {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let segments = self.unbroken();
+        let version = if segments.iter().any(|s| s.gap) { VERSION_WITH_GAP } else { VERSION };
+        // 4.3.3.1: no segment's duration, rounded, is above the target duration.
+        let longest = segments.iter().map(|s| s.duration.rounded_s()).max().unwrap_or(0);
+        let target = self.target_duration_s.max(longest);
+        write!(f, "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{target}\n")?;
+        writeln!(f, "#EXT-X-MEDIA-SEQUENCE:{}", segments.first().map_or(0, |s| s.number))?;
+        // 4.3.3.3: before the first segment, and before any EXT-X-DISCONTINUITY.
+        if self.discontinuity_sequence > 0 || segments.iter().any(|s| s.discontinuity) {
+            writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuity_sequence)?;
+        }
+        f.write_str("#EXT-X-INDEPENDENT-SEGMENTS\n")?;
+        let mut map = self.first_map(segments);
+        for (i, segment) in segments.iter().enumerate() {
+            if segment.discontinuity {
+                f.write_str("#EXT-X-DISCONTINUITY\n")?;
+            }
+            let new_map = segment.new_map_uri.as_deref().filter(|new| *new != map);
+            if i == 0 || new_map.is_some() {
+                map = new_map.unwrap_or(map);
+                writeln!(f, "#EXT-X-MAP:URI=\"{}\"", quoted_uri(map))?;
+            }
+            segment.write(f)?;
+        }
+        // 4.3.3.4: nothing follows.
+        if self.ended { f.write_str("#EXT-X-ENDLIST\n") } else { Ok(()) }
+    }
+}
+
+impl MediaSegment {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "#EXT-X-PROGRAM-DATE-TIME:{}", self.program_date_time)?;
+        if self.gap {
+            f.write_str("#EXT-X-GAP\n")?;
+        }
+        writeln!(f, "#EXTINF:{},\n{}", self.duration, line_uri(&self.uri))
+    }
+}
+
+/// 4.1: no control characters in a playlist; 4.2: a quoted string holds no double quote, CR or LF.
+fn quoted(text: &str) -> Cow<'_, str> {
+    let bad = |c: char| c == '"' || c.is_control();
+    if !text.contains(bad) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(
+        text.chars()
+            .map(|c| {
+                if c == '"' {
+                    '\''
+                } else if c.is_control() {
+                    ' '
+                } else {
+                    c
+                }
+            })
+            .collect(),
+    )
+}
+
+/// A URI for a quoted string: what cannot stand in a URI (RFC 3986, 2) or in a quoted string is percent-encoded.
+fn quoted_uri(uri: &str) -> Cow<'_, str> {
+    let good =
+        |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
+    if uri.bytes().all(good) {
+        return Cow::Borrowed(uri);
+    }
+    let mut out = String::with_capacity(uri.len() + 16);
+    for b in uri.bytes() {
+        if good(b) {
+            out.push(char::from(b));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{b:02X}");
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A URI for a line of its own: 4.1 takes a line that begins with `#` for a comment or a tag.
+fn line_uri(uri: &str) -> Cow<'_, str> {
+    match quoted_uri(uri) {
+        uri if uri.starts_with('#') => Cow::Owned(format!("./{uri}")),
+        uri => uri,
+    }
+}
+
+fn is_language_tag(tag: &str) -> bool {
+    tag.len() <= 35
+        && tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// 4.3.4.1.1: the members of a group have different names. A name that came before gets a number.
+fn distinct_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    names
+        .map(|name| {
+            let name = quoted(name.trim());
+            let name = if name.trim().is_empty() { Cow::Borrowed("Sound") } else { name };
+            let mut distinct = name.to_string();
+            let mut copy = 1;
+            while !taken.insert(distinct.clone()) {
+                copy += 1;
+                distinct = format!("{name} ({copy})");
+            }
+            distinct
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "playlist_tests.rs"]
+mod tests;

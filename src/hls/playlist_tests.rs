@@ -1,0 +1,250 @@
+use super::*;
+
+fn grid(fps: &str, segment_frames: u32) -> Grid {
+    Grid::new(fps.parse().unwrap(), segment_frames)
+}
+
+fn variant(name: &str, width: u32, height: u32, fps: &str) -> VideoVariant {
+    VideoVariant {
+        uri: format!("video/{name}.m3u8"),
+        bandwidth_bps: 6_500_000,
+        average_bandwidth_bps: 6_140_000,
+        width,
+        height,
+        fps: fps.parse().unwrap(),
+        video_codec: "avc1.640028".to_owned(),
+    }
+}
+
+fn sound(id: &str, name: &str, language: Option<&str>, default: bool) -> AudioRendition {
+    AudioRendition {
+        uri: format!("audio/{id}.m3u8"),
+        name: name.to_owned(),
+        language: language.map(str::to_owned),
+        default,
+    }
+}
+
+#[test]
+fn a_multivariant_playlist_names_every_rendition_and_every_games_sound() {
+    let playlist = Multivariant {
+        renditions: vec![variant("1080p", 1920, 1080, "30000/1001"), variant("540p", 960, 540, "60")],
+        audio: vec![
+            sound("a", "Hawks at Ravens", Some("en"), false),
+            sound("b", "Derby de la ciudad", Some("es-MX"), true),
+        ],
+    };
+    // 4.3.1.1: EXTM3U MUST be the first line. 4.3.4.1: AUTOSELECT, if present, MUST be YES where DEFAULT is YES.
+    // 4.3.4.2: BANDWIDTH is required; CODECS lists every format; AUDIO matches a GROUP-ID.
+    assert_eq!(
+        playlist.render(),
+        "#EXTM3U\n\
+         #EXT-X-VERSION:6\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Hawks at Ravens\",LANGUAGE=\"en\",DEFAULT=NO,AUTOSELECT=NO,\
+         CHANNELS=\"2\",URI=\"audio/a.m3u8\"\n\
+         #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Derby de la ciudad\",LANGUAGE=\"es-MX\",DEFAULT=YES,\
+         AUTOSELECT=YES,CHANNELS=\"2\",URI=\"audio/b.m3u8\"\n\
+         #EXT-X-STREAM-INF:BANDWIDTH=6500000,AVERAGE-BANDWIDTH=6140000,CODECS=\"avc1.640028,mp4a.40.2\",\
+         RESOLUTION=1920x1080,FRAME-RATE=29.970,VIDEO-RANGE=SDR,AUDIO=\"sound\",CLOSED-CAPTIONS=NONE\n\
+         video/1080p.m3u8\n\
+         #EXT-X-STREAM-INF:BANDWIDTH=6500000,AVERAGE-BANDWIDTH=6140000,CODECS=\"avc1.640028,mp4a.40.2\",\
+         RESOLUTION=960x540,FRAME-RATE=60.000,VIDEO-RANGE=SDR,AUDIO=\"sound\",CLOSED-CAPTIONS=NONE\n\
+         video/540p.m3u8\n"
+    );
+}
+
+#[test]
+fn no_sound_means_no_group_and_no_audio_codec() {
+    let playlist = Multivariant { renditions: vec![variant("1080p", 1920, 1080, "25")], audio: vec![] };
+    assert_eq!(
+        playlist.render(),
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-STREAM-INF:BANDWIDTH=6500000,AVERAGE-BANDWIDTH=6140000,CODECS=\"avc1.640028\",\
+         RESOLUTION=1920x1080,FRAME-RATE=25.000,VIDEO-RANGE=SDR,CLOSED-CAPTIONS=NONE\n\
+         video/1080p.m3u8\n"
+    );
+}
+
+#[test]
+fn what_operators_write_never_breaks_a_playlist() {
+    let playlist = Multivariant {
+        renditions: vec![],
+        audio: vec![
+            sound("a", "The \"Clásico\"\n#EXT-X-ENDLIST", Some("en\",DEFAULT=YES"), true),
+            sound("b", "  Derby ", Some(""), true),
+            sound("c", "Derby", None, false),
+            sound("d", "Derby (2)", None, false),
+            sound("e", "\u{0}", None, false),
+            sound("f\" x\n", "", None, false),
+        ],
+    };
+    // 4.2: a quoted string holds no CR, LF or double quote. 4.3.4.1.1: names differ within a group; one default at most.
+    let line = |name: &str, yes_no: &str, uri: &str| {
+        format!(
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"{name}\",DEFAULT={yes_no},AUTOSELECT={yes_no},\
+             CHANNELS=\"2\",URI=\"{uri}\"\n"
+        )
+    };
+    let lines: String = [
+        line("The 'Clásico' #EXT-X-ENDLIST", "YES", "audio/a.m3u8"),
+        line("Derby", "NO", "audio/b.m3u8"),
+        line("Derby (2)", "NO", "audio/c.m3u8"),
+        line("Derby (2) (2)", "NO", "audio/d.m3u8"),
+        line("Sound", "NO", "audio/e.m3u8"),
+        line("Sound (2)", "NO", "audio/f%22%20x%0A.m3u8"),
+    ]
+    .concat();
+    assert_eq!(playlist.render(), format!("#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n{lines}"));
+}
+
+fn media(segments: Vec<MediaSegment>) -> Media {
+    Media {
+        target_duration_s: 2,
+        map_uri: "/v1/media/aa/1080p/init.mp4".to_owned(),
+        segments,
+        ended: false,
+        discontinuity_sequence: 0,
+    }
+}
+
+// 2026-11-23T01:00:00Z on a grid of 30 fps and 60 frames a segment.
+const N: SegmentNumber = 45_664_200;
+
+fn video(n: SegmentNumber, mosaic: &str) -> MediaSegment {
+    MediaSegment::video(&grid("30", 60), n, format!("/v1/media/{mosaic}/1080p/{n}.m4s"))
+}
+
+#[test]
+fn a_swap_is_another_uri_and_nothing_else() {
+    let playlist = media(vec![video(N, "aa"), video(N + 1, "aa"), video(N + 2, "bb")]);
+    // 4.3.3.2: the media sequence number is the first segment's. 4.3.2.5: EXT-X-MAP applies to all segments after it.
+    assert_eq!(
+        playlist.render(),
+        "#EXTM3U\n\
+         #EXT-X-VERSION:6\n\
+         #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-MEDIA-SEQUENCE:45664200\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-MAP:URI=\"/v1/media/aa/1080p/init.mp4\"\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:00.000Z\n\
+         #EXTINF:2.000000,\n\
+         /v1/media/aa/1080p/45664200.m4s\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:02.000Z\n\
+         #EXTINF:2.000000,\n\
+         /v1/media/aa/1080p/45664201.m4s\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:04.000Z\n\
+         #EXTINF:2.000000,\n\
+         /v1/media/bb/1080p/45664202.m4s\n"
+    );
+}
+
+#[test]
+fn sound_segments_have_their_own_exact_length_and_instant() {
+    let grid = grid("30", 60);
+    let audio = |n| MediaSegment::audio(&grid, n, format!("/v1/media/audio/hawks/{n}.m4s"));
+    let playlist = Media {
+        map_uri: "/v1/media/audio/hawks/init.mp4".to_owned(),
+        ended: true,
+        ..media((N + 1..N + 5).map(audio).collect())
+    };
+    // 93.75 AAC frames a segment: N is a multiple of 4 and begins on one, then boundaries are 94, 188, 281, 375, 469 frames on.
+    assert_eq!(
+        playlist.render(),
+        "#EXTM3U\n\
+         #EXT-X-VERSION:6\n\
+         #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-MEDIA-SEQUENCE:45664201\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-MAP:URI=\"/v1/media/audio/hawks/init.mp4\"\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:02.005Z\n\
+         #EXTINF:2.005333,\n\
+         /v1/media/audio/hawks/45664201.m4s\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:04.010Z\n\
+         #EXTINF:1.984000,\n\
+         /v1/media/audio/hawks/45664202.m4s\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:05.994Z\n\
+         #EXTINF:2.005333,\n\
+         /v1/media/audio/hawks/45664203.m4s\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:08.000Z\n\
+         #EXTINF:2.005333,\n\
+         /v1/media/audio/hawks/45664204.m4s\n\
+         #EXT-X-ENDLIST\n"
+    );
+}
+
+#[test]
+fn gaps_discontinuities_and_changed_maps_are_said() {
+    let gap = MediaSegment { gap: true, ..video(N + 1, "aa") };
+    let other = MediaSegment { discontinuity: true, new_map_uri: Some("/other.mp4".to_owned()), ..video(N + 2, "bb") };
+    let playlist = Media { discontinuity_sequence: 3, ..media(vec![video(N, "aa"), gap, other, video(N + 3, "bb")]) };
+    assert_eq!(
+        playlist.render(),
+        "#EXTM3U\n\
+         #EXT-X-VERSION:8\n\
+         #EXT-X-TARGETDURATION:2\n\
+         #EXT-X-MEDIA-SEQUENCE:45664200\n\
+         #EXT-X-DISCONTINUITY-SEQUENCE:3\n\
+         #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-MAP:URI=\"/v1/media/aa/1080p/init.mp4\"\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:00.000Z\n\
+         #EXTINF:2.000000,\n\
+         /v1/media/aa/1080p/45664200.m4s\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:02.000Z\n\
+         #EXT-X-GAP\n\
+         #EXTINF:2.000000,\n\
+         /v1/media/aa/1080p/45664201.m4s\n\
+         #EXT-X-DISCONTINUITY\n\
+         #EXT-X-MAP:URI=\"/other.mp4\"\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:04.000Z\n\
+         #EXTINF:2.000000,\n\
+         /v1/media/bb/1080p/45664202.m4s\n\
+         #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:06.000Z\n\
+         #EXTINF:2.000000,\n\
+         /v1/media/bb/1080p/45664203.m4s\n"
+    );
+}
+
+#[test]
+fn a_hole_in_the_numbers_cuts_and_never_renumbers() {
+    let mapped = MediaSegment { new_map_uri: Some("/new.mp4".to_owned()), ..video(N, "aa") };
+    let text = media(vec![mapped, video(N + 1, "aa"), video(N + 3, "aa")]).render();
+    assert!(text.contains("#EXT-X-MEDIA-SEQUENCE:45664203\n"), "{text}");
+    assert!(text.contains("#EXT-X-MAP:URI=\"/new.mp4\"\n"), "{text}");
+    assert_eq!(text.matches("#EXTINF").count(), 1);
+}
+
+#[test]
+fn an_ended_session_that_listed_nothing_is_still_a_playlist() {
+    let text = Media { ended: true, ..media(vec![]) }.render();
+    assert_eq!(
+        text,
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-ENDLIST\n"
+    );
+}
+
+#[test]
+fn the_target_duration_holds_for_every_segment_of_picture_and_sound() {
+    for fps in ["24", "25", "30", "50", "60", "24000/1001", "30000/1001", "60000/1001"] {
+        for frames in [1, 24, 25, 30, 37, 60, 74, 89, 120, 149, 300] {
+            let grid = grid(fps, frames);
+            let target = target_duration_s(&grid);
+            for n in N..N + 50 {
+                for segment in
+                    [MediaSegment::video(&grid, n, String::new()), MediaSegment::audio(&grid, n, String::new())]
+                {
+                    assert!(segment.duration.rounded_s() <= target, "{fps} {frames} {segment:?} {target}");
+                }
+            }
+        }
+    }
+    assert_eq!(target_duration_s(&grid("30", 60)), 2);
+    assert_eq!(target_duration_s(&grid("60000/1001", 120)), 2);
+}
+
+#[test]
+fn peak_bandwidth_counts_the_encoders_buffer_the_sound_and_the_boxes() {
+    // 6 Mb/s and a buffer of 6 Mb emptied within 2 s: 3 Mb/s more; 140.8 kb/s of sound; 7.36 kb/s of boxes.
+    assert_eq!(peak_bandwidth_bps(&grid("30", 60), 6_000_000, 6_000_000, 128_000), 9_148_160);
+}

@@ -1,0 +1,247 @@
+//! One layout file: read, checked, and refused with what is allowed.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::Layout;
+use crate::frame::Rect;
+
+/// What is wrong with a layout file.
+#[derive(Debug, thiserror::Error)]
+#[error("layout {}: {problem}", .file.display())]
+pub struct LayoutError {
+    pub file: PathBuf,
+    pub problem: LayoutProblem,
+}
+
+/// A mistake in a layout file. The message names the slot or key and says what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutProblem {
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    #[error("line {line}: {message}")]
+    Syntax { line: usize, message: String },
+    #[error("key `id`: {id:?} is not allowed; 1 to 32 letters, digits, `-` and `_` are")]
+    Id { id: String },
+    #[error("key `id`: {id:?} is not the file's name; it must be, so that the file can be found")]
+    IdIsNotFileName { id: String },
+    #[error("key `name`: it must be 1 to 64 characters")]
+    Name,
+    #[error("key `canvas`: {width}x{height} is not allowed; even numbers from {} to {} are", CANVAS_MIN, CANVAS_MAX)]
+    Canvas { width: i64, height: i64 },
+    #[error("key `background`: {0:?} is not a colour; `#rrggbb` in hexadecimal is")]
+    Background(String),
+    #[error("key `slots`: there are {0}; 1 to {max} are allowed", max = Layout::MAX_SLOTS)]
+    SlotCount(usize),
+    #[error("slot {slot}: `{key}` = {value} is not allowed; even numbers from 0 are")]
+    OddOrNegative { slot: usize, key: &'static str, value: i64 },
+    #[error(
+        "slot {slot}: {width}x{height} is too small; at least {least_width}x{least_height} is allowed, a sixteenth of the canvas"
+    )]
+    TooSmall { slot: usize, width: u32, height: u32, least_width: u32, least_height: u32 },
+    #[error("slot {slot}: it ends at {right},{bottom}, outside the canvas of {width}x{height}; it must lie inside")]
+    OutOfCanvas { slot: usize, right: i64, bottom: i64, width: u32, height: u32 },
+    #[error("slot {slot}: it overlaps slot {under}; that is allowed only with `overlap = true`")]
+    Overlap { slot: usize, under: usize },
+    #[error("key `overlap`: it is true, but no slots overlap; leave it out, so that every engine can make the layout")]
+    NoOverlap,
+}
+
+const CANVAS_MIN: i64 = 160;
+const CANVAS_MAX: i64 = 3840;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLayout {
+    id: String,
+    name: String,
+    canvas: RawCanvas,
+    #[serde(default = "black")]
+    background: String,
+    #[serde(default)]
+    overlap: bool,
+    slots: Vec<RawSlot>,
+}
+
+fn black() -> String {
+    "#000000".to_owned()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCanvas {
+    width: i64,
+    height: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSlot {
+    x: i64,
+    y: i64,
+    width: i64,
+    height: i64,
+}
+
+/// Reads one layout. `file_stem` is the file's name without `.toml`: the layout's id must be the same.
+pub(super) fn parse(text: &str, file_stem: &str) -> Result<Layout, LayoutProblem> {
+    let raw: RawLayout = toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+        let line = 1 + before.matches('\n').count();
+        LayoutProblem::Syntax { line, message: error.message().replace('\n', ", ") }
+    })?;
+    check_names(&raw, file_stem)?;
+    let canvas = check_canvas(&raw.canvas)?;
+    let background = parse_colour(&raw.background).ok_or_else(|| LayoutProblem::Background(raw.background.clone()))?;
+    if raw.slots.is_empty() || raw.slots.len() > Layout::MAX_SLOTS {
+        return Err(LayoutProblem::SlotCount(raw.slots.len()));
+    }
+    let slots = raw.slots.iter().enumerate().map(|(n, s)| check_slot(n, s, canvas)).collect::<Result<Vec<_>, _>>()?;
+    let first_overlap = (1..slots.len()).find_map(|slot| {
+        let under = (0..slot).find(|&under| overlaps(slots[slot], slots[under]))?;
+        Some(LayoutProblem::Overlap { slot, under })
+    });
+    match (first_overlap, raw.overlap) {
+        (Some(problem), false) => return Err(problem),
+        (None, true) => return Err(LayoutProblem::NoOverlap),
+        (Some(_), true) | (None, false) => {}
+    }
+    Ok(Layout { id: raw.id, name: raw.name, canvas, slots, overlap: raw.overlap, background })
+}
+
+fn check_names(raw: &RawLayout, file_stem: &str) -> Result<(), LayoutProblem> {
+    let id_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if raw.id.is_empty() || raw.id.len() > 32 || !raw.id.chars().all(id_char) {
+        return Err(LayoutProblem::Id { id: raw.id.clone() });
+    }
+    if raw.id != file_stem {
+        return Err(LayoutProblem::IdIsNotFileName { id: raw.id.clone() });
+    }
+    if raw.name.trim().is_empty() || raw.name.chars().count() > 64 {
+        return Err(LayoutProblem::Name);
+    }
+    Ok(())
+}
+
+fn check_canvas(raw: &RawCanvas) -> Result<(u32, u32), LayoutProblem> {
+    let side = |v: i64| u32::try_from(v).ok().filter(|_| v % 2 == 0 && (CANVAS_MIN..=CANVAS_MAX).contains(&v));
+    side(raw.width).zip(side(raw.height)).ok_or(LayoutProblem::Canvas { width: raw.width, height: raw.height })
+}
+
+fn check_slot(slot: usize, raw: &RawSlot, canvas: (u32, u32)) -> Result<Rect, LayoutProblem> {
+    let even = |key: &'static str, value: i64| {
+        let wrong = LayoutProblem::OddOrNegative { slot, key, value };
+        if value % 2 == 0 { u32::try_from(value).map_err(|_| wrong) } else { Err(wrong) }
+    };
+    let rect = Rect {
+        x: even("x", raw.x)?,
+        y: even("y", raw.y)?,
+        width: even("width", raw.width)?,
+        height: even("height", raw.height)?,
+    };
+    // A sixteenth stays drawable on the smallest renditions, and nobody can follow a game in less.
+    let (least_width, least_height) = (canvas.0.div_ceil(16), canvas.1.div_ceil(16));
+    if rect.width < least_width || rect.height < least_height {
+        return Err(LayoutProblem::TooSmall {
+            slot,
+            width: rect.width,
+            height: rect.height,
+            least_width,
+            least_height,
+        });
+    }
+    let (right, bottom) = (raw.x.saturating_add(raw.width), raw.y.saturating_add(raw.height));
+    if right > i64::from(canvas.0) || bottom > i64::from(canvas.1) {
+        return Err(LayoutProblem::OutOfCanvas { slot, right, bottom, width: canvas.0, height: canvas.1 });
+    }
+    Ok(rect)
+}
+
+fn overlaps(a: Rect, b: Rect) -> bool {
+    a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
+}
+
+/// `#rrggbb` as its three bytes.
+fn parse_colour(text: &str) -> Option<[u8; 3]> {
+    let mut rgb = [0u8; 3];
+    hex::decode_to_slice(text.strip_prefix('#')?, &mut rgb).ok()?;
+    Some(rgb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIDE_BY_SIDE: &str = r##"
+id = "2X"
+name = "Two"
+canvas = { width = 1920, height = 1080 }
+background = "#102030"
+slots = [
+    { x = 0, y = 270, width = 960, height = 540 },
+    { x = 960, y = 270, width = 960, height = 540 },
+]
+"##;
+
+    fn refusal(text: &str) -> String {
+        parse(text, "2X").unwrap_err().to_string()
+    }
+
+    /// The message when `from` is replaced by `to` in a sound file.
+    fn refusal_with(from: &str, to: &str) -> String {
+        assert!(SIDE_BY_SIDE.contains(from), "nothing to replace: {from}");
+        refusal(&SIDE_BY_SIDE.replacen(from, to, 1))
+    }
+
+    #[test]
+    fn a_sound_file_is_read_whole() {
+        let layout = parse(SIDE_BY_SIDE, "2X").unwrap();
+        assert_eq!((layout.id.as_str(), layout.name.as_str()), ("2X", "Two"));
+        assert_eq!((layout.canvas, layout.background, layout.overlap), ((1920, 1080), [0x10, 0x20, 0x30], false));
+        assert_eq!(layout.slots[1], Rect { x: 960, y: 270, width: 960, height: 540 });
+    }
+
+    #[test]
+    fn every_mistake_names_its_place_and_what_is_allowed() {
+        let cases = [
+            (("id = \"2X\"", "id = \"2 X\""), "`id`", "letters"),
+            (("id = \"2X\"", "id = \"3X\""), "`id`", "file's name"),
+            (("name = \"Two\"", "name = \" \""), "`name`", "1 to 64"),
+            (("width = 1920", "width = 1921"), "`canvas`", "even numbers from 160 to 3840"),
+            (("width = 1920", "width = 8000"), "`canvas`", "even numbers from 160 to 3840"),
+            (("#102030", "#10203"), "`background`", "#rrggbb"),
+            (("#102030", "red"), "`background`", "#rrggbb"),
+            (("x = 960,", "x = 961,"), "slot 1: `x` = 961", "even"),
+            (("x = 0,", "x = -2,"), "slot 0: `x` = -2", "from 0"),
+            (("width = 960", "width = 0"), "slot 0: 0x540", "at least 120x68"),
+            (("x = 960,", "x = 1200,"), "slot 1: it ends at 2160,810", "1920x1080"),
+            (("x = 960,", "x = 958,"), "slot 1: it overlaps slot 0", "overlap = true"),
+            (("x = 960,", "x = 9223372036854775806,"), "slot 1", "even"),
+            (("name =", "overlap = true\nname ="), "`overlap`", "no slots overlap"),
+            (("name =", "colour = 3\nname ="), "line 3: unknown field `colour`", "background"),
+            (("x = 0, ", ""), "line 7: missing field `x`", ""),
+            (("y = 270", "y = \"top\""), "line 7: invalid type", "i64"),
+        ];
+        for ((from, to), place, allowed) in cases {
+            let message = refusal_with(from, to);
+            assert!(message.contains(place) && message.contains(allowed), "{from} -> {to}: {message}");
+        }
+    }
+
+    #[test]
+    fn one_to_four_slots() {
+        let slot = "{ x = 0, y = 0, width = 960, height = 540 },";
+        let head = SIDE_BY_SIDE.split("slots").next().unwrap();
+        for count in [0, 5] {
+            let text = format!("{head}slots = [{}]", slot.repeat(count));
+            assert_eq!(parse(&text, "2X"), Err(LayoutProblem::SlotCount(count)));
+        }
+    }
+
+    #[test]
+    fn overlap_that_is_said_is_allowed() {
+        let text = SIDE_BY_SIDE.replacen("x = 960,", "x = 500,", 1).replacen("name =", "overlap = true\nname =", 1);
+        assert!(parse(&text, "2X").unwrap().overlap);
+    }
+}

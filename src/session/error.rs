@@ -1,0 +1,101 @@
+//! Why a session request was refused, with the stable codes of the HTTP contract.
+
+use crate::mosaic::{AdmitError, EngineKind};
+use crate::store::StoreError;
+
+/// A refusal. The message is for people; [`SessionError::code`] is for programs and never changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    #[error("a session shows one to four games, not {given}")]
+    GamesCount { given: usize },
+    #[error("there is no game {id:?}")]
+    GameUnknown { id: String },
+    #[error("there is no layout {id:?}")]
+    LayoutUnknown { id: String },
+    #[error("layout {layout} has {slots} slots, but {games} games were given")]
+    LayoutMismatch { layout: String, slots: usize, games: usize },
+    #[error("engine {} cannot make layout {layout}", .engine.name())]
+    EngineUnsuited { engine: EngineKind, layout: String },
+    #[error("the sound of {id:?} cannot be chosen: it is not one of the session's games")]
+    AudioUnknown { id: String },
+    #[error("no room: {detail}")]
+    Capacity { detail: String, retry_after_s: u32 },
+    /// Also another tenant's session, and an ended one whose playlists are no longer kept.
+    #[error("there is no such session")]
+    SessionUnknown,
+    #[error("the session has ended")]
+    SessionEnded,
+    #[error("the session has changed since: its revision is {current}")]
+    RevisionStale { current: u64 },
+    #[error("this Idempotency-Key was used with another body")]
+    IdempotencyConflict,
+    #[error("there is no rendition {name:?}")]
+    RenditionUnknown { name: String },
+    /// No segment is finished yet, even after waiting.
+    #[error("no segment is ready yet")]
+    NotReady { retry_after_s: u32 },
+    #[error("the cursor is not one that this listing gave")]
+    CursorInvalid,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl SessionError {
+    /// The stable code of this refusal.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::GamesCount { .. } => "games_count",
+            Self::GameUnknown { .. } => "game_unknown",
+            Self::LayoutUnknown { .. } => "layout_unknown",
+            Self::LayoutMismatch { .. } => "layout_mismatch",
+            Self::EngineUnsuited { .. } => "engine_unsuited",
+            Self::AudioUnknown { .. } => "audio_unknown",
+            Self::Capacity { .. } => "capacity",
+            Self::SessionUnknown => "session_unknown",
+            Self::SessionEnded => "session_ended",
+            Self::RevisionStale { .. } => "revision_stale",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::RenditionUnknown { .. } => "rendition_unknown",
+            Self::NotReady { .. } => "not_ready",
+            Self::CursorInvalid => "cursor_invalid",
+            Self::Store(_) => "store_unavailable",
+        }
+    }
+
+    /// The HTTP status that belongs to the code.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::GamesCount { .. }
+            | Self::LayoutMismatch { .. }
+            | Self::EngineUnsuited { .. }
+            | Self::AudioUnknown { .. }
+            | Self::CursorInvalid
+            | Self::IdempotencyConflict => 422,
+            Self::GameUnknown { .. }
+            | Self::LayoutUnknown { .. }
+            | Self::SessionUnknown
+            | Self::RenditionUnknown { .. } => 404,
+            Self::SessionEnded => 409,
+            Self::RevisionStale { .. } => 412,
+            Self::Capacity { .. } | Self::NotReady { .. } | Self::Store(_) => 503,
+        }
+    }
+
+    /// For `Retry-After`, in seconds, where waiting helps.
+    pub const fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            Self::Capacity { retry_after_s, .. } | Self::NotReady { retry_after_s } => Some(*retry_after_s),
+            Self::Store(_) => Some(5),
+            _ => None,
+        }
+    }
+}
+
+impl From<AdmitError> for SessionError {
+    fn from(refusal: AdmitError) -> Self {
+        match refusal {
+            AdmitError::Capacity { detail, retry_after_s } => Self::Capacity { detail, retry_after_s },
+            AdmitError::EngineUnsuited { engine, layout } => Self::EngineUnsuited { engine, layout },
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What goes in and out of a session: requests and the JSON view of the HTTP contract.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::layout::Layout;
+use crate::mosaic::{EngineChoice, GameKey};
+use crate::timeline::SegmentNumber;
+
+/// A game as sessions see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GameInfo {
+    pub key: GameKey,
+    /// Unique within the tenant.
+    pub id: String,
+    pub title: String,
+}
+
+/// The games that tenants may show. Implemented by the catalogue; sessions know no more.
+pub trait Games: Send + Sync {
+    /// The game that `tenant` calls `id`.
+    fn find(&self, tenant: &str, id: &str) -> Option<GameInfo>;
+
+    /// Every game that `tenant` may show, in a stable order.
+    fn all(&self, tenant: &str) -> Vec<GameInfo>;
+
+    /// The finished sound segments of a game that are still in the window; `None` when there are none.
+    fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>>;
+}
+
+/// A request for a session.
+#[derive(Clone, Debug, Default)]
+pub struct CreateSession {
+    /// Game ids, one for each slot.
+    pub games: Vec<String>,
+    pub layout: Option<String>,
+    /// One of `games`; the first one if not given.
+    pub audio: Option<String>,
+    pub engine: EngineChoice,
+    pub device_id: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    /// The Idempotency-Key and a digest of the body it came with.
+    pub idempotency: Option<(String, [u8; 32])>,
+}
+
+/// A request to change a session: what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeSession {
+    pub games: Option<Vec<String>>,
+    pub layout: Option<String>,
+    pub audio: Option<String>,
+    /// The revision that the caller saw; another one refuses the change.
+    pub if_match: Option<u64>,
+}
+
+/// Which of a tenant's sessions to list: newest first.
+#[derive(Clone, Debug, Default)]
+pub struct ListSessions {
+    pub state: Option<ViewState>,
+    /// [`SessionPage::next_cursor`] of the page before.
+    pub cursor: Option<String>,
+    pub limit: u32,
+}
+
+/// A page of sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SessionPage {
+    pub sessions: Vec<SessionView>,
+    /// For the next page; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// Who ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    Device,
+    Operator,
+}
+
+/// Whether a session goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ViewState {
+    Active,
+    Ended,
+}
+
+/// A slot of the session's layout and the game in it, in pixels of the layout's canvas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SlotView {
+    /// From 0, in reading order.
+    pub slot: usize,
+    pub game: String,
+    pub x: u32,
+    pub y: u32,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// A session, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct SessionView {
+    pub id: String,
+    pub state: ViewState,
+    /// Counts changes; also the ETag.
+    pub revision: u64,
+    /// Path of the multivariant playlist: `/v1/play/{token}/index.m3u8`.
+    pub playback_url: String,
+    pub layout: String,
+    /// What makes the mosaic: `render` or `stitch`.
+    pub engine: String,
+    /// Game ids in slot order.
+    pub games: Vec<String>,
+    pub slots: Vec<SlotView>,
+    /// The game whose sound is the default.
+    pub audio: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// The segment from which the last change shows.
+    pub effective_segment: SegmentNumber,
+    pub billable_seconds: u64,
+}
+
+/// The slots of `layout` with `games` in them.
+pub(super) fn slots_of(layout: &Layout, games: &[String]) -> Vec<SlotView> {
+    let slot = |(slot, (rect, game)): (usize, (&crate::frame::Rect, &String))| SlotView {
+        slot,
+        game: game.clone(),
+        x: rect.x,
+        y: rect.y,
+        width: rect.width,
+        height: rect.height,
+    };
+    layout.slots.iter().zip(games).enumerate().map(slot).collect()
+}

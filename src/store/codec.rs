@@ -1,0 +1,102 @@
+//! Rows of the database to plain data, and the values that need a word to get there.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{GameRow, IdempotencyRow, MeterLine, SessionRow, StoreError, UsageByDay, UsageBySession};
+
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Failed(e.to_string()))
+}
+
+fn from_json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_str(&text).map_err(|e| StoreError::Failed(format!("column {column}: {e}")))
+}
+
+/// SQLite's integers are signed.
+pub(super) fn to_i64(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::Failed(format!("{value} does not fit the database")))
+}
+
+fn to_u64(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
+    let value: i64 = row.try_get(column)?;
+    u64::try_from(value).map_err(|_| StoreError::Failed(format!("column {column}: {value} is negative")))
+}
+
+pub(super) fn game(row: &SqliteRow) -> Result<GameRow, StoreError> {
+    Ok(GameRow {
+        tenant: row.try_get("tenant")?,
+        id: row.try_get("id")?,
+        title: row.try_get("title")?,
+        sources: from_json(row, "sources")?,
+        labels: from_json(row, "labels")?,
+    })
+}
+
+pub(super) fn session(row: &SqliteRow) -> Result<SessionRow, StoreError> {
+    let last_listed: Option<i64> = row.try_get("last_listed")?;
+    Ok(SessionRow {
+        id: row.try_get("id")?,
+        tenant: row.try_get("tenant")?,
+        token: row.try_get("token")?,
+        version: to_u64(row, "version")?,
+        revision: to_u64(row, "revision")?,
+        layout: row.try_get("layout")?,
+        engine_choice: row.try_get("engine_choice")?,
+        engine: row.try_get("engine")?,
+        games: from_json(row, "games")?,
+        audio: row.try_get("audio")?,
+        labels: from_json(row, "labels")?,
+        device_id: row.try_get("device_id")?,
+        splices: row.try_get("splices")?,
+        meter: row.try_get("meter")?,
+        last_listed: last_listed.and_then(|n| u64::try_from(n).ok()),
+        effective_segment: to_u64(row, "effective_segment")?,
+        created_ms: row.try_get("created_ms")?,
+        last_seen_ms: row.try_get("last_seen_ms")?,
+        ended_ms: row.try_get("ended_ms")?,
+        end_reason: row.try_get("end_reason")?,
+        billable_seconds: to_u64(row, "billable_seconds")?,
+    })
+}
+
+pub(super) fn idempotency(row: &SqliteRow) -> Result<IdempotencyRow, StoreError> {
+    let digest: Vec<u8> = row.try_get("digest")?;
+    Ok(IdempotencyRow {
+        key: row.try_get("key")?,
+        digest: digest.try_into().map_err(|_| StoreError::Failed("a digest is not 32 bytes".into()))?,
+        session_id: row.try_get("session_id")?,
+        created_ms: row.try_get("created_ms")?,
+    })
+}
+
+pub(super) fn line(row: &SqliteRow) -> Result<MeterLine, StoreError> {
+    Ok(MeterLine {
+        tenant: row.try_get("tenant")?,
+        session_id: row.try_get("session_id")?,
+        minute_start_ms: row.try_get("minute_start_ms")?,
+        billable_seconds: row.try_get("billable_seconds")?,
+        layout: row.try_get("layout")?,
+        games: from_json(row, "games")?,
+    })
+}
+
+pub(super) fn usage_by_session(row: &SqliteRow) -> Result<UsageBySession, StoreError> {
+    Ok(UsageBySession {
+        session_id: row.try_get("session_id")?,
+        billable_seconds: to_u64(row, "seconds")?,
+        first_minute_ms: row.try_get("first_ms")?,
+        last_minute_ms: row.try_get("last_ms")?,
+    })
+}
+
+pub(super) fn usage_by_day(row: &SqliteRow) -> Result<UsageByDay, StoreError> {
+    Ok(UsageByDay {
+        day: row.try_get("day")?,
+        billable_seconds: to_u64(row, "seconds")?,
+        sessions: to_u64(row, "sessions")?,
+    })
+}

@@ -1,0 +1,268 @@
+//! The store on SQLite: one file in WAL mode, one connection that writes, a small pool that reads.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Row};
+use tokio::sync::{mpsc, oneshot};
+
+use super::writer::{self, Command, Job};
+use super::{
+    GameRow, IdempotencyRow, LineCursor, MeterLine, Pending, SessionFilter, SessionRow, SessionWrite, Store,
+    StoreError, UsageByDay, UsageBySession, codec,
+};
+
+/// Name of the database in the data directory.
+const FILE_NAME: &str = "quadrille.sqlite";
+
+/// Writes that wait for the writer; one more waits up to [`QUEUE_PATIENCE`] and is then [`StoreError::Busy`].
+const QUEUE_LENGTH: usize = 4096;
+
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a statement waits for another connection's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+const READERS: u32 = 4;
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    readers: SqlitePool,
+    jobs: mpsc::Sender<Job>,
+    healthy: Arc<AtomicBool>,
+}
+
+impl SqliteStore {
+    /// Opens (or makes) the database `quadrille.sqlite` in `data_dir`, makes `data_dir` if need be, and brings the tables up
+    /// to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unwritable`] when the folder or the file cannot be written, [`StoreError::Failed`] when the file is not
+    /// a database of this service or of a newer version of it.
+    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let unwritable = |e: std::io::Error| StoreError::Unwritable(format!("{}: {e}", data_dir.display()));
+        tokio::fs::create_dir_all(data_dir).await.map_err(unwritable)?;
+        // WAL with synchronous=FULL: a commit is on the disk when it returns, so a booking outlives a power cut as well.
+        let options = SqliteConnectOptions::new()
+            .filename(data_dir.join(FILE_NAME))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .disable_statement_logging();
+        let mut connection = options.connect().await.map_err(StoreError::from)?;
+        sqlx::migrate!("src/store/migrations")
+            .run(&mut connection)
+            .await
+            .map_err(|e| StoreError::Failed(format!("{}: {e}", data_dir.join(FILE_NAME).display())))?;
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(StoreError::from)?;
+        let (jobs, queue) = mpsc::channel(QUEUE_LENGTH);
+        let healthy = Arc::new(AtomicBool::new(true));
+        tokio::spawn(writer::run(connection, queue, healthy.clone()));
+        Ok(Self { readers, jobs, healthy })
+    }
+
+    /// Hands a command to the writer and waits until it is committed; the number of rows it changed.
+    async fn submit(&self, command: Command) -> Result<u64, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send_timeout(Job { command, reply }, QUEUE_PATIENCE).await.map_err(|e| match e {
+            mpsc::error::SendTimeoutError::Timeout(_) => StoreError::Busy,
+            mpsc::error::SendTimeoutError::Closed(_) => StoreError::Closed,
+        })?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn read_secret(&self, name: &str) -> Result<Option<[u8; 32]>, StoreError> {
+        let row =
+            sqlx::query("SELECT bytes FROM secrets WHERE name = ?").bind(name).fetch_optional(&self.readers).await?;
+        let Some(row) = row else { return Ok(None) };
+        let bytes: Vec<u8> = row.try_get("bytes")?;
+        Ok(Some(bytes.try_into().map_err(|_| StoreError::Failed(format!("secret {name:?} is not 32 bytes")))?))
+    }
+}
+
+impl Store for SqliteStore {
+    fn secret<'a>(&'a self, name: &'a str) -> Pending<'a, [u8; 32]> {
+        Box::pin(async move {
+            if let Some(secret) = self.read_secret(name).await? {
+                return Ok(secret);
+            }
+            let mut fresh = [0u8; 32];
+            getrandom::fill(&mut fresh).map_err(|e| StoreError::Failed(format!("no random bytes: {e}")))?;
+            // Another caller may have been first: what is read back counts.
+            self.submit(Command::Secret { name: name.to_owned(), bytes: fresh }).await?;
+            self.read_secret(name).await?.ok_or_else(|| StoreError::Failed(format!("secret {name:?} was not kept")))
+        })
+    }
+
+    fn games(&self) -> Pending<'_, Vec<GameRow>> {
+        Box::pin(async move {
+            let rows = sqlx::query("SELECT * FROM games ORDER BY tenant, id").fetch_all(&self.readers).await?;
+            rows.iter().map(codec::game).collect()
+        })
+    }
+
+    fn add_game(&self, game: GameRow) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let added = self.submit(Command::AddGame(game)).await?;
+            if added == 0 { Err(StoreError::Exists) } else { Ok(()) }
+        })
+    }
+
+    fn replace_game(&self, game: GameRow) -> Pending<'_, bool> {
+        Box::pin(async move { Ok(self.submit(Command::ReplaceGame(game)).await? > 0) })
+    }
+
+    fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool> {
+        let command = Command::RemoveGame { tenant: tenant.to_owned(), id: id.to_owned() };
+        Box::pin(async move { Ok(self.submit(command).await? > 0) })
+    }
+
+    fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::Sessions(writes)).await.map(drop) })
+    }
+
+    fn active_sessions(&self) -> Pending<'_, Vec<SessionRow>> {
+        Box::pin(async move {
+            let query = "SELECT * FROM sessions WHERE ended_ms IS NULL ORDER BY id";
+            let rows = sqlx::query(query).fetch_all(&self.readers).await?;
+            rows.iter().map(codec::session).collect()
+        })
+    }
+
+    fn session<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Option<SessionRow>> {
+        Box::pin(async move {
+            let query = "SELECT * FROM sessions WHERE id = ? AND tenant = ?";
+            let row = sqlx::query(query).bind(id).bind(tenant).fetch_optional(&self.readers).await?;
+            row.as_ref().map(codec::session).transpose()
+        })
+    }
+
+    fn sessions<'a>(&'a self, tenant: &'a str, filter: SessionFilter) -> Pending<'a, Vec<SessionRow>> {
+        Box::pin(async move {
+            let query = "SELECT * FROM sessions WHERE tenant = ?1 AND (?2 IS NULL OR id < ?2) \
+                         AND (?3 IS NULL OR (ended_ms IS NULL) = ?3) ORDER BY id DESC LIMIT ?4";
+            let rows = sqlx::query(query)
+                .bind(tenant)
+                .bind(filter.before_id)
+                .bind(filter.active)
+                .bind(filter.limit)
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(codec::session).collect()
+        })
+    }
+
+    fn idempotency<'a>(&'a self, tenant: &'a str, key: &'a str, since_ms: i64) -> Pending<'a, Option<IdempotencyRow>> {
+        Box::pin(async move {
+            let query = "SELECT * FROM idempotency WHERE tenant = ? AND key = ? AND created_ms >= ?";
+            let row = sqlx::query(query).bind(tenant).bind(key).bind(since_ms).fetch_optional(&self.readers).await?;
+            row.as_ref().map(codec::idempotency).transpose()
+        })
+    }
+
+    fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64> {
+        Box::pin(self.submit(Command::ForgetIdempotency { before_ms }))
+    }
+
+    fn usage_by_session<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        limit: u32,
+    ) -> Pending<'a, Vec<UsageBySession>> {
+        Box::pin(async move {
+            let query = "SELECT session_id, SUM(billable_seconds) AS seconds, MIN(minute_start_ms) AS first_ms, \
+                         MAX(minute_start_ms) AS last_ms FROM meter_lines \
+                         WHERE tenant = ? AND minute_start_ms >= ? AND minute_start_ms < ? \
+                         GROUP BY session_id HAVING seconds > 0 ORDER BY session_id LIMIT ?";
+            let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(limit);
+            query.fetch_all(&self.readers).await?.iter().map(codec::usage_by_session).collect()
+        })
+    }
+
+    fn usage_by_day<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        limit: u32,
+    ) -> Pending<'a, Vec<UsageByDay>> {
+        Box::pin(async move {
+            let query = "SELECT strftime('%Y-%m-%d', minute_start_ms / 1000, 'unixepoch') AS day, \
+                         SUM(billable_seconds) AS seconds, COUNT(DISTINCT session_id) AS sessions FROM meter_lines \
+                         WHERE tenant = ? AND minute_start_ms >= ? AND minute_start_ms < ? AND billable_seconds > 0 \
+                         GROUP BY day ORDER BY day LIMIT ?";
+            let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(limit);
+            query.fetch_all(&self.readers).await?.iter().map(codec::usage_by_day).collect()
+        })
+    }
+
+    fn lines<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        after: Option<LineCursor>,
+        limit: u32,
+    ) -> Pending<'a, Vec<MeterLine>> {
+        Box::pin(async move {
+            // Row values compare left to right, as the primary key sorts: the listing is a walk along it.
+            let query = "SELECT * FROM meter_lines WHERE tenant = ? AND minute_start_ms >= ? AND minute_start_ms < ? \
+                         AND (minute_start_ms, session_id) > (?, ?) ORDER BY minute_start_ms, session_id LIMIT ?";
+            let after = after.unwrap_or(LineCursor { minute_start_ms: i64::MIN, session_id: String::new() });
+            let query = sqlx::query(query)
+                .bind(tenant)
+                .bind(from_ms)
+                .bind(to_ms)
+                .bind(after.minute_start_ms)
+                .bind(after.session_id)
+                .bind(limit);
+            query.fetch_all(&self.readers).await?.iter().map(codec::line).collect()
+        })
+    }
+
+    fn healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    fn probe(&self) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::Probe).await.map(drop) })
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.submit(Command::Close).await?;
+            self.readers.close().await;
+            Ok(())
+        })
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
+            sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::Io(_) => Self::Unwritable(error.to_string()),
+            sqlx::Error::Database(said) => {
+                // SQLite's primary result code is the low byte of the extended one (sqlite.org/rescode.html).
+                let code = said.code().and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff);
+                match code {
+                    // BUSY, LOCKED
+                    Some(5 | 6) => Self::Busy,
+                    // READONLY, IOERR, FULL, CANTOPEN
+                    Some(8 | 10 | 13 | 14) => Self::Unwritable(said.message().to_owned()),
+                    _ => Self::Failed(said.message().to_owned()),
+                }
+            }
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}

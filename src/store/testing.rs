@@ -1,0 +1,118 @@
+//! Test doubles of the store: rows to begin with, and a disk that can be filled up.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+
+/// A session's row with nothing special in it.
+pub(crate) fn session_row(tenant: &str, id: &str) -> SessionRow {
+    SessionRow {
+        id: id.into(),
+        tenant: tenant.into(),
+        token: format!("token-of-{id}"),
+        version: 1,
+        revision: 1,
+        layout: "2EH".into(),
+        engine_choice: "auto".into(),
+        engine: "render".into(),
+        games: vec!["a".into(), "b".into()],
+        audio: "a".into(),
+        labels: [("box".to_owned(), "x1".to_owned())].into(),
+        device_id: Some("device".into()),
+        splices: "{}".into(),
+        meter: "{}".into(),
+        last_listed: None,
+        effective_segment: 45_600_000,
+        created_ms: 1_795_363_200_000,
+        last_seen_ms: 1_795_363_200_000,
+        ended_ms: None,
+        end_reason: None,
+        billable_seconds: 0,
+    }
+}
+
+/// A real store whose disk can be full.
+pub(crate) struct FullDisk {
+    pub store: SqliteStore,
+    pub full: AtomicBool,
+}
+
+impl FullDisk {
+    pub fn new(store: SqliteStore) -> Self {
+        Self { store, full: AtomicBool::new(false) }
+    }
+
+    fn refuse<T: Send + 'static>(&self) -> Option<Pending<'_, T>> {
+        let full = self.full.load(Ordering::SeqCst);
+        full.then(|| -> Pending<'_, T> {
+            Box::pin(async { Err(StoreError::Unwritable("database or disk is full".into())) })
+        })
+    }
+}
+
+impl Store for FullDisk {
+    fn secret<'a>(&'a self, name: &'a str) -> Pending<'a, [u8; 32]> {
+        self.store.secret(name)
+    }
+    fn games(&self) -> Pending<'_, Vec<GameRow>> {
+        self.store.games()
+    }
+    fn add_game(&self, game: GameRow) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.add_game(game))
+    }
+    fn replace_game(&self, game: GameRow) -> Pending<'_, bool> {
+        self.refuse().unwrap_or_else(|| self.store.replace_game(game))
+    }
+    fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool> {
+        self.refuse().unwrap_or_else(|| self.store.remove_game(tenant, id))
+    }
+    fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.write_sessions(writes))
+    }
+    fn active_sessions(&self) -> Pending<'_, Vec<SessionRow>> {
+        self.store.active_sessions()
+    }
+    fn session<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Option<SessionRow>> {
+        self.store.session(tenant, id)
+    }
+    fn sessions<'a>(&'a self, tenant: &'a str, filter: SessionFilter) -> Pending<'a, Vec<SessionRow>> {
+        self.store.sessions(tenant, filter)
+    }
+    fn idempotency<'a>(&'a self, tenant: &'a str, key: &'a str, since_ms: i64) -> Pending<'a, Option<IdempotencyRow>> {
+        self.store.idempotency(tenant, key, since_ms)
+    }
+    fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64> {
+        self.refuse().unwrap_or_else(|| self.store.forget_idempotency(before_ms))
+    }
+    fn usage_by_session<'a>(
+        &'a self,
+        t: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        limit: u32,
+    ) -> Pending<'a, Vec<UsageBySession>> {
+        self.store.usage_by_session(t, from_ms, to_ms, limit)
+    }
+    fn usage_by_day<'a>(&'a self, t: &'a str, from_ms: i64, to_ms: i64, limit: u32) -> Pending<'a, Vec<UsageByDay>> {
+        self.store.usage_by_day(t, from_ms, to_ms, limit)
+    }
+    fn lines<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        after: Option<LineCursor>,
+        limit: u32,
+    ) -> Pending<'a, Vec<MeterLine>> {
+        self.store.lines(tenant, from_ms, to_ms, after, limit)
+    }
+    fn healthy(&self) -> bool {
+        !self.full.load(Ordering::SeqCst) && self.store.healthy()
+    }
+    fn probe(&self) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.probe())
+    }
+    fn close(&self) -> Pending<'_, ()> {
+        self.store.close()
+    }
+}

@@ -1,0 +1,178 @@
+//! The meter of one session, as a pure value: times in, whole seconds out.
+//!
+//! A session is billed from the first media playlist served to it that lists a segment (segments are shared and may come
+//! from a cache, so playlists are what tells who watches) until it ends or goes idle, in grid time. While nobody polls, no
+//! more than one target duration after the last poll is billed; the next poll makes the rest of the stretch certain, if the
+//! session did not go idle meanwhile. So what is billed never has to be taken back.
+//!
+//! Seconds are whole from the start: minute by minute, a line holds the difference of the running total rounded down. The
+//! lines of a session therefore always add up to its total exactly.
+
+use serde::{Deserialize, Serialize};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// What a meter must know of the session's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeterTerms {
+    /// What is billed at most after the last poll: one target duration, in milliseconds.
+    pub grace_ms: i64,
+    /// A stretch without polls longer than this is idle, and not billed, in milliseconds.
+    pub idle_ms: i64,
+}
+
+/// Whole seconds of one minute, so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MinuteSeconds {
+    /// A multiple of 60,000: milliseconds of Unix time.
+    pub minute_start_ms: i64,
+    /// 0 to 60.
+    pub seconds: u32,
+}
+
+/// What a booking covered; handed back to [`Meter::booked`] once it is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Booking {
+    /// Each minute's seconds in full, not the difference to the booking before.
+    pub minutes: Vec<MinuteSeconds>,
+    until_ms: i64,
+    /// The session's whole seconds when the booking was drawn up.
+    pub total_seconds: u64,
+}
+
+/// The meter. All times are milliseconds of Unix time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meter {
+    /// Length of the spans that are closed.
+    closed_ms: i64,
+    span: Option<Span>,
+    /// Whole seconds that closed spans left in the minute the last of them ended in.
+    carried: Option<MinuteSeconds>,
+    /// Lines of closed spans that no booking has covered yet.
+    #[serde(skip)]
+    owed: Vec<MinuteSeconds>,
+    #[serde(skip)]
+    booked_until_ms: i64,
+    stopped: bool,
+}
+
+/// A stretch of watching without an idle gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Span {
+    start_ms: i64,
+    /// Billed so far: never goes back.
+    until_ms: i64,
+    last_poll_ms: i64,
+}
+
+impl Meter {
+    /// A media playlist that lists a segment was served at `now_ms`.
+    pub fn listed(&mut self, now_ms: i64, terms: MeterTerms) {
+        if self.stopped {
+            return;
+        }
+        // Only a session taken up again after an outage can have an idle gap behind it: what lies in it is not billed.
+        if self.span.is_some_and(|span| now_ms - span.last_poll_ms > terms.idle_ms) {
+            self.close(terms);
+        }
+        let span = self.span.get_or_insert(Span { start_ms: now_ms, until_ms: now_ms, last_poll_ms: now_ms });
+        span.last_poll_ms = span.last_poll_ms.max(now_ms);
+        span.until_ms = span.until_ms.max(now_ms);
+    }
+
+    /// Time has come to `now_ms`.
+    pub fn advance(&mut self, now_ms: i64, terms: MeterTerms) {
+        if self.stopped {
+            return;
+        }
+        if let Some(span) = &mut self.span {
+            span.until_ms = span.until_ms.max(now_ms.min(span.last_poll_ms + terms.grace_ms));
+        }
+    }
+
+    /// The session was ended at `now_ms`: billed until then, unless it was idle already.
+    pub fn stop(&mut self, now_ms: i64, terms: MeterTerms) {
+        self.advance(now_ms, terms);
+        if let Some(span) =
+            self.span.as_mut().filter(|span| !self.stopped && now_ms - span.last_poll_ms <= terms.idle_ms)
+        {
+            span.until_ms = span.until_ms.max(now_ms);
+        }
+        self.stopped = true;
+    }
+
+    /// The session went idle at `now_ms`: billed until one target duration after its last poll.
+    pub fn stop_idle(&mut self, now_ms: i64, terms: MeterTerms) {
+        self.advance(now_ms, terms);
+        self.stopped = true;
+    }
+
+    /// Whole seconds to bill so far.
+    pub fn billable_seconds(&self) -> u64 {
+        seconds(self.closed_ms + self.span.map_or(0, |span| span.until_ms - span.start_ms))
+    }
+
+    /// What the disk does not know yet; `None` when it knows all.
+    pub fn unbooked(&self) -> Option<Booking> {
+        let mut minutes = self.owed.clone();
+        let until_ms = self.span.map_or(self.booked_until_ms, |span| span.until_ms);
+        minutes.extend(self.span.iter().flat_map(|span| self.minutes_of(*span)));
+        if minutes.is_empty() {
+            return None;
+        }
+        Some(Booking { minutes, until_ms, total_seconds: self.billable_seconds() })
+    }
+
+    /// `booking` is on the disk.
+    pub fn booked(&mut self, booking: &Booking) {
+        self.booked_until_ms = self.booked_until_ms.max(booking.until_ms);
+        self.owed.retain(|line| !booking.minutes.contains(line));
+    }
+
+    /// A meter read back from the disk, where its lines are as well: they were written together.
+    pub fn restored(mut self) -> Self {
+        self.booked_until_ms = self.span.map_or(0, |span| span.until_ms);
+        self
+    }
+
+    /// Seconds of each minute of `span` that no booking covers in full, with what earlier spans left in it.
+    fn minutes_of(&self, span: Span) -> Vec<MinuteSeconds> {
+        let from_ms = span.start_ms.max(self.booked_until_ms);
+        if from_ms >= span.until_ms {
+            return Vec::new();
+        }
+        // Total at an instant of this span, rounded down: differences of it add up without a remainder.
+        let total_at = |at_ms: i64| seconds(self.closed_ms + at_ms - span.start_ms);
+        let mut minutes = Vec::new();
+        let mut minute_start_ms = from_ms - from_ms.rem_euclid(MINUTE_MS);
+        while minute_start_ms < span.until_ms {
+            let begin = minute_start_ms.max(span.start_ms);
+            let end = (minute_start_ms + MINUTE_MS).min(span.until_ms);
+            let carried = self.carried.filter(|c| c.minute_start_ms == minute_start_ms).map_or(0, |c| c.seconds);
+            let own = u32::try_from(total_at(end) - total_at(begin)).unwrap_or(u32::MAX);
+            minutes.push(MinuteSeconds { minute_start_ms, seconds: (own + carried).min(60) });
+            minute_start_ms += MINUTE_MS;
+        }
+        minutes
+    }
+
+    /// Closes the span at the end of its grace.
+    fn close(&mut self, terms: MeterTerms) {
+        let Some(mut span) = self.span.take() else { return };
+        span.until_ms = span.until_ms.max(span.last_poll_ms + terms.grace_ms);
+        self.owed.extend(self.minutes_of(span));
+        // The last minute in full, whatever was booked of it: a span that opens in the same minute adds to it.
+        let tail = Meter { booked_until_ms: span.until_ms - 1, ..self.clone() }.minutes_of(span);
+        self.carried = tail.last().copied().or(self.carried);
+        self.closed_ms += span.until_ms - span.start_ms;
+        self.booked_until_ms = self.booked_until_ms.max(span.until_ms);
+    }
+}
+
+fn seconds(ms: i64) -> u64 {
+    u64::try_from(ms / 1000).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[path = "meter_tests.rs"]
+mod tests;

@@ -1,0 +1,264 @@
+//! The operator part of the HTTP contract: games, sessions, usage, health, metrics, the description.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::api_service::{Service, path_of};
+
+#[tokio::test]
+async fn games_are_registered_changed_and_forgotten() {
+    let service = Service::start().await;
+    let game = json!({ "id": "nyk-bos", "title": "Knicks at Celtics", "sources": ["srt://10.0.0.1:9000", "test://ball"],
+        "labels": { "league": "nba" } });
+    let made = service.post("/v1/operator/games", "op-acme", game.clone()).await.ok(201);
+    assert_eq!(made.header("location"), "/v1/operator/games/nyk-bos");
+    let mut expected = game.clone();
+    expected["status"] = json!("slate");
+    expected["origin"] = json!("operator");
+    assert_eq!(made.json(), expected);
+    service.post("/v1/operator/games", "op-acme", game.clone()).await.refused(409, "game_exists");
+    assert_eq!(service.get("/v1/operator/games/nyk-bos", "op-acme").await.ok(200).json(), expected);
+    assert_eq!(service.get("/v1/operator/games", "op-acme").await.ok(200).json().as_array().unwrap().len(), 7);
+    assert_eq!(service.get("/v1/games", "dev-acme").await.json().as_array().unwrap().len(), 7);
+    service.session(&["nyk-bos", "a"]).await;
+
+    let put = json!({ "title": "Game 7", "sources": ["udp://239.0.0.1:5000"] });
+    let changed = service.tell("PUT", "/v1/operator/games/nyk-bos", "op-acme", &[], put.clone()).await.ok(200);
+    assert_eq!((&changed.json()["title"], &changed.json()["labels"]), (&json!("Game 7"), &json!({})));
+    let new = service.tell("PUT", "/v1/operator/games/lal-gsw", "op-acme", &[], put.clone()).await.ok(201);
+    assert_eq!(new.header("location"), "/v1/operator/games/lal-gsw");
+
+    // Another tenant sees none of it.
+    service.get("/v1/operator/games/nyk-bos", "op-other").await.refused(404, "game_unknown");
+    service.ask("DELETE", "/v1/operator/games/nyk-bos", "op-other").await.refused(404, "game_unknown");
+    service.post("/v1/sessions", "dev-other", json!({ "games": ["nyk-bos"] })).await.refused(404, "game_unknown");
+
+    service.ask("DELETE", "/v1/operator/games/nyk-bos", "op-acme").await.ok(204);
+    service.ask("DELETE", "/v1/operator/games/nyk-bos", "op-acme").await.refused(404, "game_unknown");
+    // The configuration's games are not to be changed here.
+    service.post("/v1/operator/games", "op-acme", json!({ "id": "a", "title": "A", "sources": ["test://ball"] })).await
+        .refused(409, "game_exists");
+    service.tell("PUT", "/v1/operator/games/a", "op-acme", &[], put).await.refused(409, "game_read_only");
+    service.ask("DELETE", "/v1/operator/games/a", "op-acme").await.refused(409, "game_read_only");
+}
+
+#[tokio::test]
+async fn a_game_that_cannot_be_is_refused_with_what_is_allowed() {
+    let service = Service::start().await;
+    let of = |change: Value| {
+        let mut game = json!({ "id": "g", "title": "G", "sources": ["test://ball"] });
+        game.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        game
+    };
+    for (change, code, field) in [
+        (json!({ "sources": ["test://ball", "gopher://x"] }), "source_invalid", "sources[1]"),
+        (json!({ "sources": ["no address"] }), "source_invalid", "sources[0]"),
+        (json!({ "sources": ["test://nothing-like-it"] }), "source_invalid", "sources[0]"),
+        (json!({ "sources": [] }), "field_invalid", "sources"),
+        (json!({ "sources": vec!["test://ball"; 50] }), "field_invalid", "sources"),
+        (json!({ "sources": [7] }), "field_invalid", "sources[0]"),
+        (json!({ "id": "a/b" }), "field_invalid", "id"),
+        (json!({ "id": "x".repeat(65) }), "field_invalid", "id"),
+        (json!({ "title": "" }), "field_invalid", "title"),
+        (json!({ "labels": { "a b": "" } }), "field_invalid", "labels"),
+        (json!({ "source": "test://ball" }), "field_unknown", "source"),
+    ] {
+        let answer = service.post("/v1/operator/games", "op-acme", of(change)).await.refused(422, code);
+        assert_eq!(answer["field"], field, "{answer}");
+    }
+    let schemes = service.post("/v1/operator/games", "op-acme", of(json!({ "sources": ["ftp://a/b"] }))).await;
+    let allowed = schemes.refused(422, "source_invalid")["allowed"].clone();
+    assert_eq!(allowed, json!(["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"]));
+    let missing = json!({ "title": "G", "sources": ["test://ball"] });
+    assert_eq!(service.post("/v1/operator/games", "op-acme", missing).await.refused(422, "field_invalid")["field"], "id");
+    let other = of(json!({}));
+    service.tell("PUT", "/v1/operator/games/h", "op-acme", &[], other).await.refused(422, "field_invalid");
+}
+
+#[tokio::test]
+async fn a_device_key_opens_no_operator_route() {
+    let service = Service::start().await;
+    for (method, path) in [
+        ("GET", "/v1/operator/games"),
+        ("POST", "/v1/operator/games"),
+        ("GET", "/v1/operator/games/a"),
+        ("PUT", "/v1/operator/games/a"),
+        ("DELETE", "/v1/operator/games/a"),
+        ("GET", "/v1/operator/sessions"),
+        ("DELETE", "/v1/operator/sessions/x"),
+        ("GET", "/v1/operator/usage"),
+        ("GET", "/v1/operator/usage/records"),
+    ] {
+        service.ask(method, path, "dev-acme").await.refused(403, "forbidden");
+    }
+}
+
+#[tokio::test]
+async fn operators_watch_and_end_their_sessions() {
+    let service = Service::start().await;
+    let mut made = BTreeSet::new();
+    for game in ["a", "b", "c"] {
+        made.insert(service.session(&[game]).await["id"].as_str().unwrap().to_owned());
+    }
+    service.post("/v1/sessions", "dev-other", json!({ "games": ["a"] })).await.ok(201);
+    let first = service.get("/v1/operator/sessions?limit=2", "op-acme").await.ok(200).json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = service.get(&format!("/v1/operator/sessions?limit=2&cursor={cursor}"), "op-acme").await.ok(200).json();
+    assert!(second["next_cursor"].is_null(), "{second}");
+    let listed = first["sessions"].as_array().unwrap().iter().chain(second["sessions"].as_array().unwrap());
+    let listed: BTreeSet<_> = listed.map(|s| s["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(listed, made);
+
+    let one = made.first().unwrap();
+    service.ask("DELETE", &format!("/v1/operator/sessions/{one}"), "op-other").await.refused(404, "session_unknown");
+    service.ask("DELETE", &format!("/v1/operator/sessions/{one}"), "op-acme").await.ok(204);
+    let ended = service.get("/v1/operator/sessions?state=ended", "op-acme").await.ok(200).json();
+    assert_eq!(ended["sessions"][0]["id"].as_str(), Some(one.as_str()));
+    let active = service.get("/v1/operator/sessions?state=active", "op-acme").await.ok(200).json();
+    assert_eq!(active["sessions"].as_array().unwrap().len(), 2);
+    for (query, code) in [
+        ("limit=0", "parameter_invalid"),
+        ("limit=1001", "parameter_invalid"),
+        ("limit=-1", "parameter_invalid"),
+        ("limit=many", "parameter_invalid"),
+        ("state=gone", "parameter_invalid"),
+        ("cursor=%21%21", "cursor_invalid"),
+    ] {
+        service.get(&format!("/v1/operator/sessions?{query}"), "op-acme").await.refused(422, code);
+    }
+}
+
+#[tokio::test]
+async fn usage_is_reported_by_session_and_day_as_json_and_csv() {
+    let service = Service::start().await;
+    let session = service.session(&["a"]).await;
+    let top_path = path_of(&session["playback_url"]);
+    let video = top_path.replace("index.m3u8", "video/1080p.m3u8");
+    for _ in 0..10 {
+        service.get(&video, "").await.ok(200);
+        service.clock.advance(Duration::from_secs(2));
+        service.sessions.sweep().await;
+    }
+    service.ask("DELETE", &format!("/v1/sessions/{}", session["id"].as_str().unwrap()), "dev-acme").await.ok(204);
+    service.sessions.sweep().await;
+    let now = service.get(&format!("/v1/sessions/{}", session["id"].as_str().unwrap()), "dev-acme").await.json();
+    let seconds = now["billable_seconds"].as_u64().unwrap();
+    assert!(seconds >= 18, "{now}");
+
+    let report = service.get("/v1/operator/usage?from=2020-01-01&group_by=session", "op-acme").await.ok(200).json();
+    assert_eq!(report["total_billable_seconds"], seconds, "{report}");
+    assert_eq!(report["rows"][0]["session_id"], session["id"]);
+    let day = service.get("/v1/operator/usage?from=2020-01-01T00:00:00Z&group_by=day", "op-acme").await.ok(200).json();
+    assert_eq!(day["total_billable_seconds"], seconds, "{day}");
+    let csv = service.get("/v1/operator/usage?from=2020-01-01&format=csv", "op-acme").await.ok(200);
+    assert!(csv.header("content-type").starts_with("text/csv"));
+    assert!(csv.text().contains("\r\n") && csv.text().contains(session["id"].as_str().unwrap()), "{}", csv.text());
+    let records = service.get("/v1/operator/usage/records?from=2020-01-01", "op-acme").await.ok(200).json();
+    let sum: u64 = records["records"].as_array().unwrap().iter().map(|r| r["billable_seconds"].as_u64().unwrap()).sum();
+    assert_eq!(sum, seconds, "{records}");
+    let other = service.get("/v1/operator/usage?from=2020-01-01", "op-other").await.ok(200).json();
+    assert_eq!((&other["total_billable_seconds"], &other["rows"]), (&json!(0), &json!([])));
+
+    for (query, code) in [
+        ("group_by=game", "parameter_invalid"),
+        ("group_by=label:x", "parameter_invalid"),
+        ("format=focus", "parameter_invalid"),
+        ("from=yesterday", "time_invalid"),
+        ("from=2026-01-02&to=2026-01-01", "period_invalid"),
+    ] {
+        let answer = service.get(&format!("/v1/operator/usage?{query}"), "op-acme").await.refused(422, code);
+        assert!(code != "parameter_invalid" || answer["allowed"].is_array(), "{answer}");
+    }
+    service.get("/v1/operator/usage/records?cursor=%21", "op-acme").await.refused(422, "cursor_invalid");
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics_need_no_key() {
+    let service = Service::start().await;
+    service.get("/healthz", "").await.ok(200);
+    let ready = service.get("/readyz", "").await.ok(200).json();
+    assert_eq!(ready, json!({ "status": "ready", "checks": { "store": "ok" } }));
+    service.ready.store(false, Ordering::Relaxed);
+    let not = service.get("/readyz", "").await.refused(503, "not_ready");
+    assert_eq!(not["checks"]["store"], "the disk is full");
+    service.get("/healthz", "").await.ok(200);
+
+    let session = service.session(&["a"]).await;
+    let metrics = service.get("/metrics", "").await.ok(200);
+    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let text = metrics.text();
+    for line in [
+        "quadrille_sessions 1",
+        "quadrille_mosaics{engine=\"render\"} ",
+        "quadrille_encoders{kind=\"audio\"} ",
+        "quadrille_feeds{status=\"live\"} ",
+        "quadrille_frames_total{outcome=\"late\"} ",
+        "quadrille_late_segments_total ",
+        "quadrille_bytes_served_total ",
+        "quadrille_admission_refused_total{reason=\"capacity\"} ",
+    ] {
+        assert!(text.lines().any(|l| l.starts_with(line)), "{line} in\n{text}");
+    }
+    assert!(!text.contains(session["id"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn what_no_route_answers_is_a_problem_too() {
+    let service = Service::start().await;
+    service.get("/nothing", "").await.refused(404, "not_found");
+    service.ask("POST", "/v2/sessions", "").await.refused(404, "not_found");
+    for (method, path, allowed) in [("POST", "/v1/games", "GET"), ("PUT", "/v1/sessions", "POST"), ("POST", "/metrics", "GET")] {
+        let answer = service.ask(method, path, "op-acme").await;
+        assert!(answer.header("allow").contains(allowed), "{answer:?}");
+        answer.refused(405, "method_not_allowed");
+    }
+}
+
+/// Every `$ref` in `value`.
+fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|v| references(v, found));
+        }
+        Value::Array(items) => items.iter().for_each(|v| references(v, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_whole() {
+    let service = Service::start().await;
+    let document = service.get("/openapi.json", "").await.ok(200).json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 20);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+    let codes: BTreeSet<&str> = quadrille::api::Code::ALL.iter().map(|c| c.name()).collect();
+    let listed = document["components"]["schemas"]["Code"]["enum"].as_array().unwrap();
+    assert_eq!(listed.iter().map(|c| c.as_str().unwrap()).collect::<BTreeSet<_>>(), codes);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            assert!(operation["summary"].is_string(), "{method} {path} is not described");
+            // Every parameter of the path is described, and every code that a refusal is said to have is one of ours.
+            for name in path.split('{').skip(1).filter_map(|p| p.split('}').next()) {
+                let parameters = operation["parameters"].as_array().unwrap();
+                assert!(parameters.iter().any(|p| p["name"] == name && p["in"] == "path"), "{method} {path} {name}");
+            }
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                if status.starts_with(['4', '5']) {
+                    let description = response["description"].as_str().unwrap();
+                    let code = description.split('`').nth(1).unwrap();
+                    assert!(codes.contains(code), "{method} {path} {status} {description}");
+                }
+            }
+        }
+    }
+}

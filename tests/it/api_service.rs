@@ -1,0 +1,367 @@
+//! The whole HTTP service over doubles of what lies behind it: mosaics that exist at once, games that never fail.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use quadrille::api::{App, Keys, Readiness, router};
+use quadrille::catalogue::{
+    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
+};
+use quadrille::config::{Config, Keyring};
+use quadrille::layout::Layouts;
+use quadrille::metrics::Metrics;
+use quadrille::mosaic::{
+    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
+};
+use quadrille::session::{GameInfo, Games, SessionSettings, Sessions};
+use quadrille::store::{SqliteStore, Store};
+use quadrille::timeline::{Clock, Grid, MediaTime, SegmentNumber, SimulatedClock};
+use quadrille::usage::Reports;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tower::ServiceExt;
+
+pub const NOW: MediaTime = MediaTime::from_secs(91_000_000);
+
+const CONFIG: &str = r#"
+[[tenants]]
+id = "acme"
+operator_keys = ["op-acme"]
+device_keys = ["dev-acme"]
+[[tenants]]
+id = "other"
+operator_keys = ["op-other"]
+device_keys = ["dev-other"]
+"#;
+
+/// Mosaics whose segments are all there as soon as they are wanted; a segment's bytes say what it is.
+pub struct InstantMosaics {
+    renditions: Vec<RenditionSpec>,
+    grid: Grid,
+    clock: Arc<SimulatedClock>,
+    pub full: AtomicBool,
+    finished: tokio::sync::watch::Sender<u64>,
+}
+
+impl InstantMosaics {
+    fn window(&self) -> RangeInclusive<SegmentNumber> {
+        let newest = self.grid.segment_at(self.clock.now());
+        newest - 10..=newest
+    }
+}
+
+impl Mosaics for InstantMosaics {
+    fn renditions(&self) -> &[RenditionSpec] {
+        &self.renditions
+    }
+
+    fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(AdmitError::Capacity { detail: "one encoder too many".into(), retry_after_s: 7 });
+        }
+        if engine == EngineChoice::Only(EngineKind::Stitch) {
+            let layout = spec.layout.id.clone();
+            return Err(AdmitError::EngineUnsuited { engine: EngineKind::Stitch, layout });
+        }
+        let name = format!("{} {:?}", spec.layout.id, spec.games);
+        let id = MosaicId(hex::encode(&Sha256::digest(name)[..16]).into());
+        Ok(Placement { id, engine: EngineKind::Render, first_segment: *self.window().start() })
+    }
+
+    fn segments(&self, _: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
+        Some(self.window())
+    }
+
+    fn init_segment(&self, rendition: &str) -> Option<Bytes> {
+        self.renditions.iter().any(|r| r.name == rendition).then(|| Bytes::from(format!("init {rendition}")))
+    }
+
+    fn segment(&self, id: &MosaicId, rendition: &str, segment: SegmentNumber) -> Option<Bytes> {
+        self.window().contains(&segment).then(|| Bytes::from(format!("{id} {rendition} {segment}")))
+    }
+
+    fn finished(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.finished.subscribe()
+    }
+}
+
+/// Games `a` to `f` of everybody, and what operators register.
+pub struct MemoryCatalogue {
+    grid: Grid,
+    clock: Arc<SimulatedClock>,
+    registered: Mutex<BTreeMap<(String, String), GameSpec>>,
+    pub sound_served: AtomicU64,
+}
+
+impl MemoryCatalogue {
+    fn views(&self, tenant: &str) -> Vec<RegisteredGame> {
+        let shared = ["a", "b", "c", "d", "e", "f"].map(|id| RegisteredGame {
+            spec: GameSpec {
+                id: id.into(),
+                title: format!("Game {}", id.to_uppercase()),
+                sources: vec!["test://ball".into()],
+                labels: BTreeMap::new(),
+            },
+            origin: GameOrigin::Config,
+            status: GameStatus::Live,
+        });
+        let registered = self.registered.lock().unwrap();
+        let own = registered.iter().filter(|((t, _), _)| t == tenant);
+        let own = own.map(|(_, spec)| RegisteredGame {
+            spec: spec.clone(),
+            origin: GameOrigin::Operator,
+            status: GameStatus::Slate,
+        });
+        let mut all: Vec<_> = shared.into_iter().chain(own).collect();
+        all.sort_by(|x, y| x.spec.id.cmp(&y.spec.id));
+        all
+    }
+
+    fn change(&self, tenant: &str, spec: GameSpec, replace: bool) -> Result<(RegisteredGame, bool), CatalogueError> {
+        match self.registered_game(tenant, &spec.id) {
+            Some(game) if game.origin == GameOrigin::Config && replace => return Err(CatalogueError::ReadOnly(spec.id)),
+            Some(_) if !replace => return Err(CatalogueError::Exists(spec.id)),
+            _ => {}
+        }
+        let key = (tenant.to_owned(), spec.id.clone());
+        let new = self.registered.lock().unwrap().insert(key, spec.clone()).is_none();
+        Ok((RegisteredGame { spec, origin: GameOrigin::Operator, status: GameStatus::Slate }, new))
+    }
+}
+
+impl GameCatalogue for MemoryCatalogue {
+    fn games(&self, tenant: &str) -> Vec<GameView> {
+        let view = |game: RegisteredGame| GameView {
+            audio: vec![AudioTrack { id: game.spec.id.clone(), language: "en".into(), label: game.spec.title.clone() }],
+            thumbnail: (game.status == GameStatus::Live).then(|| format!("thumb-{}", game.spec.id)),
+            id: game.spec.id,
+            title: game.spec.title,
+            status: game.status,
+        };
+        self.views(tenant).into_iter().map(view).collect()
+    }
+
+    fn registered(&self, tenant: &str) -> Vec<RegisteredGame> {
+        self.views(tenant)
+    }
+
+    fn create<'a>(&'a self, tenant: &'a str, spec: GameSpec) -> Pending<'a, Result<RegisteredGame, CatalogueError>> {
+        Box::pin(async move { self.change(tenant, spec, false).map(|(game, _)| game) })
+    }
+
+    fn replace<'a>(
+        &'a self,
+        tenant: &'a str,
+        spec: GameSpec,
+    ) -> Pending<'a, Result<(RegisteredGame, bool), CatalogueError>> {
+        Box::pin(async move { self.change(tenant, spec, true) })
+    }
+
+    fn delete<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Result<(), CatalogueError>> {
+        Box::pin(async move {
+            match self.registered_game(tenant, id).map(|g| g.origin) {
+                None => Err(CatalogueError::Unknown(id.into())),
+                Some(GameOrigin::Config) => Err(CatalogueError::ReadOnly(id.into())),
+                Some(GameOrigin::Operator) => {
+                    self.registered.lock().unwrap().remove(&(tenant.to_owned(), id.to_owned()));
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn thumbnail(&self, element: &str) -> Option<Bytes> {
+        element.starts_with("thumb-").then(|| Bytes::from_static(b"\xff\xd8jpeg"))
+    }
+
+    fn sound_init(&self, _: &GameKey) -> Option<Bytes> {
+        Some(Bytes::from_static(b"sound init"))
+    }
+
+    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
+        let found = self.sound_segments(game)?.contains(&segment);
+        self.sound_served.fetch_add(u64::from(found), Ordering::Relaxed);
+        found.then(|| Bytes::from(format!("sound {game} {segment}")))
+    }
+}
+
+impl Games for MemoryCatalogue {
+    fn find(&self, tenant: &str, id: &str) -> Option<GameInfo> {
+        self.all(tenant).into_iter().find(|g| g.id == id)
+    }
+
+    fn all(&self, tenant: &str) -> Vec<GameInfo> {
+        let info = |game: RegisteredGame| GameInfo {
+            key: match game.origin {
+                GameOrigin::Config => game.spec.id.as_str().into(),
+                GameOrigin::Operator => format!("{tenant}/{}", game.spec.id).into(),
+            },
+            id: game.spec.id,
+            title: game.spec.title,
+        };
+        self.views(tenant).into_iter().map(info).collect()
+    }
+
+    fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
+        let newest = self.grid.segment_at(self.clock.now());
+        Some(newest - 10..=newest)
+    }
+}
+
+pub struct Service {
+    pub router: Router,
+    pub metrics: Arc<Metrics>,
+    pub mosaics: Arc<InstantMosaics>,
+    pub clock: Arc<SimulatedClock>,
+    pub sessions: Arc<Sessions>,
+    pub ready: Arc<AtomicBool>,
+    _data: tempfile::TempDir,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
+    }
+
+    /// Checks that this is the refusal `code`, in the form that every refusal has.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let body = self.json();
+        assert_eq!((body["code"].as_str(), body["status"].as_u64()), (Some(code), Some(u64::from(status))), "{body}");
+        assert!(body["title"].is_string() && body["detail"].is_string() && body["type"] == "about:blank", "{body}");
+        body
+    }
+
+    #[track_caller]
+    pub fn ok(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        self
+    }
+}
+
+impl Service {
+    pub async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let config = Config::parse(CONFIG, Path::new("test.toml")).unwrap();
+        let grid = Grid::new("30".parse().unwrap(), 60);
+        let clock = Arc::new(SimulatedClock::new(NOW));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let rung = |name: &str, width, height| RenditionSpec { name: name.into(), width, height, bitrate_bps: 1_000_000 };
+        let mosaics = Arc::new(InstantMosaics {
+            renditions: vec![rung("1080p", 1920, 1080), rung("540p", 960, 540)],
+            grid,
+            clock: Arc::clone(&clock),
+            full: AtomicBool::new(false),
+            finished: tokio::sync::watch::Sender::new(0),
+        });
+        let catalogue = Arc::new(MemoryCatalogue {
+            grid,
+            clock: Arc::clone(&clock),
+            registered: Mutex::default(),
+            sound_served: AtomicU64::new(0),
+        });
+        let layouts = Arc::new(Layouts::bundled());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path()).await.unwrap());
+        let settings = SessionSettings { idle: Duration::from_secs(30), window_segments: 6, max_sessions: 100 };
+        let sessions = Sessions::open(
+            Arc::clone(&store),
+            Arc::clone(&mosaics) as Arc<dyn Mosaics>,
+            Arc::clone(&catalogue) as Arc<dyn Games>,
+            Arc::clone(&layouts),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            grid,
+            settings,
+            Arc::clone(&metrics),
+        );
+        let sessions = sessions.await.unwrap();
+        let ready = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&ready);
+        let readiness = Readiness::new().check("store", move || {
+            if asked.load(Ordering::Relaxed) { Ok(()) } else { Err("the disk is full".into()) }
+        });
+        let app = App {
+            sessions: Arc::clone(&sessions),
+            mosaics: Arc::clone(&mosaics) as Arc<dyn Mosaics>,
+            catalogue,
+            layouts,
+            reports: Reports::new(store),
+            keys: Keys::new(Keyring::new(&config.tenants)),
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            readiness,
+            engines: vec![EngineKind::Render],
+            public_base: None,
+        };
+        Self { router: router(Arc::new(app)), metrics, mosaics, clock, sessions, ready, _data: data }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    /// A request without a body; `key` may be empty.
+    pub async fn ask(&self, method: &str, path: &str, key: &str) -> Answer {
+        self.send(with_key(method, path, key).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str, key: &str) -> Answer {
+        self.ask("GET", path, key).await
+    }
+
+    /// A request with a JSON body and further headers.
+    pub async fn tell(&self, method: &str, path: &str, key: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+        let mut request = with_key(method, path, key).header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.tell("POST", path, key, &[], body).await
+    }
+
+    /// A session of tenant `acme` that shows `games`.
+    pub async fn session(&self, games: &[&str]) -> Value {
+        self.post("/v1/sessions", "dev-acme", serde_json::json!({ "games": games })).await.ok(201).json()
+    }
+}
+
+pub fn with_key(method: &str, path: &str, key: &str) -> axum::http::request::Builder {
+    let request = Request::builder().method(method).uri(path).header(header::HOST, "tv.example:8080");
+    if key.is_empty() { request } else { request.header(header::AUTHORIZATION, format!("Bearer {key}")) }
+}
+
+/// The path of a URL on this service.
+pub fn path_of(url: &Value) -> String {
+    url.as_str().unwrap().strip_prefix("http://tv.example:8080").unwrap().to_owned()
+}
