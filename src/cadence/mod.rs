@@ -1,1 +1,22 @@
+//! Cadence: exactly one picture per feed per output tick, and sound that follows the same clock. Pure: no GStreamer, no
+//! threads, no clock of its own.
+//!
+//! A source speaks its own time (nanoseconds, counted from wherever it likes). [`Continuity`] makes one unbroken source
+//! time out of its laps and jumps, [`SourceClock`] maps our instants to source time, and [`PictureQueue`] and
+//! [`SoundBuffer`] are asked for what is due at a source time. Pictures and sound go through the same mapping, so lips and
+//! voice cannot drift apart.
 
+mod continuity;
+mod picture_queue;
+mod sound_buffer;
+mod source_clock;
+#[cfg(test)]
+mod tests;
+
+pub use continuity::{Continuity, Stream};
+pub use picture_queue::{PickedPicture, PictureQueue};
+pub use sound_buffer::SoundBuffer;
+pub use source_clock::{MAX_SLEW_PPB, SourceClock};
+
+/// An instant in a source's own, unbroken time: nanoseconds since an origin that only its run knows. May be negative.
+pub type SourceNanos = i64;

@@ -1,7 +1,12 @@
-//! The games: from the configuration and from operators, their feeds, their sound.
+//! The catalogue: the games of this machine, whose they are, their running feeds and their sound.
 
 mod contract;
+mod games;
+mod keys;
+mod sound;
 
 pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
+pub use games::{Catalogue, CatalogueSettings, OpenError};
+pub use sound::{SoundSettings, SoundTrack};

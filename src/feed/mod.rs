@@ -1,1 +1,321 @@
+//! Feeds: games, decoded and put on our timeline.
+//!
+//! A [`Feed`] runs a game's sources, primary first, one at a time, and answers every tick with exactly one picture and
+//! exactly the sound asked for. Whatever happens to a source shows as a slate and silence, never as an error or a wait: the
+//! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
+mod error;
+mod intake;
+mod pen;
+mod pipeline;
+mod samples;
+mod slate;
+mod source;
+mod supervisor;
+mod synthetic;
+#[cfg(test)]
+mod tests;
+mod thumbnail;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use parking_lot::{Condvar, Mutex};
+use url::Url;
+
+use crate::frame::{Colour, Picture, Sound};
+use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
+pub use error::{FeedError, SourceError};
+pub use slate::draw as slate;
+use intake::Intake;
+use supervisor::{Report, Supervisor};
+
+/// The last picture is shown this long after its source fell silent, then the slate.
+const HOLD: Duration = Duration::from_millis(700);
+/// A feed nobody ticks is judged by whether a picture arrived this recently.
+const RECENTLY: Duration = Duration::from_secs(1);
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A game to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedSpec {
+    /// The game's name inside the service.
+    pub key: Arc<str>,
+    pub title: String,
+    /// Primary first. Schemes `file http https srt udp rtp rtmp test`; [`check_source`] says whether one is usable.
+    pub sources: Vec<Url>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FeedStatus {
+    /// Its pictures are shown.
+    Live,
+    /// Its slate is shown; its sources are being tried.
+    Slate,
+    /// It was stopped.
+    Off,
+}
+
+impl FeedStatus {
+    /// As in `/v1/games` and in the label of `quadrille_feeds`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FeedStatus::Live => "live",
+            FeedStatus::Slate => "slate",
+            FeedStatus::Off => "off",
+        }
+    }
+}
+
+/// Who sets the pace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// The clock does: what is not there at its tick is held or replaced by the slate. Never waits.
+    Realtime,
+    /// The source does (tests, offline work): a tick waits, up to 10 s of real time, for a pulled source to deliver.
+    Lockstep,
+}
+
+/// Where a tick's picture came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A picture that was not shown before.
+    OnTime,
+    /// The last tick's picture again: the source is slower than the grid, late or gone.
+    Held,
+    /// No picture for 0.7 s.
+    Slate,
+}
+
+/// A tick's picture.
+#[derive(Clone, Debug)]
+pub struct Pick {
+    pub picture: Picture,
+    pub outcome: Outcome,
+    /// Pictures passed over since the last tick: the source is faster than the grid, or was late.
+    pub dropped: u32,
+}
+
+/// How a feed is, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedHealth {
+    pub status: FeedStatus,
+    /// Which of the game's sources runs or is tried.
+    pub source_index: usize,
+    /// Why the last source was lost; `None` once pictures come again.
+    pub last_error: Option<String>,
+    /// How often a source was lost or could not be reached since the start.
+    pub reconnects: u64,
+    /// Size of the source's pictures in pixels, 0 before the first.
+    pub width: u32,
+    pub height: u32,
+    /// The source's nominal frame rate, as a fraction, where it tells one.
+    pub fps: Option<(u32, u32)>,
+}
+
+/// Says whether `url` can be a source. Nothing is opened.
+///
+/// # Errors
+/// [`SourceError::Scheme`] and [`SourceError::Uri`].
+pub fn check_source(url: &Url) -> Result<(), SourceError> {
+    source::Source::parse(url).map(|_| ())
+}
+
+/// Starts GStreamer, once, and sees to it that everything feeds are made of is installed.
+///
+/// # Errors
+/// [`FeedError::GStreamer`]; [`FeedError::ElementMissing`] names the Debian package to install.
+pub fn init() -> Result<(), FeedError> {
+    const BASE: &str = "gstreamer1.0-plugins-base";
+    const GOOD: &str = "gstreamer1.0-plugins-good";
+    const BAD: &str = "gstreamer1.0-plugins-bad";
+    const LIBAV: &str = "gstreamer1.0-libav";
+    const NEEDED: [(&str, &str); 20] = [
+        ("uridecodebin3", BASE),
+        ("decodebin3", BASE),
+        ("appsink", BASE),
+        ("videoconvert", BASE),
+        ("audioconvert", BASE),
+        ("audioresample", BASE),
+        ("deinterlace", GOOD),
+        ("qtdemux", GOOD),
+        ("souphttpsrc", GOOD),
+        ("hlsdemux2", GOOD),
+        ("udpsrc", GOOD),
+        ("rtpjitterbuffer", GOOD),
+        ("rtpmp2tdepay", GOOD),
+        ("flvdemux", GOOD),
+        ("tsdemux", BAD),
+        ("h264parse", BAD),
+        ("srtsrc", BAD),
+        ("rtmp2src", BAD),
+        ("avdec_h264", LIBAV),
+        ("avdec_aac", LIBAV),
+    ];
+    gst::init()?;
+    for (element, package) in NEEDED {
+        if gst::ElementFactory::find(element).is_none() {
+            return Err(FeedError::ElementMissing { element, package });
+        }
+    }
+    Ok(())
+}
+
+/// What the ticks remember of each other.
+#[derive(Default)]
+struct Ticks {
+    /// The last fresh picture and when it was picked.
+    good: Option<(Picture, MediaTime)>,
+    last: Option<(MediaTime, Outcome)>,
+}
+
+/// A running feed. Lock order: `ticks`, then the intake's.
+pub struct Feed {
+    spec: FeedSpec,
+    grid: Grid,
+    clock: Arc<dyn Clock>,
+    slate: Picture,
+    intake: Arc<Intake>,
+    report: Arc<Mutex<Report>>,
+    ticks: Mutex<Ticks>,
+    finished: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Feed {
+    /// Starts a game's feed. Never fails: trouble shows as a slate and in [`Feed::health`].
+    pub fn start(spec: FeedSpec, grid: Grid, clock: Arc<dyn Clock>, pace: Pace) -> Arc<Feed> {
+        let intake = Arc::new(Intake::new(&grid, pace));
+        let report = Arc::new(Mutex::new(Report::default()));
+        let finished = Arc::new((Mutex::new(false), Condvar::new()));
+        let supervisor = Supervisor {
+            spec: spec.clone(),
+            grid,
+            clock: Arc::clone(&clock),
+            intake: Arc::clone(&intake),
+            report: Arc::clone(&report),
+        };
+        let name: String = format!("feed-{}", spec.key).chars().take(15).collect();
+        let done = Arc::clone(&finished);
+        let spawned = std::thread::Builder::new().name(name).spawn(move || {
+            match init() {
+                Ok(()) => supervisor.run(),
+                Err(error) => {
+                    tracing::error!(feed = %supervisor.spec.key, %error, "the feed cannot run");
+                    supervisor.report.lock().last_error = Some(error.to_string());
+                    supervisor.intake.end();
+                }
+            }
+            *done.0.lock() = true;
+            done.1.notify_all();
+        });
+        if let Err(error) = spawned {
+            tracing::error!(feed = %spec.key, %error, "no thread for the feed");
+            report.lock().last_error = Some(format!("no thread: {error}"));
+            intake.end();
+            *finished.0.lock() = true;
+        }
+        let slate = slate::draw(&spec.title, slate::RECONNECTING).unwrap_or_else(black);
+        Arc::new(Feed { spec, grid, clock, slate, intake, report, ticks: Mutex::default(), finished })
+    }
+
+    pub fn spec(&self) -> &FeedSpec {
+        &self.spec
+    }
+
+    /// The picture for `frame`. To be called once a tick, frames ascending; quick, unless the pace is
+    /// [`Pace::Lockstep`].
+    pub fn picture_at(&self, frame: FrameNumber) -> Pick {
+        let at = self.grid.frame_time(frame);
+        let mut ticks = self.ticks.lock();
+        let picked = self.intake.pick(at);
+        let dropped = picked.as_ref().map_or(0, |p| p.dropped);
+        let (picture, outcome) = match picked {
+            Some(picked) if picked.fresh => {
+                ticks.good = Some((picked.picture.clone(), at));
+                (picked.picture, Outcome::OnTime)
+            }
+            // Between two sources, too, the last picture stays for a moment: a backup may be there before it is missed.
+            _ => match &ticks.good {
+                Some((picture, since)) if at.since(*since) <= HOLD => (picture.clone(), Outcome::Held),
+                _ => {
+                    ticks.good = None;
+                    (self.slate.clone(), Outcome::Slate)
+                }
+            },
+        };
+        ticks.last = Some((at, outcome));
+        Pick { picture, outcome, dropped }
+    }
+
+    /// The sound of `samples` (48 kHz, counted from the media epoch): always all of it, silence where there is none. Calls
+    /// are to be ascending and contiguous.
+    pub fn sound_at(&self, samples: Range<u64>) -> Sound {
+        self.intake.sound(samples)
+    }
+
+    pub fn status(&self) -> FeedStatus {
+        if self.intake.is_stopped() {
+            return FeedStatus::Off;
+        }
+        let now = self.clock.now();
+        let live = match self.ticks.lock().last {
+            Some((at, outcome)) if now.since(at) <= RECENTLY => outcome != Outcome::Slate,
+            _ => self.intake.is_fed(now, RECENTLY),
+        };
+        if live { FeedStatus::Live } else { FeedStatus::Slate }
+    }
+
+    pub fn health(&self) -> FeedHealth {
+        let status = self.status();
+        let shape = self.intake.shape();
+        let report = self.report.lock();
+        FeedHealth {
+            status,
+            source_index: report.source_index,
+            last_error: report.last_error.clone(),
+            reconnects: report.reconnects,
+            width: shape.width,
+            height: shape.height,
+            fps: shape.fps,
+        }
+    }
+
+    /// A JPEG of the last picture, at most 320 wide, at most about 5 s old while the feed is live; `None` before the first.
+    pub fn thumbnail(&self) -> Option<Bytes> {
+        self.report.lock().thumbnail.clone()
+    }
+
+    /// Ends the feed. Waits up to a second for its source to be torn down; one that takes longer finishes by itself.
+    pub fn stop(&self) {
+        self.intake.stop();
+        self.ticks.lock().good = None;
+        let until = Instant::now() + STOP_PATIENCE;
+        let mut finished = self.finished.0.lock();
+        while !*finished {
+            if self.finished.1.wait_until(&mut finished, until).timed_out() {
+                tracing::warn!(feed = %self.spec.key, "the source takes long to stop");
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        // The supervisor must not outlive its feed; whoever wants to wait for it calls `stop`.
+        self.intake.stop();
+    }
+}
+
+/// A small black picture, for the case that a slate could not be drawn.
+fn black() -> Picture {
+    const SIZE: (u32, u32) = (16, 16);
+    let planes = [vec![16; 256], vec![128; 64], vec![128; 64]];
+    match Picture::from_planes(SIZE.0, SIZE.1, Colour::CANVAS, planes) {
+        Some(picture) => picture,
+        None => unreachable!("256 + 64 + 64 bytes are a 16x16 picture"),
+    }
+}

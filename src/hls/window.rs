@@ -14,6 +14,12 @@ pub struct Window<T> {
     held: VecDeque<T>,
 }
 
+/// Segments to hold where playlists list `listed_segments`: one that leaves a playlist must be there for its own length and
+/// the length of the longest playlist it was in (RFC 8216, 6.2.2), so a playlist's worth and one more come on top.
+pub const fn capacity_for(listed_segments: usize) -> usize {
+    2 * listed_segments + 1
+}
+
 /// What became of a pushed segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {

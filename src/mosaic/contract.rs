@@ -87,6 +87,12 @@ pub trait Mosaics: Send + Sync {
     /// The ladder, best first.
     fn renditions(&self) -> &[RenditionSpec];
 
+    /// Codec string (RFC 6381) of a rendition: `avc1.640028`.
+    fn codec(&self, rendition: &str) -> Option<&str>;
+
+    /// The engines of this machine that can make `layout`, the preferred one first.
+    fn engines_for(&self, layout: &Layout) -> Vec<EngineKind>;
+
     /// Wants `spec`: starts it if nobody did, keeps it alive for another 20 s if it runs. Idempotent and quick.
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError>;
 
@@ -95,6 +101,12 @@ pub trait Mosaics: Send + Sync {
 
     /// Bytes of the init segment of a rendition: the same for every mosaic.
     fn init_segment(&self, rendition: &str) -> Option<Bytes>;
+
+    /// Whether `id` is a name this deployment gave, of a mosaic running or not.
+    fn signed(&self, id: &str) -> bool;
+
+    /// Whether [`Mosaics::segment`] would answer at once, without packaging.
+    fn is_hot(&self, id: &MosaicId, rendition: &str, segment: SegmentNumber) -> bool;
 
     /// Bytes of segment `segment` of rendition `rendition` of a mosaic, if it is in the window. May take milliseconds: call
     /// it off the async threads if it is not [`Mosaics::is_hot`].

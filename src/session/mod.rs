@@ -1,8 +1,22 @@
 //! One viewer's ongoing stream: a row, a playlist generator and a meter. Sessions own no pipeline.
+//!
+//! Locks: [`registry`]'s shelf and each session's own lock are never held together, never across an `await`, and never
+//! around a call to mosaics, games or the store.
 
+mod change;
 mod error;
+mod keep;
+mod model;
+mod paths;
+mod play;
 mod registry;
+mod state;
 mod view;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use error::SessionError;
 pub use registry::{SessionSettings, Sessions};

@@ -1,31 +1,97 @@
 //! All sessions of this process.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{ChangeSession, CreateSession, EndedBy, Games, ListSessions, SessionError, SessionPage, SessionView};
+use parking_lot::{Mutex, RwLock};
+
+use super::model::{Identity, Session, choice_of, view_of_row};
+use super::paths::Paths;
+use super::state::EndReason;
+use super::{CreateSession, EndedBy, Games, ListSessions, SessionError, SessionPage, SessionView, ViewState};
+use crate::hls::playlist::target_duration_s;
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::mosaic::{GameKey, Mosaics};
-use crate::store::Store;
-use crate::timeline::{Clock, Grid};
+use crate::store::{IdempotencyRow, SessionFilter, SessionRow, SessionWrite, Store, StoreError};
+use crate::timeline::{Clock, Grid, MEDIA_EPOCH_UNIX_S, MediaTime};
+use crate::usage::MeterTerms;
+
+/// Idempotency keys are kept at least this long.
+const IDEMPOTENCY_MS: i64 = 24 * 3600 * 1000;
+
+/// Requests with the same Idempotency-Key go one after the other; keys share this many queues.
+const IDEMPOTENCY_QUEUES: usize = 64;
+
+/// After this long, room may have become free: sessions end all the time.
+const CAPACITY_RETRY_S: u32 = 10;
 
 /// The bounds of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
     /// A session without a playlist request for this long ends.
     pub idle: Duration,
-    /// Segments in a media playlist.
-    pub window_segments: u64,
+    /// Segments in a media playlist; at least 1.
+    pub window_segments: usize,
     /// Active sessions at once.
     pub max_sessions: usize,
+    /// How long a playlist request waits for the first segment of a mosaic that has none yet.
+    pub first_segment_wait: Duration,
+}
+
+impl SessionSettings {
+    /// Settings for `grid`: playlists `window` long, and as much patience as a new mosaic needs to make its first segment.
+    pub fn new(grid: &Grid, idle: Duration, window: Duration, max_sessions: usize) -> Self {
+        let segment = grid.segment_duration();
+        // A player needs three segments to start from (RFC 8216, 6.3.3).
+        let window_segments = (window.as_nanos() / segment.as_nanos().max(1)).clamp(3, 3600) as usize;
+        let first_segment_wait = segment * 2 + Duration::from_secs(2);
+        Self { idle, window_segments, max_sessions, first_segment_wait }
+    }
 }
 
 /// The registry of sessions.
-pub struct Sessions {}
+pub struct Sessions {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) mosaics: Arc<dyn Mosaics>,
+    pub(super) games: Arc<dyn Games>,
+    pub(super) layouts: Arc<Layouts>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) grid: Grid,
+    pub(super) settings: SessionSettings,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) paths: Paths,
+    shelf: RwLock<Shelf>,
+    /// Active sessions, and creations under way.
+    active: AtomicUsize,
+    idempotency_queues: Vec<tokio::sync::Mutex<()>>,
+    pub(super) idempotency_swept_ms: AtomicI64,
+}
+
+/// A session in the registry. What never changes lies beside the lock.
+pub(super) struct Entry {
+    pub id: Arc<str>,
+    pub tenant: Arc<str>,
+    pub token: Arc<str>,
+    pub session: Mutex<Session>,
+}
+
+/// Active sessions, and ended ones until their playlists are forgotten and their meter is booked.
+#[derive(Default)]
+struct Shelf {
+    by_id: HashMap<Arc<str>, Arc<Entry>>,
+    by_token: HashMap<Arc<str>, Arc<Entry>>,
+    /// What idempotency keys made, as long as the session is here; the store knows the rest.
+    by_key: HashMap<(Arc<str>, String), ([u8; 32], Arc<Entry>)>,
+}
 
 impl Sessions {
     /// Opens the registry and takes up again every session that was active when the process last ended, however it ended.
+    ///
+    /// # Errors
+    /// [`SessionError::Store`] when the store cannot be read.
     #[allow(clippy::too_many_arguments)]
     pub async fn open(
         store: Arc<dyn Store>,
@@ -37,70 +103,305 @@ impl Sessions {
         settings: SessionSettings,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, SessionError> {
-        let _ = (store, mosaics, games, layouts, clock, grid, settings, metrics);
-        todo!()
+        let paths = Paths::new(store.secret("server_secret").await?);
+        let rows = store.active_sessions().await?;
+        let sessions = Arc::new(Self {
+            store,
+            mosaics,
+            games,
+            layouts,
+            clock,
+            grid,
+            settings,
+            metrics,
+            paths,
+            shelf: RwLock::default(),
+            active: AtomicUsize::new(0),
+            idempotency_queues: (0..IDEMPOTENCY_QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
+            idempotency_swept_ms: AtomicI64::new(0),
+        });
+        let found = rows.len();
+        for row in rows {
+            sessions.take_up(row).await;
+        }
+        sessions.keep_wanted();
+        if found > 0 {
+            tracing::info!(found, taken_up = sessions.active.load(Ordering::Relaxed), "sessions of the last run go on");
+        }
+        Ok(sessions)
+    }
+
+    /// Takes up one session of the last run, or ends it where it cannot go on.
+    async fn take_up(&self, row: SessionRow) {
+        let now_ms = self.now_ms();
+        let layout = self.layouts.get(&row.layout);
+        let choice = choice_of(&row.engine_choice);
+        match layout.and_then(|layout| Session::restored(row.clone(), layout, choice, now_ms)) {
+            Some(session) => {
+                self.active.fetch_add(1, Ordering::Relaxed);
+                self.shelve(session, None);
+            }
+            None => {
+                tracing::warn!(
+                    session = row.id,
+                    layout = row.layout,
+                    "a session cannot go on: its layout or row is unreadable"
+                );
+                let end_reason = Some(EndReason::Unrestorable.name().to_owned());
+                let session = SessionRow { ended_ms: Some(now_ms), end_reason, version: row.version + 1, ..row };
+                let write = SessionWrite { session, lines: Vec::new(), idempotency: None };
+                if let Err(error) = self.store.write_sessions(vec![write]).await {
+                    tracing::warn!(%error, "the end of a session could not be written");
+                }
+            }
+        }
     }
 
     /// Makes a session; false where its Idempotency-Key found the one made before.
     pub async fn create(&self, tenant: &str, request: CreateSession) -> Result<(SessionView, bool), SessionError> {
-        let _ = (tenant, request);
-        todo!()
+        let Some((key, digest)) = request.idempotency.clone() else {
+            return self.create_new(tenant, request).await.map(|view| (view, true));
+        };
+        // Without the queue, two requests with one key that come at once would make two sessions. It is an async lock, made
+        // to be held here.
+        let queue = hash_of((tenant, &key)) as usize % IDEMPOTENCY_QUEUES;
+        let _turn = self.idempotency_queues[queue].lock().await;
+        match self.created_before(tenant, &key).await? {
+            Some((made_with, _)) if made_with != digest => Err(SessionError::IdempotencyConflict),
+            Some((_, id)) => self.get(tenant, &id).await.map(|view| (view, false)),
+            None => self.create_new(tenant, request).await.map(|view| (view, true)),
+        }
     }
 
+    /// Digest and session of an idempotency key that was used within its time.
+    async fn created_before(&self, tenant: &str, key: &str) -> Result<Option<([u8; 32], String)>, SessionError> {
+        let since_ms = self.now_ms() - IDEMPOTENCY_MS;
+        let held = self.shelf.read().by_key.get(&(tenant.into(), key.to_owned())).cloned();
+        if let Some((digest, entry)) = held
+            && entry.session.lock().created_ms >= since_ms
+        {
+            return Ok(Some((digest, entry.id.to_string())));
+        }
+        let row = self.store.idempotency(tenant, key, since_ms).await?;
+        Ok(row.map(|row| (row.digest, row.session_id)))
+    }
+
+    async fn create_new(&self, tenant: &str, request: CreateSession) -> Result<SessionView, SessionError> {
+        let CreateSession { games, layout, audio, engine, device_id, labels, idempotency } = request;
+        let show = self.show(tenant, games, layout, audio, engine)?;
+        let room = self.reserve()?;
+        let placement = self.mosaics.want(&show.spec(), engine)?;
+        let now_ms = self.now_ms();
+        let id: Arc<str> = session_id(now_ms)?.into();
+        let key = idempotency.as_ref().map(|(key, digest)| (key.clone(), *digest));
+        let idempotency = idempotency.map(|(key, digest)| IdempotencyRow {
+            key,
+            digest,
+            session_id: id.to_string(),
+            created_ms: now_ms,
+        });
+        let token = random_hex::<16>()?.into();
+        let identity = Identity { id, tenant: tenant.into(), token, labels, device_id, idempotency };
+        // On the shelf before it is on the disk: if the caller goes away meanwhile, the session is swept like any other.
+        let entry = self.shelve(Session::new(identity, show, &placement, now_ms), key);
+        room.keep();
+        // A store that does not take it does not keep a viewer from watching: sweeps try again.
+        let _ = self.persist(&entry).await;
+        Ok(entry.session.lock().view())
+    }
+
+    /// A place for one more active session.
+    fn reserve(&self) -> Result<Room<'_>, SessionError> {
+        let taken = self.active.fetch_add(1, Ordering::Relaxed);
+        let room = Room { active: &self.active, kept: false };
+        // Ended sessions are on the shelf until they are forgotten and booked; with a store that fails they may pile up.
+        let shelf_is_full = self.shelf.read().by_id.len() >= self.settings.max_sessions.saturating_mul(2);
+        if taken >= self.settings.max_sessions || shelf_is_full {
+            self.metrics.admission_refused.with_label_values(&["sessions"]).inc();
+            let detail = format!("{} sessions are active", self.settings.max_sessions);
+            return Err(SessionError::Capacity { detail, retry_after_s: CAPACITY_RETRY_S });
+        }
+        Ok(room)
+    }
+
+    fn shelve(&self, session: Session, key: Option<(String, [u8; 32])>) -> Arc<Entry> {
+        let entry = Arc::new(Entry {
+            id: session.id.clone(),
+            tenant: session.tenant.clone(),
+            token: session.token.clone(),
+            session: Mutex::new(session),
+        });
+        let mut shelf = self.shelf.write();
+        shelf.by_id.insert(entry.id.clone(), entry.clone());
+        shelf.by_token.insert(entry.token.clone(), entry.clone());
+        if let Some((key, digest)) = key {
+            shelf.by_key.insert((entry.tenant.clone(), key), (digest, entry.clone()));
+        }
+        entry
+    }
+
+    /// Takes sessions off the shelf.
+    pub(super) fn forget(&self, entries: &[Arc<Entry>]) {
+        if entries.is_empty() {
+            return;
+        }
+        let mut shelf = self.shelf.write();
+        for entry in entries {
+            shelf.by_id.remove(&entry.id);
+            shelf.by_token.remove(&entry.token);
+        }
+        let Shelf { by_id, by_key, .. } = &mut *shelf;
+        by_key.retain(|_, (_, entry)| by_id.contains_key(&entry.id));
+    }
+
+    pub(super) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.shelf.read().by_id.values().cloned().collect()
+    }
+
+    fn entry(&self, tenant: &str, id: &str) -> Option<Arc<Entry>> {
+        self.shelf.read().by_id.get(id).filter(|entry| &*entry.tenant == tenant).cloned()
+    }
+
+    pub(super) fn entry_of_token(&self, token: &str) -> Result<Arc<Entry>, SessionError> {
+        self.shelf.read().by_token.get(token).cloned().ok_or(SessionError::SessionUnknown)
+    }
+
+    /// The session's entry, or why there is none to change: [`SessionError::SessionEnded`] if the store alone knows it.
+    pub(super) async fn entry_to_change(&self, tenant: &str, id: &str) -> Result<Arc<Entry>, SessionError> {
+        if let Some(entry) = self.entry(tenant, id) {
+            return Ok(entry);
+        }
+        let known = self.store.session(tenant, id).await?.is_some();
+        Err(if known { SessionError::SessionEnded } else { SessionError::SessionUnknown })
+    }
+
+    /// One session of a tenant, active or ended.
     pub async fn get(&self, tenant: &str, id: &str) -> Result<SessionView, SessionError> {
-        let _ = (tenant, id);
-        todo!()
+        if let Some(entry) = self.entry(tenant, id) {
+            return Ok(self.fresh_view(&entry));
+        }
+        let row = self.store.session(tenant, id).await?.ok_or(SessionError::SessionUnknown)?;
+        Ok(self.row_view(row))
     }
 
-    /// Changes what a session shows, from the first segment on that was not yet listed to it. A refusal changes nothing.
-    pub async fn change(&self, tenant: &str, id: &str, request: ChangeSession) -> Result<SessionView, SessionError> {
-        let _ = (tenant, id, request);
-        todo!()
+    fn fresh_view(&self, entry: &Entry) -> SessionView {
+        let mut session = entry.session.lock();
+        session.advance_meter(self.now_ms(), self.terms());
+        session.view()
+    }
+
+    fn row_view(&self, row: SessionRow) -> SessionView {
+        let layout = self.layouts.get(&row.layout);
+        view_of_row(row, layout.as_deref())
     }
 
     /// Ends a session; one that has ended already stays as it is.
     pub async fn end(&self, tenant: &str, id: &str, by: EndedBy) -> Result<(), SessionError> {
-        let _ = (tenant, id, by);
-        todo!()
+        let entry = match self.entry_to_change(tenant, id).await {
+            Err(SessionError::SessionEnded) => return Ok(()),
+            other => other?,
+        };
+        let reason = match by {
+            EndedBy::Device => EndReason::Device,
+            EndedBy::Operator => EndReason::Operator,
+        };
+        self.end_entry(&entry, reason)?;
+        let _ = self.persist(&entry).await;
+        Ok(())
+    }
+
+    pub(super) fn end_entry(&self, entry: &Entry, reason: EndReason) -> Result<(), SessionError> {
+        let mut session = entry.session.lock();
+        let was_active = session.state.is_active();
+        session.end(reason, self.now_ms(), self.terms())?;
+        if was_active {
+            self.active.fetch_sub(1, Ordering::Relaxed);
+            self.count();
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&self) {
+        self.metrics.sessions.set(i64::try_from(self.active.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
     }
 
     /// A page of a tenant's sessions, newest first.
     pub async fn list(&self, tenant: &str, request: ListSessions) -> Result<SessionPage, SessionError> {
-        let _ = (tenant, request);
-        todo!()
-    }
-
-    /// Text of the multivariant playlist.
-    pub async fn multivariant(&self, token: &str) -> Result<String, SessionError> {
-        let _ = token;
-        todo!()
-    }
-
-    /// Text of a rendition's media playlist (`rendition` without `.m3u8`). Waits for the first segment of a new mosaic.
-    pub async fn video_playlist(&self, token: &str, rendition: &str) -> Result<String, SessionError> {
-        let _ = (token, rendition);
-        todo!()
-    }
-
-    /// Text of a game's sound playlist (`game` is the game's id, without `.m3u8`).
-    pub async fn audio_playlist(&self, token: &str, game: &str) -> Result<String, SessionError> {
-        let _ = (token, game);
-        todo!()
+        let limit = request.limit.clamp(1, 1000);
+        if request.cursor.as_ref().is_some_and(|c| c.len() != 32 || !c.bytes().all(|b| b.is_ascii_hexdigit())) {
+            return Err(SessionError::CursorInvalid);
+        }
+        // One more than asked for tells whether there is a next page.
+        let filter = SessionFilter {
+            active: request.state.map(|state| state == ViewState::Active),
+            before_id: request.cursor,
+            limit: limit + 1,
+        };
+        let mut rows = self.store.sessions(tenant, filter).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next_cursor = rows.last().filter(|_| more).map(|row| row.id.clone());
+        // What the registry holds is newer than its row by up to a booking.
+        let view = |row: SessionRow| match self.entry(tenant, &row.id) {
+            Some(entry) => self.fresh_view(&entry),
+            None => self.row_view(row),
+        };
+        Ok(SessionPage { sessions: rows.into_iter().map(view).collect(), next_cursor })
     }
 
     /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it.
     pub fn sound_of(&self, element: &str) -> Option<GameKey> {
-        let _ = element;
-        todo!()
+        self.paths.game_of(element)
     }
 
-    /// Called every second: ends idle sessions, books the meter, keeps wanted mosaics alive.
-    pub async fn sweep(&self) {
-        todo!()
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now().unix_millis()
     }
 
-    /// Books everything and ends nothing: sessions go on after a restart.
-    pub async fn shutdown(&self) {
-        todo!()
+    pub(super) fn terms(&self) -> MeterTerms {
+        let idle_ms = i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX);
+        MeterTerms { grace_ms: i64::from(target_duration_s(&self.grid)) * 1000, idle_ms }
     }
+
+    /// The segment that the instant `unix_ms` lies in.
+    pub(super) fn segment_at(&self, unix_ms: i64) -> u64 {
+        let media_ms = unix_ms.saturating_sub_unsigned(MEDIA_EPOCH_UNIX_S * 1000);
+        self.grid.segment_at(MediaTime::from_millis(u64::try_from(media_ms).unwrap_or(0)))
+    }
+}
+
+/// A reserved place; given back unless the session comes to be.
+struct Room<'a> {
+    active: &'a AtomicUsize,
+    kept: bool,
+}
+
+impl Room<'_> {
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.active.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn hash_of(value: impl std::hash::Hash) -> u64 {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
+}
+
+/// 32 hex digits that sort by time: 12 of milliseconds, 20 of chance. Listings walk them newest first.
+fn session_id(now_ms: i64) -> Result<String, StoreError> {
+    Ok(format!("{:012x}{}", now_ms.max(0), random_hex::<10>()?))
+}
+
+fn random_hex<const BYTES: usize>() -> Result<String, StoreError> {
+    let mut bytes = [0u8; BYTES];
+    getrandom::fill(&mut bytes).map_err(|e| StoreError::Failed(format!("no random bytes: {e}")))?;
+    Ok(hex::encode(bytes))
 }

@@ -5,3 +5,5 @@ mod api_playback;
 mod api_service;
 mod api_sessions;
 mod house;
+mod support;
+mod viewing;

@@ -106,7 +106,7 @@ pub fn video_codec(sps: &[u8]) -> Result<String, CmafError> {
 
 fn check_parameter_sets(track: &VideoTrack) -> Result<(), CmafError> {
     video_codec(track.sps)?;
-    if !track.pps.first().is_some_and(|nal| nal & 0x1f == 8) || track.pps.len() < 2 {
+    if track.pps.first().is_none_or(|nal| nal & 0x1f != 8) || track.pps.len() < 2 {
         return Err(CmafError::ParameterSet("picture parameter set"));
     }
     // avcC counts their bytes in 16 bits (ISO/IEC 14496-15, 5.3.3.1.2).

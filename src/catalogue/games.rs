@@ -1,0 +1,425 @@
+//! The games and their feeds.
+//!
+//! Lock order: `changing` (one change at a time, held over the store), then `games`; `games` is never held over an await or
+//! while a feed starts or stops.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use super::contract::{
+    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
+};
+use super::keys::{game_key, thumbnail_element};
+use super::sound::{SoundSettings, SoundTrack};
+use crate::config::{self, SourceUri};
+use crate::feed::{Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
+use crate::frame::Picture;
+use crate::hls::cmaf;
+use crate::metrics::Metrics;
+use crate::mosaic::{self, GameKey};
+use crate::session;
+use crate::store::{GameRow, Store, StoreError};
+use crate::timeline::{Clock, FrameNumber, SegmentNumber};
+
+/// Segments left out at a game's start, so that the first one is whole.
+const START_MARGIN_SEGMENTS: u64 = 1;
+
+/// Removed games whose slate is kept for the mosaics that still show them; past that the oldest slots go dark.
+const REMOVED_KEPT: usize = 64;
+
+/// What the catalogue works with.
+pub struct CatalogueSettings {
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub store: Arc<dyn Store>,
+    pub sound: SoundSettings,
+    /// Key of the names of thumbnails.
+    pub secret: [u8; 32],
+    /// Games that may run on this machine.
+    pub max_games: usize,
+}
+
+struct Game {
+    key: GameKey,
+    spec: GameSpec,
+    /// The tenant it belongs to; `None` for one of the configuration file.
+    owner: Option<String>,
+    /// Who may show it besides its owner, when it has none: everybody when empty.
+    tenants: Vec<String>,
+    thumbnail_element: String,
+    feed: Arc<Feed>,
+    sound: Arc<SoundTrack>,
+}
+
+impl Game {
+    fn visible_to(&self, tenant: &str) -> bool {
+        match &self.owner {
+            Some(owner) => owner == tenant,
+            None => self.tenants.is_empty() || self.tenants.iter().any(|t| t == tenant),
+        }
+    }
+
+    fn status(&self) -> GameStatus {
+        match self.feed.status() {
+            FeedStatus::Live => GameStatus::Live,
+            FeedStatus::Slate => GameStatus::Slate,
+            FeedStatus::Off => GameStatus::Off,
+        }
+    }
+
+    fn registered(&self) -> RegisteredGame {
+        let origin = if self.owner.is_some() { GameOrigin::Operator } else { GameOrigin::Config };
+        RegisteredGame { spec: self.spec.clone(), origin, status: self.status() }
+    }
+}
+
+#[derive(Default)]
+struct Games {
+    /// Ordered by key, so that lists are stable.
+    running: BTreeMap<GameKey, Arc<Game>>,
+    /// Slates of removed games, oldest first.
+    removed: Vec<(GameKey, Picture)>,
+}
+
+/// See the module.
+pub struct Catalogue {
+    settings: CatalogueSettings,
+    sound: Arc<SoundSettings>,
+    sound_init: Bytes,
+    pace: Pace,
+    games: RwLock<Games>,
+    changing: tokio::sync::Mutex<()>,
+    last_frame: AtomicU64,
+}
+
+/// Why the catalogue cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the sound's init segment: {0}")]
+    Init(#[from] cmaf::CmafError),
+}
+
+impl Catalogue {
+    /// Starts the feeds of `shared` and of every game that operators registered.
+    pub async fn open(mut settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
+        let placeholder = SoundSettings { finished: settings.sound.finished.clone(), ..settings.sound };
+        let sound = Arc::new(std::mem::replace(&mut settings.sound, placeholder));
+        let pace = if sound.lockstep { Pace::Lockstep } else { Pace::Realtime };
+        let first = sound.grid.frame_at(settings.clock.now());
+        let rows = settings.store.games().await?;
+        let catalogue = Arc::new(Self {
+            settings,
+            sound,
+            sound_init: cmaf::audio_init()?,
+            pace,
+            games: RwLock::default(),
+            changing: tokio::sync::Mutex::new(()),
+            last_frame: AtomicU64::new(first),
+        });
+        for game in shared {
+            let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
+            let spec = GameSpec { id: game.id, title: game.title, sources, labels: game.labels };
+            catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), None);
+        }
+        for row in rows {
+            let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
+            // A source that a newer version no longer takes must not keep the service down: the game shows its slate.
+            let sources = parse_sources(&spec.sources).unwrap_or_else(|e| {
+                tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
+                Vec::new()
+            });
+            catalogue.run(spec, sources, Some(row.tenant), Vec::new(), None);
+        }
+        Ok(catalogue)
+    }
+
+    /// Starts a game's feed and makes it known; `sound` carries on an earlier feed's track.
+    fn run(
+        &self,
+        spec: GameSpec,
+        sources: Vec<SourceUri>,
+        owner: Option<String>,
+        tenants: Vec<String>,
+        sound: Option<Arc<SoundTrack>>,
+    ) -> Arc<Game> {
+        let key = game_key(owner.as_deref(), &spec.id);
+        let feed = Feed::start(
+            FeedSpec {
+                key: key.clone(),
+                title: spec.title.clone(),
+                sources: sources.iter().map(|s| s.url().clone()).collect(),
+            },
+            self.sound.grid,
+            self.settings.clock.clone(),
+            self.pace,
+        );
+        let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
+        let sound = sound.unwrap_or_else(|| {
+            self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
+            Arc::new(SoundTrack::new(self.sound.clone(), from))
+        });
+        let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
+        let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
+        let mut games = self.games.write();
+        games.removed.retain(|(removed, _)| *removed != key);
+        games.running.insert(key, game.clone());
+        game
+    }
+
+    fn by_id(&self, tenant: &str, id: &str) -> Option<Arc<Game>> {
+        let games = self.games.read();
+        // A tenant's own game hides a shared one of the same id.
+        let own = games.running.get(&game_key(Some(tenant), id));
+        own.or_else(|| games.running.get(id).filter(|g| g.visible_to(tenant))).cloned()
+    }
+
+    fn visible(&self, tenant: &str) -> Vec<Arc<Game>> {
+        let mut visible: Vec<_> =
+            self.games.read().running.values().filter(|g| g.visible_to(tenant)).cloned().collect();
+        // Own games first where an id comes twice; then one of each.
+        visible.sort_by(|a, b| (&a.spec.id, a.owner.is_none()).cmp(&(&b.spec.id, b.owner.is_none())));
+        visible.dedup_by(|b, a| a.spec.id == b.spec.id);
+        visible
+    }
+
+    fn by_key(&self, key: &GameKey) -> Option<Arc<Game>> {
+        self.games.read().running.get(key).cloned()
+    }
+
+    /// Counts feeds by status. Call about once a second.
+    pub fn sweep(&self) {
+        let mut live = 0;
+        let mut slated = 0;
+        let mut off = 0;
+        for game in self.games.read().running.values() {
+            *match game.feed.status() {
+                FeedStatus::Live => &mut live,
+                FeedStatus::Slate => &mut slated,
+                FeedStatus::Off => &mut off,
+            } += 1;
+        }
+        for (status, count) in [("live", live), ("slate", slated), ("off", off)] {
+            self.settings.metrics.feeds.with_label_values(&[status]).set(count);
+        }
+    }
+
+    /// Stops all feeds. For the end of the process.
+    pub fn stop(&self) {
+        let running: Vec<_> = self.games.read().running.values().cloned().collect();
+        for game in running {
+            game.feed.stop();
+        }
+    }
+
+    fn own(&self, tenant: &str, id: &str) -> Result<Arc<Game>, CatalogueError> {
+        match self.by_id(tenant, id) {
+            None => Err(CatalogueError::Unknown(id.to_owned())),
+            Some(game) if game.owner.is_none() => Err(CatalogueError::ReadOnly(id.to_owned())),
+            Some(game) => Ok(game),
+        }
+    }
+
+    async fn add(&self, tenant: &str, spec: GameSpec) -> Result<RegisteredGame, CatalogueError> {
+        let sources = parse_sources(&spec.sources)?;
+        let _one_at_a_time = self.changing.lock().await;
+        if self.by_id(tenant, &spec.id).is_some() {
+            return Err(CatalogueError::Exists(spec.id));
+        }
+        self.add_checked(tenant, spec, sources).await
+    }
+
+    async fn add_checked(
+        &self,
+        tenant: &str,
+        spec: GameSpec,
+        sources: Vec<SourceUri>,
+    ) -> Result<RegisteredGame, CatalogueError> {
+        let limit = self.settings.max_games;
+        if self.games.read().running.len() >= limit {
+            return Err(CatalogueError::Capacity { limit });
+        }
+        self.settings.store.add_game(row(tenant, &spec)).await.map_err(|e| match e {
+            StoreError::Exists => CatalogueError::Exists(spec.id.clone()),
+            other => CatalogueError::Store(other.to_string()),
+        })?;
+        Ok(self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), None).registered())
+    }
+
+    async fn put(&self, tenant: &str, spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
+        let sources = parse_sources(&spec.sources)?;
+        let _one_at_a_time = self.changing.lock().await;
+        let before = match self.own(tenant, &spec.id) {
+            Ok(before) => before,
+            Err(CatalogueError::Unknown(_)) => {
+                return Ok((self.add_checked(tenant, spec, sources).await?, true));
+            }
+            Err(e) => return Err(e),
+        };
+        self.settings
+            .store
+            .replace_game(row(tenant, &spec))
+            .await
+            .map_err(|e| CatalogueError::Store(e.to_string()))?;
+        if before.spec.sources == spec.sources && before.spec.title == spec.title {
+            // Only labels changed: the feed goes on untouched.
+            let game = Arc::new(Game {
+                key: before.key.clone(),
+                spec,
+                owner: before.owner.clone(),
+                tenants: Vec::new(),
+                thumbnail_element: before.thumbnail_element.clone(),
+                feed: before.feed.clone(),
+                sound: before.sound.clone(),
+            });
+            self.games.write().running.insert(game.key.clone(), game.clone());
+            return Ok((game.registered(), false));
+        }
+        let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), Some(before.sound.clone()));
+        stop_aside(before.feed.clone());
+        Ok((game.registered(), false))
+    }
+
+    async fn remove(&self, tenant: &str, id: &str) -> Result<(), CatalogueError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let game = self.own(tenant, id)?;
+        self.settings.store.remove_game(tenant, id).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
+        let gone = slate(&game.spec.title, "This game has ended");
+        {
+            let mut games = self.games.write();
+            games.running.remove(&game.key);
+            if games.removed.len() == REMOVED_KEPT {
+                games.removed.remove(0);
+            }
+            games.removed.extend(gone.map(|picture| (game.key.clone(), picture)));
+        }
+        self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
+        stop_aside(game.feed.clone());
+        Ok(())
+    }
+}
+
+/// Stops a feed without making anybody wait: its pipeline may take a moment to let go.
+fn stop_aside(feed: Arc<Feed>) {
+    tokio::task::spawn_blocking(move || feed.stop());
+}
+
+fn row(tenant: &str, spec: &GameSpec) -> GameRow {
+    GameRow {
+        tenant: tenant.to_owned(),
+        id: spec.id.clone(),
+        title: spec.title.clone(),
+        sources: spec.sources.clone(),
+        labels: spec.labels.clone(),
+    }
+}
+
+fn parse_sources(sources: &[String]) -> Result<Vec<SourceUri>, CatalogueError> {
+    sources
+        .iter()
+        .enumerate()
+        .map(|(index, uri)| {
+            uri.parse::<SourceUri>().map_err(|e| CatalogueError::SourceInvalid {
+                index,
+                uri: uri.clone(),
+                detail: e.to_string(),
+            })
+        })
+        .collect()
+}
+
+impl mosaic::Games for Catalogue {
+    fn tick(&self, frame: FrameNumber) -> HashMap<GameKey, Picture> {
+        self.last_frame.store(frame, Ordering::Release);
+        let (running, removed) = {
+            let games = self.games.read();
+            (games.running.values().cloned().collect::<Vec<_>>(), games.removed.clone())
+        };
+        let grid = self.sound.grid;
+        let frames = &self.settings.metrics.frames;
+        let mut pictures: HashMap<GameKey, Picture> = removed.into_iter().collect();
+        for game in running {
+            let pick = game.feed.picture_at(frame);
+            let outcome = match pick.outcome {
+                Outcome::OnTime => "on_time",
+                Outcome::Held | Outcome::Slate => "held",
+            };
+            frames.with_label_values(&[outcome]).inc();
+            frames.with_label_values(&["dropped"]).inc_by(u64::from(pick.dropped));
+            pictures.insert(game.key.clone(), pick.picture);
+            let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
+            game.sound.push(game.feed.sound_at(samples));
+        }
+        pictures
+    }
+}
+
+impl session::Games for Catalogue {
+    fn find(&self, tenant: &str, id: &str) -> Option<session::GameInfo> {
+        self.by_id(tenant, id).map(|g| info(&g))
+    }
+
+    fn all(&self, tenant: &str) -> Vec<session::GameInfo> {
+        self.visible(tenant).iter().map(|g| info(g)).collect()
+    }
+
+    fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
+        self.by_key(key)?.sound.finished()
+    }
+}
+
+fn info(game: &Game) -> session::GameInfo {
+    session::GameInfo { key: game.key.clone(), id: game.spec.id.clone(), title: game.spec.title.clone() }
+}
+
+impl GameCatalogue for Catalogue {
+    fn games(&self, tenant: &str) -> Vec<GameView> {
+        let view = |game: &Arc<Game>| GameView {
+            id: game.spec.id.clone(),
+            title: game.spec.title.clone(),
+            status: game.status(),
+            audio: vec![AudioTrack { id: "main".into(), language: "und".into(), label: game.spec.title.clone() }],
+            thumbnail: game.feed.thumbnail().map(|_| game.thumbnail_element.clone()),
+        };
+        self.visible(tenant).iter().map(view).collect()
+    }
+
+    fn registered(&self, tenant: &str) -> Vec<RegisteredGame> {
+        self.visible(tenant).iter().map(|g| g.registered()).collect()
+    }
+
+    fn create<'a>(&'a self, tenant: &'a str, spec: GameSpec) -> Pending<'a, Result<RegisteredGame, CatalogueError>> {
+        Box::pin(self.add(tenant, spec))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        tenant: &'a str,
+        spec: GameSpec,
+    ) -> Pending<'a, Result<(RegisteredGame, bool), CatalogueError>> {
+        Box::pin(self.put(tenant, spec))
+    }
+
+    fn delete<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Result<(), CatalogueError>> {
+        Box::pin(self.remove(tenant, id))
+    }
+
+    fn thumbnail(&self, element: &str) -> Option<Bytes> {
+        let game = self.games.read().running.values().find(|g| g.thumbnail_element == element).cloned()?;
+        game.feed.thumbnail()
+    }
+
+    fn sound_init(&self, game: &GameKey) -> Option<Bytes> {
+        self.by_key(game).map(|_| self.sound_init.clone())
+    }
+
+    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
+        self.by_key(game)?.sound.segment(segment)
+    }
+}

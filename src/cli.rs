@@ -1,0 +1,97 @@
+//! The command line and the log.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use quadrille::config::Config;
+use quadrille::layout::{Layouts, LayoutsError};
+use tracing_subscriber::EnvFilter;
+
+/// Server-side multiview for live sports: up to four games in one ordinary HLS stream.
+///
+/// A viewer picks up to four live games; the pictures are composited here and come back as one HLS stream that any set-top
+/// box plays. Operators integrate over REST (`GET /openapi.json` describes it) and are billed by the session minute.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER: &str = "\
+Logs go to standard error: for people on a terminal, as JSON lines otherwise. QUADRILLE_LOG sets what is logged, \
+as in QUADRILLE_LOG=debug or QUADRILLE_LOG=quadrille::feed=trace.
+
+Exit status: 0 after SIGTERM or SIGINT, 1 when the service cannot start, 2 when its configuration is wrong.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service.
+    Serve {
+        /// The configuration file (TOML).
+        #[arg(long, value_name = "FILE", default_value = "quadrille.toml")]
+        config: PathBuf,
+    },
+    /// Say what is wrong with a configuration, with lines, keys and what is allowed; or sum it up if nothing is.
+    Check {
+        /// The configuration file (TOML).
+        #[arg(long, value_name = "FILE", default_value = "quadrille.toml")]
+        config: PathBuf,
+    },
+    /// Run six synthetic games and print the address of a page that shows them. Needs no configuration.
+    Demo(DemoOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct DemoOptions {
+    /// Address to listen on; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where sessions and minutes are kept.
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    pub data_dir: PathBuf,
+}
+
+/// Sends events to standard error: human on a terminal, JSON otherwise.
+pub fn start_log() {
+    let filter = EnvFilter::try_from_env("QUADRILLE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,wgpu_core=warn,wgpu_hal=error,naga=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        log.with_target(false).compact().init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+}
+
+/// Checks the layouts a configuration points to.
+pub fn check_layouts(config: &Config) -> Result<(), LayoutsError> {
+    match &config.layouts_dir {
+        Some(dir) => Layouts::load(dir).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// What a configuration that is right says, in a few lines.
+pub fn summary(config: &Config) -> String {
+    let grid = config.output.grid;
+    let ladder: Vec<String> = config
+        .output
+        .renditions
+        .iter()
+        .map(|r| format!("{} {}x{} at {:.1} Mb/s", r.name, r.width, r.height, f64::from(r.bitrate_bps) / 1e6))
+        .collect();
+    format!(
+        "The configuration is right.\n  listen      {}\n  data_dir    {}\n  tenants     {}\n  games       {}\n  \
+         output      {} frames a second, segments of {} frames\n  renditions  {}",
+        config.listen,
+        config.data_dir.display(),
+        config.tenants.iter().map(|t| t.id.as_str()).collect::<Vec<_>>().join(", "),
+        config.games.iter().map(|g| g.id.as_str()).collect::<Vec<_>>().join(", "),
+        grid.fps(),
+        grid.segment_frames(),
+        ladder.join(", "),
+    )
+}

@@ -1,0 +1,269 @@
+//! The separable scaler of the CPU path: one plane into a rectangle of another, in a single sweep down the source.
+//!
+//! The horizontal pass writes rows two by two, interleaved as (even row, odd row) pairs of 16-bit values, because that is
+//! what the multiply-and-add instruction of the vertical pass eats. A ring keeps only as many pairs as one window spans,
+//! so that what is between the passes stays in the first-level cache.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod portable;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::filter::{FilterBank, Siting};
+
+/// Scaling plans a scaler keeps; past it, all are forgotten (a plan takes well under a millisecond to make again).
+const PLANS_KEPT: usize = 256;
+
+/// Outputs are computed in blocks of this many; rows of the ring are padded to it.
+const BLOCK: usize = 32;
+
+/// A plane to read: row `r` is `data[r * stride ..][.. width]`.
+#[derive(Clone, Copy)]
+pub(super) struct PlaneRef<'a> {
+    pub data: &'a [u8],
+    pub stride: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl<'a> PlaneRef<'a> {
+    /// From the start of row `row` to the end of the plane's memory: whole rows may be read past, never the memory.
+    fn from_row(&self, row: usize) -> &'a [u8] {
+        &self.data[row * self.stride..]
+    }
+}
+
+/// A rectangle of a plane to write: row `r` is `data[r * stride ..][.. width]`.
+pub(super) struct PlaneMut<'a> {
+    pub data: &'a mut [u8],
+    pub stride: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct PlanKey {
+    source: (usize, usize),
+    outputs: (usize, usize),
+    siting: Siting,
+}
+
+/// Everything about one scaling that does not depend on the pixels.
+struct Plan {
+    horizontal: FilterBank,
+    vertical: PairBank,
+    #[cfg(target_arch = "x86_64")]
+    groups: Option<avx2::Groups>,
+}
+
+impl Plan {
+    fn new(key: PlanKey) -> Self {
+        let horizontal = FilterBank::lanczos(key.source.0, key.outputs.0, key.siting);
+        let vertical = PairBank::new(&FilterBank::lanczos(key.source.1, key.outputs.1, Siting::Centred));
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            groups: avx2::Groups::new(&horizontal),
+            horizontal,
+            vertical,
+        }
+    }
+}
+
+/// A vertical filter whose windows are laid on pairs of rows (0, 1), (2, 3), …
+struct PairBank {
+    /// Pairs the widest window spans.
+    pairs: usize,
+    /// First pair and number of pairs of each output row.
+    spans: Vec<(u32, u32)>,
+    /// `pairs` weights (even row, odd row) for each output row; those past its span are zero.
+    weights: Vec<[i16; 2]>,
+}
+
+impl PairBank {
+    fn new(bank: &FilterBank) -> Self {
+        let pairs = bank.taps / 2 + 1;
+        let mut weights = vec![[0; 2]; pairs * bank.starts.len()];
+        let mut spans = Vec::with_capacity(bank.starts.len());
+        for (output, &start) in bank.starts.iter().enumerate() {
+            let odd = start as usize % 2;
+            for (tap, &weight) in bank.window(output).iter().enumerate() {
+                weights[output * pairs + (odd + tap) / 2][(odd + tap) % 2] = weight;
+            }
+            spans.push((start / 2, (odd + bank.taps).div_ceil(2) as u32));
+        }
+        Self { pairs, spans, weights }
+    }
+}
+
+/// Scales planes; keeps plans and scratch memory, so each worker has its own.
+pub(super) struct Scaler {
+    plans: HashMap<PlanKey, Arc<Plan>>,
+    /// The ring: `pairs` rows of (even, odd) values, low half the even row.
+    ring: Vec<u32>,
+    /// Where in the ring the pairs of the current window begin.
+    offsets: Vec<usize>,
+    vector: bool,
+}
+
+impl Scaler {
+    pub(super) fn new() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let vector = std::arch::is_x86_feature_detected!("avx2");
+        #[cfg(not(target_arch = "x86_64"))]
+        let vector = false;
+        Self { plans: HashMap::new(), ring: Vec::new(), offsets: Vec::new(), vector }
+    }
+
+    /// What it computes with, for people.
+    pub(super) fn describe(&self) -> &'static str {
+        if self.vector { "AVX2" } else { "plain Rust" }
+    }
+
+    /// A scaler that uses no vector instructions of its own: the plain twin of the other.
+    #[cfg(test)]
+    pub(super) fn portable() -> Self {
+        Self { vector: false, ..Self::new() }
+    }
+
+    /// Scales all of `source` into all of `target`. Equal sizes are copied.
+    pub(super) fn scale(&mut self, source: PlaneRef<'_>, target: &mut PlaneMut<'_>, siting: Siting) {
+        let (width, height) = (target.width, target.height);
+        if (source.width, source.height) == (width, height) {
+            for row in 0..height {
+                target.data[row * target.stride..][..width].copy_from_slice(&source.from_row(row)[..width]);
+            }
+            return;
+        }
+        let plan = self.plan(PlanKey { source: (source.width, source.height), outputs: (width, height), siting });
+        let ring_stride = width.next_multiple_of(BLOCK);
+        let ring_pairs = plan.vertical.pairs;
+        self.ring.clear();
+        self.ring.resize(ring_stride * ring_pairs, 0);
+        let mut next = 0;
+        for row in 0..height {
+            let (first, count) = plan.vertical.spans[row];
+            let (first, count) = (first as usize, count as usize);
+            next = next.max(first);
+            while next < first + count {
+                let at = (next % ring_pairs) * ring_stride;
+                self.horizontal(&plan, source, next, at..at + ring_stride);
+                next += 1;
+            }
+            self.offsets.clear();
+            self.offsets.extend((first..first + count).map(|pair| (pair % ring_pairs) * ring_stride));
+            let weights = &plan.vertical.weights[row * ring_pairs..][..count];
+            let out = &mut target.data[row * target.stride..][..width];
+            self.vertical(weights, out);
+        }
+    }
+
+    fn plan(&mut self, key: PlanKey) -> Arc<Plan> {
+        if self.plans.len() >= PLANS_KEPT && !self.plans.contains_key(&key) {
+            self.plans.clear();
+        }
+        Arc::clone(self.plans.entry(key).or_insert_with(|| Arc::new(Plan::new(key))))
+    }
+
+    /// Filters source rows `2 * pair` and `2 * pair + 1` into the ring; past an odd height the last row stands in, unweighted.
+    fn horizontal(&mut self, plan: &Plan, source: PlaneRef<'_>, pair: usize, at: std::ops::Range<usize>) {
+        let even = source.from_row((2 * pair).min(source.height - 1));
+        let odd = source.from_row((2 * pair + 1).min(source.height - 1));
+        let out = &mut self.ring[at];
+        #[cfg(target_arch = "x86_64")]
+        if let (true, Some(groups)) = (self.vector, &plan.groups) {
+            let done = avx2::horizontal(groups, even, odd, out);
+            portable::horizontal(&plan.horizontal, even, odd, done, out);
+            return;
+        }
+        portable::horizontal(&plan.horizontal, even, odd, 0, out);
+    }
+
+    fn vertical(&mut self, weights: &[[i16; 2]], out: &mut [u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.vector {
+            avx2::vertical(&self.ring, &self.offsets, weights, out);
+            return;
+        }
+        portable::vertical(&self.ring, &self.offsets, weights, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 0x9e37_79b9_u32;
+        (0..len)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                if state.is_multiple_of(3) { 255 } else { (state >> 8) as u8 & (state >> 3) as u8 }
+            })
+            .collect()
+    }
+
+    fn scaled(scaler: &mut Scaler, source: &[u8], from: (usize, usize), to: (usize, usize), siting: Siting) -> Vec<u8> {
+        let stride = to.0 + 5;
+        let mut out = vec![7; stride * to.1];
+        let source = PlaneRef { data: source, stride: from.0, width: from.0, height: from.1 };
+        scaler.scale(source, &mut PlaneMut { data: &mut out, stride, width: to.0, height: to.1 }, siting);
+        for row in out.chunks(stride) {
+            assert!(row[to.0..].iter().all(|&v| v == 7), "wrote past the rectangle");
+        }
+        out
+    }
+
+    #[test]
+    fn vector_and_plain_scalers_agree_to_the_bit() {
+        let (mut vector, mut plain) = (Scaler::new(), Scaler::portable());
+        let sizes = [(128, 72), (96, 54), (61, 33), (16, 8), (1, 1), (3, 2), (640, 16), (37, 300), (33, 31)];
+        for from in sizes {
+            let source = noise(from.0 * from.1);
+            for to in sizes {
+                for siting in [Siting::Centred, Siting::Left] {
+                    let a = scaled(&mut vector, &source, from, to, siting);
+                    let b = scaled(&mut plain, &source, from, to, siting);
+                    assert!(a == b, "{from:?} -> {to:?} {siting:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flat_plane_stays_flat_at_any_size() {
+        let mut scaler = Scaler::new();
+        for value in [0, 16, 77, 128, 235, 255] {
+            let source = vec![value; 200 * 100];
+            for to in [(150, 75), (100, 50), (67, 31), (400, 300)] {
+                let out = scaled(&mut scaler, &source, (200, 100), to, Siting::Left);
+                assert!(out.chunks(to.0 + 5).all(|row| row[..to.0].iter().all(|&v| v == value)), "{value} {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_integer_scaler_follows_the_filter_in_exact_arithmetic() {
+        let (from, to) = ((64, 48), (48, 36));
+        let source = noise(from.0 * from.1);
+        let out = scaled(&mut Scaler::new(), &source, from, to, Siting::Centred);
+        let (h, v) =
+            (FilterBank::lanczos(from.0, to.0, Siting::Centred), FilterBank::lanczos(from.1, to.1, Siting::Centred));
+        for y in 0..to.1 {
+            for x in 0..to.0 {
+                let mut sum = 0.0;
+                for (j, &wv) in v.window(y).iter().enumerate() {
+                    for (i, &wh) in h.window(x).iter().enumerate() {
+                        let sample = source[(v.starts[y] as usize + j) * from.0 + h.starts[x] as usize + i];
+                        sum += f64::from(sample) * f64::from(wv) * f64::from(wh) / f64::from(1 << 28);
+                    }
+                }
+                let got = f64::from(out[y * (to.0 + 5) + x]);
+                assert!((got - sum.clamp(0.0, 255.0)).abs() < 0.53, "{x},{y}: {got} for {sum}");
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The scaler's two passes in plain Rust: what every machine can run, and what the vector passes must equal bit for bit.
+
+use crate::compositor::filter::{FilterBank, MIDDLE_BITS, WEIGHT_BITS};
+
+const MIDDLE_SHIFT: u32 = WEIGHT_BITS - MIDDLE_BITS;
+const FINAL_SHIFT: u32 = WEIGHT_BITS + MIDDLE_BITS;
+
+/// Filters two rows from output `first` on into (even, odd) pairs.
+pub(super) fn horizontal(bank: &FilterBank, even: &[u8], odd: &[u8], first: usize, out: &mut [u32]) {
+    for output in first..bank.starts.len() {
+        let start = bank.starts[output] as usize;
+        let window = bank.window(output);
+        let sum = |row: &[u8]| {
+            let samples = &row[start..start + window.len()];
+            let sum: i32 = samples.iter().zip(window).map(|(&s, &w)| i32::from(s) * i32::from(w)).sum();
+            ((sum + (1 << (MIDDLE_SHIFT - 1))) >> MIDDLE_SHIFT) as i16 as u16
+        };
+        out[output] = u32::from(sum(even)) | u32::from(sum(odd)) << 16;
+    }
+}
+
+/// Adds up the pairs that begin at `offsets` of `ring` into one row of samples.
+pub(super) fn vertical(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [u8]) {
+    for (x, sample) in out.iter_mut().enumerate() {
+        let mut sum = 1i32 << (FINAL_SHIFT - 1);
+        for (&offset, &[even, odd]) in offsets.iter().zip(weights) {
+            let pair = ring[offset + x];
+            sum += i32::from(pair as u16 as i16) * i32::from(even) + i32::from((pair >> 16) as i16) * i32::from(odd);
+        }
+        *sample = (sum >> FINAL_SHIFT).clamp(0, 255) as u8;
+    }
+}

@@ -1,0 +1,127 @@
+/* The few calls of libx264 that Quadrille needs, behind a flat interface: the layout of x264_param_t changes between
+ * versions of the library, so C, which has the header at hand, fills it, and Rust sees only what is below. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <x264.h>
+
+typedef struct {
+    int32_t width, height;
+    uint32_t fps_num, fps_den;
+    int32_t bitrate_kbps;
+    int32_t segment_frames;
+    int32_t level_idc;
+    const char *preset;
+} quadrille_x264_settings;
+
+typedef struct {
+    x264_t *encoder;
+    x264_picture_t picture;
+} quadrille_x264;
+
+void quadrille_x264_close(quadrille_x264 *self) {
+    if (!self) return;
+    if (self->encoder) x264_encoder_close(self->encoder);
+    free(self);
+}
+
+/* NULL when libx264 refuses the settings. */
+quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
+    x264_param_t p;
+    if (x264_param_default_preset(&p, s->preset, NULL) < 0) return NULL;
+    p.i_log_level = X264_LOG_NONE;
+    /* One thread an encoder: many encoders fill the cores better than one encoder's threads do, and nothing is delayed. */
+    p.i_threads = 1;
+    p.i_lookahead_threads = 1;
+    p.b_sliced_threads = 0;
+    p.b_deterministic = 1;
+    p.i_width = s->width;
+    p.i_height = s->height;
+    p.i_csp = X264_CSP_I420;
+    p.i_fps_num = s->fps_num;
+    p.i_fps_den = s->fps_den;
+    p.i_timebase_num = s->fps_den;
+    p.i_timebase_den = s->fps_num;
+    p.b_vfr_input = 0;
+    p.i_level_idc = s->level_idc;
+    /* IDR pictures come when they are asked for and at no other time. */
+    p.i_keyint_max = s->segment_frames;
+    p.i_keyint_min = s->segment_frames;
+    p.i_scenecut_threshold = 0;
+    p.b_open_gop = 0;
+    p.b_intra_refresh = 0;
+    /* No reordering: a picture is written the moment it is given, and its first PTS equals its segment's tfdt. */
+    p.i_bframe = 0;
+    p.i_bframe_adaptive = X264_B_ADAPT_NONE;
+    p.i_bframe_pyramid = X264_B_PYRAMID_NONE;
+    p.analyse.i_weighted_pred = X264_WEIGHTP_NONE;
+    p.rc.i_lookahead = 0;
+    p.i_sync_lookahead = 0;
+    p.rc.b_mb_tree = 0;
+    p.rc.i_rc_method = X264_RC_ABR;
+    p.rc.i_bitrate = s->bitrate_kbps;
+    p.rc.i_vbv_max_bitrate = s->bitrate_kbps;
+    p.rc.i_vbv_buffer_size = s->bitrate_kbps;
+    p.vui.i_sar_width = 1;
+    p.vui.i_sar_height = 1;
+    p.vui.i_vidformat = 5;
+    p.vui.b_fullrange = 0;
+    p.vui.i_colorprim = 1;
+    p.vui.i_transfer = 1;
+    p.vui.i_colmatrix = 1;
+    p.b_cabac = 1;
+    p.analyse.b_transform_8x8 = 1;
+    p.b_aud = 0;
+    p.b_annexb = 0;
+    p.b_repeat_headers = 0;
+    if (x264_param_apply_profile(&p, "high") < 0) return NULL;
+
+    quadrille_x264 *self = calloc(1, sizeof *self);
+    if (!self) return NULL;
+    x264_picture_init(&self->picture);
+    self->encoder = x264_encoder_open(&p);
+    if (!self->encoder) {
+        free(self);
+        return NULL;
+    }
+    return self;
+}
+
+/* Copies the first NAL unit of type `type` (7 SPS, 8 PPS) without its length into `out`; its size, or -1. */
+int32_t quadrille_x264_parameter_set(quadrille_x264 *self, int32_t type, uint8_t *out, int32_t room) {
+    x264_nal_t *nals;
+    int count;
+    if (x264_encoder_headers(self->encoder, &nals, &count) < 0) return -1;
+    for (int i = 0; i < count; i++) {
+        int32_t size = nals[i].i_payload - 4;
+        if (nals[i].i_type == type && size > 0 && size <= room) {
+            memcpy(out, nals[i].p_payload + 4, (size_t)size);
+            return size;
+        }
+    }
+    return -1;
+}
+
+/* Encodes one picture. Its size in bytes with *out pointing at it until the next call, 0 for nothing yet, or negative. */
+int32_t quadrille_x264_encode(quadrille_x264 *self, const uint8_t *const planes[3], const int32_t strides[3], int64_t pts,
+                              int32_t idr, const uint8_t **out, int32_t *out_idr) {
+    x264_nal_t *nals;
+    int count;
+    x264_picture_t written;
+    x264_picture_t *picture = &self->picture;
+    picture->i_type = idr ? X264_TYPE_IDR : X264_TYPE_P;
+    picture->i_pts = pts;
+    picture->img.i_csp = X264_CSP_I420;
+    picture->img.i_plane = 3;
+    for (int i = 0; i < 3; i++) {
+        /* libx264 takes a plain pointer but only reads the input planes. */
+        picture->img.plane[i] = (uint8_t *)planes[i];
+        picture->img.i_stride[i] = strides[i];
+    }
+    int size = x264_encoder_encode(self->encoder, &nals, &count, picture, &written);
+    if (size > 0) {
+        *out = nals[0].p_payload;
+        *out_idr = written.b_keyframe;
+    }
+    return size;
+}

@@ -1,0 +1,368 @@
+//! Where a feed's source and its ticks meet: bounded queues of pictures and sound, and the clock between them.
+//!
+//! One lock. The source's threads push and, if they are pulled, wait for room; the tick thread picks and (in
+//! [`Pace::Realtime`]) never waits. Nothing is called outwards under the lock.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::Pace;
+use crate::cadence::{PickedPicture, PictureQueue, SoundBuffer, SourceClock, SourceNanos};
+use crate::frame::{Picture, Sound};
+use crate::timeline::{Grid, MediaTime, SAMPLE_RATE_HZ};
+
+/// A picture is held this long past its time, then the slate is shown.
+const HOLD_NANOS: i64 = 700_000_000;
+/// Ticks this far apart are no cadence: nobody looked at the feed in between.
+const UNWATCHED: Duration = Duration::from_secs(1);
+/// A pulled source this late is anchored anew: it would be late for ever.
+const HOPELESS_NANOS: i64 = 1_000_000_000;
+/// Sound nobody asked for is kept this long.
+const SOUND_KEPT_NANOS: i64 = 1_500_000_000;
+/// Sound of a pulled source is decoded at most this far ahead, of a live one kept at most so long.
+const SOUND_CAPACITY: usize = 2 * SAMPLE_RATE_HZ as usize;
+/// A pulled source's clock starts when so many pictures are there.
+const PULLED_START: usize = 4;
+/// How long [`Pace::Lockstep`] waits for a picture, and for sound.
+const LOCKSTEP_PATIENCE: Duration = Duration::from_secs(10);
+const LOCKSTEP_SOUND_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a run of a source is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timing {
+    /// Its source time is ours.
+    OnGrid,
+    Pulled,
+    /// Arrives so long before it is due.
+    Live(Duration),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No source runs; the next one is tried later.
+    Down,
+    Running,
+    Stopped,
+}
+
+/// What a source's stream looks like, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub width: u32,
+    pub height: u32,
+    pub fps: Option<(u32, u32)>,
+}
+
+struct State {
+    phase: Phase,
+    run: u64,
+    timing: Timing,
+    clock: SourceClock,
+    pictures: PictureQueue<Picture>,
+    sound: SoundBuffer,
+    /// Whether this run's source has sound at all, and whether more is to come in this lap.
+    sound_expected: bool,
+    shape: Shape,
+    last_tick: Option<MediaTime>,
+    /// When the newest picture arrived, in real time and in ours.
+    last_arrival: Option<(Instant, MediaTime)>,
+    pictures_in_run: u64,
+}
+
+pub(super) struct Intake {
+    state: Mutex<State>,
+    changed: Condvar,
+    pace: Pace,
+}
+
+/// The run was ended or replaced: whoever pushes is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone;
+
+/// Pictures decoded ahead: enough to cover the seek of a loop, few enough that four feeds stay small.
+fn pulled_capacity(picture_bytes: usize) -> usize {
+    (40_000_000 / picture_bytes.max(1)).clamp(4, 10)
+}
+
+/// A live source's queue holds its target lead and as much jitter again.
+fn live_capacity(picture_bytes: usize) -> usize {
+    (100_000_000 / picture_bytes.max(1)).clamp(8, 64)
+}
+
+impl Intake {
+    pub fn new(grid: &Grid, pace: Pace) -> Self {
+        let tick_nanos = i64::try_from(grid.frame_duration().as_nanos()).unwrap_or(i64::MAX);
+        Self {
+            state: Mutex::new(State {
+                phase: Phase::Running,
+                run: 0,
+                timing: Timing::Pulled,
+                clock: SourceClock::pulled(),
+                pictures: PictureQueue::new(tick_nanos, 10),
+                sound: SoundBuffer::new(SOUND_CAPACITY),
+                sound_expected: false,
+                shape: Shape::default(),
+                last_tick: None,
+                last_arrival: None,
+                pictures_in_run: 0,
+            }),
+            changed: Condvar::new(),
+            pace,
+        }
+    }
+
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Opens the doors for a new run and returns its number; what the last run left is given up.
+    pub fn begin(&self, timing: Timing) -> u64 {
+        let mut state = self.state.lock();
+        if state.phase != Phase::Stopped {
+            state.phase = Phase::Running;
+        }
+        state.run += 1;
+        state.timing = timing;
+        state.clock = match timing {
+            Timing::OnGrid => {
+                let mut clock = SourceClock::pulled();
+                clock.anchor(0, MediaTime::ZERO);
+                clock
+            }
+            Timing::Pulled => SourceClock::pulled(),
+            Timing::Live(lead) => SourceClock::live(lead),
+        };
+        state.pictures.restart();
+        state.sound.restart();
+        state.sound_expected = false;
+        state.pictures_in_run = 0;
+        self.changed.notify_all();
+        state.run
+    }
+
+    /// The run is over. What was decoded is still shown.
+    pub fn end(&self) {
+        let mut state = self.state.lock();
+        state.run += 1;
+        if state.phase == Phase::Running {
+            state.phase = Phase::Down;
+        }
+        self.changed.notify_all();
+    }
+
+    /// For good: frees whoever waits.
+    pub fn stop(&self) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Stopped;
+        state.run += 1;
+        state.pictures.restart();
+        state.sound.restart();
+        self.changed.notify_all();
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.state.lock().phase == Phase::Stopped
+    }
+
+    /// Waits out `patience` of real time, or less if the feed is stopped; true when it is.
+    pub fn stopped_within(&self, patience: Duration) -> bool {
+        let mut state = self.state.lock();
+        let until = Instant::now() + patience;
+        while state.phase != Phase::Stopped {
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                break;
+            }
+        }
+        state.phase == Phase::Stopped
+    }
+
+    pub fn expect_sound(&self, run: u64, expected: bool) {
+        let mut state = self.state.lock();
+        if state.run == run {
+            state.sound_expected = expected;
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next sound of this run belongs exactly where its timestamp says.
+    pub fn realign_sound(&self, run: u64) {
+        let mut state = self.state.lock();
+        if state.run == run {
+            state.sound.realign();
+        }
+    }
+
+    /// Takes a picture in that arrived at `now`. Waits for room if the run is pulled; a live run's oldest picture gives way.
+    pub fn push_picture(
+        &self,
+        run: u64,
+        at: SourceNanos,
+        picture: Picture,
+        fps: Option<(u32, u32)>,
+        now: MediaTime,
+    ) -> Result<(), Gone> {
+        let mut state = self.state.lock();
+        let bytes = picture.width as usize * picture.height as usize * 3 / 2;
+        let capacity = match state.timing {
+            Timing::Live(_) => live_capacity(bytes),
+            Timing::OnGrid | Timing::Pulled => pulled_capacity(bytes),
+        };
+        state.pictures.set_capacity(capacity);
+        while state.run == run && state.pictures.is_full() && !state.clock.is_live() {
+            self.changed.wait(&mut state);
+        }
+        if state.run != run {
+            return Err(Gone);
+        }
+        state.clock.observe(at, now);
+        state.pictures.drop_oldest();
+        state.shape = Shape { width: picture.width, height: picture.height, fps };
+        state.pictures.push(at, picture);
+        state.last_arrival = Some((Instant::now(), now));
+        state.pictures_in_run += 1;
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Takes interleaved stereo in. A pulled run waits for room, but never while its pictures are missing: the demuxer
+    /// may have to get past this sound to reach them.
+    pub fn push_sound(&self, run: u64, at: SourceNanos, interleaved: &[i16]) -> Result<(), Gone> {
+        let mut state = self.state.lock();
+        while state.run == run && state.sound.is_full() && !state.clock.is_live() && !state.pictures.is_empty() {
+            self.changed.wait(&mut state);
+        }
+        if state.run != run {
+            return Err(Gone);
+        }
+        state.sound_expected = true;
+        state.sound.push(at, interleaved);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The picture for the tick at `tick`; `None` when only the slate is left to show.
+    pub fn pick(&self, tick: MediaTime) -> Option<PickedPicture<Picture>> {
+        let mut state = self.state.lock();
+        let unwatched = state.last_tick.is_some_and(|last| tick.since(last) > UNWATCHED);
+        state.last_tick = Some(tick);
+        self.changed.notify_all();
+        if unwatched && state.timing == Timing::Pulled {
+            state.clock.release();
+        }
+        if self.pace == Pace::Lockstep {
+            self.wait_for_picture(&mut state, tick);
+        }
+        let State { clock, pictures, timing, .. } = &mut *state;
+        let enough = if self.pace == Pace::Lockstep { 1 } else { PULLED_START };
+        if *timing == Timing::Pulled
+            && !clock.is_anchored()
+            && pictures.len() >= enough
+            && let Some(next) = pictures.next_at()
+        {
+            clock.anchor(next, tick);
+        }
+        let want = clock.source_at(tick)?;
+        let picked = pictures.pick(want)?;
+        state.sound.drop_before(want - SOUND_KEPT_NANOS);
+        let overdue = !picked.fresh && picked.age > HOLD_NANOS;
+        let starved = overdue && state.pictures.is_empty();
+        let hopeless = picked.age > HOPELESS_NANOS && state.timing == Timing::Pulled;
+        if (starved || hopeless) && state.timing != Timing::OnGrid {
+            state.clock.release();
+        }
+        (!overdue).then_some(picked)
+    }
+
+    fn wait_for_picture(&self, state: &mut MutexGuard<'_, State>, tick: MediaTime) {
+        let until = Instant::now() + LOCKSTEP_PATIENCE;
+        while state.phase == Phase::Running && !state.clock.is_live() && !state.pictures.is_full() {
+            let there = match state.clock.source_at(tick) {
+                Some(want) => state.pictures.newest_at().is_some_and(|at| at > state.pictures.horizon(want)),
+                None => !state.pictures.is_empty(),
+            };
+            if there || self.changed.wait_until(state, until).timed_out() {
+                break;
+            }
+        }
+    }
+
+    /// The sound due at `samples`, silence where there is none.
+    pub fn sound(&self, samples: Range<u64>) -> Sound {
+        let count = usize::try_from(samples.end.saturating_sub(samples.start)).unwrap_or(0);
+        let (start, end) = (MediaTime::of_sample(samples.start), MediaTime::of_sample(samples.end));
+        let mut interleaved = Vec::with_capacity(count * 2);
+        let mut state = self.state.lock();
+        if self.pace == Pace::Lockstep {
+            self.wait_for_sound(&mut state, end);
+        }
+        match (state.clock.source_at(start), state.clock.source_at(end)) {
+            (Some(from), Some(to)) => {
+                state.sound.read(count, from, to, &mut interleaved);
+                state.pictures.drop_before(from - SOUND_KEPT_NANOS);
+            }
+            _ => state.sound.read_silence(count, &mut interleaved),
+        }
+        self.changed.notify_all();
+        Sound { samples, interleaved }
+    }
+
+    fn wait_for_sound(&self, state: &mut MutexGuard<'_, State>, end: MediaTime) {
+        let until = Instant::now() + LOCKSTEP_SOUND_PATIENCE;
+        while state.phase == Phase::Running && !state.clock.is_live() && state.sound_expected {
+            let Some(to) = state.clock.source_at(end) else { break };
+            if state.sound.reaches(to) || self.changed.wait_until(state, until).timed_out() {
+                break;
+            }
+        }
+    }
+
+    /// Real time and our time since a picture arrived or, if later, since the given start; zero while the source waits
+    /// for us.
+    pub fn idle_since(&self, started: (Instant, MediaTime), now: MediaTime) -> (Duration, Duration) {
+        let state = self.state.lock();
+        if !state.clock.is_live() && state.pictures.is_full() {
+            return (Duration::ZERO, Duration::ZERO);
+        }
+        let (real, media) = state.last_arrival.unwrap_or(started);
+        (real.max(started.0).elapsed(), now.since(media.max(started.1)))
+    }
+
+    pub fn pictures_in_run(&self) -> u64 {
+        self.state.lock().pictures_in_run
+    }
+
+    /// The last tick that was asked for.
+    pub fn last_tick(&self) -> Option<MediaTime> {
+        self.state.lock().last_tick
+    }
+
+    /// Waits for the first tick, up to `patience` of real time.
+    pub fn await_tick(&self, patience: Duration) -> Option<MediaTime> {
+        let mut state = self.state.lock();
+        let until = Instant::now() + patience;
+        while state.last_tick.is_none() && state.phase == Phase::Running {
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                break;
+            }
+        }
+        state.last_tick
+    }
+
+    /// A picture for a thumbnail: what is shown, or would be next.
+    pub fn any_picture(&self) -> Option<Picture> {
+        self.state.lock().pictures.any().cloned()
+    }
+
+    pub fn shape(&self) -> Shape {
+        self.state.lock().shape
+    }
+
+    /// Whether a picture arrived within `recently` before `now`, or waits for somebody to look.
+    pub fn is_fed(&self, now: MediaTime, recently: Duration) -> bool {
+        let state = self.state.lock();
+        state.phase != Phase::Stopped
+            && (!state.pictures.is_empty() || state.last_arrival.is_some_and(|(_, at)| now.since(at) <= recently))
+    }
+}

@@ -1,0 +1,303 @@
+//! One run of one source through GStreamer: demux, decode, convert, hand over.
+//!
+//! The two appsinks never queue: their callbacks push into the intake from GStreamer's own streaming threads and wait
+//! there, so that back-pressure reaches the demuxer and nothing is decoded farther ahead than the intake allows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use parking_lot::Mutex;
+
+use super::error::SourceError;
+use super::intake::Intake;
+use super::samples::{picture_of, timing_of};
+use super::source::{Push, Source};
+use crate::cadence::{Continuity, Stream};
+use crate::timeline::{Clock, Grid};
+
+/// How often the bus gives way to the watchdog.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What a pipeline's streaming threads share: where to push, and the one time of picture and sound.
+struct Delivery {
+    intake: Arc<Intake>,
+    run: u64,
+    clock: Arc<dyn Clock>,
+    continuity: Mutex<Continuity>,
+}
+
+/// A source's pipeline; dropping it tears it down.
+struct Running {
+    pipeline: gst::Pipeline,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An element that refuses to go to Null has said why on the bus, which nobody reads any more.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// Runs `source` until it fails or ends, or until `check` (called every 50 ms or so) says why to give up.
+pub(super) fn run(
+    source: &Source,
+    grid: &Grid,
+    intake: &Arc<Intake>,
+    run: u64,
+    clock: &Arc<dyn Clock>,
+    check: &mut dyn FnMut() -> Option<SourceError>,
+) -> SourceError {
+    let delivery = Arc::new(Delivery {
+        intake: Arc::clone(intake),
+        run,
+        clock: Arc::clone(clock),
+        continuity: Mutex::new(Continuity::new()),
+    });
+    let looped = matches!(source, Source::Pulled { looped: true, .. });
+    let running = match build(source, grid, &delivery) {
+        Ok(pipeline) => Running { pipeline },
+        Err(error) => return SourceError::Pipeline(error.to_string()),
+    };
+    let Some(bus) = running.pipeline.bus() else { return SourceError::Pipeline("no bus".into()) };
+    let mut started = running.pipeline.set_state(gst::State::Playing).is_ok();
+    loop {
+        let message = bus.timed_pop(gst::ClockTime::from_mseconds(POLL.as_millis() as u64));
+        match message.as_ref().map(|m| m.view()) {
+            Some(gst::MessageView::Error(error)) => break SourceError::Pipeline(described(error)),
+            Some(gst::MessageView::Eos(_)) if looped => {
+                if let Err(error) = begin_lap(&running.pipeline, &delivery) {
+                    break error;
+                }
+            }
+            Some(gst::MessageView::Eos(_)) => break SourceError::Ended,
+            // The error that explains a failed start is on the bus before the state change returns.
+            None if !started => break SourceError::Pipeline("the pipeline does not start".into()),
+            _ => {}
+        }
+        if let Some(reason) = check() {
+            break reason;
+        }
+        started = started || running.pipeline.current_state() == gst::State::Playing;
+    }
+}
+
+/// The element's own words, and the debug text's last line, which names the cause where there is one.
+fn described(error: &gst::message::Error) -> String {
+    let from = error.src().map(|s| s.name().to_string()).unwrap_or_default();
+    let detail = error.debug().map(|d| d.lines().last().unwrap_or_default().chars().take(200).collect::<String>());
+    let what = error.error().to_string();
+    match detail {
+        Some(detail) if !detail.is_empty() => format!("{what} ({from}: {detail})"),
+        _ => format!("{what} ({from})"),
+    }
+}
+
+/// Back to the beginning; what is decoded ahead covers the seek.
+fn begin_lap(pipeline: &gst::Pipeline, delivery: &Delivery) -> Result<(), SourceError> {
+    if delivery.intake.pictures_in_run() == 0 {
+        return Err(SourceError::NoPicture);
+    }
+    delivery.continuity.lock().begin_lap();
+    delivery.intake.realign_sound(delivery.run);
+    pipeline
+        .seek_simple(gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE, gst::ClockTime::ZERO)
+        .map_err(|_| SourceError::Pipeline("the file cannot be played from its beginning again".into()))
+}
+
+fn build(source: &Source, grid: &Grid, delivery: &Arc<Delivery>) -> Result<gst::Pipeline, glib::BoolError> {
+    let pipeline = gst::Pipeline::new();
+    let decoder = match source {
+        Source::Pulled { uri, .. } => {
+            let decoder = gst::ElementFactory::make("uridecodebin3").property("uri", uri.as_str()).build()?;
+            pipeline.add(&decoder)?;
+            decoder
+        }
+        Source::Pushed(push) => {
+            let decoder = gst::ElementFactory::make("decodebin3").build()?;
+            let head = head_of(push)?;
+            pipeline.add_many(head.iter().chain([&decoder]))?;
+            gst::Element::link_many(&head)?;
+            if let Some(last) = head.last() {
+                last.link(&decoder)?;
+            }
+            decoder
+        }
+        Source::Synthetic(_) => return Err(glib::bool_error!("synthetic sources need no pipeline")),
+    };
+    connect_selection(&decoder, delivery);
+    connect_decoders(&pipeline);
+    connect_pads(&decoder, &pipeline, grid, delivery);
+    Ok(pipeline)
+}
+
+/// The elements in front of the demuxer of a pushing source.
+fn head_of(push: &Push) -> Result<Vec<gst::Element>, glib::BoolError> {
+    let udp = |address: &str, port: u16, interface: &Option<String>, caps: gst::Caps| {
+        let mut make = gst::ElementFactory::make("udpsrc")
+            .property("address", address)
+            .property("port", i32::from(port))
+            .property("auto-multicast", true)
+            .property("buffer-size", 2 << 20)
+            .property("caps", caps);
+        if let Some(interface) = interface {
+            make = make.property("multicast-iface", interface.as_str());
+        }
+        make.build()
+    };
+    let transport_stream = || gst::Caps::builder("video/mpegts").field("systemstream", true).build();
+    // A thread of its own for the socket: a decoder that is busy must not cost datagrams. Full, it loses the oldest.
+    let queue = || {
+        gst::ElementFactory::make("queue")
+            .property("max-size-buffers", 0u32)
+            .property("max-size-bytes", 8u32 << 20)
+            .property("max-size-time", 0u64)
+            .property_from_str("leaky", "downstream")
+            .build()
+    };
+    Ok(match push {
+        Push::Udp { address, port, interface } => vec![udp(address, *port, interface, transport_stream())?, queue()?],
+        Push::Rtp { address, port, interface } => {
+            let caps = gst::Caps::builder("application/x-rtp")
+                .field("media", "video")
+                .field("clock-rate", 90_000i32)
+                .field("encoding-name", "MP2T")
+                .field("payload", 33i32)
+                .build();
+            let jitter = gst::ElementFactory::make("rtpjitterbuffer").property("latency", 200u32).build()?;
+            let depay = gst::ElementFactory::make("rtpmp2tdepay").build()?;
+            vec![udp(address, *port, interface, caps)?, jitter, depay, queue()?]
+        }
+        Push::Srt { uri, .. } => {
+            vec![gst::ElementFactory::make("srtsrc").property("uri", uri.as_str()).build()?, queue()?]
+        }
+        Push::Rtmp { uri } => {
+            vec![gst::ElementFactory::make("rtmp2src").property("location", uri.as_str()).build()?, queue()?]
+        }
+    })
+}
+
+/// Only the first picture stream and the first sound stream are decoded.
+fn connect_selection(decoder: &gst::Element, delivery: &Arc<Delivery>) {
+    let delivery = Arc::clone(delivery);
+    decoder.connect("select-stream", false, move |values| {
+        let collection = values.get(1)?.get::<gst::StreamCollection>().ok()?;
+        let stream = values.get(2)?.get::<gst::Stream>().ok()?;
+        let first_of = |kind| collection.iter().find(|s| s.stream_type().contains(kind)).and_then(|s| s.stream_id());
+        let sound = first_of(gst::StreamType::AUDIO);
+        delivery.intake.expect_sound(delivery.run, sound.is_some());
+        let id = stream.stream_id();
+        let wanted = id.is_some() && (id == first_of(gst::StreamType::VIDEO) || id == sound);
+        Some(i32::from(wanted).to_value())
+    });
+}
+
+/// Threads in decoders multiply the pictures they hold, and the feeds themselves already fill the cores.
+fn connect_decoders(pipeline: &gst::Pipeline) {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = (cores as i32 / 4).clamp(1, 4);
+    pipeline.connect_deep_element_added(move |_, _, element| {
+        let is_decoder = element.factory().is_some_and(|f| f.has_type(gst::ElementFactoryType::DECODER));
+        let spec = element.find_property("max-threads");
+        if is_decoder && spec.is_some_and(|s| s.value_type() == i32::static_type()) {
+            element.set_property("max-threads", threads);
+        }
+    });
+}
+
+fn connect_pads(decoder: &gst::Element, pipeline: &gst::Pipeline, grid: &Grid, delivery: &Arc<Delivery>) {
+    let sinks: Mutex<[Option<gst::Pad>; 2]> = Mutex::new([None, None]);
+    let pipeline = pipeline.downgrade();
+    let delivery = Arc::clone(delivery);
+    // Above 30 fps both fields of an interlaced picture become pictures: 50i is shown as 50p.
+    let fields = if grid.fps().num() / grid.fps().den() > 31 { "all" } else { "top" };
+    decoder.connect_pad_added(move |_, pad| {
+        let Some(pipeline) = pipeline.upgrade() else { return };
+        let stream = match pad.name() {
+            name if name.starts_with("video") => Stream::Picture,
+            name if name.starts_with("audio") => Stream::Sound,
+            _ => return,
+        };
+        let mut sinks = sinks.lock();
+        let sink = &mut sinks[usize::from(stream == Stream::Sound)];
+        let made = match sink.take() {
+            Some(sink) => Ok(sink),
+            None => add_branch(&pipeline, stream, fields, &delivery),
+        };
+        match made {
+            Ok(target) => {
+                if !target.is_linked() && let Err(error) = pad.link(&target) {
+                    tracing::debug!(%error, "a decoded stream could not be linked");
+                }
+                *sink = Some(target);
+            }
+            Err(error) => {
+                gst::element_error!(pipeline, gst::CoreError::Failed, ("{}", error));
+            }
+        }
+    });
+}
+
+/// Adds what brings a decoded stream into our form; returns its sink pad.
+fn add_branch(
+    pipeline: &gst::Pipeline,
+    stream: Stream,
+    fields: &str,
+    delivery: &Arc<Delivery>,
+) -> Result<gst::Pad, glib::Error> {
+    let sink = "appsink name=sink sync=false async=false qos=false max-buffers=1 enable-last-sample=false";
+    let description = match stream {
+        Stream::Picture => format!(
+            "videoconvert n-threads=1 ! video/x-raw,format=I420 ! deinterlace mode=auto fields={fields} method=linear \
+             ! video/x-raw,format=I420,interlace-mode=progressive ! {sink}"
+        ),
+        Stream::Sound => format!(
+            "audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved ! {sink}"
+        ),
+    };
+    let bin = gst::parse::bin_from_description(&description, true)?;
+    let failed = |what: &str| glib::Error::new(gst::CoreError::Failed, what);
+    let app: gst_app::AppSink =
+        bin.by_name("sink").and_then(|e| e.downcast().ok()).ok_or_else(|| failed("no appsink"))?;
+    let delivery = Arc::clone(delivery);
+    app.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |app| {
+                let sample = app.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                delivery.deliver(stream, &sample)
+            })
+            .build(),
+    );
+    pipeline.add(&bin).map_err(|e| failed(&e.to_string()))?;
+    bin.sync_state_with_parent().map_err(|e| failed(&e.to_string()))?;
+    bin.static_pad("sink").ok_or_else(|| failed("no sink pad"))
+}
+
+impl Delivery {
+    fn deliver(&self, stream: Stream, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
+        // A sample without a timestamp has no place on the grid.
+        let Some((raw, duration)) = timing_of(sample) else { return Ok(gst::FlowSuccess::Ok) };
+        let (at, jumped) = self.continuity.lock().place(stream, raw, duration);
+        let pushed = match stream {
+            Stream::Picture => {
+                let Some((picture, fps)) = picture_of(sample) else { return Ok(gst::FlowSuccess::Ok) };
+                self.intake.push_picture(self.run, at, picture, fps, self.clock.now())
+            }
+            Stream::Sound => {
+                if jumped {
+                    self.intake.realign_sound(self.run);
+                }
+                let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok()) else {
+                    return Ok(gst::FlowSuccess::Ok);
+                };
+                let interleaved: Vec<i16> =
+                    map.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+                self.intake.push_sound(self.run, at, &interleaved)
+            }
+        };
+        pushed.map(|()| gst::FlowSuccess::Ok).map_err(|_| gst::FlowError::Eos)
+    }
+}

@@ -1,0 +1,97 @@
+//! Source URIs: which kind of source each is, and what its query says.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::error::SourceError;
+use super::synthetic::SyntheticSpec;
+
+/// How long before they are due pictures of a pushing source are to arrive: the room for network jitter.
+const TARGET_LEAD: Duration = Duration::from_millis(400);
+
+/// A source, ready to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Source {
+    /// Drawn here, on the grid.
+    Synthetic(SyntheticSpec),
+    /// Delivers when asked: a file, played over and over, or whatever HTTP has.
+    Pulled { uri: String, looped: bool },
+    /// Sends by its own clock.
+    Pushed(Push),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Push {
+    /// MPEG-TS in UDP datagrams.
+    Udp { address: String, port: u16, interface: Option<String> },
+    /// MPEG-TS in RTP (RFC 2250).
+    Rtp { address: String, port: u16, interface: Option<String> },
+    Srt { uri: String, listener: bool },
+    Rtmp { uri: String },
+}
+
+impl Source {
+    /// The source behind `url`.
+    ///
+    /// # Errors
+    /// [`SourceError::Scheme`] and [`SourceError::Uri`]. Nothing is opened: a missing file is no error here.
+    pub fn parse(url: &Url) -> Result<Self, SourceError> {
+        match url.scheme() {
+            "test" => SyntheticSpec::parse(url).map(Source::Synthetic),
+            "file" => {
+                let path: PathBuf = url.to_file_path().map_err(|()| bad(url, "not the absolute path of a local file"))?;
+                let mut plain = Url::from_file_path(&path).map_err(|()| bad(url, "not an absolute path"))?;
+                plain.set_query(None);
+                Ok(Source::Pulled { uri: plain.into(), looped: true })
+            }
+            "http" | "https" => Ok(Source::Pulled { uri: url.as_str().to_owned(), looped: false }),
+            "srt" => {
+                port(url)?;
+                let listener = url.query_pairs().any(|(k, v)| k == "mode" && v == "listener");
+                Ok(Source::Pushed(Push::Srt { uri: url.as_str().to_owned(), listener }))
+            }
+            "udp" => {
+                let (address, port, interface) = socket(url)?;
+                Ok(Source::Pushed(Push::Udp { address, port, interface }))
+            }
+            "rtp" => {
+                let (address, port, interface) = socket(url)?;
+                Ok(Source::Pushed(Push::Rtp { address, port, interface }))
+            }
+            "rtmp" => Ok(Source::Pushed(Push::Rtmp { uri: url.as_str().to_owned() })),
+            scheme => Err(SourceError::Scheme { scheme: scheme.to_owned() }),
+        }
+    }
+
+    /// The lead its pictures are to have; `None` for a source that is pulled.
+    pub fn target_lead(&self) -> Option<Duration> {
+        matches!(self, Source::Pushed(_)).then_some(TARGET_LEAD)
+    }
+
+    /// Whether there is nobody to be polite to: we only listen, so trying again costs nothing.
+    pub fn only_listens(&self) -> bool {
+        matches!(
+            self,
+            Source::Pushed(Push::Udp { .. } | Push::Rtp { .. } | Push::Srt { listener: true, .. }) | Source::Synthetic(_)
+        )
+    }
+}
+
+fn bad(url: &Url, problem: &str) -> SourceError {
+    SourceError::Uri { uri: url.to_string(), problem: problem.to_owned() }
+}
+
+fn port(url: &Url) -> Result<u16, SourceError> {
+    url.port().filter(|p| *p != 0).ok_or_else(|| bad(url, "a port is needed"))
+}
+
+/// Address (any, where the URI has none: `udp://@:5000` and `udp://:5000` are in use), port and multicast interface.
+fn socket(url: &Url) -> Result<(String, u16, Option<String>), SourceError> {
+    let host = url.host_str().filter(|h| !h.is_empty()).unwrap_or("0.0.0.0");
+    let address = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let interface =
+        url.query_pairs().find(|(k, _)| k == "interface" || k == "multicast-iface").map(|(_, v)| v.into_owned());
+    Ok((address, port(url)?, interface))
+}

@@ -1,0 +1,247 @@
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::frame::{Matrix, Range8};
+use crate::timeline::{Fps, SimulatedClock, SystemClock};
+
+const START: MediaTime = MediaTime::from_secs(91_000_000);
+
+fn grid(fps: &str) -> Grid {
+    Grid::new(fps.parse::<Fps>().unwrap(), 60)
+}
+
+/// A feed in lockstep with a cranked clock, and the ticks and samples asked for so far.
+struct Bench {
+    feed: Arc<Feed>,
+    clock: Arc<SimulatedClock>,
+    grid: Grid,
+    frame: FrameNumber,
+}
+
+impl Bench {
+    fn new(fps: &str, sources: &[&str]) -> Self {
+        init().unwrap();
+        let grid = grid(fps);
+        let clock = Arc::new(SimulatedClock::new(START));
+        let sources = sources.iter().map(|s| Url::parse(s).unwrap()).collect();
+        let spec = FeedSpec { key: "a".into(), title: "Ants at Bees".into(), sources };
+        let feed = Feed::start(spec, grid, Arc::clone(&clock) as Arc<dyn Clock>, Pace::Lockstep);
+        Self { feed, clock, grid, frame: grid.frame_at(START) }
+    }
+
+    fn tick(&mut self) -> (Pick, Sound) {
+        self.clock.advance_to(self.grid.frame_time(self.frame));
+        let pick = self.feed.picture_at(self.frame);
+        let samples = self.grid.sample_at_frame(self.frame)..self.grid.sample_at_frame(self.frame + 1);
+        let sound = self.feed.sound_at(samples.clone());
+        assert_eq!(sound.samples, samples);
+        assert_eq!(sound.interleaved.len() as u64, 2 * (samples.end - samples.start));
+        self.frame += 1;
+        (pick, sound)
+    }
+
+    /// Ticks until a live picture comes, with a little real time for reconnecting between; panics after `limit` ticks.
+    fn until_live(&mut self, limit: usize) -> Pick {
+        for _ in 0..limit {
+            let (pick, _) = self.tick();
+            if pick.outcome == Outcome::OnTime {
+                return pick;
+            }
+            self.feed.intake.stopped_within(Duration::from_millis(5));
+        }
+        panic!("no picture: {:?}", self.feed.health());
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.feed.stop();
+    }
+}
+
+/// Luma in the middle of a picture.
+fn middle(picture: &Picture) -> u8 {
+    picture.row(0, picture.height as usize / 2)[picture.width as usize / 2]
+}
+
+fn loudness(sound: &Sound) -> i32 {
+    sound.interleaved.iter().map(|v| i32::from(*v).abs()).max().unwrap_or(0)
+}
+
+/// A clip made by FFmpeg from flat grey frames (frame `n` has luma `luma(n)`) and a sine.
+struct Clip<'a> {
+    name: &'a str,
+    size: (u32, u32),
+    fps: &'a str,
+    frames: usize,
+    luma: fn(usize) -> u8,
+    video: &'a str,
+    /// Sound input and encoder arguments; empty for none.
+    sound: (&'a str, &'a str),
+}
+
+const CLIP: Clip<'static> = Clip {
+    name: "clip.mp4",
+    size: (160, 96),
+    fps: "30",
+    frames: 30,
+    luma: |n| 40 + 5 * n as u8,
+    video: "-c:v libx264 -preset ultrafast -qp 8 -bf 2 -pix_fmt yuv420p",
+    sound: ("sine=frequency=1000:sample_rate=48000", "-c:a aac -b:a 96k"),
+};
+
+impl Clip<'_> {
+    fn make(&self, folder: &Path) -> PathBuf {
+        let path = folder.join(self.name);
+        let (w, h) = self.size;
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p"]);
+        command.args(["-s", &format!("{w}x{h}"), "-r", self.fps, "-i", "-"]);
+        let seconds = self.frames as f64 / fraction(self.fps);
+        if !self.sound.0.is_empty() {
+            command.args(["-f", "lavfi", "-t", &seconds.to_string(), "-i", self.sound.0]);
+        }
+        command.args(self.video.split_whitespace()).args(self.sound.1.split_whitespace());
+        command.args(["-threads", "1"]).arg(&path).stdin(Stdio::piped());
+        let mut child = command.spawn().expect("ffmpeg is installed");
+        let mut input = child.stdin.take().unwrap();
+        let (luma, chroma) = ((w * h) as usize, (w.div_ceil(2) * h.div_ceil(2)) as usize);
+        for n in 0..self.frames {
+            let mut frame = vec![(self.luma)(n); luma];
+            frame.resize(luma + 2 * chroma, 128);
+            std::io::Write::write_all(&mut input, &frame).unwrap();
+        }
+        drop(input);
+        assert!(child.wait().unwrap().success(), "{}", self.name);
+        path
+    }
+}
+
+fn fraction(fps: &str) -> f64 {
+    let (num, den) = fps.split_once('/').unwrap_or((fps, "1"));
+    num.parse::<f64>().unwrap() / den.parse::<f64>().unwrap()
+}
+
+fn url_of(path: &Path) -> String {
+    Url::from_file_path(path).unwrap().into()
+}
+
+#[test]
+fn a_synthetic_game_is_exact_on_the_grid() {
+    let mut bench = Bench::new("30", &["test://ball?size=320x180&flash=1&tone=1000"]);
+    let mut flashes = Vec::new();
+    for _ in 0..90 {
+        let frame = bench.frame;
+        let (pick, sound) = bench.tick();
+        assert_eq!(pick.outcome, Outcome::OnTime, "{:?}", bench.feed.health());
+        assert_eq!(pick.dropped, 0);
+        let flash = pick.picture.row(0, 4)[300] == 235;
+        // The first sound fades in.
+        assert_eq!(flash, loudness(&sound) > 1000, "frame {frame}");
+        if flash {
+            flashes.push(frame % 30);
+        }
+    }
+    assert_eq!(flashes, [0, 1, 0, 1, 0, 1]);
+    assert_eq!(bench.feed.status(), FeedStatus::Live);
+    assert!(bench.feed.thumbnail().is_some());
+    bench.feed.stop();
+    assert_eq!(bench.feed.status(), FeedStatus::Off);
+    assert_eq!(bench.feed.picture_at(bench.frame + 1000).outcome, Outcome::Slate);
+}
+
+#[test]
+fn every_pattern_draws_and_bad_uris_say_what_is_allowed() {
+    for pattern in ["ball", "smpte", "snow", "zone-plate", "pinwheel", "black"] {
+        let mut bench = Bench::new("25", &[&format!("test://{pattern}?size=64x36&fps=25&barcode=1&label=x")]);
+        let (first, _) = bench.tick();
+        let (second, _) = bench.tick();
+        assert!(first.picture.plane(0) != second.picture.plane(0), "{pattern} stands still");
+    }
+    for (uri, says) in [
+        ("test://plaid", "zone-plate"),
+        ("test://ball?size=3x3", "even"),
+        ("test://ball?colour=1", "tone"),
+        ("gopher://x", "rtmp"),
+        ("udp://239.0.0.1", "port"),
+        ("test://ball?fps=0/0", "fraction"),
+    ] {
+        let error = check_source(&Url::parse(uri).unwrap()).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    assert_eq!(check_source(&Url::parse("udp://239.1.1.1:5000?interface=lo").unwrap()), Ok(()));
+}
+
+#[test]
+fn a_file_loops_without_a_hole() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["loop.mp4", "loop.mkv", "loop.ts"] {
+        let path = Clip { name, ..CLIP }.make(folder.path());
+        let mut bench = Bench::new("30", &[&url_of(&path)]);
+        let mut quiet = 0;
+        for k in 0..150usize {
+            let (pick, sound) = bench.tick();
+            assert_eq!((pick.outcome, pick.dropped), (Outcome::OnTime, 0), "{name} tick {k}: {:?}", bench.feed.health());
+            let expected = 40 + 5 * (k % 30) as i32;
+            let got = i32::from(middle(&pick.picture));
+            assert!((got - expected).abs() <= 2, "{name} tick {k}: {got} is not {expected}");
+            quiet += usize::from(loudness(&sound) < 1000);
+        }
+        // The encoder's first frames of sound are silent, in every lap.
+        assert!(quiet <= 12, "{name}: {quiet} silent ticks");
+        assert_eq!(bench.feed.health().reconnects, 0, "{name}");
+    }
+}
+
+#[test]
+fn what_broadcasters_send_decodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let sine = CLIP.sound.0;
+    let x264 = CLIP.video;
+    let mpeg2 = "-c:v mpeg2video -qscale:v 2 -pix_fmt yuv420p";
+    let hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=none:qp=10";
+    let cases = [
+        ("hevc.mp4", (320, 180), "25", format!("{hevc} -pix_fmt yuv420p"), "-c:a ac3"),
+        ("ten-bit.mkv", (320, 180), "50", format!("{hevc} -pix_fmt yuv420p10le"), "-c:a aac -ac 1"),
+        ("mpeg2.ts", (720, 576), "25", format!("{mpeg2} -aspect 16:9"), "-c:a mp2"),
+        ("interlaced.ts", (720, 480), "30000/1001", format!("{mpeg2} -flags +ildct+ilme -top 1"), "-c:a ac3 -ac 6"),
+        ("h264-422.mkv", (320, 180), "60000/1001", x264.replace("yuv420p", "yuv422p"), "-c:a aac -ac 6"),
+        ("slow.mp4", (320, 180), "10", x264.to_owned(), "-c:a aac -ar 44100"),
+        ("film.ts", (320, 180), "24000/1001", format!("{x264} -f mpegts"), "-c:a aac"),
+        ("full.mp4", (320, 180), "30", x264.replace("yuv420p", "yuvj420p -color_range pc -vf scale=out_range=full"), ""),
+        ("odd.mkv", (161, 97), "30", "-c:v ffv1 -pix_fmt yuv420p".to_owned(), ""),
+    ];
+    for (name, size, fps, video, sound) in cases {
+        let input = if sound.is_empty() { "" } else { sine };
+        let luma = |_: usize| 120;
+        let path =
+            Clip { name, size, fps, frames: 20, luma, video: &video, sound: (input, sound) }.make(folder.path());
+        let mut bench = Bench::new("30", &[&url_of(&path)]);
+        let (mut outcomes, mut loud) = (Vec::new(), 0);
+        for _ in 0..30 {
+            let (pick, heard) = bench.tick();
+            outcomes.push(pick.outcome);
+            loud += usize::from(loudness(&heard) > 800);
+            if pick.outcome == Outcome::Slate {
+                continue;
+            }
+            let picture = &pick.picture;
+            assert_eq!((picture.width, picture.height), (size.0 & !1, size.1 & !1), "{name}");
+            let full = picture.colour.range == Range8::Full;
+            assert_eq!(full, name == "full.mp4", "{name}: {:?}", picture.colour);
+            let expected = if full { 121 } else { 120 };
+            assert!(middle(picture).abs_diff(expected) <= 3, "{name}: {}", middle(picture));
+            let matrix = if size.1 <= 576 { Matrix::Bt601 } else { Matrix::Bt709 };
+            assert_eq!(picture.colour.matrix, matrix, "{name}");
+        }
+        let health = bench.feed.health();
+        assert!(!outcomes.contains(&Outcome::Slate), "{name}: {outcomes:?} {health:?}");
+        assert_eq!(health.last_error, None, "{name}");
+        assert_eq!(loud > 20, !sound.is_empty(), "{name}: {loud} ticks of sound");
+        if name == "mpeg2.ts" {
+            let (pick, _) = bench.tick();
+            assert_eq!(pick.picture.pixel_aspect, (64, 45));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Admission: whether this machine can make one more mosaic in real time, by measurement.
+//!
+//! A newcomer's cost is what mosaics have been measured to cost here (at start on a trial encode, later on what runs); the
+//! load is the processor time this process really used. What was admitted a moment ago does not show in the load yet, so its
+//! cost is reserved until it does.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::contract::AdmitError;
+use crate::timeline::MediaTime;
+
+/// How long a newcomer's cost is reserved: until the load, averaged over [`LOAD_WINDOW`], shows it whole.
+const RESERVATION: Duration = Duration::from_secs(6);
+
+/// Span over which the process's processor time is averaged.
+pub const LOAD_WINDOW: Duration = Duration::from_secs(2);
+
+/// Time after which a refused client may find room: mosaics nobody asks for are stopped after 20 s.
+const RETRY_AFTER_S: u32 = 20;
+
+/// A span in which pictures came late counts against newcomers for this long.
+const LATE_MEMORY: Duration = Duration::from_secs(5);
+
+/// What this machine may spend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// Processor cores this process may use.
+    pub cores: f64,
+    /// Share of them, in percent, that may be spoken for.
+    pub headroom_percent: u32,
+    /// Hard limit on running mosaics, if the operator set one.
+    pub max_mosaics: Option<u32>,
+}
+
+/// The decision and what it rests on. Pure: load, cost and time are handed in.
+#[derive(Debug)]
+pub struct Admission {
+    budget: Budget,
+    /// Core-seconds a second that a mosaic costs, measured.
+    cost: f64,
+    reserved: VecDeque<(MediaTime, f64)>,
+    late_at: Option<MediaTime>,
+}
+
+impl Admission {
+    /// `trial_cost` is what a trial encode at start said a mosaic costs.
+    pub fn new(budget: Budget, trial_cost: f64) -> Self {
+        Self { budget, cost: trial_cost, reserved: VecDeque::new(), late_at: None }
+    }
+
+    /// Takes in what running mosaics have been measured to cost.
+    pub fn measured(&mut self, cost: f64) {
+        self.cost = cost;
+    }
+
+    /// Takes note that pictures were late or dropped at `now`: the machine is at its end, whatever the load says.
+    pub fn late(&mut self, now: MediaTime) {
+        self.late_at = Some(now);
+    }
+
+    /// Cores in use and spoken for.
+    fn load(&mut self, now: MediaTime, process_load: f64) -> f64 {
+        while self.reserved.front().is_some_and(|(at, _)| now.since(*at) > RESERVATION) {
+            self.reserved.pop_front();
+        }
+        process_load + self.reserved.iter().map(|(_, cost)| cost).sum::<f64>()
+    }
+
+    /// Admits one more mosaic and reserves its cost, or says why not. `process_load` is in cores, `running` counts mosaics.
+    pub fn admit(&mut self, now: MediaTime, process_load: f64, running: usize) -> Result<(), AdmitError> {
+        let refuse = |detail: String| Err(AdmitError::Capacity { detail, retry_after_s: RETRY_AFTER_S });
+        if let Some(max) = self.budget.max_mosaics
+            && running >= max as usize
+        {
+            return refuse(format!("{running} mosaics run, the configured limit is {max}"));
+        }
+        if running > 0 && self.late_at.is_some_and(|at| now.since(at) < LATE_MEMORY) {
+            return refuse("pictures have been late in the last 5 s".into());
+        }
+        let load = self.load(now, process_load);
+        let allowed = self.budget.cores * f64::from(self.budget.headroom_percent) / 100.0;
+        if load + self.cost > allowed {
+            return refuse(format!(
+                "{load:.2} of {allowed:.2} usable cores are in use and a mosaic takes {:.2}",
+                self.cost
+            ));
+        }
+        self.reserved.push_back((now, self.cost));
+        Ok(())
+    }
+}
+
+/// Processor time of this process in cores, averaged over [`LOAD_WINDOW`].
+#[derive(Debug, Default)]
+pub struct LoadMeter {
+    samples: VecDeque<(MediaTime, Duration)>,
+}
+
+impl LoadMeter {
+    /// Takes a sample at `now` of the processor time used since the process began.
+    pub fn sample(&mut self, now: MediaTime, used: Duration) {
+        self.samples.push_back((now, used));
+        while self.samples.len() > 2 && self.samples.get(1).is_some_and(|(at, _)| now.since(*at) >= LOAD_WINDOW) {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Cores in use; 0 until two samples are there.
+    pub fn cores(&self) -> f64 {
+        match (self.samples.front(), self.samples.back()) {
+            (Some((from, used_from)), Some((to, used_to))) if to > from => {
+                used_to.saturating_sub(*used_from).as_secs_f64() / to.since(*from).as_secs_f64()
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+/// Processor time this process has used, all threads together.
+pub fn process_cpu_time() -> Duration {
+    cpu_time(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// Processor time the calling thread has used.
+pub fn thread_cpu_time() -> Duration {
+    cpu_time(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn cpu_time(clock: rustix::time::ClockId) -> Duration {
+    let t = rustix::time::clock_gettime(clock);
+    Duration::new(u64::try_from(t.tv_sec).unwrap_or(0), u32::try_from(t.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> MediaTime {
+        MediaTime::from_millis(ms)
+    }
+
+    fn budget(max_mosaics: Option<u32>) -> Budget {
+        Budget { cores: 2.0, headroom_percent: 85, max_mosaics }
+    }
+
+    #[test]
+    fn newcomers_fit_until_the_measured_cost_no_longer_does() {
+        let mut admission = Admission::new(budget(None), 0.6);
+        assert_eq!(admission.admit(at(0), 0.4, 0), Ok(()));
+        // The first one's 0.6 is reserved though the load does not show it yet: 0.4 + 0.6 + 0.6 is still within 1.7.
+        assert_eq!(admission.admit(at(100), 0.4, 1), Ok(()));
+        let refused = admission.admit(at(200), 0.4, 2).unwrap_err();
+        assert!(matches!(&refused, AdmitError::Capacity { retry_after_s: 20, detail } if detail.contains("1.70")), "{refused}");
+        // Cheaper than feared, once measured: the load shows both, nothing is reserved any more.
+        admission.measured(0.3);
+        assert_eq!(admission.admit(at(10_000), 1.0, 2), Ok(()));
+    }
+
+    #[test]
+    fn a_machine_that_is_late_takes_nobody_in() {
+        let mut admission = Admission::new(budget(None), 0.1);
+        admission.late(at(1000));
+        assert!(admission.admit(at(2000), 0.2, 1).is_err());
+        assert!(admission.admit(at(2000), 0.2, 0).is_ok(), "nothing runs that could be harmed");
+        assert!(admission.admit(at(6001), 0.2, 1).is_ok());
+    }
+
+    #[test]
+    fn the_configured_limit_holds_whatever_the_load() {
+        let mut admission = Admission::new(budget(Some(1)), 0.01);
+        assert!(admission.admit(at(0), 0.0, 0).is_ok());
+        assert!(admission.admit(at(0), 0.0, 1).is_err());
+    }
+
+    #[test]
+    fn the_load_is_averaged_over_its_window() {
+        let mut meter = LoadMeter::default();
+        assert_eq!(meter.cores(), 0.0);
+        for half in 0..20u64 {
+            // Idle for five seconds, then one and a half cores.
+            let used = if half < 10 { 0 } else { (half - 10) * 750 };
+            meter.sample(at(half * 500), Duration::from_millis(used));
+        }
+        assert!((meter.cores() - 1.5).abs() < 1e-9, "{}", meter.cores());
+    }
+}

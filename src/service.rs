@@ -1,0 +1,407 @@
+//! The whole service, put together: what `main` runs and what integration tests run with a clock of their own.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::api::{self, App, Keys, Readiness, ServerLimits};
+use crate::catalogue::{self, Catalogue, CatalogueSettings, SoundSettings};
+use crate::compositor::{self, Compositor, CompositorError};
+use crate::config::{CompositorChoice, Config, Keyring};
+use crate::encode::VideoEncodeError;
+use crate::feed::{self, FeedError};
+use crate::layout::{Layouts, LayoutsError};
+use crate::metrics::Metrics;
+use crate::mosaic::{
+    Admission, Budget, EncodingShared, EngineKind, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
+    RenderSettings, Signer, Ticker, TickerSettings, Trial, TrialError, trial_costs,
+};
+use crate::session::{SessionSettings, Sessions};
+use crate::store::{SqliteStore, Store, StoreError};
+use crate::timeline::{Clock, FrameNumber, Grid};
+use crate::usage::Reports;
+
+/// Games that may run on one machine.
+const MAX_GAMES: usize = 256;
+
+/// Bytes of packaged segments kept in memory, besides the windows they are packaged from.
+const CACHE_BYTES: usize = 128 << 20;
+
+/// Segments kept beyond what playlists list: players fetch what a playlist listed a moment ago.
+const WINDOW_MARGIN_SEGMENTS: u32 = 4;
+
+/// How often sessions, mosaics and meters are looked after.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Longest wait for the running segment at the end: everything must be over within five seconds.
+const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
+
+/// A tick this late means that the service is not making pictures.
+const TICK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a service runs besides its configuration.
+pub struct Options {
+    pub clock: Arc<dyn Clock>,
+    /// Everything waits for everything and nothing is dropped: for a clock that is cranked.
+    pub lockstep: bool,
+}
+
+/// Why a service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
+    Layouts(#[from] LayoutsError),
+    #[error("data_dir: {0}")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Compositor(#[from] CompositorError),
+    #[error(transparent)]
+    Encode(#[from] VideoEncodeError),
+    #[error("trial encode: {0}")]
+    Trial(#[from] TrialError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::OpenError),
+    #[error("sessions: {0}")]
+    Sessions(String),
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("cannot start the tick: {0}")]
+    Tick(std::io::Error),
+}
+
+/// A running service.
+pub struct Service {
+    pub app: Arc<App>,
+    pub address: SocketAddr,
+    pub registry: Arc<MosaicRegistry>,
+    pub catalogue: Arc<Catalogue>,
+    grid: Grid,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
+    ticker: Ticker,
+    draining: Arc<AtomicBool>,
+    stop_serving: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+    sweeping: Option<JoinHandle<()>>,
+}
+
+/// The compositor that `choice` names, or the faster one, and what was measured.
+pub fn start_compositor(choice: CompositorChoice) -> Result<Arc<dyn Compositor>, CompositorError> {
+    let choice = match choice {
+        CompositorChoice::Auto => compositor::Choice::Auto,
+        CompositorChoice::Gpu => compositor::Choice::Gpu,
+        CompositorChoice::Cpu => compositor::Choice::Cpu,
+    };
+    let chosen = compositor::new(choice, cores())?;
+    tracing::info!(compositor = chosen.compositor.describe(), measured = %chosen.report, "compositor chosen");
+    Ok(chosen.compositor)
+}
+
+/// Processor cores this process may use (control groups respected).
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+fn window_segments(config: &Config) -> u32 {
+    let segment_ms = config.output.grid.segment_duration().as_millis().max(1);
+    let window = (u128::from(config.output.window_s) * 1000).div_ceil(segment_ms);
+    u32::try_from(window).unwrap_or(u32::MAX)
+}
+
+impl Service {
+    /// Starts everything. `trial` is a measurement already made; without one the service makes its own.
+    pub async fn start(config: &Config, options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let address =
+            listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+        feed::init()?;
+        let layouts = Arc::new(match &config.layouts_dir {
+            Some(dir) => Layouts::load(dir)?,
+            None => Layouts::bundled(),
+        });
+        let metrics = Arc::new(Metrics::new()?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        let compositor = start_compositor(config.compositor)?;
+        let makers = Makers { config, options: &options, metrics: &metrics, store: &store };
+        let (finished, _) = watch::channel(0);
+        let registry = makers.registry(&compositor, finished.clone(), trial).await?;
+        let catalogue = makers.catalogue(finished).await?;
+        let grid = config.output.grid;
+        let first = grid.frame_at(options.clock.now()) + 1;
+        let ticker = Ticker::start(
+            TickerSettings {
+                grid,
+                clock: options.clock.clone(),
+                metrics: metrics.clone(),
+                games: catalogue.clone(),
+                registry: registry.clone(),
+                compositor: compositor.clone(),
+                lockstep: options.lockstep,
+            },
+            first,
+        )
+        .map_err(StartError::Tick)?;
+        let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
+        let draining = Arc::new(AtomicBool::new(false));
+        let app = Arc::new(App {
+            sessions: sessions.clone(),
+            mosaics: registry.clone(),
+            catalogue: catalogue.clone(),
+            layouts,
+            reports: Reports::new(store.clone()),
+            keys: Keys::new(Keyring::new(&config.tenants)),
+            metrics: metrics.clone(),
+            clock: options.clock.clone(),
+            readiness: makers.readiness(&ticker, &draining),
+            engines: vec![EngineKind::Render],
+            public_base: None,
+        });
+        let (stop_serving, stopped) = oneshot::channel::<()>();
+        let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };
+        let router = api::router(app.clone());
+        let serving = tokio::spawn(api::serve(listener, router, limits, async {
+            // An error means that the sender is gone, which ends serving just the same.
+            let _ = stopped.await;
+        }));
+        let sweeping = (!options.lockstep)
+            .then(|| tokio::spawn(sweep_for_ever(sessions, registry.clone(), catalogue.clone(), store.clone())));
+        Ok(Self {
+            app,
+            address,
+            registry,
+            catalogue,
+            grid,
+            clock: options.clock,
+            store,
+            ticker,
+            draining,
+            stop_serving,
+            serving,
+            sweeping,
+        })
+    }
+
+    /// The next frame that will tick.
+    pub fn position(&self) -> FrameNumber {
+        self.ticker.position()
+    }
+
+    /// What is done every second, for those who crank the clock.
+    pub async fn sweep(&self) {
+        sweep(&self.app.sessions, &self.registry, &self.catalogue, &self.store).await;
+    }
+
+    /// Ends the service: the running segment is finished and served, seconds are booked, sessions stay as they are for the
+    /// next start.
+    pub async fn drain(mut self) {
+        self.draining.store(true, Ordering::Release);
+        if self.sweeping.is_some() {
+            let last = self.grid.first_frame(self.grid.segment_of(self.position()) + 1);
+            let due = self.grid.frame_time(last + 3);
+            tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE)).await;
+        }
+        if let Some(sweeping) = self.sweeping.take() {
+            sweeping.abort();
+        }
+        self.app.sessions.shutdown().await;
+        // The server may be gone already; then there is nothing to stop.
+        let _ = self.stop_serving.send(());
+        if let Err(e) = self.serving.await {
+            tracing::error!(error = %e, "the server's task failed");
+        }
+        let catalogue = self.catalogue.clone();
+        let mut ticker = self.ticker;
+        let stopped = tokio::task::spawn_blocking(move || {
+            ticker.stop();
+            catalogue.stop();
+        });
+        if tokio::time::timeout(Duration::from_millis(1000), stopped).await.is_err() {
+            tracing::warn!("feeds did not stop in time and are left behind");
+        }
+        if let Err(e) = self.store.close().await {
+            tracing::error!(error = %e, "the store did not close");
+        }
+    }
+}
+
+/// What the parts are made from.
+struct Makers<'a> {
+    config: &'a Config,
+    options: &'a Options,
+    metrics: &'a Arc<Metrics>,
+    store: &'a Arc<dyn Store>,
+}
+
+impl Makers<'_> {
+    async fn registry(
+        &self,
+        compositor: &Arc<dyn Compositor>,
+        finished: watch::Sender<u64>,
+        trial: Option<Trial>,
+    ) -> Result<Arc<MosaicRegistry>, StartError> {
+        let Config { output, admission, sessions, .. } = self.config;
+        let (grid, preset) = (output.grid, output.preset.name());
+        let trial = match trial {
+            Some(trial) => trial,
+            None => measure(grid, output.renditions.clone(), preset, compositor.clone()).await?,
+        };
+        let cost = trial.mosaic_cores(grid, |_| true);
+        tracing::info!(mosaic_cores = format!("{cost:.3}"), cores = cores(), "trial: what one mosaic takes here");
+        let kept = window_segments(self.config) + WINDOW_MARGIN_SEGMENTS;
+        let shared = Arc::new(EncodingShared::new(
+            self.options.clock.clone(),
+            self.metrics.clone(),
+            finished.clone(),
+            kept as usize,
+            self.options.lockstep,
+            trial.compose,
+        ));
+        let next = grid.frame_at(self.options.clock.now()) + 1;
+        let settings = RenderSettings {
+            grid,
+            renditions: output.renditions.clone(),
+            preset: preset.to_owned(),
+            shared,
+        };
+        let render = RenderEngine::new(settings, next)?;
+        let budget = Budget {
+            // A cranked clock has no real time to keep: only the configured limit counts.
+            cores: if self.options.lockstep { f64::INFINITY } else { cores() as f64 },
+            headroom_percent: admission.headroom_percent,
+            max_mosaics: admission.max_mosaics,
+        };
+        let settings = RegistrySettings {
+            grid,
+            renditions: output.renditions.clone(),
+            mosaic_idle: Duration::from_secs(sessions.mosaic_idle_s.into()),
+            linger: grid.segment_duration() * kept,
+            cache_bytes: CACHE_BYTES,
+        };
+        let signer = Signer::new(self.store.secret("mosaics").await?, grid, &output.renditions, preset);
+        Ok(Arc::new(MosaicRegistry::new(
+            settings,
+            signer,
+            self.options.clock.clone(),
+            self.metrics.clone(),
+            vec![Arc::new(render)],
+            Admission::new(budget, cost),
+            finished.subscribe(),
+        )?))
+    }
+
+    async fn catalogue(&self, finished: watch::Sender<u64>) -> Result<Arc<Catalogue>, StartError> {
+        let settings = CatalogueSettings {
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+            store: self.store.clone(),
+            sound: SoundSettings {
+                grid: self.config.output.grid,
+                bitrate_bps: self.config.output.audio_bitrate_bps,
+                window_segments: (window_segments(self.config) + WINDOW_MARGIN_SEGMENTS) as usize,
+                lockstep: self.options.lockstep,
+                finished,
+            },
+            secret: self.store.secret("thumbnails").await?,
+            max_games: MAX_GAMES,
+        };
+        Ok(Catalogue::open(settings, self.config.games.clone()).await?)
+    }
+
+    async fn sessions(
+        &self,
+        registry: &Arc<MosaicRegistry>,
+        catalogue: &Arc<Catalogue>,
+        layouts: &Arc<Layouts>,
+    ) -> Result<Arc<Sessions>, StartError> {
+        let limits = self.config.sessions;
+        let settings = SessionSettings {
+            idle: Duration::from_secs(limits.idle_s.into()),
+            window_segments: window_segments(self.config).into(),
+            max_sessions: limits.max_sessions as usize,
+        };
+        Sessions::open(
+            self.store.clone(),
+            registry.clone(),
+            catalogue.clone(),
+            layouts.clone(),
+            self.options.clock.clone(),
+            self.config.output.grid,
+            settings,
+            self.metrics.clone(),
+        )
+        .await
+        .map_err(|e| StartError::Sessions(e.to_string()))
+    }
+
+    fn readiness(&self, ticker: &Ticker, draining: &Arc<AtomicBool>) -> Readiness {
+        let (store, draining) = (self.store.clone(), draining.clone());
+        let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
+        Readiness::new()
+            .check("store", move || {
+                if store.healthy() { Ok(()) } else { Err("it cannot be written: is the disk full?".into()) }
+            })
+            .check("tick", move || {
+                let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
+                if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }
+            })
+            .check("draining", move || {
+                if draining.load(Ordering::Acquire) { Err("the service is ending".into()) } else { Ok(()) }
+            })
+    }
+}
+
+/// A trial of `renditions` off the async threads.
+pub async fn measure(
+    grid: Grid,
+    renditions: Vec<crate::mosaic::RenditionSpec>,
+    preset: &'static str,
+    compositor: Arc<dyn Compositor>,
+) -> Result<Trial, TrialError> {
+    tokio::task::spawn_blocking(move || trial_costs(grid, &renditions, preset, &compositor))
+        .await
+        .unwrap_or(Err(TrialError::Picture))
+}
+
+async fn sweep(
+    sessions: &Arc<Sessions>,
+    registry: &Arc<MosaicRegistry>,
+    catalogue: &Arc<Catalogue>,
+    store: &Arc<dyn Store>,
+) {
+    sessions.sweep().await;
+    registry.sweep();
+    catalogue.sweep();
+    if !store.healthy()
+        && let Err(e) = store.probe().await
+    {
+        tracing::warn!(error = %e, "the store still cannot be written; seconds wait in memory");
+    }
+}
+
+async fn sweep_for_ever(
+    sessions: Arc<Sessions>,
+    registry: Arc<MosaicRegistry>,
+    catalogue: Arc<Catalogue>,
+    store: Arc<dyn Store>,
+) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        sweep(&sessions, &registry, &catalogue, &store).await;
+    }
+}

@@ -1,0 +1,175 @@
+//! What happens to sessions by themselves: they go idle, their seconds are booked, their mosaics are kept alive.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::model::{Receipt, Wanted};
+use super::registry::{Entry, Sessions};
+use super::state::{EndReason, Trigger};
+use crate::store::{SessionWrite, StoreError};
+
+/// An active session's seconds are written this often: half of what may be lost, so that one slow write loses nothing.
+const BOOK_EVERY_MS: i64 = 5_000;
+
+/// Sessions in one write: bounds how long a creation waits behind a sweep's booking.
+const BOOK_BATCH: usize = 200;
+
+/// Old idempotency keys are forgotten this often.
+const FORGET_EVERY_MS: i64 = 3_600_000;
+
+/// An idempotency key is kept this long, a little more than is promised.
+const FORGET_AFTER_MS: i64 = 25 * 3_600_000;
+
+type Due = (Arc<Entry>, SessionWrite, Receipt);
+
+impl Sessions {
+    /// Called every second: ends idle sessions, books the meter, keeps wanted mosaics alive. Whatever the store refuses
+    /// stays in the sessions and is tried again.
+    pub async fn sweep(&self) {
+        let entries = self.entries();
+        self.end_idle(&entries);
+        self.keep_wanted();
+        self.book(&entries, false).await;
+        self.forget_ended(&entries);
+        self.forget_idempotency().await;
+        if !self.store.healthy() {
+            // Found healthy again even when nothing else writes. Failing is no news: the store has logged it.
+            let _ = self.store.probe().await;
+        }
+        self.count();
+    }
+
+    /// Books everything and ends nothing: sessions go on after a restart.
+    pub async fn shutdown(&self) {
+        let entries = self.entries();
+        for entry in &entries {
+            let mut session = entry.session.lock();
+            session.advance_meter(self.now_ms(), self.terms());
+            // Every state takes it: nothing ends because the process does.
+            let _ = session.step(Trigger::Shutdown);
+        }
+        self.book(&entries, true).await;
+    }
+
+    fn end_idle(&self, entries: &[Arc<Entry>]) {
+        let now_ms = self.now_ms();
+        let idle_ms = self.terms().idle_ms;
+        for entry in entries {
+            let is_idle = {
+                let session = entry.session.lock();
+                session.state.is_active() && now_ms - session.last_seen_ms > idle_ms
+            };
+            if is_idle && self.end_entry(entry, EndReason::Idle).is_ok() {
+                tracing::debug!(session = %entry.id, "a session went idle");
+            }
+        }
+    }
+
+    /// Wants every mosaic that an active session has yet to list a segment of, each once.
+    pub(super) fn keep_wanted(&self) {
+        let now_ms = self.now_ms();
+        let oldest = self.segment_at(now_ms).saturating_sub(self.settings.window_segments as u64);
+        let mut wanted: BTreeMap<Arc<str>, (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
+        for entry in self.entries() {
+            let session = entry.session.lock();
+            if !session.state.is_active() {
+                continue;
+            }
+            for want in session.wanted(oldest) {
+                let (_, who) = wanted.entry(want.mosaic.clone()).or_insert_with(|| (want.clone(), Vec::new()));
+                who.push(entry.clone());
+            }
+        }
+        for (mosaic, (want, who)) in wanted {
+            match self.mosaics.want(&want.spec, want.engine) {
+                Ok(placement) if placement.id.0 != mosaic => {
+                    for entry in who {
+                        entry.session.lock().rename(&mosaic, &placement);
+                    }
+                }
+                Ok(_) => {}
+                // After a restart on a busier machine, say. Asked again next second.
+                Err(refusal) => tracing::warn!(%mosaic, %refusal, sessions = who.len(), "a mosaic in use is refused"),
+            }
+        }
+    }
+
+    /// Writes what the store should know: what is unsaved at once, what was metered every [`BOOK_EVERY_MS`], `all` now.
+    async fn book(&self, entries: &[Arc<Entry>], all: bool) {
+        let (now_ms, terms) = (self.now_ms(), self.terms());
+        let mut entries = entries.iter();
+        loop {
+            let mut due: Vec<Due> = Vec::new();
+            for entry in entries.by_ref() {
+                let mut session = entry.session.lock();
+                session.advance_meter(now_ms, terms);
+                let is_time = all || session.unsaved || now_ms - session.snapshot_ms >= BOOK_EVERY_MS;
+                if !is_time || !session.has_news() {
+                    continue;
+                }
+                match session.snapshot(now_ms) {
+                    Ok((write, receipt)) => due.push((entry.clone(), write, receipt)),
+                    Err(error) => tracing::error!(session = %entry.id, %error, "a session cannot be written down"),
+                }
+                if due.len() == BOOK_BATCH {
+                    break;
+                }
+            }
+            if due.is_empty() {
+                return;
+            }
+            if let Err(StoreError::Unwritable(_) | StoreError::Closed | StoreError::Busy) = self.write(due).await {
+                // The rest would fare no better; it is tried again with the next sweep.
+                return;
+            }
+        }
+    }
+
+    /// Writes one session now.
+    pub(super) async fn persist(&self, entry: &Arc<Entry>) -> Result<(), StoreError> {
+        let (write, receipt) = entry.session.lock().snapshot(self.now_ms())?;
+        self.count();
+        self.write(vec![(entry.clone(), write, receipt)]).await
+    }
+
+    async fn write(&self, due: Vec<Due>) -> Result<(), StoreError> {
+        let (written, writes): (Vec<_>, Vec<_>) =
+            due.into_iter().map(|(entry, write, receipt)| ((entry, receipt), write)).unzip();
+        let outcome = self.store.write_sessions(writes).await;
+        if outcome.is_err() {
+            self.metrics.booking_failures.inc_by(written.len() as u64);
+            return outcome;
+        }
+        for (entry, receipt) in written {
+            let fresh_seconds = entry.session.lock().saved(&receipt);
+            self.metrics.booked_seconds.inc_by(fresh_seconds);
+        }
+        outcome
+    }
+
+    /// Ended playlists are served as long as a playlist is, so that a player can play out what it knows.
+    fn forget_ended(&self, entries: &[Arc<Entry>]) {
+        let now_ms = self.now_ms();
+        let window = self.grid.segment_duration() * u32::try_from(self.settings.window_segments).unwrap_or(u32::MAX);
+        let linger_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        let over = |entry: &&Arc<Entry>| {
+            let mut session = entry.session.lock();
+            let is_over = session.ended_ms.is_some_and(|ended_ms| now_ms - ended_ms > linger_ms);
+            // What the store does not have yet must not go.
+            is_over && !session.has_news() && session.step(Trigger::LingerOver).is_ok()
+        };
+        let gone: Vec<_> = entries.iter().filter(over).cloned().collect();
+        self.forget(&gone);
+    }
+
+    async fn forget_idempotency(&self) {
+        let now_ms = self.now_ms();
+        if now_ms - self.idempotency_swept_ms.load(Ordering::Relaxed) < FORGET_EVERY_MS {
+            return;
+        }
+        if self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok() {
+            self.idempotency_swept_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! What the registry holds of one session: its state, what it shows, its splices and its meter. No locks, no clock, no
+//! store: everything comes in as a parameter.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::paths::Paths;
+use super::state::{EndReason, Refusal, State, Trigger};
+use super::view::slots_of;
+use super::{SessionError, SessionView, ViewState};
+use crate::hls::splice::{Splices, next_unlisted};
+use crate::layout::Layout;
+use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
+use crate::store::{IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError};
+use crate::timeline::SegmentNumber;
+use crate::usage::{Booking, Meter, MeterTerms};
+
+/// A game of the session: what the viewer calls it, and what the service does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pick {
+    pub id: String,
+    pub key: GameKey,
+}
+
+/// What a session shows, as asked for and checked.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Show {
+    pub layout: Arc<Layout>,
+    /// One for each slot, in slot order.
+    pub games: Vec<Pick>,
+    /// The game whose sound is the default; one of `games`.
+    pub audio: String,
+    pub engine: EngineChoice,
+}
+
+impl Show {
+    pub(super) fn spec(&self) -> MosaicSpec {
+        MosaicSpec { layout: self.layout.clone(), games: self.games.iter().map(|g| g.key.clone()).collect() }
+    }
+
+    pub(super) fn game_ids(&self) -> Vec<String> {
+        self.games.iter().map(|g| g.id.clone()).collect()
+    }
+}
+
+/// A mosaic of the session's splices, as the registry of mosaics is asked for it.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub mosaic: Arc<str>,
+    pub spec: MosaicSpec,
+    pub engine: EngineChoice,
+}
+
+/// The segments of a playlist, oldest first, each with its mosaic.
+pub(super) type Listing = Vec<(SegmentNumber, Arc<str>)>;
+
+/// One session.
+pub(super) struct Session {
+    pub id: Arc<str>,
+    pub tenant: Arc<str>,
+    pub token: Arc<str>,
+    pub state: State,
+    pub revision: u64,
+    pub show: Show,
+    pub engine: EngineKind,
+    pub labels: BTreeMap<String, String>,
+    pub device_id: Option<String>,
+    splices: Splices,
+    /// The mosaics in `splices`.
+    wanted: Vec<Wanted>,
+    /// The mosaic whose init segment every playlist of this session names: the URI must not change within a playlist's
+    /// life, and its bytes are the same for every mosaic.
+    map_mosaic: Arc<str>,
+    /// First and last segment of the newest listing.
+    listed: Option<RangeInclusive<SegmentNumber>>,
+    pub effective_segment: SegmentNumber,
+    pub created_ms: i64,
+    /// Last request for a playlist, or the start of this process if that is later.
+    pub last_seen_ms: i64,
+    pub ended_ms: Option<i64>,
+    meter: Meter,
+    /// Written with the session until the store has it.
+    pub idempotency: Option<IdempotencyRow>,
+    version: u64,
+    /// The store lacks something that should not wait for the next booking.
+    pub unsaved: bool,
+    /// When the last snapshot for the store was taken.
+    pub snapshot_ms: i64,
+    /// Seconds that the store has.
+    booked_seconds: u64,
+}
+
+/// What identifies a new session.
+pub(super) struct Identity {
+    pub id: Arc<str>,
+    pub tenant: Arc<str>,
+    pub token: Arc<str>,
+    pub labels: BTreeMap<String, String>,
+    pub device_id: Option<String>,
+    pub idempotency: Option<IdempotencyRow>,
+}
+
+/// What a snapshot covered; handed back when it is on the disk.
+pub(super) struct Receipt {
+    version: u64,
+    booking: Option<Booking>,
+}
+
+/// The part of a session's row that only this module reads.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    splices: Splices,
+    games: Vec<Pick>,
+    map_mosaic: Arc<str>,
+}
+
+impl Session {
+    /// A session that shows `show` from `placement.first_segment` on.
+    pub(super) fn new(identity: Identity, show: Show, placement: &Placement, now_ms: i64) -> Self {
+        let mosaic = placement.id.0.clone();
+        let wanted = vec![Wanted { mosaic: mosaic.clone(), spec: show.spec(), engine: show.engine }];
+        let Identity { id, tenant, token, labels, device_id, idempotency } = identity;
+        Self {
+            id,
+            tenant,
+            token,
+            state: State::Waiting,
+            revision: 1,
+            show,
+            engine: placement.engine,
+            labels,
+            device_id,
+            splices: Splices::new(placement.first_segment, mosaic.clone()),
+            wanted,
+            map_mosaic: mosaic,
+            listed: None,
+            effective_segment: placement.first_segment,
+            created_ms: now_ms,
+            last_seen_ms: now_ms,
+            ended_ms: None,
+            meter: Meter::default(),
+            idempotency,
+            version: 0,
+            unsaved: true,
+            snapshot_ms: now_ms,
+            booked_seconds: 0,
+        }
+    }
+
+    /// A session taken up again from its row. `now_ms` counts as its last playlist request, so that an outage does not end
+    /// it; the meter keeps to what was really asked for. `None` when the row cannot be read.
+    pub(super) fn restored(row: SessionRow, layout: Arc<Layout>, engine: EngineChoice, now_ms: i64) -> Option<Self> {
+        let saved: Saved = serde_json::from_str(&row.splices).ok()?;
+        let meter: Meter = serde_json::from_str(&row.meter).ok()?;
+        let meter = meter.restored();
+        let show = Show { layout, games: saved.games, audio: row.audio, engine };
+        // Only what the session came to is wanted again: older mosaics' segments went with the old process.
+        let newest = saved.splices.newest().clone();
+        let wanted = vec![Wanted { mosaic: newest, spec: show.spec(), engine }];
+        Some(Self {
+            id: row.id.into(),
+            tenant: row.tenant.into(),
+            token: row.token.into(),
+            state: if row.last_listed.is_some() { State::Watched } else { State::Waiting },
+            revision: row.revision,
+            engine: if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render },
+            labels: row.labels,
+            device_id: row.device_id,
+            splices: saved.splices,
+            wanted,
+            map_mosaic: saved.map_mosaic,
+            listed: row.last_listed.map(|n| n..=n),
+            effective_segment: row.effective_segment,
+            created_ms: row.created_ms,
+            last_seen_ms: now_ms,
+            ended_ms: None,
+            booked_seconds: meter.billable_seconds(),
+            meter,
+            idempotency: None,
+            version: row.version,
+            unsaved: false,
+            snapshot_ms: now_ms,
+            show,
+        })
+    }
+
+    /// Takes `trigger`, or says why not.
+    pub(super) fn step(&mut self, trigger: Trigger) -> Result<(), SessionError> {
+        self.state = self.state.step(trigger).map_err(|refusal| match refusal {
+            Refusal::HasEnded => SessionError::SessionEnded,
+            Refusal::IsGone => SessionError::SessionUnknown,
+        })?;
+        Ok(())
+    }
+
+    fn last_listed(&self) -> Option<SegmentNumber> {
+        self.listed.as_ref().map(|listed| *listed.end())
+    }
+
+    /// Mosaics that may still have a segment to list, `oldest` being the oldest segment that playlists hold at this time.
+    pub(super) fn wanted(&self, oldest: SegmentNumber) -> impl Iterator<Item = &Wanted> {
+        let since = self.splices.mosaics_since(next_unlisted(self.last_listed(), oldest).max(oldest));
+        self.wanted.iter().filter(move |wanted| since.contains(&wanted.mosaic))
+    }
+
+    /// Mosaics whose segments a playlist may list now.
+    pub(super) fn mosaics(&self) -> Vec<Arc<str>> {
+        self.splices.mosaics_since(0)
+    }
+
+    /// What a media playlist lists at `now_ms`, of segments that `to_be_had` says are there: `finished` are the finished
+    /// segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and fixes what a
+    /// change can no longer touch.
+    pub(super) fn list(
+        &mut self,
+        now_ms: i64,
+        window_segments: usize,
+        finished: &[(Arc<str>, Option<RangeInclusive<SegmentNumber>>)],
+        to_be_had: impl Fn(SegmentNumber) -> bool,
+        terms: MeterTerms,
+    ) -> Result<Listing, SessionError> {
+        self.step(Trigger::Polled)?;
+        if !self.state.is_active() {
+            return Ok(self.last_listing());
+        }
+        self.last_seen_ms = self.last_seen_ms.max(now_ms);
+        let range = |mosaic: &str| finished.iter().find(|(id, _)| &**id == mosaic).and_then(|(_, range)| range.clone());
+        let mut listing = self.splices.listed(self.last_listed(), window_segments, range);
+        let all = listing.first().map(|(n, _)| *n).zip(listing.last().map(|(n, _)| *n));
+        listing.retain(|(n, _)| to_be_had(*n));
+        if let Some((first, last)) = all.filter(|_| !listing.is_empty()) {
+            self.step(Trigger::Listed)?;
+            self.listed = Some(first..=last);
+            self.splices.prune(first);
+            let kept = self.splices.mosaics_since(first);
+            self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
+            self.meter.listed(now_ms, terms);
+        }
+        Ok(listing)
+    }
+
+    /// What an ended session's playlists list for ever: what they listed last.
+    fn last_listing(&self) -> Listing {
+        let listed = self.listed.clone().into_iter().flatten();
+        listed.filter_map(|n| Some((n, self.splices.mosaic_at(n)?.clone()))).collect()
+    }
+
+    pub(super) fn map_mosaic(&self) -> &Arc<str> {
+        &self.map_mosaic
+    }
+
+    /// Shows `show` from the first segment on that is not listed yet and that `placement` has.
+    pub(super) fn splice(&mut self, show: Show, placement: &Placement) {
+        let from = next_unlisted(self.last_listed(), placement.first_segment).max(placement.first_segment);
+        self.splice_at(from, placement, show.spec(), show.engine);
+        self.engine = placement.engine;
+        self.effective_segment = from;
+        self.show = show;
+    }
+
+    /// A wanted mosaic turns out to have another name: the service was set up anew since the session began.
+    pub(super) fn rename(&mut self, old: &Arc<str>, placement: &Placement) {
+        let Some(known) = self.wanted.iter().find(|w| w.mosaic == *old).cloned() else { return };
+        if self.splices.newest() == old && known.mosaic != placement.id.0 {
+            let from = next_unlisted(self.last_listed(), placement.first_segment).max(placement.first_segment);
+            self.splice_at(from, placement, known.spec, known.engine);
+            self.unsaved = true;
+        }
+    }
+
+    fn splice_at(&mut self, from: SegmentNumber, placement: &Placement, spec: MosaicSpec, engine: EngineChoice) {
+        let mosaic = placement.id.0.clone();
+        self.splices.push(from, mosaic.clone());
+        self.wanted.push(Wanted { mosaic, spec, engine });
+        // Swaps that were overtaken before they showed are gone from the splices: nobody wants their mosaics.
+        let kept = self.splices.mosaics_since(0);
+        let mut seen = Vec::new();
+        self.wanted.retain(|w| {
+            let fresh = kept.contains(&w.mosaic) && !seen.contains(&w.mosaic);
+            seen.push(w.mosaic.clone());
+            fresh
+        });
+    }
+
+    /// Ends the session at `now_ms`, if it has not ended.
+    pub(super) fn end(&mut self, reason: EndReason, now_ms: i64, terms: MeterTerms) -> Result<(), SessionError> {
+        let was_active = self.state.is_active();
+        self.step(Trigger::End(reason))?;
+        if was_active {
+            match reason {
+                EndReason::Device | EndReason::Operator => self.meter.stop(now_ms, terms),
+                EndReason::Idle | EndReason::Unrestorable => self.meter.stop_idle(now_ms, terms),
+            }
+            self.ended_ms = Some(now_ms);
+            self.unsaved = true;
+        }
+        Ok(())
+    }
+
+    /// Whether a snapshot taken now would tell the store something.
+    pub(super) fn has_news(&self) -> bool {
+        self.unsaved || self.meter.unbooked().is_some()
+    }
+
+    pub(super) fn advance_meter(&mut self, now_ms: i64, terms: MeterTerms) {
+        self.meter.advance(now_ms, terms);
+    }
+
+    /// Everything the store should have at `now_ms`.
+    pub(super) fn snapshot(&mut self, now_ms: i64) -> Result<(SessionWrite, Receipt), StoreError> {
+        let json = |e: serde_json::Error| StoreError::Failed(e.to_string());
+        let saved = Saved {
+            splices: self.splices.clone(),
+            games: self.show.games.clone(),
+            map_mosaic: self.map_mosaic.clone(),
+        };
+        self.version += 1;
+        self.snapshot_ms = now_ms;
+        let booking = self.meter.unbooked();
+        let session = SessionRow {
+            id: self.id.to_string(),
+            tenant: self.tenant.to_string(),
+            token: self.token.to_string(),
+            version: self.version,
+            revision: self.revision,
+            layout: self.show.layout.id.clone(),
+            engine_choice: choice_name(self.show.engine).to_owned(),
+            engine: self.engine.name().to_owned(),
+            games: self.show.game_ids(),
+            audio: self.show.audio.clone(),
+            labels: self.labels.clone(),
+            device_id: self.device_id.clone(),
+            splices: serde_json::to_string(&saved).map_err(json)?,
+            meter: serde_json::to_string(&self.meter).map_err(json)?,
+            last_listed: self.last_listed(),
+            effective_segment: self.effective_segment,
+            created_ms: self.created_ms,
+            last_seen_ms: self.last_seen_ms,
+            ended_ms: self.ended_ms,
+            end_reason: if let State::Ended(reason) = self.state { Some(reason.name().to_owned()) } else { None },
+            billable_seconds: self.meter.billable_seconds(),
+        };
+        let write =
+            SessionWrite { session, lines: self.lines(booking.as_ref()), idempotency: self.idempotency.clone() };
+        Ok((write, Receipt { version: self.version, booking }))
+    }
+
+    fn lines(&self, booking: Option<&Booking>) -> Vec<MeterLine> {
+        let line = |minute: &crate::usage::MinuteSeconds| MeterLine {
+            tenant: self.tenant.to_string(),
+            session_id: self.id.to_string(),
+            minute_start_ms: minute.minute_start_ms,
+            billable_seconds: minute.seconds,
+            layout: self.show.layout.id.clone(),
+            games: self.show.game_ids(),
+        };
+        booking.iter().flat_map(|b| &b.minutes).map(line).collect()
+    }
+
+    /// The snapshot behind `receipt` is on the disk; the seconds it booked that were not booked before.
+    pub(super) fn saved(&mut self, receipt: &Receipt) -> u64 {
+        self.idempotency = None;
+        // A later snapshot may be under way with more: then this one does not make all well.
+        self.unsaved &= receipt.version < self.version;
+        let Some(booking) = &receipt.booking else { return 0 };
+        self.meter.booked(booking);
+        let fresh = booking.total_seconds.saturating_sub(self.booked_seconds);
+        self.booked_seconds += fresh;
+        fresh
+    }
+
+    pub(super) fn view(&self) -> SessionView {
+        let games = self.show.game_ids();
+        SessionView {
+            id: self.id.to_string(),
+            state: if self.state.is_active() { ViewState::Active } else { ViewState::Ended },
+            revision: self.revision,
+            playback_url: Paths::playback(&self.token),
+            layout: self.show.layout.id.clone(),
+            engine: self.engine.name().to_owned(),
+            slots: slots_of(&self.show.layout, &games),
+            games,
+            audio: self.show.audio.clone(),
+            created_at: rfc_3339_ms(self.created_ms),
+            effective_segment: self.effective_segment,
+            billable_seconds: self.meter.billable_seconds(),
+        }
+    }
+}
+
+/// The view of a session that only the store still knows.
+pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>) -> SessionView {
+    SessionView {
+        playback_url: Paths::playback(&row.token),
+        state: if row.ended_ms.is_none() { ViewState::Active } else { ViewState::Ended },
+        slots: layout.map(|layout| slots_of(layout, &row.games)).unwrap_or_default(),
+        created_at: rfc_3339_ms(row.created_ms),
+        id: row.id,
+        revision: row.revision,
+        layout: row.layout,
+        engine: row.engine,
+        games: row.games,
+        audio: row.audio,
+        effective_segment: row.effective_segment,
+        billable_seconds: row.billable_seconds,
+    }
+}
+
+pub(super) const fn choice_name(choice: EngineChoice) -> &'static str {
+    match choice {
+        EngineChoice::Auto => "auto",
+        EngineChoice::Only(engine) => engine.name(),
+    }
+}
+
+pub(super) fn choice_of(name: &str) -> EngineChoice {
+    match name {
+        "render" => EngineChoice::Only(EngineKind::Render),
+        "stitch" => EngineChoice::Only(EngineKind::Stitch),
+        _ => EngineChoice::Auto,
+    }
+}
+
+fn rfc_3339_ms(unix_ms: i64) -> String {
+    format!("{:.3}", jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX))
+}

@@ -1,0 +1,160 @@
+//! The playlists of a session.
+
+use std::sync::Arc;
+
+use super::model::Listing;
+use super::paths::Paths;
+use super::registry::{Entry, Sessions};
+use super::state::{State, Trigger};
+use super::{GameInfo, SessionError};
+use crate::hls::cmaf::AUDIO_BITRATE_BPS;
+use crate::hls::playlist::{
+    AudioRendition, Media, MediaSegment, Multivariant, VideoVariant, peak_bandwidth_bps, target_duration_s,
+};
+use crate::mosaic::{GameKey, MosaicId, RenditionSpec};
+use crate::timeline::SegmentNumber;
+
+impl Sessions {
+    /// Text of the multivariant playlist: every rendition, and the sound of every game that the tenant may show, those on
+    /// the picture first, so that a player can follow a swap without reading it again.
+    pub async fn multivariant(&self, token: &str) -> Result<String, SessionError> {
+        let entry = self.entry_of_token(token)?;
+        let (picks, audio) = {
+            let mut session = entry.session.lock();
+            session.step(Trigger::Polled)?;
+            session.last_seen_ms = session.last_seen_ms.max(self.now_ms());
+            (session.show.games.clone(), session.show.audio.clone())
+        };
+        let mut games: Vec<GameInfo> = Vec::new();
+        let all = self.games.all(&entry.tenant);
+        for pick in &picks {
+            let title = all.iter().find(|g| g.id == pick.id).map_or_else(|| pick.id.clone(), |g| g.title.clone());
+            games.push(GameInfo { key: pick.key.clone(), id: pick.id.clone(), title });
+        }
+        games.extend(all);
+        let mut seen = std::collections::HashSet::new();
+        games.retain(|game| seen.insert(game.id.clone()));
+        let audio = games.into_iter().map(|game| AudioRendition {
+            uri: format!("audio/{}.m3u8", game.id),
+            default: game.id == audio,
+            name: game.title,
+            language: None,
+        });
+        let audio = audio.collect();
+        Ok(Multivariant { renditions: self.variants().await?, audio }.render())
+    }
+
+    async fn variants(&self) -> Result<Vec<VideoVariant>, SessionError> {
+        let variants = || self.mosaics.renditions().iter().map(|rendition| self.variant(rendition)).collect();
+        self.until_ready(variants).await
+    }
+
+    /// `None` while no encoder has told what its streams are.
+    fn variant(&self, rendition: &RenditionSpec) -> Option<VideoVariant> {
+        let video_codec = codec_in(&self.mosaics.init_segment(&rendition.name)?)?;
+        let bitrate_bps = rendition.bitrate_bps;
+        Some(VideoVariant {
+            uri: format!("video/{}.m3u8", rendition.name),
+            // The encoder's buffer holds one second of its rate.
+            bandwidth_bps: peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, AUDIO_BITRATE_BPS),
+            average_bandwidth_bps: bitrate_bps + AUDIO_BITRATE_BPS,
+            width: rendition.width,
+            height: rendition.height,
+            fps: self.grid.fps(),
+            video_codec,
+        })
+    }
+
+    /// Text of a rendition's media playlist (`rendition` without `.m3u8`). Waits for the first segment of a new mosaic.
+    pub async fn video_playlist(&self, token: &str, rendition: &str) -> Result<String, SessionError> {
+        let entry = self.entry_of_token(token)?;
+        if !self.mosaics.renditions().iter().any(|r| r.name == rendition) {
+            return Err(SessionError::RenditionUnknown { name: rendition.to_owned() });
+        }
+        let (listing, ended, map_mosaic) = self.listing(&entry, None).await?;
+        let uri = |n: SegmentNumber, mosaic: &str| Paths::video_segment(mosaic, rendition, n);
+        let segments = listing.into_iter().map(|(n, mosaic)| MediaSegment::video(&self.grid, n, uri(n, &mosaic)));
+        Ok(self.render(Paths::video_init(&map_mosaic, rendition), segments.collect(), ended))
+    }
+
+    /// Text of a game's sound playlist (`game` is the game's id, without `.m3u8`). It lists the same segments as the
+    /// picture's, so that players find both in step.
+    pub async fn audio_playlist(&self, token: &str, game: &str) -> Result<String, SessionError> {
+        let entry = self.entry_of_token(token)?;
+        let picked = entry.session.lock().show.games.iter().find(|pick| pick.id == game).map(|pick| pick.key.clone());
+        let key = match picked {
+            Some(key) => key,
+            None => {
+                self.games
+                    .find(&entry.tenant, game)
+                    .ok_or_else(|| SessionError::GameUnknown { id: game.to_owned() })?
+                    .key
+            }
+        };
+        let (listing, ended, _) = self.listing(&entry, Some(&key)).await?;
+        let element = self.paths.sound_element(&key);
+        let segment = |n: SegmentNumber| MediaSegment::audio(&self.grid, n, Paths::sound_segment(&element, n));
+        let segments = listing.into_iter().map(|(n, _)| segment(n)).collect();
+        Ok(self.render(Paths::sound_init(&element), segments, ended))
+    }
+
+    fn render(&self, map_uri: String, segments: Vec<MediaSegment>, ended: bool) -> String {
+        let target_duration_s = target_duration_s(&self.grid);
+        Media { target_duration_s, map_uri, segments, ended, discontinuity_sequence: 0 }.render()
+    }
+
+    /// What a media playlist lists, whether the session has ended, and the mosaic of its init segment. With `sound`, only
+    /// segments whose sound is there too.
+    async fn listing(&self, entry: &Entry, sound: Option<&GameKey>) -> Result<(Listing, bool, Arc<str>), SessionError> {
+        self.until_ready(|| self.listing_now(entry, sound).transpose()).await?
+    }
+
+    fn listing_now(
+        &self,
+        entry: &Entry,
+        sound: Option<&GameKey>,
+    ) -> Result<Option<(Listing, bool, Arc<str>)>, SessionError> {
+        // Mosaics are asked between two holds of the session's lock, and not within one.
+        let mosaics = entry.session.lock().mosaics();
+        let finished: Vec<_> =
+            mosaics.into_iter().map(|id| (id.clone(), self.mosaics.segments(&MosaicId(id)))).collect();
+        let sounds = sound.and_then(|key| self.games.sound_segments(key));
+        let has_sound = |n| sound.is_none() || sounds.as_ref().is_some_and(|range| range.contains(&n));
+        let (now_ms, terms) = (self.now_ms(), self.terms());
+        let mut session = entry.session.lock();
+        let listing = session.list(now_ms, self.settings.window_segments, &finished, has_sound, terms)?;
+        let ended = matches!(session.state, State::Ended(_));
+        let map_mosaic = session.map_mosaic().clone();
+        Ok((ended || !listing.is_empty()).then_some((listing, ended, map_mosaic)))
+    }
+
+    /// Asks `attempt` again whenever a segment is finished, until it has an answer or patience ends.
+    async fn until_ready<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> Result<T, SessionError> {
+        let mut finished = self.mosaics.finished();
+        let deadline = tokio::time::Instant::now() + self.settings.first_segment_wait;
+        loop {
+            // Seen before the attempt: what is finished during it wakes the wait after it.
+            finished.borrow_and_update();
+            if let Some(ready) = attempt() {
+                return Ok(ready);
+            }
+            match tokio::time::timeout_at(deadline, finished.changed()).await {
+                Ok(Ok(())) => {}
+                // Patience is over, or the mosaics are: the process ends.
+                Err(_) | Ok(Err(_)) => {
+                    let segment_s = self.grid.segment_duration().as_secs_f64().ceil() as u32;
+                    return Err(SessionError::NotReady { retry_after_s: segment_s.max(1) });
+                }
+            }
+        }
+    }
+}
+
+/// RFC 6381 string of the H.264 stream that an init segment describes: profile, compatibility and level stand in its
+/// `avcC` box (ISO/IEC 14496-15, 5.3.3.1.2).
+fn codec_in(init: &[u8]) -> Option<String> {
+    let at = init.windows(4).position(|name| name == b"avcC")?;
+    let [_version, profile, compatibility, level] = init.get(at + 4..at + 8)?.try_into().ok()?;
+    let octets: [u8; 3] = [profile, compatibility, level];
+    Some(format!("avc1.{}", hex::encode(octets)))
+}

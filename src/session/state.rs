@@ -1,0 +1,135 @@
+//! The life of a session, as a pure state machine: every state answers every trigger.
+
+/// Where a session is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Made; no playlist has listed a segment yet.
+    Waiting,
+    /// A playlist has listed a segment: the meter runs.
+    Watched,
+    /// Over. Its playlists, ended, are still served for a while.
+    Ended(EndReason),
+    /// Nothing of it is served any more.
+    Forgotten,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndReason {
+    /// Its device said so.
+    Device,
+    /// An operator said so.
+    Operator,
+    /// No playlist was asked for in a while.
+    Idle,
+    /// It could not be taken up again after a restart: its layout is gone, say.
+    Unrestorable,
+}
+
+/// What can happen to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trigger {
+    /// A playlist was asked for.
+    Polled,
+    /// A media playlist that lists a segment was served.
+    Listed,
+    /// What it shows is to change.
+    Changed,
+    /// It is to end.
+    End(EndReason),
+    /// Its ended playlists have been kept long enough.
+    LingerOver,
+    /// The process ends; the session goes on in the next one.
+    Shutdown,
+}
+
+/// Why a trigger is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    HasEnded,
+    IsGone,
+}
+
+impl EndReason {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Operator => "operator",
+            Self::Idle => "idle",
+            Self::Unrestorable => "unrestorable",
+        }
+    }
+}
+
+impl State {
+    /// What a session becomes when `trigger` happens to it.
+    pub(super) const fn step(self, trigger: Trigger) -> Result<State, Refusal> {
+        match (self, trigger) {
+            (Self::Waiting, Trigger::Polled | Trigger::Changed | Trigger::Shutdown) => Ok(Self::Waiting),
+            (Self::Waiting, Trigger::Listed) => Ok(Self::Watched),
+            (Self::Watched, Trigger::Polled | Trigger::Listed | Trigger::Changed | Trigger::Shutdown) => {
+                Ok(Self::Watched)
+            }
+            (Self::Waiting | Self::Watched, Trigger::End(reason)) => Ok(Self::Ended(reason)),
+            // Only what has ended lingers.
+            (Self::Waiting, Trigger::LingerOver) => Ok(Self::Waiting),
+            (Self::Watched, Trigger::LingerOver) => Ok(Self::Watched),
+            // The ended playlist is still served; the first end is the one that counts.
+            (Self::Ended(reason), Trigger::Polled | Trigger::Listed | Trigger::End(_) | Trigger::Shutdown) => {
+                Ok(Self::Ended(reason))
+            }
+            (Self::Ended(_), Trigger::Changed) => Err(Refusal::HasEnded),
+            (Self::Ended(_), Trigger::LingerOver) => Ok(Self::Forgotten),
+            (Self::Forgotten, Trigger::LingerOver | Trigger::Shutdown | Trigger::End(_)) => Ok(Self::Forgotten),
+            (Self::Forgotten, Trigger::Polled | Trigger::Listed | Trigger::Changed) => Err(Refusal::IsGone),
+        }
+    }
+
+    pub(super) const fn is_active(self) -> bool {
+        matches!(self, Self::Waiting | Self::Watched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_answers_every_trigger() {
+        use EndReason::*;
+        use State::*;
+        use Trigger::*;
+        let triggers = [Polled, Listed, Changed, End(Device), LingerOver, Shutdown];
+        let table = [
+            (Waiting, [Ok(Waiting), Ok(Watched), Ok(Waiting), Ok(Ended(Device)), Ok(Waiting), Ok(Waiting)]),
+            (Watched, [Ok(Watched), Ok(Watched), Ok(Watched), Ok(Ended(Device)), Ok(Watched), Ok(Watched)]),
+            (
+                Ended(Idle),
+                [
+                    Ok(Ended(Idle)),
+                    Ok(Ended(Idle)),
+                    Err(Refusal::HasEnded),
+                    Ok(Ended(Idle)),
+                    Ok(Forgotten),
+                    Ok(Ended(Idle)),
+                ],
+            ),
+            (
+                Forgotten,
+                [
+                    Err(Refusal::IsGone),
+                    Err(Refusal::IsGone),
+                    Err(Refusal::IsGone),
+                    Ok(Forgotten),
+                    Ok(Forgotten),
+                    Ok(Forgotten),
+                ],
+            ),
+        ];
+        for (state, answers) in table {
+            for (trigger, answer) in triggers.into_iter().zip(answers) {
+                assert_eq!(state.step(trigger), answer, "{state:?} on {trigger:?}");
+            }
+        }
+    }
+}

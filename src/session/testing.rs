@@ -1,0 +1,203 @@
+//! Test doubles of what sessions see: mosaics that finish their segments as the clock is cranked, games with sound.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
+use crate::layout::Layouts;
+use crate::metrics::Metrics;
+use crate::mosaic::{
+    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
+};
+use crate::store::testing::FullDisk;
+use crate::store::{SqliteStore, Store};
+use crate::timeline::{Clock, Grid, MediaTime, SegmentNumber, SimulatedClock};
+
+/// Two-second segments.
+pub(crate) fn grid() -> Grid {
+    Grid::new("30".parse().unwrap(), 60)
+}
+
+/// 2026-11-22T16:00:00Z, where segment [`SEGMENT`] begins.
+pub(crate) const START: MediaTime = MediaTime::from_secs(1_795_363_200 - crate::timeline::MEDIA_EPOCH_UNIX_S);
+pub(crate) const SEGMENT: SegmentNumber = (1_795_363_200 - crate::timeline::MEDIA_EPOCH_UNIX_S) / 2;
+
+/// Mosaics whose segment `n` is finished as soon as the clock has passed its end.
+pub(crate) struct CrankedMosaics {
+    clock: Arc<SimulatedClock>,
+    ladder: Vec<RenditionSpec>,
+    /// First segment of each running mosaic.
+    pub running: Mutex<BTreeMap<String, SegmentNumber>>,
+    pub wants: Mutex<Vec<String>>,
+    /// Mosaics there is room for.
+    pub room: Mutex<usize>,
+    pub finished: tokio::sync::watch::Sender<u64>,
+    /// Goes into every id, as a changed set-up would.
+    pub generation: &'static str,
+}
+
+impl CrankedMosaics {
+    pub fn new(clock: Arc<SimulatedClock>) -> Self {
+        let rung =
+            |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
+        Self {
+            clock,
+            ladder: vec![rung("1080p", 1920, 1080, 6_000_000), rung("540p", 960, 540, 1_600_000)],
+            running: Mutex::default(),
+            wants: Mutex::default(),
+            room: Mutex::new(100),
+            finished: tokio::sync::watch::channel(0).0,
+            generation: "",
+        }
+    }
+
+    pub fn id(&self, spec: &MosaicSpec) -> String {
+        let games: Vec<&str> = spec.games.iter().map(|g| &**g).collect();
+        format!("{}{}-{}", self.generation, spec.layout.id, games.join("-"))
+    }
+
+    fn newest(&self) -> SegmentNumber {
+        grid().segment_at(self.clock.now()) - 1
+    }
+}
+
+impl Mosaics for CrankedMosaics {
+    fn renditions(&self) -> &[RenditionSpec] {
+        &self.ladder
+    }
+
+    fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
+        if engine == EngineChoice::Only(EngineKind::Stitch) {
+            return Err(AdmitError::EngineUnsuited { engine: EngineKind::Stitch, layout: spec.layout.id.clone() });
+        }
+        let id = self.id(spec);
+        self.wants.lock().push(id.clone());
+        let mut running = self.running.lock();
+        if !running.contains_key(&id) && running.len() >= *self.room.lock() {
+            return Err(AdmitError::Capacity { detail: "all encoders are busy".into(), retry_after_s: 7 });
+        }
+        // A new mosaic begins with the next segment but one.
+        let first_segment = *running.entry(id.clone()).or_insert(self.newest() + 3);
+        Ok(Placement { id: MosaicId(id.into()), engine: EngineKind::Render, first_segment })
+    }
+
+    fn segments(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
+        let first = *self.running.lock().get(&*id.0)?;
+        let newest = self.newest();
+        (first <= newest).then(|| first.max(newest.saturating_sub(14))..=newest)
+    }
+
+    fn init_segment(&self, rendition: &str) -> Option<Bytes> {
+        self.ladder.iter().any(|r| r.name == rendition).then(|| Bytes::from_static(b"....avcC\x01\x64\x00\x28...."))
+    }
+
+    fn segment(&self, _: &MosaicId, _: &str, _: SegmentNumber) -> Option<Bytes> {
+        None
+    }
+
+    fn finished(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.finished.subscribe()
+    }
+}
+
+/// Four shared games `a` to `d`, and `own`, which is acme's alone. Their sound is as new as the clock says.
+pub(crate) struct FourGames(pub Arc<SimulatedClock>);
+
+impl Games for FourGames {
+    fn find(&self, tenant: &str, id: &str) -> Option<GameInfo> {
+        self.all(tenant).into_iter().find(|g| g.id == id)
+    }
+
+    fn all(&self, tenant: &str) -> Vec<GameInfo> {
+        let shared = ["a", "b", "c", "d"].map(|id| GameInfo {
+            key: id.into(),
+            id: id.into(),
+            title: format!("Game {}", id.to_uppercase()),
+        });
+        let own = GameInfo { key: "acme/own".into(), id: "own".into(), title: "Own game".into() };
+        shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
+    }
+
+    fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
+        let newest = grid().segment_at(self.0.now()) - 1;
+        Some(newest - 14..=newest)
+    }
+}
+
+/// One deployment on a cranked clock: its disk outlives restarts.
+pub(crate) struct House {
+    pub dir: tempfile::TempDir,
+    pub clock: Arc<SimulatedClock>,
+    pub mosaics: Arc<CrankedMosaics>,
+    pub disk: Arc<FullDisk>,
+    pub metrics: Arc<Metrics>,
+    pub settings: SessionSettings,
+    pub sessions: Arc<Sessions>,
+}
+
+impl House {
+    pub async fn new() -> Self {
+        let idle = Duration::from_secs(30);
+        let mut settings = SessionSettings::new(&grid(), idle, Duration::from_secs(30), 1000);
+        // Tests crank the clock before they ask: nothing comes by waiting.
+        settings.first_segment_wait = Duration::ZERO;
+        Self::with(settings).await
+    }
+
+    pub async fn with(settings: SessionSettings) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SimulatedClock::new(START));
+        let mosaics = Arc::new(CrankedMosaics::new(clock.clone()));
+        let disk = Arc::new(FullDisk::new(SqliteStore::open(dir.path()).await.unwrap()));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let sessions = open(&disk, &mosaics, &clock, settings, &metrics).await;
+        Self { dir, clock, mosaics, disk, metrics, settings, sessions }
+    }
+
+    /// kill -9 after `outage`: another process opens the same disk; no mosaic runs.
+    pub async fn crash(&mut self, outage: Duration) {
+        let generation = self.mosaics.generation;
+        self.crash_into(outage, generation).await;
+    }
+
+    pub async fn crash_into(&mut self, outage: Duration, generation: &'static str) {
+        self.clock.advance(outage);
+        self.mosaics = Arc::new(CrankedMosaics { generation, ..CrankedMosaics::new(self.clock.clone()) });
+        self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
+        self.metrics = Arc::new(Metrics::new().unwrap());
+        self.sessions = open(&self.disk, &self.mosaics, &self.clock, self.settings, &self.metrics).await;
+    }
+
+    /// Lets `seconds` pass one by one, with a sweep each.
+    pub async fn pass(&self, seconds: u64) {
+        for _ in 0..seconds {
+            self.clock.advance(Duration::from_secs(1));
+            self.sessions.sweep().await;
+        }
+    }
+}
+
+async fn open(
+    disk: &Arc<FullDisk>,
+    mosaics: &Arc<CrankedMosaics>,
+    clock: &Arc<SimulatedClock>,
+    settings: SessionSettings,
+    metrics: &Arc<Metrics>,
+) -> Arc<Sessions> {
+    let store: Arc<dyn Store> = disk.clone();
+    let games = Arc::new(FourGames(clock.clone()));
+    let layouts = Arc::new(Layouts::bundled());
+    Sessions::open(store, mosaics.clone(), games, layouts, clock.clone(), grid(), settings, metrics.clone())
+        .await
+        .unwrap()
+}
+
+/// A request for `games`, given as `a,b`.
+pub(crate) fn asking_for(games: &str) -> CreateSession {
+    CreateSession { games: games.split(',').map(str::to_owned).collect(), ..Default::default() }
+}

@@ -1,0 +1,3 @@
+mod lifecycle;
+mod playback;
+mod requests;

@@ -1,0 +1,229 @@
+//! Idle, ended, restarted, metered: the clock is cranked.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::session::testing::{House, asking_for};
+use crate::session::{ChangeSession, CreateSession, EndedBy, SessionError, SessionView, ViewState};
+use crate::store::{MeterLine, Store};
+
+fn token(session: &SessionView) -> &str {
+    session.playback_url.split('/').nth(3).unwrap()
+}
+
+/// Plays for `seconds`: a playlist every two, a sweep every one. Whether every playlist had a segment.
+async fn play(house: &House, session: &SessionView, seconds: u64) {
+    for second in 0..seconds {
+        if second % 2 == 0 {
+            let _ = house.sessions.video_playlist(token(session), "1080p").await;
+        }
+        house.pass(1).await;
+    }
+}
+
+async fn lines(house: &House) -> Vec<MeterLine> {
+    house.disk.lines("acme", 0, i64::MAX, None, 1000).await.unwrap()
+}
+
+async fn booked_seconds(house: &House, session: &SessionView) -> u64 {
+    let lines = lines(house).await.into_iter().filter(|line| line.session_id == session.id);
+    lines.map(|line| u64::from(line.billable_seconds)).sum()
+}
+
+#[tokio::test]
+async fn an_idle_session_ends_and_is_billed_to_its_last_poll() {
+    let house = House::new().await;
+    let (never_polled, _) = house.sessions.create("acme", asking_for("c")).await.unwrap();
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    // First segment listed at 6 s, last poll at 18 s.
+    play(&house, &session, 20).await;
+    house.pass(28).await;
+    let view = house.sessions.get("acme", &session.id).await.unwrap();
+    assert_eq!(view.state, ViewState::Active, "thirty seconds are not over");
+    assert_eq!(house.sessions.get("acme", &never_polled.id).await.unwrap().state, ViewState::Ended);
+    house.pass(1).await;
+    let view = house.sessions.get("acme", &session.id).await.unwrap();
+    assert_eq!((view.state, view.billable_seconds), (ViewState::Ended, 14));
+    assert_eq!(booked_seconds(&house, &session).await, 14);
+    assert_eq!(house.metrics.sessions.get(), 0);
+    assert_eq!(house.metrics.booked_seconds.get(), 14);
+
+    house.mosaics.wants.lock().clear();
+    house.pass(40).await;
+    assert!(house.mosaics.wants.lock().is_empty(), "nobody wants its mosaic any more");
+    let kept = house.sessions.get("acme", &session.id).await.unwrap();
+    assert_eq!(kept, view, "the store knows it still");
+}
+
+#[tokio::test]
+async fn the_meter_runs_from_the_first_listed_segment_to_the_end() {
+    let house = House::new().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    house.sessions.multivariant(token(&session)).await.unwrap();
+    play(&house, &session, 6).await;
+    assert_eq!(house.sessions.get("acme", &session.id).await.unwrap().billable_seconds, 0, "nothing is listed yet");
+    play(&house, &session, 31).await;
+    house.clock.advance(Duration::from_millis(700));
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    house.pass(10).await;
+    house.sessions.end("acme", &session.id, EndedBy::Operator).await.unwrap();
+    let view = house.sessions.get("acme", &session.id).await.unwrap();
+    assert_eq!((view.state, view.billable_seconds), (ViewState::Ended, 31));
+    assert_eq!(booked_seconds(&house, &session).await, 31);
+    let change = ChangeSession { audio: Some("a".into()), ..Default::default() };
+    assert_eq!(house.sessions.change("acme", &session.id, change).await, Err(SessionError::SessionEnded));
+}
+
+#[tokio::test]
+async fn lines_tell_what_was_shown_minute_by_minute() {
+    let house = House::new().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    play(&house, &session, 70).await;
+    let swap = ChangeSession { games: Some(vec!["a".into(), "c".into()]), ..Default::default() };
+    house.sessions.change("acme", &session.id, swap).await.unwrap();
+    play(&house, &session, 20).await;
+    let got: Vec<_> = lines(&house).await.into_iter().map(|l| (l.billable_seconds, l.games.join(","))).collect();
+    // Listed from 16:00:06 on; the last booking is at most five seconds old.
+    assert_eq!(got[0], (54, "a,b".to_owned()));
+    assert!((25..=30).contains(&got[1].0) && got[1].1 == "a,c", "{got:?}");
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_at_most_ten_seconds_and_no_session() {
+    let mut house = House::new().await;
+    let labels = [("box".to_owned(), "x1".to_owned())].into();
+    let request = CreateSession { labels, device_id: Some("d1".into()), ..asking_for("own,b") };
+    let (session, _) = house.sessions.create("acme", request).await.unwrap();
+    play(&house, &session, 20).await;
+    let swap = ChangeSession { games: Some(vec!["own".into(), "c".into()]), ..Default::default() };
+    let swapped = house.sessions.change("acme", &session.id, swap).await.unwrap();
+    play(&house, &session, 23).await;
+    let before = house.sessions.get("acme", &session.id).await.unwrap();
+    let last = house.sessions.video_playlist(token(&session), "1080p").await.unwrap();
+
+    house.crash(Duration::from_secs(4)).await;
+    let after = house.sessions.get("acme", &session.id).await.unwrap();
+    assert!(before.billable_seconds - after.billable_seconds <= 10, "{before:?} {after:?}");
+    assert_eq!(
+        SessionView { billable_seconds: 0, ..after.clone() },
+        SessionView { billable_seconds: 0, ..before.clone() }
+    );
+    assert_eq!(*house.mosaics.wants.lock(), ["2EH-acme/own-c".to_owned()], "its mosaic is wanted before anyone asks");
+    assert_eq!(house.metrics.sessions.get(), 1);
+
+    house.pass(8).await;
+    let playlist = house.sessions.video_playlist(token(&session), "1080p").await.unwrap();
+    let sequence = |playlist: &str| -> u64 {
+        playlist.lines().find_map(|l| l.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")).unwrap().parse().unwrap()
+    };
+    assert!(sequence(&playlist) > sequence(&last) && sequence(&playlist) > swapped.effective_segment);
+    let map = |playlist: &str| playlist.lines().find(|l| l.starts_with("#EXT-X-MAP")).unwrap().to_owned();
+    assert_eq!(map(&playlist), map(&last), "the same playlist goes on");
+    play(&house, &session, 6).await;
+    let went_on = house.sessions.get("acme", &session.id).await.unwrap();
+    // 37 s until the kill, 4 s down, 14 s after: it polled again before it was idle.
+    assert_eq!(went_on.billable_seconds, 37 + 4 + 14);
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    assert_eq!(booked_seconds(&house, &session).await, went_on.billable_seconds);
+}
+
+#[tokio::test]
+async fn an_outage_longer_than_idle_neither_ends_nor_bills_a_session() {
+    let mut house = House::new().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    play(&house, &session, 16).await;
+    house.sessions.shutdown().await;
+    house.crash(Duration::from_secs(600)).await;
+    house.pass(20).await;
+    assert_eq!(house.sessions.get("acme", &session.id).await.unwrap().state, ViewState::Active);
+    play(&house, &session, 10).await;
+    let view = house.sessions.get("acme", &session.id).await.unwrap();
+    // Ten seconds before, and ten after.
+    assert_eq!(view.billable_seconds, 20);
+    house.sessions.shutdown().await;
+    assert_eq!(booked_seconds(&house, &session).await, 20);
+}
+
+#[tokio::test]
+async fn a_restart_into_another_setup_takes_the_new_mosaic() {
+    let mut house = House::new().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    play(&house, &session, 16).await;
+    house.crash_into(Duration::from_secs(2), "v2-").await;
+    house.pass(8).await;
+    let playlist = house.sessions.video_playlist(token(&session), "1080p").await.unwrap();
+    assert!(playlist.contains("/v1/media/v2-1-a/1080p/"), "{playlist}");
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_neither_viewers_nor_the_meter() {
+    let house = House::new().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    play(&house, &session, 16).await;
+    house.disk.full.store(true, Ordering::SeqCst);
+    let keyed = CreateSession { idempotency: Some(("k".into(), [1; 32])), ..asking_for("a") };
+    let (new, _) = house.sessions.create("acme", keyed.clone()).await.expect("a viewer is served all the same");
+    let (again, created) = house.sessions.create("acme", keyed.clone()).await.unwrap();
+    assert!(!created && again.id == new.id);
+    for _ in 0..30 {
+        house.sessions.video_playlist(token(&new), "1080p").await.unwrap();
+        play(&house, &session, 2).await;
+    }
+    assert!(booked_seconds(&house, &session).await <= 10);
+    assert!(house.metrics.booking_failures.get() > 0);
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    house.pass(60).await;
+    let held = house.sessions.get("acme", &session.id).await.unwrap();
+    assert_eq!(
+        (held.state, held.billable_seconds),
+        (ViewState::Ended, 70),
+        "kept as long as the disk does not know it"
+    );
+
+    house.disk.full.store(false, Ordering::SeqCst);
+    house.pass(1).await;
+    assert_eq!(booked_seconds(&house, &session).await, 70);
+    assert_eq!(house.disk.session("acme", &new.id).await.unwrap().map(|row| row.id), Some(new.id.clone()));
+    let kept = house.disk.idempotency("acme", "k", 0).await.unwrap().map(|row| row.session_id);
+    assert_eq!(kept, Some(new.id));
+}
+
+#[tokio::test]
+async fn equal_sessions_want_their_mosaic_once() {
+    let house = House::new().await;
+    for _ in 0..10 {
+        house.sessions.create("acme", asking_for("a,b,c,d")).await.unwrap();
+    }
+    house.mosaics.wants.lock().clear();
+    house.pass(1).await;
+    assert_eq!(*house.mosaics.wants.lock(), ["4E-a-b-c-d".to_owned()]);
+}
+
+#[tokio::test]
+async fn changes_that_race_all_count_or_are_refused() {
+    let house = House::new().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let house = Arc::new(house);
+    let tasks: Vec<_> = ["c,b", "a,c", "d,c", "c,d"]
+        .iter()
+        .enumerate()
+        .map(|(at, games)| {
+            let (house, id) = (house.clone(), session.id.clone());
+            let if_match = (at % 2 == 0).then_some(1);
+            let request = ChangeSession { games: Some(asking_for(games).games), if_match, ..Default::default() };
+            tokio::spawn(async move { house.sessions.change("acme", &id, request).await })
+        })
+        .collect();
+    let mut changed = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(_) => changed += 1,
+            Err(refused) => assert_eq!(refused.code(), "revision_stale"),
+        }
+    }
+    let view = house.sessions.get("acme", &session.id).await.unwrap();
+    assert_eq!(view.revision, 1 + changed);
+    let row = house.disk.session("acme", &session.id).await.unwrap().unwrap();
+    assert_eq!((row.revision, row.games), (view.revision, view.games), "the disk has the last one");
+}

@@ -1,0 +1,134 @@
+//! A whole service in this process, with a clock that the test cranks: every frame ticks, nothing is dropped, and the wall
+//! clock does not matter.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quadrille::config::Config;
+use quadrille::mosaic::Trial;
+use quadrille::service::{Options, Service};
+use quadrille::timeline::{Clock, Grid, MediaTime, SimulatedClock};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::Value;
+
+pub const DEVICE: &str = "dev-1";
+pub const OPERATOR: &str = "op-1";
+
+/// Frames the clock is cranked at a time: fewer than any queue holds.
+const STEP_FRAMES: u64 = 4;
+
+/// Real time that anything may take before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct TestService {
+    pub service: Service,
+    pub clock: Arc<SimulatedClock>,
+    pub base: String,
+    pub grid: Grid,
+    http: reqwest::Client,
+}
+
+/// A configuration with one tenant, small pictures and segments of a second. `extra` is appended.
+pub fn config(data_dir: &Path, games: &[(&str, String)], extra: &str) -> Config {
+    let mut text = format!(
+        "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\ncompositor = \"cpu\"\n\
+         [[tenants]]\nid = \"acme\"\noperator_keys = [\"{OPERATOR}\"]\ndevice_keys = [\"{DEVICE}\"]\n",
+        data_dir.to_str().unwrap()
+    );
+    for (id, source) in games {
+        text += &format!("[[games]]\nid = {id:?}\ntitle = \"Game {id}\"\nsources = [{source:?}]\n");
+    }
+    text += if extra.is_empty() { SMALL_OUTPUT } else { extra };
+    Config::parse(&text, Path::new("test.toml")).unwrap()
+}
+
+const SMALL_OUTPUT: &str = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\n\
+    [[output.renditions]]\nname = \"big\"\nwidth = 960\nheight = 540\nbitrate = 3_000_000\n\
+    [[output.renditions]]\nname = \"small\"\nwidth = 480\nheight = 270\nbitrate = 800_000\n";
+
+impl TestService {
+    /// Starts at an instant of 2026, just after a segment boundary.
+    pub async fn start(config: &Config) -> Self {
+        Self::start_at(config, MediaTime::from_millis(91_000_000_100)).await
+    }
+
+    pub async fn start_at(config: &Config, at: MediaTime) -> Self {
+        let clock = Arc::new(SimulatedClock::new(at));
+        let options = Options { clock: clock.clone(), lockstep: true };
+        // No trial: with a cranked clock there is no real time that a measurement could speak of.
+        let trial = Trial { compose: 0.0, encode: vec![0.0; config.output.renditions.len()] };
+        let service = Service::start(config, options, Some(trial)).await.unwrap();
+        let base = format!("http://{}", service.address);
+        Self { service, clock, base, grid: config.output.grid, http: reqwest::Client::new() }
+    }
+
+    /// Cranks the clock by `frames`, a few at a time, each time until all of them have ticked.
+    pub async fn crank(&self, frames: u64) {
+        let end = self.grid.frame_at(self.clock.now()) + frames;
+        let mut frame = self.grid.frame_at(self.clock.now());
+        while frame < end {
+            frame = (frame + STEP_FRAMES).min(end);
+            self.clock.advance_to(self.grid.frame_time(frame));
+            let began = Instant::now();
+            while self.service.position() <= frame {
+                assert!(began.elapsed() < PATIENCE, "frame {frame} does not tick");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            if self.grid.opens_segment(frame) || frame == end {
+                self.service.sweep().await;
+            }
+        }
+    }
+
+    /// Cranks by whole segments and a little more, so that the last one's sound is finished too.
+    pub async fn crank_segments(&self, segments: u64) {
+        self.crank(segments * u64::from(self.grid.segment_frames())).await;
+    }
+
+    pub async fn send(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Response {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Sends with the device's key; the answer must have `status`. Its JSON, or null when there is none.
+    pub async fn device(&self, method: Method, path: &str, body: Option<Value>, status: StatusCode) -> Value {
+        self.expect(method, path, DEVICE, body, status).await
+    }
+
+    pub async fn operator(&self, method: Method, path: &str, body: Option<Value>, status: StatusCode) -> Value {
+        self.expect(method, path, OPERATOR, body, status).await
+    }
+
+    async fn expect(&self, method: Method, path: &str, key: &str, body: Option<Value>, status: StatusCode) -> Value {
+        let response = self.send(method.clone(), path, key, body).await;
+        let got = response.status();
+        let text = response.text().await.unwrap();
+        assert_eq!(got, status, "{method} {path}: {text}");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+    }
+
+    /// Text at an absolute or relative address, without a key.
+    pub async fn text(&self, path: &str) -> String {
+        String::from_utf8(self.bytes(path).await).unwrap()
+    }
+
+    pub async fn bytes(&self, path: &str) -> Vec<u8> {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
+        let response = self.http.get(&url).send().await.unwrap();
+        let status = response.status();
+        let body = response.bytes().await.unwrap();
+        assert_eq!(status, StatusCode::OK, "{url}: {}", String::from_utf8_lossy(&body));
+        body.to_vec()
+    }
+
+    /// The value of one sample of `/metrics`, named with its labels as Prometheus writes them.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.text("/metrics").await;
+        let line = text.lines().find(|l| l.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+        line.unwrap_or_else(|| panic!("no sample {name} in\n{text}")).rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}

@@ -1,0 +1,63 @@
+// Bundles the viewer page into dist/: index.html at the top, everything it loads under assets/ with a digest in its
+// name, so that the service can let browsers keep assets for ever and the page itself not at all.
+import { build, context } from "esbuild";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dist = join(here, "dist");
+const watch = process.argv.includes("--watch");
+
+/** Writes dist/index.html: the source page with the names of the bundles in it. */
+async function writePage(metafile) {
+  const named = new Map();
+  for (const [path, output] of Object.entries(metafile.outputs)) {
+    if (output.entryPoint) named.set(basename(output.entryPoint), `/assets/${basename(path)}`);
+  }
+  const page = await readFile(join(here, "src/index.html"), "utf8");
+  const filled = page.replace(/\{\{([\w.]+)\}\}/g, (_, name) => {
+    const url = named.get(name);
+    if (!url) throw new Error(`src/index.html asks for ${name}, which is not an entry point of the build`);
+    return url;
+  });
+  await writeFile(join(dist, "index.html"), filled);
+}
+
+const pageWriter = {
+  name: "page",
+  setup(builder) {
+    builder.onEnd(async (result) => {
+      if (result.errors.length === 0) await writePage(result.metafile);
+    });
+  },
+};
+
+const options = {
+  absWorkingDir: here,
+  entryPoints: ["src/main.ts", "src/style/main.css", "src/favicon.svg"],
+  outdir: join(dist, "assets"),
+  entryNames: "[name]-[hash]",
+  assetNames: "[name]-[hash]",
+  bundle: true,
+  format: "esm",
+  target: ["es2022"],
+  loader: { ".svg": "copy", ".woff2": "file" },
+  minify: !watch,
+  sourcemap: watch ? "inline" : false,
+  legalComments: "linked",
+  metafile: true,
+  logLevel: "info",
+  plugins: [pageWriter],
+};
+
+await rm(dist, { recursive: true, force: true });
+await mkdir(join(dist, "assets"), { recursive: true });
+// The typeface's licence asks to travel with it.
+await copyFile(join(here, "node_modules/@fontsource-variable/inter/LICENSE"), join(dist, "assets/inter-licence.txt"));
+
+if (watch) {
+  await (await context(options)).watch();
+} else {
+  await build(options);
+}

@@ -1,0 +1,189 @@
+// The device part of the HTTP contract: its shapes, and a client that turns every refusal into a `Problem`.
+
+/** A rectangle in pixels of a layout's canvas. */
+export interface Rect {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface AudioInfo {
+  id: string;
+  language: string;
+  label: string;
+}
+
+export type GameStatus = "live" | "slate" | "off";
+
+export interface Game {
+  id: string;
+  title: string;
+  status: GameStatus;
+  audio: AudioInfo[];
+  thumbnail_url: string | null;
+}
+
+export interface Layout {
+  id: string;
+  name: string;
+  slots: Rect[];
+  canvas: { width: number; height: number };
+  engines: string[];
+}
+
+export interface Session {
+  id: string;
+  state: "active" | "ended";
+  revision: number;
+  playback_url: string;
+  layout: string;
+  engine: string;
+  games: string[];
+  slots: (Rect & { slot: number; game: string })[];
+  audio: string | null;
+  created_at: string;
+  effective_segment: number | null;
+  billable_seconds: number;
+}
+
+/** A session and the entity tag it was read with. */
+export interface Tagged {
+  session: Session;
+  etag: string;
+}
+
+export interface CreateSession {
+  games: string[];
+  layout?: string;
+  audio?: string;
+  device_id?: string;
+  labels?: Record<string, string>;
+}
+
+export interface ChangeSession {
+  games?: string[];
+  layout?: string;
+  audio?: string;
+}
+
+/** A refusal (RFC 9457), or the lack of any answer (`code` is then `unreachable`, `status` 0). */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    readonly detail: string,
+    /** From Retry-After, in seconds; null when the answer had none. */
+    readonly retryAfterS: number | null = null,
+    /** Members beyond those of RFC 9457 and `code`, such as `allowed`. */
+    readonly members: Record<string, unknown> = {},
+  ) {
+    super(detail || title);
+    this.name = "Problem";
+  }
+}
+
+const STANDARD_MEMBERS = new Set(["type", "title", "status", "detail", "instance", "code"]);
+// Longer than the service holds any request back.
+const TIMEOUT_MS = 20_000;
+
+/** Reads Retry-After (RFC 9110, 10.2.3) as seconds from `nowMs`. */
+export function retryAfterSeconds(value: string | null, nowMs: number): number | null {
+  if (value === null || value.trim() === "") return null;
+  const seconds = Number(value);
+  if (Number.isFinite(seconds)) return Math.max(0, Math.ceil(seconds));
+  const dateMs = Date.parse(value);
+  return Number.isNaN(dateMs) ? null : Math.max(0, Math.ceil((dateMs - nowMs) / 1000));
+}
+
+/** Turns an answer that is not a success into a `Problem`, whatever its body is. */
+export async function problemOf(response: Response, nowMs: number): Promise<Problem> {
+  let body: Record<string, unknown> = {};
+  try {
+    const parsed: unknown = await response.json();
+    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
+      body = parsed as Record<string, unknown>;
+    }
+  } catch {
+    // A proxy in between may answer with its own page: the status has to do.
+  }
+  const text = (name: string) => (typeof body[name] === "string" ? (body[name] as string) : "");
+  const members = Object.fromEntries(Object.entries(body).filter(([name]) => !STANDARD_MEMBERS.has(name)));
+  return new Problem(
+    response.status,
+    text("code") || `http_${response.status}`,
+    text("title") || response.statusText || `The service answered ${response.status}`,
+    text("detail"),
+    retryAfterSeconds(response.headers.get("Retry-After"), nowMs),
+    members,
+  );
+}
+
+/** Calls the device routes with one device key. Every method rejects with a `Problem` and nothing else. */
+export class Client {
+  constructor(
+    private readonly key: string,
+    private readonly fetcher: typeof fetch = (input, init) => fetch(input, init),
+    private readonly base = "",
+  ) {}
+
+  async games(): Promise<Game[]> {
+    return (await this.call("GET", "/v1/games")).json();
+  }
+
+  async layouts(): Promise<Layout[]> {
+    return (await this.call("GET", "/v1/layouts")).json();
+  }
+
+  /** `idempotencyKey` makes a repeated call answer with the same session. */
+  async create(body: CreateSession, idempotencyKey: string): Promise<Tagged> {
+    return this.tagged(await this.call("POST", "/v1/sessions", { body, headers: { "Idempotency-Key": idempotencyKey } }));
+  }
+
+  async get(id: string): Promise<Tagged> {
+    return this.tagged(await this.call("GET", `/v1/sessions/${encodeURIComponent(id)}`));
+  }
+
+  /** Rejects with status 412 when the session has changed since `etag` was read. */
+  async change(id: string, body: ChangeSession, etag: string): Promise<Tagged> {
+    const path = `/v1/sessions/${encodeURIComponent(id)}`;
+    return this.tagged(await this.call("PATCH", path, { body, headers: { "If-Match": etag } }));
+  }
+
+  /** `keepalive` lets the request outlive the page. */
+  async end(id: string, keepalive = false): Promise<void> {
+    await this.call("DELETE", `/v1/sessions/${encodeURIComponent(id)}`, { keepalive });
+  }
+
+  private async tagged(response: Response): Promise<Tagged> {
+    const session = (await response.json()) as Session;
+    return { session, etag: response.headers.get("ETag") ?? `"${session.revision}"` };
+  }
+
+  private async call(
+    method: string,
+    path: string,
+    options: { body?: unknown; headers?: Record<string, string>; keepalive?: boolean } = {},
+  ): Promise<Response> {
+    const headers: Record<string, string> = {
+      Accept: "application/json, application/problem+json",
+      Authorization: `Bearer ${this.key}`,
+      ...options.headers,
+    };
+    const init: RequestInit = { method, headers, cache: "no-store", keepalive: options.keepalive ?? false };
+    if (!options.keepalive) init.signal = AbortSignal.timeout(TIMEOUT_MS);
+    if (options.body !== undefined) {
+      headers["Content-Type"] = "application/json";
+      init.body = JSON.stringify(options.body);
+    }
+    let response: Response;
+    try {
+      response = await this.fetcher(this.base + path, init);
+    } catch {
+      throw new Problem(0, "unreachable", "The service does not answer", "Check the connection; this page keeps trying.");
+    }
+    if (!response.ok) throw await problemOf(response, Date.now());
+    return response;
+  }
+}

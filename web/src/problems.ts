@@ -1,0 +1,50 @@
+// A refusal in words for a viewer: what happened, why, and what can be done. Pure.
+
+import type { Problem } from "./api";
+import { list } from "./format";
+
+export interface Explained {
+  readonly title: string;
+  readonly detail: string;
+  /** What to do about it; empty when there is nothing. */
+  readonly advice: string;
+  readonly code: string;
+  /** Whether the same request may work later. */
+  readonly canRetry: boolean;
+}
+
+/** What the refusal says is allowed, as a sentence; empty when it says nothing. */
+function allowedIn(problem: Problem): string {
+  const allowed = problem.members["allowed"];
+  if (Array.isArray(allowed)) {
+    const words = allowed.filter((item) => typeof item === "string" || typeof item === "number").map(String);
+    return words.length > 0 ? `Allowed: ${list(words)}.` : "";
+  }
+  return typeof allowed === "string" ? `Allowed: ${allowed}.` : "";
+}
+
+function adviceFor(problem: Problem): { advice: string; canRetry: boolean } {
+  const again = problem.retryAfterS === null ? "Try again in a moment." : `Try again in ${problem.retryAfterS} s.`;
+  switch (problem.code) {
+    case "capacity":
+      return {
+        advice: `No room for a picture that nobody watches yet. Try games and a layout that others are watching, or wait: ${again.toLowerCase()}`,
+        canRetry: true,
+      };
+    case "unauthorized":
+      return { advice: "Enter a valid device key at the top of the page.", canRetry: false };
+    case "game_unknown":
+      return { advice: "That game is no longer offered. Pick another one.", canRetry: false };
+    case "session_ended":
+    case "session_unknown":
+      return { advice: "Press Watch to start a new session.", canRetry: false };
+    case "unreachable":
+      return { advice: "", canRetry: true };
+    default:
+      return problem.status >= 500 ? { advice: again, canRetry: true } : { advice: allowedIn(problem), canRetry: false };
+  }
+}
+
+export function explain(problem: Problem): Explained {
+  return { title: problem.title, detail: problem.detail, code: problem.code, ...adviceFor(problem) };
+}

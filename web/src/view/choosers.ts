@@ -1,0 +1,80 @@
+// The layout chooser and the sound chooser: two groups of radio buttons.
+
+import type { Game, Layout } from "../api";
+import { attribute, h, icon, keyed, text, toggle } from "../dom";
+import type { Viewer, ViewerState } from "../viewer";
+import { diagram } from "./diagram";
+
+function radio(group: string, value: string, chosen: (value: string) => void, ...content: (Node | string)[]): HTMLLabelElement {
+  const input = h("input", { type: "radio", name: group, value });
+  input.addEventListener("change", () => {
+    if (input.checked) chosen(value);
+  });
+  return h("label", { class: "choice" }, input, ...content);
+}
+
+function check(label: HTMLLabelElement, checked: boolean): void {
+  const input = label.querySelector("input");
+  // Without the comparison a render would take back a choice that is being made.
+  if (input !== null && input.checked !== checked) input.checked = checked;
+  toggle(label, "chosen", checked);
+}
+
+export function layoutChooser(viewer: Viewer): HTMLElement {
+  const list = h("div", { class: "choices layouts" });
+  const elements = new Map<string, HTMLLabelElement>();
+  const make = (layout: Layout) => {
+    const count = layout.slots.length;
+    return radio(
+      "layout",
+      layout.id,
+      (id) => viewer.takeLayout(id),
+      diagram(layout),
+      h("span", { class: "choice-name" }, layout.name),
+      h("span", { class: "choice-note" }, count === 1 ? "1 game" : `${count} games`),
+    );
+  };
+  viewer.onChange((state: ViewerState) => {
+    const labels = keyed(list, elements, state.layouts, (layout) => layout.id, make);
+    labels.forEach((label, at) => check(label, state.layouts[at]?.id === state.picks.layout));
+  });
+  return h("fieldset", { class: "panel layout-panel" }, h("legend", {}, "Layout"), list);
+}
+
+export function soundChooser(viewer: Viewer): HTMLElement {
+  const list = h("div", { class: "choices sounds" });
+  const elements = new Map<string, HTMLLabelElement>();
+  const empty = h("p", { class: "hint" }, "Pick a game to choose its sound.");
+  const make = (game: Game) =>
+    radio("sound", game.id, (id) => viewer.listen(id), icon("headphones"), h("span", { class: "choice-name" }), h("span", { class: "choice-note" }));
+  viewer.onChange((state: ViewerState) => {
+    // A game that stands in two slots has one sound.
+    const ids = [...new Set(state.picks.games)];
+    const games = ids.map((id) => state.games.find((game) => game.id === id) ?? missing(id));
+    const labels = keyed(list, elements, games, (game) => game.id, make);
+    labels.forEach((label, at) => {
+      const game = games[at] as Game;
+      check(label, game.id === state.audio);
+      text(label.querySelector(".choice-name") as Element, game.title);
+      text(label.querySelector(".choice-note") as Element, soundNote(game));
+    });
+    attribute(empty, "hidden", games.length > 0);
+  });
+  return h("fieldset", { class: "panel sound-panel" }, h("legend", {}, "Sound"), list, empty);
+}
+
+/** A game on the mosaic that the list no longer has. */
+function missing(id: string): Game {
+  return { id, title: id, status: "off", audio: [], thumbnail_url: null };
+}
+
+function soundNote(game: Game): string {
+  const sound = game.audio[0];
+  if (sound === undefined) return "no sound";
+  if (sound.label !== "" && sound.label !== game.title) return sound.label;
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(sound.language) ?? sound.language;
+  } catch {
+    return sound.language;
+  }
+}

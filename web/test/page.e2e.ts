@@ -1,0 +1,251 @@
+// The page in a real browser against the real service: the main job of Quadrille, as a viewer does it.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
+import type {} from "../src/main";
+import { changedSamples, distance, loudestFrequency, mean, openBrowser, QUADRANTS, STILL, stills, unnamed, type Browser } from "./support/browser";
+import { startDemo, type Service } from "./support/service";
+
+const SAMPLES_AFTER_MS = 250;
+
+let service: Service;
+let browser: Browser;
+let page: Page;
+const complaints: string[] = [];
+const foreign: string[] = [];
+
+before(async () => {
+  service = await startDemo();
+  browser = await openBrowser();
+  page = browser.context.pages()[0] ?? (await browser.context.newPage());
+  page.setDefaultTimeout(30_000);
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(service.origin) && !url.startsWith("blob:") && !url.startsWith("data:")) foreign.push(url);
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+const state = () => page.evaluate(() => window.quadrille.state);
+const sample = () => page.evaluate(() => window.quadrille.player.sample(performance.now(), Date.now()));
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+async function callService(path: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(service.origin + path, { ...init, headers: { Authorization: `Bearer ${service.key}`, ...init.headers } });
+}
+
+/** Waits until `ready` holds of the page's state; says what the page and the service had to say if it never does. */
+async function until(what: string, ready: string, timeoutMs = 40_000): Promise<void> {
+  // Asked from outside: a poll inside the page would need `eval`, which the page's content security policy forbids.
+  const deadlineMs = Date.now() + timeoutMs;
+  while (!(await page.evaluate(`(() => { const { state, player, events } = window.quadrille; return Boolean(${ready}); })()`))) {
+    if (Date.now() > deadlineMs) {
+      const known = await page.evaluate(() => JSON.stringify({ state: window.quadrille.state, events: window.quadrille.events.slice(-30) }, null, 1));
+      assert.fail(`${what} did not come within ${timeoutMs} ms\n${known}\n${service.log()}`);
+    }
+    await pause(100);
+  }
+}
+
+/** Means of the four quadrants over about two seconds, so that what moves does not count. */
+async function quadrantMeans(): Promise<number[][]> {
+  const rounds: number[][][] = [];
+  for (let round = 0; round < 6; round++) {
+    rounds.push(await stills(page, QUADRANTS));
+    await pause(SAMPLES_AFTER_MS);
+  }
+  return QUADRANTS.map((_, quadrant) => mean(rounds.map((round) => round[quadrant] as number[])));
+}
+
+const card = (at: number) => page.locator(".games .card").nth(at);
+const slot = (at: number) => page.locator(".slot-pick").nth(at);
+
+test("the games of the key's tenant are offered, and the key leaves the address bar", async () => {
+  await page.goto(service.url);
+  await until("the list of games", "state.connection === 'ready' && state.games.length >= 5");
+  assert.ok(!page.url().includes("key="), page.url());
+  await until("a thumbnail", "[...document.querySelectorAll('.games img')].some((image) => !image.hidden && image.naturalWidth > 0)");
+  assert.equal(await page.locator(".layouts .choice").count(), (await state()).layouts.length);
+  assert.ok(await page.getByRole("button", { name: "Watch" }).isDisabled(), "nothing is picked yet");
+});
+
+test("four games come back as one moving picture", async () => {
+  for (const at of [0, 1, 2, 3]) await card(at).click();
+  assert.equal((await state()).picks.layout, "4E");
+  await page.getByRole("button", { name: "Watch" }).click();
+  await until("the first picture", "state.phase === 'watching' && state.sample?.segment != null");
+  const started = await page.evaluate(() => document.querySelector("video")!.currentTime);
+  await pause(3_000);
+  const video = await page.evaluate(() => {
+    const element = document.querySelector("video")!;
+    return { time: element.currentTime, width: element.videoWidth, height: element.videoHeight };
+  });
+  assert.ok(video.time > started + 1.5, `currentTime went from ${started} to ${video.time}`);
+  assert.ok(video.width > 0 && Math.abs(video.width / video.height - 16 / 9) < 0.01, `${video.width}x${video.height}`);
+
+  const earlier = await stills(page, QUADRANTS);
+  await pause(1_000);
+  const later = await stills(page, QUADRANTS);
+  for (const at of [0, 1, 2, 3]) {
+    const moved = changedSamples(earlier[at] as number[], later[at] as number[]);
+    assert.ok(moved > 0.0005 * STILL.width * STILL.height, `quadrant ${at} stands still: ${moved} samples changed`);
+    for (let other = at + 1; other < 4; other++) {
+      const apart = distance(later[at] as number[], later[other] as number[]);
+      assert.ok(apart > 4, `quadrants ${at} and ${other} look alike: ${apart}`);
+    }
+  }
+  assert.equal((await sample()).fatal_errors, 0);
+});
+
+test("the figures are there: latency, billed time, session", async () => {
+  await until("billed seconds", "(state.session?.billable_seconds ?? 0) > 0");
+  const { session, sample: figures } = await state();
+  assert.ok((figures?.latency_to_edge_s ?? 0) > 0 && (figures?.latency_to_edge_s ?? 99) < 30, `${figures?.latency_to_edge_s} s to the edge`);
+  assert.ok((figures?.glass_to_glass_s ?? 0) > 0 && (figures?.glass_to_glass_s ?? 99) < 40, `${figures?.glass_to_glass_s} s glass to glass`);
+  assert.match((await page.locator("[data-figure=billed]").textContent()) ?? "", /^\d+\.\d\d min \([1-9]\d* s\)$/);
+  assert.equal(await page.locator("[data-figure=session]").textContent(), session?.id);
+  assert.match((await page.locator("[data-figure=glass]").textContent()) ?? "", /^\d+\.\d s$/);
+});
+
+test("every control has a name", async () => {
+  const session = await browser.context.newCDPSession(page);
+  assert.deepEqual(await unnamed(session), []);
+  await session.detach();
+});
+
+/** Carries out `swap`, waits for it on the screen, and holds that playback never noticed. */
+async function swapped(quadrant: number, swap: () => Promise<void>): Promise<void> {
+  const source = await page.evaluate(() => document.querySelector("video")!.currentSrc);
+  const before = await quadrantMeans();
+  const revision = (await state()).session?.revision ?? 0;
+  await page.evaluate(() => window.quadrille.player.resetGaps());
+  const earlier = await sample();
+  await swap();
+  await until("the answer to the swap", `(state.session?.revision ?? 0) > ${revision}`);
+  await until("the swap on the screen", "state.pending === null && state.sample?.segment >= state.lastSwapSegment");
+  await pause(2_000);
+  const now = await sample();
+  const after = await quadrantMeans();
+
+  const moves = QUADRANTS.map((_, at) => distance(before[at] as number[], after[at] as number[]));
+  const others = moves.filter((_, at) => at !== quadrant);
+  assert.ok((moves[quadrant] ?? 0) > 5, `quadrant ${quadrant} kept its picture: ${moves}`);
+  assert.ok((moves[quadrant] ?? 0) > 1.5 * Math.max(...others), `it is not quadrant ${quadrant} that changed: ${moves}`);
+  assert.equal(await page.evaluate(() => document.querySelector("video")!.currentSrc), source, "same source: nothing was reloaded");
+  assert.ok(now.frames_total > earlier.frames_total + 30, "frames keep coming");
+  assert.ok(now.largest_gap_ms <= 1_000, `${now.largest_gap_ms} ms without a frame`);
+  assert.equal(now.fatal_errors, 0);
+  assert.ok((now.segment ?? 0) >= ((await state()).lastSwapSegment ?? Infinity));
+}
+
+test("a game is swapped with the keyboard: slot, then game; the stream goes on", async () => {
+  await swapped(0, async () => {
+    await slot(0).focus();
+    await page.keyboard.press("Enter");
+    assert.equal((await state()).selectedSlot, 0);
+    await card(4).focus();
+    await page.keyboard.press("Enter");
+  });
+  const { session, games } = await state();
+  assert.equal(session?.games[0], games[4]?.id);
+  assert.equal(session?.audio, games[4]?.id, "the sound of the game that left gives way to the one in its slot");
+});
+
+test("a game is swapped by dragging it onto a slot", async () => {
+  const game = (await state()).games[0]?.id;
+  await swapped(1, () => card(0).dragTo(slot(1)));
+  assert.equal((await state()).session?.games[1], game);
+});
+
+test("the sound goes over to another game without a hole in the picture", async () => {
+  const { picks, games } = await state();
+  const wanted = games.find((game) => game.id === picks.games[2])!;
+  const before = await loudestFrequency(page);
+  await page.evaluate(() => window.quadrille.player.resetGaps());
+  await page.getByRole("radio", { name: wanted.title }).check();
+  await until("the sound", `state.sample?.sound === ${JSON.stringify(wanted.title)}`);
+  // What was buffered of the former sound is flushed by the player, not played out.
+  await pause(3_000);
+  const after = await loudestFrequency(page);
+  assert.ok(before > 20 && after > 20, `silence: ${before} Hz, ${after} Hz`);
+  assert.ok(Math.abs(after - before) > 10, `the sound is the same: ${before} Hz, ${after} Hz`);
+  const now = await sample();
+  assert.equal(now.fatal_errors, 0);
+  assert.ok(now.largest_gap_ms <= 1_000, `${now.largest_gap_ms} ms without a frame`);
+  const { session } = await state();
+  assert.equal(session?.audio, wanted.id, "the service knows the choice");
+});
+
+test("it looks like a product", async () => {
+  const path = process.env["SCREENSHOT"];
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
+  assert.ok(wide, "nothing sticks out sideways");
+  await page.evaluate(() => {
+    (document.activeElement as HTMLElement | null)?.blur();
+    window.scrollTo(0, 0);
+  });
+  // A pointer on the picture brings the labels of the slots.
+  const picture = (await page.locator(".screen").boundingBox())!;
+  await page.mouse.move(picture.x + 40, picture.y + 40);
+  await pause(600);
+  if (path !== undefined) await page.screenshot({ path });
+  await page.setViewportSize({ width: 390, height: 844 });
+  const narrow = await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
+  assert.ok(narrow, "nor on a telephone");
+  if (path !== undefined) await page.screenshot({ path: path.replace(/(\.\w+)?$/, "-narrow$1"), fullPage: true });
+  await page.setViewportSize({ width: 1600, height: 1000 });
+});
+
+test("leaving ends the session", async () => {
+  const id = (await state()).session?.id ?? "";
+  await page.getByRole("button", { name: "Leave" }).click();
+  await until("the end", "events.some((event) => event.kind === 'left')");
+  const ended = (await (await callService(`/v1/sessions/${id}`)).json()) as { state: string; billable_seconds: number };
+  assert.equal(ended.state, "ended");
+  assert.ok(ended.billable_seconds > 0);
+  assert.equal((await state()).phase, "idle");
+  assert.deepEqual(complaints, [], "the console is clean");
+  assert.deepEqual(foreign, [], "nothing is fetched from elsewhere");
+});
+
+test("closing the page ends the session too", async () => {
+  const other = await browser.context.newPage();
+  await other.goto(service.url);
+  await other.locator(".games .card").first().click();
+  await other.getByRole("button", { name: "Watch" }).click();
+  let id: string | undefined;
+  for (let round = 0; round < 150 && id === undefined; round++) {
+    id = await other.evaluate(() => window.quadrille.state.session?.id);
+    await pause(100);
+  }
+  assert.ok(id !== undefined, "no session came");
+  // A navigation leaves the page as closing it does; the driver's own close would skip the page's farewell.
+  await other.goto("about:blank");
+  let last = "";
+  for (let round = 0; round < 50 && last !== "ended"; round++) {
+    last = ((await (await callService(`/v1/sessions/${id}`)).json()) as { state: string }).state;
+    await pause(100);
+  }
+  assert.equal(last, "ended");
+  await other.close();
+});
+
+test("a refusal is told in words", async () => {
+  await page.getByRole("textbox", { name: "Device key" }).fill("not-a-key");
+  await page.getByRole("button", { name: "Connect" }).click();
+  await until("the refusal", "state.connection === 'refused'");
+  const words = await page.getByRole("alert").innerText();
+  assert.match(words, /unauthorized/);
+  assert.match(words, /device key/);
+  await page.reload();
+  await until("the key that worked before", "state.connection === 'ready'");
+});

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Picks } from "../../src/picks";
+import { ScreenTimeline } from "../../src/timeline";
+
+const picks = (...games: string[]): Picks => ({ layout: "4E", games });
+
+test("a change shows from its segment on, not before", () => {
+  const timeline = new ScreenTimeline();
+  assert.equal(timeline.shown(), null);
+  const [first, second] = [picks("a"), picks("b")];
+  timeline.push(100, first);
+  assert.equal(timeline.shown(), first, "nothing plays yet: what was asked for first is what comes");
+  assert.equal(timeline.pending(), null);
+  // Playback starts behind the live edge, in segments before the session's own first one.
+  assert.equal(timeline.show(98), false);
+  timeline.push(105, second);
+  assert.equal(timeline.show(104), false);
+  assert.equal(timeline.shown(), first);
+  assert.equal(timeline.pending()?.segment, 105);
+  assert.equal(timeline.show(105), true);
+  assert.equal(timeline.shown(), second);
+  assert.equal(timeline.pending(), null);
+});
+
+test("a later change for the same segment replaces the earlier one", () => {
+  const timeline = new ScreenTimeline();
+  timeline.push(1, picks("a"));
+  timeline.push(10, picks("b"));
+  timeline.push(10, picks("c"));
+  timeline.show(10);
+  assert.deepEqual(timeline.shown()?.games, ["c"]);
+});
+
+test("several changes wait their turn", () => {
+  const timeline = new ScreenTimeline();
+  timeline.push(1, picks("a"));
+  timeline.show(8);
+  timeline.push(10, picks("b"));
+  timeline.push(12, picks("c"));
+  assert.equal(timeline.pending()?.segment, 12);
+  timeline.show(11);
+  assert.deepEqual(timeline.shown()?.games, ["b"]);
+  assert.equal(timeline.show(14), true);
+  assert.deepEqual(timeline.shown()?.games, ["c"]);
+});
