@@ -16,6 +16,7 @@ use crate::compositor::{self, Compositor, CompositorError};
 use crate::config::{CompositorChoice, Config, Keyring};
 use crate::encode::VideoEncodeError;
 use crate::feed::{self, FeedError};
+use crate::hls::window::capacity_for;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{
@@ -32,9 +33,6 @@ const MAX_GAMES: usize = 256;
 
 /// Bytes of packaged segments kept in memory, besides the windows they are packaged from.
 const CACHE_BYTES: usize = 128 << 20;
-
-/// Segments kept beyond what playlists list: players fetch what a playlist listed a moment ago.
-const WINDOW_MARGIN_SEGMENTS: u32 = 4;
 
 /// How often sessions, mosaics and meters are looked after.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -114,10 +112,11 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-fn window_segments(config: &Config) -> u32 {
+/// Segments that engines and sound keep: what playlists list, and as much again for those who read one a moment ago.
+fn kept_segments(config: &Config) -> u32 {
     let segment_ms = config.output.grid.segment_duration().as_millis().max(1);
-    let window = (u128::from(config.output.window_s) * 1000).div_ceil(segment_ms);
-    u32::try_from(window).unwrap_or(u32::MAX)
+    let listed = (u128::from(config.output.window_s) * 1000).div_ceil(segment_ms);
+    u32::try_from(capacity_for(usize::try_from(listed).unwrap_or(usize::MAX))).unwrap_or(u32::MAX)
 }
 
 impl Service {
@@ -261,7 +260,7 @@ impl Makers<'_> {
         };
         let cost = trial.mosaic_cores(grid, |_| true);
         tracing::info!(mosaic_cores = format!("{cost:.3}"), cores = cores(), "trial: what one mosaic takes here");
-        let kept = window_segments(self.config) + WINDOW_MARGIN_SEGMENTS;
+        let kept = kept_segments(self.config);
         let shared = Arc::new(EncodingShared::new(
             self.options.clock.clone(),
             self.metrics.clone(),
@@ -311,7 +310,7 @@ impl Makers<'_> {
             sound: SoundSettings {
                 grid: self.config.output.grid,
                 bitrate_bps: self.config.output.audio_bitrate_bps,
-                window_segments: (window_segments(self.config) + WINDOW_MARGIN_SEGMENTS) as usize,
+                window_segments: kept_segments(self.config) as usize,
                 lockstep: self.options.lockstep,
                 finished,
             },
@@ -328,11 +327,12 @@ impl Makers<'_> {
         layouts: &Arc<Layouts>,
     ) -> Result<Arc<Sessions>, StartError> {
         let limits = self.config.sessions;
-        let settings = SessionSettings {
-            idle: Duration::from_secs(limits.idle_s.into()),
-            window_segments: window_segments(self.config).into(),
-            max_sessions: limits.max_sessions as usize,
-        };
+        let settings = SessionSettings::new(
+            &self.config.output.grid,
+            Duration::from_secs(limits.idle_s.into()),
+            Duration::from_secs(self.config.output.window_s.into()),
+            limits.max_sessions as usize,
+        );
         Sessions::open(
             self.store.clone(),
             registry.clone(),

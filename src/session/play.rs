@@ -41,17 +41,16 @@ impl Sessions {
             language: None,
         });
         let audio = audio.collect();
-        Ok(Multivariant { renditions: self.variants().await?, audio }.render())
+        Ok(Multivariant { renditions: self.variants(), audio }.render())
     }
 
-    async fn variants(&self) -> Result<Vec<VideoVariant>, SessionError> {
-        let variants = || self.mosaics.renditions().iter().map(|rendition| self.variant(rendition)).collect();
-        self.until_ready(variants).await
+    fn variants(&self) -> Vec<VideoVariant> {
+        self.mosaics.renditions().iter().filter_map(|rendition| self.variant(rendition)).collect()
     }
 
-    /// `None` while no encoder has told what its streams are.
+    /// `None` for a rendition that is none of this machine's.
     fn variant(&self, rendition: &RenditionSpec) -> Option<VideoVariant> {
-        let video_codec = codec_in(&self.mosaics.init_segment(&rendition.name)?)?;
+        let video_codec = self.mosaics.codec(&rendition.name)?.to_owned();
         let bitrate_bps = rendition.bitrate_bps;
         Some(VideoVariant {
             uri: format!("video/{}.m3u8", rendition.name),
@@ -148,13 +147,4 @@ impl Sessions {
             }
         }
     }
-}
-
-/// RFC 6381 string of the H.264 stream that an init segment describes: profile, compatibility and level stand in its
-/// `avcC` box (ISO/IEC 14496-15, 5.3.3.1.2).
-fn codec_in(init: &[u8]) -> Option<String> {
-    let at = init.windows(4).position(|name| name == b"avcC")?;
-    let [_version, profile, compatibility, level] = init.get(at + 4..at + 8)?.try_into().ok()?;
-    let octets: [u8; 3] = [profile, compatibility, level];
-    Some(format!("avc1.{}", hex::encode(octets)))
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
-use crate::layout::Layouts;
+use crate::layout::{Layout, Layouts};
 use crate::metrics::Metrics;
 use crate::mosaic::{
     AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
@@ -93,7 +93,23 @@ impl Mosaics for CrankedMosaics {
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
-        self.ladder.iter().any(|r| r.name == rendition).then(|| Bytes::from_static(b"....avcC\x01\x64\x00\x28...."))
+        self.ladder.iter().any(|r| r.name == rendition).then(|| Bytes::from_static(b"init"))
+    }
+
+    fn codec(&self, rendition: &str) -> Option<&str> {
+        self.ladder.iter().any(|r| r.name == rendition).then_some("avc1.640028")
+    }
+
+    fn engines_for(&self, _: &Layout) -> Vec<EngineKind> {
+        vec![EngineKind::Render]
+    }
+
+    fn signed(&self, _: &str) -> bool {
+        true
+    }
+
+    fn is_hot(&self, _: &MosaicId, _: &str, _: SegmentNumber) -> bool {
+        false
     }
 
     fn segment(&self, _: &MosaicId, _: &str, _: SegmentNumber) -> Option<Bytes> {
