@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn refusal(body: &str) -> Problem {
-        parse::<Wish>(body.as_bytes()).err().expect(body)
+        parse::<Wish>(body.as_bytes()).expect_err(body)
     }
 
     #[test]

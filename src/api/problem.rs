@@ -77,7 +77,11 @@ codes! {
 
 /// One refusal on its way out: a code, what happened in a sentence, and members that programs can use.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Inner>);
+
+/// Boxed, so that a `Result` is no larger for the rare refusal in it.
+#[derive(Clone, Debug)]
+struct Inner {
     code: Code,
     detail: String,
     members: Map<String, Value>,
@@ -102,17 +106,17 @@ pub struct ProblemBody {
 
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }
+        Self(Box::new(Inner { code, detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }))
     }
 
     /// Adds an extension member (RFC 9457, 3.2).
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        self.0.members.insert(name.to_owned(), value.into());
         self
     }
 
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
@@ -138,27 +142,28 @@ impl Problem {
     }
 
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.code.status();
+        let Inner { code, detail, members, headers } = *self.0;
+        let status = code.status();
         let body = ProblemBody {
             type_uri: "about:blank".to_owned(),
-            title: self.code.title().to_owned(),
+            title: code.title().to_owned(),
             status: status.as_u16(),
-            code: self.code,
-            detail: self.detail,
-            members: self.members,
+            code,
+            detail,
+            members,
         };
         let mut response = (status, Json(body)).into_response();
-        let headers = response.headers_mut();
-        headers.extend(self.headers);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let answered = response.headers_mut();
+        answered.extend(headers);
+        answered.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         // A refusal depends on the moment: a shared cache must not keep one for everybody (RFC 9111 makes 404 cacheable).
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answered.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 }

@@ -39,7 +39,9 @@ async fn games_are_registered_changed_and_forgotten() {
     service.ask("DELETE", "/v1/operator/games/nyk-bos", "op-acme").await.ok(204);
     service.ask("DELETE", "/v1/operator/games/nyk-bos", "op-acme").await.refused(404, "game_unknown");
     // The configuration's games are not to be changed here.
-    service.post("/v1/operator/games", "op-acme", json!({ "id": "a", "title": "A", "sources": ["test://ball"] })).await
+    service
+        .post("/v1/operator/games", "op-acme", json!({ "id": "a", "title": "A", "sources": ["test://ball"] }))
+        .await
         .refused(409, "game_exists");
     service.tell("PUT", "/v1/operator/games/a", "op-acme", &[], put).await.refused(409, "game_read_only");
     service.ask("DELETE", "/v1/operator/games/a", "op-acme").await.refused(409, "game_read_only");
@@ -73,7 +75,10 @@ async fn a_game_that_cannot_be_is_refused_with_what_is_allowed() {
     let allowed = schemes.refused(422, "source_invalid")["allowed"].clone();
     assert_eq!(allowed, json!(["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"]));
     let missing = json!({ "title": "G", "sources": ["test://ball"] });
-    assert_eq!(service.post("/v1/operator/games", "op-acme", missing).await.refused(422, "field_invalid")["field"], "id");
+    assert_eq!(
+        service.post("/v1/operator/games", "op-acme", missing).await.refused(422, "field_invalid")["field"],
+        "id"
+    );
     let other = of(json!({}));
     service.tell("PUT", "/v1/operator/games/h", "op-acme", &[], other).await.refused(422, "field_invalid");
 }
@@ -210,7 +215,9 @@ async fn what_no_route_answers_is_a_problem_too() {
     let service = Service::start().await;
     service.get("/nothing", "").await.refused(404, "not_found");
     service.ask("POST", "/v2/sessions", "").await.refused(404, "not_found");
-    for (method, path, allowed) in [("POST", "/v1/games", "GET"), ("PUT", "/v1/sessions", "POST"), ("POST", "/metrics", "GET")] {
+    for (method, path, allowed) in
+        [("POST", "/v1/games", "GET"), ("PUT", "/v1/sessions", "POST"), ("POST", "/metrics", "GET")]
+    {
         let answer = service.ask(method, path, "op-acme").await;
         assert!(answer.header("allow").contains(allowed), "{answer:?}");
         answer.refused(405, "method_not_allowed");

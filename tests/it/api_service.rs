@@ -128,7 +128,9 @@ impl MemoryCatalogue {
 
     fn change(&self, tenant: &str, spec: GameSpec, replace: bool) -> Result<(RegisteredGame, bool), CatalogueError> {
         match self.registered_game(tenant, &spec.id) {
-            Some(game) if game.origin == GameOrigin::Config && replace => return Err(CatalogueError::ReadOnly(spec.id)),
+            Some(game) if game.origin == GameOrigin::Config && replace => {
+                return Err(CatalogueError::ReadOnly(spec.id));
+            }
             Some(_) if !replace => return Err(CatalogueError::Exists(spec.id)),
             _ => {}
         }
@@ -273,7 +275,8 @@ impl Service {
         let grid = Grid::new("30".parse().unwrap(), 60);
         let clock = Arc::new(SimulatedClock::new(NOW));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let rung = |name: &str, width, height| RenditionSpec { name: name.into(), width, height, bitrate_bps: 1_000_000 };
+        let rung =
+            |name: &str, width, height| RenditionSpec { name: name.into(), width, height, bitrate_bps: 1_000_000 };
         let mosaics = Arc::new(InstantMosaics {
             renditions: vec![rung("1080p", 1920, 1080), rung("540p", 960, 540)],
             grid,

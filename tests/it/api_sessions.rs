@@ -26,8 +26,18 @@ async fn a_session_is_made_shown_changed_and_ended() {
     let mut members: Vec<_> = session.as_object().unwrap().keys().map(String::as_str).collect();
     members.sort_unstable();
     let expected = [
-        "audio", "billable_seconds", "created_at", "effective_segment", "engine", "games", "id", "layout",
-        "playback_url", "revision", "slots", "state",
+        "audio",
+        "billable_seconds",
+        "created_at",
+        "effective_segment",
+        "engine",
+        "games",
+        "id",
+        "layout",
+        "playback_url",
+        "revision",
+        "slots",
+        "state",
     ];
     assert_eq!(members, expected);
 
@@ -44,8 +54,14 @@ async fn a_session_is_made_shown_changed_and_ended() {
     let stale = service.tell("PATCH", &path, "dev-acme", &[("if-match", &tag)], swap.clone()).await;
     assert_eq!(stale.header("etag"), changed.header("etag"));
     assert_eq!(stale.refused(412, "revision_stale")["revision"], now["revision"]);
-    service.tell("PATCH", &path, "dev-acme", &[("if-match", "\"no such\"")], swap.clone()).await.refused(412, "revision_stale");
-    service.tell("PATCH", &path, "dev-acme", &[("if-match", "7")], swap.clone()).await.refused(422, "parameter_invalid");
+    service
+        .tell("PATCH", &path, "dev-acme", &[("if-match", "\"no such\"")], swap.clone())
+        .await
+        .refused(412, "revision_stale");
+    service
+        .tell("PATCH", &path, "dev-acme", &[("if-match", "7")], swap.clone())
+        .await
+        .refused(422, "parameter_invalid");
     service.tell("PATCH", &path, "dev-acme", &[("if-match", "*")], swap.clone()).await.ok(200);
     service.tell("PATCH", &path, "dev-acme", &[], json!({ "audio": "d" })).await.ok(200);
 
