@@ -240,7 +240,9 @@ fn connect_pads(decoder: &gst::Element, pipeline: &gst::Pipeline, grid: &Grid, d
         };
         match made {
             Ok(target) => {
-                if !target.is_linked() && let Err(error) = pad.link(&target) {
+                if !target.is_linked()
+                    && let Err(error) = pad.link(&target)
+                {
                     tracing::debug!(%error, "a decoded stream could not be linked");
                 }
                 *sink = Some(target);
