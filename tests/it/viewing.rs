@@ -40,13 +40,16 @@ fn playback_path(session: &Value) -> String {
     url[url.find("/v1/play").unwrap()..].to_owned()
 }
 
-/// Ends the session, so that its playlists say where they end, and has FFmpeg decode all they list.
+/// Lists what is finished, ends the session, so that its playlists say where they end, and has FFmpeg decode all they list.
 async fn end_and_decode(
     service: &TestService,
     session: &Value,
     mut each: impl FnMut(usize, crate::support::decode::Frame) + Send + 'static,
 ) -> Decoded {
     let id = session["id"].as_str().unwrap();
+    for playlist in ["video/big.m3u8".to_owned(), format!("audio/{}.m3u8", session["audio"].as_str().unwrap())] {
+        service.text(&playback_path(session).replace("index.m3u8", &playlist)).await;
+    }
     service.device(Method::DELETE, &format!("/v1/sessions/{id}"), None, StatusCode::NO_CONTENT).await;
     let url = format!("{}{}", service.base, playback_path(session));
     tokio::task::spawn_blocking(move || decode(&Decode::new(&url, 60.0), &mut each)).await.unwrap()
@@ -173,7 +176,6 @@ async fn picture_and_sound_stay_together() {
     let service = TestService::start(&config(&dir.path().join("data"), &[("g0", source)], "")).await;
     let session = create(&service, json!({"games": ["g0"]})).await;
     service.crank_segments(8).await;
-    service.text(&playback_path(&session)).await;
     let slot = slots("1", 960, 540)[0];
     let (tell, told) = std::sync::mpsc::channel();
     let decoded = end_and_decode(&service, &session, move |_, frame| {

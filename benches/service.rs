@@ -1,0 +1,151 @@
+//! What the whole service costs, against FFmpeg doing the same job, in one run: `name value unit` a line.
+//!
+//! Clips are made by FFmpeg; the service is the released program, a child process whose processor time and memory are read
+//! from `/proc`.
+
+#[path = "service/child.rs"]
+mod child;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use child::Child;
+use serde_json::{Value, json};
+
+/// Seconds of output that are measured for the processor time.
+const MEASURED_S: u64 = 24;
+
+/// Moving, detailed pictures, two of them hard for an encoder.
+const SOURCES: [&str; 4] = [
+    "testsrc2=size=1280x720:rate=30",
+    "mandelbrot=size=1280x720:rate=30:end_scale=0.01",
+    "life=s=640x360:mold=10:r=30:ratio=0.1:death_color=#C83232:life_color=#00ff00,scale=1280:720:flags=neighbor,scroll=h=0.02:v=0.013",
+    "cellauto=s=1280x720:rate=30:rule=110,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
+];
+
+const HD: &str = "[[output.renditions]]\nname = \"1080p\"\nwidth = 1920\nheight = 1080\nbitrate = 6_000_000\n";
+const SMALL: &str = "[[output.renditions]]\nname = \"540p\"\nwidth = 960\nheight = 540\nbitrate = 1_600_000\n";
+
+#[tokio::main]
+async fn main() {
+    let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench"));
+    let clips = make_clips(&dir);
+    let ffmpeg = ffmpeg_cpu_per_second(&clips);
+    println!("ffmpeg_cpu_s_per_s {ffmpeg:.3} s/s");
+    let ours = render_cpu_per_second(&dir, &clips).await;
+    println!("render_cpu_s_per_s {ours:.3} s/s");
+    println!("render_vs_ffmpeg_cpu_ratio {:.3} ratio", ours / ffmpeg);
+    default_ladder_rss(&dir, &clips).await;
+    creates_and_first_segments(&dir, &clips).await;
+}
+
+fn make_clips(dir: &Path) -> Vec<PathBuf> {
+    std::fs::create_dir_all(dir).expect("target/bench can be made");
+    let make = |(n, source): (usize, &&str)| {
+        let path = dir.join(format!("{n}.mp4"));
+        if !path.exists() {
+            let part = dir.join(format!("{n}.part.mp4"));
+            let status = Command::new("ffmpeg")
+                .args(["-v", "error", "-y", "-f", "lavfi", "-i", source, "-t", "12", "-pix_fmt", "yuv420p"])
+                .args(["-c:v", "libx264", "-preset", "fast", "-b:v", "4M"])
+                .arg(&part)
+                .status();
+            assert!(status.expect("ffmpeg runs").success(), "ffmpeg made no clip");
+            std::fs::rename(&part, &path).expect("a clip can be renamed");
+        }
+        path
+    };
+    SOURCES.iter().enumerate().map(make).collect()
+}
+
+/// Processor seconds that FFmpeg takes per second of output for decoding, scaling, stacking and encoding.
+fn ffmpeg_cpu_per_second(clips: &[PathBuf]) -> f64 {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-y", "-nostdin"]);
+    for clip in clips {
+        command.args(["-stream_loop", "-1", "-i"]).arg(clip);
+    }
+    let scaled: String = (0..4).map(|n| format!("[{n}:v]scale=960:540:flags=lanczos[s{n}];")).collect();
+    let graph = format!("{scaled}[s0][s1][s2][s3]xstack=inputs=4:layout=0_0|w0_0|0_h0|w0_h0[out]");
+    // As the service's encoder is set: one thread, no lookahead, no B-frames, IDR every 60 frames, one second of VBV.
+    let x264 = "bframes=0:scenecut=0:keyint=60:min-keyint=60:rc-lookahead=0:sync-lookahead=0:mbtree=0:weightp=0:threads=1";
+    command.args(["-filter_complex", &graph, "-map", "[out]", "-an", "-r", "30"]);
+    command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-b:v", "6M", "-maxrate", "6M"]);
+    command.args(["-bufsize", "6M", "-x264-params", x264, "-t", &MEASURED_S.to_string(), "-f", "mp4", "/dev/null"]);
+    let before = child::children_cpu();
+    assert!(command.status().expect("ffmpeg runs").success(), "ffmpeg failed");
+    (child::children_cpu() - before).as_secs_f64() / MEASURED_S as f64
+}
+
+fn games(clips: &[PathBuf]) -> Vec<(String, String)> {
+    clips.iter().enumerate().map(|(n, clip)| (format!("g{n}"), format!("file://{}", clip.display()))).collect()
+}
+
+async fn render_cpu_per_second(dir: &Path, clips: &[PathBuf]) -> f64 {
+    let service = Child::start(dir, &games(clips), HD).await;
+    let session = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
+    service.until_listed(&session, "1080p").await;
+    let before = service.cpu();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(MEASURED_S) {
+        service.watch_once(&session, "1080p").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    let used = service.cpu() - before;
+    let ours = used.as_secs_f64() / began.elapsed().as_secs_f64();
+    assert_eq!(service.metric("quadrille_late_segments_total").await, 0.0, "the service was late");
+    println!("render_frames_dropped {} frames", service.metric("quadrille_frames_total{outcome=\"dropped\"}").await);
+    ours
+}
+
+async fn default_ladder_rss(dir: &Path, clips: &[PathBuf]) {
+    let service = Child::start(dir, &games(clips), &format!("{HD}{SMALL}")).await;
+    let session = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
+    service.until_listed(&session, "1080p").await;
+    // A whole window and more, so that nothing grows any further.
+    for _ in 0..20 {
+        service.watch_once(&session, "1080p").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    println!("render_peak_rss_mib {:.0} MiB", service.peak_rss_mib());
+}
+
+async fn creates_and_first_segments(dir: &Path, clips: &[PathBuf]) {
+    const ROUNDS: usize = 20;
+    const CONCURRENT: usize = 50;
+    let service = Child::start(dir, &games(clips), SMALL).await;
+    let body = json!({"games": ["g0", "g1", "g2", "g3"]});
+    let first = service.create(body.clone()).await;
+    service.until_listed(&first, "540p").await;
+    let mut times_ms = Vec::new();
+    for _ in 0..ROUNDS {
+        let creates = (0..CONCURRENT).map(|_| {
+            let (service, body) = (service.handle(), body.clone());
+            tokio::spawn(async move {
+                let began = Instant::now();
+                let session: Value = service.create(body).await;
+                (began.elapsed().as_secs_f64() * 1000.0, session)
+            })
+        });
+        for create in creates.collect::<Vec<_>>() {
+            times_ms.push(create.await.expect("a create finishes").0);
+        }
+    }
+    times_ms.sort_by(f64::total_cmp);
+    println!("session_create_p50_ms {:.2} ms", times_ms[times_ms.len() / 2]);
+    println!("session_create_p99_ms {:.2} ms", times_ms[times_ms.len() * 99 / 100]);
+    let mut worst = 0.0f64;
+    for (n, games) in [["g1", "g0", "g2", "g3"], ["g2", "g1", "g0", "g3"], ["g3", "g1", "g2", "g0"]].iter().enumerate() {
+        // Each at another place in the segment.
+        tokio::time::sleep(Duration::from_millis(300 + 650 * n as u64)).await;
+        let began = Instant::now();
+        let session = service.create(json!({"games": games})).await;
+        service.until_listed(&session, "540p").await;
+        worst = worst.max(began.elapsed().as_secs_f64());
+        service.end(&session).await;
+        tokio::time::sleep(Duration::from_secs(22)).await;
+        service.watch_once(&first, "540p").await;
+    }
+    println!("first_segment_s {worst:.2} s");
+}

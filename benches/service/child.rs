@@ -1,0 +1,160 @@
+//! The released program as a child process: started, asked, measured, ended.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Clock ticks a second in `/proc/PID/stat` (Linux has had no other value on x86-64 and arm64).
+const TICKS_PER_S: u64 = 100;
+
+/// How to reach the service.
+#[derive(Clone)]
+pub struct Handle {
+    base: String,
+    http: reqwest::Client,
+}
+
+pub struct Child {
+    process: std::process::Child,
+    handle: Handle,
+}
+
+impl std::ops::Deref for Child {
+    type Target = Handle;
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Child {
+    /// Starts the service with an empty database and waits until it is ready and its games are live.
+    pub async fn start(dir: &Path, games: &[(String, String)], renditions: &str) -> Self {
+        let data: PathBuf = dir.join("data");
+        // There may be none from before.
+        let _ = std::fs::remove_dir_all(&data);
+        let config = dir.join("quadrille.toml");
+        let mut text = format!(
+            "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n[[tenants]]\nid = \"bench\"\ndevice_keys = [\"dev\"]\n\
+             operator_keys = [\"op\"]\n",
+            data.display().to_string()
+        );
+        for (id, source) in games {
+            text += &format!("[[games]]\nid = {id:?}\ntitle = {id:?}\nsources = [{source:?}]\n");
+        }
+        std::fs::write(&config, text + "[output]\nfps = \"30\"\nsegment_frames = 60\n" + renditions)
+            .expect("the configuration can be written");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_quadrille"))
+            .args(["serve", "--config"])
+            .arg(&config)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the service starts");
+        let log = BufReader::new(process.stderr.take().expect("it has a log"));
+        let (tell, told) = std::sync::mpsc::channel();
+        // The log is read to its end, so that the service never waits for a full pipe.
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                let event: Value = serde_json::from_str(&line).unwrap_or_default();
+                if let (Some("serving"), Some(address)) = (event["message"].as_str(), event["address"].as_str()) {
+                    // Nobody waits for it a second time.
+                    let _ = tell.send(address.to_owned());
+                } else if event["level"] == "ERROR" {
+                    eprintln!("{line}");
+                }
+            }
+        });
+        let address = told.recv_timeout(Duration::from_secs(60)).expect("the service says where it listens");
+        let handle = Handle { base: format!("http://{address}"), http: reqwest::Client::new() };
+        let child = Self { process, handle };
+        while child.metric("quadrille_feeds{status=\"live\"}").await < games.len() as f64 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        child
+    }
+
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Processor time of the process so far.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("the process lives");
+        let after_name = stat.rsplit(')').next().expect("stat has a name");
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        // Fields 14 and 15 of proc(5): utime and stime.
+        let ticks: u64 = [11, 12].iter().map(|at| fields[*at].parse::<u64>().expect("a number")).sum();
+        Duration::from_millis(ticks * 1000 / TICKS_PER_S)
+    }
+
+    pub fn peak_rss_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("the process lives");
+        let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM is there");
+        line.split_whitespace().nth(1).expect("a number").parse::<f64>().expect("a number") / 1024.0
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Handle {
+    pub async fn create(&self, body: Value) -> Value {
+        let url = format!("{}/v1/sessions", self.base);
+        let answer = self.http.post(url).bearer_auth("dev").json(&body).send().await.expect("the service answers");
+        let status = answer.status();
+        let session: Value = answer.json().await.expect("JSON");
+        assert_eq!(status, 201, "{session}");
+        session
+    }
+
+    pub async fn end(&self, session: &Value) {
+        let url = format!("{}/v1/sessions/{}", self.base, session["id"].as_str().expect("an id"));
+        let answer = self.http.delete(url).bearer_auth("dev").send().await.expect("the service answers");
+        assert_eq!(answer.status(), 204);
+    }
+
+    /// Waits until the session's playlist lists a segment.
+    pub async fn until_listed(&self, session: &Value, rendition: &str) {
+        while self.playlist(session, rendition).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn playlist(&self, session: &Value, rendition: &str) -> Option<String> {
+        let url = session["playback_url"].as_str().expect("a URL").replace("index", &format!("video/{rendition}"));
+        let text = self.http.get(url).send().await.expect("the service answers").text().await.expect("text");
+        text.contains(".m4s").then_some(text)
+    }
+
+    /// Reads the playlist and fetches its newest segment, as a player does.
+    pub async fn watch_once(&self, session: &Value, rendition: &str) {
+        let playlist = self.playlist(session, rendition).await.expect("the playlist lists segments");
+        let newest = playlist.lines().rfind(|l| l.ends_with(".m4s")).expect("a segment");
+        let answer = self.http.get(format!("{}{newest}", self.base)).send().await.expect("the service answers");
+        assert_eq!(answer.status(), 200);
+        assert!(answer.bytes().await.expect("a body").len() > 1000);
+    }
+
+    pub async fn metric(&self, name: &str) -> f64 {
+        let answer = self.http.get(format!("{}/metrics", self.base)).send().await.expect("the service answers");
+        let text = answer.text().await.expect("text");
+        let line = text.lines().find(|l| l.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+        line.and_then(|l| l.rsplit(' ').next()?.parse().ok()).expect("the metric is there")
+    }
+}
+
+/// Processor time of all children that have ended.
+pub fn children_cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("proc is mounted");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("stat has a name").split_whitespace().collect();
+    // Fields 16 and 17 of proc(5): cutime and cstime.
+    let ticks: u64 = [13, 14].iter().map(|at| fields[*at].parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 1000 / TICKS_PER_S)
+}
