@@ -22,61 +22,71 @@ struct Group {
     kernel: u32,
 }
 
-/// Weights and byte positions of a group, tap pair by tap pair.
+/// What a group does with its samples, tap pair by tap pair.
+type Kernel = Vec<TapPair>;
+
+/// Two taps of eight outputs.
 #[derive(PartialEq, Eq, Hash, Clone)]
-struct Kernel {
-    /// For each lane, the bytes (low, zero, high, zero) of the four outputs' current two taps, from the lane's base.
+struct TapPair {
+    /// For each lane, the bytes (low, zero, high, zero) of its four outputs' two taps, from where the stretch was loaded.
     mask: [u8; 32],
-    /// For each tap pair, two weights for each of eight outputs.
-    weights: Vec<[i16; 16]>,
+    weights: [i16; 16],
 }
 
 /// A horizontal filter arranged for vectors.
 pub(super) struct Groups {
     groups: Vec<Group>,
     kernels: Vec<Kernel>,
+    /// Tap pairs that one load of sixteen bytes a lane serves.
+    stretch: usize,
     /// Byte after the last one that group `g` or an earlier one reads.
     reach: Vec<usize>,
 }
 
 impl Groups {
     /// `None` when four neighbouring outputs lie too far apart for one vector load (reductions beyond about 4.6 to one) or the
-    /// source is narrower than two taps.
+    /// source has an odd number of samples, fewer than the window wants.
     pub(super) fn new(bank: &FilterBank) -> Option<Self> {
-        if bank.taps == 1 || bank.taps % 2 == 1 {
+        if bank.taps % 2 == 1 {
             return None;
         }
         let tap_pairs = bank.taps / 2;
-        let outputs = bank.starts.len();
+        let last = bank.starts.len() - 1;
+        // Past the last output the weights stay zero; only the address must be one that may be read.
+        let start_of = |output: usize| bank.starts[output.min(last)];
+        let spread = (0..=last).step_by(4).map(|first| start_of(first + 3) - start_of(first)).max()?;
+        let stretch = 16usize.checked_sub(spread as usize)? / 2;
+        if stretch == 0 {
+            return None;
+        }
         let mut known: HashMap<Kernel, u32> = HashMap::new();
-        let mut made = Self { groups: Vec::new(), kernels: Vec::new(), reach: Vec::new() };
-        for first in (0..outputs).step_by(GROUP) {
-            let mut kernel = Kernel { mask: [0x80; 32], weights: vec![[0; 16]; tap_pairs] };
-            let mut base = [0; 2];
-            for i in 0..GROUP {
-                // Past the last output the weights stay zero; only the address must be one that may be read.
-                let output = (first + i).min(outputs - 1);
-                let start = bank.starts[output];
-                if i % 4 == 0 {
-                    base[i / 4] = start;
-                }
-                let distance = u8::try_from(start - base[i / 4]).ok().filter(|d| *d <= 14)?;
-                (kernel.mask[4 * i], kernel.mask[4 * i + 2]) = (distance, distance + 1);
-                if first + i < outputs {
-                    for (k, weights) in kernel.weights.iter_mut().enumerate() {
-                        weights[2 * i..2 * i + 2].copy_from_slice(&bank.window(output)[2 * k..2 * k + 2]);
-                    }
-                }
-            }
+        let mut made = Self { groups: Vec::new(), kernels: Vec::new(), stretch, reach: Vec::new() };
+        for first in (0..=last).step_by(GROUP) {
+            let base = [start_of(first), start_of(first + 4)];
+            let kernel: Kernel =
+                (0..tap_pairs).map(|k| tap_pair(bank, first, base, k, 2 * (k % stretch) as u32)).collect();
             let index = *known.entry(kernel).or_insert_with_key(|kernel| {
                 made.kernels.push(kernel.clone());
                 made.kernels.len() as u32 - 1
             });
-            made.reach.push(base[0].max(base[1]) as usize + 2 * (tap_pairs - 1) + 16);
+            let last_load = (tap_pairs - 1) / stretch * stretch * 2;
+            made.reach.push(base[1] as usize + last_load + 16);
             made.groups.push(Group { base, kernel: index });
         }
         Some(made)
     }
+}
+
+/// Tap pair `k` of outputs `first..first + 8`, read `skip` bytes after a stretch's start in each lane.
+fn tap_pair(bank: &FilterBank, first: usize, base: [u32; 2], k: usize, skip: u32) -> TapPair {
+    let mut made = TapPair { mask: [0x80; 32], weights: [0; 16] };
+    for i in 0..GROUP.min(bank.starts.len() - first) {
+        // Below sixteen, by the choice of the stretch.
+        let byte = (bank.starts[first + i] - base[i / 4] + skip) as u8;
+        (made.mask[4 * i], made.mask[4 * i + 2]) = (byte, byte + 1);
+        made.weights[2 * i..2 * i + 2].copy_from_slice(&bank.window(first + i)[2 * k..2 * k + 2]);
+    }
+    made
 }
 
 /// Filters two rows into (even, odd) pairs; returns the number of outputs done. Those near the end of the plane's memory,
@@ -97,16 +107,21 @@ unsafe fn horizontal_avx2(groups: &Groups, count: usize, even: *const u8, odd: *
         let kernel = &groups.kernels[group.kernel as usize];
         let (low, high) = (group.base[0] as usize, group.base[1] as usize);
         let (mut sum_even, mut sum_odd) = (half, half);
-        // SAFETY: the caller checked that `base + 2 * (tap_pairs - 1) + 16` lies inside both rows and that group `g` lies
-        // inside `out`; masks and weights are arrays of 32 bytes.
+        // SAFETY: the caller checked that the group's reach lies inside both rows and that group `g` lies inside `out`; masks
+        // and weights are arrays of 32 bytes.
         unsafe {
-            let mask = _mm256_loadu_si256(kernel.mask.as_ptr().cast());
-            for (k, weights) in kernel.weights.iter().enumerate() {
-                let weights = _mm256_loadu_si256(weights.as_ptr().cast());
-                let samples = _mm256_shuffle_epi8(load_lanes(even.add(low + 2 * k), even.add(high + 2 * k)), mask);
-                sum_even = _mm256_add_epi32(sum_even, _mm256_madd_epi16(samples, weights));
-                let samples = _mm256_shuffle_epi8(load_lanes(odd.add(low + 2 * k), odd.add(high + 2 * k)), mask);
-                sum_odd = _mm256_add_epi32(sum_odd, _mm256_madd_epi16(samples, weights));
+            for (c, taps) in kernel.chunks(groups.stretch).enumerate() {
+                let at = 2 * c * groups.stretch;
+                let samples_even = load_lanes(even.add(low + at), even.add(high + at));
+                let samples_odd = load_lanes(odd.add(low + at), odd.add(high + at));
+                for tap in taps {
+                    let mask = _mm256_loadu_si256(tap.mask.as_ptr().cast());
+                    let weights = _mm256_loadu_si256(tap.weights.as_ptr().cast());
+                    let two = _mm256_shuffle_epi8(samples_even, mask);
+                    sum_even = _mm256_add_epi32(sum_even, _mm256_madd_epi16(two, weights));
+                    let two = _mm256_shuffle_epi8(samples_odd, mask);
+                    sum_odd = _mm256_add_epi32(sum_odd, _mm256_madd_epi16(two, weights));
+                }
             }
             let sum_even = _mm256_srai_epi32::<MIDDLE_SHIFT>(sum_even);
             let sum_odd = _mm256_slli_epi32::<16>(_mm256_srai_epi32::<MIDDLE_SHIFT>(sum_odd));
