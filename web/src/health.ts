@@ -34,7 +34,8 @@ export class Stalls {
   count = 0;
   totalMs = 0;
   private sinceMs: number | null = null;
-  private started = false;
+  /** Whether there was a first picture. */
+  started = false;
 
   waiting(nowMs: number): void {
     if (!this.started || this.sinceMs !== null) return;

@@ -56,7 +56,16 @@ const CONFIG: Partial<HlsConfig> = {
   backBufferLength: 30,
   maxBufferLength: 30,
   capLevelToPlayerSize: true,
+  // Enough to start with the best rendition; measured from the first segment on.
+  abrEwmaDefaultEstimate: 10_000_000,
 };
+
+// RFC 8216, 6.3.3: not to start within three target durations of the end. A mosaic that nobody watched before has fewer
+// segments at first; playing them at once would leave nothing to ride out a late one.
+const START_TARGET_DURATIONS = 3;
+// Segments may be a frame or so shorter than the target duration.
+const START_SLACK_S = 0.25;
+const START_WAIT_MS = 10_000;
 
 const NETWORK_RETRIES_MAX = 8;
 const MEDIA_RECOVERIES_MAX = 3;
@@ -74,6 +83,7 @@ export class Player {
   private mediaRecoveries = 0;
   private lastFatalMs = 0;
   private retryTimer: number | undefined;
+  private startTimer: number | undefined;
 
   constructor(
     readonly video: HTMLVideoElement,
@@ -100,7 +110,7 @@ export class Player {
     this.wantedSound = sound;
     const hls = new Hls(CONFIG);
     this.hls = hls;
-    hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
+    hls.on(Hls.Events.FRAG_BUFFERED, () => this.startWhenReady());
     hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => this.applySound());
     hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, () => this.report({ kind: "sound", name: this.soundName() ?? "" }));
     hls.on(Hls.Events.FRAG_CHANGED, (_, data) => this.shows(data));
@@ -111,6 +121,8 @@ export class Player {
 
   stop(): void {
     window.clearTimeout(this.retryTimer);
+    window.clearTimeout(this.startTimer);
+    this.startTimer = undefined;
     this.hls?.destroy();
     this.hls = null;
     this.segment = null;
@@ -150,12 +162,10 @@ export class Player {
     const quality = video.getVideoPlaybackQuality();
     const level = hls && hls.currentLevel >= 0 ? hls.levels[hls.currentLevel] : undefined;
     const date = hls?.playingDate?.getTime();
-    const ranges = video.buffered;
-    const end = ranges.length > 0 ? ranges.end(ranges.length - 1) : video.currentTime;
     return {
       latency_to_edge_s: hls && hls.latency > 0 ? hls.latency : null,
       glass_to_glass_s: date === undefined ? null : (wallMs - date) / 1000,
-      buffer_s: Math.max(0, end - video.currentTime),
+      buffer_s: this.bufferedAheadS(),
       paused: video.paused,
       rendition: level ? `${level.width}×${level.height}` : null,
       rendition_bitrate_bps: level?.bitrate ?? null,
@@ -170,6 +180,20 @@ export class Player {
       fatal_errors: this.fatalErrors,
       errors: this.errors,
     };
+  }
+
+  /** Starts once enough is buffered, or when enough does not come. */
+  private startWhenReady(): void {
+    const { hls, video } = this;
+    if (hls === null || this.stalls.started || !video.paused) return;
+    const targetS = hls.levels[hls.loadLevel]?.details?.targetduration ?? 2;
+    if (this.bufferedAheadS() >= START_TARGET_DURATIONS * targetS - START_SLACK_S) void this.play();
+    else this.startTimer ??= window.setTimeout(() => void this.play(), START_WAIT_MS);
+  }
+
+  private bufferedAheadS(): number {
+    const { buffered, currentTime } = this.video;
+    return buffered.length > 0 ? Math.max(0, buffered.end(buffered.length - 1) - currentTime) : 0;
   }
 
   private async play(): Promise<void> {

@@ -8,6 +8,7 @@ import { changedSamples, distance, loudestFrequency, mean, openBrowser, QUADRANT
 import { startDemo, type Service } from "./support/service";
 
 const SAMPLES_AFTER_MS = 250;
+const ROOM_WITHIN_MS = 120_000;
 
 let service: Service;
 let browser: Browser;
@@ -56,6 +57,24 @@ async function until(what: string, ready: string, timeoutMs = 40_000): Promise<v
   }
 }
 
+/** How often the service had no room; the browser writes each such answer into its console. */
+let refusals = 0;
+
+/** Waits as `until`, pressing "Try again" as a viewer would when a busy machine has no room for a new mosaic yet. */
+async function admitted(what: string, ready: string): Promise<void> {
+  const deadlineMs = Date.now() + ROOM_WITHIN_MS;
+  for (;;) {
+    await until(what, `(${ready}) || state.problem !== null`);
+    const { problem } = await state();
+    if (problem === null) return;
+    assert.equal(problem.code, "capacity", `${what}: ${problem.title} ${problem.detail}`);
+    assert.ok(Date.now() < deadlineMs, `${what}: no room for ${ROOM_WITHIN_MS} ms. ${problem.detail}`);
+    refusals += 1;
+    await pause(3_000);
+    await page.getByRole("button", { name: "Try again" }).click();
+  }
+}
+
 /** Means of the four quadrants over about two seconds, so that what moves does not count. */
 async function quadrantMeans(): Promise<number[][]> {
   const rounds: number[][][] = [];
@@ -82,7 +101,7 @@ test("four games come back as one moving picture", async () => {
   for (const at of [0, 1, 2, 3]) await card(at).click();
   assert.equal((await state()).picks.layout, "4E");
   await page.getByRole("button", { name: "Watch" }).click();
-  await until("the first picture", "state.phase === 'watching' && state.sample?.segment != null");
+  await admitted("the first picture", "state.phase === 'watching' && state.sample?.segment != null");
   const started = await page.evaluate(() => document.querySelector("video")!.currentTime);
   await pause(3_000);
   const video = await page.evaluate(() => {
@@ -130,7 +149,7 @@ async function swapped(quadrant: number, swap: () => Promise<void>): Promise<voi
   await page.evaluate(() => window.quadrille.player.resetGaps());
   const earlier = await sample();
   await swap();
-  await until("the answer to the swap", `(state.session?.revision ?? 0) > ${revision}`);
+  await admitted("the answer to the swap", `(state.session?.revision ?? 0) > ${revision}`);
   await until("the swap on the screen", "state.pending === null && state.sample?.segment >= state.lastSwapSegment");
   await pause(2_000);
   const now = await sample();
@@ -193,9 +212,7 @@ test("it looks like a product", async () => {
     (document.activeElement as HTMLElement | null)?.blur();
     window.scrollTo(0, 0);
   });
-  // A pointer on the picture brings the labels of the slots.
-  const picture = (await page.locator(".screen").boundingBox())!;
-  await page.mouse.move(picture.x + 40, picture.y + 40);
+  await page.mouse.move(10, 10);
   await pause(600);
   if (path !== undefined) await page.screenshot({ path });
   await page.setViewportSize({ width: 390, height: 844 });
@@ -213,7 +230,9 @@ test("leaving ends the session", async () => {
   assert.equal(ended.state, "ended");
   assert.ok(ended.billable_seconds > 0);
   assert.equal((await state()).phase, "idle");
-  assert.deepEqual(complaints, [], "the console is clean");
+  const unexpected = complaints.filter((line) => !/status of 503/.test(line));
+  assert.deepEqual(unexpected, [], "the console is clean");
+  assert.ok(complaints.length - unexpected.length <= refusals, `${complaints.length} refusals in the console, ${refusals} told to the viewer`);
   assert.deepEqual(foreign, [], "nothing is fetched from elsewhere");
 });
 
@@ -221,13 +240,16 @@ test("closing the page ends the session too", async () => {
   const other = await browser.context.newPage();
   await other.goto(service.url);
   await other.locator(".games .card").first().click();
-  await other.getByRole("button", { name: "Watch" }).click();
+  const deadlineMs = Date.now() + ROOM_WITHIN_MS;
   let id: string | undefined;
-  for (let round = 0; round < 150 && id === undefined; round++) {
+  while (id === undefined) {
+    assert.ok(Date.now() < deadlineMs, `no session came\n${service.log()}`);
+    // Pressed again when there was no room; disabled or gone while the answer is on its way.
+    const watch = other.getByRole("button", { name: "Watch" });
+    if (await watch.isVisible()) await watch.click();
+    await pause(1_000);
     id = await other.evaluate(() => window.quadrille.state.session?.id);
-    await pause(100);
   }
-  assert.ok(id !== undefined, "no session came");
   // A navigation leaves the page as closing it does; the driver's own close would skip the page's farewell.
   await other.goto("about:blank");
   let last = "";

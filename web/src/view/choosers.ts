@@ -72,6 +72,8 @@ function soundNote(game: Game): string {
   const sound = game.audio[0];
   if (sound === undefined) return "no sound";
   if (sound.label !== "" && sound.label !== game.title) return sound.label;
+  // ISO 639-2: nobody said which language it is.
+  if (sound.language === "" || sound.language === "und") return "Programme sound";
   try {
     return new Intl.DisplayNames(["en"], { type: "language" }).of(sound.language) ?? sound.language;
   } catch {

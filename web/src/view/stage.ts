@@ -3,6 +3,7 @@
 
 import type { Layout, Rect } from "../api";
 import { attribute, h, icon, keyed, placeAt, text, toggle } from "../dom";
+import { seconds } from "../format";
 import type { Picks } from "../picks";
 import type { Viewer, ViewerState } from "../viewer";
 
@@ -109,7 +110,11 @@ function slotNote(viewer: Viewer, state: ViewerState, shown: string, wanted: str
 
 /** What stands over the picture as a whole; empty when the picture speaks for itself. */
 function curtain(state: ViewerState): { title: string; note: string; busy: boolean } | null {
-  if (state.phase === "starting") return { title: "Starting", note: "The first pictures come within a few seconds.", busy: true };
+  if (state.phase === "starting") {
+    const buffered = state.sample?.buffer_s ?? 0;
+    const note = buffered > 0 ? `${seconds(buffered)} gathered` : "The first pictures come within a few seconds.";
+    return { title: "Starting", note, busy: true };
+  }
   if (state.phase === "ended") return { title: "Session ended", note: "Press Watch to start again.", busy: false };
   if (state.phase === "idle" && state.picks.games.length === 0) {
     return { title: "Pick up to four games", note: "They come back as one picture, live.", busy: false };
