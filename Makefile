@@ -105,7 +105,14 @@ rust:
 
 .PHONY: nextest
 nextest: rust
-	@cargo nextest --version >/dev/null 2>&1 || { echo "Installing cargo-nextest (once, takes minutes)"; cargo install cargo-nextest --locked; }
+	@cargo nextest --version >/dev/null 2>&1 || $(MAKE) nextest-install
+
+# Without optimisation and without the part that updates itself: it only starts the tests.
+.PHONY: nextest-install
+nextest-install:
+	$(call say,Installing cargo-nextest (once; takes minutes))
+	@cargo install cargo-nextest --locked --debug --no-default-features --features default-no-update \
+		|| cargo install cargo-nextest --locked
 
 .PHONY: clip
 clip:

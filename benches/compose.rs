@@ -4,8 +4,7 @@
 //! pictures each time, on one thread. With `--gpu` the best Vulkan adapter is named and saturated, and what held it back
 //! is said. Needs nothing but the binary, so it can be carried to another machine.
 
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use quadrille::compositor::{Canvas, Compositor, CpuCompositor, Draw, GpuCompositor, Job};

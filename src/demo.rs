@@ -54,8 +54,7 @@ async fn pick_ladder(config: &Config) -> anyhow::Result<(Vec<RenditionSpec>, Tri
             .iter()
             .map(|&(name, width, height, bitrate_bps)| RenditionSpec { name: name.into(), width, height, bitrate_bps })
             .collect();
-        let trial =
-            service::measure(grid, renditions.clone(), config.output.preset.name(), compositor.clone()).await?;
+        let trial = service::measure(grid, renditions.clone(), config.output.preset.name(), compositor.clone()).await?;
         let mosaic = trial.mosaic_cores(grid, |_| true);
         let fits = games + MOSAICS_AT_ONCE * mosaic <= usable;
         println!(

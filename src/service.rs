@@ -125,8 +125,7 @@ impl Service {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let address =
-            listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
         feed::init()?;
         let layouts = Arc::new(match &config.layouts_dir {
             Some(dir) => Layouts::load(dir)?,
@@ -269,12 +268,8 @@ impl Makers<'_> {
             trial.compose,
         ));
         let next = grid.frame_at(self.options.clock.now()) + 1;
-        let settings = RenderSettings {
-            grid,
-            renditions: output.renditions.clone(),
-            preset: preset.to_owned(),
-            shared,
-        };
+        let settings =
+            RenderSettings { grid, renditions: output.renditions.clone(), preset: preset.to_owned(), shared };
         let render = RenderEngine::new(settings, next)?;
         let budget = Budget {
             // A cranked clock has no real time to keep: only the configured limit counts.

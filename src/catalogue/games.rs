@@ -262,11 +262,7 @@ impl Catalogue {
             }
             Err(e) => return Err(e),
         };
-        self.settings
-            .store
-            .replace_game(row(tenant, &spec))
-            .await
-            .map_err(|e| CatalogueError::Store(e.to_string()))?;
+        self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
             // Only labels changed: the feed goes on untouched.
             let game = Arc::new(Game {

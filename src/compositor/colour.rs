@@ -79,9 +79,9 @@ impl Affine {
         }
         // Rounded factors are made good at mid grey, so that neutral stays neutral.
         let grey = at([128.0; 3]);
-        for out in 0..3 {
-            let linear: i32 = made.factors[out].iter().map(|f| f * 128).sum();
-            made.offsets[out] = (grey[out] * one + one / 2.0).round() as i32 - linear;
+        for ((offset, factors), grey) in made.offsets.iter_mut().zip(made.factors).zip(grey) {
+            let linear: i32 = factors.iter().map(|f| f * 128).sum();
+            *offset = (grey * one + one / 2.0).round() as i32 - linear;
         }
         made
     }
@@ -183,7 +183,7 @@ pub(super) fn convert(conversion: &Conversion, source: [PlaneRef<'_>; 3], mut ta
     }
 }
 
-fn convert_with(map: impl Fn(usize, [u8; 3]) -> u8, source: [PlaneRef<'_>; 3], target: [PlaneMut<'_>; 3]) {
+fn convert_with(map: impl Fn(usize, [u8; 3]) -> u8, source: [PlaneRef<'_>; 3], mut target: [PlaneMut<'_>; 3]) {
     let [y, u, v] = source;
     let row_of = |plane: PlaneRef<'_>, row: usize| plane.data[row * plane.stride..][..plane.width].to_vec();
     let (mut wide_u, mut wide_v) = (vec![0; y.width], vec![0; y.width]);
@@ -205,8 +205,8 @@ fn convert_with(map: impl Fn(usize, [u8; 3]) -> u8, source: [PlaneRef<'_>; 3], t
             let sum = |r: &[u8]| u32::from(r[left]) + 2 * u32::from(r[2 * x]) + u32::from(r[2 * x + 1]);
             let luma = ((sum(&above) + sum(&below) + 4) >> 3) as u8;
             let yuv = [luma, u.data[row * u.stride + x], v.data[row * v.stride + x]];
-            for plane in 1..3 {
-                target[plane].data[row * target[plane].stride + x] = map(plane, yuv);
+            for (plane, out) in target.iter_mut().enumerate().skip(1) {
+                out.data[row * out.stride + x] = map(plane, yuv);
             }
         }
     }

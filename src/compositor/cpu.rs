@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -20,14 +20,21 @@ use crate::frame::{Picture, Rect};
 /// Jobs that wait for one worker; a job takes a few milliseconds, so a longer queue could only be late.
 const QUEUE_JOBS: usize = 64;
 
-/// Drawn tiles a worker remembers, to copy instead of scaling them again.
-const TILES_REMEMBERED: usize = 16;
+/// Drawn tiles a worker remembers, to copy instead of scaling them again; each from this tick or the one before.
+const TILES_REMEMBERED: usize = 64;
 
 /// Draws with the CPU. Dropping it finishes what is queued.
 pub struct CpuCompositor {
-    queues: Vec<Sender<Job>>,
+    queues: Vec<Sender<Queued>>,
+    ticks: AtomicU64,
     state: Arc<State>,
     threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+/// A job and the number of its tick.
+struct Queued {
+    tick: u64,
+    job: Job,
 }
 
 struct State {
@@ -47,7 +54,7 @@ impl CpuCompositor {
             loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             pool: Arc::default(),
         });
-        let mut made = Self { queues: Vec::new(), state, threads: Vec::new() };
+        let mut made = Self { queues: Vec::new(), ticks: AtomicU64::new(0), state, threads: Vec::new() };
         for index in 0..workers {
             let (queue, jobs) = crossbeam_channel::bounded(QUEUE_JOBS);
             let state = Arc::clone(&made.state);
@@ -65,16 +72,17 @@ impl CpuCompositor {
 impl Compositor for CpuCompositor {
     fn submit(&self, tick: Vec<Job>) -> Vec<Job> {
         let (jobs, mut refused) = refuse_undrawable(tick);
+        let tick = self.ticks.fetch_add(1, Ordering::Relaxed);
         let mut routes = self.state.routes.lock().unwrap_or_else(|e| e.into_inner());
         for job in jobs {
             let affinity = job.affinity;
             let worker = routes.get(&affinity).map_or_else(|| self.state.least_loaded(), |route| route.0);
-            match self.queues[worker].try_send(job) {
+            match self.queues[worker].try_send(Queued { tick, job }) {
                 Ok(()) => {
                     routes.entry(affinity).or_insert((worker, 0)).1 += 1;
                     self.state.loads[worker].fetch_add(1, Ordering::Relaxed);
                 }
-                Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => refused.push(job),
+                Err(TrySendError::Full(queued) | TrySendError::Disconnected(queued)) => refused.push(queued.job),
             }
         }
         refused
@@ -125,10 +133,11 @@ impl State {
     }
 }
 
-fn work(index: usize, state: &State, jobs: &Receiver<Job>) {
+fn work(index: usize, state: &State, jobs: &Receiver<Queued>) {
     let mut painter = Painter::new(Arc::clone(&state.pool));
-    for job in jobs {
+    for Queued { tick, job } in jobs {
         let Job { affinity, canvas, smaller, deliver } = job;
+        painter.begin(tick);
         // One mosaic's mishap, or its encoder's, must not end the drawing of all others.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let pictures = painter.paint(&canvas, &smaller);
@@ -149,6 +158,8 @@ struct Drawn {
     picture: Picture,
     canvas: Picture,
     rect: Rect,
+    /// When it was last shown.
+    tick: u64,
 }
 
 /// What one worker draws with.
@@ -156,13 +167,20 @@ pub(super) struct Painter {
     scaler: Scaler,
     pool: Arc<Pool>,
     drawn: VecDeque<Drawn>,
+    tick: u64,
     /// Planes of a tile on its way to other colours.
     scratch: [Vec<u8>; 3],
 }
 
 impl Painter {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
-        Self { scaler: Scaler::new(), pool, drawn: VecDeque::new(), scratch: Default::default() }
+        Self { scaler: Scaler::new(), pool, drawn: VecDeque::new(), tick: 0, scratch: Default::default() }
+    }
+
+    /// Forgets what was not shown in this tick or the one before, so that no picture or canvas is kept for nothing.
+    fn begin(&mut self, tick: u64) {
+        self.tick = tick;
+        self.drawn.retain(|drawn| drawn.tick + 1 >= tick);
     }
 
     /// Draws a canvas and its smaller renditions.
@@ -198,8 +216,7 @@ impl Painter {
             return;
         }
         let sizes = [0, 1, 2].map(|p| half_size(draw.rect, p));
-        for plane in 0..3 {
-            let (width, height) = sizes[plane];
+        for (plane, (width, height)) in sizes.into_iter().enumerate() {
             self.scratch[plane].resize(width * height, 0);
             let mut target = PlaneMut { data: &mut self.scratch[plane], stride: width, width, height };
             self.scaler.scale(plane_of(&draw.picture, plane), &mut target, siting_of(plane));
@@ -245,7 +262,12 @@ impl Painter {
             if self.drawn.len() == TILES_REMEMBERED {
                 self.drawn.pop_front();
             }
-            self.drawn.push_back(Drawn { picture: draw.picture.clone(), canvas: finished.clone(), rect: draw.rect });
+            self.drawn.push_back(Drawn {
+                picture: draw.picture.clone(),
+                canvas: finished.clone(),
+                rect: draw.rect,
+                tick: self.tick,
+            });
         }
     }
 }

@@ -76,6 +76,33 @@ impl FilterBank {
     }
 }
 
+/// A vertical filter whose windows are laid on pairs of rows (0, 1), (2, 3), …
+#[derive(Debug)]
+pub(super) struct PairBank {
+    /// Pairs the widest window spans.
+    pub pairs: usize,
+    /// First pair and number of pairs of each output row.
+    pub spans: Vec<(u32, u32)>,
+    /// `pairs` weights (even row, odd row) for each output row; those past its span are zero.
+    pub weights: Vec<[i16; 2]>,
+}
+
+impl PairBank {
+    pub(super) fn new(bank: &FilterBank) -> Self {
+        let pairs = bank.taps / 2 + 1;
+        let mut weights = vec![[0; 2]; pairs * bank.starts.len()];
+        let mut spans = Vec::with_capacity(bank.starts.len());
+        for (output, &start) in bank.starts.iter().enumerate() {
+            let odd = start as usize % 2;
+            for (tap, &weight) in bank.window(output).iter().enumerate() {
+                weights[output * pairs + (odd + tap) / 2][(odd + tap) % 2] = weight;
+            }
+            spans.push((start / 2, (odd + bank.taps).div_ceil(2) as u32));
+        }
+        Self { pairs, spans, weights }
+    }
+}
+
 fn kernel(x: f64) -> f64 {
     if x.abs() < 1e-9 {
         1.0

@@ -10,10 +10,13 @@ use crate::frame::{Colour, Picture, PlaneMemory, Rect};
 const IDLE_KEPT: usize = 16;
 const SIZES_KEPT: usize = 16;
 
+/// Memory of canvases of one size.
+type Idle = Vec<Vec<u8>>;
+
 /// Where canvas memory comes from and goes back to.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: Mutex<HashMap<(u32, u32), Vec<Vec<u8>>>>,
+    idle: Mutex<HashMap<(u32, u32), Idle>>,
 }
 
 impl Pool {

@@ -11,7 +11,7 @@ mod portable;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::filter::{FilterBank, Siting};
+use super::filter::{FilterBank, PairBank, Siting};
 
 /// Scaling plans a scaler keeps; past it, all are forgotten (a plan takes well under a millisecond to make again).
 const PLANS_KEPT: usize = 256;
@@ -30,7 +30,7 @@ pub(super) struct PlaneRef<'a> {
 
 impl<'a> PlaneRef<'a> {
     /// From the start of row `row` to the end of the plane's memory: whole rows may be read past, never the memory.
-    fn from_row(&self, row: usize) -> &'a [u8] {
+    fn rows_from(&self, row: usize) -> &'a [u8] {
         &self.data[row * self.stride..]
     }
 }
@@ -71,32 +71,6 @@ impl Plan {
     }
 }
 
-/// A vertical filter whose windows are laid on pairs of rows (0, 1), (2, 3), …
-struct PairBank {
-    /// Pairs the widest window spans.
-    pairs: usize,
-    /// First pair and number of pairs of each output row.
-    spans: Vec<(u32, u32)>,
-    /// `pairs` weights (even row, odd row) for each output row; those past its span are zero.
-    weights: Vec<[i16; 2]>,
-}
-
-impl PairBank {
-    fn new(bank: &FilterBank) -> Self {
-        let pairs = bank.taps / 2 + 1;
-        let mut weights = vec![[0; 2]; pairs * bank.starts.len()];
-        let mut spans = Vec::with_capacity(bank.starts.len());
-        for (output, &start) in bank.starts.iter().enumerate() {
-            let odd = start as usize % 2;
-            for (tap, &weight) in bank.window(output).iter().enumerate() {
-                weights[output * pairs + (odd + tap) / 2][(odd + tap) % 2] = weight;
-            }
-            spans.push((start / 2, (odd + bank.taps).div_ceil(2) as u32));
-        }
-        Self { pairs, spans, weights }
-    }
-}
-
 /// Scales planes; keeps plans and scratch memory, so each worker has its own.
 pub(super) struct Scaler {
     plans: HashMap<PlanKey, Arc<Plan>>,
@@ -132,7 +106,7 @@ impl Scaler {
         let (width, height) = (target.width, target.height);
         if (source.width, source.height) == (width, height) {
             for row in 0..height {
-                target.data[row * target.stride..][..width].copy_from_slice(&source.from_row(row)[..width]);
+                target.data[row * target.stride..][..width].copy_from_slice(&source.rows_from(row)[..width]);
             }
             return;
         }
@@ -168,8 +142,8 @@ impl Scaler {
 
     /// Filters source rows `2 * pair` and `2 * pair + 1` into the ring; past an odd height the last row stands in, unweighted.
     fn horizontal(&mut self, plan: &Plan, source: PlaneRef<'_>, pair: usize, at: std::ops::Range<usize>) {
-        let even = source.from_row((2 * pair).min(source.height - 1));
-        let odd = source.from_row((2 * pair + 1).min(source.height - 1));
+        let even = source.rows_from((2 * pair).min(source.height - 1));
+        let odd = source.rows_from((2 * pair + 1).min(source.height - 1));
         let out = &mut self.ring[at];
         #[cfg(target_arch = "x86_64")]
         if let (true, Some(groups)) = (self.vector, &plan.groups) {

@@ -2,27 +2,13 @@
 
 mod likeness;
 mod support;
+mod twins;
 
 use std::sync::mpsc;
 
 use super::*;
-use crate::frame::{Colour, Matrix, Primaries, Range8, Transfer};
+use crate::frame::{Colour, Matrix};
 use support::*;
-
-/// The rectangles of every bundled kind of layout, as fractions do not matter here: on a small canvas, even.
-fn layouts() -> Vec<(&'static str, Vec<Rect>)> {
-    let r = |x, y, width, height| Rect { x, y, width, height };
-    vec![
-        ("1", vec![r(0, 0, 192, 108)]),
-        ("2EH", vec![r(0, 28, 96, 54), r(96, 28, 96, 54)]),
-        ("2PL", vec![r(0, 18, 128, 72), r(128, 36, 64, 36)]),
-        ("3EL", vec![r(0, 0, 96, 54), r(96, 28, 96, 54), r(0, 54, 96, 54)]),
-        ("3PL", vec![r(0, 18, 128, 72), r(128, 18, 64, 36), r(128, 54, 64, 36)]),
-        ("4E", vec![r(0, 0, 96, 54), r(96, 0, 96, 54), r(0, 54, 96, 54), r(96, 54, 96, 54)]),
-        ("4PL", vec![r(0, 18, 128, 72), r(128, 0, 64, 36), r(128, 36, 64, 36), r(128, 72, 64, 36)]),
-        ("pip", vec![r(0, 0, 192, 108), r(138, 76, 50, 28)]),
-    ]
-}
 
 fn letterbox_and_order(compositor: &dyn Compositor) {
     let (white, black) = (flat(64, 36, [235, 128, 128]), flat(36, 64, [16, 128, 128]));

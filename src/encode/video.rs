@@ -270,8 +270,7 @@ mod tests {
     #[test]
     fn the_rate_stays_bound_on_noise() {
         let mut encoder = VideoEncoder::new(&settings()).unwrap();
-        let bytes: usize =
-            (0..150).map(|f| encoder.encode(&picture(f), f, f % 10 == 0).unwrap().data.len()).sum();
+        let bytes: usize = (0..150).map(|f| encoder.encode(&picture(f), f, f % 10 == 0).unwrap().data.len()).sum();
         // Five seconds at 400 kb/s, and one second of VBV.
         assert!(bytes * 8 <= 400_000 * 6, "{} bits", bytes * 8);
     }
@@ -279,15 +278,20 @@ mod tests {
     #[test]
     fn a_picture_of_another_size_is_refused() {
         let mut encoder = VideoEncoder::new(&settings()).unwrap();
-        let small =
-            Picture::from_planes(16, 16, Colour::CANVAS, [vec![0; 256], vec![0; 64], vec![0; 64]]).unwrap();
+        let small = Picture::from_planes(16, 16, Colour::CANVAS, [vec![0; 256], vec![0; 64], vec![0; 64]]).unwrap();
         assert!(matches!(encoder.encode(&small, 0, true), Err(VideoEncodeError::WrongSize { .. })));
     }
 
     #[test]
     fn levels_follow_the_table() {
         let level = |width, height, fps: &str| {
-            level_idc(&VideoSettings { width, height, grid: Grid::new(fps.parse().unwrap(), 60), bitrate_bps: 6_000_000, preset: String::new() })
+            level_idc(&VideoSettings {
+                width,
+                height,
+                grid: Grid::new(fps.parse().unwrap(), 60),
+                bitrate_bps: 6_000_000,
+                preset: String::new(),
+            })
         };
         assert_eq!(level(1920, 1080, "30"), 40);
         assert_eq!(level(1920, 1080, "60"), 42);

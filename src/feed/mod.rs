@@ -29,8 +29,8 @@ use url::Url;
 use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
-pub use slate::draw as slate;
 use intake::Intake;
+pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
 
 /// The last picture is shown this long after its source fell silent, then the slate.

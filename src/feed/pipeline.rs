@@ -13,7 +13,7 @@ use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 
 use super::error::SourceError;
-use super::intake::Intake;
+use super::intake::{Gone, Intake};
 use super::samples::{picture_of, timing_of};
 use super::source::{Push, Source};
 use crate::cadence::{Continuity, Stream};
@@ -28,6 +28,15 @@ struct Delivery {
     run: u64,
     clock: Arc<dyn Clock>,
     continuity: Mutex<Continuity>,
+    opening: Mutex<Opening>,
+}
+
+/// The first picture of a lap waits for the second. Demuxers (GStreamer 1.22's for Matroska, for one) may open a stream with
+/// a segment that they correct right after the first picture; timed by the first segment it would be off.
+enum Opening {
+    Awaited,
+    First(gst::Sample),
+    Over,
 }
 
 /// A source's pipeline; dropping it tears it down.
@@ -56,6 +65,7 @@ pub(super) fn run(
         run,
         clock: Arc::clone(clock),
         continuity: Mutex::new(Continuity::new()),
+        opening: Mutex::new(Opening::Awaited),
     });
     let looped = matches!(source, Source::Pulled { looped: true, .. });
     let running = match build(source, grid, &delivery) {
@@ -101,6 +111,7 @@ fn begin_lap(pipeline: &gst::Pipeline, delivery: &Delivery) -> Result<(), Source
     if delivery.intake.pictures_in_run() == 0 {
         return Err(SourceError::NoPicture);
     }
+    *delivery.opening.lock() = Opening::Awaited;
     delivery.continuity.lock().begin_lap();
     delivery.intake.realign_sound(delivery.run);
     pipeline
@@ -229,7 +240,9 @@ fn connect_pads(decoder: &gst::Element, pipeline: &gst::Pipeline, grid: &Grid, d
         };
         match made {
             Ok(target) => {
-                if !target.is_linked() && let Err(error) = pad.link(&target) {
+                if !target.is_linked()
+                    && let Err(error) = pad.link(&target)
+                {
                     tracing::debug!(%error, "a decoded stream could not be linked");
                 }
                 *sink = Some(target);
@@ -267,7 +280,7 @@ fn add_branch(
         gst_app::AppSinkCallbacks::builder()
             .new_sample(move |app| {
                 let sample = app.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                delivery.deliver(stream, &sample)
+                delivery.deliver(stream, sample)
             })
             .build(),
     );
@@ -277,27 +290,52 @@ fn add_branch(
 }
 
 impl Delivery {
-    fn deliver(&self, stream: Stream, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
-        // A sample without a timestamp has no place on the grid.
-        let Some((raw, duration)) = timing_of(sample) else { return Ok(gst::FlowSuccess::Ok) };
-        let (at, jumped) = self.continuity.lock().place(stream, raw, duration);
-        let pushed = match stream {
+    fn deliver(&self, stream: Stream, sample: gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let delivered = match stream {
+            Stream::Sound => self.deliver_sound(&sample),
             Stream::Picture => {
-                let Some((picture, fps)) = picture_of(sample) else { return Ok(gst::FlowSuccess::Ok) };
-                self.intake.push_picture(self.run, at, picture, fps, self.clock.now())
-            }
-            Stream::Sound => {
-                if jumped {
-                    self.intake.realign_sound(self.run);
-                }
-                let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok()) else {
-                    return Ok(gst::FlowSuccess::Ok);
+                let opening = {
+                    let mut opening = self.opening.lock();
+                    match std::mem::replace(&mut *opening, Opening::Over) {
+                        Opening::Awaited => {
+                            *opening = Opening::First(sample);
+                            return Ok(gst::FlowSuccess::Ok);
+                        }
+                        Opening::First(first) => Some(first),
+                        Opening::Over => None,
+                    }
                 };
-                let interleaved: Vec<i16> =
-                    map.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-                self.intake.push_sound(self.run, at, &interleaved)
+                let first = opening.map_or(Ok(()), |first| {
+                    let segment = sample.segment().filter(|s| corrects(s, first.segment()));
+                    self.deliver_picture(&first, segment.or(first.segment()))
+                });
+                first.and_then(|()| self.deliver_picture(&sample, sample.segment()))
             }
         };
-        pushed.map(|()| gst::FlowSuccess::Ok).map_err(|_| gst::FlowError::Eos)
+        delivered.map(|()| gst::FlowSuccess::Ok).map_err(|Gone| gst::FlowError::Eos)
     }
+
+    fn deliver_picture(&self, sample: &gst::Sample, segment: Option<&gst::Segment>) -> Result<(), Gone> {
+        // A sample without a timestamp has no place on the grid.
+        let Some((raw, duration)) = timing_of(sample, segment) else { return Ok(()) };
+        let Some((picture, fps)) = picture_of(sample) else { return Ok(()) };
+        let (at, _) = self.continuity.lock().place(Stream::Picture, raw, duration);
+        self.intake.push_picture(self.run, at, picture, fps, self.clock.now())
+    }
+
+    fn deliver_sound(&self, sample: &gst::Sample) -> Result<(), Gone> {
+        let Some((raw, duration)) = timing_of(sample, sample.segment()) else { return Ok(()) };
+        let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok()) else { return Ok(()) };
+        let (at, jumped) = self.continuity.lock().place(Stream::Sound, raw, duration);
+        if jumped {
+            self.intake.realign_sound(self.run);
+        }
+        let interleaved: Vec<i16> = map.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        self.intake.push_sound(self.run, at, &interleaved)
+    }
+}
+
+/// Whether `later` is the same stretch of running time as `first`, told anew.
+fn corrects(later: &gst::Segment, first: Option<&gst::Segment>) -> bool {
+    first.is_some_and(|first| later.base() == first.base() && later.start() != first.start())
 }

@@ -85,11 +85,11 @@ fn colour_of(info: &gst_video::VideoInfo, caps: &gst::CapsRef) -> Colour {
     }
 }
 
-/// Running time of what `sample` holds and its duration, both in ns. `None` for a sample without a timestamp.
-pub(super) fn timing_of(sample: &gst::Sample) -> Option<(i64, i64)> {
+/// Running time in `segment` of what `sample` holds, and its duration, both in ns. `None` for a sample without a timestamp.
+pub(super) fn timing_of(sample: &gst::Sample, segment: Option<&gst::Segment>) -> Option<(i64, i64)> {
     let buffer = sample.buffer()?;
     let pts = buffer.pts().or(buffer.dts())?;
-    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let segment = segment?.downcast_ref::<gst::ClockTime>()?;
     let running = match segment.to_running_time_full(pts)? {
         gst::Signed::Positive(t) => i64::try_from(t.nseconds()).ok()?,
         gst::Signed::Negative(t) => -i64::try_from(t.nseconds()).ok()?,

@@ -105,7 +105,8 @@ impl Supervisor {
         };
         let run = self.intake.begin(timing);
         let first = if source.only_listens() { LISTEN_PATIENCE } else { CONNECT_PATIENCE };
-        let mut watch = Watch { supervisor: self, started: (Instant::now(), self.clock.now()), first, seen: 0, drawn: None };
+        let mut watch =
+            Watch { supervisor: self, started: (Instant::now(), self.clock.now()), first, seen: 0, drawn: None };
         let mut check = || watch.check();
         let error = match source {
             Source::Synthetic(spec) => {
@@ -172,7 +173,8 @@ impl Watch<'_> {
         }
         let patience = if pictures == 0 { self.first } else { STALL_PATIENCE };
         let (real, media) = intake.idle_since(self.started, clock.now());
-        (media >= patience && real >= LEAST_REAL_PATIENCE).then_some(SourceError::Stalled { seconds: patience.as_secs() })
+        (media >= patience && real >= LEAST_REAL_PATIENCE)
+            .then_some(SourceError::Stalled { seconds: patience.as_secs() })
     }
 }
 

@@ -182,7 +182,12 @@ fn a_file_loops_without_a_hole() {
         let mut quiet = 0;
         for k in 0..150usize {
             let (pick, sound) = bench.tick();
-            assert_eq!((pick.outcome, pick.dropped), (Outcome::OnTime, 0), "{name} tick {k}: {:?}", bench.feed.health());
+            assert_eq!(
+                (pick.outcome, pick.dropped),
+                (Outcome::OnTime, 0),
+                "{name} tick {k}: {:?}",
+                bench.feed.health()
+            );
             let expected = 40 + 5 * (k % 30) as i32;
             let got = i32::from(middle(&pick.picture));
             assert!((got - expected).abs() <= 2, "{name} tick {k}: {got} is not {expected}");
@@ -209,14 +214,19 @@ fn what_broadcasters_send_decodes() {
         ("h264-422.mkv", (320, 180), "60000/1001", x264.replace("yuv420p", "yuv422p"), "-c:a aac -ac 6"),
         ("slow.mp4", (320, 180), "10", x264.to_owned(), "-c:a aac -ar 44100"),
         ("film.ts", (320, 180), "24000/1001", format!("{x264} -f mpegts"), "-c:a aac"),
-        ("full.mp4", (320, 180), "30", x264.replace("yuv420p", "yuvj420p -color_range pc -vf scale=out_range=full"), ""),
+        (
+            "full.mp4",
+            (320, 180),
+            "30",
+            x264.replace("yuv420p", "yuvj420p -color_range pc -colorspace smpte170m -vf scale=out_range=full"),
+            "",
+        ),
         ("odd.mkv", (161, 97), "30", "-c:v ffv1 -pix_fmt yuv420p".to_owned(), ""),
     ];
     for (name, size, fps, video, sound) in cases {
         let input = if sound.is_empty() { "" } else { sine };
         let luma = |_: usize| 120;
-        let path =
-            Clip { name, size, fps, frames: 20, luma, video: &video, sound: (input, sound) }.make(folder.path());
+        let path = Clip { name, size, fps, frames: 20, luma, video: &video, sound: (input, sound) }.make(folder.path());
         let mut bench = Bench::new("30", &[&url_of(&path)]);
         let (mut outcomes, mut loud) = (Vec::new(), 0);
         for _ in 0..30 {

@@ -151,7 +151,10 @@ mod tests {
         // The first one's 0.6 is reserved though the load does not show it yet: 0.4 + 0.6 + 0.6 is still within 1.7.
         assert_eq!(admission.admit(at(100), 0.4, 1), Ok(()));
         let refused = admission.admit(at(200), 0.4, 2).unwrap_err();
-        assert!(matches!(&refused, AdmitError::Capacity { retry_after_s: 20, detail } if detail.contains("1.70")), "{refused}");
+        assert!(
+            matches!(&refused, AdmitError::Capacity { retry_after_s: 20, detail } if detail.contains("1.70")),
+            "{refused}"
+        );
         // Cheaper than feared, once measured: the load shows both, nothing is reserved any more.
         admission.measured(0.3);
         assert_eq!(admission.admit(at(10_000), 1.0, 2), Ok(()));

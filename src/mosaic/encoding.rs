@@ -168,7 +168,10 @@ impl Worker {
         let mut encoder = match VideoEncoder::new(settings) {
             Ok(encoder) if encoder.parameter_sets() == expected => encoder,
             Ok(_) => {
-                tracing::error!(encoding = self.name, "encoder refused: its parameter sets differ from the rendition's");
+                tracing::error!(
+                    encoding = self.name,
+                    "encoder refused: its parameter sets differ from the rendition's"
+                );
                 return;
             }
             Err(e) => {
@@ -208,7 +211,11 @@ impl Worker {
         let (started, cpu) = (Instant::now(), thread_cpu_time());
         let unit = encoder.encode(picture, shown_from, opens)?;
         self.shared.measured(&self.rendition, thread_cpu_time().saturating_sub(cpu).as_secs_f64());
-        self.shared.metrics.encode_seconds.with_label_values(&[&self.rendition]).observe(started.elapsed().as_secs_f64());
+        self.shared
+            .metrics
+            .encode_seconds
+            .with_label_values(&[&self.rendition])
+            .observe(started.elapsed().as_secs_f64());
         self.units.push(unit);
         if self.grid.opens_segment(frame + 1) {
             self.finish();

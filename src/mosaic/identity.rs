@@ -53,9 +53,7 @@ impl Signer {
     /// Whether `id` is a name that this deployment gave.
     pub fn gave(&self, id: &str) -> bool {
         match hex::decode(id) {
-            Ok(bytes) if bytes.len() == 2 * HALF => {
-                self.signature(&bytes[..HALF]).ct_eq(&bytes[HALF..]).into()
-            }
+            Ok(bytes) if bytes.len() == 2 * HALF => self.signature(&bytes[..HALF]).ct_eq(&bytes[HALF..]).into(),
             _ => false,
         }
     }

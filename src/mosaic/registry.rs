@@ -232,9 +232,8 @@ impl Mosaics for MosaicRegistry {
                 return Err(refused);
             }
         }
-        let first_segment = engine
-            .start(&id, spec)
-            .map_err(|e| AdmitError::Capacity { detail: e.to_string(), retry_after_s: 60 })?;
+        let first_segment =
+            engine.start(&id, spec).map_err(|e| AdmitError::Capacity { detail: e.to_string(), retry_after_s: 60 })?;
         let entry = Entry { engine: kind, state: State::Running { first_segment }, last_wanted: now };
         mosaics.insert(id.clone(), entry);
         self.count(&mosaics);

@@ -129,7 +129,6 @@ impl Sessions {
     /// Writes one session now.
     pub(super) async fn persist(&self, entry: &Arc<Entry>) -> Result<(), StoreError> {
         let (write, receipt) = entry.session.lock().snapshot(self.now_ms())?;
-        self.count();
         self.write(vec![(entry.clone(), write, receipt)]).await
     }
 

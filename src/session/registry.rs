@@ -78,13 +78,16 @@ pub(super) struct Entry {
     pub session: Mutex<Session>,
 }
 
+/// A tenant and its Idempotency-Key.
+type TenantKey = (Arc<str>, String);
+
 /// Active sessions, and ended ones until their playlists are forgotten and their meter is booked.
 #[derive(Default)]
 struct Shelf {
     by_id: HashMap<Arc<str>, Arc<Entry>>,
     by_token: HashMap<Arc<str>, Arc<Entry>>,
     /// What idempotency keys made, as long as the session is here; the store knows the rest.
-    by_key: HashMap<(Arc<str>, String), ([u8; 32], Arc<Entry>)>,
+    by_key: HashMap<TenantKey, ([u8; 32], Arc<Entry>)>,
 }
 
 impl Sessions {
@@ -125,6 +128,7 @@ impl Sessions {
             sessions.take_up(row).await;
         }
         sessions.keep_wanted();
+        sessions.count();
         if found > 0 {
             tracing::info!(found, taken_up = sessions.active.load(Ordering::Relaxed), "sessions of the last run go on");
         }
@@ -205,6 +209,7 @@ impl Sessions {
         // On the shelf before it is on the disk: if the caller goes away meanwhile, the session is swept like any other.
         let entry = self.shelve(Session::new(identity, show, &placement, now_ms), key);
         room.keep();
+        self.count();
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
         let _ = self.persist(&entry).await;
         Ok(entry.session.lock().view())

@@ -60,8 +60,9 @@ pub trait Store: Send + Sync {
     fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool>;
 
     /// Writes sessions' rows, their meter lines and, at their creation, their idempotency keys, all or nothing. Returns when
-    /// they are on the disk. Concurrent calls share one commit. A row older than the one kept ([`SessionRow::version`]) is
-    /// dropped silently, and a meter line never shrinks, so replays are harmless.
+    /// they outlive the process; where there are meter lines, when they outlive a power cut. Concurrent calls share one
+    /// commit. A row older than the one kept ([`SessionRow::version`]) is dropped silently, and a meter line never shrinks,
+    /// so replays are harmless.
     fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()>;
 
     /// Sessions that have not ended.

@@ -45,7 +45,8 @@ impl SqliteStore {
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let unwritable = |e: std::io::Error| StoreError::Unwritable(format!("{}: {e}", data_dir.display()));
         tokio::fs::create_dir_all(data_dir).await.map_err(unwritable)?;
-        // WAL with synchronous=FULL: a commit is on the disk when it returns, so a booking outlives a power cut as well.
+        // WAL with synchronous=FULL: a commit is on the disk when it returns, so a booking outlives a power cut as well. The
+        // writer lowers it where no booking is at stake.
         let options = SqliteConnectOptions::new()
             .filename(data_dir.join(FILE_NAME))
             .create_if_missing(true)
@@ -266,3 +267,7 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

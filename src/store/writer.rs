@@ -25,6 +25,12 @@ pub(super) enum Command {
     Close,
 }
 
+impl Command {
+    fn may_be_flushed_later(&self) -> bool {
+        matches!(self, Self::Sessions(writes) if writes.iter().all(|write| write.lines.is_empty()))
+    }
+}
+
 /// A command and where its answer goes: the number of rows it changed.
 pub(super) struct Job {
     pub command: Command,
@@ -103,7 +109,19 @@ async fn commit(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<Vec<u
 }
 
 async fn transaction(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
+    // Money and what operators said is flushed to the disk, and outlives a power cut. Of a session's row alone that is not
+    // asked: it outlives the process as soon as the system has it, and the first booking, seconds later, flushes it too. A
+    // creation that waited for the disk twice (for the batch before it, and for its own) would be felt.
+    let level = if jobs.iter().all(|job| job.command.may_be_flushed_later()) {
+        "PRAGMA synchronous = NORMAL"
+    } else {
+        "PRAGMA synchronous = FULL"
+    };
+    sqlx::query(level).execute(&mut *connection).await?;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    for statement in session_statements(jobs)? {
+        statement.execute(&mut *connection).await?;
+    }
     let mut changed = Vec::with_capacity(jobs.len());
     for job in jobs {
         let mut rows = 0;
@@ -116,18 +134,38 @@ async fn transaction(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<
     Ok(changed)
 }
 
-fn statements(command: &Command) -> Result<Vec<Statement>, StoreError> {
-    Ok(match command {
-        Command::Sessions(writes) => {
-            let mut all = Vec::with_capacity(writes.len() * 2);
+/// The sessions of all jobs in one statement and their lines in another: SQLite runs on a thread of its own, and going
+/// there and back costs more than a row does.
+fn session_statements(jobs: &[Job]) -> Result<Vec<Statement>, StoreError> {
+    let (mut rows, mut lines) = (Vec::new(), Vec::new());
+    for job in jobs {
+        if let Command::Sessions(writes) = &job.command {
             for write in writes {
-                all.push(put_session(&write.session)?);
-                all.extend(write.idempotency.iter().map(|key| put_idempotency(&write.session.tenant, key)));
+                rows.push(session_json(&write.session)?);
                 for line in &write.lines {
-                    all.push(put_line(line)?);
+                    lines.push(line_json(line)?);
                 }
             }
-            all
+        }
+    }
+    let mut all = Vec::new();
+    if !rows.is_empty() {
+        all.push(sqlx::query(PUT_SESSIONS).bind(codec::json(&rows)?));
+    }
+    if !lines.is_empty() {
+        all.push(sqlx::query(PUT_LINES).bind(codec::json(&lines)?));
+    }
+    Ok(all)
+}
+
+fn statements(command: &Command) -> Result<Vec<Statement>, StoreError> {
+    Ok(match command {
+        // Their rows and lines are in `session_statements`.
+        Command::Sessions(writes) => {
+            let key = |write: &SessionWrite| {
+                write.idempotency.as_ref().map(|key| put_idempotency(&write.session.tenant, key))
+            };
+            writes.iter().filter_map(key).collect()
         }
         Command::AddGame(game) => vec![put_game(
             "INSERT INTO games (title, sources, labels, tenant, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -158,41 +196,70 @@ fn put_game(statement: &'static str, game: &GameRow) -> Result<Statement, StoreE
     Ok(statement.bind(codec::json(&game.labels)?).bind(game.tenant.clone()).bind(game.id.clone()))
 }
 
-fn put_session(row: &SessionRow) -> Result<Statement, StoreError> {
-    // Snapshots of one session may arrive out of order; `version` keeps an older one from undoing a newer one.
-    let statement = sqlx::query(
-        "INSERT INTO sessions (id, tenant, token, version, revision, layout, engine_choice, engine, games, audio, labels, \
-         device_id, splices, meter, last_listed, effective_segment, created_ms, last_seen_ms, ended_ms, end_reason, \
-         billable_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (id) DO UPDATE SET version = excluded.version, revision = excluded.revision, \
-         layout = excluded.layout, engine_choice = excluded.engine_choice, engine = excluded.engine, \
-         games = excluded.games, audio = excluded.audio, splices = excluded.splices, meter = excluded.meter, \
-         last_listed = excluded.last_listed, effective_segment = excluded.effective_segment, \
-         last_seen_ms = excluded.last_seen_ms, ended_ms = excluded.ended_ms, end_reason = excluded.end_reason, \
-         billable_seconds = excluded.billable_seconds WHERE excluded.version > sessions.version",
-    );
-    Ok(statement
-        .bind(row.id.clone())
-        .bind(row.tenant.clone())
-        .bind(row.token.clone())
-        .bind(codec::to_i64(row.version)?)
-        .bind(codec::to_i64(row.revision)?)
-        .bind(row.layout.clone())
-        .bind(row.engine_choice.clone())
-        .bind(row.engine.clone())
-        .bind(codec::json(&row.games)?)
-        .bind(row.audio.clone())
-        .bind(codec::json(&row.labels)?)
-        .bind(row.device_id.clone())
-        .bind(row.splices.clone())
-        .bind(row.meter.clone())
-        .bind(row.last_listed.map(codec::to_i64).transpose()?)
-        .bind(codec::to_i64(row.effective_segment)?)
-        .bind(row.created_ms)
-        .bind(row.last_seen_ms)
-        .bind(row.ended_ms)
-        .bind(row.end_reason.clone())
-        .bind(codec::to_i64(row.billable_seconds)?))
+/// Rows of a JSON array, in its order. Snapshots of one session may arrive out of order; `version` keeps an older one from
+/// undoing a newer one. (`WHERE true` tells the parser that ON CONFLICT is no join: sqlite.org/lang_upsert.html, 2.2.)
+const PUT_SESSIONS: &str = "\
+    INSERT INTO sessions (id, tenant, token, version, revision, layout, engine_choice, engine, games, audio, labels, \
+    device_id, splices, meter, last_listed, effective_segment, created_ms, last_seen_ms, ended_ms, end_reason, \
+    billable_seconds) \
+    SELECT value->>'id', value->>'tenant', value->>'token', value->>'version', value->>'revision', value->>'layout', \
+    value->>'engine_choice', value->>'engine', value->>'games', value->>'audio', value->>'labels', value->>'device_id', \
+    value->>'splices', value->>'meter', value->>'last_listed', value->>'effective_segment', value->>'created_ms', \
+    value->>'last_seen_ms', value->>'ended_ms', value->>'end_reason', value->>'billable_seconds' \
+    FROM json_each(?) WHERE true \
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version, revision = excluded.revision, \
+    layout = excluded.layout, engine_choice = excluded.engine_choice, engine = excluded.engine, \
+    games = excluded.games, audio = excluded.audio, splices = excluded.splices, meter = excluded.meter, \
+    last_listed = excluded.last_listed, effective_segment = excluded.effective_segment, \
+    last_seen_ms = excluded.last_seen_ms, ended_ms = excluded.ended_ms, end_reason = excluded.end_reason, \
+    billable_seconds = excluded.billable_seconds WHERE excluded.version > sessions.version";
+
+/// A replay, or a booking that comes late, never counts twice and never takes back: the larger figure stays.
+const PUT_LINES: &str = "\
+    INSERT INTO meter_lines (tenant, minute_start_ms, session_id, billable_seconds, layout, games) \
+    SELECT value->>'tenant', value->>'minute_start_ms', value->>'session_id', value->>'billable_seconds', \
+    value->>'layout', value->>'games' FROM json_each(?) WHERE true \
+    ON CONFLICT (tenant, minute_start_ms, session_id) DO UPDATE SET \
+    billable_seconds = excluded.billable_seconds, layout = excluded.layout, games = excluded.games \
+    WHERE excluded.billable_seconds > meter_lines.billable_seconds";
+
+/// A session's row for [`PUT_SESSIONS`]: lists and maps are text already, as their columns hold them.
+fn session_json(row: &SessionRow) -> Result<serde_json::Value, StoreError> {
+    Ok(serde_json::json!({
+        "id": row.id,
+        "tenant": row.tenant,
+        "token": row.token,
+        "version": codec::to_i64(row.version)?,
+        "revision": codec::to_i64(row.revision)?,
+        "layout": row.layout,
+        "engine_choice": row.engine_choice,
+        "engine": row.engine,
+        "games": codec::json(&row.games)?,
+        "audio": row.audio,
+        "labels": codec::json(&row.labels)?,
+        "device_id": row.device_id,
+        "splices": row.splices,
+        "meter": row.meter,
+        "last_listed": row.last_listed.map(codec::to_i64).transpose()?,
+        "effective_segment": codec::to_i64(row.effective_segment)?,
+        "created_ms": row.created_ms,
+        "last_seen_ms": row.last_seen_ms,
+        "ended_ms": row.ended_ms,
+        "end_reason": row.end_reason,
+        "billable_seconds": codec::to_i64(row.billable_seconds)?,
+    }))
+}
+
+/// A line for [`PUT_LINES`].
+fn line_json(line: &MeterLine) -> Result<serde_json::Value, StoreError> {
+    Ok(serde_json::json!({
+        "tenant": line.tenant,
+        "minute_start_ms": line.minute_start_ms,
+        "session_id": line.session_id,
+        "billable_seconds": line.billable_seconds,
+        "layout": line.layout,
+        "games": codec::json(&line.games)?,
+    }))
 }
 
 fn put_idempotency(tenant: &str, row: &IdempotencyRow) -> Statement {
@@ -204,21 +271,4 @@ fn put_idempotency(tenant: &str, row: &IdempotencyRow) -> Statement {
     .bind(row.digest.to_vec())
     .bind(row.session_id.clone())
     .bind(row.created_ms)
-}
-
-fn put_line(line: &MeterLine) -> Result<Statement, StoreError> {
-    // A replay, or a booking that comes late, never counts twice and never takes back: the larger figure stays.
-    let statement = sqlx::query(
-        "INSERT INTO meter_lines (tenant, minute_start_ms, session_id, billable_seconds, layout, games) \
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, minute_start_ms, session_id) DO UPDATE SET \
-         billable_seconds = excluded.billable_seconds, layout = excluded.layout, games = excluded.games \
-         WHERE excluded.billable_seconds > meter_lines.billable_seconds",
-    );
-    Ok(statement
-        .bind(line.tenant.clone())
-        .bind(line.minute_start_ms)
-        .bind(line.session_id.clone())
-        .bind(line.billable_seconds)
-        .bind(line.layout.clone())
-        .bind(codec::json(&line.games)?))
 }

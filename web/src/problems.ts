@@ -28,7 +28,8 @@ function adviceFor(problem: Problem): { advice: string; canRetry: boolean } {
   switch (problem.code) {
     case "capacity":
       return {
-        advice: `No room for a picture that nobody watches yet. Try games and a layout that others are watching, or wait: ${again.toLowerCase()}`,
+        // Mosaics are shared: one that runs already costs nothing more.
+        advice: `Pick games and a layout that others are watching, or ${again.charAt(0).toLowerCase()}${again.slice(1)}`,
         canRetry: true,
       };
     case "unauthorized":

@@ -7,15 +7,15 @@ const FINAL_SHIFT: u32 = WEIGHT_BITS + MIDDLE_BITS;
 
 /// Filters two rows from output `first` on into (even, odd) pairs.
 pub(super) fn horizontal(bank: &FilterBank, even: &[u8], odd: &[u8], first: usize, out: &mut [u32]) {
-    for output in first..bank.starts.len() {
-        let start = bank.starts[output] as usize;
+    for (output, (&start, pair)) in bank.starts.iter().zip(out).enumerate().skip(first) {
+        let start = start as usize;
         let window = bank.window(output);
         let sum = |row: &[u8]| {
             let samples = &row[start..start + window.len()];
             let sum: i32 = samples.iter().zip(window).map(|(&s, &w)| i32::from(s) * i32::from(w)).sum();
             ((sum + (1 << (MIDDLE_SHIFT - 1))) >> MIDDLE_SHIFT) as i16 as u16
         };
-        out[output] = u32::from(sum(even)) | u32::from(sum(odd)) << 16;
+        *pair = u32::from(sum(even)) | u32::from(sum(odd)) << 16;
     }
 }
 

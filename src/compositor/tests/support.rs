@@ -11,11 +11,16 @@ pub fn cpu() -> CpuCompositor {
 
 /// Draws one canvas and waits for it.
 pub fn compose(compositor: &dyn Compositor, canvas: Canvas, smaller: Vec<(u32, u32)>) -> Vec<Picture> {
+    try_compose(compositor, canvas, smaller).expect("the job is delivered")
+}
+
+/// Draws one canvas and waits until it is delivered or lost.
+pub fn try_compose(compositor: &dyn Compositor, canvas: Canvas, smaller: Vec<(u32, u32)>) -> Option<Vec<Picture>> {
     let (sender, receiver) = mpsc::channel();
     let deliver: Deliver = Box::new(move |pictures| sender.send(pictures).expect("test listens"));
     let refused = compositor.submit(vec![Job { affinity: 1, canvas, smaller, deliver }]);
     assert!(refused.is_empty(), "refused {refused:?}");
-    receiver.recv().expect("the job is delivered")
+    receiver.recv().ok()
 }
 
 pub fn flat(width: u32, height: u32, yuv: [u8; 3]) -> Picture {
@@ -55,7 +60,7 @@ pub fn recoloured(picture: &Picture, matrix: Matrix) -> Picture {
 pub fn busy(width: u32, height: u32, seed: usize) -> Picture {
     made(width, height, |plane, x, y| {
         let grain = (x * 7919 + y * 104_729 + seed * 31 + plane * 17) % 23;
-        let edge = if (x / 9 + y / 7 + seed) % 3 == 0 { 120 } else { 30 };
+        let edge = if (x / 9 + y / 7 + seed).is_multiple_of(3) { 120 } else { 30 };
         (edge + grain + (x + 2 * y) % 80) as u8
     })
 }
@@ -86,4 +91,29 @@ pub fn ssim(a: &[u8], b: &[u8], width: usize, height: usize) -> f64 {
 /// All of a plane, without padding.
 pub fn packed(picture: &Picture, plane: usize) -> Vec<u8> {
     (0..picture.plane_size(plane).1).flat_map(|row| picture.row(plane, row).to_vec()).collect()
+}
+
+/// A compositor on whatever Vulkan there is; without any the test is skipped, and says so.
+pub fn gpu() -> Option<GpuCompositor> {
+    match GpuCompositor::new(1) {
+        Ok(gpu) => Some(gpu),
+        Err(error) => {
+            eprintln!("SKIPPED, NOTHING TESTED: {error} (install mesa-vulkan-drivers)");
+            None
+        }
+    }
+}
+
+/// Asserts that two pictures have the same bytes.
+pub fn assert_same(a: &Picture, b: &Picture, what: &str) {
+    assert_eq!((a.width, a.height, a.colour), (b.width, b.height, b.colour), "{what}");
+    for plane in 0..3 {
+        for row in 0..a.plane_size(plane).1 {
+            let differ = a.row(plane, row).iter().zip(b.row(plane, row)).position(|(a, b)| a != b);
+            if let Some(x) = differ {
+                let (a, b) = (a.row(plane, row)[x], b.row(plane, row)[x]);
+                panic!("{what}: plane {plane} at {x},{row}: {a} and {b}");
+            }
+        }
+    }
 }

@@ -204,3 +204,32 @@ async fn sessions_are_listed_newest_first_by_tenant_and_state() {
     assert_eq!(ended.sessions[0].state, ViewState::Ended);
     assert_eq!(page(None, Some("nonsense".into())).await, Err(SessionError::CursorInvalid));
 }
+
+/// Prints how long fifty creations at once take; the benches have the claim.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, for a person to read"]
+async fn fifty_sessions_created_at_once() {
+    let house = House::new().await;
+    house.sessions.create("acme", asking_for("a,b,c,d")).await.unwrap();
+    let mut took = Vec::new();
+    for _ in 0..20 {
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                let sessions = house.sessions.clone();
+                tokio::spawn(async move {
+                    let begun = std::time::Instant::now();
+                    sessions.create("acme", asking_for("a,b,c,d")).await.map(|_| begun.elapsed())
+                })
+            })
+            .collect();
+        for task in tasks {
+            took.push(task.await.unwrap());
+        }
+    }
+    let mut took: Vec<_> = took.into_iter().flatten().collect();
+    took.sort();
+    println!("{} creations: p50 {:?}, p99 {:?}", took.len(), took[took.len() / 2], took[took.len() * 99 / 100]);
+    let begun = std::time::Instant::now();
+    house.sessions.sweep().await;
+    println!("a sweep of them: {:?}", begun.elapsed());
+}

@@ -1,13 +1,16 @@
 // The viewer against a service that answers from a script: what is asked, in which order, and what is made of refusals.
 
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { test } from "node:test";
 import { Client, type Session } from "../../src/api";
 import type { Player } from "../../src/player";
 import { Viewer } from "../../src/viewer";
 import { game, LAYOUTS } from "./samples";
 
+// What a browser has and Node, or an old Node, has not.
 Object.defineProperty(globalThis, "location", { value: { href: "http://quadrille.test/" } });
+if (!("crypto" in globalThis)) Object.defineProperty(globalThis, "crypto", { value: webcrypto });
 
 interface Request {
   method: string;
