@@ -20,7 +20,7 @@ use crate::hls::window::capacity_for;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{
-    Admission, Budget, EncodingShared, EngineKind, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
+    Admission, Budget, EncodingShared, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
     RenderSettings, Signer, Ticker, TickerSettings, Trial, TrialError, trial_costs,
 };
 use crate::session::{SessionSettings, Sessions};
@@ -165,7 +165,6 @@ impl Service {
             metrics: metrics.clone(),
             clock: options.clock.clone(),
             readiness: makers.readiness(&ticker, &draining),
-            engines: vec![EngineKind::Render],
             public_base: None,
         });
         let (stop_serving, stopped) = oneshot::channel::<()>();

@@ -40,7 +40,7 @@ impl LayoutBody {
             name: layout.name.clone(),
             slots: layout.slots.clone(),
             canvas: Canvas { width: layout.canvas.0, height: layout.canvas.1 },
-            engines: app.engines_for(layout).map(|e| e.name()).collect(),
+            engines: app.mosaics.engines_for(layout).into_iter().map(|e| e.name()).collect(),
         }
     }
 }

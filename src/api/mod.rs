@@ -37,9 +37,9 @@ pub use routes::router;
 pub use server::{ServerLimits, serve};
 
 use crate::catalogue::GameCatalogue;
-use crate::layout::{Layout, Layouts};
+use crate::layout::Layouts;
 use crate::metrics::Metrics;
-use crate::mosaic::{EngineKind, Mosaics};
+use crate::mosaic::Mosaics;
 use crate::session::Sessions;
 use crate::timeline::Clock;
 use crate::usage::Reports;
@@ -55,22 +55,11 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub readiness: Readiness,
-    /// The engines that run here.
-    pub engines: Vec<EngineKind>,
     /// Scheme and authority (`https://tv.example`) that clients reach this service at, when it is not what they ask for.
     pub public_base: Option<String>,
 }
 
 impl App {
-    /// The engines of this service that can make `layout`: stitching needs slots that do not overlap.
-    fn engines_for(&self, layout: &Layout) -> impl Iterator<Item = EngineKind> {
-        let overlap = layout.overlap;
-        self.engines.iter().copied().filter(move |engine| match engine {
-            EngineKind::Render => true,
-            EngineKind::Stitch => !overlap,
-        })
-    }
-
     /// Counts a body's bytes as served; the answer to `HEAD` has none.
     fn count_served(&self, method: &Method, bytes: usize) {
         if method != Method::HEAD {

@@ -1,5 +1,6 @@
 //! Refusals as problem details (RFC 9457): one table of stable codes, one way to answer them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use axum::Json;
@@ -7,13 +8,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Makes [`Code`] from the one table of refusals: variant, name on the wire, HTTP status, title.
 macro_rules! codes {
     ($($variant:ident = $name:literal, $status:ident, $title:literal;)*) => {
         /// Stable name of a refusal: programs branch on it, so none is ever renamed.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
         pub enum Code {
             $(#[serde(rename = $name)] $variant,)*
         }
@@ -73,6 +75,21 @@ codes! {
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot keep changes now";
     TimeInvalid = "time_invalid", UNPROCESSABLE_ENTITY, "A time cannot be read";
     Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed";
+}
+
+// By hand: utoipa's derive cannot read a name that comes out of a macro.
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|code| code.name());
+        let object = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        object.description(Some("Stable name of a refusal: programs branch on it.")).build().into()
+    }
+}
+
+impl ToSchema for Code {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Code")
+    }
 }
 
 /// One refusal on its way out: a code, what happened in a sentence, and members that programs can use.

@@ -105,7 +105,10 @@ async fn what_is_not_there_is_refused_and_never_cached() {
     let session = service.session(&["a"]).await;
     let top_path = path_of(&session["playback_url"]);
     let root = top_path.strip_suffix("/index.m3u8").unwrap();
-    let mosaic = "0a".repeat(16);
+    let video = service.get(&format!("{root}/video/1080p.m3u8"), "").await.ok(200);
+    let segment = resolve(&top_path, uris(video.text()).last().unwrap());
+    let mosaic = segment.split('/').nth(3).unwrap().to_owned();
+    let guess = "0a".repeat(16);
     for (path, code) in [
         ("/v1/play/guess/index.m3u8".to_owned(), "session_unknown"),
         ("/v1/play/guess/video/1080p.m3u8".to_owned(), "session_unknown"),
@@ -116,6 +119,8 @@ async fn what_is_not_there_is_refused_and_never_cached() {
         (format!("/v1/media/{mosaic}/1080p/7.m4s"), "segment_unknown"),
         (format!("/v1/media/{mosaic}/1080p/007.m4s"), "not_found"),
         (format!("/v1/media/{mosaic}/1080p/7.mp4"), "not_found"),
+        (format!("/v1/media/{guess}/1080p/init.mp4"), "not_found"),
+        (format!("/v1/media/{guess}/1080p/7.m4s"), "not_found"),
         ("/v1/media/NOPE/1080p/init.mp4".to_owned(), "not_found"),
         ("/v1/media/audio/guess/init.mp4".to_owned(), "not_found"),
         ("/v1/media/audio/a/7.m4s".to_owned(), "not_found"),

@@ -1,6 +1,6 @@
 //! The whole HTTP service over doubles of what lies behind it: mosaics that exist at once, games that never fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use quadrille::catalogue::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 use quadrille::config::{Config, Keyring};
-use quadrille::layout::Layouts;
+use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
     AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
@@ -49,6 +49,8 @@ pub struct InstantMosaics {
     grid: Grid,
     clock: Arc<SimulatedClock>,
     pub full: AtomicBool,
+    /// Names given so far.
+    names: Mutex<BTreeSet<Arc<str>>>,
     finished: tokio::sync::watch::Sender<u64>,
 }
 
@@ -64,6 +66,22 @@ impl Mosaics for InstantMosaics {
         &self.renditions
     }
 
+    fn codec(&self, rendition: &str) -> Option<&str> {
+        self.renditions.iter().any(|r| r.name == rendition).then_some("avc1.640028")
+    }
+
+    fn engines_for(&self, _: &Layout) -> Vec<EngineKind> {
+        vec![EngineKind::Render]
+    }
+
+    fn signed(&self, id: &str) -> bool {
+        self.names.lock().unwrap().contains(id)
+    }
+
+    fn is_hot(&self, _: &MosaicId, _: &str, segment: SegmentNumber) -> bool {
+        segment.is_multiple_of(2)
+    }
+
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
         if self.full.load(Ordering::Relaxed) {
             return Err(AdmitError::Capacity { detail: "one encoder too many".into(), retry_after_s: 7 });
@@ -74,6 +92,7 @@ impl Mosaics for InstantMosaics {
         }
         let name = format!("{} {:?}", spec.layout.id, spec.games);
         let id = MosaicId(hex::encode(&Sha256::digest(name)[..16]).into());
+        self.names.lock().unwrap().insert(id.0.clone());
         Ok(Placement { id, engine: EngineKind::Render, first_segment: *self.window().start() })
     }
 
@@ -282,6 +301,7 @@ impl Service {
             grid,
             clock: Arc::clone(&clock),
             full: AtomicBool::new(false),
+            names: Mutex::default(),
             finished: tokio::sync::watch::Sender::new(0),
         });
         let catalogue = Arc::new(MemoryCatalogue {
@@ -292,7 +312,7 @@ impl Service {
         });
         let layouts = Arc::new(Layouts::bundled());
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path()).await.unwrap());
-        let settings = SessionSettings { idle: Duration::from_secs(30), window_segments: 6, max_sessions: 100 };
+        let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(12), 100);
         let sessions = Sessions::open(
             Arc::clone(&store),
             Arc::clone(&mosaics) as Arc<dyn Mosaics>,
@@ -319,7 +339,6 @@ impl Service {
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             readiness,
-            engines: vec![EngineKind::Render],
             public_base: None,
         };
         Self { router: router(Arc::new(app)), metrics, mosaics, clock, sessions, ready, _data: data }
