@@ -1,6 +1,6 @@
 //! One game's sound: encoded once on the grid, for all sessions, in segments of whole AAC frames.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +12,13 @@ use crate::encode::{AudioEncodeError, AudioEncoder};
 use crate::frame::{Sound, SoundUnit};
 use crate::hls::cmaf;
 use crate::hls::window::Window;
-use crate::timeline::{AAC_FRAME_SAMPLES, Grid, SegmentNumber};
+use crate::timeline::{AAC_FRAME_SAMPLES, Grid, MediaTime, SAMPLE_RATE_HZ, SegmentNumber};
 
 /// How long the tick waits for the encoder when everything runs in lockstep with a cranked clock.
 const LOCKSTEP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ticks that were lost are silent up to this long; after a longer loss the sound begins anew at a segment boundary.
+const MOST_SILENCE_SAMPLES: u64 = 30 * SAMPLE_RATE_HZ as u64;
 
 /// What all games' sound shares.
 pub struct SoundSettings {
@@ -63,11 +66,13 @@ impl SoundTrack {
     /// segment boundary.
     pub fn push(&self, sound: Sound) {
         let mut work = self.work.lock();
+        // The first segment that this sound cannot be late for.
+        let next = self.settings.grid.segment_at(MediaTime::of_sample(sound.samples.end)) + 2;
         if let Err(e) = self.encode(&mut work, sound) {
             tracing::error!(error = %e, "sound encoder failed; a new one starts with the next segment");
             work.encoder = None;
             work.units.clear();
-            work.segment += 2;
+            work.segment = (work.segment + 1).max(next);
         }
     }
 
@@ -89,7 +94,12 @@ impl SoundTrack {
         };
         let Some(encoder) = &mut work.encoder else { return Ok(()) };
         let patience = if self.settings.lockstep { LOCKSTEP_PATIENCE } else { Duration::ZERO };
-        let units = encoder.push(&sound, patience)?;
+        let lost = encoder.next_sample()..sound.samples.start;
+        let mut units = Vec::new();
+        if !lost.is_empty() && lost.end - lost.start <= MOST_SILENCE_SAMPLES {
+            units = encoder.push(&silence(lost), patience)?;
+        }
+        units.extend(encoder.push(&sound, patience)?);
         for unit in units {
             while unit.aac_frame >= grid.first_aac_frame(work.segment + 1) {
                 self.finish(work);
@@ -125,6 +135,11 @@ fn after(mut sound: Sound, from: u64) -> Option<Sound> {
     Some(sound)
 }
 
+fn silence(samples: Range<u64>) -> Sound {
+    let values = usize::try_from(samples.end - samples.start).unwrap_or(0) * 2;
+    Sound { samples, interleaved: vec![0; values] }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,10 +153,6 @@ mod tests {
             finished: watch::Sender::new(0),
         };
         SoundTrack::new(Arc::new(settings), from)
-    }
-
-    fn silence(samples: std::ops::Range<u64>) -> Sound {
-        Sound { interleaved: vec![0; (samples.end - samples.start) as usize * 2], samples }
     }
 
     #[test]
@@ -158,14 +169,25 @@ mod tests {
     }
 
     #[test]
-    fn lost_ticks_cost_segments_but_never_shift_the_sound() {
+    fn lost_ticks_are_silent_and_cost_no_segment() {
         let track = track(1000);
         let grid = track.settings.grid;
         let tick = |frame| track.push(silence(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)));
         (30_000..30_040).for_each(tick);
-        // Twenty frames are lost: the encoder's sound is no longer contiguous.
-        (30_060..30_260).for_each(tick);
+        // Two seconds are lost.
+        (30_100..30_130).for_each(tick);
+        assert_eq!(track.finished(), Some(1000..=1003));
+    }
+
+    #[test]
+    fn after_a_long_loss_the_sound_begins_anew_where_its_segment_does() {
+        let track = track(1000);
+        let grid = track.settings.grid;
+        let tick = |frame| track.push(silence(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)));
+        (30_000..30_040).for_each(tick);
+        // A hundred seconds are lost.
+        (33_040..33_200).for_each(tick);
         let finished = track.finished().unwrap();
-        assert!(*finished.end() >= 1006, "{finished:?}");
+        assert!(*finished.start() > 1100 && *finished.end() >= 1105, "{finished:?}");
     }
 }

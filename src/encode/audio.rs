@@ -69,6 +69,11 @@ impl AudioEncoder {
         })
     }
 
+    /// The sample that the next sound must start with.
+    pub fn next_sample(&self) -> u64 {
+        self.next_sample
+    }
+
     /// Takes `sound` in and hands out what is ready. With `patience`, waits that long for each access unit that the sound
     /// so far must give (the encoder keeps two back); without, takes only what is there.
     pub fn push(&mut self, sound: &Sound, patience: Duration) -> Result<Vec<SoundUnit>, AudioEncodeError> {
