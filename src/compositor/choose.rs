@@ -12,6 +12,8 @@ use crate::frame::{Colour, Picture, Rect};
 const WARM_UP_TICKS: usize = 2;
 /// Ticks that are measured; the fastest counts, since everything else on the machine can only make them slower.
 const MEASURED_TICKS: usize = 5;
+/// So many times slower than the rival cannot be made good by more ticks.
+const HOPELESS: f64 = 4.0;
 /// Canvases in a measured tick.
 const CANVASES: usize = 4;
 /// A tick that takes longer is not waited for: that compositor is of no use.
@@ -90,7 +92,7 @@ fn only(compositor: Shared, gpu_adapter: Option<String>) -> Chosen {
 fn faster(workers: usize) -> Result<Chosen, CompositorError> {
     let mut chosen = only(Arc::new(CpuCompositor::new(workers)?), None);
     let tick = MeasuredTick::new();
-    chosen.report.cpu_ms = tick.measure(&*chosen.compositor);
+    chosen.report.cpu_ms = tick.measure(&*chosen.compositor, None);
     let gpu = match GpuCompositor::new(workers) {
         Ok(gpu) => gpu,
         Err(error) => {
@@ -99,7 +101,7 @@ fn faster(workers: usize) -> Result<Chosen, CompositorError> {
         }
     };
     chosen.report.gpu_adapter = Some(gpu.adapter());
-    chosen.report.gpu_ms = tick.measure(&gpu);
+    chosen.report.gpu_ms = tick.measure(&gpu, chosen.report.cpu_ms);
     let wins = match (chosen.report.gpu_ms, chosen.report.cpu_ms) {
         (Some(gpu), Some(cpu)) => gpu < cpu,
         (gpu, _) => gpu.is_some(),
@@ -127,13 +129,17 @@ impl MeasuredTick {
         Self { pictures: [0, 4, 8].map(|set| (set..set + 4).filter_map(picture).collect()) }
     }
 
-    /// Milliseconds per canvas at the best of a few ticks; `None` when a tick was not finished in time.
-    fn measure(&self, compositor: &dyn Compositor) -> Option<f64> {
+    /// Milliseconds per canvas at the best of a few ticks; `None` when a tick was not finished in time. One that is
+    /// hopelessly slower than `rival_ms` is not measured further, so that a software Vulkan does not hold up the start.
+    fn measure(&self, compositor: &dyn Compositor, rival_ms: Option<f64>) -> Option<f64> {
         let mut best: Option<f64> = None;
         for number in 0..WARM_UP_TICKS + MEASURED_TICKS {
             let begin = Instant::now();
             self.draw(compositor, &self.pictures[number % 3])?;
             let ms = begin.elapsed().as_secs_f64() * 1000.0 / CANVASES as f64;
+            if number + 1 >= WARM_UP_TICKS && rival_ms.is_some_and(|rival| ms > HOPELESS * rival) {
+                return Some(ms);
+            }
             if number >= WARM_UP_TICKS {
                 best = Some(best.map_or(ms, |b: f64| b.min(ms)));
             }

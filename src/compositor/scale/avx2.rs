@@ -1,7 +1,8 @@
 //! The scaler's two passes with 256-bit vectors (AVX2).
 //!
 //! Safety: the functions compiled for AVX2 are only called by a scaler that found AVX2 at start, and every vector load and
-//! store is preceded by a check, once a row, that the whole reach of the pass lies inside its slices.
+//! store is preceded by a check, once a row, that the whole reach of the pass lies inside its slices. Addresses are reckoned
+//! with wrapping sums because the checked ones cost more than the filter itself in builds that check them.
 
 use std::arch::x86_64::*;
 use std::collections::HashMap;
@@ -105,15 +106,15 @@ unsafe fn horizontal_avx2(groups: &Groups, count: usize, even: *const u8, odd: *
     let half = _mm256_set1_epi32(1 << (MIDDLE_SHIFT - 1));
     for (g, group) in groups.groups[..count].iter().enumerate() {
         let kernel = &groups.kernels[group.kernel as usize];
-        let (low, high) = (group.base[0] as usize, group.base[1] as usize);
+        let base = (group.base[0] as usize, group.base[1] as usize);
         let (mut sum_even, mut sum_odd) = (half, half);
         // SAFETY: the caller checked that the group's reach lies inside both rows and that group `g` lies inside `out`; masks
         // and weights are arrays of 32 bytes.
         unsafe {
             for (c, taps) in kernel.chunks(groups.stretch).enumerate() {
-                let at = 2 * c * groups.stretch;
-                let samples_even = load_lanes(even.add(low + at), even.add(high + at));
-                let samples_odd = load_lanes(odd.add(low + at), odd.add(high + at));
+                let (low, high) = (base.0 + c * groups.stretch * 2, base.1 + c * groups.stretch * 2);
+                let samples_even = load_lanes(even.wrapping_add(low), even.wrapping_add(high));
+                let samples_odd = load_lanes(odd.wrapping_add(low), odd.wrapping_add(high));
                 for tap in taps {
                     let mask = _mm256_loadu_si256(tap.mask.as_ptr().cast());
                     let weights = _mm256_loadu_si256(tap.weights.as_ptr().cast());
@@ -126,7 +127,7 @@ unsafe fn horizontal_avx2(groups: &Groups, count: usize, even: *const u8, odd: *
             let sum_even = _mm256_srai_epi32::<MIDDLE_SHIFT>(sum_even);
             let sum_odd = _mm256_slli_epi32::<16>(_mm256_srai_epi32::<MIDDLE_SHIFT>(sum_odd));
             let pairs = _mm256_blend_epi16::<0b1010_1010>(sum_even, sum_odd);
-            _mm256_storeu_si256(out.add(g * GROUP).cast(), pairs);
+            _mm256_storeu_si256(out.wrapping_add(g * GROUP).cast(), pairs);
         }
     }
 }
@@ -154,16 +155,21 @@ unsafe fn vertical_avx2(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], o
     let half = _mm256_set1_epi32(1 << (FINAL_SHIFT - 1));
     let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (block, out) in out.chunks_mut(BLOCK).enumerate() {
-        let mut sums = [half; 4];
+        let (mut a, mut b, mut c, mut d) = (half, half, half, half);
+        let start = ring.as_ptr().wrapping_add(block * BLOCK);
         for (&offset, &[even, odd]) in offsets.iter().zip(weights) {
             let weight = _mm256_set1_epi32(i32::from(even as u16) | i32::from(odd) << 16);
-            for (i, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: the caller checked that a whole block lies inside the ring at every offset.
-                let pairs = unsafe { _mm256_loadu_si256(ring.as_ptr().add(offset + block * BLOCK + 8 * i).cast()) };
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, weight));
+            let at: *const __m256i = start.wrapping_add(offset).cast();
+            // SAFETY: the caller checked that a whole block, four vectors, lies inside the ring at every offset.
+            unsafe {
+                a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_loadu_si256(at), weight));
+                b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(1)), weight));
+                c = _mm256_add_epi32(c, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(2)), weight));
+                d = _mm256_add_epi32(d, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(3)), weight));
             }
         }
-        let [a, b, c, d] = sums.map(|sum| _mm256_srai_epi32::<FINAL_SHIFT>(sum));
+        let (a, b) = (_mm256_srai_epi32::<FINAL_SHIFT>(a), _mm256_srai_epi32::<FINAL_SHIFT>(b));
+        let (c, d) = (_mm256_srai_epi32::<FINAL_SHIFT>(c), _mm256_srai_epi32::<FINAL_SHIFT>(d));
         let bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
         let bytes = _mm256_permutevar8x32_epi32(bytes, order);
         if out.len() == BLOCK {
