@@ -105,7 +105,8 @@ impl DigitSet {
 
     pub fn blend(&self, text: &str, plane: &mut [u8], plane_width: usize, x: usize, y: usize, luma: u8) {
         for (i, c) in text.chars().enumerate() {
-            if let Some(glyph) = Self::CHARACTERS.chars().position(|known| known == c).and_then(|i| self.glyphs.get(i)) {
+            if let Some(glyph) = Self::CHARACTERS.chars().position(|known| known == c).and_then(|i| self.glyphs.get(i))
+            {
                 glyph.blend(plane, plane_width, x + i * self.advance, y, luma);
             }
         }

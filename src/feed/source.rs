@@ -25,11 +25,24 @@ pub(super) enum Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Push {
     /// MPEG-TS in UDP datagrams.
-    Udp { address: String, port: u16, interface: Option<String> },
+    Udp {
+        address: String,
+        port: u16,
+        interface: Option<String>,
+    },
     /// MPEG-TS in RTP (RFC 2250).
-    Rtp { address: String, port: u16, interface: Option<String> },
-    Srt { uri: String, listener: bool },
-    Rtmp { uri: String },
+    Rtp {
+        address: String,
+        port: u16,
+        interface: Option<String>,
+    },
+    Srt {
+        uri: String,
+        listener: bool,
+    },
+    Rtmp {
+        uri: String,
+    },
 }
 
 impl Source {
@@ -41,7 +54,8 @@ impl Source {
         match url.scheme() {
             "test" => SyntheticSpec::parse(url).map(Source::Synthetic),
             "file" => {
-                let path: PathBuf = url.to_file_path().map_err(|()| bad(url, "not the absolute path of a local file"))?;
+                let path: PathBuf =
+                    url.to_file_path().map_err(|()| bad(url, "not the absolute path of a local file"))?;
                 let mut plain = Url::from_file_path(&path).map_err(|()| bad(url, "not an absolute path"))?;
                 plain.set_query(None);
                 Ok(Source::Pulled { uri: plain.into(), looped: true })
@@ -74,7 +88,8 @@ impl Source {
     pub fn only_listens(&self) -> bool {
         matches!(
             self,
-            Source::Pushed(Push::Udp { .. } | Push::Rtp { .. } | Push::Srt { listener: true, .. }) | Source::Synthetic(_)
+            Source::Pushed(Push::Udp { .. } | Push::Rtp { .. } | Push::Srt { listener: true, .. })
+                | Source::Synthetic(_)
         )
     }
 }

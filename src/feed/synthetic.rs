@@ -291,9 +291,8 @@ fn pitch(w: usize, h: usize, hue: u32) -> Planes {
             let (dx, dy) = (x as f32 - cx, y as f32 - cy);
             let border = (dx.abs() - cx * 0.95).abs() < line && dy.abs() <= cy * 0.9
                 || (dy.abs() - cy * 0.9).abs() < line && dx.abs() <= cx * 0.95;
-            let marked = border
-                || dx.abs() < line && dy.abs() <= cy * 0.9
-                || ((dx * dx + dy * dy).sqrt() - radius).abs() < line;
+            let marked =
+                border || dx.abs() < line && dy.abs() <= cy * 0.9 || ((dx * dx + dy * dy).sqrt() - radius).abs() < line;
             planes[0][y * w + x] = if marked { 200 } else { stripe };
         }
     }

@@ -24,7 +24,8 @@ pub(super) fn jpeg_of(picture: &Picture) -> Option<Bytes> {
         let (w, h) = picture.plane_size(p);
         let packed: Vec<u8> = (0..h).flat_map(|row| picture.row(p, row)).copied().collect();
         let source =
-            fir::images::ImageRef::new(u32::try_from(w).ok()?, u32::try_from(h).ok()?, &packed, fir::PixelType::U8).ok()?;
+            fir::images::ImageRef::new(u32::try_from(w).ok()?, u32::try_from(h).ok()?, &packed, fir::PixelType::U8)
+                .ok()?;
         resizer.resize(&source, scaled, &options).ok()?;
     }
     let [luma, blue, red] = planes;
@@ -63,11 +64,12 @@ mod tests {
 
     #[test]
     fn a_thumbnail_is_a_jpeg_of_the_right_size_and_colour() {
-        let red = Picture::from_planes(1280, 720, Colour::CANVAS, [
-            vec![63; 1280 * 720],
-            vec![102; 640 * 360],
-            vec![240; 640 * 360],
-        ]);
+        let red = Picture::from_planes(
+            1280,
+            720,
+            Colour::CANVAS,
+            [vec![63; 1280 * 720], vec![102; 640 * 360], vec![240; 640 * 360]],
+        );
         let jpeg = jpeg_of(&red.unwrap()).unwrap();
         let image = image::load_from_memory(&jpeg).unwrap().to_rgb8();
         assert_eq!(image.dimensions(), (320, 180));
