@@ -142,14 +142,15 @@ impl Intake {
         state.run
     }
 
-    /// The run is over. What was decoded is still shown.
-    pub fn end(&self) {
+    /// The run is over; returns how many pictures it brought. What was decoded is still shown.
+    pub fn end(&self) -> u64 {
         let mut state = self.state.lock();
         state.run += 1;
         if state.phase == Phase::Running {
             state.phase = Phase::Down;
         }
         self.changed.notify_all();
+        std::mem::take(&mut state.pictures_in_run)
     }
 
     /// For good: frees whoever waits.

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gstreamer as gst;
+use gstreamer::prelude::PluginFeatureExtManual;
 use parking_lot::{Condvar, Mutex};
 use url::Url;
 
@@ -134,8 +135,8 @@ pub fn init() -> Result<(), FeedError> {
     const BAD: &str = "gstreamer1.0-plugins-bad";
     const LIBAV: &str = "gstreamer1.0-libav";
     const NEEDED: [(&str, &str); 20] = [
-        ("uridecodebin3", BASE),
-        ("decodebin3", BASE),
+        ("uridecodebin", BASE),
+        ("decodebin", BASE),
         ("appsink", BASE),
         ("videoconvert", BASE),
         ("audioconvert", BASE),
@@ -143,7 +144,7 @@ pub fn init() -> Result<(), FeedError> {
         ("deinterlace", GOOD),
         ("qtdemux", GOOD),
         ("souphttpsrc", GOOD),
-        ("hlsdemux2", GOOD),
+        ("hlsdemux", BAD),
         ("udpsrc", GOOD),
         ("rtpjitterbuffer", GOOD),
         ("rtpmp2tdepay", GOOD),
@@ -156,6 +157,13 @@ pub fn init() -> Result<(), FeedError> {
         ("avdec_aac", LIBAV),
     ];
     gst::init()?;
+    // decodebin3 of GStreamer 1.22.0 (Debian 12) crashes and hangs at times when it is torn down, so decodebin it is; and the
+    // newer adaptive demuxers run in nothing else.
+    for demuxer in ["hlsdemux2", "dashdemux2", "mssdemux2"] {
+        if let Some(factory) = gst::ElementFactory::find(demuxer) {
+            factory.set_rank(gst::Rank::NONE);
+        }
+    }
     for (element, package) in NEEDED {
         if gst::ElementFactory::find(element).is_none() {
             return Err(FeedError::ElementMissing { element, package });

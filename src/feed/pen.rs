@@ -82,33 +82,34 @@ fn layout(font: &FontRef<'_>, text: &str, size_px: f32) -> (Vec<Glyph>, f32) {
     (glyphs, x)
 }
 
-/// Digits and what clocks are made of, all of one width: drawn once, set many times.
+/// Digits and what clocks are made of: drawn once, set many times.
 #[derive(Clone, Debug)]
 pub(super) struct DigitSet {
     glyphs: Vec<Stencil>,
-    advance: usize,
 }
 
 impl DigitSet {
-    const CHARACTERS: &'static str = "0123456789:.#-ZT ";
+    const CHARACTERS: &'static str = "0123456789:.#- ";
 
     pub fn new(size_px: f32) -> Self {
-        let glyphs: Vec<_> = Self::CHARACTERS.chars().map(|c| Stencil::text(&c.to_string(), size_px, 400)).collect();
-        let advance = glyphs.iter().map(|g| g.width).max().unwrap_or(0);
-        Self { glyphs, advance }
+        Self { glyphs: Self::CHARACTERS.chars().map(|c| Stencil::text(&c.to_string(), size_px, 400)).collect() }
     }
 
-    /// Width of `characters` characters.
-    pub fn width(&self, characters: usize) -> usize {
-        self.advance * characters
+    fn set<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a Stencil> {
+        text.chars().filter_map(|c| Self::CHARACTERS.chars().position(|known| known == c).map(|i| &self.glyphs[i]))
     }
 
+    /// Width of `text` in pixels.
+    pub fn width(&self, text: &str) -> usize {
+        self.set(text).map(|glyph| glyph.width).sum()
+    }
+
+    /// Blends `text` as luma `luma` into a plane of `plane_width` at `x`, `y`; characters it has no glyph for are left out.
     pub fn blend(&self, text: &str, plane: &mut [u8], plane_width: usize, x: usize, y: usize, luma: u8) {
-        for (i, c) in text.chars().enumerate() {
-            if let Some(glyph) = Self::CHARACTERS.chars().position(|known| known == c).and_then(|i| self.glyphs.get(i))
-            {
-                glyph.blend(plane, plane_width, x + i * self.advance, y, luma);
-            }
+        let mut x = x;
+        for glyph in self.set(text) {
+            glyph.blend(plane, plane_width, x, y, luma);
+            x += glyph.width;
         }
     }
 }

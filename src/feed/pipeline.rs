@@ -123,12 +123,12 @@ fn build(source: &Source, grid: &Grid, delivery: &Arc<Delivery>) -> Result<gst::
     let pipeline = gst::Pipeline::new();
     let decoder = match source {
         Source::Pulled { uri, .. } => {
-            let decoder = gst::ElementFactory::make("uridecodebin3").property("uri", uri.as_str()).build()?;
+            let decoder = gst::ElementFactory::make("uridecodebin").property("uri", uri.as_str()).build()?;
             pipeline.add(&decoder)?;
             decoder
         }
         Source::Pushed(push) => {
-            let decoder = gst::ElementFactory::make("decodebin3").build()?;
+            let decoder = gst::ElementFactory::make("decodebin").build()?;
             let head = head_of(push)?;
             pipeline.add_many(head.iter().chain([&decoder]))?;
             gst::Element::link_many(&head)?;
@@ -139,7 +139,7 @@ fn build(source: &Source, grid: &Grid, delivery: &Arc<Delivery>) -> Result<gst::
         }
         Source::Synthetic(_) => return Err(glib::bool_error!("synthetic sources need no pipeline")),
     };
-    connect_selection(&decoder, delivery);
+    connect_selection(&decoder);
     connect_decoders(&pipeline);
     connect_pads(&decoder, &pipeline, grid, delivery);
     Ok(pipeline)
@@ -191,18 +191,30 @@ fn head_of(push: &Push) -> Result<Vec<gst::Element>, glib::BoolError> {
     })
 }
 
-/// Only the first picture stream and the first sound stream are decoded.
-fn connect_selection(decoder: &gst::Element, delivery: &Arc<Delivery>) {
-    let delivery = Arc::clone(delivery);
-    decoder.connect("select-stream", false, move |values| {
-        let collection = values.get(1)?.get::<gst::StreamCollection>().ok()?;
-        let stream = values.get(2)?.get::<gst::Stream>().ok()?;
-        let first_of = |kind| collection.iter().find(|s| s.stream_type().contains(kind)).and_then(|s| s.stream_id());
-        let sound = first_of(gst::StreamType::AUDIO);
-        delivery.intake.expect_sound(delivery.run, sound.is_some());
-        let id = stream.stream_id();
-        let wanted = id.is_some() && (id == first_of(gst::StreamType::VIDEO) || id == sound);
-        Some(i32::from(wanted).to_value())
+/// Only the first picture stream and the first sound stream are decoded: every other one is left as it came, and nobody
+/// takes it.
+fn connect_selection(decoder: &gst::Element) {
+    let containers = gst::ElementFactory::factories_with_type(gst::ElementFactoryType::DEMUXER, gst::Rank::MARGINAL);
+    let chosen: Mutex<[Option<glib::GString>; 2]> = Mutex::new([None, None]);
+    decoder.connect("autoplug-continue", false, move |values| {
+        let pad = values.get(1)?.get::<gst::Pad>().ok()?;
+        let caps = values.get(2)?.get::<gst::Caps>().ok()?;
+        let name = caps.structure(0)?.name();
+        let kind = if name.starts_with("video/") || name.starts_with("image/") {
+            0
+        } else if name.starts_with("audio/") {
+            1
+        } else {
+            return Some(!name.starts_with("text/") && !name.starts_with("subpicture/")).map(|go_on| go_on.to_value());
+        };
+        // A container's caps say video/, too; what is inside is asked about later.
+        if containers.iter().any(|factory| factory.can_sink_any_caps(&caps)) {
+            return Some(true.to_value());
+        }
+        let id = pad.stream_id();
+        let mut chosen = chosen.lock();
+        let first = chosen[kind].get_or_insert_with(|| id.clone().unwrap_or_default());
+        Some((id.as_ref() == Some(first) || id.is_none()).to_value())
     });
 }
 
@@ -227,11 +239,15 @@ fn connect_pads(decoder: &gst::Element, pipeline: &gst::Pipeline, grid: &Grid, d
     let fields = if grid.fps().num() / grid.fps().den() > 31 { "all" } else { "top" };
     decoder.connect_pad_added(move |_, pad| {
         let Some(pipeline) = pipeline.upgrade() else { return };
-        let stream = match pad.name() {
-            name if name.starts_with("video") => Stream::Picture,
-            name if name.starts_with("audio") => Stream::Sound,
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let stream = match caps.structure(0).map(|s| s.name().as_str()) {
+            Some("video/x-raw") => Stream::Picture,
+            Some("audio/x-raw") => Stream::Sound,
             _ => return,
         };
+        if stream == Stream::Sound {
+            delivery.intake.expect_sound(delivery.run, true);
+        }
         let mut sinks = sinks.lock();
         let sink = &mut sinks[usize::from(stream == Stream::Sound)];
         let made = match sink.take() {
@@ -240,6 +256,7 @@ fn connect_pads(decoder: &gst::Element, pipeline: &gst::Pipeline, grid: &Grid, d
         };
         match made {
             Ok(target) => {
+                // A stream that replaces another (a new programme table) takes over its branch.
                 if !target.is_linked()
                     && let Err(error) = pad.link(&target)
                 {

@@ -82,22 +82,20 @@ impl Supervisor {
             let begun = Instant::now();
             let source = Source::parse(url);
             let only_listens = source.as_ref().is_ok_and(Source::only_listens);
-            let (error, pictures) = match source {
-                Ok(source) => self.run_source(&source),
-                Err(error) => (error, 0),
-            };
-            self.intake.end();
+            let error = source.map_or_else(|error| error, |source| self.run_source(&source));
             if self.intake.is_stopped() {
                 return;
             }
+            // Reported first: who sees the slate finds the reason.
             self.note_failure(index, &error);
+            let pictures = self.intake.end();
             let good = pictures > 0 && begun.elapsed() >= GOOD_RUN;
             index = (index + 1) % self.spec.sources.len();
             self.wait(back_off.after_failure(self.spec.sources.len(), good, only_listens));
         }
     }
 
-    fn run_source(&self, source: &Source) -> (SourceError, u64) {
+    fn run_source(&self, source: &Source) -> SourceError {
         let timing = match (source, source.target_lead()) {
             (Source::Synthetic(_), _) => Timing::OnGrid,
             (_, Some(lead)) => Timing::Live(lead),
@@ -108,13 +106,12 @@ impl Supervisor {
         let mut watch =
             Watch { supervisor: self, started: (Instant::now(), self.clock.now()), first, seen: 0, drawn: None };
         let mut check = || watch.check();
-        let error = match source {
+        match source {
             Source::Synthetic(spec) => {
                 synthetic::run(spec, &self.spec.title, &self.intake, run, self.clock.as_ref(), &mut check)
             }
             _ => pipeline::run(source, &self.grid, &self.intake, run, &self.clock, &mut check),
-        };
-        (error, self.intake.pictures_in_run())
+        }
     }
 
     fn note_failure(&self, index: usize, error: &SourceError) {

@@ -160,7 +160,9 @@ impl Painter {
     fn new(spec: &SyntheticSpec, title: &str) -> Self {
         let (w, h) = (spec.width, spec.height);
         // Games are told apart by colour too: the title decides.
-        let hue = title.bytes().fold(7u32, |hash, b| hash.wrapping_mul(31).wrapping_add(u32::from(b))) % 360;
+        let hash = title.bytes().fold(7u32, |hash, b| hash.wrapping_mul(31).wrapping_add(u32::from(b)));
+        // Titles that differ by little hash to neighbours; the golden ratio spreads them.
+        let hue = ((u64::from(hash.wrapping_mul(0x9e37_79b9)) * 360) >> 32) as u32;
         let mut background = match spec.pattern {
             Pattern::Smpte => bars(w, h),
             Pattern::Ball => pitch(w, h, hue),
@@ -236,8 +238,8 @@ impl Painter {
         let s = millis / 1000;
         let text = format!("{:02}:{:02}:{:02}.{:03} #{}", s / 3600 % 24, s / 60 % 60, s % 60, millis % 1000, number);
         let height = h / 16;
-        let (x, y) = (w / 40 & !1, (h - height - h / 20) & !1);
-        let width = (self.digits.width(text.len()) + 16).min(w - x) & !1;
+        let (x, y) = ((w / 40) & !1, (h - height - h / 20) & !1);
+        let width = (self.digits.width(&text) + 16).min(w - x) & !1;
         darken(planes, w, (x, y, width, height & !1));
         self.digits.blend(&text, &mut planes[0], w, x + 8, y, 226);
     }
@@ -253,7 +255,7 @@ impl SyntheticSpec {
 fn label(planes: &mut Planes, spec: &SyntheticSpec, title: &str, size_px: f32) {
     let (w, h) = (spec.width, spec.height);
     let text = Stencil::text(spec.label.as_deref().unwrap_or(title), size_px, w * 9 / 10);
-    let (x, y) = (w / 40 & !1, h / 10 & !1);
+    let (x, y) = ((w / 40) & !1, (h / 10) & !1);
     darken(planes, w, (x, y, (text.width + 16).min(w - x) & !1, (text.height + 1) & !1));
     text.blend(&mut planes[0], w, x + 8, y, 235);
 }
@@ -287,7 +289,7 @@ fn pitch(w: usize, h: usize, hue: u32) -> Planes {
     let line = (h as f32 / 180.0).max(1.0);
     for y in 0..h {
         for x in 0..w {
-            let stripe = if x * 12 / w % 2 == 0 { 84 } else { 98 };
+            let stripe = if (x * 12 / w).is_multiple_of(2) { 84 } else { 98 };
             let (dx, dy) = (x as f32 - cx, y as f32 - cy);
             let border = (dx.abs() - cx * 0.95).abs() < line && dy.abs() <= cy * 0.9
                 || (dy.abs() - cy * 0.9).abs() < line && dx.abs() <= cx * 0.95;
@@ -374,7 +376,7 @@ fn sweep(luma: &mut [u8], w: usize, h: usize, seconds: f64) {
 fn barcode(planes: &mut Planes, w: usize, h: usize, number: u64) {
     let blocks = BARCODE_BITS + 4;
     let code = 0b1010 << BARCODE_BITS | (number & ((1 << BARCODE_BITS) - 1));
-    let height = h / 18 & !1;
+    let height = (h / 18) & !1;
     darken(planes, w, (0, 0, w, height));
     for block in 0..blocks {
         let luma = if code >> (blocks - 1 - block) & 1 == 1 { 235 } else { 16 };

@@ -255,3 +255,237 @@ fn what_broadcasters_send_decodes() {
         }
     }
 }
+
+/// Instants (ns from the first tick) at which flashes and beeps begin at the feed's output.
+fn flashes_and_beeps(bench: &mut Bench, ticks: usize) -> (Vec<i64>, Vec<i64>) {
+    let (mut flashes, mut beeps) = (Vec::new(), Vec::new());
+    let (mut bright, mut quiet_samples) = (false, 0u64);
+    let start = bench.grid.frame_time(bench.frame).as_nanos() as i64;
+    for _ in 0..ticks {
+        let at = bench.grid.frame_time(bench.frame).as_nanos() as i64 - start;
+        let (pick, sound) = bench.tick();
+        let flash = pick.outcome != Outcome::Slate && middle(&pick.picture) > 180;
+        if flash && !bright {
+            flashes.push(at);
+        }
+        bright = flash;
+        for (i, pair) in sound.interleaved.chunks_exact(2).enumerate() {
+            if pair[0].unsigned_abs() > 2000 {
+                if quiet_samples > 24_000 {
+                    beeps.push(MediaTime::of_sample(sound.samples.start + i as u64).as_nanos() as i64 - start);
+                }
+                quiet_samples = 0;
+            } else {
+                quiet_samples += 1;
+            }
+        }
+    }
+    (flashes, beeps)
+}
+
+#[test]
+fn sound_stays_within_40_ms_of_its_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let beep = "aevalsrc=if(lt(mod(t\\,1)\\,0.06)\\,0.5*sin(6283*t)\\,0):s=48000";
+    for (name, audio, fps) in
+        [("av.mp4", "-c:a aac", "30"), ("av.ts", "-c:a mp2", "25"), ("av.mkv", "-c:a ac3", "30000/1001")]
+    {
+        let luma: fn(usize) -> u8 = match fps {
+            "25" => |n| if n % 25 < 2 { 230 } else { 30 },
+            _ => |n| if n % 30 < 2 { 230 } else { 30 },
+        };
+        let frames = if fps == "25" { 75 } else { 90 };
+        let path = Clip { name, fps, frames, luma, sound: (beep, audio), ..CLIP }.make(folder.path());
+        let mut bench = Bench::new("30", &[&url_of(&path)]);
+        // Three laps: an error that adds up from lap to lap would show.
+        let (flashes, beeps) = flashes_and_beeps(&mut bench, 9 * 30 - 5);
+        assert!(flashes.len() >= 8, "{name}: {flashes:?}");
+        for flash in &flashes[1..] {
+            let off = beeps.iter().map(|beep| (beep - flash).abs()).min().unwrap_or(i64::MAX);
+            assert!(off < 40_000_000, "{name}: {off} ns; flashes {flashes:?}, beeps {beeps:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_played_shows_a_slate_and_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = folder.path().join("garbage.mp4");
+    let noise: Vec<u8> = (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    std::fs::write(&garbage, &noise).unwrap();
+    let cut = Clip { name: "cut.ts", ..CLIP }.make(folder.path());
+    let mut bytes = std::fs::read(&cut).unwrap();
+    bytes.truncate(400);
+    std::fs::write(&cut, bytes).unwrap();
+    let silent_only = folder.path().join("sound.mp4");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-t", "1", "-i", "sine", "-c:a", "aac"])
+        .arg(&silent_only)
+        .status();
+    assert!(made.unwrap().success());
+    let missing = folder.path().join("missing.mp4");
+    for path in [&garbage, &cut, &silent_only, &missing] {
+        let mut bench = Bench::new("30", &[&url_of(path)]);
+        for _ in 0..60 {
+            let (pick, sound) = bench.tick();
+            assert_eq!((pick.outcome, loudness(&sound)), (Outcome::Slate, 0), "{}", path.display());
+        }
+        assert_eq!(bench.feed.status(), FeedStatus::Slate);
+        let health = bench.feed.health();
+        assert!(health.last_error.is_some() && health.reconnects > 0, "{}: {health:?}", path.display());
+        if path == &missing {
+            // It turns up: the feed finds it by itself.
+            Clip { name: "missing.mp4", ..CLIP }.make(folder.path());
+            bench.until_live(3000);
+            assert_eq!(bench.feed.status(), FeedStatus::Live);
+        }
+    }
+}
+
+#[test]
+fn a_backup_is_taken_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = url_of(&Clip { name: "good.mp4", ..CLIP }.make(folder.path()));
+    let missing = url_of(&folder.path().join("missing.mp4"));
+    let mut bench = Bench::new("30", &[&missing, &good]);
+    bench.until_live(30);
+    let health = bench.feed.health();
+    assert_eq!((health.source_index, health.reconnects, health.width, health.height), (1, 1, 160, 96));
+}
+
+#[test]
+fn size_and_rate_may_change_on_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Clip { name: "first.ts", ..CLIP }.make(folder.path());
+    let second = Clip { name: "second.ts", size: (320, 180), fps: "50", frames: 50, luma: |_| 90, ..CLIP };
+    let mut bytes = std::fs::read(first).unwrap();
+    bytes.extend(std::fs::read(second.make(folder.path())).unwrap());
+    let both = folder.path().join("both.ts");
+    std::fs::write(&both, bytes).unwrap();
+    let mut bench = Bench::new("30", &[&url_of(&both)]);
+    let mut sizes = Vec::new();
+    for _ in 0..120 {
+        let (pick, _) = bench.tick();
+        assert_ne!(pick.outcome, Outcome::Slate, "{:?}", bench.feed.health());
+        sizes.push(pick.picture.width);
+    }
+    sizes.dedup();
+    assert!(sizes.starts_with(&[160, 320, 160]), "{sizes:?}");
+    assert_eq!(bench.feed.health().reconnects, 0);
+}
+
+#[test]
+fn only_the_first_picture_and_the_first_sound_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let video = "-map 0:v -map 0:v -map 1:a -map 2:a -c:v libx264 -preset ultrafast -pix_fmt yuv420p";
+    let sound = ("sine=frequency=1000:sample_rate=48000", "-c:a aac");
+    // The second sound track is an input of its own, far louder in pitch: counted by its zero crossings.
+    let path = folder.path().join("many.mkv");
+    let made = Command::new("ffmpeg")
+        .args("-v error -f lavfi -t 1 -i color=gray:s=160x96:r=30 -f lavfi -t 1 -i".split_whitespace())
+        .arg(sound.0)
+        .args("-f lavfi -t 1 -i sine=frequency=8000:sample_rate=48000".split_whitespace())
+        .args(video.split_whitespace())
+        .args(sound.1.split_whitespace())
+        .arg(&path)
+        .status();
+    assert!(made.unwrap().success());
+    let mut bench = Bench::new("30", &[&url_of(&path)]);
+    let mut crossings = 0;
+    for k in 0..20 {
+        let (pick, heard) = bench.tick();
+        assert_eq!(pick.outcome, Outcome::OnTime);
+        if k >= 10 {
+            let left: Vec<_> = heard.interleaved.iter().step_by(2).collect();
+            crossings += left.windows(2).filter(|w| (*w[0] < 0) != (*w[1] < 0)).count();
+        }
+    }
+    assert!((640..700).contains(&crossings), "{crossings} in a third of a second of 1 kHz");
+}
+
+/// Pictures of a live source that stalls and comes back, without a network: pushed by hand, the clock cranked.
+#[test]
+fn a_stalled_source_is_held_briefly_then_a_slate_and_recovers() {
+    init().unwrap();
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut bench = Bench::new("30", &[&format!("udp://127.0.0.1:{free}")]);
+    let intake = Arc::clone(&bench.feed.intake);
+    // The supervisor's own run begins first; nothing is ever sent to it.
+    intake.stopped_within(Duration::from_millis(200));
+    let lead = Duration::from_millis(400);
+    let run = intake.begin(intake::Timing::Live(lead));
+    let grey = |luma: u8| {
+        Picture::from_planes(16, 16, Colour::CANVAS, [vec![luma; 256], vec![128; 64], vec![128; 64]]).unwrap()
+    };
+    let mut pushed = 0i64;
+    let mut outcomes = Vec::new();
+    for k in 0..240i64 {
+        let sending = !(60..180).contains(&k);
+        if sending {
+            let at = pushed * 1_000_000_000 / 30;
+            intake.push_picture(run, at, grey(100), None, bench.clock.now()).unwrap();
+            pushed += 1;
+        }
+        let (pick, _) = bench.tick();
+        outcomes.push(pick.outcome);
+    }
+    let firsts = outcomes.iter().take_while(|o| **o == Outcome::Slate).count();
+    assert!((10..=14).contains(&firsts), "the lead is 12 frames, not {firsts}");
+    let lost = outcomes.iter().skip(60).position(|o| *o == Outcome::Slate).unwrap();
+    // What was under way (12 frames), then 0.7 s of hold.
+    assert!((30..=36).contains(&lost), "{lost} frames until the slate");
+    assert!(outcomes[60 + lost..180].iter().all(|o| *o == Outcome::Slate));
+    let back = outcomes.iter().skip(180).position(|o| *o == Outcome::OnTime).unwrap();
+    assert!(back <= 15, "{back} frames until it is back");
+    assert!(outcomes[180 + back..].iter().filter(|o| **o == Outcome::OnTime).count() + 4 >= 60 - back);
+}
+
+#[test]
+fn a_transport_stream_over_udp_plays_and_comes_back_after_a_pause() {
+    init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let luma: fn(usize) -> u8 = |n| 40 + (n % 32) as u8 * 5;
+    let path = Clip { name: "live.ts", frames: 240, luma, ..CLIP }.make(folder.path());
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let send = || {
+        Command::new("ffmpeg")
+            .args(["-v", "error", "-re", "-i"])
+            .arg(&path)
+            .args(["-c", "copy", "-f", "mpegts", &format!("udp://127.0.0.1:{port}?pkt_size=1316")])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let grid = grid("30");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let spec = FeedSpec {
+        key: "u".into(),
+        title: "Udp".into(),
+        sources: vec![Url::parse(&format!("udp://127.0.0.1:{port}")).unwrap()],
+    };
+    let feed = Feed::start(spec, grid, Arc::clone(&clock), Pace::Realtime);
+    let mut frame = grid.frame_at(clock.now());
+    let mut until = |seconds: u64, wanted: &dyn Fn(&Pick, &Sound) -> bool| {
+        for _ in 0..seconds * 30 {
+            clock.wait_until(grid.frame_time(frame), Duration::from_secs(1));
+            let pick = feed.picture_at(frame);
+            let sound = feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1));
+            frame += 1;
+            if wanted(&pick, &sound) {
+                return true;
+            }
+        }
+        false
+    };
+    let mut sender = send();
+    let live = |pick: &Pick, sound: &Sound| pick.outcome == Outcome::OnTime && loudness(sound) > 800;
+    assert!(until(20, &live), "{:?}", feed.health());
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    assert!(until(20, &|pick, _| pick.outcome == Outcome::Slate));
+    let mut sender = send();
+    assert!(until(30, &live), "{:?}", feed.health());
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    feed.stop();
+}
