@@ -69,7 +69,8 @@ fn ffmpeg_cpu_per_second(clips: &[PathBuf]) -> f64 {
     let scaled: String = (0..4).map(|n| format!("[{n}:v]scale=960:540:flags=lanczos[s{n}];")).collect();
     let graph = format!("{scaled}[s0][s1][s2][s3]xstack=inputs=4:layout=0_0|w0_0|0_h0|w0_h0[out]");
     // As the service's encoder is set: one thread, no lookahead, no B-frames, IDR every 60 frames, one second of VBV.
-    let x264 = "bframes=0:scenecut=0:keyint=60:min-keyint=60:rc-lookahead=0:sync-lookahead=0:mbtree=0:weightp=0:threads=1";
+    let x264 =
+        "bframes=0:scenecut=0:keyint=60:min-keyint=60:rc-lookahead=0:sync-lookahead=0:mbtree=0:weightp=0:threads=1";
     command.args(["-filter_complex", &graph, "-map", "[out]", "-an", "-r", "30"]);
     command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-b:v", "6M", "-maxrate", "6M"]);
     command.args(["-bufsize", "6M", "-x264-params", x264, "-t", &MEASURED_S.to_string(), "-f", "mp4", "/dev/null"]);
@@ -136,7 +137,8 @@ async fn creates_and_first_segments(dir: &Path, clips: &[PathBuf]) {
     println!("session_create_p50_ms {:.2} ms", times_ms[times_ms.len() / 2]);
     println!("session_create_p99_ms {:.2} ms", times_ms[times_ms.len() * 99 / 100]);
     let mut worst = 0.0f64;
-    for (n, games) in [["g1", "g0", "g2", "g3"], ["g2", "g1", "g0", "g3"], ["g3", "g1", "g2", "g0"]].iter().enumerate() {
+    for (n, games) in [["g1", "g0", "g2", "g3"], ["g2", "g1", "g0", "g3"], ["g3", "g1", "g2", "g0"]].iter().enumerate()
+    {
         // Each at another place in the segment.
         tokio::time::sleep(Duration::from_millis(300 + 650 * n as u64)).await;
         let began = Instant::now();

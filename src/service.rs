@@ -20,8 +20,8 @@ use crate::hls::window::capacity_for;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{
-    Admission, Budget, EncodingShared, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
-    RenderSettings, Signer, Ticker, TickerSettings, Trial, TrialError, trial_costs,
+    Admission, Budget, EncodingShared, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine, RenderSettings,
+    Signer, Ticker, TickerSettings, Trial, TrialError, trial_costs,
 };
 use crate::session::{SessionSettings, Sessions};
 use crate::store::{SqliteStore, Store, StoreError};
