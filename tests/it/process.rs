@@ -41,7 +41,7 @@ async fn service_finishes_its_segment_on_sigterm_and_sessions_go_on_in_the_next(
             Some(_) => {}
             None => break,
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let status = program.until_exit(END_WITHIN.saturating_sub(began.elapsed()));
     assert_eq!(status.code(), Some(0));
