@@ -40,6 +40,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait for the running segment at the end: everything must be over within five seconds.
 const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
 
+/// How long the last segment is served after it is finished: players ask about once a second, not at the end of a segment.
+const LAST_SEGMENT_SERVED: Duration = Duration::from_millis(500);
+
 /// A tick this late means that the service is not making pictures.
 const TICK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -209,7 +212,7 @@ impl Service {
         if self.sweeping.is_some() {
             let last = self.grid.first_frame(self.grid.segment_of(self.position()) + 1);
             let due = self.grid.frame_time(last + 3);
-            tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE)).await;
+            tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE) + LAST_SEGMENT_SERVED).await;
         }
         if let Some(sweeping) = self.sweeping.take() {
             sweeping.abort();

@@ -184,6 +184,7 @@ impl House {
     pub async fn crash_into(&mut self, outage: Duration, generation: &'static str) {
         self.clock.advance(outage);
         self.mosaics = Arc::new(CrankedMosaics { generation, ..CrankedMosaics::new(self.clock.clone()) });
+        self.disk.store.let_go();
         self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
         self.metrics = Arc::new(Metrics::new().unwrap());
         self.sessions = open(&self.disk, &self.mosaics, &self.clock, self.settings, &self.metrics).await;

@@ -12,6 +12,7 @@ pub(crate) mod testing;
 mod writer;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 
 pub use rows::{
@@ -25,6 +26,9 @@ pub enum StoreError {
     /// The disk is full or the file cannot be written: worth trying again later.
     #[error("the store cannot write: {0}")]
     Unwritable(String),
+    /// Another process works in this data directory.
+    #[error("{} is in use by another quadrille process; give each its own", .0.display())]
+    InUse(PathBuf),
     /// The store is closed or its writer is gone: the process is ending.
     #[error("the store is closed")]
     Closed,

@@ -1,10 +1,12 @@
 //! The store on SQLite: one file in WAL mode, one connection that writes, a small pool that reads.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +19,9 @@ use super::{
 
 /// Name of the database in the data directory.
 const FILE_NAME: &str = "quadrille.sqlite";
+
+/// Name of the file that says that a process works in the data directory.
+const LOCK_NAME: &str = "lock";
 
 /// Writes that wait for the writer; one more waits up to [`QUEUE_PATIENCE`] and is then [`StoreError::Busy`].
 const QUEUE_LENGTH: usize = 4096;
@@ -33,6 +38,8 @@ pub struct SqliteStore {
     readers: SqlitePool,
     jobs: mpsc::Sender<Job>,
     healthy: Arc<AtomicBool>,
+    /// Let go when the store is closed, or when the process ends, however it ends.
+    lock: Mutex<Option<File>>,
 }
 
 impl SqliteStore {
@@ -40,11 +47,12 @@ impl SqliteStore {
     /// to date.
     ///
     /// # Errors
-    /// [`StoreError::Unwritable`] when the folder or the file cannot be written, [`StoreError::Failed`] when the file is not
+    /// [`StoreError::InUse`] when another process has it open, [`StoreError::Unwritable`] when the folder or the file cannot be written, [`StoreError::Failed`] when the file is not
     /// a database of this service or of a newer version of it.
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let unwritable = |e: std::io::Error| StoreError::Unwritable(format!("{}: {e}", data_dir.display()));
         tokio::fs::create_dir_all(data_dir).await.map_err(unwritable)?;
+        let lock = take_lock(data_dir)?;
         // WAL with synchronous=FULL: a commit is on the disk when it returns, so a booking outlives a power cut as well. The
         // writer lowers it where no booking is at stake.
         let options = SqliteConnectOptions::new()
@@ -65,7 +73,13 @@ impl SqliteStore {
         let (jobs, queue) = mpsc::channel(QUEUE_LENGTH);
         let healthy = Arc::new(AtomicBool::new(true));
         tokio::spawn(writer::run(connection, queue, healthy.clone()));
-        Ok(Self { readers, jobs, healthy })
+        Ok(Self { readers, jobs, healthy, lock: Mutex::new(Some(lock)) })
+    }
+
+    /// What the kernel does when a process is killed, for tests that put another in its place.
+    #[cfg(test)]
+    pub(crate) fn let_go(&self) {
+        self.lock.lock().take();
     }
 
     /// Hands a command to the writer and waits until it is committed; the number of rows it changed.
@@ -241,8 +255,22 @@ impl Store for SqliteStore {
         Box::pin(async move {
             self.submit(Command::Close).await?;
             self.readers.close().await;
+            self.lock.lock().take();
             Ok(())
         })
+    }
+}
+
+/// Two processes on one folder would both take up the same sessions and bill them, each by what it has seen itself. The lock
+/// is the kernel's: it goes with the process, so that one which was killed leaves none behind.
+fn take_lock(data_dir: &Path) -> Result<File, StoreError> {
+    let path = data_dir.join(LOCK_NAME);
+    let unwritable = |e: std::io::Error| StoreError::Unwritable(format!("{}: {e}", path.display()));
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unwritable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(data_dir.to_owned())),
+        Err(TryLockError::Error(e)) => Err(unwritable(e)),
     }
 }
 

@@ -34,6 +34,19 @@ async fn a_secret_is_made_once_and_kept() {
 }
 
 #[tokio::test]
+async fn a_folder_has_one_store_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let refused = SqliteStore::open(dir.path()).await.err().unwrap();
+    assert_eq!(refused, StoreError::InUse(dir.path().to_owned()));
+    assert!(refused.to_string().contains(&dir.path().display().to_string()), "{refused}");
+    store.close().await.unwrap();
+    let next = SqliteStore::open(dir.path()).await.unwrap();
+    drop(next);
+    SqliteStore::open(dir.path()).await.unwrap();
+}
+
+#[tokio::test]
 async fn games_are_kept_by_tenant() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();

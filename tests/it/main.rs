@@ -9,5 +9,6 @@ mod api_service;
 mod api_sessions;
 mod house;
 mod lifecycle;
+mod process;
 mod support;
 mod viewing;
