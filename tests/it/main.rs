@@ -8,5 +8,6 @@ mod api_playback;
 mod api_service;
 mod api_sessions;
 mod house;
+mod live;
 mod support;
 mod viewing;
