@@ -97,7 +97,7 @@ impl Picture {
             let (w, h) = picture.plane_size(p);
             strides[p] >= w && h > 0 && picture.memory.plane(p).len() >= strides[p] * (h - 1) + w
         });
-        (width > 0 && height > 0 && width % 2 == 0 && height % 2 == 0 && sound).then_some(picture)
+        (width > 0 && height > 0 && width.is_multiple_of(2) && height.is_multiple_of(2) && sound).then_some(picture)
     }
 
     /// A tightly packed picture that owns its planes. `None` when a plane's length is not exactly its size.

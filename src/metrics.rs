@@ -20,7 +20,7 @@ pub struct Metrics {
     pub bytes_served: IntCounter,
     /// Refused admissions, by `reason`.
     pub admission_refused: IntCounterVec,
-    /// Seconds to draw all canvases of one mosaic at one tick.
+    /// Seconds from the tick until all canvases of one mosaic are drawn, waiting for a compositor thread included.
     pub compose_seconds: Histogram,
     /// Seconds to encode one picture, by `rendition`.
     pub encode_seconds: prometheus::HistogramVec,
@@ -54,7 +54,10 @@ impl Metrics {
                 Opts::new("admission_refused_total", "Refused admissions by reason"),
                 &["reason"],
             )?,
-            compose_seconds: Histogram::with_opts(millis("compose_seconds", "Time to draw one mosaic's canvases"))?,
+            compose_seconds: Histogram::with_opts(millis(
+                "compose_seconds",
+                "From the tick until one mosaic's canvases are drawn",
+            ))?,
             encode_seconds: prometheus::HistogramVec::new(
                 millis("encode_seconds", "Time to encode one picture"),
                 &["rendition"],

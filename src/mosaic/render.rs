@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -102,11 +103,13 @@ impl RenderEngine {
             .collect();
         let inputs: Vec<Input> = mosaic.encodings.iter().map(Encoding::input).collect();
         let frame = tick.frame;
+        let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
         Some(Job {
             affinity: mosaic.affinity,
             canvas: Canvas { width, height, background: layout.background, draws },
             smaller: self.settings.renditions[1..].iter().map(|r| (r.width, r.height)).collect(),
             deliver: Box::new(move |pictures: Vec<Picture>| {
+                compose_seconds.observe(began.elapsed().as_secs_f64());
                 for (input, picture) in inputs.iter().zip(pictures) {
                     input.give(frame, picture);
                 }

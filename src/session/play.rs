@@ -15,8 +15,9 @@ use crate::mosaic::{GameKey, MosaicId, RenditionSpec};
 use crate::timeline::SegmentNumber;
 
 impl Sessions {
-    /// Text of the multivariant playlist: every rendition, and the sound of every game that the tenant may show, those on
-    /// the picture first, so that a player can follow a swap without reading it again.
+    /// Text of the multivariant playlist: every rendition, and the sound of every game that the tenant may show, so that a
+    /// player can follow a swap without reading it again: the chosen one first (players that know no DEFAULT take the first),
+    /// then those on the picture.
     pub async fn multivariant(&self, token: &str) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
         let (picks, audio) = {
@@ -34,6 +35,7 @@ impl Sessions {
         games.extend(all);
         let mut seen = std::collections::HashSet::new();
         games.retain(|game| seen.insert(game.id.clone()));
+        games.sort_by_key(|game| game.id != audio);
         let audio = games.into_iter().map(|game| AudioRendition {
             uri: format!("audio/{}.m3u8", game.id),
             default: game.id == audio,

@@ -1,5 +1,8 @@
 //! The live ways in, in real time: a sender on loopback, a feed, and what the feed says at every tick. Everything a feed is
 //! asked here it is asked the way the service asks it.
+//!
+//! RTMP is missing: it takes a server to play from, GStreamer has none, and FFmpeg's (`-listen 1`) sends its media in message
+//! stream 0 after it has announced stream 1, which GStreamer's client rightly ignores.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, UdpSocket};
@@ -104,7 +107,8 @@ impl Bench {
         feed::init().unwrap();
         let grid = Grid::new("30".parse().unwrap(), 60);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let spec = FeedSpec { key: "live".into(), title: "Ants at Bees".into(), sources: vec![Url::parse(source).unwrap()] };
+        let spec =
+            FeedSpec { key: "live".into(), title: "Ants at Bees".into(), sources: vec![Url::parse(source).unwrap()] };
         let feed = Feed::start(spec, grid, Arc::clone(&clock), Pace::Realtime);
         let frame = grid.frame_at(clock.now()) + 1;
         Self { feed, clock, grid, frame, quiet_samples: 0 }
@@ -226,6 +230,8 @@ fn service_live_transport_stream_over_udp() {
     let mut bench = Bench::new(&format!("udp://127.0.0.1:{port}"));
     bench.for_seconds(1);
     assert_eq!(bench.feed.status(), FeedStatus::Slate);
+    let connecting = feed::slate("Ants at Bees", "Connecting").unwrap();
+    assert!(bench.feed.picture_at(bench.frame).picture.plane(0) == connecting.plane(0), "not the slate of a start");
     let _sender = Sender::udp(&clip, port);
     bench.until_live(Duration::from_secs(8));
     let ticks = bench.for_seconds(7);
@@ -304,6 +310,8 @@ fn dies_and_comes_back(away: Duration) {
     let held = slate.at.since(good.at);
     assert!(held <= Duration::from_secs(1), "the last picture stood for {held:?}");
     assert_eq!(bench.feed.status(), FeedStatus::Slate);
+    let lost = feed::slate("Ants at Bees", "Signal lost – reconnecting").unwrap();
+    assert!(bench.feed.picture_at(bench.frame).picture.plane(0) == lost.plane(0), "not the slate of a loss");
     let until = bench.clock.now() + away;
     while bench.clock.now() < until {
         let tick = bench.tick();

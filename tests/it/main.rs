@@ -8,6 +8,7 @@ mod api_playback;
 mod api_service;
 mod api_sessions;
 mod house;
+mod lifecycle;
 mod live;
 mod support;
 mod viewing;

@@ -28,8 +28,15 @@ fn ffmpeg_lanczos(picture: &Picture, width: u32, height: u32) -> [Vec<u8>; 3] {
 
 /// One frame of an FFmpeg test source, as 4:2:0.
 fn generated(source: &str, width: u32, height: u32) -> Picture {
+    frame_of(&["-f", "lavfi", "-i", &format!("{source}=s={width}x{height}")], width, height)
+}
+
+/// The first frame of what FFmpeg reads with `input`, as 4:2:0.
+fn frame_of(input: &[&str], width: u32, height: u32) -> Picture {
     let out = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", "lavfi", "-i", &format!("{source}=s={width}x{height}"), "-frames:v", "1"])
+        .args(["-v", "error"])
+        .args(input)
+        .args(["-frames:v", "1"])
         .args(["-pix_fmt", "yuv420p", "-f", "rawvideo", "-"])
         .output()
         .expect("ffmpeg runs");
@@ -49,11 +56,15 @@ fn drawn(compositor: &dyn Compositor, picture: &Picture, width: u32, height: u32
 #[test]
 fn scaling_looks_like_ffmpegs_lanczos() {
     let compositor = cpu();
-    let pictures = [
+    let mut pictures = vec![
         ("zone plate", zone_plate(1280, 720)),
         ("test card", generated("testsrc2", 1280, 720)),
         ("fractal", generated("mandelbrot", 1280, 720)),
     ];
+    match std::env::var("QUADRILLE_CLIP") {
+        Ok(clip) => pictures.push(("real clip", frame_of(&["-ss", "3", "-i", &clip], 1280, 720))),
+        Err(_) => eprintln!("SKIPPED: the real clip; `make test` fetches it and sets QUADRILLE_CLIP"),
+    }
     for (name, picture) in &pictures {
         for (width, height) in [(960, 540), (640, 360), (480, 270), (1920, 1080), (1276, 540)] {
             let (ours, theirs) = (drawn(&compositor, picture, width, height), ffmpeg_lanczos(picture, width, height));

@@ -63,6 +63,12 @@ impl TestService {
         Self { service, clock, base, grid: config.output.grid, http: reqwest::Client::new() }
     }
 
+    /// Ends the service cleanly; the instant it ended at.
+    pub async fn stop(self) -> MediaTime {
+        self.service.drain().await;
+        self.clock.now()
+    }
+
     /// Cranks the clock by `frames`, a few at a time, each time until all of them have ticked.
     pub async fn crank(&self, frames: u64) {
         let end = self.grid.frame_at(self.clock.now()) + frames;
