@@ -175,6 +175,8 @@ pub fn init() -> Result<(), FeedError> {
 /// What the ticks remember of each other.
 #[derive(Default)]
 struct Ticks {
+    /// The slate of a feed that never had a picture; given up at the first one.
+    connecting: Option<Picture>,
     /// The last fresh picture and when it was picked.
     good: Option<(Picture, MediaTime)>,
     last: Option<(MediaTime, Outcome)>,
@@ -226,7 +228,9 @@ impl Feed {
             *finished.0.lock() = true;
         }
         let slate = slate::draw(&spec.title, slate::RECONNECTING).unwrap_or_else(black);
-        Arc::new(Feed { spec, grid, clock, slate, intake, report, ticks: Mutex::default(), finished })
+        let connecting = slate::draw(&spec.title, slate::CONNECTING);
+        let ticks = Mutex::new(Ticks { connecting, ..Ticks::default() });
+        Arc::new(Feed { spec, grid, clock, slate, intake, report, ticks, finished })
     }
 
     pub fn spec(&self) -> &FeedSpec {
@@ -242,6 +246,7 @@ impl Feed {
         let dropped = picked.as_ref().map_or(0, |p| p.dropped);
         let (picture, outcome) = match picked {
             Some(picked) if picked.fresh => {
+                ticks.connecting = None;
                 ticks.good = Some((picked.picture.clone(), at));
                 (picked.picture, Outcome::OnTime)
             }
@@ -250,7 +255,7 @@ impl Feed {
                 Some((picture, since)) if at.since(*since) <= HOLD => (picture.clone(), Outcome::Held),
                 _ => {
                     ticks.good = None;
-                    (self.slate.clone(), Outcome::Slate)
+                    (ticks.connecting.as_ref().unwrap_or(&self.slate).clone(), Outcome::Slate)
                 }
             },
         };

@@ -3,7 +3,9 @@
 use super::pen::Stencil;
 use crate::frame::{Colour, Picture};
 
-/// The note of a feed without a picture.
+/// The note of a feed that never had a picture.
+pub const CONNECTING: &str = "Connecting";
+/// The note of a feed that lost its picture.
 pub const RECONNECTING: &str = "Signal lost – reconnecting";
 
 const WIDTH: usize = 1280;

@@ -9,6 +9,7 @@ mod api_service;
 mod api_sessions;
 mod house;
 mod lifecycle;
+mod live;
 mod process;
 mod support;
 mod viewing;
