@@ -43,7 +43,6 @@ test: deps web nextest clip lint ## Run everything that continuous integration r
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo nextest run
 	$(call say,The page in headless Chromium)
-	@cargo build
 	@npm --prefix web test
 
 .PHONY: test-long

@@ -10,6 +10,7 @@ use quadrille::mosaic::{RenditionSpec, Trial, process_cpu_time};
 use quadrille::service::{self, Options, Service};
 use quadrille::timeline::{Clock, Grid, SystemClock};
 
+use crate::Signals;
 use crate::cli::DemoOptions;
 
 /// Ladders in order of preference: name, width, height, bits a second.
@@ -27,6 +28,7 @@ const MOSAICS_AT_ONCE: f64 = 2.0;
 const FEED_TRIAL: Duration = Duration::from_millis(1500);
 
 pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
+    let signals = Signals::listen()?;
     let mut config = Config::demo();
     config.listen = options.listen;
     config.data_dir = options.data_dir;
@@ -39,7 +41,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     println!("\nSix games are on. Pick one to four of them here:\n");
     println!("page: http://{}/?key=demo-device", service.address);
     println!("\ndevice key:   demo-device\noperator key: demo-operator\nend it with Ctrl-C\n");
-    Ok(crate::until_signal(service).await)
+    Ok(signals.end(service).await)
 }
 
 /// The best ladder that this machine keeps in real time, by measurement, with what was measured.

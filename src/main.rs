@@ -6,11 +6,12 @@ mod demo;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Parser;
 use quadrille::config::{Config, ConfigError};
 use quadrille::service::{Options, Service};
 use quadrille::timeline::SystemClock;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use cli::{Cli, Command};
 
@@ -66,29 +67,40 @@ fn load(path: &std::path::Path) -> Result<Config, ExitCode> {
 }
 
 async fn serve(config: Config) -> ExitCode {
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(e) => return failed(&e),
+    };
     let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false };
     match Service::start(&config, options, None).await {
         Ok(service) => {
             tracing::info!(address = %service.address, games = config.games.len(), tenants = config.tenants.len(), "serving");
-            until_signal(service).await
+            signals.end(service).await
         }
         Err(e) => failed(&e.into()),
     }
 }
 
-/// Serves until SIGTERM or SIGINT, then ends cleanly.
-async fn until_signal(service: Service) -> ExitCode {
-    let signals = signal(SignalKind::terminate()).and_then(|t| Ok((t, signal(SignalKind::interrupt())?)));
-    match signals {
-        Ok((mut terminate, mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        }
-        Err(e) => return failed(&anyhow::Error::new(e).context("cannot wait for signals")),
+/// SIGTERM and SIGINT. Listened to before anything starts, so that one that comes early ends the service cleanly too.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot wait for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
-    tracing::info!("ending: the running segment is finished first");
-    service.drain().await;
-    ExitCode::SUCCESS
+
+    /// Serves until one of them comes, then ends cleanly.
+    async fn end(mut self, service: Service) -> ExitCode {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("ending: the running segment is finished first");
+        service.drain().await;
+        ExitCode::SUCCESS
+    }
 }

@@ -213,9 +213,12 @@ impl Catalogue {
     /// Stops all feeds. For the end of the process.
     pub fn stop(&self) {
         let running: Vec<_> = self.games.read().running.values().cloned().collect();
-        for game in running {
-            game.feed.stop();
-        }
+        // Each waits for a pipeline to let go; together they wait no longer than the slowest.
+        std::thread::scope(|scope| {
+            for game in &running {
+                scope.spawn(|| game.feed.stop());
+            }
+        });
     }
 
     fn own(&self, tenant: &str, id: &str) -> Result<Arc<Game>, CatalogueError> {
