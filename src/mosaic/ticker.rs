@@ -119,7 +119,12 @@ fn one(settings: &TickerSettings, frame: FrameNumber, due: FrameNumber) {
     if jobs.is_empty() {
         return;
     }
-    let dropped = settings.compositor.submit(jobs).len();
+    let mut refused = settings.compositor.submit(jobs);
+    while settings.lockstep && !refused.is_empty() {
+        thread::yield_now();
+        refused = settings.compositor.submit(refused);
+    }
+    let dropped = refused.len();
     if dropped > 0 {
         settings.metrics.frames.with_label_values(&["dropped"]).inc_by(dropped as u64);
         settings.registry.late();

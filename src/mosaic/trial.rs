@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::admission::{process_cpu_time, thread_cpu_time};
 use super::contract::RenditionSpec;
 use crate::compositor::{Canvas, Compositor, Draw, Job};
-use crate::encode::{VideoEncodeError, VideoEncoder, VideoSettings};
+use crate::encode::{VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
 use crate::frame::{Colour, Picture, Rect};
 use crate::timeline::Grid;
 
@@ -63,6 +63,8 @@ pub fn trial_costs(
                 grid,
                 bitrate_bps: r.bitrate_bps,
                 preset: preset.to_owned(),
+                level_idc: lowest_level_idc(r.width, r.height, grid, r.bitrate_bps),
+                tile: None,
             })
         })
         .collect::<Result<Vec<_>, _>>()?;

@@ -4,8 +4,9 @@ use super::bits::{BitReader, BitWriter};
 use super::sps::only;
 use super::{Format, StitchError, level, nal};
 
-/// Zero bytes that slice data may begin with. CABAC hardly ever writes two of them there.
-const MAX_LEADING_ZEROS: usize = 8;
+/// Zero bytes that slice data may begin with: a slice of skipped macroblocks alone is hardly anything else, about one for every
+/// 250 of them. A picture of 36,864 macroblocks (4096x2304) begins with 130 at most.
+const MAX_LEADING_ZEROS: usize = 150;
 
 /// What a slice header says, as far as tiles of one [`Format`] can differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,9 @@ pub(super) struct CutSlice<'a> {
     bits_before_id: u64,
     /// RBSP bits after `idr_pic_id` to the header's end.
     bits_after_id: u64,
-    /// The slice data's first bytes up to the first that is not zero. Whether one of them needs an emulation-prevention byte hangs
+    /// The slice data's first bytes up to the first that is not zero: how many are zero, and the one that is not. Whether one of them needs an emulation-prevention byte hangs
     /// on the header before them; after a byte that is not zero nothing does.
-    lead: ([u8; MAX_LEADING_ZEROS + 1], usize),
+    lead: (usize, u8),
     /// Where in the NAL unit the bytes begin that are copied as they are.
     pub(super) rest: usize,
 }
@@ -127,7 +128,9 @@ impl<'a> CutSlice<'a> {
         w.copy(&mut r, self.bits_after_id, FIELD)?;
         w.align_with_ones();
         *scratch = w.into_bytes();
-        scratch.extend_from_slice(&self.lead.0[..self.lead.1]);
+        let (zeros, byte) = self.lead;
+        scratch.resize(scratch.len() + zeros, 0);
+        scratch.push(byte);
         nal::escape_onto(out, scratch);
         Ok(())
     }
@@ -178,12 +181,11 @@ fn read_deblocking(r: &mut BitReader<'_>) -> Result<u8, StitchError> {
     Ok(idc)
 }
 
-fn read_lead(r: &mut BitReader<'_>) -> Result<([u8; MAX_LEADING_ZEROS + 1], usize), StitchError> {
-    let mut lead = [0; MAX_LEADING_ZEROS + 1];
-    for at in 0..lead.len() {
-        lead[at] = r.u(8, "slice_data")? as u8;
-        if lead[at] != 0 {
-            return Ok((lead, at + 1));
+fn read_lead(r: &mut BitReader<'_>) -> Result<(usize, u8), StitchError> {
+    for zeros in 0..=MAX_LEADING_ZEROS {
+        let byte = r.u(8, "slice_data")? as u8;
+        if byte != 0 {
+            return Ok((zeros, byte));
         }
     }
     Err(StitchError::ZeroRun { max: MAX_LEADING_ZEROS })

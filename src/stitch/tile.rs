@@ -93,7 +93,7 @@ impl TileSegment {
     ) -> Result<Self, StitchError> {
         let TileShape { width_mbs, height_mbs, slices } = shape;
         let mbs = u64::from(width_mbs) * u64::from(height_mbs);
-        if mbs == 0 || mbs > level::MAX_PICTURE_MBS.into() {
+        if mbs == 0 || mbs > u64::from(level::MAX_PICTURE_MBS) {
             return Err(StitchError::Shape { width_mbs, height_mbs });
         }
         if slices == Slices::Whole && (width_mbs, height_mbs) != (format.width_mbs(), format.height_mbs()) {
