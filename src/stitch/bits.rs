@@ -70,11 +70,24 @@ impl<'a> BitReader<'a> {
     /// `ue(v)` (9.1), refused above `max`.
     pub(super) fn ue(&mut self, max: u32, field: &'static str) -> Result<u32, StitchError> {
         let mut zeros = 0;
-        while self.u(1, field)? == 0 {
-            zeros += 1;
+        loop {
+            if self.left == 0 {
+                self.byte = self.take_byte(field)?;
+                self.left = 8;
+            }
+            // Bits that are read already are shifted out, so that those to come lead.
+            let leading = (self.byte << (8 - self.left)).leading_zeros().min(self.left);
+            zeros += leading;
             // 32 zeros would begin a number that no field of H.264 can have.
-            if zeros == 32 {
+            if zeros >= 32 {
                 return Err(StitchError::OutOfRange { field, value: i64::from(u32::MAX), min: 0, max: i64::from(max) });
+            }
+            let found = leading < self.left;
+            let taken = leading + u32::from(found);
+            self.left -= taken;
+            self.position += u64::from(taken);
+            if found {
+                break;
             }
         }
         let value = ((1u64 << zeros) - 1 + u64::from(self.u(zeros, field)?)) as u32;
