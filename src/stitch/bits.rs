@@ -32,20 +32,28 @@ impl<'a> BitReader<'a> {
         self.at
     }
 
+    #[inline]
     fn take_byte(&mut self, field: &'static str) -> Result<u8, StitchError> {
         if self.zeros == 2 && self.nal.get(self.at) == Some(&3) {
             self.at += 1;
             self.zeros = 0;
         }
-        let byte = *self.nal.get(self.at).ok_or(StitchError::Ended { field })?;
+        let Some(&byte) = self.nal.get(self.at) else { return Err(StitchError::Ended { field }) };
         self.at += 1;
         self.zeros = if byte == 0 { (self.zeros + 1).min(2) } else { 0 };
         Ok(byte)
     }
 
     /// `u(count)`, at most 32 bits.
+    #[inline]
     pub(super) fn u(&mut self, count: u32, field: &'static str) -> Result<u32, StitchError> {
         debug_assert!(count <= 32);
+        // Most fields are a few bits, and within a byte.
+        if count <= self.left {
+            self.left -= count;
+            self.position += u64::from(count);
+            return Ok((u32::from(self.byte) >> self.left) & ((1 << count) - 1));
+        }
         let mut value = 0u64;
         let mut wanted = count;
         while wanted > 0 {

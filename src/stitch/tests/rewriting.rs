@@ -119,7 +119,8 @@ fn an_emulation_prevention_byte_comes_and_goes_with_the_header() {
         assert_eq!(made, fields.nal(first_mb, 2_046), "{first_mb}");
         lengths.insert(made.len() - unescaped(&made).len());
     }
-    // frame_num and idr_pic_id have 26 zero bits in a row, which is two bytes and more or not, by where they begin. The slice data needs two bytes wherever it stands.
+    // frame_num and idr_pic_id have 26 zero bits in a row: enough for a byte more or not, by where they begin. The slice data
+    // needs two bytes wherever it stands.
     assert_eq!(lengths.into_iter().collect::<Vec<_>>(), [2, 3]);
 }
 

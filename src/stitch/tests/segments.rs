@@ -82,7 +82,7 @@ fn two_tiles_and_fillers_are_what_the_plain_way_gives() {
 
     let streams = [NOISE, BARS, STILL].map(encoded);
     let mut from = 0;
-    for unit in 0..FRAMES {
+    for (unit, size) in sizes.into_iter().enumerate() {
         let mut expected: Vec<(u32, Vec<u8>)> = Vec::new();
         for (input, place) in plan.inputs().iter().enumerate() {
             let tile = nals(&streams[input.min(2)].units[unit]);
@@ -94,7 +94,7 @@ fn two_tiles_and_fillers_are_what_the_plain_way_gives() {
         }
         expected.sort();
         let expected: Vec<u8> = expected.into_iter().flat_map(|(_, nal)| nal).collect();
-        let to = from + sizes[unit] as usize;
+        let to = from + size as usize;
         assert!(made[from..to] == expected, "access unit {unit}");
         from = to;
     }
@@ -205,7 +205,8 @@ fn a_tile_out_of_step_is_refused() {
     assert!(TileSegment::index(&format, rows(6, 3), 0, &[with(&[6, 5, 0x80])], 1, None).is_ok());
     assert_eq!(index(&[with(&encoded(NOISE).pps)]), StitchError::UnexpectedNal { unit: 0, nal_type: 8 });
     let cut = units[0].slice(..units[0].len() - 1);
-    assert_eq!(index(&[cut.clone()]), StitchError::BadLengths { unit: 0, bytes: cut.len() });
+    let bytes = cut.len();
+    assert_eq!(index(&[cut]), StitchError::BadLengths { unit: 0, bytes });
     let shape = |shape| TileSegment::index(&format, shape, 0, &units, FRAMES, None).unwrap_err();
     assert_eq!(shape(rows(0, 3)), StitchError::Shape { width_mbs: 0, height_mbs: 3 });
     assert!(matches!(shape(rows(u32::MAX, u32::MAX)), StitchError::Shape { .. }));
