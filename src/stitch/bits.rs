@@ -32,20 +32,28 @@ impl<'a> BitReader<'a> {
         self.at
     }
 
+    #[inline]
     fn take_byte(&mut self, field: &'static str) -> Result<u8, StitchError> {
         if self.zeros == 2 && self.nal.get(self.at) == Some(&3) {
             self.at += 1;
             self.zeros = 0;
         }
-        let byte = *self.nal.get(self.at).ok_or(StitchError::Ended { field })?;
+        let Some(&byte) = self.nal.get(self.at) else { return Err(StitchError::Ended { field }) };
         self.at += 1;
         self.zeros = if byte == 0 { (self.zeros + 1).min(2) } else { 0 };
         Ok(byte)
     }
 
     /// `u(count)`, at most 32 bits.
+    #[inline]
     pub(super) fn u(&mut self, count: u32, field: &'static str) -> Result<u32, StitchError> {
         debug_assert!(count <= 32);
+        // Most fields are a few bits, and within a byte.
+        if count <= self.left {
+            self.left -= count;
+            self.position += u64::from(count);
+            return Ok((u32::from(self.byte) >> self.left) & ((1 << count) - 1));
+        }
         let mut value = 0u64;
         let mut wanted = count;
         while wanted > 0 {
@@ -70,11 +78,24 @@ impl<'a> BitReader<'a> {
     /// `ue(v)` (9.1), refused above `max`.
     pub(super) fn ue(&mut self, max: u32, field: &'static str) -> Result<u32, StitchError> {
         let mut zeros = 0;
-        while self.u(1, field)? == 0 {
-            zeros += 1;
+        loop {
+            if self.left == 0 {
+                self.byte = self.take_byte(field)?;
+                self.left = 8;
+            }
+            // Bits that are read already are shifted out, so that those to come lead.
+            let leading = (self.byte << (8 - self.left)).leading_zeros().min(self.left);
+            zeros += leading;
             // 32 zeros would begin a number that no field of H.264 can have.
-            if zeros == 32 {
+            if zeros >= 32 {
                 return Err(StitchError::OutOfRange { field, value: i64::from(u32::MAX), min: 0, max: i64::from(max) });
+            }
+            let found = leading < self.left;
+            let taken = leading + u32::from(found);
+            self.left -= taken;
+            self.position += u64::from(taken);
+            if found {
+                break;
             }
         }
         let value = ((1u64 << zeros) - 1 + u64::from(self.u(zeros, field)?)) as u32;

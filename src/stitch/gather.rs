@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::StitchError;
 use super::plan::Plan;
-use super::tile::{HEADER_CHUNK, Placed, SliceAt, in_u32};
+use super::tile::{HEADER_CHUNK, Placed, in_u32};
 
 /// A mosaic's segment before its bytes are written.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Stitched {
                 "canvas"
             } else if placed.format != first.format {
                 "format"
-            } else if placed.units.len() != first.units.len() {
+            } else if placed.unit_bytes.len() != first.unit_bytes.len() {
                 "frames"
             } else if placed.idr_pic_id != first.idr_pic_id {
                 "idr_pic_id"
@@ -45,8 +45,8 @@ impl Stitched {
             };
             return Err(StitchError::InputDiffers { input, field });
         }
-        let mut sizes = Vec::with_capacity(first.units.len());
-        for unit in 0..first.units.len() {
+        let mut sizes = Vec::with_capacity(first.unit_bytes.len());
+        for unit in 0..first.unit_bytes.len() {
             let bytes = inputs.iter().map(|input| u64::from(input.unit_bytes[unit])).sum();
             sizes.push(in_u32("an access unit", bytes)?);
         }
@@ -69,13 +69,11 @@ impl Stitched {
     pub fn append_to(&self, out: &mut Vec<u8>) {
         // Headers are copied by the chunk, and may reach that far beyond the end for a moment.
         out.reserve(self.total + HEADER_CHUNK);
-        let mut cursors: Vec<Cursor<'_>> = self.inputs.iter().map(|input| Cursor::new(input)).collect();
+        let mut cursors: Vec<Cursor<'_>> =
+            self.inputs.iter().map(|input| Cursor { heads: &input.heads, rests: &input.rests }).collect();
         for unit in 0..self.sizes.len() {
-            for cursor in &mut cursors {
-                cursor.unit = &cursor.placed.units[unit];
-            }
             if let [only] = cursors.as_mut_slice() {
-                for _ in 0..only.placed.unit_slices[unit] {
+                for _ in 0..self.inputs[0].unit_slices[unit] {
                     only.append_slice(out);
                 }
             }
@@ -86,34 +84,30 @@ impl Stitched {
     }
 }
 
-/// The next slice of an input.
+/// The next slices of an input.
 struct Cursor<'a> {
-    placed: &'a Placed,
-    unit: &'a [u8],
-    slices: std::iter::Zip<std::slice::Iter<'a, SliceAt>, std::slice::Iter<'a, u8>>,
-    headers: &'a [u8],
+    heads: &'a [u8],
+    rests: &'a [u8],
 }
 
-impl<'a> Cursor<'a> {
-    fn new(placed: &'a Placed) -> Self {
-        let slices = placed.slices.iter().zip(&*placed.header_bytes);
-        Self { placed, unit: &[], slices, headers: &placed.headers }
-    }
-
+impl Cursor<'_> {
+    /// Appends the next slice. [`Stitched::new`] has made sure that there is one.
     #[inline]
     fn append_slice(&mut self, out: &mut Vec<u8>) {
-        let Some((slice, &header_bytes)) = self.slices.next() else { return };
-        let header_bytes = usize::from(header_bytes);
-        if header_bytes <= HEADER_CHUNK {
+        let Some((&[head_bytes, a, b, c, d], _)) = self.heads.split_first_chunk::<5>() else { return };
+        let head_bytes = usize::from(head_bytes);
+        let slice_bytes = 4 + u32::from_be_bytes([a, b, c, d]) as usize;
+        if head_bytes <= HEADER_CHUNK {
             // A copy of constant size is a few instructions; what is too much is cut off again.
-            let end = out.len() + header_bytes;
-            out.extend_from_slice(&self.headers[..HEADER_CHUNK]);
+            let end = out.len() + head_bytes;
+            out.extend_from_slice(&self.heads[1..1 + HEADER_CHUNK]);
             out.truncate(end);
         } else {
-            out.extend_from_slice(&self.headers[..header_bytes]);
+            out.extend_from_slice(&self.heads[1..1 + head_bytes]);
         }
-        self.headers = &self.headers[header_bytes..];
-        let rest = slice.rest as usize;
-        out.extend_from_slice(&self.unit[rest..rest + slice.rest_bytes as usize]);
+        self.heads = &self.heads[1 + head_bytes..];
+        let (rest, later) = self.rests.split_at(slice_bytes - head_bytes);
+        out.extend_from_slice(rest);
+        self.rests = later;
     }
 }

@@ -29,6 +29,32 @@ pub struct SliceHeader {
 }
 
 impl SliceHeader {
+    /// Reads the slice header of a NAL unit (without length) of type 1 or 5.
+    ///
+    /// # Errors
+    /// What cannot be read, and slices that cannot be stitched: B slices, pictures that are no reference, reference pictures that are
+    /// marked otherwise than by the sliding window, long-term ones, another PPS than the format's.
+    pub fn parse(format: &Format, nal: &[u8]) -> Result<Self, StitchError> {
+        CutSlice::read(format, nal).map(|cut| cut.header)
+    }
+
+    /// The NAL unit with another `first_mb_in_slice` and, if it is of an IDR picture, another `idr_pic_id`. Nothing else changes.
+    ///
+    /// # Errors
+    /// Those of [`SliceHeader::parse`], and `first_mb` beyond the largest picture.
+    pub fn replace(format: &Format, nal: &[u8], first_mb: u32, idr_pic_id: u16) -> Result<Vec<u8>, StitchError> {
+        let cut = CutSlice::read(format, nal)?;
+        let max = level::MAX_PICTURE_MBS - 1;
+        if first_mb > max {
+            let (value, max) = (first_mb.into(), max.into());
+            return Err(StitchError::OutOfRange { field: "first_mb_in_slice", value, min: 0, max });
+        }
+        let mut replaced = Vec::with_capacity(nal.len() + 8);
+        cut.write_onto(&mut replaced, &mut Vec::new(), nal[0], first_mb, idr_pic_id)?;
+        replaced.extend_from_slice(&nal[cut.rest..]);
+        Ok(replaced)
+    }
+
     /// Whether it is a P slice (7.4.3).
     pub const fn is_p(&self) -> bool {
         self.slice_type.is_multiple_of(5)

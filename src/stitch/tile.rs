@@ -12,7 +12,9 @@ use super::{Format, StitchError, level, nal};
 const MAX_UNIT_BYTES: usize = 16 << 20;
 /// Places of which a segment keeps the headers. Layouts have a handful; beyond that, headers are made anew each time.
 const MAX_PLACES_KEPT: usize = 32;
-/// Headers are copied by so many bytes at once ([`super::gather`]), so that many may be read behind each of them.
+/// Slice data of a macroblock row that is all `P_Skip`: CABAC spends far less than a bit on each.
+const MAX_STILL_ROW_BYTES: usize = 256;
+/// Headers are copied by so many bytes at once ([`super::gather`]), so that many may be read from where each begins.
 pub(super) const HEADER_CHUNK: usize = 16;
 
 /// How a tile's pictures are cut into slices.
@@ -40,43 +42,36 @@ impl TileShape {
     }
 }
 
-/// A slice within its access unit, in bytes.
+/// What a slice of a [`TileSegment`] is made of, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SliceAt {
-    /// Where its NAL unit begins, after the length.
-    nal: u32,
-    /// Where the bytes begin that are copied as they are, and how many they are.
-    pub(super) rest: u32,
-    pub(super) rest_bytes: u32,
+struct SliceSize {
+    head: u32,
+    rest: u32,
 }
 
-impl SliceAt {
-    fn nal(self, unit: &[u8]) -> &[u8] {
-        let end = self.rest as usize + self.rest_bytes as usize;
-        unit.get(self.nal as usize..end).unwrap_or_default()
-    }
-}
-
-/// One segment of a tile: access units that stay as the encoder made them, and where their slices are.
+/// One segment of a tile, taken apart: slice data that stays as it is, and the headers that go before.
 #[derive(Debug)]
 pub struct TileSegment {
     format: Format,
     shape: TileShape,
     idr_pic_id: u16,
-    units: Arc<[Bytes]>,
-    /// Of all units, one after the other.
-    slices: Arc<[SliceAt]>,
-    /// Slices of each unit.
+    /// Of all slices one after the other, as are `rests`: the NAL unit up to where [`CutSlice`] cuts it, as the encoder made it.
+    heads: Vec<u8>,
+    /// What follows, and is copied as it is. Beside each other, because a mosaic reads them in this order.
+    rests: Bytes,
+    slices: Vec<SliceSize>,
+    /// Slices of each access unit.
     unit_slices: Arc<[u32]>,
-    /// Access units of its own; those after them are a still tile's.
+    /// Access units that are not a still tile's.
     own_units: usize,
     placed: Mutex<Vec<Arc<Placed>>>,
 }
 
 impl TileSegment {
-    /// Checks and indexes `units`: access units of NAL units with four-byte lengths, of which the first is an IDR picture and the
+    /// Checks and takes in `units`: access units of NAL units with four-byte lengths, of which the first is an IDR picture and the
     /// others are P pictures with `frame_num` 1, 2, … SEI, delimiters and filler data are left out. The IDR picture
-    /// will have `idr_pic_id`, which must differ from one segment to the next (7.4.3).
+    /// will have `idr_pic_id`, which must differ from one segment to the next (7.4.3). The bytes are copied: nothing of `units` is
+    /// kept.
     ///
     /// If an encoder ended early, `hold` stands in for the access units that are missing of `frames`: a still tile of the same
     /// width and one macroblock row, whose P rows are all `P_Skip`. Each shows the picture before, whatever that is.
@@ -102,20 +97,21 @@ impl TileSegment {
         if units.is_empty() || units.len() > frames || (units.len() < frames && hold.is_none()) {
             return Err(StitchError::UnitCount { got: units.len(), expected: frames });
         }
-        let mut index = Index { format, shape, units: units.to_vec(), slices: Vec::new(), unit_slices: Vec::new() };
+        let mut index = Index::new(format, shape, units.iter().map(Bytes::len).sum());
         for (k, unit) in units.iter().enumerate() {
             index.push(k, unit)?;
         }
         if let Some(hold) = hold.filter(|_| units.len() < frames) {
             index.hold(hold, frames)?;
         }
-        let Index { units: all, slices, unit_slices, .. } = index;
+        let Index { heads, rests, slices, unit_slices, .. } = index;
         Ok(Self {
             format: format.clone(),
             shape,
             idr_pic_id,
-            units: all.into(),
-            slices: slices.into(),
+            heads,
+            rests: rests.into(),
+            slices,
             unit_slices: unit_slices.into(),
             own_units: units.len(),
             placed: Mutex::default(),
@@ -128,27 +124,27 @@ impl TileSegment {
 
     /// Access units, those of a still tile included.
     pub fn frames(&self) -> usize {
-        self.units.len()
+        self.unit_slices.len()
     }
 
     /// Access units that a still tile stands in for.
     pub fn held_frames(&self) -> usize {
-        self.units.len() - self.own_units
+        self.frames() - self.own_units
     }
 
-    /// Memory it keeps alive: access units of its own, the index and the headers made so far.
+    /// Memory it takes, with the headers of the places asked for so far.
     pub fn bytes(&self) -> usize {
-        let own: usize = self.units[..self.own_units].iter().map(Bytes::len).sum();
-        let index = size_of_val(&*self.units) + size_of_val(&*self.slices) + size_of_val(&*self.unit_slices);
         let placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
-        own + index + placed.iter().map(|placed| placed.bytes()).sum::<usize>()
+        let placed: usize = placed.iter().map(|placed| placed.bytes()).sum();
+        let index = size_of_val(&*self.slices) + size_of_val(&*self.unit_slices);
+        self.heads.capacity() + self.rests.len() + index + placed
     }
 
     /// This segment with its top left macroblock at `x_mb`, `y_mb` of the canvas, `rows` macroblock rows high: its own height, or any
     /// for a tile of one row, which is repeated downwards. Made on first use and kept.
     ///
     /// # Errors
-    /// If that is not within the canvas.
+    /// If that is not within the canvas, or a repeated row is too large.
     pub fn placed(&self, x_mb: u32, y_mb: u32, rows: u32) -> Result<Arc<Placed>, StitchError> {
         let TileShape { width_mbs, height_mbs, .. } = self.shape;
         if rows != height_mbs && (height_mbs != 1 || rows == 0) {
@@ -167,20 +163,38 @@ impl TileSegment {
         }
         Ok(placed)
     }
+
+    /// Head and rest of each slice.
+    fn slices(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (mut heads, mut rests) = (&self.heads[..], &self.rests[..]);
+        self.slices.iter().map(move |size| {
+            // Sizes are those of what was appended, so both splits are within.
+            let (head, later_heads) = heads.split_at(size.head as usize);
+            let (rest, later_rests) = rests.split_at(size.rest as usize);
+            (heads, rests) = (later_heads, later_rests);
+            (head, rest)
+        })
+    }
 }
 
 /// A [`TileSegment`] in the making.
 struct Index<'a> {
     format: &'a Format,
     shape: TileShape,
-    units: Vec<Bytes>,
-    slices: Vec<SliceAt>,
+    heads: Vec<u8>,
+    rests: Vec<u8>,
+    slices: Vec<SliceSize>,
     unit_slices: Vec<u32>,
 }
 
-impl Index<'_> {
-    /// Indexes access unit `k` of the tile's own.
-    fn push(&mut self, k: usize, unit: &Bytes) -> Result<(), StitchError> {
+impl<'a> Index<'a> {
+    fn new(format: &'a Format, shape: TileShape, bytes: usize) -> Self {
+        let (heads, slices, unit_slices) = (Vec::new(), Vec::new(), Vec::new());
+        Self { format, shape, heads, rests: Vec::with_capacity(bytes), slices, unit_slices }
+    }
+
+    /// Takes in access unit `k` of the tile's own.
+    fn push(&mut self, k: usize, unit: &[u8]) -> Result<(), StitchError> {
         if unit.len() > MAX_UNIT_BYTES {
             let bytes = unit.len() as u64;
             return Err(StitchError::TooLarge { what: "an access unit", bytes, max: MAX_UNIT_BYTES as u64 });
@@ -188,8 +202,7 @@ impl Index<'_> {
         let expected = self.shape.slices_per_picture() as usize;
         let mut got = 0;
         for range in nal::units(unit) {
-            let range = range.ok_or(StitchError::BadLengths { unit: k, bytes: unit.len() })?;
-            let nal = &unit[range.clone()];
+            let nal = &unit[range.ok_or(StitchError::BadLengths { unit: k, bytes: unit.len() })?];
             match nal[0] & 31 {
                 nal::SLICE | nal::IDR_SLICE => {}
                 nal::SEI | nal::DELIMITER | nal::FILLER_DATA => continue,
@@ -202,9 +215,7 @@ impl Index<'_> {
                     cause: Box::new(cause),
                 })?;
                 self.check(&cut.header, k, got)?;
-                // Both fit: an access unit is smaller than MAX_UNIT_BYTES.
-                let rest = (range.start + cut.rest) as u32;
-                self.slices.push(SliceAt { nal: range.start as u32, rest, rest_bytes: range.end as u32 - rest });
+                self.add(&nal[..cut.rest], &nal[cut.rest..]);
             }
             got += 1;
         }
@@ -213,6 +224,13 @@ impl Index<'_> {
         }
         self.unit_slices.push(self.shape.slices_per_picture());
         Ok(())
+    }
+
+    fn add(&mut self, head: &[u8], rest: &[u8]) {
+        self.heads.extend_from_slice(head);
+        self.rests.extend_from_slice(rest);
+        // Both are within an access unit, which MAX_UNIT_BYTES bounds.
+        self.slices.push(SliceSize { head: head.len() as u32, rest: rest.len() as u32 });
     }
 
     /// Whether slice `slice` of access unit `unit` is the one that a tile in lockstep with the others has there.
@@ -241,86 +259,82 @@ impl Index<'_> {
         if (hold.shape.width_mbs, hold.shape.height_mbs) != (self.shape.width_mbs, 1) {
             return refused("it is not of the same width and one row high");
         }
-        if hold.own_units < frames {
+        if hold.frames() < frames {
             return refused("it is too short");
         }
-        for k in self.units.len()..frames {
-            let (unit, slice) = (&hold.units[k], hold.slices[k]);
-            if CutSlice::read(self.format, slice.nal(unit))?.header.list_modified {
+        let own = self.unit_slices.len();
+        for (head, rest) in hold.slices().take(frames).skip(own) {
+            if CutSlice::read(self.format, head)?.header.list_modified {
                 return refused("its first reference picture is not the picture before");
             }
-            self.units.push(unit.clone());
-            self.slices.extend(std::iter::repeat_n(slice, self.shape.height_mbs as usize));
+            if rest.len() > MAX_STILL_ROW_BYTES {
+                return refused("it is not still");
+            }
+            for _ in 0..self.shape.height_mbs {
+                self.add(head, rest);
+            }
             self.unit_slices.push(self.shape.height_mbs);
         }
         Ok(())
     }
 }
 
-/// A [`TileSegment`] at one place of the canvas: every slice's header for that place beside the slice data, which is shared.
+/// A [`TileSegment`] at one place of the canvas: every slice's header for that place, to go before the slice data, which is shared.
 #[derive(Debug)]
 pub struct Placed {
     pub(super) place: Place,
     pub(super) format: Format,
     pub(super) idr_pic_id: u16,
-    pub(super) units: Arc<[Bytes]>,
-    pub(super) slices: Arc<[SliceAt]>,
-    /// Whether `slices` are not the tile's own, but each of them over and over.
-    repeated: bool,
     pub(super) unit_slices: Arc<[u32]>,
-    /// What stands before each slice's rest: NAL length, NAL header, slice header and the first slice data. One after the other, and
-    /// [`HEADER_CHUNK`] bytes more.
-    pub(super) headers: Box<[u8]>,
-    pub(super) header_bytes: Box<[u8]>,
+    /// For each slice, one after the other: how many bytes follow for it here (one byte); NAL length, NAL header, slice header and
+    /// first slice data. In the end there are [`HEADER_CHUNK`] bytes more.
+    pub(super) heads: Vec<u8>,
+    pub(super) rests: Bytes,
+    /// Whether `rests` are not the tile's own, but each of them over and over.
+    repeated: bool,
     /// Bytes of each access unit.
-    pub(super) unit_bytes: Box<[u32]>,
+    pub(super) unit_bytes: Vec<u32>,
 }
 
 impl Placed {
     fn new(tile: &TileSegment, place: Place) -> Result<Self, StitchError> {
         let (rows, repeated) = (place.height_mbs, place.height_mbs > tile.shape.height_mbs);
-        let mut slices = Arc::clone(&tile.slices);
-        let mut unit_slices = Arc::clone(&tile.unit_slices);
+        let (mut rests, mut unit_slices) = (tile.rests.clone(), Arc::clone(&tile.unit_slices));
         if repeated {
-            slices = tile.slices.iter().flat_map(|slice| std::iter::repeat_n(*slice, rows as usize)).collect();
+            let bytes = tile.rests.len() as u64 * u64::from(rows);
+            if bytes > MAX_UNIT_BYTES as u64 {
+                return Err(StitchError::TooLarge { what: "a repeated row", bytes, max: MAX_UNIT_BYTES as u64 });
+            }
+            rests = tile
+                .slices()
+                .flat_map(|(_, rest)| std::iter::repeat_n(rest, rows as usize))
+                .flatten()
+                .copied()
+                .collect();
             unit_slices = tile.unit_slices.iter().map(|_| rows).collect();
         }
-        let mut headers = Vec::with_capacity(slices.len() * HEADER_CHUNK + HEADER_CHUNK);
-        let mut header_bytes = Vec::with_capacity(slices.len());
-        let mut unit_bytes = Vec::with_capacity(tile.units.len());
-        let mut scratch = Vec::new();
-        let mut next = slices.iter();
-        for (unit, &count) in tile.units.iter().zip(&*unit_slices) {
-            let mut bytes = 0u64;
-            for (row, slice) in (0u32..).zip(next.by_ref().take(count as usize)) {
-                let first_mb = (place.y_mb + row) * tile.format.width_mbs() + place.x_mb;
-                let nal = slice.nal(unit);
-                let cut = CutSlice::read(&tile.format, nal)?;
-                let begin = headers.len();
-                headers.extend_from_slice(&[0; 4]);
-                cut.write_onto(&mut headers, &mut scratch, nal[0], first_mb, tile.idr_pic_id)?;
-                let written = headers.len() - begin;
-                let length = (written - 4) as u64 + u64::from(slice.rest_bytes);
-                headers[begin..begin + 4].copy_from_slice(&in_u32("a slice", length)?.to_be_bytes());
-                let too_large =
-                    |_| StitchError::TooLarge { what: "a slice header", bytes: written as u64, max: u8::MAX.into() };
-                header_bytes.push(u8::try_from(written).map_err(too_large)?);
-                bytes += 4 + length;
+        let mut heads = Heads::new(tile, place, rows as usize * tile.frames());
+        let mut unit_bytes = Vec::with_capacity(tile.frames());
+        let mut slices = tile.slices();
+        for &count in &*tile.unit_slices {
+            let mut bytes = 0;
+            for (row, (head, rest)) in (0..).zip(slices.by_ref().take(count as usize)) {
+                let cut = CutSlice::read(&tile.format, head)?;
+                for row in if repeated { 0..rows } else { row..row + 1 } {
+                    bytes += heads.add(&cut, head[0], row, rest.len())?;
+                }
             }
             unit_bytes.push(in_u32("an access unit", bytes)?);
         }
-        headers.extend_from_slice(&[0; HEADER_CHUNK]);
         Ok(Self {
             place,
             format: tile.format.clone(),
             idr_pic_id: tile.idr_pic_id,
-            units: Arc::clone(&tile.units),
-            slices,
-            repeated,
             unit_slices,
-            headers: headers.into_boxed_slice(),
-            header_bytes: header_bytes.into_boxed_slice(),
-            unit_bytes: unit_bytes.into_boxed_slice(),
+            heads: heads.finish(),
+            rests,
+            repeated,
+            unit_bytes,
         })
     }
 
@@ -331,8 +345,46 @@ impl Placed {
 
     /// Memory of its own, without what the [`TileSegment`] has.
     pub fn bytes(&self) -> usize {
-        let own = self.headers.len() + self.header_bytes.len() + size_of_val(&*self.unit_bytes);
-        own + if self.repeated { size_of_val(&*self.slices) } else { 0 }
+        let rests = if self.repeated { self.rests.len() } else { 0 };
+        self.heads.capacity() + size_of_val(&*self.unit_bytes) + rests
+    }
+}
+
+/// [`Placed::heads`] in the making.
+struct Heads<'a> {
+    tile: &'a TileSegment,
+    place: Place,
+    bytes: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Heads<'a> {
+    fn new(tile: &'a TileSegment, place: Place, slices: usize) -> Self {
+        Self { tile, place, bytes: Vec::with_capacity((slices + 1) * HEADER_CHUNK), scratch: Vec::new() }
+    }
+
+    /// Adds the head of the slice that shows `row` rows below the place's top, and gives the bytes of the whole slice.
+    fn add(&mut self, cut: &CutSlice<'_>, nal_header: u8, row: u32, rest_bytes: usize) -> Result<u64, StitchError> {
+        let first_mb = (self.place.y_mb + row) * self.tile.format.width_mbs() + self.place.x_mb;
+        let begin = self.bytes.len();
+        // Both sizes are not known yet.
+        self.bytes.extend_from_slice(&[0; 5]);
+        cut.write_onto(&mut self.bytes, &mut self.scratch, nal_header, first_mb, self.tile.idr_pic_id)?;
+        let head_bytes = self.bytes.len() - begin - 1;
+        let slice_bytes = head_bytes as u64 + rest_bytes as u64;
+        self.bytes[begin] = u8::try_from(head_bytes).map_err(|_| StitchError::TooLarge {
+            what: "a slice header",
+            bytes: head_bytes as u64,
+            max: u8::MAX.into(),
+        })?;
+        self.bytes[begin + 1..begin + 5].copy_from_slice(&in_u32("a slice", slice_bytes - 4)?.to_be_bytes());
+        Ok(slice_bytes)
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend_from_slice(&[0; HEADER_CHUNK]);
+        self.bytes.shrink_to_fit();
+        self.bytes
     }
 }
 
