@@ -120,7 +120,8 @@ fn one(settings: &TickerSettings, frame: FrameNumber, due: FrameNumber) {
         return;
     }
     let mut refused = settings.compositor.submit(jobs);
-    while settings.lockstep && !refused.is_empty() {
+    // Where nothing may be lost, full queues are waited for; what cannot be drawn at all stays refused.
+    while settings.lockstep && refused.iter().any(|job| job.check().is_ok()) {
         thread::yield_now();
         refused = settings.compositor.submit(refused);
     }

@@ -231,7 +231,7 @@ mod tests {
     fn this_machine_s_encoder_is_fit_to_be_stitched() {
         let grid = Grid::new("30".parse().unwrap(), 60);
         let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
-        let rungs = ladder::ladder(grid, &[rendition], "veryfast", Some(&Layouts::bundled())).unwrap();
+        let rungs = ladder(grid, &[rendition], "veryfast", Some(&Layouts::bundled())).unwrap();
         self_test(&rungs, grid, "veryfast").unwrap();
     }
 }
