@@ -104,7 +104,11 @@ impl TileSegment {
         if let Some(hold) = hold.filter(|_| units.len() < frames) {
             index.hold(hold, frames)?;
         }
-        let Index { heads, rests, slices, unit_slices, .. } = index;
+        let Index { mut heads, mut rests, mut slices, unit_slices, .. } = index;
+        // Room was made for headers too, and by doubling; a segment is kept for long.
+        heads.shrink_to_fit();
+        rests.shrink_to_fit();
+        slices.shrink_to_fit();
         Ok(Self {
             format: format.clone(),
             shape,
