@@ -279,7 +279,7 @@ impl Makers<'_> {
         let next = grid.frame_at(self.options.clock.now()) + 1;
         let stitched = stitch.enabled.then_some(&**layouts);
         let rungs: Arc<[Rung]> = ladder(grid, &output.renditions, preset, stitched)?.into();
-        let tile_preset = stitch.tile_preset.unwrap_or(output.preset).name();
+        let tile_preset = self.tile_preset(&rungs, layouts).await?;
         let (mut engines, mut stitching): (Vec<Arc<dyn Engine>>, _) =
             (Vec::new(), "off: the configuration says so".into());
         if stitch.enabled {
@@ -330,6 +330,21 @@ impl Makers<'_> {
             finished.subscribe(),
         )?;
         Ok((Arc::new(registry), stitching))
+    }
+
+    /// The tiles' preset: the configured one, or the slowest that all games' tiles leave room for.
+    async fn tile_preset(&self, rungs: &Arc<[Rung]>, layouts: &Arc<Layouts>) -> Result<&'static str, VideoEncodeError> {
+        let Config { output, admission, stitch, games, .. } = self.config;
+        // A cranked clock has no real time that a measurement could speak of.
+        if stitch.tile_preset.is_some() || !stitch.enabled || self.options.lockstep {
+            return Ok(stitch.tile_preset.unwrap_or(output.preset).name());
+        }
+        let (rungs, layouts, games) = (rungs.clone(), layouts.clone(), games.len().max(1));
+        let usable = cores() as f64 * f64::from(admission.headroom_percent) / 100.0;
+        let measured = tokio::task::spawn_blocking(move || slowest_tile_preset(&rungs, &layouts, games, usable));
+        let (preset, tiles_cores) = measured.await.unwrap_or(Ok((output.preset.name(), 0.0)))?;
+        tracing::info!(preset, tiles_cores = format!("{tiles_cores:.2}"), "tile preset chosen");
+        Ok(preset)
     }
 
     async fn catalogue(&self, finished: watch::Sender<u64>) -> Result<Arc<Catalogue>, StartError> {

@@ -121,7 +121,7 @@ fn draw(
 }
 
 /// Detail that pans: bars and noise at a level that a sports picture has.
-fn moving_picture(width: u32, height: u32, n: u32) -> Option<Picture> {
+pub(super) fn moving_picture(width: u32, height: u32, n: u32) -> Option<Picture> {
     let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
     let luma = (0..height)
         .flat_map(|y| (0..width).map(move |x| (x, y)))

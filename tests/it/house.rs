@@ -31,6 +31,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "encode",
             "hls",
             "catalogue",
+            "stitch",
         ],
     ),
     ("store", &["timeline"]),

@@ -5,6 +5,7 @@
 
 mod plans;
 mod pool;
+mod preset;
 mod self_test;
 mod stills;
 mod tile;
@@ -19,6 +20,7 @@ use parking_lot::{Mutex, RwLock};
 pub use self::plans::level_for;
 use self::plans::{LayoutPlan, Plans, Rung};
 use self::pool::Pool;
+pub use self::preset::slowest_tile_preset;
 pub use self::self_test::{Proof, SelfTestError, TilePicture, prove, self_test};
 use self::stills::Stills;
 use self::tile::{Tile, TileKey};
