@@ -11,7 +11,6 @@ use serde_json::Value;
 const TICKS_PER_S: u64 = 100;
 
 /// How to reach the service.
-#[derive(Clone)]
 pub struct Handle {
     base: String,
     http: reqwest::Client,
@@ -57,6 +56,10 @@ impl Child {
         // The log is read to its end, so that the service never waits for a full pipe.
         std::thread::spawn(move || {
             for line in log.lines().map_while(Result::ok) {
+                // A line a request: most are none of our business, and reading them would take time from the service.
+                if !line.contains("\"serving\"") && !line.contains("\"ERROR\"") {
+                    continue;
+                }
                 let event: Value = serde_json::from_str(&line).unwrap_or_default();
                 if let (Some("serving"), Some(address)) = (event["message"].as_str(), event["address"].as_str()) {
                     // Nobody waits for it a second time.
@@ -75,8 +78,9 @@ impl Child {
         child
     }
 
-    pub fn handle(&self) -> Handle {
-        self.handle.clone()
+    /// Host and port it listens on.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
     }
 
     /// Processor time of the process so far.
