@@ -109,22 +109,14 @@ impl Drop for Child {
 }
 
 impl Handle {
-    /// A new session. A service that has just started is busy filling its feeds: while it says that there is no room, it is
-    /// asked again for some seconds.
+    /// A new session.
     pub async fn create(&self, body: Value) -> Value {
-        let mut patience = 40;
-        loop {
-            let url = format!("{}/v1/sessions", self.base);
-            let answer = self.http.post(url).bearer_auth("dev").json(&body).send().await.expect("the service answers");
-            let status = answer.status();
-            let session: Value = answer.json().await.expect("JSON");
-            if status != 503 || patience == 0 {
-                assert_eq!(status, 201, "{session}");
-                return session;
-            }
-            patience -= 1;
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+        let url = format!("{}/v1/sessions", self.base);
+        let answer = self.http.post(url).bearer_auth("dev").json(&body).send().await.expect("the service answers");
+        let status = answer.status();
+        let session: Value = answer.json().await.expect("JSON");
+        assert_eq!(status, 201, "{session}");
+        session
     }
 
     pub async fn end(&self, session: &Value) {

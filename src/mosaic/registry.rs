@@ -139,8 +139,9 @@ impl MosaicRegistry {
             .ok_or_else(|| AdmitError::EngineUnsuited { engine: wanted, layout: layout.id.clone() })
     }
 
-    /// The canvases of all engines due at `tick`.
+    /// The canvases of all engines due at `tick`. Takes the load, too.
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
+        self.admission.lock().1.sample(self.clock.now(), process_cpu_time);
         self.engines.iter().flat_map(|e| e.jobs(tick)).collect()
     }
 
@@ -149,7 +150,7 @@ impl MosaicRegistry {
         self.admission.lock().0.late(self.clock.now());
     }
 
-    /// Stops what nobody wants, lets go what nobody can list any more, takes the load. Call about once a second.
+    /// Stops what nobody wants, lets go what nobody can list any more, takes in what mosaics cost. Call about once a second.
     pub fn sweep(&self) {
         let now = self.clock.now();
         let mut mosaics = self.mosaics.lock();
@@ -177,7 +178,6 @@ impl MosaicRegistry {
         drop(mosaics);
         let cost = self.engines.first().and_then(|e| e.cost_per_frame());
         let mut admission = self.admission.lock();
-        admission.1.sample(now, process_cpu_time());
         let fps = self.settings.grid.fps();
         if let Some(per_frame) = cost {
             admission.0.measured(per_frame * f64::from(fps.num()) / f64::from(fps.den()));
