@@ -1,8 +1,10 @@
 //! What the whole service costs, against FFmpeg doing the same job, in one run: `name value unit` a line.
 //!
 //! Clips are made by FFmpeg; the service is the released program, a child process whose processor time and memory are read
-//! from `/proc`.
+//! from `/proc`. `cargo bench --bench service -- create` measures only what it takes to make sessions.
 
+#[path = "service/burst.rs"]
+mod burst;
 #[path = "service/child.rs"]
 mod child;
 
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use burst::Burst;
 use child::Child;
 use serde_json::{Value, json};
 
@@ -24,20 +27,31 @@ const SOURCES: [&str; 4] = [
     "cellauto=s=1280x720:rate=30:rule=110,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
 ];
 
+/// What is measured against FFmpeg, and all that a mosaic of its own costs, is rendering.
+const RENDER: &str = "[stitch]\nenabled = false\n";
 const HD: &str = "[[output.renditions]]\nname = \"1080p\"\nwidth = 1920\nheight = 1080\nbitrate = 6_000_000\n";
 const SMALL: &str = "[[output.renditions]]\nname = \"540p\"\nwidth = 960\nheight = 540\nbitrate = 1_600_000\n";
 
-#[tokio::main]
+// One thread: what this process takes, the service beside it lacks.
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
     let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench"));
     let clips = make_clips(&dir);
+    if std::env::args().any(|arg| arg == "create") {
+        let (service, first) = small_service(&dir, &clips).await;
+        return creates(&service, &first).await;
+    }
     let ffmpeg = ffmpeg_cpu_per_second(&clips);
     println!("ffmpeg_cpu_s_per_s {ffmpeg:.3} s/s");
     let ours = render_cpu_per_second(&dir, &clips).await;
     println!("render_cpu_s_per_s {ours:.3} s/s");
     println!("render_vs_ffmpeg_cpu_ratio {:.3} ratio", ours / ffmpeg);
     default_ladder_rss(&dir, &clips).await;
-    creates_and_first_segments(&dir, &clips).await;
+    let (service, first) = small_service(&dir, &clips).await;
+    creates(&service, &first).await;
+    first_segments(&service, &first).await;
+    drop(service);
+    stitched_playable(&dir, &clips).await;
 }
 
 fn make_clips(dir: &Path) -> Vec<PathBuf> {
@@ -84,7 +98,7 @@ fn games(clips: &[PathBuf]) -> Vec<(String, String)> {
 }
 
 async fn render_cpu_per_second(dir: &Path, clips: &[PathBuf]) -> f64 {
-    let service = Child::start(dir, &games(clips), HD).await;
+    let service = Child::start(dir, &games(clips), &format!("{HD}{RENDER}")).await;
     let session = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
     service.until_listed(&session, "1080p").await;
     let before = service.cpu();
@@ -101,7 +115,7 @@ async fn render_cpu_per_second(dir: &Path, clips: &[PathBuf]) -> f64 {
 }
 
 async fn default_ladder_rss(dir: &Path, clips: &[PathBuf]) {
-    let service = Child::start(dir, &games(clips), &format!("{HD}{SMALL}")).await;
+    let service = Child::start(dir, &games(clips), &format!("{HD}{SMALL}{RENDER}")).await;
     let session = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
     service.until_listed(&session, "1080p").await;
     // A whole window and more, so that nothing grows any further.
@@ -112,30 +126,30 @@ async fn default_ladder_rss(dir: &Path, clips: &[PathBuf]) {
     println!("render_peak_rss_mib {:.0} MiB", service.peak_rss_mib());
 }
 
-async fn creates_and_first_segments(dir: &Path, clips: &[PathBuf]) {
+/// A service whose one mosaic leaves the machine some room, and the session that watches it.
+async fn small_service(dir: &Path, clips: &[PathBuf]) -> (Child, Value) {
+    let service = Child::start(dir, &games(clips), &format!("{SMALL}{RENDER}")).await;
+    let first = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
+    service.until_listed(&first, "540p").await;
+    (service, first)
+}
+
+/// Fifty sessions at once of a mosaic that runs.
+async fn creates(service: &Child, first: &Value) {
     const ROUNDS: usize = 20;
     const CONCURRENT: usize = 50;
-    let service = Child::start(dir, &games(clips), SMALL).await;
-    let body = json!({"games": ["g0", "g1", "g2", "g3"]});
-    let first = service.create(body.clone()).await;
-    service.until_listed(&first, "540p").await;
+    let body = json!({"games": first["games"]}).to_string();
+    let mut burst = Burst::open(service.address(), CONCURRENT, "POST /v1/sessions", "dev", &body).await;
     let mut times_ms = Vec::new();
     for _ in 0..ROUNDS {
-        let creates = (0..CONCURRENT).map(|_| {
-            let (service, body) = (service.handle(), body.clone());
-            tokio::spawn(async move {
-                let began = Instant::now();
-                let session: Value = service.create(body).await;
-                (began.elapsed().as_secs_f64() * 1000.0, session)
-            })
-        });
-        for create in creates.collect::<Vec<_>>() {
-            times_ms.push(create.await.expect("a create finishes").0);
-        }
+        times_ms.extend(burst.fire(201).await.into_iter().map(|took| took.as_secs_f64() * 1000.0));
     }
     times_ms.sort_by(f64::total_cmp);
     println!("session_create_p50_ms {:.2} ms", times_ms[times_ms.len() / 2]);
     println!("session_create_p99_ms {:.2} ms", times_ms[times_ms.len() * 99 / 100]);
+}
+
+async fn first_segments(service: &Child, first: &Value) {
     let mut worst = 0.0f64;
     for (n, games) in [["g1", "g0", "g2", "g3"], ["g2", "g1", "g0", "g3"], ["g3", "g1", "g2", "g0"]].iter().enumerate()
     {
@@ -147,7 +161,32 @@ async fn creates_and_first_segments(dir: &Path, clips: &[PathBuf]) {
         worst = worst.max(began.elapsed().as_secs_f64());
         service.end(&session).await;
         tokio::time::sleep(Duration::from_secs(22)).await;
-        service.watch_once(&first, "540p").await;
+        service.watch_once(first, "540p").await;
     }
     println!("first_segment_s {worst:.2} s");
+}
+
+/// From `POST` to a playlist with segments, of mosaics new to the service whose tiles run.
+async fn stitched_playable(dir: &Path, clips: &[PathBuf]) {
+    // Every size that four games are shown at.
+    const TILES: f64 = 4.0 * 3.0;
+    const WINDOW: Duration = Duration::from_secs(32);
+    let service = Child::start(dir, &games(clips), SMALL).await;
+    while service.metric("quadrille_encoders{kind=\"tile\"}").await < TILES {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(WINDOW).await;
+    let mut times_ms = Vec::new();
+    for n in 0..24usize {
+        let games: Vec<String> = (0..4).map(|slot| format!("g{}", (n / 4usize.pow(slot)) % 4)).collect();
+        let layout = if n % 2 == 0 { "4E" } else { "4PL" };
+        let began = Instant::now();
+        let session = service.create(json!({"games": games, "layout": layout, "engine": "stitch"})).await;
+        service.watch_once(&session, "540p").await;
+        times_ms.push(began.elapsed().as_secs_f64() * 1000.0);
+        tokio::time::sleep(Duration::from_millis(130)).await;
+    }
+    times_ms.sort_by(f64::total_cmp);
+    println!("stitch_playable_ms_p50 {:.1} ms", times_ms[times_ms.len() / 2]);
+    println!("stitch_playable_ms_max {:.1} ms", times_ms[times_ms.len() - 1]);
 }

@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::mosaic::{
     Admission, Budget, EncodingShared, Engine, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
     RenderSettings, Rung, Signer, StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial,
-    TrialError, ladder, self_test, trial_costs,
+    TrialError, ladder, self_test, slowest_tile_preset, trial_costs,
 };
 use crate::session::{SessionSettings, Sessions};
 use crate::store::{SqliteStore, Store, StoreError};

@@ -1,8 +1,9 @@
 //! Admission: whether this machine can make one more mosaic in real time, by measurement.
 //!
 //! A newcomer's cost is what mosaics have been measured to cost here (at start on a trial encode, later on what runs); the
-//! load is the processor time this process really used. What was admitted a moment ago does not show in the load yet, so its
-//! cost is reserved until it does.
+//! load is the processor time this process really used, as it mostly was of late: feeds that fill their queues, at start above
+//! all, take every core for a moment and say nothing about what a mosaic will find. What was admitted a moment ago does not show
+//! in the load yet, so its cost is reserved until it does.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,11 +11,17 @@ use std::time::Duration;
 use super::contract::AdmitError;
 use crate::timeline::MediaTime;
 
-/// How long a newcomer's cost is reserved: until the load, averaged over [`LOAD_WINDOW`], shows it whole.
+/// How long a newcomer's cost is reserved: until the load, taken over [`LOAD_SPANS`], shows it whole.
 const RESERVATION: Duration = Duration::from_secs(6);
 
-/// Span over which the process's processor time is averaged.
-pub const LOAD_WINDOW: Duration = Duration::from_secs(2);
+/// Span over which the process's processor time is averaged: a few ticks, so that it is never a single picture's.
+const LOAD_SPAN: Duration = Duration::from_millis(250);
+
+/// Spans whose middle is the load: two seconds of them.
+const LOAD_SPANS: usize = 8;
+
+/// Spans without which nothing is known of the load.
+const FEWEST_SPANS: usize = 4;
 
 /// Time after which a refused client may find room: mosaics nobody asks for are stopped after 20 s.
 const RETRY_AFTER_S: u32 = 20;
@@ -139,29 +146,38 @@ pub struct Refusal {
     pub short: f64,
 }
 
-/// Processor time of this process in cores, averaged over [`LOAD_WINDOW`].
+/// Processor time of this process in cores: the median of its last [`LOAD_SPANS`] spans. A burst that is shorter than half of
+/// them does not show, a load that stays does.
 #[derive(Debug, Default)]
 pub struct LoadMeter {
-    samples: VecDeque<(MediaTime, Duration)>,
+    last: Option<(MediaTime, Duration)>,
+    spans: VecDeque<f64>,
 }
 
 impl LoadMeter {
-    /// Takes a sample at `now` of the processor time used since the process began.
-    pub fn sample(&mut self, now: MediaTime, used: Duration) {
-        self.samples.push_back((now, used));
-        while self.samples.len() > 2 && self.samples.get(1).is_some_and(|(at, _)| now.since(*at) >= LOAD_WINDOW) {
-            self.samples.pop_front();
+    /// Takes a sample at `now`, if one is due, of the processor time `used` since the process began. Call at every tick.
+    pub fn sample(&mut self, now: MediaTime, used: impl FnOnce() -> Duration) {
+        if self.last.is_some_and(|(at, _)| now.since(at) < LOAD_SPAN) {
+            return;
+        }
+        let used = used();
+        if let Some((at, used_before)) = self.last.replace((now, used)) {
+            self.spans.push_back(used.saturating_sub(used_before).as_secs_f64() / now.since(at).as_secs_f64());
+        }
+        if self.spans.len() > LOAD_SPANS {
+            self.spans.pop_front();
         }
     }
 
-    /// Cores in use; 0 until two samples are there.
+    /// Cores in use; 0 in the first second, when nothing is known: newcomers are then weighed against each other alone.
     pub fn cores(&self) -> f64 {
-        match (self.samples.front(), self.samples.back()) {
-            (Some((from, used_from)), Some((to, used_to))) if to > from => {
-                used_to.saturating_sub(*used_from).as_secs_f64() / to.since(*from).as_secs_f64()
-            }
-            _ => 0.0,
+        if self.spans.len() < FEWEST_SPANS {
+            return 0.0;
         }
+        let mut sorted: Vec<f64> = self.spans.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        // Of an even number the lower one: at start, half of the spans may be the feeds'.
+        sorted[(sorted.len() - 1) / 2]
     }
 }
 
@@ -243,15 +259,43 @@ mod tests {
         assert!(admission.admit(at(0), newcomer(0.3, 0.8, 1)).is_ok());
     }
 
-    #[test]
-    fn the_load_is_averaged_over_its_window() {
+    /// The load after quarters of a second in which so many cores were in use.
+    fn load_after(quarters: &[f64]) -> f64 {
         let mut meter = LoadMeter::default();
-        assert_eq!(meter.cores(), 0.0);
-        for half in 0..20u64 {
-            // Idle for five seconds, then one and a half cores.
-            let used = if half < 10 { 0 } else { (half - 10) * 750 };
-            meter.sample(at(half * 500), Duration::from_millis(used));
+        let mut used = Duration::from_secs(1);
+        meter.sample(at(0), || used);
+        for (n, cores) in (1u64..).zip(quarters) {
+            used += Duration::from_secs_f64(cores / 4.0);
+            // Ticks in between take no sample.
+            meter.sample(at(n * 250 - 33), || panic!("no sample is due"));
+            meter.sample(at(n * 250), || used);
         }
-        assert!((meter.cores() - 1.5).abs() < 1e-9, "{}", meter.cores());
+        meter.cores()
+    }
+
+    fn admits(load: f64) -> bool {
+        Admission::new(budget(None)).admit(at(60_000), newcomer(1.0, load, 0)).is_ok()
+    }
+
+    #[test]
+    fn feeds_that_fill_at_start_take_no_room_from_mosaics() {
+        // As measured: four files fill their queues on two cores; then they are decoded as they are shown.
+        let start = [1.76, 0.64, 0.40, 0.36, 0.48, 0.40, 0.56, 0.44, 0.52];
+        for so_far in 0..=start.len() {
+            let load = load_after(&start[..so_far]);
+            assert!(load <= 0.6 && admits(load), "after {so_far} quarters: {load}");
+        }
+        assert!((load_after(&start) - 0.44).abs() < 1e-9, "all is known by then");
+    }
+
+    #[test]
+    fn a_load_that_stays_refuses_and_a_burst_does_not() {
+        let busy = load_after(&[1.5; 4]);
+        assert!((busy - 1.5).abs() < 1e-9 && !admits(busy), "from the first second on: {busy}");
+        let grown = load_after(&[0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 1.5, 1.5, 1.5, 1.5, 1.5]);
+        assert!(!admits(grown), "a little more than a second after it began: {grown}");
+        // A game that is registered, or comes back, while all else goes on.
+        assert!(admits(load_after(&[0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 2.0, 2.0, 1.2])));
+        assert!(!admits(load_after(&[1.5, 1.5, 0.2, 1.5, 1.4, 1.5, 0.2, 1.5])), "nor does a lull make room");
     }
 }

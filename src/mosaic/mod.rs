@@ -23,6 +23,9 @@ pub use identity::Signer;
 pub use ladder::{Rung, ladder};
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};
-pub use stitch::{Proof, SelfTestError, StitchEngine, StitchSettings, StitchUnsafe, TilePicture, prove, self_test};
+pub use stitch::{
+    Proof, SelfTestError, StitchEngine, StitchSettings, StitchUnsafe, TilePicture, prove, self_test,
+    slowest_tile_preset,
+};
 pub use ticker::{Games, Ticker, TickerSettings};
 pub use trial::{Trial, TrialError, trial_costs};

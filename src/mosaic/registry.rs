@@ -188,8 +188,9 @@ impl MosaicRegistry {
         Err(refused.error)
     }
 
-    /// The canvases of all engines due at `tick`.
+    /// The canvases of all engines due at `tick`. Takes the load, too.
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
+        self.admission.lock().1.sample(self.clock.now(), process_cpu_time);
         self.engines.iter().flat_map(|e| e.jobs(tick)).collect()
     }
 
@@ -198,7 +199,7 @@ impl MosaicRegistry {
         self.admission.lock().0.late(self.clock.now());
     }
 
-    /// Stops what nobody wants, lets go what nobody can list any more, takes the load. Call about once a second.
+    /// Stops what nobody wants, lets go what nobody can list any more, takes in what mosaics cost. Call about once a second.
     pub fn sweep(&self) {
         let now = self.clock.now();
         let mut mosaics = self.mosaics.lock();
@@ -226,7 +227,6 @@ impl MosaicRegistry {
         drop(mosaics);
         let mut admission = self.admission.lock();
         let (admission, load) = &mut *admission;
-        load.sample(now, process_cpu_time());
         let cores = load.cores();
         for engine in &self.engines {
             engine.tend(&mut |cost| admission.admit_ahead(now, cores, cost));

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Row};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
-use super::writer::{self, Command, Job};
+use super::writer::{Command, Job, Writer};
 use super::{
     GameRow, IdempotencyRow, LineCursor, MeterLine, Pending, SessionFilter, SessionRow, SessionWrite, Store,
     StoreError, UsageByDay, UsageBySession, codec,
@@ -33,11 +34,18 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const READERS: u32 = 4;
 
+/// What was committed is carried from the log into the database at most this often.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+
+/// Pages of the log at which a commit carries them over itself: bounds the log where the checkpointer cannot keep up.
+const LONGEST_LOG_PAGES: &str = "16384";
+
 /// The store in one SQLite file.
 pub struct SqliteStore {
     readers: SqlitePool,
     jobs: mpsc::Sender<Job>,
     healthy: Arc<AtomicBool>,
+    checkpointing: Mutex<Option<JoinHandle<()>>>,
     /// Let go when the store is closed, or when the process ends, however it ends.
     lock: Mutex<Option<File>>,
 }
@@ -62,18 +70,23 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", LONGEST_LOG_PAGES)
             .disable_statement_logging();
         let mut connection = options.connect().await.map_err(StoreError::from)?;
         sqlx::migrate!("src/store/migrations")
             .run(&mut connection)
             .await
             .map_err(|e| StoreError::Failed(format!("{}: {e}", data_dir.join(FILE_NAME).display())))?;
+        let checkpointer = options.connect().await.map_err(StoreError::from)?;
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(StoreError::from)?;
         let (jobs, queue) = mpsc::channel(QUEUE_LENGTH);
         let healthy = Arc::new(AtomicBool::new(true));
-        tokio::spawn(writer::run(connection, queue, healthy.clone()));
-        Ok(Self { readers, jobs, healthy, lock: Mutex::new(Some(lock)) })
+        let (end, ended) = oneshot::channel();
+        let writer = Writer::new(connection, healthy.clone(), end);
+        let checkpointing = Mutex::new(Some(tokio::spawn(checkpoint(checkpointer, writer.uncarried(), ended))));
+        tokio::spawn(writer.run(queue));
+        Ok(Self { readers, jobs, healthy, checkpointing, lock: Mutex::new(Some(lock)) })
     }
 
     /// What the kernel does when a process is killed, for tests that put another in its place.
@@ -254,11 +267,40 @@ impl Store for SqliteStore {
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async move {
             self.submit(Command::Close).await?;
+            // It ends with the writer.
+            let checkpointing = self.checkpointing.lock().take();
+            if let Some(checkpointing) = checkpointing
+                && let Err(error) = checkpointing.await
+            {
+                tracing::error!(%error, "the checkpointer failed");
+            }
             self.readers.close().await;
             self.lock.lock().take();
             Ok(())
         })
     }
+}
+
+/// Carries commits from the log into the database until the writer ends. Left to itself, SQLite has every so-and-so-many-th commit
+/// do that, with two flushes of the disk, while whoever is being written waits; on a connection of its own it holds up nobody
+/// (sqlite.org/wal.html, 3.2: a passive checkpoint works beside readers and the writer).
+async fn checkpoint(mut connection: SqliteConnection, uncarried: Arc<AtomicBool>, mut ended: oneshot::Receiver<()>) {
+    while tokio::time::timeout(CHECKPOINT_EVERY, &mut ended).await.is_err() {
+        if !uncarried.swap(false, Ordering::Relaxed) {
+            continue;
+        }
+        // What is not carried over now (a reader is in the way, the disk is full) stays in the log, as safe as before.
+        if let Err(error) = carry_over(&mut connection).await {
+            tracing::debug!(%error, "no checkpoint was made");
+        }
+    }
+    // The connection that is closed last makes a checkpoint of its own; nothing is lost by one that does not close cleanly.
+    let _ = connection.close().await;
+}
+
+async fn carry_over(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(connection).await?;
+    Ok(())
 }
 
 /// Two processes on one folder would both take up the same sessions and bill them, each by what it has seen itself. The lock

@@ -65,6 +65,20 @@ async fn games_are_kept_by_tenant() {
 }
 
 #[tokio::test]
+async fn the_log_is_carried_into_the_database_beside_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let file = dir.path().join(FILE_NAME);
+    let before = file.metadata().unwrap().len();
+    let many = (0..200).flat_map(|n| write(session_row("acme", &format!("s{n}"))));
+    store.write_sessions(many.collect()).await.unwrap();
+    assert_eq!(file.metadata().unwrap().len(), before, "a commit leaves the database alone");
+    carry_over(&mut SqliteConnectOptions::new().filename(&file).connect().await.unwrap()).await.unwrap();
+    assert!(file.metadata().unwrap().len() > before);
+    assert_eq!(store.active_sessions().await.unwrap().len(), 200);
+}
+
+#[tokio::test]
 async fn a_row_comes_back_as_it_went_and_an_older_one_never_replaces_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();

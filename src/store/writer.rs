@@ -1,9 +1,13 @@
 //! The one task that writes. It commits whatever waits in its queue together (a commit costs a flush of the disk, however
 //! many rows it carries), so fifty sessions created at once cost two flushes and not fifty.
+//!
+//! SQLite runs on a thread of its own, and going there and back costs more than rows do where processors are busy: a commit of
+//! sessions is one trip.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Serialize;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Connection, Sqlite};
 use tokio::sync::{mpsc, oneshot};
@@ -39,51 +43,118 @@ pub(super) struct Job {
 
 type Statement = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
-/// Writes until the queue closes or a [`Command::Close`] comes.
-pub(super) async fn run(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Job>, healthy: Arc<AtomicBool>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let closing = batch.iter().position(|job| matches!(job.command, Command::Close));
-        // What was queued behind a Close is answered by its dropped reply: the store is closed.
-        let close = closing.map(|at| batch.split_off(at));
-        write(&mut connection, &mut batch, &healthy).await;
-        if let Some(close) = close {
-            queue.close();
-            let closed = connection.close().await.map(|()| 0).map_err(StoreError::from);
-            if let Some(job) = close.into_iter().next() {
-                let _ = job.reply.send(closed);
-            }
-            return;
-        }
-    }
+/// The writing connection, and what it is set to.
+pub(super) struct Writer {
+    connection: SqliteConnection,
+    /// Whether a commit waits for the disk at present; `None` until the connection was told.
+    flushes: Option<bool>,
+    healthy: Arc<AtomicBool>,
+    uncarried: Arc<AtomicBool>,
+    /// Dropped when the writer ends.
+    _end: oneshot::Sender<()>,
 }
 
-/// Commits `jobs` together. Where that fails for a reason that may lie in one of them, each is tried alone, so that one
-/// bad row never keeps others from the disk.
-async fn write(connection: &mut SqliteConnection, jobs: &mut Vec<Job>, healthy: &AtomicBool) {
-    if jobs.is_empty() {
-        return;
+impl Writer {
+    /// A writer that lets go of `end` when it is over.
+    pub(super) fn new(connection: SqliteConnection, healthy: Arc<AtomicBool>, end: oneshot::Sender<()>) -> Self {
+        Self { connection, flushes: None, healthy, uncarried: Arc::default(), _end: end }
     }
-    let together = commit(connection, jobs).await;
-    note_health(together.as_ref().err(), healthy);
-    match together {
-        Ok(changed) => {
-            for (job, changed) in jobs.drain(..).zip(changed) {
-                let _ = job.reply.send(Ok(changed));
+
+    /// Set with every commit: there is something in the log to carry into the database.
+    pub(super) fn uncarried(&self) -> Arc<AtomicBool> {
+        self.uncarried.clone()
+    }
+
+    /// Writes until the queue closes or a [`Command::Close`] comes.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while queue.recv_many(&mut batch, BATCH).await > 0 {
+            let closing = batch.iter().position(|job| matches!(job.command, Command::Close));
+            // What was queued behind a Close is answered by its dropped reply: the store is closed.
+            let close = closing.map(|at| batch.split_off(at));
+            self.write(&mut batch).await;
+            if let Some(close) = close {
+                queue.close();
+                let closed = self.connection.close().await.map(|()| 0).map_err(StoreError::from);
+                if let Some(job) = close.into_iter().next() {
+                    let _ = job.reply.send(closed);
+                }
+                return;
             }
         }
-        Err(StoreError::Failed(_)) if jobs.len() > 1 => {
-            for job in jobs.drain(..) {
-                let alone = commit(connection, std::slice::from_ref(&job)).await;
-                note_health(alone.as_ref().err(), healthy);
-                let _ = job.reply.send(alone.map(|changed| changed.first().copied().unwrap_or(0)));
+    }
+
+    /// Commits `jobs` together. Where that fails for a reason that may lie in one of them, each is tried alone, so that one
+    /// bad row never keeps others from the disk.
+    async fn write(&mut self, jobs: &mut Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let together = self.commit(jobs).await;
+        note_health(together.as_ref().err(), &self.healthy);
+        match together {
+            Ok(changed) => {
+                for (job, changed) in jobs.drain(..).zip(changed) {
+                    let _ = job.reply.send(Ok(changed));
+                }
+            }
+            Err(StoreError::Failed(_)) if jobs.len() > 1 => {
+                for job in jobs.drain(..) {
+                    let alone = self.commit(std::slice::from_ref(&job)).await;
+                    note_health(alone.as_ref().err(), &self.healthy);
+                    let _ = job.reply.send(alone.map(|changed| changed.first().copied().unwrap_or(0)));
+                }
+            }
+            Err(error) => {
+                for job in jobs.drain(..) {
+                    let _ = job.reply.send(Err(error.clone()));
+                }
             }
         }
-        Err(error) => {
-            for job in jobs.drain(..) {
-                let _ = job.reply.send(Err(error.clone()));
-            }
+    }
+
+    async fn commit(&mut self, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
+        let done = self.transaction(jobs).await;
+        if done.is_err() {
+            // SQLite may have rolled back by itself (sqlite.org/lang_transaction.html, 2.3): then this fails, rightly.
+            let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+        } else {
+            self.uncarried.store(true, Ordering::Relaxed);
         }
+        done
+    }
+
+    /// Commits `jobs`; the rows that each of them changed (0 for sessions, whose rows are written together).
+    async fn transaction(&mut self, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
+        // Money and what operators said is flushed to the disk, and outlives a power cut. Of a session's row alone that is not
+        // asked: it outlives the process as soon as the system has it, and the first booking, seconds later, flushes it too. A
+        // creation that waited for the disk twice (for the batch before it, and for its own) would be felt.
+        self.flush(!jobs.iter().all(|job| job.command.may_be_flushed_later())).await?;
+        let sessions = SessionBatch::of(jobs)?;
+        if jobs.iter().all(|job| matches!(job.command, Command::Sessions(_))) {
+            sessions.bound_to(COMMIT_SESSIONS).execute(&mut self.connection).await?;
+            return Ok(vec![0; jobs.len()]);
+        }
+        sessions.bound_to(BEGIN_SESSIONS).execute(&mut self.connection).await?;
+        let mut changed = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            changed.push(match statement(&job.command)? {
+                Some(statement) => statement.execute(&mut self.connection).await?.rows_affected(),
+                None => 0,
+            });
+        }
+        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        Ok(changed)
+    }
+
+    /// Has the next commits wait for the disk, or not.
+    async fn flush(&mut self, flushes: bool) -> Result<(), StoreError> {
+        if self.flushes != Some(flushes) {
+            let level = if flushes { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+            sqlx::query(level).execute(&mut self.connection).await?;
+            self.flushes = Some(flushes);
+        }
+        Ok(())
     }
 }
 
@@ -99,96 +170,60 @@ fn note_health(error: Option<&StoreError>, healthy: &AtomicBool) {
     }
 }
 
-async fn commit(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
-    let done = transaction(connection, jobs).await;
-    if done.is_err() {
-        // SQLite may have rolled back by itself (sqlite.org/lang_transaction.html, 2.3): then this fails, rightly.
-        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
-    }
-    done
+/// The sessions of some jobs with all that is written with them, each kind of row as one JSON array.
+struct SessionBatch {
+    sessions: String,
+    lines: String,
+    keys: String,
 }
 
-async fn transaction(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<Vec<u64>, StoreError> {
-    // Money and what operators said is flushed to the disk, and outlives a power cut. Of a session's row alone that is not
-    // asked: it outlives the process as soon as the system has it, and the first booking, seconds later, flushes it too. A
-    // creation that waited for the disk twice (for the batch before it, and for its own) would be felt.
-    let level = if jobs.iter().all(|job| job.command.may_be_flushed_later()) {
-        "PRAGMA synchronous = NORMAL"
-    } else {
-        "PRAGMA synchronous = FULL"
-    };
-    sqlx::query(level).execute(&mut *connection).await?;
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    for statement in session_statements(jobs)? {
-        statement.execute(&mut *connection).await?;
-    }
-    let mut changed = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let mut rows = 0;
-        for statement in statements(&job.command)? {
-            rows = statement.execute(&mut *connection).await?.rows_affected();
-        }
-        changed.push(rows);
-    }
-    sqlx::query("COMMIT").execute(&mut *connection).await?;
-    Ok(changed)
-}
-
-/// The sessions of all jobs in one statement and their lines in another: SQLite runs on a thread of its own, and going
-/// there and back costs more than a row does.
-fn session_statements(jobs: &[Job]) -> Result<Vec<Statement>, StoreError> {
-    let (mut rows, mut lines) = (Vec::new(), Vec::new());
-    for job in jobs {
-        if let Command::Sessions(writes) = &job.command {
-            for write in writes {
-                rows.push(session_json(&write.session)?);
-                for line in &write.lines {
-                    lines.push(line_json(line)?);
+impl SessionBatch {
+    fn of(jobs: &[Job]) -> Result<Self, StoreError> {
+        let (mut sessions, mut lines, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for job in jobs {
+            let Command::Sessions(writes) = &job.command else { continue };
+            for SessionWrite { session, lines: of_session, idempotency } in writes {
+                sessions.push(SessionJson::of(session)?);
+                for line in of_session {
+                    lines.push(LineJson::of(line)?);
                 }
+                keys.extend(idempotency.as_ref().map(|key| KeyJson::of(&session.tenant, key)));
             }
         }
+        Ok(Self { sessions: codec::json(&sessions)?, lines: codec::json(&lines)?, keys: codec::json(&keys)? })
     }
-    let mut all = Vec::new();
-    if !rows.is_empty() {
-        all.push(sqlx::query(PUT_SESSIONS).bind(codec::json(&rows)?));
+
+    /// `sql` holds [`put_sessions!`], whose three parameters these are.
+    fn bound_to(self, sql: &'static str) -> Statement {
+        sqlx::query(sql).bind(self.sessions).bind(self.lines).bind(self.keys)
     }
-    if !lines.is_empty() {
-        all.push(sqlx::query(PUT_LINES).bind(codec::json(&lines)?));
-    }
-    Ok(all)
 }
 
-fn statements(command: &Command) -> Result<Vec<Statement>, StoreError> {
-    Ok(match command {
-        // Their rows and lines are in `session_statements`.
-        Command::Sessions(writes) => {
-            let key = |write: &SessionWrite| {
-                write.idempotency.as_ref().map(|key| put_idempotency(&write.session.tenant, key))
-            };
-            writes.iter().filter_map(key).collect()
-        }
-        Command::AddGame(game) => vec![put_game(
+/// What a command other than [`Command::Sessions`] does.
+fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
+    Ok(Some(match command {
+        Command::Sessions(_) | Command::Close => return Ok(None),
+        Command::AddGame(game) => put_game(
             "INSERT INTO games (title, sources, labels, tenant, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             game,
-        )?],
+        )?,
         Command::ReplaceGame(game) => {
-            vec![put_game("UPDATE games SET title = ?, sources = ?, labels = ? WHERE tenant = ? AND id = ?", game)?]
+            put_game("UPDATE games SET title = ?, sources = ?, labels = ? WHERE tenant = ? AND id = ?", game)?
         }
         Command::RemoveGame { tenant, id } => {
             let remove = sqlx::query("DELETE FROM games WHERE tenant = ? AND id = ?");
-            vec![remove.bind(tenant.clone()).bind(id.clone())]
+            remove.bind(tenant.clone()).bind(id.clone())
         }
         Command::ForgetIdempotency { before_ms } => {
-            vec![sqlx::query("DELETE FROM idempotency WHERE created_ms < ?").bind(*before_ms)]
+            sqlx::query("DELETE FROM idempotency WHERE created_ms < ?").bind(*before_ms)
         }
         Command::Secret { name, bytes } => {
             let keep = sqlx::query("INSERT INTO secrets (name, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");
-            vec![keep.bind(name.clone()).bind(bytes.to_vec())]
+            keep.bind(name.clone()).bind(bytes.to_vec())
         }
         // A write that changes nothing but must reach the disk: SQLite stores the header's user version anew.
-        Command::Probe => vec![sqlx::query("PRAGMA user_version = 1")],
-        Command::Close => Vec::new(),
-    })
+        Command::Probe => sqlx::query("PRAGMA user_version = 1"),
+    }))
 }
 
 fn put_game(statement: &'static str, game: &GameRow) -> Result<Statement, StoreError> {
@@ -196,79 +231,138 @@ fn put_game(statement: &'static str, game: &GameRow) -> Result<Statement, StoreE
     Ok(statement.bind(codec::json(&game.labels)?).bind(game.tenant.clone()).bind(game.id.clone()))
 }
 
-/// Rows of a JSON array, in its order. Snapshots of one session may arrive out of order; `version` keeps an older one from
-/// undoing a newer one. (`WHERE true` tells the parser that ON CONFLICT is no join: sqlite.org/lang_upsert.html, 2.2.)
-const PUT_SESSIONS: &str = "\
-    INSERT INTO sessions (id, tenant, token, version, revision, layout, engine_choice, engine, games, audio, labels, \
-    device_id, splices, meter, last_listed, effective_segment, created_ms, last_seen_ms, ended_ms, end_reason, \
-    billable_seconds) \
-    SELECT value->>'id', value->>'tenant', value->>'token', value->>'version', value->>'revision', value->>'layout', \
-    value->>'engine_choice', value->>'engine', value->>'games', value->>'audio', value->>'labels', value->>'device_id', \
-    value->>'splices', value->>'meter', value->>'last_listed', value->>'effective_segment', value->>'created_ms', \
-    value->>'last_seen_ms', value->>'ended_ms', value->>'end_reason', value->>'billable_seconds' \
-    FROM json_each(?) WHERE true \
-    ON CONFLICT (id) DO UPDATE SET version = excluded.version, revision = excluded.revision, \
-    layout = excluded.layout, engine_choice = excluded.engine_choice, engine = excluded.engine, \
-    games = excluded.games, audio = excluded.audio, splices = excluded.splices, meter = excluded.meter, \
-    last_listed = excluded.last_listed, effective_segment = excluded.effective_segment, \
-    last_seen_ms = excluded.last_seen_ms, ended_ms = excluded.ended_ms, end_reason = excluded.end_reason, \
-    billable_seconds = excluded.billable_seconds WHERE excluded.version > sessions.version";
-
-/// A replay, or a booking that comes late, never counts twice and never takes back: the larger figure stays.
-const PUT_LINES: &str = "\
-    INSERT INTO meter_lines (tenant, minute_start_ms, session_id, billable_seconds, layout, games) \
-    SELECT value->>'tenant', value->>'minute_start_ms', value->>'session_id', value->>'billable_seconds', \
-    value->>'layout', value->>'games' FROM json_each(?) WHERE true \
-    ON CONFLICT (tenant, minute_start_ms, session_id) DO UPDATE SET \
-    billable_seconds = excluded.billable_seconds, layout = excluded.layout, games = excluded.games \
-    WHERE excluded.billable_seconds > meter_lines.billable_seconds";
-
-/// A session's row for [`PUT_SESSIONS`]: lists and maps are text already, as their columns hold them.
-fn session_json(row: &SessionRow) -> Result<serde_json::Value, StoreError> {
-    Ok(serde_json::json!({
-        "id": row.id,
-        "tenant": row.tenant,
-        "token": row.token,
-        "version": codec::to_i64(row.version)?,
-        "revision": codec::to_i64(row.revision)?,
-        "layout": row.layout,
-        "engine_choice": row.engine_choice,
-        "engine": row.engine,
-        "games": codec::json(&row.games)?,
-        "audio": row.audio,
-        "labels": codec::json(&row.labels)?,
-        "device_id": row.device_id,
-        "splices": row.splices,
-        "meter": row.meter,
-        "last_listed": row.last_listed.map(codec::to_i64).transpose()?,
-        "effective_segment": codec::to_i64(row.effective_segment)?,
-        "created_ms": row.created_ms,
-        "last_seen_ms": row.last_seen_ms,
-        "ended_ms": row.ended_ms,
-        "end_reason": row.end_reason,
-        "billable_seconds": codec::to_i64(row.billable_seconds)?,
-    }))
+/// Statements that write sessions, meter lines and idempotency keys, each kind from the rows of one JSON array, in its order
+/// (an empty one writes nothing).
+///
+/// Snapshots of one session may arrive out of order; `version` keeps an older one from undoing a newer one. A replay of a meter
+/// line, or a booking that comes late, never counts twice and never takes back: the larger figure stays. (`WHERE true` tells
+/// the parser that ON CONFLICT is no join: sqlite.org/lang_upsert.html, 2.2. `jsonb_each` hands each row on in its parsed form;
+/// from `json_each` it would be text again, parsed once more for every column.)
+macro_rules! put_sessions {
+    () => {
+        "INSERT INTO sessions (id, tenant, token, version, revision, layout, engine_choice, engine, games, audio, labels, \
+         device_id, splices, meter, last_listed, effective_segment, created_ms, last_seen_ms, ended_ms, end_reason, \
+         billable_seconds) \
+         SELECT value->>'id', value->>'tenant', value->>'token', value->>'version', value->>'revision', value->>'layout', \
+         value->>'engine_choice', value->>'engine', value->>'games', value->>'audio', value->>'labels', \
+         value->>'device_id', value->>'splices', value->>'meter', value->>'last_listed', value->>'effective_segment', \
+         value->>'created_ms', value->>'last_seen_ms', value->>'ended_ms', value->>'end_reason', \
+         value->>'billable_seconds' FROM jsonb_each(?) WHERE true \
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version, revision = excluded.revision, \
+         layout = excluded.layout, engine_choice = excluded.engine_choice, engine = excluded.engine, \
+         games = excluded.games, audio = excluded.audio, splices = excluded.splices, meter = excluded.meter, \
+         last_listed = excluded.last_listed, effective_segment = excluded.effective_segment, \
+         last_seen_ms = excluded.last_seen_ms, ended_ms = excluded.ended_ms, end_reason = excluded.end_reason, \
+         billable_seconds = excluded.billable_seconds WHERE excluded.version > sessions.version; \
+         INSERT INTO meter_lines (tenant, minute_start_ms, session_id, billable_seconds, layout, games) \
+         SELECT value->>'tenant', value->>'minute_start_ms', value->>'session_id', value->>'billable_seconds', \
+         value->>'layout', value->>'games' FROM jsonb_each(?) WHERE true \
+         ON CONFLICT (tenant, minute_start_ms, session_id) DO UPDATE SET \
+         billable_seconds = excluded.billable_seconds, layout = excluded.layout, games = excluded.games \
+         WHERE excluded.billable_seconds > meter_lines.billable_seconds; \
+         INSERT OR REPLACE INTO idempotency (tenant, key, digest, session_id, created_ms) \
+         SELECT value->>'tenant', value->>'key', unhex(value->>'digest'), value->>'session_id', value->>'created_ms' \
+         FROM jsonb_each(?);"
+    };
 }
 
-/// A line for [`PUT_LINES`].
-fn line_json(line: &MeterLine) -> Result<serde_json::Value, StoreError> {
-    Ok(serde_json::json!({
-        "tenant": line.tenant,
-        "minute_start_ms": line.minute_start_ms,
-        "session_id": line.session_id,
-        "billable_seconds": line.billable_seconds,
-        "layout": line.layout,
-        "games": codec::json(&line.games)?,
-    }))
+/// A whole commit of sessions.
+const COMMIT_SESSIONS: &str = concat!("BEGIN IMMEDIATE; ", put_sessions!(), " COMMIT");
+
+/// Sessions, and a transaction left open for the rest.
+const BEGIN_SESSIONS: &str = concat!("BEGIN IMMEDIATE; ", put_sessions!());
+
+/// A session's row for [`put_sessions!`]: lists and maps are text already, as their columns hold them.
+#[derive(Serialize)]
+struct SessionJson<'a> {
+    id: &'a str,
+    tenant: &'a str,
+    token: &'a str,
+    version: i64,
+    revision: i64,
+    layout: &'a str,
+    engine_choice: &'a str,
+    engine: &'a str,
+    games: String,
+    audio: &'a str,
+    labels: String,
+    device_id: Option<&'a str>,
+    splices: &'a str,
+    meter: &'a str,
+    last_listed: Option<i64>,
+    effective_segment: i64,
+    created_ms: i64,
+    last_seen_ms: i64,
+    ended_ms: Option<i64>,
+    end_reason: Option<&'a str>,
+    billable_seconds: i64,
 }
 
-fn put_idempotency(tenant: &str, row: &IdempotencyRow) -> Statement {
-    sqlx::query(
-        "INSERT OR REPLACE INTO idempotency (tenant, key, digest, session_id, created_ms) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(tenant.to_owned())
-    .bind(row.key.clone())
-    .bind(row.digest.to_vec())
-    .bind(row.session_id.clone())
-    .bind(row.created_ms)
+impl<'a> SessionJson<'a> {
+    fn of(row: &'a SessionRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: &row.id,
+            tenant: &row.tenant,
+            token: &row.token,
+            version: codec::to_i64(row.version)?,
+            revision: codec::to_i64(row.revision)?,
+            layout: &row.layout,
+            engine_choice: &row.engine_choice,
+            engine: &row.engine,
+            games: codec::json(&row.games)?,
+            audio: &row.audio,
+            labels: codec::json(&row.labels)?,
+            device_id: row.device_id.as_deref(),
+            splices: &row.splices,
+            meter: &row.meter,
+            last_listed: row.last_listed.map(codec::to_i64).transpose()?,
+            effective_segment: codec::to_i64(row.effective_segment)?,
+            created_ms: row.created_ms,
+            last_seen_ms: row.last_seen_ms,
+            ended_ms: row.ended_ms,
+            end_reason: row.end_reason.as_deref(),
+            billable_seconds: codec::to_i64(row.billable_seconds)?,
+        })
+    }
+}
+
+/// A meter line for [`put_sessions!`].
+#[derive(Serialize)]
+struct LineJson<'a> {
+    tenant: &'a str,
+    minute_start_ms: i64,
+    session_id: &'a str,
+    billable_seconds: u32,
+    layout: &'a str,
+    games: String,
+}
+
+impl<'a> LineJson<'a> {
+    fn of(line: &'a MeterLine) -> Result<Self, StoreError> {
+        Ok(Self {
+            tenant: &line.tenant,
+            minute_start_ms: line.minute_start_ms,
+            session_id: &line.session_id,
+            billable_seconds: line.billable_seconds,
+            layout: &line.layout,
+            games: codec::json(&line.games)?,
+        })
+    }
+}
+
+/// An idempotency key for [`put_sessions!`].
+#[derive(Serialize)]
+struct KeyJson<'a> {
+    tenant: &'a str,
+    key: &'a str,
+    digest: String,
+    session_id: &'a str,
+    created_ms: i64,
+}
+
+impl<'a> KeyJson<'a> {
+    fn of(tenant: &'a str, row: &'a IdempotencyRow) -> Self {
+        let IdempotencyRow { key, digest, session_id, created_ms } = row;
+        Self { tenant, key, digest: hex::encode(digest), session_id, created_ms: *created_ms }
+    }
 }

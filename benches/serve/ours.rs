@@ -1,0 +1,167 @@
+//! The service's server as a child process: its router, its connections, its registry and cache of segments. Feeds, ticks and
+//! encoders are left out.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
+use quadrille::catalogue::{Catalogue, CatalogueSettings, SoundSettings};
+use quadrille::config::Keyring;
+use quadrille::layout::Layouts;
+use quadrille::metrics::Metrics;
+use quadrille::mosaic::{
+    Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, RegistrySettings, RenditionSpec, Signer,
+};
+use quadrille::session::{SessionSettings, Sessions};
+use quadrille::store::{SqliteStore, Store};
+use quadrille::timeline::{Clock, Grid, SystemClock};
+use quadrille::usage::Reports;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::client::{self, Target};
+use super::held::{HeldEngine, SEGMENT};
+use super::{SIZES, process};
+
+/// The argument that makes this program the server.
+pub const CHILD: &str = "--server";
+
+pub struct Server {
+    process: Child,
+    address: String,
+    /// `/v1/media/{mosaic}`
+    base: String,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        let mut process = Command::new(std::env::current_exe().expect("this program has a path"))
+            .arg(CHILD)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("it is piped"))
+            .read_line(&mut line)
+            .expect("the server says where");
+        let (address, base) = line.trim().split_once(' ').expect("an address and a path");
+        Self { address: address.to_owned(), base: base.to_owned(), process }
+    }
+
+    /// The segment of every rendition.
+    pub fn bodies(&self) -> Vec<(String, Vec<u8>)> {
+        SIZES.iter().map(|(name, _)| ((*name).to_owned(), client::body(&self.named(name, 0)))).collect()
+    }
+
+    pub fn target(&self, rendition: &str) -> Target {
+        let length = client::body(&self.named(rendition, 0)).len();
+        self.named(rendition, length)
+    }
+
+    fn named(&self, rendition: &str, length: usize) -> Target {
+        let path = format!("{}/{rendition}/{SEGMENT}.m4s", self.base);
+        Target { address: self.address.clone(), path, length }
+    }
+
+    pub fn processes(&self) -> Vec<u32> {
+        let mut all = process::children(self.process.id());
+        all.push(self.process.id());
+        all
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Serves until it is killed; says where on standard output.
+pub fn serve() {
+    // As the program itself does.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (app, base) = app(dir.path()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        println!("{} {base}", listener.local_addr().expect("it has an address"));
+        let limits = ServerLimits::default();
+        api::serve(listener, api::router(app), limits, std::future::pending()).await;
+    });
+}
+
+/// The application with one mosaic made, and the path of its segments.
+async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
+    let grid = Grid::new("30".parse().expect("a frame rate"), 60);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let metrics = Arc::new(Metrics::new().expect("metrics"));
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir).await.expect("a store"));
+    let layouts = Arc::new(Layouts::bundled());
+    let (finished, finished_seen) = watch::channel(0);
+    let sound =
+        SoundSettings { grid, bitrate_bps: 128_000, window_segments: 31, lockstep: false, finished: finished.clone() };
+    let settings = CatalogueSettings {
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        store: store.clone(),
+        sound,
+        secret: [1; 32],
+        max_games: 1,
+    };
+    let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
+    let registry = Arc::new(registry(grid, &clock, &metrics, finished_seen));
+    let layout = layouts.get("1").expect("it is bundled");
+    let placement = registry.want(&MosaicSpec { layout, games: vec!["g".into()] }, EngineChoice::Auto).expect("room");
+    let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(30), 100);
+    let sessions = Sessions::open(
+        store.clone(),
+        registry.clone(),
+        catalogue.clone(),
+        layouts.clone(),
+        clock.clone(),
+        grid,
+        settings,
+        metrics.clone(),
+    );
+    let app = App {
+        sessions: sessions.await.expect("sessions"),
+        mosaics: registry,
+        catalogue,
+        layouts,
+        reports: Reports::new(store),
+        keys: Keys::new(Keyring::default()),
+        metrics,
+        clock,
+        readiness: Readiness::new(),
+        public_base: None,
+    };
+    (Arc::new(app), format!("/v1/media/{}", placement.id))
+}
+
+fn registry(
+    grid: Grid,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+    finished: watch::Receiver<u64>,
+) -> MosaicRegistry {
+    let rung = |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
+    let renditions = vec![rung(SIZES[0].0, 1920, 1080, 6_000_000), rung(SIZES[1].0, 960, 540, 1_600_000)];
+    let engine = HeldEngine::new(grid, &renditions, &SIZES.map(|(_, length)| length));
+    let signer = Signer::new([2; 32], grid, &renditions, "veryfast");
+    let settings = RegistrySettings {
+        grid,
+        renditions,
+        mosaic_idle: Duration::from_secs(3600),
+        linger: Duration::from_secs(3600),
+        cache_bytes: 128 << 20,
+    };
+    let budget = Budget { cores: f64::INFINITY, headroom_percent: 100, max_mosaics: None };
+    let admission = Admission::new(budget);
+    let engines: Vec<Arc<dyn quadrille::mosaic::Engine>> = vec![Arc::new(engine)];
+    MosaicRegistry::new(settings, signer, clock.clone(), metrics.clone(), engines, admission, finished)
+        .expect("a registry")
+}
