@@ -17,7 +17,8 @@ FIGURES := $(CURDIR)/target/figures.txt
 export QUADRILLE_CLIP := $(CLIP)
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/test -prune -o -type f -print 2>/dev/null)
-BENCHES := $(basename $(notdir $(wildcard benches/*.rs)))
+# `many` takes five minutes and the whole machine: `make bench-3000`.
+BENCHES := $(filter-out many,$(basename $(notdir $(wildcard benches/*.rs))))
 
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
@@ -64,6 +65,12 @@ bench: deps web clip ## Measure this machine; writes the figures into the README
 bench-gpu: deps web ## Measure the compositor on the best Vulkan adapter there is
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo bench -q --bench compose -- --gpu
+
+.PHONY: bench-3000
+bench-3000: deps web ## Watch 3,000 distinct live mosaics on this machine for five minutes
+	@cargo build --release
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@cargo bench -q --bench many
 
 .PHONY: fmt
 fmt: rust ## Format the code

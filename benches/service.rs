@@ -27,6 +27,8 @@ const SOURCES: [&str; 4] = [
     "cellauto=s=1280x720:rate=30:rule=110,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
 ];
 
+/// What is measured against FFmpeg, and all that a mosaic of its own costs, is rendering.
+const RENDER: &str = "[stitch]\nenabled = false\n";
 const HD: &str = "[[output.renditions]]\nname = \"1080p\"\nwidth = 1920\nheight = 1080\nbitrate = 6_000_000\n";
 const SMALL: &str = "[[output.renditions]]\nname = \"540p\"\nwidth = 960\nheight = 540\nbitrate = 1_600_000\n";
 
@@ -48,6 +50,8 @@ async fn main() {
     let (service, first) = small_service(&dir, &clips).await;
     creates(&service, &first).await;
     first_segments(&service, &first).await;
+    drop(service);
+    stitched_playable(&dir, &clips).await;
 }
 
 fn make_clips(dir: &Path) -> Vec<PathBuf> {
@@ -94,7 +98,7 @@ fn games(clips: &[PathBuf]) -> Vec<(String, String)> {
 }
 
 async fn render_cpu_per_second(dir: &Path, clips: &[PathBuf]) -> f64 {
-    let service = Child::start(dir, &games(clips), HD).await;
+    let service = Child::start(dir, &games(clips), &format!("{HD}{RENDER}")).await;
     let session = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
     service.until_listed(&session, "1080p").await;
     let before = service.cpu();
@@ -111,7 +115,7 @@ async fn render_cpu_per_second(dir: &Path, clips: &[PathBuf]) -> f64 {
 }
 
 async fn default_ladder_rss(dir: &Path, clips: &[PathBuf]) {
-    let service = Child::start(dir, &games(clips), &format!("{HD}{SMALL}")).await;
+    let service = Child::start(dir, &games(clips), &format!("{HD}{SMALL}{RENDER}")).await;
     let session = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
     service.until_listed(&session, "1080p").await;
     // A whole window and more, so that nothing grows any further.
@@ -124,7 +128,7 @@ async fn default_ladder_rss(dir: &Path, clips: &[PathBuf]) {
 
 /// A service whose one mosaic leaves the machine some room, and the session that watches it.
 async fn small_service(dir: &Path, clips: &[PathBuf]) -> (Child, Value) {
-    let service = Child::start(dir, &games(clips), SMALL).await;
+    let service = Child::start(dir, &games(clips), &format!("{SMALL}{RENDER}")).await;
     let first = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
     service.until_listed(&first, "540p").await;
     (service, first)
@@ -160,4 +164,29 @@ async fn first_segments(service: &Child, first: &Value) {
         service.watch_once(first, "540p").await;
     }
     println!("first_segment_s {worst:.2} s");
+}
+
+/// From `POST` to a playlist with segments, of mosaics new to the service whose tiles run.
+async fn stitched_playable(dir: &Path, clips: &[PathBuf]) {
+    // Every size that four games are shown at.
+    const TILES: f64 = 4.0 * 3.0;
+    const WINDOW: Duration = Duration::from_secs(32);
+    let service = Child::start(dir, &games(clips), SMALL).await;
+    while service.metric("quadrille_encoders{kind=\"tile\"}").await < TILES {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(WINDOW).await;
+    let mut times_ms = Vec::new();
+    for n in 0..24usize {
+        let games: Vec<String> = (0..4).map(|slot| format!("g{}", (n / 4usize.pow(slot)) % 4)).collect();
+        let layout = if n % 2 == 0 { "4E" } else { "4PL" };
+        let began = Instant::now();
+        let session = service.create(json!({"games": games, "layout": layout, "engine": "stitch"})).await;
+        service.watch_once(&session, "540p").await;
+        times_ms.push(began.elapsed().as_secs_f64() * 1000.0);
+        tokio::time::sleep(Duration::from_millis(130)).await;
+    }
+    times_ms.sort_by(f64::total_cmp);
+    println!("stitch_playable_ms_p50 {:.1} ms", times_ms[times_ms.len() / 2]);
+    println!("stitch_playable_ms_max {:.1} ms", times_ms[times_ms.len() - 1]);
 }

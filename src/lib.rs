@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod mosaic;
 pub mod service;
 pub mod session;
+pub mod stitch;
 pub mod store;
 pub mod timeline;
 pub mod usage;

@@ -18,6 +18,8 @@ pub struct Metrics {
     /// Segments that were finished later than a segment duration after their last frame was due.
     pub late_segments: IntCounter,
     pub bytes_served: IntCounter,
+    /// 1 when this machine's tiles were proved fit to be stitched at start, 0 when not (everything is rendered).
+    pub stitch_safe: IntGauge,
     /// Refused admissions, by `reason`.
     pub admission_refused: IntCounterVec,
     /// Seconds from the tick until all canvases of one mosaic are drawn, waiting for a compositor thread included.
@@ -50,6 +52,7 @@ impl Metrics {
             )?,
             late_segments: IntCounter::new("late_segments_total", "Segments finished over a segment duration late")?,
             bytes_served: IntCounter::new("bytes_served_total", "Bytes of playlists and media served")?,
+            stitch_safe: IntGauge::new("stitch_safe", "1 when the stitch engine passed its self-test at start")?,
             admission_refused: IntCounterVec::new(
                 Opts::new("admission_refused_total", "Refused admissions by reason"),
                 &["reason"],
@@ -78,6 +81,7 @@ impl Metrics {
             Box::new(m.frames.clone()),
             Box::new(m.late_segments.clone()),
             Box::new(m.bytes_served.clone()),
+            Box::new(m.stitch_safe.clone()),
             Box::new(m.admission_refused.clone()),
             Box::new(m.compose_seconds.clone()),
             Box::new(m.encode_seconds.clone()),

@@ -20,8 +20,9 @@ use crate::hls::window::capacity_for;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{
-    Admission, Budget, EncodingShared, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine, RenderSettings,
-    Signer, Ticker, TickerSettings, Trial, TrialError, trial_costs,
+    Admission, Budget, EncodingShared, Engine, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
+    RenderSettings, Rung, Signer, StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial,
+    TrialError, ladder, self_test, slowest_tile_preset, trial_costs,
 };
 use crate::session::{SessionSettings, Sessions};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -139,7 +140,7 @@ impl Service {
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store };
         let (finished, _) = watch::channel(0);
-        let registry = makers.registry(&compositor, finished.clone(), trial).await?;
+        let (registry, stitching) = makers.registry(&compositor, &layouts, finished.clone(), trial).await?;
         let catalogue = makers.catalogue(finished).await?;
         let grid = config.output.grid;
         let first = grid.frame_at(options.clock.now()) + 1;
@@ -167,7 +168,7 @@ impl Service {
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),
-            readiness: makers.readiness(&ticker, &draining),
+            readiness: makers.readiness(&ticker, &draining).note("stitch", stitching),
             public_base: None,
         });
         let (stop_serving, stopped) = oneshot::channel::<()>();
@@ -247,20 +248,26 @@ struct Makers<'a> {
 }
 
 impl Makers<'_> {
+    /// The mosaics' registry with its engines, and a word on whether this machine stitches.
     async fn registry(
         &self,
         compositor: &Arc<dyn Compositor>,
+        layouts: &Arc<Layouts>,
         finished: watch::Sender<u64>,
         trial: Option<Trial>,
-    ) -> Result<Arc<MosaicRegistry>, StartError> {
-        let Config { output, admission, sessions, .. } = self.config;
+    ) -> Result<(Arc<MosaicRegistry>, String), StartError> {
+        let Config { output, admission, sessions, stitch, .. } = self.config;
         let (grid, preset) = (output.grid, output.preset.name());
         let trial = match trial {
             Some(trial) => trial,
             None => measure(grid, output.renditions.clone(), preset, compositor.clone()).await?,
         };
         let cost = trial.mosaic_cores(grid, |_| true);
-        tracing::info!(mosaic_cores = format!("{cost:.3}"), cores = cores(), "trial: what one mosaic takes here");
+        tracing::info!(
+            mosaic_cores = format!("{cost:.3}"),
+            cores = cores(),
+            "trial: what one rendered mosaic takes here"
+        );
         let kept = kept_segments(self.config);
         let shared = Arc::new(EncodingShared::new(
             self.options.clock.clone(),
@@ -268,12 +275,36 @@ impl Makers<'_> {
             finished.clone(),
             kept as usize,
             self.options.lockstep,
-            trial.compose,
         ));
         let next = grid.frame_at(self.options.clock.now()) + 1;
-        let settings =
-            RenderSettings { grid, renditions: output.renditions.clone(), preset: preset.to_owned(), shared };
-        let render = RenderEngine::new(settings, next)?;
+        let stitched = stitch.enabled.then_some(&**layouts);
+        let rungs: Arc<[Rung]> = ladder(grid, &output.renditions, preset, stitched)?.into();
+        let tile_preset = self.tile_preset(&rungs, layouts).await?;
+        let (mut engines, mut stitching): (Vec<Arc<dyn Engine>>, _) =
+            (Vec::new(), "off: the configuration says so".into());
+        if stitch.enabled {
+            let settings = StitchSettings {
+                grid,
+                rungs: rungs.clone(),
+                tile_preset: tile_preset.to_owned(),
+                shared: shared.clone(),
+                trial: trial.clone(),
+                layouts: layouts.clone(),
+                keep_warm: stitch.keep_warm,
+            };
+            match stitch_engine(settings, next).await {
+                Ok(engine) => {
+                    engines.push(Arc::new(engine));
+                    self.metrics.stitch_safe.set(1);
+                    stitching = "ok".to_owned();
+                }
+                Err(error) => {
+                    tracing::error!(%error, "THIS MACHINE'S ENCODER IS NOT FIT FOR STITCHING: every mosaic is rendered");
+                    stitching = format!("off: {error}");
+                }
+            }
+        }
+        engines.push(Arc::new(RenderEngine::new(RenderSettings { grid, rungs, shared, trial }, next)));
         let budget = Budget {
             // A cranked clock has no real time to keep: only the configured limit counts.
             cores: if self.options.lockstep { f64::INFINITY } else { cores() as f64 },
@@ -287,16 +318,33 @@ impl Makers<'_> {
             linger: grid.segment_duration() * kept,
             cache_bytes: CACHE_BYTES,
         };
-        let signer = Signer::new(self.store.secret("mosaics").await?, grid, &output.renditions, preset);
-        Ok(Arc::new(MosaicRegistry::new(
+        let presets = format!("{preset}+{tile_preset}");
+        let signer = Signer::new(self.store.secret("mosaics").await?, grid, &output.renditions, &presets);
+        let registry = MosaicRegistry::new(
             settings,
             signer,
             self.options.clock.clone(),
             self.metrics.clone(),
-            vec![Arc::new(render)],
-            Admission::new(budget, cost),
+            engines,
+            Admission::new(budget),
             finished.subscribe(),
-        )?))
+        )?;
+        Ok((Arc::new(registry), stitching))
+    }
+
+    /// The tiles' preset: the configured one, or the slowest that all games' tiles leave room for.
+    async fn tile_preset(&self, rungs: &Arc<[Rung]>, layouts: &Arc<Layouts>) -> Result<&'static str, VideoEncodeError> {
+        let Config { output, admission, stitch, games, .. } = self.config;
+        // A cranked clock has no real time that a measurement could speak of.
+        if stitch.tile_preset.is_some() || !stitch.enabled || self.options.lockstep {
+            return Ok(stitch.tile_preset.unwrap_or(output.preset).name());
+        }
+        let (rungs, layouts, games) = (rungs.clone(), layouts.clone(), games.len().max(1));
+        let usable = cores() as f64 * f64::from(admission.headroom_percent) / 100.0;
+        let measured = tokio::task::spawn_blocking(move || slowest_tile_preset(&rungs, &layouts, games, usable));
+        let (preset, tiles_cores) = measured.await.unwrap_or(Ok((output.preset.name(), 0.0)))?;
+        tracing::info!(preset, tiles_cores = format!("{tiles_cores:.2}"), "tile preset chosen");
+        Ok(preset)
     }
 
     async fn catalogue(&self, finished: watch::Sender<u64>) -> Result<Arc<Catalogue>, StartError> {
@@ -359,6 +407,15 @@ impl Makers<'_> {
                 if draining.load(Ordering::Acquire) { Err("the service is ending".into()) } else { Ok(()) }
             })
     }
+}
+
+/// The stitch engine, once its tiles are proved to be fit for it.
+async fn stitch_engine(settings: StitchSettings, next_frame: FrameNumber) -> Result<StitchEngine, StitchUnsafe> {
+    let proved = tokio::task::spawn_blocking(move || {
+        self_test(&settings.rungs, settings.grid, &settings.tile_preset)?;
+        StitchEngine::new(settings, next_frame)
+    });
+    proved.await.unwrap_or_else(|panic| Err(StitchUnsafe::Panicked(panic.to_string())))
 }
 
 /// A trial of `renditions` off the async threads.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quadrille::compositor::Job;
-use quadrille::encode::{ParameterSets, VideoEncodeError, VideoEncoder, VideoSettings};
+use quadrille::encode::{ParameterSets, VideoEncodeError};
 use quadrille::frame::AccessUnit;
 use quadrille::layout::Layout;
-use quadrille::mosaic::{Engine, EngineKind, MosaicId, MosaicSpec, RenditionSpec, Tick};
+use quadrille::mosaic::{Coded, Engine, EngineKind, MosaicId, MosaicSpec, RenditionSpec, Tick, ladder};
 use quadrille::timeline::{Grid, SegmentNumber};
 
 /// The one segment there is.
@@ -22,17 +22,9 @@ pub struct HeldEngine {
 impl HeldEngine {
     /// Segments of `lengths` bytes, one a rendition.
     pub fn new(grid: Grid, renditions: &[RenditionSpec], lengths: &[usize]) -> Self {
-        let sets = renditions.iter().map(|r| {
-            let settings = VideoSettings {
-                width: r.width,
-                height: r.height,
-                grid,
-                bitrate_bps: r.bitrate_bps,
-                preset: "veryfast".into(),
-            };
-            VideoEncoder::new(&settings).expect("x264 opens").parameter_sets().clone()
-        });
-        Self { sets: sets.collect(), units: lengths.iter().map(|length| units(grid, *length)).collect() }
+        let rungs = ladder(grid, renditions, "veryfast", None).expect("x264 opens");
+        let sets = rungs.into_iter().map(|rung| rung.sets).collect();
+        Self { sets, units: lengths.iter().map(|length| units(grid, *length)).collect() }
     }
 }
 
@@ -81,15 +73,15 @@ impl Engine for HeldEngine {
         Some(SEGMENT..=SEGMENT)
     }
 
-    fn access_units(&self, _: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Arc<[AccessUnit]>> {
-        self.units.get(rendition).filter(|_| segment == SEGMENT).cloned()
+    fn segment(&self, _: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
+        self.units.get(rendition).filter(|_| segment == SEGMENT).cloned().map(Coded::Units)
     }
 
     fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets> {
         self.sets.get(rendition)
     }
 
-    fn cost_per_frame(&self) -> Option<f64> {
-        None
+    fn cost(&self, _: &MosaicSpec) -> f64 {
+        0.0
     }
 }

@@ -160,7 +160,7 @@ fn registry(
         cache_bytes: 128 << 20,
     };
     let budget = Budget { cores: f64::INFINITY, headroom_percent: 100, max_mosaics: None };
-    let admission = Admission::new(budget, 0.0);
+    let admission = Admission::new(budget);
     let engines: Vec<Arc<dyn quadrille::mosaic::Engine>> = vec![Arc::new(engine)];
     MosaicRegistry::new(settings, signer, clock.clone(), metrics.clone(), engines, admission, finished)
         .expect("a registry")

@@ -17,7 +17,7 @@ type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 /// Named things that must be well before this machine should be sent new sessions. Each check is asked on every `/readyz`
 /// and must answer at once; what it says when it fails is shown to whoever asks.
 #[derive(Default)]
-pub struct Readiness(Vec<(&'static str, Check)>);
+pub struct Readiness(Vec<(&'static str, Check)>, Vec<(&'static str, String)>);
 
 impl Readiness {
     pub fn new() -> Self {
@@ -29,6 +29,12 @@ impl Readiness {
         self
     }
 
+    /// Something worth knowing that makes nobody unready.
+    pub fn note(mut self, name: &'static str, note: impl Into<String>) -> Self {
+        self.1.push((name, note.into()));
+        self
+    }
+
     /// Every check with `"ok"` or what is wrong, and whether all are well.
     fn ask(&self) -> (bool, Map<String, Value>) {
         let mut well = true;
@@ -37,7 +43,8 @@ impl Readiness {
             well &= answer.is_ok();
             ((*name).to_owned(), Value::from(answer.err().unwrap_or_else(|| "ok".to_owned())))
         });
-        let answers = answers.collect();
+        let notes = self.1.iter().map(|(name, note)| ((*name).to_owned(), Value::from(note.clone())));
+        let answers = answers.collect::<Vec<_>>().into_iter().chain(notes).collect();
         (well, answers)
     }
 }

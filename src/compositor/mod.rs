@@ -16,7 +16,7 @@ mod scale;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::frame::{Picture, Rect};
+use crate::frame::{Colour, Picture, Rect};
 
 pub use choose::{Choice, Chosen, Report, new};
 pub use cpu::CpuCompositor;
@@ -147,6 +147,20 @@ fn refuse_undrawable(tick: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
             false
         }
     })
+}
+
+/// A picture all of one colour, the same that a canvas with this background and nothing on it has. `None` for an odd or empty
+/// size.
+pub fn solid(width: u32, height: u32, rgb: [u8; 3]) -> Option<Picture> {
+    let codes = colour::canvas_codes(rgb);
+    let (w, h) = (width as usize, height as usize);
+    let plane = |code: u8, samples: usize| vec![code; samples];
+    Picture::from_planes(
+        width,
+        height,
+        Colour::CANVAS,
+        [plane(codes[0], w * h), plane(codes[1], w * h / 4), plane(codes[2], w * h / 4)],
+    )
 }
 
 /// A compositor that is shared by all who draw.

@@ -54,7 +54,8 @@ impl Default for SessionLimits {
 pub struct Admission {
     /// How much of the machine measured at start mosaics may fill, in percent. The rest is for what comes in bursts.
     pub headroom_percent: u32,
-    /// Most mosaics at a time, whatever was measured; `None` leaves it to the measurement.
+    /// Most rendered mosaics at a time, whatever was measured; `None` leaves it to the measurement. Stitched ones have no
+    /// encoders of their own and do not count.
     pub max_mosaics: Option<u32>,
 }
 

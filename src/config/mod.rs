@@ -8,6 +8,7 @@ mod names;
 mod output;
 mod reader;
 mod source;
+mod stitch;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use mistake::{ConfigError, ConfigErrors, Mistake};
 pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_title};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
+pub use stitch::Stitch;
 pub use tenant::Tenant;
 
 /// Everything the service is told at start. Every value is checked.
@@ -39,6 +41,7 @@ pub struct Config {
     pub compositor: CompositorChoice,
     pub sessions: SessionLimits,
     pub admission: Admission,
+    pub stitch: Stitch,
 }
 
 impl Config {
@@ -87,6 +90,7 @@ impl Config {
         let output = output::read(&mut root);
         let sessions = limits::read_sessions(&mut root);
         let admission = limits::read_admission(&mut root);
+        let stitch = stitch::read(&mut root);
         root.finish();
         Self {
             listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
@@ -98,6 +102,7 @@ impl Config {
             compositor,
             sessions,
             admission,
+            stitch,
         }
     }
 }

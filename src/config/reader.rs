@@ -156,6 +156,13 @@ impl<'d, 't> Value<'d, 't> {
         parse(self.text(allowed)?).map_err(|e| self.refuse(e.to_string(), allowed)).ok()
     }
 
+    pub fn boolean(&self) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.wrong_type("true or false", "true or false, without quotes, is allowed"),
+        }
+    }
+
     pub fn whole(&self, range: RangeInclusive<u32>, unit: &str) -> Option<u32> {
         let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
         let allowed = format!("{} to {}{unit} is allowed", range.start(), range.end());

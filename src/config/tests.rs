@@ -49,7 +49,10 @@ fn the_contract_parses_as_printed() {
     assert_eq!(config.output.renditions.len(), 1);
     assert_eq!(config.output.renditions[0].bitrate_bps, 6_000_000);
     assert_eq!((config.output.window_s, config.output.audio_bitrate_bps), (30, 128_000));
-    assert_eq!((config.sessions, config.admission), (SessionLimits::default(), Admission::default()));
+    assert_eq!(
+        (config.sessions, config.admission, config.stitch),
+        (SessionLimits::default(), Admission::default(), Stitch::default())
+    );
 }
 
 #[test]
@@ -69,6 +72,10 @@ max_sessions = 5
 [admission]
 headroom_percent = 70
 max_mosaics = 3
+[stitch]
+enabled = false
+keep_warm = true
+tile_preset = "faster"
 [[games]]
 id = "late"
 title = "Late game"
@@ -86,6 +93,8 @@ labels = { league = "nba" }
     assert_eq!((config.output.window_s, config.output.audio_bitrate_bps), (60, 96_000));
     assert_eq!(config.sessions, SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5 });
     assert_eq!(config.admission, Admission { headroom_percent: 70, max_mosaics: Some(3) });
+    let stitch = Stitch { enabled: false, keep_warm: Some(true), tile_preset: Some(Preset::Faster) };
+    assert_eq!(config.stitch, stitch);
     let late = &config.games[1];
     assert!(late.is_for("acme") && !late.is_for("other") && config.games[0].is_for("other"));
     assert_eq!(late.labels["league"], "nba");
@@ -140,6 +149,12 @@ fn every_mistake_names_line_key_and_what_is_allowed() {
         (("listen", "listne"), "q.toml:1: key `listne`: there is no such key", "`listen`"),
         (("listen =", "compositor = \"fpga\"\nlisten ="), "q.toml:1: key `compositor`: ", "\"gpu\""),
         (("[output]", "[output]\nwindow_s = 5"), "q.toml:12: key `output.window_s`: 5", "6 to 300"),
+        (
+            ("[output]", "[stitch]\nkeep_warm = \"yes\"\n[output]"),
+            "q.toml:12: key `stitch.keep_warm`: ",
+            "true or false",
+        ),
+        (("[output]", "[stitch]\ntile_preset = \"best\"\n[output]"), "q.toml:12: key `stitch.tile_preset`: ", "auto"),
         (("[output]", "[output]\npreset = \"placebo\""), "q.toml:12: key `output.preset`: ", "ultrafast"),
         (("[output]", "[sessions]\nidle_s = 1\n[output]"), "q.toml:12: key `sessions.idle_s`: 1", "10 to 600"),
         (("[[tenants]]", "[tenants]"), "q.toml:3: key `tenants`: it is a table", "[[tenants]]"),

@@ -2,7 +2,9 @@
 //! interchangeable at every segment boundary.
 
 mod audio;
+mod decode;
 mod video;
 
 pub use audio::{AudioEncodeError, AudioEncoder};
-pub use video::{ParameterSets, VideoEncodeError, VideoEncoder, VideoSettings};
+pub use decode::{DecodeError, Decoder, decode};
+pub use video::{ParameterSets, TileSettings, VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};

@@ -18,6 +18,17 @@ pub struct VideoSettings {
     pub bitrate_bps: u32,
     /// Name of an x264 preset: `ultrafast` to `placebo`.
     pub preset: String,
+    /// `level_idc` to write (ITU-T H.264, A.3), 10 times the level: at least [`lowest_level_idc`].
+    pub level_idc: u8,
+    /// `None` for a whole canvas.
+    pub tile: Option<TileSettings>,
+}
+
+/// What makes a picture a tile: one slice for each macroblock row, and a guard that decodes exactly at any rate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TileSettings {
+    /// Macroblocks of guard on every side; a tile that is all guard has at least half its size.
+    pub guard_mbs: u32,
 }
 
 /// Sequence and picture parameter set (ITU-T H.264, 7.3.2.1 and 7.3.2.2), NAL units without start code or length.
@@ -49,6 +60,8 @@ struct RawSettings {
     segment_frames: i32,
     level_idc: i32,
     preset: *const c_char,
+    tile: i32,
+    guard_mbs: i32,
 }
 
 #[repr(C)]
@@ -99,8 +112,10 @@ impl VideoEncoder {
             fps_den: settings.grid.fps().den(),
             bitrate_kbps: i32::try_from(settings.bitrate_bps / 1000).map_err(|_| refused())?,
             segment_frames: i32::try_from(settings.grid.segment_frames()).map_err(|_| refused())?,
-            level_idc: level_idc(settings),
+            level_idc: settings.level_idc.into(),
             preset: preset.as_ptr(),
+            tile: i32::from(settings.tile.is_some()),
+            guard_mbs: settings.tile.as_ref().map_or(0, |t| i32::try_from(t.guard_mbs).unwrap_or(i32::MAX)),
         };
         // SAFETY: `raw_settings` and the string it points to outlive the call, which keeps neither.
         let raw = NonNull::new(unsafe { quadrille_x264_open(&raw_settings) }).ok_or_else(refused)?;
@@ -181,10 +196,10 @@ impl Drop for VideoEncoder {
 }
 
 /// The lowest level that allows the size, rate and bit rate (ITU-T H.264, table A-1; High profile rates are 1.25 times the
-/// table's). Fixed from the settings alone, so that every encoder of a rendition writes the same SPS.
-fn level_idc(settings: &VideoSettings) -> i32 {
+/// table's). From these alone, so that every encoder of a rendition writes the same SPS.
+pub fn lowest_level_idc(width: u32, height: u32, grid: Grid, bitrate_bps: u32) -> u8 {
     // (level_idc, macroblocks a second, macroblocks a frame, kb/s)
-    const LEVELS: [(i32, u64, u64, u64); 10] = [
+    const LEVELS: [(u8, u64, u64, u64); 10] = [
         (30, 40_500, 1_620, 10_000),
         (31, 108_000, 3_600, 14_000),
         (32, 216_000, 5_120, 20_000),
@@ -196,10 +211,10 @@ fn level_idc(settings: &VideoSettings) -> i32 {
         (52, 2_073_600, 36_864, 240_000),
         (62, 16_711_680, 139_264, 800_000),
     ];
-    let frame = u64::from(settings.width.div_ceil(16)) * u64::from(settings.height.div_ceil(16));
-    let fps = settings.grid.fps();
+    let frame = u64::from(width.div_ceil(16)) * u64::from(height.div_ceil(16));
+    let fps = grid.fps();
     let second = (frame * u64::from(fps.num())).div_ceil(u64::from(fps.den()));
-    let kbps = u64::from(settings.bitrate_bps / 1000);
+    let kbps = u64::from(bitrate_bps / 1000);
     LEVELS
         .iter()
         .find(|(_, per_second, per_frame, rate)| second <= *per_second && frame <= *per_frame && kbps * 4 <= rate * 5)
@@ -213,7 +228,15 @@ mod tests {
 
     fn settings() -> VideoSettings {
         let grid = Grid::new("30".parse().unwrap(), 10);
-        VideoSettings { width: 320, height: 192, grid, bitrate_bps: 400_000, preset: "veryfast".into() }
+        VideoSettings {
+            width: 320,
+            height: 192,
+            grid,
+            bitrate_bps: 400_000,
+            preset: "veryfast".into(),
+            level_idc: 30,
+            tile: None,
+        }
     }
 
     fn picture(seed: u64) -> Picture {
@@ -284,15 +307,8 @@ mod tests {
 
     #[test]
     fn levels_follow_the_table() {
-        let level = |width, height, fps: &str| {
-            level_idc(&VideoSettings {
-                width,
-                height,
-                grid: Grid::new(fps.parse().unwrap(), 60),
-                bitrate_bps: 6_000_000,
-                preset: String::new(),
-            })
-        };
+        let level =
+            |width, height, fps: &str| lowest_level_idc(width, height, Grid::new(fps.parse().unwrap(), 60), 6_000_000);
         assert_eq!(level(1920, 1080, "30"), 40);
         assert_eq!(level(1920, 1080, "60"), 42);
         assert_eq!(level(960, 540, "30"), 31);

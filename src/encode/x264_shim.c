@@ -5,6 +5,9 @@
 #include <string.h>
 #include <x264.h>
 
+/* Reference pictures of every encoder: part of the SPS. */
+#define QUADRILLE_REFERENCES 1
+
 typedef struct {
     int32_t width, height;
     uint32_t fps_num, fps_den;
@@ -12,16 +15,37 @@ typedef struct {
     int32_t segment_frames;
     int32_t level_idc;
     const char *preset;
+    /* Whether the picture is a tile of a stitched mosaic, and how many macroblocks its guard is deep on every side. */
+    int32_t tile;
+    int32_t guard_mbs;
 } quadrille_x264_settings;
 
 typedef struct {
     x264_t *encoder;
     x264_picture_t picture;
+    /* One QP offset a macroblock of a tile, else NULL. */
+    float *offsets;
 } quadrille_x264;
+
+/* Low enough that a macroblock of one colour is coded exactly at any rate. */
+static const float GUARD_QP_OFFSET = -51.0f;
+
+/* The offset of every macroblock: low for those of the guard, none for the others. NULL when there is no memory. */
+static float *guard_offsets(int32_t width, int32_t height, int32_t guard) {
+    int32_t columns = (width + 15) / 16, rows = (height + 15) / 16;
+    float *offsets = calloc((size_t)columns * (size_t)rows, sizeof *offsets);
+    if (!offsets) return NULL;
+    for (int32_t y = 0; y < rows; y++)
+        for (int32_t x = 0; x < columns; x++)
+            if (x < guard || y < guard || columns - x <= guard || rows - y <= guard)
+                offsets[y * columns + x] = GUARD_QP_OFFSET;
+    return offsets;
+}
 
 void quadrille_x264_close(quadrille_x264 *self) {
     if (!self) return;
     if (self->encoder) x264_encoder_close(self->encoder);
+    free(self->offsets);
     free(self);
 }
 
@@ -71,6 +95,23 @@ quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
     p.vui.i_colmatrix = 1;
     p.b_cabac = 1;
     p.analyse.b_transform_8x8 = 1;
+    /* What follows makes SPS, PPS and slice headers the same whatever the preset and the content: canvases and tiles of a
+     * rendition are decoded with one pair of parameter sets. */
+    p.b_stitchable = 1;
+    p.i_frame_reference = QUADRILLE_REFERENCES;
+    p.i_cqm_preset = X264_CQM_FLAT;
+    p.b_constrained_intra = 0;
+    /* From subme 6 on, libx264 lowers the chroma QP by two for its psychovisual decisions: undone, it is part of the PPS. */
+    p.analyse.i_chroma_qp_offset =
+        p.analyse.b_psy && p.analyse.i_subpel_refine >= 6 && p.analyse.f_psy_rd >= 0.25f ? 2 : 0;
+    p.analyse.f_psy_trellis = 0;
+    if (s->tile) {
+        /* A slice for each macroblock row: a mosaic's row is then its tiles' slices one after the other. */
+        p.i_slice_max_mbs = (s->width + 15) / 16;
+        /* Above 51 libx264 fades QP offsets out, and the guard would no longer be exact. */
+        p.rc.i_qp_max = 48;
+        p.rc.i_aq_mode = X264_AQ_VARIANCE;
+    }
     p.b_aud = 0;
     p.b_annexb = 0;
     p.b_repeat_headers = 0;
@@ -79,9 +120,16 @@ quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
     quadrille_x264 *self = calloc(1, sizeof *self);
     if (!self) return NULL;
     x264_picture_init(&self->picture);
+    if (s->tile) {
+        self->offsets = guard_offsets(s->width, s->height, s->guard_mbs);
+        if (!self->offsets) {
+            free(self);
+            return NULL;
+        }
+    }
     self->encoder = x264_encoder_open(&p);
     if (!self->encoder) {
-        free(self);
+        quadrille_x264_close(self);
         return NULL;
     }
     return self;
@@ -111,6 +159,7 @@ int32_t quadrille_x264_encode(quadrille_x264 *self, const uint8_t *const planes[
     x264_picture_t *picture = &self->picture;
     picture->i_type = idr ? X264_TYPE_IDR : X264_TYPE_P;
     picture->i_pts = pts;
+    picture->prop.quant_offsets = self->offsets;
     picture->img.i_csp = X264_CSP_I420;
     picture->img.i_plane = 3;
     for (int i = 0; i < 3; i++) {

@@ -40,25 +40,17 @@ pub struct Budget {
     pub max_mosaics: Option<u32>,
 }
 
-/// The decision and what it rests on. Pure: load, cost and time are handed in.
+/// The decision and what it rests on. Pure: load, costs and time are handed in.
 #[derive(Debug)]
 pub struct Admission {
     budget: Budget,
-    /// Core-seconds a second that a mosaic costs, measured.
-    cost: f64,
     reserved: VecDeque<(MediaTime, f64)>,
     late_at: Option<MediaTime>,
 }
 
 impl Admission {
-    /// `trial_cost` is what a trial encode at start said a mosaic costs.
-    pub fn new(budget: Budget, trial_cost: f64) -> Self {
-        Self { budget, cost: trial_cost, reserved: VecDeque::new(), late_at: None }
-    }
-
-    /// Takes in what running mosaics have been measured to cost.
-    pub fn measured(&mut self, cost: f64) {
-        self.cost = cost;
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, reserved: VecDeque::new(), late_at: None }
     }
 
     /// Takes note that pictures were late or dropped at `now`: the machine is at its end, whatever the load says.
@@ -74,28 +66,84 @@ impl Admission {
         process_load + self.reserved.iter().map(|(_, cost)| cost).sum::<f64>()
     }
 
-    /// Admits one more mosaic and reserves its cost, or says why not. `process_load` is in cores, `running` counts mosaics.
-    pub fn admit(&mut self, now: MediaTime, process_load: f64, running: usize) -> Result<(), AdmitError> {
-        let refuse = |detail: String| Err(AdmitError::Capacity { detail, retry_after_s: RETRY_AFTER_S });
+    fn was_late(&self, now: MediaTime) -> bool {
+        self.late_at.is_some_and(|at| now.since(at) < LATE_MEMORY)
+    }
+
+    fn allowed(&self) -> f64 {
+        self.budget.cores * f64::from(self.budget.headroom_percent) / 100.0
+    }
+
+    /// Admits one more mosaic and reserves its cost, or says why not.
+    pub fn admit(&mut self, now: MediaTime, newcomer: Newcomer) -> Result<(), Refusal> {
+        let refuse = |detail: String, short: f64| {
+            let error = AdmitError::Capacity { detail, retry_after_s: RETRY_AFTER_S };
+            Err(Refusal { error, short })
+        };
         if let Some(max) = self.budget.max_mosaics
-            && running >= max as usize
+            && newcomer.rendered >= Some(max)
         {
-            return refuse(format!("{running} mosaics run, the configured limit is {max}"));
+            return refuse(format!("{max} rendered mosaics run, which is the configured limit"), 0.0);
         }
-        if running > 0 && self.late_at.is_some_and(|at| now.since(at) < LATE_MEMORY) {
-            return refuse("pictures have been late in the last 5 s".into());
+        // What costs nothing harms nobody.
+        if newcomer.cost <= 0.0 {
+            return Ok(());
         }
-        let load = self.load(now, process_load);
-        let allowed = self.budget.cores * f64::from(self.budget.headroom_percent) / 100.0;
-        if load + self.cost > allowed {
-            return refuse(format!(
-                "{load:.2} of {allowed:.2} usable cores are in use and a mosaic takes {:.2}",
-                self.cost
-            ));
+        if newcomer.running > 0 && self.was_late(now) {
+            return refuse("pictures have been late in the last 5 s".into(), 0.0);
         }
-        self.reserved.push_back((now, self.cost));
+        let (load, allowed) = (self.load(now, newcomer.process_load), self.allowed());
+        if load + newcomer.cost > allowed {
+            return refuse(
+                format!(
+                    "{load:.2} of {allowed:.2} usable cores are in use and this mosaic takes {:.2} more",
+                    newcomer.cost
+                ),
+                load + newcomer.cost - allowed,
+            );
+        }
+        self.reserved.push_back((now, newcomer.cost));
         Ok(())
     }
+
+    /// Whether work ahead of demand may take `cost` cores: only while the machine has room to spare for newcomers.
+    pub fn admit_ahead(&mut self, now: MediaTime, process_load: f64, cost: f64) -> bool {
+        let admitted =
+            !self.was_late(now) && self.load(now, process_load) + cost <= self.allowed() * AHEAD_PERCENT / 100.0;
+        if admitted {
+            self.reserved.push_back((now, cost));
+        }
+        admitted
+    }
+
+    /// Takes note that `cores` were given up, which the measured load does not show yet.
+    pub fn freed(&mut self, now: MediaTime, cores: f64) {
+        self.reserved.push_back((now, -cores));
+    }
+}
+
+/// Share of the usable cores, in percent, up to which work ahead of demand may load the machine.
+const AHEAD_PERCENT: f64 = 70.0;
+
+/// A mosaic that asks to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Newcomer {
+    /// Cores that it takes on top of what runs.
+    pub cost: f64,
+    /// What this process uses now, in cores.
+    pub process_load: f64,
+    /// Mosaics that run.
+    pub running: usize,
+    /// Rendered mosaics that run, where the newcomer is to be rendered too.
+    pub rendered: Option<u32>,
+}
+
+/// Why a newcomer is not taken in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub error: AdmitError,
+    /// Cores that would have to be given up for it; 0 where that would not help.
+    pub short: f64,
 }
 
 /// Processor time of this process in cores: the median of its last [`LOAD_SPANS`] spans. A burst that is shorter than half of
@@ -160,36 +208,55 @@ mod tests {
         Budget { cores: 2.0, headroom_percent: 85, max_mosaics }
     }
 
+    fn newcomer(cost: f64, process_load: f64, running: usize) -> Newcomer {
+        Newcomer { cost, process_load, running, rendered: u32::try_from(running).ok() }
+    }
+
     #[test]
     fn newcomers_fit_until_the_measured_cost_no_longer_does() {
-        let mut admission = Admission::new(budget(None), 0.6);
-        assert_eq!(admission.admit(at(0), 0.4, 0), Ok(()));
+        let mut admission = Admission::new(budget(None));
+        assert_eq!(admission.admit(at(0), newcomer(0.6, 0.4, 0)), Ok(()));
         // The first one's 0.6 is reserved though the load does not show it yet: 0.4 + 0.6 + 0.6 is still within 1.7.
-        assert_eq!(admission.admit(at(100), 0.4, 1), Ok(()));
-        let refused = admission.admit(at(200), 0.4, 2).unwrap_err();
+        assert_eq!(admission.admit(at(100), newcomer(0.6, 0.4, 1)), Ok(()));
+        let refused = admission.admit(at(200), newcomer(0.6, 0.4, 2)).unwrap_err();
+        assert!((refused.short - 0.5).abs() < 1e-9, "{refused:?}");
+        let error = refused.error;
         assert!(
-            matches!(&refused, AdmitError::Capacity { retry_after_s: 20, detail } if detail.contains("1.70")),
-            "{refused}"
+            matches!(&error, AdmitError::Capacity { retry_after_s: 20, detail } if detail.contains("1.70")),
+            "{error}"
         );
-        // Cheaper than feared, once measured: the load shows both, nothing is reserved any more.
-        admission.measured(0.3);
-        assert_eq!(admission.admit(at(10_000), 1.0, 2), Ok(()));
+        // What was given up makes room at once.
+        admission.freed(at(300), 0.55);
+        assert_eq!(admission.admit(at(300), newcomer(0.6, 0.4, 2)), Ok(()));
+        // Cheaper than feared, once measured: the load shows all, nothing is reserved any more.
+        assert_eq!(admission.admit(at(10_000), newcomer(0.3, 1.0, 2)), Ok(()));
     }
 
     #[test]
-    fn a_machine_that_is_late_takes_nobody_in() {
-        let mut admission = Admission::new(budget(None), 0.1);
+    fn a_machine_that_is_late_takes_nobody_in_who_costs_anything() {
+        let mut admission = Admission::new(budget(None));
         admission.late(at(1000));
-        assert!(admission.admit(at(2000), 0.2, 1).is_err());
-        assert!(admission.admit(at(2000), 0.2, 0).is_ok(), "nothing runs that could be harmed");
-        assert!(admission.admit(at(6001), 0.2, 1).is_ok());
+        assert!(admission.admit(at(2000), newcomer(0.1, 0.2, 1)).is_err());
+        assert!(admission.admit(at(2000), newcomer(0.0, 0.2, 1)).is_ok(), "all its tiles run already");
+        assert!(admission.admit(at(2000), newcomer(0.1, 0.2, 0)).is_ok(), "nothing runs that could be harmed");
+        assert!(admission.admit(at(6001), newcomer(0.1, 0.2, 1)).is_ok());
     }
 
     #[test]
-    fn the_configured_limit_holds_whatever_the_load() {
-        let mut admission = Admission::new(budget(Some(1)), 0.01);
-        assert!(admission.admit(at(0), 0.0, 0).is_ok());
-        assert!(admission.admit(at(0), 0.0, 1).is_err());
+    fn the_configured_limit_holds_whatever_the_load_and_counts_what_is_rendered() {
+        let mut admission = Admission::new(budget(Some(1)));
+        assert!(admission.admit(at(0), newcomer(0.01, 0.0, 0)).is_ok());
+        assert!(admission.admit(at(0), newcomer(0.01, 0.0, 1)).is_err());
+        let stitched = Newcomer { rendered: None, ..newcomer(0.01, 0.0, 1) };
+        assert!(admission.admit(at(0), stitched).is_ok());
+    }
+
+    #[test]
+    fn work_ahead_of_demand_leaves_room() {
+        let mut admission = Admission::new(budget(None));
+        assert!(admission.admit_ahead(at(0), 0.8, 0.3));
+        assert!(!admission.admit_ahead(at(0), 0.8, 0.3), "1.4 of 1.7 is more than 70 %");
+        assert!(admission.admit(at(0), newcomer(0.3, 0.8, 1)).is_ok());
     }
 
     /// The load after quarters of a second in which so many cores were in use.
@@ -207,7 +274,7 @@ mod tests {
     }
 
     fn admits(load: f64) -> bool {
-        Admission::new(budget(None), 1.0).admit(at(60_000), load, 0).is_ok()
+        Admission::new(budget(None)).admit(at(60_000), newcomer(1.0, load, 0)).is_ok()
     }
 
     #[test]

@@ -5,12 +5,16 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::contract::{EngineKind, GameKey, MosaicId, MosaicSpec};
 use crate::compositor::Job;
 use crate::encode::{ParameterSets, VideoEncodeError};
 use crate::frame::{AccessUnit, Picture};
+use crate::hls::cmaf::{self, CmafError, UnitHead};
 use crate::layout::Layout;
-use crate::timeline::{FrameNumber, SegmentNumber};
+use crate::stitch::Stitched;
+use crate::timeline::{FrameNumber, Grid, SegmentNumber};
 
 /// One output tick: every running game's picture for one grid frame.
 pub struct Tick {
@@ -40,12 +44,47 @@ pub trait Engine: Send + Sync {
     /// The newest unbroken run of segments finished in every rendition.
     fn finished(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>>;
 
-    /// Access units of one finished segment; `rendition` counts from the best of the ladder.
-    fn access_units(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Arc<[AccessUnit]>>;
+    /// The access units of one finished segment; `rendition` counts from the best of the ladder.
+    fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded>;
 
     /// SPS and PPS of a rendition, the same for all mosaics.
     fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets>;
 
-    /// Processor seconds that one mosaic takes per frame, as measured on what runs; `None` before anything ran.
-    fn cost_per_frame(&self) -> Option<f64>;
+    /// Cores that making `spec` would take on top of what runs: measured on what runs, or by the trial before anything did.
+    fn cost(&self, spec: &MosaicSpec) -> f64;
+
+    /// Called about once a second: an engine may begin work ahead of demand, asking `admit` for the cores of each piece and
+    /// going without what is not admitted.
+    fn tend(&self, _admit: &mut dyn FnMut(f64) -> bool) {}
+
+    /// Gives up work that nobody wants yet, until about `cores` are free; how many were.
+    fn give_up(&self, _cores: f64) -> f64 {
+        0.0
+    }
+}
+
+/// A segment's access units, as an engine keeps them.
+#[derive(Clone)]
+pub enum Coded {
+    /// One run of bytes a picture.
+    Units(Arc<[AccessUnit]>),
+    /// Slices of tiles, to be gathered; one picture for every frame of the segment.
+    Stitched(Arc<Stitched>),
+}
+
+impl Coded {
+    /// The CMAF segment. Copies every byte once: milliseconds for large ones.
+    pub fn package(&self, grid: &Grid, segment: SegmentNumber) -> Result<Bytes, CmafError> {
+        match self {
+            Coded::Units(units) => cmaf::video_segment(grid, segment, units),
+            Coded::Stitched(stitched) => {
+                let first = grid.first_frame(segment);
+                let heads: Vec<UnitHead> = (first..)
+                    .zip(stitched.sizes())
+                    .map(|(frame, bytes)| UnitHead { frame, sync: frame == first, bytes: bytes as usize })
+                    .collect();
+                cmaf::video_segment_of(grid, segment, &heads, |out| stitched.append_to(out))
+            }
+        }
+    }
 }

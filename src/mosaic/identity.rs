@@ -39,6 +39,7 @@ impl Signer {
                 layout.id,
                 layout.canvas,
                 layout.background,
+                layout.guard_colour,
                 layout.slots,
                 spec.games
             ])
@@ -88,6 +89,7 @@ mod tests {
                 slots: vec![slot(0), slot(960)],
                 overlap: false,
                 background: [0; 3],
+                guard_colour: [0; 3],
             }),
             games: games.map(Into::into).to_vec(),
         }

@@ -6,8 +6,10 @@ mod contract;
 mod encoding;
 mod engine;
 mod identity;
+mod ladder;
 mod registry;
 mod render;
+mod stitch;
 mod ticker;
 mod trial;
 
@@ -16,9 +18,14 @@ pub use contract::{
     AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
 };
 pub use encoding::EncodingShared;
-pub use engine::{Engine, Tick};
+pub use engine::{Coded, Engine, Tick};
 pub use identity::Signer;
+pub use ladder::{Rung, ladder};
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};
+pub use stitch::{
+    Proof, SelfTestError, StitchEngine, StitchSettings, StitchUnsafe, TilePicture, prove, self_test,
+    slowest_tile_preset,
+};
 pub use ticker::{Games, Ticker, TickerSettings};
 pub use trial::{Trial, TrialError, trial_costs};

@@ -1,6 +1,7 @@
 //! The registry: every mosaic there is, which engine makes it, who still asks for it; packaged segments on demand.
 //!
-//! Lock order: the map of mosaics, then admission. Neither is held while a segment is packaged.
+//! Lock order: the map of mosaics, then admission, then an engine's own. None is held while a segment is packaged, but that
+//! segment's lane.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::admission::{Admission, LoadMeter, process_cpu_time};
+use super::admission::{Admission, LoadMeter, Newcomer, process_cpu_time};
 use super::cache::ByteCache;
 use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec};
 use super::engine::{Engine, Tick};
@@ -57,6 +58,17 @@ enum State {
     Lingering { until: MediaTime },
 }
 
+/// A segment of a mosaic's rendition, by its place on the ladder.
+type SegmentKey = (MosaicId, usize, SegmentNumber);
+
+/// Segments that may be packaged at once, give or take: each is one of so many by chance.
+const PACKAGING_LANES: usize = 64;
+
+fn lane(key: &SegmentKey) -> usize {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(key) as usize % PACKAGING_LANES
+}
+
 /// See the module.
 pub struct MosaicRegistry {
     settings: RegistrySettings,
@@ -68,7 +80,8 @@ pub struct MosaicRegistry {
     codecs: Vec<String>,
     mosaics: Mutex<HashMap<MosaicId, Entry>>,
     admission: Mutex<(Admission, LoadMeter)>,
-    packaged: ByteCache<(MosaicId, usize, SegmentNumber)>,
+    packaged: ByteCache<SegmentKey>,
+    packaging: Vec<Mutex<()>>,
     finished: watch::Receiver<u64>,
 }
 
@@ -116,6 +129,7 @@ impl MosaicRegistry {
             mosaics: Mutex::default(),
             admission,
             packaged,
+            packaging: (0..PACKAGING_LANES).map(|_| Mutex::default()).collect(),
             finished,
         })
     }
@@ -129,14 +143,49 @@ impl MosaicRegistry {
             EngineChoice::Auto => e.suits(layout),
             EngineChoice::Only(kind) => e.kind() == kind && e.suits(layout),
         };
-        let wanted = match choice {
-            EngineChoice::Auto => EngineKind::Render,
-            EngineChoice::Only(kind) => kind,
+        self.engines.iter().find(fits).ok_or_else(|| {
+            let engine = match choice {
+                EngineChoice::Auto => EngineKind::Render,
+                EngineChoice::Only(kind) => kind,
+            };
+            AdmitError::EngineUnsuited { engine, layout: layout.id.clone() }
+        })
+    }
+
+    /// Asks admission for one more mosaic; where only work that nobody wants yet is in the way, that is given up.
+    fn admit(
+        &self,
+        engine: &Arc<dyn Engine>,
+        spec: &MosaicSpec,
+        mosaics: &HashMap<MosaicId, Entry>,
+    ) -> Result<(), AdmitError> {
+        let running = |kind: Option<EngineKind>| {
+            let counts = |m: &&Entry| kind.is_none_or(|k| m.engine == k) && matches!(m.state, State::Running { .. });
+            mosaics.values().filter(counts).count()
         };
-        self.engines
-            .iter()
-            .find(fits)
-            .ok_or_else(|| AdmitError::EngineUnsuited { engine: wanted, layout: layout.id.clone() })
+        let rendered = (engine.kind() == EngineKind::Render)
+            .then(|| u32::try_from(running(Some(EngineKind::Render))).unwrap_or(u32::MAX));
+        let now = self.clock.now();
+        let mut admission = self.admission.lock();
+        let (admission, load) = &mut *admission;
+        let newcomer =
+            Newcomer { cost: engine.cost(spec), process_load: load.cores(), running: running(None), rendered };
+        let Err(refused) = admission.admit(now, newcomer) else { return Ok(()) };
+        let freed: f64 = if refused.short > 0.0 {
+            self.engines.iter().map(|engine| engine.give_up(refused.short)).sum()
+        } else {
+            0.0
+        };
+        if freed > 0.0 {
+            admission.freed(now, freed);
+            // What was given up may have been work of the newcomer's own: its cost is asked for anew.
+            let newcomer = Newcomer { cost: engine.cost(spec), ..newcomer };
+            if admission.admit(now, newcomer).is_ok() {
+                return Ok(());
+            }
+        }
+        self.metrics.admission_refused.with_label_values(&["capacity"]).inc();
+        Err(refused.error)
     }
 
     /// The canvases of all engines due at `tick`. Takes the load, too.
@@ -176,11 +225,11 @@ impl MosaicRegistry {
         }
         self.count(&mosaics);
         drop(mosaics);
-        let cost = self.engines.first().and_then(|e| e.cost_per_frame());
         let mut admission = self.admission.lock();
-        let fps = self.settings.grid.fps();
-        if let Some(per_frame) = cost {
-            admission.0.measured(per_frame * f64::from(fps.num()) / f64::from(fps.den()));
+        let (admission, load) = &mut *admission;
+        let cores = load.cores();
+        for engine in &self.engines {
+            engine.tend(&mut |cost| admission.admit_ahead(now, cores, cost));
         }
     }
 
@@ -223,15 +272,7 @@ impl Mosaics for MosaicRegistry {
             entry.last_wanted = now;
             return Ok(Placement { id, engine: kind, first_segment });
         }
-        {
-            let running = mosaics.values().filter(|m| matches!(m.state, State::Running { .. })).count();
-            let mut admission = self.admission.lock();
-            let (admission, load) = &mut *admission;
-            if let Err(refused) = admission.admit(now, load.cores(), running) {
-                self.metrics.admission_refused.with_label_values(&["capacity"]).inc();
-                return Err(refused);
-            }
-        }
+        self.admit(engine, spec, &mosaics)?;
         let first_segment =
             engine.start(&id, spec).map_err(|e| AdmitError::Capacity { detail: e.to_string(), retry_after_s: 60 })?;
         let entry = Entry { engine: kind, state: State::Running { first_segment }, last_wanted: now };
@@ -265,8 +306,13 @@ impl Mosaics for MosaicRegistry {
             return Some(bytes);
         }
         let engine = self.mosaics.lock().get(id)?.engine;
-        let units = self.engine(engine)?.access_units(id, at, segment)?;
-        match cmaf::video_segment(&self.settings.grid, segment, &units) {
+        // Whoever comes second for a segment that is being packaged waits for the first and finds it done.
+        let _packaging = self.packaging[lane(&key)].lock();
+        if let Some(bytes) = self.packaged.get(&key) {
+            return Some(bytes);
+        }
+        let coded = self.engine(engine)?.segment(id, at, segment)?;
+        match coded.package(&self.settings.grid, segment) {
             Ok(bytes) => {
                 self.packaged.put(key, bytes.clone());
                 Some(bytes)

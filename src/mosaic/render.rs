@@ -10,11 +10,13 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::contract::{EngineKind, MosaicId, MosaicSpec, RenditionSpec};
-use super::encoding::{Encoding, EncodingShared, Input, SegmentWindow};
-use super::engine::{Engine, Tick};
+use super::contract::{EngineKind, MosaicId, MosaicSpec};
+use super::encoding::{Encoding, EncodingShared, EncodingSpec, Input, SegmentWindow, as_units, equal_to};
+use super::engine::{Coded, Engine, Tick};
+use super::ladder::Rung;
+use super::trial::Trial;
 use crate::compositor::{Canvas, Draw, Job, fit};
-use crate::encode::{ParameterSets, VideoEncodeError, VideoEncoder, VideoSettings};
+use crate::encode::{ParameterSets, VideoEncodeError};
 use crate::frame::{AccessUnit, Picture};
 use crate::layout::Layout;
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
@@ -22,13 +24,16 @@ use crate::timeline::{FrameNumber, Grid, SegmentNumber};
 /// A segment that begins sooner than this many frames from now is left out: its first frame may already be on its way.
 const START_MARGIN_FRAMES: u64 = 2;
 
+/// A finished segment of one rendition.
+type Units = Arc<[AccessUnit]>;
+
 /// What all of an engine's encoders share, and its ladder.
 pub struct RenderSettings {
     pub grid: Grid,
-    pub renditions: Vec<RenditionSpec>,
-    /// x264 preset.
-    pub preset: String,
+    pub rungs: Arc<[Rung]>,
     pub shared: Arc<EncodingShared>,
+    /// What drawing and encoding were measured to cost at start.
+    pub trial: Trial,
 }
 
 /// One mosaic being made, or lingering after it was stopped so that its listed segments can still be fetched.
@@ -37,16 +42,15 @@ struct RenderMosaic {
     /// Frames before this one are not encoded.
     first_frame: FrameNumber,
     affinity: u64,
-    encodings: Vec<Encoding>,
+    encodings: Vec<Encoding<Units>>,
     /// Windows from before the last restart, best rendition first: sessions may still list their segments.
-    earlier: Vec<SegmentWindow>,
+    earlier: Vec<SegmentWindow<Units>>,
     running: bool,
 }
 
 /// See the module.
 pub struct RenderEngine {
     settings: RenderSettings,
-    parameter_sets: Vec<ParameterSets>,
     mosaics: RwLock<HashMap<MosaicId, Arc<Mutex<RenderMosaic>>>>,
     /// The frame of the last tick, to know which segments can still be whole.
     last_frame: AtomicU64,
@@ -54,20 +58,14 @@ pub struct RenderEngine {
 }
 
 impl RenderEngine {
-    /// Opens one encoder a rendition to learn the parameter sets. `next_frame` is the first frame that will tick.
-    pub fn new(settings: RenderSettings, next_frame: FrameNumber) -> Result<Self, VideoEncodeError> {
-        let parameter_sets = settings
-            .renditions
-            .iter()
-            .map(|r| Ok(VideoEncoder::new(&video_settings(&settings, r))?.parameter_sets().clone()))
-            .collect::<Result<_, VideoEncodeError>>()?;
-        Ok(Self {
+    /// `next_frame` is the first frame that will tick.
+    pub fn new(settings: RenderSettings, next_frame: FrameNumber) -> Self {
+        Self {
             settings,
-            parameter_sets,
             mosaics: RwLock::default(),
             last_frame: AtomicU64::new(next_frame),
             affinities: AtomicU64::new(0),
-        })
+        }
     }
 
     fn next_whole_segment(&self) -> SegmentNumber {
@@ -75,19 +73,26 @@ impl RenderEngine {
         grid.segment_of(self.last_frame.load(Ordering::Acquire) + START_MARGIN_FRAMES) + 1
     }
 
-    fn open_encodings(&self, id: &MosaicId, from: SegmentNumber) -> Vec<Encoding> {
-        let ladder = self.settings.renditions.iter().zip(&self.parameter_sets);
-        ladder
-            .map(|(rendition, sets)| {
-                let settings = video_settings(&self.settings, rendition);
-                Encoding::open(id, &rendition.name, settings, sets.clone(), from, &self.settings.shared)
-            })
-            .collect()
+    fn open_encodings(&self, id: &MosaicId, from: SegmentNumber) -> Vec<Encoding<Units>> {
+        let open = |rung: &Rung| {
+            let spec = EncodingSpec {
+                kind: "render",
+                name: format!("{id}/{}", rung.spec.name),
+                label: rung.spec.name.clone(),
+                settings: rung.settings.clone(),
+                check: equal_to(rung.sets.clone()),
+                pack: Box::new(as_units),
+                every_frame: false,
+                from,
+            };
+            Encoding::open(spec, &self.settings.shared)
+        };
+        self.settings.rungs.iter().map(open).collect()
     }
 
     fn job(&self, mosaic: &RenderMosaic, tick: &Tick) -> Option<Job> {
-        let best = self.settings.renditions.first()?;
-        let (width, height) = (best.width, best.height);
+        let best = self.settings.rungs.first()?;
+        let (width, height) = (best.spec.width, best.spec.height);
         let layout = &mosaic.spec.layout;
         let draws = mosaic
             .spec
@@ -107,7 +112,7 @@ impl RenderEngine {
         Some(Job {
             affinity: mosaic.affinity,
             canvas: Canvas { width, height, background: layout.background, draws },
-            smaller: self.settings.renditions[1..].iter().map(|r| (r.width, r.height)).collect(),
+            smaller: self.settings.rungs[1..].iter().map(|r| (r.spec.width, r.spec.height)).collect(),
             deliver: Box::new(move |pictures: Vec<Picture>| {
                 compose_seconds.observe(began.elapsed().as_secs_f64());
                 for (input, picture) in inputs.iter().zip(pictures) {
@@ -115,16 +120,6 @@ impl RenderEngine {
                 }
             }),
         })
-    }
-}
-
-fn video_settings(settings: &RenderSettings, rendition: &RenditionSpec) -> VideoSettings {
-    VideoSettings {
-        width: rendition.width,
-        height: rendition.height,
-        grid: settings.grid,
-        bitrate_bps: rendition.bitrate_bps,
-        preset: settings.preset.clone(),
     }
 }
 
@@ -203,18 +198,23 @@ impl Engine for RenderEngine {
         all.filter(|range| !range.is_empty())
     }
 
-    fn access_units(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Arc<[AccessUnit]>> {
+    fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
         let mosaic = self.mosaics.read().get(id).cloned()?;
         let mosaic = mosaic.lock();
         let now = mosaic.encodings.get(rendition)?.segment(segment);
-        now.or_else(|| mosaic.earlier.get(rendition)?.lock().get(segment).cloned())
+        now.or_else(|| mosaic.earlier.get(rendition)?.lock().get(segment).cloned()).map(Coded::Units)
     }
 
     fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets> {
-        self.parameter_sets.get(rendition)
+        self.settings.rungs.get(rendition).map(|rung| &rung.sets)
     }
 
-    fn cost_per_frame(&self) -> Option<f64> {
-        self.settings.shared.cost_per_frame(self.settings.renditions.iter().map(|r| r.name.as_str()))
+    fn cost(&self, _spec: &MosaicSpec) -> f64 {
+        let Trial { compose, encode } = &self.settings.trial;
+        let ladder = self.settings.rungs.iter().zip(encode);
+        let measured = |name: &str| self.settings.shared.cost_per_frame(name);
+        let per_frame: f64 = ladder.map(|(rung, trial)| measured(&rung.spec.name).unwrap_or(*trial)).sum();
+        let fps = self.settings.grid.fps();
+        (per_frame + compose) * f64::from(fps.num()) / f64::from(fps.den())
     }
 }

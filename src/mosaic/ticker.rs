@@ -119,7 +119,13 @@ fn one(settings: &TickerSettings, frame: FrameNumber, due: FrameNumber) {
     if jobs.is_empty() {
         return;
     }
-    let dropped = settings.compositor.submit(jobs).len();
+    let mut refused = settings.compositor.submit(jobs);
+    // Where nothing may be lost, full queues are waited for; what cannot be drawn at all stays refused.
+    while settings.lockstep && refused.iter().any(|job| job.check().is_ok()) {
+        thread::yield_now();
+        refused = settings.compositor.submit(refused);
+    }
+    let dropped = refused.len();
     if dropped > 0 {
         settings.metrics.frames.with_label_values(&["dropped"]).inc_by(dropped as u64);
         settings.registry.late();

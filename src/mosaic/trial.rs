@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::admission::{process_cpu_time, thread_cpu_time};
 use super::contract::RenditionSpec;
 use crate::compositor::{Canvas, Compositor, Draw, Job};
-use crate::encode::{VideoEncodeError, VideoEncoder, VideoSettings};
+use crate::encode::{VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
 use crate::frame::{Colour, Picture, Rect};
 use crate::timeline::Grid;
 
@@ -63,6 +63,8 @@ pub fn trial_costs(
                 grid,
                 bitrate_bps: r.bitrate_bps,
                 preset: preset.to_owned(),
+                level_idc: lowest_level_idc(r.width, r.height, grid, r.bitrate_bps),
+                tile: None,
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -119,7 +121,7 @@ fn draw(
 }
 
 /// Detail that pans: bars and noise at a level that a sports picture has.
-fn moving_picture(width: u32, height: u32, n: u32) -> Option<Picture> {
+pub(super) fn moving_picture(width: u32, height: u32, n: u32) -> Option<Picture> {
     let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
     let luma = (0..height)
         .flat_map(|y| (0..width).map(move |x| (x, y)))

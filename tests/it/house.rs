@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms, and the rooms each may use. `ARCHITECTURE.md` shows the same table.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("timeline", &[]),
     ("frame", &[]),
     ("metrics", &[]),
@@ -16,6 +16,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("compositor", &["frame", "layout"]),
     ("encode", &["frame", "timeline"]),
     ("hls", &["frame", "timeline"]),
+    ("stitch", &[]),
     (
         "mosaic",
         &[
@@ -30,6 +31,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "encode",
             "hls",
             "catalogue",
+            "stitch",
         ],
     ),
     ("store", &["timeline"]),

@@ -11,5 +11,6 @@ mod house;
 mod lifecycle;
 mod live;
 mod process;
+mod stitching;
 mod support;
 mod viewing;

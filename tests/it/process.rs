@@ -143,7 +143,7 @@ async fn service_has_its_data_dir_for_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn service_full_house_refuses_newcomers_and_leaves_who_plays_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let config = write_config(dir.path(), &dir.path().join("data"), "", "max_mosaics = 1\n");
+    let config = write_config(dir.path(), &dir.path().join("data"), "", "max_mosaics = 1\n[stitch]\nenabled = false\n");
     let program = Program::serve(&config);
     let viewer = program.create(&["a", "b"]).await;
     let listed = viewer.play_until(&program, 0).await;

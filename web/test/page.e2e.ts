@@ -210,6 +210,37 @@ test("the sound goes over to another game and the picture goes on", async () => 
   assert.equal(session?.audio, wanted.id, "the service knows the choice");
 });
 
+test("twenty mosaics in a row are stitched into one stream that plays on", async () => {
+  const { games, session } = await state();
+  assert.equal(session?.engine, "stitch");
+  const mosaics = new Set([session?.games.join()]);
+  const earlier = await sample();
+  const position = () => page.evaluate(() => ({ media_s: document.querySelector("video")!.currentTime, real_s: performance.now() / 1000 }));
+  const from = await position();
+  for (let turn = 0; turn < 20; turn++) {
+    // Slot by slot, each time the game that comes next.
+    const now = (await state()).session!;
+    const next = (games.findIndex((game) => game.id === now.games[turn % 4]) + 1) % games.length;
+    await slot(turn % 4).click();
+    await card(next).click();
+    await until("the answer to the swap", `(state.session?.revision ?? 0) > ${now.revision} && state.session?.games[${turn % 4}] === ${JSON.stringify(games[next]?.id)}`);
+    const changed = (await state()).session!;
+    assert.equal(changed.engine, "stitch");
+    mosaics.add(changed.games.join());
+    // A segment's length, so that each mosaic is on the screen for one.
+    await pause(2_000);
+  }
+  assert.equal(mosaics.size, 21);
+  await until("the last mosaic on the screen", "state.pending === null && state.sample?.segment >= state.lastSwapSegment");
+  const to = await position();
+  const later = await sample();
+  assert.equal(later.fatal_errors, 0);
+  assert.equal(later.stalls, earlier.stalls, "playback never waited");
+  assert.equal(await page.evaluate(() => document.querySelector("video")!.buffered.length), 1, "what is buffered has no hole");
+  const [media_s, real_s] = [to.media_s - from.media_s, to.real_s - from.real_s];
+  assert.ok(Math.abs(media_s - real_s) < 3, `${media_s} s were played in ${real_s} s`);
+});
+
 test("it looks like a product", async () => {
   const path = process.env["SCREENSHOT"];
   const wide = await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);

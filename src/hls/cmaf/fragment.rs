@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use mp4_atom::{Encode, FourCC, Mfhd, Moof, Styp, Tfdt, Tfhd, Traf, Trun, TrunEntry};
 
 use super::{CmafError, TRACK_ID};
@@ -21,10 +21,44 @@ const BOX_HEADER_BYTES: usize = 8;
 /// picture at the segment's first frame; a unit is shown until the next one, the last until the segment's end.
 /// No composition offsets: pictures are decoded in the order they are shown, so the first PTS is `tfdt`.
 pub fn video_segment(grid: &Grid, n: SegmentNumber, units: &[AccessUnit]) -> Result<Bytes, CmafError> {
-    if units.first().is_some_and(|first| !first.sync) {
+    video_segment_of(grid, n, &heads_of(units), |out| append_all(units, out))
+}
+
+fn heads_of(units: &[AccessUnit]) -> Vec<UnitHead> {
+    units.iter().map(UnitHead::from).collect()
+}
+
+fn append_all(units: &[AccessUnit], out: &mut Vec<u8>) {
+    units.iter().for_each(|unit| out.extend_from_slice(&unit.data));
+}
+
+/// What a segment's boxes say of an access unit; its bytes may lie anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitHead {
+    /// The first grid frame it shows.
+    pub frame: FrameNumber,
+    /// Whether it is an IDR picture.
+    pub sync: bool,
+    pub bytes: usize,
+}
+
+impl From<&AccessUnit> for UnitHead {
+    fn from(unit: &AccessUnit) -> Self {
+        Self { frame: unit.frame, sync: unit.sync, bytes: unit.data.len() }
+    }
+}
+
+/// As [`video_segment`], of access units that `append` writes one after the other, each as long as its head says.
+pub fn video_segment_of(
+    grid: &Grid,
+    n: SegmentNumber,
+    heads: &[UnitHead],
+    append: impl FnOnce(&mut Vec<u8>),
+) -> Result<Bytes, CmafError> {
+    if heads.first().is_some_and(|first| !first.sync) {
         return Err(CmafError::NotSync);
     }
-    video(grid, n, units, grid.first_frame(n)..grid.first_frame(n + 1), b"cmfs")
+    video(grid, n, heads, append, grid.first_frame(n)..grid.first_frame(n + 1), b"cmfs")
 }
 
 /// The access units of `frames`, a part of segment `n`: a CMAF chunk. Concatenated, the parts of a segment play like the
@@ -35,7 +69,7 @@ pub fn video_fragment(
     frames: Range<FrameNumber>,
     units: &[AccessUnit],
 ) -> Result<Bytes, CmafError> {
-    video(grid, n, units, frames, b"cmfl")
+    video(grid, n, &heads_of(units), |out| append_all(units, out), frames, b"cmfl")
 }
 
 /// Segment `n` of an audio track: exactly AAC frames `first_aac_frame(n) .. first_aac_frame(n + 1)`, in order.
@@ -51,11 +85,12 @@ pub fn audio_fragment(n: SegmentNumber, aac_frames: Range<u64>, units: &[SoundUn
 fn video(
     grid: &Grid,
     n: SegmentNumber,
-    units: &[AccessUnit],
+    units: &[UnitHead],
+    append: impl FnOnce(&mut Vec<u8>),
     frames: Range<FrameNumber>,
     brand: &[u8; 4],
 ) -> Result<Bytes, CmafError> {
-    check_order(units.iter().map(|u| (u.frame, u.data.len())), &frames)?;
+    check_order(units.iter().map(|u| (u.frame, u.bytes)), &frames)?;
     let next = units.iter().skip(1).map(|u| u.frame).chain([frames.end]);
     let samples: Result<Vec<_>, CmafError> = units
         .iter()
@@ -64,14 +99,14 @@ fn video(
             let ticks = (next - unit.frame) * u64::from(grid.frame_ticks());
             Ok(TrunEntry {
                 duration: Some(u32::try_from(ticks).map_err(|_| CmafError::TooLarge("sample duration"))?),
-                size: Some(sample_size(&unit.data)?),
+                size: Some(sample_size(unit.bytes)?),
                 flags: Some(if unit.sync { SYNC } else { NOT_SYNC }),
                 cts: None,
             })
         })
         .collect();
     let run = Run { n, tfdt: grid.video_ticks(frames.start), defaults: Defaults::default(), samples: samples? };
-    run.write(brand, units.iter().map(|u| &u.data))
+    run.write(brand, units.iter().map(|u| u.bytes).sum(), append)
 }
 
 fn audio(n: SegmentNumber, units: &[SoundUnit], aac_frames: Range<u64>, brand: &[u8; 4]) -> Result<Bytes, CmafError> {
@@ -85,7 +120,7 @@ fn audio(n: SegmentNumber, units: &[SoundUnit], aac_frames: Range<u64>, brand: &
     }
     let samples: Result<Vec<_>, CmafError> = units
         .iter()
-        .map(|unit| Ok(TrunEntry { size: Some(sample_size(&unit.data)?), ..TrunEntry::default() }))
+        .map(|unit| Ok(TrunEntry { size: Some(sample_size(unit.data.len())?), ..TrunEntry::default() }))
         .collect();
     let run = Run {
         n,
@@ -94,7 +129,8 @@ fn audio(n: SegmentNumber, units: &[SoundUnit], aac_frames: Range<u64>, brand: &
         defaults: Defaults { duration: Some(AAC_FRAME_SAMPLES as u32), flags: Some(SYNC) },
         samples: samples?,
     };
-    run.write(brand, units.iter().map(|u| &u.data))
+    let bytes = units.iter().map(|u| u.data.len()).sum();
+    run.write(brand, bytes, |out| units.iter().for_each(|unit| out.extend_from_slice(&unit.data)))
 }
 
 fn check_order(units: impl Iterator<Item = (u64, usize)>, range: &Range<u64>) -> Result<(), CmafError> {
@@ -118,8 +154,8 @@ fn check_order(units: impl Iterator<Item = (u64, usize)>, range: &Range<u64>) ->
     before.map(|_| ()).ok_or(CmafError::Empty)
 }
 
-fn sample_size(data: &Bytes) -> Result<u32, CmafError> {
-    u32::try_from(data.len()).map_err(|_| CmafError::TooLarge("access unit"))
+fn sample_size(bytes: usize) -> Result<u32, CmafError> {
+    u32::try_from(bytes).map_err(|_| CmafError::TooLarge("access unit"))
 }
 
 #[derive(Default)]
@@ -137,8 +173,9 @@ struct Run {
 }
 
 impl Run {
-    fn write<'a>(self, brand: &[u8; 4], data: impl Iterator<Item = &'a Bytes> + Clone) -> Result<Bytes, CmafError> {
-        let mdat_bytes = BOX_HEADER_BYTES + data.clone().map(Bytes::len).sum::<usize>();
+    /// The boxes, and after them the `bytes` that `append` writes.
+    fn write(self, brand: &[u8; 4], bytes: usize, append: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, CmafError> {
+        let mdat_bytes = BOX_HEADER_BYTES + bytes;
         let mdat_size = u32::try_from(mdat_bytes).map_err(|_| CmafError::TooLarge("segment"))?;
         let mut moof = self.moof();
         // data_offset counts from the moof's first byte (default-base-is-moof), so the moof's own length is needed first;
@@ -157,12 +194,17 @@ impl Run {
         styp.encode(&mut head)?;
         moof.encode(&mut head)?;
 
-        let mut out = BytesMut::with_capacity(head.len() + mdat_bytes);
-        out.put_slice(&head);
-        out.put_u32(mdat_size);
-        out.put_slice(b"mdat");
-        data.for_each(|unit| out.put_slice(unit));
-        Ok(out.freeze())
+        let mut out = Vec::with_capacity(head.len() + mdat_bytes);
+        out.extend_from_slice(&head);
+        out.extend_from_slice(&mdat_size.to_be_bytes());
+        out.extend_from_slice(b"mdat");
+        let before = out.len();
+        append(&mut out);
+        let got = out.len() - before;
+        if got != bytes {
+            return Err(CmafError::WrongLength { expected: bytes, got });
+        }
+        Ok(out.into())
     }
 
     fn moof(self) -> Moof {

@@ -9,7 +9,7 @@ mod init;
 #[cfg(test)]
 mod tests;
 
-pub use fragment::{audio_fragment, audio_segment, video_fragment, video_segment};
+pub use fragment::{UnitHead, audio_fragment, audio_segment, video_fragment, video_segment, video_segment_of};
 pub use init::{VideoTrack, audio_init, video_codec, video_init};
 
 use crate::timeline::SAMPLE_RATE_HZ;
@@ -43,6 +43,8 @@ pub enum CmafError {
     NoBytes(u64),
     #[error("sound ends at AAC frame {got}, but the segment or fragment ends at {end}")]
     Incomplete { end: u64, got: u64 },
+    #[error("access units have {got} bytes, {expected} were announced")]
+    WrongLength { expected: usize, got: usize },
     #[error("{0} is too large for its field")]
     TooLarge(&'static str),
     #[error("not an H.264 {0}")]

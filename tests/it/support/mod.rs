@@ -2,6 +2,7 @@
 
 pub mod barcode;
 pub mod decode;
+pub mod hostile;
 pub mod program;
 mod round_trip;
 pub mod service;

@@ -1,0 +1,151 @@
+//! What stitching costs and what it saves, in this process, all in one run: `name value unit` a line.
+//!
+//! Mosaics of eight games (four generated clips, the real one, and three of them again from their middle) at 1080p30, 6 Mb/s.
+
+#[path = "stitch/clips.rs"]
+mod clips;
+#[path = "stitch/rate.rs"]
+mod rate;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quadrille::compositor::{Compositor, CpuCompositor, Job};
+use quadrille::frame::Picture;
+use quadrille::layout::Layouts;
+use quadrille::metrics::Metrics;
+use quadrille::mosaic::{
+    EncodingShared, Engine, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings, RenditionSpec, Rung,
+    StitchEngine, StitchSettings, Tick, Trial, ladder, process_cpu_time,
+};
+use quadrille::timeline::{Grid, MediaTime, SegmentNumber, SimulatedClock};
+
+const GAMES: usize = 8;
+const PRESET: &str = "veryfast";
+
+/// The segment that everything begins with.
+const FIRST_SEGMENT: SegmentNumber = 45_000_000;
+
+struct Bench {
+    grid: Grid,
+    layouts: Arc<Layouts>,
+    rungs: Arc<[Rung]>,
+    compositor: Arc<dyn Compositor>,
+    games: Vec<(GameKey, Vec<Picture>)>,
+}
+
+fn main() {
+    let bench = Bench::new();
+    let stitch_s = stitched(&bench);
+    let render_s = rendered(&bench);
+    println!("stitch_vs_render_ratio {:.0} ratio", render_s / stitch_s);
+    rate::overhead(&bench.rungs[0], &*bench.compositor);
+}
+
+impl Bench {
+    fn new() -> Self {
+        let grid = Grid::new("30".parse().expect("a rate"), 60);
+        let layouts = Arc::new(Layouts::bundled());
+        let rendition = RenditionSpec { name: "1080p".into(), width: 1920, height: 1080, bitrate_bps: 6_000_000 };
+        let rungs = ladder(grid, &[rendition], PRESET, Some(&layouts)).expect("x264 takes it").into();
+        let compositor = Arc::new(CpuCompositor::new(2).expect("threads start"));
+        let games = (0..GAMES).map(|n| (format!("g{n}").into(), clips::pictures(n))).collect();
+        Self { grid, layouts, rungs, compositor, games }
+    }
+
+    fn shared(&self) -> Arc<EncodingShared> {
+        let (finished, _) = tokio::sync::watch::channel(0);
+        let clock = Arc::new(SimulatedClock::new(MediaTime::from_millis(FIRST_SEGMENT * 2000)));
+        // Everything waits for everything, so that nothing is dropped however slow the machine is.
+        Arc::new(EncodingShared::new(clock, Arc::new(Metrics::new().expect("metrics")), finished, 4, true))
+    }
+
+    fn trial(&self) -> Trial {
+        Trial { compose: 0.0, encode: vec![0.0] }
+    }
+
+    fn spec(&self, layout: &str, games: impl IntoIterator<Item = usize>) -> (MosaicId, MosaicSpec) {
+        let games: Vec<usize> = games.into_iter().collect();
+        let layout = self.layouts.get(layout).expect("a bundled layout");
+        let id = MosaicId(format!("{}-{games:?}", layout.id).into());
+        let games = games.into_iter().map(|n| self.games[n].0.clone()).collect();
+        (id, MosaicSpec { layout, games })
+    }
+
+    /// Ticks segments until the last of them is finished in all of `wanted`; the processor seconds that took.
+    fn run(&self, engine: &dyn Engine, wanted: &[&MosaicId], segments: std::ops::RangeInclusive<SegmentNumber>) -> f64 {
+        let before = process_cpu_time();
+        for frame in self.grid.first_frame(*segments.start())..self.grid.first_frame(*segments.end() + 1) {
+            let pictures: HashMap<GameKey, Picture> = self
+                .games
+                .iter()
+                .map(|(key, pictures)| (key.clone(), pictures[frame as usize % pictures.len()].clone()))
+                .collect();
+            let mut jobs: Vec<Job> = engine.jobs(&Tick { frame, pictures });
+            while !jobs.is_empty() {
+                jobs = self.compositor.submit(jobs);
+                if !jobs.is_empty() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        }
+        let has = |id: &&MosaicId| engine.finished(id).is_some_and(|finished| finished.end() >= segments.end());
+        while !wanted.iter().all(has) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (process_cpu_time() - before).as_secs_f64()
+    }
+}
+
+/// Processor seconds per second of a stitched mosaic, its tiles' encoders not counted.
+fn stitched(bench: &Bench) -> f64 {
+    let shared = bench.shared();
+    let settings = StitchSettings {
+        grid: bench.grid,
+        rungs: bench.rungs.clone(),
+        tile_preset: PRESET.into(),
+        shared: shared.clone(),
+        trial: bench.trial(),
+        layouts: bench.layouts.clone(),
+        keep_warm: Some(false),
+    };
+    let first = bench.grid.first_frame(FIRST_SEGMENT);
+    let engine = StitchEngine::new(settings, first - 3).expect("stitching works");
+    let ordered = |n: usize| [n / 512 % 8, n / 64 % 8, n / 8 % 8, n % 8];
+    let mosaics: Vec<_> = (0..GAMES.pow(4)).map(|n| bench.spec("4E", ordered(n))).collect();
+    for (id, spec) in mosaics.iter().chain([&bench.spec("4PL", 0..4), &bench.spec("1", [0])]) {
+        engine.start(id, spec).expect("a mosaic starts");
+    }
+    // Two mosaics hold all eight games.
+    let whole = [&mosaics[0o0123].0, &mosaics[0o4567].0];
+    bench.run(&engine, &whole, FIRST_SEGMENT..=FIRST_SEGMENT + 1);
+    for (size, label) in [("960x544", "half"), ("1280x720", "primary"), ("640x352", "third"), ("1920x1088", "whole")] {
+        let per_frame = shared.cost_per_frame(&format!("1080p/{size}")).expect("it was encoded");
+        println!("tile_{label}_{size}_cpu_s_per_s {:.3} s/s", per_frame * 30.0);
+    }
+    // The second segment: rates have settled.
+    let segment = FIRST_SEGMENT + 1;
+    let before = process_cpu_time();
+    let mut bytes = 0;
+    for (id, _) in &mosaics {
+        let coded = engine.segment(id, 0, segment).expect("it is finished");
+        bytes += coded.package(&bench.grid, segment).expect("it can be packaged").len();
+    }
+    let each_s = (process_cpu_time() - before).as_secs_f64() / mosaics.len() as f64;
+    let duration_s = bench.grid.segment_duration().as_secs_f64();
+    println!("stitch_segment_bytes {} B", bytes / mosaics.len());
+    println!("stitch_mosaics_per_core {:.0} mosaics", duration_s / each_s);
+    each_s / duration_s
+}
+
+/// Processor seconds per second of a rendered mosaic: drawn and encoded.
+fn rendered(bench: &Bench) -> f64 {
+    let settings =
+        RenderSettings { grid: bench.grid, rungs: bench.rungs.clone(), shared: bench.shared(), trial: bench.trial() };
+    let engine = RenderEngine::new(settings, bench.grid.first_frame(FIRST_SEGMENT) - 3);
+    let (id, spec) = bench.spec("4E", 0..4);
+    engine.start(&id, &spec).expect("a mosaic starts");
+    let cpu_s = bench.run(&engine, &[&id], FIRST_SEGMENT..=FIRST_SEGMENT + 2);
+    cpu_s / (3.0 * bench.grid.segment_duration().as_secs_f64())
+}

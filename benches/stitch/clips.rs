@@ -1,0 +1,70 @@
+//! The games' pictures, decoded once.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use quadrille::frame::{Colour, Picture};
+
+pub const WIDTH: u32 = 1280;
+pub const HEIGHT: u32 = 720;
+
+/// Pictures of each game.
+pub const PICTURES: usize = 60;
+
+/// Moving, detailed pictures, some of them hard for an encoder.
+const GENERATED: [&str; 4] = [
+    "testsrc2=size=1280x720:rate=30",
+    "mandelbrot=size=1280x720:rate=30:end_scale=0.01",
+    "life=s=640x360:mold=10:r=30:ratio=0.1:death_color=#C83232:life_color=#00ff00,scale=1280:720:flags=neighbor,scroll=h=0.02:v=0.013",
+    "cellauto=s=1280x720:rate=30:rule=110,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
+];
+
+/// Where each part of the real clip begins, in seconds.
+const REAL_FROM_S: [u32; 4] = [0, 1, 2, 3];
+
+fn real_clip() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/clips/bigbuckbunny.mp4"))
+}
+
+/// Pictures of game `n` of eight: the generated clips, then parts of the real one.
+pub fn pictures(n: usize) -> Vec<Picture> {
+    if n < GENERATED.len() { generated(n) } else { real(n - GENERATED.len()) }
+}
+
+pub fn generated(n: usize) -> Vec<Picture> {
+    decode(&["-f", "lavfi", "-i", GENERATED[n % GENERATED.len()]])
+}
+
+pub fn real(n: usize) -> Vec<Picture> {
+    let from = REAL_FROM_S[n % REAL_FROM_S.len()].to_string();
+    let path = real_clip();
+    let path = path.to_str().expect("a path in UTF-8");
+    decode(&["-stream_loop", "-1", "-ss", &from, "-i", path])
+}
+
+fn decode(input: &[&str]) -> Vec<Picture> {
+    let size = format!("scale={WIDTH}:{HEIGHT}");
+    let count = PICTURES.to_string();
+    let mut ffmpeg = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(input)
+        .args(["-vf", &size, "-frames:v", &count, "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("ffmpeg runs");
+    let mut out = ffmpeg.stdout.take().expect("it has an output");
+    let (w, h) = (WIDTH as usize, HEIGHT as usize);
+    let pictures: Vec<Picture> = (0..PICTURES)
+        .map(|_| {
+            let planes = [w * h, w * h / 4, w * h / 4].map(|size| {
+                let mut plane = vec![0; size];
+                out.read_exact(&mut plane).expect("a picture");
+                plane
+            });
+            Picture::from_planes(WIDTH, HEIGHT, Colour::CANVAS, planes).expect("an even size")
+        })
+        .collect();
+    assert!(ffmpeg.wait().expect("ffmpeg ends").success(), "ffmpeg failed");
+    pictures
+}

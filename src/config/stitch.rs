@@ -1,0 +1,40 @@
+//! The stitch engine: whether it is used, what runs ahead of demand, how much work goes into a tile.
+
+use super::output::Preset;
+use super::reader::Table;
+
+/// What the stitch engine is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stitch {
+    /// Whether mosaics are stitched at all, where their layout allows it.
+    pub enabled: bool,
+    /// Whether tiles run that nobody watches yet, as far as the machine has room, so that every new mosaic begins with a full
+    /// window; `None`: where there are up to eight games.
+    pub keep_warm: Option<bool>,
+    /// Preset of tiles, which are encoded once for everybody; `None`: the slowest that leaves the machine room, measured at
+    /// start.
+    pub tile_preset: Option<Preset>,
+}
+
+impl Default for Stitch {
+    fn default() -> Self {
+        Self { enabled: true, keep_warm: None, tile_preset: None }
+    }
+}
+
+pub(super) fn read(root: &mut Table) -> Stitch {
+    let mut stitch = Stitch::default();
+    let Some(mut table) = root.table("stitch") else { return stitch };
+    if let Some(enabled) = table.optional("enabled").and_then(|v| v.boolean()) {
+        stitch.enabled = enabled;
+    }
+    stitch.keep_warm = table.optional("keep_warm").and_then(|v| v.boolean());
+    let allowed = format!("{} and \"auto\" are allowed", Preset::ALL.map(Preset::name).join(", "));
+    let preset = table.optional("tile_preset").and_then(|v| {
+        let parse = |text: &str| if text == "auto" { Ok(None) } else { text.parse().map(Some) };
+        v.parsed(&allowed, parse)
+    });
+    stitch.tile_preset = preset.flatten();
+    table.finish();
+    stitch
+}

@@ -1,0 +1,328 @@
+//! The stitch engine: every game is encoded once at each slot size, and a mosaic is slices of those tiles put side by side.
+//! A mosaic costs no encoder, only a copy of bytes when somebody asks for a segment.
+//!
+//! Lock order: mosaics, tiles, one tile's state; none is held while encoding, drawing or gathering.
+
+mod plans;
+mod pool;
+mod preset;
+mod self_test;
+mod stills;
+mod tile;
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+pub use self::plans::level_for;
+use self::plans::{LayoutPlan, Plans, Rung};
+use self::pool::Pool;
+pub use self::preset::slowest_tile_preset;
+pub use self::self_test::{Proof, SelfTestError, TilePicture, prove, self_test};
+use self::stills::Stills;
+use self::tile::{Tile, TileKey};
+use super::contract::{EngineKind, GameKey, MosaicId, MosaicSpec};
+use super::encoding::EncodingShared;
+use super::engine::{Coded, Engine, Tick};
+use super::ladder;
+use super::trial::Trial;
+use crate::compositor::Job;
+use crate::encode::{ParameterSets, VideoEncodeError};
+use crate::layout::{Layout, Layouts};
+use crate::stitch::{StitchError, Stitched};
+use crate::timeline::{FrameNumber, Grid, SegmentNumber};
+
+/// Games that are kept warm where the operator did not say.
+const WARM_GAMES: usize = 8;
+
+/// What a stitch engine needs to know.
+pub struct StitchSettings {
+    pub grid: Grid,
+    pub rungs: Arc<[ladder::Rung]>,
+    /// x264 preset of tiles.
+    pub tile_preset: String,
+    pub shared: Arc<EncodingShared>,
+    pub trial: Trial,
+    pub layouts: Arc<Layouts>,
+    /// Whether tiles run that no mosaic wants yet, so that a new mosaic has a full window at once; `None`: up to
+    /// eight games.
+    pub keep_warm: Option<bool>,
+}
+
+/// Why this machine cannot stitch.
+#[derive(Debug, thiserror::Error)]
+pub enum StitchUnsafe {
+    #[error(transparent)]
+    Stitch(#[from] StitchError),
+    #[error("self-test: {0}")]
+    SelfTest(#[from] SelfTestError),
+    #[error("self-test: {0}")]
+    Panicked(String),
+}
+
+/// A mosaic that runs, or lingers so that its listed segments can still be fetched.
+struct StitchMosaic {
+    plans: Arc<[LayoutPlan]>,
+    /// By rendition, one for each slot.
+    tiles: Vec<Vec<Arc<Tile>>>,
+    colour: [u8; 3],
+    running: Mutex<bool>,
+}
+
+impl StitchMosaic {
+    fn each_tile(&self) -> impl Iterator<Item = &Arc<Tile>> {
+        self.tiles.iter().flatten()
+    }
+}
+
+/// See the module.
+pub struct StitchEngine {
+    grid: Grid,
+    rungs: Arc<Vec<Rung>>,
+    plans: Plans,
+    stills: Arc<Stills>,
+    pool: Pool,
+    layouts: Arc<Layouts>,
+    keep_warm: Option<bool>,
+    mosaics: RwLock<HashMap<MosaicId, Arc<StitchMosaic>>>,
+    /// The games of the last tick, in order of their names.
+    games: Mutex<Vec<GameKey>>,
+    /// Its frame, to know which segments can still be whole.
+    last_frame: AtomicU64,
+}
+
+impl StitchEngine {
+    /// `next_frame` is the first frame that will tick. Run [`self_test`] before.
+    pub fn new(settings: StitchSettings, next_frame: FrameNumber) -> Result<Self, StitchUnsafe> {
+        let grid = settings.grid;
+        let rungs = settings.rungs.iter().map(Rung::new).collect::<Result<Vec<_>, _>>()?;
+        let (rungs, stills) = (Arc::new(rungs), Arc::new(Stills::new(grid)));
+        let pool =
+            Pool::new(grid, rungs.clone(), stills.clone(), settings.tile_preset, settings.shared, settings.trial);
+        Ok(Self {
+            grid,
+            rungs,
+            plans: Plans::new(),
+            stills,
+            pool,
+            layouts: settings.layouts,
+            keep_warm: settings.keep_warm,
+            mosaics: RwLock::default(),
+            games: Mutex::default(),
+            last_frame: AtomicU64::new(next_frame),
+        })
+    }
+
+    /// The tiles of `spec`, by rendition and slot.
+    fn keys<'a>(plans: &'a [LayoutPlan], spec: &'a MosaicSpec) -> impl Iterator<Item = Vec<TileKey>> + 'a {
+        plans.iter().enumerate().map(move |(rendition, plan)| {
+            let slots = plan.tiles.iter().zip(&spec.games);
+            slots
+                .map(|((size, _), game)| TileKey {
+                    game: game.clone(),
+                    rendition,
+                    size: *size,
+                    colour: spec.layout.guard_colour,
+                })
+                .collect()
+        })
+    }
+
+    fn gather(&self, mosaic: &StitchMosaic, rendition: usize, segment: SegmentNumber) -> Option<Stitched> {
+        let plan = mosaic.plans.get(rendition)?;
+        let mut inputs = Vec::with_capacity(plan.tiles.len() + plan.plan.fillers().len());
+        for (tile, (_, place)) in mosaic.tiles.get(rendition)?.iter().zip(&plan.tiles) {
+            inputs.push(tile.segment(segment)?.placed(place.x_mb, place.y_mb, place.height_mbs));
+        }
+        for place in plan.plan.fillers() {
+            let still = self.stills.of(&self.rungs, rendition, place.width_mbs, mosaic.colour, segment);
+            let placed = still.map(|still| still.placed(place.x_mb, place.y_mb, place.height_mbs));
+            match placed {
+                Ok(placed) => inputs.push(placed),
+                Err(error) => {
+                    tracing::error!(%error, "no still tile");
+                    return None;
+                }
+            }
+        }
+        let inputs = inputs.into_iter().collect::<Result<Vec<_>, StitchError>>();
+        match inputs.and_then(|inputs| Stitched::new(&plan.plan, inputs)) {
+            Ok(stitched) => Some(stitched),
+            Err(error) => {
+                tracing::error!(segment, %error, "tiles cannot be stitched");
+                None
+            }
+        }
+    }
+
+    fn warms(&self, games: usize) -> bool {
+        self.keep_warm.unwrap_or(games <= WARM_GAMES)
+    }
+
+    /// Every tile worth keeping warm, the most useful ones first: by how many slots have its size, small ones before large.
+    fn warm_keys(&self) -> Vec<TileKey> {
+        let games = self.games.lock().clone();
+        if !self.warms(games.len()) {
+            return Vec::new();
+        }
+        let mut classes: Vec<(Vec<plans::TileSize>, [u8; 3], usize)> = Vec::new();
+        for layout in self.layouts.iter() {
+            let Some(plans) = self.plans.of(layout, &self.rungs) else { continue };
+            for slot in 0..layout.slots.len() {
+                let sizes: Vec<_> = plans.iter().map(|plan| plan.tiles[slot].0).collect();
+                match classes.iter_mut().find(|(known, colour, _)| *known == sizes && *colour == layout.guard_colour) {
+                    Some((_, _, uses)) => *uses += 1,
+                    None => classes.push((sizes, layout.guard_colour, 1)),
+                }
+            }
+        }
+        let area = |sizes: &[plans::TileSize]| sizes.iter().map(|s| s.width_mbs * s.height_mbs).sum::<u32>();
+        classes.sort_by_key(|(sizes, _, uses)| (std::cmp::Reverse(*uses), area(sizes)));
+        let mut keys = Vec::new();
+        for (sizes, colour, _) in classes {
+            for game in &games {
+                let of_rendition = |(rendition, size): (usize, &plans::TileSize)| TileKey {
+                    game: game.clone(),
+                    rendition,
+                    size: *size,
+                    colour,
+                };
+                keys.extend(sizes.iter().enumerate().map(of_rendition));
+            }
+        }
+        keys
+    }
+}
+
+impl Engine for StitchEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Stitch
+    }
+
+    fn suits(&self, layout: &Layout) -> bool {
+        self.plans.of(layout, &self.rungs).is_some()
+    }
+
+    fn start(&self, id: &MosaicId, spec: &MosaicSpec) -> Result<SegmentNumber, VideoEncodeError> {
+        let frame = self.last_frame.load(Ordering::Acquire);
+        let mut mosaics = self.mosaics.write();
+        let mosaic = match mosaics.get(id) {
+            Some(known) => known.clone(),
+            None => {
+                // Asked only for layouts that it suits; one without plans has no tiles and never a segment.
+                let plans = self.plans.of(&spec.layout, &self.rungs).unwrap_or_else(|| Arc::from([]));
+                let tiles = Self::keys(&plans, spec)
+                    .map(|keys| keys.into_iter().map(|key| self.pool.tile(key)).collect())
+                    .collect();
+                let colour = spec.layout.guard_colour;
+                let mosaic = Arc::new(StitchMosaic { plans, tiles, colour, running: Mutex::new(false) });
+                mosaics.insert(id.clone(), mosaic.clone());
+                mosaic
+            }
+        };
+        let mut running = mosaic.running.lock();
+        if !*running {
+            *running = true;
+            for tile in mosaic.each_tile() {
+                tile.hold();
+                self.pool.run(tile, frame);
+            }
+        }
+        let first = mosaic.each_tile().filter_map(|tile| tile.first_segment()).max();
+        Ok(first.unwrap_or_else(|| self.grid.segment_of(frame) + 1))
+    }
+
+    fn stop(&self, id: &MosaicId) {
+        let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return };
+        let mut running = mosaic.running.lock();
+        if !std::mem::replace(&mut *running, false) {
+            return;
+        }
+        let games = self.games.lock().clone();
+        for tile in mosaic.each_tile() {
+            // A game that is no longer there has nothing to be kept warm.
+            let warm = self.warms(games.len()) && games.contains(&tile.key.game);
+            if tile.release() == 0 && !warm {
+                tile.stop_if_idle();
+            }
+        }
+    }
+
+    fn forget(&self, id: &MosaicId) {
+        self.mosaics.write().remove(id);
+        self.pool.forget_unused();
+    }
+
+    fn jobs(&self, tick: &Tick) -> Vec<Job> {
+        self.last_frame.store(tick.frame, Ordering::Release);
+        {
+            let mut games = self.games.lock();
+            if games.len() != tick.pictures.len() || !games.iter().all(|game| tick.pictures.contains_key(game)) {
+                *games = tick.pictures.keys().cloned().collect();
+                games.sort();
+            }
+        }
+        self.pool.jobs(tick)
+    }
+
+    fn finished(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
+        let mosaic = self.mosaics.read().get(id).cloned()?;
+        let mut all: Option<RangeInclusive<SegmentNumber>> = None;
+        for tile in mosaic.each_tile() {
+            let own = tile.finished()?;
+            all = Some(match all {
+                None => own,
+                Some(all) => *all.start().max(own.start())..=*all.end().min(own.end()),
+            });
+        }
+        all.filter(|range| !range.is_empty())
+    }
+
+    fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
+        let mosaic = self.mosaics.read().get(id).cloned()?;
+        self.gather(&mosaic, rendition, segment).map(|stitched| Coded::Stitched(Arc::new(stitched)))
+    }
+
+    fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets> {
+        self.rungs.get(rendition).map(|rung| &rung.sets)
+    }
+
+    fn cost(&self, spec: &MosaicSpec) -> f64 {
+        let Some(plans) = self.plans.of(&spec.layout, &self.rungs) else { return 0.0 };
+        // A game that comes twice is encoded once.
+        let keys: std::collections::HashSet<TileKey> = Self::keys(&plans, spec).flatten().collect();
+        keys.iter().filter(|key| !self.pool.is_running(key)).map(|key| self.pool.cost(key)).sum()
+    }
+
+    fn tend(&self, admit: &mut dyn FnMut(f64) -> bool) {
+        let frame = self.last_frame.load(Ordering::Acquire);
+        let keys = self.warm_keys();
+        self.pool.stop_idle_but(|key| keys.contains(key));
+        for key in keys {
+            if self.pool.is_running(&key) {
+                continue;
+            }
+            if !admit(self.pool.cost(&key)) {
+                return;
+            }
+            let tile = self.pool.tile(key);
+            self.pool.run(&tile, frame);
+        }
+    }
+
+    fn give_up(&self, cores: f64) -> f64 {
+        let mut freed = 0.0;
+        for key in self.warm_keys().iter().rev() {
+            if freed >= cores {
+                break;
+            }
+            if self.pool.stop(key) {
+                freed += self.pool.cost(key);
+            }
+        }
+        freed
+    }
+}

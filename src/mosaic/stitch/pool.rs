@@ -1,0 +1,178 @@
+//! All tiles of the machine.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use super::plans::{Rung, TileSize};
+use super::stills::{Stills, idr_pic_id};
+use super::tile::{Segment, Tile, TileKey};
+use crate::compositor::Job;
+use crate::frame::AccessUnit;
+use crate::layout::MACROBLOCK;
+use crate::mosaic::encoding::{Encoding, EncodingShared, EncodingSpec};
+use crate::mosaic::engine::Tick;
+use crate::mosaic::trial::Trial;
+use crate::stitch::{StitchError, TileSegment};
+use crate::timeline::{FrameNumber, Grid, SegmentNumber};
+
+/// A segment that begins sooner than this many frames from now is left out: its first frame may already be on its way.
+const START_MARGIN_FRAMES: u64 = 2;
+
+/// What a tile costs more than its share of a canvas: a slice a row, and drawing that is not shared between slots.
+const TILE_SURCHARGE: f64 = 1.15;
+
+/// See the module.
+pub(super) struct Pool {
+    grid: Grid,
+    rungs: Arc<Vec<Rung>>,
+    stills: Arc<Stills>,
+    preset: String,
+    shared: Arc<EncodingShared>,
+    trial: Trial,
+    tiles: RwLock<HashMap<TileKey, Arc<Tile>>>,
+    affinities: AtomicU64,
+}
+
+impl Pool {
+    pub fn new(
+        grid: Grid,
+        rungs: Arc<Vec<Rung>>,
+        stills: Arc<Stills>,
+        preset: String,
+        shared: Arc<EncodingShared>,
+        trial: Trial,
+    ) -> Self {
+        Self { grid, rungs, stills, preset, shared, trial, tiles: RwLock::default(), affinities: AtomicU64::new(0) }
+    }
+
+    /// The tile of `key`, running or not.
+    pub fn tile(&self, key: TileKey) -> Arc<Tile> {
+        let mut tiles = self.tiles.write();
+        if let Some(tile) = tiles.get(&key) {
+            return tile.clone();
+        }
+        let rung = &self.rungs[key.rendition];
+        let canvas = if key.size.whole {
+            (rung.spec.width, rung.spec.height)
+        } else {
+            (key.size.width_mbs * MACROBLOCK, key.size.height_mbs * MACROBLOCK)
+        };
+        let tile = Arc::new(Tile::new(key.clone(), self.affinities.fetch_add(1, Ordering::Relaxed), canvas));
+        tiles.insert(key, tile.clone());
+        tile
+    }
+
+    fn known(&self, key: &TileKey) -> Option<Arc<Tile>> {
+        self.tiles.read().get(key).cloned()
+    }
+
+    pub fn is_running(&self, key: &TileKey) -> bool {
+        self.known(key).is_some_and(|tile| tile.is_running())
+    }
+
+    /// Starts `tile` with the first segment that can be whole, `frame` being the last that ticked.
+    pub fn run(&self, tile: &Arc<Tile>, frame: FrameNumber) {
+        let from = self.grid.segment_of(frame + START_MARGIN_FRAMES) + 1;
+        tile.run(from, self.grid.first_frame(from), || self.open(&tile.key, from));
+    }
+
+    /// Stops a tile that no mosaic wants; whether it did.
+    pub fn stop(&self, key: &TileKey) -> bool {
+        self.known(key).is_some_and(|tile| tile.stop_if_idle())
+    }
+
+    /// Stops all tiles that no mosaic wants and `keep` does not either.
+    pub fn stop_idle_but(&self, keep: impl Fn(&TileKey) -> bool) {
+        let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
+        for tile in tiles.into_iter().filter(|tile| tile.is_idle() && !keep(&tile.key)) {
+            tile.stop_if_idle();
+        }
+        self.forget_unused();
+    }
+
+    /// Lets go of stopped tiles that no mosaic refers to.
+    pub fn forget_unused(&self) {
+        self.tiles.write().retain(|_, tile| Arc::strong_count(tile) > 1 || tile.is_running());
+    }
+
+    pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
+        let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
+        tiles.iter().filter_map(|tile| tile.job(tick.frame, tick.pictures.get(&tile.key.game))).collect()
+    }
+
+    /// Cores that the tile takes: as encoding it was measured, or its share of what the trial said of a canvas.
+    pub fn cost(&self, key: &TileKey) -> f64 {
+        let ladder: f64 = self.rungs.iter().map(|rung| pixels(rung.spec.width, rung.spec.height)).sum();
+        let rung = &self.rungs[key.rendition];
+        let tile = pixels(key.size.width_mbs * MACROBLOCK, key.size.height_mbs * MACROBLOCK);
+        let trial = self.trial.encode.get(key.rendition).copied().unwrap_or(0.0);
+        let measured = self.shared.cost_per_frame(&label(rung, key.size));
+        let encode = measured.unwrap_or(trial * tile / pixels(rung.spec.width, rung.spec.height) * TILE_SURCHARGE);
+        let draw = self.trial.compose * tile / ladder * TILE_SURCHARGE;
+        let fps = self.grid.fps();
+        (encode + draw) * f64::from(fps.num()) / f64::from(fps.den())
+    }
+
+    fn open(&self, key: &TileKey, from: SegmentNumber) -> Encoding<Segment> {
+        let rung = &self.rungs[key.rendition];
+        let (rungs, rendition) = (self.rungs.clone(), key.rendition);
+        let spec = EncodingSpec {
+            kind: "tile",
+            name: format!("{}/{}", key.game, label(rung, key.size)),
+            label: label(rung, key.size),
+            settings: rung.tile_settings(key.size, self.grid, &self.preset),
+            check: Box::new(move |sets| rungs[rendition].accepts(sets).map_err(|e| e.to_string())),
+            pack: self.packer(key),
+            every_frame: true,
+            from,
+        };
+        Encoding::open(spec, &self.shared)
+    }
+
+    /// Indexes a finished segment. What an encoder that failed did not make is held, or still where it made nothing.
+    fn packer(&self, key: &TileKey) -> crate::mosaic::encoding::Pack<Segment> {
+        let (rungs, stills, grid) = (self.rungs.clone(), self.stills.clone(), self.grid);
+        let key = key.clone();
+        Box::new(move |segment, units: Vec<AccessUnit>| {
+            let format = &rungs[key.rendition].format;
+            let frames = grid.segment_frames() as usize;
+            let data: Vec<Bytes> = units.into_iter().map(|unit| unit.data).collect();
+            let index = |hold: Option<&TileSegment>| {
+                TileSegment::index(format, key.size.shape(), idr_pic_id(segment), &data, frames, hold)
+            };
+            if data.len() == frames {
+                return report(&key, segment, index(None));
+            }
+            match stills.of(&rungs, key.rendition, key.size.width_mbs, key.colour, segment) {
+                Ok(still) => report(&key, segment, index(Some(&still))),
+                Err(error) => {
+                    tracing::error!(game = %key.game, segment, %error, "a tile's segment is lost");
+                    None
+                }
+            }
+        })
+    }
+}
+
+fn report(key: &TileKey, segment: SegmentNumber, indexed: Result<TileSegment, StitchError>) -> Option<Segment> {
+    match indexed {
+        Ok(indexed) => Some(Arc::new(indexed)),
+        Err(error) => {
+            tracing::error!(game = %key.game, segment, %error, "a tile's segment cannot be stitched");
+            None
+        }
+    }
+}
+
+fn pixels(width: u32, height: u32) -> f64 {
+    f64::from(width) * f64::from(height)
+}
+
+/// What a tile is called in metrics and measurements: `1080p/960x544`.
+fn label(rung: &Rung, size: TileSize) -> String {
+    format!("{}/{}x{}", rung.spec.name, size.width_mbs * MACROBLOCK, size.height_mbs * MACROBLOCK)
+}

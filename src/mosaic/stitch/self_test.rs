@@ -1,0 +1,237 @@
+//! Proof at start that this machine's encoder makes tiles that can be stitched: noise, panned and starved of bits, is encoded
+//! as four tiles; stitched and decoded, every pixel must be the one of its tile decoded alone.
+
+use bytes::Bytes;
+
+use super::plans::{Plans, Rung, TileSize};
+use super::stills::{StillError, Stills, idr_pic_id};
+use crate::compositor::solid;
+use crate::encode::{DecodeError, Decoder, VideoEncodeError, VideoEncoder, VideoSettings, decode};
+use crate::frame::{Colour, Picture, Rect};
+use crate::layout::{Layout, Layouts, MACROBLOCK};
+use crate::mosaic::ladder;
+use crate::stitch::{Place, StitchError, Stitched, TileSegment};
+use crate::timeline::Grid;
+
+/// Pictures of the test: one IDR picture and enough others for the rate control to be at its end.
+const PICTURES: u32 = 24;
+
+/// The tiles' share of their usual rate, in percent: so little that x264 throws away all it may.
+const STARVED_PERCENT: u32 = 10;
+
+/// Why tiles of this machine's encoder must not be stitched.
+#[derive(Debug, thiserror::Error)]
+pub enum SelfTestError {
+    #[error(transparent)]
+    Encode(#[from] VideoEncodeError),
+    #[error(transparent)]
+    Stitch(#[from] StitchError),
+    #[error(transparent)]
+    Still(#[from] StillError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error("no rendition is large enough for four tiles")]
+    TooSmall,
+    #[error("frame {frame}: tile {tile} decodes to other pixels on the mosaic than alone ({pixels} differ)")]
+    Differs { frame: u64, tile: usize, pixels: usize },
+}
+
+/// One picture to be encoded as a tile.
+#[derive(Clone, Copy, Debug)]
+pub struct TilePicture {
+    /// Its slot.
+    pub tile: usize,
+    pub frame: u64,
+    /// Size in pixels, and the part of it that is not guard.
+    pub width: u32,
+    pub height: u32,
+    pub inside: Rect,
+    /// R'G'B' of the guard.
+    pub colour: [u8; 3],
+}
+
+/// What is to be proved: that tiles of these pictures, at these rates, can be stitched.
+pub struct Proof<'a> {
+    pub layout: &'a Layout,
+    /// One segment at a time is encoded, stitched, decoded and compared.
+    pub grid: Grid,
+    pub segments: u64,
+    pub preset: &'a str,
+    /// A slot's share of its tile's usual rate, in percent.
+    pub rate_percent: &'a dyn Fn(usize) -> u32,
+    /// All must agree on the mosaic; the first decodes the tiles too.
+    pub decoders: &'a [Decoder],
+    /// Draws a tile; `None` where it cannot be drawn.
+    pub draw: &'a dyn Fn(TilePicture) -> Option<Picture>,
+}
+
+/// Tests the smallest rendition that holds four tiles. Takes about a second.
+pub fn self_test(rungs: &[ladder::Rung], grid: Grid, preset: &str) -> Result<(), SelfTestError> {
+    let layout = Layouts::bundled().default_for(4).ok_or(SelfTestError::TooSmall)?;
+    let proof = Proof {
+        layout: &layout,
+        // The length of a segment decides nothing but how much there is to compare.
+        grid: Grid::new(grid.fps(), PICTURES),
+        segments: 1,
+        preset,
+        rate_percent: &|_| STARVED_PERCENT,
+        decoders: &[Decoder::Ffmpeg],
+        draw: &noise,
+    };
+    let proved =
+        rungs.iter().rev().map(|rung| prove(rung, &proof)).find(|p| !matches!(p, Err(SelfTestError::TooSmall)));
+    proved.unwrap_or(Err(SelfTestError::TooSmall))
+}
+
+/// Encodes, stitches, decodes and compares; the first pixel that differs is an error.
+pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<(), SelfTestError> {
+    let rungs = [Rung::new(rung)?];
+    let plans = Plans::new().of(proof.layout, &rungs).ok_or(SelfTestError::TooSmall)?;
+    let (rung, plan) = (&rungs[0], &plans[0]);
+    let stills = Stills::new(proof.grid);
+    let mut tiles = plan
+        .tiles
+        .iter()
+        .enumerate()
+        .map(|(tile, (size, place))| TileUnderTest::new(rung, proof, tile, *size, *place))
+        .collect::<Result<Vec<_>, _>>()?;
+    for segment in 0..proof.segments {
+        let mut inputs = Vec::new();
+        let mut alone = Vec::new();
+        for tile in &mut tiles {
+            let units = tile.encode(proof, segment)?;
+            let shape = tile.size.shape();
+            let indexed = TileSegment::index(&rung.format, shape, idr_pic_id(segment), &units, units.len(), None)?;
+            inputs.push(indexed.placed(tile.place.x_mb, tile.place.y_mb, tile.place.height_mbs)?);
+            alone.push(decode(proof.decoders[0], tile.encoder.parameter_sets(), &units)?);
+        }
+        for place in plan.plan.fillers() {
+            let still = stills.of(&rungs, 0, place.width_mbs, proof.layout.guard_colour, segment)?;
+            inputs.push(still.placed(place.x_mb, place.y_mb, place.height_mbs)?);
+        }
+        let units = units_of(&Stitched::new(&plan.plan, inputs)?);
+        for decoder in proof.decoders {
+            let mosaic = decode(*decoder, &rung.sets, &units)?;
+            compare(&mosaic, &alone, &tiles, proof.grid.first_frame(segment))?;
+        }
+    }
+    Ok(())
+}
+
+struct TileUnderTest {
+    tile: usize,
+    size: TileSize,
+    place: Place,
+    width: u32,
+    height: u32,
+    encoder: VideoEncoder,
+}
+
+impl TileUnderTest {
+    fn new(rung: &Rung, proof: &Proof, tile: usize, size: TileSize, place: Place) -> Result<Self, SelfTestError> {
+        let usual = rung.tile_settings(size, proof.grid, proof.preset);
+        let bitrate_bps = (usual.bitrate_bps / 100 * (proof.rate_percent)(tile)).max(1000);
+        let encoder = VideoEncoder::new(&VideoSettings { bitrate_bps, ..usual.clone() })?;
+        rung.accepts(encoder.parameter_sets())?;
+        Ok(Self { tile, size, place, width: usual.width, height: usual.height, encoder })
+    }
+
+    fn encode(&mut self, proof: &Proof, segment: u64) -> Result<Vec<Bytes>, SelfTestError> {
+        let (first, end) = (proof.grid.first_frame(segment), proof.grid.first_frame(segment + 1));
+        let (width, height) = (self.width, self.height);
+        let inside = if self.size.whole { Rect { x: 0, y: 0, width, height } } else { self.size.inside_guard() };
+        (first..end)
+            .map(|frame| {
+                let colour = proof.layout.guard_colour;
+                let picture = TilePicture { tile: self.tile, frame, width, height, inside, colour };
+                let picture = (proof.draw)(picture).ok_or(SelfTestError::TooSmall)?;
+                Ok(self.encoder.encode(&picture, frame, frame == first)?.data)
+            })
+            .collect()
+    }
+}
+
+fn compare(
+    mosaic: &[Picture],
+    alone: &[Vec<Picture>],
+    tiles: &[TileUnderTest],
+    first_frame: u64,
+) -> Result<(), SelfTestError> {
+    for (tile, pictures) in tiles.iter().zip(alone) {
+        for ((whole, own), frame) in mosaic.iter().zip(pictures).zip(first_frame..) {
+            let pixels = differing(whole, own, tile.place);
+            if pixels > 0 {
+                return Err(SelfTestError::Differs { frame, tile: tile.tile, pixels });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Access units of a stitched segment, each by itself.
+fn units_of(stitched: &Stitched) -> Vec<Bytes> {
+    let mut all = Vec::with_capacity(stitched.total());
+    stitched.append_to(&mut all);
+    let mut all = Bytes::from(all);
+    stitched.sizes().map(|size| all.split_to(size as usize)).collect()
+}
+
+/// Coarse noise, moved from frame to frame in a direction of the tile's own; the guard's colour around it.
+fn noise(TilePicture { tile, frame: n, width, height, inside, colour }: TilePicture) -> Option<Picture> {
+    // Fast enough to reach over the edge from one picture to the next.
+    const STEPS: [(i64, i64); 4] = [(23, 0), (-23, 7), (0, 19), (9, -21)];
+    let ground = solid(width, height, colour)?;
+    let (dx, dy) = STEPS[tile % STEPS.len()];
+    let seed = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(tile as u64 + 1);
+    let value = |x: i64, y: i64| {
+        let cell = ((x.div_euclid(3) as u64) << 32) ^ (y.div_euclid(3) as u64 & 0xffff_ffff);
+        let mixed = (cell ^ seed).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        ((mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 56) as u8
+    };
+    let planes = [0, 1, 2].map(|plane| {
+        let halves = if plane == 0 { 1 } else { 2 };
+        let (w, h) = ground.plane_size(plane);
+        let mut samples = ground.plane(plane).to_vec();
+        let across = inside.x / halves..(inside.x + inside.width) / halves;
+        for y in (inside.y / halves..(inside.y + inside.height) / halves).filter(|y| (*y as usize) < h) {
+            for x in across.clone() {
+                let moved = |at: u32, step: i64| i64::from(at) + step * n as i64 / i64::from(halves);
+                samples[y as usize * w + x as usize] =
+                    value(moved(x, dx) + i64::from(plane as u32 * 911), moved(y, dy));
+            }
+        }
+        samples
+    });
+    Picture::from_planes(width, height, Colour::CANVAS, planes)
+}
+
+/// Samples of `tile` that are others where it stands on `mosaic`, whose lowest rows may be cropped.
+fn differing(mosaic: &Picture, tile: &Picture, place: Place) -> usize {
+    let differing_rows = |plane: usize| {
+        let halves = if plane == 0 { 1 } else { 2 };
+        let (x, y) = ((place.x_mb * MACROBLOCK / halves) as usize, (place.y_mb * MACROBLOCK / halves) as usize);
+        let (width, height) = tile.plane_size(plane);
+        let rows = mosaic.plane_size(plane).1.saturating_sub(y).min(height);
+        (0..rows)
+            .map(|row| {
+                let here = &mosaic.row(plane, y + row)[x..x + width];
+                here.iter().zip(tile.row(plane, row)).filter(|(a, b)| a != b).count()
+            })
+            .sum::<usize>()
+    };
+    (0..3).map(differing_rows).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mosaic::contract::RenditionSpec;
+
+    #[test]
+    fn this_machine_s_encoder_is_fit_to_be_stitched() {
+        let grid = Grid::new("30".parse().unwrap(), 60);
+        let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
+        let rungs = ladder(grid, &[rendition], "veryfast", Some(&Layouts::bundled())).unwrap();
+        self_test(&rungs, grid, "veryfast").unwrap();
+    }
+}

@@ -1,0 +1,148 @@
+//! One tile: a game at one size in one rendition, encoded once for every mosaic that holds it.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::plans::TileSize;
+use crate::compositor::{Canvas, Draw, Job, fit};
+use crate::frame::{Picture, Rect};
+use crate::mosaic::contract::GameKey;
+use crate::mosaic::encoding::{Encoding, SegmentWindow};
+use crate::stitch::TileSegment;
+use crate::timeline::{FrameNumber, SegmentNumber};
+
+/// What a tile shows, and how large.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TileKey {
+    pub game: GameKey,
+    pub rendition: usize,
+    pub size: TileSize,
+    pub colour: [u8; 3],
+}
+
+/// A finished segment of a tile.
+pub(super) type Segment = Arc<TileSegment>;
+
+/// See the module. It is kept for as long as a mosaic refers to it.
+pub(super) struct Tile {
+    pub key: TileKey,
+    affinity: u64,
+    /// Pixels of its canvas.
+    canvas: (u32, u32),
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` while nobody wants it.
+    running: Option<Running>,
+    /// Segments from before it last stopped: sessions may still list them.
+    earlier: Option<SegmentWindow<Segment>>,
+    /// Running mosaics that hold it.
+    users: usize,
+}
+
+struct Running {
+    encoding: Encoding<Segment>,
+    from: SegmentNumber,
+    first_frame: FrameNumber,
+}
+
+impl Tile {
+    pub fn new(key: TileKey, affinity: u64, canvas: (u32, u32)) -> Self {
+        let state = State { running: None, earlier: None, users: 0 };
+        Self { key, affinity, canvas, state: Mutex::new(state) }
+    }
+
+    /// Starts it with `open` unless it runs; `first_frame` opens segment `from`.
+    pub fn run(&self, from: SegmentNumber, first_frame: FrameNumber, open: impl FnOnce() -> Encoding<Segment>) {
+        let mut state = self.state.lock();
+        if state.running.is_none() {
+            state.running = Some(Running { encoding: open(), from, first_frame });
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.state.lock().running.is_some()
+    }
+
+    pub fn hold(&self) {
+        self.state.lock().users += 1;
+    }
+
+    /// One mosaic less holds it; how many still do.
+    pub fn release(&self) -> usize {
+        let mut state = self.state.lock();
+        state.users = state.users.saturating_sub(1);
+        state.users
+    }
+
+    /// Runs though no mosaic wants it.
+    pub fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.running.is_some() && state.users == 0
+    }
+
+    /// Stops it unless a mosaic holds it; whether it did.
+    pub fn stop_if_idle(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.users > 0 {
+            return false;
+        }
+        let Some(Running { encoding, .. }) = state.running.take() else { return false };
+        state.earlier = Some(encoding.into_window());
+        true
+    }
+
+    /// The first segment that is or will be there.
+    pub fn first_segment(&self) -> Option<SegmentNumber> {
+        let state = self.state.lock();
+        let running = state.running.as_ref()?;
+        Some(running.encoding.finished().map_or(running.from, |finished| *finished.start()))
+    }
+
+    pub fn finished(&self) -> Option<RangeInclusive<SegmentNumber>> {
+        let state = self.state.lock();
+        match (&state.running, &state.earlier) {
+            (Some(running), _) => running.encoding.finished(),
+            (None, Some(earlier)) => earlier.lock().range(),
+            (None, None) => None,
+        }
+    }
+
+    pub fn segment(&self, segment: SegmentNumber) -> Option<Segment> {
+        let state = self.state.lock();
+        let now = state.running.as_ref().and_then(|running| running.encoding.segment(segment));
+        now.or_else(|| state.earlier.as_ref()?.lock().get(segment).cloned())
+    }
+
+    /// What is to be drawn for `frame`: `picture` inside the guard, or the guard's colour alone where there is none.
+    pub fn job(&self, frame: FrameNumber, picture: Option<&Picture>) -> Option<Job> {
+        let input = {
+            let state = self.state.lock();
+            let running = state.running.as_ref()?;
+            if frame < running.first_frame {
+                return None;
+            }
+            running.encoding.input()
+        };
+        let (width, height) = self.canvas;
+        let inside =
+            if self.key.size.whole { Rect { x: 0, y: 0, width, height } } else { self.key.size.inside_guard() };
+        let draws = picture.map(|picture| Draw {
+            picture: picture.clone(),
+            rect: fit(picture.width, picture.height, picture.pixel_aspect, inside),
+        });
+        Some(Job {
+            affinity: self.affinity,
+            canvas: Canvas { width, height, background: self.key.colour, draws: draws.into_iter().collect() },
+            smaller: Vec::new(),
+            deliver: Box::new(move |pictures| {
+                for picture in pictures {
+                    input.give(frame, picture);
+                }
+            }),
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! Slice headers (7.3.3): read, and written again for another place in a picture.
+
+use super::bits::{BitReader, BitWriter};
+use super::sps::only;
+use super::{Format, StitchError, level, nal};
+
+/// Zero bytes that slice data may begin with: a slice of skipped macroblocks alone is hardly anything else, about one for every
+/// 250 of them. A picture of 36,864 macroblocks (4096x2304) begins with 130 at most.
+const MAX_LEADING_ZEROS: usize = 150;
+
+/// What a slice header says, as far as tiles of one [`Format`] can differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SliceHeader {
+    /// `nal_ref_idc`, never 0: every picture is a reference.
+    pub ref_idc: u8,
+    pub first_mb: u32,
+    /// `slice_type` (table 7-6): P (0, 5) or I (2, 7).
+    pub slice_type: u8,
+    pub frame_num: u32,
+    /// Of an IDR picture, and of no other.
+    pub idr_pic_id: Option<u16>,
+    /// Pictures in reference list 0; 0 in an I slice.
+    pub active_refs: u32,
+    /// Whether reference list 0 is not in its initial order (8.2.4.3).
+    pub list_modified: bool,
+    pub qp: i32,
+    /// `disable_deblocking_filter_idc`, 0 when not sent.
+    pub deblocking_idc: u8,
+}
+
+impl SliceHeader {
+    /// Reads the slice header of a NAL unit (without length) of type 1 or 5.
+    ///
+    /// # Errors
+    /// What cannot be read, and slices that cannot be stitched: B slices, pictures that are no reference, reference pictures that are
+    /// marked otherwise than by the sliding window, long-term ones, another PPS than the format's.
+    pub fn parse(format: &Format, nal: &[u8]) -> Result<Self, StitchError> {
+        CutSlice::read(format, nal).map(|cut| cut.header)
+    }
+
+    /// The NAL unit with another `first_mb_in_slice` and, if it is of an IDR picture, another `idr_pic_id`. Nothing else changes.
+    ///
+    /// # Errors
+    /// Those of [`SliceHeader::parse`], and `first_mb` beyond the largest picture.
+    pub fn replace(format: &Format, nal: &[u8], first_mb: u32, idr_pic_id: u16) -> Result<Vec<u8>, StitchError> {
+        let cut = CutSlice::read(format, nal)?;
+        let max = level::MAX_PICTURE_MBS - 1;
+        if first_mb > max {
+            let (value, max) = (first_mb.into(), max.into());
+            return Err(StitchError::OutOfRange { field: "first_mb_in_slice", value, min: 0, max });
+        }
+        let mut replaced = Vec::with_capacity(nal.len() + 8);
+        cut.write_onto(&mut replaced, &mut Vec::new(), nal[0], first_mb, idr_pic_id)?;
+        replaced.extend_from_slice(&nal[cut.rest..]);
+        Ok(replaced)
+    }
+
+    /// Whether it is a P slice (7.4.3).
+    pub const fn is_p(&self) -> bool {
+        self.slice_type.is_multiple_of(5)
+    }
+}
+
+/// A slice as it is cut for another header: what must be written anew, and the slice data that stays as it is.
+#[derive(Clone, Debug)]
+pub(super) struct CutSlice<'a> {
+    pub(super) header: SliceHeader,
+    /// Just after `first_mb_in_slice`.
+    after_first_mb: BitReader<'a>,
+    /// RBSP bits from there to `idr_pic_id`, or to the header's end where there is none.
+    bits_before_id: u64,
+    /// RBSP bits after `idr_pic_id` to the header's end.
+    bits_after_id: u64,
+    /// The slice data's first bytes up to the first that is not zero: how many are zero, and the one that is not. Whether one of them needs an emulation-prevention byte hangs
+    /// on the header before them; after a byte that is not zero nothing does.
+    lead: (usize, u8),
+    /// Where in the NAL unit the bytes begin that are copied as they are.
+    pub(super) rest: usize,
+}
+
+impl<'a> CutSlice<'a> {
+    /// Reads the header of a NAL unit (without length) of type 1 or 5.
+    pub(super) fn read(format: &Format, nal: &'a [u8]) -> Result<Self, StitchError> {
+        let mut r = BitReader::new(nal);
+        let byte = r.u(8, "nal_unit_header")? as u8;
+        let (ref_idc, nal_type) = (byte >> 5 & 3, byte & 31);
+        if byte & 0x80 != 0 || !matches!(nal_type, nal::SLICE | nal::IDR_SLICE) {
+            return Err(StitchError::WrongNal { what: "slice", byte });
+        }
+        if ref_idc == 0 {
+            return Err(StitchError::Unsupported { field: "nal_ref_idc", value: 0 });
+        }
+        let idr = nal_type == nal::IDR_SLICE;
+        let first_mb = r.ue(level::MAX_PICTURE_MBS - 1, "first_mb_in_slice")?;
+        let after_first_mb = r;
+        let slice_type = r.ue(9, "slice_type")? as u8;
+        let is_p = slice_type.is_multiple_of(5);
+        if !matches!(slice_type, 0 | 2 | 5 | 7) || (idr && is_p) {
+            return Err(StitchError::Unsupported { field: "slice_type", value: slice_type.into() });
+        }
+        only(format.pps().id, r.ue(255, "pic_parameter_set_id")?, "pic_parameter_set_id")?;
+        let frame_num = r.u(format.sps().frame_num_bits, "frame_num")?;
+        let bits_before_id = r.position() - after_first_mb.position();
+        let idr_pic_id = if idr { Some(r.ue(u16::MAX.into(), "idr_pic_id")? as u16) } else { None };
+        let after_id = r.position();
+        let (mut active_refs, mut list_modified) = (0, false);
+        if is_p {
+            (active_refs, list_modified) = read_references(format, &mut r)?;
+        }
+        read_marking(&mut r, idr)?;
+        if is_p {
+            r.ue(2, "cabac_init_idc")?;
+        }
+        let init = format.pps().pic_init_qp;
+        let qp = init + r.se(-init, 51 - init, "slice_qp_delta")?;
+        let deblocking_idc = if format.pps().deblocking_control_present { read_deblocking(&mut r)? } else { 0 };
+        let bits_after_id = r.position() - after_id;
+        r.align_with_ones()?;
+        let lead = read_lead(&mut r)?;
+        let header = SliceHeader {
+            ref_idc,
+            first_mb,
+            slice_type,
+            frame_num,
+            idr_pic_id,
+            active_refs,
+            list_modified,
+            qp,
+            deblocking_idc,
+        };
+        Ok(Self { header, after_first_mb, bits_before_id, bits_after_id, lead, rest: r.raw_position() })
+    }
+
+    /// Appends the NAL unit up to [`CutSlice::rest`] with another `first_mb_in_slice` and, in an IDR picture, another `idr_pic_id`.
+    /// `nal_header` is the NAL unit's first byte.
+    pub(super) fn write_onto(
+        &self,
+        out: &mut Vec<u8>,
+        scratch: &mut Vec<u8>,
+        nal_header: u8,
+        first_mb: u32,
+        idr_pic_id: u16,
+    ) -> Result<(), StitchError> {
+        const FIELD: &str = "slice_header";
+        let mut w = BitWriter::reusing(std::mem::take(scratch));
+        w.u(8, nal_header.into());
+        w.ue(first_mb);
+        let mut r = self.after_first_mb;
+        w.copy(&mut r, self.bits_before_id, FIELD)?;
+        if self.header.idr_pic_id.is_some() {
+            r.ue(u16::MAX.into(), FIELD)?;
+            w.ue(idr_pic_id.into());
+        }
+        w.copy(&mut r, self.bits_after_id, FIELD)?;
+        w.align_with_ones();
+        *scratch = w.into_bytes();
+        let (zeros, byte) = self.lead;
+        scratch.resize(scratch.len() + zeros, 0);
+        scratch.push(byte);
+        nal::escape_onto(out, scratch);
+        Ok(())
+    }
+}
+
+/// From `num_ref_idx_active_override_flag` through `ref_pic_list_modification()` (7.3.3.1) of a P slice.
+fn read_references(format: &Format, r: &mut BitReader<'_>) -> Result<(u32, bool), StitchError> {
+    let mut active = format.pps().default_active_refs[0];
+    if r.flag("num_ref_idx_active_override_flag")? {
+        active = 1 + r.ue(15, "num_ref_idx_l0_active_minus1")?;
+    }
+    let modified = r.flag("ref_pic_list_modification_flag_l0")?;
+    if modified {
+        const IDC: &str = "modification_of_pic_nums_idc";
+        let max_difference = (1 << format.sps().frame_num_bits) - 1;
+        let mut changes = 0;
+        loop {
+            match r.ue(3, IDC)? {
+                3 => break,
+                2 => return Err(StitchError::Unsupported { field: IDC, value: 2 }),
+                _ if changes == active => {
+                    return Err(StitchError::OutOfRange { field: IDC, value: 0, min: 3, max: 3 });
+                }
+                _ => _ = r.ue(max_difference, "abs_diff_pic_num_minus1")?,
+            }
+            changes += 1;
+        }
+    }
+    Ok((active, modified))
+}
+
+/// `dec_ref_pic_marking()` (7.3.3.3). It must be the same in all slices of a picture, so only the sliding window stitches.
+fn read_marking(r: &mut BitReader<'_>, idr: bool) -> Result<(), StitchError> {
+    const OF_IDR: &[&str] = &["no_output_of_prior_pics_flag", "long_term_reference_flag"];
+    const OF_OTHERS: &[&str] = &["adaptive_ref_pic_marking_mode_flag"];
+    for &field in if idr { OF_IDR } else { OF_OTHERS } {
+        only(0, r.u(1, field)?, field)?;
+    }
+    Ok(())
+}
+
+fn read_deblocking(r: &mut BitReader<'_>) -> Result<u8, StitchError> {
+    let idc = r.ue(2, "disable_deblocking_filter_idc")? as u8;
+    if idc != 1 {
+        r.se(-6, 6, "slice_alpha_c0_offset_div2")?;
+        r.se(-6, 6, "slice_beta_offset_div2")?;
+    }
+    Ok(idc)
+}
+
+fn read_lead(r: &mut BitReader<'_>) -> Result<(usize, u8), StitchError> {
+    for zeros in 0..=MAX_LEADING_ZEROS {
+        let byte = r.u(8, "slice_data")? as u8;
+        if byte != 0 {
+            return Ok((zeros, byte));
+        }
+    }
+    Err(StitchError::ZeroRun { max: MAX_LEADING_ZEROS })
+}

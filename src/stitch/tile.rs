@@ -1,0 +1,397 @@
+//! A tile's segment, checked and indexed once, and its slice headers for each place where it is shown.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::plan::Place;
+use super::slice::{CutSlice, SliceHeader};
+use super::{Format, StitchError, level, nal};
+
+/// Bytes of an access unit that is indexed.
+const MAX_UNIT_BYTES: usize = 16 << 20;
+/// Places of which a segment keeps the headers. Layouts have a handful; beyond that, headers are made anew each time.
+const MAX_PLACES_KEPT: usize = 32;
+/// Slice data of a macroblock row that is all `P_Skip`: CABAC spends far less than a bit on each.
+const MAX_STILL_ROW_BYTES: usize = 256;
+/// Headers are copied by so many bytes at once ([`super::gather`]), so that many may be read from where each begins.
+pub(super) const HEADER_CHUNK: usize = 16;
+
+/// How a tile's pictures are cut into slices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slices {
+    /// One a macroblock row.
+    PerRow,
+    /// One a picture, for a tile that is the whole canvas.
+    Whole,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileShape {
+    pub width_mbs: u32,
+    pub height_mbs: u32,
+    pub slices: Slices,
+}
+
+impl TileShape {
+    const fn slices_per_picture(self) -> u32 {
+        match self.slices {
+            Slices::PerRow => self.height_mbs,
+            Slices::Whole => 1,
+        }
+    }
+}
+
+/// What a slice of a [`TileSegment`] is made of, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct SliceSize {
+    head: u32,
+    rest: u32,
+}
+
+/// One segment of a tile, taken apart: slice data that stays as it is, and the headers that go before.
+#[derive(Debug)]
+pub struct TileSegment {
+    format: Format,
+    shape: TileShape,
+    idr_pic_id: u16,
+    /// Of all slices one after the other, as are `rests`: the NAL unit up to where [`CutSlice`] cuts it, as the encoder made it.
+    heads: Vec<u8>,
+    /// What follows, and is copied as it is. Beside each other, because a mosaic reads them in this order.
+    rests: Bytes,
+    slices: Vec<SliceSize>,
+    /// Slices of each access unit.
+    unit_slices: Arc<[u32]>,
+    /// Access units that are not a still tile's.
+    own_units: usize,
+    placed: Mutex<Vec<Arc<Placed>>>,
+}
+
+impl TileSegment {
+    /// Checks and takes in `units`: access units of NAL units with four-byte lengths, of which the first is an IDR picture and the
+    /// others are P pictures with `frame_num` 1, 2, … SEI, delimiters and filler data are left out. The IDR picture
+    /// will have `idr_pic_id`, which must differ from one segment to the next (7.4.3). The bytes are copied: nothing of `units` is
+    /// kept.
+    ///
+    /// If an encoder ended early, `hold` stands in for the access units that are missing of `frames`: a still tile of the same
+    /// width and one macroblock row, whose P rows are all `P_Skip`. Each shows the picture before, whatever that is.
+    ///
+    /// # Errors
+    /// Whatever would make another picture on the canvas than alone, as far as headers show it, and access units of more than 16 MiB.
+    pub fn index(
+        format: &Format,
+        shape: TileShape,
+        idr_pic_id: u16,
+        units: &[Bytes],
+        frames: usize,
+        hold: Option<&TileSegment>,
+    ) -> Result<Self, StitchError> {
+        let TileShape { width_mbs, height_mbs, slices } = shape;
+        let mbs = u64::from(width_mbs) * u64::from(height_mbs);
+        if mbs == 0 || mbs > u64::from(level::MAX_PICTURE_MBS) {
+            return Err(StitchError::Shape { width_mbs, height_mbs });
+        }
+        if slices == Slices::Whole && (width_mbs, height_mbs) != (format.width_mbs(), format.height_mbs()) {
+            return Err(StitchError::WholeIsNotCanvas);
+        }
+        if units.is_empty() || units.len() > frames || (units.len() < frames && hold.is_none()) {
+            return Err(StitchError::UnitCount { got: units.len(), expected: frames });
+        }
+        let mut index = Index::new(format, shape, units.iter().map(Bytes::len).sum());
+        for (k, unit) in units.iter().enumerate() {
+            index.push(k, unit)?;
+        }
+        if let Some(hold) = hold.filter(|_| units.len() < frames) {
+            index.hold(hold, frames)?;
+        }
+        let Index { mut heads, mut rests, mut slices, unit_slices, .. } = index;
+        // Room was made for headers too, and by doubling; a segment is kept for long.
+        heads.shrink_to_fit();
+        rests.shrink_to_fit();
+        slices.shrink_to_fit();
+        Ok(Self {
+            format: format.clone(),
+            shape,
+            idr_pic_id,
+            heads,
+            rests: rests.into(),
+            slices,
+            unit_slices: unit_slices.into(),
+            own_units: units.len(),
+            placed: Mutex::default(),
+        })
+    }
+
+    pub fn shape(&self) -> TileShape {
+        self.shape
+    }
+
+    /// Access units, those of a still tile included.
+    pub fn frames(&self) -> usize {
+        self.unit_slices.len()
+    }
+
+    /// Access units that a still tile stands in for.
+    pub fn held_frames(&self) -> usize {
+        self.frames() - self.own_units
+    }
+
+    /// Memory it takes, with the headers of the places asked for so far.
+    pub fn bytes(&self) -> usize {
+        let placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
+        let placed: usize = placed.iter().map(|placed| placed.bytes()).sum();
+        let index = size_of_val(&*self.slices) + size_of_val(&*self.unit_slices);
+        self.heads.capacity() + self.rests.len() + index + placed
+    }
+
+    /// This segment with its top left macroblock at `x_mb`, `y_mb` of the canvas, `rows` macroblock rows high: its own height, or any
+    /// for a tile of one row, which is repeated downwards. Made on first use and kept.
+    ///
+    /// # Errors
+    /// If that is not within the canvas, or a repeated row is too large.
+    pub fn placed(&self, x_mb: u32, y_mb: u32, rows: u32) -> Result<Arc<Placed>, StitchError> {
+        let TileShape { width_mbs, height_mbs, .. } = self.shape;
+        if rows != height_mbs && (height_mbs != 1 || rows == 0) {
+            return Err(StitchError::Rows { height_mbs, rows });
+        }
+        let place = Place { x_mb, y_mb, width_mbs, height_mbs: rows };
+        place.check_within(self.format.width_mbs(), self.format.height_mbs())?;
+        // Held while headers are made: whoever else asks needs them too, and would only make them twice.
+        let mut kept = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(placed) = kept.iter().find(|placed| placed.place == place) {
+            return Ok(Arc::clone(placed));
+        }
+        let placed = Arc::new(Placed::new(self, place)?);
+        if kept.len() < MAX_PLACES_KEPT {
+            kept.push(Arc::clone(&placed));
+        }
+        Ok(placed)
+    }
+
+    /// Head and rest of each slice.
+    fn slices(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (mut heads, mut rests) = (&self.heads[..], &self.rests[..]);
+        self.slices.iter().map(move |size| {
+            // Sizes are those of what was appended, so both splits are within.
+            let (head, later_heads) = heads.split_at(size.head as usize);
+            let (rest, later_rests) = rests.split_at(size.rest as usize);
+            (heads, rests) = (later_heads, later_rests);
+            (head, rest)
+        })
+    }
+}
+
+/// A [`TileSegment`] in the making.
+struct Index<'a> {
+    format: &'a Format,
+    shape: TileShape,
+    heads: Vec<u8>,
+    rests: Vec<u8>,
+    slices: Vec<SliceSize>,
+    unit_slices: Vec<u32>,
+}
+
+impl<'a> Index<'a> {
+    fn new(format: &'a Format, shape: TileShape, bytes: usize) -> Self {
+        let (heads, slices, unit_slices) = (Vec::new(), Vec::new(), Vec::new());
+        Self { format, shape, heads, rests: Vec::with_capacity(bytes), slices, unit_slices }
+    }
+
+    /// Takes in access unit `k` of the tile's own.
+    fn push(&mut self, k: usize, unit: &[u8]) -> Result<(), StitchError> {
+        if unit.len() > MAX_UNIT_BYTES {
+            let bytes = unit.len() as u64;
+            return Err(StitchError::TooLarge { what: "an access unit", bytes, max: MAX_UNIT_BYTES as u64 });
+        }
+        let expected = self.shape.slices_per_picture() as usize;
+        let mut got = 0;
+        for range in nal::units(unit) {
+            let nal = &unit[range.ok_or(StitchError::BadLengths { unit: k, bytes: unit.len() })?];
+            match nal[0] & 31 {
+                nal::SLICE | nal::IDR_SLICE => {}
+                nal::SEI | nal::DELIMITER | nal::FILLER_DATA => continue,
+                nal_type => return Err(StitchError::UnexpectedNal { unit: k, nal_type }),
+            }
+            if got < expected {
+                let cut = CutSlice::read(self.format, nal).map_err(|cause| StitchError::UnreadableSlice {
+                    unit: k,
+                    slice: got,
+                    cause: Box::new(cause),
+                })?;
+                self.check(&cut.header, k, got)?;
+                self.add(&nal[..cut.rest], &nal[cut.rest..]);
+            }
+            got += 1;
+        }
+        if got != expected {
+            return Err(StitchError::SliceCount { unit: k, got, expected });
+        }
+        self.unit_slices.push(self.shape.slices_per_picture());
+        Ok(())
+    }
+
+    fn add(&mut self, head: &[u8], rest: &[u8]) {
+        self.heads.extend_from_slice(head);
+        self.rests.extend_from_slice(rest);
+        // Both are within an access unit, which MAX_UNIT_BYTES bounds.
+        self.slices.push(SliceSize { head: head.len() as u32, rest: rest.len() as u32 });
+    }
+
+    /// Whether slice `slice` of access unit `unit` is the one that a tile in lockstep with the others has there.
+    fn check(&self, header: &SliceHeader, unit: usize, slice: usize) -> Result<(), StitchError> {
+        let frame_nums = 1u64 << self.format.sps().frame_num_bits;
+        let first_mb = slice as i64 * i64::from(self.shape.width_mbs);
+        for (field, got, expected) in [
+            ("first_mb_in_slice", i64::from(header.first_mb), first_mb),
+            ("frame_num", i64::from(header.frame_num), (unit as u64 % frame_nums) as i64),
+            ("whether it is of an IDR picture", i64::from(header.idr_pic_id.is_some()), i64::from(unit == 0)),
+            ("whether it is a P slice", i64::from(header.is_p()), i64::from(unit != 0)),
+        ] {
+            if got != expected {
+                return Err(StitchError::Slice { unit, slice, field, got, expected });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets `hold` stand in for the access units that are missing of `frames`.
+    fn hold(&mut self, hold: &TileSegment, frames: usize) -> Result<(), StitchError> {
+        let refused = |why| Err(StitchError::Hold { why });
+        if hold.format != *self.format {
+            return refused("it is made for another canvas");
+        }
+        if (hold.shape.width_mbs, hold.shape.height_mbs) != (self.shape.width_mbs, 1) {
+            return refused("it is not of the same width and one row high");
+        }
+        if hold.frames() < frames {
+            return refused("it is too short");
+        }
+        let own = self.unit_slices.len();
+        for (head, rest) in hold.slices().take(frames).skip(own) {
+            if CutSlice::read(self.format, head)?.header.list_modified {
+                return refused("its first reference picture is not the picture before");
+            }
+            if rest.len() > MAX_STILL_ROW_BYTES {
+                return refused("it is not still");
+            }
+            for _ in 0..self.shape.height_mbs {
+                self.add(head, rest);
+            }
+            self.unit_slices.push(self.shape.height_mbs);
+        }
+        Ok(())
+    }
+}
+
+/// A [`TileSegment`] at one place of the canvas: every slice's header for that place, to go before the slice data, which is shared.
+#[derive(Debug)]
+pub struct Placed {
+    pub(super) place: Place,
+    pub(super) format: Format,
+    pub(super) idr_pic_id: u16,
+    pub(super) unit_slices: Arc<[u32]>,
+    /// For each slice, one after the other: how many bytes follow for it here (one byte); NAL length, NAL header, slice header and
+    /// first slice data. In the end there are [`HEADER_CHUNK`] bytes more.
+    pub(super) heads: Vec<u8>,
+    pub(super) rests: Bytes,
+    /// Whether `rests` are not the tile's own, but each of them over and over.
+    repeated: bool,
+    /// Bytes of each access unit.
+    pub(super) unit_bytes: Vec<u32>,
+}
+
+impl Placed {
+    fn new(tile: &TileSegment, place: Place) -> Result<Self, StitchError> {
+        let (rows, repeated) = (place.height_mbs, place.height_mbs > tile.shape.height_mbs);
+        let (mut rests, mut unit_slices) = (tile.rests.clone(), Arc::clone(&tile.unit_slices));
+        if repeated {
+            let bytes = tile.rests.len() as u64 * u64::from(rows);
+            if bytes > MAX_UNIT_BYTES as u64 {
+                return Err(StitchError::TooLarge { what: "a repeated row", bytes, max: MAX_UNIT_BYTES as u64 });
+            }
+            rests = tile
+                .slices()
+                .flat_map(|(_, rest)| std::iter::repeat_n(rest, rows as usize))
+                .flatten()
+                .copied()
+                .collect();
+            unit_slices = tile.unit_slices.iter().map(|_| rows).collect();
+        }
+        let mut heads = Heads::new(tile, place, rows as usize * tile.frames());
+        let mut unit_bytes = Vec::with_capacity(tile.frames());
+        let mut slices = tile.slices();
+        for &count in &*tile.unit_slices {
+            let mut bytes = 0;
+            for (row, (head, rest)) in (0..).zip(slices.by_ref().take(count as usize)) {
+                let cut = CutSlice::read(&tile.format, head)?;
+                for row in if repeated { 0..rows } else { row..row + 1 } {
+                    bytes += heads.add(&cut, head[0], row, rest.len())?;
+                }
+            }
+            unit_bytes.push(in_u32("an access unit", bytes)?);
+        }
+        Ok(Self {
+            place,
+            format: tile.format.clone(),
+            idr_pic_id: tile.idr_pic_id,
+            unit_slices,
+            heads: heads.finish(),
+            rests,
+            repeated,
+            unit_bytes,
+        })
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Memory of its own, without what the [`TileSegment`] has.
+    pub fn bytes(&self) -> usize {
+        let rests = if self.repeated { self.rests.len() } else { 0 };
+        self.heads.capacity() + size_of_val(&*self.unit_bytes) + rests
+    }
+}
+
+/// [`Placed::heads`] in the making.
+struct Heads<'a> {
+    tile: &'a TileSegment,
+    place: Place,
+    bytes: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Heads<'a> {
+    fn new(tile: &'a TileSegment, place: Place, slices: usize) -> Self {
+        Self { tile, place, bytes: Vec::with_capacity((slices + 1) * HEADER_CHUNK), scratch: Vec::new() }
+    }
+
+    /// Adds the head of the slice that shows `row` rows below the place's top, and gives the bytes of the whole slice.
+    fn add(&mut self, cut: &CutSlice<'_>, nal_header: u8, row: u32, rest_bytes: usize) -> Result<u64, StitchError> {
+        let first_mb = (self.place.y_mb + row) * self.tile.format.width_mbs() + self.place.x_mb;
+        let begin = self.bytes.len();
+        // Both sizes are not known yet.
+        self.bytes.extend_from_slice(&[0; 5]);
+        cut.write_onto(&mut self.bytes, &mut self.scratch, nal_header, first_mb, self.tile.idr_pic_id)?;
+        let head_bytes = self.bytes.len() - begin - 1;
+        let slice_bytes = head_bytes as u64 + rest_bytes as u64;
+        self.bytes[begin] = u8::try_from(head_bytes).map_err(|_| StitchError::TooLarge {
+            what: "a slice header",
+            bytes: head_bytes as u64,
+            max: u8::MAX.into(),
+        })?;
+        self.bytes[begin + 1..begin + 5].copy_from_slice(&in_u32("a slice", slice_bytes - 4)?.to_be_bytes());
+        Ok(slice_bytes)
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend_from_slice(&[0; HEADER_CHUNK]);
+        self.bytes.shrink_to_fit();
+        self.bytes
+    }
+}
+
+pub(super) fn in_u32(what: &'static str, bytes: u64) -> Result<u32, StitchError> {
+    u32::try_from(bytes).map_err(|_| StitchError::TooLarge { what, bytes, max: u32::MAX.into() })
+}

@@ -1,0 +1,323 @@
+//! Stitched mosaics: their bytes against their tiles' (two decoders), and what a viewer of the whole service gets.
+
+use quadrille::encode::Decoder;
+use quadrille::layout::Layouts;
+use quadrille::mosaic::{Proof, RenditionSpec, Rung, ladder, prove};
+use quadrille::timeline::Grid;
+
+use crate::support::hostile::Content;
+
+const DECODERS: [Decoder; 2] = [Decoder::Ffmpeg, Decoder::OpenH264];
+
+/// Layouts that can be stitched.
+const STITCHED: [&str; 7] = ["1", "2EH", "2PL", "3EL", "3PL", "4E", "4PL"];
+
+/// From so starved that the encoder throws away what it may, to more than it can use.
+const RATES_PERCENT: [u32; 4] = [4, 25, 100, 400];
+
+fn grid(segment_frames: u32) -> Grid {
+    Grid::new("30".parse().unwrap(), segment_frames)
+}
+
+fn rungs(grid: Grid) -> Vec<Rung> {
+    let rung = |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
+    let renditions =
+        [rung("1080p", 1920, 1080, 6_000_000), rung("720p", 1280, 720, 3_500_000), rung("540p", 960, 540, 1_600_000)];
+    ladder(grid, &renditions, "veryfast", Some(&Layouts::bundled())).unwrap()
+}
+
+/// Each slot shows another content at another rate; `turn` turns which.
+fn prove_layout(rung: &Rung, layout: &str, grid: Grid, segments: u64, turn: usize) {
+    let layouts = Layouts::bundled();
+    let layout = layouts.get(layout).unwrap();
+    let proof = Proof {
+        layout: &layout,
+        grid,
+        segments,
+        preset: "veryfast",
+        rate_percent: &|slot| RATES_PERCENT[(slot + turn) % RATES_PERCENT.len()],
+        decoders: &DECODERS,
+        draw: &|picture| Some(Content::ALL[(picture.tile + turn) % Content::ALL.len()].draw(picture)),
+    };
+    if let Err(e) = prove(rung, &proof) {
+        panic!("{} {}, turn {turn}: {e}", rung.spec.name, layout.id);
+    }
+}
+
+#[test]
+fn every_layout_of_every_rendition_decodes_to_its_tiles_pixels() {
+    let grid = grid(10);
+    for (r, rung) in rungs(grid).iter().enumerate() {
+        for (l, layout) in STITCHED.iter().enumerate() {
+            prove_layout(rung, layout, grid, 1, r + 3 * l);
+        }
+    }
+}
+
+#[test]
+fn every_content_at_every_rate_decodes_to_its_tiles_pixels() {
+    let grid = grid(15);
+    let rungs = rungs(grid);
+    for turn in 0..Content::ALL.len() {
+        prove_layout(&rungs[2], "4E", grid, 2, turn);
+    }
+}
+
+/// More than 20,000 frames.
+#[test]
+#[ignore = "takes minutes: part of `make test-long`"]
+fn hours_of_play_decode_to_their_tiles_pixels() {
+    let grid = grid(60);
+    let rungs = rungs(grid);
+    for turn in 0..20 {
+        for layout in STITCHED {
+            prove_layout(&rungs[2], layout, grid, 2, turn);
+        }
+    }
+    for turn in 0..4 {
+        for layout in STITCHED {
+            prove_layout(&rungs[0], layout, grid, 1, turn);
+            prove_layout(&rungs[1], layout, grid, 1, turn + 1);
+        }
+    }
+}
+
+mod service {
+    use std::path::Path;
+
+    use quadrille::compositor::fit;
+    use quadrille::frame::Rect;
+    use quadrille::layout::{Layouts, MACROBLOCK};
+    use reqwest::{Method, StatusCode};
+    use serde_json::{Value, json};
+
+    use crate::support::barcode::Clip;
+    use crate::support::decode::{Decode, Decoded, decode};
+    use crate::support::service::{SMALL_OUTPUT, TestService, config};
+
+    const STITCH: &str = "[stitch]\nkeep_warm = false\n";
+    const STITCH_WARM: &str = "[stitch]\nkeep_warm = true\n";
+
+    /// Service with games `g0` to `g4`, whose pictures carry their clip's and their own number.
+    async fn start(dir: &Path, stitch: &str) -> TestService {
+        let games: Vec<(String, String)> = (0..5u8)
+            .map(|n| {
+                let path = dir.join(format!("{n}.mp4"));
+                Clip { width: 640, height: 360, ..Clip::new(n, 300, 400 + 200 * u32::from(n)) }.write(&path);
+                (format!("g{n}"), format!("file://{}", path.display()))
+            })
+            .collect();
+        let games: Vec<(&str, String)> = games.iter().map(|(id, source)| (id.as_str(), source.clone())).collect();
+        TestService::start(&config(&dir.join("data"), &games, &format!("{SMALL_OUTPUT}{stitch}"))).await
+    }
+
+    async fn create(service: &TestService, body: Value) -> Value {
+        service.device(Method::POST, "/v1/sessions", Some(body), StatusCode::CREATED).await
+    }
+
+    async fn change(service: &TestService, session: &Value, body: Value) -> Value {
+        let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+        service.device(Method::PATCH, &path, Some(body), StatusCode::OK).await
+    }
+
+    fn playlist_path(session: &Value, playlist: &str) -> String {
+        let url = session["playback_url"].as_str().unwrap();
+        url[url.find("/v1/play").unwrap()..].replace("index.m3u8", playlist)
+    }
+
+    fn numbers(playlist: &str) -> Vec<u64> {
+        let number = |line: &str| line.strip_suffix(".m4s")?.rsplit('/').next()?.parse().ok();
+        playlist.lines().filter_map(number).collect()
+    }
+
+    /// Where the pictures of a layout's slots are on a canvas of 960x540: rendered, or inside their tiles' guards.
+    fn pictures(layout: &str, stitched: bool) -> Vec<Rect> {
+        let layout = Layouts::bundled().get(layout).unwrap();
+        let picture = |slot| {
+            if !stitched || layout.is_whole() {
+                return layout.slot_on(slot, 960, 540);
+            }
+            let tile = layout.tile_on(slot, 60, 34);
+            let pixels = |mbs: u32| mbs * MACROBLOCK;
+            let inside = Rect {
+                x: pixels(tile.x + 2),
+                y: pixels(tile.y + 2),
+                width: pixels(tile.width - 4),
+                height: pixels(tile.height - 4),
+            };
+            fit(640, 360, (1, 1), inside)
+        };
+        (0..layout.slots.len()).map(picture).collect()
+    }
+
+    /// Per frame, the clip and the frame number read at each of `rects`.
+    type Seen = Vec<Vec<Option<(u8, u32)>>>;
+
+    /// Lists what is finished, ends the session and has FFmpeg decode all that it listed; `rects` may differ over time, so
+    /// every frame is read at all of them.
+    async fn watch(service: &TestService, session: &Value, rects: Vec<Rect>) -> (Seen, Decoded) {
+        let audio = format!("audio/{}.m3u8", session["audio"].as_str().unwrap());
+        for playlist in ["video/big.m3u8", &audio] {
+            service.text(&playlist_path(session, playlist)).await;
+        }
+        let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+        service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
+        let url = format!("{}{}", service.base, playlist_path(session, "index.m3u8"));
+        tokio::task::spawn_blocking(move || {
+            let mut seen = Vec::new();
+            let decoded = decode(&Decode::new(&url, 60.0), |_, frame| {
+                let read = |rect: &Rect| frame.barcode(*rect).map(|b| (b.clip, b.frame));
+                seen.push(rects.iter().map(read).collect());
+            });
+            (seen, decoded)
+        })
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn four_games_are_stitched_with_every_frame_in_its_slot() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = start(dir.path(), STITCH).await;
+        let session = create(&service, json!({"games": ["g0", "g1", "g2", "g3"]})).await;
+        assert_eq!((session["layout"].as_str(), session["engine"].as_str()), (Some("4E"), Some("stitch")));
+        service.crank_segments(5).await;
+        let (seen, decoded) = watch(&service, &session, pictures("4E", true)).await;
+        assert_eq!(decoded.complaints, "");
+        assert!(seen.len() >= 3 * 30, "{} frames", seen.len());
+        for slot in 0..4usize {
+            let first = seen[0][slot].unwrap().1;
+            let expected: Vec<_> = (first..).take(seen.len()).map(|frame| Some((slot as u8, frame))).collect();
+            assert_eq!(seen.iter().map(|row| row[slot]).collect::<Vec<_>>(), expected, "slot {slot}");
+        }
+        // Four games in two renditions: eight tiles, and no encoder of the mosaic's own.
+        assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, 8.0);
+        assert_eq!(service.metric("quadrille_encoders{kind=\"render\"}").await, 0.0);
+        assert_eq!(service.metric("quadrille_stitch_safe").await, 1.0);
+        let ready: Value = serde_json::from_str(&service.text("/readyz").await).unwrap();
+        assert_eq!(ready["checks"]["stitch"], "ok");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_session_goes_from_stitch_to_render_and_back_in_one_stream() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = start(dir.path(), STITCH).await;
+        let session = create(&service, json!({"games": ["g0", "g1"]})).await;
+        assert_eq!((session["layout"].as_str(), session["engine"].as_str()), (Some("2EH"), Some("stitch")));
+        service.crank_segments(4).await;
+        service.text(&playlist_path(&session, "video/big.m3u8")).await;
+        let rendered = change(&service, &session, json!({"layout": "pip"})).await;
+        assert_eq!(rendered["engine"], "render");
+        service.crank_segments(4).await;
+        let playlist = service.text(&playlist_path(&session, "video/big.m3u8")).await;
+        assert!(!playlist.contains("EXT-X-DISCONTINUITY"), "{playlist}");
+        let back = change(&service, &session, json!({"games": ["g1", "g0", "g2"], "layout": "3EL"})).await;
+        assert_eq!(back["engine"], "stitch");
+        service.crank_segments(4).await;
+        let all = [pictures("2EH", true), pictures("pip", false), pictures("3EL", true)].concat();
+        let (seen, decoded) = watch(&service, &session, all).await;
+        assert_eq!(decoded.complaints, "");
+        // The slots of each part, in the order of `all`.
+        let parts = [(0..2, [0u8, 1, 0].as_slice()), (3..4, &[1]), (4..7, &[1, 0, 2])];
+        let shows = |row: &Vec<Option<(u8, u32)>>| {
+            parts.iter().position(|(rects, clips)| {
+                rects.clone().zip(*clips).all(|(at, clip)| row[at].is_some_and(|(c, _)| c == *clip))
+            })
+        };
+        let shown: Vec<Option<usize>> = seen.iter().map(shows).collect();
+        for (part, run) in shown.chunk_by(|a, b| a == b).enumerate() {
+            assert_eq!(run[0], Some(part), "after {part} swaps");
+            assert_eq!(run.len() % 30, 0, "a swap within a segment");
+        }
+        assert_eq!(shown.chunk_by(|a, b| a == b).count(), 3);
+        // One game's picture goes on from frame to frame, whoever makes it.
+        let g1: Vec<u32> =
+            (shown.iter().zip(&seen)).map(|(part, row)| row[[1, 3, 4][part.unwrap()]].unwrap().1).collect();
+        assert!(g1.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 300), "{g1:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_new_session_begins_with_a_full_window_where_tiles_are_warm() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = start(dir.path(), STITCH_WARM).await;
+        for _ in 0..13 {
+            service.crank_segments(1).await;
+        }
+        let encoders = service.metric("quadrille_encoders{kind=\"tile\"}").await;
+        let segment = service.grid.segment_at(quadrille::timeline::Clock::now(&*service.clock));
+        let session = create(&service, json!({"games": ["g3", "g1", "g3", "g0"]})).await;
+        let listed = numbers(&service.text(&playlist_path(&session, "video/big.m3u8")).await);
+        assert_eq!(listed.len(), 10, "a window of ten seconds: {listed:?}");
+        assert!(listed[9] + 1 >= segment, "the newest is the one that just ended");
+        assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, encoders, "no new encoder");
+        let (seen, decoded) = watch(&service, &session, pictures("4E", true)).await;
+        assert_eq!((seen.len(), decoded.complaints.as_str()), (300, ""));
+        let clips: Vec<_> = seen[299].iter().map(|s| s.map(|s| s.0)).collect();
+        assert_eq!(clips, [Some(3), Some(1), Some(3), Some(0)]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tiles_nobody_wants_any_more_stop_and_those_still_wanted_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = start(dir.path(), STITCH).await;
+        let first = create(&service, json!({"games": ["g0", "g1"]})).await;
+        let second = create(&service, json!({"games": ["g1", "g2"]})).await;
+        service.crank_segments(3).await;
+        assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, 6.0, "three games, two renditions");
+        let path = format!("/v1/sessions/{}", first["id"].as_str().unwrap());
+        service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
+        for _ in 0..12 {
+            service.text(&playlist_path(&second, "video/big.m3u8")).await;
+            service.crank_segments(2).await;
+        }
+        assert_eq!(service.metric("quadrille_mosaics{engine=\"stitch\"}").await, 1.0);
+        assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, 4.0);
+        let listed = numbers(&service.text(&playlist_path(&second, "video/big.m3u8")).await);
+        assert!(listed.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{listed:?}");
+        // Wanted again, it has segments from now on.
+        let again = create(&service, json!({"games": ["g0", "g1"]})).await;
+        service.crank_segments(3).await;
+        let (seen, decoded) = watch(&service, &again, pictures("2EH", true)).await;
+        assert_eq!(decoded.complaints, "");
+        assert!(seen.iter().all(|row| row[0].unwrap().0 == 0 && row[1].unwrap().0 == 1));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_thousand_mosaics_take_no_encoder_and_hardly_any_memory() {
+        const SESSIONS: usize = 1000;
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let games: Vec<(&str, String)> = names.iter().map(|id| (*id, "test://ball?size=320x180".to_owned())).collect();
+        let output = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 4\n[[output.renditions]]\nname = \"small\"\n\
+                      width = 640\nheight = 360\nbitrate = 800_000\n";
+        let service = TestService::start(&config(&dir.path().join("data"), &games, &format!("{output}{STITCH}"))).await;
+        let picks = |n: usize| [n % 8, n / 8 % 8, n / 64 % 8, n / 512 % 8].map(|game| names[game]);
+        // All eight games' tiles run, and their windows are full, before anything is measured.
+        for n in [0o0123, 0o1567, 0o1456] {
+            create(&service, json!({"games": picks(n)})).await;
+        }
+        service.crank_segments(12).await;
+        let encoders = service.metric("quadrille_encoders{kind=\"tile\"}").await;
+        let memory = resident_bytes();
+        let mut sessions = Vec::new();
+        for n in 0..SESSIONS {
+            sessions.push(create(&service, json!({"games": picks(n)})).await);
+        }
+        service.crank_segments(2).await;
+        for session in &sessions {
+            let listed = numbers(&service.text(&playlist_path(session, "video/small.m3u8")).await);
+            assert!(!listed.is_empty(), "{session}");
+        }
+        assert_eq!(encoders, 8.0, "one a game");
+        assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, encoders);
+        // Three of the thousand were there before.
+        assert_eq!(service.metric("quadrille_mosaics{engine=\"stitch\"}").await, SESSIONS as f64);
+        let grown = resident_bytes().saturating_sub(memory) / SESSIONS;
+        assert!(grown < 64 * 1024, "{grown} bytes a session");
+    }
+
+    fn resident_bytes() -> usize {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    }
+}
