@@ -54,7 +54,6 @@ test-long: deps web nextest clip ## Run also the tests that take long
 .PHONY: bench
 bench: deps web clip ## Measure this machine; writes the figures into the README's table
 	$(call say,Building the benches)
-	@cargo build --release
 	@cargo build --release --benches
 	$(call say,Measuring (leave the machine alone meanwhile))
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
@@ -68,9 +67,8 @@ bench-gpu: deps web ## Measure the compositor on the best Vulkan adapter there i
 
 .PHONY: bench-3000
 bench-3000: deps web ## Watch 3,000 distinct live mosaics on this machine for five minutes
-	@cargo build --release
-	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo build --release --bench many
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo bench -q --bench many | tee target/figures-3000.txt
 	@.ci/figures target/figures-3000.txt README.md many
 
