@@ -70,7 +70,9 @@ bench-gpu: deps web ## Measure the compositor on the best Vulkan adapter there i
 bench-3000: deps web ## Watch 3,000 distinct live mosaics on this machine for five minutes
 	@cargo build --release
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
-	@cargo bench -q --bench many
+	@cargo build --release --bench many
+	@cargo bench -q --bench many | tee target/figures-3000.txt
+	@.ci/figures target/figures-3000.txt README.md many
 
 .PHONY: fmt
 fmt: rust ## Format the code

@@ -2,8 +2,7 @@
 //!
 //! Processor seconds a gigabyte over loopback HTTP/1.1, of the server's process alone: this program's child runs the real server,
 //! router, registry and segment cache with mosaics that are already made (nothing decodes or encodes beside it); nginx sends files
-//! from memory with `sendfile`. Both are asked by the same client for the same
-//! sizes, in turn.
+//! from memory with `sendfile`. Both are asked by the same client for the same sizes, in turn.
 
 #[path = "serve/client.rs"]
 mod client;

@@ -23,8 +23,8 @@ const MEASURED_S: u64 = 24;
 const SOURCES: [&str; 4] = [
     "testsrc2=size=1280x720:rate=30",
     "mandelbrot=size=1280x720:rate=30:end_scale=0.01",
-    "life=s=640x360:mold=10:r=30:ratio=0.1:death_color=#C83232:life_color=#00ff00,scale=1280:720:flags=neighbor,scroll=h=0.02:v=0.013",
-    "cellauto=s=1280x720:rate=30:rule=110,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
+    "life=s=640x360:mold=10:r=30:ratio=0.1:seed=7:death_color=#C83232:life_color=#00ff00,scale=1280:720:flags=neighbor,scroll=h=0.02:v=0.013",
+    "cellauto=s=1280x720:rate=30:rule=110:seed=7,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
 ];
 
 /// What is measured against FFmpeg, and all that a mosaic of its own costs, is rendering.

@@ -37,6 +37,9 @@ struct Bench {
 
 fn main() {
     let bench = Bench::new();
+    if std::env::args().any(|arg| arg == "rate") {
+        return rate::overhead(&bench.rungs[0], &*bench.compositor);
+    }
     let stitch_s = stitched(&bench);
     let render_s = rendered(&bench);
     println!("stitch_vs_render_ratio {:.0} ratio", render_s / stitch_s);

@@ -216,11 +216,10 @@ fn content_length(head: &[u8]) -> Option<usize> {
     let head = std::str::from_utf8(head).ok()?;
     let mut lines = head.lines();
     lines.next()?.contains(" 200 ").then_some(())?;
-    let length = lines.find_map(|l| {
+    lines.find_map(|l| {
         let (name, value) = l.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    });
-    length
+    })
 }
 
 fn number(line: &str) -> Option<u64> {

@@ -11,6 +11,7 @@ use serde_json::Value;
 const TICKS_PER_S: u64 = 100;
 
 /// How to reach the service.
+#[derive(Clone)]
 pub struct Handle {
     base: String,
     http: reqwest::Client,
@@ -79,6 +80,12 @@ impl Child {
     }
 
     /// Host and port it listens on.
+    /// To ask the service from another task.
+    #[allow(dead_code, reason = "only one of the benches has many tasks")]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
     }

@@ -16,8 +16,8 @@ pub const PICTURES: usize = 60;
 const GENERATED: [&str; 4] = [
     "testsrc2=size=1280x720:rate=30",
     "mandelbrot=size=1280x720:rate=30:end_scale=0.01",
-    "life=s=640x360:mold=10:r=30:ratio=0.1:death_color=#C83232:life_color=#00ff00,scale=1280:720:flags=neighbor,scroll=h=0.02:v=0.013",
-    "cellauto=s=1280x720:rate=30:rule=110,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
+    "life=s=640x360:mold=10:r=30:ratio=0.1:seed=7:death_color=#C83232:life_color=#00ff00,scale=1280:720:flags=neighbor,scroll=h=0.02:v=0.013",
+    "cellauto=s=1280x720:rate=30:rule=110:seed=7,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
 ];
 
 /// Where each part of the real clip begins, in seconds.

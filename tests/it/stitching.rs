@@ -248,7 +248,8 @@ mod service {
         let session = create(&service, json!({"games": ["g3", "g1", "g3", "g0"]})).await;
         let listed = numbers(&service.text(&playlist_path(&session, "video/big.m3u8")).await);
         assert_eq!(listed.len(), 10, "a window of ten seconds: {listed:?}");
-        assert!(listed[9] + 1 >= segment, "the newest is the one that just ended");
+        // The encoders may still be at the segment that just ended.
+        assert!(listed[9] + 2 >= segment, "{listed:?} at {segment}");
         assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, encoders, "no new encoder");
         let (seen, decoded) = watch(&service, &session, pictures("4E", true)).await;
         assert_eq!((seen.len(), decoded.complaints.as_str()), (300, ""));

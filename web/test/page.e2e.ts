@@ -218,12 +218,15 @@ test("twenty mosaics in a row are stitched into one stream that plays on", async
   const position = () => page.evaluate(() => ({ media_s: document.querySelector("video")!.currentTime, real_s: performance.now() / 1000 }));
   const from = await position();
   for (let turn = 0; turn < 20; turn++) {
-    // Slot by slot, each time the game that comes next.
+    // Slot by slot, each time the first game that makes a mosaic that was not there yet. One that is on the picture already
+    // changes places with the one in the slot.
     const now = (await state()).session!;
-    const next = (games.findIndex((game) => game.id === now.games[turn % 4]) + 1) % games.length;
-    await slot(turn % 4).click();
+    const place = turn % 4;
+    const changedTo = (id: string) => now.games.map((shown, at) => (at === place ? id : shown === id ? now.games[place] : shown)).join();
+    const next = games.findIndex((game) => !mosaics.has(changedTo(game.id)));
+    await slot(place).click();
     await card(next).click();
-    await until("the answer to the swap", `(state.session?.revision ?? 0) > ${now.revision} && state.session?.games[${turn % 4}] === ${JSON.stringify(games[next]?.id)}`);
+    await until("the answer to the swap", `(state.session?.revision ?? 0) > ${now.revision} && state.session?.games[${place}] === ${JSON.stringify(games[next]?.id)}`);
     const changed = (await state()).session!;
     assert.equal(changed.engine, "stitch");
     mosaics.add(changed.games.join());
