@@ -32,6 +32,8 @@ pub struct Metrics {
     pub booked_seconds: IntCounter,
     /// Bookings that the store refused (a full disk); they are kept and tried again.
     pub booking_failures: IntCounter,
+    /// Session seconds that wait for the store in memory.
+    pub unbooked_seconds: IntGauge,
 }
 
 impl Metrics {
@@ -71,6 +73,7 @@ impl Metrics {
             )?,
             booked_seconds: IntCounter::new("booked_seconds_total", "Session seconds booked")?,
             booking_failures: IntCounter::new("booking_failures_total", "Bookings refused by the store and kept")?,
+            unbooked_seconds: IntGauge::new("unbooked_seconds", "Session seconds that wait for the store in memory")?,
             registry: r,
         };
         let collectors: Vec<Box<dyn prometheus::core::Collector>> = vec![
@@ -88,6 +91,7 @@ impl Metrics {
             Box::new(m.publish_lag_seconds.clone()),
             Box::new(m.booked_seconds.clone()),
             Box::new(m.booking_failures.clone()),
+            Box::new(m.unbooked_seconds.clone()),
         ];
         for c in collectors {
             m.registry.register(c)?;

@@ -3,7 +3,7 @@
 //! Lock order: `changing` (one change at a time, held over the store), then `games`; `games` is never held over an await or
 //! while a feed starts or stops.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -370,6 +370,12 @@ impl session::Games for Catalogue {
 
     fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
         self.by_key(key)?.sound.finished()
+    }
+
+    fn live(&self) -> HashSet<GameKey> {
+        let games = self.games.read();
+        let live = games.running.iter().filter(|(_, game)| game.status() == GameStatus::Live);
+        live.map(|(key, _)| key.clone()).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
-use super::model::{Pick, Show};
+use super::model::{Pick, Session, Show};
 use super::registry::Sessions;
 use super::state::Trigger;
 use super::{ChangeSession, SessionError, SessionView};
@@ -87,7 +87,7 @@ impl Sessions {
                 session.step(Trigger::Changed)?;
                 if session.revision == revision {
                     session.advance_meter(now_ms, terms);
-                    apply(&mut session, show, placement);
+                    self.apply(&mut session, show, placement);
                     true
                 } else {
                     false
@@ -101,15 +101,15 @@ impl Sessions {
         let current = entry.session.lock().revision;
         Err(SessionError::RevisionStale { current })
     }
-}
 
-fn apply(session: &mut super::model::Session, show: Show, placement: Option<Placement>) {
-    match placement {
-        Some(placement) => session.splice(show, &placement),
-        None => session.show = show,
+    fn apply(&self, session: &mut Session, show: Show, placement: Option<Placement>) {
+        match placement {
+            Some(placement) => session.splice(show, &placement, |n| self.grid.segment_time(n).unix_millis()),
+            None => session.show = show,
+        }
+        session.revision += 1;
+        session.unsaved = true;
     }
-    session.revision += 1;
-    session.unsaved = true;
 }
 
 fn check_fit(layout: &Layout, games: usize, engine: EngineChoice) -> Result<(), SessionError> {

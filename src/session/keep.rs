@@ -9,8 +9,9 @@ use super::registry::{Entry, Sessions};
 use super::state::{EndReason, Trigger};
 use crate::store::{SessionWrite, StoreError};
 
-/// An active session's seconds are written this often: half of what may be lost, so that one slow write loses nothing.
-const BOOK_EVERY_MS: i64 = 5_000;
+/// An active session's seconds are written this often. With sweeps a second apart, none waits for five seconds: that is what a
+/// crash may cost.
+const BOOK_EVERY_MS: i64 = 3_500;
 
 /// Sessions in one write: bounds how long a creation waits behind a sweep's booking.
 const BOOK_BATCH: usize = 200;
@@ -30,7 +31,9 @@ impl Sessions {
         let entries = self.entries();
         self.end_idle(&entries);
         self.keep_wanted();
+        self.note_slates(&entries);
         self.book(&entries, false).await;
+        self.count_unbooked(&entries);
         self.forget_ended(&entries);
         self.forget_idempotency().await;
         if !self.store.healthy() {
@@ -52,9 +55,22 @@ impl Sessions {
         self.book(&entries, true).await;
     }
 
+    fn note_slates(&self, entries: &[Arc<Entry>]) {
+        let (now_ms, live) = (self.now_ms(), self.games.live());
+        for entry in entries {
+            entry.session.lock().note_slate(now_ms, &live);
+        }
+    }
+
+    /// What an alarm watches: it stays within a few seconds a session while the store takes bookings.
+    fn count_unbooked(&self, entries: &[Arc<Entry>]) {
+        let waiting: u64 = entries.iter().map(|entry| entry.session.lock().unbooked_seconds()).sum();
+        self.metrics.unbooked_seconds.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
     fn end_idle(&self, entries: &[Arc<Entry>]) {
         let now_ms = self.now_ms();
-        let idle_ms = self.terms().idle_ms;
+        let idle_ms = self.idle_ms();
         for entry in entries {
             let is_idle = {
                 let session = entry.session.lock();

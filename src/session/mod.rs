@@ -12,6 +12,7 @@ mod play;
 mod registry;
 mod state;
 mod view;
+mod watched;
 
 #[cfg(test)]
 pub(crate) mod testing;

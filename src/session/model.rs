@@ -1,7 +1,7 @@
 //! What the registry holds of one session: its state, what it shows, its splices and its meter. No locks, no clock, no
 //! store: everything comes in as a parameter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::paths::Paths;
 use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
+use super::watched::{Shown, ShownTimes};
 use super::{SessionError, SessionView, ViewState};
 use crate::hls::splice::{Splices, next_unlisted};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
-use crate::store::{IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError};
+use crate::store::{IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError, Watched};
 use crate::timeline::SegmentNumber;
-use crate::usage::{Booking, Meter, MeterTerms};
+use crate::usage::{Booking, Meter, MeterTerms, MinuteSeconds, Slate};
 
 /// A game of the session: what the viewer calls it, and what the service does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,10 @@ impl Show {
 
     pub(super) fn game_ids(&self) -> Vec<String> {
         self.games.iter().map(|g| g.id.clone()).collect()
+    }
+
+    fn shown(&self, engine: EngineKind) -> Shown {
+        Shown { engine, layout: self.layout.id.clone(), games: self.game_ids() }
     }
 }
 
@@ -82,6 +87,9 @@ pub(super) struct Session {
     pub last_seen_ms: i64,
     pub ended_ms: Option<i64>,
     meter: Meter,
+    shown: ShownTimes,
+    /// The highest rendition it is offered.
+    tier: Arc<str>,
     /// Written with the session until the store has it.
     pub idempotency: Option<IdempotencyRow>,
     version: u64,
@@ -100,6 +108,8 @@ pub(super) struct Identity {
     pub token: Arc<str>,
     pub labels: BTreeMap<String, String>,
     pub device_id: Option<String>,
+    /// The highest rendition it is offered.
+    pub tier: Arc<str>,
     pub idempotency: Option<IdempotencyRow>,
 }
 
@@ -122,13 +132,14 @@ impl Session {
     pub(super) fn new(identity: Identity, show: Show, placement: &Placement, now_ms: i64) -> Self {
         let mosaic = placement.id.0.clone();
         let wanted = vec![Wanted { mosaic: mosaic.clone(), spec: show.spec(), engine: show.engine }];
-        let Identity { id, tenant, token, labels, device_id, idempotency } = identity;
+        let Identity { id, tenant, token, labels, device_id, tier, idempotency } = identity;
         Self {
             id,
             tenant,
             token,
             state: State::Waiting,
             revision: 1,
+            shown: ShownTimes::new(show.shown(placement.engine)),
             show,
             engine: placement.engine,
             labels,
@@ -142,6 +153,7 @@ impl Session {
             last_seen_ms: now_ms,
             ended_ms: None,
             meter: Meter::default(),
+            tier,
             idempotency,
             version: 0,
             unsaved: true,
@@ -152,21 +164,28 @@ impl Session {
 
     /// A session taken up again from its row. `now_ms` counts as its last playlist request, so that an outage does not end
     /// it; the meter keeps to what was really asked for. `None` when the row cannot be read.
-    pub(super) fn restored(row: SessionRow, layout: Arc<Layout>, engine: EngineChoice, now_ms: i64) -> Option<Self> {
+    pub(super) fn restored(
+        row: SessionRow,
+        layout: Arc<Layout>,
+        choice: EngineChoice,
+        tier: Arc<str>,
+        now_ms: i64,
+    ) -> Option<Self> {
         let saved: Saved = serde_json::from_str(&row.splices).ok()?;
         let meter: Meter = serde_json::from_str(&row.meter).ok()?;
         let meter = meter.restored();
-        let show = Show { layout, games: saved.games, audio: row.audio, engine };
+        let show = Show { layout, games: saved.games, audio: row.audio, engine: choice };
+        let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
         // Only what the session came to is wanted again: older mosaics' segments went with the old process.
         let newest = saved.splices.newest().clone();
-        let wanted = vec![Wanted { mosaic: newest, spec: show.spec(), engine }];
+        let wanted = vec![Wanted { mosaic: newest, spec: show.spec(), engine: choice }];
         Some(Self {
             id: row.id.into(),
             tenant: row.tenant.into(),
             token: row.token.into(),
             state: if row.last_listed.is_some() { State::Watched } else { State::Waiting },
             revision: row.revision,
-            engine: if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render },
+            engine,
             labels: row.labels,
             device_id: row.device_id,
             splices: saved.splices,
@@ -179,6 +198,8 @@ impl Session {
             ended_ms: None,
             booked_seconds: meter.billable_seconds(),
             meter,
+            shown: ShownTimes::new(show.shown(engine)),
+            tier,
             idempotency: None,
             version: row.version,
             unsaved: false,
@@ -252,12 +273,14 @@ impl Session {
         &self.map_mosaic
     }
 
-    /// Shows `show` from the first segment on that is not listed yet and that `placement` has.
-    pub(super) fn splice(&mut self, show: Show, placement: &Placement) {
+    /// Shows `show` from the first segment on that is not listed yet and that `placement` has; `time_ms` is when a segment
+    /// begins.
+    pub(super) fn splice(&mut self, show: Show, placement: &Placement, time_ms: impl Fn(SegmentNumber) -> i64) {
         let from = next_unlisted(self.last_listed(), placement.first_segment).max(placement.first_segment);
         self.splice_at(from, placement, show.spec(), show.engine);
         self.engine = placement.engine;
         self.effective_segment = from;
+        self.shown.change(time_ms(from), show.shown(placement.engine));
         self.show = show;
     }
 
@@ -305,6 +328,17 @@ impl Session {
         self.unsaved || self.meter.unbooked().is_some()
     }
 
+    /// Notes how much of the picture is slate at `now_ms`, `live` being the games that are not off.
+    pub(super) fn note_slate(&mut self, now_ms: i64, live: &HashSet<GameKey>) {
+        let off = self.show.games.iter().filter(|game| !live.contains(&game.key)).count();
+        self.meter.note_slate(now_ms, Slate::of(off, self.show.games.len()));
+    }
+
+    /// Seconds that the store does not have yet.
+    pub(super) fn unbooked_seconds(&self) -> u64 {
+        self.meter.billable_seconds().saturating_sub(self.booked_seconds)
+    }
+
     pub(super) fn advance_meter(&mut self, now_ms: i64, terms: MeterTerms) {
         self.meter.advance(now_ms, terms);
     }
@@ -349,15 +383,26 @@ impl Session {
     }
 
     fn lines(&self, booking: Option<&Booking>) -> Vec<MeterLine> {
-        let line = |minute: &crate::usage::MinuteSeconds| MeterLine {
-            tenant: self.tenant.to_string(),
-            session_id: self.id.to_string(),
-            minute_start_ms: minute.minute_start_ms,
-            billable_seconds: minute.seconds,
-            layout: self.show.layout.id.clone(),
-            games: self.show.game_ids(),
+        let line = |minute: &MinuteSeconds, until_ms: i64| {
+            let last_ms = (minute.minute_start_ms + 60_000).min(until_ms) - 1;
+            let Shown { engine, layout, games } = self.shown.at(last_ms.max(minute.minute_start_ms)).clone();
+            MeterLine {
+                tenant: self.tenant.to_string(),
+                session_id: self.id.to_string(),
+                minute_start_ms: minute.minute_start_ms,
+                billable_seconds: minute.seconds,
+                slate_seconds: minute.slate_seconds,
+                slate_all_seconds: minute.slate_all_seconds,
+                watched: Watched {
+                    engine: engine.name().to_owned(),
+                    layout,
+                    tier: self.tier.to_string(),
+                    games,
+                    labels: self.labels.clone(),
+                },
+            }
         };
-        booking.iter().flat_map(|b| &b.minutes).map(line).collect()
+        booking.iter().flat_map(|b| b.minutes.iter().map(|minute| line(minute, b.until_ms))).collect()
     }
 
     /// The snapshot behind `receipt` is on the disk; the seconds it booked that were not booked before.
@@ -367,6 +412,7 @@ impl Session {
         self.unsaved &= receipt.version < self.version;
         let Some(booking) = &receipt.booking else { return 0 };
         self.meter.booked(booking);
+        self.shown.forget_before(booking.until_ms - booking.until_ms.rem_euclid(60_000));
         let fresh = booking.total_seconds.saturating_sub(self.booked_seconds);
         self.booked_seconds += fresh;
         fresh

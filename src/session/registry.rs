@@ -140,7 +140,7 @@ impl Sessions {
         let now_ms = self.now_ms();
         let layout = self.layouts.get(&row.layout);
         let choice = choice_of(&row.engine_choice);
-        match layout.and_then(|layout| Session::restored(row.clone(), layout, choice, now_ms)) {
+        match layout.and_then(|layout| Session::restored(row.clone(), layout, choice, self.tier(), now_ms)) {
             Some(session) => {
                 self.active.fetch_add(1, Ordering::Relaxed);
                 self.shelve(session, None);
@@ -205,9 +205,11 @@ impl Sessions {
             created_ms: now_ms,
         });
         let token = random_hex::<16>()?.into();
-        let identity = Identity { id, tenant: tenant.into(), token, labels, device_id, idempotency };
+        let identity = Identity { id, tenant: tenant.into(), token, labels, device_id, tier: self.tier(), idempotency };
         // On the shelf before it is on the disk: if the caller goes away meanwhile, the session is swept like any other.
-        let entry = self.shelve(Session::new(identity, show, &placement, now_ms), key);
+        let mut session = Session::new(identity, show, &placement, now_ms);
+        session.note_slate(now_ms, &self.games.live());
+        let entry = self.shelve(session, key);
         room.keep();
         self.count();
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
@@ -364,8 +366,20 @@ impl Sessions {
     }
 
     pub(super) fn terms(&self) -> MeterTerms {
-        let idle_ms = i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX);
-        MeterTerms { grace_ms: i64::from(target_duration_s(&self.grid)) * 1000, idle_ms }
+        let idle_ms = self.idle_ms();
+        let grace_ms = i64::from(target_duration_s(&self.grid)) * 1000;
+        // A player asks once a target duration (RFC 8216, 6.3.4). Where one request in a row is late or lost, it still plays.
+        MeterTerms { grace_ms, pause_ms: (2 * grace_ms).min(idle_ms) }
+    }
+
+    pub(super) fn idle_ms(&self) -> i64 {
+        i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Name of the highest rendition that sessions are offered: its place in the price list.
+    fn tier(&self) -> Arc<str> {
+        let highest = self.mosaics.renditions().iter().max_by_key(|r| (r.height, r.width, r.bitrate_bps));
+        highest.map_or("", |r| r.name.as_str()).into()
     }
 
     /// The segment that the instant `unix_ms` lies in.

@@ -1,6 +1,6 @@
 //! Test doubles of what sessions see: mosaics that finish their segments as the clock is cranked, games with sound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +122,11 @@ impl Mosaics for CrankedMosaics {
 }
 
 /// Four shared games `a` to `d`, and `own`, which is acme's alone. Their sound is as new as the clock says.
-pub(crate) struct FourGames(pub Arc<SimulatedClock>);
+pub(crate) struct FourGames {
+    clock: Arc<SimulatedClock>,
+    /// Keys of games that show a slate.
+    off: Arc<Mutex<HashSet<GameKey>>>,
+}
 
 impl Games for FourGames {
     fn find(&self, tenant: &str, id: &str) -> Option<GameInfo> {
@@ -140,8 +144,13 @@ impl Games for FourGames {
     }
 
     fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
-        let newest = grid().segment_at(self.0.now()) - 1;
+        let newest = grid().segment_at(self.clock.now()) - 1;
         Some(newest - 14..=newest)
+    }
+
+    fn live(&self) -> HashSet<GameKey> {
+        let off = self.off.lock();
+        ["a", "b", "c", "d", "acme/own"].map(GameKey::from).into_iter().filter(|key| !off.contains(key)).collect()
     }
 }
 
@@ -150,6 +159,8 @@ pub(crate) struct House {
     pub dir: tempfile::TempDir,
     pub clock: Arc<SimulatedClock>,
     pub mosaics: Arc<CrankedMosaics>,
+    /// Keys of games that show a slate.
+    pub off: Arc<Mutex<HashSet<GameKey>>>,
     pub disk: Arc<FullDisk>,
     pub metrics: Arc<Metrics>,
     pub settings: SessionSettings,
@@ -171,8 +182,9 @@ impl House {
         let mosaics = Arc::new(CrankedMosaics::new(clock.clone()));
         let disk = Arc::new(FullDisk::new(SqliteStore::open(dir.path()).await.unwrap()));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let sessions = open(&disk, &mosaics, &clock, settings, &metrics).await;
-        Self { dir, clock, mosaics, disk, metrics, settings, sessions }
+        let off = Arc::default();
+        let sessions = open(&disk, &mosaics, &off, &clock, settings, &metrics).await;
+        Self { dir, clock, mosaics, off, disk, metrics, settings, sessions }
     }
 
     /// kill -9 after `outage`: another process opens the same disk; no mosaic runs.
@@ -187,7 +199,7 @@ impl House {
         self.disk.store.let_go();
         self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
         self.metrics = Arc::new(Metrics::new().unwrap());
-        self.sessions = open(&self.disk, &self.mosaics, &self.clock, self.settings, &self.metrics).await;
+        self.sessions = open(&self.disk, &self.mosaics, &self.off, &self.clock, self.settings, &self.metrics).await;
     }
 
     /// Lets `seconds` pass one by one, with a sweep each.
@@ -202,12 +214,13 @@ impl House {
 async fn open(
     disk: &Arc<FullDisk>,
     mosaics: &Arc<CrankedMosaics>,
+    off: &Arc<Mutex<HashSet<GameKey>>>,
     clock: &Arc<SimulatedClock>,
     settings: SessionSettings,
     metrics: &Arc<Metrics>,
 ) -> Arc<Sessions> {
     let store: Arc<dyn Store> = disk.clone();
-    let games = Arc::new(FourGames(clock.clone()));
+    let games = Arc::new(FourGames { clock: clock.clone(), off: off.clone() });
     let layouts = Arc::new(Layouts::bundled());
     Sessions::open(store, mosaics.clone(), games, layouts, clock.clone(), grid(), settings, metrics.clone())
         .await

@@ -1,6 +1,6 @@
 //! What goes in and out of a session: requests and the JSON view of the HTTP contract.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
@@ -29,6 +29,9 @@ pub trait Games: Send + Sync {
 
     /// The finished sound segments of a game that are still in the window; `None` when there are none.
     fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>>;
+
+    /// The games with pictures of their own at present. All others show a slate.
+    fn live(&self) -> HashSet<GameKey>;
 }
 
 /// A request for a session.

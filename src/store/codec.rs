@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::{GameRow, IdempotencyRow, MeterLine, SessionRow, StoreError, UsageByDay, UsageBySession};
+use super::{GameRow, IdempotencyRow, MeterLine, SessionRow, StoreError, UsageByDay, UsageBySession, Watched};
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Failed(e.to_string()))
@@ -79,8 +79,19 @@ pub(super) fn line(row: &SqliteRow) -> Result<MeterLine, StoreError> {
         session_id: row.try_get("session_id")?,
         minute_start_ms: row.try_get("minute_start_ms")?,
         billable_seconds: row.try_get("billable_seconds")?,
+        slate_seconds: row.try_get("slate_seconds")?,
+        slate_all_seconds: row.try_get("slate_all_seconds")?,
+        watched: watched(row)?,
+    })
+}
+
+fn watched(row: &SqliteRow) -> Result<Watched, StoreError> {
+    Ok(Watched {
+        engine: row.try_get("engine")?,
         layout: row.try_get("layout")?,
+        tier: row.try_get("tier")?,
         games: from_json(row, "games")?,
+        labels: from_json(row, "labels")?,
     })
 }
 

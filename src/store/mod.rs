@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 pub use rows::{
-    GameRow, IdempotencyRow, LineCursor, MeterLine, SessionFilter, SessionRow, SessionWrite, UsageByDay, UsageBySession,
+    GameRow, IdempotencyRow, LineCursor, MeterLine, SessionFilter, SessionRow, SessionWrite, UsageByDay,
+    UsageBySession, Watched,
 };
 pub use sqlite::SqliteStore;
 
@@ -65,8 +66,9 @@ pub trait Store: Send + Sync {
 
     /// Writes sessions' rows, their meter lines and, at their creation, their idempotency keys, all or nothing. Returns when
     /// they outlive the process; where there are meter lines, when they outlive a power cut. Concurrent calls share one
-    /// commit. A row older than the one kept ([`SessionRow::version`]) is dropped silently, and a meter line never shrinks,
-    /// so replays are harmless.
+    /// commit. A row older than the one kept ([`SessionRow::version`]) is dropped silently, and of a meter line the larger
+    /// figures stay, with what was watched in the booking that had most seconds (of equal ones, the greater text). So bookings
+    /// may be repeated, and come in any order: the ledger is the same.
     fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()>;
 
     /// Sessions that have not ended.

@@ -51,7 +51,21 @@ pub struct SessionRow {
     pub billable_seconds: u64,
 }
 
-/// One session's seconds within one minute: the line behind every report.
+/// What a session showed, as its meter lines tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Watched {
+    /// `render` or `stitch`.
+    pub engine: String,
+    pub layout: String,
+    /// Name of the highest rendition that was offered; empty in lines older than this figure.
+    pub tier: String,
+    /// Game ids in slot order.
+    pub games: Vec<String>,
+    /// The session's labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One session's seconds within one minute: the line behind every report. Every figure of it only grows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeterLine {
     pub tenant: String,
@@ -60,9 +74,12 @@ pub struct MeterLine {
     pub minute_start_ms: i64,
     /// Whole seconds within this minute so far, 0 to 60; a later booking of the same minute is never smaller.
     pub billable_seconds: u32,
-    /// What the session showed when the line was last booked.
-    pub layout: String,
-    pub games: Vec<String>,
+    /// Of them, those with at least one game off.
+    pub slate_seconds: u32,
+    /// Of those, the ones with every game off.
+    pub slate_all_seconds: u32,
+    /// What the session showed last within the minute.
+    pub watched: Watched,
 }
 
 /// What an idempotency key was used for.

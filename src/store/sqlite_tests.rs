@@ -1,5 +1,8 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::store::testing::session_row;
+use crate::store::Watched;
+use crate::store::testing::{session_row, watched};
 
 fn game(tenant: &str, id: &str) -> GameRow {
     GameRow {
@@ -16,8 +19,15 @@ fn write(session: SessionRow) -> Vec<SessionWrite> {
 }
 
 fn line(minute_start_ms: i64, billable_seconds: u32) -> MeterLine {
-    let (tenant, session_id, layout) = ("acme".into(), "s".into(), "1".into());
-    MeterLine { tenant, session_id, minute_start_ms, billable_seconds, layout, games: vec!["a".into()] }
+    MeterLine {
+        tenant: "acme".into(),
+        session_id: "s".into(),
+        minute_start_ms,
+        billable_seconds,
+        slate_seconds: 0,
+        slate_all_seconds: 0,
+        watched: watched("2EH"),
+    }
 }
 
 #[tokio::test]
@@ -109,6 +119,73 @@ async fn one_bad_row_keeps_no_other_from_the_disk() {
     assert!(store.session("acme", "good").await.unwrap().is_some());
     store.probe().await.unwrap();
     assert!(store.healthy());
+}
+
+/// A booking of one of a few minutes: by two writers that saw different things.
+fn booking() -> impl Strategy<Value = MeterLine> {
+    let seconds = (0..=60u32)
+        .prop_flat_map(|all| (Just(all), 0..=all))
+        .prop_flat_map(|(all, slate)| (Just(all), Just(slate), 0..=slate));
+    (0..3i64, seconds, prop::sample::select(vec!["1", "2EH", "4E"])).prop_map(|(minute, seconds, layout)| MeterLine {
+        billable_seconds: seconds.0,
+        slate_seconds: seconds.1,
+        slate_all_seconds: seconds.2,
+        watched: watched(layout),
+        ..line(minute * 60_000, 0)
+    })
+}
+
+async fn ledger_of(bookings: &[MeterLine]) -> Vec<MeterLine> {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    for line in bookings {
+        let (session, lines) = (session_row("acme", "s"), vec![line.clone()]);
+        store.write_sessions(vec![SessionWrite { session, lines, idempotency: None }]).await.unwrap();
+    }
+    store.lines("acme", 0, i64::MAX, None, 100).await.unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn bookings_in_any_order_and_any_number_make_the_same_ledger(
+        (once, mixed) in prop::collection::vec(booking(), 1..12).prop_flat_map(|once| {
+            let twice = [once.clone(), once.clone()].concat();
+            (Just(once), Just(twice).prop_shuffle())
+        })
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (once, mixed) = runtime.block_on(async { tokio::join!(ledger_of(&once), ledger_of(&mixed)) });
+        prop_assert_eq!(&once, &mixed);
+        let nested = |l: &MeterLine| l.slate_all_seconds <= l.slate_seconds && l.slate_seconds <= l.billable_seconds;
+        prop_assert!(once.iter().all(nested));
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_before_the_ledger_keeps_its_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SqliteConnectOptions::new().filename(dir.path().join(FILE_NAME)).create_if_missing(true);
+    let mut old = options.connect().await.unwrap();
+    let mut first = sqlx::migrate!("src/store/migrations");
+    first.migrations.to_mut().truncate(1);
+    first.run(&mut old).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO sessions VALUES ('s', 'acme', 't', 1, 1, '2EH', 'auto', 'stitch', '[\"a\",\"b\"]', 'a', \
+         '{\"box\":\"x1\"}', NULL, '{}', '{}', NULL, 1, 0, 0, NULL, NULL, 47); \
+         INSERT INTO meter_lines VALUES ('acme', 60000, 's', 47, '2EH', '[\"a\",\"b\"]'), \
+         ('acme', 120000, 'gone', 60, '1', '[\"a\"]')",
+    )
+    .execute(&mut old)
+    .await
+    .unwrap();
+    old.close().await.unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let lines = store.lines("acme", 0, i64::MAX, None, 10).await.unwrap();
+    let known = Watched { tier: String::new(), ..watched("2EH") };
+    let nobody_knows = Watched { layout: "1".into(), games: vec!["a".into()], ..Watched::default() };
+    let gone = MeterLine { session_id: "gone".into(), watched: nobody_knows, ..line(120_000, 60) };
+    assert_eq!(lines, [MeterLine { watched: known, ..line(60_000, 47) }, gone]);
 }
 
 #[tokio::test]

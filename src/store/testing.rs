@@ -31,6 +31,17 @@ pub(crate) fn session_row(tenant: &str, id: &str) -> SessionRow {
     }
 }
 
+/// What a session of two games in `layout` shows.
+pub(crate) fn watched(layout: &str) -> Watched {
+    Watched {
+        engine: "stitch".into(),
+        layout: layout.into(),
+        tier: "1080p".into(),
+        games: vec!["a".into(), "b".into()],
+        labels: [("box".to_owned(), "x1".to_owned())].into(),
+    }
+}
+
 /// A real store whose disk can be full.
 pub(crate) struct FullDisk {
     pub store: SqliteStore,

@@ -231,16 +231,26 @@ fn put_game(statement: &'static str, game: &GameRow) -> Result<Statement, StoreE
     Ok(statement.bind(codec::json(&game.labels)?).bind(game.tenant.clone()).bind(game.id.clone()))
 }
 
+/// Whether a booking decides what was watched: it has more seconds, or as many and the greater text.
+macro_rules! weighs_more {
+    () => {
+        "((excluded.billable_seconds, excluded.engine, excluded.layout, excluded.tier, excluded.games, excluded.labels) \
+         > (billable_seconds, engine, layout, tier, games, labels))"
+    };
+}
+
 /// Statements that write sessions, meter lines and idempotency keys, each kind from the rows of one JSON array, in its order
 /// (an empty one writes nothing).
 ///
-/// Snapshots of one session may arrive out of order; `version` keeps an older one from undoing a newer one. A replay of a meter
-/// line, or a booking that comes late, never counts twice and never takes back: the larger figure stays. (`WHERE true` tells
+/// Snapshots of one session may arrive out of order; `version` keeps an older one from undoing a newer one. Bookings of a
+/// meter line may be repeated, late or of two writers: the larger figures stay, and what was watched goes with the most seconds,
+/// of equal ones the greater text, so that the order of bookings decides nothing. (`WHERE true` tells
 /// the parser that ON CONFLICT is no join: sqlite.org/lang_upsert.html, 2.2. `jsonb_each` hands each row on in its parsed form;
 /// from `json_each` it would be text again, parsed once more for every column.)
 macro_rules! put_sessions {
     () => {
-        "INSERT INTO sessions (id, tenant, token, version, revision, layout, engine_choice, engine, games, audio, labels, \
+        concat!(
+            "INSERT INTO sessions (id, tenant, token, version, revision, layout, engine_choice, engine, games, audio, labels, \
          device_id, splices, meter, last_listed, effective_segment, created_ms, last_seen_ms, ended_ms, end_reason, \
          billable_seconds) \
          SELECT value->>'id', value->>'tenant', value->>'token', value->>'version', value->>'revision', value->>'layout', \
@@ -254,15 +264,33 @@ macro_rules! put_sessions {
          last_listed = excluded.last_listed, effective_segment = excluded.effective_segment, \
          last_seen_ms = excluded.last_seen_ms, ended_ms = excluded.ended_ms, end_reason = excluded.end_reason, \
          billable_seconds = excluded.billable_seconds WHERE excluded.version > sessions.version; \
-         INSERT INTO meter_lines (tenant, minute_start_ms, session_id, billable_seconds, layout, games) \
+         INSERT INTO meter_lines (tenant, minute_start_ms, session_id, billable_seconds, slate_seconds, \
+         slate_all_seconds, engine, layout, tier, games, labels) \
          SELECT value->>'tenant', value->>'minute_start_ms', value->>'session_id', value->>'billable_seconds', \
-         value->>'layout', value->>'games' FROM jsonb_each(?) WHERE true \
+         value->>'slate_seconds', value->>'slate_all_seconds', value->>'engine', value->>'layout', value->>'tier', \
+         value->>'games', value->>'labels' FROM jsonb_each(?) WHERE true \
          ON CONFLICT (tenant, minute_start_ms, session_id) DO UPDATE SET \
-         billable_seconds = excluded.billable_seconds, layout = excluded.layout, games = excluded.games \
-         WHERE excluded.billable_seconds > meter_lines.billable_seconds; \
+         billable_seconds = max(billable_seconds, excluded.billable_seconds), \
+         slate_seconds = max(slate_seconds, excluded.slate_seconds), \
+         slate_all_seconds = max(slate_all_seconds, excluded.slate_all_seconds), \
+         engine = iif(",
+            weighs_more!(),
+            ", excluded.engine, engine), layout = iif(",
+            weighs_more!(),
+            ", excluded.layout, layout), tier = iif(",
+            weighs_more!(),
+            ", excluded.tier, tier), games = iif(",
+            weighs_more!(),
+            ", excluded.games, games), labels = iif(",
+            weighs_more!(),
+            ", excluded.labels, labels) \
+         WHERE ",
+            weighs_more!(),
+            " OR excluded.slate_seconds > slate_seconds OR excluded.slate_all_seconds > slate_all_seconds; \
          INSERT OR REPLACE INTO idempotency (tenant, key, digest, session_id, created_ms) \
          SELECT value->>'tenant', value->>'key', unhex(value->>'digest'), value->>'session_id', value->>'created_ms' \
          FROM jsonb_each(?);"
+        )
     };
 }
 
@@ -333,8 +361,13 @@ struct LineJson<'a> {
     minute_start_ms: i64,
     session_id: &'a str,
     billable_seconds: u32,
+    slate_seconds: u32,
+    slate_all_seconds: u32,
+    engine: &'a str,
     layout: &'a str,
+    tier: &'a str,
     games: String,
+    labels: String,
 }
 
 impl<'a> LineJson<'a> {
@@ -344,8 +377,13 @@ impl<'a> LineJson<'a> {
             minute_start_ms: line.minute_start_ms,
             session_id: &line.session_id,
             billable_seconds: line.billable_seconds,
-            layout: &line.layout,
-            games: codec::json(&line.games)?,
+            slate_seconds: line.slate_seconds,
+            slate_all_seconds: line.slate_all_seconds,
+            engine: &line.watched.engine,
+            layout: &line.watched.layout,
+            tier: &line.watched.tier,
+            games: codec::json(&line.watched.games)?,
+            labels: codec::json(&line.watched.labels)?,
         })
     }
 }

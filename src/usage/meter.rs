@@ -2,32 +2,44 @@
 //!
 //! A session is billed from the first media playlist served to it that lists a segment (segments are shared and may come
 //! from a cache, so playlists are what tells who watches) until it ends or goes idle, in grid time. While nobody polls, no
-//! more than one target duration after the last poll is billed; the next poll makes the rest of the stretch certain, if the
-//! session did not go idle meanwhile. So what is billed never has to be taken back.
+//! more than one target duration after the last poll is billed. The next poll makes the rest of the stretch certain if it
+//! comes soon; if not, the client was paused, and the pause is not billed. So what is billed never has to be taken back.
 //!
 //! Seconds are whole from the start: minute by minute, a line holds the difference of the running total rounded down. The
-//! lines of a session therefore always add up to its total exactly.
+//! lines of a session therefore always add up to its total exactly. A second with a slate in it is told by the same
+//! differences, so slate seconds are always some of the billable ones.
 
 use serde::{Deserialize, Serialize};
 
+use super::slate::{Slate, SlateTimes};
+
 const MINUTE_MS: i64 = 60_000;
+
+/// Lines of closed spans that wait for the store at most: a day and an hour. At the bound the oldest go, and are not billed.
+const MAX_OWED: usize = 1500;
 
 /// What a meter must know of the session's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MeterTerms {
     /// What is billed at most after the last poll: one target duration, in milliseconds.
     pub grace_ms: i64,
-    /// A stretch without polls longer than this is idle, and not billed, in milliseconds.
-    pub idle_ms: i64,
+    /// A stretch without polls longer than this is a pause, of which the grace alone is billed, in milliseconds.
+    pub pause_ms: i64,
 }
 
 /// Whole seconds of one minute, so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinuteSeconds {
     /// A multiple of 60,000: milliseconds of Unix time.
     pub minute_start_ms: i64,
-    /// 0 to 60.
+    /// Billable ones, 0 to 60.
     pub seconds: u32,
+    /// Of them, those with at least one of the mosaic's games off.
+    #[serde(default)]
+    pub slate_seconds: u32,
+    /// Of those, the ones with every game off.
+    #[serde(default)]
+    pub slate_all_seconds: u32,
 }
 
 /// What a booking covered; handed back to [`Meter::booked`] once it is on the disk.
@@ -35,7 +47,8 @@ pub struct MinuteSeconds {
 pub struct Booking {
     /// Each minute's seconds in full, not the difference to the booking before.
     pub minutes: Vec<MinuteSeconds>,
-    until_ms: i64,
+    /// The instant up to which the open span was billed.
+    pub until_ms: i64,
     /// The session's whole seconds when the booking was drawn up.
     pub total_seconds: u64,
 }
@@ -53,10 +66,13 @@ pub struct Meter {
     owed: Vec<MinuteSeconds>,
     #[serde(skip)]
     booked_until_ms: i64,
+    /// What the minutes that are not wholly booked need to know.
+    #[serde(default)]
+    slates: SlateTimes,
     stopped: bool,
 }
 
-/// A stretch of watching without an idle gap.
+/// A stretch of watching without a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Span {
     start_ms: i64,
@@ -71,8 +87,7 @@ impl Meter {
         if self.stopped {
             return;
         }
-        // Only a session taken up again after an outage can have an idle gap behind it: what lies in it is not billed.
-        if self.span.is_some_and(|span| now_ms - span.last_poll_ms > terms.idle_ms) {
+        if self.span.is_some_and(|span| now_ms - span.last_poll_ms > terms.pause_ms) {
             self.close(terms);
         }
         let span = self.span.get_or_insert(Span { start_ms: now_ms, until_ms: now_ms, last_poll_ms: now_ms });
@@ -90,11 +105,18 @@ impl Meter {
         }
     }
 
-    /// The session was ended at `now_ms`: billed until then, unless it was idle already.
+    /// From `now_ms` on, `slate` of the mosaic is slate.
+    pub fn note_slate(&mut self, now_ms: i64, slate: Slate) {
+        if !self.stopped {
+            self.slates.note(now_ms, slate);
+        }
+    }
+
+    /// The session was ended at `now_ms`: billed until then, unless it was paused.
     pub fn stop(&mut self, now_ms: i64, terms: MeterTerms) {
         self.advance(now_ms, terms);
         if let Some(span) =
-            self.span.as_mut().filter(|span| !self.stopped && now_ms - span.last_poll_ms <= terms.idle_ms)
+            self.span.as_mut().filter(|span| !self.stopped && now_ms - span.last_poll_ms <= terms.pause_ms)
         {
             span.until_ms = span.until_ms.max(now_ms);
         }
@@ -127,6 +149,7 @@ impl Meter {
     pub fn booked(&mut self, booking: &Booking) {
         self.booked_until_ms = self.booked_until_ms.max(booking.until_ms);
         self.owed.retain(|line| !booking.minutes.contains(line));
+        self.slates.forget_before(self.booked_until_ms - self.booked_until_ms.rem_euclid(MINUTE_MS));
     }
 
     /// A meter read back from the disk, where its lines are as well: they were written together.
@@ -148,9 +171,17 @@ impl Meter {
         while minute_start_ms < span.until_ms {
             let begin = minute_start_ms.max(span.start_ms);
             let end = (minute_start_ms + MINUTE_MS).min(span.until_ms);
-            let carried = self.carried.filter(|c| c.minute_start_ms == minute_start_ms).map_or(0, |c| c.seconds);
-            let own = u32::try_from(total_at(end) - total_at(begin)).unwrap_or(u32::MAX);
-            minutes.push(MinuteSeconds { minute_start_ms, seconds: (own + carried).min(60) });
+            let whole = |begin, end| u32::try_from(total_at(end) - total_at(begin)).unwrap_or(u32::MAX);
+            let mut minute = self.carried.filter(|c| c.minute_start_ms == minute_start_ms).unwrap_or_default();
+            minute.minute_start_ms = minute_start_ms;
+            minute.seconds = minute.seconds.saturating_add(whole(begin, end)).min(60);
+            for (begin, end, slate) in self.slates.within(begin, end) {
+                minute.slate_seconds += whole(begin, end);
+                minute.slate_all_seconds += if slate == Slate::All { whole(begin, end) } else { 0 };
+            }
+            minute.slate_seconds = minute.slate_seconds.min(minute.seconds);
+            minute.slate_all_seconds = minute.slate_all_seconds.min(minute.slate_seconds);
+            minutes.push(minute);
             minute_start_ms += MINUTE_MS;
         }
         minutes
@@ -160,7 +191,12 @@ impl Meter {
     fn close(&mut self, terms: MeterTerms) {
         let Some(mut span) = self.span.take() else { return };
         span.until_ms = span.until_ms.max(span.last_poll_ms + terms.grace_ms);
-        self.owed.extend(self.minutes_of(span));
+        for line in self.minutes_of(span) {
+            // A minute has one line, however many spans ended in it.
+            self.owed.retain(|owed| owed.minute_start_ms != line.minute_start_ms);
+            self.owed.push(line);
+        }
+        self.owed.drain(..self.owed.len().saturating_sub(MAX_OWED));
         // The last minute in full, whatever was booked of it: a span that opens in the same minute adds to it.
         let tail = Meter { booked_until_ms: span.until_ms - 1, ..self.clone() }.minutes_of(span);
         self.carried = tail.last().copied().or(self.carried);

@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-const TERMS: MeterTerms = MeterTerms { grace_ms: 2_000, idle_ms: 30_000 };
+const TERMS: MeterTerms = MeterTerms { grace_ms: 2_000, pause_ms: 4_000 };
 
 /// 2026-11-22T16:00:30.500Z: half a second past, so that rounding shows.
 const T0: i64 = 1_795_363_230_500;
 
-/// The disk: the largest figure of every minute stays.
+/// The disk: the largest figures of every minute stay.
 #[derive(Default)]
-struct Disk(BTreeMap<i64, u32>);
+struct Disk(BTreeMap<i64, MinuteSeconds>);
 
 impl Disk {
     fn book(&mut self, meter: &mut Meter) {
@@ -24,12 +24,19 @@ impl Disk {
     fn write(&mut self, booking: &Booking) {
         for line in &booking.minutes {
             let kept = self.0.entry(line.minute_start_ms).or_default();
-            *kept = (*kept).max(line.seconds);
+            kept.seconds = kept.seconds.max(line.seconds);
+            kept.slate_seconds = kept.slate_seconds.max(line.slate_seconds);
+            kept.slate_all_seconds = kept.slate_all_seconds.max(line.slate_all_seconds);
         }
     }
 
     fn total(&self) -> u64 {
-        self.0.values().map(|s| u64::from(*s)).sum()
+        self.0.values().map(|line| u64::from(line.seconds)).sum()
+    }
+
+    fn slate_total(&self) -> (u64, u64) {
+        let lines = self.0.values();
+        lines.fold((0, 0), |(some, all), l| (some + u64::from(l.slate_seconds), all + u64::from(l.slate_all_seconds)))
     }
 }
 
@@ -48,7 +55,9 @@ fn nothing_is_billed_before_a_playlist_lists_a_segment() {
 #[test]
 fn an_ended_session_is_billed_until_it_ends() {
     let mut meter = Meter::default();
-    meter.listed(T0, TERMS);
+    for poll in 0..=5 {
+        meter.listed(T0 + poll * 2_000, TERMS);
+    }
     meter.stop(T0 + 12_000, TERMS);
     assert_eq!(meter.billable_seconds(), 12, "the device said itself that it watched until then");
     meter.listed(T0 + 14_000, TERMS);
@@ -60,8 +69,9 @@ fn an_ended_session_is_billed_until_it_ends() {
 #[test]
 fn an_idle_session_is_billed_until_a_target_duration_after_its_last_poll() {
     let mut meter = Meter::default();
-    meter.listed(T0, TERMS);
-    meter.listed(T0 + 6_000, TERMS);
+    for poll in 0..=3 {
+        meter.listed(T0 + poll * 2_000, TERMS);
+    }
     meter.advance(T0 + 20_000, TERMS);
     assert_eq!(meter.billable_seconds(), 8, "no more than the grace is billed while nobody polls");
     meter.stop_idle(T0 + 36_000, TERMS);
@@ -69,13 +79,98 @@ fn an_idle_session_is_billed_until_a_target_duration_after_its_last_poll() {
 }
 
 #[test]
-fn a_slow_poll_makes_the_whole_stretch_certain() {
+fn a_paused_client_is_not_billed_past_its_last_poll_and_one_target_duration() {
     let mut meter = Meter::default();
     meter.listed(T0, TERMS);
-    meter.advance(T0 + 25_000, TERMS);
+    meter.listed(T0 + 2_000, TERMS);
+    meter.advance(T0 + 22_000, TERMS);
+    assert_eq!(meter.billable_seconds(), 4);
+    meter.listed(T0 + 22_000, TERMS);
+    assert_eq!(meter.billable_seconds(), 4, "the pause is not billed when it is over either");
+    meter.advance(T0 + 23_000, TERMS);
+    assert_eq!(meter.billable_seconds(), 5);
+    meter.stop(T0 + 40_000, TERMS);
+    assert_eq!(meter.billable_seconds(), 6, "nor is a pause that the end of the session ends");
+}
+
+#[test]
+fn a_poll_that_is_late_once_makes_the_whole_stretch_certain() {
+    let mut meter = Meter::default();
+    meter.listed(T0, TERMS);
+    meter.advance(T0 + 4_000, TERMS);
     assert_eq!(meter.billable_seconds(), 2);
-    meter.listed(T0 + 25_000, TERMS);
-    assert_eq!(meter.billable_seconds(), 25);
+    meter.listed(T0 + 4_000, TERMS);
+    assert_eq!(meter.billable_seconds(), 4);
+}
+
+#[test]
+fn slate_seconds_are_counted_apart_and_are_billable_ones() {
+    let (mut meter, mut disk) = (Meter::default(), Disk::default());
+    // Before anything is billed, nothing is slate seconds either.
+    meter.note_slate(T0 - 5_000, Slate::All);
+    for second in 0..60 {
+        let now = T0 + second * 1_000;
+        meter.listed(now, TERMS);
+        match second {
+            10 => meter.note_slate(now, Slate::Part),
+            40 => meter.note_slate(now, Slate::Nothing),
+            _ => {}
+        }
+        if second % 7 == 0 {
+            disk.book(&mut meter);
+        }
+    }
+    meter.stop(T0 + 60_000, TERMS);
+    disk.book(&mut meter);
+    assert_eq!((disk.total(), disk.slate_total()), (60, (40, 10)));
+    // The minute begins 29.5 s after the first second: whole seconds fall where they are completed.
+    let lines: Vec<_> = disk.0.values().map(|l| (l.seconds, l.slate_seconds, l.slate_all_seconds)).collect();
+    assert_eq!(lines, [(29, 29, 10), (31, 11, 0)]);
+}
+
+#[test]
+fn a_clock_that_steps_either_way_bills_no_second_twice_and_none_that_was_not_watched() {
+    for step_ms in [-7_200_000, -90_000, -1_000, 3_000, 90_000, 7_200_000] {
+        let (mut meter, mut disk) = (Meter::default(), Disk::default());
+        let (mut now, mut watched_s) = (T0, 0);
+        for second in 0..600 {
+            // The grid's clock does not step within a process; after a restart it is the wall clock, wherever that went.
+            if second == 200 {
+                disk.book(&mut meter);
+                let kept = serde_json::to_string(&meter).unwrap();
+                meter = serde_json::from_str::<Meter>(&kept).unwrap().restored();
+                now += step_ms;
+            }
+            meter.listed(now, TERMS);
+            if second % 4 == 0 {
+                disk.book(&mut meter);
+            }
+            now += 1_000;
+            watched_s += 1;
+        }
+        meter.stop(now, TERMS);
+        disk.book(&mut meter);
+        assert_eq!(disk.total(), meter.billable_seconds());
+        assert!(disk.0.values().all(|line| line.seconds <= 60));
+        // A late poll makes up to a pause certain; that is the most a step can add.
+        let slack = u64::try_from(TERMS.pause_ms / 1000).unwrap();
+        assert!(disk.total() <= watched_s + slack, "{step_ms} ms: {} of {watched_s} s", disk.total());
+        if step_ms >= 0 {
+            assert!(disk.total() + slack >= watched_s, "{step_ms} ms: {} of {watched_s} s", disk.total());
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_the_store_is_bounded() {
+    let mut meter = Meter::default();
+    // Two days of watching ten seconds in every minute, none of it booked.
+    for poll in 0..2 * 24 * 60 {
+        meter.listed(T0 + poll * 60_000, TERMS);
+        meter.listed(T0 + poll * 60_000 + 4_000, TERMS);
+    }
+    let waiting = meter.unbooked().unwrap().minutes.len();
+    assert!((MAX_OWED..=MAX_OWED + 2).contains(&waiting), "{waiting}");
 }
 
 #[test]
@@ -87,13 +182,13 @@ fn lines_fall_into_their_minutes_and_add_up_to_the_total() {
     meter.stop(T0 + 95_300, TERMS);
     disk.book(&mut meter);
     // 29.5 s are left of the first minute: 29 whole seconds by its end; then a whole minute; then the rest.
-    assert_eq!(disk.0.values().copied().collect::<Vec<_>>(), [29, 60, 6]);
+    assert_eq!(disk.0.values().map(|line| line.seconds).collect::<Vec<_>>(), [29, 60, 6]);
     assert_eq!(disk.total(), meter.billable_seconds());
     assert_eq!(meter.unbooked(), None, "all is booked");
 }
 
 #[test]
-fn an_outage_longer_than_idle_is_not_billed_and_a_short_one_is_watched_through() {
+fn an_outage_longer_than_a_pause_is_not_billed_and_a_short_one_is_watched_through() {
     for (outage_ms, expected) in [(3_000, 13), (300_000, 12)] {
         let (mut meter, mut disk) = (Meter::default(), Disk::default());
         for poll in 0..=5 {
@@ -113,6 +208,7 @@ fn an_outage_longer_than_idle_is_not_billed_and_a_short_one_is_watched_through()
 enum Event {
     Poll,
     Tick,
+    Slate(Slate),
     Book,
     FailedBook,
     /// kill -9 and a restart: only what was written with the last booking is left.
@@ -123,11 +219,12 @@ fn events() -> impl Strategy<Value = Vec<(i64, Event)>> {
     let event = prop_oneof![
         4 => Just(Event::Poll),
         2 => Just(Event::Tick),
+        2 => prop::sample::select(vec![Slate::Nothing, Slate::Part, Slate::All]).prop_map(Event::Slate),
         3 => Just(Event::Book),
         1 => Just(Event::FailedBook),
         1 => Just(Event::Crash),
     ];
-    // Every so often a step longer than idle: only a crash can leave such a gap behind, but the meter must bear it.
+    // Some steps are pauses.
     prop::collection::vec((prop_oneof![9 => 0i64..7_000, 1 => 20_000i64..90_000], event), 1..120)
 }
 
@@ -147,6 +244,7 @@ proptest! {
                     first_poll.get_or_insert(now);
                 }
                 Event::Tick => meter.advance(now, TERMS),
+                Event::Slate(slate) => meter.note_slate(now, slate),
                 Event::Book => {
                     meter.advance(now, TERMS);
                     let booking = meter.unbooked();
@@ -163,7 +261,9 @@ proptest! {
             let crashed = matches!(event, Event::Crash);
             prop_assert!(crashed || meter.billable_seconds() >= before.0);
             prop_assert!(disk.total() >= before.1);
-            prop_assert!(disk.0.values().all(|s| *s <= 60));
+            prop_assert!(disk.0.values().all(|l| l.seconds <= 60));
+            let nested = |l: &MinuteSeconds| l.slate_all_seconds <= l.slate_seconds && l.slate_seconds <= l.seconds;
+            prop_assert!(disk.0.values().all(nested));
         }
         meter.stop(now, TERMS);
         disk.book(&mut meter);

@@ -2,6 +2,8 @@
 
 mod meter;
 mod report;
+mod slate;
 
 pub use meter::{Booking, Meter, MeterTerms, MinuteSeconds};
 pub use report::{GroupBy, Period, RecordPage, Reports, UsageError, UsageRecord, UsageReport, UsageRow};
+pub use slate::Slate;

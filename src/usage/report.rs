@@ -1,5 +1,6 @@
 //! Usage reports: the meter's lines summed up by session or by day, as JSON or CSV, and the lines themselves.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -101,9 +102,20 @@ pub struct UsageRecord {
     pub minute_start: String,
     /// 0 to 60.
     pub billable_seconds: u32,
-    /// What the session showed when the line was last booked.
+    /// Of them, those with at least one of the games off: their slots showed a slate.
+    pub slate_seconds: u32,
+    /// Of those, the ones with every game off.
+    pub slate_all_seconds: u32,
+    /// What the session showed last within the minute: what made it, `render` or `stitch`, …
+    pub engine: String,
     pub layout: String,
+    /// … the highest rendition it was offered (empty in lines older than this figure) …
+    pub tier: String,
+    pub game_count: usize,
+    /// … and its games, in slot order.
     pub games: Vec<String>,
+    /// The session's labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A page of meter lines, by minute and session.
@@ -265,8 +277,14 @@ impl From<MeterLine> for UsageRecord {
             session_id: line.session_id,
             minute_start: rfc_3339(line.minute_start_ms),
             billable_seconds: line.billable_seconds,
-            layout: line.layout,
-            games: line.games,
+            slate_seconds: line.slate_seconds,
+            slate_all_seconds: line.slate_all_seconds,
+            engine: line.watched.engine,
+            layout: line.watched.layout,
+            tier: line.watched.tier,
+            game_count: line.watched.games.len(),
+            games: line.watched.games,
+            labels: line.watched.labels,
         }
     }
 }

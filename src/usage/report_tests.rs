@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::testing::session_row;
+use crate::store::testing::{session_row, watched};
 use crate::store::{SessionWrite, SqliteStore};
 
 /// 2026-11-22T16:00:00Z
@@ -11,8 +11,9 @@ fn line(session_id: &str, minute: i64, billable_seconds: u32) -> MeterLine {
         session_id: session_id.into(),
         minute_start_ms: HOUR_MS + minute * 60_000,
         billable_seconds,
-        layout: "2EH".into(),
-        games: vec!["a".into(), "b".into()],
+        slate_seconds: billable_seconds / 2,
+        slate_all_seconds: billable_seconds / 4,
+        watched: watched("2EH"),
     }
 }
 

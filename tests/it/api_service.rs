@@ -1,6 +1,6 @@
 //! The whole HTTP service over doubles of what lies behind it: mosaics that exist at once, games that never fail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -235,6 +235,10 @@ impl Games for MemoryCatalogue {
     fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
         let newest = self.grid.segment_at(self.clock.now());
         Some(newest - 10..=newest)
+    }
+
+    fn live(&self) -> HashSet<GameKey> {
+        self.all("acme").into_iter().map(|game| game.key).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::support::program::{Program, Viewer, read, run, until, write_config};
 const END_WITHIN: Duration = Duration::from_secs(5);
 
 /// Seconds of a session that a kill may cost.
-const LOST_AT_MOST_S: u64 = 10;
+const LOST_AT_MOST_S: u64 = 5;
 
 /// Segments of [`write_config`] are a second long, on the grid that began in 2024.
 fn segment_now() -> u64 {
