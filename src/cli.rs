@@ -1,5 +1,7 @@
 //! The command line and the log.
 
+pub mod usage;
+
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +26,7 @@ const AFTER: &str = "\
 Logs go to standard error: for people on a terminal, as JSON lines otherwise. QUADRILLE_LOG sets what is logged, \
 as in QUADRILLE_LOG=debug or QUADRILLE_LOG=quadrille::feed=trace.
 
-Exit status: 0 after SIGTERM or SIGINT, 1 when the service cannot start, 2 when its configuration is wrong.";
+Exit status: 0 after SIGTERM or SIGINT, 1 when the service cannot start or a ledger is broken, 2 when its configuration is wrong.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -40,6 +42,9 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = "quadrille.toml")]
         config: PathBuf,
     },
+    /// Read the ledger of a service, also while it runs.
+    #[command(subcommand)]
+    Usage(usage::UsageCommand),
     /// Run six synthetic games and print the address of a page that shows them. Needs no configuration.
     Demo(DemoOptions),
 }

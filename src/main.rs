@@ -38,6 +38,10 @@ fn main() -> ExitCode {
                 }
                 Err(code) => code,
             },
+            Command::Usage(command) => match cli::usage::run(command).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => failed(&e),
+            },
             Command::Demo(options) => demo::run(options).await.unwrap_or_else(|e| failed(&e)),
         }
     });

@@ -25,9 +25,9 @@ use crate::mosaic::{
     TrialError, ladder, self_test, slowest_tile_preset, trial_costs,
 };
 use crate::session::{SessionSettings, Sessions};
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::{SqliteStore, Store, StoreError, ledger_seed};
 use crate::timeline::{Clock, FrameNumber, Grid};
-use crate::usage::Reports;
+use crate::usage::{Closing, Reports};
 
 /// Games that may run on one machine.
 const MAX_GAMES: usize = 256;
@@ -37,6 +37,9 @@ const CACHE_BYTES: usize = 128 << 20;
 
 /// How often sessions, mosaics and meters are looked after.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the ledger is asked whether an hour is due.
+const CLOSE_EVERY: Duration = Duration::from_secs(10);
 
 /// Longest wait for the running segment at the end: everything must be over within five seconds.
 const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
@@ -92,11 +95,14 @@ pub struct Service {
     grid: Grid,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
+    closing: Arc<Closing>,
     ticker: Ticker,
     draining: Arc<AtomicBool>,
     stop_serving: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     sweeping: Option<JoinHandle<()>>,
+    /// Closes hours of the ledger; not where the clock is cranked.
+    hours: Option<JoinHandle<()>>,
 }
 
 /// The compositor that `choice` names, or the faster one, and what was measured.
@@ -137,6 +143,8 @@ impl Service {
         });
         let metrics = Arc::new(Metrics::new()?);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        let grace = Duration::from_secs(config.ledger.grace_s.into());
+        let closing = Arc::new(Closing::new(store.clone(), &ledger_seed(&config.data_dir)?, grace));
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store };
         let (finished, _) = watch::channel(0);
@@ -180,6 +188,8 @@ impl Service {
         }));
         let sweeping = (!options.lockstep)
             .then(|| tokio::spawn(sweep_for_ever(sessions, registry.clone(), catalogue.clone(), store.clone())));
+        let hours =
+            (!options.lockstep).then(|| tokio::spawn(close_hours_for_ever(closing.clone(), options.clock.clone())));
         Ok(Self {
             app,
             address,
@@ -188,11 +198,13 @@ impl Service {
             grid,
             clock: options.clock,
             store,
+            closing,
             ticker,
             draining,
             stop_serving,
             serving,
             sweeping,
+            hours,
         })
     }
 
@@ -204,6 +216,7 @@ impl Service {
     /// What is done every second, for those who crank the clock.
     pub async fn sweep(&self) {
         sweep(&self.app.sessions, &self.registry, &self.catalogue, &self.store).await;
+        close_hours(&self.closing, &*self.clock).await;
     }
 
     /// Ends the service: the running segment is finished and served, seconds are booked, sessions stay as they are for the
@@ -215,8 +228,8 @@ impl Service {
             let due = self.grid.frame_time(last + 3);
             tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE) + LAST_SEGMENT_SERVED).await;
         }
-        if let Some(sweeping) = self.sweeping.take() {
-            sweeping.abort();
+        for task in [self.sweeping.take(), self.hours.take()].into_iter().flatten() {
+            task.abort();
         }
         self.app.sessions.shutdown().await;
         // The server may be gone already; then there is nothing to stop.
@@ -457,5 +470,23 @@ async fn sweep_for_ever(
     loop {
         every.tick().await;
         sweep(&sessions, &registry, &catalogue, &store).await;
+    }
+}
+
+async fn close_hours_for_ever(closing: Arc<Closing>, clock: Arc<dyn Clock>) {
+    let mut every = tokio::time::interval(CLOSE_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        close_hours(&closing, &*clock).await;
+    }
+}
+
+/// Closes what is due. An hour that could not be closed is closed with the next run.
+async fn close_hours(closing: &Closing, clock: &dyn Clock) {
+    match closing.run(clock.now().unix_millis()).await {
+        Ok(0) => {}
+        Ok(sealed) => tracing::info!(sealed, "hours of the ledger closed"),
+        Err(error) => tracing::warn!(%error, "hours of the ledger stay open"),
     }
 }

@@ -2,6 +2,7 @@
 
 mod game;
 mod key;
+mod ledger;
 mod limits;
 mod mistake;
 mod names;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use game::{Game, MAX_SOURCES};
 pub use key::{ApiKey, ApiKeyError, KeyHolder, KeyRole, Keyring};
+pub use ledger::Ledger;
 pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimits};
 pub use mistake::{ConfigError, ConfigErrors, Mistake};
 pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_title};
@@ -42,6 +44,7 @@ pub struct Config {
     pub sessions: SessionLimits,
     pub admission: Admission,
     pub stitch: Stitch,
+    pub ledger: Ledger,
 }
 
 impl Config {
@@ -91,6 +94,7 @@ impl Config {
         let sessions = limits::read_sessions(&mut root);
         let admission = limits::read_admission(&mut root);
         let stitch = stitch::read(&mut root);
+        let ledger = ledger::read(&mut root);
         root.finish();
         Self {
             listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
@@ -103,6 +107,7 @@ impl Config {
             sessions,
             admission,
             stitch,
+            ledger,
         }
     }
 }

@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::{GameRow, IdempotencyRow, MeterLine, SessionRow, StoreError, UsageByDay, UsageBySession, Watched};
+use super::{
+    ClosedHour, GameRow, IdempotencyRow, LedgerEntry, SessionRow, StoreError, UsageByDay, UsageBySession, Watched,
+};
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Failed(e.to_string()))
@@ -64,25 +66,42 @@ pub(super) fn session(row: &SqliteRow) -> Result<SessionRow, StoreError> {
 }
 
 pub(super) fn idempotency(row: &SqliteRow) -> Result<IdempotencyRow, StoreError> {
-    let digest: Vec<u8> = row.try_get("digest")?;
     Ok(IdempotencyRow {
         key: row.try_get("key")?,
-        digest: digest.try_into().map_err(|_| StoreError::Failed("a digest is not 32 bytes".into()))?,
+        digest: bytes(row, "digest")?,
         session_id: row.try_get("session_id")?,
         created_ms: row.try_get("created_ms")?,
     })
 }
 
-pub(super) fn line(row: &SqliteRow) -> Result<MeterLine, StoreError> {
-    Ok(MeterLine {
+pub(super) fn entry(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
+    Ok(LedgerEntry {
         tenant: row.try_get("tenant")?,
+        at_ms: row.try_get("at_ms")?,
         session_id: row.try_get("session_id")?,
         minute_start_ms: row.try_get("minute_start_ms")?,
+        reason: row.try_get("reason")?,
         billable_seconds: row.try_get("billable_seconds")?,
         slate_seconds: row.try_get("slate_seconds")?,
         slate_all_seconds: row.try_get("slate_all_seconds")?,
         watched: watched(row)?,
     })
+}
+
+pub(super) fn closed_hour(row: &SqliteRow) -> Result<ClosedHour, StoreError> {
+    Ok(ClosedHour {
+        hour_start_ms: row.try_get("hour_start_ms")?,
+        entries: to_u64(row, "entries")?,
+        billable_seconds: row.try_get("billable_seconds")?,
+        digest: bytes(row, "digest")?,
+        public_key: bytes(row, "public_key")?,
+        signature: bytes(row, "signature")?,
+    })
+}
+
+fn bytes<const LENGTH: usize>(row: &SqliteRow, column: &str) -> Result<[u8; LENGTH], StoreError> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    bytes.try_into().map_err(|_| StoreError::Failed(format!("column {column} has not {LENGTH} bytes")))
 }
 
 fn watched(row: &SqliteRow) -> Result<Watched, StoreError> {
@@ -98,7 +117,7 @@ fn watched(row: &SqliteRow) -> Result<Watched, StoreError> {
 pub(super) fn usage_by_session(row: &SqliteRow) -> Result<UsageBySession, StoreError> {
     Ok(UsageBySession {
         session_id: row.try_get("session_id")?,
-        billable_seconds: to_u64(row, "seconds")?,
+        billable_seconds: row.try_get("seconds")?,
         first_minute_ms: row.try_get("first_ms")?,
         last_minute_ms: row.try_get("last_ms")?,
     })
@@ -107,7 +126,7 @@ pub(super) fn usage_by_session(row: &SqliteRow) -> Result<UsageBySession, StoreE
 pub(super) fn usage_by_day(row: &SqliteRow) -> Result<UsageByDay, StoreError> {
     Ok(UsageByDay {
         day: row.try_get("day")?,
-        billable_seconds: to_u64(row, "seconds")?,
+        billable_seconds: row.try_get("seconds")?,
         sessions: to_u64(row, "sessions")?,
     })
 }

@@ -5,6 +5,8 @@
 //! written and try again, and [`Store::healthy`] tells the readiness page.
 
 mod codec;
+mod key_file;
+mod ledger;
 mod rows;
 mod sqlite;
 #[cfg(test)]
@@ -15,9 +17,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+pub use key_file::{ledger_seed, read_ledger_seed};
+pub use ledger::SqliteLedger;
 pub use rows::{
-    GameRow, IdempotencyRow, LineCursor, MeterLine, SessionFilter, SessionRow, SessionWrite, UsageByDay,
-    UsageBySession, Watched,
+    ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, MeterLine, SessionFilter, SessionRow, SessionWrite,
+    UsageByDay, UsageBySession, Watched,
 };
 pub use sqlite::SqliteStore;
 
@@ -47,8 +51,34 @@ pub enum StoreError {
 /// A store call under way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+/// What can be read of the ledger without a running service. All times are milliseconds of Unix time, UTC.
+pub trait LedgerReads: Send + Sync {
+    /// Hours that end by then are closed; 0 where none is.
+    fn closed_until(&self) -> Pending<'_, i64>;
+
+    /// Seals of the hours that start after `after_ms`, oldest first, at most `limit`.
+    fn closed_hours(&self, after_ms: i64, limit: u32) -> Pending<'_, Vec<ClosedHour>>;
+
+    /// The newest seal.
+    fn last_closed_hour(&self) -> Pending<'_, Option<ClosedHour>>;
+
+    /// Tenants with entries, in byte order, and the `at_ms` of each one's first entry.
+    fn billed_tenants(&self) -> Pending<'_, Vec<(String, i64)>>;
+
+    /// A tenant's entries with `at_ms` in `from_ms..to_ms`, by `at_ms`, session id, minute and reason (bytes compared), after
+    /// `after`, at most `limit`.
+    fn entries<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        after: Option<EntryCursor>,
+        limit: u32,
+    ) -> Pending<'a, Vec<LedgerEntry>>;
+}
+
 /// Everything the service keeps. All times are milliseconds of Unix time, UTC.
-pub trait Store: Send + Sync {
+pub trait Store: LedgerReads {
     /// 32 random bytes kept under `name`: made at the first call ever, the same for good after that.
     fn secret<'a>(&'a self, name: &'a str) -> Pending<'a, [u8; 32]>;
 
@@ -86,7 +116,7 @@ pub trait Store: Send + Sync {
     /// Forgets idempotency keys used before `before_ms`; how many they were.
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64>;
 
-    /// Billable seconds per session over the lines that start in `from_ms..to_ms`, by session id, at most `limit` rows.
+    /// Billable seconds per session over the entries of `from_ms..to_ms`, by session id, at most `limit` rows.
     fn usage_by_session<'a>(
         &'a self,
         tenant: &'a str,
@@ -95,7 +125,7 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Pending<'a, Vec<UsageBySession>>;
 
-    /// Billable seconds per UTC day over the lines that start in `from_ms..to_ms`, by day, at most `limit` rows.
+    /// Billable seconds per UTC day over the entries of `from_ms..to_ms`, by day, at most `limit` rows.
     fn usage_by_day<'a>(
         &'a self,
         tenant: &'a str,
@@ -104,15 +134,12 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Pending<'a, Vec<UsageByDay>>;
 
-    /// Meter lines that start in `from_ms..to_ms`, by minute and session id, after `after`, at most `limit`.
-    fn lines<'a>(
-        &'a self,
-        tenant: &'a str,
-        from_ms: i64,
-        to_ms: i64,
-        after: Option<LineCursor>,
-        limit: u32,
-    ) -> Pending<'a, Vec<MeterLine>>;
+    /// Closes the hours that end by `until_ms` (a multiple of 3,600,000): from now on nothing changes in them, and what is booked
+    /// late becomes a correction in the first hour that is open. Hours that are closed stay closed.
+    fn close_hours(&self, until_ms: i64) -> Pending<'_, ()>;
+
+    /// Keeps the seal of a closed hour; one that is there already stays.
+    fn seal_hour(&self, hour: ClosedHour) -> Pending<'_, ()>;
 
     /// Whether the last write succeeded.
     fn healthy(&self) -> bool;

@@ -110,18 +110,72 @@ pub struct SessionFilter {
     pub limit: u32,
 }
 
-/// Where a listing of meter lines goes on: after this line.
+/// What the ledger says of a session's minute: its meter line, or a correction of one whose hour was closed already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineCursor {
-    pub minute_start_ms: i64,
+pub struct LedgerEntry {
+    pub tenant: String,
+    /// Decides which period it is in: the start of the minute, for a correction that of the hour it was booked in.
+    pub at_ms: i64,
     pub session_id: String,
+    pub minute_start_ms: i64,
+    /// Why it corrects; empty for a meter line.
+    pub reason: String,
+    /// 0 to 60; of a correction, the difference.
+    pub billable_seconds: i64,
+    pub slate_seconds: i64,
+    pub slate_all_seconds: i64,
+    pub watched: Watched,
+}
+
+/// Where a listing of entries goes on: after this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryCursor {
+    pub at_ms: i64,
+    pub session_id: String,
+    pub minute_start_ms: i64,
+    pub reason: String,
+}
+
+impl Default for EntryCursor {
+    /// Before all entries.
+    fn default() -> Self {
+        Self { at_ms: i64::MIN, session_id: String::new(), minute_start_ms: i64::MIN, reason: String::new() }
+    }
+}
+
+impl LedgerEntry {
+    pub fn cursor(&self) -> EntryCursor {
+        EntryCursor {
+            at_ms: self.at_ms,
+            session_id: self.session_id.clone(),
+            minute_start_ms: self.minute_start_ms,
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+/// The seal of an hour whose entries change no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedHour {
+    /// A multiple of 3,600,000.
+    pub hour_start_ms: i64,
+    /// How many entries the hour has, all tenants together.
+    pub entries: u64,
+    /// Sum of their billable seconds.
+    pub billable_seconds: i64,
+    /// SHA-256 over the entries and the digest of the hour before.
+    pub digest: [u8; 32],
+    /// Of the Ed25519 key that signed.
+    pub public_key: [u8; 32],
+    pub signature: [u8; 64],
 }
 
 /// A session's sum over a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageBySession {
     pub session_id: String,
-    pub billable_seconds: u64,
+    /// Corrections booked in the period may outweigh its lines.
+    pub billable_seconds: i64,
     /// First and last minute of the period in which it was billed.
     pub first_minute_ms: i64,
     pub last_minute_ms: i64,
@@ -132,7 +186,7 @@ pub struct UsageBySession {
 pub struct UsageByDay {
     /// `2026-11-22`, UTC.
     pub day: String,
-    pub billable_seconds: u64,
+    pub billable_seconds: i64,
     /// Sessions that were billed on that day.
     pub sessions: u64,
 }

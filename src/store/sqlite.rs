@@ -12,14 +12,15 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::ledger::SqliteLedger;
 use super::writer::{Command, Job, Writer};
 use super::{
-    GameRow, IdempotencyRow, LineCursor, MeterLine, Pending, SessionFilter, SessionRow, SessionWrite, Store,
-    StoreError, UsageByDay, UsageBySession, codec,
+    ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, SessionFilter, SessionRow,
+    SessionWrite, Store, StoreError, UsageByDay, UsageBySession, codec,
 };
 
 /// Name of the database in the data directory.
-const FILE_NAME: &str = "quadrille.sqlite";
+pub(super) const FILE_NAME: &str = "quadrille.sqlite";
 
 /// Name of the file that says that a process works in the data directory.
 const LOCK_NAME: &str = "lock";
@@ -30,7 +31,7 @@ const QUEUE_LENGTH: usize = 4096;
 const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a statement waits for another connection's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const READERS: u32 = 4;
 
@@ -43,6 +44,7 @@ const LONGEST_LOG_PAGES: &str = "16384";
 /// The store in one SQLite file.
 pub struct SqliteStore {
     readers: SqlitePool,
+    ledger: SqliteLedger,
     jobs: mpsc::Sender<Job>,
     healthy: Arc<AtomicBool>,
     checkpointing: Mutex<Option<JoinHandle<()>>>,
@@ -83,10 +85,11 @@ impl SqliteStore {
         let (jobs, queue) = mpsc::channel(QUEUE_LENGTH);
         let healthy = Arc::new(AtomicBool::new(true));
         let (end, ended) = oneshot::channel();
-        let writer = Writer::new(connection, healthy.clone(), end);
+        let ledger = SqliteLedger::new(readers.clone());
+        let writer = Writer::new(connection, ledger.closed_until().await?, healthy.clone(), end);
         let checkpointing = Mutex::new(Some(tokio::spawn(checkpoint(checkpointer, writer.uncarried(), ended))));
         tokio::spawn(writer.run(queue));
-        Ok(Self { readers, jobs, healthy, checkpointing, lock: Mutex::new(Some(lock)) })
+        Ok(Self { readers, ledger, jobs, healthy, checkpointing, lock: Mutex::new(Some(lock)) })
     }
 
     /// What the kernel does when a process is killed, for tests that put another in its place.
@@ -111,6 +114,35 @@ impl SqliteStore {
         let Some(row) = row else { return Ok(None) };
         let bytes: Vec<u8> = row.try_get("bytes")?;
         Ok(Some(bytes.try_into().map_err(|_| StoreError::Failed(format!("secret {name:?} is not 32 bytes")))?))
+    }
+}
+
+impl LedgerReads for SqliteStore {
+    fn closed_until(&self) -> Pending<'_, i64> {
+        self.ledger.closed_until()
+    }
+
+    fn closed_hours(&self, after_ms: i64, limit: u32) -> Pending<'_, Vec<ClosedHour>> {
+        self.ledger.closed_hours(after_ms, limit)
+    }
+
+    fn last_closed_hour(&self) -> Pending<'_, Option<ClosedHour>> {
+        self.ledger.last_closed_hour()
+    }
+
+    fn billed_tenants(&self) -> Pending<'_, Vec<(String, i64)>> {
+        self.ledger.billed_tenants()
+    }
+
+    fn entries<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        after: Option<EntryCursor>,
+        limit: u32,
+    ) -> Pending<'a, Vec<LedgerEntry>> {
+        self.ledger.entries(tenant, from_ms, to_ms, after, limit)
     }
 }
 
@@ -207,9 +239,9 @@ impl Store for SqliteStore {
     ) -> Pending<'a, Vec<UsageBySession>> {
         Box::pin(async move {
             let query = "SELECT session_id, SUM(billable_seconds) AS seconds, MIN(minute_start_ms) AS first_ms, \
-                         MAX(minute_start_ms) AS last_ms FROM meter_lines \
-                         WHERE tenant = ? AND minute_start_ms >= ? AND minute_start_ms < ? \
-                         GROUP BY session_id HAVING seconds > 0 ORDER BY session_id LIMIT ?";
+                         MAX(minute_start_ms) AS last_ms FROM ledger_entries \
+                         WHERE tenant = ? AND at_ms >= ? AND at_ms < ? \
+                         GROUP BY session_id HAVING seconds <> 0 ORDER BY session_id LIMIT ?";
             let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(limit);
             query.fetch_all(&self.readers).await?.iter().map(codec::usage_by_session).collect()
         })
@@ -223,37 +255,21 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Pending<'a, Vec<UsageByDay>> {
         Box::pin(async move {
-            let query = "SELECT strftime('%Y-%m-%d', minute_start_ms / 1000, 'unixepoch') AS day, \
-                         SUM(billable_seconds) AS seconds, COUNT(DISTINCT session_id) AS sessions FROM meter_lines \
-                         WHERE tenant = ? AND minute_start_ms >= ? AND minute_start_ms < ? AND billable_seconds > 0 \
+            let query = "SELECT strftime('%Y-%m-%d', at_ms / 1000, 'unixepoch') AS day, \
+                         SUM(billable_seconds) AS seconds, COUNT(DISTINCT session_id) AS sessions FROM ledger_entries \
+                         WHERE tenant = ? AND at_ms >= ? AND at_ms < ? AND billable_seconds <> 0 \
                          GROUP BY day ORDER BY day LIMIT ?";
             let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(limit);
             query.fetch_all(&self.readers).await?.iter().map(codec::usage_by_day).collect()
         })
     }
 
-    fn lines<'a>(
-        &'a self,
-        tenant: &'a str,
-        from_ms: i64,
-        to_ms: i64,
-        after: Option<LineCursor>,
-        limit: u32,
-    ) -> Pending<'a, Vec<MeterLine>> {
-        Box::pin(async move {
-            // Row values compare left to right, as the primary key sorts: the listing is a walk along it.
-            let query = "SELECT * FROM meter_lines WHERE tenant = ? AND minute_start_ms >= ? AND minute_start_ms < ? \
-                         AND (minute_start_ms, session_id) > (?, ?) ORDER BY minute_start_ms, session_id LIMIT ?";
-            let after = after.unwrap_or(LineCursor { minute_start_ms: i64::MIN, session_id: String::new() });
-            let query = sqlx::query(query)
-                .bind(tenant)
-                .bind(from_ms)
-                .bind(to_ms)
-                .bind(after.minute_start_ms)
-                .bind(after.session_id)
-                .bind(limit);
-            query.fetch_all(&self.readers).await?.iter().map(codec::line).collect()
-        })
+    fn close_hours(&self, until_ms: i64) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::CloseHours { until_ms }).await.map(drop) })
+    }
+
+    fn seal_hour(&self, hour: ClosedHour) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::SealHour(hour)).await.map(drop) })
     }
 
     fn healthy(&self) -> bool {

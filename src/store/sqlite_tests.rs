@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::Watched;
 use crate::store::testing::{session_row, watched};
+use crate::store::{MeterLine, Watched, testing};
 
 fn game(tenant: &str, id: &str) -> GameRow {
     GameRow {
@@ -142,7 +142,7 @@ async fn ledger_of(bookings: &[MeterLine]) -> Vec<MeterLine> {
         let (session, lines) = (session_row("acme", "s"), vec![line.clone()]);
         store.write_sessions(vec![SessionWrite { session, lines, idempotency: None }]).await.unwrap();
     }
-    store.lines("acme", 0, i64::MAX, None, 100).await.unwrap()
+    testing::lines(&store, "acme").await
 }
 
 proptest! {
@@ -181,7 +181,7 @@ async fn a_database_of_before_the_ledger_keeps_its_lines() {
     .unwrap();
     old.close().await.unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();
-    let lines = store.lines("acme", 0, i64::MAX, None, 10).await.unwrap();
+    let lines = testing::lines(&store, "acme").await;
     let known = Watched { tier: String::new(), ..watched("2EH") };
     let nobody_knows = Watched { layout: "1".into(), games: vec!["a".into()], ..Watched::default() };
     let gone = MeterLine { session_id: "gone".into(), watched: nobody_knows, ..line(120_000, 60) };
@@ -219,7 +219,7 @@ async fn a_killed_process_leaves_whole_commits() {
         }
         let after = SqliteStore::open(copy.path()).await.unwrap();
         assert_eq!(after.session("acme", "s").await.unwrap().unwrap().billable_seconds, u64::from(n));
-        assert_eq!(after.lines("acme", 0, i64::MAX, None, 10).await.unwrap(), [line(60_000, n)]);
+        assert_eq!(testing::lines(&after, "acme").await, [line(60_000, n)]);
     }
 }
 

@@ -61,6 +61,47 @@ impl FullDisk {
     }
 }
 
+impl LedgerReads for FullDisk {
+    fn closed_until(&self) -> Pending<'_, i64> {
+        self.store.closed_until()
+    }
+    fn closed_hours(&self, after_ms: i64, limit: u32) -> Pending<'_, Vec<ClosedHour>> {
+        self.store.closed_hours(after_ms, limit)
+    }
+    fn last_closed_hour(&self) -> Pending<'_, Option<ClosedHour>> {
+        self.store.last_closed_hour()
+    }
+    fn billed_tenants(&self) -> Pending<'_, Vec<(String, i64)>> {
+        self.store.billed_tenants()
+    }
+    fn entries<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        after: Option<EntryCursor>,
+        limit: u32,
+    ) -> Pending<'a, Vec<LedgerEntry>> {
+        self.store.entries(tenant, from_ms, to_ms, after, limit)
+    }
+}
+
+/// A tenant's meter lines, without corrections.
+pub(crate) async fn lines(ledger: &dyn LedgerReads, tenant: &str) -> Vec<MeterLine> {
+    let entries = ledger.entries(tenant, 0, i64::MAX, None, 1000).await.unwrap();
+    let whole = |seconds: i64| u32::try_from(seconds).unwrap();
+    let line = |entry: LedgerEntry| MeterLine {
+        tenant: entry.tenant,
+        session_id: entry.session_id,
+        minute_start_ms: entry.minute_start_ms,
+        billable_seconds: whole(entry.billable_seconds),
+        slate_seconds: whole(entry.slate_seconds),
+        slate_all_seconds: whole(entry.slate_all_seconds),
+        watched: entry.watched,
+    };
+    entries.into_iter().filter(|entry| entry.reason.is_empty()).map(line).collect()
+}
+
 impl Store for FullDisk {
     fn secret<'a>(&'a self, name: &'a str) -> Pending<'a, [u8; 32]> {
         self.store.secret(name)
@@ -107,15 +148,11 @@ impl Store for FullDisk {
     fn usage_by_day<'a>(&'a self, t: &'a str, from_ms: i64, to_ms: i64, limit: u32) -> Pending<'a, Vec<UsageByDay>> {
         self.store.usage_by_day(t, from_ms, to_ms, limit)
     }
-    fn lines<'a>(
-        &'a self,
-        tenant: &'a str,
-        from_ms: i64,
-        to_ms: i64,
-        after: Option<LineCursor>,
-        limit: u32,
-    ) -> Pending<'a, Vec<MeterLine>> {
-        self.store.lines(tenant, from_ms, to_ms, after, limit)
+    fn close_hours(&self, until_ms: i64) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.close_hours(until_ms))
+    }
+    fn seal_hour(&self, hour: ClosedHour) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.seal_hour(hour))
     }
     fn healthy(&self) -> bool {
         !self.full.load(Ordering::SeqCst) && self.store.healthy()
@@ -126,4 +163,17 @@ impl Store for FullDisk {
     fn close(&self) -> Pending<'_, ()> {
         self.store.close()
     }
+}
+
+/// Runs `sql` as somebody would who can write the file and knows what stands in the way.
+pub(crate) async fn tamper(data_dir: &std::path::Path, sql: &str) {
+    use sqlx::{ConnectOptions, Row};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(data_dir.join(sqlite::FILE_NAME));
+    let mut connection = options.connect().await.unwrap();
+    let guards = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetch_all(&mut connection).await;
+    for guard in guards.unwrap() {
+        let drop = format!("DROP TRIGGER {}", guard.get::<String, _>(0));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await.unwrap();
+    }
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
 }

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Connection, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{GameRow, IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError, codec};
+use super::{ClosedHour, GameRow, IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError, codec};
 
 /// Most commands in one commit: bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
@@ -25,6 +25,8 @@ pub(super) enum Command {
     RemoveGame { tenant: String, id: String },
     ForgetIdempotency { before_ms: i64 },
     Secret { name: String, bytes: [u8; 32] },
+    CloseHours { until_ms: i64 },
+    SealHour(ClosedHour),
     Probe,
     Close,
 }
@@ -48,6 +50,8 @@ pub(super) struct Writer {
     connection: SqliteConnection,
     /// Whether a commit waits for the disk at present; `None` until the connection was told.
     flushes: Option<bool>,
+    /// Bookings of minutes before this are late: their hours are closed.
+    closed_until_ms: i64,
     healthy: Arc<AtomicBool>,
     uncarried: Arc<AtomicBool>,
     /// Dropped when the writer ends.
@@ -56,8 +60,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer that lets go of `end` when it is over.
-    pub(super) fn new(connection: SqliteConnection, healthy: Arc<AtomicBool>, end: oneshot::Sender<()>) -> Self {
-        Self { connection, flushes: None, healthy, uncarried: Arc::default(), _end: end }
+    pub(super) fn new(
+        connection: SqliteConnection,
+        closed_until_ms: i64,
+        healthy: Arc<AtomicBool>,
+        end: oneshot::Sender<()>,
+    ) -> Self {
+        Self { connection, flushes: None, closed_until_ms, healthy, uncarried: Arc::default(), _end: end }
     }
 
     /// Set with every commit: there is something in the log to carry into the database.
@@ -120,6 +129,11 @@ impl Writer {
             let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
         } else {
             self.uncarried.store(true, Ordering::Relaxed);
+            for job in jobs {
+                if let Command::CloseHours { until_ms } = job.command {
+                    self.closed_until_ms = self.closed_until_ms.max(until_ms);
+                }
+            }
         }
         done
     }
@@ -130,7 +144,7 @@ impl Writer {
         // asked: it outlives the process as soon as the system has it, and the first booking, seconds later, flushes it too. A
         // creation that waited for the disk twice (for the batch before it, and for its own) would be felt.
         self.flush(!jobs.iter().all(|job| job.command.may_be_flushed_later())).await?;
-        let sessions = SessionBatch::of(jobs)?;
+        let sessions = SessionBatch::of(jobs, self.closed_until_ms)?;
         if jobs.iter().all(|job| matches!(job.command, Command::Sessions(_))) {
             sessions.bound_to(COMMIT_SESSIONS).execute(&mut self.connection).await?;
             return Ok(vec![0; jobs.len()]);
@@ -174,28 +188,36 @@ fn note_health(error: Option<&StoreError>, healthy: &AtomicBool) {
 struct SessionBatch {
     sessions: String,
     lines: String,
+    /// Lines of hours that are closed.
+    late: String,
     keys: String,
 }
 
 impl SessionBatch {
-    fn of(jobs: &[Job]) -> Result<Self, StoreError> {
-        let (mut sessions, mut lines, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    fn of(jobs: &[Job], closed_until_ms: i64) -> Result<Self, StoreError> {
+        let (mut sessions, mut lines, mut late, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for job in jobs {
             let Command::Sessions(writes) = &job.command else { continue };
             for SessionWrite { session, lines: of_session, idempotency } in writes {
                 sessions.push(SessionJson::of(session)?);
                 for line in of_session {
-                    lines.push(LineJson::of(line)?);
+                    let is_late = line.minute_start_ms < closed_until_ms;
+                    (if is_late { &mut late } else { &mut lines }).push(LineJson::of(line)?);
                 }
                 keys.extend(idempotency.as_ref().map(|key| KeyJson::of(&session.tenant, key)));
             }
         }
-        Ok(Self { sessions: codec::json(&sessions)?, lines: codec::json(&lines)?, keys: codec::json(&keys)? })
+        Ok(Self {
+            sessions: codec::json(&sessions)?,
+            lines: codec::json(&lines)?,
+            late: codec::json(&late)?,
+            keys: codec::json(&keys)?,
+        })
     }
 
-    /// `sql` holds [`put_sessions!`], whose three parameters these are.
+    /// `sql` holds [`put_sessions!`], whose four parameters these are.
     fn bound_to(self, sql: &'static str) -> Statement {
-        sqlx::query(sql).bind(self.sessions).bind(self.lines).bind(self.keys)
+        sqlx::query(sql).bind(self.sessions).bind(self.lines).bind(self.late).bind(self.keys)
     }
 }
 
@@ -221,6 +243,16 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
             let keep = sqlx::query("INSERT INTO secrets (name, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");
             keep.bind(name.clone()).bind(bytes.to_vec())
         }
+        Command::CloseHours { until_ms } => {
+            sqlx::query("UPDATE ledger_state SET closed_until_ms = max(closed_until_ms, ?)").bind(*until_ms)
+        }
+        Command::SealHour(hour) => {
+            let seal = "INSERT INTO closed_hours (hour_start_ms, entries, billable_seconds, digest, public_key, signature) \
+                        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+            let seal = sqlx::query(seal).bind(hour.hour_start_ms).bind(codec::to_i64(hour.entries)?);
+            let seal = seal.bind(hour.billable_seconds).bind(hour.digest.to_vec());
+            seal.bind(hour.public_key.to_vec()).bind(hour.signature.to_vec())
+        }
         // A write that changes nothing but must reach the disk: SQLite stores the header's user version anew.
         Command::Probe => sqlx::query("PRAGMA user_version = 1"),
     }))
@@ -239,12 +271,54 @@ macro_rules! weighs_more {
     };
 }
 
-/// Statements that write sessions, meter lines and idempotency keys, each kind from the rows of one JSON array, in its order
-/// (an empty one writes nothing).
+/// What a booking does to a line that is there.
+macro_rules! raise_figures {
+    () => {
+        concat!(
+            "billable_seconds = max(billable_seconds, excluded.billable_seconds), \
+         slate_seconds = max(slate_seconds, excluded.slate_seconds), \
+         slate_all_seconds = max(slate_all_seconds, excluded.slate_all_seconds), \
+         engine = iif(",
+            weighs_more!(),
+            ", excluded.engine, engine), layout = iif(",
+            weighs_more!(),
+            ", excluded.layout, layout), tier = iif(",
+            weighs_more!(),
+            ", excluded.tier, tier), games = iif(",
+            weighs_more!(),
+            ", excluded.games, games), labels = iif(",
+            weighs_more!(),
+            ", excluded.labels, labels) \
+         WHERE ",
+            weighs_more!(),
+            " OR excluded.slate_seconds > slate_seconds OR excluded.slate_all_seconds > slate_all_seconds;"
+        )
+    };
+}
+
+/// What the ledger's closed hours have already of the minute of a late booking.
+macro_rules! known {
+    ($figure:literal) => {
+        concat!(
+            "(coalesce((SELECT ",
+            $figure,
+            " FROM meter_lines m WHERE m.tenant = value->>'tenant' AND m.minute_start_ms = value->>'minute_start_ms' \
+             AND m.session_id = value->>'session_id'), 0) + coalesce((SELECT sum(",
+            $figure,
+            ") FROM corrections c WHERE c.session_id = value->>'session_id' \
+             AND c.minute_start_ms = value->>'minute_start_ms' AND c.tenant = value->>'tenant' \
+             AND c.hour_start_ms < closed_until_ms AND c.reason = 'late_booking'), 0))"
+        )
+    };
+}
+
+/// Statements that write sessions, meter lines, corrections for late ones and idempotency keys, each kind from the rows of one
+/// JSON array, in its order (an empty one writes nothing).
 ///
 /// Snapshots of one session may arrive out of order; `version` keeps an older one from undoing a newer one. Bookings of a
 /// meter line may be repeated, late or of two writers: the larger figures stay, and what was watched goes with the most seconds,
-/// of equal ones the greater text, so that the order of bookings decides nothing. (`WHERE true` tells
+/// of equal ones the greater text, so that the order of bookings decides nothing. Of a late line, what the ledger does not know
+/// yet is a correction in the first open hour, and that is raised in the same way. (`WHERE true` tells
 /// the parser that ON CONFLICT is no join: sqlite.org/lang_upsert.html, 2.2. `jsonb_each` hands each row on in its parsed form;
 /// from `json_each` it would be text again, parsed once more for every column.)
 macro_rules! put_sessions {
@@ -270,23 +344,28 @@ macro_rules! put_sessions {
          value->>'slate_seconds', value->>'slate_all_seconds', value->>'engine', value->>'layout', value->>'tier', \
          value->>'games', value->>'labels' FROM jsonb_each(?) WHERE true \
          ON CONFLICT (tenant, minute_start_ms, session_id) DO UPDATE SET \
-         billable_seconds = max(billable_seconds, excluded.billable_seconds), \
-         slate_seconds = max(slate_seconds, excluded.slate_seconds), \
-         slate_all_seconds = max(slate_all_seconds, excluded.slate_all_seconds), \
-         engine = iif(",
-            weighs_more!(),
-            ", excluded.engine, engine), layout = iif(",
-            weighs_more!(),
-            ", excluded.layout, layout), tier = iif(",
-            weighs_more!(),
-            ", excluded.tier, tier), games = iif(",
-            weighs_more!(),
-            ", excluded.games, games), labels = iif(",
-            weighs_more!(),
-            ", excluded.labels, labels) \
-         WHERE ",
-            weighs_more!(),
-            " OR excluded.slate_seconds > slate_seconds OR excluded.slate_all_seconds > slate_all_seconds; \
+",
+            raise_figures!(),
+            " \
+         INSERT INTO corrections (tenant, hour_start_ms, session_id, minute_start_ms, reason, billable_seconds, \
+         slate_seconds, slate_all_seconds, engine, layout, tier, games, labels) \
+         SELECT tenant, closed_until_ms, session_id, minute_start_ms, 'late_booking', max(billable - known_billable, 0), \
+         max(slate - known_slate, 0), max(slate_all - known_slate_all, 0), engine, layout, tier, games, labels \
+         FROM (SELECT value->>'tenant' AS tenant, closed_until_ms, value->>'session_id' AS session_id, \
+         value->>'minute_start_ms' AS minute_start_ms, value->>'billable_seconds' AS billable, \
+         value->>'slate_seconds' AS slate, value->>'slate_all_seconds' AS slate_all, value->>'engine' AS engine, \
+         value->>'layout' AS layout, value->>'tier' AS tier, value->>'games' AS games, value->>'labels' AS labels, ",
+            known!("billable_seconds"),
+            " AS known_billable, ",
+            known!("slate_seconds"),
+            " AS known_slate, ",
+            known!("slate_all_seconds"),
+            " AS known_slate_all FROM jsonb_each(?), ledger_state) \
+         WHERE billable > known_billable OR slate > known_slate OR slate_all > known_slate_all \
+         ON CONFLICT (tenant, hour_start_ms, session_id, minute_start_ms, reason) DO UPDATE SET \
+",
+            raise_figures!(),
+            " \
          INSERT OR REPLACE INTO idempotency (tenant, key, digest, session_id, created_ms) \
          SELECT value->>'tenant', value->>'key', unhex(value->>'digest'), value->>'session_id', value->>'created_ms' \
          FROM jsonb_each(?);"

@@ -1,9 +1,16 @@
-//! The meter of a session, and the reports made from its lines.
+//! The meter of a session, the ledger that its lines make, its closed hours, and the reports.
 
+mod chain;
+mod closing;
 mod meter;
 mod report;
 mod slate;
+mod verify;
 
+pub use closing::Closing;
 pub use meter::{Booking, Meter, MeterTerms, MinuteSeconds};
-pub use report::{GroupBy, Period, RecordPage, Reports, UsageError, UsageRecord, UsageReport, UsageRow};
+pub use report::{
+    GroupBy, Period, RecordPage, Reports, UsageCorrection, UsageError, UsageRecord, UsageReport, UsageRow,
+};
 pub use slate::Slate;
+pub use verify::{HourFault, TrustedKeys, Verified, VerifyError, verify};

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{LineCursor, MeterLine, Store, StoreError, UsageByDay, UsageBySession};
+use crate::store::{EntryCursor, LedgerEntry, Store, StoreError, UsageByDay, UsageBySession};
 use crate::timeline::MediaTime;
 
 /// Why there is no report.
@@ -79,7 +79,8 @@ pub struct UsageRow {
     pub first_minute: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_minute: Option<String>,
-    pub billable_seconds: u64,
+    /// Corrections of earlier periods may outweigh what was watched in this one.
+    pub billable_seconds: i64,
     /// The seconds divided by 60, to three decimals.
     pub billable_minutes: f64,
 }
@@ -91,21 +92,24 @@ pub struct UsageReport {
     pub to: String,
     pub group_by: GroupBy,
     pub rows: Vec<UsageRow>,
-    pub total_billable_seconds: u64,
+    pub total_billable_seconds: i64,
 }
 
-/// One line of the meter: a session's seconds within a minute.
+/// A line of the ledger: a session's seconds within a minute, or a correction of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsageRecord {
     pub session_id: String,
     /// RFC 3339, UTC.
     pub minute_start: String,
-    /// 0 to 60.
-    pub billable_seconds: u32,
+    /// 0 to 60; of a correction, the difference.
+    pub billable_seconds: i64,
     /// Of them, those with at least one of the games off: their slots showed a slate.
-    pub slate_seconds: u32,
+    pub slate_seconds: i64,
     /// Of those, the ones with every game off.
-    pub slate_all_seconds: u32,
+    pub slate_all_seconds: i64,
+    /// Present when the minute's hour was closed already: this is a difference that counts in a later hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correction: Option<UsageCorrection>,
     /// What the session showed last within the minute: what made it, `render` or `stitch`, …
     pub engine: String,
     pub layout: String,
@@ -118,7 +122,16 @@ pub struct UsageRecord {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A page of meter lines, by minute and session.
+/// What makes a line of the ledger a correction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UsageCorrection {
+    /// `late_booking` where the seconds reached the ledger after their hour was closed.
+    pub reason: String,
+    /// Start of the hour whose reports have it (RFC 3339, UTC).
+    pub hour_start: String,
+}
+
+/// A page of the ledger's lines, by the minute (of a correction, the hour) that they count in, and session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecordPage {
     pub records: Vec<UsageRecord>,
@@ -174,12 +187,12 @@ fn timestamp(unix_ms: i64) -> jiff::Timestamp {
 }
 
 /// RFC 3339, to the second.
-fn rfc_3339(unix_ms: i64) -> String {
+pub(super) fn rfc_3339(unix_ms: i64) -> String {
     format!("{:.0}", timestamp(unix_ms))
 }
 
 /// To three decimals.
-fn minutes(seconds: u64) -> f64 {
+fn minutes(seconds: i64) -> f64 {
     (seconds as f64 / 60.0 * 1000.0).round() / 1000.0
 }
 
@@ -221,7 +234,7 @@ impl Reports {
         let after = cursor.map(parse_cursor).transpose()?;
         let (from_ms, to_ms) = (period.from.as_millisecond(), period.to.as_millisecond());
         // One more than asked for tells whether there is a next page.
-        let mut lines = self.store.lines(tenant, from_ms, to_ms, after, limit + 1).await?;
+        let mut lines = self.store.entries(tenant, from_ms, to_ms, after, limit + 1).await?;
         let more = lines.len() > limit as usize;
         lines.truncate(limit as usize);
         let next_cursor = lines.last().filter(|_| more).map(write_cursor);
@@ -230,15 +243,22 @@ impl Reports {
 }
 
 /// The last line of the page, opaque to callers.
-fn write_cursor(line: &MeterLine) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{} {}", line.minute_start_ms, line.session_id))
+fn write_cursor(entry: &LedgerEntry) -> String {
+    let EntryCursor { at_ms, session_id, minute_start_ms, reason } = entry.cursor();
+    URL_SAFE_NO_PAD.encode(format!("{at_ms} {session_id} {minute_start_ms} {reason}"))
 }
 
-fn parse_cursor(cursor: &str) -> Result<LineCursor, UsageError> {
+fn parse_cursor(cursor: &str) -> Result<EntryCursor, UsageError> {
     let parse = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let (minute, session_id) = text.split_once(' ')?;
-        Some(LineCursor { minute_start_ms: minute.parse().ok()?, session_id: session_id.to_owned() })
+        let mut fields = text.splitn(4, ' ');
+        let mut field = || fields.next();
+        Some(EntryCursor {
+            at_ms: field()?.parse().ok()?,
+            session_id: field()?.to_owned(),
+            minute_start_ms: field()?.parse().ok()?,
+            reason: field()?.to_owned(),
+        })
     };
     parse().ok_or(UsageError::CursorInvalid)
 }
@@ -271,14 +291,17 @@ impl From<UsageByDay> for UsageRow {
     }
 }
 
-impl From<MeterLine> for UsageRecord {
-    fn from(line: MeterLine) -> Self {
+impl From<LedgerEntry> for UsageRecord {
+    fn from(line: LedgerEntry) -> Self {
+        let hour_start = rfc_3339(line.at_ms);
+        let correction = Some(UsageCorrection { reason: line.reason, hour_start });
         Self {
             session_id: line.session_id,
             minute_start: rfc_3339(line.minute_start_ms),
             billable_seconds: line.billable_seconds,
             slate_seconds: line.slate_seconds,
             slate_all_seconds: line.slate_all_seconds,
+            correction: correction.filter(|correction| !correction.reason.is_empty()),
             engine: line.watched.engine,
             layout: line.watched.layout,
             tier: line.watched.tier,

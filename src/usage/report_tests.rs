@@ -1,6 +1,6 @@
 use super::*;
 use crate::store::testing::{session_row, watched};
-use crate::store::{SessionWrite, SqliteStore};
+use crate::store::{MeterLine, SessionWrite, SqliteStore};
 
 /// 2026-11-22T16:00:00Z
 const HOUR_MS: i64 = 1_795_363_200_000;
@@ -95,7 +95,9 @@ async fn records_are_walked_page_by_page_without_a_gap_or_a_repetition() {
             break;
         }
     }
-    assert_eq!(seen, lines.into_iter().map(UsageRecord::from).collect::<Vec<_>>());
+    let expected: Vec<_> = lines.iter().map(|l| (l.session_id.clone(), rfc_3339(l.minute_start_ms), 60)).collect();
+    let seen: Vec<_> = seen.into_iter().map(|r| (r.session_id, r.minute_start, r.billable_seconds)).collect();
+    assert_eq!(seen, expected);
     let refused = reports.records("acme", period("2026-11-22", "2026-11-23"), Some("nonsense"), 4).await;
     assert_eq!(refused, Err(UsageError::CursorInvalid));
 }

@@ -69,7 +69,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
 ];
 
 /// Crates that only some rooms may use, so that changing one never reaches further.
-const CRATE_USERS: [(&str, &[&str]); 8] = [
+const CRATE_USERS: [(&str, &[&str]); 9] = [
     ("gstreamer", &["feed", "encode"]),
     ("gstreamer_app", &["feed", "encode"]),
     ("gstreamer_audio", &["feed", "encode"]),
@@ -78,6 +78,7 @@ const CRATE_USERS: [(&str, &[&str]); 8] = [
     ("axum", &["api"]),
     ("sqlx", &["store"]),
     ("mp4_atom", &["hls"]),
+    ("ed25519_dalek", &["usage"]),
 ];
 
 const MAX_FILE_LINES: usize = 600;

@@ -8,6 +8,7 @@ mod api_playback;
 mod api_service;
 mod api_sessions;
 mod house;
+mod ledger;
 mod lifecycle;
 mod live;
 mod process;

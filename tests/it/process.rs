@@ -61,7 +61,8 @@ async fn service_finishes_its_segment_on_sigterm_and_sessions_go_on_in_the_next(
 #[tokio::test(flavor = "multi_thread")]
 async fn service_takes_sessions_up_again_after_kill_9() {
     let dir = tempfile::tempdir().unwrap();
-    let config = write_config(dir.path(), &dir.path().join("data"), "", "");
+    let data = dir.path().join("data");
+    let config = write_config(dir.path(), &data, "", "");
     let program = Program::serve(&config);
     let viewer = program.create(&["a", "b"]).await;
     // More than may be lost, so that a loss of everything would show.
@@ -74,6 +75,9 @@ async fn service_takes_sessions_up_again_after_kill_9() {
     program.kill();
 
     let program = Program::serve(&config);
+    // Beside the service, on its database.
+    let said = run(&["usage", "verify", "--data-dir", data.to_str().unwrap()]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
     // Before any playlist is asked for: what the disk knew.
     let kept = viewer.billable_seconds(&program).await;
     assert!(kept + LOST_AT_MOST_S >= billed, "{kept} of {billed} s are left");
@@ -113,6 +117,10 @@ async fn service_says_what_is_wrong_before_it_starts() {
         }
     }
 
+    let said = run(&["usage", "verify", "--data-dir", dir.path().join("nothing").to_str().unwrap()]);
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("nothing"), "{}", said.err);
+
     let missing = dir.path().join("missing.toml");
     for verb in ["serve", "check"] {
         let said = run(&[verb, "--config", missing.to_str().unwrap()]);
@@ -121,7 +129,7 @@ async fn service_says_what_is_wrong_before_it_starts() {
     }
     let said = run(&["--help"]);
     assert_eq!(said.code, Some(0));
-    for verb in ["serve", "check", "demo"] {
+    for verb in ["serve", "check", "usage", "demo"] {
         assert!(said.out.lines().any(|l| l.trim_start().starts_with(verb)), "no {verb} in {}", said.out);
     }
 }

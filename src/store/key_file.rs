@@ -1,0 +1,86 @@
+//! The seed of the key that signs the ledger, in a file of its own: who may read a copy of the database may not thereby sign.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+
+const FOLDER: &str = "secrets";
+const FILE: &str = "ledger_ed25519";
+
+fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FOLDER).join(FILE)
+}
+
+/// The seed (RFC 8032, 5.1.5: 32 random bytes) of `data_dir`'s ledger; `None` where none was made yet.
+///
+/// # Errors
+/// [`StoreError::Failed`] when the file cannot be read or holds something else.
+pub fn read_ledger_seed(data_dir: &Path) -> Result<Option<[u8; 32]>, StoreError> {
+    let path = path(data_dir);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(StoreError::Failed(format!("{}: {e}", path.display()))),
+    };
+    let mut seed = [0; 32];
+    hex::decode_to_slice(text.trim_end(), &mut seed)
+        .map_err(|_| StoreError::Failed(format!("{} does not hold 64 hexadecimal digits", path.display())))?;
+    Ok(Some(seed))
+}
+
+/// The seed of `data_dir`'s ledger, made at the first call ever: `secrets/ledger_ed25519`, which its owner alone may read.
+///
+/// # Errors
+/// [`StoreError::Unwritable`] when it cannot be written; else those of [`read_ledger_seed`].
+pub fn ledger_seed(data_dir: &Path) -> Result<[u8; 32], StoreError> {
+    if let Some(seed) = read_ledger_seed(data_dir)? {
+        return Ok(seed);
+    }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| StoreError::Failed(format!("no random bytes: {e}")))?;
+    let path = path(data_dir);
+    write_whole(&path, &seed).map_err(|e| StoreError::Unwritable(format!("{}: {e}", path.display())))?;
+    Ok(seed)
+}
+
+/// Whole or not at all, and on the disk before the first hour is signed with it: a key lost in a power cut would leave
+/// signatures that nobody can check.
+fn write_whole(path: &Path, seed: &[u8; 32]) -> std::io::Result<()> {
+    let Some(folder) = path.parent() else { return Err(ErrorKind::InvalidInput.into()) };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let fresh = path.with_extension("new");
+    match fs::remove_file(&fresh) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    file.write_all(format!("{}\n", hex::encode(seed)).as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_is_made_once_and_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read_ledger_seed(dir.path()), Ok(None));
+        // A start that was killed half-way leaves this.
+        fs::create_dir(dir.path().join(FOLDER)).unwrap();
+        fs::write(path(dir.path()).with_extension("new"), "half").unwrap();
+        let seed = ledger_seed(dir.path()).unwrap();
+        assert_eq!(ledger_seed(dir.path()), Ok(seed));
+        let mode = fs::metadata(path(dir.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(path(dir.path()), "no key").unwrap();
+        assert!(matches!(ledger_seed(dir.path()), Err(StoreError::Failed(_))), "never replaced");
+    }
+}

@@ -1,0 +1,122 @@
+//! Reading the ledger: by the running service, and by tools beside it, on connections that cannot write.
+
+use std::path::Path;
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
+
+use super::sqlite::{BUSY_TIMEOUT, FILE_NAME};
+use super::{ClosedHour, EntryCursor, LedgerEntry, LedgerReads, Pending, StoreError, codec};
+
+/// The ledger in a data directory, whether or not a service runs on it.
+#[derive(Clone)]
+pub struct SqliteLedger {
+    readers: SqlitePool,
+}
+
+impl SqliteLedger {
+    pub(super) fn new(readers: SqlitePool) -> Self {
+        Self { readers }
+    }
+
+    /// Opens the database of `data_dir` for reading alone. A service may run on it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] or [`StoreError::Unwritable`] when there is no database, or none that this version reads.
+    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(data_dir.join(FILE_NAME))
+            .read_only(true)
+            .create_if_missing(false)
+            .busy_timeout(BUSY_TIMEOUT);
+        let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        let ledger = Self::new(readers);
+        ledger.closed_until().await.map_err(|e| match e {
+            StoreError::Failed(said) => StoreError::Failed(format!("there is no ledger of this version: {said}")),
+            other => other,
+        })?;
+        Ok(ledger)
+    }
+}
+
+impl LedgerReads for SqliteLedger {
+    fn closed_until(&self) -> Pending<'_, i64> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT closed_until_ms FROM ledger_state").fetch_one(&self.readers).await?;
+            Ok(row.try_get(0)?)
+        })
+    }
+
+    fn closed_hours(&self, after_ms: i64, limit: u32) -> Pending<'_, Vec<ClosedHour>> {
+        Box::pin(async move {
+            let query = "SELECT * FROM closed_hours WHERE hour_start_ms > ? ORDER BY hour_start_ms LIMIT ?";
+            let rows = sqlx::query(query).bind(after_ms).bind(limit).fetch_all(&self.readers).await?;
+            rows.iter().map(codec::closed_hour).collect()
+        })
+    }
+
+    fn last_closed_hour(&self) -> Pending<'_, Option<ClosedHour>> {
+        Box::pin(async move {
+            let query = "SELECT * FROM closed_hours ORDER BY hour_start_ms DESC LIMIT 1";
+            let row = sqlx::query(query).fetch_optional(&self.readers).await?;
+            row.as_ref().map(codec::closed_hour).transpose()
+        })
+    }
+
+    fn billed_tenants(&self) -> Pending<'_, Vec<(String, i64)>> {
+        Box::pin(async move {
+            // From one tenant straight to the next along each primary key: no walk over their lines.
+            let query = "WITH RECURSIVE \
+                 of_lines (tenant) AS (SELECT min(tenant) FROM meter_lines UNION ALL \
+                 SELECT (SELECT min(tenant) FROM meter_lines m WHERE m.tenant > t.tenant) FROM of_lines t \
+                 WHERE t.tenant IS NOT NULL), \
+                 of_corrections (tenant) AS (SELECT min(tenant) FROM corrections UNION ALL \
+                 SELECT (SELECT min(tenant) FROM corrections c WHERE c.tenant > t.tenant) FROM of_corrections t \
+                 WHERE t.tenant IS NOT NULL) \
+                 SELECT tenant, min(coalesce((SELECT min(minute_start_ms) FROM meter_lines m WHERE m.tenant = t.tenant), \
+                 9223372036854775807), \
+                 coalesce((SELECT min(hour_start_ms) FROM corrections c WHERE c.tenant = t.tenant), \
+                 9223372036854775807)) AS first_ms \
+                 FROM (SELECT tenant FROM of_lines UNION SELECT tenant FROM of_corrections) t \
+                 WHERE tenant IS NOT NULL ORDER BY tenant";
+            let rows = sqlx::query(query).fetch_all(&self.readers).await?;
+            let tenant = |row: &SqliteRow| Ok((row.try_get("tenant")?, row.try_get("first_ms")?));
+            rows.iter().map(tenant).collect()
+        })
+    }
+
+    fn entries<'a>(
+        &'a self,
+        tenant: &'a str,
+        from_ms: i64,
+        to_ms: i64,
+        after: Option<EntryCursor>,
+        limit: u32,
+    ) -> Pending<'a, Vec<LedgerEntry>> {
+        Box::pin(async move {
+            // Row values compare left to right, as the primary keys sort: the listing is a walk along both, merged. (Of the view,
+            // every page would sort all that is left of the period.)
+            let query = "SELECT tenant, minute_start_ms AS at_ms, session_id, minute_start_ms, '' AS reason, \
+                 billable_seconds, slate_seconds, slate_all_seconds, engine, layout, tier, games, labels \
+                 FROM meter_lines WHERE tenant = ?1 AND minute_start_ms >= ?2 AND minute_start_ms < ?3 \
+                 AND (minute_start_ms, session_id, minute_start_ms, '') > (?4, ?5, ?6, ?7) \
+                 UNION ALL \
+                 SELECT tenant, hour_start_ms AS at_ms, session_id, minute_start_ms, reason, \
+                 billable_seconds, slate_seconds, slate_all_seconds, engine, layout, tier, games, labels \
+                 FROM corrections WHERE tenant = ?1 AND hour_start_ms >= ?2 AND hour_start_ms < ?3 \
+                 AND (hour_start_ms, session_id, minute_start_ms, reason) > (?4, ?5, ?6, ?7) \
+                 ORDER BY at_ms, session_id, minute_start_ms, reason LIMIT ?8";
+            let after = after.unwrap_or_default();
+            let query = sqlx::query(query)
+                .bind(tenant)
+                .bind(from_ms.max(after.at_ms))
+                .bind(to_ms)
+                .bind(after.at_ms)
+                .bind(after.session_id)
+                .bind(after.minute_start_ms)
+                .bind(after.reason)
+                .bind(limit);
+            query.fetch_all(&self.readers).await?.iter().map(codec::entry).collect()
+        })
+    }
+}

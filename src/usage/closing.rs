@@ -1,0 +1,96 @@
+//! Closing hours: once an hour is over by the grace, nothing changes in it, and its seal is chained to the one before.
+//!
+//! Two writes, in this order: the hours are closed (from then on late bookings are corrections elsewhere), then each is
+//! read, digested and sealed. A process that is killed between them has hours that are closed and not sealed; the next run finds
+//! exactly those, unchanged, and seals them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+
+use super::chain::{GENESIS, HOUR_MS, HourDigest, hour_of};
+use crate::store::{LedgerReads, Store, StoreError};
+
+/// Entries read at once: bounds the memory, whatever an hour holds.
+const PAGE: u32 = 2000;
+
+/// Closes the hours of a store's ledger.
+pub struct Closing {
+    store: Arc<dyn Store>,
+    key: SigningKey,
+    grace_ms: i64,
+    /// Hours that end by then are known to be sealed: most runs have nothing to do and ask nobody.
+    sealed_until_ms: AtomicI64,
+}
+
+impl Closing {
+    /// `seed` is that of the key that signs (RFC 8032, 5.1.5); an hour stays open for `grace` after it is over.
+    pub fn new(store: Arc<dyn Store>, seed: &[u8; 32], grace: Duration) -> Self {
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        Self { store, key: SigningKey::from_bytes(seed), grace_ms, sealed_until_ms: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Closes and seals every hour that is due at `now_ms` (Unix time); how many were sealed. One run at a time.
+    ///
+    /// # Errors
+    /// Those of the store. What was sealed stays so, and the next run goes on from there.
+    pub async fn run(&self, now_ms: i64) -> Result<u64, StoreError> {
+        let due_ms = hour_of(now_ms.saturating_sub(self.grace_ms)).max(0);
+        if due_ms <= self.sealed_until_ms.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        let mut closed_until_ms = self.store.closed_until().await?;
+        if due_ms > closed_until_ms {
+            self.store.close_hours(due_ms).await?;
+            closed_until_ms = due_ms;
+        }
+        let sealed = self.seal_until(closed_until_ms).await?;
+        self.sealed_until_ms.store(closed_until_ms, Ordering::Relaxed);
+        Ok(sealed)
+    }
+
+    async fn seal_until(&self, closed_until_ms: i64) -> Result<u64, StoreError> {
+        let tenants = self.store.billed_tenants().await?;
+        let last = self.store.last_closed_hour().await?;
+        // The chain begins with the first hour that has an entry, and has every hour from there on.
+        let first = || tenants.iter().map(|(_, first_ms)| hour_of(*first_ms)).min();
+        let next = last.as_ref().map(|hour| hour.hour_start_ms + HOUR_MS).or_else(first);
+        let mut previous = last.map_or(GENESIS, |hour| hour.digest);
+        let mut hour_start_ms = next.unwrap_or(closed_until_ms);
+        let mut sealed = 0;
+        while hour_start_ms < closed_until_ms {
+            let digest = digest_hour(&*self.store, &tenants, &previous, hour_start_ms).await?;
+            let hour = digest.seal(&self.key);
+            previous = hour.digest;
+            self.store.seal_hour(hour).await?;
+            sealed += 1;
+            hour_start_ms += HOUR_MS;
+        }
+        Ok(sealed)
+    }
+}
+
+/// Digests the entries of one hour as the ledger has them now.
+pub(super) async fn digest_hour(
+    ledger: &dyn LedgerReads,
+    tenants: &[(String, i64)],
+    previous: &[u8; 32],
+    hour_start_ms: i64,
+) -> Result<HourDigest, StoreError> {
+    let mut digest = HourDigest::new(previous, hour_start_ms);
+    let end_ms = hour_start_ms + HOUR_MS;
+    for (tenant, _) in tenants.iter().filter(|(_, first_ms)| *first_ms < end_ms) {
+        let mut after = None;
+        loop {
+            let page = ledger.entries(tenant, hour_start_ms, end_ms, after, PAGE).await?;
+            page.iter().for_each(|entry| digest.add(entry));
+            match page.last().filter(|_| page.len() == PAGE as usize) {
+                Some(last) => after = Some(last.cursor()),
+                None => break,
+            }
+        }
+    }
+    Ok(digest)
+}
