@@ -21,7 +21,8 @@ export interface Service {
 
 export async function startDemo(): Promise<Service> {
   const web = process.env["QUADRILLE_WEB"] ?? process.cwd();
-  const binary = process.env["QUADRILLE_BIN"] ?? resolve(web, "../target/debug/quadrille");
+  const built = process.env["CARGO_TARGET_DIR"] ?? resolve(web, "../target");
+  const binary = process.env["QUADRILLE_BIN"] ?? resolve(built, "debug/quadrille");
   const dataDir = await mkdtemp(join(tmpdir(), "quadrille-page-"));
   const child = spawn(binary, ["demo", "--listen", "127.0.0.1:0", "--data-dir", dataDir], { stdio: ["ignore", "pipe", "pipe"] });
   const lines: string[] = [];
