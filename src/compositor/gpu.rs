@@ -245,8 +245,8 @@ fn finish(submitted: Submitted, state: &State) {
     let Batch { submission, jobs, mapped, buffers } = batch;
     let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(DEVICE_PATIENCE) };
     let waited = device.poll(wait);
-    let whole = mapped.done.load(Ordering::Acquire) == buffers && !mapped.failed.load(Ordering::Acquire);
-    if waited.is_err() || !whole || broken.load(Ordering::Acquire) {
+    let whole = waited.is_ok() && mapped.is_whole(buffers, DEVICE_PATIENCE);
+    if !whole || broken.load(Ordering::Acquire) {
         broken.store(true, Ordering::Release);
         tracing::error!(canvases = jobs.len(), error = ?waited.err(), "the GPU did not finish a tick; it is lost");
     } else {

@@ -1,7 +1,8 @@
 //! The ring of readback buffers: canvases are copied into them, mapped when the device is done, and read in place by whoever
 //! holds the picture; a buffer comes back when the last reader lets go.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use super::layout::PlaneLayout;
 use crate::frame::{Colour, Picture, PlaneMemory};
@@ -60,6 +61,32 @@ impl Ring {
     }
 }
 
+/// How far the mapping of a tick's readback buffers has come.
+#[derive(Default)]
+pub(super) struct Mapping {
+    /// Buffers that were mapped, and whether one failed to be.
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Mapping {
+    /// Notes that a buffer was mapped, or that it could not be.
+    pub(super) fn note(&self, mapped: bool) {
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        *state = (state.0 + 1, state.1 | !mapped);
+        self.changed.notify_all();
+    }
+
+    /// Whether `buffers` were all mapped within `patience`. A finished device is not enough to know: whichever thread sees
+    /// it finish first, by polling or by submitting the next tick, calls back, and others may return from their poll before.
+    pub(super) fn is_whole(&self, buffers: usize, patience: Duration) -> bool {
+        let state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        let waited = self.changed.wait_timeout_while(state, patience, |(done, failed)| *done < buffers && !*failed);
+        let (state, _) = waited.unwrap_or_else(|e| e.into_inner());
+        state.0 >= buffers && !state.1
+    }
+}
+
 /// A mapped readback buffer as a picture's memory.
 struct Mapped {
     layout: PlaneLayout,
@@ -91,4 +118,35 @@ pub(super) fn picture(ring: &Arc<Ring>, buffer: wgpu::Buffer, layout: PlaneLayou
     let strides = layout.strides.map(|words| words as usize * 4);
     let memory = Mapped { layout, view: Some(view), buffer: Some(buffer), ring: Arc::clone(ring) };
     Picture::new(layout.width, layout.height, strides, Colour::CANVAS, (1, 1), Arc::new(memory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_is_whole_when_the_last_buffer_was_called_back() {
+        let mapping = Arc::new(Mapping::default());
+        assert!(mapping.is_whole(0, Duration::ZERO));
+        mapping.note(true);
+        assert!(!mapping.is_whole(2, Duration::ZERO), "patience ended before the second buffer");
+        let (begun, waits) = std::sync::mpsc::channel();
+        let waiting = std::thread::spawn({
+            let mapping = Arc::clone(&mapping);
+            move || {
+                begun.send(()).expect("test listens");
+                mapping.is_whole(2, Duration::from_secs(60))
+            }
+        });
+        waits.recv().expect("the thread began");
+        mapping.note(true);
+        assert!(waiting.join().expect("the thread ended"), "a callback that comes late is waited for");
+    }
+
+    #[test]
+    fn a_buffer_that_cannot_be_mapped_fails_the_mapping_at_once() {
+        let mapping = Mapping::default();
+        mapping.note(false);
+        assert!(!mapping.is_whole(2, Duration::from_secs(60)));
+    }
 }

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::device::{Device, PARAMS_STRIDE, Slab};
 use super::gpu_data::{self, Blocks, HorizontalPlane, VerticalPlane};
 use super::layout::PlaneLayout;
-use super::readback::Ring;
+use super::readback::{Mapping, Ring};
 use super::tables::{ScalingTables, Tables};
 use crate::compositor::colour::{self, Conversion};
 use crate::compositor::fit::uncovered;
@@ -41,15 +40,9 @@ struct Upload {
 pub(super) struct Batch {
     pub submission: wgpu::SubmissionIndex,
     pub jobs: Vec<Pending>,
-    /// Buffers that were mapped, and whether one failed to be.
     pub mapped: Arc<Mapping>,
+    /// Buffers that are to be mapped.
     pub buffers: usize,
-}
-
-#[derive(Default)]
-pub(super) struct Mapping {
-    pub done: AtomicUsize,
-    pub failed: AtomicBool,
 }
 
 /// A job whose pictures will be in these buffers.
@@ -149,10 +142,7 @@ impl Engine {
         let (mapped, buffers) = (Arc::new(Mapping::default()), plan.copies.len());
         for (_, buffer, _) in plan.copies.drain(..) {
             let mapped = Arc::clone(&mapped);
-            buffer.map_async(wgpu::MapMode::Read, .., move |outcome| {
-                mapped.failed.fetch_or(outcome.is_err(), Ordering::AcqRel);
-                mapped.done.fetch_add(1, Ordering::AcqRel);
-            });
+            buffer.map_async(wgpu::MapMode::Read, .., move |outcome| mapped.note(outcome.is_ok()));
         }
         self.recycle(plan);
         Batch { submission, jobs: pending, mapped, buffers }
