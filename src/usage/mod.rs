@@ -5,6 +5,7 @@ mod closing;
 mod meter;
 mod report;
 mod slate;
+mod standing;
 mod verify;
 
 pub use closing::Closing;
@@ -13,4 +14,5 @@ pub use report::{
     GroupBy, Period, RecordPage, Reports, UsageCorrection, UsageError, UsageRecord, UsageReport, UsageRow,
 };
 pub use slate::Slate;
+pub use standing::{Standing, Standings};
 pub use verify::{HourFault, TrustedKeys, Verified, VerifyError, verify};
