@@ -1,5 +1,5 @@
-// Bundles the viewer page into dist/: index.html at the top, everything it loads under assets/ with a digest in its
-// name, so that the service can let browsers keep assets for ever and the page itself not at all.
+// Bundles the pages into dist/: the viewer's index.html and operator.html at the top, everything they load under assets/ with a
+// digest in its name, so that the service can let browsers keep assets for ever and the pages themselves not at all.
 import { build, context } from "esbuild";
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -9,33 +9,37 @@ const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const watch = process.argv.includes("--watch");
 
-/** Writes dist/index.html: the source page with the names of the bundles in it. */
-async function writePage(metafile) {
+const PAGES = ["index.html", "operator.html"];
+
+/** Writes the pages: each source page with the names of its bundles in it. */
+async function writePages(metafile) {
   const named = new Map();
   for (const [path, output] of Object.entries(metafile.outputs)) {
     if (output.entryPoint) named.set(basename(output.entryPoint), `/assets/${basename(path)}`);
   }
-  const page = await readFile(join(here, "src/index.html"), "utf8");
-  const filled = page.replace(/\{\{([\w.]+)\}\}/g, (_, name) => {
-    const url = named.get(name);
-    if (!url) throw new Error(`src/index.html asks for ${name}, which is not an entry point of the build`);
-    return url;
-  });
-  await writeFile(join(dist, "index.html"), filled);
+  for (const page of PAGES) {
+    const source = await readFile(join(here, "src", page), "utf8");
+    const filled = source.replace(/\{\{([\w.]+)\}\}/g, (_, name) => {
+      const url = named.get(name);
+      if (!url) throw new Error(`src/${page} asks for ${name}, which is not an entry point of the build`);
+      return url;
+    });
+    await writeFile(join(dist, page), filled);
+  }
 }
 
-const pageWriter = {
-  name: "page",
+const pagesWriter = {
+  name: "pages",
   setup(builder) {
     builder.onEnd(async (result) => {
-      if (result.errors.length === 0) await writePage(result.metafile);
+      if (result.errors.length === 0) await writePages(result.metafile);
     });
   },
 };
 
 const options = {
   absWorkingDir: here,
-  entryPoints: ["src/main.ts", "src/style/main.css", "src/favicon.svg"],
+  entryPoints: ["src/main.ts", "src/style/main.css", "src/operator.ts", "src/style/operator.css", "src/favicon.svg"],
   outdir: join(dist, "assets"),
   entryNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
@@ -48,7 +52,7 @@ const options = {
   legalComments: "linked",
   metafile: true,
   logLevel: "info",
-  plugins: [pageWriter],
+  plugins: [pagesWriter],
 };
 
 await rm(dist, { recursive: true, force: true });

@@ -27,7 +27,7 @@ pub async fn serve(
     let path = uri.path();
     let file = match path {
         "/" => Some("index.html".to_owned()),
-        "/operator" => Some("operator.html".to_owned()),
+        "/operator" | "/operator/" => Some("operator.html".to_owned()),
         _ => path.strip_prefix('/').filter(|p| !p.starts_with("v1/") && !p.contains("..")).map(str::to_owned),
     };
     let found = file.and_then(|f| Pages::get(&f).map(|page| (page, f)));

@@ -206,7 +206,7 @@ fn shown(session: SessionView, base: &Base) -> Response {
     (headers, Json(with_base(session, base))).into_response()
 }
 
-pub(super) fn with_base(mut session: SessionView, base: &Base) -> SessionView {
+fn with_base(mut session: SessionView, base: &Base) -> SessionView {
     session.playback_url = base.url(&session.playback_url);
     session
 }

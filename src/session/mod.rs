@@ -22,5 +22,6 @@ mod tests;
 pub use error::SessionError;
 pub use registry::{SessionSettings, Sessions};
 pub use view::{
-    ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, SessionPage, SessionView, SlotView, ViewState,
+    Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, OperatedSession, SessionPage,
+    SessionView, SlotView, ViewState,
 };

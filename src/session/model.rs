@@ -11,7 +11,7 @@ use super::paths::Paths;
 use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
-use super::{SessionError, SessionView, ViewState};
+use super::{OperatedSession, SessionError, SessionView, ViewState};
 use crate::hls::splice::{Splices, next_unlisted};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
@@ -374,7 +374,7 @@ impl Session {
             created_ms: self.created_ms,
             last_seen_ms: self.last_seen_ms,
             ended_ms: self.ended_ms,
-            end_reason: if let State::Ended(reason) = self.state { Some(reason.name().to_owned()) } else { None },
+            end_reason: self.end_reason(),
             billable_seconds: self.meter.billable_seconds(),
         };
         let write =
@@ -418,6 +418,21 @@ impl Session {
         fresh
     }
 
+    fn end_reason(&self) -> Option<String> {
+        if let State::Ended(reason) = self.state { Some(reason.name().to_owned()) } else { None }
+    }
+
+    pub(super) fn operated(&self) -> OperatedSession {
+        OperatedSession {
+            session: self.view(),
+            device_id: self.device_id.clone(),
+            labels: self.labels.clone(),
+            last_seen_at: rfc_3339_ms(self.last_seen_ms),
+            ended_at: self.ended_ms.map(rfc_3339_ms),
+            end_reason: self.end_reason(),
+        }
+    }
+
     pub(super) fn view(&self) -> SessionView {
         let games = self.show.game_ids();
         SessionView {
@@ -452,6 +467,18 @@ pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>) -> SessionVi
         audio: row.audio,
         effective_segment: row.effective_segment,
         billable_seconds: row.billable_seconds,
+    }
+}
+
+/// What the operator sees of a session that only the store still knows.
+pub(super) fn operated_row(mut row: SessionRow, layout: Option<&Layout>) -> OperatedSession {
+    OperatedSession {
+        device_id: row.device_id.take(),
+        labels: std::mem::take(&mut row.labels),
+        last_seen_at: rfc_3339_ms(row.last_seen_ms),
+        ended_at: row.ended_ms.map(rfc_3339_ms),
+        end_reason: row.end_reason.take(),
+        session: view_of_row(row, layout),
     }
 }
 

@@ -1,16 +1,19 @@
 //! All sessions of this process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::model::{Identity, Session, choice_of, view_of_row};
+use super::model::{Identity, Session, choice_of, operated_row, view_of_row};
 use super::paths::Paths;
 use super::state::EndReason;
-use super::{CreateSession, EndedBy, Games, ListSessions, SessionError, SessionPage, SessionView, ViewState};
+use super::{
+    Audience, CreateSession, EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView,
+    ViewState,
+};
 use crate::hls::playlist::target_duration_s;
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
@@ -350,10 +353,40 @@ impl Sessions {
         let next_cursor = rows.last().filter(|_| more).map(|row| row.id.clone());
         // What the registry holds is newer than its row by up to a booking.
         let view = |row: SessionRow| match self.entry(tenant, &row.id) {
-            Some(entry) => self.fresh_view(&entry),
-            None => self.row_view(row),
+            Some(entry) => self.fresh_operated(&entry),
+            None => {
+                let layout = self.layouts.get(&row.layout);
+                operated_row(row, layout.as_deref())
+            }
         };
-        Ok(SessionPage { sessions: rows.into_iter().map(view).collect(), next_cursor })
+        let active_sessions = self.audience(tenant).sessions;
+        Ok(SessionPage { sessions: rows.into_iter().map(view).collect(), next_cursor, active_sessions })
+    }
+
+    fn fresh_operated(&self, entry: &Entry) -> OperatedSession {
+        let mut session = entry.session.lock();
+        session.advance_meter(self.now_ms(), self.terms());
+        session.operated()
+    }
+
+    /// What the active sessions of `tenant` show: a walk over all that this process holds.
+    pub fn audience(&self, tenant: &str) -> Audience {
+        let mut audience = Audience::default();
+        for entry in self.entries() {
+            if &*entry.tenant != tenant {
+                continue;
+            }
+            let session = entry.session.lock();
+            if !session.state.is_active() {
+                continue;
+            }
+            audience.sessions += 1;
+            let games: BTreeSet<String> = session.show.game_ids().into_iter().collect();
+            for game in games {
+                *audience.by_game.entry(game).or_default() += 1;
+            }
+        }
+        audience
     }
 
     /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it.

@@ -1,6 +1,6 @@
 //! What goes in and out of a session: requests and the JSON view of the HTTP contract.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
@@ -71,9 +71,35 @@ pub struct ListSessions {
 /// A page of sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SessionPage {
-    pub sessions: Vec<SessionView>,
+    pub sessions: Vec<OperatedSession>,
     /// For the next page; absent on the last one.
     pub next_cursor: Option<String>,
+    /// The tenant's active sessions at present, on whatever page they are.
+    pub active_sessions: u64,
+}
+
+/// A session, as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OperatedSession {
+    #[serde(flatten)]
+    pub session: SessionView,
+    /// What its device called itself.
+    pub device_id: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    /// When it last asked for a playlist, or started, or was taken up by a new process; RFC 3339, UTC.
+    pub last_seen_at: String,
+    /// RFC 3339, UTC; `null` while it is active.
+    pub ended_at: Option<String>,
+    /// `device`, `operator`, `idle` or `unrestorable`; `null` while it is active.
+    pub end_reason: Option<String>,
+}
+
+/// What a tenant's active sessions show at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
+    pub sessions: u64,
+    /// By game id; a session that shows a game twice counts once.
+    pub by_game: HashMap<String, u64>,
 }
 
 /// Who ends a session.

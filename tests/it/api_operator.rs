@@ -18,12 +18,18 @@ async fn games_are_registered_changed_and_forgotten() {
     let mut expected = game.clone();
     expected["status"] = json!("slate");
     expected["origin"] = json!("operator");
+    expected["active_sessions"] = json!(0);
     assert_eq!(made.json(), expected);
     service.post("/v1/operator/games", "op-acme", game.clone()).await.refused(409, "game_exists");
     assert_eq!(service.get("/v1/operator/games/nyk-bos", "op-acme").await.ok(200).json(), expected);
     assert_eq!(service.get("/v1/operator/games", "op-acme").await.ok(200).json().as_array().unwrap().len(), 7);
     assert_eq!(service.get("/v1/games", "dev-acme").await.json().as_array().unwrap().len(), 7);
     service.session(&["nyk-bos", "a"]).await;
+    service.session(&["a", "a"]).await;
+    for (game, sessions) in [("nyk-bos", 1), ("a", 2), ("b", 0)] {
+        let told = service.get(&format!("/v1/operator/games/{game}"), "op-acme").await.ok(200).json();
+        assert_eq!(told["active_sessions"], sessions, "a session that shows a game twice counts once: {told}");
+    }
 
     let put = json!({ "title": "Game 7", "sources": ["udp://239.0.0.1:5000"] });
     let changed = service.tell("PUT", "/v1/operator/games/nyk-bos", "op-acme", &[], put.clone()).await.ok(200);
@@ -117,11 +123,22 @@ async fn operators_watch_and_end_their_sessions() {
     let listed: BTreeSet<_> = listed.map(|s| s["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(listed, made);
 
+    assert_eq!((&first["active_sessions"], &second["active_sessions"]), (&json!(3), &json!(3)), "whatever the page");
+    let newest = &first["sessions"][0];
+    assert_eq!(newest["last_seen_at"], newest["created_at"], "{newest}");
+    assert_eq!(newest["labels"], json!({}), "{newest}");
+    assert!(
+        newest["device_id"].is_null() && newest["ended_at"].is_null() && newest["end_reason"].is_null(),
+        "{newest}"
+    );
+
     let one = made.first().unwrap();
     service.ask("DELETE", &format!("/v1/operator/sessions/{one}"), "op-other").await.refused(404, "session_unknown");
     service.ask("DELETE", &format!("/v1/operator/sessions/{one}"), "op-acme").await.ok(204);
     let ended = service.get("/v1/operator/sessions?state=ended", "op-acme").await.ok(200).json();
     assert_eq!(ended["sessions"][0]["id"].as_str(), Some(one.as_str()));
+    assert_eq!((&ended["sessions"][0]["end_reason"], &ended["active_sessions"]), (&json!("operator"), &json!(2)));
+    assert!(ended["sessions"][0]["ended_at"].is_string(), "{ended}");
     let active = service.get("/v1/operator/sessions?state=active", "op-acme").await.ok(200).json();
     assert_eq!(active["sessions"].as_array().unwrap().len(), 2);
     for (query, code) in [

@@ -120,14 +120,48 @@ export async function problemOf(response: Response, nowMs: number): Promise<Prob
   );
 }
 
-/** Calls the device routes with one device key. Every method rejects with a `Problem` and nothing else. */
-export class Client {
+export interface CallOptions {
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** Lets the request outlive the page. */
+  keepalive?: boolean;
+  /** Until the body has come in whole. */
+  timeoutMs?: number;
+}
+
+/** Calls the service with one key. Every call rejects with a `Problem` and nothing else. */
+export class Caller {
   constructor(
     private readonly key: string,
     private readonly fetcher: typeof fetch = (input, init) => fetch(input, init),
     private readonly base = "",
   ) {}
 
+  protected async call(method: string, path: string, options: CallOptions = {}): Promise<Response> {
+    const headers: Record<string, string> = {
+      Accept: "application/json, application/problem+json",
+      Authorization: `Bearer ${this.key}`,
+      ...options.headers,
+    };
+    const init: RequestInit = { method, headers, cache: "no-store", keepalive: options.keepalive ?? false };
+    if (!options.keepalive) init.signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
+    if (options.body !== undefined) {
+      headers["Content-Type"] = "application/json";
+      init.body = JSON.stringify(options.body);
+    }
+    let response: Response;
+    try {
+      response = await this.fetcher(this.base + path, init);
+    } catch {
+      throw new Problem(0, "unreachable", "The service does not answer", "Check the connection; this page keeps trying.");
+    }
+    if (!response.ok) throw await problemOf(response, Date.now());
+    return response;
+  }
+}
+
+/** The device routes, with one device key. */
+export class Client extends Caller {
   async games(): Promise<Game[]> {
     return (await this.call("GET", "/v1/games")).json();
   }
@@ -159,31 +193,5 @@ export class Client {
   private async tagged(response: Response): Promise<Tagged> {
     const session = (await response.json()) as Session;
     return { session, etag: response.headers.get("ETag") ?? `"${session.revision}"` };
-  }
-
-  private async call(
-    method: string,
-    path: string,
-    options: { body?: unknown; headers?: Record<string, string>; keepalive?: boolean } = {},
-  ): Promise<Response> {
-    const headers: Record<string, string> = {
-      Accept: "application/json, application/problem+json",
-      Authorization: `Bearer ${this.key}`,
-      ...options.headers,
-    };
-    const init: RequestInit = { method, headers, cache: "no-store", keepalive: options.keepalive ?? false };
-    if (!options.keepalive) init.signal = AbortSignal.timeout(TIMEOUT_MS);
-    if (options.body !== undefined) {
-      headers["Content-Type"] = "application/json";
-      init.body = JSON.stringify(options.body);
-    }
-    let response: Response;
-    try {
-      response = await this.fetcher(this.base + path, init);
-    } catch {
-      throw new Problem(0, "unreachable", "The service does not answer", "Check the connection; this page keeps trying.");
-    }
-    if (!response.ok) throw await problemOf(response, Date.now());
-    return response;
   }
 }

@@ -1,27 +1,10 @@
 // The device key and the device's own name, kept by the browser.
 
+import { read, write } from "./storage";
 import { randomId } from "./viewer";
 
 const KEY_ITEM = "quadrille.device_key";
 const DEVICE_ITEM = "quadrille.device_id";
-
-// A browser may refuse storage altogether; the page then works for as long as it is open.
-function read(item: string): string | null {
-  try {
-    return localStorage.getItem(item);
-  } catch {
-    return null;
-  }
-}
-
-function write(item: string, value: string): boolean {
-  try {
-    localStorage.setItem(item, value);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** The key of `?key=`, else the one that worked last. */
 export function keyAtStart(search: string): string {

@@ -17,6 +17,7 @@ use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::api::refuse::source_invalid;
 use crate::catalogue::{GameOrigin, GameSpec, GameStatus, RegisteredGame};
 use crate::config::{MAX_SOURCES, SourceUri, check_id, check_labels, check_title};
+use crate::session::Audience;
 
 /// A game to register.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,12 +49,15 @@ pub struct RegisteredBody {
     pub status: GameStatus,
     /// `config`: from the configuration file, read-only here; `operator`: registered here.
     pub origin: GameOrigin,
+    /// Active sessions of the tenant that show it at present.
+    pub active_sessions: u64,
 }
 
-impl From<RegisteredGame> for RegisteredBody {
-    fn from(game: RegisteredGame) -> Self {
+impl RegisteredBody {
+    fn new(game: RegisteredGame, audience: &Audience) -> Self {
         let GameSpec { id, title, sources, labels } = game.spec;
-        Self { id, title, sources, labels, status: game.status, origin: game.origin }
+        let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
+        Self { id, title, sources, labels, status: game.status, origin: game.origin, active_sessions }
     }
 }
 
@@ -65,7 +69,8 @@ impl From<RegisteredGame> for RegisteredBody {
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<RegisteredBody>> {
-    Json(app.catalogue.registered(&operator.tenant).into_iter().map(Into::into).collect())
+    let audience = app.sessions.audience(&operator.tenant);
+    Json(app.catalogue.registered(&operator.tenant).into_iter().map(|g| RegisteredBody::new(g, &audience)).collect())
 }
 
 /// Registers a game. Its feed starts at once; it survives restarts.
@@ -87,7 +92,8 @@ pub async fn create(
     Body(body): Body<GameBody>,
 ) -> Result<Response, Problem> {
     let spec = checked(body, None)?;
-    Ok(created(app.catalogue.create(&operator.tenant, spec).await?))
+    let game = app.catalogue.create(&operator.tenant, spec).await?;
+    Ok(created(RegisteredBody::new(game, &app.sessions.audience(&operator.tenant))))
 }
 
 /// A game.
@@ -105,7 +111,8 @@ pub async fn get(
     Named(id): Named<String>,
 ) -> Result<Json<RegisteredBody>, Problem> {
     let unknown = || Problem::new(Code::GameUnknown, format!("There is no game {id:?}."));
-    Ok(Json(app.catalogue.registered_game(&operator.tenant, &id).ok_or_else(unknown)?.into()))
+    let game = app.catalogue.registered_game(&operator.tenant, &id).ok_or_else(unknown)?;
+    Ok(Json(RegisteredBody::new(game, &app.sessions.audience(&operator.tenant))))
 }
 
 /// Makes the game be as given; registers it if there is none.
@@ -131,7 +138,8 @@ pub async fn replace(
 ) -> Result<Response, Problem> {
     let spec = checked(body, Some(id))?;
     let (game, new) = app.catalogue.replace(&operator.tenant, spec).await?;
-    Ok(if new { created(game) } else { Json(RegisteredBody::from(game)).into_response() })
+    let game = RegisteredBody::new(game, &app.sessions.audience(&operator.tenant));
+    Ok(if new { created(game) } else { Json(game).into_response() })
 }
 
 /// Forgets a game. Sessions that show it see a slate in its slot.
@@ -154,10 +162,10 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn created(game: RegisteredGame) -> Response {
+fn created(game: RegisteredBody) -> Response {
     // Ids need no escape in a path: they were checked when the game was made.
-    let location = crate::api::header_text(&format!("/v1/operator/games/{}", game.spec.id));
-    (StatusCode::CREATED, [(header::LOCATION, location)], Json(RegisteredBody::from(game))).into_response()
+    let location = crate::api::header_text(&format!("/v1/operator/games/{}", game.id));
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(game)).into_response()
 }
 
 /// The game of `body`, by the rules that the configuration's games follow; `path_id` is the id in the path of a `PUT`.

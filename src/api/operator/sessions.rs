@@ -15,7 +15,6 @@ use crate::api::base::Base;
 use crate::api::extract::{Named, Params};
 use crate::api::limits;
 use crate::api::problem::{Problem, ProblemBody};
-use crate::api::sessions::with_base;
 use crate::session::{EndedBy, ListSessions, SessionPage, ViewState};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -45,7 +44,9 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let request = ListSessions { state: filter.state, cursor: filter.cursor, limit: limits::page(filter.limit)? };
     let mut page = app.sessions.list(&operator.tenant, request).await?;
-    page.sessions = page.sessions.into_iter().map(|s| with_base(s, &base)).collect();
+    for listed in &mut page.sessions {
+        listed.session.playback_url = base.url(&listed.session.playback_url);
+    }
     Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(page)).into_response())
 }
 

@@ -192,7 +192,7 @@ async fn sessions_are_listed_newest_first_by_tenant_and_state() {
     let (mut seen, mut cursor) = (Vec::new(), None);
     loop {
         let got = page(None, cursor).await.unwrap();
-        seen.extend(got.sessions.into_iter().map(|s| s.id));
+        seen.extend(got.sessions.into_iter().map(|s| s.session.id));
         cursor = got.next_cursor;
         if cursor.is_none() {
             break;
@@ -200,8 +200,10 @@ async fn sessions_are_listed_newest_first_by_tenant_and_state() {
     }
     assert_eq!(seen, ids.iter().rev().cloned().collect::<Vec<_>>());
     let ended = page(Some(ViewState::Ended), None).await.unwrap();
-    assert_eq!(ended.sessions.iter().map(|s| &s.id).collect::<Vec<_>>(), [&ids[1]]);
-    assert_eq!(ended.sessions[0].state, ViewState::Ended);
+    assert_eq!(ended.sessions.iter().map(|s| &s.session.id).collect::<Vec<_>>(), [&ids[1]]);
+    assert_eq!(ended.sessions[0].session.state, ViewState::Ended);
+    assert_eq!(ended.sessions[0].end_reason.as_deref(), Some("operator"));
+    assert_eq!(ended.active_sessions, 4);
     assert_eq!(page(None, Some("nonsense".into())).await, Err(SessionError::CursorInvalid));
 }
 

@@ -1,7 +1,8 @@
 // The title bar: the product's name, the connection, and the device key.
 
-import { h, svg, text, toggle } from "../dom";
+import { h, text, toggle } from "../dom";
 import type { Connection, Viewer, ViewerState } from "../viewer";
+import { brand } from "./brand";
 
 const CONNECTION_WORDS: Record<Connection, string> = {
   no_key: "No key",
@@ -10,12 +11,6 @@ const CONNECTION_WORDS: Record<Connection, string> = {
   refused: "Key refused",
   unreachable: "No answer",
 };
-
-function logo(): SVGElement {
-  const square = (x: number, y: number, lit: boolean) =>
-    svg("rect", { x, y, width: 11, height: 9, rx: 1.8, class: lit ? "lit" : "" });
-  return svg("svg", { class: "logo", viewBox: "0 0 25 21", "aria-hidden": "true" }, square(1, 1, true), square(13, 1, false), square(1, 11, false), square(13, 11, false));
-}
 
 export function header(viewer: Viewer, key: string, useKey: (key: string) => void): HTMLElement {
   const input = h("input", {
@@ -47,7 +42,7 @@ export function header(viewer: Viewer, key: string, useKey: (key: string) => voi
   return h(
     "header",
     { class: "bar" },
-    h("div", { class: "brand" }, logo(), h("h1", {}, "Quadrille"), h("span", { class: "tagline" }, "Multiview")),
+    brand("Multiview"),
     form,
   );
 }

@@ -1,0 +1,144 @@
+// The operators' part of the HTTP contract: its shapes, and a client for them.
+
+import { Caller, Problem, type Game, type GameStatus, type Session } from "../api";
+
+export interface OperatedSession extends Session {
+  device_id: string | null;
+  labels: Record<string, string>;
+  last_seen_at: string;
+  ended_at: string | null;
+  end_reason: string | null;
+}
+
+export interface SessionPage {
+  sessions: OperatedSession[];
+  next_cursor: string | null;
+  active_sessions: number;
+}
+
+export interface RegisteredGame {
+  id: string;
+  title: string;
+  sources: string[];
+  labels: Record<string, string>;
+  status: GameStatus;
+  origin: "config" | "operator";
+  active_sessions: number;
+}
+
+export type Standing = "draft" | "final";
+
+/** One row of a report. What it is of stands in a member named as the grouping is. */
+export interface UsageRow {
+  session_id?: string | null;
+  day?: string | null;
+  hour?: string | null;
+  game?: string | null;
+  layout?: string | null;
+  tier?: string | null;
+  label?: string | null;
+  state?: Standing;
+  /** For days and hours alone. */
+  sessions?: number;
+  billable_seconds: number;
+  slate_seconds?: number;
+  slate_all_seconds?: number;
+  billed_minutes?: number;
+  /** A decimal; absent where no tariff prices the row. */
+  cost?: string | null;
+  /** ISO 4217. */
+  currency?: string | null;
+}
+
+export interface Cost {
+  currency: string;
+  cost: string;
+}
+
+export interface UsageReport {
+  from: string;
+  to: string;
+  group_by: string;
+  state?: Standing;
+  /** Every hour before it is closed: nothing in it changes any more. */
+  closed_until?: string | null;
+  rows: UsageRow[];
+  total_billable_seconds: number;
+  total_billed_minutes?: number;
+  costs?: Cost[];
+}
+
+export interface UsageQuestion {
+  /** RFC 3339, included. */
+  from: string;
+  /** RFC 3339, excluded. */
+  to: string;
+  groupBy: string;
+}
+
+export const FORMATS = ["csv", "json", "focus"] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** What a page reads of a report: a month of sessions can be far more than anybody looks at. */
+export const REPORT_BYTES_MAX = 8 * 1024 * 1024;
+export const TOO_LARGE = "report_too_large";
+
+const REPORT_TIMEOUT_MS = 60_000;
+const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
+
+/** The text of `response`, read no further than `bytesMax`. */
+export async function textWithin(response: Response, bytesMax: number): Promise<string> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return response.text();
+  const decoder = new TextDecoder();
+  let [bytes, read] = [0, ""];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return read + decoder.decode();
+    bytes += value.byteLength;
+    if (bytes > bytesMax) {
+      await reader.cancel();
+      throw new Problem(0, TOO_LARGE, "More rows than a page can show", "Download the report instead, or group it otherwise.");
+    }
+    read += decoder.decode(value, { stream: true });
+  }
+}
+
+function query(question: UsageQuestion, format: Format): string {
+  const { from, to, groupBy } = question;
+  return new URLSearchParams({ from, to, group_by: groupBy, format }).toString();
+}
+
+/** The operator routes, with one operator key. */
+export class OperatorClient extends Caller {
+  async sessions(cursor: string | null, limit: number): Promise<SessionPage> {
+    const asked = new URLSearchParams({ state: "active", limit: String(limit) });
+    if (cursor !== null) asked.set("cursor", cursor);
+    return (await this.call("GET", `/v1/operator/sessions?${asked}`)).json();
+  }
+
+  async end(id: string): Promise<void> {
+    await this.call("DELETE", `/v1/operator/sessions/${encodeURIComponent(id)}`);
+  }
+
+  async registered(): Promise<RegisteredGame[]> {
+    return (await this.call("GET", "/v1/operator/games")).json();
+  }
+
+  /** As devices see them: with thumbnails. */
+  async offered(): Promise<Game[]> {
+    return (await this.call("GET", "/v1/games")).json();
+  }
+
+  async usage(question: UsageQuestion): Promise<UsageReport> {
+    const answer = await this.call("GET", `/v1/operator/usage?${query(question, "json")}`, { timeoutMs: REPORT_TIMEOUT_MS });
+    return JSON.parse(await textWithin(answer, REPORT_BYTES_MAX)) as UsageReport;
+  }
+
+  /** The report as a file, however large. */
+  async download(question: UsageQuestion, format: Format): Promise<Blob> {
+    const headers = { Accept: format === "json" ? "application/json" : "text/csv, application/problem+json" };
+    const path = `/v1/operator/usage?${query(question, format)}`;
+    return (await this.call("GET", path, { headers, timeoutMs: DOWNLOAD_TIMEOUT_MS })).blob();
+  }
+}

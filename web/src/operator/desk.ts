@@ -1,0 +1,353 @@
+// What the operators' page knows, and how it learns it. Knows nothing of the page's elements.
+
+import type { Problem } from "../api";
+import type { Format, OperatedSession, OperatorClient, RegisteredGame, SessionPage, UsageReport } from "./api";
+import { fileName, monthOf, todayByHour, wholeMonth } from "./figures";
+import { Poll, type SetTimer } from "./poll";
+import { asProblem, refusesKey, trouble, type Trouble } from "./problems";
+
+export const SESSIONS_A_PAGE = 25;
+const SESSIONS_EVERY_MS = 3_000;
+const GAMES_EVERY_MS = 5_000;
+const TODAY_EVERY_MS = 20_000;
+const MONTH_EVERY_MS = 60_000;
+const ACCESS_EVERY_MS = 5_000;
+
+export type Access = "no_key" | "checking" | "open" | "refused" | "unreachable";
+
+/** Something read again and again: its last answer stays while a newer one fails. */
+export interface Part<T> {
+  readonly value: T | null;
+  /** When `value` came, milliseconds of Unix time. */
+  readonly atMs: number | null;
+  readonly trouble: Trouble | null;
+  /** What was asked for is on its way, and `value` is not it. */
+  readonly waits: boolean;
+}
+
+/** A registered game, with the picture that devices are offered. */
+export interface DeskGame extends RegisteredGame {
+  thumbnail_url: string | null;
+}
+
+export interface MonthChoice {
+  /** `2026-11`. */
+  readonly month: string;
+  /** `session`, `day`, `game`, `layout`, `tier` or `label:NAME`. */
+  readonly groupBy: string;
+}
+
+export interface DeskState {
+  readonly access: Access;
+  readonly accessTrouble: Trouble | null;
+  readonly paused: boolean;
+  readonly sessions: Part<SessionPage>;
+  /** From 0. */
+  readonly sessionsPage: number;
+  readonly games: Part<readonly DeskGame[]>;
+  readonly today: Part<UsageReport>;
+  readonly month: Part<UsageReport>;
+  readonly choice: MonthChoice;
+  readonly downloading: Format | null;
+  readonly downloadTrouble: Trouble | null;
+  /** For a screen reader: what just happened. */
+  readonly said: string;
+}
+
+type PartName = "sessions" | "games" | "today" | "month";
+
+const NOTHING = { value: null, atMs: null, trouble: null, waits: true } as const;
+
+export interface DeskParts {
+  makeClient: (key: string) => OperatorClient;
+  nowMs: () => number;
+  /** Hands a file to the person. */
+  save: (name: string, content: Blob) => void;
+  setTimer?: SetTimer;
+}
+
+export class Desk {
+  state: DeskState;
+  private client: OperatorClient | null = null;
+  private readonly listeners: ((state: DeskState) => void)[] = [];
+  private scheduled = false;
+  private hidden = false;
+  /** The cursors of the pages before this one, this one's last. */
+  private cursors: (string | null)[] = [null];
+  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0 };
+  private readonly polls: Record<PartName, Poll>;
+  private readonly accessPoll: Poll;
+  private key = "";
+
+  constructor(private readonly parts: DeskParts) {
+    const { setTimer } = parts;
+    const poll = (ask: () => Promise<number | null>, everyMs: number) =>
+      setTimer === undefined ? new Poll(ask, everyMs) : new Poll(ask, everyMs, setTimer);
+    this.polls = {
+      sessions: poll(() => this.readSessions(), SESSIONS_EVERY_MS),
+      games: poll(() => this.readGames(), GAMES_EVERY_MS),
+      today: poll(() => this.readToday(), TODAY_EVERY_MS),
+      month: poll(() => this.readMonth(), MONTH_EVERY_MS),
+    };
+    this.accessPoll = poll(() => this.readAccess(), ACCESS_EVERY_MS);
+    this.state = {
+      access: "no_key",
+      accessTrouble: null,
+      paused: false,
+      sessions: NOTHING,
+      sessionsPage: 0,
+      games: NOTHING,
+      today: NOTHING,
+      month: NOTHING,
+      choice: { month: monthOf(parts.nowMs()), groupBy: "day" },
+      downloading: null,
+      downloadTrouble: null,
+      said: "",
+    };
+  }
+
+  onChange(listener: (state: DeskState) => void): void {
+    this.listeners.push(listener);
+    listener(this.state);
+  }
+
+  // ---- the key -------------------------------------------------------------------------------------------------
+
+  /** Works with another key from now on; an empty one closes the page. */
+  useKey(key: string): void {
+    this.close();
+    this.key = key;
+    if (key === "") return this.set({ access: "no_key", accessTrouble: null });
+    this.client = this.parts.makeClient(key);
+    this.set({ access: "checking", accessTrouble: null });
+    this.accessPoll.start();
+  }
+
+  /** The key that was accepted, for the browser to keep. */
+  acceptedKey(): string | null {
+    return this.state.access === "open" ? this.key : null;
+  }
+
+  private close(): void {
+    this.client = null;
+    this.accessPoll.stop();
+    for (const poll of Object.values(this.polls)) poll.stop();
+    for (const name of Object.keys(this.questions) as PartName[]) this.questions[name] += 1;
+    this.cursors = [null];
+    this.set({ sessions: NOTHING, sessionsPage: 0, games: NOTHING, today: NOTHING, month: NOTHING, downloading: null, downloadTrouble: null, said: "" });
+  }
+
+  private async readAccess(): Promise<number | null> {
+    const { client } = this;
+    if (client === null) return null;
+    try {
+      // The first page, too: whoever may read it may read all the rest.
+      const page = await client.sessions(null, SESSIONS_A_PAGE);
+      if (client !== this.client) return null;
+      this.accessPoll.stop();
+      this.set({ access: "open", accessTrouble: null, said: "The key is accepted", sessions: this.read(page) });
+      this.wake();
+      return null;
+    } catch (error) {
+      if (client !== this.client) return null;
+      const problem = asProblem(error);
+      if (refusesKey(problem)) return this.refuse(problem);
+      this.set({ access: "unreachable", accessTrouble: trouble(problem) });
+      return trouble(problem).retryAfterMs;
+    }
+  }
+
+  private refuse(problem: Problem): null {
+    this.close();
+    this.set({ access: "refused", accessTrouble: trouble(problem) });
+    return null;
+  }
+
+  // ---- when to read --------------------------------------------------------------------------------------------
+
+  setPaused(paused: boolean): void {
+    this.set({ paused, said: paused ? "Updates are paused" : "Updates go on" });
+    this.wake();
+  }
+
+  /** A page that nobody sees asks nothing. */
+  setHidden(hidden: boolean): void {
+    if (hidden === this.hidden) return;
+    this.hidden = hidden;
+    this.wake();
+  }
+
+  private wake(): void {
+    const runs = this.state.access === "open" && !this.state.paused && !this.hidden;
+    for (const [name, poll] of Object.entries(this.polls)) {
+      if (runs) poll.start();
+      else poll.stop();
+      // What was never read is read even so: a pause stops what changes, not what is asked for.
+      if (!runs && this.state.access === "open" && this.state[name as PartName].value === null) poll.now();
+    }
+  }
+
+  /** Reads a part at once, as a person asked. */
+  refresh(name: PartName): void {
+    if (this.client !== null) this.polls[name].now();
+  }
+
+  private read<T>(value: T): Part<T> {
+    return { value, atMs: this.parts.nowMs(), trouble: null, waits: false };
+  }
+
+  /** Reads one part. The answer to a question that was asked anew in between is dropped. */
+  private async readPart<N extends PartName>(
+    name: N,
+    ask: (client: OperatorClient) => Promise<NonNullable<DeskState[N]["value"]>>,
+    accept: (value: NonNullable<DeskState[N]["value"]>) => Partial<DeskState> = () => ({}),
+  ): Promise<number | null> {
+    const { client } = this;
+    if (client === null) return null;
+    const question = ++this.questions[name];
+    try {
+      const value = await ask(client);
+      if (question !== this.questions[name]) return null;
+      this.set({ [name]: this.read(value), ...accept(value) });
+      return null;
+    } catch (error) {
+      if (question !== this.questions[name]) return null;
+      const problem = asProblem(error);
+      if (refusesKey(problem)) return this.refuse(problem);
+      const told = trouble(problem);
+      this.set({ [name]: { ...this.state[name], trouble: told, waits: false } });
+      return told.retryAfterMs;
+    }
+  }
+
+  // ---- sessions ------------------------------------------------------------------------------------------------
+
+  private async readSessions(): Promise<number | null> {
+    const cursor = this.cursors.at(-1) ?? null;
+    return this.readPart("sessions", (client) => client.sessions(cursor, SESSIONS_A_PAGE));
+  }
+
+  /** Goes to the older (1) or the newer (-1) page. */
+  turnPage(step: 1 | -1): void {
+    const { value, waits } = this.state.sessions;
+    if (waits) return;
+    if (step === 1) {
+      if (!value?.next_cursor) return;
+      this.cursors.push(value.next_cursor);
+    } else {
+      if (this.cursors.length === 1) return;
+      this.cursors.pop();
+    }
+    const sessionsPage = this.cursors.length - 1;
+    this.questions.sessions += 1;
+    this.set({ sessionsPage, sessions: { ...this.state.sessions, waits: true }, said: `Page ${sessionsPage + 1} of the sessions` });
+    this.polls.sessions.now();
+  }
+
+  /** Ends a session; answers what stood in the way, or null. */
+  async endSession(session: OperatedSession): Promise<Trouble | null> {
+    const { client } = this;
+    if (client === null) return null;
+    try {
+      await client.end(session.id);
+    } catch (error) {
+      if (client !== this.client) return null;
+      const problem = asProblem(error);
+      if (refusesKey(problem)) return this.refuse(problem);
+      // One that is gone needs no ending.
+      if (problem.status !== 404) return trouble(problem);
+    }
+    if (client !== this.client) return null;
+    const { value } = this.state.sessions;
+    if (value !== null) {
+      const sessions = value.sessions.filter(({ id }) => id !== session.id);
+      this.set({ sessions: { ...this.state.sessions, value: { ...value, sessions } } });
+    }
+    // An answer on its way may still have it.
+    this.questions.sessions += 1;
+    this.set({ said: `The session of ${session.device_id ?? session.id} has ended` });
+    this.polls.sessions.now();
+    this.polls.games.now();
+    return null;
+  }
+
+  // ---- games ---------------------------------------------------------------------------------------------------
+
+  private async readGames(): Promise<number | null> {
+    const ask = async (client: OperatorClient): Promise<DeskGame[]> => {
+      const [registered, offered] = await Promise.all([client.registered(), client.offered()]);
+      const thumbnails = new Map(offered.map((game) => [game.id, game.thumbnail_url ?? null]));
+      return registered.map((game) => ({ ...game, thumbnail_url: thumbnails.get(game.id) ?? null }));
+    };
+    const before = new Map((this.state.games.value ?? []).map((game) => [game.id, game.status]));
+    return this.readPart("games", ask, (games) => {
+      const turned = games.filter((game) => before.has(game.id) && before.get(game.id) !== game.status);
+      return turned.length === 0 ? {} : { said: turned.map((game) => `${game.title}: ${game.status}`).join(". ") };
+    });
+  }
+
+  title(game: string): string {
+    return this.state.games.value?.find((one) => one.id === game)?.title ?? game;
+  }
+
+  // ---- usage ---------------------------------------------------------------------------------------------------
+
+  private async readToday(): Promise<number | null> {
+    return this.readPart("today", (client) => client.usage(todayByHour(this.parts.nowMs())));
+  }
+
+  private async readMonth(): Promise<number | null> {
+    const { choice, month } = this.state;
+    // What is final does not change, and a month's sessions are too much to read every minute.
+    const kept = month.value !== null && !month.waits && (month.value.state === "final" || choice.groupBy === "session");
+    if (kept && month.trouble === null && !this.monthAsked) return null;
+    this.monthAsked = false;
+    return this.readPart("month", (client) => client.usage(wholeMonth(choice.month, choice.groupBy)));
+  }
+
+  /** A person asked for the month anew. */
+  private monthAsked = false;
+
+  refreshMonth(): void {
+    this.monthAsked = true;
+    this.set({ said: "Reading the month again" });
+    this.refresh("month");
+  }
+
+  chooseMonth(choice: MonthChoice): void {
+    const { choice: before } = this.state;
+    if (choice.month === before.month && choice.groupBy === before.groupBy) return;
+    this.questions.month += 1;
+    this.set({ choice, month: NOTHING, downloadTrouble: null });
+    this.refresh("month");
+  }
+
+  async download(format: Format): Promise<void> {
+    const { client } = this;
+    const { month, groupBy } = this.state.choice;
+    if (client === null || this.state.downloading !== null) return;
+    this.set({ downloading: format, downloadTrouble: null, said: "The file is on its way" });
+    try {
+      const content = await client.download(wholeMonth(month, groupBy), format);
+      if (client !== this.client) return;
+      const name = fileName(month, groupBy, format);
+      this.parts.save(name, content);
+      this.set({ downloading: null, said: `${name} is saved` });
+    } catch (error) {
+      if (client !== this.client) return;
+      const problem = asProblem(error);
+      if (refusesKey(problem)) this.refuse(problem);
+      else this.set({ downloading: null, downloadTrouble: trouble(problem), said: "" });
+    }
+  }
+
+  private set(change: Partial<DeskState>): void {
+    this.state = { ...this.state, ...change };
+    if (this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      for (const listener of this.listeners) listener(this.state);
+    });
+  }
+}

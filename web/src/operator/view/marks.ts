@@ -1,0 +1,32 @@
+// States as a shape and a word: nobody needs to tell colours apart.
+
+import type { GameStatus } from "../../api";
+import { h, svg, text } from "../../dom";
+import type { Standing } from "../api";
+
+type Mark = GameStatus | Standing;
+
+const WORDS: Record<Mark, string> = { live: "Live", slate: "Slate", off: "Off", draft: "Draft", final: "Final" };
+
+/** 12 by 12: a disc, a triangle, a ring with a bar across, an open ring, a tick. */
+const SHAPES: Record<Mark, string> = {
+  live: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9z",
+  slate: "M6 1.2L11.3 10.6H.7z",
+  off: "M6 1.8a4.2 4.2 0 1 0 0 8.4a4.2 4.2 0 1 0 0-8.4zM3.2 8.8l5.6-5.6",
+  draft: "M6 1.8a4.2 4.2 0 1 0 0 8.4a4.2 4.2 0 1 0 0-8.4z",
+  final: "M1.8 6.4l2.9 2.9l5.5-6.6",
+};
+
+/** A mark; `show` makes it another one. */
+export function mark(kind: Mark): { element: HTMLElement; show: (kind: Mark) => void } {
+  const path = svg("path", {});
+  const word = h("span", {});
+  const element = h("span", {}, svg("svg", { viewBox: "0 0 12 12", "aria-hidden": "true", focusable: "false" }, path), word);
+  const show = (now: Mark) => {
+    element.className = `mark ${now}`;
+    path.setAttribute("d", SHAPES[now] ?? SHAPES.off);
+    text(word, WORDS[now] ?? now);
+  };
+  show(kind);
+  return { element, show };
+}
