@@ -40,6 +40,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     let service = Service::start(&config, options, Some(trial)).await?;
     println!("\nSix games are on. Pick one to four of them here:\n");
     println!("page: http://{}/?key=demo-device", service.address);
+    println!("operators: http://{}/operator", service.address);
     println!("\ndevice key:   demo-device\noperator key: demo-operator\nend it with Ctrl-C\n");
     Ok(signals.end(service).await)
 }

@@ -1,4 +1,4 @@
-// Bundles the TypeScript tests and runs them with Node's own runner: `node test/run.mjs unit|page`.
+// Bundles the TypeScript tests and runs them with Node's own runner: `node test/run.mjs unit|page [START]`.
 import { build } from "esbuild";
 import { spawn } from "node:child_process";
 import { readdir, rm } from "node:fs/promises";
@@ -8,13 +8,14 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const kind = process.argv[2];
 if (kind !== "unit" && kind !== "page") {
-  console.error("usage: node test/run.mjs unit|page");
+  console.error("usage: node test/run.mjs unit|page [START]");
   process.exit(2);
 }
-const entries =
-  kind === "page"
-    ? [join(here, "page.e2e.ts")]
-    : (await readdir(join(here, "unit"))).filter((name) => name.endsWith(".test.ts")).map((name) => join(here, "unit", name));
+const [folder, ending] = kind === "page" ? [here, ".e2e.ts"] : [join(here, "unit"), ".test.ts"];
+// A third word chooses files: `node test/run.mjs page operator`.
+const chosen = process.argv[3] ?? "";
+const names = (await readdir(folder)).filter((name) => name.endsWith(ending) && name.startsWith(chosen));
+const entries = names.map((name) => join(folder, name));
 
 // Inside node_modules, so that the bundles find packages and git does not find them.
 const outdir = join(here, "../node_modules/.cache/quadrille-tests", kind);
@@ -32,7 +33,8 @@ await build({
   logLevel: "warning",
 });
 const files = (await readdir(outdir)).filter((name) => name.endsWith(".mjs")).map((name) => join(outdir, name));
-const runner = spawn(process.execPath, ["--enable-source-maps", "--test", "--test-reporter=spec", ...files], {
+// One after the other: each page has a service of its own, which measures the machine when it starts.
+const runner = spawn(process.execPath, ["--enable-source-maps", "--test", "--test-concurrency=1", "--test-reporter=spec", ...files], {
   stdio: "inherit",
   env: { ...process.env, QUADRILLE_WEB: join(here, "..") },
 });

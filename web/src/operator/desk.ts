@@ -6,7 +6,7 @@ import { fileName, monthOf, todayByHour, wholeMonth } from "./figures";
 import { Poll, type SetTimer } from "./poll";
 import { asProblem, refusesKey, trouble, type Trouble } from "./problems";
 
-export const SESSIONS_A_PAGE = 25;
+export const SESSIONS_A_PAGE = 20;
 const SESSIONS_EVERY_MS = 3_000;
 const GAMES_EVERY_MS = 5_000;
 const TODAY_EVERY_MS = 20_000;

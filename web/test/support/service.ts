@@ -6,6 +6,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
+/** What the demo's operator has. */
+export const OPERATOR_KEY = "demo-operator";
+
 const START_MS = 120_000;
 const STOP_MS = 10_000;
 const LOG_LINES_MAX = 400;
