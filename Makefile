@@ -43,7 +43,7 @@ test: deps web nextest clip lint ## Run everything that continuous integration r
 	$(call say,Unit and integration tests)
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo nextest run
-	$(call say,The page in headless Chromium)
+	$(call say,The pages in headless Chromium)
 	@npm --prefix web test
 
 .PHONY: test-long
@@ -125,10 +125,10 @@ clip:
 	@.ci/clip "$(CLIP)"
 
 .PHONY: web
-web: web/dist/index.html ## Build the viewer page, which the service embeds
+web: web/dist/index.html ## Build the pages, which the service embeds
 
 web/dist/index.html: $(WEB_SOURCES) | node
-	$(call say,Building the page)
+	$(call say,Building the pages)
 	@npm --prefix web ci --no-audit --no-fund
 	@npm --prefix web run build
 	@touch $@

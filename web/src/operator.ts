@@ -51,14 +51,17 @@ const said = h("p", { class: "said", role: "status", "aria-live": "polite" });
 const bar = header(desk, () => {
   forget(KEY_ITEM);
   desk.useKey("");
-  form.offer("");
 });
 (document.getElementById("app") ?? document.body).append(bar, h("main", {}, form.element, board), sessions.dialog, said);
 
+const kept = read(KEY_ITEM) ?? "";
 let access = desk.state.access;
+// A kept key is most likely good: the form would only flash up.
+let trying = kept !== "";
 desk.onChange((state) => {
   const open = state.access === "open";
-  attribute(form.element, "hidden", open);
+  if (state.access !== "no_key" && state.access !== "checking") trying = false;
+  attribute(form.element, "hidden", open || trying);
   attribute(board, "hidden", !open);
   text(said, state.said);
   if (state.access === access) return;
@@ -70,14 +73,12 @@ desk.onChange((state) => {
     board.focus({ preventScroll: true });
   }
   // A key that is refused is not worth keeping.
-  if (access === "refused") {
-    forget(KEY_ITEM);
-    form.offer(before === "open" ? "" : (document.getElementById("operator-key") as HTMLInputElement).value);
-  }
+  if (access === "refused") forget(KEY_ITEM);
+  if (before === "open") form.offer("");
+  else if (access === "refused" || access === "unreachable") form.focus();
 });
 
 document.addEventListener("visibilitychange", () => desk.setHidden(document.hidden));
 desk.setHidden(document.hidden);
-const kept = read(KEY_ITEM) ?? "";
 form.offer(kept);
 desk.useKey(kept);

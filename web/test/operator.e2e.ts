@@ -245,7 +245,8 @@ test("reports are saved as files", async () => {
 test("a session is ended with the keyboard, after a question", async () => {
   await until("the newer page", async () => {
     if ((await state()).sessionsPage > 0) await button("Newer").click();
-    return (await state()).sessionsPage === 0;
+    const { sessions, sessionsPage } = await state();
+    return sessionsPage === 0 && !sessions.waits;
   });
   const { id } = (await state()).sessions.value!.sessions[0]!;
   const end = panel("Live sessions").locator("tbody tr").first().getByRole("button");
@@ -270,7 +271,11 @@ test("a session is ended with the keyboard, after a question", async () => {
 });
 
 test("everything is reached by the keyboard, and the focus is seen", async () => {
-  await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+  await page.reload();
+  await until("all of the page", async () => {
+    const { sessions, month, today } = await state();
+    return [sessions, month, today].every(({ value }) => value !== null);
+  });
   const reached = new Set<string>();
   for (let step = 0; step < 60; step++) {
     await page.keyboard.press("Tab");

@@ -30,7 +30,14 @@ export function header(desk: Desk, forgetKey: () => void): HTMLElement {
   return h("header", { class: "bar" }, brand("Operator"), h("div", { class: "bar-tools" }, connection, pause, forget));
 }
 
-export function accessForm(desk: Desk, useKey: (key: string) => void): { element: HTMLElement; offer: (key: string) => void } {
+export interface AccessForm {
+  readonly element: HTMLElement;
+  /** Puts a key into the field, for the person to change. */
+  offer(key: string): void;
+  focus(): void;
+}
+
+export function accessForm(desk: Desk, useKey: (key: string) => void): AccessForm {
   const input = h("input", { id: "operator-key", type: "password", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "operator-key-hint" });
   const submit = h("button", { type: "submit", class: "main-button" }, "Open");
   const words = h("p", {});
@@ -63,5 +70,6 @@ export function accessForm(desk: Desk, useKey: (key: string) => void): { element
       input.value = key;
       input.focus();
     },
+    focus: () => input.focus(),
   };
 }
