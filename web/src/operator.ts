@@ -44,7 +44,7 @@ const board = h(
   { class: "board", tabindex: "-1", "aria-label": "Overview", role: "group" },
   summary(desk),
   sessions.element,
-  h("div", { class: "side" }, gamesPanel(desk), todayPanel(desk)),
+  h("div", { class: "side" }, todayPanel(desk), gamesPanel(desk)),
   usagePanel(desk, () => Date.now()),
 );
 const said = h("p", { class: "said", role: "status", "aria-live": "polite" });

@@ -57,12 +57,24 @@ async function view(body: Record<string, unknown>): Promise<void> {
   viewers.push(new URL(video, playback_url).href);
 }
 
+/** One more session, with the first game and others of the first four: however many there are, four tiles make them all. */
+function another(at: number): Record<string, unknown> {
+  const [first, ...others] = games.slice(0, 4);
+  const turned = others.map((_, index) => others[(index + at) % others.length]);
+  return {
+    games: [first, ...turned].slice(0, 2 + (at % 3)),
+    layout: ["2EH", "3EL", "4E"][at % 3],
+    device_id: `stb-${4100 + 7 * at}`,
+    ...(at % 4 === 0 ? {} : { labels: { plan: at % 2 === 0 ? "gold" : "silver" } }),
+  };
+}
+
 before(async () => {
   service = await startDemo();
   games = ((await (await ask("/v1/games", service.key)).json()) as { id: string }[]).map(({ id }) => id);
   await view({ games: games.slice(0, 4), device_id: "stb-living-room", labels: { plan: "gold" } });
   await view({ games: games.slice(0, 2), layout: "2EH", device_id: "<b>stb</b>", labels: { plan: "silver" } });
-  while (viewers.length < VIEWERS) await view({ games: games.slice(0, 2), layout: "2EH", device_id: `stb-${viewers.length}` });
+  while (viewers.length < VIEWERS) await view(another(viewers.length));
   watching = setInterval(() => viewers.forEach((url) => void fetch(url).catch(() => undefined)), POLL_MS);
   browser = await openBrowser();
   page = browser.context.pages()[0] ?? (await browser.context.newPage());
@@ -197,7 +209,7 @@ test("a month's usage is grouped as one likes", async () => {
   for (const [group, label, count] of [
     ["Session", "session", VIEWERS],
     ["Game", "game", 4],
-    ["Layout", "layout", 2],
+    ["Layout", "layout", 3],
     ["Tier", "tier", 1],
     ["Day", "day", 1],
   ] as const) {
@@ -262,7 +274,7 @@ test("a session is ended with the keyboard, after a question", async () => {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await dialog.waitFor({ state: "hidden" });
-  await until("its row to go", async () => (await page.getByText(id, { exact: true }).count()) === 0);
+  await until("its row to go", async () => (await panel("Live sessions").getByText(id, { exact: true }).count()) === 0);
   assert.equal(await page.evaluate(() => document.activeElement?.id), "sessions-title", "the focus is not lost");
   const { sessions } = (await (await ask("/v1/operator/sessions?state=ended", OPERATOR_KEY)).json()) as { sessions: { id: string; end_reason: string }[] };
   assert.deepEqual(sessions.map((session) => [session.id, session.end_reason]), [[id, "operator"]]);
