@@ -60,6 +60,7 @@ let access = desk.state.access;
 let trying = kept !== "";
 desk.onChange((state) => {
   const open = state.access === "open";
+  const entered = !trying;
   if (state.access !== "no_key" && state.access !== "checking") trying = false;
   attribute(form.element, "hidden", open || trying);
   attribute(board, "hidden", !open);
@@ -70,7 +71,8 @@ desk.onChange((state) => {
   const accepted = desk.acceptedKey();
   if (accepted !== null) {
     write(KEY_ITEM, accepted);
-    board.focus({ preventScroll: true });
+    // The form had the focus; who comes back with a kept key begins at the top.
+    if (entered) board.focus({ preventScroll: true });
   }
   // A key that is refused is not worth keeping.
   if (access === "refused") forget(KEY_ITEM);
