@@ -143,8 +143,10 @@ impl Service {
         });
         let metrics = Arc::new(Metrics::new()?);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        config.prices.register(&*store).await?;
         let grace = Duration::from_secs(config.ledger.grace_s.into());
-        let closing = Arc::new(Closing::new(store.clone(), &ledger_seed(&config.data_dir)?, grace));
+        let closing =
+            Arc::new(Closing::new(store.clone(), &ledger_seed(&config.data_dir)?, config.prices.clone(), grace));
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store };
         let (finished, _) = watch::channel(0);
@@ -172,7 +174,7 @@ impl Service {
             mosaics: registry.clone(),
             catalogue: catalogue.clone(),
             layouts,
-            reports: Reports::new(store.clone()),
+            reports: Reports::new(store.ledger(), config.prices.clone(), config.ledger.provider.clone()),
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),

@@ -17,7 +17,7 @@ use quadrille::mosaic::{
 use quadrille::session::{SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, SystemClock};
-use quadrille::usage::Reports;
+use quadrille::usage::{PriceBook, Reports};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -132,7 +132,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
         mosaics: registry,
         catalogue,
         layouts,
-        reports: Reports::new(store),
+        reports: Reports::new(store.ledger(), PriceBook::default(), "Quadrille".into()),
         keys: Keys::new(Keyring::default()),
         metrics,
         clock,

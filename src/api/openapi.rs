@@ -48,7 +48,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
         operator::games::delete,
         operator::sessions::list, operator::sessions::end,
-        operator::usage::report, operator::usage::records,
+        operator::usage::report, operator::usage::records, operator::usage::quote,
         health::metrics, health::alive, health::ready, serve,
     ),
     components(schemas(ProblemBody, Code)),

@@ -64,6 +64,7 @@ codes! {
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "Not ready yet";
     ParameterInvalid = "parameter_invalid", UNPROCESSABLE_ENTITY, "A query parameter or header has a value that is not allowed";
     PeriodInvalid = "period_invalid", UNPROCESSABLE_ENTITY, "The period ends before it begins";
+    QuoteInvalid = "quote_invalid", UNPROCESSABLE_ENTITY, "This cannot be quoted";
     RangeUnsatisfiable = "range_unsatisfiable", RANGE_NOT_SATISFIABLE, "The range lies outside the representation";
     RenditionUnknown = "rendition_unknown", NOT_FOUND, "There is no such rendition";
     ReportTooLarge = "report_too_large", UNPROCESSABLE_ENTITY, "The report would have too many rows";
@@ -73,6 +74,7 @@ codes! {
     SessionUnknown = "session_unknown", NOT_FOUND, "There is no such session";
     SourceInvalid = "source_invalid", UNPROCESSABLE_ENTITY, "A source cannot be used";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot keep changes now";
+    TariffMissing = "tariff_missing", UNPROCESSABLE_ENTITY, "No tariff is valid then";
     TimeInvalid = "time_invalid", UNPROCESSABLE_ENTITY, "A time cannot be read";
     Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed";
 }

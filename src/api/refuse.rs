@@ -50,6 +50,8 @@ impl From<UsageError> for Problem {
             E::PeriodInvalid => Problem::new(Code::PeriodInvalid, detail),
             E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
             E::TooLarge { limit } => Problem::new(Code::ReportTooLarge, detail).with("limit", limit),
+            E::TariffMissing => Problem::new(Code::TariffMissing, detail),
+            E::QuoteInvalid(_) => Problem::new(Code::QuoteInvalid, detail),
             E::Store(cause) => store_unavailable(&cause),
         }
     }

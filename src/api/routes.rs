@@ -82,6 +82,7 @@ fn table() -> Table {
         .add("delete", "/v1/operator/sessions/{id}", operator_sessions::end)
         .add("get", "/v1/operator/usage", usage::report)
         .add("get", "/v1/operator/usage/records", usage::records)
+        .add("post", "/v1/operator/usage/quote", usage::quote)
         .add("get", "/metrics", health::metrics)
         .add("get", "/healthz", health::alive)
         .add("get", "/readyz", health::ready)

@@ -1,11 +1,17 @@
 //! `quadrille usage …`: the ledger of a data directory, also while a service runs on it.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use quadrille::store::{SqliteLedger, read_ledger_seed};
-use quadrille::usage::{TrustedKeys, Verified, verify};
+use quadrille::store::{SqliteLedger, UsageReads, read_ledger_seed};
+use quadrille::timeline::{Clock, SystemClock};
+use quadrille::usage::{
+    Format, GroupBy, Period, PriceBook, Question, QuoteRequest, Reports, TrustedKeys, Verified, verify,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum UsageCommand {
@@ -14,6 +20,65 @@ pub enum UsageCommand {
     /// Every closed hour is digested anew and compared with its seal, and every seal's signature is checked. Exit status 1 where
     /// the chain does not hold.
     Verify(VerifyOptions),
+    /// Write a usage report, as the service's API gives it.
+    ///
+    /// Figures are those of the ledger at this moment, prices those that the service last ran with. Exit status 1 where the report
+    /// could not be written to its end.
+    Export(ExportOptions),
+    /// Price a what-if by a tenant's tariffs.
+    ///
+    /// Reads a JSON document such as {"items": [{"sessions": 1000, "seconds_per_session": 5400, "tier": "1080p"}]}, as
+    /// POST /v1/operator/usage/quote takes it, and writes the quote as JSON.
+    Quote(QuoteOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct ExportOptions {
+    /// The service's data directory.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data_dir: PathBuf,
+    /// Whose usage.
+    #[arg(long, value_name = "ID")]
+    tenant: String,
+    /// RFC 3339 time or day, included; 30 days before the end when absent.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// RFC 3339 time or day, excluded; now when absent.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// session, day, hour, minute (every line of the ledger), game, layout, tier or label:NAME.
+    #[arg(long, value_name = "KEY", default_value = "session", value_parser = group_by)]
+    group_by: GroupBy,
+    /// json, csv, or focus (CSV with the columns of FOCUS 1.2).
+    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = format)]
+    format: Format,
+    /// Who sells the minutes, as FOCUS rows name it.
+    #[arg(long, value_name = "NAME", default_value = "Quadrille")]
+    provider: String,
+    /// Where to write; standard output when absent.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct QuoteOptions {
+    /// The service's data directory.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data_dir: PathBuf,
+    /// Whose tariffs.
+    #[arg(long, value_name = "ID")]
+    tenant: String,
+    /// The question as JSON; standard input when absent.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+fn group_by(given: &str) -> Result<GroupBy, String> {
+    GroupBy::parse(given).ok_or_else(|| format!("offered are {}", GroupBy::OFFERED.join(", ")))
+}
+
+fn format(given: &str) -> Result<Format, String> {
+    Format::parse(given).ok_or_else(|| format!("offered are {}", Format::OFFERED.join(", ")))
 }
 
 #[derive(Debug, Args)]
@@ -45,7 +110,48 @@ pub async fn run(command: UsageCommand) -> anyhow::Result<()> {
             println!("{}", told(&verify(&ledger, &trusted, options.head).await?));
             Ok(())
         }
+        UsageCommand::Export(options) => export(options).await,
+        UsageCommand::Quote(options) => quote(options).await,
     }
+}
+
+async fn export(options: ExportOptions) -> anyhow::Result<()> {
+    let period = Period::parse(options.from.as_deref(), options.to.as_deref(), SystemClock::new().now())?;
+    let reports = reports(&options.data_dir, &options.tenant, options.provider).await?;
+    let question = Question { tenant: options.tenant, period, group_by: options.group_by };
+    let mut chunks = reports.write(question, options.format);
+    // The first chunk before the file: a refusal leaves what is there alone.
+    let mut chunk = chunks.recv().await.transpose()?;
+    let mut output: Box<dyn Write> = match &options.output {
+        Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write to {}", path.display()))?),
+        None => Box::new(std::io::stdout().lock()),
+    };
+    while let Some(bytes) = chunk {
+        output.write_all(&bytes).context("the report cannot be written")?;
+        chunk = chunks.recv().await.transpose()?;
+    }
+    output.flush().context("the report cannot be written")
+}
+
+async fn quote(options: QuoteOptions) -> anyhow::Result<()> {
+    let question = match &options.file {
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+        None => std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?,
+    };
+    let request: QuoteRequest = serde_json::from_str(&question).context("this is no question for a quote")?;
+    let reports = reports(&options.data_dir, &options.tenant, String::new()).await?;
+    let quote = reports.quote(&options.tenant, &request, SystemClock::new().now()).await?;
+    println!("{}", serde_json::to_string_pretty(&quote)?);
+    Ok(())
+}
+
+/// Reports of a ledger by the prices that its service last ran with.
+async fn reports(data_dir: &Path, tenant: &str, provider: String) -> anyhow::Result<Reports> {
+    let ledger = open(data_dir).await?;
+    let prices = PriceBook::recorded(&ledger, tenant).await?;
+    let is_known = ledger.price_list(tenant, None).await?.is_some();
+    anyhow::ensure!(is_known, "the ledger in {} knows no tenant {tenant:?}", data_dir.display());
+    Ok(Reports::new(Arc::new(ledger), prices, provider))
 }
 
 async fn open(data_dir: &Path) -> anyhow::Result<SqliteLedger> {

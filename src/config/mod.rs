@@ -10,6 +10,7 @@ mod output;
 mod reader;
 mod source;
 mod stitch;
+mod tariff;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,8 @@ pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
 pub use stitch::Stitch;
 pub use tenant::Tenant;
 
+use crate::usage::PriceBook;
+
 /// Everything the service is told at start. Every value is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -45,6 +48,8 @@ pub struct Config {
     pub admission: Admission,
     pub stitch: Stitch,
     pub ledger: Ledger,
+    /// What each tenant pays.
+    pub prices: PriceBook,
 }
 
 impl Config {
@@ -95,6 +100,7 @@ impl Config {
         let admission = limits::read_admission(&mut root);
         let stitch = stitch::read(&mut root);
         let ledger = ledger::read(&mut root);
+        let prices = tariff::read_all(&mut root, &tenants);
         root.finish();
         Self {
             listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
@@ -108,6 +114,7 @@ impl Config {
             admission,
             stitch,
             ledger,
+            prices,
         }
     }
 }

@@ -5,9 +5,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::{
-    ClosedHour, GameRow, IdempotencyRow, LedgerEntry, SessionRow, StoreError, UsageByDay, UsageBySession, Watched,
-};
+use super::{ClosedHour, GameRow, IdempotencyRow, LedgerEntry, SessionRow, StoreError, Watched};
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Failed(e.to_string()))
@@ -104,29 +102,12 @@ fn bytes<const LENGTH: usize>(row: &SqliteRow, column: &str) -> Result<[u8; LENG
     bytes.try_into().map_err(|_| StoreError::Failed(format!("column {column} has not {LENGTH} bytes")))
 }
 
-fn watched(row: &SqliteRow) -> Result<Watched, StoreError> {
+pub(super) fn watched(row: &SqliteRow) -> Result<Watched, StoreError> {
     Ok(Watched {
         engine: row.try_get("engine")?,
         layout: row.try_get("layout")?,
         tier: row.try_get("tier")?,
         games: from_json(row, "games")?,
         labels: from_json(row, "labels")?,
-    })
-}
-
-pub(super) fn usage_by_session(row: &SqliteRow) -> Result<UsageBySession, StoreError> {
-    Ok(UsageBySession {
-        session_id: row.try_get("session_id")?,
-        billable_seconds: row.try_get("seconds")?,
-        first_minute_ms: row.try_get("first_ms")?,
-        last_minute_ms: row.try_get("last_ms")?,
-    })
-}
-
-pub(super) fn usage_by_day(row: &SqliteRow) -> Result<UsageByDay, StoreError> {
-    Ok(UsageByDay {
-        day: row.try_get("day")?,
-        billable_seconds: row.try_get("seconds")?,
-        sessions: to_u64(row, "sessions")?,
     })
 }

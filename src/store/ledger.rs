@@ -6,12 +6,12 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 
 use super::sqlite::{BUSY_TIMEOUT, FILE_NAME};
-use super::{ClosedHour, EntryCursor, LedgerEntry, LedgerReads, Pending, StoreError, codec};
+use super::{ClosedHour, EntryCursor, LedgerEntry, LedgerReads, Pending, StoreError, UsageReads, codec};
 
 /// The ledger in a data directory, whether or not a service runs on it.
 #[derive(Clone)]
 pub struct SqliteLedger {
-    readers: SqlitePool,
+    pub(super) readers: SqlitePool,
 }
 
 impl SqliteLedger {
@@ -31,7 +31,7 @@ impl SqliteLedger {
             .busy_timeout(BUSY_TIMEOUT);
         let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         let ledger = Self::new(readers);
-        ledger.closed_until().await.map_err(|e| match e {
+        ledger.summed_until().await.map_err(|e| match e {
             StoreError::Failed(said) => StoreError::Failed(format!("there is no ledger of this version: {said}")),
             other => other,
         })?;

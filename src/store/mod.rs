@@ -9,6 +9,7 @@ mod key_file;
 mod ledger;
 mod rows;
 mod sqlite;
+mod sums;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writer;
@@ -16,14 +17,16 @@ mod writer;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use key_file::{ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
 pub use rows::{
-    ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, MeterLine, SessionFilter, SessionRow, SessionWrite,
-    UsageByDay, UsageBySession, Watched,
+    ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine, PriceListRow,
+    SessionFilter, SessionRow, SessionWrite, SumKey, TenantHour, Watched,
 };
 pub use sqlite::SqliteStore;
+pub use sums::UsageReads;
 
 /// Why the store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,23 +119,8 @@ pub trait Store: LedgerReads {
     /// Forgets idempotency keys used before `before_ms`; how many they were.
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64>;
 
-    /// Billable seconds per session over the entries of `from_ms..to_ms`, by session id, at most `limit` rows.
-    fn usage_by_session<'a>(
-        &'a self,
-        tenant: &'a str,
-        from_ms: i64,
-        to_ms: i64,
-        limit: u32,
-    ) -> Pending<'a, Vec<UsageBySession>>;
-
-    /// Billable seconds per UTC day over the entries of `from_ms..to_ms`, by day, at most `limit` rows.
-    fn usage_by_day<'a>(
-        &'a self,
-        tenant: &'a str,
-        from_ms: i64,
-        to_ms: i64,
-        limit: u32,
-    ) -> Pending<'a, Vec<UsageByDay>>;
+    /// The ledger alone, for those who only read it.
+    fn ledger(&self) -> Arc<dyn UsageReads>;
 
     /// Closes the hours that end by `until_ms` (a multiple of 3,600,000): from now on nothing changes in them, and what is booked
     /// late becomes a correction in the first hour that is open. Hours that are closed stay closed.
@@ -140,6 +128,13 @@ pub trait Store: LedgerReads {
 
     /// Keeps the seal of a closed hour; one that is there already stays.
     fn seal_hour(&self, hour: ClosedHour) -> Pending<'_, ()>;
+
+    /// Keeps what a closed hour came to, and that it is summed. Hours are summed in their order; one that is summed stays as it
+    /// is.
+    fn put_hour_sums(&self, hour_start_ms: i64, tenants: Vec<TenantHour>) -> Pending<'_, ()>;
+
+    /// Keeps a price list, which from now on is the tenant's one in force.
+    fn register_price_list(&self, list: PriceListRow) -> Pending<'_, ()>;
 
     /// Whether the last write succeeded.
     fn healthy(&self) -> bool;

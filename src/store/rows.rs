@@ -170,23 +170,90 @@ pub struct ClosedHour {
     pub signature: [u8; 64],
 }
 
-/// A session's sum over a period.
+/// What a session came to in a closed hour, as long as it showed the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageBySession {
+pub struct HourSum {
     pub session_id: String,
-    /// Corrections booked in the period may outweigh its lines.
-    pub billable_seconds: i64,
-    /// First and last minute of the period in which it was billed.
+    pub watched: Watched,
+    /// First and last minute (their starts) that are in it.
     pub first_minute_ms: i64,
     pub last_minute_ms: i64,
+    pub figures: Figures,
+    /// Billable seconds without what the contract leaves out.
+    pub charged_seconds: i64,
+    /// ISO 4217; empty where no tariff was valid.
+    pub currency: String,
 }
 
-/// A day's sum over all sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageByDay {
-    /// `2026-11-22`, UTC.
-    pub day: String,
+/// Sums of the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
     pub billable_seconds: i64,
-    /// Sessions that were billed on that day.
-    pub sessions: u64,
+    pub slate_seconds: i64,
+    pub slate_all_seconds: i64,
+    /// Minutes by the contract's rounding.
+    pub billed_minutes: i64,
+    /// What they cost, in ten-billionths of the currency's unit, …
+    pub cost: i128,
+    /// … and what they would without free minutes and volume steps.
+    pub list_cost: i128,
+}
+
+impl std::ops::AddAssign for Figures {
+    fn add_assign(&mut self, other: Self) {
+        self.billable_seconds += other.billable_seconds;
+        self.slate_seconds += other.slate_seconds;
+        self.slate_all_seconds += other.slate_all_seconds;
+        self.billed_minutes += other.billed_minutes;
+        self.cost += other.cost;
+        self.list_cost += other.list_cost;
+    }
+}
+
+/// One tenant's part of a closed hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantHour {
+    pub tenant: String,
+    /// By session id, of one session by first appearance.
+    pub sums: Vec<HourSum>,
+    /// What the tenant's month came to by the end of the hour, as the usage room writes and reads it.
+    pub mark: String,
+    /// The price list that the hour was priced by.
+    pub price_list: PriceListRow,
+}
+
+/// A price list, as the usage room writes and reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceListRow {
+    pub tenant: String,
+    /// SHA-256 of the text, in hexadecimal.
+    pub id: String,
+    pub tariffs: String,
+}
+
+/// What sums are grouped by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SumKey {
+    Session,
+    /// Start of the hour, as text: milliseconds of Unix time.
+    Hour,
+    /// Days of Unix time (UTC), as text.
+    Day,
+    /// Each game that a session shows has all its seconds; minutes and costs are shared out among the slots.
+    Game,
+    Layout,
+    Tier,
+    /// The value of a label, empty where a session does not have it.
+    Label(String),
+}
+
+/// The sum of a group in one currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSum {
+    pub key: String,
+    /// ISO 4217; empty where no tariff was valid.
+    pub currency: String,
+    pub first_minute_ms: i64,
+    pub last_minute_ms: i64,
+    pub figures: Figures,
 }

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 use super::ledger::SqliteLedger;
 use super::writer::{Command, Job, Writer};
 use super::{
-    ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, SessionFilter, SessionRow,
-    SessionWrite, Store, StoreError, UsageByDay, UsageBySession, codec,
+    ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow, SessionFilter,
+    SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
 };
 
 /// Name of the database in the data directory.
@@ -230,38 +230,8 @@ impl Store for SqliteStore {
         Box::pin(self.submit(Command::ForgetIdempotency { before_ms }))
     }
 
-    fn usage_by_session<'a>(
-        &'a self,
-        tenant: &'a str,
-        from_ms: i64,
-        to_ms: i64,
-        limit: u32,
-    ) -> Pending<'a, Vec<UsageBySession>> {
-        Box::pin(async move {
-            let query = "SELECT session_id, SUM(billable_seconds) AS seconds, MIN(minute_start_ms) AS first_ms, \
-                         MAX(minute_start_ms) AS last_ms FROM ledger_entries \
-                         WHERE tenant = ? AND at_ms >= ? AND at_ms < ? \
-                         GROUP BY session_id HAVING seconds <> 0 ORDER BY session_id LIMIT ?";
-            let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(limit);
-            query.fetch_all(&self.readers).await?.iter().map(codec::usage_by_session).collect()
-        })
-    }
-
-    fn usage_by_day<'a>(
-        &'a self,
-        tenant: &'a str,
-        from_ms: i64,
-        to_ms: i64,
-        limit: u32,
-    ) -> Pending<'a, Vec<UsageByDay>> {
-        Box::pin(async move {
-            let query = "SELECT strftime('%Y-%m-%d', at_ms / 1000, 'unixepoch') AS day, \
-                         SUM(billable_seconds) AS seconds, COUNT(DISTINCT session_id) AS sessions FROM ledger_entries \
-                         WHERE tenant = ? AND at_ms >= ? AND at_ms < ? AND billable_seconds <> 0 \
-                         GROUP BY day ORDER BY day LIMIT ?";
-            let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(limit);
-            query.fetch_all(&self.readers).await?.iter().map(codec::usage_by_day).collect()
-        })
+    fn ledger(&self) -> Arc<dyn UsageReads> {
+        Arc::new(self.ledger.clone())
     }
 
     fn close_hours(&self, until_ms: i64) -> Pending<'_, ()> {
@@ -270,6 +240,14 @@ impl Store for SqliteStore {
 
     fn seal_hour(&self, hour: ClosedHour) -> Pending<'_, ()> {
         Box::pin(async move { self.submit(Command::SealHour(hour)).await.map(drop) })
+    }
+
+    fn put_hour_sums(&self, hour_start_ms: i64, tenants: Vec<TenantHour>) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::HourSums { hour_start_ms, tenants }).await.map(drop) })
+    }
+
+    fn register_price_list(&self, list: PriceListRow) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::PriceList(list)).await.map(drop) })
     }
 
     fn healthy(&self) -> bool {

@@ -136,23 +136,20 @@ impl Store for FullDisk {
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64> {
         self.refuse().unwrap_or_else(|| self.store.forget_idempotency(before_ms))
     }
-    fn usage_by_session<'a>(
-        &'a self,
-        t: &'a str,
-        from_ms: i64,
-        to_ms: i64,
-        limit: u32,
-    ) -> Pending<'a, Vec<UsageBySession>> {
-        self.store.usage_by_session(t, from_ms, to_ms, limit)
-    }
-    fn usage_by_day<'a>(&'a self, t: &'a str, from_ms: i64, to_ms: i64, limit: u32) -> Pending<'a, Vec<UsageByDay>> {
-        self.store.usage_by_day(t, from_ms, to_ms, limit)
+    fn ledger(&self) -> Arc<dyn UsageReads> {
+        self.store.ledger()
     }
     fn close_hours(&self, until_ms: i64) -> Pending<'_, ()> {
         self.refuse().unwrap_or_else(|| self.store.close_hours(until_ms))
     }
     fn seal_hour(&self, hour: ClosedHour) -> Pending<'_, ()> {
         self.refuse().unwrap_or_else(|| self.store.seal_hour(hour))
+    }
+    fn put_hour_sums(&self, hour_start_ms: i64, tenants: Vec<TenantHour>) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.put_hour_sums(hour_start_ms, tenants))
+    }
+    fn register_price_list(&self, list: PriceListRow) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.register_price_list(list))
     }
     fn healthy(&self) -> bool {
         !self.full.load(Ordering::SeqCst) && self.store.healthy()

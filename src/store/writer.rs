@@ -12,7 +12,10 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Connection, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{ClosedHour, GameRow, IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError, codec};
+use super::{
+    ClosedHour, GameRow, IdempotencyRow, MeterLine, PriceListRow, SessionRow, SessionWrite, StoreError, TenantHour,
+    codec, sums,
+};
 
 /// Most commands in one commit: bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
@@ -27,6 +30,8 @@ pub(super) enum Command {
     Secret { name: String, bytes: [u8; 32] },
     CloseHours { until_ms: i64 },
     SealHour(ClosedHour),
+    HourSums { hour_start_ms: i64, tenants: Vec<TenantHour> },
+    PriceList(PriceListRow),
     Probe,
     Close,
 }
@@ -253,6 +258,8 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
             let seal = seal.bind(hour.billable_seconds).bind(hour.digest.to_vec());
             seal.bind(hour.public_key.to_vec()).bind(hour.signature.to_vec())
         }
+        Command::HourSums { hour_start_ms, tenants } => sums::put_hour(*hour_start_ms, tenants)?,
+        Command::PriceList(list) => sums::put_price_list(list),
         // A write that changes nothing but must reach the disk: SQLite stores the header's user version anew.
         Command::Probe => sqlx::query("PRAGMA user_version = 1"),
     }))

@@ -1,8 +1,8 @@
 //! Closing hours: once an hour is over by the grace, nothing changes in it, and its seal is chained to the one before.
 //!
-//! Two writes, in this order: the hours are closed (from then on late bookings are corrections elsewhere), then each is
-//! read, digested and sealed. A process that is killed between them has hours that are closed and not sealed; the next run finds
-//! exactly those, unchanged, and seals them.
+//! Writes in this order: the hours are closed (from then on late bookings are corrections elsewhere), each is summed and priced,
+//! each is digested and sealed. A process that is killed between them has hours that are closed and not summed, or not
+//! sealed; the next run finds exactly those, unchanged, and goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,6 +11,8 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 
 use super::chain::{GENESIS, HOUR_MS, HourDigest, hour_of};
+use super::prices::PriceBook;
+use super::summing::sum_hours;
 use crate::store::{LedgerReads, Store, StoreError};
 
 /// Entries read at once: bounds the memory, whatever an hour holds.
@@ -20,16 +22,18 @@ const PAGE: u32 = 2000;
 pub struct Closing {
     store: Arc<dyn Store>,
     key: SigningKey,
+    prices: PriceBook,
     grace_ms: i64,
     /// Hours that end by then are known to be sealed: most runs have nothing to do and ask nobody.
     sealed_until_ms: AtomicI64,
 }
 
 impl Closing {
-    /// `seed` is that of the key that signs (RFC 8032, 5.1.5); an hour stays open for `grace` after it is over.
-    pub fn new(store: Arc<dyn Store>, seed: &[u8; 32], grace: Duration) -> Self {
+    /// `seed` is that of the key that signs (RFC 8032, 5.1.5); an hour stays open for `grace` after it is over, and
+    /// is then priced by `prices`.
+    pub fn new(store: Arc<dyn Store>, seed: &[u8; 32], prices: PriceBook, grace: Duration) -> Self {
         let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
-        Self { store, key: SigningKey::from_bytes(seed), grace_ms, sealed_until_ms: AtomicI64::new(i64::MIN) }
+        Self { store, key: SigningKey::from_bytes(seed), prices, grace_ms, sealed_until_ms: AtomicI64::new(i64::MIN) }
     }
 
     /// Closes and seals every hour that is due at `now_ms` (Unix time); how many were sealed. One run at a time.
@@ -53,6 +57,7 @@ impl Closing {
 
     async fn seal_until(&self, closed_until_ms: i64) -> Result<u64, StoreError> {
         let tenants = self.store.billed_tenants().await?;
+        sum_hours(&*self.store, &self.prices, &tenants, closed_until_ms).await?;
         let last = self.store.last_closed_hour().await?;
         // The chain begins with the first hour that has an entry, and has every hour from there on.
         let first = || tenants.iter().map(|(_, first_ms)| hour_of(*first_ms)).min();

@@ -1,18 +1,36 @@
-//! The meter of a session, the ledger that its lines make, its closed hours, and the reports.
+//! The meter of a session, the ledger that its lines make, its closed hours, what they cost, and the reports.
 
 mod chain;
 mod closing;
+mod focus;
+mod formats;
 mod meter;
+mod money;
+mod period;
+mod prices;
+mod pricing;
+mod quote;
+mod records;
 mod report;
+mod reports;
 mod slate;
 mod standing;
+mod summing;
+mod tariff;
 mod verify;
+mod walk;
 
 pub use closing::Closing;
+pub use formats::Format;
 pub use meter::{Booking, Meter, MeterTerms, MinuteSeconds};
-pub use report::{
-    GroupBy, Period, RecordPage, Reports, UsageCorrection, UsageError, UsageRecord, UsageReport, UsageRow,
-};
+pub use money::Money;
+pub use period::{Period, UsageError};
+pub use prices::PriceBook;
+pub use quote::{MonthToDate, Quote, QuoteItem, QuoteLine, QuoteRequest};
+pub use records::{RecordPage, UsageCorrection, UsageRecord};
+pub use report::{CurrencyCost, GroupBy, MinuteRow, ReportState, UsageReport, UsageRow};
+pub use reports::{Question, Reports};
 pub use slate::Slate;
 pub use standing::{Standing, Standings};
+pub use tariff::{Price, PriceList, Rounding, SlateTerms, Tariff, TariffError, VolumeStep};
 pub use verify::{HourFault, TrustedKeys, Verified, VerifyError, verify};

@@ -1,88 +1,184 @@
-//! Usage reports: the meter's lines summed up by session or by day, as JSON or CSV, and the lines themselves.
+//! What a report says: its rows and totals, as data.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{EntryCursor, LedgerEntry, Store, StoreError, UsageByDay, UsageBySession};
-use crate::timeline::MediaTime;
-
-/// Why there is no report.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UsageError {
-    #[error("{given:?} is not a time: RFC 3339 (2026-11-22T16:00:00Z) or a day (2026-11-22) is allowed")]
-    TimeInvalid { given: String },
-    #[error("the period ends before it begins")]
-    PeriodInvalid,
-    #[error("the cursor is not one that this listing gave")]
-    CursorInvalid,
-    #[error("the report would have more than {limit} rows: ask for a shorter period")]
-    TooLarge { limit: u32 },
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl UsageError {
-    /// The stable code of this refusal.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::TimeInvalid { .. } => "time_invalid",
-            Self::PeriodInvalid => "period_invalid",
-            Self::CursorInvalid => "cursor_invalid",
-            Self::TooLarge { .. } => "report_too_large",
-            Self::Store(_) => "store_unavailable",
-        }
-    }
-
-    /// The HTTP status that belongs to the code.
-    pub const fn status(&self) -> u16 {
-        match self {
-            Self::TimeInvalid { .. } | Self::PeriodInvalid | Self::CursorInvalid | Self::TooLarge { .. } => 422,
-            Self::Store(_) => 503,
-        }
-    }
-}
-
-/// A stretch of time, `from` included and `to` not. A meter line belongs to it by the start of its minute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Period {
-    pub from: jiff::Timestamp,
-    pub to: jiff::Timestamp,
-}
+use super::money::Money;
+use super::period::rfc_3339;
+use crate::store::{Figures, SumKey};
 
 /// What a report's rows stand for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupBy {
     Session,
     Day,
+    Hour,
+    /// The lines of the ledger, each with its price.
+    Minute,
+    Game,
+    Layout,
+    Tier,
+    /// The value that sessions have for this label.
+    Label(String),
 }
 
-/// One row of a report.
+impl GroupBy {
+    /// What can be asked for. `rendition` is another name of `tier`.
+    pub const OFFERED: [&str; 9] =
+        ["session", "day", "hour", "minute", "game", "layout", "tier", "rendition", "label:NAME"];
+
+    /// From the query's text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "session" => Self::Session,
+            "day" => Self::Day,
+            "hour" => Self::Hour,
+            "minute" => Self::Minute,
+            "game" => Self::Game,
+            "layout" => Self::Layout,
+            "tier" | "rendition" => Self::Tier,
+            _ => Self::Label(text.strip_prefix("label:").filter(|name| !name.is_empty())?.to_owned()),
+        })
+    }
+
+    /// As the answer names it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Label(name) => format!("label:{name}"),
+            named => named.key_name().to_owned(),
+        }
+    }
+
+    /// The word for it: the grouping's name without a label's.
+    pub(super) const fn key_name(&self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Day => "day",
+            Self::Hour => "hour",
+            Self::Minute => "minute",
+            Self::Game => "game",
+            Self::Layout => "layout",
+            Self::Tier => "tier",
+            Self::Label(_) => "label",
+        }
+    }
+
+    /// How sums are asked for; minutes are not sums.
+    pub(super) fn sum_key(&self) -> Option<SumKey> {
+        Some(match self {
+            Self::Minute => return None,
+            Self::Session => SumKey::Session,
+            Self::Day => SumKey::Day,
+            Self::Hour => SumKey::Hour,
+            Self::Game => SumKey::Game,
+            Self::Layout => SumKey::Layout,
+            Self::Tier => SumKey::Tier,
+            Self::Label(name) => SumKey::Label(name.clone()),
+        })
+    }
+}
+
+/// Whether figures may still change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportState {
+    /// An hour of it is open.
+    Draft,
+    /// All its hours are closed: it will say the same for good.
+    Final,
+}
+
+/// One row of a report. It has the one field that the report is grouped by.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct UsageRow {
-    /// Present when grouped by session.
+    /// By session and by minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
-    /// `2026-11-22`, UTC. Present when grouped by day.
+    /// `2026-11-22`, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub day: Option<String>,
-    /// Sessions billed on that day. Present when grouped by day.
+    /// Its start (RFC 3339, UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hour: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub game: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// Highest rendition that was offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// The label's value, empty for sessions without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What was watched; by minute.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub minute: Option<MinuteRow>,
+    pub state: ReportState,
+    /// Sessions billed in it; by day and by hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u64>,
-    /// First and last billed minute (RFC 3339). Present when grouped by session.
+    /// First and last billed minute (RFC 3339); by session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_minute: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_minute: Option<String>,
-    /// Corrections of earlier periods may outweigh what was watched in this one.
+    /// Corrections of earlier periods may outweigh what was watched in this one. By game, a session's seconds count for each of
+    /// its games.
     pub billable_seconds: i64,
-    /// The seconds divided by 60, to three decimals.
-    pub billable_minutes: f64,
+    /// Of them, those with at least one of the games off.
+    pub slate_seconds: i64,
+    /// Of those, the ones with every game off.
+    pub slate_all_seconds: i64,
+    /// Minutes by the contract's rounding, free ones included. By game, they and the cost are shared out among the slots.
+    pub billed_minutes: i64,
+    /// A decimal number as text. Absent where no tariff was valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub cost: Option<Money>,
+    /// ISO 4217.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// The stretch of time that the row is for, and what it would cost without free minutes and volume steps.
+    #[serde(skip)]
+    pub(super) charged: Charged,
+}
+
+/// What a minute's row says of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MinuteRow {
+    /// RFC 3339, UTC.
+    pub minute_start: String,
+    pub engine: String,
+    pub layout: String,
+    pub tier: String,
+    pub games: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    /// Why it corrects an earlier line, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correction: Option<String>,
+}
+
+/// What FOCUS asks beside a row's own columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Charged {
+    /// Milliseconds of Unix time; the end is not included.
+    pub from_ms: i64,
+    pub to_ms: i64,
+    pub list_cost: Money,
+    /// It corrects a line of an earlier month.
+    pub corrects_earlier_month: bool,
+}
+
+/// A sum of money in one currency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CurrencyCost {
+    /// ISO 4217.
+    pub currency: String,
+    /// A decimal number as text.
+    #[schema(value_type = String)]
+    pub cost: Money,
 }
 
 /// A usage report.
@@ -90,252 +186,90 @@ pub struct UsageRow {
 pub struct UsageReport {
     pub from: String,
     pub to: String,
-    pub group_by: GroupBy,
+    /// As it was asked for.
+    pub group_by: String,
+    pub state: ReportState,
+    /// Hours that end by then are closed; absent while none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_until: Option<String>,
     pub rows: Vec<UsageRow>,
     pub total_billable_seconds: i64,
+    pub total_billed_minutes: i64,
+    /// By currency; empty where nothing has a price.
+    pub costs: Vec<CurrencyCost>,
 }
 
-/// A line of the ledger: a session's seconds within a minute, or a correction of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct UsageRecord {
-    pub session_id: String,
-    /// RFC 3339, UTC.
-    pub minute_start: String,
-    /// 0 to 60; of a correction, the difference.
-    pub billable_seconds: i64,
-    /// Of them, those with at least one of the games off: their slots showed a slate.
-    pub slate_seconds: i64,
-    /// Of those, the ones with every game off.
-    pub slate_all_seconds: i64,
-    /// Present when the minute's hour was closed already: this is a difference that counts in a later hour.
+/// What comes before a report's rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Head {
+    pub from: String,
+    pub to: String,
+    pub group_by: String,
+    pub state: ReportState,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub correction: Option<UsageCorrection>,
-    /// What the session showed last within the minute: what made it, `render` or `stitch`, …
-    pub engine: String,
-    pub layout: String,
-    /// … the highest rendition it was offered (empty in lines older than this figure) …
-    pub tier: String,
-    pub game_count: usize,
-    /// … and its games, in slot order.
-    pub games: Vec<String>,
-    /// The session's labels.
-    pub labels: BTreeMap<String, String>,
+    pub closed_until: Option<String>,
 }
 
-/// What makes a line of the ledger a correction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct UsageCorrection {
-    /// `late_booking` where the seconds reached the ledger after their hour was closed.
-    pub reason: String,
-    /// Start of the hour whose reports have it (RFC 3339, UTC).
-    pub hour_start: String,
+/// What comes after them: sums of the period, each session counted once however it is grouped.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Totals {
+    pub billable_seconds: i64,
+    pub billed_minutes: i64,
+    pub costs: BTreeMap<String, Money>,
 }
 
-/// A page of the ledger's lines, by the minute (of a correction, the hour) that they count in, and session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct RecordPage {
-    pub records: Vec<UsageRecord>,
-    /// For the next page; absent on the last one.
-    pub next_cursor: Option<String>,
-}
-
-/// Makes reports from the store.
-pub struct Reports {
-    store: Arc<dyn Store>,
-}
-
-/// Most rows of a report: bounds its memory; a longer one is asked for in shorter periods.
-pub const MAX_ROWS: u32 = 100_000;
-
-/// Most lines of a page of records.
-pub const MAX_RECORDS: u32 = 1000;
-
-const DEFAULT_PERIOD_DAYS: i64 = 30;
-
-impl Period {
-    /// From the query's texts: RFC 3339 or days (`2026-11-22` is its start in UTC). Without `to` it is `now`; without `from`
-    /// it is 30 days before the end.
-    pub fn parse(from: Option<&str>, to: Option<&str>, now: MediaTime) -> Result<Self, UsageError> {
-        let to = match to {
-            Some(text) => instant(text)?,
-            None => timestamp(now.unix_millis()),
-        };
-        let from = match from {
-            Some(text) => instant(text)?,
-            None => to
-                .checked_sub(jiff::SignedDuration::from_hours(24 * DEFAULT_PERIOD_DAYS))
-                .map_err(|_| UsageError::PeriodInvalid)?,
-        };
-        if from > to { Err(UsageError::PeriodInvalid) } else { Ok(Self { from, to }) }
-    }
-}
-
-fn instant(text: &str) -> Result<jiff::Timestamp, UsageError> {
-    let day = |text: &str| {
-        let day: jiff::civil::Date = text.parse().ok()?;
-        Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
-    };
-    // A date and time without an offset would be read in somebody's zone: it is refused.
-    text.parse()
-        .ok()
-        .or_else(|| day(text).filter(|_| text.len() == 10))
-        .ok_or_else(|| UsageError::TimeInvalid { given: text.chars().take(64).collect() })
-}
-
-fn timestamp(unix_ms: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX)
-}
-
-/// RFC 3339, to the second.
-pub(super) fn rfc_3339(unix_ms: i64) -> String {
-    format!("{:.0}", timestamp(unix_ms))
-}
-
-/// To three decimals.
-fn minutes(seconds: i64) -> f64 {
-    (seconds as f64 / 60.0 * 1000.0).round() / 1000.0
-}
-
-impl Reports {
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
-    }
-
-    /// Sums a tenant's lines. At most [`MAX_ROWS`] rows.
-    pub async fn report(&self, tenant: &str, period: Period, group_by: GroupBy) -> Result<UsageReport, UsageError> {
-        let (from_ms, to_ms) = (period.from.as_millisecond(), period.to.as_millisecond());
-        let rows: Vec<UsageRow> = match group_by {
-            GroupBy::Session => {
-                let rows = self.store.usage_by_session(tenant, from_ms, to_ms, MAX_ROWS + 1).await?;
-                rows.into_iter().map(UsageRow::from).collect()
-            }
-            GroupBy::Day => {
-                let rows = self.store.usage_by_day(tenant, from_ms, to_ms, MAX_ROWS + 1).await?;
-                rows.into_iter().map(UsageRow::from).collect()
-            }
-        };
-        if rows.len() > MAX_ROWS as usize {
-            return Err(UsageError::TooLarge { limit: MAX_ROWS });
-        }
-        let total_billable_seconds = rows.iter().map(|row| row.billable_seconds).sum();
-        let (from, to) = (period.from.to_string(), period.to.to_string());
-        Ok(UsageReport { from, to, group_by, rows, total_billable_seconds })
-    }
-
-    /// The lines themselves, `limit` a page (1 to [`MAX_RECORDS`]).
-    pub async fn records(
-        &self,
-        tenant: &str,
-        period: Period,
-        cursor: Option<&str>,
-        limit: u32,
-    ) -> Result<RecordPage, UsageError> {
-        let limit = limit.clamp(1, MAX_RECORDS);
-        let after = cursor.map(parse_cursor).transpose()?;
-        let (from_ms, to_ms) = (period.from.as_millisecond(), period.to.as_millisecond());
-        // One more than asked for tells whether there is a next page.
-        let mut lines = self.store.entries(tenant, from_ms, to_ms, after, limit + 1).await?;
-        let more = lines.len() > limit as usize;
-        lines.truncate(limit as usize);
-        let next_cursor = lines.last().filter(|_| more).map(write_cursor);
-        Ok(RecordPage { records: lines.into_iter().map(UsageRecord::from).collect(), next_cursor })
-    }
-}
-
-/// The last line of the page, opaque to callers.
-fn write_cursor(entry: &LedgerEntry) -> String {
-    let EntryCursor { at_ms, session_id, minute_start_ms, reason } = entry.cursor();
-    URL_SAFE_NO_PAD.encode(format!("{at_ms} {session_id} {minute_start_ms} {reason}"))
-}
-
-fn parse_cursor(cursor: &str) -> Result<EntryCursor, UsageError> {
-    let parse = || {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let mut fields = text.splitn(4, ' ');
-        let mut field = || fields.next();
-        Some(EntryCursor {
-            at_ms: field()?.parse().ok()?,
-            session_id: field()?.to_owned(),
-            minute_start_ms: field()?.parse().ok()?,
-            reason: field()?.to_owned(),
-        })
-    };
-    parse().ok_or(UsageError::CursorInvalid)
-}
-
-impl From<UsageBySession> for UsageRow {
-    fn from(row: UsageBySession) -> Self {
-        Self {
-            session_id: Some(row.session_id),
-            day: None,
-            sessions: None,
-            first_minute: Some(rfc_3339(row.first_minute_ms)),
-            last_minute: Some(rfc_3339(row.last_minute_ms)),
-            billable_seconds: row.billable_seconds,
-            billable_minutes: minutes(row.billable_seconds),
+impl Totals {
+    pub fn add(&mut self, currency: &str, figures: &Figures) {
+        self.billable_seconds += figures.billable_seconds;
+        self.billed_minutes += figures.billed_minutes;
+        if !currency.is_empty() {
+            *self.costs.entry(currency.to_owned()).or_default() += Money::from_ten_billionths(figures.cost);
         }
     }
+
+    pub fn costs(&self) -> Vec<CurrencyCost> {
+        let cost = |(currency, cost): (&String, &Money)| CurrencyCost { currency: currency.clone(), cost: *cost };
+        self.costs.iter().map(cost).collect()
+    }
 }
 
-impl From<UsageByDay> for UsageRow {
-    fn from(row: UsageByDay) -> Self {
+impl UsageRow {
+    /// A row with its figures, and none of the fields that say what it stands for.
+    pub(super) fn of(figures: &Figures, currency: &str, state: ReportState, (from_ms, to_ms): (i64, i64)) -> Self {
+        let cost = Money::from_ten_billionths(figures.cost);
+        let list_cost = Money::from_ten_billionths(figures.list_cost);
         Self {
             session_id: None,
-            day: Some(row.day),
-            sessions: Some(row.sessions),
+            day: None,
+            hour: None,
+            game: None,
+            layout: None,
+            tier: None,
+            label: None,
+            minute: None,
+            state,
+            sessions: None,
             first_minute: None,
             last_minute: None,
-            billable_seconds: row.billable_seconds,
-            billable_minutes: minutes(row.billable_seconds),
+            billable_seconds: figures.billable_seconds,
+            slate_seconds: figures.slate_seconds,
+            slate_all_seconds: figures.slate_all_seconds,
+            billed_minutes: figures.billed_minutes,
+            cost: (!currency.is_empty()).then_some(cost),
+            currency: (!currency.is_empty()).then(|| currency.to_owned()),
+            charged: Charged { from_ms, to_ms, list_cost, corrects_earlier_month: false },
         }
+    }
+
+    /// The text of the field that the report is grouped by; of minutes, their start.
+    pub(super) fn key(&self) -> &str {
+        let keys = [&self.session_id, &self.day, &self.hour, &self.game, &self.layout, &self.tier, &self.label];
+        let minute = self.minute.as_ref().map(|minute| minute.minute_start.as_str());
+        minute.or_else(|| keys.into_iter().flatten().map(String::as_str).next()).unwrap_or_default()
     }
 }
 
-impl From<LedgerEntry> for UsageRecord {
-    fn from(line: LedgerEntry) -> Self {
-        let hour_start = rfc_3339(line.at_ms);
-        let correction = Some(UsageCorrection { reason: line.reason, hour_start });
-        Self {
-            session_id: line.session_id,
-            minute_start: rfc_3339(line.minute_start_ms),
-            billable_seconds: line.billable_seconds,
-            slate_seconds: line.slate_seconds,
-            slate_all_seconds: line.slate_all_seconds,
-            correction: correction.filter(|correction| !correction.reason.is_empty()),
-            engine: line.watched.engine,
-            layout: line.watched.layout,
-            tier: line.watched.tier,
-            game_count: line.watched.games.len(),
-            games: line.watched.games,
-            labels: line.watched.labels,
-        }
-    }
+/// `2026-11-22`, from days of Unix time.
+pub(super) fn day_text(days: i64) -> String {
+    rfc_3339(days * 86_400_000).chars().take(10).collect()
 }
-
-impl UsageReport {
-    /// As CSV (RFC 4180: a header line, CRLF, quotes where needed). The total is left to the reader: a sum among the rows
-    /// would be counted twice.
-    pub fn to_csv(&self) -> String {
-        let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        let header: &[&str] = match self.group_by {
-            GroupBy::Session => &["session_id", "first_minute", "last_minute", "billable_seconds", "billable_minutes"],
-            GroupBy::Day => &["day", "sessions", "billable_seconds", "billable_minutes"],
-        };
-        // Writing to memory cannot fail, and every row has as many fields as the header.
-        let _ = csv.write_record(header);
-        for row in &self.rows {
-            let text = |field: &Option<String>| field.clone().unwrap_or_default();
-            let mut fields = match self.group_by {
-                GroupBy::Session => vec![text(&row.session_id), text(&row.first_minute), text(&row.last_minute)],
-                GroupBy::Day => vec![text(&row.day), row.sessions.unwrap_or(0).to_string()],
-            };
-            fields.extend([row.billable_seconds.to_string(), format!("{:.3}", row.billable_minutes)]);
-            let _ = csv.write_record(&fields);
-        }
-        String::from_utf8(csv.into_inner().unwrap_or_default()).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-#[path = "report_tests.rs"]
-mod tests;

@@ -4,8 +4,9 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use super::chain::{GENESIS, HOUR_MS, hour_of, is_signed_by};
 use super::closing::digest_hour;
-use super::report::rfc_3339;
-use crate::store::{ClosedHour, LedgerReads, StoreError};
+use super::period::rfc_3339;
+use super::summing::is_hour_summed_right;
+use crate::store::{ClosedHour, StoreError, UsageReads};
 
 /// Seals read at once.
 const PAGE: u32 = 1000;
@@ -19,6 +20,8 @@ pub enum HourFault {
     Removed(u64),
     #[error("{0} entries were put into it after it was closed")]
     Inserted(u64),
+    #[error("its sums, which reports are made from, are not those of its entries")]
+    Sums,
     #[error("its seal bears no signature of a key that is trusted here")]
     Signature,
     #[error("its seal is missing")]
@@ -88,13 +91,14 @@ impl TrustedKeys {
 /// # Errors
 /// [`VerifyError::Broken`] with the first hour that is not what was sealed.
 pub async fn verify(
-    ledger: &dyn LedgerReads,
+    ledger: &dyn UsageReads,
     trusted: &TrustedKeys,
     known_head: Option<[u8; 32]>,
 ) -> Result<Verified, VerifyError> {
     let broken = |hour_start_ms, fault| Err(VerifyError::Broken { hour_start_ms, fault });
     // Hours closed later than this are none of this walk's business.
     let closed_until_ms = ledger.closed_until().await?;
+    let summed_until_ms = ledger.summed_until().await?;
     let tenants = ledger.billed_tenants().await?;
     let first_entry = tenants.iter().map(|(_, first_ms)| hour_of(*first_ms)).min().filter(|h| *h < closed_until_ms);
     let mut walk = Verified { hours: 0, entries: 0, billable_seconds: 0, head: None, unsealed_hours: 0 };
@@ -120,6 +124,9 @@ pub async fn verify(
             let digest = digest_hour(ledger, &tenants, &previous, start_ms).await?;
             if let Some(fault) = compare(&hour, digest.finish(), trusted) {
                 return broken(start_ms, fault);
+            }
+            if start_ms < summed_until_ms && !is_hour_summed_right(ledger, &tenants, start_ms).await? {
+                return broken(start_ms, HourFault::Sums);
             }
             head_found |= known_head == Some(hour.digest);
             walk.hours += 1;

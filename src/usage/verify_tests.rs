@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::store::testing::{session_row, tamper, watched};
-use crate::store::{EntryCursor, LedgerEntry, MeterLine, SessionWrite, SqliteLedger, SqliteStore, Store};
-use crate::usage::Closing;
+use crate::store::{EntryCursor, LedgerEntry, LedgerReads, MeterLine, SessionWrite, SqliteLedger, SqliteStore, Store};
+use crate::usage::{Closing, PriceBook};
 
 /// 2026-11-22T16:00:00Z
 const START_MS: i64 = 1_795_363_200_000;
@@ -76,7 +76,7 @@ impl House {
 
 async fn open(dir: &Path) -> (Arc<SqliteStore>, Closing) {
     let store = Arc::new(SqliteStore::open(dir).await.unwrap());
-    (store.clone(), Closing::new(store, &SEED, GRACE))
+    (store.clone(), Closing::new(store, &SEED, PriceBook::default(), GRACE))
 }
 
 /// As the tool does it: beside the service, on a connection of its own.
@@ -212,13 +212,13 @@ async fn a_chain_made_anew_with_another_key_is_not_believed() {
     let house = House::booked().await;
     house.close_at(190).await;
     tamper(house.dir.path(), "DELETE FROM closed_hours; DELETE FROM meter_lines WHERE tenant = 'other'").await;
-    let forger = Closing::new(house.store.clone(), &[8; 32], GRACE);
+    let forger = Closing::new(house.store.clone(), &[8; 32], PriceBook::default(), GRACE);
     forger.run(START_MS + 190 * MINUTE_MS).await.unwrap();
     assert_eq!(house.verify().await, broken(0, HourFault::Signature));
     let mut trusted = TrustedKeys::default();
     assert!(trusted.add_hex("no key").is_err());
     trusted.add_hex(&hex::encode(SigningKey::from_bytes(&[8; 32]).verifying_key().to_bytes())).unwrap();
-    assert!(verify(&*house.store, &trusted, None).await.is_ok(), "who trusts that key believes it");
+    assert!(verify(&*house.store.ledger(), &trusted, None).await.is_ok(), "who trusts that key believes it");
 }
 
 #[tokio::test]
@@ -234,4 +234,22 @@ async fn a_clock_that_steps_both_ways_loses_and_doubles_nothing() {
     assert_eq!(house.total("acme").await, 189 + 70);
     house.close_at(6 * 60).await;
     assert_eq!(house.verify().await.unwrap().billable_seconds, 279 + 70);
+}
+
+#[tokio::test]
+async fn sums_that_are_not_those_of_their_lines_are_found() {
+    for tampering in [
+        "UPDATE hour_sums SET billed_minutes = billed_minutes - 1",
+        "UPDATE hour_sums SET cost = 0, currency = 'EUR'",
+        "DELETE FROM hour_sums",
+        "UPDATE month_marks SET mark = replace(mark, '\"billed_minutes\":', '\"billed_minutes\":1')",
+        "DELETE FROM month_marks",
+    ] {
+        let house = House::booked().await;
+        house.close_at(250).await;
+        assert!(house.verify().await.is_ok());
+        tamper(house.dir.path(), tampering).await;
+        let broken = house.verify().await.unwrap_err();
+        assert!(matches!(broken, VerifyError::Broken { fault: HourFault::Sums, .. }), "{tampering}: {broken:?}");
+    }
 }

@@ -25,7 +25,7 @@ use quadrille::mosaic::{
 use quadrille::session::{GameInfo, Games, SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, MediaTime, SegmentNumber, SimulatedClock};
-use quadrille::usage::Reports;
+use quadrille::usage::{PriceBook, Reports};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
@@ -338,7 +338,7 @@ impl Service {
             mosaics: Arc::clone(&mosaics) as Arc<dyn Mosaics>,
             catalogue,
             layouts,
-            reports: Reports::new(store),
+            reports: Reports::new(store.ledger(), PriceBook::default(), "Quadrille".into()),
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

@@ -10,7 +10,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("frame", &[]),
     ("metrics", &[]),
     ("layout", &["frame"]),
-    ("config", &["timeline", "layout", "mosaic"]),
+    ("config", &["timeline", "layout", "mosaic", "usage"]),
     ("cadence", &["frame", "timeline"]),
     ("feed", &["frame", "timeline", "config", "cadence"]),
     ("compositor", &["frame", "layout"]),

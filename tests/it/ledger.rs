@@ -12,7 +12,7 @@ use quadrille::store::{
     LedgerEntry, LedgerReads, MeterLine, SessionRow, SessionWrite, SqliteLedger, SqliteStore, Store, Watched,
     ledger_seed, read_ledger_seed,
 };
-use quadrille::usage::{Closing, TrustedKeys, verify};
+use quadrille::usage::{Closing, PriceBook, TrustedKeys, verify};
 
 /// 2026-11-22T16:00:00Z
 const START_MS: i64 = 1_795_363_200_000;
@@ -96,7 +96,7 @@ fn bookings(now_ms: i64) -> Vec<SessionWrite> {
 async fn books_until_it_is_killed() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let store = Arc::new(SqliteStore::open(Path::new(&folder)).await.unwrap());
-    let closing = Closing::new(store.clone(), &ledger_seed(Path::new(&folder)).unwrap(), GRACE);
+    let closing = Closing::new(store.clone(), &ledger_seed(Path::new(&folder)).unwrap(), PriceBook::default(), GRACE);
     let mut now_ms: i64 = std::env::var(FROM).unwrap().parse().unwrap();
     loop {
         let (booked, closed) = tokio::join!(store.write_sessions(bookings(now_ms)), closing.run(now_ms));
