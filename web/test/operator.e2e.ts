@@ -192,7 +192,9 @@ test("today's hours are drawn, and can be read as a table", async () => {
   assert.match((await drawn.getAttribute("aria-label")) ?? "", /\d+(\.\d+)? minutes\./);
   await today.getByText("Hours as a table").click();
   const row = today.locator("tbody tr").last();
-  assert.match(await row.innerText(), /^\d\d:00\s+[\d.,]+.*Draft$/s);
+  assert.match(await row.innerText(), /^\d\d:00\s+\d+\s+\d+\.\d+\s+Draft$/);
+  await today.getByRole("img", { name: /^Cost in EUR by hour today/ }).waitFor();
+  assert.match((await page.locator("[data-figure=cost]").textContent()) ?? "", /^\d+\.\d+ EUR$/);
   assert.deepEqual(await violations(), []);
   await today.getByText("Hours as a table").click();
 });
@@ -217,7 +219,9 @@ test("a month's usage is grouped as one likes", async () => {
     await until(`usage by ${label}`, async () => (await state()).month.value?.group_by === label && (await rows.count()) >= count);
     const { month } = await state();
     assert.equal(await rows.count(), month.value?.rows.length);
-    assert.match(await usage.locator("tfoot").innerText(), /^Total\s+[\d,]+/);
+    const total = await usage.locator("tfoot").innerText();
+    assert.match(total, /^Total\s+[\d,]+/);
+    assert.ok(total.includes(`${month.value?.costs?.[0]?.cost} EUR`), total);
     assert.ok((await report(label)).total_billable_seconds >= (month.value?.total_billable_seconds ?? Infinity), "time goes on");
     assert.match(await rows.first().innerText(), /Draft$/);
   }

@@ -38,6 +38,9 @@ export interface UsageRow {
   tier?: string | null;
   label?: string | null;
   state?: Standing;
+  /** RFC 3339; for sessions alone. */
+  first_minute?: string;
+  last_minute?: string;
   /** For days and hours alone. */
   sessions?: number;
   billable_seconds: number;

@@ -57,7 +57,8 @@ export function chart(id: string): Chart {
     const hours = [0, 6, 12, 18, 24].map((hour) => label(x(hour), HEIGHT - 5, hour === 0 ? "start" : hour === 24 ? "end" : "middle", String(hour).padStart(2, "0")));
     const gap = Math.max(1, room / 24 / 6);
     const drawn = bars.map(({ hour, value, standing, words }) => {
-      const high = Math.max(value > 0 ? 1.5 : 0, (tall * value) / top);
+      // Corrections may make an hour less than nothing: the table tells it, a bar cannot.
+      const high = Math.max(value > 0 ? 1.5 : 0, (tall * value) / top, 0);
       const told = svg("title", {});
       text(told, words);
       const shape = { x: x(hour) + gap, y: TOP + tall - high, width: room / 24 - 2 * gap, height: high, rx: Math.min(2, high / 2) };

@@ -31,7 +31,24 @@ interface Column {
   readonly total: (report: UsageReport) => string;
 }
 
+/** `2026-11-22 16:04`. */
+const minuteWords = (time: string | undefined) => time?.slice(0, 16).replace("T", " ") ?? "–";
+
 const COLUMNS: readonly Column[] = [
+  {
+    name: "First minute",
+    number: false,
+    has: ({ rows }) => rows.some((row) => row.first_minute !== undefined),
+    cell: (row) => minuteWords(row.first_minute),
+    total: () => "",
+  },
+  {
+    name: "Last minute",
+    number: false,
+    has: ({ rows }) => rows.some((row) => row.last_minute !== undefined),
+    cell: (row) => minuteWords(row.last_minute),
+    total: () => "",
+  },
   {
     name: "Sessions",
     number: true,
@@ -78,6 +95,8 @@ function keyCell(desk: Desk, row: UsageRow, groupBy: string): HTMLElement {
   return h("th", { scope: "row" }, key);
 }
 
+const figureCell = (number: boolean, words: string) => h("td", { class: number ? "number" : "time" }, words);
+
 function fill(desk: Desk, table: HTMLTableElement, report: UsageReport, state: DeskState, from: number): void {
   const { month, groupBy } = state.choice;
   const columns = COLUMNS.filter(({ has }) => has(report));
@@ -87,12 +106,12 @@ function fill(desk: Desk, table: HTMLTableElement, report: UsageReport, state: D
   const stateCell = (row: UsageRow) => (stated ? h("td", {}, row.state === undefined ? "–" : mark(row.state).element) : null);
   const rows = report.rows
     .slice(from, from + ROWS_A_PAGE)
-    .map((row) => h("tr", {}, keyCell(desk, row, groupBy), ...columns.map(({ cell }) => h("td", { class: "number" }, cell(row))), stateCell(row)));
+    .map((row) => h("tr", {}, keyCell(desk, row, groupBy), ...columns.map(({ cell, number }) => figureCell(number, cell(row))), stateCell(row)));
   table.replaceChildren(
     h("caption", { class: "said" }, `Usage of ${monthName(month)} by ${groupWord(groupBy)}`),
     h("thead", {}, h("tr", {}, head(groupBy.startsWith("label:") ? groupBy.slice(6) : keyName), ...columns.map(({ name, number }) => head(name, number)), stated ? head("State") : null)),
     h("tbody", {}, ...rows),
-    h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "Total"), ...columns.map(({ total }) => h("td", { class: "number" }, total(report))), stated ? h("td", {}) : null)),
+    h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "Total"), ...columns.map(({ total, number }) => figureCell(number, total(report))), stated ? h("td", {}) : null)),
   );
 }
 
