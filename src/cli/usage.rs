@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use quadrille::store::{SqliteLedger, UsageReads, read_ledger_seed};
+use quadrille::store::{Correction, SqliteLedger, UsageReads, correct, read_ledger_seed};
 use quadrille::timeline::{Clock, SystemClock};
 use quadrille::usage::{
     Format, GroupBy, Period, PriceBook, Question, QuoteRequest, Reports, TrustedKeys, Verified, verify,
@@ -25,6 +25,10 @@ pub enum UsageCommand {
     /// Figures are those of the ledger at this moment, prices those that the service last ran with. Exit status 1 where the report
     /// could not be written to its end.
     Export(ExportOptions),
+    /// Correct a session's minute: the difference becomes a line of its own, with a reason, in the hour that is open.
+    ///
+    /// Nothing that is in the ledger changes; reports of closed periods stay as they are. Works beside a running service.
+    Correct(CorrectOptions),
     /// Price a what-if by a tenant's tariffs.
     ///
     /// Reads a JSON document such as {"items": [{"sessions": 1000, "seconds_per_session": 5400, "tier": "1080p"}]}, as
@@ -58,6 +62,33 @@ pub struct ExportOptions {
     /// Where to write; standard output when absent.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CorrectOptions {
+    /// The service's data directory.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data_dir: PathBuf,
+    /// Whose session.
+    #[arg(long, value_name = "ID")]
+    tenant: String,
+    #[arg(long, value_name = "ID")]
+    session: String,
+    /// Start of the minute, as records tell it (2026-11-22T16:05:00Z).
+    #[arg(long, value_name = "TIME", value_parser = minute)]
+    minute: i64,
+    /// Billable seconds to add, or to take off (as in --seconds=-30).
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    seconds: i64,
+    /// Why, in words.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+fn minute(given: &str) -> Result<i64, String> {
+    let at: jiff::Timestamp = given.parse().map_err(|_| "a time such as 2026-11-22T16:05:00Z is allowed".to_owned())?;
+    let at_ms = at.as_millisecond();
+    if at_ms % 60_000 == 0 { Ok(at_ms) } else { Err("a minute starts at its second 0".to_owned()) }
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +143,19 @@ pub async fn run(command: UsageCommand) -> anyhow::Result<()> {
         }
         UsageCommand::Export(options) => export(options).await,
         UsageCommand::Quote(options) => quote(options).await,
+        UsageCommand::Correct(options) => {
+            let correction = Correction {
+                tenant: options.tenant,
+                session_id: options.session,
+                minute_start_ms: options.minute,
+                billable_seconds: options.seconds,
+                reason: options.reason,
+            };
+            let made = correct(&options.data_dir, &correction, SystemClock::new().now().unix_millis()).await?;
+            let hour = jiff::Timestamp::from_millisecond(made.at_ms)?;
+            println!("{} s, in the hour of {hour}: {}", made.billable_seconds, made.reason);
+            Ok(())
+        }
     }
 }
 

@@ -256,3 +256,52 @@ fn a_file_that_is_not_there_is_told() {
     let error = Config::load(Path::new("/nowhere/q.toml")).unwrap_err();
     assert!(error.to_string().starts_with("/nowhere/q.toml: cannot be read"), "{error}");
 }
+
+const TARIFF: &str = "[[tariffs]]\nvalid_from = \"2026-12-01\"\ncurrency = \"EUR\"\nrounding = \"sum_then_ceil\"\nfree_minutes = 10\n\
+    slate = \"any_off_free\"\n[[tariffs.prices]]\ntier = \"1080p\"\nengine = \"stitch\"\ngames = 4\nper_minute = \"0.006\"\n\
+    [[tariffs.prices]]\nper_minute = \"0.004\"\n[[tariffs.steps]]\nabove_minutes = 1000\npercent_off = \"12.5\"\n";
+
+#[test]
+fn tariffs_are_read_for_one_tenant_or_for_all_others() {
+    let own = TARIFF.replace("[[tariffs]]\n", "[[tariffs]]\ntenant = \"acme\"\n").replace("EUR", "USD");
+    let config = parse(&format!("{CONTRACT}{TARIFF}")).unwrap();
+    let list = config.prices.of("acme");
+    let [tariff] = list.tariffs() else { panic!("{list:?}") };
+    assert_eq!(
+        (tariff.currency.as_str(), tariff.free_minutes, tariff.prices.len(), tariff.steps.len()),
+        ("EUR", 10, 2, 1)
+    );
+    assert_eq!(tariff.valid_from_ms, 1_796_083_200_000);
+    let both = parse(&format!("{CONTRACT}{TARIFF}{own}")).unwrap();
+    assert_eq!(both.prices.of("acme").tariffs()[0].currency, "USD");
+    assert!(both.prices.of("somebody else").is_empty());
+}
+
+#[test]
+fn a_mistake_in_a_tariff_is_named() {
+    let refused = |from: &str, to: &str| {
+        assert!(TARIFF.contains(from), "{from}");
+        parse(&format!("{CONTRACT}{}", TARIFF.replacen(from, to, 1))).unwrap_err().to_string()
+    };
+    for (from, to, said) in [
+        ("2026-12-01", "2026-12-01T00:30:00Z", "is not a whole hour"),
+        ("2026-12-01", "soon", "is not a time"),
+        ("EUR", "euro", "ISO 4217"),
+        ("currency = \"EUR\"\n", "", "tariffs[0].currency`: it is missing"),
+        ("sum_then_ceil", "up", "\"started_minute\""),
+        ("any_off_free", "free", "\"all_off_free\""),
+        ("engine = \"stitch\"", "engine = \"magic\"", "tariffs[0].prices[0].engine"),
+        ("games = 4", "games = 5", "1 to 4 games is allowed"),
+        ("\"0.006\"", "0.006", "it is a number with a point"),
+        ("\"0.006\"", "\"0.0000001\"", "six decimals"),
+        ("\"12.5\"", "\"120\"", "120 percent cannot be taken off"),
+        ("[[tariffs.prices]]\nper_minute = \"0.004\"\n", "", "does not fit every minute"),
+        ("[[tariffs]]\n", "[[tariffs]]\ntenant = \"nobody\"\n", "there is no tenant \"nobody\""),
+        ("free_minutes", "free", "there is no such key"),
+    ] {
+        let message = refused(from, to);
+        assert!(message.contains(said), "{from} -> {to}: {message}");
+    }
+    let twice = parse(&format!("{CONTRACT}{TARIFF}{TARIFF}")).unwrap_err().to_string();
+    assert!(twice.contains("valid from the same hour"), "{twice}");
+}

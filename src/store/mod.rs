@@ -5,6 +5,7 @@
 //! written and try again, and [`Store::healthy`] tells the readiness page.
 
 mod codec;
+mod correcting;
 mod key_file;
 mod ledger;
 mod outbox;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use correcting::{Correction, CorrectionError, correct};
 pub use key_file::{ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
 pub use outbox::{Outbox, PassedThreshold};

@@ -253,3 +253,42 @@ async fn sums_that_are_not_those_of_their_lines_are_found() {
         assert!(matches!(broken, VerifyError::Broken { fault: HourFault::Sums, .. }), "{tampering}: {broken:?}");
     }
 }
+
+#[tokio::test]
+async fn a_correction_is_a_line_of_its_own_and_leaves_closed_hours_alone() {
+    use crate::store::{Correction, CorrectionError, correct};
+    let house = House::booked().await;
+    house.close_at(250).await;
+    let sealed = house.verify().await.unwrap();
+    let correction = |minute: i64, billable_seconds, reason: &str| Correction {
+        tenant: "other".into(),
+        session_id: "s2".into(),
+        minute_start_ms: START_MS + minute * MINUTE_MS,
+        billable_seconds,
+        reason: reason.into(),
+    };
+    let dir = house.dir.path().to_owned();
+    let make = async |given: Correction, minute: i64| correct(&dir, &given, START_MS + minute * MINUTE_MS).await;
+    for (given, said) in [
+        (correction(1, -31, "outage"), CorrectionError::OutOfMinute { is: 30, would_be: -1 }),
+        (correction(1, 31, "outage"), CorrectionError::OutOfMinute { is: 30, would_be: 61 }),
+        (correction(2, -1, "outage"), CorrectionError::NoSuchLine),
+        (correction(1, 0, "outage"), CorrectionError::Nothing),
+        (correction(1, -1, " "), CorrectionError::Reason),
+        (correction(1, -1, "late_booking"), CorrectionError::Reason),
+    ] {
+        assert_eq!(make(given, 260).await, Err(said));
+    }
+    let made = make(correction(1, -30, "outage"), 260).await.unwrap();
+    assert_eq!((made.at_ms, made.billable_seconds), (START_MS + 4 * HOUR_MS, -30));
+    assert_eq!(make(correction(1, 5, "outage"), 260).await, Err(CorrectionError::Repeated));
+    // What comes late is no answer to it.
+    house.book("other", "s2", 1, 30).await;
+    assert_eq!(house.total("other").await, 60);
+    // A clock that is behind does not lead into a closed hour.
+    assert_eq!(make(correction(0, -1, "again"), 0).await.unwrap().at_ms, START_MS + 4 * HOUR_MS);
+    house.close_at(400).await;
+    let verified = house.verify().await.unwrap();
+    assert_eq!(verified.billable_seconds, sealed.billable_seconds - 31);
+    assert!(verify_dir(house.dir.path(), sealed.head.map(|head| head.digest)).await.is_ok());
+}

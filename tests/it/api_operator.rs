@@ -167,10 +167,29 @@ async fn usage_is_reported_by_session_and_day_as_json_and_csv() {
     let other = service.get("/v1/operator/usage?from=2020-01-01", "op-other").await.ok(200).json();
     assert_eq!((&other["total_billable_seconds"], &other["rows"]), (&json!(0), &json!([])));
 
+    for group_by in ["hour", "minute", "game", "layout", "tier", "rendition", "label:box"] {
+        let path = format!("/v1/operator/usage?from=2020-01-01&group_by={group_by}");
+        let report = service.get(&path, "op-acme").await.ok(200).json();
+        assert_eq!(
+            (&report["total_billable_seconds"], &report["state"]),
+            (&json!(seconds), &json!("draft")),
+            "{report}"
+        );
+        assert_eq!(report["rows"][0]["billed_minutes"], 1, "{report}");
+    }
+    let focus = service.get("/v1/operator/usage?from=2020-01-01&format=focus", "op-acme").await.ok(200);
+    assert!(focus.header("content-disposition").contains("usage.csv"));
+    assert!(focus.text().starts_with("BilledCost,BillingAccountId,"), "{}", focus.text());
+    let of_session =
+        format!("/v1/operator/usage/records?from=2020-01-01&session_id={}", session["id"].as_str().unwrap());
+    assert_eq!(service.get(&of_session, "op-acme").await.ok(200).json()["records"], records["records"]);
+    let of_nobody = service.get("/v1/operator/usage/records?from=2020-01-01&session_id=x", "op-acme").await.ok(200);
+    assert_eq!(of_nobody.json()["records"], json!([]));
+
     for (query, code) in [
-        ("group_by=game", "parameter_invalid"),
-        ("group_by=label:x", "parameter_invalid"),
-        ("format=focus", "parameter_invalid"),
+        ("group_by=colour", "parameter_invalid"),
+        ("group_by=label:", "parameter_invalid"),
+        ("format=xml", "parameter_invalid"),
         ("from=yesterday", "time_invalid"),
         ("from=2026-01-02&to=2026-01-01", "period_invalid"),
     ] {
@@ -178,6 +197,31 @@ async fn usage_is_reported_by_session_and_day_as_json_and_csv() {
         assert!(code != "parameter_invalid" || answer["allowed"].is_array(), "{answer}");
     }
     service.get("/v1/operator/usage/records?cursor=%21", "op-acme").await.refused(422, "cursor_invalid");
+}
+
+#[tokio::test]
+async fn a_quote_is_priced_by_the_tenants_tariff_and_mistakes_are_named() {
+    let service = Service::start().await;
+    let quote = async |key: &str, body: Value| service.post("/v1/operator/usage/quote", key, body).await;
+    let item = json!({ "sessions": 1000, "seconds_per_session": 5400, "tier": "1080p" });
+    let quoted = quote("op-acme", json!({ "items": [item] })).await.ok(200).json();
+    assert_eq!(
+        (&quoted["currency"], &quoted["cost"], &quoted["billed_minutes"]),
+        (&json!("EUR"), &json!("359.6"), &json!(90_000))
+    );
+    assert_eq!(quoted["lines"][0]["free_minutes"], 100);
+    for (body, code) in [
+        (json!({}), "field_invalid"),
+        (json!({ "items": [] }), "quote_invalid"),
+        (json!({ "items": [{ "sessions": 0, "seconds_per_session": 1, "tier": "1080p" }] }), "quote_invalid"),
+        (json!({ "items": [item], "at": "soon" }), "time_invalid"),
+        (json!({ "items": [item], "currency": "EUR" }), "field_unknown"),
+        (json!({ "items": [item], "month_to_date": "maybe" }), "field_invalid"),
+    ] {
+        quote("op-acme", body).await.refused(422, code);
+    }
+    quote("op-other", json!({ "items": [item] })).await.refused(422, "tariff_missing");
+    quote("dev-acme", json!({ "items": [item] })).await.refused(403, "forbidden");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use quadrille::mosaic::{
 use quadrille::session::{GameInfo, Games, SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, MediaTime, SegmentNumber, SimulatedClock};
-use quadrille::usage::{PriceBook, Reports};
+use quadrille::usage::Reports;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tower::ServiceExt;
@@ -41,6 +41,12 @@ device_keys = ["dev-acme"]
 id = "other"
 operator_keys = ["op-other"]
 device_keys = ["dev-other"]
+[[tariffs]]
+tenant = "acme"
+currency = "EUR"
+free_minutes = 100
+[[tariffs.prices]]
+per_minute = "0.004"
 "#;
 
 /// Mosaics whose segments are all there as soon as they are wanted; a segment's bytes say what it is.
@@ -338,7 +344,7 @@ impl Service {
             mosaics: Arc::clone(&mosaics) as Arc<dyn Mosaics>,
             catalogue,
             layouts,
-            reports: Reports::new(store.ledger(), PriceBook::default(), "Quadrille".into()),
+            reports: Reports::new(store.ledger(), config.prices.clone(), "Quadrille".into()),
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

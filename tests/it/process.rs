@@ -62,7 +62,7 @@ async fn service_finishes_its_segment_on_sigterm_and_sessions_go_on_in_the_next(
 async fn service_takes_sessions_up_again_after_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let config = write_config(dir.path(), &data, "", "");
+    let config = write_config(dir.path(), &data, "", TARIFF);
     let program = Program::serve(&config);
     let viewer = program.create(&["a", "b"]).await;
     // More than may be lost, so that a loss of everything would show.
@@ -80,10 +80,45 @@ async fn service_takes_sessions_up_again_after_kill_9() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     // Before any playlist is asked for: what the disk knew.
     let kept = viewer.billable_seconds(&program).await;
+    usage_is_told_offline(dir.path(), &data, &program, &viewer).await;
     assert!(kept + LOST_AT_MOST_S >= billed, "{kept} of {billed} s are left");
     let after = viewer.play_until(&program, before.newest + 1).await;
     assert!(after.media_sequence > before.media_sequence, "{}\n{}", before.text, after.text);
     assert!(viewer.billable_seconds(&program).await >= kept);
+}
+
+const TARIFF: &str = "[[tariffs]]\ncurrency = \"EUR\"\n[[tariffs.prices]]\nper_minute = \"0.25\"\n";
+
+/// The tools beside a running service say what the service says.
+async fn usage_is_told_offline(dir: &Path, data: &Path, program: &Program, viewer: &Viewer) {
+    let data = data.to_str().unwrap();
+    let export = |more: &[&str]| {
+        let given =
+            ["usage", "export", "--data-dir", data, "--tenant", "acme", "--from", "2020-01-01", "--to", "2100-01-01"];
+        run(&[&given[..], more].concat())
+    };
+    let online = program.operator("/v1/operator/usage?from=2020-01-01&to=2100-01-01&group_by=session").await;
+    let said = export(&["--format", "json"]);
+    let offline: serde_json::Value = serde_json::from_str(&said.out).expect(&said.err);
+    assert_eq!(offline, online);
+    assert_eq!(
+        (&offline["rows"][0]["session_id"], &offline["costs"][0]["cost"]),
+        (&viewer.id.as_str().into(), &"0.25".into())
+    );
+    let file = dir.join("usage.csv");
+    let said = export(&["--group-by", "day", "--format", "focus", "--output", file.to_str().unwrap()]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), ""), "{}", said.err);
+    assert!(std::fs::read_to_string(file).unwrap().contains("\r\n0.25,acme,acme,EUR,"));
+    let said = run(&["usage", "export", "--data-dir", data, "--tenant", "nobody"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("knows no tenant \"nobody\""), "{}", said.err);
+    let said = export(&["--group-by", "colour"]);
+    assert!(said.code == Some(2) && said.err.contains("label:NAME"), "{}", said.err);
+    let question = dir.join("question.json");
+    std::fs::write(&question, r#"{"items":[{"sessions":10,"seconds_per_session":61,"tier":"1080p"}]}"#).unwrap();
+    let said = run(&["usage", "quote", "--data-dir", data, "--tenant", "acme", "--file", question.to_str().unwrap()]);
+    let quote: serde_json::Value = serde_json::from_str(&said.out).expect(&said.err);
+    assert_eq!((&quote["cost"], &quote["billed_minutes"]), (&"5".into(), &20.into()));
 }
 
 #[tokio::test]
