@@ -15,6 +15,7 @@ pub mod hls;
 pub mod layout;
 pub mod metrics;
 pub mod mosaic;
+pub mod outbound;
 pub mod service;
 pub mod session;
 pub mod stitch;

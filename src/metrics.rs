@@ -34,6 +34,16 @@ pub struct Metrics {
     pub booking_failures: IntCounter,
     /// Session seconds that wait for the store in memory.
     pub unbooked_seconds: IntGauge,
+    /// Ledger entries that the export's receiver has taken.
+    pub export_events: IntCounter,
+    /// Batches that it has not taken, by `reason` (unreachable, answer, refused).
+    pub export_failures: IntCounterVec,
+    /// Age of the oldest entry of closed hours that it has not taken yet; 0 where there is none.
+    pub export_lag_seconds: IntGauge,
+    /// Tenants whose export waits for an entry that the receiver refuses.
+    pub export_waiting_tenants: IntGauge,
+    /// Webhooks of thresholds, by `outcome` (told, failed) of each attempt.
+    pub webhooks: IntCounterVec,
 }
 
 impl Metrics {
@@ -74,6 +84,23 @@ impl Metrics {
             booked_seconds: IntCounter::new("booked_seconds_total", "Session seconds booked")?,
             booking_failures: IntCounter::new("booking_failures_total", "Bookings refused by the store and kept")?,
             unbooked_seconds: IntGauge::new("unbooked_seconds", "Session seconds that wait for the store in memory")?,
+            export_events: IntCounter::new("export_events_total", "Ledger entries that the receiver has taken")?,
+            export_failures: IntCounterVec::new(
+                Opts::new("export_failures_total", "Batches that the receiver has not taken, by reason"),
+                &["reason"],
+            )?,
+            export_lag_seconds: IntGauge::new(
+                "export_lag_seconds",
+                "Age of the oldest entry of closed hours that was not taken yet",
+            )?,
+            export_waiting_tenants: IntGauge::new(
+                "export_waiting_tenants",
+                "Tenants whose export waits for an entry that the receiver refuses",
+            )?,
+            webhooks: IntCounterVec::new(
+                Opts::new("webhooks_total", "Attempts to tell that a threshold was passed, by outcome"),
+                &["outcome"],
+            )?,
             registry: r,
         };
         let collectors: Vec<Box<dyn prometheus::core::Collector>> = vec![
@@ -92,6 +119,11 @@ impl Metrics {
             Box::new(m.booked_seconds.clone()),
             Box::new(m.booking_failures.clone()),
             Box::new(m.unbooked_seconds.clone()),
+            Box::new(m.export_events.clone()),
+            Box::new(m.export_failures.clone()),
+            Box::new(m.export_lag_seconds.clone()),
+            Box::new(m.export_waiting_tenants.clone()),
+            Box::new(m.webhooks.clone()),
         ];
         for c in collectors {
             m.registry.register(c)?;
@@ -109,7 +141,15 @@ impl Metrics {
         for outcome in ["on_time", "held", "dropped", "late"] {
             m.frames.with_label_values(&[outcome]).inc_by(0);
         }
-        m.admission_refused.with_label_values(&["capacity"]).inc_by(0);
+        for reason in ["capacity", "cap"] {
+            m.admission_refused.with_label_values(&[reason]).inc_by(0);
+        }
+        for reason in ["unreachable", "answer", "refused"] {
+            m.export_failures.with_label_values(&[reason]).inc_by(0);
+        }
+        for outcome in ["told", "failed"] {
+            m.webhooks.with_label_values(&[outcome]).inc_by(0);
+        }
         Ok(m)
     }
 }

@@ -24,6 +24,7 @@ use crate::mosaic::{
     RenderSettings, Rung, Signer, StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial,
     TrialError, ladder, self_test, slowest_tile_preset, trial_costs,
 };
+use crate::outbound::{HttpError, Outbound, OutboundParts, OutboundTasks};
 use crate::session::{SessionSettings, Sessions};
 use crate::store::{SqliteStore, Store, StoreError, ledger_seed};
 use crate::timeline::{Clock, FrameNumber, Grid};
@@ -82,6 +83,8 @@ pub enum StartError {
     Sessions(String),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error("what goes out: {0}")]
+    Outbound(#[from] HttpError),
     #[error("cannot start the tick: {0}")]
     Tick(std::io::Error),
 }
@@ -96,6 +99,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
     closing: Arc<Closing>,
+    outbound: Arc<Outbound>,
     ticker: Ticker,
     draining: Arc<AtomicBool>,
     stop_serving: oneshot::Sender<()>,
@@ -103,6 +107,8 @@ pub struct Service {
     sweeping: Option<JoinHandle<()>>,
     /// Closes hours of the ledger; not where the clock is cranked.
     hours: Option<JoinHandle<()>>,
+    /// As the hours.
+    outbound_tasks: Option<OutboundTasks>,
 }
 
 /// The compositor that `choice` names, or the faster one, and what was measured.
@@ -142,7 +148,8 @@ impl Service {
             None => Layouts::bundled(),
         });
         let metrics = Arc::new(Metrics::new()?);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        let sqlite = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        let store: Arc<dyn Store> = sqlite.clone();
         config.prices.register(&*store).await?;
         let grace = Duration::from_secs(config.ledger.grace_s.into());
         let closing =
@@ -181,6 +188,7 @@ impl Service {
             readiness: makers.readiness(&ticker, &draining).note("stitch", stitching),
             public_base: None,
         });
+        let outbound = makers.outbound(sqlite, &sessions).await?;
         let (stop_serving, stopped) = oneshot::channel::<()>();
         let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };
         let router = api::router(app.clone());
@@ -192,6 +200,7 @@ impl Service {
             .then(|| tokio::spawn(sweep_for_ever(sessions, registry.clone(), catalogue.clone(), store.clone())));
         let hours =
             (!options.lockstep).then(|| tokio::spawn(close_hours_for_ever(closing.clone(), options.clock.clone())));
+        let outbound_tasks = (!options.lockstep).then(|| outbound.start());
         Ok(Self {
             app,
             address,
@@ -201,12 +210,14 @@ impl Service {
             clock: options.clock,
             store,
             closing,
+            outbound,
             ticker,
             draining,
             stop_serving,
             serving,
             sweeping,
             hours,
+            outbound_tasks,
         })
     }
 
@@ -219,12 +230,14 @@ impl Service {
     pub async fn sweep(&self) {
         sweep(&self.app.sessions, &self.registry, &self.catalogue, &self.store).await;
         close_hours(&self.closing, &*self.clock).await;
+        self.outbound.run().await;
     }
 
     /// Ends the service: the running segment is finished and served, seconds are booked, sessions stay as they are for the
     /// next start.
     pub async fn drain(mut self) {
         self.draining.store(true, Ordering::Release);
+        let outbound_ended = self.outbound_tasks.take().map(|tasks| tokio::spawn(tasks.end()));
         if self.sweeping.is_some() {
             let last = self.grid.first_frame(self.grid.segment_of(self.position()) + 1);
             let due = self.grid.frame_time(last + 3);
@@ -232,6 +245,12 @@ impl Service {
         }
         for task in [self.sweeping.take(), self.hours.take()].into_iter().flatten() {
             task.abort();
+        }
+        // Long over: it had the time of the last segment.
+        if let Some(ended) = outbound_ended
+            && let Err(e) = ended.await
+        {
+            tracing::error!(error = %e, "what goes out did not end well");
         }
         self.app.sessions.shutdown().await;
         // The server may be gone already; then there is nothing to stop.
@@ -405,6 +424,21 @@ impl Makers<'_> {
         )
         .await
         .map_err(|e| StartError::Sessions(e.to_string()))
+    }
+
+    /// What goes out by itself. It has looked at caps already: a restart is no way around them.
+    async fn outbound(&self, outbox: Arc<SqliteStore>, sessions: &Sessions) -> Result<Arc<Outbound>, HttpError> {
+        let Config { prices, ledger, .. } = self.config;
+        let parts = OutboundParts {
+            outbox,
+            standings: Arc::new(Reports::new(self.store.ledger(), prices.clone(), ledger.provider.clone())),
+            caps: sessions.caps(),
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let outbound = Arc::new(Outbound::new(self.config, parts)?);
+        outbound.look().await;
+        Ok(outbound)
     }
 
     fn readiness(&self, ticker: &Ticker, draining: &Arc<AtomicBool>) -> Readiness {

@@ -37,6 +37,7 @@ pub struct Wish {
     responses(
         (status = 302, description = "To the new session's multivariant playlist", headers(("Location" = String))),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),

@@ -44,6 +44,7 @@ codes! {
     BodyInvalid = "body_invalid", BAD_REQUEST, "The body is not readable JSON";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    CapReached = "cap_reached", PAYMENT_REQUIRED, "The month's cap is reached";
     Capacity = "capacity", SERVICE_UNAVAILABLE, "No room on this machine now";
     CursorInvalid = "cursor_invalid", UNPROCESSABLE_ENTITY, "The cursor is not one of ours";
     EngineUnsuited = "engine_unsuited", UNPROCESSABLE_ENTITY, "The engine cannot make this layout";

@@ -24,6 +24,11 @@ impl From<SessionError> for Problem {
             }
             E::AudioUnknown { .. } => Problem::new(Code::AudioUnknown, detail).with("field", "audio"),
             E::Capacity { retry_after_s, .. } => Problem::new(Code::Capacity, detail).retry_after_s(retry_after_s),
+            E::CapReached(reached) => Problem::new(Code::CapReached, detail)
+                .with("unit", reached.cap.unit())
+                .with("cap", reached.cap.number().to_string())
+                .with("billed", reached.figure.to_string())
+                .with("frees_at", reached.month.end()),
             E::SessionUnknown => Problem::new(Code::SessionUnknown, detail),
             E::SessionEnded => Problem::new(Code::SessionEnded, detail),
             E::RevisionStale { current } => {

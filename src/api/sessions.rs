@@ -98,6 +98,7 @@ impl RequestBody for ChangeBody {
             headers(("Location" = String, description = "Path of the session"), ("ETag" = String, description = "Its revision"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),

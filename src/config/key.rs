@@ -145,6 +145,8 @@ mod tests {
             id: id.to_owned(),
             operator_keys: vec![format!("{id}-op").parse().unwrap()],
             device_keys: vec![format!("{id}-dev").parse().unwrap()],
+            thresholds: Vec::new(),
+            caps: Vec::new(),
         };
         let ring = Keyring::new(&[tenant("a"), tenant("b")]);
         let found = |key: &str| ring.find(key).map(|h| (h.tenant.to_string(), h.role));

@@ -6,6 +6,7 @@ mod ledger;
 mod limits;
 mod mistake;
 mod names;
+mod outbound;
 mod output;
 mod reader;
 mod source;
@@ -24,6 +25,7 @@ pub use ledger::Ledger;
 pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimits};
 pub use mistake::{ConfigError, ConfigErrors, Mistake};
 pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_title};
+pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, SecretError, Threshold};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
 pub use stitch::Stitch;
@@ -48,6 +50,9 @@ pub struct Config {
     pub admission: Admission,
     pub stitch: Stitch,
     pub ledger: Ledger,
+    pub export: Option<Export>,
+    /// What all events name as their source.
+    pub event_source: String,
     /// What each tenant pays.
     pub prices: PriceBook,
 }
@@ -100,6 +105,7 @@ impl Config {
         let admission = limits::read_admission(&mut root);
         let stitch = stitch::read(&mut root);
         let ledger = ledger::read(&mut root);
+        let (export, event_source) = outbound::read_export(&mut root);
         let prices = tariff::read_all(&mut root, &tenants);
         root.finish();
         Self {
@@ -114,6 +120,8 @@ impl Config {
             admission,
             stitch,
             ledger,
+            export,
+            event_source,
             prices,
         }
     }

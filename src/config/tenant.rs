@@ -2,7 +2,9 @@
 
 use super::ApiKey;
 use super::names::check_id;
+use super::outbound::{self, Threshold};
 use super::reader::{Table, Value};
+use crate::usage::Amount;
 
 /// An operator: owner of games, keys, sessions and usage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +12,10 @@ pub struct Tenant {
     pub id: String,
     pub operator_keys: Vec<ApiKey>,
     pub device_keys: Vec<ApiKey>,
+    /// What is told when its calendar month (UTC) has come to an amount.
+    pub thresholds: Vec<Threshold>,
+    /// Once its month has come to one of them, it gets no new sessions.
+    pub caps: Vec<Amount>,
 }
 
 const WANTED: &str =
@@ -45,8 +51,10 @@ fn read_one(item: &Value, seen: &mut Vec<ApiKey>) -> Option<Tenant> {
     if operator_keys.is_empty() && device_keys.is_empty() {
         table.refuse("it has no key", "at least one in `operator_keys` or `device_keys` is needed");
     }
+    let thresholds = outbound::read_thresholds(&mut table);
+    let caps = outbound::read_caps(&mut table);
     table.finish();
-    Some(Tenant { id: id?, operator_keys, device_keys })
+    Some(Tenant { id: id?, operator_keys, device_keys, thresholds, caps })
 }
 
 fn read_keys(items: Vec<Value>, seen: &mut Vec<ApiKey>) -> Vec<ApiKey> {

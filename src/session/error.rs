@@ -2,6 +2,7 @@
 
 use crate::mosaic::{AdmitError, EngineKind};
 use crate::store::StoreError;
+use crate::usage::CapReached;
 
 /// A refusal. The message is for people; [`SessionError::code`] is for programs and never changes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum SessionError {
     AudioUnknown { id: String },
     #[error("no room: {detail}")]
     Capacity { detail: String, retry_after_s: u32 },
+    /// The tenant's month has come to its cap.
+    #[error(transparent)]
+    CapReached(#[from] CapReached),
     /// Also another tenant's session, and an ended one whose playlists are no longer kept.
     #[error("there is no such session")]
     SessionUnknown,
@@ -51,6 +55,7 @@ impl SessionError {
             Self::EngineUnsuited { .. } => "engine_unsuited",
             Self::AudioUnknown { .. } => "audio_unknown",
             Self::Capacity { .. } => "capacity",
+            Self::CapReached(_) => "cap_reached",
             Self::SessionUnknown => "session_unknown",
             Self::SessionEnded => "session_ended",
             Self::RevisionStale { .. } => "revision_stale",
@@ -75,6 +80,7 @@ impl SessionError {
             | Self::LayoutUnknown { .. }
             | Self::SessionUnknown
             | Self::RenditionUnknown { .. } => 404,
+            Self::CapReached(_) => 402,
             Self::SessionEnded => 409,
             Self::RevisionStale { .. } => 412,
             Self::Capacity { .. } | Self::NotReady { .. } | Self::Store(_) => 503,

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::mosaic::{GameKey, Mosaics};
 use crate::store::{IdempotencyRow, SessionFilter, SessionRow, SessionWrite, Store, StoreError};
 use crate::timeline::{Clock, Grid, MEDIA_EPOCH_UNIX_S, MediaTime};
-use crate::usage::MeterTerms;
+use crate::usage::{CapBoard, MeterTerms};
 
 /// Idempotency keys are kept at least this long.
 const IDEMPOTENCY_MS: i64 = 24 * 3600 * 1000;
@@ -66,6 +66,7 @@ pub struct Sessions {
     pub(super) settings: SessionSettings,
     pub(super) metrics: Arc<Metrics>,
     pub(super) paths: Paths,
+    caps: Arc<CapBoard>,
     shelf: RwLock<Shelf>,
     /// Active sessions, and creations under way.
     active: AtomicUsize,
@@ -121,6 +122,7 @@ impl Sessions {
             settings,
             metrics,
             paths,
+            caps: Arc::default(),
             shelf: RwLock::default(),
             active: AtomicUsize::new(0),
             idempotency_queues: (0..IDEMPOTENCY_QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
@@ -136,6 +138,11 @@ impl Sessions {
             tracing::info!(found, taken_up = sessions.active.load(Ordering::Relaxed), "sessions of the last run go on");
         }
         Ok(sessions)
+    }
+
+    /// Where creations look whether a tenant has reached a cap; whoever finds out writes it there.
+    pub fn caps(&self) -> Arc<CapBoard> {
+        self.caps.clone()
     }
 
     /// Takes up one session of the last run, or ends it where it cannot go on.
@@ -196,6 +203,10 @@ impl Sessions {
     async fn create_new(&self, tenant: &str, request: CreateSession) -> Result<SessionView, SessionError> {
         let CreateSession { games, layout, audio, engine, device_id, labels, idempotency } = request;
         let show = self.show(tenant, games, layout, audio, engine)?;
+        if let Some(reached) = self.caps.reached(tenant, self.now_ms()) {
+            self.metrics.admission_refused.with_label_values(&["cap"]).inc();
+            return Err(reached.into());
+        }
         let room = self.reserve()?;
         let placement = self.mosaics.want(&show.spec(), engine)?;
         let now_ms = self.now_ms();

@@ -8,6 +8,7 @@ mod codec;
 mod correcting;
 mod key_file;
 mod ledger;
+mod outbox;
 mod rows;
 mod sqlite;
 mod sums;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub use correcting::{Correction, CorrectionError, correct};
 pub use key_file::{ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
+pub use outbox::{Outbox, PassedThreshold};
 pub use rows::{
     ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine, PriceListRow,
     SessionFilter, SessionRow, SessionWrite, SumKey, TenantHour, Watched,

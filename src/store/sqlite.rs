@@ -43,7 +43,7 @@ const LONGEST_LOG_PAGES: &str = "16384";
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
-    readers: SqlitePool,
+    pub(super) readers: SqlitePool,
     ledger: SqliteLedger,
     jobs: mpsc::Sender<Job>,
     healthy: Arc<AtomicBool>,
@@ -99,7 +99,7 @@ impl SqliteStore {
     }
 
     /// Hands a command to the writer and waits until it is committed; the number of rows it changed.
-    async fn submit(&self, command: Command) -> Result<u64, StoreError> {
+    pub(super) async fn submit(&self, command: Command) -> Result<u64, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.jobs.send_timeout(Job { command, reply }, QUEUE_PATIENCE).await.map_err(|e| match e {
             mpsc::error::SendTimeoutError::Timeout(_) => StoreError::Busy,

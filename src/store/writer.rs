@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Connection, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
+use super::outbox::OutboxWrite;
 use super::{
     ClosedHour, GameRow, IdempotencyRow, MeterLine, PriceListRow, SessionRow, SessionWrite, StoreError, TenantHour,
     codec, sums,
@@ -30,6 +31,7 @@ pub(super) enum Command {
     Secret { name: String, bytes: [u8; 32] },
     CloseHours { until_ms: i64 },
     SealHour(ClosedHour),
+    Outbox(OutboxWrite),
     HourSums { hour_start_ms: i64, tenants: Vec<TenantHour> },
     PriceList(PriceListRow),
     Probe,
@@ -48,7 +50,7 @@ pub(super) struct Job {
     pub reply: oneshot::Sender<Result<u64, StoreError>>,
 }
 
-type Statement = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+pub(super) type Statement = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 
 /// The writing connection, and what it is set to.
 pub(super) struct Writer {
@@ -258,6 +260,7 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
             let seal = seal.bind(hour.billable_seconds).bind(hour.digest.to_vec());
             seal.bind(hour.public_key.to_vec()).bind(hour.signature.to_vec())
         }
+        Command::Outbox(write) => write.statement(),
         Command::HourSums { hour_start_ms, tenants } => sums::put_hour(*hour_start_ms, tenants)?,
         Command::PriceList(list) => sums::put_price_list(list),
         // A write that changes nothing but must reach the disk: SQLite stores the header's user version anew.

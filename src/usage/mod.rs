@@ -4,6 +4,7 @@ mod chain;
 mod closing;
 mod focus;
 mod formats;
+mod limit;
 mod meter;
 mod money;
 mod period;
@@ -22,6 +23,7 @@ mod walk;
 
 pub use closing::Closing;
 pub use formats::Format;
+pub use limit::{Amount, CapBoard, CapReached, Month};
 pub use meter::{Booking, Meter, MeterTerms, MinuteSeconds};
 pub use money::Money;
 pub use period::{Period, UsageError};

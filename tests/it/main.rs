@@ -11,6 +11,7 @@ mod house;
 mod ledger;
 mod lifecycle;
 mod live;
+mod outbound;
 mod process;
 mod stitching;
 mod support;

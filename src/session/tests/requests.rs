@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::mosaic::{EngineChoice, EngineKind};
 use crate::session::testing::{House, SEGMENT, asking_for};
 use crate::session::{ChangeSession, CreateSession, EndedBy, ListSessions, SessionError, ViewState};
+use crate::timeline::Clock;
 
 #[tokio::test]
 async fn a_session_is_shown_as_the_contract_says() {
@@ -234,4 +235,28 @@ async fn fifty_sessions_created_at_once() {
     let begun = std::time::Instant::now();
     house.sessions.sweep().await;
     println!("a sweep of them: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_tenant_at_its_cap_gets_no_new_session_and_keeps_those_it_has() {
+    use crate::usage::{Amount, CapReached, Month};
+
+    let house = House::new().await;
+    let with_key = CreateSession { idempotency: Some(("k".into(), [7; 32])), ..asking_for("a,b") };
+    let (made, _) = house.sessions.create("acme", with_key.clone()).await.unwrap();
+    let month = Month::of(house.clock.now().unix_millis());
+    let reached = CapReached { cap: Amount::Minutes(10), figure: 11.into(), month };
+    house.sessions.caps().note("acme", Some(reached.clone()));
+    let refusal = house.sessions.create("acme", asking_for("a,b")).await.unwrap_err();
+    assert_eq!((refusal.code(), refusal.status(), refusal.retry_after_s()), ("cap_reached", 402, None));
+    assert_eq!(house.metrics.admission_refused.with_label_values(&["cap"]).get(), 1);
+    let unknown = house.sessions.create("acme", asking_for("nobody")).await.unwrap_err();
+    assert_eq!(unknown.code(), "game_unknown", "what is wrong for ever is said first");
+    let (again, created) = house.sessions.create("acme", with_key).await.unwrap();
+    assert_eq!((&again.id, created), (&made.id, false), "a repeated request makes nothing new");
+    let change = ChangeSession { games: Some(vec!["c".into(), "d".into()]), ..ChangeSession::default() };
+    assert!(house.sessions.change("acme", &made.id, change).await.is_ok());
+    assert!(house.sessions.create("other", asking_for("a")).await.is_ok());
+    house.clock.advance(Duration::from_secs(9 * 86_400));
+    assert!(house.sessions.create("acme", asking_for("a")).await.is_ok(), "a new month frees");
 }
