@@ -28,7 +28,7 @@ use crate::outbound::{HttpError, Outbound, OutboundParts, OutboundTasks};
 use crate::session::{SessionSettings, Sessions};
 use crate::store::{SqliteStore, Store, StoreError, ledger_seed};
 use crate::timeline::{Clock, FrameNumber, Grid};
-use crate::usage::{Closing, Reports};
+use crate::usage::{Closing, MonthWatch, Reports};
 
 /// Games that may run on one machine.
 const MAX_GAMES: usize = 256;
@@ -431,7 +431,11 @@ impl Makers<'_> {
         let Config { prices, ledger, .. } = self.config;
         let parts = OutboundParts {
             outbox,
-            standings: Arc::new(Reports::new(self.store.ledger(), prices.clone(), ledger.provider.clone())),
+            standings: Arc::new(MonthWatch::new(Reports::new(
+                self.store.ledger(),
+                prices.clone(),
+                ledger.provider.clone(),
+            ))),
             caps: sessions.caps(),
             clock: self.options.clock.clone(),
             metrics: self.metrics.clone(),

@@ -18,6 +18,8 @@ mod slate;
 mod standing;
 mod summing;
 mod tariff;
+#[cfg(test)]
+mod testing;
 mod verify;
 mod walk;
 
@@ -33,6 +35,6 @@ pub use records::{RecordPage, UsageCorrection, UsageRecord};
 pub use report::{CurrencyCost, GroupBy, MinuteRow, ReportState, UsageReport, UsageRow};
 pub use reports::{Question, Reports};
 pub use slate::Slate;
-pub use standing::{Standing, Standings};
+pub use standing::{MonthWatch, Standing, Standings};
 pub use tariff::{Price, PriceList, Rounding, SlateTerms, Tariff, TariffError, VolumeStep};
 pub use verify::{HourFault, TrustedKeys, Verified, VerifyError, verify};

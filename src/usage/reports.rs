@@ -10,9 +10,8 @@ use super::period::{Period, UsageError, rfc_3339};
 use super::prices::PriceBook;
 use super::pricing::{MonthMark, month_start};
 use super::report::{Charged as ChargedRow, GroupBy, Head, MinuteRow, ReportState, Totals, UsageRow, day_text};
-use super::standing::{Standing, Standings};
 use super::walk::{Charged, HourSums, Walk};
-use crate::store::{Figures, GroupSum, HourSum, Pending, SumKey, UsageReads};
+use crate::store::{Figures, GroupSum, HourSum, SumKey, UsageReads};
 
 /// Most rows of a report by anything but session or minute, which are streamed: bounds its memory.
 pub const MAX_ROWS: u32 = 100_000;
@@ -430,17 +429,6 @@ impl Reports {
         let mark = walk.pricer.mark;
         let is_of_month = mark.month_start_ms == month_start_ms;
         Ok(if is_of_month { mark } else { MonthMark { month_start_ms, ..MonthMark::default() } })
-    }
-}
-
-impl Standings for Reports {
-    fn standing<'a>(&'a self, tenant: &'a str, now_ms: i64) -> Pending<'a, Standing> {
-        Box::pin(async move {
-            let MonthMark { month_start_ms, billable_seconds, billed_minutes, costs, .. } =
-                self.month_mark(tenant, now_ms).await?;
-            let costs = costs.into_iter().map(|(currency, cost)| (currency, cost.to_decimal())).collect();
-            Ok(Standing { month_start_ms, billable_seconds, billed_minutes, costs })
-        })
     }
 }
 

@@ -70,6 +70,21 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Goes on where a walk ended, with what it knew there: its period began after all summed hours, and so does `period`.
+    pub fn going_on(
+        ledger: &'a dyn UsageReads,
+        tenant: &'a str,
+        in_force: &'a PriceList,
+        period: (i64, i64),
+        summed_until_ms: i64,
+        pricer: Pricer,
+    ) -> Self {
+        let (start_ms, end_ms) = period;
+        let stretch = Some(Stretch { start_ms, end_ms, after: None, is_summed: false });
+        let began = Self::new(ledger, tenant, in_force, period, summed_until_ms);
+        Self { next_ms: end_ms, stretch, pricer, ..began }
+    }
+
     /// The next entries; `None` when there are no more.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Charged>>, StoreError> {
         loop {
@@ -82,7 +97,7 @@ impl<'a> Walk<'a> {
             };
             let Stretch { start_ms, end_ms, after, is_summed } = stretch;
             let entries = self.ledger.entries(self.tenant, start_ms, end_ms, after, PAGE).await?;
-            self.learn_sessions(&entries, start_ms).await?;
+            self.learn_sessions(&entries, start_ms.min(self.summed_until_ms)).await?;
             if let Some(last) = entries.last().filter(|_| entries.len() == PAGE as usize) {
                 self.stretch = Some(Stretch { start_ms, end_ms, after: Some(last.cursor()), is_summed });
             }
