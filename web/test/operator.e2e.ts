@@ -316,6 +316,7 @@ test("everything is reached by the keyboard, and the focus is seen", async () =>
 test("it reads well in the dark and in the light, wide, narrow and enlarged", async () => {
   const path = process.env["SCREENSHOT_OPERATOR"];
   await page.evaluate(() => window.scrollTo(0, 0));
+  await page.mouse.move(5, 5);
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     for (const [name, size] of [
