@@ -85,7 +85,7 @@ impl MonthWatch {
         };
         while walk.next_page().await?.is_some() {}
         *pricer = walk.pricer;
-        *until_ms = to_ms.max(from_ms);
+        *until_ms = period.1;
         Ok(())
     }
 }
