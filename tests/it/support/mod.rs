@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 pub mod barcode;
+pub mod bookings;
 pub mod decode;
 pub mod hostile;
 pub mod program;
