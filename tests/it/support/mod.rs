@@ -5,6 +5,7 @@ pub mod bookings;
 pub mod decode;
 pub mod hostile;
 pub mod program;
+pub mod remembering_disk;
 mod round_trip;
 pub mod service;
 pub mod tone;
