@@ -9,6 +9,7 @@ mod api_service;
 mod api_sessions;
 mod house;
 mod ledger;
+mod ledger_month;
 mod ledger_points;
 mod ledger_rules;
 mod lifecycle;
