@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use quadrille::store::{LedgerReads, MeterLine, SessionRow, SessionWrite, SqliteLedger, SqliteStore, Store, Watched};
+use quadrille::timeline::MediaTime;
 use quadrille::usage::{
     Closing, Format, GroupBy, Period, Price, PriceBook, PriceList, Question, Reports, Rounding, SlateTerms, Tariff,
     VolumeStep,
 };
-use quadrille::timeline::MediaTime;
 
 /// 2026-11-01T00:00:00Z
 const MONTH_MS: i64 = 1_793_491_200_000;

@@ -100,6 +100,12 @@ impl Child {
         Duration::from_millis(ticks * 1000 / TICKS_PER_S)
     }
 
+    /// Processor time so far of those of its threads whose names begin with `name`.
+    #[allow(dead_code, reason = "only the ledger's bench tells threads apart")]
+    pub fn threads_cpu(&self, name: &str) -> Duration {
+        threads_cpu(self.process.id(), name)
+    }
+
     pub fn peak_rss_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("the process lives");
         let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM is there");
@@ -169,4 +175,15 @@ pub fn children_cpu() -> Duration {
     // Fields 16 and 17 of proc(5): cutime and cstime.
     let ticks: u64 = [13, 14].iter().map(|at| fields[*at].parse::<u64>().expect("a number")).sum();
     Duration::from_millis(ticks * 1000 / TICKS_PER_S)
+}
+
+/// Processor time so far of the threads of `process` whose names begin with `name`: the first field of `schedstat`, in nanoseconds.
+#[allow(dead_code, reason = "only the ledger's bench tells threads apart")]
+pub fn threads_cpu(process: u32, name: &str) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process lives");
+    let read = |thread: &Path, what| std::fs::read_to_string(thread.join(what)).unwrap_or_default();
+    // A thread that ends while the list is read has no name.
+    let named = threads.flatten().map(|thread| thread.path()).filter(|thread| read(thread, "comm").starts_with(name));
+    let ns = named.filter_map(|thread| read(&thread, "schedstat").split(' ').next()?.parse::<u64>().ok());
+    Duration::from_nanos(ns.sum())
 }

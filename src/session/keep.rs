@@ -9,12 +9,13 @@ use super::registry::{Entry, Sessions};
 use super::state::{EndReason, Trigger};
 use crate::store::{SessionWrite, StoreError};
 
-/// An active session's seconds are written this often. With sweeps a second apart, none waits for five seconds: that is what a
-/// crash may cost.
+/// Seconds are written this often, of all sessions in the same sweep: rows that lie side by side in the database are then written
+/// with one page. With sweeps a second apart, none waits for five seconds: that is what a crash may cost.
 const BOOK_EVERY_MS: i64 = 3_500;
 
-/// Sessions in one write: bounds how long a creation waits behind a sweep's booking.
-const BOOK_BATCH: usize = 200;
+/// Sessions in one write: bounds how long a creation waits behind a sweep's booking. The flush that ends it takes a disk about as
+/// long as the processor takes for these.
+const BOOK_BATCH: usize = 500;
 
 /// Old idempotency keys are forgotten this often.
 const FORGET_EVERY_MS: i64 = 3_600_000;
@@ -111,40 +112,54 @@ impl Sessions {
         }
     }
 
-    /// Writes what the store should know: what is unsaved at once, what was metered every [`BOOK_EVERY_MS`], `all` now.
+    /// Writes what the store should know: what is unsaved at once, what was metered every [`BOOK_EVERY_MS`], `all` now. While
+    /// the disk takes one batch, the next is made.
     async fn book(&self, entries: &[Arc<Entry>], all: bool) {
-        let (now_ms, terms) = (self.now_ms(), self.terms());
-        let mut entries = entries.iter();
-        loop {
-            let mut due: Vec<Due> = Vec::new();
-            for entry in entries.by_ref() {
-                let mut session = entry.session.lock();
-                session.advance_meter(now_ms, terms);
-                let is_time = all || session.unsaved || now_ms - session.snapshot_ms >= BOOK_EVERY_MS;
-                if !is_time || !session.has_news() {
-                    continue;
-                }
-                match session.snapshot(now_ms) {
-                    Ok((write, receipt)) => due.push((entry.clone(), write, receipt)),
-                    Err(error) => tracing::error!(session = %entry.id, %error, "a session cannot be written down"),
-                }
-                if due.len() == BOOK_BATCH {
-                    break;
-                }
-            }
-            if due.is_empty() {
-                return;
-            }
-            if let Err(StoreError::Unwritable(_) | StoreError::Closed | StoreError::Busy) = self.write(due).await {
+        let now_ms = self.now_ms();
+        let since_ms = now_ms - self.booked_ms.load(Ordering::Relaxed);
+        let metered = all || !(0..BOOK_EVERY_MS).contains(&since_ms);
+        if metered {
+            self.booked_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let mut entries: Vec<_> = entries.iter().collect();
+        entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let mut entries = entries.into_iter();
+        let mut due = self.due(&mut entries, metered);
+        while !due.is_empty() {
+            let (written, next) = tokio::join!(biased; self.write(due), async { self.due(&mut entries, metered) });
+            if let Err(StoreError::Unwritable(_) | StoreError::Closed | StoreError::Busy) = written {
                 // The rest would fare no better; it is tried again with the next sweep.
+                self.booked_ms.store(i64::MIN / 2, Ordering::Relaxed);
                 return;
+            }
+            due = next;
+        }
+    }
+
+    /// Snapshots of the next `entries` that are unsaved, or (`metered`) have something to book, at most [`BOOK_BATCH`].
+    fn due<'a>(&self, entries: &mut impl Iterator<Item = &'a Arc<Entry>>, metered: bool) -> Vec<Due> {
+        let (now_ms, terms) = (self.now_ms(), self.terms());
+        let mut due = Vec::new();
+        for entry in entries {
+            let mut session = entry.session.lock();
+            session.advance_meter(now_ms, terms);
+            if !(session.unsaved || metered && session.has_news()) {
+                continue;
+            }
+            match session.snapshot() {
+                Ok((write, receipt)) => due.push((entry.clone(), write, receipt)),
+                Err(error) => tracing::error!(session = %entry.id, %error, "a session cannot be written down"),
+            }
+            if due.len() == BOOK_BATCH {
+                break;
             }
         }
+        due
     }
 
     /// Writes one session now.
     pub(super) async fn persist(&self, entry: &Arc<Entry>) -> Result<(), StoreError> {
-        let (write, receipt) = entry.session.lock().snapshot(self.now_ms())?;
+        let (write, receipt) = entry.session.lock().snapshot()?;
         self.write(vec![(entry.clone(), write, receipt)]).await
     }
 

@@ -95,8 +95,6 @@ pub(super) struct Session {
     version: u64,
     /// The store lacks something that should not wait for the next booking.
     pub unsaved: bool,
-    /// When the last snapshot for the store was taken.
-    pub snapshot_ms: i64,
     /// Seconds that the store has.
     booked_seconds: u64,
 }
@@ -157,7 +155,6 @@ impl Session {
             idempotency,
             version: 0,
             unsaved: true,
-            snapshot_ms: now_ms,
             booked_seconds: 0,
         }
     }
@@ -203,7 +200,6 @@ impl Session {
             idempotency: None,
             version: row.version,
             unsaved: false,
-            snapshot_ms: now_ms,
             show,
         })
     }
@@ -343,8 +339,8 @@ impl Session {
         self.meter.advance(now_ms, terms);
     }
 
-    /// Everything the store should have at `now_ms`.
-    pub(super) fn snapshot(&mut self, now_ms: i64) -> Result<(SessionWrite, Receipt), StoreError> {
+    /// Everything the store should have.
+    pub(super) fn snapshot(&mut self) -> Result<(SessionWrite, Receipt), StoreError> {
         let json = |e: serde_json::Error| StoreError::Failed(e.to_string());
         let saved = Saved {
             splices: self.splices.clone(),
@@ -352,7 +348,6 @@ impl Session {
             map_mosaic: self.map_mosaic.clone(),
         };
         self.version += 1;
-        self.snapshot_ms = now_ms;
         let booking = self.meter.unbooked();
         let session = SessionRow {
             id: self.id.to_string(),

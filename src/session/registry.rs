@@ -72,6 +72,8 @@ pub struct Sessions {
     active: AtomicUsize,
     idempotency_queues: Vec<tokio::sync::Mutex<()>>,
     pub(super) idempotency_swept_ms: AtomicI64,
+    /// When seconds were booked last; long ago where that failed.
+    pub(super) booked_ms: AtomicI64,
 }
 
 /// A session in the registry. What never changes lies beside the lock.
@@ -127,6 +129,7 @@ impl Sessions {
             active: AtomicUsize::new(0),
             idempotency_queues: (0..IDEMPOTENCY_QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
             idempotency_swept_ms: AtomicI64::new(0),
+            booked_ms: AtomicI64::new(0),
         });
         let found = rows.len();
         for row in rows {

@@ -95,7 +95,9 @@ impl LedgerReads for SqliteLedger {
     ) -> Pending<'a, Vec<LedgerEntry>> {
         Box::pin(async move {
             // Row values compare left to right, as the primary keys sort: the listing is a walk along both, merged. (Of the view,
-            // every page would sort all that is left of the period.)
+            // every page would sort all that is left of the period.) The order names columns by number: by name, `minute_start_ms` would
+            // be the first column that says so, `at_ms`, and of a session with a line and a correction at the same instant pages
+            // would repeat one or leave it out.
             let query = "SELECT tenant, minute_start_ms AS at_ms, session_id, minute_start_ms, '' AS reason, \
                  billable_seconds, slate_seconds, slate_all_seconds, engine, layout, tier, games, labels \
                  FROM meter_lines WHERE tenant = ?1 AND minute_start_ms >= ?2 AND minute_start_ms < ?3 \
@@ -105,7 +107,7 @@ impl LedgerReads for SqliteLedger {
                  billable_seconds, slate_seconds, slate_all_seconds, engine, layout, tier, games, labels \
                  FROM corrections WHERE tenant = ?1 AND hour_start_ms >= ?2 AND hour_start_ms < ?3 \
                  AND (hour_start_ms, session_id, minute_start_ms, reason) > (?4, ?5, ?6, ?7) \
-                 ORDER BY at_ms, session_id, minute_start_ms, reason LIMIT ?8";
+                 ORDER BY 2, 3, 4, 5 LIMIT ?8";
             let after = after.unwrap_or_default();
             let query = sqlx::query(query)
                 .bind(tenant)

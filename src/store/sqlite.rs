@@ -74,7 +74,7 @@ impl SqliteStore {
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", LONGEST_LOG_PAGES)
             .disable_statement_logging();
-        let mut connection = options.connect().await.map_err(StoreError::from)?;
+        let mut connection = writing(options.clone()).connect().await.map_err(StoreError::from)?;
         sqlx::migrate!("src/store/migrations")
             .run(&mut connection)
             .await
@@ -273,6 +273,13 @@ impl Store for SqliteStore {
             Ok(())
         })
     }
+}
+
+/// What suits a connection that writes batch after batch. The pages of all sessions' rows stay in memory (`cache_size` in KiB, taken
+/// as needed): with SQLite's 2 MiB, pages that the same commit needs again are written to the log early and read back. And what a
+/// statement needs to be undone alone, which is void at a crash anyway, is no file that is made and removed with every booking.
+fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options.pragma("cache_size", "-65536").pragma("temp_store", "MEMORY")
 }
 
 /// Carries commits from the log into the database until the writer ends. Left to itself, SQLite has every so-and-so-many-th commit

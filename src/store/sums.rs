@@ -207,7 +207,7 @@ const OF_SESSION: &str = "WITH RECURSIVE \
      billable_seconds, slate_seconds, slate_all_seconds, engine, layout, tier, games, labels \
      FROM corrections WHERE session_id = ?2 AND tenant = ?1 AND hour_start_ms >= ?3 AND hour_start_ms < ?4 \
      AND (hour_start_ms, minute_start_ms, reason) > (?5, ?6, ?7) \
-     ORDER BY at_ms, minute_start_ms, reason LIMIT ?8";
+     ORDER BY 2, 4, 5 LIMIT ?8";
 
 fn count(row: &SqliteRow, column: usize) -> Result<u64, StoreError> {
     let count: i64 = row.try_get(column)?;

@@ -1,10 +1,12 @@
 //! What the integration tests share.
 
 pub mod barcode;
+pub mod bookings;
 pub mod decode;
 pub mod hostile;
 pub mod program;
 pub mod receiver;
+pub mod remembering_disk;
 mod round_trip;
 pub mod service;
 pub mod tone;
