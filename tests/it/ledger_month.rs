@@ -4,7 +4,7 @@
 //! sees slates, and ends or just goes away. Their meters are polled, advanced and booked as sessions' are; only bookings are minutes
 //! apart instead of seconds, and now and then a seat's store is out for hours, so that hours are closed before its bookings come.
 //! What is booked goes into a ledger in memory (of every figure the largest stays) and, of some of the seats, into the store as well, in
-//! the order of time and with its hours closed on the way: all of five thousand seats would be 216 million lines.
+//! the order of time and with its hours closed on the way: all of five thousand seats are 170 million lines.
 //!
 //! The recount knows nothing of the meter: it walks every second of a viewer's script and asks of each by itself whether it was
 //! watched (README, “What is billed”), and which minute it was over in. Lines must be equal, minute by minute, to the last second.
@@ -39,7 +39,7 @@ impl Chance {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        ((self.0 >> 32) * u64::from(bound) >> 32) as u32
+        (((self.0 >> 32) * u64::from(bound)) >> 32) as u32
     }
 
     fn one_in(&mut self, many: u32) -> bool {

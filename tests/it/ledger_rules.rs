@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use quadrille::store::{MeterLine, SqliteStore, Store, StoreError};
 use quadrille::timeline::MediaTime;
-use quadrille::usage::{Format, GroupBy, Period, PriceBook, Question, Reports};
+use quadrille::usage::{Format, GroupBy, Meter, MeterTerms, MinuteSeconds, Period, PriceBook, Question, Reports};
 
 use crate::support::bookings::{
     Figures, HOUR_MS, MINUTE_MS, START_MS, entries, entries_within, line, open, sums, verify_folder, write,
@@ -165,7 +165,8 @@ async fn two_writers_that_book_one_session_make_no_more_than_a_minute_of_a_minut
     let two = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
     let lines = Arc::default();
     tokio::join!(replica(one.clone(), 0, Arc::clone(&lines)), replica(two, 1, Arc::clone(&lines)));
-    let (booked, ledger) = (lines.lock().clone(), entries(&*one, "acme").await);
+    let booked = lines.lock().clone();
+    let ledger = entries(&*one, "acme").await;
     assert_eq!(sums(&ledger), largest(&booked, "acme"), "of every minute the larger of the two");
     assert_eq!(ledger.len(), 7, "one line a minute");
     assert!(ledger.iter().all(|entry| (0..=60).contains(&entry.billable_seconds)), "{ledger:?}");
