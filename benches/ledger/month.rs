@@ -49,9 +49,9 @@ fn session(n: u64, sessions: u64) -> SessionWrite {
     let id = format!("{start_ms:012x}{spread:016x}{:04x}", n % 65_536);
     let slots = spread % 4 + 1;
     let watched = Watched {
-        engine: if spread % 10 == 0 { "render" } else { "stitch" }.into(),
+        engine: if spread.is_multiple_of(10) { "render" } else { "stitch" }.into(),
         layout: ["1", "2EH", "3EL", "4E"][(slots - 1) as usize].into(),
-        tier: if spread % 3 == 0 { "540p" } else { "1080p" }.into(),
+        tier: if spread.is_multiple_of(3) { "540p" } else { "1080p" }.into(),
         games: (0..slots).map(|slot| format!("game-{}", (spread >> (8 * slot)) % 12)).collect(),
         labels: [("box".to_owned(), format!("model-{}", spread % 5))].into(),
     };
