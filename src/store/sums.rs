@@ -38,7 +38,7 @@ pub trait UsageReads: LedgerReads {
         limit: u32,
     ) -> Pending<'a, Vec<GroupSum>>;
 
-    /// How many sessions other than `known` have sums in summed hours that start in `from_ms..to_ms`, by hour or by day.
+    /// How many sessions other than `known` have sums in summed hours that start in `from_ms..to_ms`.
     fn count_sessions<'a>(&'a self, tenant: &'a str, hours: (i64, i64), known: Vec<String>) -> Pending<'a, u64>;
 
     /// Sessions with sums in summed hours that start in `from_ms..to_ms`: how many, by the group's key ([`SumKey::Hour`] or

@@ -49,7 +49,7 @@ pub(super) const COLUMNS: [&str; 33] = [
 
 pub(super) fn fields(question: &Question, provider: &str, row: &UsageRow) -> [String; COLUMNS.len()] {
     let charged = row.charged;
-    // A line that corrects an earlier one is charged where it was booked: the billing period is that of the question.
+    // A line that corrects one of an earlier month is charged in the month it was booked in, which the question is of.
     let billing_ms = question.period.from.as_millisecond();
     let billing_ms = if charged.corrects_earlier_month { billing_ms } else { charged.from_ms };
     let cost = row.cost.unwrap_or(Money::ZERO).to_string();

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::focus;
 use super::period::{Period, UsageError};
-use super::pricing::next_month;
+use super::pricing::{month_start, next_month};
 use super::report::{GroupBy, Head, Totals, UsageRow};
 use super::reports::{Part, Question, Reports};
 
@@ -118,23 +118,24 @@ impl Reports {
     async fn write_focus(&self, question: Question, out: &mut Out) -> Result<(), UsageError> {
         let Period { from, to } = question.period;
         let (mut begin_ms, to_ms) = (from.as_millisecond(), to.as_millisecond());
-        let mut is_first = true;
         // An empty period has a header as well.
-        while is_first || begin_ms < to_ms {
+        out.record(focus::COLUMNS);
+        // From one month with entries to the next: a period may be centuries long.
+        while let Some(entry) = self.ledger.entries(&question.tenant, begin_ms, to_ms, None, 1).await?.first() {
+            begin_ms = begin_ms.max(month_start(entry.at_ms));
             let end_ms = to_ms.min(next_month(begin_ms));
-            let period = Period::of(begin_ms, end_ms);
-            let mut parts = self.parts(Question { period, ..question.clone() });
+            let of_month = Question { period: Period::of(begin_ms, end_ms), ..question.clone() };
+            let mut parts = self.parts(of_month.clone());
             while let Some(part) = parts.recv().await {
                 match part? {
-                    Part::Head(_) if is_first => out.record(focus::COLUMNS),
-                    Part::Row(row) => out.record(focus::fields(&question, &self.provider, &row)),
+                    Part::Row(row) => out.record(focus::fields(&of_month, &self.provider, &row)),
                     Part::Head(_) | Part::Totals(_) => {}
                 }
                 if !out.flush_if_full().await {
                     return Ok(());
                 }
             }
-            (is_first, begin_ms) = (false, end_ms);
+            begin_ms = end_ms;
         }
         Ok(())
     }

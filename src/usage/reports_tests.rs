@@ -91,13 +91,19 @@ fn sums(report: &serde_json::Value) -> (i64, BTreeMap<String, rust_decimal::Deci
             *costs.entry(currency.to_owned()).or_default() += decimal(&row["cost"]);
         }
     }
-    (minutes, costs)
+    (minutes, without_nothing(costs))
+}
+
+/// Minutes that cost nothing have a currency or no row at all.
+fn without_nothing(mut costs: BTreeMap<String, rust_decimal::Decimal>) -> BTreeMap<String, rust_decimal::Decimal> {
+    costs.retain(|_, cost| !cost.is_zero());
+    costs
 }
 
 fn totals(report: &serde_json::Value) -> (i64, BTreeMap<String, rust_decimal::Decimal>) {
     let cost = |cost: &serde_json::Value| (cost["currency"].as_str().unwrap().to_owned(), decimal(&cost["cost"]));
     let costs = report["costs"].as_array().unwrap().iter().map(cost);
-    (report["total_billed_minutes"].as_i64().unwrap(), costs.collect())
+    (report["total_billed_minutes"].as_i64().unwrap(), without_nothing(costs.collect()))
 }
 
 #[tokio::test]
@@ -240,6 +246,11 @@ async fn focus_rows_have_the_mandatory_columns_and_one_billing_period_each() {
     let december = lines.next().unwrap();
     assert!(december.starts_with("0.25,acme,acme,EUR,2027-01-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,"), "{december}");
     assert_eq!((lines.next(), lines.next()), (Some(""), None));
+    // A period of any length has the months with entries, and an empty one its header.
+    let ages = house.text("0001-01-01", "9000-01-01", "session", Format::Focus).await;
+    assert_eq!(ages.split("\r\n").count(), 4, "{ages}");
+    let empty = house.text("2020-01-01", "2020-01-02", "session", Format::Focus).await;
+    assert!(empty.starts_with(mandatory) && empty.split("\r\n").count() == 2, "{empty}");
 }
 
 fn question(sessions: u32, seconds_per_session: u32) -> QuoteRequest {
@@ -249,6 +260,22 @@ fn question(sessions: u32, seconds_per_session: u32) -> QuoteRequest {
         items: vec![item("1080p"), item("540p")],
         at: Some("2026-11-22".into()),
         month_to_date: crate::usage::MonthToDate::None,
+    }
+}
+
+#[tokio::test]
+async fn a_late_booking_is_charged_in_the_month_it_was_booked_in() {
+    let in_december = (8 * 24 + 20) * 60;
+    let house = House::with(list(vec![tariff(0, Rounding::StartedMinute, "0.25")]), vec![line("s", 0, 60)]).await;
+    house.close(in_december).await;
+    book(&house.store, vec![line("late", 5, 40)]).await;
+    for closed_at in [in_december, in_december + 200] {
+        house.close(closed_at).await;
+        let focus = house.text("2026-11-01", "2027-01-01", "minute", Format::Focus).await;
+        let late = focus.split("\r\n").find(|row| row.contains(",late,")).unwrap();
+        let charged = "0.25,acme,acme,EUR,2027-01-01T00:00:00Z,2026-12-01T00:00:00Z,Usage,Correction,";
+        assert!(late.starts_with(charged), "{late}");
+        assert!(late.contains(",2026-11-22T16:06:00Z,2026-11-22T16:05:00Z,"), "{late}");
     }
 }
 
