@@ -4,6 +4,7 @@
 //! exactly the sound asked for. Whatever happens to a source shows as a slate and silence, never as an error or a wait: the
 //! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
+mod delivery;
 mod error;
 mod intake;
 mod pen;

@@ -12,32 +12,15 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 
+use super::delivery::Delivery;
 use super::error::SourceError;
-use super::intake::{Gone, Intake};
-use super::samples::{picture_of, timing_of};
+use super::intake::Intake;
 use super::source::{Push, Source};
-use crate::cadence::{Continuity, Stream};
+use crate::cadence::Stream;
 use crate::timeline::{Clock, Grid};
 
 /// How often the bus gives way to the watchdog.
 const POLL: Duration = Duration::from_millis(50);
-
-/// What a pipeline's streaming threads share: where to push, and the one time of picture and sound.
-struct Delivery {
-    intake: Arc<Intake>,
-    run: u64,
-    clock: Arc<dyn Clock>,
-    continuity: Mutex<Continuity>,
-    opening: Mutex<Opening>,
-}
-
-/// The first picture of a lap waits for the second. Demuxers (GStreamer 1.22's for Matroska, for one) may open a stream with
-/// a segment that they correct right after the first picture; timed by the first segment it would be off.
-enum Opening {
-    Awaited,
-    First(gst::Sample),
-    Over,
-}
 
 /// A source's pipeline; dropping it tears it down.
 struct Running {
@@ -60,13 +43,7 @@ pub(super) fn run(
     clock: &Arc<dyn Clock>,
     check: &mut dyn FnMut() -> Option<SourceError>,
 ) -> SourceError {
-    let delivery = Arc::new(Delivery {
-        intake: Arc::clone(intake),
-        run,
-        clock: Arc::clone(clock),
-        continuity: Mutex::new(Continuity::new()),
-        opening: Mutex::new(Opening::Awaited),
-    });
+    let delivery = Arc::new(Delivery::new(Arc::clone(intake), run, Arc::clone(clock)));
     let looped = matches!(source, Source::Pulled { looped: true, .. });
     let running = match build(source, grid, &delivery) {
         Ok(pipeline) => Running { pipeline },
@@ -108,12 +85,10 @@ fn described(error: &gst::message::Error) -> String {
 
 /// Back to the beginning; what is decoded ahead covers the seek.
 fn begin_lap(pipeline: &gst::Pipeline, delivery: &Delivery) -> Result<(), SourceError> {
-    if delivery.intake.pictures_in_run() == 0 {
+    if delivery.pictures() == 0 {
         return Err(SourceError::NoPicture);
     }
-    *delivery.opening.lock() = Opening::Awaited;
-    delivery.continuity.lock().begin_lap();
-    delivery.intake.realign_sound(delivery.run);
+    delivery.begin_lap();
     pipeline
         .seek_simple(gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE, gst::ClockTime::ZERO)
         .map_err(|_| SourceError::Pipeline("the file cannot be played from its beginning again".into()))
@@ -246,7 +221,7 @@ fn connect_pads(decoder: &gst::Element, pipeline: &gst::Pipeline, grid: &Grid, d
             _ => return,
         };
         if stream == Stream::Sound {
-            delivery.intake.expect_sound(delivery.run, true);
+            delivery.expect_sound();
         }
         let mut sinks = sinks.lock();
         let sink = &mut sinks[usize::from(stream == Stream::Sound)];
@@ -304,55 +279,4 @@ fn add_branch(
     pipeline.add(&bin).map_err(|e| failed(&e.to_string()))?;
     bin.sync_state_with_parent().map_err(|e| failed(&e.to_string()))?;
     bin.static_pad("sink").ok_or_else(|| failed("no sink pad"))
-}
-
-impl Delivery {
-    fn deliver(&self, stream: Stream, sample: gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let delivered = match stream {
-            Stream::Sound => self.deliver_sound(&sample),
-            Stream::Picture => {
-                let opening = {
-                    let mut opening = self.opening.lock();
-                    match std::mem::replace(&mut *opening, Opening::Over) {
-                        Opening::Awaited => {
-                            *opening = Opening::First(sample);
-                            return Ok(gst::FlowSuccess::Ok);
-                        }
-                        Opening::First(first) => Some(first),
-                        Opening::Over => None,
-                    }
-                };
-                let first = opening.map_or(Ok(()), |first| {
-                    let segment = sample.segment().filter(|s| corrects(s, first.segment()));
-                    self.deliver_picture(&first, segment.or(first.segment()))
-                });
-                first.and_then(|()| self.deliver_picture(&sample, sample.segment()))
-            }
-        };
-        delivered.map(|()| gst::FlowSuccess::Ok).map_err(|Gone| gst::FlowError::Eos)
-    }
-
-    fn deliver_picture(&self, sample: &gst::Sample, segment: Option<&gst::Segment>) -> Result<(), Gone> {
-        // A sample without a timestamp has no place on the grid.
-        let Some((raw, duration)) = timing_of(sample, segment) else { return Ok(()) };
-        let Some((picture, fps)) = picture_of(sample) else { return Ok(()) };
-        let (at, _) = self.continuity.lock().place(Stream::Picture, raw, duration);
-        self.intake.push_picture(self.run, at, picture, fps, self.clock.now())
-    }
-
-    fn deliver_sound(&self, sample: &gst::Sample) -> Result<(), Gone> {
-        let Some((raw, duration)) = timing_of(sample, sample.segment()) else { return Ok(()) };
-        let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok()) else { return Ok(()) };
-        let (at, jumped) = self.continuity.lock().place(Stream::Sound, raw, duration);
-        if jumped {
-            self.intake.realign_sound(self.run);
-        }
-        let interleaved: Vec<i16> = map.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-        self.intake.push_sound(self.run, at, &interleaved)
-    }
-}
-
-/// Whether `later` is the same stretch of running time as `first`, told anew.
-fn corrects(later: &gst::Segment, first: Option<&gst::Segment>) -> bool {
-    first.is_some_and(|first| later.base() == first.base() && later.start() != first.start())
 }

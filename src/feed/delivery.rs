@@ -1,0 +1,101 @@
+//! From decoded samples to the intake: one source time for pictures and sound, whatever the source's timestamps do.
+
+use std::sync::Arc;
+
+use gstreamer as gst;
+use parking_lot::Mutex;
+
+use super::intake::{Gone, Intake};
+use super::samples::{picture_of, timing_of};
+use crate::cadence::{Continuity, Stream};
+use crate::timeline::Clock;
+
+/// What a pipeline's streaming threads share: where to push, and the one time of picture and sound.
+pub(super) struct Delivery {
+    intake: Arc<Intake>,
+    run: u64,
+    clock: Arc<dyn Clock>,
+    continuity: Mutex<Continuity>,
+    opening: Mutex<Opening>,
+}
+
+/// The first picture of a lap waits for the second. Demuxers (GStreamer 1.22's for Matroska, for one) may open a stream with
+/// a segment that they correct right after the first picture; timed by the first segment it would be off.
+enum Opening {
+    Awaited,
+    First(gst::Sample),
+    Over,
+}
+
+impl Delivery {
+    pub fn new(intake: Arc<Intake>, run: u64, clock: Arc<dyn Clock>) -> Self {
+        Self { intake, run, clock, continuity: Mutex::new(Continuity::new()), opening: Mutex::new(Opening::Awaited) }
+    }
+
+    /// Pictures that this run has brought.
+    pub fn pictures(&self) -> u64 {
+        self.intake.pictures_in_run()
+    }
+
+    /// The source has a sound stream: what is late of it is worth waiting for.
+    pub fn expect_sound(&self) {
+        self.intake.expect_sound(self.run, true);
+    }
+
+    /// The source starts again from its beginning.
+    pub fn begin_lap(&self) {
+        *self.opening.lock() = Opening::Awaited;
+        self.continuity.lock().begin_lap();
+        self.intake.realign_sound(self.run);
+    }
+
+    /// Takes a decoded sample in; may wait for room.
+    pub fn deliver(&self, stream: Stream, sample: gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let delivered = match stream {
+            Stream::Sound => self.deliver_sound(&sample),
+            Stream::Picture => {
+                let opening = {
+                    let mut opening = self.opening.lock();
+                    match std::mem::replace(&mut *opening, Opening::Over) {
+                        Opening::Awaited => {
+                            *opening = Opening::First(sample);
+                            return Ok(gst::FlowSuccess::Ok);
+                        }
+                        Opening::First(first) => Some(first),
+                        Opening::Over => None,
+                    }
+                };
+                let first = opening.map_or(Ok(()), |first| {
+                    let segment = sample.segment().filter(|s| corrects(s, first.segment()));
+                    self.deliver_picture(&first, segment.or(first.segment()))
+                });
+                first.and_then(|()| self.deliver_picture(&sample, sample.segment()))
+            }
+        };
+        delivered.map(|()| gst::FlowSuccess::Ok).map_err(|Gone| gst::FlowError::Eos)
+    }
+
+    fn deliver_picture(&self, sample: &gst::Sample, segment: Option<&gst::Segment>) -> Result<(), Gone> {
+        // A sample without a timestamp has no place on the grid.
+        let Some((raw, duration)) = timing_of(sample, segment) else { return Ok(()) };
+        let Some((picture, fps)) = picture_of(sample) else { return Ok(()) };
+        let (at, _) = self.continuity.lock().place(Stream::Picture, raw, duration);
+        self.intake.push_picture(self.run, at, picture, fps, self.clock.now())
+    }
+
+    fn deliver_sound(&self, sample: &gst::Sample) -> Result<(), Gone> {
+        let Some((raw, duration)) = timing_of(sample, sample.segment()) else { return Ok(()) };
+        let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok()) else { return Ok(()) };
+        let (at, jumped) = self.continuity.lock().place(Stream::Sound, raw, duration);
+        if jumped {
+            self.intake.realign_sound(self.run);
+        }
+        let interleaved: Vec<i16> = map.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        self.intake.push_sound(self.run, at, &interleaved)
+    }
+}
+
+/// Whether `later` is the same stretch of running time as `first`, told anew.
+fn corrects(later: &gst::Segment, first: Option<&gst::Segment>) -> bool {
+    first.is_some_and(|first| later.base() == first.base() && later.start() != first.start())
+}
