@@ -6,9 +6,13 @@
 
 mod delivery;
 mod error;
+#[allow(dead_code)]
+mod fetch;
 mod intake;
 mod pen;
 mod pipeline;
+#[allow(dead_code, unused_imports)]
+mod playlist;
 mod samples;
 mod slate;
 mod source;
