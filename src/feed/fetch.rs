@@ -91,7 +91,7 @@ pub(super) struct Fetched {
 pub(super) struct Opened {
     pub url: Url,
     pub content_type: Option<String>,
-    body: ureq::Body,
+    body: ureq::BodyReader<'static>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -99,7 +99,7 @@ impl Opened {
     /// The next bytes; `None` at the end.
     pub fn read(&mut self, limit: usize) -> Result<Option<Bytes>, FetchError> {
         let mut buffer = vec![0; limit.min(CHUNK_BYTES)];
-        match self.body.as_reader().read(&mut buffer) {
+        match self.body.read(&mut buffer) {
             Ok(0) if self.stopped.load(Ordering::Relaxed) => Err(failed(&self.url, FetchProblem::Stopped)),
             Ok(0) => Ok(None),
             Ok(count) => {
@@ -128,10 +128,7 @@ impl Fetcher {
     /// A client for the source at `url`.
     pub fn new(url: &Url) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder()
-            .root_certs(roots())
-            .unversioned_rustls_crypto_provider(provider)
-            .build();
+        let tls = TlsConfig::builder().root_certs(roots()).unversioned_rustls_crypto_provider(provider).build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(MAX_REDIRECTS)
@@ -220,7 +217,10 @@ impl Fetcher {
         let found = Url::parse(&response.get_uri().to_string()).unwrap_or(url);
         let content_type = text("content-type");
         let stopped = Arc::clone(&self.stopped);
-        Ok(Answer { answer: Opened { url: found, content_type, body: response.into_body(), stopped }, partial })
+        Ok(Answer {
+            answer: Opened { url: found, content_type, body: response.into_body().into_reader(), stopped },
+            partial,
+        })
     }
 
     fn problem(&self, error: ureq::Error) -> FetchProblem {

@@ -72,7 +72,8 @@ pub fn choices(
     limit: Limit,
     decodes: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Choice>, PlaylistError> {
-    let playable = |variant: &Variant| has_pictures(variant) && variant.codecs.iter().all(|c| is_sound(c) || decodes(c));
+    let playable =
+        |variant: &Variant| has_pictures(variant) && variant.codecs.iter().all(|c| is_sound(c) || decodes(c));
     let mut order: Vec<(usize, &Variant)> =
         playlist.variants.iter().enumerate().filter(|(_, variant)| playable(variant)).collect();
     // Stable: redundant variants, which differ in their URI alone, stay in the order of the playlist.
@@ -82,7 +83,12 @@ pub fn choices(
 }
 
 /// Smallest first: outside what was asked for or what is of use; then by lines, rate and bit rate.
-fn rank(index: usize, variant: &Variant, wish: VariantWish, limit: Limit) -> (bool, bool, Reverse<i64>, Reverse<i64>, Reverse<i64>) {
+fn rank(
+    index: usize,
+    variant: &Variant,
+    wish: VariantWish,
+    limit: Limit,
+) -> (bool, bool, Reverse<i64>, Reverse<i64>, Reverse<i64>) {
     let lines = variant.resolution.map_or(0, |(width, height)| width.min(height));
     let rate = variant.frame_rate.unwrap_or(0.0);
     let bandwidth = i64::try_from(variant.bandwidth_bps).unwrap_or(i64::MAX);
@@ -93,7 +99,8 @@ fn rank(index: usize, variant: &Variant, wish: VariantWish, limit: Limit) -> (bo
         VariantWish::Index(wanted) => index != wanted,
     };
     let too_fast = matches!(wish, VariantWish::Best | VariantWish::Lines(_)) && rate > limit.fps * RATE_SLACK;
-    let best_first = |value: i64| Reverse(if outside && !matches!(wish, VariantWish::Index(_)) { -value } else { value });
+    let best_first =
+        |value: i64| Reverse(if outside && !matches!(wish, VariantWish::Index(_)) { -value } else { value });
     let by_bandwidth = matches!(wish, VariantWish::Bandwidth(_));
     let size = if by_bandwidth { bandwidth } else { i64::from(lines) };
     (outside, too_fast, best_first(size), best_first((rate * 1000.0) as i64), best_first(bandwidth))

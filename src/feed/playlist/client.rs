@@ -17,7 +17,7 @@ use super::follower::{Begin, Failed, Follower, Job, Lost, Shown, Step};
 use super::media::{ByteRange, Init, MediaPlaylist, Protection};
 use super::queue::{Item, Queue};
 use super::stamp::{Container, InitInfo, Stamp, stamp};
-use super::stretches::{Place, Stamped, Stretches, Track};
+use super::stretches::{Place, Stamped, Stretches, Track, WRAP_NANOS};
 use super::text::Variables;
 use super::{MAX_PLAYLIST_BYTES, Sink, Stretch};
 use crate::feed::fetch::{Fetched, Fetcher, Request};
@@ -120,9 +120,9 @@ impl Client {
             let handing = Arc::clone(&shared);
             let track = *track;
             let name = |what: &str| std::thread::Builder::new().name(format!("hls-{what}"));
-            let spawned = name("fetch").spawn(move || Fetching { shared: &fetching, track }.run()).and_then(|_| {
-                name("hand-over").spawn(move || handing.hand_over(track))
-            });
+            let spawned = name("fetch")
+                .spawn(move || Fetching { shared: &fetching, track }.run())
+                .and_then(|_| name("hand-over").spawn(move || handing.hand_over(track)));
             if let Err(error) = spawned {
                 shared.finish(Outcome::Lost(format!("no thread: {error}")));
             }
@@ -406,7 +406,9 @@ impl Fetching<'_> {
                 follower.fetched(self.shared.now());
                 if let Some(stretch) = stretch {
                     // Waits while the feed has no room.
-                    self.shared.queue(self.track).put(Item::Segment { stretch: stretch.begin, bytes: bytes.slice(stamp.skip..) });
+                    self.shared
+                        .queue(self.track)
+                        .put(Item::Segment { stretch: stretch.begin, bytes: bytes.slice(stamp.skip..) });
                     self.be_patient(follower.patience());
                 }
             }
@@ -518,6 +520,7 @@ impl Fetching<'_> {
             measured: stamp.measured,
             duration: segment.duration,
             hole: job.hole,
+            takes_over: reading.new,
         };
         if self.track == Track::Sound {
             self.let_picture_begin(&stamped);
@@ -525,7 +528,7 @@ impl Fetching<'_> {
         let place = self.shared.state.lock().stretches.place(self.track, &stamped)?;
         let init = segment.init.as_ref().and_then(|_| reading.init.as_ref().map(|(_, bytes, _)| bytes.clone()));
         let form = Some((stamp.container, init.clone()));
-        let begin = (place.fresh || reading.new || reading.begun != form).then(|| Stretch {
+        let begin = (place.fresh || reading.begun != form).then(|| Stretch {
             container: stamp.container,
             init,
             zero_at: zero_at(&place, stamp),
@@ -555,13 +558,13 @@ struct Placed {
 }
 
 /// Where a demuxer that begins with this segment counts from.
-fn zero_at(place: &Place, stamp: &Stamp) -> i64 {
-    use super::stretches::WRAP_NANOS;
-    let (Some(first), Some(zero)) = (stamp.first, stamp.zero) else { return place.at };
-    if !stamp.container.wraps() {
-        return zero + place.offset;
-    }
-    // The clock's last wrap may lie between the two.
-    let away = (zero - first + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2;
-    place.at + away
+fn zero_at(place: &Place, stamp: &Stamp) -> [i64; 2] {
+    let (Some(first), Some(zero)) = (stamp.first, stamp.zero) else { return [place.at; 2] };
+    zero.map(|zero| {
+        if !stamp.container.wraps() {
+            return zero + place.offset;
+        }
+        // The clock's last wrap may lie between the two.
+        place.at + (zero - first + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2
+    })
 }

@@ -237,7 +237,8 @@ impl Follower {
 
     fn begin_lap(&mut self, now: Duration) -> Step {
         // A lap in which nothing could be played would be followed by another one at once.
-        let Some(first) = self.playlist.as_ref().and_then(MediaPlaylist::first_sequence).filter(|_| self.fetched_in_lap)
+        let Some(first) =
+            self.playlist.as_ref().and_then(MediaPlaylist::first_sequence).filter(|_| self.fetched_in_lap)
         else {
             return Step::Fail(Lost::Unplayable);
         };

@@ -43,8 +43,9 @@ pub struct Stretch {
     pub container: Container,
     /// To be given to the demuxer before anything else.
     pub init: Option<Bytes>,
-    /// The source time at which a demuxer that is fed from here counts zero.
-    pub zero_at: SourceNanos,
+    /// The source time at which a demuxer that is fed from here counts zero, of pictures and of sound. Packed sound has no
+    /// demuxer: its first frame is due then.
+    pub zero_at: [SourceNanos; 2],
     /// What is due before this was shown already.
     pub from: SourceNanos,
     /// When the first picture was taken, in microseconds since 1970, where the playlist tells it.
@@ -96,7 +97,13 @@ pub(super) fn setting(
     let Some(master) = master else {
         media::MediaPlaylist::read(&text, &found.url, &text::Variables::default()).map_err(refused)?;
         let choices = vec![Choice { picture: asked.clone(), sound: None, label: "the only variant".into() }];
-        return Ok(Setting { choices, variables: text::Variables::default(), first: Some(found), looped: wishes.looped, shown });
+        return Ok(Setting {
+            choices,
+            variables: text::Variables::default(),
+            first: Some(found),
+            looped: wishes.looped,
+            shown,
+        });
     };
     let choices = choice::choices(&master, wishes.variant, wishes.language.as_deref(), wishes.limit, decodes);
     let choices = choices.map_err(refused)?;

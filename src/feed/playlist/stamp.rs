@@ -35,8 +35,8 @@ pub struct Stamp {
     pub first: Option<i64>,
     /// From the first timestamp to the end of the last picture.
     pub measured: Option<i64>,
-    /// The timestamp at which a demuxer that begins with this segment counts zero.
-    pub zero: Option<i64>,
+    /// The timestamps at which a demuxer that begins with this segment counts zero, of pictures and of sound.
+    pub zero: Option<[i64; 2]>,
     /// Bytes at the beginning that are no media.
     pub skip: usize,
 }
@@ -53,6 +53,8 @@ struct TrackInfo {
     scale: u32,
     picture: bool,
     sample_duration: u32,
+    /// By how much its edit list (ISO/IEC 14496-12, 8.6.6) shows it later than its decoding times say, in ns.
+    shift: i64,
 }
 
 /// Reads what can be read; `None` when this is no media. `init` belongs to a fragmented MP4.
@@ -70,7 +72,13 @@ pub fn stamp(bytes: &[u8], init: Option<&InitInfo>) -> Option<Stamp> {
         [0x0b, 0x77, ..] => true,
         _ => false,
     };
-    packed.then_some(Stamp { container: Container::PackedAudio, first: id3, measured: None, zero: id3, skip })
+    packed.then_some(Stamp {
+        container: Container::PackedAudio,
+        first: id3,
+        measured: None,
+        zero: id3.map(|id3| [id3; 2]),
+        skip,
+    })
 }
 
 fn of_90_khz(ticks: u64) -> i64 {
@@ -151,7 +159,8 @@ fn transport_stream(bytes: &[u8], skip: usize) -> Stamp {
     }
     let ruling = if picture.count > 0 { &picture } else { &sound };
     let first = ruling.begins();
-    Stamp { container: Container::TransportStream, first, measured: ruling.length(), zero: clock.or(first), skip }
+    let zero = clock.or(first).map(|zero| [zero; 2]);
+    Stamp { container: Container::TransportStream, first, measured: ruling.length(), zero, skip }
 }
 
 /// The stream id and the presentation timestamp of a PES packet (ISO/IEC 13818-1, 2.4.3.6).
@@ -226,8 +235,12 @@ impl InitInfo {
     /// Reads an init section; one that makes no sense has no tracks.
     pub fn read(bytes: &[u8]) -> Self {
         let Some(moov) = child(bytes, b"moov") else { return Self::default() };
+        let movie_scale = child(moov, b"mvhd")
+            .and_then(full)
+            .and_then(|(version, _, mvhd)| u32_at(mvhd, if version == 1 { 16 } else { 8 }));
+        let movie_scale = movie_scale.unwrap_or(0);
         let mut tracks: Vec<TrackInfo> =
-            boxes(moov).filter(|(kind, _)| kind == b"trak").filter_map(|(_, trak)| track(trak)).collect();
+            boxes(moov).filter(|(kind, _)| kind == b"trak").filter_map(|(_, trak)| track(trak, movie_scale)).collect();
         let extends = child(moov, b"mvex").unwrap_or_default();
         for (_, trex) in boxes(extends).filter(|(kind, _)| kind == b"trex") {
             if let (Some(id), Some(duration)) = (u32_at(trex, 4), u32_at(trex, 12))
@@ -240,14 +253,41 @@ impl InitInfo {
     }
 }
 
-fn track(trak: &[u8]) -> Option<TrackInfo> {
+fn track(trak: &[u8], movie_scale: u32) -> Option<TrackInfo> {
     let (version, _, tkhd) = full(child(trak, b"tkhd")?)?;
     let id = u32_at(tkhd, if version == 1 { 16 } else { 8 })?;
     let mdia = child(trak, b"mdia")?;
     let (version, _, mdhd) = full(child(mdia, b"mdhd")?)?;
     let scale = u32_at(mdhd, if version == 1 { 16 } else { 8 })?;
     let picture = child(mdia, b"hdlr")?.get(8..12)? == b"vide";
-    (scale > 0).then_some(TrackInfo { id, scale, picture, sample_duration: 0 })
+    let shift =
+        child(trak, b"edts").and_then(|edts| child(edts, b"elst")).and_then(|elst| shift(elst, scale, movie_scale));
+    (scale > 0).then_some(TrackInfo { id, scale, picture, sample_duration: 0, shift: shift.unwrap_or(0) })
+}
+
+fn in_ns(ticks: i128, scale: u32) -> i64 {
+    i64::try_from(ticks * 1_000_000_000 / i128::from(scale.max(1))).unwrap_or(0)
+}
+
+/// An empty edit shows what follows later, a media time leaves out what comes before it: sound's priming, pictures' delay.
+fn shift(elst: &[u8], scale: u32, movie_scale: u32) -> Option<i64> {
+    let (version, _, list) = full(elst)?;
+    let entries = list.get(4..)?.chunks_exact(if version == 1 { 20 } else { 12 });
+    let mut shift = 0i64;
+    for entry in entries {
+        let (duration, media_time) = if version == 1 {
+            let media_time = i64::from_be_bytes(*entry.get(8..)?.first_chunk()?);
+            (u64::from_be_bytes(*entry.first_chunk()?), media_time)
+        } else {
+            let media_time = i32::from_be_bytes(*entry.get(4..)?.first_chunk()?);
+            (u64::from(u32_at(entry, 0)?), i64::from(media_time))
+        };
+        if media_time >= 0 {
+            return Some(shift.saturating_sub(in_ns(i128::from(media_time), scale)));
+        }
+        shift = shift.saturating_add(in_ns(i128::from(duration), movie_scale));
+    }
+    Some(shift)
 }
 
 fn fragments(bytes: &[u8], skip: usize, init: Option<&InitInfo>) -> Stamp {
@@ -257,7 +297,7 @@ fn fragments(bytes: &[u8], skip: usize, init: Option<&InitInfo>) -> Stamp {
     let mut first = None;
     let mut end = None;
     if let Some(track) = ruling {
-        let ns = |ticks: u64| (i128::from(ticks) * 1_000_000_000 / i128::from(track.scale)) as i64;
+        let ns = |ticks: u64| in_ns(i128::from(ticks), track.scale).saturating_add(track.shift);
         for (_, moof) in boxes(bytes).filter(|(kind, _)| kind == b"moof") {
             for (_, traf) in boxes(moof).filter(|(kind, _)| kind == b"traf") {
                 if let Some((begins, length)) = run(traf, track) {
@@ -268,7 +308,9 @@ fn fragments(bytes: &[u8], skip: usize, init: Option<&InitInfo>) -> Stamp {
         }
     }
     let measured = first.zip(end).map(|(first, end)| end - first).filter(|length| *length > 0);
-    Stamp { container: Container::FragmentedMp4, first, measured, zero: Some(0), skip }
+    let shift_of = |picture: bool| tracks.iter().find(|track| track.picture == picture).map_or(0, |track| track.shift);
+    let zero = Some([shift_of(true), shift_of(false)]);
+    Stamp { container: Container::FragmentedMp4, first, measured, zero, skip }
 }
 
 /// Decode time and length of a track fragment in the track's ticks; `None` for another track's.
@@ -280,8 +322,7 @@ fn run(traf: &[u8], track: &TrackInfo) -> Option<(u64, u64)> {
     let at = 4 + if flags & 1 != 0 { 8 } else { 0 } + if flags & 2 != 0 { 4 } else { 0 };
     let usual = if flags & 8 != 0 { u32_at(tfhd, at)? } else { track.sample_duration };
     let (version, _, tfdt) = full(child(traf, b"tfdt")?)?;
-    let begins =
-        if version == 1 { u64::from_be_bytes(*tfdt.first_chunk::<8>()?) } else { u64::from(u32_at(tfdt, 0)?) };
+    let begins = if version == 1 { u64::from_be_bytes(*tfdt.first_chunk::<8>()?) } else { u64::from(u32_at(tfdt, 0)?) };
     let mut length = 0u64;
     for (_, trun) in boxes(traf).filter(|(kind, _)| kind == b"trun") {
         let Some((_, flags, trun)) = full(trun) else { continue };

@@ -43,6 +43,9 @@ pub struct Stamped {
     /// As the playlist says.
     pub duration: Duration,
     pub hole: Duration,
+    /// The first segment of a playlist, which may take over from another variant's: both are stamped alike, but the place
+    /// may be off.
+    pub takes_over: bool,
 }
 
 /// Where a segment lies.
@@ -111,11 +114,11 @@ impl Stretches {
             Some(found) => found,
             None => self.begin(segment, first, expected.unwrap_or(0), told),
         };
-        let fresh = told || line.key != Some(key) || hole > 0;
+        let fresh = told || segment.takes_over || line.key != Some(key) || hole > 0;
         let length = nanos(segment.duration);
-        let measured = segment.measured.filter(|measured| {
-            *measured > 0 && (measured - length).abs() <= TOLERANCE_NANOS.max(length / 2)
-        });
+        let measured = segment
+            .measured
+            .filter(|measured| *measured > 0 && (measured - length).abs() <= TOLERANCE_NANOS.max(length / 2));
         let end = at + measured.unwrap_or(length);
         if expected.is_some_and(|expected| end <= expected + OVERLAP_NANOS) {
             return None;
@@ -138,6 +141,7 @@ impl Stretches {
             let tolerance = match (Some(stretch.key) == own, said(stretch.key)) {
                 // After a tag the old clock is not looked at: by chance it might fit, and the next segment not.
                 (true, _) if told => continue,
+                (true, _) if segment.takes_over => ACROSS_TRACKS_NANOS,
                 (true, _) => TOLERANCE_NANOS,
                 (false, true) if told => ACROSS_TRACKS_NANOS,
                 (false, _) if stretch.key.era == segment.era && !told => TOLERANCE_NANOS,
@@ -157,7 +161,8 @@ impl Stretches {
         if !told {
             self.untold += 1;
         }
-        let key = Key { era: segment.era, discontinuity: segment.discontinuity, untold: if told { 0 } else { self.untold } };
+        let key =
+            Key { era: segment.era, discontinuity: segment.discontinuity, untold: if told { 0 } else { self.untold } };
         if self.known.len() >= STRETCHES_KEPT {
             self.known.pop_front();
         }

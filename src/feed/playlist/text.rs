@@ -192,7 +192,8 @@ mod tests {
     #[test]
     fn attributes_are_read_as_they_were_meant() {
         let none = Variables::default();
-        let list = Attributes::read(r#"BANDWIDTH=1280000, CODECS = "avc1.4d,mp4a.40.2" ,X,AUDIO="a=b",LAST=7"#, &none).unwrap();
+        let list = Attributes::read(r#"BANDWIDTH=1280000, CODECS = "avc1.4d,mp4a.40.2" ,X,AUDIO="a=b",LAST=7"#, &none)
+            .unwrap();
         assert_eq!(list.number::<u64>("BANDWIDTH"), Some(1_280_000));
         assert_eq!(list.text("CODECS"), Some("avc1.4d,mp4a.40.2"));
         assert_eq!((list.text("AUDIO"), list.number("LAST")), (Some("a=b"), Some(7u8)));

@@ -39,8 +39,7 @@ fn names(choices: &[Choice]) -> Vec<&str> {
 fn the_best_variant_there_is_room_for_comes_first_and_the_others_are_its_backups() {
     let best = order(LADDER, VariantWish::Best, None, HD);
     // No sound alone, nothing that is not decoded here; redundant ones side by side; what is too large last.
-    let expected =
-        ["1080.m3u8", "720.m3u8", "http://backup/720.m3u8", "360.m3u8", "1080p50.m3u8", "2160.m3u8"];
+    let expected = ["1080.m3u8", "720.m3u8", "http://backup/720.m3u8", "360.m3u8", "1080p50.m3u8", "2160.m3u8"];
     assert_eq!(names(&best), expected);
     let fast = order(LADDER, VariantWish::Best, None, Limit { lines: 2160, fps: 60.0 });
     assert_eq!(names(&fast)[..3], ["2160.m3u8", "1080p50.m3u8", "1080.m3u8"]);
@@ -72,7 +71,8 @@ fn a_parameter_chooses_by_lines_bandwidth_or_place() {
 
 #[test]
 fn sound_is_the_default_or_in_the_language_asked_for() {
-    let sound = |language| order(LADDER, VariantWish::Best, language, HD)[0].sound.clone().map(|url| url.path().to_owned());
+    let sound =
+        |language| order(LADDER, VariantWish::Best, language, HD)[0].sound.clone().map(|url| url.path().to_owned());
     assert_eq!(sound(None).as_deref(), Some("/live/de.m3u8"));
     assert_eq!(sound(Some("en")).as_deref(), Some("/live/en.m3u8"));
     assert_eq!(sound(Some("fr")).as_deref(), Some("/live/de.m3u8"));

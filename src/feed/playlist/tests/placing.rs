@@ -16,6 +16,7 @@ fn stamped(discontinuity: u64, first: i64) -> Stamped {
         measured: None,
         duration: Duration::from_secs(2),
         hole: Duration::ZERO,
+        takes_over: false,
     }
 }
 
@@ -94,8 +95,9 @@ fn a_variant_that_takes_over_does_not_show_anything_twice() {
     let mut stretches = Stretches::default();
     stretches.place(Track::Picture, &stamped(0, 900 * SECOND));
     stretches.place(Track::Picture, &stamped(0, 902 * SECOND));
-    assert_eq!(stretches.place(Track::Picture, &stamped(0, 902 * SECOND)), None);
-    let half = stretches.place(Track::Picture, &stamped(0, 903 * SECOND + SECOND / 2)).unwrap();
+    let other = |first| Stamped { takes_over: true, ..stamped(0, first) };
+    assert_eq!(stretches.place(Track::Picture, &other(902 * SECOND)), None);
+    let half = stretches.place(Track::Picture, &other(903 * SECOND + SECOND / 2)).unwrap();
     assert_eq!((half.at, half.from), (3 * SECOND + SECOND / 2, 4 * SECOND));
 }
 

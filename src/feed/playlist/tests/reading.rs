@@ -123,10 +123,22 @@ fn what_is_too_much_is_refused_with_the_limit() {
 /// Lines of playlists, and what nobody would write.
 fn line() -> impl Strategy<Value = String> {
     let tags = prop::sample::select(vec![
-        "#EXTM3U", "#EXTINF:", "#EXT-X-KEY:METHOD=AES-128,URI=", "#EXT-X-MAP:URI=", "#EXT-X-BYTERANGE:",
-        "#EXT-X-DEFINE:NAME=\"a\",VALUE=", "#EXT-X-MEDIA-SEQUENCE:", "#EXT-X-STREAM-INF:BANDWIDTH=",
-        "#EXT-X-MEDIA:TYPE=AUDIO,URI=", "#EXT-X-DISCONTINUITY", "#EXT-X-DISCONTINUITY-SEQUENCE:", "#EXT-X-TARGETDURATION:",
-        "#EXT-X-PROGRAM-DATE-TIME:", "#EXT-X-START:TIME-OFFSET=", "seg.ts", "",
+        "#EXTM3U",
+        "#EXTINF:",
+        "#EXT-X-KEY:METHOD=AES-128,URI=",
+        "#EXT-X-MAP:URI=",
+        "#EXT-X-BYTERANGE:",
+        "#EXT-X-DEFINE:NAME=\"a\",VALUE=",
+        "#EXT-X-MEDIA-SEQUENCE:",
+        "#EXT-X-STREAM-INF:BANDWIDTH=",
+        "#EXT-X-MEDIA:TYPE=AUDIO,URI=",
+        "#EXT-X-DISCONTINUITY",
+        "#EXT-X-DISCONTINUITY-SEQUENCE:",
+        "#EXT-X-TARGETDURATION:",
+        "#EXT-X-PROGRAM-DATE-TIME:",
+        "#EXT-X-START:TIME-OFFSET=",
+        "seg.ts",
+        "",
     ]);
     let value = prop_oneof![
         Just(String::new()),
