@@ -7,8 +7,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::error::SourceError;
+use super::facts::Facts;
 use super::intake::{Intake, Timing};
 use super::source::Source;
+use super::wanted::Wanted;
 use super::{FeedSpec, pipeline, synthetic, thumbnail};
 use crate::timeline::{Clock, Grid, MediaTime};
 
@@ -31,6 +33,8 @@ pub(super) struct Report {
     pub last_error: Option<String>,
     pub reconnects: u64,
     pub thumbnail: Option<Bytes>,
+    /// What the source that runs turned out to be.
+    pub facts: Arc<Mutex<Facts>>,
 }
 
 pub(super) struct Supervisor {
@@ -80,37 +84,55 @@ impl Supervisor {
             };
             self.report.lock().source_index = index;
             let begun = Instant::now();
-            let source = Source::parse(url);
-            let only_listens = source.as_ref().is_ok_and(Source::only_listens);
-            let error = source.map_or_else(|error| error, |source| self.run_source(&source));
+            let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
+            let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
+            let (error, run) = source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted));
+            // Reported first: who sees the slate finds the reason.
+            if !self.intake.is_stopped() {
+                self.note_failure(index, &error);
+            }
+            // Before the pipeline goes: its threads may be waiting for room here.
+            let pictures = self.intake.end();
+            if let Some(run) = run {
+                run.let_go(&self.spec.key);
+            }
             if self.intake.is_stopped() {
                 return;
             }
-            // Reported first: who sees the slate finds the reason.
-            self.note_failure(index, &error);
-            let pictures = self.intake.end();
             let good = pictures > 0 && begun.elapsed() >= GOOD_RUN;
             index = (index + 1) % self.spec.sources.len();
             self.wait(back_off.after_failure(self.spec.sources.len(), good, only_listens));
         }
     }
 
-    fn run_source(&self, source: &Source) -> SourceError {
-        let timing = match (source, source.target_lead()) {
+    /// Runs `source` until it is lost; returns why, and what is to be let go of.
+    fn run_source(&self, source: Source, wanted: Wanted) -> (SourceError, Option<pipeline::Run>) {
+        let timing = match (&source, source.target_lead()) {
             (Source::Synthetic(_), _) => Timing::OnGrid,
             (_, Some(lead)) => Timing::Live(lead),
             (_, None) => Timing::Pulled,
         };
         let run = self.intake.begin(timing);
+        let facts = Arc::clone(&self.report.lock().facts);
+        *facts.lock() = Facts::default();
         let first = if source.only_listens() { LISTEN_PATIENCE } else { CONNECT_PATIENCE };
         let mut watch =
             Watch { supervisor: self, started: (Instant::now(), self.clock.now()), first, seen: 0, drawn: None };
         let mut check = || watch.check();
-        match source {
-            Source::Synthetic(spec) => {
-                synthetic::run(spec, &self.spec.title, &self.intake, run, self.clock.as_ref(), &mut check)
-            }
-            _ => pipeline::run(source, &self.grid, &self.intake, run, &self.clock, &mut check),
+        if let Source::Synthetic(spec) = &source {
+            let clock = self.clock.as_ref();
+            return (synthetic::run(spec, &self.spec.title, &self.intake, run, clock, &mut check), None);
+        }
+        let around = pipeline::Surroundings {
+            grid: &self.grid,
+            clock: &self.clock,
+            intake: &self.intake,
+            run,
+            facts: &facts,
+        };
+        match pipeline::Run::start(source, wanted, &around) {
+            Ok(run) => (run.watch(&mut check), Some(run)),
+            Err(error) => (error, None),
         }
     }
 
