@@ -9,8 +9,12 @@ pub struct Facts {
     pub container: Option<String>,
     pub video: Option<VideoFacts>,
     pub audio: Option<AudioFacts>,
+    /// Media comes, and no picture yet from which on it decodes whole: nothing is shown.
+    pub awaits_clean_point: bool,
     /// Why there are no pictures, where the pipeline knows.
     pub dark_because: Option<String>,
+    /// What is wrong with a transport stream's tables: no such programme, no picture in any.
+    pub stream_trouble: Option<String>,
     /// Why there is no sound though the source may have some.
     pub silent_because: Option<String>,
 }

@@ -11,7 +11,9 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use parking_lot::Mutex;
 
+use super::clean_point::{Coding, Gate};
 use super::parts::{factories, limit_threads, make, stream_queue};
 use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
@@ -90,6 +92,7 @@ pub(super) struct Head {
     pub codec: String,
     /// Where the parser's caps are seen; the head's own sink where it has no parser.
     pub parsed: gst::Pad,
+    pub gate: Arc<Mutex<Gate>>,
 }
 
 /// What turns decoded media into our form and hands it over.
@@ -107,7 +110,7 @@ fn chained(bin: &gst::Bin, elements: &[gst::Element]) -> Result<(), glib::BoolEr
 
 /// Builds the head for a stream of these caps: the parser, then the best decoder that takes it.
 pub(super) fn head(stream: Stream, caps: &gst::Caps) -> Result<Head, glib::BoolError> {
-    let bin = gst::Bin::new();
+    let (bin, codec) = (gst::Bin::new(), name_of(caps));
     let mut elements = Vec::new();
     if stream == Stream::Sound {
         // Sound that fails must not stop the demuxer, and the picture with it.
@@ -125,9 +128,15 @@ pub(super) fn head(stream: Stream, caps: &gst::Caps) -> Result<Head, glib::BoolE
             let parser = parser.create().build()?;
             bin.add(&parser)?;
             last.link(&parser)?;
-            parsed = parser.static_pad("src");
             last = parser;
         }
+        if let Some(caps) = whole_units(&codec) {
+            let filter = form(caps)?;
+            bin.add(&filter)?;
+            last.link(&filter)?;
+            last = filter;
+        }
+        parsed = last.static_pad("src");
         let decoder = decoder(&bin, &last, caps)?;
         last = decoder;
     }
@@ -139,7 +148,26 @@ pub(super) fn head(stream: Stream, caps: &gst::Caps) -> Result<Head, glib::BoolE
         Ok::<gst::Pad, glib::BoolError>(ghost.upcast())
     };
     let (sink, src) = (ghost(&elements[0], "sink")?, ghost(&last, "src")?);
-    Ok(Head { parsed: parsed.unwrap_or_else(|| sink.clone()), bin, sink, src, codec: name_of(caps) })
+    let gate = Arc::new(Mutex::new(Gate::new(coding_of(&codec))));
+    Ok(Head { parsed: parsed.unwrap_or_else(|| sink.clone()), bin, sink, src, codec, gate })
+}
+
+/// The form in which clean points are looked for.
+fn whole_units(codec: &str) -> Option<&'static str> {
+    match codec {
+        "h264" => Some("video/x-h264,stream-format=byte-stream,alignment=au"),
+        "hevc" => Some("video/x-h265,stream-format=byte-stream,alignment=au"),
+        _ => None,
+    }
+}
+
+fn coding_of(codec: &str) -> Coding {
+    match codec {
+        "h264" => Coding::H264,
+        "hevc" => Coding::Hevc,
+        "mpeg1" | "mpeg2" => Coding::Mpeg12,
+        _ => Coding::Flagged,
+    }
 }
 
 fn decoder(bin: &gst::Bin, last: &gst::Element, caps: &gst::Caps) -> Result<gst::Element, glib::BoolError> {

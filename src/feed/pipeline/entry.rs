@@ -8,14 +8,18 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
+use parking_lot::Mutex;
 
+use super::doors::Takes;
 use super::parts::{self, Calls};
+use super::programme::{Programme, Step};
 use super::stage::{Joint, Stage};
+use crate::cadence::Stream;
 use crate::feed::error::SourceError;
 use crate::feed::facts::name_of;
 use crate::feed::source::Source;
 
-fn broken(error: glib::BoolError) -> SourceError {
+pub(super) fn broken(error: glib::BoolError) -> SourceError {
     SourceError::Pipeline(error.to_string())
 }
 
@@ -53,8 +57,27 @@ impl Stage {
 
     pub fn add_joint(&self, parent: Option<usize>, open: bool) -> usize {
         let mut state = self.state.lock();
-        state.joints.push(Joint { parent, elements: Vec::new(), open });
+        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both });
         state.joints.len() - 1
+    }
+
+    pub fn set_takes(&self, joint: usize, takes: Takes) {
+        if let Some(joint) = self.state.lock().joints.get_mut(joint) {
+            joint.takes = takes;
+        }
+    }
+
+    /// Whether what hangs on this joint may take the branch.
+    pub fn takes(&self, joint: usize, stream: Stream) -> bool {
+        let state = self.state.lock();
+        let mut joint = state.joints.get(joint);
+        while let Some(at) = joint {
+            match (at.takes, stream) {
+                (Takes::Picture, Stream::Sound) | (Takes::Sound, Stream::Picture) => return false,
+                _ => joint = at.parent.and_then(|parent| state.joints.get(parent)),
+            }
+        }
+        true
     }
 
     /// Takes everything of the entry down, for another lap.
@@ -98,11 +121,7 @@ impl Stage {
                 self.connect_demuxer(&demuxer, joint);
                 link(pad, &demuxer)
             }
-            Calls::Typefind => {
-                let typefind = self.make("typefind", joint)?;
-                self.connect_typefind(&typefind, joint);
-                link(pad, &typefind)
-            }
+            Calls::Typefind => self.add_typefind(pad, joint),
             Calls::Nothing => self.swallow(pad, joint),
         }
     }
@@ -118,39 +137,153 @@ impl Stage {
         };
     }
 
+    /// One programme of a transport stream is picked before a demuxer sees it.
     fn take_transport_stream(self: &Arc<Self>, pad: &gst::Pad, joint: usize) -> Result<(), glib::BoolError> {
         let inner = self.add_joint(Some(joint), true);
+        // Without a queue a demuxer would pull from a file, past whoever stands in between.
         let queue = gst::ElementFactory::make("queue")
             .property("max-size-buffers", 0u32)
             .property("max-size-bytes", 1u32 << 20)
             .property("max-size-time", 0u64)
             .build()?;
         self.add(&queue, joint)?;
-        let demuxer = self.make("tsdemux", inner)?;
-        self.connect_demuxer(&demuxer, inner);
-        queue.link(&demuxer)?;
-        self.watch_end(&queue, inner);
-        demuxer.sync_state_with_parent()?;
+        let out = queue.static_pad("src").ok_or_else(|| glib::bool_error!("a queue without a pad"))?;
+        self.add_transport_demuxer(&out, inner)?;
+        let programme = Mutex::new(Programme::new(self.wanted.clone()));
+        let stage = Arc::downgrade(self);
+        let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        out.add_probe(mask, move |pad, info| {
+            let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Drop };
+            match info.data.take() {
+                Some(gst::PadProbeData::Buffer(buffer)) => {
+                    let picked = stage.pick_programme(pad, &buffer, &mut programme.lock(), inner);
+                    let returned = if picked.is_some() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop };
+                    info.data = Some(gst::PadProbeData::Buffer(picked.unwrap_or(buffer)));
+                    returned
+                }
+                Some(gst::PadProbeData::Event(event)) => {
+                    let is_end = event.type_() == gst::EventType::Eos;
+                    info.data = Some(gst::PadProbeData::Event(event));
+                    if is_end {
+                        stage.end_joint(pad, inner);
+                        return gst::PadProbeReturn::Drop;
+                    }
+                    gst::PadProbeReturn::Ok
+                }
+                other => {
+                    info.data = other;
+                    gst::PadProbeReturn::Ok
+                }
+            }
+        });
         link(pad, &queue)
     }
 
-    /// Behind this element nothing comes once its end was passed on.
-    fn watch_end(self: &Arc<Self>, last: &gst::Element, joint: usize) {
-        let Some(pad) = last.static_pad("src") else { return };
-        let stage = Arc::downgrade(self);
-        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
-            let is_end = matches!(&info.data, Some(gst::PadProbeData::Event(e)) if e.type_() == gst::EventType::Eos);
-            let (Some(stage), true) = (stage.upgrade(), is_end) else { return gst::PadProbeReturn::Ok };
+    /// What the demuxer is to get for `buffer`; a fresh demuxer is put behind `pad` where one is due.
+    fn pick_programme(
+        self: &Arc<Self>,
+        pad: &gst::Pad,
+        buffer: &gst::BufferRef,
+        programme: &mut Programme,
+        joint: usize,
+    ) -> Option<gst::Buffer> {
+        let bytes = buffer.map_readable().ok()?;
+        let steps = programme.take(&bytes);
+        let trouble = programme.trouble().map(str::to_owned);
+        {
+            let mut facts = self.facts.lock();
+            if facts.stream_trouble != trouble {
+                facts.stream_trouble = trouble;
+            }
+        }
+        let mut last = None;
+        for step in steps {
+            match step {
+                Step::Bytes(bytes) => {
+                    let mut own = gst::Buffer::from_mut_slice(bytes);
+                    if let Some(own) = own.get_mut() {
+                        // Errors of a copy that has no memory to copy do not exist.
+                        let _ = buffer.copy_into(own, gst::BUFFER_COPY_METADATA, ..);
+                    }
+                    last = Some(own);
+                }
+                Step::Fresh => {
+                    if let (Some(before), Some(peer)) = (last.take(), pad.peer()) {
+                        // How that went the next push tells.
+                        let _ = peer.chain(before);
+                    }
+                    self.exchange(pad, joint, |stage| stage.add_transport_demuxer(pad, joint));
+                }
+            }
+        }
+        last
+    }
+
+    /// Puts something fresh behind `pad` once everything that the old demuxer had was handed over.
+    pub fn exchange(
+        self: &Arc<Self>,
+        pad: &gst::Pad,
+        joint: usize,
+        add: impl FnOnce(&Arc<Self>) -> Result<(), glib::BoolError>,
+    ) {
+        if let Some(peer) = pad.peer() {
             // The demuxer drains on it, in this very call.
-            if let Some(peer) = pad.peer() {
-                peer.send_event(gst::event::Eos::new());
+            peer.send_event(gst::event::Eos::new());
+            let _ = pad.unlink(&peer);
+        }
+        let elements = self.take_elements(joint);
+        self.drain(&elements);
+        for element in &elements {
+            let _ = self.pipeline.remove(element);
+        }
+        self.bury(elements);
+        if self.is_over() {
+            return;
+        }
+        self.begin_stretch();
+        if let Err(error) = add(self) {
+            self.fail(broken(error));
+        }
+    }
+
+    /// The elements of a joint and of all that hang on it.
+    fn take_elements(&self, joint: usize) -> Vec<gst::Element> {
+        let mut state = self.state.lock();
+        let mut elements = Vec::new();
+        let mut theirs = vec![joint];
+        for at in joint..state.joints.len() {
+            let own = &mut state.joints[at];
+            if at == joint || own.parent.is_some_and(|parent| theirs.contains(&parent)) {
+                theirs.push(at);
+                elements.append(&mut own.elements);
+                // Nothing comes through what is taken away.
+                own.open &= at == joint;
             }
-            if let Some(joint) = stage.state.lock().joints.get_mut(joint) {
-                joint.open = false;
-            }
-            stage.end_if_drained();
-            gst::PadProbeReturn::Drop
-        });
+        }
+        elements
+    }
+
+    pub fn add_typefind(self: &Arc<Self>, pad: &gst::Pad, joint: usize) -> Result<(), glib::BoolError> {
+        let typefind = self.make("typefind", joint)?;
+        self.connect_typefind(&typefind, joint);
+        link(pad, &typefind)
+    }
+
+    fn add_transport_demuxer(self: &Arc<Self>, pad: &gst::Pad, joint: usize) -> Result<(), glib::BoolError> {
+        let demuxer = self.make("tsdemux", joint)?;
+        self.connect_demuxer(&demuxer, joint);
+        link(pad, &demuxer)
+    }
+
+    /// Behind this pad nothing comes any more.
+    pub fn end_joint(&self, pad: &gst::Pad, joint: usize) {
+        if let Some(peer) = pad.peer() {
+            peer.send_event(gst::event::Eos::new());
+        }
+        if let Some(joint) = self.state.lock().joints.get_mut(joint) {
+            joint.open = false;
+        }
+        self.end_if_drained();
     }
 
     fn connect_demuxer(self: &Arc<Self>, demuxer: &gst::Element, joint: usize) {

@@ -7,10 +7,15 @@
 //! waits for nothing but messages ([`letting_go`] says why).
 
 mod branch;
+mod clean_point;
+mod doors;
 mod entry;
 mod letting_go;
 mod parts;
+mod programme;
+mod seating;
 mod stage;
+mod tables;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +32,7 @@ use super::intake::Intake;
 use super::source::Source;
 use super::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
+pub(super) use doors::{Doors, Fed, Takes};
 pub use letting_go::{Abandoned, abandoned};
 use letting_go::Loose;
 use stage::{Order, Setting, Stage};
@@ -46,6 +52,14 @@ pub(super) struct Surroundings<'a> {
     pub facts: &'a Arc<Mutex<Facts>>,
 }
 
+/// What a run is fed by.
+pub(super) enum Entry {
+    Source(Source),
+    /// Rust code that fetches by itself. It is called once the pipeline runs and is to return at once; a thread of its own
+    /// pushes, and leaves when it finds the run over.
+    Fed(Box<dyn FnOnce(Doors) + Send>),
+}
+
 /// A source that runs.
 pub(super) struct Run {
     stage: Arc<Stage>,
@@ -58,13 +72,18 @@ impl Run {
     ///
     /// # Errors
     /// No thread can be had, or too many pipelines hang.
-    pub fn start(source: Source, wanted: Wanted, around: &Surroundings) -> Result<Self, SourceError> {
+    pub fn start(entry: Entry, wanted: Wanted, around: &Surroundings) -> Result<Self, SourceError> {
+        let (looped, live) = match &entry {
+            Entry::Source(source) => (source.is_looped(), source.target_lead().is_some()),
+            Entry::Fed(_) => (false, false),
+        };
         let (sender, failures) = unbounded();
         // Above 30 fps both fields of an interlaced picture become pictures: 50i is shown as 50p.
         let fields = if around.grid.fps().num() / around.grid.fps().den() > 31 { "all" } else { "top" };
         let stage = Stage::new(Setting {
             wanted,
-            looped: source.is_looped(),
+            looped,
+            live,
             fields,
             facts: Arc::clone(around.facts),
             intake: Arc::clone(around.intake),
@@ -73,7 +92,7 @@ impl Run {
             failures: sender,
         });
         let own = Arc::clone(&stage);
-        let thread = Loose::start("feed-run", move || work(&own, &source))?;
+        let thread = Loose::start("feed-run", move || work(&own, entry))?;
         Ok(Self { stage, failures, thread })
     }
 
@@ -104,22 +123,26 @@ impl Run {
 }
 
 /// The run's thread.
-fn work(stage: &Arc<Stage>, source: &Source) {
+fn work(stage: &Arc<Stage>, entry: Entry) {
     listen(stage);
-    if let Err(error) = begin(stage, source) {
-        stage.fail(error);
-    }
+    let source = match begin(stage, entry) {
+        Ok(source) => source,
+        Err(error) => {
+            stage.fail(error);
+            None
+        }
+    };
     loop {
-        match stage.order_within(LOOK_AFTER) {
-            Some(Order::Leave) => break,
-            Some(Order::Lap) => {
+        match (stage.order_within(LOOK_AFTER), &source) {
+            (Some(Order::Leave), _) => break,
+            (Some(Order::Lap), Some(source)) => {
                 stage.close();
                 stage.begin_lap();
                 if let Err(error) = stage.open(source) {
                     stage.fail(error);
                 }
             }
-            None => stage.look_after(),
+            _ => stage.look_after(),
         }
     }
     // An element that refuses to go to Null has said why on the bus, which nobody reads any more.
@@ -129,11 +152,22 @@ fn work(stage: &Arc<Stage>, source: &Source) {
     }
 }
 
-fn begin(stage: &Arc<Stage>, source: &Source) -> Result<(), SourceError> {
-    stage.open(source)?;
+/// Starts the pipeline; returns the source that may have to be opened again.
+fn begin(stage: &Arc<Stage>, entry: Entry) -> Result<Option<Source>, SourceError> {
+    let (source, feeder) = match entry {
+        Entry::Source(source) => (Some(source), None),
+        Entry::Fed(feeder) => (None, Some(feeder)),
+    };
+    if let Some(source) = &source {
+        stage.open(source)?;
+    }
     // The error that explains a failed start was posted before the state change returned.
     let started = stage.pipeline.set_state(gst::State::Playing);
-    started.map(drop).map_err(|_| SourceError::Pipeline("the pipeline does not start".into()))
+    started.map_err(|_| SourceError::Pipeline("the pipeline does not start".into()))?;
+    if let Some(feeder) = feeder {
+        feeder(Doors::new(Arc::clone(stage)));
+    }
+    Ok(source)
 }
 
 /// Errors are taken where they are posted; nothing is left on the bus.

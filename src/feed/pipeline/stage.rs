@@ -3,7 +3,7 @@
 //! One lock, and none is held around a call into GStreamer, which may block or call back.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -12,18 +12,19 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use parking_lot::{Condvar, Mutex};
 
-use super::branch::{self, Head, Life, Tail, Trigger, next_wait};
+use super::branch::{Head, Life, Tail, Trigger};
+use super::doors::Takes;
 use super::letting_go::{Loose, bury};
 use super::parts::make;
 use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
 use crate::feed::error::SourceError;
-use crate::feed::facts::{AudioFacts, Facts, VideoFacts, name_of};
+use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
-use crate::feed::wanted::{AudioWish, Wanted};
+use crate::feed::wanted::Wanted;
 
 /// Nothing drains for so long, and nothing waits for room either: the old head is given up.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 /// Sound that arrives and never decodes is called so after this long.
 const DEAF_PATIENCE: Duration = Duration::from_secs(3);
 /// Another sound than the one that was asked for is taken after so long, and a picture that cannot be decoded is given up.
@@ -38,10 +39,10 @@ pub(super) enum Order {
 
 #[derive(Default)]
 pub(super) struct Branch {
-    life: Option<Life>,
-    pad: Option<gst::Pad>,
-    head: Option<Head>,
-    tail: Option<Tail>,
+    pub life: Option<Life>,
+    pub pad: Option<gst::Pad>,
+    pub head: Option<Head>,
+    pub tail: Option<Tail>,
     /// What came to the head when it was last looked at, and since when nothing came out.
     fed_before: u64,
     deaf_since: Option<Instant>,
@@ -52,7 +53,7 @@ impl Branch {
         self.life.unwrap_or(Life::Empty)
     }
 
-    fn on(&mut self, trigger: Trigger) -> bool {
+    pub fn on(&mut self, trigger: Trigger) -> bool {
         let next = self.life().after(trigger);
         if next.is_some() {
             self.life = next;
@@ -67,44 +68,50 @@ pub(super) struct Joint {
     pub elements: Vec<gst::Element>,
     /// Whether bytes are pushed through it, and their end was not seen yet.
     pub open: bool,
+    pub takes: Takes,
 }
 
 #[derive(Default)]
 pub(super) struct State {
-    branches: [Branch; 2],
+    pub branches: [Branch; 2],
     pub joints: Vec<Joint>,
     order: Option<Order>,
     burials: Vec<Loose>,
     /// How many sounds the container has shown, and whether the wish for a certain one was given up.
-    sounds_seen: usize,
-    wish_waived: bool,
-    parked_sounds: usize,
-    dark_since: Option<Instant>,
+    pub sounds_seen: usize,
+    pub wish_waived: bool,
+    pub parked_sounds: usize,
+    /// Since when a picture is known to be undecodable.
+    pub dark_since: Option<Instant>,
+    unmet_since: Option<Instant>,
 }
 
 pub(super) struct Stage {
     pub pipeline: gst::Pipeline,
     pub wanted: Wanted,
     pub facts: Arc<Mutex<Facts>>,
-    intake: Arc<Intake>,
+    pub intake: Arc<Intake>,
     run: u64,
-    delivery: Arc<Delivery>,
-    fields: &'static str,
+    pub delivery: Arc<Delivery>,
+    pub fields: &'static str,
     looped: bool,
+    live: bool,
     failures: Sender<SourceError>,
     over: AtomicBool,
     /// A parked pad may find its branch free: pads look at the branches when they next carry something.
-    attention: AtomicBool,
-    fed: [AtomicU64; 2],
-    delivered: [AtomicU64; 2],
+    pub attention: AtomicBool,
+    pub fed: [AtomicU64; 2],
+    pub delivered: [AtomicU64; 2],
     pub state: Mutex<State>,
-    changed: Condvar,
+    pub changed: Condvar,
 }
 
 /// What a stage is made for.
 pub(super) struct Setting {
     pub wanted: Wanted,
     pub looped: bool,
+    /// Whether it sends by its own clock.
+    pub live: bool,
     pub fields: &'static str,
     pub facts: Arc<Mutex<Facts>>,
     pub intake: Arc<Intake>,
@@ -113,7 +120,7 @@ pub(super) struct Setting {
     pub failures: Sender<SourceError>,
 }
 
-fn index(stream: Stream) -> usize {
+pub(super) fn index(stream: Stream) -> usize {
     usize::from(stream == Stream::Sound)
 }
 
@@ -128,6 +135,7 @@ impl Stage {
             delivery: setting.delivery,
             fields: setting.fields,
             looped: setting.looped,
+            live: setting.live,
             failures: setting.failures,
             over: AtomicBool::new(false),
             attention: AtomicBool::new(false),
@@ -154,6 +162,14 @@ impl Stage {
         self.over.load(Ordering::Acquire)
     }
 
+    /// Waits until the run is over, `patience` at most.
+    pub fn over_within(&self, patience: Duration) -> bool {
+        let mut state = self.state.lock();
+        let until = Instant::now() + patience;
+        while !self.is_over() && !self.changed.wait_until(&mut state, until).timed_out() {}
+        self.is_over()
+    }
+
     /// Waits for an order, `patience` at most.
     pub fn order_within(&self, patience: Duration) -> Option<Order> {
         let mut state = self.state.lock();
@@ -164,297 +180,21 @@ impl Stage {
         if state.order == Some(Order::Leave) { state.order } else { state.order.take() }
     }
 
+    /// What comes next follows what came, whatever time it tells.
     pub fn begin_lap(&self) {
         self.delivery.begin_lap();
     }
 
+    /// Another stretch of the source begins, in a demuxer that knows nothing of the one before. Of a source that runs by its
+    /// own clock the time of arrival goes on.
+    pub fn begin_stretch(&self) {
+        if !self.live {
+            self.begin_lap();
+        }
+    }
+
     pub fn expect_sound(&self, expected: bool) {
         self.intake.expect_sound(self.run, expected);
-    }
-
-    // ---- pads ----
-
-    /// A demuxer shows a stream of ours. It takes its branch, or is parked.
-    pub fn offer(self: &Arc<Self>, pad: &gst::Pad, caps: &gst::Caps, stream: Stream, joint: usize) {
-        let ordinal = {
-            let mut state = self.state.lock();
-            state.sounds_seen += usize::from(stream == Stream::Sound);
-            state.sounds_seen
-        };
-        let wished = stream == Stream::Picture
-            || match &self.wanted.audio {
-                AudioWish::First | AudioWish::Pid(_) => true,
-                AudioWish::Index(n) => ordinal == usize::from(*n),
-                // Its language is told by tags, which come before the first buffer.
-                AudioWish::Language(_) => false,
-            };
-        self.usher(pad, stream, ordinal);
-        if !(wished && self.take(pad, caps, stream)) {
-            self.park(pad, stream, joint);
-        }
-    }
-
-    /// Watches what a pad carries: it may change its codec, or its branch may have become free.
-    fn usher(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: usize) {
-        let stage = Arc::downgrade(self);
-        let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST | gst::PadProbeType::EVENT_DOWNSTREAM;
-        pad.add_probe(mask, move |pad, info| {
-            let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Ok };
-            match &info.data {
-                Some(gst::PadProbeData::Event(event)) => {
-                    if let gst::EventView::Caps(caps) = event.view() {
-                        stage.caps_changed(pad, &caps.caps_owned(), stream);
-                    }
-                }
-                _ if stage.attention.load(Ordering::Acquire) => stage.look_again(pad, stream, ordinal),
-                _ => {}
-            }
-            gst::PadProbeReturn::Ok
-        });
-    }
-
-    /// The pad that has the branch goes on with another codec.
-    fn caps_changed(self: &Arc<Self>, pad: &gst::Pad, caps: &gst::Caps, stream: Stream) {
-        let head = {
-            let state = self.state.lock();
-            let branch = &state.branches[index(stream)];
-            let mine = branch.pad.as_ref() == Some(pad) && branch.life() == Life::Flowing;
-            branch.head.clone().filter(|head| mine && head.codec != name_of(caps))
-        };
-        if let Some(head) = head {
-            // What is in the old decoder is shown first.
-            self.gone(pad, &head, stream);
-            if !self.take(pad, caps, stream) {
-                tracing::debug!("a stream that changed its codec was not taken again");
-            }
-        }
-    }
-
-    /// Something became free or is due: is it for this pad?
-    fn look_again(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: usize) {
-        let now = Instant::now();
-        let (free, mine) = {
-            let state = self.state.lock();
-            let branch = &state.branches[index(stream)];
-            let mine = branch.pad.as_ref() == Some(pad);
-            let free = match branch.life() {
-                Life::Empty => true,
-                Life::Drained => !mine,
-                Life::Failed { retry_at, .. } => !mine || retry_at <= now,
-                Life::Linking | Life::Flowing | Life::Draining => false,
-            };
-            let wished = stream == Stream::Picture || state.wish_waived || self.is_wished(pad, ordinal);
-            (free && (wished || mine), mine)
-        };
-        if !free {
-            return;
-        }
-        if let Some(caps) = pad.current_caps() {
-            self.take(pad, &caps, stream);
-        }
-        if mine {
-            self.attention.store(false, Ordering::Release);
-        }
-    }
-
-    fn is_wished(&self, pad: &gst::Pad, ordinal: usize) -> bool {
-        match &self.wanted.audio {
-            AudioWish::First | AudioWish::Pid(_) => true,
-            AudioWish::Index(n) => ordinal == usize::from(*n),
-            AudioWish::Language(wanted) => language_of(pad).is_some_and(|is| same_language(&is, wanted)),
-        }
-    }
-
-    /// Gives the branch to `pad` if it is free, after what it still holds was handed over; false when it is taken.
-    fn take(self: &Arc<Self>, pad: &gst::Pad, caps: &gst::Caps, stream: Stream) -> bool {
-        let until = Instant::now() + DRAIN_PATIENCE;
-        let (head, tail, wait, old) = {
-            let mut state = self.state.lock();
-            self.drained_within(&mut state, stream, until);
-            let branch = &mut state.branches[index(stream)];
-            let wait = match branch.life() {
-                Life::Failed { wait, .. } => Some(wait),
-                _ => None,
-            };
-            let fresh = branch.life() == Life::Empty;
-            if self.is_over() || !branch.on(Trigger::Claimed) {
-                return false;
-            }
-            let old = branch.pad.replace(pad.clone()).filter(|old| old != pad);
-            // A head whose elements failed serves nobody again.
-            let head = branch.head.clone().map(|head| (head, wait.is_none() && !fresh));
-            (head, branch.tail.clone(), wait, old)
-        };
-        if let (Some(old), Some((head, _))) = (&old, &head) {
-            let _ = old.unlink(&head.sink);
-        }
-        let seated = self.seat(pad, caps, stream, head, tail);
-        self.seated(stream, caps, seated, wait);
-        true
-    }
-
-    /// Waits until the branch is drained; while the feed has no room for what is decoded, that takes as long as it takes.
-    fn drained_within(&self, state: &mut parking_lot::MutexGuard<'_, State>, stream: Stream, mut until: Instant) {
-        let begun = (Instant::now(), crate::timeline::MediaTime::ZERO);
-        while state.branches[index(stream)].life() == Life::Draining && !self.is_over() {
-            let idle = self.intake.idle_since(begun, crate::timeline::MediaTime::ZERO).0;
-            if idle.is_zero() {
-                until = Instant::now() + DRAIN_PATIENCE;
-            }
-            if Instant::now() >= until {
-                state.branches[index(stream)].on(Trigger::EndReached);
-                return;
-            }
-            self.changed.wait_for(state, Duration::from_millis(20));
-        }
-    }
-
-    /// Puts head and tail behind `pad`.
-    fn seat(
-        self: &Arc<Self>,
-        pad: &gst::Pad,
-        caps: &gst::Caps,
-        stream: Stream,
-        old: Option<(Head, bool)>,
-        tail: Option<Tail>,
-    ) -> Result<(), glib::BoolError> {
-        if let Some(peer) = pad.peer() {
-            // It was parked; the fakesink goes with the demuxer.
-            pad.unlink(&peer)?;
-        }
-        let tail = match tail {
-            Some(tail) => tail,
-            None => self.add_tail(stream)?,
-        };
-        if let Some((old, sound)) = old {
-            if sound && old.codec == name_of(caps) {
-                branch::reopen(&old.sink);
-                pad.link(&old.sink).map_err(|e| glib::bool_error!("{e}"))?;
-                return Ok(());
-            }
-            let _ = old.src.unlink(&tail.sink);
-            let _ = self.pipeline.remove(&old.bin);
-            self.bury(vec![old.bin.upcast()]);
-            self.state.lock().branches[index(stream)].head = None;
-            branch::reopen(&tail.sink);
-        }
-        let head = branch::head(stream, caps)?;
-        self.watch_head(&head, stream);
-        // Known before it can fail: an error is matched with its branch by the head it comes from.
-        self.state.lock().branches[index(stream)].head = Some(head.clone());
-        self.pipeline.add(&head.bin)?;
-        head.src.link(&tail.sink).map_err(|e| glib::bool_error!("{e}"))?;
-        head.bin.sync_state_with_parent()?;
-        pad.link(&head.sink).map_err(|e| glib::bool_error!("{e}"))?;
-        Ok(())
-    }
-
-    fn seated(&self, stream: Stream, caps: &gst::Caps, result: Result<(), glib::BoolError>, wait: Option<Duration>) {
-        let now = Instant::now();
-        let reason = result.err().map(|error| {
-            tracing::debug!(%error, "a stream was not taken");
-            let what = if stream == Stream::Picture { "picture" } else { "sound" };
-            format!("the {what} is {}, which cannot be decoded: {error}", name_of(caps))
-        });
-        let mut state = self.state.lock();
-        match (&reason, stream) {
-            (None, _) => {
-                state.branches[index(stream)].on(Trigger::Linked);
-            }
-            (Some(_), Stream::Picture) => {
-                // The next picture may be better.
-                state.branches[0].life = Some(Life::Empty);
-                state.branches[0].pad = None;
-                state.dark_since = Some(now);
-            }
-            (Some(_), Stream::Sound) => {
-                state.branches[1].on(Trigger::Broke(now));
-            }
-        }
-        // Tried again in vain: the wait doubles.
-        if let (Life::Failed { retry_at, wait: next }, Some(wait)) = (state.branches[index(stream)].life(), wait) {
-            let longer = next_wait(wait);
-            state.branches[index(stream)].life = Some(Life::Failed { retry_at: retry_at - next + longer, wait: longer });
-        }
-        drop(state);
-        self.changed.notify_all();
-        let mut facts = self.facts.lock();
-        match (stream, reason) {
-            (Stream::Picture, reason) => facts.dark_because = reason,
-            (Stream::Sound, Some(reason)) => facts.silent_because = Some(reason),
-            (Stream::Sound, None) => {
-                facts.audio = Some(AudioFacts::of(caps));
-                drop(facts);
-                self.delivery.expect_sound();
-            }
-        }
-    }
-
-    fn add_tail(self: &Arc<Self>, stream: Stream) -> Result<Tail, glib::BoolError> {
-        let tail = branch::tail(stream, self.fields, &self.delivery)?;
-        let stage = Arc::downgrade(self);
-        let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
-        tail.end.add_probe(mask, move |_, info| {
-            let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Ok };
-            match &info.data {
-                Some(gst::PadProbeData::Event(event)) => match event.type_() {
-                    gst::EventType::Eos => {
-                        stage.on(stream, Trigger::EndReached);
-                        gst::PadProbeReturn::Drop
-                    }
-                    gst::EventType::FlushStart | gst::EventType::FlushStop => gst::PadProbeReturn::Drop,
-                    _ => gst::PadProbeReturn::Ok,
-                },
-                _ => {
-                    stage.delivered[index(stream)].fetch_add(1, Ordering::Relaxed);
-                    gst::PadProbeReturn::Ok
-                }
-            }
-        });
-        self.pipeline.add(&tail.bin)?;
-        tail.bin.sync_state_with_parent()?;
-        self.state.lock().branches[index(stream)].tail = Some(tail.clone());
-        Ok(tail)
-    }
-
-    /// Counts what comes to a head and reads from its parser's caps what it is.
-    fn watch_head(self: &Arc<Self>, head: &Head, stream: Stream) {
-        let stage = Arc::downgrade(self);
-        head.parsed.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-            let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Ok };
-            match &info.data {
-                Some(gst::PadProbeData::Event(event)) => {
-                    if let gst::EventView::Caps(caps) = event.view() {
-                        let mut facts = stage.facts.lock();
-                        match stream {
-                            Stream::Picture => facts.video = Some(VideoFacts::of(caps.caps())),
-                            Stream::Sound => facts.audio = Some(AudioFacts::of(caps.caps())),
-                        }
-                    }
-                }
-                _ => {
-                    stage.fed[index(stream)].fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            gst::PadProbeReturn::Ok
-        });
-    }
-
-    /// Nobody takes what this pad carries, for now.
-    pub fn park(&self, pad: &gst::Pad, stream: Stream, joint: usize) {
-        self.state.lock().parked_sounds += usize::from(stream == Stream::Sound);
-        if let Err(error) = self.swallow(pad, joint) {
-            tracing::debug!(%error, "a stream that nobody takes has nowhere to go");
-        }
-    }
-
-    /// Lets what comes from `pad` run into nothing: a demuxer that nobody listens to would stop.
-    pub fn swallow(&self, pad: &gst::Pad, joint: usize) -> Result<(), glib::BoolError> {
-        let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build()?;
-        self.add(&sink, joint)?;
-        let target = sink.static_pad("sink").ok_or_else(|| glib::bool_error!("a fakesink without a pad"))?;
-        pad.link(&target).map_err(|e| glib::bool_error!("{e}"))?;
-        sink.sync_state_with_parent()
     }
 
     /// Adds an element that goes with `joint`.
@@ -471,38 +211,6 @@ impl Stage {
         self.add(&element, joint)?;
         Ok(element)
     }
-
-    /// A demuxer takes a pad away.
-    pub fn pad_gone(&self, pad: &gst::Pad) {
-        for stream in [Stream::Picture, Stream::Sound] {
-            let head = {
-                let state = self.state.lock();
-                let branch = &state.branches[index(stream)];
-                branch.head.clone().filter(|_| branch.pad.as_ref() == Some(pad))
-            };
-            if let Some(head) = head {
-                self.gone(pad, &head, stream);
-            }
-        }
-    }
-
-    fn gone(&self, pad: &gst::Pad, head: &Head, stream: Stream) {
-        let drains = {
-            let mut state = self.state.lock();
-            let branch = &mut state.branches[index(stream)];
-            branch.pad = None;
-            branch.on(Trigger::PadGone);
-            branch.life() == Life::Draining
-        };
-        let _ = pad.unlink(&head.sink);
-        if drains {
-            head.sink.send_event(gst::event::Eos::new());
-        }
-        self.attention.store(true, Ordering::Release);
-        self.changed.notify_all();
-    }
-
-    // ---- what happens to branches ----
 
     pub fn on(&self, stream: Stream, trigger: Trigger) {
         if self.state.lock().branches[index(stream)].on(trigger) {
@@ -567,7 +275,7 @@ impl Stage {
         bins.into_iter().find(|(_, bin)| source == bin || source.has_as_ancestor(bin)).map(|(stream, _)| stream)
     }
 
-    fn bury(&self, elements: Vec<gst::Element>) {
+    pub fn bury(&self, elements: Vec<gst::Element>) {
         if let Some(loose) = bury(elements) {
             let mut state = self.state.lock();
             state.burials.retain(|loose| !loose.has_ended());
@@ -599,10 +307,14 @@ impl Stage {
         let deaf = sound.deaf_since.is_some_and(|since| now.duration_since(since) >= DEAF_PATIENCE);
         let due = matches!(sound.life(), Life::Failed { retry_at, .. } if retry_at <= now);
         let unmet = sound.life() == Life::Empty && state.parked_sounds > 0 && !state.wish_waived && pictures > 0;
-        let choosing = *state.dark_since.get_or_insert(now);
-        let waive = unmet && now.duration_since(choosing) >= CHOICE_PATIENCE;
+        let unmet_since = *state.unmet_since.get_or_insert(now);
+        let waive = unmet && now.duration_since(unmet_since) >= CHOICE_PATIENCE;
+        if !unmet {
+            state.unmet_since = None;
+        }
         state.wish_waived |= waive;
-        let dark = state.branches[0].life() == Life::Empty && now.duration_since(choosing) >= CHOICE_PATIENCE;
+        let known = state.dark_since.is_some_and(|since| now.duration_since(since) >= CHOICE_PATIENCE);
+        let dark = known && state.branches[0].life() == Life::Empty;
         drop(state);
         if due || unmet {
             self.attention.store(true, Ordering::Release);
@@ -629,23 +341,3 @@ impl Stage {
     }
 }
 
-/// The language that a pad's tags tell, as they tell it.
-fn language_of(pad: &gst::Pad) -> Option<String> {
-    let mut language = None;
-    pad.sticky_events_foreach(|event| {
-        if let gst::EventView::Tag(tag) = event.view()
-            && let Some(code) = tag.tag().get::<gst::tags::LanguageCode>()
-        {
-            language = Some(code.get().to_owned());
-        }
-        std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
-    });
-    language
-}
-
-/// Whether two codes name one language, two letters or three, as far as the first letters tell.
-fn same_language(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other)
-}
-
-pub(super) type WeakStage = Weak<Stage>;
