@@ -6,12 +6,12 @@
 
 mod delivery;
 mod error;
-#[allow(dead_code)]
+mod facts;
 mod fetch;
 mod intake;
+mod listed;
 mod pen;
 mod pipeline;
-#[allow(dead_code, unused_imports)]
 mod playlist;
 mod samples;
 mod slate;
@@ -21,6 +21,7 @@ mod synthetic;
 #[cfg(test)]
 mod tests;
 mod thumbnail;
+mod wanted;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ use url::Url;
 use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
+pub use facts::{AudioFacts, Facts, VideoFacts};
+pub use pipeline::{Abandoned, abandoned};
 use intake::Intake;
 pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
@@ -135,13 +138,15 @@ pub fn check_source(url: &Url) -> Result<(), SourceError> {
 /// # Errors
 /// [`FeedError::GStreamer`]; [`FeedError::ElementMissing`] names the Debian package to install.
 pub fn init() -> Result<(), FeedError> {
+    const CORE: &str = "libgstreamer1.0-0";
     const BASE: &str = "gstreamer1.0-plugins-base";
     const GOOD: &str = "gstreamer1.0-plugins-good";
     const BAD: &str = "gstreamer1.0-plugins-bad";
     const LIBAV: &str = "gstreamer1.0-libav";
-    const NEEDED: [(&str, &str); 20] = [
-        ("uridecodebin", BASE),
-        ("decodebin", BASE),
+    const NEEDED: [(&str, &str); 21] = [
+        ("typefind", CORE),
+        ("queue", CORE),
+        ("errorignore", BAD),
         ("appsink", BASE),
         ("videoconvert", BASE),
         ("audioconvert", BASE),

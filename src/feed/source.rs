@@ -7,6 +7,7 @@ use url::Url;
 
 use super::error::SourceError;
 use super::synthetic::SyntheticSpec;
+use super::wanted::Wanted;
 
 /// How long before they are due pictures of a pushing source are to arrive: the room for network jitter.
 const TARGET_LEAD: Duration = Duration::from_millis(400);
@@ -51,6 +52,7 @@ impl Source {
     /// # Errors
     /// [`SourceError::Scheme`] and [`SourceError::Uri`]. Nothing is opened: a missing file is no error here.
     pub fn parse(url: &Url) -> Result<Self, SourceError> {
+        let (url, wanted) = &Wanted::split(url)?;
         match url.scheme() {
             "test" => SyntheticSpec::parse(url).map(Source::Synthetic),
             "file" => {
@@ -60,7 +62,7 @@ impl Source {
                 plain.set_query(None);
                 Ok(Source::Pulled { uri: plain.into(), looped: true })
             }
-            "http" | "https" => Ok(Source::Pulled { uri: url.as_str().to_owned(), looped: false }),
+            "http" | "https" => Ok(Source::Pulled { uri: url.as_str().to_owned(), looped: wanted.looped }),
             "srt" => {
                 port(url)?;
                 let listener = url.query_pairs().any(|(k, v)| k == "mode" && v == "listener");
@@ -82,6 +84,11 @@ impl Source {
     /// The lead its pictures are to have; `None` for a source that is pulled.
     pub fn target_lead(&self) -> Option<Duration> {
         matches!(self, Source::Pushed(_)).then_some(TARGET_LEAD)
+    }
+
+    /// Whether it begins again when it has ended.
+    pub fn is_looped(&self) -> bool {
+        matches!(self, Source::Pulled { looped: true, .. })
     }
 
     /// Whether there is nobody to be polite to: we only listen, so trying again costs nothing.
