@@ -15,6 +15,12 @@ pub struct Facts {
     pub dark_because: Option<String>,
     /// What is wrong with a transport stream's tables: no such programme, no picture in any.
     pub stream_trouble: Option<String>,
+    /// Of a playlist with several: the variant that was chosen.
+    pub variant: Option<String>,
+    /// What was not to be fetched lately.
+    pub fetch_trouble: Option<String>,
+    /// Pictures may be missing for a while: a segment is left out, or the playlist is about to go on.
+    pub pauses: bool,
     /// Why there is no sound though the source may have some.
     pub silent_because: Option<String>,
 }

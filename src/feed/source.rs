@@ -86,6 +86,14 @@ impl Source {
         matches!(self, Source::Pushed(_)).then_some(TARGET_LEAD)
     }
 
+    /// Its address, if it is to be asked for by HTTP.
+    pub fn on_http(&self) -> Option<Url> {
+        match self {
+            Source::Pulled { uri, .. } => Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https")),
+            Source::Pushed(_) | Source::Synthetic(_) => None,
+        }
+    }
+
     /// Whether it begins again when it has ended.
     pub fn is_looped(&self) -> bool {
         matches!(self, Source::Pulled { looped: true, .. })

@@ -11,6 +11,9 @@ use super::facts::Facts;
 use super::intake::{Intake, Timing};
 use super::source::Source;
 use super::wanted::Wanted;
+use super::listed::{self, History};
+use super::playlist::{Limit, Wishes};
+use super::wanted::AudioWish;
 use super::{FeedSpec, pipeline, synthetic, thumbnail};
 use crate::timeline::{Clock, Grid, MediaTime};
 
@@ -20,6 +23,10 @@ const BRIEF: Duration = Duration::from_secs(2);
 /// Without a first picture for so long, or another one, a source is given up. Listening costs nothing: it gets longer.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const LISTEN_PATIENCE: Duration = Duration::from_secs(20);
+/// No variant with more lines is taken where one with fewer is to be had: the largest rendition there is.
+const MOST_LINES: u32 = 1080;
+/// A playlist that says that it has nothing for the moment gives itself up long before.
+const PAUSE_PATIENCE: Duration = Duration::from_secs(120);
 const STALL_PATIENCE: Duration = Duration::from_secs(3);
 /// A source that sends, and nothing to begin with yet: groups of pictures of 12 s are in use.
 const CLEAN_POINT_PATIENCE: Duration = Duration::from_secs(30);
@@ -89,8 +96,9 @@ impl Supervisor {
     pub fn run(self) {
         let mut back_off = BackOff::new();
         let mut index = 0;
+        let histories: Vec<Arc<Mutex<History>>> = self.spec.sources.iter().map(|_| Arc::default()).collect();
         while !self.intake.is_stopped() {
-            let Some(url) = self.spec.sources.get(index) else {
+            let (Some(url), Some(history)) = (self.spec.sources.get(index), histories.get(index)) else {
                 self.note_failure(index, &SourceError::Pipeline("the game has no sources".into()));
                 self.intake.end();
                 while !self.intake.stopped_within(Duration::from_secs(60)) {}
@@ -100,13 +108,14 @@ impl Supervisor {
             let begun = Instant::now();
             let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
             let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
-            let (error, run) = source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted));
+            let (error, run) = source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history));
             // Reported first: who sees the slate finds the reason.
             if !self.intake.is_stopped() {
                 self.note_failure(index, &error);
             }
             // Before the pipeline goes: its threads may be waiting for room here.
             let pictures = self.intake.end();
+            history.lock().run_ended(pictures);
             if let Some(run) = run {
                 run.let_go(&self.spec.key);
             }
@@ -124,7 +133,12 @@ impl Supervisor {
     }
 
     /// Runs `source` until it is lost; returns why, and what is to be let go of.
-    fn run_source(&self, source: Source, wanted: Wanted) -> (SourceError, Option<pipeline::Run>) {
+    fn run_source(
+        &self,
+        source: Source,
+        mut wanted: Wanted,
+        history: &Arc<Mutex<History>>,
+    ) -> (SourceError, Option<pipeline::Run>) {
         let timing = match (&source, source.target_lead()) {
             (Source::Synthetic(_), _) => Timing::OnGrid,
             (_, Some(lead)) => Timing::Live(lead),
@@ -148,10 +162,34 @@ impl Supervisor {
             run,
             facts: &facts,
         };
-        match pipeline::Run::start(pipeline::Entry::Source(source), wanted, &around) {
+        let listing = match source.on_http() {
+            Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &mut check),
+            None => Ok(None),
+        };
+        let entry = match listing {
+            Ok(Some(listing)) => {
+                if listing.own_sound {
+                    wanted.audio = AudioWish::First;
+                }
+                listing.entry
+            }
+            Ok(None) => pipeline::Entry::Source(source),
+            Err(error) => return (error, None),
+        };
+        match pipeline::Run::start(entry, wanted, &around) {
             Ok(run) => (run.watch(&mut check), Some(run)),
             Err(error) => (error, None),
         }
+    }
+
+    fn wishes(&self, wanted: &Wanted) -> Wishes {
+        let language = match &wanted.audio {
+            AudioWish::Language(language) => Some(language.clone()),
+            AudioWish::First | AudioWish::Index(_) | AudioWish::Pid(_) => None,
+        };
+        let fps = self.grid.fps();
+        let limit = Limit { lines: MOST_LINES, fps: f64::from(fps.num()) / f64::from(fps.den()) };
+        Wishes { variant: wanted.variant, language, looped: wanted.looped, limit }
     }
 
     fn note_failure(&self, index: usize, error: &SourceError) {
@@ -209,11 +247,13 @@ impl Watch<'_> {
             report.lock().thumbnail = jpeg;
         }
         let facts = Arc::clone(&report.lock().facts);
-        let (awaits, trouble) = {
+        let (awaits, pauses, trouble) = {
             let facts = facts.lock();
-            (facts.awaits_clean_point, facts.stream_trouble.clone().or_else(|| facts.dark_because.clone()))
+            let trouble = [&facts.stream_trouble, &facts.dark_because, &facts.fetch_trouble];
+            (facts.awaits_clean_point, facts.pauses, trouble.into_iter().flatten().next().cloned())
         };
         let patience = match pictures {
+            _ if pauses => PAUSE_PATIENCE,
             _ if awaits => CLEAN_POINT_PATIENCE,
             0 => self.first,
             _ => STALL_PATIENCE,

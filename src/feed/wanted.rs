@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::error::SourceError;
+use super::playlist::VariantWish;
 
 /// What an address says to us and not to its origin: `program=2`, `audio=eng`, `loop=1`.
 ///
@@ -16,6 +17,8 @@ pub(super) struct Wanted {
     /// The programme's number in a transport stream; the first that has a picture otherwise.
     pub program: Option<u16>,
     pub audio: AudioWish,
+    /// Which variant of a playlist: `variant=720p`, `variant=3000k`, `variant=index:2`.
+    pub variant: VariantWish,
     /// What is on HTTP and has an end begins again.
     pub looped: bool,
 }
@@ -85,6 +88,10 @@ impl Wanted {
                 self.audio = AudioWish::of(value).ok_or_else(|| {
                     refused("a number from 1, a language of two or three letters, or a PID such as 0x101 is")
                 })?;
+            }
+            "variant" => {
+                self.variant = VariantWish::parse(value)
+                    .ok_or_else(|| refused("`best`, lines (720p), bits a second (3000k) or a place (index:0) are"))?;
             }
             "loop" => {
                 self.looped = match value {

@@ -7,6 +7,7 @@ mod api_operator;
 mod api_playback;
 mod api_service;
 mod api_sessions;
+mod awkward_hls;
 mod house;
 mod ledger;
 mod ledger_month;

@@ -18,6 +18,9 @@ const ROOM_BYTES: u64 = 1 << 20;
 /// Tells the joint behind a door that what follows is for a fresh demuxer.
 const FRESH: &str = "quadrille-fresh";
 
+/// Where a fresh demuxer's zero is due, for pictures and for sound.
+const ZERO: [&str; 2] = ["picture", "sound"];
+
 /// What of a track is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::feed) enum Takes {
@@ -64,7 +67,9 @@ impl Doors {
                 stage.end_joint(pad, joint);
                 return gst::PadProbeReturn::Drop;
             }
-            if event.structure().is_some_and(|s| s.name() == FRESH) {
+            if let Some(fresh) = event.structure().filter(|s| s.name() == FRESH) {
+                let told = |field| fresh.get::<i64>(field).ok();
+                stage.set_zero(behind, told(ZERO[0]).zip(told(ZERO[1])).map(Into::into));
                 stage.exchange(pad, behind, |stage| stage.add_typefind(pad, behind));
                 return gst::PadProbeReturn::Drop;
             }
@@ -112,7 +117,16 @@ impl Fed {
     /// What follows has nothing to do with what came: another initialisation, another container, a jump. What came is shown to
     /// its end, and what follows is shown right after it.
     pub fn fresh(&self) {
-        let structure = gst::Structure::new_empty(FRESH);
+        self.fresh_at(None);
+    }
+
+    /// The same, with the times (ns) at which the fresh demuxer's own zero is due, of pictures and of sound: what comes out of it
+    /// stands exactly there, and neither closes up to what came nor jumps by itself.
+    pub fn fresh_at(&self, zero: Option<[i64; 2]>) {
+        let mut structure = gst::Structure::new_empty(FRESH);
+        for (field, at) in ZERO.into_iter().zip(zero.into_iter().flatten()) {
+            structure.set(field, at);
+        }
         self.app.send_event(gst::event::CustomDownstream::new(structure));
     }
 

@@ -57,7 +57,7 @@ impl Stage {
 
     pub fn add_joint(&self, parent: Option<usize>, open: bool) -> usize {
         let mut state = self.state.lock();
-        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both });
+        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both, zero: None });
         state.joints.len() - 1
     }
 
@@ -65,6 +65,25 @@ impl Stage {
         if let Some(joint) = self.state.lock().joints.get_mut(joint) {
             joint.takes = takes;
         }
+    }
+
+    pub fn set_zero(&self, joint: usize, zero: Option<[i64; 2]>) {
+        if let Some(joint) = self.state.lock().joints.get_mut(joint) {
+            joint.zero = zero;
+        }
+    }
+
+    /// When the zero of a demuxer on this joint is due.
+    pub fn zero(&self, joint: usize) -> Option<[i64; 2]> {
+        let state = self.state.lock();
+        let mut joint = state.joints.get(joint);
+        while let Some(at) = joint {
+            if at.zero.is_some() {
+                return at.zero;
+            }
+            joint = at.parent.and_then(|parent| state.joints.get(parent));
+        }
+        None
     }
 
     /// Whether what hangs on this joint may take the branch.
@@ -240,7 +259,10 @@ impl Stage {
         if self.is_over() {
             return;
         }
-        self.begin_stretch();
+        // What says when it is due does not have to be joined.
+        if self.zero(joint).is_none() {
+            self.begin_stretch();
+        }
         if let Err(error) = add(self) {
             self.fail(broken(error));
         }

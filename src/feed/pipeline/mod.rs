@@ -14,6 +14,7 @@ mod letting_go;
 mod parts;
 mod programme;
 mod seating;
+mod shift;
 mod stage;
 mod tables;
 

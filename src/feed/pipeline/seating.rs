@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::clean_point::Gate;
 use super::branch::{self, Head, Life, Tail, Trigger, next_wait};
+use super::shift;
 use super::stage::{DRAIN_PATIENCE, Stage, State, index};
 use super::tables::same_language;
 use crate::cadence::Stream;
@@ -23,6 +24,9 @@ impl Stage {
     pub fn offer(self: &Arc<Self>, pad: &gst::Pad, caps: &gst::Caps, stream: Stream, joint: usize) {
         if !self.takes(joint, stream) {
             return self.park(pad, stream, joint);
+        }
+        if let Some(zero) = self.zero(joint) {
+            shift::shift(pad, zero[index(stream)]);
         }
         let ordinal = {
             let mut state = self.state.lock();

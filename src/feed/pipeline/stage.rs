@@ -69,6 +69,8 @@ pub(super) struct Joint {
     /// Whether bytes are pushed through it, and their end was not seen yet.
     pub open: bool,
     pub takes: Takes,
+    /// When a demuxer's own zero is due, of pictures and of sound, where whoever feeds it knows.
+    pub zero: Option<[i64; 2]>,
 }
 
 #[derive(Default)]

@@ -109,13 +109,7 @@ fn rank(
 fn choice(playlist: &MasterPlaylist, variant: &Variant, language: Option<&str>) -> Choice {
     let group = variant.audio.as_deref();
     let of_group = playlist.audio.iter().filter(|rendition| Some(rendition.group.as_str()) == group);
-    let speaks = |spoken: Option<&str>| match (language, spoken) {
-        (Some(wanted), Some(spoken)) => {
-            let wanted = wanted.to_ascii_lowercase();
-            spoken == wanted || spoken.split('-').next() == wanted.split('-').next()
-        }
-        _ => false,
-    };
+    let speaks = |spoken: Option<&str>| matches!((language, spoken), (Some(a), Some(b)) if primary(a) == primary(b));
     let sound = of_group.min_by_key(|r| (!speaks(r.language.as_deref()), !r.default, !r.autoselect));
     let size = variant.resolution.map_or_else(|| "size unknown".to_owned(), |(w, h)| format!("{w}x{h}"));
     let rate = variant.frame_rate.map_or_else(String::new, |fps| format!(", {fps} fps"));
@@ -124,6 +118,20 @@ fn choice(playlist: &MasterPlaylist, variant: &Variant, language: Option<&str>) 
         sound: sound.and_then(|rendition| rendition.url.clone()),
         label: format!("{size}{rate}, {} kb/s", variant.bandwidth_bps / 1000),
     }
+}
+
+/// The first part of a language tag. Three letters (ISO 639-2), which people know from broadcasts, are as good as two.
+fn primary(tag: &str) -> String {
+    const LETTERS: [(&str, &str); 36] = [
+        ("ara", "ar"), ("bul", "bg"), ("ces", "cs"), ("chi", "zh"), ("cze", "cs"), ("dan", "da"), ("deu", "de"),
+        ("dut", "nl"), ("ell", "el"), ("eng", "en"), ("fin", "fi"), ("fra", "fr"), ("fre", "fr"), ("ger", "de"),
+        ("gre", "el"), ("heb", "he"), ("hin", "hi"), ("hrv", "hr"), ("hun", "hu"), ("ita", "it"), ("jpn", "ja"),
+        ("kor", "ko"), ("nld", "nl"), ("nor", "no"), ("pol", "pl"), ("por", "pt"), ("ron", "ro"), ("rum", "ro"),
+        ("rus", "ru"), ("spa", "es"), ("srp", "sr"), ("swe", "sv"), ("tur", "tr"), ("ukr", "uk"), ("zho", "zh"),
+        ("slk", "sk"),
+    ];
+    let first = tag.split(['-', '_']).next().unwrap_or(tag).to_ascii_lowercase();
+    LETTERS.iter().find(|(three, _)| *three == first).map_or(first, |(_, two)| (*two).to_owned())
 }
 
 /// Sound alone is no variant for us. One that tells neither size nor codecs may have pictures.

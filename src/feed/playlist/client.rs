@@ -254,6 +254,7 @@ struct Reading {
     begun: Option<(Container, Option<Bytes>)>,
     /// Nothing of this playlist was handed over yet.
     new: bool,
+    own_sound: bool,
     problem: String,
 }
 
@@ -275,6 +276,7 @@ impl Fetching<'_> {
                 let state = self.shared.state.lock();
                 (&self.shared.choices[state.choice], state.changes)
             };
+            let own_sound = choice.sound.is_some();
             let url = match self.track {
                 Track::Picture => Some(choice.picture.clone()),
                 Track::Sound => choice.sound.clone(),
@@ -288,7 +290,7 @@ impl Fetching<'_> {
             };
             let mut follower = Follower::new(begin.clone(), self.shared.looped, era, self.shared.now());
             let mut reading =
-                Reading { url, keys: Vec::new(), init: None, begun: None, new: true, problem: String::new() };
+                Reading { url, keys: Vec::new(), init: None, begun: None, new: true, own_sound, problem: String::new() };
             let left = self.follow(&mut follower, &mut reading, changes);
             begin = follower.left_off();
             era = follower.era();
@@ -533,6 +535,7 @@ impl Fetching<'_> {
             init,
             zero_at: zero_at(&place, stamp),
             from: place.from,
+            own_sound: reading.own_sound,
             programme_us: segment.programme_us,
         });
         reading.new = false;

@@ -48,6 +48,8 @@ pub struct Stretch {
     pub zero_at: [SourceNanos; 2],
     /// What is due before this was shown already.
     pub from: SourceNanos,
+    /// The sound of these pictures comes from a playlist of its own.
+    pub own_sound: bool,
     /// When the first picture was taken, in microseconds since 1970, where the playlist tells it.
     pub programme_us: Option<i64>,
 }

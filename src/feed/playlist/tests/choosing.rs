@@ -75,6 +75,7 @@ fn sound_is_the_default_or_in_the_language_asked_for() {
         |language| order(LADDER, VariantWish::Best, language, HD)[0].sound.clone().map(|url| url.path().to_owned());
     assert_eq!(sound(None).as_deref(), Some("/live/de.m3u8"));
     assert_eq!(sound(Some("en")).as_deref(), Some("/live/en.m3u8"));
+    assert_eq!(sound(Some("eng")).as_deref(), Some("/live/en.m3u8"));
     assert_eq!(sound(Some("fr")).as_deref(), Some("/live/de.m3u8"));
     let inside = order(LADDER, VariantWish::Lines(360), None, HD);
     assert_eq!(inside[0].sound, None, "it is in the variant's own segments");
