@@ -132,7 +132,7 @@ mod tests {
     fn ours_is_taken_out_and_the_origins_query_stays_byte_for_byte() {
         let signed = "https://origin.example/a.m3u8?Policy=x%2Fy~&program=7&audio=stereo&loop=yes&Signature=a+b";
         assert_eq!(split(signed), (signed.into(), Wanted::default()));
-        let two = Wanted { program: Some(2), audio: AudioWish::Language("eng".into()), looped: true };
+        let two = Wanted { program: Some(2), audio: AudioWish::Language("eng".into()), looped: true, ..Wanted::default() };
         assert_eq!(split(&format!("{signed}#program=2&audio=eng&loop=1")), (signed.into(), two));
         let looped = Wanted { looped: true, ..Wanted::default() };
         assert_eq!(split("http://h/a.mp4?loop=1"), ("http://h/a.mp4".into(), looped.clone()));
@@ -154,7 +154,9 @@ mod tests {
 
     #[test]
     fn values_that_name_nothing_are_refused() {
-        for wrong in ["program=0", "program=x", "audio=0", "audio=0x5", "audio=english", "loop=2"] {
+        let chosen = split("http://h/a.m3u8?variant=sd#variant=720p").1.variant;
+        assert_eq!(chosen, VariantWish::Lines(720));
+        for wrong in ["variant=hd", "program=0", "program=x", "audio=0", "audio=0x5", "audio=english", "loop=2"] {
             let url = Url::parse(&format!("udp://h:1?{wrong}")).unwrap();
             let error = Wanted::split(&url).unwrap_err().to_string();
             assert!(error.contains("not allowed"), "{wrong}: {error}");

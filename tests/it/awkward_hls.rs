@@ -345,7 +345,7 @@ fn a_loop_is_seamless_and_without_it_a_presentation_is_shown_once_then_the_next_
     assert!(numbers(&ticks, 1).is_sorted(), "shown once");
     // The second source is long: nothing of the first comes again.
     let ticks = bench.ticks(5);
-    assert_eq!(numbers(&ticks, 1), []);
+    assert!(numbers(&ticks, 1).is_empty(), "{:?}", numbers(&ticks, 1));
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn an_encoder_that_begins_anew_is_followed() {
     let ticks = bench.until("the second", Duration::from_secs(20), |t| t.code.is_some_and(|code| code.clip == 2));
     assert!(numbers(&ticks, 1).is_sorted());
     let ticks = bench.ticks(5);
-    assert_eq!(numbers(&ticks, 1), []);
+    assert!(numbers(&ticks, 1).is_empty(), "{:?}", numbers(&ticks, 1));
     assert!(numbers(&ticks, 2).len() >= 120, "{:?}", bench.feed.health());
     assert_eq!(bench.feed.health().reconnects, 0);
 }

@@ -1,6 +1,7 @@
 //! The way in for bytes that Rust code fetches: a door for each track, with a demuxer of its own behind it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -58,20 +59,26 @@ impl Doors {
         let behind = self.stage.add_joint(Some(joint), true);
         self.stage.add_typefind(&pad, behind).map_err(broken)?;
         let stage = Arc::downgrade(&self.stage);
-        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
+        let used = AtomicBool::new(false);
+        let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        pad.add_probe(mask, move |pad, info| {
             let (Some(stage), Some(gst::PadProbeData::Event(event))) = (stage.upgrade(), &info.data) else {
+                used.store(true, Ordering::Relaxed);
                 return gst::PadProbeReturn::Ok;
             };
             if event.type_() == gst::EventType::Eos {
                 stage.end_joint(pad, behind);
                 stage.end_joint(pad, joint);
-                return gst::PadProbeReturn::Drop;
+                return gst::PadProbeReturn::Handled;
             }
             if let Some(fresh) = event.structure().filter(|s| s.name() == FRESH) {
                 let told = |field| fresh.get::<i64>(field).ok();
                 stage.set_zero(behind, told(ZERO[0]).zip(told(ZERO[1])).map(Into::into));
-                stage.exchange(pad, behind, |stage| stage.add_typefind(pad, behind));
-                return gst::PadProbeReturn::Drop;
+                // What was put there and never used is fresh; an end would be an error to it.
+                if used.swap(false, Ordering::Relaxed) {
+                    stage.exchange(pad, behind, |stage| stage.add_typefind(pad, behind));
+                }
+                return gst::PadProbeReturn::Handled;
             }
             gst::PadProbeReturn::Ok
         });

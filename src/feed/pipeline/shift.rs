@@ -24,7 +24,7 @@ pub(super) fn shift(pad: &gst::Pad, zero: i64) {
                     *event = gst::event::Segment::builder(&whole).seqnum(segment.seqnum()).build();
                 }
                 // Its time is the demuxer's, and nobody behind here needs it.
-                gst::EventView::Gap(_) => return gst::PadProbeReturn::Drop,
+                gst::EventView::Gap(_) => return gst::PadProbeReturn::Handled,
                 _ => {}
             },
             _ => {}

@@ -203,15 +203,19 @@ impl Shared {
         const CHUNK_BYTES: usize = 256 << 10;
         while let Some(item) = self.queue(track).take() {
             let gone = match item {
-                Item::Segment { stretch, mut bytes } => {
+                Item::Segment { stretch, mut bytes, shown } => {
                     let mut gone = stretch.is_some_and(|stretch| self.sink.begin(track, stretch).is_err());
                     while !gone && !bytes.is_empty() && !self.is_stopped() {
                         let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
                         gone = self.sink.data(track, chunk).is_err();
                     }
+                    if !gone {
+                        self.note_shown(track, shown);
+                    }
                     gone
                 }
-                Item::End => {
+                Item::End(shown) => {
+                    self.note_shown(track, shown);
                     self.sink.end(track);
                     if track == Track::Picture {
                         self.finish(Outcome::Ended);
@@ -222,6 +226,12 @@ impl Shared {
             if gone {
                 return;
             }
+        }
+    }
+
+    fn note_shown(&self, track: Track, shown: Shown) {
+        if track == Track::Picture {
+            self.state.lock().shown = shown;
         }
     }
 
@@ -298,7 +308,7 @@ impl Fetching<'_> {
                 Left::Stopped => return,
                 Left::Changed => {}
                 Left::Ended => {
-                    self.shared.queue(self.track).put(Item::End);
+                    self.shared.queue(self.track).put(Item::End(follower.shown()));
                     return;
                 }
                 Left::Lost(lost) => {
@@ -347,9 +357,6 @@ impl Fetching<'_> {
                 }
                 state.leaps = state.leaps.max(follower.era().leaps);
                 follower.leap_to(state.leaps);
-                if self.track == Track::Picture {
-                    state.shown = follower.shown();
-                }
             }
             match follower.next(self.shared.now()) {
                 Step::Load => self.load(follower, reading),
@@ -408,9 +415,9 @@ impl Fetching<'_> {
                 follower.fetched(self.shared.now());
                 if let Some(stretch) = stretch {
                     // Waits while the feed has no room.
-                    self.shared
-                        .queue(self.track)
-                        .put(Item::Segment { stretch: stretch.begin, bytes: bytes.slice(stamp.skip..) });
+                    let bytes = bytes.slice(stamp.skip..);
+                    let item = Item::Segment { stretch: stretch.begin, bytes, shown: follower.shown() };
+                    self.shared.queue(self.track).put(item);
                     self.be_patient(follower.patience());
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
-use super::Stretch;
+use super::{Shown, Stretch};
 
 /// Fetched ahead of what is being handed over. A live playlist has no more to give than three target durations.
 const MAX_SEGMENTS: usize = 3;
@@ -17,9 +17,11 @@ pub enum Item {
         /// Said where a demuxer has to begin anew.
         stretch: Option<Stretch>,
         bytes: Bytes,
+        /// What is shown of the source when this was.
+        shown: Shown,
     },
     /// Nothing follows.
-    End,
+    End(Shown),
 }
 
 #[derive(Default)]
@@ -40,7 +42,7 @@ impl Queue {
     pub fn put(&self, item: Item) {
         let size = match &item {
             Item::Segment { bytes, .. } => bytes.len(),
-            Item::End => 0,
+            Item::End(_) => 0,
         };
         let mut waiting = self.waiting.lock();
         // One segment may always wait, however large.
