@@ -14,7 +14,7 @@ use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 
 use super::clean_point::{Coding, Gate};
-use super::parts::{factories, limit_threads, make, stream_queue};
+use super::parts::{decoders, factories, limit_threads, make, stream_queue};
 use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
 use crate::feed::facts::name_of;
@@ -171,7 +171,7 @@ fn coding_of(codec: &str) -> Coding {
 }
 
 fn decoder(bin: &gst::Bin, last: &gst::Element, caps: &gst::Caps) -> Result<gst::Element, glib::BoolError> {
-    for factory in factories(gst::ElementFactoryType::DECODER, caps) {
+    for factory in decoders(caps) {
         let Ok(decoder) = factory.create().build() else { continue };
         if decoder.static_pad("src").is_none() || bin.add(&decoder).is_err() {
             continue;

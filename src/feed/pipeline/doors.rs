@@ -62,11 +62,11 @@ impl Doors {
             if event.type_() == gst::EventType::Eos {
                 stage.end_joint(pad, behind);
                 stage.end_joint(pad, joint);
-                return gst::PadProbeReturn::Drop;
+                return gst::PadProbeReturn::Handled;
             }
             if event.structure().is_some_and(|s| s.name() == FRESH) {
                 stage.exchange(pad, behind, |stage| stage.add_typefind(pad, behind));
-                return gst::PadProbeReturn::Drop;
+                return gst::PadProbeReturn::Handled;
             }
             gst::PadProbeReturn::Ok
         });

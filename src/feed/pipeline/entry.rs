@@ -149,15 +149,15 @@ impl Stage {
         self.add(&queue, joint)?;
         let out = queue.static_pad("src").ok_or_else(|| glib::bool_error!("a queue without a pad"))?;
         self.add_transport_demuxer(&out, inner)?;
-        let programme = Mutex::new(Programme::new(self.wanted.clone()));
+        let programme = Mutex::new(Programme::new(self.wanted.clone(), self.live));
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
         out.add_probe(mask, move |pad, info| {
-            let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Drop };
+            let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Handled };
             match info.data.take() {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
                     let picked = stage.pick_programme(pad, &buffer, &mut programme.lock(), inner);
-                    let returned = if picked.is_some() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop };
+                    let returned = if picked.is_some() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled };
                     info.data = Some(gst::PadProbeData::Buffer(picked.unwrap_or(buffer)));
                     returned
                 }
@@ -166,7 +166,7 @@ impl Stage {
                     info.data = Some(gst::PadProbeData::Event(event));
                     if is_end {
                         stage.end_joint(pad, inner);
-                        return gst::PadProbeReturn::Drop;
+                        return gst::PadProbeReturn::Handled;
                     }
                     gst::PadProbeReturn::Ok
                 }

@@ -15,7 +15,7 @@ mod parts;
 mod programme;
 mod seating;
 mod stage;
-mod tables;
+pub(super) mod tables;
 
 use std::sync::Arc;
 use std::time::Duration;

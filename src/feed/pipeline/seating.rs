@@ -29,16 +29,11 @@ impl Stage {
             state.sounds_seen += usize::from(stream == Stream::Sound);
             state.sounds_seen
         };
-        let wished = stream == Stream::Picture
-            || match &self.wanted.audio {
-                AudioWish::First | AudioWish::Pid(_) => true,
-                AudioWish::Index(n) => ordinal == usize::from(*n),
-                // Its language is told by tags, which come before the first buffer.
-                AudioWish::Language(_) => false,
-            };
+        let wished = self.is_wished(pad, stream, ordinal);
         self.usher(pad, stream, ordinal);
         if !(wished && self.take(pad, caps, stream)) {
             self.park(pad, stream, joint);
+            self.call(stream);
         }
     }
 
@@ -54,7 +49,7 @@ impl Stage {
                         stage.caps_changed(pad, &caps.caps_owned(), stream);
                     }
                 }
-                _ if stage.attention.load(Ordering::Acquire) => stage.look_again(pad, stream, ordinal),
+                _ if stage.attention[index(stream)].load(Ordering::Acquire) => stage.look_again(pad, stream, ordinal),
                 _ => {}
             }
             gst::PadProbeReturn::Ok
@@ -81,7 +76,7 @@ impl Stage {
     /// Something became free or is due: is it for this pad?
     fn look_again(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: usize) {
         let now = Instant::now();
-        let (free, mine) = {
+        let free = {
             let state = self.state.lock();
             let branch = &state.branches[index(stream)];
             let mine = branch.pad.as_ref() == Some(pad);
@@ -91,22 +86,20 @@ impl Stage {
                 Life::Failed { retry_at, .. } => !mine || retry_at <= now,
                 Life::Linking | Life::Flowing | Life::Draining => false,
             };
-            let wished = stream == Stream::Picture || state.wish_waived || self.is_wished(pad, ordinal);
-            (free && (wished || mine), mine)
+            if branch.life() == Life::Flowing {
+                self.attention[index(stream)].store(false, Ordering::Release);
+            }
+            free && (mine || state.wish_waived || self.is_wished(pad, stream, ordinal))
         };
-        if !free {
-            return;
-        }
-        if let Some(caps) = pad.current_caps() {
+        if let (true, Some(caps)) = (free, pad.current_caps()) {
             self.take(pad, &caps, stream);
-        }
-        if mine {
-            self.attention.store(false, Ordering::Release);
         }
     }
 
-    fn is_wished(&self, pad: &gst::Pad, ordinal: usize) -> bool {
+    /// Whether this is what the source's address asks for. Its language is told by tags, which come before the first buffer.
+    fn is_wished(&self, pad: &gst::Pad, stream: Stream, ordinal: usize) -> bool {
         match &self.wanted.audio {
+            _ if stream == Stream::Picture => true,
             AudioWish::First | AudioWish::Pid(_) => true,
             AudioWish::Index(n) => ordinal == usize::from(*n),
             AudioWish::Language(wanted) => language_of(pad).is_some_and(|is| same_language(&is, wanted)),
@@ -269,9 +262,9 @@ impl Stage {
                 Some(gst::PadProbeData::Event(event)) => match event.type_() {
                     gst::EventType::Eos => {
                         stage.on(stream, Trigger::EndReached);
-                        gst::PadProbeReturn::Drop
+                        gst::PadProbeReturn::Handled
                     }
-                    gst::EventType::FlushStart | gst::EventType::FlushStop => gst::PadProbeReturn::Drop,
+                    gst::EventType::FlushStart | gst::EventType::FlushStop => gst::PadProbeReturn::Handled,
                     _ => gst::PadProbeReturn::Ok,
                 },
                 _ => {
@@ -299,16 +292,22 @@ impl Stage {
                     gst::PadProbeReturn::Ok
                 }
                 Some(gst::PadProbeData::Buffer(buffer)) => {
-                    stage.fed[index(stream)].fetch_add(1, Ordering::Relaxed);
                     stage.pass_unit(stream, buffer, &gate)
                 }
                 _ => gst::PadProbeReturn::Ok,
             }
         });
+        let stage = Arc::downgrade(self);
+        head.sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if let Some(stage) = stage.upgrade() {
+                stage.fed[index(stream)].fetch_add(1, Ordering::Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        });
         let gate = Arc::clone(&head.gate);
         if stream == Stream::Picture {
             head.src.add_probe(gst::PadProbeType::BUFFER, move |_, info| match info.buffer() {
-                Some(buffer) if !gate.lock().shows(time_of(buffer)) => gst::PadProbeReturn::Drop,
+                Some(buffer) if !gate.lock().shows(time_of(buffer)) => gst::PadProbeReturn::Handled,
                 _ => gst::PadProbeReturn::Ok,
             });
         }
@@ -339,7 +338,7 @@ impl Stage {
             // Told only while it matters: the watchdog gives a source that sends more time.
             self.facts.lock().awaits_clean_point = !passes;
         }
-        if passes { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+        if passes { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
     }
 
     /// Nobody takes what this pad carries, for now.
@@ -385,7 +384,7 @@ impl Stage {
         if drains {
             head.sink.send_event(gst::event::Eos::new());
         }
-        self.attention.store(true, Ordering::Release);
+        self.call(stream);
         self.changed.notify_all();
     }
 }

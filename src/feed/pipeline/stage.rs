@@ -95,11 +95,11 @@ pub(super) struct Stage {
     pub delivery: Arc<Delivery>,
     pub fields: &'static str,
     looped: bool,
-    live: bool,
+    pub live: bool,
     failures: Sender<SourceError>,
     over: AtomicBool,
     /// A parked pad may find its branch free: pads look at the branches when they next carry something.
-    pub attention: AtomicBool,
+    pub attention: [AtomicBool; 2],
     pub fed: [AtomicU64; 2],
     pub delivered: [AtomicU64; 2],
     pub state: Mutex<State>,
@@ -138,7 +138,7 @@ impl Stage {
             live: setting.live,
             failures: setting.failures,
             over: AtomicBool::new(false),
-            attention: AtomicBool::new(false),
+            attention: Default::default(),
             fed: Default::default(),
             delivered: Default::default(),
             state: Mutex::default(),
@@ -214,10 +214,15 @@ impl Stage {
 
     pub fn on(&self, stream: Stream, trigger: Trigger) {
         if self.state.lock().branches[index(stream)].on(trigger) {
-            self.attention.store(true, Ordering::Release);
+            self.call(stream);
         }
         self.changed.notify_all();
         self.end_if_drained();
+    }
+
+    /// Pads of this kind are to look whether the branch is theirs now.
+    pub fn call(&self, stream: Stream) {
+        self.attention[index(stream)].store(true, Ordering::Release);
     }
 
     /// The source has ended when nothing is under way and nothing more can come.
@@ -232,8 +237,8 @@ impl Stage {
         }
         if self.delivery.pictures() == 0 {
             drop(state);
-            let dark = self.facts.lock().dark_because.clone();
-            self.fail(dark.map_or(SourceError::NoPicture, SourceError::Pipeline));
+            let facts = self.facts.lock().clone();
+            self.fail(facts.dark_because.or(facts.stream_trouble).map_or(SourceError::NoPicture, SourceError::Pipeline));
         } else if self.looped {
             state.order = Some(Order::Lap);
             self.changed.notify_all();
@@ -317,7 +322,7 @@ impl Stage {
         let dark = known && state.branches[0].life() == Life::Empty;
         drop(state);
         if due || unmet {
-            self.attention.store(true, Ordering::Release);
+            self.call(Stream::Sound);
         }
         let mut facts = self.facts.lock();
         if deaf {

@@ -101,7 +101,7 @@ impl Assembler {
 }
 
 /// The checksum of sections (annex A); 0 over a whole section with its own.
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
+pub(in crate::feed) fn crc32(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 })
     })
