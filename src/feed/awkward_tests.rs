@@ -116,7 +116,12 @@ fn awkward_of_many_programmes_the_first_with_a_picture_is_shown_or_the_one_that_
         let mut bench = Bench::new("30", &[&format!("{url}{query}")]);
         for k in 0..80 {
             let (pick, _) = bench.tick();
-            assert_eq!((pick.outcome, pick.picture.width), (Outcome::OnTime, width), "{query} {k}: {:?}", bench.feed.health());
+            assert_eq!(
+                (pick.outcome, pick.picture.width),
+                (Outcome::OnTime, width),
+                "{query} {k}: {:?}",
+                bench.feed.health()
+            );
         }
     }
     let mut bench = Bench::new("30", &[&format!("{url}?program=7")]);
@@ -172,9 +177,15 @@ fn awkward_a_join_in_the_middle_of_an_open_group_shows_nothing_that_is_not_clean
     let folder = tempfile::tempdir().unwrap();
     let picture = "-f lavfi -i testsrc2=s=160x96:r=30:d=5 -pix_fmt yuv420p";
     let cases = [
-        ("h264.ts", "-c:v libx264 -preset veryfast -x264-params open-gop=1:keyint=50:min-keyint=50:bframes=3:scenecut=0"),
+        (
+            "h264.ts",
+            "-c:v libx264 -preset veryfast -x264-params open-gop=1:keyint=50:min-keyint=50:bframes=3:scenecut=0",
+        ),
         ("refresh.ts", "-c:v libx264 -preset veryfast -x264-params intra-refresh=1:keyint=30:bframes=0:scenecut=0"),
-        ("hevc.ts", "-c:v libx265 -preset veryfast -x265-params log-level=none:open-gop=1:keyint=50:min-keyint=50:bframes=3"),
+        (
+            "hevc.ts",
+            "-c:v libx265 -preset veryfast -x265-params log-level=none:open-gop=1:keyint=50:min-keyint=50:bframes=3",
+        ),
         ("mpeg2.ts", "-c:v mpeg2video -qscale:v 4 -g 50 -bf 2"),
     ];
     for (name, video) in cases {
@@ -187,16 +198,18 @@ fn awkward_a_join_in_the_middle_of_an_open_group_shows_nothing_that_is_not_clean
         std::fs::write(&cut, &bytes[packets / 8 * TS_PACKET..]).unwrap();
         let mut bench = Bench::new("30", &[&url_of(&cut)]);
         let mut numbers = Vec::new();
-        for k in 0..75 {
+        for k in 0..160 {
             let (pick, _) = bench.tick();
             if pick.outcome == Outcome::OnTime {
                 let number = clean.get(&luma_of(&pick.picture));
                 numbers.push(*number.unwrap_or_else(|| panic!("{name}, tick {k} after {numbers:?}: it is not whole")));
             }
         }
-        assert!(numbers.len() >= 70, "{name}: {} pictures, {:?}", numbers.len(), bench.feed.health());
+        assert!(numbers.len() >= 155, "{name}: {} pictures, {:?}", numbers.len(), bench.feed.health());
         assert!(numbers[0] > 10 && numbers[0] <= 75, "{name}: it begins with {}", numbers[0]);
-        assert!(numbers.windows(2).all(|w| w[1] == w[0] + 1), "{name}: {numbers:?}");
+        // The same again in the next lap, with a decoder that has seen one.
+        let follows = |w: &[usize]| w[1] == w[0] + 1 || (w[0] == 149 && w[1] == numbers[0]);
+        assert!(numbers.windows(2).all(follows), "{name}: {numbers:?}");
     }
 }
 

@@ -36,8 +36,8 @@ use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
-pub use pipeline::{Abandoned, abandoned};
 use intake::Intake;
+pub use pipeline::{Abandoned, abandoned};
 pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
 

@@ -100,7 +100,8 @@ impl Supervisor {
             let begun = Instant::now();
             let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
             let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
-            let (error, run) = source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted));
+            let (error, run) =
+                source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted));
             // Reported first: who sees the slate finds the reason.
             if !self.intake.is_stopped() {
                 self.note_failure(index, &error);
@@ -141,13 +142,8 @@ impl Supervisor {
             let clock = self.clock.as_ref();
             return (synthetic::run(spec, &self.spec.title, &self.intake, run, clock, &mut check), None);
         }
-        let around = pipeline::Surroundings {
-            grid: &self.grid,
-            clock: &self.clock,
-            intake: &self.intake,
-            run,
-            facts: &facts,
-        };
+        let around =
+            pipeline::Surroundings { grid: &self.grid, clock: &self.clock, intake: &self.intake, run, facts: &facts };
         match pipeline::Run::start(pipeline::Entry::Source(source), wanted, &around) {
             Ok(run) => (run.watch(&mut check), Some(run)),
             Err(error) => (error, None),

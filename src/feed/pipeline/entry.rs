@@ -57,7 +57,7 @@ impl Stage {
 
     pub fn add_joint(&self, parent: Option<usize>, open: bool) -> usize {
         let mut state = self.state.lock();
-        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both });
+        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both, picked: false });
         state.joints.len() - 1
     }
 
@@ -140,6 +140,9 @@ impl Stage {
     /// One programme of a transport stream is picked before a demuxer sees it.
     fn take_transport_stream(self: &Arc<Self>, pad: &gst::Pad, joint: usize) -> Result<(), glib::BoolError> {
         let inner = self.add_joint(Some(joint), true);
+        if let Some(joint) = self.state.lock().joints.get_mut(inner) {
+            joint.picked = true;
+        }
         // Without a queue a demuxer would pull from a file, past whoever stands in between.
         let queue = gst::ElementFactory::make("queue")
             .property("max-size-buffers", 0u32)
@@ -157,7 +160,8 @@ impl Stage {
             match info.data.take() {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
                     let picked = stage.pick_programme(pad, &buffer, &mut programme.lock(), inner);
-                    let returned = if picked.is_some() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled };
+                    let returned =
+                        if picked.is_some() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled };
                     info.data = Some(gst::PadProbeData::Buffer(picked.unwrap_or(buffer)));
                     returned
                 }

@@ -33,8 +33,8 @@ use super::source::Source;
 use super::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
 pub(super) use doors::{Doors, Fed, Takes};
-pub use letting_go::{Abandoned, abandoned};
 use letting_go::Loose;
+pub use letting_go::{Abandoned, abandoned};
 use stage::{Order, Setting, Stage};
 
 /// How often a run gives way to the watchdog.
@@ -117,7 +117,12 @@ impl Run {
         let hangs = !self.thread.finish();
         if hangs {
             let abandoned = abandoned();
-            tracing::error!(feed, total = abandoned.total, hanging = abandoned.hanging, "a pipeline hangs and is abandoned");
+            tracing::error!(
+                feed,
+                total = abandoned.total,
+                hanging = abandoned.hanging,
+                "a pipeline hangs and is abandoned"
+            );
         }
     }
 }

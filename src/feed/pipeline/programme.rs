@@ -181,7 +181,8 @@ impl Programme {
     /// A source without a clock of its own plays on over a step in its time: what comes is another stretch.
     fn clock_came(&mut self, packet: &[u8; PACKET], out: &mut Out) {
         let field = &packet[6..12];
-        let base = u64::from(u32::from_be_bytes([field[0], field[1], field[2], field[3]])) << 1 | u64::from(field[4] >> 7);
+        let base =
+            u64::from(u32::from_be_bytes([field[0], field[1], field[2], field[3]])) << 1 | u64::from(field[4] >> 7);
         let before = self.clock.replace(base);
         // In 33 bits (2.4.2.2), which wrap.
         let step = before.map_or(0, |before| base.wrapping_sub(before) & ((1 << 33) - 1));
@@ -218,7 +219,8 @@ impl Programme {
             };
             return found.cloned();
         }
-        let current = self.chosen.as_ref().and_then(|chosen| self.tables.get(&chosen.table.number)).filter(with_picture);
+        let current =
+            self.chosen.as_ref().and_then(|chosen| self.tables.get(&chosen.table.number)).filter(with_picture);
         if let Some(pmt) = current {
             return Some(pmt.clone());
         }
@@ -377,9 +379,8 @@ fn clock_packet(packet: &[u8]) -> Option<[u8; PACKET]> {
 /// Where packets begin, and how far they are apart.
 fn find_stride(bytes: &[u8]) -> Option<(usize, (usize, usize))> {
     (0..bytes.len()).find_map(|skip| {
-        let fits = |(stride, lead): &(usize, usize)| {
-            (0..SURE).all(|n| bytes.get(skip + lead + n * stride) == Some(&SYNC))
-        };
+        let fits =
+            |(stride, lead): &(usize, usize)| (0..SURE).all(|n| bytes.get(skip + lead + n * stride) == Some(&SYNC));
         STRIDES.into_iter().find(fits).map(|stride| (skip, stride))
     })
 }

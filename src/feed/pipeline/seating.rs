@@ -9,8 +9,8 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::clean_point::Gate;
 use super::branch::{self, Head, Life, Tail, Trigger, next_wait};
+use super::clean_point::Gate;
 use super::stage::{DRAIN_PATIENCE, Stage, State, index};
 use super::tables::same_language;
 use crate::cadence::Stream;
@@ -24,10 +24,12 @@ impl Stage {
         if !self.takes(joint, stream) {
             return self.park(pad, stream, joint);
         }
+        // Behind a programme that was picked there is one sound, the one that was asked for.
         let ordinal = {
             let mut state = self.state.lock();
             state.sounds_seen += usize::from(stream == Stream::Sound);
-            state.sounds_seen
+            let picked = state.joints.get(joint).is_some_and(|joint| joint.picked);
+            (!picked).then_some(state.sounds_seen)
         };
         let wished = self.is_wished(pad, stream, ordinal);
         self.usher(pad, stream, ordinal);
@@ -38,7 +40,7 @@ impl Stage {
     }
 
     /// Watches what a pad carries: it may change its codec, or its branch may have become free.
-    fn usher(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: usize) {
+    fn usher(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: Option<usize>) {
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST | gst::PadProbeType::EVENT_DOWNSTREAM;
         pad.add_probe(mask, move |pad, info| {
@@ -74,7 +76,7 @@ impl Stage {
     }
 
     /// Something became free or is due: is it for this pad?
-    fn look_again(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: usize) {
+    fn look_again(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: Option<usize>) {
         let now = Instant::now();
         let free = {
             let state = self.state.lock();
@@ -97,9 +99,9 @@ impl Stage {
     }
 
     /// Whether this is what the source's address asks for. Its language is told by tags, which come before the first buffer.
-    fn is_wished(&self, pad: &gst::Pad, stream: Stream, ordinal: usize) -> bool {
+    fn is_wished(&self, pad: &gst::Pad, stream: Stream, ordinal: Option<usize>) -> bool {
+        let Some(ordinal) = ordinal.filter(|_| stream == Stream::Sound) else { return true };
         match &self.wanted.audio {
-            _ if stream == Stream::Picture => true,
             AudioWish::First | AudioWish::Pid(_) => true,
             AudioWish::Index(n) => ordinal == usize::from(*n),
             AudioWish::Language(wanted) => language_of(pad).is_some_and(|is| same_language(&is, wanted)),
@@ -236,7 +238,8 @@ impl Stage {
         // Tried again in vain: the wait doubles.
         if let (Life::Failed { retry_at, wait: next }, Some(wait)) = (state.branches[index(stream)].life(), wait) {
             let longer = next_wait(wait);
-            state.branches[index(stream)].life = Some(Life::Failed { retry_at: retry_at - next + longer, wait: longer });
+            state.branches[index(stream)].life =
+                Some(Life::Failed { retry_at: retry_at - next + longer, wait: longer });
         }
         drop(state);
         self.changed.notify_all();
@@ -291,9 +294,7 @@ impl Stage {
                     }
                     gst::PadProbeReturn::Ok
                 }
-                Some(gst::PadProbeData::Buffer(buffer)) => {
-                    stage.pass_unit(stream, buffer, &gate)
-                }
+                Some(gst::PadProbeData::Buffer(buffer)) => stage.pass_unit(stream, buffer, &gate),
                 _ => gst::PadProbeReturn::Ok,
             }
         });
@@ -333,7 +334,14 @@ impl Stage {
         let mut gate = gate.lock();
         let waited = gate.is_waiting();
         let passes = gate.passes_unit(&bytes, time_of(buffer), !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
+        let by_frames = waited && passes && gate.is_open_entry();
         drop(gate);
+        if by_frames {
+            let head = self.state.lock().branches[index(stream)].head.clone();
+            if let Some(Err(error)) = head.map(|head| head.decode_by_frames()) {
+                tracing::debug!(%error, "the decoder stays as it is");
+            }
+        }
         if waited {
             // Told only while it matters: the watchdog gives a source that sends more time.
             self.facts.lock().awaits_clean_point = !passes;

@@ -2,8 +2,8 @@
 //!
 //! One lock, and none is held around a call into GStreamer, which may block or call back.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -69,6 +69,8 @@ pub(super) struct Joint {
     /// Whether bytes are pushed through it, and their end was not seen yet.
     pub open: bool,
     pub takes: Takes,
+    /// Whether what comes through it was picked already.
+    pub picked: bool,
 }
 
 #[derive(Default)]
@@ -238,7 +240,9 @@ impl Stage {
         if self.delivery.pictures() == 0 {
             drop(state);
             let facts = self.facts.lock().clone();
-            self.fail(facts.dark_because.or(facts.stream_trouble).map_or(SourceError::NoPicture, SourceError::Pipeline));
+            self.fail(
+                facts.dark_because.or(facts.stream_trouble).map_or(SourceError::NoPicture, SourceError::Pipeline),
+            );
         } else if self.looped {
             state.order = Some(Order::Lap);
             self.changed.notify_all();
@@ -345,4 +349,3 @@ impl Stage {
         self.state.lock().wish_waived
     }
 }
-

@@ -164,7 +164,8 @@ impl Stream {
     /// Whether its language (ISO_639_language_descriptor, 2.6.18) is this one, of two letters or three.
     pub fn speaks(&self, language: &str) -> bool {
         descriptors(&self.descriptors).filter(|(tag, _)| *tag == 0x0a).any(|(_, body)| {
-            body.chunks_exact(4).any(|entry| std::str::from_utf8(&entry[..3]).is_ok_and(|is| same_language(is, language)))
+            body.chunks_exact(4)
+                .any(|entry| std::str::from_utf8(&entry[..3]).is_ok_and(|is| same_language(is, language)))
         })
     }
 }
