@@ -87,7 +87,11 @@ pub(super) fn name_of(caps: &gst::CapsRef) -> String {
     match (media, number("mpegversion"), number("layer")) {
         ("video/mpeg", Some(4), _) => "mpeg4".into(),
         ("video/mpeg", Some(version), _) => {
-            if structure.get::<bool>("systemstream") == Ok(true) { "mpeg-ps".into() } else { format!("mpeg{version}") }
+            if structure.get::<bool>("systemstream") == Ok(true) {
+                "mpeg-ps".into()
+            } else {
+                format!("mpeg{version}")
+            }
         }
         ("audio/mpeg", Some(2 | 4), _) => "aac".into(),
         ("audio/mpeg", Some(1), Some(layer)) => format!("mp{layer}"),

@@ -4,6 +4,8 @@
 //! exactly the sound asked for. Whatever happens to a source shows as a slate and silence, never as an error or a wait: the
 //! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
+#[cfg(test)]
+mod awkward_tests;
 mod delivery;
 mod error;
 mod facts;
@@ -37,8 +39,8 @@ use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
-pub use pipeline::{Abandoned, abandoned};
 use intake::Intake;
+pub use pipeline::{Abandoned, abandoned};
 pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
 
@@ -304,6 +306,13 @@ impl Feed {
             height: shape.height,
             fps: shape.fps,
         }
+    }
+
+    /// What the source that runs turned out to be, and why something of it is missing.
+    pub fn facts(&self) -> Facts {
+        let facts = Arc::clone(&self.report.lock().facts);
+        let facts = facts.lock();
+        facts.clone()
     }
 
     /// A JPEG of the last picture, at most 320 wide, at most about 5 s old while the feed is live; `None` before the first.

@@ -14,7 +14,7 @@ use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 
 use super::clean_point::{Coding, Gate};
-use super::parts::{factories, limit_threads, make, stream_queue};
+use super::parts::{decoders, factories, limit_threads, make, stream_queue};
 use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
 use crate::feed::facts::name_of;
@@ -59,7 +59,9 @@ impl Life {
             (Life::Linking | Life::Flowing | Life::Draining, Trigger::Claimed) => None,
             (Life::Linking, Trigger::Linked) => Some(Life::Flowing),
             // It broke while it was linked: that stays so.
-            (Life::Empty | Life::Flowing | Life::Draining | Life::Drained | Life::Failed { .. }, Trigger::Linked) => None,
+            (Life::Empty | Life::Flowing | Life::Draining | Life::Drained | Life::Failed { .. }, Trigger::Linked) => {
+                None
+            }
             (Life::Linking | Life::Flowing, Trigger::PadGone) => Some(Life::Draining),
             (Life::Failed { .. }, Trigger::PadGone) => Some(Life::Drained),
             (Life::Empty | Life::Draining | Life::Drained, Trigger::PadGone) => None,
@@ -93,6 +95,37 @@ pub(super) struct Head {
     /// Where the parser's caps are seen; the head's own sink where it has no parser.
     pub parsed: gst::Pad,
     pub gate: Arc<Mutex<Gate>>,
+    decoder: Arc<Mutex<Decoder>>,
+}
+
+#[derive(Debug, Default)]
+struct Decoder {
+    element: Option<gst::Element>,
+    /// Whether it decodes several pictures at once.
+    by_frames: bool,
+}
+
+impl Head {
+    /// Puts a fresh decoder into its place that decodes two pictures at once. libav's for H.264 (5.1) under GStreamer (1.22)
+    /// loses a first picture that is no IDR, and with it what refers to it, unless it does: the frames it makes up for the gap
+    /// in front of it want a buffer each, and it is refused the second one.
+    pub fn decode_by_frames(&self) -> Result<(), glib::BoolError> {
+        let mut decoder = self.decoder.lock();
+        let Some(old) = decoder.element.clone().filter(|_| !decoder.by_frames) else { return Ok(()) };
+        let Some(factory) = old.factory().filter(|factory| factory.name() == "avdec_h264") else { return Ok(()) };
+        let new = factory.create().property("max-threads", 2i32).property_from_str("thread-type", "frame").build()?;
+        let missing = || glib::bool_error!("an element lost its pad");
+        let (sink, src) = (new.static_pad("sink").ok_or_else(missing)?, new.static_pad("src").ok_or_else(missing)?);
+        self.bin.add(&new)?;
+        // It holds nothing: whoever is to begin has drained it before.
+        self.bin.remove(&old)?;
+        old.set_state(gst::State::Null).map_err(|_| glib::bool_error!("a decoder does not stop"))?;
+        let ghost = self.src.downcast_ref::<gst::GhostPad>().ok_or_else(missing)?;
+        ghost.set_target(Some(&src))?;
+        self.parsed.link(&sink).map_err(|error| glib::bool_error!("{error}"))?;
+        *decoder = Decoder { element: Some(new.clone()), by_frames: true };
+        new.sync_state_with_parent()
+    }
 }
 
 /// What turns decoded media into our form and hands it over.
@@ -121,7 +154,7 @@ pub(super) fn head(stream: Stream, caps: &gst::Caps) -> Result<Head, glib::BoolE
     chained(&bin, &elements)?;
     let mut last = elements[elements.len() - 1].clone();
     let raw = caps.structure(0).is_some_and(|s| s.name().ends_with("/x-raw"));
-    let mut parsed = None;
+    let (mut parsed, mut decoder) = (None, Decoder::default());
     if !raw {
         let parsers = factories(gst::ElementFactoryType::PARSER, caps);
         if let Some(parser) = parsers.first() {
@@ -137,8 +170,9 @@ pub(super) fn head(stream: Stream, caps: &gst::Caps) -> Result<Head, glib::BoolE
             last = filter;
         }
         parsed = last.static_pad("src");
-        let decoder = decoder(&bin, &last, caps)?;
-        last = decoder;
+        let made = make_decoder(&bin, &last, caps)?;
+        decoder.element = Some(made.clone());
+        last = made;
     }
     let ghost = |element: &gst::Element, name: &str| {
         let pad = element.static_pad(name).ok_or_else(|| glib::bool_error!("{} has no pad {name}", element.name()))?;
@@ -149,7 +183,15 @@ pub(super) fn head(stream: Stream, caps: &gst::Caps) -> Result<Head, glib::BoolE
     };
     let (sink, src) = (ghost(&elements[0], "sink")?, ghost(&last, "src")?);
     let gate = Arc::new(Mutex::new(Gate::new(coding_of(&codec))));
-    Ok(Head { parsed: parsed.unwrap_or_else(|| sink.clone()), bin, sink, src, codec, gate })
+    Ok(Head {
+        parsed: parsed.unwrap_or_else(|| sink.clone()),
+        bin,
+        sink,
+        src,
+        codec,
+        gate,
+        decoder: Arc::new(Mutex::new(decoder)),
+    })
 }
 
 /// The form in which clean points are looked for.
@@ -170,8 +212,8 @@ fn coding_of(codec: &str) -> Coding {
     }
 }
 
-fn decoder(bin: &gst::Bin, last: &gst::Element, caps: &gst::Caps) -> Result<gst::Element, glib::BoolError> {
-    for factory in factories(gst::ElementFactoryType::DECODER, caps) {
+fn make_decoder(bin: &gst::Bin, last: &gst::Element, caps: &gst::Caps) -> Result<gst::Element, glib::BoolError> {
+    for factory in decoders(caps) {
         let Ok(decoder) = factory.create().build() else { continue };
         if decoder.static_pad("src").is_none() || bin.add(&decoder).is_err() {
             continue;
@@ -250,8 +292,7 @@ mod tests {
     fn every_life_answers_every_trigger() {
         let now = Instant::now();
         let failed = |wait| Life::Failed { retry_at: now + wait, wait };
-        let lives =
-            [Life::Empty, Life::Linking, Life::Flowing, Life::Draining, Life::Drained, failed(FIRST_RETRY)];
+        let lives = [Life::Empty, Life::Linking, Life::Flowing, Life::Draining, Life::Drained, failed(FIRST_RETRY)];
         let after = |trigger| lives.map(|life| life.after(trigger));
         let (linking, drained) = (Some(Life::Linking), Some(Life::Drained));
         assert_eq!(after(Trigger::Claimed), [linking, None, None, None, linking, linking]);

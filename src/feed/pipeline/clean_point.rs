@@ -76,6 +76,11 @@ impl Gate {
         self.fields = fields;
     }
 
+    /// Whether the stream was entered at a picture that others in front of it were to be decoded for.
+    pub fn is_open_entry(&self) -> bool {
+        self.coding == Coding::H264 && matches!(self.state, State::Recovering(_) | State::From(_))
+    }
+
     /// Whether nothing was passed on yet.
     pub fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting(_))

@@ -57,7 +57,7 @@ impl Stage {
 
     pub fn add_joint(&self, parent: Option<usize>, open: bool) -> usize {
         let mut state = self.state.lock();
-        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both, zero: None });
+        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both, picked: false, zero: None });
         state.joints.len() - 1
     }
 
@@ -159,6 +159,9 @@ impl Stage {
     /// One programme of a transport stream is picked before a demuxer sees it.
     fn take_transport_stream(self: &Arc<Self>, pad: &gst::Pad, joint: usize) -> Result<(), glib::BoolError> {
         let inner = self.add_joint(Some(joint), true);
+        if let Some(joint) = self.state.lock().joints.get_mut(inner) {
+            joint.picked = true;
+        }
         // Without a queue a demuxer would pull from a file, past whoever stands in between.
         let queue = gst::ElementFactory::make("queue")
             .property("max-size-buffers", 0u32)
@@ -168,15 +171,16 @@ impl Stage {
         self.add(&queue, joint)?;
         let out = queue.static_pad("src").ok_or_else(|| glib::bool_error!("a queue without a pad"))?;
         self.add_transport_demuxer(&out, inner)?;
-        let programme = Mutex::new(Programme::new(self.wanted.clone()));
+        let programme = Mutex::new(Programme::new(self.wanted.clone(), self.live));
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
         out.add_probe(mask, move |pad, info| {
-            let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Drop };
+            let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Handled };
             match info.data.take() {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
                     let picked = stage.pick_programme(pad, &buffer, &mut programme.lock(), inner);
-                    let returned = if picked.is_some() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop };
+                    let returned =
+                        if picked.is_some() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled };
                     info.data = Some(gst::PadProbeData::Buffer(picked.unwrap_or(buffer)));
                     returned
                 }
@@ -185,7 +189,7 @@ impl Stage {
                     info.data = Some(gst::PadProbeData::Event(event));
                     if is_end {
                         stage.end_joint(pad, inner);
-                        return gst::PadProbeReturn::Drop;
+                        return gst::PadProbeReturn::Handled;
                     }
                     gst::PadProbeReturn::Ok
                 }
@@ -250,6 +254,7 @@ impl Stage {
             peer.send_event(gst::event::Eos::new());
             let _ = pad.unlink(&peer);
         }
+        self.await_end(joint);
         let elements = self.take_elements(joint);
         self.drain(&elements);
         for element in &elements {

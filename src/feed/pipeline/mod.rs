@@ -16,7 +16,7 @@ mod programme;
 mod seating;
 mod shift;
 mod stage;
-mod tables;
+pub(super) mod tables;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +34,8 @@ use super::source::Source;
 use super::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
 pub(super) use doors::{Doors, Fed, Takes};
-pub use letting_go::{Abandoned, abandoned};
 use letting_go::Loose;
+pub use letting_go::{Abandoned, abandoned};
 use stage::{Order, Setting, Stage};
 
 /// How often a run gives way to the watchdog.
@@ -118,7 +118,12 @@ impl Run {
         let hangs = !self.thread.finish();
         if hangs {
             let abandoned = abandoned();
-            tracing::error!(feed, total = abandoned.total, hanging = abandoned.hanging, "a pipeline hangs and is abandoned");
+            tracing::error!(
+                feed,
+                total = abandoned.total,
+                hanging = abandoned.hanging,
+                "a pipeline hangs and is abandoned"
+            );
         }
     }
 }

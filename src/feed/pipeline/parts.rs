@@ -49,6 +49,21 @@ pub(super) fn factories(kind: gst::ElementFactoryType, caps: &gst::Caps) -> Vec<
     fit
 }
 
+/// The decoders for a stream of these caps, the best first.
+pub(super) fn decoders(caps: &gst::Caps) -> Vec<gst::ElementFactory> {
+    let mut fit = factories(gst::ElementFactoryType::DECODER, caps);
+    // Which layer MPEG audio has its parser finds out later: a decoder that takes one alone may be the wrong one.
+    if caps.structure(0).is_some_and(|s| s.name() == "audio/mpeg" && s.get::<i32>("mpegversion") == Ok(1)) {
+        let layer = |layer: i32| {
+            let mut caps = caps.copy();
+            caps.make_mut().set("layer", layer);
+            caps
+        };
+        fit.retain(|factory| (1..=3).all(|n| factory.can_sink_any_caps(&layer(n))));
+    }
+    fit
+}
+
 /// Threads in decoders multiply the pictures they hold, and the feeds themselves already fill the cores.
 pub(super) fn limit_threads(decoder: &gst::Element) {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());

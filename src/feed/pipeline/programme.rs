@@ -26,6 +26,10 @@ const CLOCK_PID: u16 = 0x1f0;
 const FIRST_SOUND_PID: u16 = 0x110;
 const SOUND_PIDS: u16 = 16;
 const NO_PID: u16 = 0x1fff;
+/// References are at most 0.1 s apart (2.7.2), and seldom more than a second where they are not.
+const STEP_TICKS: u64 = 90_000;
+/// The type of H.266 pictures, which no demuxer here knows.
+const NEWEST: u8 = 0x33;
 /// A programme whose table has not come when the list of programmes came so many times more has none.
 const LISTS_WITHOUT_TABLE: u32 = 4;
 
@@ -39,8 +43,7 @@ pub(super) enum Step {
 
 #[derive(Clone, Debug)]
 struct Chosen {
-    number: u16,
-    clock_pid: u16,
+    table: Pmt,
     picture: Stream,
     sound: Option<Stream>,
 }
@@ -59,12 +62,15 @@ pub(super) struct Programme {
     sound_pid: u16,
     version: u8,
     counters: [u8; 2],
+    /// Whether the source sends by a clock of its own; the last reference, in ticks of 90 kHz.
+    live: bool,
+    clock: Option<u64>,
     scrambled: bool,
     trouble: Option<String>,
 }
 
 impl Programme {
-    pub fn new(wanted: Wanted) -> Self {
+    pub fn new(wanted: Wanted, live: bool) -> Self {
         Self {
             wanted,
             stride: None,
@@ -78,6 +84,8 @@ impl Programme {
             sound_pid: FIRST_SOUND_PID,
             version: 0,
             counters: [0; 2],
+            live,
+            clock: None,
             scrambled: false,
             trouble: Some("no programme table so far".into()),
         }
@@ -145,9 +153,14 @@ impl Programme {
             }
         }
         let Some(chosen) = &self.chosen else { return };
-        if pid == chosen.clock_pid && pid != NO_PID {
-            out.packets.extend(clock_packet(packet).into_iter().flatten());
+        if pid == chosen.table.clock_pid
+            && pid != NO_PID
+            && let Some(clock) = clock_packet(packet)
+        {
+            self.clock_came(&clock, out);
+            out.packets.extend(clock);
         }
+        let Some(chosen) = &self.chosen else { return };
         let ours = if pid == chosen.picture.pid {
             PICTURE_PID
         } else if chosen.sound.as_ref().is_some_and(|sound| sound.pid == pid) {
@@ -163,6 +176,20 @@ impl Programme {
         out.packets.extend_from_slice(packet);
         out.packets[begin + 1] = packet[1] & 0xe0 | (ours >> 8) as u8;
         out.packets[begin + 2] = ours as u8;
+    }
+
+    /// A source without a clock of its own plays on over a step in its time: what comes is another stretch.
+    fn clock_came(&mut self, packet: &[u8; PACKET], out: &mut Out) {
+        let field = &packet[6..12];
+        let base =
+            u64::from(u32::from_be_bytes([field[0], field[1], field[2], field[3]])) << 1 | u64::from(field[4] >> 7);
+        let before = self.clock.replace(base);
+        // In 33 bits (2.4.2.2), which wrap.
+        let step = before.map_or(0, |before| base.wrapping_sub(before) & ((1 << 33) - 1));
+        if step > STEP_TICKS && !self.live {
+            out.fresh();
+            self.announce(out);
+        }
     }
 
     fn listed(&mut self, pat: Pat, out: &mut Out) {
@@ -192,7 +219,8 @@ impl Programme {
             };
             return found.cloned();
         }
-        let current = self.chosen.as_ref().and_then(|chosen| self.tables.get(&chosen.number)).filter(with_picture);
+        let current =
+            self.chosen.as_ref().and_then(|chosen| self.tables.get(&chosen.table.number)).filter(with_picture);
         if let Some(pmt) = current {
             return Some(pmt.clone());
         }
@@ -222,9 +250,12 @@ impl Programme {
         let picture = kept.unwrap_or(first);
         let heard = before.as_ref().and_then(|b| b.sound.as_ref());
         let sound = self.sound_of(&pmt, heard);
-        let chosen = Chosen { number: pmt.number, clock_pid: pmt.clock_pid, picture, sound };
+        if picture.stream_type == NEWEST {
+            self.trouble = Some("the picture is H.266, which cannot be decoded".into());
+        }
+        let chosen = Chosen { table: pmt, picture, sound };
         let same_picture = before.as_ref().is_some_and(|b| b.picture.is_as(&chosen.picture));
-        let same_programme = before.as_ref().is_some_and(|b| b.number == chosen.number);
+        let same_programme = before.as_ref().is_some_and(|b| b.table.number == chosen.table.number);
         let same_sound = match (heard, &chosen.sound) {
             (Some(heard), Some(sound)) => heard.is_as(sound),
             (None, None) => true,
@@ -232,20 +263,21 @@ impl Programme {
         };
         if before.is_some() && !(same_picture && same_programme) {
             self.scrambled = false;
+            self.clock = None;
             out.fresh();
         } else if before.is_some() && same_sound {
             self.chosen = Some(chosen);
             return;
-        } else if heard.is_some() && !same_sound {
+        } else if heard.is_some() && chosen.sound.is_some() {
             // The old sound goes before the new one comes, or the new one would find its place taken.
             self.chosen = Some(Chosen { sound: None, ..chosen.clone() });
-            self.announce(&pmt, out);
+            self.announce(out);
         }
-        if !same_sound {
+        if !same_sound && chosen.sound.is_some() {
             self.sound_pid = FIRST_SOUND_PID + (self.sound_pid - FIRST_SOUND_PID + 1) % SOUND_PIDS;
         }
         self.chosen = Some(chosen);
-        self.announce(&pmt, out);
+        self.announce(out);
     }
 
     /// The sound that was asked for, where it is there; the one that is heard already, or else the first.
@@ -262,19 +294,19 @@ impl Programme {
     }
 
     /// Our own tables (2.4.4): one programme, its picture, its sound.
-    fn announce(&mut self, pmt: &Pmt, out: &mut Out) {
+    fn announce(&mut self, out: &mut Out) {
         let Some(chosen) = &self.chosen else { return };
         self.version = (self.version + 1) % 32;
         let version = 0xc1 | self.version << 1;
         let pid = |pid: u16| [0xe0 | (pid >> 8) as u8, pid as u8];
         let mut pat = vec![0, 0xb0, 0, 0, 1, version, 0, 0, 0, 1];
         pat.extend(pid(PMT_PID));
-        let clock = if chosen.clock_pid == NO_PID { NO_PID } else { CLOCK_PID };
+        let clock = if chosen.table.clock_pid == NO_PID { NO_PID } else { CLOCK_PID };
         let mut table = vec![2, 0xb0, 0, 0, 1, version, 0, 0];
         table.extend(pid(clock));
         let length = |bytes: &[u8]| [0xf0 | (bytes.len() >> 8) as u8, bytes.len() as u8];
-        table.extend(length(&pmt.descriptors));
-        table.extend(&pmt.descriptors);
+        table.extend(length(&chosen.table.descriptors));
+        table.extend(&chosen.table.descriptors);
         let streams = [(PICTURE_PID, Some(&chosen.picture)), (self.sound_pid, chosen.sound.as_ref())];
         for (ours, stream) in streams.into_iter().filter_map(|(ours, stream)| Some((ours, stream?))) {
             table.push(stream.stream_type);
@@ -347,9 +379,8 @@ fn clock_packet(packet: &[u8]) -> Option<[u8; PACKET]> {
 /// Where packets begin, and how far they are apart.
 fn find_stride(bytes: &[u8]) -> Option<(usize, (usize, usize))> {
     (0..bytes.len()).find_map(|skip| {
-        let fits = |(stride, lead): &(usize, usize)| {
-            (0..SURE).all(|n| bytes.get(skip + lead + n * stride) == Some(&SYNC))
-        };
+        let fits =
+            |(stride, lead): &(usize, usize)| (0..SURE).all(|n| bytes.get(skip + lead + n * stride) == Some(&SYNC));
         STRIDES.into_iter().find(fits).map(|stride| (skip, stride))
     })
 }

@@ -109,7 +109,7 @@ const GERMAN: &[u8] = &[0x0a, 4, b'g', b'e', b'r', 0];
 
 fn programme(query: &str) -> Programme {
     let url = url::Url::parse(&format!("udp://h:1?{query}")).unwrap();
-    Programme::new(Wanted::split(&url).unwrap().1)
+    Programme::new(Wanted::split(&url).unwrap().1, false)
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_sound_is_named_by_number_identifier_or_language() {
 fn the_clock_stands_on_an_identifier_of_its_own() {
     let mut w = Writer::default();
     w.pat(&[(1, 0x1000)]).pmt(0x1000, 1, 0x100, 0, &[(H264, 0x100, &[])]);
-    let mut with_clock = w.media(0x100, 9).take();
+    let mut with_clock = w.media(0x100, 8).media(0x100, 9).take();
     let at = with_clock.len() - PACKET;
     // An adaptation field with a clock reference and a discontinuity in front of the payload.
     with_clock[at + 3] |= 0x20;
@@ -253,4 +253,32 @@ fn hostile_bytes_do_no_harm() {
         of.take(&packet);
     }
     assert!(of.rest.len() <= 4096);
+}
+
+#[test]
+fn a_step_of_the_clock_is_another_stretch_unless_the_source_has_a_clock_of_its_own() {
+    let mut w = Writer::default();
+    let mut bytes = w.pat(&[(1, 0x1000)]).pmt(0x1000, 1, 0x100, 0, &[(H264, 0x100, &[])]).take();
+    // The base is 33 bits: it wraps between the second and the third.
+    let clocks: [u64; 5] = [(1 << 33) - 90_000, (1 << 33) - 45_000, 1000, 500_000, 90_000];
+    for (mark, base) in clocks.into_iter().enumerate() {
+        let mut packet = w.media(0x100, mark as u8).take();
+        packet[3] |= 0x20;
+        packet[4..12].copy_from_slice(&[
+            7,
+            0x10,
+            (base >> 25) as u8,
+            (base >> 17) as u8,
+            (base >> 9) as u8,
+            (base >> 1) as u8,
+            (base as u8 & 1) << 7,
+            0,
+        ]);
+        bytes.extend(packet);
+    }
+    let fresh = |live: bool| {
+        let steps = Programme::new(Wanted::default(), live).take(&bytes);
+        seen(steps).iter().filter(|s| **s == Seen::Fresh).count()
+    };
+    assert_eq!((fresh(false), fresh(true)), (2, 0));
 }

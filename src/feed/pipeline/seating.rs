@@ -9,10 +9,10 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::clean_point::Gate;
 use super::branch::{self, Head, Life, Tail, Trigger, next_wait};
+use super::clean_point::Gate;
 use super::shift;
-use super::stage::{DRAIN_PATIENCE, Stage, State, index};
+use super::stage::{DRAIN_PATIENCE, Joint, Stage, State, index};
 use super::tables::same_language;
 use crate::cadence::Stream;
 use crate::feed::facts::{AudioFacts, VideoFacts, name_of};
@@ -28,26 +28,23 @@ impl Stage {
         if let Some(zero) = self.zero(joint) {
             shift::shift(pad, zero[index(stream)]);
         }
+        // Behind a programme that was picked there is one sound, the one that was asked for.
         let ordinal = {
             let mut state = self.state.lock();
             state.sounds_seen += usize::from(stream == Stream::Sound);
-            state.sounds_seen
+            let picked = state.joints.get(joint).is_some_and(|joint| joint.picked);
+            (!picked).then_some(state.sounds_seen)
         };
-        let wished = stream == Stream::Picture
-            || match &self.wanted.audio {
-                AudioWish::First | AudioWish::Pid(_) => true,
-                AudioWish::Index(n) => ordinal == usize::from(*n),
-                // Its language is told by tags, which come before the first buffer.
-                AudioWish::Language(_) => false,
-            };
+        let wished = self.is_wished(pad, stream, ordinal);
         self.usher(pad, stream, ordinal);
         if !(wished && self.take(pad, caps, stream)) {
             self.park(pad, stream, joint);
+            self.call(stream);
         }
     }
 
     /// Watches what a pad carries: it may change its codec, or its branch may have become free.
-    fn usher(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: usize) {
+    fn usher(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: Option<usize>) {
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST | gst::PadProbeType::EVENT_DOWNSTREAM;
         pad.add_probe(mask, move |pad, info| {
@@ -58,7 +55,7 @@ impl Stage {
                         stage.caps_changed(pad, &caps.caps_owned(), stream);
                     }
                 }
-                _ if stage.attention.load(Ordering::Acquire) => stage.look_again(pad, stream, ordinal),
+                _ if stage.attention[index(stream)].load(Ordering::Acquire) => stage.look_again(pad, stream, ordinal),
                 _ => {}
             }
             gst::PadProbeReturn::Ok
@@ -83,9 +80,9 @@ impl Stage {
     }
 
     /// Something became free or is due: is it for this pad?
-    fn look_again(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: usize) {
+    fn look_again(self: &Arc<Self>, pad: &gst::Pad, stream: Stream, ordinal: Option<usize>) {
         let now = Instant::now();
-        let (free, mine) = {
+        let free = {
             let state = self.state.lock();
             let branch = &state.branches[index(stream)];
             let mine = branch.pad.as_ref() == Some(pad);
@@ -95,21 +92,19 @@ impl Stage {
                 Life::Failed { retry_at, .. } => !mine || retry_at <= now,
                 Life::Linking | Life::Flowing | Life::Draining => false,
             };
-            let wished = stream == Stream::Picture || state.wish_waived || self.is_wished(pad, ordinal);
-            (free && (wished || mine), mine)
+            if branch.life() == Life::Flowing {
+                self.attention[index(stream)].store(false, Ordering::Release);
+            }
+            free && (mine || state.wish_waived || self.is_wished(pad, stream, ordinal))
         };
-        if !free {
-            return;
-        }
-        if let Some(caps) = pad.current_caps() {
+        if let (true, Some(caps)) = (free, pad.current_caps()) {
             self.take(pad, &caps, stream);
-        }
-        if mine {
-            self.attention.store(false, Ordering::Release);
         }
     }
 
-    fn is_wished(&self, pad: &gst::Pad, ordinal: usize) -> bool {
+    /// Whether this is what the source's address asks for. Its language is told by tags, which come before the first buffer.
+    fn is_wished(&self, pad: &gst::Pad, stream: Stream, ordinal: Option<usize>) -> bool {
+        let Some(ordinal) = ordinal.filter(|_| stream == Stream::Sound) else { return true };
         match &self.wanted.audio {
             AudioWish::First | AudioWish::Pid(_) => true,
             AudioWish::Index(n) => ordinal == usize::from(*n),
@@ -162,6 +157,20 @@ impl Stage {
         let mut state = self.state.lock();
         for stream in [Stream::Picture, Stream::Sound] {
             self.drained_within(&mut state, stream, until);
+        }
+    }
+
+    /// Waits until the end that was sent into a joint has come through the queues of those that hang on it: before that their
+    /// demuxers still have something to say.
+    pub fn await_end(&self, joint: usize) {
+        let begun = (Instant::now(), MediaTime::ZERO);
+        let mut until = Instant::now() + DRAIN_PATIENCE;
+        let mut state = self.state.lock();
+        while !self.is_over() && hanging(&state.joints, joint).any(|joint| joint.open) && Instant::now() < until {
+            if self.intake.idle_since(begun, MediaTime::ZERO).0.is_zero() {
+                until = Instant::now() + DRAIN_PATIENCE;
+            }
+            self.changed.wait_for(&mut state, Duration::from_millis(20));
         }
     }
 
@@ -247,7 +256,8 @@ impl Stage {
         // Tried again in vain: the wait doubles.
         if let (Life::Failed { retry_at, wait: next }, Some(wait)) = (state.branches[index(stream)].life(), wait) {
             let longer = next_wait(wait);
-            state.branches[index(stream)].life = Some(Life::Failed { retry_at: retry_at - next + longer, wait: longer });
+            state.branches[index(stream)].life =
+                Some(Life::Failed { retry_at: retry_at - next + longer, wait: longer });
         }
         drop(state);
         self.changed.notify_all();
@@ -273,9 +283,9 @@ impl Stage {
                 Some(gst::PadProbeData::Event(event)) => match event.type_() {
                     gst::EventType::Eos => {
                         stage.on(stream, Trigger::EndReached);
-                        gst::PadProbeReturn::Drop
+                        gst::PadProbeReturn::Handled
                     }
-                    gst::EventType::FlushStart | gst::EventType::FlushStop => gst::PadProbeReturn::Drop,
+                    gst::EventType::FlushStart | gst::EventType::FlushStop => gst::PadProbeReturn::Handled,
                     _ => gst::PadProbeReturn::Ok,
                 },
                 _ => {
@@ -302,17 +312,21 @@ impl Stage {
                     }
                     gst::PadProbeReturn::Ok
                 }
-                Some(gst::PadProbeData::Buffer(buffer)) => {
-                    stage.fed[index(stream)].fetch_add(1, Ordering::Relaxed);
-                    stage.pass_unit(stream, buffer, &gate)
-                }
+                Some(gst::PadProbeData::Buffer(buffer)) => stage.pass_unit(stream, buffer, &gate),
                 _ => gst::PadProbeReturn::Ok,
             }
+        });
+        let stage = Arc::downgrade(self);
+        head.sink.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            if let Some(stage) = stage.upgrade() {
+                stage.fed[index(stream)].fetch_add(1, Ordering::Relaxed);
+            }
+            gst::PadProbeReturn::Ok
         });
         let gate = Arc::clone(&head.gate);
         if stream == Stream::Picture {
             head.src.add_probe(gst::PadProbeType::BUFFER, move |_, info| match info.buffer() {
-                Some(buffer) if !gate.lock().shows(time_of(buffer)) => gst::PadProbeReturn::Drop,
+                Some(buffer) if !gate.lock().shows(time_of(buffer)) => gst::PadProbeReturn::Handled,
                 _ => gst::PadProbeReturn::Ok,
             });
         }
@@ -338,12 +352,19 @@ impl Stage {
         let mut gate = gate.lock();
         let waited = gate.is_waiting();
         let passes = gate.passes_unit(&bytes, time_of(buffer), !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));
+        let by_frames = waited && passes && gate.is_open_entry();
         drop(gate);
+        if by_frames {
+            let head = self.state.lock().branches[index(stream)].head.clone();
+            if let Some(Err(error)) = head.map(|head| head.decode_by_frames()) {
+                tracing::debug!(%error, "the decoder stays as it is");
+            }
+        }
         if waited {
             // Told only while it matters: the watchdog gives a source that sends more time.
             self.facts.lock().awaits_clean_point = !passes;
         }
-        if passes { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+        if passes { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled }
     }
 
     /// Nobody takes what this pad carries, for now.
@@ -389,7 +410,7 @@ impl Stage {
         if drains {
             head.sink.send_event(gst::event::Eos::new());
         }
-        self.attention.store(true, Ordering::Release);
+        self.call(stream);
         self.changed.notify_all();
     }
 }
@@ -411,4 +432,15 @@ fn language_of(pad: &gst::Pad) -> Option<String> {
 /// When a picture is shown, or else decoded, in the stream's own time.
 fn time_of(buffer: &gst::BufferRef) -> Option<i64> {
     buffer.pts().or(buffer.dts()).and_then(|at| i64::try_from(at.nseconds()).ok())
+}
+
+/// The joints that hang on `joint`, itself left out.
+fn hanging(joints: &[Joint], joint: usize) -> impl Iterator<Item = &Joint> {
+    joints.iter().filter(move |at| {
+        let mut parent = at.parent;
+        while let Some(at) = parent.filter(|parent| *parent != joint) {
+            parent = joints.get(at).and_then(|joint| joint.parent);
+        }
+        parent.is_some()
+    })
 }

@@ -2,8 +2,8 @@
 //!
 //! One lock, and none is held around a call into GStreamer, which may block or call back.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -69,6 +69,8 @@ pub(super) struct Joint {
     /// Whether bytes are pushed through it, and their end was not seen yet.
     pub open: bool,
     pub takes: Takes,
+    /// Whether what comes through it was picked already.
+    pub picked: bool,
     /// When a demuxer's own zero is due, of pictures and of sound, where whoever feeds it knows.
     pub zero: Option<[i64; 2]>,
 }
@@ -97,11 +99,11 @@ pub(super) struct Stage {
     pub delivery: Arc<Delivery>,
     pub fields: &'static str,
     looped: bool,
-    live: bool,
+    pub live: bool,
     failures: Sender<SourceError>,
     over: AtomicBool,
     /// A parked pad may find its branch free: pads look at the branches when they next carry something.
-    pub attention: AtomicBool,
+    pub attention: [AtomicBool; 2],
     pub fed: [AtomicU64; 2],
     pub delivered: [AtomicU64; 2],
     pub state: Mutex<State>,
@@ -140,7 +142,7 @@ impl Stage {
             live: setting.live,
             failures: setting.failures,
             over: AtomicBool::new(false),
-            attention: AtomicBool::new(false),
+            attention: Default::default(),
             fed: Default::default(),
             delivered: Default::default(),
             state: Mutex::default(),
@@ -216,10 +218,15 @@ impl Stage {
 
     pub fn on(&self, stream: Stream, trigger: Trigger) {
         if self.state.lock().branches[index(stream)].on(trigger) {
-            self.attention.store(true, Ordering::Release);
+            self.call(stream);
         }
         self.changed.notify_all();
         self.end_if_drained();
+    }
+
+    /// Pads of this kind are to look whether the branch is theirs now.
+    pub fn call(&self, stream: Stream) {
+        self.attention[index(stream)].store(true, Ordering::Release);
     }
 
     /// The source has ended when nothing is under way and nothing more can come.
@@ -234,8 +241,10 @@ impl Stage {
         }
         if self.delivery.pictures() == 0 {
             drop(state);
-            let dark = self.facts.lock().dark_because.clone();
-            self.fail(dark.map_or(SourceError::NoPicture, SourceError::Pipeline));
+            let facts = self.facts.lock().clone();
+            self.fail(
+                facts.dark_because.or(facts.stream_trouble).map_or(SourceError::NoPicture, SourceError::Pipeline),
+            );
         } else if self.looped {
             state.order = Some(Order::Lap);
             self.changed.notify_all();
@@ -319,7 +328,7 @@ impl Stage {
         let dark = known && state.branches[0].life() == Life::Empty;
         drop(state);
         if due || unmet {
-            self.attention.store(true, Ordering::Release);
+            self.call(Stream::Sound);
         }
         let mut facts = self.facts.lock();
         if deaf {
@@ -342,4 +351,3 @@ impl Stage {
         self.state.lock().wish_waived
     }
 }
-

@@ -101,7 +101,7 @@ impl Assembler {
 }
 
 /// The checksum of sections (annex A); 0 over a whole section with its own.
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
+pub(in crate::feed) fn crc32(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 })
     })
@@ -164,7 +164,8 @@ impl Stream {
     /// Whether its language (ISO_639_language_descriptor, 2.6.18) is this one, of two letters or three.
     pub fn speaks(&self, language: &str) -> bool {
         descriptors(&self.descriptors).filter(|(tag, _)| *tag == 0x0a).any(|(_, body)| {
-            body.chunks_exact(4).any(|entry| std::str::from_utf8(&entry[..3]).is_ok_and(|is| same_language(is, language)))
+            body.chunks_exact(4)
+                .any(|entry| std::str::from_utf8(&entry[..3]).is_ok_and(|is| same_language(is, language)))
         })
     }
 }
