@@ -114,10 +114,10 @@ impl Stage {
 
     /// Gives the branch to `pad` if it is free, after what it still holds was handed over; false when it is taken.
     fn take(self: &Arc<Self>, pad: &gst::Pad, caps: &gst::Caps, stream: Stream) -> bool {
-        let until = Instant::now() + DRAIN_PATIENCE;
+        let mut patience = Patience::new();
         let (head, tail, wait, old) = {
             let mut state = self.state.lock();
-            self.drained_within(&mut state, stream, until);
+            self.drained_within(&mut state, stream, &mut patience);
             let branch = &mut state.branches[index(stream)];
             let wait = match branch.life() {
                 Life::Failed { wait, .. } => Some(wait),
@@ -142,7 +142,7 @@ impl Stage {
 
     /// Lets the branches that `elements` feed hand over what they have, and waits for that.
     pub fn drain(&self, elements: &[gst::Element]) {
-        let until = Instant::now() + DRAIN_PATIENCE;
+        let mut patience = Patience::new();
         for stream in [Stream::Picture, Stream::Sound] {
             let (pad, head) = {
                 let state = self.state.lock();
@@ -156,33 +156,24 @@ impl Stage {
         }
         let mut state = self.state.lock();
         for stream in [Stream::Picture, Stream::Sound] {
-            self.drained_within(&mut state, stream, until);
+            self.drained_within(&mut state, stream, &mut patience);
         }
     }
 
     /// Waits until the end that was sent into a joint has come through the queues of those that hang on it: before that their
     /// demuxers still have something to say.
     pub fn await_end(&self, joint: usize) {
-        let begun = (Instant::now(), MediaTime::ZERO);
-        let mut until = Instant::now() + DRAIN_PATIENCE;
+        let mut patience = Patience::new();
         let mut state = self.state.lock();
-        while !self.is_over() && hanging(&state.joints, joint).any(|joint| joint.open) && Instant::now() < until {
-            if self.intake.idle_since(begun, MediaTime::ZERO).0.is_zero() {
-                until = Instant::now() + DRAIN_PATIENCE;
-            }
+        while hanging(&state.joints, joint).any(|joint| joint.open) && patience.lasts(self) {
             self.changed.wait_for(&mut state, Duration::from_millis(20));
         }
     }
 
-    /// Waits until the branch is drained; while the feed has no room for what is decoded, that takes as long as it takes.
-    fn drained_within(&self, state: &mut MutexGuard<'_, State>, stream: Stream, mut until: Instant) {
-        let begun = (Instant::now(), MediaTime::ZERO);
+    /// Waits until the branch is drained.
+    fn drained_within(&self, state: &mut MutexGuard<'_, State>, stream: Stream, patience: &mut Patience) {
         while state.branches[index(stream)].life() == Life::Draining && !self.is_over() {
-            let idle = self.intake.idle_since(begun, MediaTime::ZERO).0;
-            if idle.is_zero() {
-                until = Instant::now() + DRAIN_PATIENCE;
-            }
-            if Instant::now() >= until {
+            if !patience.lasts(self) {
                 state.branches[index(stream)].on(Trigger::EndReached);
                 return;
             }
@@ -432,6 +423,29 @@ fn language_of(pad: &gst::Pad) -> Option<String> {
 /// When a picture is shown, or else decoded, in the stream's own time.
 fn time_of(buffer: &gst::BufferRef) -> Option<i64> {
     buffer.pts().or(buffer.dts()).and_then(|at| i64::try_from(at.nseconds()).ok())
+}
+
+/// How long what drains is waited for: as long as pictures come out, or the feed has no room for them.
+struct Patience {
+    begun: Instant,
+    until: Instant,
+    delivered: u64,
+}
+
+impl Patience {
+    fn new() -> Self {
+        let begun = Instant::now();
+        Self { begun, until: begun + DRAIN_PATIENCE, delivered: 0 }
+    }
+
+    fn lasts(&mut self, stage: &Stage) -> bool {
+        let delivered = stage.delivered[index(Stream::Picture)].load(Ordering::Relaxed);
+        let idle = stage.intake.idle_since((self.begun, MediaTime::ZERO), MediaTime::ZERO).0;
+        if idle.is_zero() || delivered != self.delivered {
+            (self.until, self.delivered) = (Instant::now() + DRAIN_PATIENCE, delivered);
+        }
+        !stage.is_over() && Instant::now() < self.until
+    }
 }
 
 /// The joints that hang on `joint`, itself left out.
