@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use super::error::SourceError;
 use super::facts::Facts;
 use super::intake::{Intake, Timing};
-use super::source::Source;
-use super::wanted::Wanted;
 use super::listed::{self, History};
 use super::playlist::{Limit, Wishes};
+use super::source::Source;
 use super::wanted::AudioWish;
+use super::wanted::Wanted;
 use super::{FeedSpec, pipeline, synthetic, thumbnail};
 use crate::timeline::{Clock, Grid, MediaTime};
 
@@ -108,8 +108,8 @@ impl Supervisor {
             let begun = Instant::now();
             let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
             let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
-            let (error, run) = source
-                .map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history));
+            let (error, run) =
+                source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history));
             // Reported first: who sees the slate finds the reason.
             if !self.intake.is_stopped() {
                 self.note_failure(index, &error);
@@ -156,13 +156,8 @@ impl Supervisor {
             let clock = self.clock.as_ref();
             return (synthetic::run(spec, &self.spec.title, &self.intake, run, clock, &mut check), None);
         }
-        let around = pipeline::Surroundings {
-            grid: &self.grid,
-            clock: &self.clock,
-            intake: &self.intake,
-            run,
-            facts: &facts,
-        };
+        let around =
+            pipeline::Surroundings { grid: &self.grid, clock: &self.clock, intake: &self.intake, run, facts: &facts };
         let listing = match source.on_http() {
             Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &mut check),
             None => Ok(None),
