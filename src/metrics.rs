@@ -1,6 +1,8 @@
 //! Every metric of the service, in one place: names, help texts, labels. No session id is ever a label.
 
-use prometheus::{GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// Handles to all metrics. Made once by `main` and handed to whoever counts.
 pub struct Metrics {

@@ -100,7 +100,7 @@ impl Continuity {
             self.first_picture.get_or_insert(raw);
             if let Some(start) = self.lap_start.take() {
                 self.tracks[mine].correction = start - raw;
-                self.tracks[mine].next = None;
+                self.tracks[mine].next = Some(start);
             }
         }
         let (correction, step) = if std::mem::take(&mut self.tracks[mine].opens) {
@@ -138,8 +138,8 @@ impl Continuity {
         let hole = |correction: i64| {
             let at = raw + correction;
             let length = at - next;
-            let by_other = other.correction == correction
-                && other.next.is_some_and(|other| (at - other).abs() <= TOLERANCE_NANOS);
+            let by_other =
+                other.correction == correction && other.next.is_some_and(|other| (at - other).abs() <= TOLERANCE_NANOS);
             let by_itself = match took {
                 Some(took) => (length - took).abs() <= TOLERANCE_NANOS,
                 None => length <= LONGEST_HOLE_NANOS,

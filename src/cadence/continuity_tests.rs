@@ -26,8 +26,10 @@ struct Sent {
 fn source(seconds: i64, sound_lead: i64) -> Vec<Sent> {
     let pictures = (0..seconds * SECOND / PICTURE).map(|n| (Stream::Picture, n * PICTURE, 0));
     let sounds = (0..seconds * SECOND / SOUND).map(|n| (Stream::Sound, n * SOUND, sound_lead));
-    let mut all: Vec<Sent> =
-        pictures.chain(sounds).map(|(stream, real, lead)| Sent { stream, real, raw: real, sent: real - lead }).collect();
+    let mut all: Vec<Sent> = pictures
+        .chain(sounds)
+        .map(|(stream, real, lead)| Sent { stream, real, raw: real, sent: real - lead })
+        .collect();
     all.sort_by_key(|s| s.sent);
     all
 }

@@ -162,16 +162,8 @@ mod tests {
 
     use Position as P;
     const FIVE_ONE: [P; 6] = [P::FrontLeft, P::FrontRight, P::FrontCenter, P::Lfe1, P::SideLeft, P::SideRight];
-    const SEVEN_ONE: [P; 8] = [
-        P::FrontLeft,
-        P::FrontRight,
-        P::FrontCenter,
-        P::Lfe1,
-        P::RearLeft,
-        P::RearRight,
-        P::SideLeft,
-        P::SideRight,
-    ];
+    const SEVEN_ONE: [P; 8] =
+        [P::FrontLeft, P::FrontRight, P::FrontCenter, P::Lfe1, P::RearLeft, P::RearRight, P::SideLeft, P::SideRight];
 
     #[test]
     fn every_channel_of_a_room_comes_at_the_level_of_bs_775() {

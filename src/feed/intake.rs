@@ -10,7 +10,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Pace;
 use crate::cadence::{
-    PickedPicture, Placed, PictureQueue, SoundBuffer, SoundNews, SoundTrouble, SoundWatch, SourceClock, SourceNanos, Step,
+    PickedPicture, PictureQueue, Placed, SoundBuffer, SoundNews, SoundTrouble, SoundWatch, SourceClock, SourceNanos,
+    Step,
 };
 use crate::frame::{Picture, Sound};
 use crate::timeline::{Grid, MediaTime, SAMPLE_RATE_HZ};

@@ -274,7 +274,9 @@ impl Feed {
     pub fn sound_at(&self, samples: Range<u64>) -> Sound {
         let (sound, news) = self.intake.sound(samples);
         match news {
-            Some(SoundNews::Trouble(trouble)) => tracing::warn!(feed = %self.spec.key, %trouble, "the sound is not right"),
+            Some(SoundNews::Trouble(trouble)) => {
+                tracing::warn!(feed = %self.spec.key, %trouble, "the sound is not right")
+            }
             Some(SoundNews::Well) => tracing::info!(feed = %self.spec.key, "the sound is right again"),
             None => {}
         }

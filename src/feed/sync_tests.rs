@@ -249,7 +249,9 @@ impl Live {
 
 #[test]
 fn pauses_of_a_live_source_of_any_length_leave_picture_and_sound_where_they_were() {
-    for (picture_pauses, sound_pauses) in [(0, 2), (0, 10), (0, 60), (2, 0), (10, 0), (2, 2), (10, 10), (60, 60), (3, 5)] {
+    for (picture_pauses, sound_pauses) in
+        [(0, 2), (0, 10), (0, 60), (2, 0), (10, 0), (2, 2), (10, 10), (60, 60), (3, 5)]
+    {
         let what = format!("picture {picture_pauses} s, sound {sound_pauses} s");
         let mut live = Live::new();
         let paused = |at: i64, seconds: i64| (5 * SECOND..(5 + seconds) * SECOND).contains(&at);
@@ -279,7 +281,10 @@ fn sound_that_stops_for_good_is_told_and_its_picture_goes_on() {
     assert_eq!(live.bench.feed.sound_trouble(), Some(SoundTrouble::Silent { seconds: 3 }));
     let (flashes, _) = live.play(5, |at| (Some(at), None));
     assert_eq!(flashes.len(), 5);
-    assert_eq!((live.bench.feed.sound_trouble(), live.bench.feed.sound_losses()), (Some(SoundTrouble::Silent { seconds: 8 }), 1));
+    assert_eq!(
+        (live.bench.feed.sound_trouble(), live.bench.feed.sound_losses()),
+        (Some(SoundTrouble::Silent { seconds: 8 }), 1)
+    );
     assert_eq!(live.bench.feed.av_offset_ms(), None);
 }
 
@@ -333,7 +338,7 @@ fn many_channels(folder: &Path, name: &str, channels: &[f32], layout: &str, enco
     let tones: Vec<String> = channels.iter().map(|peak| format!("{peak}*sin(6283*t)")).collect();
     let layout = if layout.is_empty() { String::new() } else { format!(":c={layout}") };
     let input = format!("aevalsrc={}{layout}:s=48000", tones.join("|"));
-    Clip { name, frames: 60, sound: (&input, encoder), ..CLIP }.make(folder)
+    Clip { name, frames: 60, luma: |_| 100, sound: (&input, encoder), ..CLIP }.make(folder)
 }
 
 #[test]
