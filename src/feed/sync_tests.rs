@@ -1,6 +1,7 @@
 //! Lips and voice, and how loud the voice is, over what sources do to them: pauses of one stream or of both, jumps, channel
 //! layouts that nobody named.
 
+use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::intake::{Intake, Timing};
@@ -105,6 +106,75 @@ fn an_awkward_pause_of_sound_or_picture_in_a_file_is_a_hole_and_both_come_back_i
         let off = bench.feed.av_offset_ms().unwrap();
         assert!(off.abs() < 20.0, "{name}: {off} ms");
         assert_eq!((bench.feed.health().reconnects, bench.feed.sound_losses()), (0, u64::from(dumb > 3)), "{name}");
+    }
+}
+
+/// Serves the files of a folder over HTTP until the test's process ends; returns the port.
+fn serve(folder: PathBuf) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let folder = folder.clone();
+            std::thread::spawn(move || {
+                let mut head = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+                let asked = head.next().and_then(Result::ok).unwrap_or_default();
+                while head.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let name = asked.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+                let body = std::fs::read(folder.join(name)).unwrap_or_default();
+                let status = if body.is_empty() { "404 Not Found" } else { "200 OK" };
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+                // Who asked may be gone.
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn an_awkward_pause_of_sound_over_hls_leaves_sound_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = packets(&transport_stream(folder.path(), "whole.ts", 20));
+    for (name, seconds, dumb) in [("short", 5..7, 2), ("long", 5..12, 7)] {
+        let mut sent = whole.clone();
+        without(&mut sent, &[SOUND_PID], seconds);
+        let mut list = String::from("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n");
+        for part in 0..10i64 {
+            // Cut before a table, so that every segment begins with one, and at a key picture, one every half second.
+            let in_part = |at: i64| (part * 2 * SECOND..(part + 1) * 2 * SECOND).contains(&at);
+            let segment: Vec<_> = sent.iter().filter(|(at, _)| in_part(*at)).cloned().collect();
+            written(folder.path(), &format!("{name}{part}.ts"), &segment);
+            list += &format!("#EXTINF:2.0,\n{name}{part}.ts\n");
+        }
+        std::fs::write(folder.path().join(format!("{name}.m3u8")), list + "#EXT-X-ENDLIST\n").unwrap();
+        let port = serve(folder.path().to_owned());
+        let mut bench = Bench::new("30", &[&format!("http://127.0.0.1:{port}/{name}.m3u8")]);
+        bench.until_live(3000);
+        let (flashes, beeps) = flashes_and_beeps(&mut bench, 17 * 30);
+        assert_together(name, &flashes, &beeps, dumb + 1, 1);
+        assert!(beeps.iter().filter(|at| **at > 13 * SECOND).count() >= 3, "{name}: {beeps:?}");
+        let off = bench.feed.av_offset_ms().unwrap();
+        assert!(off.abs() < 20.0, "{name}: {off} ms");
+    }
+}
+
+#[test]
+fn a_file_whose_sound_and_picture_are_not_equally_long_loops_with_both_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = packets(&transport_stream(folder.path(), "whole.ts", 10));
+    for (name, pid) in [("short-sound.ts", SOUND_PID), ("short-picture.ts", PICTURE_PID)] {
+        let mut sent = whole.clone();
+        without(&mut sent, &[pid], 6..20);
+        let path = written(folder.path(), name, &sent);
+        let mut bench = Bench::new("30", &[&url_of(&path)]);
+        let (flashes, beeps) = flashes_and_beeps(&mut bench, 28 * 30);
+        // A lap is as long as its pictures; four seconds of each lap have none of the other.
+        let (dumb, blind) = if pid == SOUND_PID { (13, 2) } else { (2, 13) };
+        assert_together(name, &flashes, &beeps, dumb, blind);
+        assert!(flashes.len() >= 14 && beeps.len() >= 14, "{name}: {flashes:?} {beeps:?}");
+        assert_eq!(bench.feed.health().reconnects, 0, "{name}");
     }
 }
 
