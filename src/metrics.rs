@@ -1,6 +1,8 @@
 //! Every metric of the service, in one place: names, help texts, labels. No session id is ever a label.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// Handles to all metrics. Made once by `main` and handed to whoever counts.
 pub struct Metrics {
@@ -13,6 +15,10 @@ pub struct Metrics {
     pub encoders: IntGaugeVec,
     /// Feeds, by `status` (live, slate, off).
     pub feeds: IntGaugeVec,
+    /// How much later than its picture a feed's sound is heard, by `game`; absent without both.
+    pub feed_av_offset_ms: GaugeVec,
+    /// How often a feed's sound stopped while its pictures went on, by `game`.
+    pub feed_sound_losses: IntCounterVec,
     /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
     pub frames: IntCounterVec,
     /// Segments that were finished later than a segment duration after their last frame was due.
@@ -58,6 +64,14 @@ impl Metrics {
             mosaics: IntGaugeVec::new(Opts::new("mosaics", "Running mosaics"), &["engine"])?,
             encoders: IntGaugeVec::new(Opts::new("encoders", "Running encoders"), &["kind"])?,
             feeds: IntGaugeVec::new(Opts::new("feeds", "Feeds by status"), &["status"])?,
+            feed_av_offset_ms: GaugeVec::new(
+                Opts::new("feed_av_offset_ms", "How much later than its picture a feed's sound is heard, in ms"),
+                &["game"],
+            )?,
+            feed_sound_losses: IntCounterVec::new(
+                Opts::new("feed_sound_losses_total", "Times a feed's sound stopped while its pictures went on"),
+                &["game"],
+            )?,
             frames: IntCounterVec::new(
                 Opts::new("frames_total", "Feed frames by outcome at their tick"),
                 &["outcome"],
@@ -108,6 +122,8 @@ impl Metrics {
             Box::new(m.mosaics.clone()),
             Box::new(m.encoders.clone()),
             Box::new(m.feeds.clone()),
+            Box::new(m.feed_av_offset_ms.clone()),
+            Box::new(m.feed_sound_losses.clone()),
             Box::new(m.frames.clone()),
             Box::new(m.late_segments.clone()),
             Box::new(m.bytes_served.clone()),

@@ -169,6 +169,8 @@ impl Catalogue {
         let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
         let mut games = self.games.write();
         games.removed.retain(|(removed, _)| *removed != key);
+        // A feed that replaces another counts anew.
+        self.forget_sound(&key);
         games.running.insert(key, game.clone());
         game
     }
@@ -193,7 +195,7 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Counts feeds by status. Call about once a second.
+    /// Counts feeds by status and tells how their sound is. Call about once a second.
     pub fn sweep(&self) {
         let mut live = 0;
         let mut slated = 0;
@@ -204,10 +206,30 @@ impl Catalogue {
                 FeedStatus::Slate => &mut slated,
                 FeedStatus::Off => &mut off,
             } += 1;
+            self.tell_sound(game);
         }
         for (status, count) in [("live", live), ("slate", slated), ("off", off)] {
             self.settings.metrics.feeds.with_label_values(&[status]).set(count);
         }
+    }
+
+    /// To be called under the lock on the games, as is [`Catalogue::forget_sound`]: a game that is gone leaves no series.
+    fn tell_sound(&self, game: &Game) {
+        let metrics = &self.settings.metrics;
+        match game.feed.av_offset_ms() {
+            Some(ms) => metrics.feed_av_offset_ms.with_label_values(&[&*game.key]).set(ms),
+            // Not there is not an error: it was absent before.
+            None => _ = metrics.feed_av_offset_ms.remove_label_values(&[&*game.key]),
+        }
+        let losses = metrics.feed_sound_losses.with_label_values(&[&*game.key]);
+        losses.inc_by(game.feed.sound_losses().saturating_sub(losses.get()));
+    }
+
+    fn forget_sound(&self, key: &GameKey) {
+        let metrics = &self.settings.metrics;
+        // A game that never had sound has no series to remove.
+        _ = metrics.feed_av_offset_ms.remove_label_values(&[&**key]);
+        _ = metrics.feed_sound_losses.remove_label_values(&[&**key]);
     }
 
     /// Stops all feeds. For the end of the process.
@@ -293,6 +315,7 @@ impl Catalogue {
         {
             let mut games = self.games.write();
             games.running.remove(&game.key);
+            self.forget_sound(&game.key);
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }

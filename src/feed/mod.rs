@@ -5,6 +5,7 @@
 //! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
 mod delivery;
+mod downmix;
 mod error;
 mod intake;
 mod pen;
@@ -13,6 +14,8 @@ mod samples;
 mod slate;
 mod source;
 mod supervisor;
+#[cfg(test)]
+mod sync_tests;
 mod synthetic;
 #[cfg(test)]
 mod tests;
@@ -28,6 +31,8 @@ use gstreamer::prelude::PluginFeatureExtManual;
 use parking_lot::{Condvar, Mutex};
 use url::Url;
 
+use crate::cadence::SoundNews;
+pub use crate::cadence::SoundTrouble;
 use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
@@ -267,7 +272,31 @@ impl Feed {
     /// The sound of `samples` (48 kHz, counted from the media epoch): always all of it, silence where there is none. Calls
     /// are to be ascending and contiguous.
     pub fn sound_at(&self, samples: Range<u64>) -> Sound {
-        self.intake.sound(samples)
+        let (sound, news) = self.intake.sound(samples);
+        match news {
+            Some(SoundNews::Trouble(trouble)) => {
+                tracing::warn!(feed = %self.spec.key, %trouble, "the sound is not right")
+            }
+            Some(SoundNews::Well) => tracing::info!(feed = %self.spec.key, "the sound is right again"),
+            None => {}
+        }
+        sound
+    }
+
+    /// How much later than its picture sound is heard, in ms, by the source's own stamps of what was shown and heard in the
+    /// last four seconds: 0 is right. `None` without a picture or without sound.
+    pub fn av_offset_ms(&self) -> Option<f64> {
+        self.intake.av_offset_ms()
+    }
+
+    /// What is wrong with the sound of a source that has some.
+    pub fn sound_trouble(&self) -> Option<SoundTrouble> {
+        self.intake.sound_trouble()
+    }
+
+    /// How often sound was lost, for three seconds or more, while pictures went on.
+    pub fn sound_losses(&self) -> u64 {
+        self.intake.sound_losses()
     }
 
     pub fn status(&self) -> FeedStatus {

@@ -13,6 +13,7 @@ use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 
 use super::delivery::Delivery;
+use super::downmix;
 use super::error::SourceError;
 use super::intake::Intake;
 use super::source::{Push, Source};
@@ -259,9 +260,7 @@ fn add_branch(
             "videoconvert n-threads=1 ! video/x-raw,format=I420 ! deinterlace mode=auto fields={fields} method=linear \
              ! video/x-raw,format=I420,interlace-mode=progressive ! {sink}"
         ),
-        Stream::Sound => format!(
-            "audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved ! {sink}"
-        ),
+        Stream::Sound => format!("audioconvert ! audioresample ! {} ! {sink}", downmix::CAPS),
     };
     let bin = gst::parse::bin_from_description(&description, true)?;
     let failed = |what: &str| glib::Error::new(gst::CoreError::Failed, what);
