@@ -104,7 +104,13 @@ pub struct Program {
 impl Program {
     /// Starts `serve` and waits until it says that it serves.
     pub fn serve(config: &Path) -> Self {
-        let mut process = command(&["serve", "--config", config.to_str().unwrap()]).spawn().unwrap();
+        Self::serve_with(config, &[])
+    }
+
+    /// As [`Program::serve`], with more on the command line.
+    pub fn serve_with(config: &Path, more: &[&str]) -> Self {
+        let given = ["serve", "--config", config.to_str().unwrap()];
+        let mut process = command(&[&given[..], more].concat()).spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (kept, (tell, told)) = (log.clone(), std::sync::mpsc::channel());
