@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use quadrille::api::{Code, openapi_document};
 use quadrille::config::{Admission, CompositorChoice, Config, ConfigErrors, Ledger, Output, SessionLimits, Stitch};
 
 const FRONT_PAGE_WORDS: usize = 500;
@@ -242,16 +243,14 @@ fn the_configuration_page_has_every_key_and_no_others() {
     compare("docs/configuration.md", &told);
 }
 
-/// The names that `src/metrics.rs` registers: the first text of each constructor.
+/// The names that `src/metrics.rs` registers: the first text of each call.
 fn metric_names() -> BTreeSet<String> {
     let source = read("src/metrics.rs");
     let mut names = BTreeSet::new();
-    for constructor in ["::new(", "millis("] {
-        for (_, rest) in source.match_indices(constructor).map(|(at, head)| source.split_at(at + head.len())) {
-            if let Some(name) = rest.trim_start().strip_prefix('"').and_then(|text| text.split('"').next()) {
-                names.insert(format!("quadrille_{name}"));
-            }
-        }
+    // A text that begins a call, but for the one that names the whole family.
+    for (_, rest) in source.match_indices('(').map(|(at, open)| source.split_at(at + open.len())) {
+        let name = rest.trim_start().strip_prefix('"').and_then(|text| text.split('"').next());
+        names.extend(name.filter(|name| *name != "quadrille").map(|name| format!("quadrille_{name}")));
     }
     assert!(names.len() > 15, "the scan found next to nothing: {names:?}");
     names
@@ -283,9 +282,51 @@ fn the_operations_page_tells_every_metric_and_no_others() {
     }
 }
 
+/// The paths that a text names, such as `/v1/sessions/<id>`.
+fn paths(text: &str) -> Vec<&str> {
+    let ends = |c: char| c.is_whitespace() || "`'\"?…|,;)".contains(c);
+    text.match_indices("/v1/")
+        .map(|(at, _)| text[at..].split(ends).next().unwrap().trim_end_matches(['.', '/']))
+        .collect()
+}
+
+#[test]
+fn every_route_that_a_page_names_is_there() {
+    let routes: Vec<String> = openapi_document().paths.paths.into_keys().collect();
+    let is_variable = |part: &str| part.starts_with(['{', '<']);
+    let fits = |named: &str, route: &str| {
+        let (named, route): (Vec<&str>, Vec<&str>) = (named.split('/').collect(), route.split('/').collect());
+        // A page may name what several routes begin with.
+        named.len() <= route.len() && named.iter().zip(&route).all(|(n, r)| n == r || is_variable(r))
+    };
+    let mut named = 0;
+    for page in pages().into_iter().filter(|page| !page.ends_with("CHANGELOG.md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        // An address of somebody else.
+        let text = text.replace("/api/v1/", "/");
+        for path in paths(&text) {
+            named += 1;
+            assert!(routes.iter().any(|route| fits(path, route)), "{}: there is no {path}", page.display());
+        }
+    }
+    assert!(named > 10, "the scan found next to nothing");
+}
+
+#[test]
+fn every_code_of_the_integrators_page_is_there() {
+    let page = read("docs/integrating.md");
+    let (_, table) = page.split_once("| code | do |").unwrap();
+    let cells = table.lines().skip(2).map_while(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let told: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(told.len() > 10, "the scan found next to nothing");
+    let unknown: Vec<_> = told.iter().filter(|told| !Code::ALL.iter().any(|code| code.name() == **told)).collect();
+    assert!(unknown.is_empty(), "no refusal is called {unknown:?}");
+}
+
 #[test]
 fn the_version_is_the_same_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(openapi_document().info.version, version);
     let changes = read("CHANGELOG.md");
     let newest = changes.lines().find_map(|line| line.strip_prefix("## ")).unwrap();
     assert_eq!(newest.split_whitespace().next(), Some(version), "the newest part of CHANGELOG.md");
