@@ -7,6 +7,8 @@ mod api_operator;
 mod api_playback;
 mod api_service;
 mod api_sessions;
+mod bench_buffer;
+mod docs;
 mod house;
 mod ledger;
 mod ledger_month;
