@@ -13,6 +13,10 @@ pub struct Metrics {
     pub encoders: IntGaugeVec,
     /// Feeds, by `status` (live, slate, off).
     pub feeds: IntGaugeVec,
+    /// How long a game has shown its slate, by `game`; 0 while it has a picture.
+    pub game_slate_seconds: IntGaugeVec,
+    /// How often a game's sources were lost or could not be reached, by `game`.
+    pub game_reconnects: IntCounterVec,
     /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
     pub frames: IntCounterVec,
     /// Segments that were finished later than a segment duration after their last frame was due.
@@ -47,6 +51,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Forgets a game's figures: a name that is no longer anybody's must not stay in what is scraped.
+    pub fn forget_game(&self, game: &str) {
+        // One that was never counted has none.
+        let _ = self.game_slate_seconds.remove_label_values(&[game]);
+        let _ = self.game_reconnects.remove_label_values(&[game]);
+    }
+
     pub fn new() -> Result<Self, prometheus::Error> {
         let r = Registry::new_custom(Some("quadrille".into()), None)?;
         let millis = |name: &str, help: &str| {
@@ -58,6 +69,14 @@ impl Metrics {
             mosaics: IntGaugeVec::new(Opts::new("mosaics", "Running mosaics"), &["engine"])?,
             encoders: IntGaugeVec::new(Opts::new("encoders", "Running encoders"), &["kind"])?,
             feeds: IntGaugeVec::new(Opts::new("feeds", "Feeds by status"), &["status"])?,
+            game_slate_seconds: IntGaugeVec::new(
+                Opts::new("game_slate_seconds", "How long a game has shown its slate, 0 while it has a picture"),
+                &["game"],
+            )?,
+            game_reconnects: IntCounterVec::new(
+                Opts::new("game_reconnects_total", "How often a game's sources were lost or could not be reached"),
+                &["game"],
+            )?,
             frames: IntCounterVec::new(
                 Opts::new("frames_total", "Feed frames by outcome at their tick"),
                 &["outcome"],
@@ -108,6 +127,8 @@ impl Metrics {
             Box::new(m.mosaics.clone()),
             Box::new(m.encoders.clone()),
             Box::new(m.feeds.clone()),
+            Box::new(m.game_slate_seconds.clone()),
+            Box::new(m.game_reconnects.clone()),
             Box::new(m.frames.clone()),
             Box::new(m.late_segments.clone()),
             Box::new(m.bytes_served.clone()),

@@ -16,6 +16,7 @@ mod lifecycle;
 mod live;
 mod outbound;
 mod process;
+mod seen;
 mod stitching;
 mod support;
 mod viewing;
