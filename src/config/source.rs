@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(uri.masked(), "https://…@origin.example/a.m3u8?token=…");
         assert_eq!(serde_json::to_string(&uri).unwrap(), format!("\"{text}\""));
         assert_eq!(serde_json::from_str::<SourceUri>(&format!("\"{text}\"")).unwrap(), uri);
-        assert!(!source("srt://h:1?passphrase=hunter2").masked().contains("hunter2"));
+        assert!(!source("srt://h:1?passphrase=hunter2hunter2").masked().contains("hunter2"));
         assert_eq!(source("rtmp://origin.example/live/hunter2").masked(), "rtmp://origin.example/live/…");
     }
 }

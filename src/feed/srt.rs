@@ -117,3 +117,43 @@ pub(super) fn refusal(text: &str) -> Option<SourceError> {
     }
     text.contains(TURNED_AWAY).then_some(SourceError::OtherStreamId)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::health::Reason;
+    use super::*;
+    use crate::config::SourceUri;
+
+    fn made(uri: &str) -> gst::Element {
+        gst::init().unwrap();
+        let uri: SourceUri = uri.parse().unwrap();
+        element(&SrtSource::of(uri.url()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_an_address_says_is_what_the_element_has() {
+        let text = "srt://[::1]:9000?streamid=#!::r=live/a,m=request&latency=200&passphrase=0123456789&pbkeylen=24\
+                    &localport=4000&conntimeo=900";
+        let caller = made(text);
+        assert_eq!(caller.property::<String>("streamid"), "#!::r=live/a,m=request");
+        assert_eq!((caller.property::<i32>("latency"), caller.property::<u32>("localport")), (200, 4000));
+        assert_eq!(caller.property_value("pbkeylen").serialize().unwrap(), "24");
+        assert_eq!(caller.property_value("mode").serialize().unwrap(), "caller");
+        assert!(!caller.property::<bool>("auto-reconnect"), "calling again is for our back-off");
+        let uri: String = caller.property("uri");
+        assert!(uri.contains("conntimeo=900") && !uri.contains("0123456789") && !uri.contains("live/a"), "{uri}");
+        let listener = made("srt://:9000?passphrase=0123456789");
+        assert_eq!(listener.property_value("mode").serialize().unwrap(), "listener");
+        assert!(listener.property::<bool>("authentication"), "who calls is asked about");
+    }
+
+    #[test]
+    fn an_elements_words_are_understood() {
+        let said = |text: &str| refusal(text).map(|error| (error.reason(), error.to_string()));
+        let wrong =
+            said("Could not read from resource. (srtsrc0: Failed to authenticate: Incorrect passphrase)").unwrap();
+        assert!(wrong.0 == Reason::Unauthorized && wrong.1.contains("wrong passphrase"), "{wrong:?}");
+        assert!(said("Failed to authenticate: Password required or unexpected").unwrap().1.contains("missing"));
+        assert_eq!(said("Error on SRT socket: Connection timeout"), None);
+    }
+}
