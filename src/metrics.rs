@@ -19,6 +19,10 @@ pub struct Metrics {
     pub feed_av_offset_ms: GaugeVec,
     /// How often a feed's sound stopped while its pictures went on, by `game`.
     pub feed_sound_losses: IntCounterVec,
+    /// How long a game has shown its slate, by `game`; 0 while it has a picture.
+    pub game_slate_seconds: IntGaugeVec,
+    /// How often a game's sources were lost or could not be reached, by `game`.
+    pub game_reconnects: IntCounterVec,
     /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
     pub frames: IntCounterVec,
     /// Segments that were finished later than a segment duration after their last frame was due.
@@ -57,6 +61,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Forgets a game's figures: a name that is no longer anybody's must not stay in what is scraped.
+    pub fn forget_game(&self, game: &str) {
+        // One that was never counted has none.
+        let _ = self.game_slate_seconds.remove_label_values(&[game]);
+        let _ = self.game_reconnects.remove_label_values(&[game]);
+    }
+
     pub fn new() -> Result<Self, prometheus::Error> {
         let r = Registry::new_custom(Some("quadrille".into()), None)?;
         let millis = |name: &str, help: &str| {
@@ -74,6 +85,14 @@ impl Metrics {
             )?,
             feed_sound_losses: IntCounterVec::new(
                 Opts::new("feed_sound_losses_total", "Times a feed's sound stopped while its pictures went on"),
+                &["game"],
+            )?,
+            game_slate_seconds: IntGaugeVec::new(
+                Opts::new("game_slate_seconds", "How long a game has shown its slate, 0 while it has a picture"),
+                &["game"],
+            )?,
+            game_reconnects: IntCounterVec::new(
+                Opts::new("game_reconnects_total", "How often a game's sources were lost or could not be reached"),
                 &["game"],
             )?,
             frames: IntCounterVec::new(
@@ -136,6 +155,8 @@ impl Metrics {
             Box::new(m.feeds.clone()),
             Box::new(m.feed_av_offset_ms.clone()),
             Box::new(m.feed_sound_losses.clone()),
+            Box::new(m.game_slate_seconds.clone()),
+            Box::new(m.game_reconnects.clone()),
             Box::new(m.frames.clone()),
             Box::new(m.late_segments.clone()),
             Box::new(m.bytes_served.clone()),

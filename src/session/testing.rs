@@ -143,6 +143,10 @@ impl Games for FourGames {
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }
 
+    fn sound_bitrate_bps(&self) -> u32 {
+        128_000
+    }
+
     fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
         let newest = grid().segment_at(self.clock.now()) - 1;
         Some(newest - 14..=newest)

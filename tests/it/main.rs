@@ -18,6 +18,7 @@ mod lifecycle;
 mod live;
 mod outbound;
 mod process;
+mod seen;
 mod stitching;
 mod support;
 mod viewing;

@@ -307,7 +307,7 @@ async fn changes_that_race_all_count_or_are_refused() {
         .enumerate()
         .map(|(at, games)| {
             let (house, id) = (house.clone(), session.id.clone());
-            let if_match = (at % 2 == 0).then_some(1);
+            let if_match = (at % 2 == 0).then(|| vec![1]);
             let request = ChangeSession { games: Some(asking_for(games).games), if_match, ..Default::default() };
             tokio::spawn(async move { house.sessions.change("acme", &id, request).await })
         })

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const RENDITION: &str = "small";
 
 const DEVICE: &str = "dev-1";
-const OPERATOR: &str = "op-1";
+pub const OPERATOR: &str = "op-1";
 
 /// A configuration with one tenant, two games, one small rendition and segments of a second. `head` and `tail` go before the
 /// first and after the last table.
@@ -135,6 +135,11 @@ impl Program {
     /// How often the log has a line with this message.
     pub fn logged(&self, message: &str) -> usize {
         self.log.lock().unwrap().iter().filter(|e| e["message"].as_str().is_some_and(|m| m.contains(message))).count()
+    }
+
+    /// Everything that the log says.
+    pub fn whole_log(&self) -> String {
+        self.log.lock().unwrap().iter().map(|event| format!("{event}\n")).collect()
     }
 
     pub fn terminate(&self) {
