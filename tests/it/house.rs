@@ -5,15 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms, and the rooms each may use. `ARCHITECTURE.md` shows the same table.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     ("timeline", &[]),
     ("frame", &[]),
+    ("work", &["timeline"]),
     ("metrics", &[]),
     ("layout", &["frame"]),
     ("config", &["timeline", "layout", "mosaic", "usage"]),
     ("cadence", &["frame", "timeline"]),
-    ("feed", &["frame", "timeline", "config", "cadence"]),
-    ("compositor", &["frame", "layout"]),
+    ("feed", &["frame", "timeline", "config", "cadence", "work"]),
+    ("compositor", &["frame", "layout", "work"]),
     ("encode", &["frame", "timeline"]),
     ("hls", &["frame", "timeline"]),
     ("stitch", &[]),
@@ -22,6 +23,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
         &[
             "timeline",
             "frame",
+            "work",
             "metrics",
             "layout",
             "config",
@@ -40,7 +42,10 @@ const MAY_USE: [(&str, &[&str]); 23] = [
     ("session", &["mosaic", "hls", "usage", "timeline", "layout", "store", "metrics", "config", "frame"]),
     (
         "catalogue",
-        &["feed", "store", "config", "timeline", "hls", "encode", "frame", "cadence", "mosaic", "session", "metrics"],
+        &[
+            "feed", "store", "config", "timeline", "hls", "encode", "frame", "cadence", "mosaic", "session", "metrics",
+            "work",
+        ],
     ),
     (
         "api",
