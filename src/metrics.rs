@@ -11,6 +11,8 @@ pub struct Metrics {
     pub mosaics: IntGaugeVec,
     /// Running encoders, by `kind` (render, tile, audio).
     pub encoders: IntGaugeVec,
+    /// Failures of encoders, by `kind` (as above) and `at` (thread, open, encode): each is tried again.
+    pub encoder_failures: IntCounterVec,
     /// Feeds, by `status` (live, slate, off).
     pub feeds: IntGaugeVec,
     /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
@@ -57,6 +59,10 @@ impl Metrics {
             sessions: IntGauge::new("sessions", "Active sessions")?,
             mosaics: IntGaugeVec::new(Opts::new("mosaics", "Running mosaics"), &["engine"])?,
             encoders: IntGaugeVec::new(Opts::new("encoders", "Running encoders"), &["kind"])?,
+            encoder_failures: IntCounterVec::new(
+                Opts::new("encoder_failures_total", "Failures of encoders, by kind and by what failed"),
+                &["kind", "at"],
+            )?,
             feeds: IntGaugeVec::new(Opts::new("feeds", "Feeds by status"), &["status"])?,
             frames: IntCounterVec::new(
                 Opts::new("frames_total", "Feed frames by outcome at their tick"),
@@ -107,6 +113,7 @@ impl Metrics {
             Box::new(m.sessions.clone()),
             Box::new(m.mosaics.clone()),
             Box::new(m.encoders.clone()),
+            Box::new(m.encoder_failures.clone()),
             Box::new(m.feeds.clone()),
             Box::new(m.frames.clone()),
             Box::new(m.late_segments.clone()),
@@ -134,6 +141,9 @@ impl Metrics {
         }
         for kind in ["render", "tile", "audio"] {
             m.encoders.with_label_values(&[kind]).set(0);
+            for at in ["thread", "open", "encode"] {
+                m.encoder_failures.with_label_values(&[kind, at]).inc_by(0);
+            }
         }
         for status in ["live", "slate", "off"] {
             m.feeds.with_label_values(&[status]).set(0);

@@ -14,6 +14,7 @@ mod ledger_points;
 mod ledger_rules;
 mod lifecycle;
 mod live;
+mod losses;
 mod outbound;
 mod process;
 mod stitching;

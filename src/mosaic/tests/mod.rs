@@ -1,0 +1,5 @@
+//! Both engines behind the registry, without pixels.
+
+mod failures;
+mod losses;
+mod room;
