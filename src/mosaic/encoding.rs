@@ -263,7 +263,7 @@ impl<S> Work<S> {
         // Where nothing came before, this picture stands for the frames that it is late for.
         let held = self.last.replace(picture.clone()).unwrap_or_else(|| picture.clone());
         self.hold(&held, frame);
-        self.encode(frame, picture);
+        self.encode(frame, picture, true);
         if self.grid.opens_segment(frame + 1) {
             self.finish();
         }
@@ -296,19 +296,22 @@ impl<S> Work<S> {
     /// Encodes `held` for every frame of the segment before `until` that has none.
     fn hold(&mut self, held: &Picture, until: FrameNumber) {
         for frame in self.grid.first_frame(self.segment) + self.units.len() as u64..until {
-            self.encode(frame, held);
+            self.encode(frame, held, false);
         }
     }
 
-    /// Encodes one frame of the segment being filled; a failure costs the rest of the segment.
-    fn encode(&mut self, frame: FrameNumber, picture: &Picture) {
+    /// Encodes one frame of the segment being filled; a failure costs the rest of the segment. What pictures cost is measured on
+    /// those that are `fresh`: to hold one costs next to nothing.
+    fn encode(&mut self, frame: FrameNumber, picture: &Picture, fresh: bool) {
         let Some(encoder) = &mut self.encoder else { return };
         let (started, cpu) = (Instant::now(), thread_cpu_time());
         match encoder.encode(picture, frame, self.units.is_empty()) {
             Ok(unit) => self.units.push(unit),
             Err(error) => return self.fail(FailedAt::Encode, &error.to_string()),
         }
-        self.shared.measured(&self.spec.label, thread_cpu_time().saturating_sub(cpu).as_secs_f64());
+        if fresh {
+            self.shared.measured(&self.spec.label, thread_cpu_time().saturating_sub(cpu).as_secs_f64());
+        }
         let seconds = started.elapsed().as_secs_f64();
         self.shared.metrics.encode_seconds.with_label_values(&[&self.spec.label]).observe(seconds);
     }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -141,7 +141,7 @@ impl PictureEncoder for CannedEncoder {
 pub struct Floor {
     /// What pictures show: every byte of their luma.
     luma: AtomicU64,
-    pub is_full: std::sync::atomic::AtomicBool,
+    pub is_full: AtomicBool,
     pub delivered: AtomicUsize,
 }
 
@@ -177,12 +177,22 @@ impl Compositor for Floor {
     }
 }
 
-/// The system's threads, as many as there are left.
-pub struct FewThreads(pub AtomicUsize);
+/// The system's threads, as many as there are left, once the system is done with what it is stuck in.
+pub struct FewThreads {
+    pub left: AtomicUsize,
+    pub is_stuck: AtomicBool,
+    /// Those that wait for a thread at present.
+    pub waiting: AtomicUsize,
+}
 
 impl Threads for FewThreads {
     fn start(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> {
-        match self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        while self.is_stuck.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        match self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)) {
             Ok(_) => SystemThreads.start(name, work),
             Err(_) => Err(io::Error::other("no more threads")),
         }
@@ -233,7 +243,8 @@ impl House {
         let metrics = Arc::new(Metrics::new().unwrap());
         let (finished, finished_seen) = tokio::sync::watch::channel(0);
         let encoders = Arc::new(CannedEncoders::default());
-        let threads = Arc::new(FewThreads(AtomicUsize::new(1000)));
+        let left = AtomicUsize::new(1000);
+        let threads = Arc::new(FewThreads { left, is_stuck: AtomicBool::new(false), waiting: AtomicUsize::new(0) });
         let shared = EncodingShared::new(clock.clone(), metrics.clone(), finished, 40);
         let shared = Arc::new(shared.made_of(Arc::new(Canned(encoders.clone())), threads.clone()));
         let layouts = Arc::new(Layouts::bundled());

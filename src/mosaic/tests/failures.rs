@@ -82,7 +82,7 @@ fn an_encoder_whose_thread_dies_gets_another() {
 #[test]
 fn threads_that_are_not_to_be_had_are_asked_for_again() {
     let house = House::new(&Plan::default());
-    house.threads.0.store(0, Ordering::Relaxed);
+    house.threads.left.store(0, Ordering::Relaxed);
     let [render, stitch] = house.one_of_each();
     for _ in 0..3 * FRAMES {
         house.tick_only();
@@ -90,7 +90,7 @@ fn threads_that_are_not_to_be_had_are_asked_for_again() {
     assert!(house.registry.segments(&render).is_empty() && house.registry.segments(&stitch).is_empty());
     house.registry.sweep();
     assert!(house.shared.failing.report().is_err());
-    house.threads.0.store(100, Ordering::Relaxed);
+    house.threads.left.store(100, Ordering::Relaxed);
     // A second later at the most.
     (0..30).for_each(|_| house.tick_only());
     house.registry.sweep();

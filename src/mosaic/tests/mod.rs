@@ -3,3 +3,4 @@
 mod failures;
 mod losses;
 mod room;
+mod ticking;

@@ -23,7 +23,7 @@ fn games_that_come_and_go_leave_no_tile_and_take_no_warmth_from_others() {
     house.register("stays");
     house.finish(4);
     let warm = encoders(&house, "tile");
-    assert!(warm > 10, "all sizes of one game: {warm}");
+    assert_eq!(warm, 4, "a whole canvas and a quarter, in two renditions: other sizes have no room for a guard here");
     for cycle in 0..12 {
         let game = format!("guest-{cycle}");
         house.register(&game);
@@ -84,7 +84,7 @@ fn a_change_that_takes_no_more_than_it_gives_up_is_let_in_however_late_the_machi
         assert!(house.want(engine, "1", &["a"]).is_err(), "{}: a newcomer", engine.name());
         let one = instead(&four, "1", &["a"]).unwrap_or_else(|e| panic!("{}: {e}", engine.name())).id;
         // The room that it gave up is given away; and what was just let in for it makes no room for a third.
-        assert!(instead(&four, "3EL", &["a", "b", "c"]).is_err(), "{}", engine.name());
+        assert!(instead(&four, "1", &["b"]).is_err(), "{}", engine.name());
         assert!(instead(&one, "1", &["b"]).is_err(), "{}", engine.name());
         let pass = |seconds: u32| {
             for _ in 0..seconds {
