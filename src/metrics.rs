@@ -13,6 +13,8 @@ pub struct Metrics {
     pub mosaics: IntGaugeVec,
     /// Running encoders, by `kind` (render, tile, audio).
     pub encoders: IntGaugeVec,
+    /// Failures of encoders, by `kind` (as above) and `at` (thread, open, encode): each is tried again.
+    pub encoder_failures: IntCounterVec,
     /// Feeds, by `status` (live, slate, off).
     pub feeds: IntGaugeVec,
     /// How much later than its picture a feed's sound is heard, by `game`; absent without both.
@@ -78,6 +80,10 @@ impl Metrics {
             sessions: IntGauge::new("sessions", "Active sessions")?,
             mosaics: IntGaugeVec::new(Opts::new("mosaics", "Running mosaics"), &["engine"])?,
             encoders: IntGaugeVec::new(Opts::new("encoders", "Running encoders"), &["kind"])?,
+            encoder_failures: IntCounterVec::new(
+                Opts::new("encoder_failures_total", "Failures of encoders, by kind and by what failed"),
+                &["kind", "at"],
+            )?,
             feeds: IntGaugeVec::new(Opts::new("feeds", "Feeds by status"), &["status"])?,
             feed_av_offset_ms: GaugeVec::new(
                 Opts::new("feed_av_offset_ms", "How much later than its picture a feed's sound is heard, in ms"),
@@ -152,6 +158,7 @@ impl Metrics {
             Box::new(m.sessions.clone()),
             Box::new(m.mosaics.clone()),
             Box::new(m.encoders.clone()),
+            Box::new(m.encoder_failures.clone()),
             Box::new(m.feeds.clone()),
             Box::new(m.feed_av_offset_ms.clone()),
             Box::new(m.feed_sound_losses.clone()),
@@ -185,6 +192,9 @@ impl Metrics {
         }
         for kind in ["render", "tile", "audio"] {
             m.encoders.with_label_values(&[kind]).set(0);
+            for at in ["thread", "open", "encode"] {
+                m.encoder_failures.with_label_values(&[kind, at]).inc_by(0);
+            }
         }
         for status in ["live", "slate", "off"] {
             m.feeds.with_label_values(&[status]).set(0);

@@ -4,7 +4,6 @@
 //! over an await or while a feed starts or stops.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,8 +19,9 @@ use crate::config::{self, SourceUri};
 use crate::feed::{Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::hls::cmaf;
+use crate::hls::runs::Runs;
 use crate::metrics::Metrics;
-use crate::mosaic::{self, GameKey};
+use crate::mosaic::{self, GameKey, GamePictures};
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, SegmentNumber};
@@ -37,7 +37,8 @@ pub struct CatalogueSettings {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub store: Arc<dyn Store>,
-    pub sound: SoundSettings,
+    pub sound: Arc<SoundSettings>,
+    pub pace: Pace,
     /// Key of the names of thumbnails.
     pub secret: [u8; 32],
     /// Games that may run on this machine.
@@ -104,10 +105,8 @@ pub enum OpenError {
 
 impl Catalogue {
     /// Starts the feeds of `shared` and of every game that operators registered.
-    pub async fn open(mut settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
-        let placeholder = SoundSettings { finished: settings.sound.finished.clone(), ..settings.sound };
-        let sound = Arc::new(std::mem::replace(&mut settings.sound, placeholder));
-        let pace = if sound.lockstep { Pace::Lockstep } else { Pace::Realtime };
+    pub async fn open(settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
+        let (sound, pace) = (settings.sound.clone(), settings.pace);
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
         let catalogue = Arc::new(Self {
@@ -159,8 +158,9 @@ impl Catalogue {
         let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
         let sound = sound.unwrap_or_else(|| {
             self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
-            Arc::new(SoundTrack::new(self.sound.clone(), from))
+            Arc::new(SoundTrack::new(self.sound.clone(), &key, from))
         });
+        sound.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
         let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
         let mut games = self.games.write();
@@ -191,8 +191,11 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Counts feeds by status, and tells each game's slate, reconnects and sound. Call about once a second.
+    /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
+    /// threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
+        let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
+        sounds.iter().for_each(|sound| sound.mend());
         let metrics = &self.settings.metrics;
         let now = self.settings.clock.now();
         let mut counts = [(FeedStatus::Live, 0), (FeedStatus::Slate, 0), (FeedStatus::Off, 0)];
@@ -346,7 +349,7 @@ fn row(tenant: &str, spec: &GameSpec) -> GameRow {
 }
 
 impl mosaic::Games for Catalogue {
-    fn tick(&self, frame: FrameNumber) -> HashMap<GameKey, Picture> {
+    fn tick(&self, frame: FrameNumber) -> GamePictures {
         self.last_frame.store(frame, Ordering::Release);
         let (running, removed) = {
             let games = self.games.read();
@@ -354,7 +357,7 @@ impl mosaic::Games for Catalogue {
         };
         let grid = self.sound.grid;
         let frames = &self.settings.metrics.frames;
-        let mut pictures: HashMap<GameKey, Picture> = removed.into_iter().collect();
+        let mut pictures: HashMap<GameKey, Picture> = HashMap::with_capacity(running.len());
         for game in running {
             let pick = game.feed.picture_at(frame);
             let outcome = match pick.outcome {
@@ -367,7 +370,7 @@ impl mosaic::Games for Catalogue {
             let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
             game.sound.push(game.feed.sound_at(samples));
         }
-        pictures
+        GamePictures { running: pictures, removed: removed.into_iter().collect() }
     }
 }
 
@@ -380,8 +383,8 @@ impl session::Games for Catalogue {
         self.visible(tenant).iter().map(|g| info(g)).collect()
     }
 
-    fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
-        self.by_key(key)?.sound.finished()
+    fn sound_segments(&self, key: &GameKey) -> Runs {
+        self.by_key(key).map(|game| game.sound.finished()).unwrap_or_default()
     }
 
     fn sound_bitrate_bps(&self) -> u32 {

@@ -18,6 +18,7 @@ use quadrille::catalogue::{
     Pending, RegisteredGame,
 };
 use quadrille::config::{Config, Keyring};
+use quadrille::hls::runs::Runs;
 use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
@@ -103,8 +104,12 @@ impl Mosaics for InstantMosaics {
         Ok(Placement { id, engine: EngineKind::Render, first_segment: *self.window().start() })
     }
 
-    fn segments(&self, _: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
-        Some(self.window())
+    fn want_instead(&self, _: &MosaicId, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
+        self.want(spec, engine)
+    }
+
+    fn segments(&self, _: &MosaicId) -> Runs {
+        Runs::from(self.window())
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
@@ -245,7 +250,7 @@ impl GameCatalogue for MemoryCatalogue {
     }
 
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        let found = self.sound_segments(game)?.contains(&segment);
+        let found = self.sound_segments(game).contains(segment);
         self.sound_served.fetch_add(u64::from(found), Ordering::Relaxed);
         found.then(|| Bytes::from(format!("sound {game} {segment}")))
     }
@@ -268,9 +273,9 @@ impl Games for MemoryCatalogue {
         self.views(tenant).into_iter().map(info).collect()
     }
 
-    fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
+    fn sound_segments(&self, _: &GameKey) -> Runs {
         let newest = self.grid.segment_at(self.clock.now());
-        Some(newest - 10..=newest)
+        Runs::from(newest - 10..=newest)
     }
 
     fn sound_bitrate_bps(&self) -> u32 {

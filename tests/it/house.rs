@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 23] = [
+const ROOMS: [(&str, &str, &[&str]); 24] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
+    ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
     ("metrics", "every metric's name and help", &[]),
     ("layout", "layout files → checked rectangles", &["frame"]),
     ("config", "one struct a topic, mistakes with line and key", &["timeline", "mosaic", "usage"]),

@@ -16,6 +16,7 @@ mod ledger_points;
 mod ledger_rules;
 mod lifecycle;
 mod live;
+mod losses;
 mod outbound;
 mod process;
 mod seen;
