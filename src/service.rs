@@ -202,9 +202,7 @@ impl Service {
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),
-            readiness: makers
-                .readiness(&ticker, &draining, &integrity, &shared.failing)
-                .note("stitch", stitching),
+            readiness: makers.readiness(&ticker, &draining, &integrity, &shared.failing).note("stitch", stitching),
             public_base: None,
         });
         let outbound = makers.outbound(sqlite, &sessions).await?;
