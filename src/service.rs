@@ -26,9 +26,9 @@ use crate::mosaic::{
 };
 use crate::outbound::{HttpError, Outbound, OutboundParts, OutboundTasks};
 use crate::session::{SessionSettings, Sessions};
-use crate::store::{SqliteStore, Store, StoreError, ledger_seed};
+use crate::store::{Begin, SqliteLedger, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
-use crate::usage::{Closing, MonthWatch, Reports};
+use crate::usage::{Checking, Closing, Integrity, KeyError, MonthWatch, Reports, ledger_key};
 use crate::work::{InHand, SystemThreads};
 
 /// Games that may run on one machine.
@@ -42,6 +42,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the ledger is asked whether an hour is due.
 const CLOSE_EVERY: Duration = Duration::from_secs(10);
+
+/// A slice of the store is looked at for damage this often, and after each page of the ledger it rests: about a hundredth of a
+/// processor, a month of hours in two hours.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+const CHECK_REST: Duration = Duration::from_millis(200);
 
 /// Longest wait for the running segment at the end: everything must be over within five seconds.
 const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
@@ -58,6 +63,8 @@ pub struct Options {
     /// The clock is cranked: feeds wait for their pictures, nothing happens by itself between ticks, and nothing is decided by
     /// how fast this machine is. Whoever cranks waits for [`Service::is_settled`].
     pub lockstep: bool,
+    /// How the data directory is taken up.
+    pub begin: Begin,
 }
 
 /// Why a service cannot start.
@@ -71,6 +78,8 @@ pub enum StartError {
     Layouts(#[from] LayoutsError),
     #[error("data_dir: {0}")]
     Store(#[from] StoreError),
+    #[error("data_dir: {0}")]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Compositor(#[from] CompositorError),
     #[error(transparent)]
@@ -113,6 +122,8 @@ pub struct Service {
     /// Closes hours of the ledger; not where the clock is cranked.
     hours: Option<JoinHandle<()>>,
     /// As the hours.
+    checking: Option<JoinHandle<()>>,
+    /// As the hours.
     outbound_tasks: Option<OutboundTasks>,
 }
 
@@ -153,12 +164,13 @@ impl Service {
             None => Layouts::bundled(),
         });
         let metrics = Arc::new(Metrics::new()?);
-        let sqlite = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);
+        let seed = ledger_key(&sqlite, &config.data_dir, options.begin.with_new_ledger_key).await?;
         let store: Arc<dyn Store> = sqlite.clone();
         config.prices.register(&*store).await?;
         let grace = Duration::from_secs(config.ledger.grace_s.into());
-        let closing =
-            Arc::new(Closing::new(store.clone(), &ledger_seed(&config.data_dir)?, config.prices.clone(), grace));
+        let closing = Arc::new(Closing::new(store.clone(), &seed, config.prices.clone(), grace));
+        let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store };
         let (finished, _) = watch::channel(0);
@@ -190,7 +202,7 @@ impl Service {
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),
-            readiness: makers.readiness(&ticker, &draining, &shared.failing).note("stitch", stitching),
+            readiness: makers.readiness(&ticker, &draining, &integrity, &shared.failing).note("stitch", stitching),
             public_base: None,
         });
         let outbound = makers.outbound(sqlite, &sessions).await?;
@@ -205,6 +217,7 @@ impl Service {
             .then(|| tokio::spawn(sweep_for_ever(sessions, registry.clone(), catalogue.clone(), store.clone())));
         let hours =
             (!options.lockstep).then(|| tokio::spawn(close_hours_for_ever(closing.clone(), options.clock.clone())));
+        let checking = if options.lockstep { None } else { Some(makers.checking(&integrity).await?) };
         let outbound_tasks = (!options.lockstep).then(|| outbound.start());
         Ok(Self {
             app,
@@ -224,6 +237,7 @@ impl Service {
             serving,
             sweeping,
             hours,
+            checking,
             outbound_tasks,
         })
     }
@@ -256,7 +270,7 @@ impl Service {
             let due = self.grid.frame_time(last + 3);
             tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE) + LAST_SEGMENT_SERVED).await;
         }
-        for task in [self.sweeping.take(), self.hours.take()].into_iter().flatten() {
+        for task in [self.sweeping.take(), self.hours.take(), self.checking.take()].into_iter().flatten() {
             task.abort();
         }
         // Long over: it had the time of the last segment.
@@ -463,13 +477,37 @@ impl Makers<'_> {
         Ok(outbound)
     }
 
-    fn readiness(&self, ticker: &Ticker, draining: &Arc<AtomicBool>, failing: &Arc<Failing>) -> Readiness {
+    /// Looks for damage in what is stored, as long as the service runs.
+    async fn checking(&self, integrity: &Arc<Integrity>) -> Result<JoinHandle<()>, StoreError> {
+        let ledger = SqliteLedger::open_at_leisure(&self.config.data_dir, CHECK_REST).await?;
+        let mut checking = Checking::new(ledger, integrity.clone(), self.metrics.clone());
+        Ok(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(CHECK_EVERY).await;
+                if let Err(error) = checking.step().await {
+                    tracing::debug!(%error, "nothing was checked");
+                }
+            }
+        }))
+    }
+
+    fn readiness(
+        &self,
+        ticker: &Ticker,
+        draining: &Arc<AtomicBool>,
+        integrity: &Arc<Integrity>,
+        failing: &Arc<Failing>,
+    ) -> Readiness {
         let (store, draining, failing) = (self.store.clone(), draining.clone(), failing.clone());
+        let (database, hours) = (integrity.clone(), integrity.clone());
         let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
         Readiness::new()
             .check("store", move || {
                 if store.healthy() { Ok(()) } else { Err("it cannot be written: is the disk full?".into()) }
             })
+            .check("database", move || database.damage().map_or(Ok(()), Err))
+            // A broken hour is a matter for people with a backup. It makes nobody unready.
+            .told("ledger", move || hours.broken_hours().unwrap_or_else(|| "ok".into()))
             .check("tick", move || {
                 let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
                 if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }

@@ -1,7 +1,7 @@
 //! The games and their feeds.
 //!
-//! Lock order: `changing` (one change at a time, held over the store), then `games`; `games` is never held over an await or
-//! while a feed starts or stops.
+//! Lock order: `changing` (one change at a time, held over the store), then `games`, then a feed's own; `games` is never held
+//! over an await or while a feed starts or stops.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -66,16 +66,12 @@ impl Game {
     }
 
     fn status(&self) -> GameStatus {
-        match self.feed.status() {
-            FeedStatus::Live => GameStatus::Live,
-            FeedStatus::Slate => GameStatus::Slate,
-            FeedStatus::Off => GameStatus::Off,
-        }
+        self.feed.status().into()
     }
 
     fn registered(&self) -> RegisteredGame {
         let origin = if self.owner.is_some() { GameOrigin::Operator } else { GameOrigin::Config };
-        RegisteredGame { spec: self.spec.clone(), origin, status: self.status() }
+        RegisteredGame { spec: self.spec.clone(), origin, health: self.feed.health().into() }
     }
 }
 
@@ -115,8 +111,8 @@ impl Catalogue {
         let rows = settings.store.games().await?;
         let catalogue = Arc::new(Self {
             settings,
+            sound_init: cmaf::audio_init(sound.bitrate_bps)?,
             sound,
-            sound_init: cmaf::audio_init()?,
             pace,
             games: RwLock::default(),
             changing: tokio::sync::Mutex::new(()),
@@ -130,7 +126,7 @@ impl Catalogue {
         for row in rows {
             let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
             // A source that a newer version no longer takes must not keep the service down: the game shows its slate.
-            let sources = parse_sources(&spec.sources).unwrap_or_else(|e| {
+            let sources = spec.checked_sources().unwrap_or_else(|e| {
                 tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
                 Vec::new()
             });
@@ -169,6 +165,8 @@ impl Catalogue {
         let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
         let mut games = self.games.write();
         games.removed.retain(|(removed, _)| *removed != key);
+        // A feed that replaces another counts anew.
+        self.forget_sound(&key);
         games.running.insert(key, game.clone());
         game
     }
@@ -193,23 +191,48 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Counts feeds by status, and starts the threads of sound that are missing. Call about once a second.
+    /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
+    /// threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
         let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
         sounds.iter().for_each(|sound| sound.mend());
-        let mut live = 0;
-        let mut slated = 0;
-        let mut off = 0;
-        for game in self.games.read().running.values() {
-            *match game.feed.status() {
-                FeedStatus::Live => &mut live,
-                FeedStatus::Slate => &mut slated,
-                FeedStatus::Off => &mut off,
-            } += 1;
+        let metrics = &self.settings.metrics;
+        let now = self.settings.clock.now();
+        let mut counts = [(FeedStatus::Live, 0), (FeedStatus::Slate, 0), (FeedStatus::Off, 0)];
+        // Told under the lock: a game that is removed meanwhile would be told after it is forgotten.
+        let games = self.games.read();
+        for (key, game) in &games.running {
+            let health = game.feed.health();
+            for (status, count) in &mut counts {
+                *count += i64::from(health.status == *status);
+            }
+            let dark_s = if health.status == FeedStatus::Slate { now.since(health.since).as_secs() } else { 0 };
+            metrics.game_slate_seconds.with_label_values(&[key]).set(i64::try_from(dark_s).unwrap_or(i64::MAX));
+            metrics.game_reconnects.with_label_values(&[key]).inc_by(game.feed.untold_reconnects());
+            self.tell_sound(game);
         }
-        for (status, count) in [("live", live), ("slate", slated), ("off", off)] {
-            self.settings.metrics.feeds.with_label_values(&[status]).set(count);
+        for (status, count) in counts {
+            metrics.feeds.with_label_values(&[status.name()]).set(count);
         }
+    }
+
+    /// To be called under the lock on the games, as is [`Catalogue::forget_sound`]: a game that is gone leaves no series.
+    fn tell_sound(&self, game: &Game) {
+        let metrics = &self.settings.metrics;
+        match game.feed.av_offset_ms() {
+            Some(ms) => metrics.feed_av_offset_ms.with_label_values(&[&*game.key]).set(ms),
+            // Not there is not an error: it was absent before.
+            None => _ = metrics.feed_av_offset_ms.remove_label_values(&[&*game.key]),
+        }
+        let losses = metrics.feed_sound_losses.with_label_values(&[&*game.key]);
+        losses.inc_by(game.feed.sound_losses().saturating_sub(losses.get()));
+    }
+
+    fn forget_sound(&self, key: &GameKey) {
+        let metrics = &self.settings.metrics;
+        // A game that never had sound has no series to remove.
+        _ = metrics.feed_av_offset_ms.remove_label_values(&[&**key]);
+        _ = metrics.feed_sound_losses.remove_label_values(&[&**key]);
     }
 
     /// Stops all feeds. For the end of the process.
@@ -232,7 +255,7 @@ impl Catalogue {
     }
 
     async fn add(&self, tenant: &str, spec: GameSpec) -> Result<RegisteredGame, CatalogueError> {
-        let sources = parse_sources(&spec.sources)?;
+        let sources = spec.checked_sources()?;
         let _one_at_a_time = self.changing.lock().await;
         if self.by_id(tenant, &spec.id).is_some() {
             return Err(CatalogueError::Exists(spec.id));
@@ -257,16 +280,18 @@ impl Catalogue {
         Ok(self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), None).registered())
     }
 
-    async fn put(&self, tenant: &str, spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
-        let sources = parse_sources(&spec.sources)?;
+    async fn put(&self, tenant: &str, mut spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
         let _one_at_a_time = self.changing.lock().await;
         let before = match self.own(tenant, &spec.id) {
             Ok(before) => before,
             Err(CatalogueError::Unknown(_)) => {
+                let sources = spec.checked_sources()?;
                 return Ok((self.add_checked(tenant, spec, sources).await?, true));
             }
             Err(e) => return Err(e),
         };
+        spec.keep_masked(&before.spec)?;
+        let sources = spec.checked_sources()?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
             // Only labels changed: the feed goes on untouched.
@@ -295,6 +320,8 @@ impl Catalogue {
         {
             let mut games = self.games.write();
             games.running.remove(&game.key);
+            self.settings.metrics.forget_game(&game.key);
+            self.forget_sound(&game.key);
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }
@@ -319,20 +346,6 @@ fn row(tenant: &str, spec: &GameSpec) -> GameRow {
         sources: spec.sources.clone(),
         labels: spec.labels.clone(),
     }
-}
-
-fn parse_sources(sources: &[String]) -> Result<Vec<SourceUri>, CatalogueError> {
-    sources
-        .iter()
-        .enumerate()
-        .map(|(index, uri)| {
-            uri.parse::<SourceUri>().map_err(|e| CatalogueError::SourceInvalid {
-                index,
-                uri: uri.clone(),
-                detail: e.to_string(),
-            })
-        })
-        .collect()
 }
 
 impl mosaic::Games for Catalogue {
@@ -372,6 +385,10 @@ impl session::Games for Catalogue {
 
     fn sound_segments(&self, key: &GameKey) -> Runs {
         self.by_key(key).map(|game| game.sound.finished()).unwrap_or_default()
+    }
+
+    fn sound_bitrate_bps(&self) -> u32 {
+        self.sound.bitrate_bps
     }
 
     fn live(&self) -> HashSet<GameKey> {

@@ -248,7 +248,7 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
     write(dir, "video.m3u8", &[media("a/init.mp4", listed).render().as_bytes()]);
     let mut audio = Vec::new();
     for (game, hertz) in [("hawks", 440), ("ravens", 880)] {
-        write(dir, &format!("{game}/init.mp4"), &[&cmaf::audio_init().unwrap()]);
+        write(dir, &format!("{game}/init.mp4"), &[&cmaf::audio_init(128_000).unwrap()]);
         let mut listed = Vec::new();
         for (segment, n) in audio_segments(grid, &encode_sound(grid, hertz)).iter().zip(FIRST..) {
             write(dir, &format!("{game}/{n}.m4s"), &[segment]);

@@ -68,7 +68,7 @@ impl Sessions {
             let (old, revision) = {
                 let mut session = entry.session.lock();
                 session.step(Trigger::Changed)?;
-                if request.if_match.is_some_and(|seen| seen != session.revision) {
+                if request.if_match.as_ref().is_some_and(|seen| !seen.contains(&session.revision)) {
                     return Err(SessionError::RevisionStale { current: session.revision });
                 }
                 (session.show.clone(), session.revision)

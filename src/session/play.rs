@@ -7,7 +7,6 @@ use super::paths::Paths;
 use super::registry::{Entry, Sessions};
 use super::state::{State, Trigger};
 use super::{GameInfo, SessionError};
-use crate::hls::cmaf::AUDIO_BITRATE_BPS;
 use crate::hls::playlist::{
     AudioRendition, Media, MediaSegment, Multivariant, VideoVariant, peak_bandwidth_bps, target_duration_s,
 };
@@ -55,11 +54,12 @@ impl Sessions {
     fn variant(&self, rendition: &RenditionSpec) -> Option<VideoVariant> {
         let video_codec = self.mosaics.codec(&rendition.name)?.to_owned();
         let bitrate_bps = rendition.bitrate_bps;
+        let sound_bps = self.games.sound_bitrate_bps();
         Some(VideoVariant {
             uri: format!("video/{}.m3u8", rendition.name),
             // The encoder's buffer holds one second of its rate.
-            bandwidth_bps: peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, AUDIO_BITRATE_BPS),
-            average_bandwidth_bps: bitrate_bps + AUDIO_BITRATE_BPS,
+            bandwidth_bps: peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, sound_bps),
+            average_bandwidth_bps: bitrate_bps.saturating_add(sound_bps),
             width: rendition.width,
             height: rendition.height,
             fps: self.grid.fps(),

@@ -155,6 +155,10 @@ impl Games for FourGames {
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }
 
+    fn sound_bitrate_bps(&self) -> u32 {
+        128_000
+    }
+
     fn sound_segments(&self, _: &GameKey) -> Runs {
         let newest = grid().segment_at(self.clock.now()) - 1;
         Runs::from(newest - 14..=newest)

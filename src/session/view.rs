@@ -30,6 +30,9 @@ pub trait Games: Send + Sync {
     /// The finished sound segments of a game that are still in the window.
     fn sound_segments(&self, key: &GameKey) -> Runs;
 
+    /// What the sound of every game is encoded at, bits per second.
+    fn sound_bitrate_bps(&self) -> u32;
+
     /// The games with pictures of their own at present. All others show a slate.
     fn live(&self) -> HashSet<GameKey>;
 }
@@ -55,8 +58,8 @@ pub struct ChangeSession {
     pub games: Option<Vec<String>>,
     pub layout: Option<String>,
     pub audio: Option<String>,
-    /// The revision that the caller saw; another one refuses the change.
-    pub if_match: Option<u64>,
+    /// Revisions that the caller would change; another one refuses the change.
+    pub if_match: Option<Vec<u64>>,
 }
 
 /// Which of a tenant's sessions to list: newest first.

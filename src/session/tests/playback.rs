@@ -74,7 +74,8 @@ async fn a_swap_changes_uris_from_the_first_unlisted_segment_on_and_nothing_else
     let last = segments(&before).last().unwrap().0;
     house.clock.advance(Duration::from_secs(4));
 
-    let swap = ChangeSession { games: Some(vec!["a".into(), "c".into()]), if_match: Some(1), ..Default::default() };
+    let swap =
+        ChangeSession { games: Some(vec!["a".into(), "c".into()]), if_match: Some(vec![1]), ..Default::default() };
     let swapped = house.sessions.change("acme", &session.id, swap).await.unwrap();
     assert_eq!(
         swapped.effective_segment,
