@@ -8,6 +8,7 @@ mod codec;
 mod correcting;
 mod key_file;
 mod ledger;
+mod migrations;
 mod outbox;
 mod rows;
 mod sqlite;

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::ledger::SqliteLedger;
+use super::migrations::migrator;
 use super::writer::{Command, Job, Writer};
 use super::{
     ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow, SessionFilter,
@@ -75,7 +76,7 @@ impl SqliteStore {
             .pragma("wal_autocheckpoint", LONGEST_LOG_PAGES)
             .disable_statement_logging();
         let mut connection = writing(options.clone()).connect().await.map_err(StoreError::from)?;
-        sqlx::migrate!("src/store/migrations")
+        migrator()
             .run(&mut connection)
             .await
             .map_err(|e| StoreError::Failed(format!("{}: {e}", data_dir.join(FILE_NAME).display())))?;
