@@ -10,7 +10,11 @@ use clap::{Args, Parser, Subcommand};
 use quadrille::config::Config;
 use quadrille::layout::{Layouts, LayoutsError};
 use quadrille::store::Begin;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, registry};
 
 /// Server-side multiview for live sports: up to four games in one ordinary HLS stream.
 ///
@@ -86,13 +90,21 @@ impl From<BeginOptions> for Begin {
 
 /// Sends events to standard error: human on a terminal, JSON otherwise.
 pub fn start_log() {
-    let filter = EnvFilter::try_from_env("QUADRILLE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,wgpu_core=warn,wgpu_hal=error,naga=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let wanted = std::env::var("QUADRILLE_LOG").ok().and_then(|text| text.parse().ok());
+    let filter: Targets = wanted.unwrap_or_else(|| {
+        let quieter = [
+            ("sqlx", LevelFilter::WARN),
+            ("wgpu_core", LevelFilter::WARN),
+            ("wgpu_hal", LevelFilter::ERROR),
+            ("naga", LevelFilter::WARN),
+        ];
+        Targets::new().with_default(LevelFilter::INFO).with_targets(quieter)
+    });
+    let log = fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        log.with_target(false).compact().init();
+        registry().with(filter).with(log.with_target(false).compact()).init();
     } else {
-        log.json().flatten_event(true).init();
+        registry().with(filter).with(log.json().flatten_event(true)).init();
     }
 }
 

@@ -292,7 +292,7 @@ async fn a_database_of_before_the_small_rows_keeps_its_sessions() {
     let dir = tempfile::tempdir().unwrap();
     let options = SqliteConnectOptions::new().filename(dir.path().join(FILE_NAME)).create_if_missing(true);
     let mut old = options.connect().await.unwrap();
-    let mut before = sqlx::migrate!("src/store/migrations");
+    let mut before = crate::store::migrations::migrator();
     before.migrations.to_mut().retain(|migration| migration.version < 7);
     before.run(&mut old).await.unwrap();
     sqlx::raw_sql(

@@ -11,6 +11,7 @@ mod data_dir;
 mod key_file;
 mod ledger;
 mod locks;
+mod migrations;
 mod outbox;
 mod rows;
 mod sqlite;

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::data_dir::{self, Begin, Marker};
 use super::ledger::SqliteLedger;
 use super::locks::Locks;
+use super::migrations::migrator;
 use super::writer::{Command, Job, Writer};
 use super::{
     ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow, SessionFilter,
@@ -103,7 +104,7 @@ impl SqliteStore {
             .pragma("cell_size_check", "ON")
             .disable_statement_logging();
         let mut connection = writing(options.clone()).connect().await.map_err(StoreError::from)?;
-        sqlx::migrate!("src/store/migrations")
+        migrator()
             .run(&mut connection)
             .await
             .map_err(|e| StoreError::Failed(format!("{}: {e}", file.display())))?;

@@ -167,7 +167,7 @@ async fn a_database_of_before_the_ledger_keeps_its_lines() {
     let dir = tempfile::tempdir().unwrap();
     let options = SqliteConnectOptions::new().filename(dir.path().join(FILE_NAME)).create_if_missing(true);
     let mut old = options.connect().await.unwrap();
-    let mut first = sqlx::migrate!("src/store/migrations");
+    let mut first = migrator();
     first.migrations.to_mut().truncate(1);
     first.run(&mut old).await.unwrap();
     sqlx::raw_sql(
