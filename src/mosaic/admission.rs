@@ -333,7 +333,10 @@ mod tests {
     fn decoding_takes_what_is_left_and_keeps_no_viewer_out() {
         let mut admission = Admission::new(budget(None));
         assert!(admission.admit_decoding(at(0), 0.0, 1.2));
-        assert!(!admission.admit_decoding(at(100), 0.0, 0.6), "1.2 is spoken for, though the load does not show it yet");
+        assert!(
+            !admission.admit_decoding(at(100), 0.0, 0.6),
+            "1.2 is spoken for, though the load does not show it yet"
+        );
         assert!((admission.left_for_decoding(at(100), 0.0) - 0.5).abs() < 1e-9);
         assert!(!admission.admit_ahead(at(100), 0.0, 0.1), "nor does work ahead of demand take it");
         assert!(admission.admit(at(200), newcomer(0.4, 1.2, 0)).is_ok(), "counted once, by the load");
