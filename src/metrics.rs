@@ -68,6 +68,8 @@ impl Metrics {
         // One that was never counted has none.
         let _ = self.game_slate_seconds.remove_label_values(&[game]);
         let _ = self.game_reconnects.remove_label_values(&[game]);
+        let _ = self.feed_av_offset_ms.remove_label_values(&[game]);
+        let _ = self.feed_sound_losses.remove_label_values(&[game]);
     }
 
     pub fn new() -> Result<Self, prometheus::Error> {

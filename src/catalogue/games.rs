@@ -166,7 +166,7 @@ impl Catalogue {
         let mut games = self.games.write();
         games.removed.retain(|(removed, _)| *removed != key);
         // A feed that replaces another counts anew.
-        self.forget_sound(&key);
+        let _ = self.settings.metrics.feed_sound_losses.remove_label_values(&[&*key]);
         games.running.insert(key, game.clone());
         game
     }
@@ -216,7 +216,7 @@ impl Catalogue {
         }
     }
 
-    /// To be called under the lock on the games, as is [`Catalogue::forget_sound`]: a game that is gone leaves no series.
+    /// How a game's sound is. Under the lock on the games, for the same reason.
     fn tell_sound(&self, game: &Game) {
         let metrics = &self.settings.metrics;
         match game.feed.av_offset_ms() {
@@ -226,13 +226,6 @@ impl Catalogue {
         }
         let losses = metrics.feed_sound_losses.with_label_values(&[&*game.key]);
         losses.inc_by(game.feed.sound_losses().saturating_sub(losses.get()));
-    }
-
-    fn forget_sound(&self, key: &GameKey) {
-        let metrics = &self.settings.metrics;
-        // A game that never had sound has no series to remove.
-        _ = metrics.feed_av_offset_ms.remove_label_values(&[&**key]);
-        _ = metrics.feed_sound_losses.remove_label_values(&[&**key]);
     }
 
     /// Stops all feeds. For the end of the process.
@@ -321,7 +314,6 @@ impl Catalogue {
             let mut games = self.games.write();
             games.running.remove(&game.key);
             self.settings.metrics.forget_game(&game.key);
-            self.forget_sound(&game.key);
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }

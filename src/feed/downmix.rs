@@ -46,6 +46,9 @@ impl Downmix {
         let caps = sample.caps()?;
         if self.caps.as_deref() != Some(caps) {
             let info = gst_audio::AudioInfo::from_caps(caps).ok()?;
+            if info.format() != gst_audio::AudioFormat::F32le {
+                return None;
+            }
             self.matrix = matrix(info.channels() as usize, info.positions());
             self.caps = Some(caps.to_owned());
         }

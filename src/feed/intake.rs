@@ -394,7 +394,8 @@ impl Intake {
         };
         let news = state.watch.read(end, stamp);
         // Sound that is far ahead and pushed out again by newer sound is as lost as sound that is late.
-        let ahead = !state.sound.is_empty() && !(state.clock.is_live() && state.sound.is_full());
+        let overflows = state.clock.is_live() && state.sound.is_full();
+        let ahead = !state.sound.is_empty() && !overflows;
         state.resettle |= state.watch.is_hopeless(ahead);
         self.changed.notify_all();
         (Sound { samples, interleaved }, news)
