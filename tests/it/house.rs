@@ -15,14 +15,14 @@ const ROOMS: [(&str, &str, &[&str]); 24] = [
     ("config", "one struct a topic, mistakes with line and key", &["timeline", "mosaic", "usage"]),
     ("cadence", "one picture a tick; source clocks (pure)", &["timeline"]),
     ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence"]),
-    ("compositor", "canvases; wgpu, AVX2", &["frame"]),
+    ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC", &["frame", "timeline"]),
     ("hls", "CMAF, playlists, splices, windows (pure)", &["frame", "timeline"]),
     ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &[]),
     (
         "mosaic",
         "engines, registry, admission, tick",
-        &["timeline", "frame", "metrics", "layout", "compositor", "encode", "hls", "stitch"],
+        &["timeline", "frame", "work", "metrics", "layout", "compositor", "encode", "hls", "stitch"],
     ),
     ("store", "SQLite behind a trait", &[]),
     ("usage", "meter, ledger, prices, reports", &["store", "timeline"]),
@@ -39,7 +39,7 @@ const ROOMS: [(&str, &str, &[&str]); 24] = [
     (
         "catalogue",
         "games, their feeds and sound",
-        &["feed", "store", "config", "timeline", "hls", "encode", "frame", "mosaic", "session", "metrics"],
+        &["feed", "store", "config", "timeline", "hls", "encode", "frame", "work", "mosaic", "session", "metrics"],
     ),
     (
         "api",
