@@ -15,6 +15,7 @@ use super::contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 use super::keys::{game_key, thumbnail_element};
+use super::silence::silent_segment;
 use super::sound::{SoundSettings, SoundTrack};
 use crate::config::{self, SourceUri};
 use crate::feed::{Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
@@ -29,7 +30,8 @@ use crate::timeline::{Clock, FrameNumber, SegmentNumber};
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
 
-/// Removed games whose slate is kept for the mosaics that still show them; past that the oldest slots go dark.
+/// Removed games whose slate is kept for the mosaics that still show them; past that the oldest slots go dark. Their sound is
+/// silence in any case.
 const REMOVED_KEPT: usize = 64;
 
 /// What the catalogue works with.
@@ -82,8 +84,16 @@ impl Game {
 struct Games {
     /// Ordered by key, so that lists are stable.
     running: BTreeMap<GameKey, Arc<Game>>,
-    /// Slates of removed games, oldest first.
-    removed: Vec<(GameKey, Picture)>,
+    /// Oldest first.
+    removed: Vec<Removed>,
+}
+
+/// A game that is gone, for those who still show it.
+struct Removed {
+    key: GameKey,
+    slate: Option<Picture>,
+    /// Its last segments; what comes after them is silence.
+    sound: Arc<SoundTrack>,
 }
 
 /// See the module.
@@ -168,7 +178,7 @@ impl Catalogue {
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
         let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
         let mut games = self.games.write();
-        games.removed.retain(|(removed, _)| *removed != key);
+        games.removed.retain(|removed| removed.key != key);
         games.running.insert(key, game.clone());
         game
     }
@@ -191,6 +201,12 @@ impl Catalogue {
 
     fn by_key(&self, key: &GameKey) -> Option<Arc<Game>> {
         self.games.read().running.get(key).cloned()
+    }
+
+    /// The segments of silence that may be listed: those that are over, as far back as windows go.
+    fn silence(&self) -> Option<RangeInclusive<SegmentNumber>> {
+        let newest = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire) + 1).checked_sub(1)?;
+        Some(newest.saturating_sub(self.sound.window_segments as u64)..=newest)
     }
 
     /// Counts feeds by status. Call about once a second.
@@ -296,7 +312,7 @@ impl Catalogue {
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }
-            games.removed.extend(gone.map(|picture| (game.key.clone(), picture)));
+            games.removed.push(Removed { key: game.key.clone(), slate: gone, sound: game.sound.clone() });
         }
         self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
         stop_aside(game.feed.clone());
@@ -338,11 +354,12 @@ impl mosaic::Games for Catalogue {
         self.last_frame.store(frame, Ordering::Release);
         let (running, removed) = {
             let games = self.games.read();
-            (games.running.values().cloned().collect::<Vec<_>>(), games.removed.clone())
+            let slates = games.removed.iter().filter_map(|gone| Some((gone.key.clone(), gone.slate.clone()?)));
+            (games.running.values().cloned().collect::<Vec<_>>(), slates.collect::<HashMap<_, _>>())
         };
         let grid = self.sound.grid;
         let frames = &self.settings.metrics.frames;
-        let mut pictures: HashMap<GameKey, Picture> = removed.into_iter().collect();
+        let mut pictures = removed;
         for game in running {
             let pick = game.feed.picture_at(frame);
             let outcome = match pick.outcome {
@@ -369,7 +386,15 @@ impl session::Games for Catalogue {
     }
 
     fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
-        self.by_key(key)?.sound.finished()
+        match self.by_key(key) {
+            Some(game) => game.sound.finished(),
+            None => self.silence(),
+        }
+    }
+
+    fn removed_sound(&self, tenant: &str, id: &str) -> Option<GameKey> {
+        let key = game_key(Some(tenant), id);
+        self.games.read().removed.iter().find(|gone| gone.key == key).map(|gone| gone.key.clone())
     }
 
     fn live(&self) -> HashSet<GameKey> {
@@ -420,11 +445,18 @@ impl GameCatalogue for Catalogue {
         game.feed.thumbnail()
     }
 
-    fn sound_init(&self, game: &GameKey) -> Option<Bytes> {
-        self.by_key(game).map(|_| self.sound_init.clone())
+    fn sound_init(&self, _: &GameKey) -> Option<Bytes> {
+        Some(self.sound_init.clone())
     }
 
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        self.by_key(game)?.sound.segment(segment)
+        if let Some(game) = self.by_key(game) {
+            return game.sound.segment(segment);
+        }
+        let removed = self.games.read().removed.iter().find(|gone| gone.key == *game).map(|gone| gone.sound.clone());
+        if let Some(listed) = removed.and_then(|sound| sound.segment(segment)) {
+            return Some(listed);
+        }
+        self.silence()?.contains(&segment).then(|| silent_segment(&self.sound.grid, segment))?.ok()
     }
 }

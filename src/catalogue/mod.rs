@@ -3,6 +3,7 @@
 mod contract;
 mod games;
 mod keys;
+mod silence;
 mod sound;
 
 pub use contract::{

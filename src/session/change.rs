@@ -94,7 +94,7 @@ impl Sessions {
                 }
             };
             if done {
-                let _ = self.persist(&entry).await;
+                self.persist(&entry).await;
                 return Ok(entry.session.lock().view());
             }
         }

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use super::model::{Receipt, Wanted};
+use super::model::{Receipt, Session, Wanted, choice_name};
 use super::registry::{Entry, Sessions};
 use super::state::{EndReason, Trigger};
+use crate::mosaic::{AdmitError, EngineChoice};
 use crate::store::{SessionWrite, StoreError};
 
 /// Seconds are written this often, of all sessions in the same sweep: rows that lie side by side in the database are then written
 /// with one page. With sweeps a second apart, none waits for five seconds: that is what a crash may cost.
 const BOOK_EVERY_MS: i64 = 3_500;
+
+/// A sweep that comes later than this found the service standing still (the machine slept, the process was stopped, the disk
+/// took its time): what is beyond it is nobody's idleness, since nobody could ask.
+const LONGEST_SWEEP_MS: i64 = 2_000;
 
 /// Sessions in one write: bounds how long a creation waits behind a sweep's booking. The flush that ends it takes a disk about as
 /// long as the processor takes for these.
@@ -20,10 +26,22 @@ const BOOK_BATCH: usize = 500;
 /// Old idempotency keys are forgotten this often.
 const FORGET_EVERY_MS: i64 = 3_600_000;
 
+/// Ended sessions that are forgotten at once: bounds how long a creation waits behind them.
+const FORGET_BATCH: u32 = 500;
+
+/// What is old enough to go is not forgotten on the word of a clock that was in doubt a moment ago.
+const FORGET_STEADY: Duration = Duration::from_secs(3600);
+
 /// An idempotency key is kept this long, a little more than is promised.
 const FORGET_AFTER_MS: i64 = 25 * 3_600_000;
 
-type Due = (Arc<Entry>, SessionWrite, Receipt);
+pub(super) type Due = (Arc<Entry>, SessionWrite, Receipt);
+
+/// A write that the store did not take.
+pub(super) struct Refused {
+    pub error: StoreError,
+    pub entries: Vec<Arc<Entry>>,
+}
 
 impl Sessions {
     /// Called every second: ends idle sessions, books the meter, keeps wanted mosaics alive. Whatever the store refuses
@@ -34,9 +52,10 @@ impl Sessions {
         self.keep_wanted();
         self.note_slates(&entries);
         self.book(&entries, false).await;
+        self.book_set_aside(&entries).await;
         self.count_unbooked(&entries);
         self.forget_ended(&entries);
-        self.forget_idempotency().await;
+        self.forget_old().await;
         if !self.store.healthy() {
             // Found healthy again even when nothing else writes. Failing is no news: the store has logged it.
             let _ = self.store.probe().await;
@@ -71,12 +90,10 @@ impl Sessions {
 
     fn end_idle(&self, entries: &[Arc<Entry>]) {
         let now_ms = self.now_ms();
+        let since_ms = self.swept_ms.swap(now_ms, Ordering::Relaxed).max(now_ms - LONGEST_SWEEP_MS);
         let idle_ms = self.idle_ms();
         for entry in entries {
-            let is_idle = {
-                let session = entry.session.lock();
-                session.state.is_active() && now_ms - session.last_seen_ms > idle_ms
-            };
+            let is_idle = entry.session.lock().is_idle(since_ms, now_ms, idle_ms);
             if is_idle && self.end_entry(entry, EndReason::Idle).is_ok() {
                 tracing::debug!(session = %entry.id, "a session went idle");
             }
@@ -87,22 +104,30 @@ impl Sessions {
     pub(super) fn keep_wanted(&self) {
         let now_ms = self.now_ms();
         let oldest = self.segment_at(now_ms).saturating_sub(self.settings.window_segments as u64);
-        let mut wanted: BTreeMap<Arc<str>, (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
+        // By mosaic and what was asked for: in another set-up, those who asked for an engine and those who did not may part.
+        let mut wanted: BTreeMap<(Arc<str>, &str), (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
         for entry in self.entries() {
             let session = entry.session.lock();
             if !session.state.is_active() {
                 continue;
             }
             for want in session.wanted(oldest) {
-                let (_, who) = wanted.entry(want.mosaic.clone()).or_insert_with(|| (want.clone(), Vec::new()));
+                let key = (want.mosaic.clone(), choice_name(want.engine));
+                let (_, who) = wanted.entry(key).or_insert_with(|| (want.clone(), Vec::new()));
                 who.push(entry.clone());
             }
         }
-        for (mosaic, (want, who)) in wanted {
-            match self.mosaics.want(&want.spec, want.engine) {
+        for ((mosaic, _), (want, who)) in wanted {
+            // An engine that a session asked for may be gone since (stitching was switched off): better another than none.
+            let placed = self.mosaics.want(&want.spec, want.engine).or_else(|refusal| match refusal {
+                AdmitError::EngineUnsuited { .. } => self.mosaics.want(&want.spec, EngineChoice::Auto),
+                other => Err(other),
+            });
+            match placed {
                 Ok(placement) if placement.id.0 != mosaic => {
                     for entry in who {
-                        entry.session.lock().rename(&mosaic, &placement);
+                        let time_ms = |n| self.grid.segment_time(n).unix_millis();
+                        entry.session.lock().rename(&mosaic, &placement, time_ms);
                     }
                 }
                 Ok(_) => {}
@@ -121,13 +146,15 @@ impl Sessions {
         if metered {
             self.booked_ms.store(now_ms, Ordering::Relaxed);
         }
-        let mut entries: Vec<_> = entries.iter().collect();
+        let mut entries: Vec<_> = entries.iter().filter(|entry| entry.session.lock().set_aside_ms.is_none()).collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut entries = entries.into_iter();
         let mut due = self.due(&mut entries, metered);
         while !due.is_empty() {
             let (written, next) = tokio::join!(biased; self.write(due), async { self.due(&mut entries, metered) });
-            if let Err(StoreError::Unwritable(_) | StoreError::Closed | StoreError::Busy) = written {
+            if let Err(refused) = written
+                && self.write_in_parts(refused).await.is_err()
+            {
                 // The rest would fare no better; it is tried again with the next sweep.
                 self.booked_ms.store(i64::MIN / 2, Ordering::Relaxed);
                 return;
@@ -146,10 +173,7 @@ impl Sessions {
             if !(session.unsaved || metered && session.has_news()) {
                 continue;
             }
-            match session.snapshot() {
-                Ok((write, receipt)) => due.push((entry.clone(), write, receipt)),
-                Err(error) => tracing::error!(session = %entry.id, %error, "a session cannot be written down"),
-            }
+            due.extend(snapshot(entry, &mut session));
             if due.len() == BOOK_BATCH {
                 break;
             }
@@ -157,25 +181,27 @@ impl Sessions {
         due
     }
 
-    /// Writes one session now.
-    pub(super) async fn persist(&self, entry: &Arc<Entry>) -> Result<(), StoreError> {
-        let (write, receipt) = entry.session.lock().snapshot()?;
-        self.write(vec![(entry.clone(), write, receipt)]).await
+    /// Writes one session now. What the store does not take is tried again with the next sweep, and counted then.
+    pub(super) async fn persist(&self, entry: &Arc<Entry>) {
+        let due = snapshot(entry, &mut entry.session.lock());
+        // Nothing is lost by a refusal: the session stays unsaved.
+        let _ = self.write(due.into_iter().collect()).await;
     }
 
-    async fn write(&self, due: Vec<Due>) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, due: Vec<Due>) -> Result<(), Refused> {
+        if due.is_empty() {
+            return Ok(());
+        }
         let (written, writes): (Vec<_>, Vec<_>) =
             due.into_iter().map(|(entry, write, receipt)| ((entry, receipt), write)).unzip();
-        let outcome = self.store.write_sessions(writes).await;
-        if outcome.is_err() {
-            self.metrics.booking_failures.inc_by(written.len() as u64);
-            return outcome;
+        if let Err(error) = self.store.write_sessions(writes).await {
+            return Err(Refused { error, entries: written.into_iter().map(|(entry, _)| entry).collect() });
         }
         for (entry, receipt) in written {
             let fresh_seconds = entry.session.lock().saved(&receipt);
             self.metrics.booked_seconds.inc_by(fresh_seconds);
         }
-        outcome
+        Ok(())
     }
 
     /// Ended playlists are served as long as a playlist is, so that a player can play out what it knows.
@@ -193,13 +219,35 @@ impl Sessions {
         self.forget(&gone);
     }
 
-    async fn forget_idempotency(&self) {
-        let now_ms = self.now_ms();
-        if now_ms - self.idempotency_swept_ms.load(Ordering::Relaxed) < FORGET_EVERY_MS {
+    /// Old idempotency keys and sessions that ended long ago; the latter a batch a second until none is left.
+    async fn forget_old(&self) {
+        if self.clock.steady_for() < FORGET_STEADY {
             return;
         }
-        if self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok() {
+        let now_ms = self.now_ms();
+        let is_due = |swept_ms: &AtomicI64| now_ms - swept_ms.load(Ordering::Relaxed) >= FORGET_EVERY_MS;
+        if is_due(&self.idempotency_swept_ms)
+            && self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok()
+        {
             self.idempotency_swept_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let keep_ms = i64::try_from(self.settings.keep_ended.as_millis()).unwrap_or(i64::MAX);
+        if is_due(&self.ended_swept_ms)
+            && let Ok(forgotten) = self.store.forget_ended(now_ms.saturating_sub(keep_ms), FORGET_BATCH).await
+            && forgotten < u64::from(FORGET_BATCH)
+        {
+            self.ended_swept_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What there is to write of `session`; `None`, and a word in the log, where it cannot be put into words.
+pub(super) fn snapshot(entry: &Arc<Entry>, session: &mut Session) -> Option<Due> {
+    match session.snapshot() {
+        Ok((write, receipt)) => Some((entry.clone(), write, receipt)),
+        Err(error) => {
+            tracing::error!(session = %entry.id, %error, "a session cannot be written down");
+            None
         }
     }
 }

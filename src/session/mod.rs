@@ -3,10 +3,12 @@
 //! Locks: [`registry`]'s shelf and each session's own lock are never held together, never across an `await`, and never
 //! around a call to mosaics, games or the store.
 
+mod aside;
 mod change;
 mod error;
 mod keep;
 mod model;
+mod numbering;
 mod paths;
 mod play;
 mod registry;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::numbering::Numbering;
 use super::paths::Paths;
 use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
@@ -79,12 +80,15 @@ pub(super) struct Session {
     /// The mosaic whose init segment every playlist of this session names: the URI must not change within a playlist's
     /// life, and its bytes are the same for every mosaic.
     map_mosaic: Arc<str>,
+    numbering: Numbering,
     /// First and last segment of the newest listing.
     listed: Option<RangeInclusive<SegmentNumber>>,
     pub effective_segment: SegmentNumber,
     pub created_ms: i64,
     /// Last request for a playlist, or the start of this process if that is later.
-    pub last_seen_ms: i64,
+    last_seen_ms: i64,
+    /// How long the service has run since, in which it could have been asked.
+    idle_ms: i64,
     pub ended_ms: Option<i64>,
     meter: Meter,
     shown: ShownTimes,
@@ -97,6 +101,8 @@ pub(super) struct Session {
     pub unsaved: bool,
     /// Seconds that the store has.
     booked_seconds: u64,
+    /// When its booking alone was tried last, while the store refuses it.
+    pub set_aside_ms: Option<i64>,
 }
 
 /// What identifies a new session.
@@ -111,6 +117,19 @@ pub(super) struct Identity {
     pub idempotency: Option<IdempotencyRow>,
 }
 
+/// What a session is taken up with by a new process.
+pub(super) struct TakenUp {
+    pub layout: Arc<Layout>,
+    pub choice: EngineChoice,
+    /// The highest rendition it is offered from now on.
+    pub tier: Arc<str>,
+    pub now_ms: i64,
+    /// The segment that runs now.
+    pub segment: SegmentNumber,
+    /// Segments that the process before may have listed since it wrote the row.
+    pub unknown_segments: u64,
+}
+
 /// What a snapshot covered; handed back when it is on the disk.
 pub(super) struct Receipt {
     version: u64,
@@ -123,6 +142,8 @@ struct Saved {
     splices: Splices,
     games: Vec<Pick>,
     map_mosaic: Arc<str>,
+    #[serde(default)]
+    numbering: Numbering,
 }
 
 impl Session {
@@ -145,10 +166,12 @@ impl Session {
             splices: Splices::new(placement.first_segment, mosaic.clone()),
             wanted,
             map_mosaic: mosaic,
+            numbering: Numbering::default(),
             listed: None,
             effective_segment: placement.first_segment,
             created_ms: now_ms,
             last_seen_ms: now_ms,
+            idle_ms: 0,
             ended_ms: None,
             meter: Meter::default(),
             tier,
@@ -156,26 +179,35 @@ impl Session {
             version: 0,
             unsaved: true,
             booked_seconds: 0,
+            set_aside_ms: None,
         }
     }
 
-    /// A session taken up again from its row. `now_ms` counts as its last playlist request, so that an outage does not end
-    /// it; the meter keeps to what was really asked for. `None` when the row cannot be read.
-    pub(super) fn restored(
-        row: SessionRow,
-        layout: Arc<Layout>,
-        choice: EngineChoice,
-        tier: Arc<str>,
-        now_ms: i64,
-    ) -> Option<Self> {
-        let saved: Saved = serde_json::from_str(&row.splices).ok()?;
+    /// A session taken up again from its row. The present counts as its last playlist request, so that an outage does not end
+    /// it; the meter keeps to what was really asked for. `None` when the row cannot be read or no longer fits its layout.
+    pub(super) fn restored(row: SessionRow, with: TakenUp) -> Option<Self> {
+        let TakenUp { layout, choice, tier, now_ms, segment, unknown_segments } = with;
+        let mut saved: Saved = serde_json::from_str(&row.splices).ok()?;
         let meter: Meter = serde_json::from_str(&row.meter).ok()?;
+        if saved.games.len() != layout.slots.len() {
+            return None;
+        }
         let meter = meter.restored();
         let show = Show { layout, games: saved.games, audio: row.audio, engine: choice };
         let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
         // Only what the session came to is wanted again: older mosaics' segments went with the old process.
         let newest = saved.splices.newest().clone();
-        let wanted = vec![Wanted { mosaic: newest, spec: show.spec(), engine: choice }];
+        let wanted = vec![Wanted { mosaic: newest.clone(), spec: show.spec(), engine: choice }];
+        // A change that was to show later shows now: nobody has the segments until then. This is also where time went back.
+        if saved.splices.newest_from() > segment {
+            saved.splices = Splices::new(segment, newest);
+        }
+        // What is listed was over. If it is not over yet, time went back, and these numbers come once more.
+        let last = row.last_listed.or(saved.numbering.before_newest_break()).filter(|last| *last >= segment);
+        if let Some(last) = last {
+            saved.numbering.go_on_from(segment, last, unknown_segments);
+        }
+        let listed = row.last_listed.filter(|_| last.is_none()).map(|n| n..=n);
         Some(Self {
             id: row.id.into(),
             tenant: row.tenant.into(),
@@ -188,10 +220,12 @@ impl Session {
             splices: saved.splices,
             wanted,
             map_mosaic: saved.map_mosaic,
-            listed: row.last_listed.map(|n| n..=n),
-            effective_segment: row.effective_segment,
+            numbering: saved.numbering,
+            listed,
+            effective_segment: row.effective_segment.min(segment),
             created_ms: row.created_ms,
             last_seen_ms: now_ms,
+            idle_ms: 0,
             ended_ms: None,
             booked_seconds: meter.billable_seconds(),
             meter,
@@ -199,7 +233,8 @@ impl Session {
             tier,
             idempotency: None,
             version: row.version,
-            unsaved: false,
+            unsaved: last.is_some(),
+            set_aside_ms: None,
             show,
         })
     }
@@ -211,6 +246,19 @@ impl Session {
             Refusal::IsGone => SessionError::SessionUnknown,
         })?;
         Ok(())
+    }
+
+    /// A playlist was asked for at `now_ms`.
+    pub(super) fn seen(&mut self, now_ms: i64) {
+        self.last_seen_ms = self.last_seen_ms.max(now_ms);
+        self.idle_ms = 0;
+    }
+
+    /// The service has run from `since_ms` to `now_ms`; whether nobody has asked for a playlist for longer than `idle_ms` of
+    /// such time.
+    pub(super) fn is_idle(&mut self, since_ms: i64, now_ms: i64, idle_ms: i64) -> bool {
+        self.idle_ms = self.idle_ms.saturating_add((now_ms - since_ms.max(self.last_seen_ms)).max(0));
+        self.state.is_active() && self.idle_ms > idle_ms
     }
 
     fn last_listed(&self) -> Option<SegmentNumber> {
@@ -243,7 +291,7 @@ impl Session {
         if !self.state.is_active() {
             return Ok(self.last_listing());
         }
-        self.last_seen_ms = self.last_seen_ms.max(now_ms);
+        self.seen(now_ms);
         let range = |mosaic: &str| finished.iter().find(|(id, _)| &**id == mosaic).and_then(|(_, range)| range.clone());
         let mut listing = self.splices.listed(self.last_listed(), window_segments, range);
         let all = listing.first().map(|(n, _)| *n).zip(listing.last().map(|(n, _)| *n));
@@ -269,6 +317,10 @@ impl Session {
         &self.map_mosaic
     }
 
+    pub(super) fn numbering(&self) -> &Numbering {
+        &self.numbering
+    }
+
     /// Shows `show` from the first segment on that is not listed yet and that `placement` has; `time_ms` is when a segment
     /// begins.
     pub(super) fn splice(&mut self, show: Show, placement: &Placement, time_ms: impl Fn(SegmentNumber) -> i64) {
@@ -280,12 +332,20 @@ impl Session {
         self.show = show;
     }
 
-    /// A wanted mosaic turns out to have another name: the service was set up anew since the session began.
-    pub(super) fn rename(&mut self, old: &Arc<str>, placement: &Placement) {
+    /// A wanted mosaic turns out to have another name: the service was set up anew since the session began. From here on it
+    /// is told, and priced, by what makes it now. Its encoder's set-up may differ, so the playlist breaks and names another
+    /// init segment.
+    pub(super) fn rename(&mut self, old: &Arc<str>, placement: &Placement, time_ms: impl Fn(SegmentNumber) -> i64) {
         let Some(known) = self.wanted.iter().find(|w| w.mosaic == *old).cloned() else { return };
         if self.splices.newest() == old && known.mosaic != placement.id.0 {
             let from = next_unlisted(self.last_listed(), placement.first_segment).max(placement.first_segment);
             self.splice_at(from, placement, known.spec, known.engine);
+            if self.state == State::Watched {
+                self.numbering.break_at(from, self.last_listed());
+            }
+            self.map_mosaic = placement.id.0.clone();
+            self.engine = placement.engine;
+            self.shown.change(time_ms(from), self.show.shown(placement.engine));
             self.unsaved = true;
         }
     }
@@ -346,6 +406,7 @@ impl Session {
             splices: self.splices.clone(),
             games: self.show.games.clone(),
             map_mosaic: self.map_mosaic.clone(),
+            numbering: self.numbering.clone(),
         };
         self.version += 1;
         let booking = self.meter.unbooked();
@@ -441,7 +502,7 @@ impl Session {
             games,
             audio: self.show.audio.clone(),
             created_at: rfc_3339_ms(self.created_ms),
-            effective_segment: self.effective_segment,
+            effective_segment: self.numbering.sequence(self.effective_segment),
             billable_seconds: self.meter.billable_seconds(),
         }
     }

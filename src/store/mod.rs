@@ -26,7 +26,7 @@ pub use key_file::{ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
 pub use outbox::{Outbox, PassedThreshold};
 pub use rows::{
-    ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine, PriceListRow,
+    ClockRow, ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine, PriceListRow,
     SessionFilter, SessionRow, SessionWrite, SumKey, TenantHour, Watched,
 };
 pub use sqlite::SqliteStore;
@@ -122,6 +122,15 @@ pub trait Store: LedgerReads {
 
     /// Forgets idempotency keys used before `before_ms`; how many they were.
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64>;
+
+    /// Forgets sessions that ended before `before_ms`, oldest first, at most `limit`; how many they were. Their entries stay.
+    fn forget_ended(&self, before_ms: i64, limit: u32) -> Pending<'_, u64>;
+
+    /// What [`Store::keep_clock`] kept last.
+    fn clock(&self) -> Pending<'_, ClockRow>;
+
+    /// Notes what time has come to. Outlives the process, not at once a power cut.
+    fn keep_clock(&self, clock: ClockRow) -> Pending<'_, ()>;
 
     /// The ledger alone, for those who only read it.
     fn ledger(&self) -> Arc<dyn UsageReads>;

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::ledger::SqliteLedger;
 use super::writer::{Command, Job, Writer};
 use super::{
-    ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow, SessionFilter,
+    ClockRow, ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow, SessionFilter,
     SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
 };
 
@@ -228,6 +228,21 @@ impl Store for SqliteStore {
 
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64> {
         Box::pin(self.submit(Command::ForgetIdempotency { before_ms }))
+    }
+
+    fn forget_ended(&self, before_ms: i64, limit: u32) -> Pending<'_, u64> {
+        Box::pin(self.submit(Command::ForgetEnded { before_ms, limit }))
+    }
+
+    fn clock(&self) -> Pending<'_, ClockRow> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM clock_state").fetch_one(&self.readers).await?;
+            codec::clock(&row)
+        })
+    }
+
+    fn keep_clock(&self, clock: ClockRow) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::KeepClock(clock)).await.map(drop) })
     }
 
     fn ledger(&self) -> Arc<dyn UsageReads> {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::outbox::OutboxWrite;
 use super::{
-    ClosedHour, GameRow, IdempotencyRow, MeterLine, PriceListRow, SessionRow, SessionWrite, StoreError, TenantHour,
+    ClockRow, ClosedHour, GameRow, IdempotencyRow, MeterLine, PriceListRow, SessionRow, SessionWrite, StoreError, TenantHour,
     codec, sums,
 };
 
@@ -28,6 +28,8 @@ pub(super) enum Command {
     ReplaceGame(GameRow),
     RemoveGame { tenant: String, id: String },
     ForgetIdempotency { before_ms: i64 },
+    ForgetEnded { before_ms: i64, limit: u32 },
+    KeepClock(ClockRow),
     Secret { name: String, bytes: [u8; 32] },
     CloseHours { until_ms: i64 },
     SealHour(ClosedHour),
@@ -40,7 +42,11 @@ pub(super) enum Command {
 
 impl Command {
     fn may_be_flushed_later(&self) -> bool {
-        matches!(self, Self::Sessions(writes) if writes.iter().all(|write| write.lines.is_empty()))
+        match self {
+            Self::Sessions(writes) => writes.iter().all(|write| write.lines.is_empty()),
+            Self::KeepClock(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -245,6 +251,15 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
         }
         Command::ForgetIdempotency { before_ms } => {
             sqlx::query("DELETE FROM idempotency WHERE created_ms < ?").bind(*before_ms)
+        }
+        Command::ForgetEnded { before_ms, limit } => {
+            let oldest = "DELETE FROM sessions WHERE id IN \
+                          (SELECT id FROM sessions WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?)";
+            sqlx::query(oldest).bind(*before_ms).bind(*limit)
+        }
+        Command::KeepClock(ClockRow { known_ms, sure_ms, era }) => {
+            let keep = sqlx::query("UPDATE clock_state SET known_ms = ?, sure_ms = ?, era = ?");
+            keep.bind(*known_ms).bind(*sure_ms).bind(codec::to_i64(*era)?)
         }
         Command::Secret { name, bytes } => {
             let keep = sqlx::query("INSERT INTO secrets (name, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");

@@ -23,7 +23,7 @@ mod testing;
 mod verify;
 mod walk;
 
-pub use closing::Closing;
+pub use closing::{ClockDoubt, Closing};
 pub use formats::Format;
 pub use limit::{Amount, CapBoard, CapReached, Month};
 pub use meter::{Booking, Meter, MeterTerms, MinuteSeconds};
