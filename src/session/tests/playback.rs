@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::token;
 use crate::session::testing::{House, SEGMENT, asking_for, grid};
-use crate::session::{ChangeSession, EndedBy, SessionError, SessionView};
+use crate::session::{ChangeSession, EndedBy, SessionError};
 
 /// Segment numbers and mosaics of a playlist, read from its URIs.
 fn segments(playlist: &str) -> Vec<(u64, String)> {

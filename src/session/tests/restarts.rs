@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{audio, lines, play, token, video};
+use super::{audio, lines, play, video};
 use crate::mosaic::{EngineChoice, EngineKind};
 use crate::session::testing::{House, SEGMENT, START, asking_for};
 use crate::session::{CreateSession, SessionView, ViewState};
