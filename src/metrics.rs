@@ -34,6 +34,10 @@ pub struct Metrics {
     pub booking_failures: IntCounter,
     /// Session seconds that wait for the store in memory.
     pub unbooked_seconds: IntGauge,
+    /// Parts of the store that were found not to be as they were written.
+    pub integrity_faults: IntGauge,
+    /// Walks through the whole store that looked for such parts.
+    pub integrity_passes: IntCounter,
     /// Ledger entries that the export's receiver has taken.
     pub export_events: IntCounter,
     /// Batches that it has not taken, by `reason` (unreachable, answer, refused).
@@ -88,6 +92,14 @@ impl Metrics {
             booked_seconds: IntCounter::new("booked_seconds_total", "Session seconds booked")?,
             booking_failures: IntCounter::new("booking_failures_total", "Bookings refused by the store and kept")?,
             unbooked_seconds: IntGauge::new("unbooked_seconds", "Session seconds that wait for the store in memory")?,
+            integrity_faults: IntGauge::new(
+                "integrity_faults",
+                "Parts of the store that are not as they were written",
+            )?,
+            integrity_passes: IntCounter::new(
+                "integrity_passes_total",
+                "Walks through the whole store for such parts",
+            )?,
             export_events: IntCounter::new("export_events_total", "Ledger entries that the receiver has taken")?,
             export_failures: IntCounterVec::new(
                 Opts::new("export_failures_total", "Batches that the receiver has not taken, by reason"),
@@ -128,6 +140,8 @@ impl Metrics {
             Box::new(m.booked_seconds.clone()),
             Box::new(m.booking_failures.clone()),
             Box::new(m.unbooked_seconds.clone()),
+            Box::new(m.integrity_faults.clone()),
+            Box::new(m.integrity_passes.clone()),
             Box::new(m.export_events.clone()),
             Box::new(m.export_failures.clone()),
             Box::new(m.export_lag_seconds.clone()),

@@ -28,9 +28,9 @@ use crate::mosaic::{
 };
 use crate::outbound::{HttpError, Outbound, OutboundParts, OutboundTasks};
 use crate::session::{SessionSettings, Sessions};
-use crate::store::{SqliteStore, Store, StoreError, ledger_seed};
+use crate::store::{Begin, SqliteLedger, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
-use crate::usage::{Closing, MonthWatch, Reports};
+use crate::usage::{Checking, Closing, Integrity, KeyError, MonthWatch, Reports, ledger_key};
 use timekeeper::Timekeeper;
 
 /// Games that may run on one machine.
@@ -48,6 +48,11 @@ const OBSERVE_EVERY: Duration = Duration::from_secs(1);
 /// How often the ledger is asked whether an hour is due.
 const CLOSE_EVERY: Duration = Duration::from_secs(10);
 
+/// A slice of the store is looked at for damage this often, and after each page of the ledger it rests: about a hundredth of a
+/// processor, a month of hours in two hours.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+const CHECK_REST: Duration = Duration::from_millis(200);
+
 /// Longest wait for the running segment at the end: everything must be over within five seconds.
 const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
 
@@ -64,6 +69,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Everything waits for everything and nothing is dropped: for a clock that is cranked.
     pub lockstep: bool,
+    /// How the data directory is taken up.
+    pub begin: Begin,
 }
 
 /// Why a service cannot start.
@@ -77,6 +84,8 @@ pub enum StartError {
     Layouts(#[from] LayoutsError),
     #[error("data_dir: {0}")]
     Store(#[from] StoreError),
+    #[error("data_dir: {0}")]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Compositor(#[from] CompositorError),
     #[error(transparent)]
@@ -156,14 +165,15 @@ impl Service {
             None => Layouts::bundled(),
         });
         let metrics = Arc::new(Metrics::new()?);
-        let sqlite = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);
+        let seed = ledger_key(&sqlite, &config.data_dir, options.begin.with_new_ledger_key).await?;
         let store: Arc<dyn Store> = sqlite.clone();
         let timekeeper = Timekeeper::start(options.clock.clone(), store.clone(), metrics.clone()).await?;
         let timekeeper = Arc::new(timekeeper);
         config.prices.register(&*store).await?;
         let grace = Duration::from_secs(config.ledger.grace_s.into());
-        let closing =
-            Arc::new(Closing::new(store.clone(), &ledger_seed(&config.data_dir)?, config.prices.clone(), grace));
+        let closing = Arc::new(Closing::new(store.clone(), &seed, config.prices.clone(), grace));
+        let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
         let makers =
             Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
@@ -196,7 +206,7 @@ impl Service {
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),
-            readiness: makers.readiness(&ticker, &draining).note("stitch", stitching),
+            readiness: makers.readiness(&ticker, &draining, &integrity).note("stitch", stitching),
             public_base: None,
         });
         let outbound = makers.outbound(sqlite, &sessions).await?;
@@ -208,7 +218,11 @@ impl Service {
             let _ = stopped.await;
         }));
         let sweep = Sweep { sessions, registry: registry.clone(), catalogue: catalogue.clone(), store: store.clone() };
-        let chores = if options.lockstep { Vec::new() } else { start_chores(sweep, &timekeeper, &closing) };
+        let mut chores = Vec::new();
+        if !options.lockstep {
+            chores = start_chores(sweep, &timekeeper, &closing);
+            chores.push(makers.checking(&integrity).await?);
+        }
         let outbound_tasks = (!options.lockstep).then(|| outbound.start());
         Ok(Self {
             app,
@@ -465,15 +479,33 @@ impl Makers<'_> {
         Ok(outbound)
     }
 
-    fn readiness(&self, ticker: &Ticker, draining: &Arc<AtomicBool>) -> Readiness {
+    /// Looks for damage in what is stored, as long as the service runs.
+    async fn checking(&self, integrity: &Arc<Integrity>) -> Result<JoinHandle<()>, StoreError> {
+        let ledger = SqliteLedger::open_at_leisure(&self.config.data_dir, CHECK_REST).await?;
+        let mut checking = Checking::new(ledger, integrity.clone(), self.metrics.clone());
+        Ok(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(CHECK_EVERY).await;
+                if let Err(error) = checking.step().await {
+                    tracing::debug!(%error, "nothing was checked");
+                }
+            }
+        }))
+    }
+
+    fn readiness(&self, ticker: &Ticker, draining: &Arc<AtomicBool>, integrity: &Arc<Integrity>) -> Readiness {
         let (store, draining) = (self.store.clone(), draining.clone());
+        let (database, hours) = (integrity.clone(), integrity.clone());
         let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
         let timekeeper = self.timekeeper.clone();
         Readiness::new()
-            .live_note("clock", move || timekeeper.note())
+            .told("clock", move || timekeeper.note())
             .check("store", move || {
                 if store.healthy() { Ok(()) } else { Err("it cannot be written: is the disk full?".into()) }
             })
+            .check("database", move || database.damage().map_or(Ok(()), Err))
+            // A broken hour is a matter for people with a backup. It makes nobody unready.
+            .told("ledger", move || hours.broken_hours().unwrap_or_else(|| "ok".into()))
             .check("tick", move || {
                 let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
                 if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }

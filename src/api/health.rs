@@ -33,11 +33,11 @@ impl Readiness {
     /// Something worth knowing that makes nobody unready.
     pub fn note(self, name: &'static str, note: impl Into<String>) -> Self {
         let note = note.into();
-        self.live_note(name, move || note.clone())
+        self.told(name, move || note.clone())
     }
 
-    /// The same of something that changes: asked as checks are.
-    pub fn live_note(mut self, name: &'static str, note: impl Fn() -> String + Send + Sync + 'static) -> Self {
+    /// A note that changes.
+    pub fn told(mut self, name: &'static str, note: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.1.push((name, Box::new(note)));
         self
     }

@@ -50,7 +50,7 @@ impl Machine {
             slate_all_seconds: 0,
             watched: watched("2EH"),
         };
-        let write = SessionWrite { session: session_row("acme", "s"), lines: vec![line], idempotency: None };
+        let write = SessionWrite::whole(session_row("acme", "s"), vec![line]);
         store.write_sessions(vec![write]).await.unwrap();
         Self { _dir: dir, store, closing, metrics, clocks, clock, keeper }
     }

@@ -94,7 +94,7 @@ impl Sessions {
                 }
             };
             if done {
-                self.persist(&entry).await;
+                let _ = self.persist(&entry).await;
                 return Ok(entry.session.lock().view());
             }
         }

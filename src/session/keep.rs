@@ -1,15 +1,15 @@
 //! What happens to sessions by themselves: they go idle, their seconds are booked, their mosaics are kept alive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use super::model::{Receipt, Session, Wanted, choice_name};
+use super::model::{Receipt, Wanted, choice_name};
 use super::registry::{Entry, Sessions};
 use super::state::{EndReason, Trigger};
 use crate::mosaic::{AdmitError, EngineChoice};
-use crate::store::{SessionWrite, StoreError};
+use crate::store::{RefusedWrite, SessionWrite, StoreError};
 
 /// Seconds are written this often, of all sessions in the same sweep: rows that lie side by side in the database are then written
 /// with one page. With sweeps a second apart, none waits for five seconds: that is what a crash may cost.
@@ -35,13 +35,7 @@ const FORGET_STEADY: Duration = Duration::from_secs(3600);
 /// An idempotency key is kept this long, a little more than is promised.
 const FORGET_AFTER_MS: i64 = 25 * 3_600_000;
 
-pub(super) type Due = (Arc<Entry>, SessionWrite, Receipt);
-
-/// A write that the store did not take.
-pub(super) struct Refused {
-    pub error: StoreError,
-    pub entries: Vec<Arc<Entry>>,
-}
+type Due = (Arc<Entry>, SessionWrite, Receipt);
 
 impl Sessions {
     /// Called every second: ends idle sessions, books the meter, keeps wanted mosaics alive. Whatever the store refuses
@@ -52,7 +46,6 @@ impl Sessions {
         self.keep_wanted();
         self.note_slates(&entries);
         self.book(&entries, false).await;
-        self.book_set_aside(&entries).await;
         self.count_unbooked(&entries);
         self.forget_ended(&entries);
         self.forget_old().await;
@@ -146,14 +139,14 @@ impl Sessions {
         if metered {
             self.booked_ms.store(now_ms, Ordering::Relaxed);
         }
-        let mut entries: Vec<_> = entries.iter().filter(|entry| entry.session.lock().set_aside_ms.is_none()).collect();
+        let mut entries: Vec<_> = entries.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut entries = entries.into_iter();
-        let mut due = self.due(&mut entries, metered);
+        let mut due = self.due(&mut entries, metered, all);
         while !due.is_empty() {
-            let (written, next) = tokio::join!(biased; self.write(due), async { self.due(&mut entries, metered) });
-            if let Err(refused) = written
-                && self.write_in_parts(refused).await.is_err()
+            let (written, next) = tokio::join!(biased; self.write(due), async { self.due(&mut entries, metered, all) });
+            if let Err(StoreError::Unwritable(_) | StoreError::Damaged(_) | StoreError::Closed | StoreError::Busy) =
+                written
             {
                 // The rest would fare no better; it is tried again with the next sweep.
                 self.booked_ms.store(i64::MIN / 2, Ordering::Relaxed);
@@ -163,17 +156,22 @@ impl Sessions {
         }
     }
 
-    /// Snapshots of the next `entries` that are unsaved, or (`metered`) have something to book, at most [`BOOK_BATCH`].
-    fn due<'a>(&self, entries: &mut impl Iterator<Item = &'a Arc<Entry>>, metered: bool) -> Vec<Due> {
+    /// Snapshots of the next `entries` that are unsaved, or (`metered`) have something to book, at most [`BOOK_BATCH`]. What the
+    /// store refused lately waits, unless it is `all` that is written.
+    fn due<'a>(&self, entries: &mut impl Iterator<Item = &'a Arc<Entry>>, metered: bool, all: bool) -> Vec<Due> {
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut due = Vec::new();
         for entry in entries {
             let mut session = entry.session.lock();
             session.advance_meter(now_ms, terms);
-            if !(session.unsaved || metered && session.has_news()) {
+            let is_due = session.is_unsaved() || metered && session.has_news();
+            if !is_due || session.is_put_off(now_ms) && !all {
                 continue;
             }
-            due.extend(snapshot(entry, &mut session));
+            match session.snapshot() {
+                Ok((write, receipt)) => due.push((entry.clone(), write, receipt)),
+                Err(error) => tracing::error!(session = %entry.id, %error, "a session cannot be written down"),
+            }
             if due.len() == BOOK_BATCH {
                 break;
             }
@@ -181,27 +179,39 @@ impl Sessions {
         due
     }
 
-    /// Writes one session now. What the store does not take is tried again with the next sweep, and counted then.
-    pub(super) async fn persist(&self, entry: &Arc<Entry>) {
-        let due = snapshot(entry, &mut entry.session.lock());
-        // Nothing is lost by a refusal: the session stays unsaved.
-        let _ = self.write(due.into_iter().collect()).await;
+    /// Writes one session now.
+    pub(super) async fn persist(&self, entry: &Arc<Entry>) -> Result<(), StoreError> {
+        let (write, receipt) = entry.session.lock().snapshot()?;
+        self.write(vec![(entry.clone(), write, receipt)]).await
     }
 
-    pub(super) async fn write(&self, due: Vec<Due>) -> Result<(), Refused> {
-        if due.is_empty() {
-            return Ok(());
-        }
+    async fn write(&self, due: Vec<Due>) -> Result<(), StoreError> {
         let (written, writes): (Vec<_>, Vec<_>) =
             due.into_iter().map(|(entry, write, receipt)| ((entry, receipt), write)).unzip();
-        if let Err(error) = self.store.write_sessions(writes).await {
-            return Err(Refused { error, entries: written.into_iter().map(|(entry, _)| entry).collect() });
+        let outcome = self.store.write_sessions(writes).await;
+        let refused: &[RefusedWrite] = match &outcome {
+            Ok(()) => &[],
+            Err(StoreError::Refused(refused)) => refused,
+            Err(_) => {
+                self.metrics.booking_failures.inc_by(written.len() as u64);
+                return outcome;
+            }
+        };
+        if let Some(first) = refused.first() {
+            let RefusedWrite { session_id, error } = first;
+            tracing::error!(session = session_id, %error, sessions = refused.len(), "rows that the store refuses wait");
         }
+        let is_refused: HashSet<&str> = refused.iter().map(|write| &*write.session_id).collect();
         for (entry, receipt) in written {
+            if is_refused.contains(&*entry.id) {
+                self.metrics.booking_failures.inc();
+                entry.session.lock().put_off(self.now_ms());
+                continue;
+            }
             let fresh_seconds = entry.session.lock().saved(&receipt);
             self.metrics.booked_seconds.inc_by(fresh_seconds);
         }
-        Ok(())
+        outcome
     }
 
     /// Ended playlists are served as long as a playlist is, so that a player can play out what it knows.
@@ -233,21 +243,10 @@ impl Sessions {
         }
         let keep_ms = i64::try_from(self.settings.keep_ended.as_millis()).unwrap_or(i64::MAX);
         if is_due(&self.ended_swept_ms)
-            && let Ok(forgotten) = self.store.forget_ended(now_ms.saturating_sub(keep_ms), FORGET_BATCH).await
+            && let Ok(forgotten) = self.store.forget_sessions(now_ms.saturating_sub(keep_ms), FORGET_BATCH).await
             && forgotten < u64::from(FORGET_BATCH)
         {
             self.ended_swept_ms.store(now_ms, Ordering::Relaxed);
-        }
-    }
-}
-
-/// What there is to write of `session`; `None`, and a word in the log, where it cannot be put into words.
-pub(super) fn snapshot(entry: &Arc<Entry>, session: &mut Session) -> Option<Due> {
-    match session.snapshot() {
-        Ok((write, receipt)) => Some((entry.clone(), write, receipt)),
-        Err(error) => {
-            tracing::error!(session = %entry.id, %error, "a session cannot be written down");
-            None
         }
     }
 }

@@ -3,7 +3,6 @@
 //! Locks: [`registry`]'s shelf and each session's own lock are never held together, never across an `await`, and never
 //! around a call to mosaics, games or the store.
 
-mod aside;
 mod change;
 mod error;
 mod keep;

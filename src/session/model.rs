@@ -16,9 +16,14 @@ use super::{OperatedSession, SessionError, SessionView, ViewState};
 use crate::hls::splice::{Splices, next_unlisted};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
-use crate::store::{IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError, Watched};
+use crate::store::{
+    IdempotencyRow, MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, StoreError, Watched,
+};
 use crate::timeline::SegmentNumber;
 use crate::usage::{Booking, Meter, MeterTerms, MinuteSeconds, Slate};
+
+/// A session that the store refuses is offered to it again after this, or when its viewer changes it.
+const REFUSED_RETRY_MS: i64 = 60_000;
 
 /// A game of the session: what the viewer calls it, and what the service does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,12 +102,16 @@ pub(super) struct Session {
     /// Written with the session until the store has it.
     pub idempotency: Option<IdempotencyRow>,
     version: u64,
-    /// The store lacks something that should not wait for the next booking.
+    /// Something changed that no snapshot has yet, and that should not wait for the next booking.
     pub unsaved: bool,
+    /// The newest snapshot of the whole row, and the newest that the store has. A write that fails, or whose request goes away
+    /// half-way, says nothing: the two differ, and the next snapshot is whole again.
+    whole_version: u64,
+    whole_saved: u64,
+    /// The store refused the row: it is not offered again before this.
+    put_off_until_ms: i64,
     /// Seconds that the store has.
     booked_seconds: u64,
-    /// When its booking alone was tried last, while the store refuses it.
-    pub set_aside_ms: Option<i64>,
 }
 
 /// What identifies a new session.
@@ -133,6 +142,7 @@ pub(super) struct TakenUp {
 /// What a snapshot covered; handed back when it is on the disk.
 pub(super) struct Receipt {
     version: u64,
+    is_whole: bool,
     booking: Option<Booking>,
 }
 
@@ -178,8 +188,10 @@ impl Session {
             idempotency,
             version: 0,
             unsaved: true,
+            whole_version: 0,
+            whole_saved: 0,
+            put_off_until_ms: i64::MIN,
             booked_seconds: 0,
-            set_aside_ms: None,
         }
     }
 
@@ -234,7 +246,9 @@ impl Session {
             idempotency: None,
             version: row.version,
             unsaved: last.is_some(),
-            set_aside_ms: None,
+            whole_version: 0,
+            whole_saved: 0,
+            put_off_until_ms: i64::MIN,
             show,
         })
     }
@@ -379,9 +393,25 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the store lacks something that should not wait for the next booking.
+    pub(super) fn is_unsaved(&self) -> bool {
+        self.unsaved || self.whole_saved < self.whole_version
+    }
+
     /// Whether a snapshot taken now would tell the store something.
     pub(super) fn has_news(&self) -> bool {
-        self.unsaved || self.meter.unbooked().is_some()
+        self.is_unsaved() || self.meter.unbooked().is_some()
+    }
+
+    /// The store refused this session's row or lines. What is wrong with them mostly stays so: asking every second would only
+    /// cost the others.
+    pub(super) fn put_off(&mut self, now_ms: i64) {
+        self.put_off_until_ms = now_ms + REFUSED_RETRY_MS;
+    }
+
+    /// Whether the store is not to be bothered with it yet.
+    pub(super) fn is_put_off(&self, now_ms: i64) -> bool {
+        now_ms < self.put_off_until_ms
     }
 
     /// Notes how much of the picture is slate at `now_ms`, `live` being the games that are not off.
@@ -399,18 +429,37 @@ impl Session {
         self.meter.advance(now_ms, terms);
     }
 
-    /// Everything the store should have.
+    /// What the store should have: the whole row where something changed, else what the meter moved on alone.
     pub(super) fn snapshot(&mut self) -> Result<(SessionWrite, Receipt), StoreError> {
-        let json = |e: serde_json::Error| StoreError::Failed(e.to_string());
+        self.version += 1;
+        let booking = self.meter.unbooked();
+        let is_whole = self.is_unsaved();
+        let part = if is_whole {
+            let row = self.row()?;
+            (self.whole_version, self.unsaved) = (self.version, false);
+            SessionPart::Whole(Box::new(row), self.idempotency.clone())
+        } else {
+            SessionPart::Meter(SessionMeterRow {
+                session_id: self.id.to_string(),
+                version: self.version,
+                meter: self.meter_json()?,
+                last_listed: self.last_listed(),
+                last_seen_ms: self.last_seen_ms,
+                billable_seconds: self.meter.billable_seconds(),
+            })
+        };
+        let write = SessionWrite { part, lines: self.lines(booking.as_ref()) };
+        Ok((write, Receipt { version: self.version, is_whole, booking }))
+    }
+
+    fn row(&self) -> Result<SessionRow, StoreError> {
         let saved = Saved {
             splices: self.splices.clone(),
             games: self.show.games.clone(),
             map_mosaic: self.map_mosaic.clone(),
             numbering: self.numbering.clone(),
         };
-        self.version += 1;
-        let booking = self.meter.unbooked();
-        let session = SessionRow {
+        Ok(SessionRow {
             id: self.id.to_string(),
             tenant: self.tenant.to_string(),
             token: self.token.to_string(),
@@ -423,8 +472,8 @@ impl Session {
             audio: self.show.audio.clone(),
             labels: self.labels.clone(),
             device_id: self.device_id.clone(),
-            splices: serde_json::to_string(&saved).map_err(json)?,
-            meter: serde_json::to_string(&self.meter).map_err(json)?,
+            splices: serde_json::to_string(&saved).map_err(|e| StoreError::Failed(e.to_string()))?,
+            meter: self.meter_json()?,
             last_listed: self.last_listed(),
             effective_segment: self.effective_segment,
             created_ms: self.created_ms,
@@ -432,10 +481,11 @@ impl Session {
             ended_ms: self.ended_ms,
             end_reason: self.end_reason(),
             billable_seconds: self.meter.billable_seconds(),
-        };
-        let write =
-            SessionWrite { session, lines: self.lines(booking.as_ref()), idempotency: self.idempotency.clone() };
-        Ok((write, Receipt { version: self.version, booking }))
+        })
+    }
+
+    fn meter_json(&self) -> Result<String, StoreError> {
+        serde_json::to_string(&self.meter).map_err(|e| StoreError::Failed(e.to_string()))
     }
 
     fn lines(&self, booking: Option<&Booking>) -> Vec<MeterLine> {
@@ -463,9 +513,10 @@ impl Session {
 
     /// The snapshot behind `receipt` is on the disk; the seconds it booked that were not booked before.
     pub(super) fn saved(&mut self, receipt: &Receipt) -> u64 {
-        self.idempotency = None;
-        // A later snapshot may be under way with more: then this one does not make all well.
-        self.unsaved &= receipt.version < self.version;
+        if receipt.is_whole {
+            self.idempotency = None;
+            self.whole_saved = self.whole_saved.max(receipt.version);
+        }
         let Some(booking) = &receipt.booking else { return 0 };
         self.meter.booked(booking);
         self.shown.forget_before(booking.until_ms - booking.until_ms.rem_euclid(60_000));

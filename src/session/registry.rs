@@ -186,8 +186,7 @@ impl Sessions {
                 );
                 let end_reason = Some(EndReason::Unrestorable.name().to_owned());
                 let session = SessionRow { ended_ms: Some(now_ms), end_reason, version: row.version + 1, ..row };
-                let write = SessionWrite { session, lines: Vec::new(), idempotency: None };
-                if let Err(error) = self.store.write_sessions(vec![write]).await {
+                if let Err(error) = self.store.write_sessions(vec![SessionWrite::whole(session, Vec::new())]).await {
                     tracing::warn!(%error, "the end of a session could not be written");
                 }
             }
@@ -250,7 +249,7 @@ impl Sessions {
         room.keep();
         self.count();
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
-        self.persist(&entry).await;
+        let _ = self.persist(&entry).await;
         Ok(entry.session.lock().view())
     }
 
@@ -350,7 +349,7 @@ impl Sessions {
             EndedBy::Operator => EndReason::Operator,
         };
         self.end_entry(&entry, reason)?;
-        self.persist(&entry).await;
+        let _ = self.persist(&entry).await;
         Ok(())
     }
 

@@ -33,7 +33,7 @@ pub struct SessionRow {
     pub tenant: String,
     /// The secret in the playback URL; unique.
     pub token: String,
-    /// Counts writes of this row; an older one never replaces a newer one.
+    /// Counts writes of this session; an older one never replaces a newer one.
     pub version: u64,
     /// Counts what the viewer changed; the ETag.
     pub revision: u64,
@@ -103,12 +103,52 @@ pub struct IdempotencyRow {
     pub created_ms: i64,
 }
 
+/// What every booking moves on in a session's row, kept in a row of its own: a small one, because it is written every few seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionMeterRow {
+    pub session_id: String,
+    /// Counts with [`SessionRow::version`]: the newer of the two rows is right.
+    pub version: u64,
+    /// As in [`SessionRow`], and so are the rest.
+    pub meter: String,
+    pub last_listed: Option<u64>,
+    pub last_seen_ms: i64,
+    pub billable_seconds: u64,
+}
+
+/// What is written of a session.
+#[derive(Clone, Debug)]
+pub enum SessionPart {
+    /// All of it; at its creation with the idempotency key that made it.
+    Whole(Box<SessionRow>, Option<IdempotencyRow>),
+    /// What its meter moved on: the session itself is in the store.
+    Meter(SessionMeterRow),
+}
+
 /// Everything that goes to the disk together for one session.
 #[derive(Clone, Debug)]
 pub struct SessionWrite {
-    pub session: SessionRow,
+    pub part: SessionPart,
     pub lines: Vec<MeterLine>,
-    pub idempotency: Option<IdempotencyRow>,
+}
+
+impl SessionWrite {
+    /// A whole row with its lines.
+    pub fn whole(row: SessionRow, lines: Vec<MeterLine>) -> Self {
+        Self { part: SessionPart::Whole(Box::new(row), None), lines }
+    }
+
+    /// What a booking changes.
+    pub fn metered(row: SessionMeterRow, lines: Vec<MeterLine>) -> Self {
+        Self { part: SessionPart::Meter(row), lines }
+    }
+
+    pub fn session_id(&self) -> &str {
+        match &self.part {
+            SessionPart::Whole(row, _) => &row.id,
+            SessionPart::Meter(row) => &row.session_id,
+        }
+    }
 }
 
 /// Which sessions to list.

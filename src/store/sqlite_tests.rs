@@ -15,7 +15,7 @@ fn game(tenant: &str, id: &str) -> GameRow {
 }
 
 fn write(session: SessionRow) -> Vec<SessionWrite> {
-    vec![SessionWrite { session, lines: Vec::new(), idempotency: None }]
+    vec![SessionWrite::whole(session, Vec::new())]
 }
 
 fn line(minute_start_ms: i64, billable_seconds: u32) -> MeterLine {
@@ -110,15 +110,15 @@ async fn one_bad_row_keeps_no_other_from_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();
     // Not a minute: the table refuses it.
-    let bad = SessionWrite { session: session_row("acme", "bad"), lines: vec![line(1, 5)], idempotency: None };
-    let good = SessionWrite { session: session_row("acme", "good"), lines: vec![line(60_000, 5)], idempotency: None };
+    let bad = SessionWrite::whole(session_row("acme", "bad"), vec![line(1, 5)]);
+    let good = SessionWrite::whole(session_row("acme", "good"), vec![line(60_000, 5)]);
     let (refused, kept) = tokio::join!(store.write_sessions(vec![bad]), store.write_sessions(vec![good]));
-    assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+    let Err(StoreError::Refused(rows)) = refused else { panic!("{refused:?}") };
+    assert_eq!(rows.iter().map(|row| &*row.session_id).collect::<Vec<_>>(), ["bad"]);
     kept.unwrap();
     assert_eq!(store.session("acme", "bad").await.unwrap(), None, "all or nothing");
     assert!(store.session("acme", "good").await.unwrap().is_some());
-    store.probe().await.unwrap();
-    assert!(store.healthy());
+    assert!(store.healthy(), "a row that is refused says nothing of the store");
 }
 
 /// A booking of one of a few minutes: by two writers that saw different things.
@@ -140,7 +140,7 @@ async fn ledger_of(bookings: &[MeterLine]) -> Vec<MeterLine> {
     let store = SqliteStore::open(dir.path()).await.unwrap();
     for line in bookings {
         let (session, lines) = (session_row("acme", "s"), vec![line.clone()]);
-        store.write_sessions(vec![SessionWrite { session, lines, idempotency: None }]).await.unwrap();
+        store.write_sessions(vec![SessionWrite::whole(session, lines)]).await.unwrap();
     }
     testing::lines(&store, "acme").await
 }
@@ -197,7 +197,7 @@ async fn an_unwritable_place_is_said_so() {
     std::fs::write(dir.path().join(FILE_NAME), "not a database, and long enough to be taken for one".repeat(100))
         .unwrap();
     let error = SqliteStore::open(dir.path()).await.err().unwrap();
-    assert!(matches!(error, StoreError::Failed(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
 }
 
 /// What a process writes and what is there after it is killed at any point: whole commits. The files are copied while the
@@ -209,7 +209,7 @@ async fn a_killed_process_leaves_whole_commits() {
     for n in 1..=20u32 {
         let session = SessionRow { version: n.into(), billable_seconds: n.into(), ..session_row("acme", "s") };
         let lines = vec![line(60_000, n)];
-        store.write_sessions(vec![SessionWrite { session, lines, idempotency: None }]).await.unwrap();
+        store.write_sessions(vec![SessionWrite::whole(session, lines)]).await.unwrap();
         let copy = tempfile::tempdir().unwrap();
         for file in std::fs::read_dir(dir.path()).unwrap() {
             let file = file.unwrap();

@@ -1,8 +1,6 @@
 //! Test doubles of the store: rows to begin with, and a disk that can be filled up.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
@@ -44,19 +42,15 @@ pub(crate) fn watched(layout: &str) -> Watched {
     }
 }
 
-/// A real store whose disk can be full, and which can find fault with a session's rows.
+/// A real store whose disk can be full.
 pub(crate) struct FullDisk {
     pub store: SqliteStore,
     pub full: AtomicBool,
-    /// The session whose rows it refuses.
-    pub refused: Mutex<Option<String>>,
-    /// Writes of sessions that it was asked for.
-    pub writes: AtomicUsize,
 }
 
 impl FullDisk {
     pub fn new(store: SqliteStore) -> Self {
-        Self { store, full: AtomicBool::new(false), refused: Mutex::default(), writes: AtomicUsize::new(0) }
+        Self { store, full: AtomicBool::new(false) }
     }
 
     fn refuse<T: Send + 'static>(&self) -> Option<Pending<'_, T>> {
@@ -125,11 +119,6 @@ impl Store for FullDisk {
         self.refuse().unwrap_or_else(|| self.store.remove_game(tenant, id))
     }
     fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()> {
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        let refused = self.refused.lock().clone();
-        if refused.is_some_and(|id| writes.iter().any(|write| write.session.id == id)) {
-            return Box::pin(async { Err(StoreError::Failed("CHECK constraint failed".into())) });
-        }
         self.refuse().unwrap_or_else(|| self.store.write_sessions(writes))
     }
     fn active_sessions(&self) -> Pending<'_, Vec<SessionRow>> {
@@ -147,8 +136,8 @@ impl Store for FullDisk {
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64> {
         self.refuse().unwrap_or_else(|| self.store.forget_idempotency(before_ms))
     }
-    fn forget_ended(&self, before_ms: i64, limit: u32) -> Pending<'_, u64> {
-        self.refuse().unwrap_or_else(|| self.store.forget_ended(before_ms, limit))
+    fn forget_sessions(&self, before_ms: i64, limit: u32) -> Pending<'_, u64> {
+        self.refuse().unwrap_or_else(|| self.store.forget_sessions(before_ms, limit))
     }
     fn clock(&self) -> Pending<'_, ClockRow> {
         self.store.clock()

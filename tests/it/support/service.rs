@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use quadrille::config::Config;
 use quadrille::mosaic::Trial;
 use quadrille::service::{Options, Service};
+use quadrille::store::Begin;
 use quadrille::timeline::{Clock, Grid, MediaTime, SimulatedClock};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -59,7 +60,7 @@ impl TestService {
 
     pub async fn start_at(config: &Config, at: MediaTime) -> Self {
         let clock = Arc::new(SimulatedClock::new(at));
-        let options = Options { clock: clock.clone(), lockstep: true };
+        let options = Options { clock: clock.clone(), lockstep: true, begin: Begin::default() };
         // No trial: with a cranked clock there is no real time that a measurement could speak of.
         let trial = Trial { compose: 0.0, encode: vec![0.0; config.output.renditions.len()] };
         let service = Service::start(config, options, Some(trial)).await.unwrap();
