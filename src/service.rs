@@ -1,5 +1,6 @@
 //! The whole service, put together: what `main` runs and what integration tests run with a clock of their own.
 
+mod chores;
 mod timekeeper;
 
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use crate::session::{SessionSettings, Sessions};
 use crate::store::{Begin, SqliteLedger, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
 use crate::usage::{Checking, Closing, Integrity, KeyError, MonthWatch, Reports, ledger_key};
+use chores::{Sweep, start_chores};
 use timekeeper::Timekeeper;
 
 /// Games that may run on one machine.
@@ -38,15 +40,6 @@ const MAX_GAMES: usize = 256;
 
 /// Bytes of packaged segments kept in memory, besides the windows they are packaged from.
 const CACHE_BYTES: usize = 128 << 20;
-
-/// How often sessions, mosaics and meters are looked after.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-
-/// How often the clock is compared with wall time.
-const OBSERVE_EVERY: Duration = Duration::from_secs(1);
-
-/// How often the ledger is asked whether an hour is due.
-const CLOSE_EVERY: Duration = Duration::from_secs(10);
 
 /// A slice of the store is looked at for damage this often, and after each page of the ledger it rests: about a hundredth of a
 /// processor, a month of hours in two hours.
@@ -175,8 +168,7 @@ impl Service {
         let closing = Arc::new(Closing::new(store.clone(), &seed, config.prices.clone(), grace));
         let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
-        let makers =
-            Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
+        let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
         let (finished, _) = watch::channel(0);
         let (registry, stitching) = makers.registry(&compositor, &layouts, finished.clone(), trial).await?;
         let catalogue = makers.catalogue(finished).await?;
@@ -535,62 +527,4 @@ pub async fn measure(
     tokio::task::spawn_blocking(move || trial_costs(grid, &renditions, preset, &compositor))
         .await
         .unwrap_or(Err(TrialError::Picture))
-}
-
-/// What is looked after every second.
-struct Sweep {
-    sessions: Arc<Sessions>,
-    registry: Arc<MosaicRegistry>,
-    catalogue: Arc<Catalogue>,
-    store: Arc<dyn Store>,
-}
-
-impl Sweep {
-    async fn once(&self) {
-        self.sessions.sweep().await;
-        self.registry.sweep();
-        self.catalogue.sweep();
-        if !self.store.healthy()
-            && let Err(e) = self.store.probe().await
-        {
-            tracing::warn!(error = %e, "the store still cannot be written; seconds wait in memory");
-        }
-    }
-}
-
-fn every(period: Duration) -> tokio::time::Interval {
-    let mut every = tokio::time::interval(period);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    every
-}
-
-/// What is done again and again. The clock has a task of its own: a store that takes its time must not keep it from being
-/// compared.
-fn start_chores(sweep: Sweep, timekeeper: &Arc<Timekeeper>, closing: &Arc<Closing>) -> Vec<JoinHandle<()>> {
-    let keeper = timekeeper.clone();
-    let sweeping = tokio::spawn(async move {
-        let mut due = every(SWEEP_EVERY);
-        loop {
-            due.tick().await;
-            sweep.once().await;
-            keeper.keep(false).await;
-        }
-    });
-    let keeper = timekeeper.clone();
-    let observing = tokio::spawn(async move {
-        let mut due = every(OBSERVE_EVERY);
-        loop {
-            due.tick().await;
-            keeper.observe();
-        }
-    });
-    let (keeper, closing) = (timekeeper.clone(), closing.clone());
-    let hours = tokio::spawn(async move {
-        let mut due = every(CLOSE_EVERY);
-        loop {
-            due.tick().await;
-            keeper.close_hours(&closing).await;
-        }
-    });
-    vec![sweeping, observing, hours]
 }

@@ -69,7 +69,8 @@ impl Sessions {
     }
 
     fn note_slates(&self, entries: &[Arc<Entry>]) {
-        let (now_ms, live) = (self.now_ms(), self.games.live());
+        let (now_ms, live) = (self.now_ms(), Arc::new(self.games.live()));
+        *self.live.write() = live.clone();
         for entry in entries {
             entry.session.lock().note_slate(now_ms, &live);
         }
@@ -236,9 +237,7 @@ impl Sessions {
         }
         let now_ms = self.now_ms();
         let is_due = |swept_ms: &AtomicI64| now_ms - swept_ms.load(Ordering::Relaxed) >= FORGET_EVERY_MS;
-        if is_due(&self.idempotency_swept_ms)
-            && self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok()
-        {
+        if is_due(&self.idempotency_swept_ms) && self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok() {
             self.idempotency_swept_ms.store(now_ms, Ordering::Relaxed);
         }
         let keep_ms = i64::try_from(self.settings.keep_ended.as_millis()).unwrap_or(i64::MAX);

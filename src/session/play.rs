@@ -110,7 +110,12 @@ impl Sessions {
 
     /// `listed` as text, `segment` making an entry for each. Pictures and sound break at the same places, which is how
     /// players put them together again.
-    fn render(&self, listed: &Listed, map_uri: String, segment: impl Fn(SegmentNumber, &str) -> MediaSegment) -> String {
+    fn render(
+        &self,
+        listed: &Listed,
+        map_uri: String,
+        segment: impl Fn(SegmentNumber, &str) -> MediaSegment,
+    ) -> String {
         let numbering = &listed.numbering;
         let entry = |(n, mosaic): &(SegmentNumber, Arc<str>)| MediaSegment {
             number: numbering.sequence(*n),
@@ -132,11 +137,7 @@ impl Sessions {
         self.until_ready(|| self.listing_now(entry, sound).transpose()).await?
     }
 
-    fn listing_now(
-        &self,
-        entry: &Entry,
-        sound: Option<&GameKey>,
-    ) -> Result<Option<Listed>, SessionError> {
+    fn listing_now(&self, entry: &Entry, sound: Option<&GameKey>) -> Result<Option<Listed>, SessionError> {
         // Mosaics are asked between two holds of the session's lock, and not within one.
         let mosaics = entry.session.lock().mosaics();
         let finished: Vec<_> =

@@ -1,6 +1,6 @@
 //! All sessions of this process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -74,6 +74,9 @@ pub struct Sessions {
     pub(super) metrics: Arc<Metrics>,
     pub(super) paths: Paths,
     caps: Arc<CapBoard>,
+    /// The games that were live at the last sweep. Asking all of them takes locks that their media threads hold, and those give
+    /// way to everybody: a creation does not wait for them.
+    pub(super) live: RwLock<Arc<HashSet<GameKey>>>,
     shelf: RwLock<Shelf>,
     /// Active sessions, and creations under way.
     active: AtomicUsize,
@@ -125,6 +128,7 @@ impl Sessions {
         let paths = Paths::new(store.secret("server_secret").await?, settings.era);
         let rows = store.active_sessions().await?;
         let now_ms = clock.now().unix_millis();
+        let live = RwLock::new(Arc::new(games.live()));
         let sessions = Arc::new(Self {
             store,
             mosaics,
@@ -136,6 +140,7 @@ impl Sessions {
             metrics,
             paths,
             caps: Arc::default(),
+            live,
             shelf: RwLock::default(),
             active: AtomicUsize::new(0),
             idempotency_queues: (0..IDEMPOTENCY_QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
@@ -244,7 +249,7 @@ impl Sessions {
         let identity = Identity { id, tenant: tenant.into(), token, labels, device_id, tier: self.tier(), idempotency };
         // On the shelf before it is on the disk: if the caller goes away meanwhile, the session is swept like any other.
         let mut session = Session::new(identity, show, &placement, now_ms);
-        session.note_slate(now_ms, &self.games.live());
+        session.note_slate(now_ms, &self.live.read().clone());
         let entry = self.shelve(session, key);
         room.keep();
         self.count();

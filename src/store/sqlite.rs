@@ -16,8 +16,8 @@ use super::ledger::SqliteLedger;
 use super::locks::Locks;
 use super::writer::{Command, Job, Writer};
 use super::{
-    ClockRow, ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow, SessionFilter,
-    SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
+    ClockRow, ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow,
+    SessionFilter, SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
 };
 
 /// Name of the database in the data directory.

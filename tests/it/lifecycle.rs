@@ -124,8 +124,7 @@ async fn a_game_is_registered_changed_and_removed_while_everything_runs() {
 
 /// Media sequence number of the newest listed segment.
 fn last_number(playlist: &str) -> u64 {
-    let first: u64 =
-        playlist.lines().find_map(|l| l.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")).unwrap().parse().unwrap();
+    let first: u64 = playlist.lines().find_map(|l| l.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")).unwrap().parse().unwrap();
     first + playlist.lines().filter(|l| l.ends_with(".m4s")).count() as u64 - 1
 }
 
@@ -147,7 +146,10 @@ async fn after_a_restart_an_hour_in_the_past_playlists_go_on_and_no_name_comes_a
         let after = service.text(&playlist_path(&watched)).await;
         assert!(last_number(&after) > last_number(&before) + 1, "{before}\n{after}");
         assert_eq!(last_number(&sound), last_number(&after), "{sound}");
-        assert!(after.contains("#EXT-X-DISCONTINUITY\n") && sound.contains("#EXT-X-DISCONTINUITY\n"), "{after}\n{sound}");
+        assert!(
+            after.contains("#EXT-X-DISCONTINUITY\n") && sound.contains("#EXT-X-DISCONTINUITY\n"),
+            "{after}\n{sound}"
+        );
         for uri in after.lines().chain(sound.lines()).filter(|l| l.ends_with(".m4s")) {
             assert!(!service.bytes(uri).await.is_empty());
             assert!(!names.contains(&uri.to_owned()), "{uri} was something else an hour later");
