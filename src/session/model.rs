@@ -89,6 +89,8 @@ pub(super) struct Session {
     numbering: Numbering,
     /// First and last segment of the newest listing.
     listed: Option<RangeInclusive<SegmentNumber>>,
+    /// The last listed segment in the newest snapshot.
+    noted_listed: Option<SegmentNumber>,
     pub effective_segment: SegmentNumber,
     pub created_ms: i64,
     /// Last request for a playlist, or the start of this process if that is later.
@@ -149,6 +151,7 @@ impl Session {
             map_mosaic: mosaic,
             numbering: Numbering::default(),
             listed: None,
+            noted_listed: None,
             effective_segment: placement.first_segment,
             created_ms: now_ms,
             last_seen_ms: now_ms,
@@ -314,7 +317,8 @@ impl Session {
 
     /// Whether a snapshot taken now would tell the store something.
     pub(super) fn has_news(&self) -> bool {
-        self.is_unsaved() || self.meter.unbooked().is_some()
+        // Where time went back, there is listing without billing for a while.
+        self.is_unsaved() || self.noted_listed != self.last_listed() || self.meter.unbooked().is_some()
     }
 
     /// The store refused this session's row or lines. What is wrong with them mostly stays so: asking every second would only

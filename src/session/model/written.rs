@@ -84,6 +84,7 @@ impl Session {
             wanted,
             map_mosaic: saved.map_mosaic,
             numbering: saved.numbering,
+            noted_listed: listed.as_ref().map(|listed| *listed.end()),
             listed,
             effective_segment: row.effective_segment.min(segment),
             created_ms: row.created_ms,
@@ -107,6 +108,7 @@ impl Session {
     /// What the store should have: the whole row where something changed, else what the meter moved on alone.
     pub(in crate::session) fn snapshot(&mut self) -> Result<(SessionWrite, Receipt), StoreError> {
         self.version += 1;
+        self.noted_listed = self.last_listed();
         let booking = self.meter.unbooked();
         let is_whole = self.is_unsaved();
         let part = if is_whole {

@@ -46,7 +46,7 @@ async fn a_service_that_stood_still_ends_nobody_and_bills_what_was_fetched() {
     house.pass(5).await;
     assert_eq!(booked_seconds(&house, &sessions[0]).await, 4);
     // Who asks no more ends like anybody.
-    house.pass(24).await;
+    house.pass(23).await;
     assert_eq!(active(&house, &sessions).await, 20);
     house.pass(1).await;
     assert_eq!(active(&house, &sessions).await, 0);
