@@ -17,13 +17,13 @@ use crate::api::{self, App, Keys, Readiness, ServerLimits};
 use crate::catalogue::{self, Catalogue, CatalogueSettings, SoundSettings};
 use crate::compositor::{self, Compositor, CompositorError};
 use crate::config::{CompositorChoice, Config, Keyring};
-use crate::encode::VideoEncodeError;
-use crate::feed::{self, FeedError};
+use crate::encode::{Libraries, VideoEncodeError};
+use crate::feed::{self, FeedError, Pace};
 use crate::hls::window::capacity_for;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{
-    Admission, Budget, EncodingShared, Engine, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
+    Admission, Budget, EncodingShared, Engine, Failing, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
     RenderSettings, Rung, Signer, StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial,
     TrialError, ladder, self_test, slowest_tile_preset, trial_costs,
 };
@@ -32,6 +32,7 @@ use crate::session::{SessionSettings, Sessions};
 use crate::store::{Begin, SqliteLedger, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
 use crate::usage::{Checking, Closing, Integrity, KeyError, MonthWatch, Reports, ledger_key};
+use crate::work::{InHand, SystemThreads};
 use chores::{Sweep, start_chores};
 use timekeeper::Timekeeper;
 
@@ -60,7 +61,8 @@ const TICK_PATIENCE: Duration = Duration::from_secs(2);
 /// How a service runs besides its configuration.
 pub struct Options {
     pub clock: Arc<dyn Clock>,
-    /// Everything waits for everything and nothing is dropped: for a clock that is cranked.
+    /// The clock is cranked: feeds wait for their pictures, nothing happens by itself between ticks, and nothing is decided by
+    /// how fast this machine is. Whoever cranks waits for [`Service::is_settled`].
     pub lockstep: bool,
     /// How the data directory is taken up.
     pub begin: Begin,
@@ -108,6 +110,9 @@ pub struct Service {
     grid: Grid,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
+    compositor: Arc<dyn Compositor>,
+    /// Canvases and sound that are with encoders.
+    in_hand: InHand,
     closing: Arc<Closing>,
     outbound: Arc<Outbound>,
     ticker: Ticker,
@@ -170,8 +175,9 @@ impl Service {
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
         let (finished, _) = watch::channel(0);
-        let (registry, stitching) = makers.registry(&compositor, &layouts, finished.clone(), trial).await?;
-        let catalogue = makers.catalogue(finished).await?;
+        let shared = makers.shared(finished);
+        let (registry, stitching) = makers.registry(&compositor, &layouts, &shared, trial).await?;
+        let catalogue = makers.catalogue(&shared).await?;
         let grid = config.output.grid;
         let first = grid.frame_at(options.clock.now()) + 1;
         let ticker = Ticker::start(
@@ -182,7 +188,6 @@ impl Service {
                 games: catalogue.clone(),
                 registry: registry.clone(),
                 compositor: compositor.clone(),
-                lockstep: options.lockstep,
             },
             first,
         )
@@ -198,7 +203,7 @@ impl Service {
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),
-            readiness: makers.readiness(&ticker, &draining, &integrity).note("stitch", stitching),
+            readiness: makers.readiness(&ticker, &draining, &integrity, &shared.failing).note("stitch", stitching),
             public_base: None,
         });
         let outbound = makers.outbound(sqlite, &sessions).await?;
@@ -224,6 +229,8 @@ impl Service {
             grid,
             clock: options.clock,
             store,
+            compositor,
+            in_hand: shared.in_hand.clone(),
             closing,
             outbound,
             ticker,
@@ -239,6 +246,12 @@ impl Service {
     /// The next frame that will tick.
     pub fn position(&self) -> FrameNumber {
         self.ticker.position()
+    }
+
+    /// Whether everything that ticked so far is drawn and encoded.
+    pub fn is_settled(&self) -> bool {
+        // In the order in which canvases go on: one that leaves the first is with the second before it is asked.
+        self.compositor.queued() == 0 && self.in_hand.count() == 0
     }
 
     /// What is done every second, for those who crank the clock.
@@ -302,12 +315,18 @@ struct Makers<'a> {
 }
 
 impl Makers<'_> {
+    /// What all encoders share, those of sound included.
+    fn shared(&self, finished: watch::Sender<u64>) -> Arc<EncodingShared> {
+        let (clock, metrics) = (self.options.clock.clone(), self.metrics.clone());
+        Arc::new(EncodingShared::new(clock, metrics, finished, kept_segments(self.config) as usize))
+    }
+
     /// The mosaics' registry with its engines, and a word on whether this machine stitches.
     async fn registry(
         &self,
         compositor: &Arc<dyn Compositor>,
         layouts: &Arc<Layouts>,
-        finished: watch::Sender<u64>,
+        shared: &Arc<EncodingShared>,
         trial: Option<Trial>,
     ) -> Result<(Arc<MosaicRegistry>, String), StartError> {
         let Config { output, admission, sessions, stitch, .. } = self.config;
@@ -322,14 +341,6 @@ impl Makers<'_> {
             cores = cores(),
             "trial: what one rendered mosaic takes here"
         );
-        let kept = kept_segments(self.config);
-        let shared = Arc::new(EncodingShared::new(
-            self.options.clock.clone(),
-            self.metrics.clone(),
-            finished.clone(),
-            kept as usize,
-            self.options.lockstep,
-        ));
         let next = grid.frame_at(self.options.clock.now()) + 1;
         let stitched = stitch.enabled.then_some(&**layouts);
         let rungs: Arc<[Rung]> = ladder(grid, &output.renditions, preset, stitched)?.into();
@@ -358,7 +369,7 @@ impl Makers<'_> {
                 }
             }
         }
-        engines.push(Arc::new(RenderEngine::new(RenderSettings { grid, rungs, shared, trial }, next)));
+        engines.push(Arc::new(RenderEngine::new(RenderSettings { grid, rungs, shared: shared.clone(), trial }, next)));
         let budget = Budget {
             // A cranked clock has no real time to keep: only the configured limit counts.
             cores: if self.options.lockstep { f64::INFINITY } else { cores() as f64 },
@@ -369,7 +380,7 @@ impl Makers<'_> {
             grid,
             renditions: output.renditions.clone(),
             mosaic_idle: Duration::from_secs(sessions.mosaic_idle_s.into()),
-            linger: grid.segment_duration() * kept,
+            linger: grid.segment_duration() * kept_segments(self.config),
             cache_bytes: CACHE_BYTES,
         };
         let mut presets = format!("{preset}+{tile_preset}");
@@ -385,7 +396,7 @@ impl Makers<'_> {
             self.metrics.clone(),
             engines,
             Admission::new(budget),
-            finished.subscribe(),
+            shared.finished.subscribe(),
         )?;
         Ok((Arc::new(registry), stitching))
     }
@@ -405,18 +416,25 @@ impl Makers<'_> {
         Ok(preset)
     }
 
-    async fn catalogue(&self, finished: watch::Sender<u64>) -> Result<Arc<Catalogue>, StartError> {
+    async fn catalogue(&self, shared: &Arc<EncodingShared>) -> Result<Arc<Catalogue>, StartError> {
+        let sound = SoundSettings {
+            grid: self.config.output.grid,
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+            bitrate_bps: self.config.output.audio_bitrate_bps,
+            window_segments: kept_segments(self.config) as usize,
+            finished: shared.finished.clone(),
+            failing: shared.failing.clone(),
+            in_hand: shared.in_hand.clone(),
+            encoders: Arc::new(Libraries),
+            threads: Arc::new(SystemThreads),
+        };
         let settings = CatalogueSettings {
             clock: self.options.clock.clone(),
             metrics: self.metrics.clone(),
             store: self.store.clone(),
-            sound: SoundSettings {
-                grid: self.config.output.grid,
-                bitrate_bps: self.config.output.audio_bitrate_bps,
-                window_segments: kept_segments(self.config) as usize,
-                lockstep: self.options.lockstep,
-                finished,
-            },
+            sound: Arc::new(sound),
+            pace: if self.options.lockstep { Pace::Lockstep } else { Pace::Realtime },
             secret: self.store.secret("thumbnails").await?,
             max_games: MAX_GAMES,
         };
@@ -485,8 +503,14 @@ impl Makers<'_> {
         }))
     }
 
-    fn readiness(&self, ticker: &Ticker, draining: &Arc<AtomicBool>, integrity: &Arc<Integrity>) -> Readiness {
-        let (store, draining) = (self.store.clone(), draining.clone());
+    fn readiness(
+        &self,
+        ticker: &Ticker,
+        draining: &Arc<AtomicBool>,
+        integrity: &Arc<Integrity>,
+        failing: &Arc<Failing>,
+    ) -> Readiness {
+        let (store, draining, failing) = (self.store.clone(), draining.clone(), failing.clone());
         let (database, hours) = (integrity.clone(), integrity.clone());
         let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
         let timekeeper = self.timekeeper.clone();
@@ -502,6 +526,8 @@ impl Makers<'_> {
                 let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
                 if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }
             })
+            // New viewers would see holes: they are better off elsewhere until it works again.
+            .check("encoders", move || failing.report())
             .check("draining", move || {
                 if draining.load(Ordering::Acquire) { Err("the service is ending".into()) } else { Ok(()) }
             })

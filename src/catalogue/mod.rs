@@ -2,12 +2,15 @@
 
 mod contract;
 mod games;
+mod health;
 mod keys;
 mod silence;
 mod sound;
+mod sources;
 
 pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
+pub use health::{AudioHealth, GameHealth, HealthReason, VideoHealth};
 pub use sound::{SoundSettings, SoundTrack};

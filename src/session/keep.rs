@@ -125,8 +125,8 @@ impl Sessions {
                     }
                 }
                 Ok(_) => {}
-                // After a restart on a busier machine, say. Asked again next second.
-                Err(refusal) => tracing::warn!(%mosaic, %refusal, sessions = who.len(), "a mosaic in use is refused"),
+                // After a restart on a busier machine, say. Asked again next second; the registry has told the first refusal.
+                Err(refusal) => tracing::debug!(%mosaic, %refusal, sessions = who.len(), "a mosaic in use is refused"),
             }
         }
     }

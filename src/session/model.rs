@@ -4,7 +4,6 @@
 mod written;
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,8 @@ use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
 use super::{OperatedSession, SessionError, SessionView, ViewState};
-use crate::hls::splice::{Splices, next_unlisted};
+use crate::hls::runs::Runs;
+use crate::hls::splice::{Listed, Said, Splices, beside, next_unlisted};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
 use crate::store::{IdempotencyRow, SessionRow};
@@ -66,8 +66,8 @@ pub(super) struct Wanted {
     pub engine: EngineChoice,
 }
 
-/// The segments of a playlist, oldest first, each with its mosaic.
-pub(super) type Listing = Vec<(SegmentNumber, Arc<str>)>;
+/// The segments of a playlist, oldest first.
+pub(super) type Listing = Vec<Listed>;
 
 /// One session.
 pub(super) struct Session {
@@ -87,8 +87,8 @@ pub(super) struct Session {
     /// life, and its bytes are the same for every mosaic.
     map_mosaic: Arc<str>,
     numbering: Numbering,
-    /// First and last segment of the newest listing.
-    listed: Option<RangeInclusive<SegmentNumber>>,
+    /// What its playlists have listed.
+    said: Said,
     /// The last listed segment in the newest snapshot.
     noted_listed: Option<SegmentNumber>,
     pub effective_segment: SegmentNumber,
@@ -150,7 +150,7 @@ impl Session {
             wanted,
             map_mosaic: mosaic,
             numbering: Numbering::default(),
-            listed: None,
+            said: Said::default(),
             noted_listed: None,
             effective_segment: placement.first_segment,
             created_ms: now_ms,
@@ -192,7 +192,7 @@ impl Session {
     }
 
     fn last_listed(&self) -> Option<SegmentNumber> {
-        self.listed.as_ref().map(|listed| *listed.end())
+        self.said.last()
     }
 
     /// Mosaics that may still have a segment to list, `oldest` being the oldest segment that playlists hold at this time.
@@ -206,15 +206,15 @@ impl Session {
         self.splices.mosaics_since(0)
     }
 
-    /// What a media playlist lists at `now_ms`, of segments that `to_be_had` says are there: `finished` are the finished
-    /// segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and fixes what a
-    /// change can no longer touch.
+    /// What a media playlist lists at `now_ms`: that of the picture, or that of a sound of which `sound` is there. `finished`
+    /// are the finished segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and
+    /// fixes what a change can no longer touch.
     pub(super) fn list(
         &mut self,
         now_ms: i64,
         window_segments: usize,
-        finished: &[(Arc<str>, Option<RangeInclusive<SegmentNumber>>)],
-        to_be_had: impl Fn(SegmentNumber) -> bool,
+        finished: &[(Arc<str>, Runs)],
+        sound: Option<&Runs>,
         terms: MeterTerms,
     ) -> Result<Listing, SessionError> {
         self.step(Trigger::Polled)?;
@@ -222,14 +222,18 @@ impl Session {
             return Ok(self.last_listing());
         }
         self.seen(now_ms);
-        let range = |mosaic: &str| finished.iter().find(|(id, _)| &**id == mosaic).and_then(|(_, range)| range.clone());
-        let mut listing = self.splices.listed(self.last_listed(), window_segments, range);
-        let all = listing.first().map(|(n, _)| *n).zip(listing.last().map(|(n, _)| *n));
-        listing.retain(|(n, _)| to_be_had(*n));
-        if let Some((first, last)) = all.filter(|_| !listing.is_empty()) {
+        let runs = |mosaic: &str| {
+            finished.iter().find(|(id, _)| &**id == mosaic).map(|(_, runs)| runs.clone()).unwrap_or_default()
+        };
+        let picture = self.splices.listed(&self.said, window_segments, runs);
+        let listing = match sound {
+            Some(there) => beside(picture.clone(), there),
+            None => picture.clone(),
+        };
+        if let Some(first) = picture.first().map(|l| l.number).filter(|_| !listing.is_empty()) {
             self.step(Trigger::Listed)?;
-            self.numbering.settle(first, self.last_listed());
-            self.listed = Some(first..=last);
+            self.numbering.settle(first, self.said.last());
+            self.said.note(&picture);
             self.splices.prune(first);
             let kept = self.splices.mosaics_since(first);
             self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
@@ -240,8 +244,16 @@ impl Session {
 
     /// What an ended session's playlists list for ever: what they listed last.
     fn last_listing(&self) -> Listing {
-        let listed = self.listed.clone().into_iter().flatten();
-        listed.filter_map(|n| Some((n, self.splices.mosaic_at(n)?.clone()))).collect()
+        let listed = |number| {
+            let mosaic = self.splices.mosaic_at(number)?.clone();
+            Some(Listed { number, mosaic, gap: self.said.is_gap(number) })
+        };
+        self.said.numbers().filter_map(listed).collect()
+    }
+
+    /// The mosaic that it has come to show.
+    pub(super) fn newest_mosaic(&self) -> &Arc<str> {
+        self.splices.newest()
     }
 
     pub(super) fn map_mosaic(&self) -> &Arc<str> {

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use super::*;
 use crate::store::sqlite::FILE_NAME;
 use crate::store::testing::{lines, session_row, watched};
-use crate::store::{ClosedHour, LedgerReads, SqliteStore, Store, UsageReads};
+use crate::store::{ClosedHour, SqliteStore, Store};
 
 const HOUR_MS: i64 = 3_600_000;
 

@@ -163,11 +163,11 @@ struct Known {
     has_head: bool,
 }
 
-/// Reads from a database that may be of an older version, without changing it. `None` where a first start made no tables yet.
+/// Reads from a database that may be of an older version, and changes nothing that it says. (A connection that cannot write could not
+/// open what a first start left that was killed half-way: SQLite rolls it back first.) `None` where a first start made no tables yet.
 async fn read_known(database: &Path, marker: Option<&Marker>) -> Result<Option<Known>, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(database)
-        .read_only(true)
         .create_if_missing(false)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
@@ -177,7 +177,7 @@ async fn read_known(database: &Path, marker: Option<&Marker>) -> Result<Option<K
     };
     let mut connection = options.connect().await.map_err(of_file)?;
     let known = read_known_on(&mut connection, marker).await.map_err(of_file);
-    // Nothing was written: there is nothing to lose.
+    // Nothing was asked to be written: there is nothing to lose.
     let _ = connection.close().await;
     known
 }

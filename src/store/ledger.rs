@@ -79,7 +79,8 @@ impl SqliteLedger {
 }
 
 /// Tables that are looked through in one go: a walk through a large one would hold on to the log for as long.
-const SMALL_TABLES: [&str; 11] = [
+const SMALL_TABLES: [&str; 12] = [
+    "_sqlx_migrations",
     "secrets",
     "games",
     "idempotency",

@@ -1,9 +1,10 @@
 //! The rows of the store, as plain data. All times are milliseconds of Unix time, UTC.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// A game that an operator registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A game that an operator registered. Its sources may hold passwords: `Debug` tells how many they are.
+#[derive(Clone, PartialEq, Eq)]
 pub struct GameRow {
     pub tenant: String,
     /// Unique within the tenant.
@@ -12,6 +13,13 @@ pub struct GameRow {
     /// Source URIs, primary first.
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for GameRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tenant, id, title, sources, labels } = self;
+        write!(f, "GameRow {{ {tenant}/{id}, {title:?}, {} sources, {labels:?} }}", sources.len())
+    }
 }
 
 /// What time had come to when a process last noted it.

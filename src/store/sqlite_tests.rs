@@ -189,6 +189,46 @@ async fn a_database_of_before_the_ledger_keeps_its_lines() {
 }
 
 #[tokio::test]
+async fn nothing_changes_in_a_closed_hour_by_hand_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let (closed, open) = (line(60_000, 5), line(3_600_000, 6));
+    let row = SessionWrite::whole(session_row("acme", "s"), vec![closed.clone(), open.clone()]);
+    store.write_sessions(vec![row]).await.unwrap();
+    store.close_hours(3_600_000).await.unwrap();
+    // Booked late: a correction in the hour that is open.
+    store.write_sessions(vec![SessionWrite::whole(session_row("acme", "s"), vec![line(60_000, 9)])]).await.unwrap();
+    let before = store.entries("acme", 0, i64::MAX, None, 10).await.unwrap();
+    let options = SqliteConnectOptions::new().filename(dir.path().join(FILE_NAME));
+    let mut hand = options.connect().await.unwrap();
+    let lines = "(tenant, minute_start_ms, session_id, billable_seconds, layout, games) VALUES ('acme',";
+    let refused = [
+        format!("INSERT INTO meter_lines {lines} 120000, 's', 1, '1', '[]')"),
+        format!("INSERT OR IGNORE INTO meter_lines {lines} 120000, 's', 1, '1', '[]')"),
+        format!("INSERT OR REPLACE INTO meter_lines {lines} 60000, 's', 1, '1', '[]')"),
+        format!("INSERT INTO meter_lines {lines} 60000, 's', 1, '1', '[]') ON CONFLICT DO UPDATE SET billable_seconds = 1"),
+        "UPDATE meter_lines SET billable_seconds = 60".to_owned(),
+        "UPDATE meter_lines SET minute_start_ms = 180000 WHERE minute_start_ms = 3600000".to_owned(),
+        "UPDATE meter_lines SET minute_start_ms = 7200000 WHERE minute_start_ms = 60000".to_owned(),
+        "DELETE FROM meter_lines WHERE minute_start_ms = 60000".to_owned(),
+        "UPDATE corrections SET hour_start_ms = 0".to_owned(),
+        "INSERT INTO corrections SELECT tenant, 0, session_id, minute_start_ms, reason, 1, 0, 0, engine, layout, tier, games, \
+         labels FROM corrections"
+            .to_owned(),
+    ];
+    for sql in refused {
+        let error = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(&mut hand).await.unwrap_err().to_string();
+        assert!(error.contains("the hour is closed"), "{sql}: {error}");
+    }
+    hand.close().await.unwrap();
+    assert_eq!(store.entries("acme", 0, i64::MAX, None, 10).await.unwrap(), before);
+    // What is open goes on.
+    store.write_sessions(vec![SessionWrite::whole(session_row("acme", "s"), vec![line(3_600_000, 8)])]).await.unwrap();
+    let now = store.entries("acme", 3_600_000, i64::MAX, None, 10).await.unwrap();
+    assert_eq!(now.iter().map(|entry| entry.billable_seconds).collect::<Vec<_>>(), [4, 8]);
+}
+
+#[tokio::test]
 async fn an_unwritable_place_is_said_so() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
@@ -227,7 +267,7 @@ async fn a_killed_process_leaves_whole_commits() {
 #[tokio::test]
 #[ignore = "needs a small file system, named by QUADRILLE_SMALL_DISK"]
 async fn a_really_full_disk_is_survived() {
-    let dir = std::path::PathBuf::from(std::env::var("QUADRILLE_SMALL_DISK").unwrap());
+    let dir = PathBuf::from(std::env::var("QUADRILLE_SMALL_DISK").unwrap());
     let store = SqliteStore::open(&dir).await.unwrap();
     store.write_sessions(write(session_row("acme", "first"))).await.unwrap();
     let filler = dir.join("filler");

@@ -164,7 +164,7 @@ async fn a_ledger_that_is_killed_again_and_again_loses_nothing_and_bills_nothing
     survive(12).await;
 }
 
-/// Figures of the README.
+/// Figures of docs/billing.md.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes"]
 async fn a_ledger_survives_five_hundred_kills() {

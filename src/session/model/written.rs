@@ -8,7 +8,7 @@ use super::super::numbering::Numbering;
 use super::super::state::State;
 use super::super::watched::{Shown, ShownTimes};
 use super::{Pick, Session, Show, Wanted, choice_name};
-use crate::hls::splice::Splices;
+use crate::hls::splice::{Said, Splices};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind};
 use crate::store::{MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, StoreError, Watched};
@@ -70,7 +70,7 @@ impl Session {
         if let Some(last) = last {
             saved.numbering.go_on_from(segment, last, unknown_segments);
         }
-        let listed = row.last_listed.filter(|_| last.is_none()).map(|n| n..=n);
+        let noted_listed = row.last_listed.filter(|_| last.is_none());
         Some(Self {
             id: row.id.into(),
             tenant: row.tenant.into(),
@@ -84,8 +84,8 @@ impl Session {
             wanted,
             map_mosaic: saved.map_mosaic,
             numbering: saved.numbering,
-            noted_listed: listed.as_ref().map(|listed| *listed.end()),
-            listed,
+            said: noted_listed.map(Said::up_to).unwrap_or_default(),
+            noted_listed,
             effective_segment: row.effective_segment.min(segment),
             created_ms: row.created_ms,
             last_seen_ms: now_ms,
