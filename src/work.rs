@@ -91,6 +91,9 @@ pub struct Piece<T> {
 /// What a worker's thread does: it takes pieces until there are no more.
 pub type Run<T> = Arc<dyn Fn(&Receiver<Piece<T>>) + Send + Sync>;
 
+/// Both ends of a worker's queue: a thread that comes after another goes on with what is in it.
+type Ends<T> = (Sender<Piece<T>>, Receiver<Piece<T>>);
+
 /// A bounded queue and the thread that empties it. The thread is started by [`Worker::mend`], and again where it could not be
 /// had, or has died.
 pub struct Worker<T> {
@@ -98,7 +101,7 @@ pub struct Worker<T> {
     in_hand: InHand,
     run: Run<T>,
     /// `None` once it is closed.
-    queue: Mutex<Option<(Sender<Piece<T>>, Receiver<Piece<T>>)>>,
+    queue: Mutex<Option<Ends<T>>>,
     thread: Mutex<Thread>,
 }
 

@@ -1,4 +1,9 @@
 //! Is there sound to the picture, and does it fit? Judged by what was shown and heard, not by what was meant to be.
+//!
+//! Sound that is lost is told and not cured by starting the source again. That would cost the picture, which is well, for
+//! seconds, and mostly in vain: sound stops because the source sends none, or because its decoder failed, which is tried
+//! again by itself. Sound that arrives and is put where nobody hears it is the one fault of our own making, and is cured
+//! without a restart: it is placed anew ([`SoundWatch::is_hopeless`]).
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -8,7 +8,7 @@ use crate::feed::{FeedHealth, FeedStatus, Reason};
 use crate::frame::{Colour, Matrix, Range8, Transfer};
 use crate::timeline::MediaTime;
 
-/// Why a game shows its slate.
+/// Why a game shows its slate, or is not as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthReason {
@@ -30,6 +30,10 @@ pub enum HealthReason {
     NoPicture,
     /// Anything else: `last_error` says what.
     Failed,
+    /// Pictures are shown, and the source's sound is lost.
+    NoSound,
+    /// Pictures are shown, and their sound is heard too early or too late: `av_offset_ms` says how much.
+    SoundOffPicture,
 }
 
 /// How a game is, and what its source is made of.
@@ -101,6 +105,8 @@ impl From<Reason> for HealthReason {
             Reason::Stalled => HealthReason::Stalled,
             Reason::NoPicture => HealthReason::NoPicture,
             Reason::Failed => HealthReason::Failed,
+            Reason::NoSound => HealthReason::NoSound,
+            Reason::SoundOffPicture => HealthReason::SoundOffPicture,
         }
     }
 }
@@ -127,7 +133,8 @@ impl From<FeedHealth> for GameHealth {
             video,
             audio: None,
             bitrate_bps: None,
-            av_offset_ms: None,
+            // Finite, and of a few seconds at most.
+            av_offset_ms: health.av_offset_ms.map(|ms| ms.round() as i64),
         }
     }
 }
@@ -172,6 +179,7 @@ mod tests {
             height: 0,
             fps: None,
             colour: None,
+            av_offset_ms: None,
         };
         let expected = serde_json::json!({
             "status": "slate", "reason": "unauthorized", "since": "2024-01-01T00:01:30Z", "source_index": 1,
@@ -182,7 +190,8 @@ mod tests {
         let colour = Colour { matrix: Matrix::Bt2020, transfer: Transfer::Pq, range: Range8::Full, ..Colour::CANVAS };
         let live = FeedHealth {
             status: FeedStatus::Live,
-            reason: None,
+            reason: Some(Reason::SoundOffPicture),
+            av_offset_ms: Some(-120.4),
             width: 1920,
             height: 1080,
             fps: Some((30_000, 1001)),
@@ -192,6 +201,7 @@ mod tests {
         let video = serde_json::json!({ "codec": null, "width": 1920, "height": 1080, "fps": 29.97, "interlaced": null,
             "colour": "bt2020 pq full" });
         let told = serde_json::to_value(GameHealth::from(live)).unwrap();
-        assert_eq!((&told["video"], &told["reason"]), (&video, &serde_json::Value::Null));
+        assert_eq!(told["video"], video);
+        assert_eq!((&told["reason"], &told["av_offset_ms"]), (&"sound_off_picture".into(), &(-120).into()));
     }
 }

@@ -63,12 +63,6 @@ impl Delivery {
         self.intake.realign_sound(self.run);
     }
 
-    /// The source announces that the timestamps of `stream` are new ones from its next sample on; `number` is the same for
-    /// both streams of that stretch. To be called on the stream's own thread, between its samples.
-    pub fn begin_stretch(&self, stream: Stream, number: u64) {
-        self.continuity.lock().begin_stretch(stream, number);
-    }
-
     /// Takes a decoded sample in; may wait for room.
     pub fn deliver(&self, stream: Stream, sample: gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
         let delivered = match stream {

@@ -4,7 +4,7 @@ use super::FeedStatus;
 use crate::frame::Colour;
 use crate::timeline::MediaTime;
 
-/// Why a feed shows its slate. The names are stable: programs branch on them.
+/// Why a feed shows its slate, or is not as it should be. The names are stable: programs branch on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// A source is being tried and nothing has failed yet.
@@ -25,13 +25,17 @@ pub enum Reason {
     NoPicture,
     /// Anything else; `last_error` says what.
     Failed,
+    /// Pictures are shown, and the source's sound is lost.
+    NoSound,
+    /// Pictures are shown, and their sound is heard too early or too late.
+    SoundOffPicture,
 }
 
 /// How a feed is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FeedHealth {
     pub status: FeedStatus,
-    /// Why the slate is shown; `None` while pictures are.
+    /// Why the slate is shown, or what is wrong with the sound; `None` while all is well.
     pub reason: Option<Reason>,
     /// Since when the status is what it is.
     pub since: MediaTime,
@@ -48,4 +52,6 @@ pub struct FeedHealth {
     pub fps: Option<(u32, u32)>,
     /// Of the last picture that was shown.
     pub colour: Option<Colour>,
+    /// How much later than its picture sound is heard.
+    pub av_offset_ms: Option<f64>,
 }

@@ -417,8 +417,12 @@ impl Intake {
         let until = Instant::now() + LOCKSTEP_SOUND_PATIENCE;
         while state.phase == Phase::Running && !state.clock.is_live() && state.sound_expected {
             let Some(to) = state.clock.source_at(end) else { break };
-            if state.sound.reaches(to) || self.changed.wait_until(state, until).timed_out() {
+            if state.sound.reaches(to) {
                 break;
+            }
+            if self.changed.wait_until(state, until).timed_out() {
+                // A hole, or the end of it: waited for once, not at every tick. The next sound that comes says otherwise.
+                state.sound_expected = false;
             }
         }
     }

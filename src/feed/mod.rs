@@ -325,17 +325,24 @@ impl Feed {
     pub fn health(&self) -> FeedHealth {
         let status = self.status();
         let shape = self.intake.shape();
+        let av_offset_ms = self.intake.av_offset_ms();
+        let sound = self.sound_trouble().map(|trouble| match trouble {
+            SoundTrouble::Silent { .. } => Reason::NoSound,
+            SoundTrouble::OffPicture { .. } => Reason::SoundOffPicture,
+        });
         let (since, colour) = {
             let ticks = self.ticks.lock();
             (ticks.since, ticks.colour)
         };
         let report = self.report.lock();
-        let reason = (status == FeedStatus::Slate).then(|| match report.failure {
-            Some(reason) => reason,
+        let reason = match (status, report.failure) {
+            (FeedStatus::Off, _) => None,
+            (FeedStatus::Live, _) => sound,
+            (FeedStatus::Slate, Some(reason)) => Some(reason),
             // It was there, and its watchdog has not given it up yet.
-            None if shape.width > 0 => Reason::Stalled,
-            None => Reason::Connecting,
-        });
+            (FeedStatus::Slate, None) if shape.width > 0 => Some(Reason::Stalled),
+            (FeedStatus::Slate, None) => Some(Reason::Connecting),
+        };
         FeedHealth {
             status,
             reason,
@@ -347,6 +354,7 @@ impl Feed {
             height: shape.height,
             fps: shape.fps,
             colour,
+            av_offset_ms,
         }
     }
 

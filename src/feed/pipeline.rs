@@ -59,7 +59,7 @@ pub(super) fn run(
         let message = bus.timed_pop(gst::ClockTime::from_mseconds(POLL.as_millis() as u64));
         match message.as_ref().map(|m| m.view()) {
             Some(gst::MessageView::Error(error)) => break trouble::of_error(error),
-            Some(gst::MessageView::Warning(warning)) => warned = trouble::of_warning(warning).or(warned),
+            Some(gst::MessageView::Warning(warning)) => warned = trouble::after_warning(warning, warned.take()),
             Some(gst::MessageView::Eos(_)) if looped => {
                 if let Err(error) = begin_lap(&running.pipeline, &delivery) {
                     break error;

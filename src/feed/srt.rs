@@ -16,6 +16,8 @@ const BAD_SECRET: &str = "Incorrect passphrase";
 const ONE_SIDED: &str = "Password required or unexpected";
 /// Ours, of a caller that a listener did not let in.
 const TURNED_AWAY: &str = "a caller was turned away";
+/// Ours, of one that it did let in.
+const LET_IN: &str = "a caller is in";
 
 /// A source for `srt`. It tries once: left to itself the element calls again at once and for ever, fifty times a second where
 /// the passphrase is wrong, and tells nobody.
@@ -71,40 +73,39 @@ fn uri(srt: &SrtSource) -> String {
     uri
 }
 
-/// Who is at a listener's door.
-#[derive(Default)]
-struct Door {
-    knocked: AtomicBool,
-    entered: AtomicBool,
-    told: AtomicBool,
-}
-
-/// A listener hears of a caller before libsrt compares passphrases, and again when it is in. One who knocks a second time
-/// was turned away in between, and there is no other word of it.
+/// A listener hears of a caller before libsrt compares passphrases, and again when it is in; of one who is turned away in
+/// between there is no other word. So whoever knocks counts as turned away until somebody is in.
 fn watch_the_door(element: &gst::Element, srt: &SrtSource) {
-    let door = Arc::new(Door::default());
+    // Told once a run: callers try again many times a second.
+    let told = Arc::new(AtomicBool::new(false));
     let (wanted, encrypts) = (srt.stream_id.clone(), srt.passphrase.is_some());
-    let inside = Arc::clone(&door);
-    element.connect("caller-added", false, move |_| {
-        inside.entered.store(true, Ordering::Release);
+    let inside = Arc::clone(&told);
+    element.connect("caller-added", false, move |values| {
+        let element = values.first()?.get::<gst::Element>().ok()?;
+        // Whoever knocks from now on is no reason for anything.
+        inside.store(true, Ordering::Release);
+        gst::element_warning!(element, gst::ResourceError::NotAuthorized, ("{LET_IN}"));
         None
     });
     element.connect("caller-connecting", false, move |values| {
         let element = values.first()?.get::<gst::Element>().ok()?;
         let named = values.get(2)?.get::<Option<String>>().ok()?.unwrap_or_default();
         let stranger = wanted.as_ref().is_some_and(|wanted| *wanted != named);
-        let again = !stranger && door.knocked.swap(true, Ordering::AcqRel);
         let why = match (stranger, encrypts) {
             (true, _) => "it names another stream id",
             (false, true) => BAD_SECRET,
             (false, false) => ONE_SIDED,
         };
-        // Once a run: callers try again many times a second.
-        if (stranger || again) && !door.entered.load(Ordering::Acquire) && !door.told.swap(true, Ordering::AcqRel) {
+        if !told.swap(true, Ordering::AcqRel) {
             gst::element_warning!(element, gst::ResourceError::NotAuthorized, ("{TURNED_AWAY}: {why}"));
         }
         Some((!stranger).to_value())
     });
+}
+
+/// Whether a listener says that a caller is in, whatever it said before.
+pub(super) fn is_let_in(text: &str) -> bool {
+    text.contains(LET_IN)
 }
 
 /// What an element's text says of who may not come in; `None` when it speaks of something else.

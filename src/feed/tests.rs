@@ -42,7 +42,7 @@ impl Bench {
     }
 
     /// Ticks until a live picture comes, with a little real time for reconnecting between; panics after `limit` ticks.
-    fn until_live(&mut self, limit: usize) -> Pick {
+    pub fn until_live(&mut self, limit: usize) -> Pick {
         for _ in 0..limit {
             let (pick, _) = self.tick();
             if pick.outcome == Outcome::OnTime {

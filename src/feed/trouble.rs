@@ -13,9 +13,10 @@ pub(super) fn of_error(message: &gst::message::Error) -> SourceError {
     srt::refusal(&text).unwrap_or(SourceError::Element { reason: reason_of(&message.error()), text })
 }
 
-/// What a warning says of why nothing comes; `None` when it is of no consequence.
-pub(super) fn of_warning(message: &gst::message::Warning) -> Option<SourceError> {
-    srt::refusal(&described(message.src(), &message.error().to_string(), message.debug()))
+/// What is known of why nothing comes, after `message`; `before` is what was known until then.
+pub(super) fn after_warning(message: &gst::message::Warning, before: Option<SourceError>) -> Option<SourceError> {
+    let text = described(message.src(), &message.error().to_string(), message.debug());
+    if srt::is_let_in(&text) { None } else { srt::refusal(&text).or(before) }
 }
 
 /// The element's own words, and the debug text's last line, which names the cause where there is one.

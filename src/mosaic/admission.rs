@@ -45,12 +45,14 @@ pub struct Budget {
 pub struct Admission {
     budget: Budget,
     reserved: VecDeque<(MediaTime, f64)>,
+    /// What decoding was granted, likewise.
+    decoding: VecDeque<(MediaTime, f64)>,
     late_at: Option<MediaTime>,
 }
 
 impl Admission {
     pub fn new(budget: Budget) -> Self {
-        Self { budget, reserved: VecDeque::new(), late_at: None }
+        Self { budget, reserved: VecDeque::new(), decoding: VecDeque::new(), late_at: None }
     }
 
     /// Takes note that pictures were late or dropped at `now`: the machine is at its end, whatever the load says.
@@ -123,10 +125,30 @@ impl Admission {
         taken
     }
 
+    /// Whether decoding a source may take `cost` cores more. Mosaics do not see what is reserved for it: feeds that fill, at start
+    /// above all, would keep viewers out.
+    pub fn admit_decoding(&mut self, now: MediaTime, process_load: f64, cost: f64) -> bool {
+        let admitted = cost <= self.left_for_decoding(now, process_load);
+        if admitted {
+            self.decoding.push_back((now, cost));
+        }
+        admitted
+    }
+
+    /// Cores that decoding may still take.
+    pub fn left_for_decoding(&mut self, now: MediaTime, process_load: f64) -> f64 {
+        while self.decoding.front().is_some_and(|(at, _)| now.since(*at) > RESERVATION) {
+            self.decoding.pop_front();
+        }
+        let decoding = self.decoding.iter().map(|(_, cost)| cost).sum::<f64>();
+        self.allowed() - self.load(now, process_load) - decoding
+    }
+
     /// Whether work ahead of demand may take `cost` cores: only while the machine has room to spare for newcomers.
     pub fn admit_ahead(&mut self, now: MediaTime, process_load: f64, cost: f64) -> bool {
-        let admitted = self.late_for(now).is_zero()
-            && self.load(now, process_load) + cost <= self.allowed() * AHEAD_PERCENT / 100.0;
+        let spared = self.allowed() * (1.0 - AHEAD_PERCENT / 100.0);
+        let fits = cost + spared <= self.left_for_decoding(now, process_load);
+        let admitted = self.late_for(now).is_zero() && fits;
         if admitted {
             self.reserved.push_back((now, cost));
         }
@@ -305,6 +327,21 @@ mod tests {
         assert!(admission.admit(at(0), newcomer(0.01, 0.0, 1)).is_err());
         let stitched = Newcomer { rendered: None, ..newcomer(0.01, 0.0, 1) };
         assert!(admission.admit(at(0), stitched).is_ok());
+    }
+
+    #[test]
+    fn decoding_takes_what_is_left_and_keeps_no_viewer_out() {
+        let mut admission = Admission::new(budget(None));
+        assert!(admission.admit_decoding(at(0), 0.0, 1.2));
+        assert!(
+            !admission.admit_decoding(at(100), 0.0, 0.6),
+            "1.2 is spoken for, though the load does not show it yet"
+        );
+        assert!((admission.left_for_decoding(at(100), 0.0) - 0.5).abs() < 1e-9);
+        assert!(!admission.admit_ahead(at(100), 0.0, 0.1), "nor does work ahead of demand take it");
+        assert!(admission.admit(at(200), newcomer(0.4, 1.2, 0)).is_ok(), "counted once, by the load");
+        assert!(!admission.admit_decoding(at(300), 1.2, 0.2), "what a mosaic was granted is not left");
+        assert!(admission.admit_decoding(at(10_000), 1.4, 0.2), "by then the load shows all");
     }
 
     #[test]

@@ -281,6 +281,18 @@ impl MosaicRegistry {
         Ok(Placement { id, engine: kind, first_segment })
     }
 
+    /// Whether decoding a source may take `cores` more, which are then reserved for it.
+    pub fn admit_decoding(&self, cores: f64) -> bool {
+        let load = self.load.lock().cores();
+        self.admission.lock().admit_decoding(self.clock.now(), load, cores)
+    }
+
+    /// Cores that decoding may still take.
+    pub fn left_for_decoding(&self) -> f64 {
+        let load = self.load.lock().cores();
+        self.admission.lock().left_for_decoding(self.clock.now(), load)
+    }
+
     /// The canvases of all engines due at `tick`. Takes the load, too.
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
         self.load.lock().sample(self.clock.now(), process_cpu_time);

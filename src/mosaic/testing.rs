@@ -49,13 +49,16 @@ pub enum Order {
     Panic,
 }
 
+/// Parameter sets, and the access units of a segment.
+type Segment = (ParameterSets, Arc<Vec<Bytes>>);
+
 /// Encoders without effort. What they make is valid: a still picture that libx264 has encoded once.
 #[derive(Default)]
 pub struct CannedEncoders {
     order: Mutex<Order>,
     ordered: Condvar,
     pub opened: AtomicUsize,
-    canned: Mutex<HashMap<String, (ParameterSets, Arc<Vec<Bytes>>)>>,
+    canned: Mutex<HashMap<String, Segment>>,
     /// What whole canvases of the best rendition showed, by frame: the first byte of their luma.
     shown: Mutex<HashMap<FrameNumber, u8>>,
 }
@@ -70,7 +73,7 @@ impl CannedEncoders {
         self.shown.lock().get(&frame).copied()
     }
 
-    fn canned(&self, settings: &VideoSettings) -> (ParameterSets, Arc<Vec<Bytes>>) {
+    fn canned(&self, settings: &VideoSettings) -> Segment {
         let mut canned = self.canned.lock();
         let encode = || {
             let mut encoder = VideoEncoder::new(settings).unwrap();

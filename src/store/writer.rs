@@ -218,7 +218,7 @@ impl Writer {
     ) -> Result<Vec<(usize, StoreError)>, StoreError> {
         let mut bad = Vec::new();
         // The first is on top: they are written in their order.
-        let mut ranges = vec![0..writes.len()];
+        let mut ranges: Vec<_> = std::iter::once(0..writes.len()).collect();
         while let Some(range) = ranges.pop().filter(|range| !range.is_empty()) {
             let of_range = writes[range.clone()].iter().map(|(_, write)| *write);
             let done = match SessionBatch::of(of_range, self.closed_until_ms) {

@@ -61,8 +61,8 @@ async fn a_tick_that_was_held_up_for_three_seconds_costs_no_frame() {
     service.crank_segments(4).await;
     service.clock.advance(Duration::from_secs(3));
     service.crank_segments(3).await;
-    let mut names = vec!["video/big.m3u8", "video/small.m3u8", "audio/a.m3u8", "audio/b.m3u8"];
-    for name in names.drain(..) {
+    let names = ["video/big.m3u8", "video/small.m3u8", "audio/a.m3u8", "audio/b.m3u8"];
+    for name in names {
         let text = playlist(&service, &session, name).await;
         assert!(gaps(&service, &text).await.is_empty(), "{name}: {text}");
         assert!(listed(&text).len() >= 7, "{name}: {text}");

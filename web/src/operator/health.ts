@@ -13,6 +13,8 @@ const REASONS: Record<HealthReason, string> = {
   stalled: "nothing comes from its source",
   no_picture: "its source has no picture that can be decoded",
   failed: "its source fails",
+  no_sound: "its sound is lost",
+  sound_off_picture: "its sound is not in step with its picture",
 };
 
 /** `12 s`, `3 min`, `2 h`, `5 d`. */

@@ -11,6 +11,7 @@ test("a slate has a reason and an age, and a picture needs no words", () => {
   assert.equal(why(HEALTH, NOW), "");
   assert.equal(why({ ...HEALTH, status: "slate", reason: "unauthorized" }, NOW), "No picture for 3 min: its source refuses access");
   assert.equal(why({ ...HEALTH, status: "slate", since: "?" }, NOW), "No picture");
+  assert.equal(why({ ...HEALTH, reason: "no_sound" }, NOW), "Not as it should be: its sound is lost");
   assert.equal(why({ ...HEALTH, status: "off" }, NOW), "Off for 3 min");
   assert.equal(why({ ...HEALTH, status: "slate", reason: "moon_phase" as never }, NOW), "No picture for 3 min: moon phase", "of a newer service");
   assert.deepEqual([0, 89, 600, 7_200, 400_000].map((seconds) => lasting(seconds * 1000)), ["0 s", "89 s", "10 min", "2 h", "5 d"]);
