@@ -1,7 +1,7 @@
 //! Every metric of the service, in one place: names, help texts, labels. No session id is ever a label.
 
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 /// Handles to all metrics. Made once by `main` and handed to whoever counts.
@@ -58,6 +58,10 @@ pub struct Metrics {
     pub export_lag_seconds: IntGauge,
     /// Tenants whose export waits for an entry that the receiver refuses.
     pub export_waiting_tenants: IntGauge,
+    /// Wall time less the service's, in seconds.
+    pub clock_error_seconds: Gauge,
+    /// Times that the clock was in doubt, by `kind`: wall time was set (step), the machine slept (sleep).
+    pub clock_doubts: IntCounterVec,
     /// Webhooks of thresholds, by `outcome` (told, failed) of each attempt.
     pub webhooks: IntCounterVec,
 }
@@ -150,6 +154,11 @@ impl Metrics {
                 "export_waiting_tenants",
                 "Tenants whose export waits for an entry that the receiver refuses",
             )?,
+            clock_error_seconds: Gauge::new("clock_error_seconds", "Wall time less the service's own")?,
+            clock_doubts: IntCounterVec::new(
+                Opts::new("clock_doubts_total", "Steps of wall time and sleeps of the machine, by kind"),
+                &["kind"],
+            )?,
             webhooks: IntCounterVec::new(
                 Opts::new("webhooks_total", "Attempts to tell that a threshold was passed, by outcome"),
                 &["outcome"],
@@ -183,6 +192,8 @@ impl Metrics {
             Box::new(m.export_failures.clone()),
             Box::new(m.export_lag_seconds.clone()),
             Box::new(m.export_waiting_tenants.clone()),
+            Box::new(m.clock_error_seconds.clone()),
+            Box::new(m.clock_doubts.clone()),
             Box::new(m.webhooks.clone()),
         ];
         for c in collectors {
@@ -209,6 +220,9 @@ impl Metrics {
         }
         for reason in ["unreachable", "answer", "refused"] {
             m.export_failures.with_label_values(&[reason]).inc_by(0);
+        }
+        for kind in ["step", "sleep"] {
+            m.clock_doubts.with_label_values(&[kind]).inc_by(0);
         }
         for outcome in ["told", "failed"] {
             m.webhooks.with_label_values(&[outcome]).inc_by(0);

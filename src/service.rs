@@ -1,5 +1,8 @@
 //! The whole service, put together: what `main` runs and what integration tests run with a clock of their own.
 
+mod chores;
+mod timekeeper;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -30,18 +33,14 @@ use crate::store::{Begin, SqliteLedger, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
 use crate::usage::{Checking, Closing, Integrity, KeyError, MonthWatch, Reports, ledger_key};
 use crate::work::{InHand, SystemThreads};
+use chores::{Sweep, start_chores};
+use timekeeper::Timekeeper;
 
 /// Games that may run on one machine.
 const MAX_GAMES: usize = 256;
 
 /// Bytes of packaged segments kept in memory, besides the windows they are packaged from.
 const CACHE_BYTES: usize = 128 << 20;
-
-/// How often sessions, mosaics and meters are looked after.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-
-/// How often the ledger is asked whether an hour is due.
-const CLOSE_EVERY: Duration = Duration::from_secs(10);
 
 /// A slice of the store is looked at for damage this often, and after each page of the ledger it rests: about a hundredth of a
 /// processor, a month of hours in two hours.
@@ -53,6 +52,8 @@ const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
 
 /// How long the last segment is served after it is finished: players ask about once a second, not at the end of a segment.
 const LAST_SEGMENT_SERVED: Duration = Duration::from_millis(500);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A tick this late means that the service is not making pictures.
 const TICK_PATIENCE: Duration = Duration::from_secs(2);
@@ -118,12 +119,10 @@ pub struct Service {
     draining: Arc<AtomicBool>,
     stop_serving: oneshot::Sender<()>,
     serving: JoinHandle<()>,
-    sweeping: Option<JoinHandle<()>>,
-    /// Closes hours of the ledger; not where the clock is cranked.
-    hours: Option<JoinHandle<()>>,
-    /// As the hours.
-    checking: Option<JoinHandle<()>>,
-    /// As the hours.
+    timekeeper: Arc<Timekeeper>,
+    /// What is done again and again; not where the clock is cranked.
+    chores: Vec<JoinHandle<()>>,
+    /// As the chores.
     outbound_tasks: Option<OutboundTasks>,
 }
 
@@ -167,12 +166,14 @@ impl Service {
         let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);
         let seed = ledger_key(&sqlite, &config.data_dir, options.begin.with_new_ledger_key).await?;
         let store: Arc<dyn Store> = sqlite.clone();
+        let timekeeper = Timekeeper::start(options.clock.clone(), store.clone(), metrics.clone()).await?;
+        let timekeeper = Arc::new(timekeeper);
         config.prices.register(&*store).await?;
         let grace = Duration::from_secs(config.ledger.grace_s.into());
         let closing = Arc::new(Closing::new(store.clone(), &seed, config.prices.clone(), grace));
         let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
-        let makers = Makers { config, options: &options, metrics: &metrics, store: &store };
+        let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
         let (finished, _) = watch::channel(0);
         let shared = makers.shared(finished);
         let (registry, stitching) = makers.registry(&compositor, &layouts, &shared, trial).await?;
@@ -213,11 +214,12 @@ impl Service {
             // An error means that the sender is gone, which ends serving just the same.
             let _ = stopped.await;
         }));
-        let sweeping = (!options.lockstep)
-            .then(|| tokio::spawn(sweep_for_ever(sessions, registry.clone(), catalogue.clone(), store.clone())));
-        let hours =
-            (!options.lockstep).then(|| tokio::spawn(close_hours_for_ever(closing.clone(), options.clock.clone())));
-        let checking = if options.lockstep { None } else { Some(makers.checking(&integrity).await?) };
+        let sweep = Sweep { sessions, registry: registry.clone(), catalogue: catalogue.clone(), store: store.clone() };
+        let mut chores = Vec::new();
+        if !options.lockstep {
+            chores = start_chores(sweep, &timekeeper, &closing);
+            chores.push(makers.checking(&integrity).await?);
+        }
         let outbound_tasks = (!options.lockstep).then(|| outbound.start());
         Ok(Self {
             app,
@@ -235,9 +237,8 @@ impl Service {
             draining,
             stop_serving,
             serving,
-            sweeping,
-            hours,
-            checking,
+            timekeeper,
+            chores,
             outbound_tasks,
         })
     }
@@ -255,8 +256,11 @@ impl Service {
 
     /// What is done every second, for those who crank the clock.
     pub async fn sweep(&self) {
-        sweep(&self.app.sessions, &self.registry, &self.catalogue, &self.store).await;
-        close_hours(&self.closing, &*self.clock).await;
+        self.timekeeper.observe();
+        let (sessions, registry) = (self.app.sessions.clone(), self.registry.clone());
+        Sweep { sessions, registry, catalogue: self.catalogue.clone(), store: self.store.clone() }.once().await;
+        self.timekeeper.keep(false).await;
+        self.timekeeper.close_hours(&self.closing).await;
         self.outbound.run().await;
     }
 
@@ -265,13 +269,13 @@ impl Service {
     pub async fn drain(mut self) {
         self.draining.store(true, Ordering::Release);
         let outbound_ended = self.outbound_tasks.take().map(|tasks| tokio::spawn(tasks.end()));
-        if self.sweeping.is_some() {
+        if !self.chores.is_empty() {
             let last = self.grid.first_frame(self.grid.segment_of(self.position()) + 1);
             let due = self.grid.frame_time(last + 3);
             tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE) + LAST_SEGMENT_SERVED).await;
         }
-        for task in [self.sweeping.take(), self.hours.take(), self.checking.take()].into_iter().flatten() {
-            task.abort();
+        for chore in self.chores.drain(..) {
+            chore.abort();
         }
         // Long over: it had the time of the last segment.
         if let Some(ended) = outbound_ended
@@ -280,6 +284,7 @@ impl Service {
             tracing::error!(error = %e, "what goes out did not end well");
         }
         self.app.sessions.shutdown().await;
+        self.timekeeper.keep(true).await;
         // The server may be gone already; then there is nothing to stop.
         let _ = self.stop_serving.send(());
         if let Err(e) = self.serving.await {
@@ -306,6 +311,7 @@ struct Makers<'a> {
     options: &'a Options,
     metrics: &'a Arc<Metrics>,
     store: &'a Arc<dyn Store>,
+    timekeeper: &'a Arc<Timekeeper>,
 }
 
 impl Makers<'_> {
@@ -377,7 +383,11 @@ impl Makers<'_> {
             linger: grid.segment_duration() * kept_segments(self.config),
             cache_bytes: CACHE_BYTES,
         };
-        let presets = format!("{preset}+{tile_preset}");
+        let mut presets = format!("{preset}+{tile_preset}");
+        // Segment numbers that come again must not have names that caches know already.
+        if self.timekeeper.era() > 0 {
+            presets += &format!("@{}", self.timekeeper.era());
+        }
         let signer = Signer::new(self.store.secret("mosaics").await?, grid, &output.renditions, &presets);
         let registry = MosaicRegistry::new(
             settings,
@@ -438,12 +448,14 @@ impl Makers<'_> {
         layouts: &Arc<Layouts>,
     ) -> Result<Arc<Sessions>, StartError> {
         let limits = self.config.sessions;
-        let settings = SessionSettings::new(
+        let mut settings = SessionSettings::new(
             &self.config.output.grid,
             Duration::from_secs(limits.idle_s.into()),
             Duration::from_secs(self.config.output.window_s.into()),
             limits.max_sessions as usize,
         );
+        settings.keep_ended = DAY * limits.keep_ended_days;
+        settings.era = self.timekeeper.era();
         Sessions::open(
             self.store.clone(),
             registry.clone(),
@@ -501,7 +513,9 @@ impl Makers<'_> {
         let (store, draining, failing) = (self.store.clone(), draining.clone(), failing.clone());
         let (database, hours) = (integrity.clone(), integrity.clone());
         let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
+        let timekeeper = self.timekeeper.clone();
         Readiness::new()
+            .told("clock", move || timekeeper.note())
             .check("store", move || {
                 if store.healthy() { Ok(()) } else { Err("it cannot be written: is the disk full?".into()) }
             })
@@ -539,52 +553,4 @@ pub async fn measure(
     tokio::task::spawn_blocking(move || trial_costs(grid, &renditions, preset, &compositor))
         .await
         .unwrap_or(Err(TrialError::Picture))
-}
-
-async fn sweep(
-    sessions: &Arc<Sessions>,
-    registry: &Arc<MosaicRegistry>,
-    catalogue: &Arc<Catalogue>,
-    store: &Arc<dyn Store>,
-) {
-    sessions.sweep().await;
-    registry.sweep();
-    catalogue.sweep();
-    if !store.healthy()
-        && let Err(e) = store.probe().await
-    {
-        tracing::warn!(error = %e, "the store still cannot be written; seconds wait in memory");
-    }
-}
-
-async fn sweep_for_ever(
-    sessions: Arc<Sessions>,
-    registry: Arc<MosaicRegistry>,
-    catalogue: Arc<Catalogue>,
-    store: Arc<dyn Store>,
-) {
-    let mut every = tokio::time::interval(SWEEP_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        sweep(&sessions, &registry, &catalogue, &store).await;
-    }
-}
-
-async fn close_hours_for_ever(closing: Arc<Closing>, clock: Arc<dyn Clock>) {
-    let mut every = tokio::time::interval(CLOSE_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        close_hours(&closing, &*clock).await;
-    }
-}
-
-/// Closes what is due. An hour that could not be closed is closed with the next run.
-async fn close_hours(closing: &Closing, clock: &dyn Clock) {
-    match closing.run(clock.now().unix_millis()).await {
-        Ok(0) => {}
-        Ok(sealed) => tracing::info!(sealed, "hours of the ledger closed"),
-        Err(error) => tracing::warn!(%error, "hours of the ledger stay open"),
-    }
 }

@@ -13,7 +13,6 @@ use super::App;
 use super::problem::{Code, Problem, ProblemBody};
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
-
 type Note = Box<dyn Fn() -> String + Send + Sync>;
 
 /// Named things that must be well before this machine should be sent new sessions. Each check is asked on every `/readyz`

@@ -138,9 +138,9 @@ pub trait GameCatalogue: Send + Sync {
     /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
     fn thumbnail(&self, element: &str) -> Option<Bytes>;
 
-    /// Init segment of a game's sound; `None` where there is no such game.
+    /// Init segment of a game's sound; the same for all of them.
     fn sound_init(&self, game: &GameKey) -> Option<Bytes>;
 
-    /// Segment `segment` of a game's sound, if it is in the window.
+    /// Segment `segment` of a game's sound, if it is in the window. The sound of a game that is gone is silence.
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes>;
 }

@@ -8,18 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 use super::keys::{game_key, thumbnail_element};
+use super::silence::silent_segment;
 use super::sound::{SoundSettings, SoundTrack};
 use crate::config::{self, SourceUri};
 use crate::feed::{Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::hls::cmaf;
 use crate::hls::runs::Runs;
+use crate::hls::window::Window;
 use crate::metrics::Metrics;
 use crate::mosaic::{self, GameKey, GamePictures};
 use crate::session;
@@ -29,7 +31,8 @@ use crate::timeline::{Clock, FrameNumber, SegmentNumber};
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
 
-/// Removed games whose slate is kept for the mosaics that still show them; past that the oldest slots go dark.
+/// Removed games whose slate is kept for the mosaics that still show them; past that the oldest slots go dark. Their sound is
+/// silence in any case.
 const REMOVED_KEPT: usize = 64;
 
 /// What the catalogue works with.
@@ -79,8 +82,18 @@ impl Game {
 struct Games {
     /// Ordered by key, so that lists are stable.
     running: BTreeMap<GameKey, Arc<Game>>,
-    /// Slates of removed games, oldest first.
-    removed: Vec<(GameKey, Picture)>,
+    /// Oldest first.
+    removed: Vec<Removed>,
+}
+
+/// A game that is gone, for those who still show it.
+struct Removed {
+    key: GameKey,
+    slate: Option<Picture>,
+    /// Its last segments, while playlists may list them; what comes after them is silence.
+    sound: Option<Arc<Mutex<Window<Bytes>>>>,
+    /// The segment that ran when it went.
+    at: SegmentNumber,
 }
 
 /// See the module.
@@ -164,7 +177,7 @@ impl Catalogue {
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
         let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
         let mut games = self.games.write();
-        games.removed.retain(|(removed, _)| *removed != key);
+        games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
         let _ = self.settings.metrics.feed_sound_losses.remove_label_values(&[&*key]);
         games.running.insert(key, game.clone());
@@ -191,9 +204,25 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
+    /// Lets go of the sound of removed games that no playlist lists any more.
+    fn forget_removed_sound(&self) {
+        let oldest = self.silence().oldest().unwrap_or(0);
+        let is_over = |gone: &Removed| gone.sound.is_some() && gone.at < oldest;
+        if self.games.read().removed.iter().any(is_over) {
+            self.games.write().removed.iter_mut().filter(|gone| is_over(gone)).for_each(|gone| gone.sound = None);
+        }
+    }
+
+    /// The segments of silence that may be listed: those that are over, as far back as windows go.
+    fn silence(&self) -> Runs {
+        let newest = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire) + 1).saturating_sub(1);
+        Runs::from(newest.saturating_sub(self.sound.window_segments as u64)..=newest)
+    }
+
     /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
     /// threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
+        self.forget_removed_sound();
         let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
         sounds.iter().for_each(|sound| sound.mend());
         let metrics = &self.settings.metrics;
@@ -317,7 +346,9 @@ impl Catalogue {
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }
-            games.removed.extend(gone.map(|picture| (game.key.clone(), picture)));
+            let at = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire));
+            let sound = Some(game.sound.window());
+            games.removed.push(Removed { key: game.key.clone(), slate: gone, sound, at });
         }
         self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
         stop_aside(game.feed.clone());
@@ -345,7 +376,8 @@ impl mosaic::Games for Catalogue {
         self.last_frame.store(frame, Ordering::Release);
         let (running, removed) = {
             let games = self.games.read();
-            (games.running.values().cloned().collect::<Vec<_>>(), games.removed.clone())
+            let slates = games.removed.iter().filter_map(|gone| Some((gone.key.clone(), gone.slate.clone()?)));
+            (games.running.values().cloned().collect::<Vec<_>>(), slates.collect::<HashMap<_, _>>())
         };
         let grid = self.sound.grid;
         let frames = &self.settings.metrics.frames;
@@ -376,7 +408,12 @@ impl session::Games for Catalogue {
     }
 
     fn sound_segments(&self, key: &GameKey) -> Runs {
-        self.by_key(key).map(|game| game.sound.finished()).unwrap_or_default()
+        self.by_key(key).map_or_else(|| self.silence(), |game| game.sound.finished())
+    }
+
+    fn removed_sound(&self, tenant: &str, id: &str) -> Option<GameKey> {
+        let key = game_key(Some(tenant), id);
+        self.games.read().removed.iter().find(|gone| gone.key == key).map(|gone| gone.key.clone())
     }
 
     fn sound_bitrate_bps(&self) -> u32 {
@@ -431,11 +468,19 @@ impl GameCatalogue for Catalogue {
         game.feed.thumbnail()
     }
 
-    fn sound_init(&self, game: &GameKey) -> Option<Bytes> {
-        self.by_key(game).map(|_| self.sound_init.clone())
+    fn sound_init(&self, _: &GameKey) -> Option<Bytes> {
+        Some(self.sound_init.clone())
     }
 
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        self.by_key(game)?.sound.segment(segment)
+        if let Some(game) = self.by_key(game) {
+            return game.sound.segment(segment);
+        }
+        let removed =
+            self.games.read().removed.iter().find(|gone| gone.key == *game).and_then(|gone| gone.sound.clone());
+        if let Some(listed) = removed.and_then(|window| window.lock().get(segment).cloned()) {
+            return Some(listed);
+        }
+        self.silence().contains(segment).then(|| silent_segment(&self.sound.grid, segment))?.ok()
     }
 }

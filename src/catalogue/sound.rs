@@ -84,6 +84,11 @@ impl SoundTrack {
         self.window.lock().get(segment).cloned()
     }
 
+    /// Where they lie, for those who may still ask when the track is gone.
+    pub fn window(&self) -> Arc<Mutex<Window<Bytes>>> {
+        self.window.clone()
+    }
+
     /// Takes in the sound of one tick. It never waits: what does not fit in the queue is dropped and silent.
     pub fn push(&self, sound: Sound) {
         if let Some(input) = self.worker.input()

@@ -56,6 +56,11 @@ impl Splices {
         &self.entries[self.entries.len() - 1].mosaic
     }
 
+    /// The segment from which it is shown.
+    pub fn newest_from(&self) -> SegmentNumber {
+        self.entries[self.entries.len() - 1].from
+    }
+
     /// The mosaic shown in segment `n`; before the first splice there is none.
     pub fn mosaic_at(&self, n: SegmentNumber) -> Option<&Arc<str>> {
         let after = self.entries.partition_point(|s| s.from <= n);

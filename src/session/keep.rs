@@ -2,16 +2,22 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use super::model::{Receipt, Wanted};
+use super::model::{Receipt, Wanted, choice_name};
 use super::registry::{Entry, Sessions};
 use super::state::{EndReason, Trigger};
+use crate::mosaic::{AdmitError, EngineChoice};
 use crate::store::{RefusedWrite, SessionWrite, StoreError};
 
 /// Seconds are written this often, of all sessions in the same sweep: rows that lie side by side in the database are then written
 /// with one page. With sweeps a second apart, none waits for five seconds: that is what a crash may cost.
 const BOOK_EVERY_MS: i64 = 3_500;
+
+/// A sweep that comes later than this found the service standing still (the machine slept, the process was stopped, the disk
+/// took its time): what is beyond it is nobody's idleness, since nobody could ask.
+const LONGEST_SWEEP_MS: i64 = 2_000;
 
 /// Sessions in one write: bounds how long a creation waits behind a sweep's booking. The flush that ends it takes a disk about as
 /// long as the processor takes for these.
@@ -19,6 +25,12 @@ const BOOK_BATCH: usize = 500;
 
 /// Old idempotency keys are forgotten this often.
 const FORGET_EVERY_MS: i64 = 3_600_000;
+
+/// Ended sessions that are forgotten at once: bounds how long a creation waits behind them.
+const FORGET_BATCH: u32 = 500;
+
+/// What is old enough to go is not forgotten on the word of a clock that was in doubt a moment ago.
+const FORGET_STEADY: Duration = Duration::from_secs(3600);
 
 /// An idempotency key is kept this long, a little more than is promised.
 const FORGET_AFTER_MS: i64 = 25 * 3_600_000;
@@ -36,7 +48,7 @@ impl Sessions {
         self.book(&entries, false).await;
         self.count_unbooked(&entries);
         self.forget_ended(&entries);
-        self.forget_idempotency().await;
+        self.forget_old().await;
         if !self.store.healthy() {
             // Found healthy again even when nothing else writes. Failing is no news: the store has logged it.
             let _ = self.store.probe().await;
@@ -57,7 +69,8 @@ impl Sessions {
     }
 
     fn note_slates(&self, entries: &[Arc<Entry>]) {
-        let (now_ms, live) = (self.now_ms(), self.games.live());
+        let (now_ms, live) = (self.now_ms(), Arc::new(self.games.live()));
+        *self.live.write() = live.clone();
         for entry in entries {
             entry.session.lock().note_slate(now_ms, &live);
         }
@@ -71,12 +84,10 @@ impl Sessions {
 
     fn end_idle(&self, entries: &[Arc<Entry>]) {
         let now_ms = self.now_ms();
+        let since_ms = self.swept_ms.swap(now_ms, Ordering::Relaxed).max(now_ms - LONGEST_SWEEP_MS);
         let idle_ms = self.idle_ms();
         for entry in entries {
-            let is_idle = {
-                let session = entry.session.lock();
-                session.state.is_active() && now_ms - session.last_seen_ms > idle_ms
-            };
+            let is_idle = entry.session.lock().is_idle(since_ms, now_ms, idle_ms);
             if is_idle && self.end_entry(entry, EndReason::Idle).is_ok() {
                 tracing::debug!(session = %entry.id, "a session went idle");
             }
@@ -87,22 +98,30 @@ impl Sessions {
     pub(super) fn keep_wanted(&self) {
         let now_ms = self.now_ms();
         let oldest = self.segment_at(now_ms).saturating_sub(self.settings.window_segments as u64);
-        let mut wanted: BTreeMap<Arc<str>, (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
+        // By mosaic and what was asked for: in another set-up, those who asked for an engine and those who did not may part.
+        let mut wanted: BTreeMap<(Arc<str>, &str), (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
         for entry in self.entries() {
             let session = entry.session.lock();
             if !session.state.is_active() {
                 continue;
             }
             for want in session.wanted(oldest) {
-                let (_, who) = wanted.entry(want.mosaic.clone()).or_insert_with(|| (want.clone(), Vec::new()));
+                let key = (want.mosaic.clone(), choice_name(want.engine));
+                let (_, who) = wanted.entry(key).or_insert_with(|| (want.clone(), Vec::new()));
                 who.push(entry.clone());
             }
         }
-        for (mosaic, (want, who)) in wanted {
-            match self.mosaics.want(&want.spec, want.engine) {
+        for ((mosaic, _), (want, who)) in wanted {
+            // An engine that a session asked for may be gone since (stitching was switched off): better another than none.
+            let placed = self.mosaics.want(&want.spec, want.engine).or_else(|refusal| match refusal {
+                AdmitError::EngineUnsuited { .. } => self.mosaics.want(&want.spec, EngineChoice::Auto),
+                other => Err(other),
+            });
+            match placed {
                 Ok(placement) if placement.id.0 != mosaic => {
                     for entry in who {
-                        entry.session.lock().rename(&mosaic, &placement);
+                        let time_ms = |n| self.grid.segment_time(n).unix_millis();
+                        entry.session.lock().rename(&mosaic, &placement, time_ms);
                     }
                 }
                 Ok(_) => {}
@@ -211,13 +230,22 @@ impl Sessions {
         self.forget(&gone);
     }
 
-    async fn forget_idempotency(&self) {
-        let now_ms = self.now_ms();
-        if now_ms - self.idempotency_swept_ms.load(Ordering::Relaxed) < FORGET_EVERY_MS {
+    /// Old idempotency keys and sessions that ended long ago; the latter a batch a second until none is left.
+    async fn forget_old(&self) {
+        if self.clock.steady_for() < FORGET_STEADY {
             return;
         }
-        if self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok() {
+        let now_ms = self.now_ms();
+        let is_due = |swept_ms: &AtomicI64| now_ms - swept_ms.load(Ordering::Relaxed) >= FORGET_EVERY_MS;
+        if is_due(&self.idempotency_swept_ms) && self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok() {
             self.idempotency_swept_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let keep_ms = i64::try_from(self.settings.keep_ended.as_millis()).unwrap_or(i64::MAX);
+        if is_due(&self.ended_swept_ms)
+            && let Ok(forgotten) = self.store.forget_sessions(now_ms.saturating_sub(keep_ms), FORGET_BATCH).await
+            && forgotten < u64::from(FORGET_BATCH)
+        {
+            self.ended_swept_ms.store(now_ms, Ordering::Relaxed);
         }
     }
 }

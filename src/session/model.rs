@@ -1,11 +1,15 @@
 //! What the registry holds of one session: its state, what it shows, its splices and its meter. No locks, no clock, no
 //! store: everything comes in as a parameter.
 
+mod written;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::written::{Receipt, TakenUp};
+use super::numbering::Numbering;
 use super::paths::Paths;
 use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
@@ -15,11 +19,9 @@ use crate::hls::runs::Runs;
 use crate::hls::splice::{Listed, Said, Splices, beside, next_unlisted};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
-use crate::store::{
-    IdempotencyRow, MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, StoreError, Watched,
-};
+use crate::store::{IdempotencyRow, SessionRow};
 use crate::timeline::SegmentNumber;
-use crate::usage::{Booking, Meter, MeterTerms, MinuteSeconds, Slate};
+use crate::usage::{Meter, MeterTerms, Slate};
 
 /// A session that the store refuses is offered to it again after this, or when its viewer changes it.
 const REFUSED_RETRY_MS: i64 = 60_000;
@@ -84,12 +86,17 @@ pub(super) struct Session {
     /// The mosaic whose init segment every playlist of this session names: the URI must not change within a playlist's
     /// life, and its bytes are the same for every mosaic.
     map_mosaic: Arc<str>,
+    numbering: Numbering,
     /// What its playlists have listed.
     said: Said,
+    /// The last listed segment in the newest snapshot.
+    noted_listed: Option<SegmentNumber>,
     pub effective_segment: SegmentNumber,
     pub created_ms: i64,
     /// Last request for a playlist, or the start of this process if that is later.
-    pub last_seen_ms: i64,
+    last_seen_ms: i64,
+    /// How long the service has run since, in which it could have been asked.
+    idle_ms: i64,
     pub ended_ms: Option<i64>,
     meter: Meter,
     shown: ShownTimes,
@@ -122,21 +129,6 @@ pub(super) struct Identity {
     pub idempotency: Option<IdempotencyRow>,
 }
 
-/// What a snapshot covered; handed back when it is on the disk.
-pub(super) struct Receipt {
-    version: u64,
-    is_whole: bool,
-    booking: Option<Booking>,
-}
-
-/// The part of a session's row that only this module reads.
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    splices: Splices,
-    games: Vec<Pick>,
-    map_mosaic: Arc<str>,
-}
-
 impl Session {
     /// A session that shows `show` from `placement.first_segment` on.
     pub(super) fn new(identity: Identity, show: Show, placement: &Placement, now_ms: i64) -> Self {
@@ -157,10 +149,13 @@ impl Session {
             splices: Splices::new(placement.first_segment, mosaic.clone()),
             wanted,
             map_mosaic: mosaic,
+            numbering: Numbering::default(),
             said: Said::default(),
+            noted_listed: None,
             effective_segment: placement.first_segment,
             created_ms: now_ms,
             last_seen_ms: now_ms,
+            idle_ms: 0,
             ended_ms: None,
             meter: Meter::default(),
             tier,
@@ -174,54 +169,6 @@ impl Session {
         }
     }
 
-    /// A session taken up again from its row. `now_ms` counts as its last playlist request, so that an outage does not end
-    /// it; the meter keeps to what was really asked for. `None` when the row cannot be read.
-    pub(super) fn restored(
-        row: SessionRow,
-        layout: Arc<Layout>,
-        choice: EngineChoice,
-        tier: Arc<str>,
-        now_ms: i64,
-    ) -> Option<Self> {
-        let saved: Saved = serde_json::from_str(&row.splices).ok()?;
-        let meter: Meter = serde_json::from_str(&row.meter).ok()?;
-        let meter = meter.restored();
-        let show = Show { layout, games: saved.games, audio: row.audio, engine: choice };
-        let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
-        // Only what the session came to is wanted again: older mosaics' segments went with the old process.
-        let newest = saved.splices.newest().clone();
-        let wanted = vec![Wanted { mosaic: newest, spec: show.spec(), engine: choice }];
-        Some(Self {
-            id: row.id.into(),
-            tenant: row.tenant.into(),
-            token: row.token.into(),
-            state: if row.last_listed.is_some() { State::Watched } else { State::Waiting },
-            revision: row.revision,
-            engine,
-            labels: row.labels,
-            device_id: row.device_id,
-            splices: saved.splices,
-            wanted,
-            map_mosaic: saved.map_mosaic,
-            said: row.last_listed.map(Said::up_to).unwrap_or_default(),
-            effective_segment: row.effective_segment,
-            created_ms: row.created_ms,
-            last_seen_ms: now_ms,
-            ended_ms: None,
-            booked_seconds: meter.billable_seconds(),
-            meter,
-            shown: ShownTimes::new(show.shown(engine)),
-            tier,
-            idempotency: None,
-            version: row.version,
-            unsaved: false,
-            whole_version: 0,
-            whole_saved: 0,
-            put_off_until_ms: i64::MIN,
-            show,
-        })
-    }
-
     /// Takes `trigger`, or says why not.
     pub(super) fn step(&mut self, trigger: Trigger) -> Result<(), SessionError> {
         self.state = self.state.step(trigger).map_err(|refusal| match refusal {
@@ -229,6 +176,19 @@ impl Session {
             Refusal::IsGone => SessionError::SessionUnknown,
         })?;
         Ok(())
+    }
+
+    /// A playlist was asked for at `now_ms`.
+    pub(super) fn seen(&mut self, now_ms: i64) {
+        self.last_seen_ms = self.last_seen_ms.max(now_ms);
+        self.idle_ms = 0;
+    }
+
+    /// The service has run from `since_ms` to `now_ms`; whether nobody has asked for a playlist for longer than `idle_ms` of
+    /// such time.
+    pub(super) fn is_idle(&mut self, since_ms: i64, now_ms: i64, idle_ms: i64) -> bool {
+        self.idle_ms = self.idle_ms.saturating_add((now_ms - since_ms.max(self.last_seen_ms)).max(0));
+        self.state.is_active() && self.idle_ms > idle_ms
     }
 
     fn last_listed(&self) -> Option<SegmentNumber> {
@@ -261,7 +221,7 @@ impl Session {
         if !self.state.is_active() {
             return Ok(self.last_listing());
         }
-        self.last_seen_ms = self.last_seen_ms.max(now_ms);
+        self.seen(now_ms);
         let runs = |mosaic: &str| {
             finished.iter().find(|(id, _)| &**id == mosaic).map(|(_, runs)| runs.clone()).unwrap_or_default()
         };
@@ -272,6 +232,7 @@ impl Session {
         };
         if let Some(first) = picture.first().map(|l| l.number).filter(|_| !listing.is_empty()) {
             self.step(Trigger::Listed)?;
+            self.numbering.settle(first, self.said.last());
             self.said.note(&picture);
             self.splices.prune(first);
             let kept = self.splices.mosaics_since(first);
@@ -299,6 +260,10 @@ impl Session {
         &self.map_mosaic
     }
 
+    pub(super) fn numbering(&self) -> &Numbering {
+        &self.numbering
+    }
+
     /// Shows `show` from the first segment on that is not listed yet and that `placement` has; `time_ms` is when a segment
     /// begins.
     pub(super) fn splice(&mut self, show: Show, placement: &Placement, time_ms: impl Fn(SegmentNumber) -> i64) {
@@ -310,12 +275,20 @@ impl Session {
         self.show = show;
     }
 
-    /// A wanted mosaic turns out to have another name: the service was set up anew since the session began.
-    pub(super) fn rename(&mut self, old: &Arc<str>, placement: &Placement) {
+    /// A wanted mosaic turns out to have another name: the service was set up anew since the session began. From here on it
+    /// is told, and priced, by what makes it now. Its encoder's set-up may differ, so the playlist breaks and names another
+    /// init segment.
+    pub(super) fn rename(&mut self, old: &Arc<str>, placement: &Placement, time_ms: impl Fn(SegmentNumber) -> i64) {
         let Some(known) = self.wanted.iter().find(|w| w.mosaic == *old).cloned() else { return };
         if self.splices.newest() == old && known.mosaic != placement.id.0 {
             let from = next_unlisted(self.last_listed(), placement.first_segment).max(placement.first_segment);
             self.splice_at(from, placement, known.spec, known.engine);
+            if self.state == State::Watched {
+                self.numbering.break_at(from, self.last_listed());
+            }
+            self.map_mosaic = placement.id.0.clone();
+            self.engine = placement.engine;
+            self.shown.change(time_ms(from), self.show.shown(placement.engine));
             self.unsaved = true;
         }
     }
@@ -356,7 +329,8 @@ impl Session {
 
     /// Whether a snapshot taken now would tell the store something.
     pub(super) fn has_news(&self) -> bool {
-        self.is_unsaved() || self.meter.unbooked().is_some()
+        // Where time went back, there is listing without billing for a while.
+        self.is_unsaved() || self.noted_listed != self.last_listed() || self.meter.unbooked().is_some()
     }
 
     /// The store refused this session's row or lines. What is wrong with them mostly stays so: asking every second would only
@@ -383,101 +357,6 @@ impl Session {
 
     pub(super) fn advance_meter(&mut self, now_ms: i64, terms: MeterTerms) {
         self.meter.advance(now_ms, terms);
-    }
-
-    /// What the store should have: the whole row where something changed, else what the meter moved on alone.
-    pub(super) fn snapshot(&mut self) -> Result<(SessionWrite, Receipt), StoreError> {
-        self.version += 1;
-        let booking = self.meter.unbooked();
-        let is_whole = self.is_unsaved();
-        let part = if is_whole {
-            let row = self.row()?;
-            (self.whole_version, self.unsaved) = (self.version, false);
-            SessionPart::Whole(Box::new(row), self.idempotency.clone())
-        } else {
-            SessionPart::Meter(SessionMeterRow {
-                session_id: self.id.to_string(),
-                version: self.version,
-                meter: self.meter_json()?,
-                last_listed: self.last_listed(),
-                last_seen_ms: self.last_seen_ms,
-                billable_seconds: self.meter.billable_seconds(),
-            })
-        };
-        let write = SessionWrite { part, lines: self.lines(booking.as_ref()) };
-        Ok((write, Receipt { version: self.version, is_whole, booking }))
-    }
-
-    fn row(&self) -> Result<SessionRow, StoreError> {
-        let saved = Saved {
-            splices: self.splices.clone(),
-            games: self.show.games.clone(),
-            map_mosaic: self.map_mosaic.clone(),
-        };
-        Ok(SessionRow {
-            id: self.id.to_string(),
-            tenant: self.tenant.to_string(),
-            token: self.token.to_string(),
-            version: self.version,
-            revision: self.revision,
-            layout: self.show.layout.id.clone(),
-            engine_choice: choice_name(self.show.engine).to_owned(),
-            engine: self.engine.name().to_owned(),
-            games: self.show.game_ids(),
-            audio: self.show.audio.clone(),
-            labels: self.labels.clone(),
-            device_id: self.device_id.clone(),
-            splices: serde_json::to_string(&saved).map_err(|e| StoreError::Failed(e.to_string()))?,
-            meter: self.meter_json()?,
-            last_listed: self.last_listed(),
-            effective_segment: self.effective_segment,
-            created_ms: self.created_ms,
-            last_seen_ms: self.last_seen_ms,
-            ended_ms: self.ended_ms,
-            end_reason: self.end_reason(),
-            billable_seconds: self.meter.billable_seconds(),
-        })
-    }
-
-    fn meter_json(&self) -> Result<String, StoreError> {
-        serde_json::to_string(&self.meter).map_err(|e| StoreError::Failed(e.to_string()))
-    }
-
-    fn lines(&self, booking: Option<&Booking>) -> Vec<MeterLine> {
-        let line = |minute: &MinuteSeconds, until_ms: i64| {
-            let last_ms = (minute.minute_start_ms + 60_000).min(until_ms) - 1;
-            let Shown { engine, layout, games } = self.shown.at(last_ms.max(minute.minute_start_ms)).clone();
-            MeterLine {
-                tenant: self.tenant.to_string(),
-                session_id: self.id.to_string(),
-                minute_start_ms: minute.minute_start_ms,
-                billable_seconds: minute.seconds,
-                slate_seconds: minute.slate_seconds,
-                slate_all_seconds: minute.slate_all_seconds,
-                watched: Watched {
-                    engine: engine.name().to_owned(),
-                    layout,
-                    tier: self.tier.to_string(),
-                    games,
-                    labels: self.labels.clone(),
-                },
-            }
-        };
-        booking.iter().flat_map(|b| b.minutes.iter().map(|minute| line(minute, b.until_ms))).collect()
-    }
-
-    /// The snapshot behind `receipt` is on the disk; the seconds it booked that were not booked before.
-    pub(super) fn saved(&mut self, receipt: &Receipt) -> u64 {
-        if receipt.is_whole {
-            self.idempotency = None;
-            self.whole_saved = self.whole_saved.max(receipt.version);
-        }
-        let Some(booking) = &receipt.booking else { return 0 };
-        self.meter.booked(booking);
-        self.shown.forget_before(booking.until_ms - booking.until_ms.rem_euclid(60_000));
-        let fresh = booking.total_seconds.saturating_sub(self.booked_seconds);
-        self.booked_seconds += fresh;
-        fresh
     }
 
     fn end_reason(&self) -> Option<String> {
@@ -508,7 +387,7 @@ impl Session {
             games,
             audio: self.show.audio.clone(),
             created_at: rfc_3339_ms(self.created_ms),
-            effective_segment: self.effective_segment,
+            effective_segment: self.numbering.sequence(self.effective_segment),
             billable_seconds: self.meter.billable_seconds(),
         }
     }

@@ -43,6 +43,8 @@ pub(crate) struct CrankedMosaics {
     pub finished: tokio::sync::watch::Sender<u64>,
     /// Goes into every id, as a changed set-up would.
     pub generation: &'static str,
+    /// Whether there is a stitch engine, which is then the first choice.
+    pub stitches: bool,
 }
 
 impl CrankedMosaics {
@@ -59,12 +61,14 @@ impl CrankedMosaics {
             holes: Mutex::default(),
             finished: tokio::sync::watch::channel(0).0,
             generation: "",
+            stitches: false,
         }
     }
 
-    pub fn id(&self, spec: &MosaicSpec) -> String {
+    pub fn id(&self, spec: &MosaicSpec, engine: EngineKind) -> String {
         let games: Vec<&str> = spec.games.iter().map(|g| &**g).collect();
-        format!("{}{}-{}", self.generation, spec.layout.id, games.join("-"))
+        let of_engine = if engine == EngineKind::Stitch { "-of-tiles" } else { "" };
+        format!("{}{}-{}{of_engine}", self.generation, spec.layout.id, games.join("-"))
     }
 
     fn newest(&self) -> SegmentNumber {
@@ -78,10 +82,15 @@ impl Mosaics for CrankedMosaics {
     }
 
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
-        if engine == EngineChoice::Only(EngineKind::Stitch) {
-            return Err(AdmitError::EngineUnsuited { engine: EngineKind::Stitch, layout: spec.layout.id.clone() });
-        }
-        let id = self.id(spec);
+        let engine = match engine {
+            EngineChoice::Auto if self.stitches => EngineKind::Stitch,
+            EngineChoice::Auto => EngineKind::Render,
+            EngineChoice::Only(EngineKind::Stitch) if !self.stitches => {
+                return Err(AdmitError::EngineUnsuited { engine: EngineKind::Stitch, layout: spec.layout.id.clone() });
+            }
+            EngineChoice::Only(engine) => engine,
+        };
+        let id = self.id(spec, engine);
         self.wants.lock().push(id.clone());
         let mut running = self.running.lock();
         if !running.contains_key(&id) && running.len() >= *self.room.lock() {
@@ -89,12 +98,14 @@ impl Mosaics for CrankedMosaics {
         }
         // A new mosaic begins with the next segment but one.
         let first_segment = *running.entry(id.clone()).or_insert(self.newest() + 3);
-        Ok(Placement { id: MosaicId(id.into()), engine: EngineKind::Render, first_segment })
+        Ok(Placement { id: MosaicId(id.into()), engine, first_segment })
     }
 
     fn want_instead(&self, left: &MosaicId, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
-        self.exchanged.lock().push((left.0.to_string(), self.id(spec)));
-        self.want(spec, engine)
+        let placement = self.want(spec, engine);
+        let id = self.id(spec, placement.as_ref().map_or(EngineKind::Render, |placed| placed.engine));
+        self.exchanged.lock().push((left.0.to_string(), id));
+        placement
     }
 
     fn segments(&self, id: &MosaicId) -> Runs {
@@ -193,9 +204,18 @@ impl House {
     }
 
     pub async fn with(settings: SessionSettings) -> Self {
+        Self::begin(settings, false).await
+    }
+
+    /// One with a stitch engine.
+    pub async fn stitching() -> Self {
+        Self::begin(Self::new().await.settings, true).await
+    }
+
+    async fn begin(settings: SessionSettings, stitches: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SimulatedClock::new(START));
-        let mosaics = Arc::new(CrankedMosaics::new(clock.clone()));
+        let mosaics = Arc::new(CrankedMosaics { stitches, ..CrankedMosaics::new(clock.clone()) });
         let disk = Arc::new(FullDisk::new(SqliteStore::open(dir.path()).await.unwrap()));
         let metrics = Arc::new(Metrics::new().unwrap());
         let off = Arc::default();
@@ -211,7 +231,24 @@ impl House {
 
     pub async fn crash_into(&mut self, outage: Duration, generation: &'static str) {
         self.clock.advance(outage);
-        self.mosaics = Arc::new(CrankedMosaics { generation, ..CrankedMosaics::new(self.clock.clone()) });
+        let stitches = self.mosaics.stitches;
+        self.open_again(CrankedMosaics { generation, stitches, ..CrankedMosaics::new(self.clock.clone()) }).await;
+    }
+
+    /// kill -9; the next process has a stitch engine, or has none.
+    pub async fn crash_into_engines(&mut self, stitches: bool) {
+        self.clock.advance(Duration::from_secs(2));
+        self.open_again(CrankedMosaics { stitches, ..CrankedMosaics::new(self.clock.clone()) }).await;
+    }
+
+    /// kill -9; the next process finds another time.
+    pub async fn crash_to(&mut self, at: MediaTime) {
+        self.clock = Arc::new(SimulatedClock::new(at));
+        self.open_again(CrankedMosaics::new(self.clock.clone())).await;
+    }
+
+    async fn open_again(&mut self, mosaics: CrankedMosaics) {
+        self.mosaics = Arc::new(mosaics);
         self.disk.store.let_go();
         self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
         self.metrics = Arc::new(Metrics::new().unwrap());

@@ -27,11 +27,17 @@ pub trait Games: Send + Sync {
     /// Every game that `tenant` may show, in a stable order.
     fn all(&self, tenant: &str) -> Vec<GameInfo>;
 
-    /// The finished sound segments of a game that are still in the window.
+    /// The finished sound segments of a game that are still in the window. The sound of a game that is gone is silence, without an
+    /// end.
     fn sound_segments(&self, key: &GameKey) -> Runs;
 
     /// What the sound of every game is encoded at, bits per second.
     fn sound_bitrate_bps(&self) -> u32;
+
+    /// The game that `tenant` called `id` until a while ago: a player may have chosen its sound.
+    fn removed_sound(&self, _tenant: &str, _id: &str) -> Option<GameKey> {
+        None
+    }
 
     /// The games with pictures of their own at present. All others show a slate.
     fn live(&self) -> HashSet<GameKey>;

@@ -31,8 +31,8 @@ pub use key_file::{ledger_key_file, ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
 pub use outbox::{Outbox, PassedThreshold};
 pub use rows::{
-    ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine, PriceListRow,
-    SessionFilter, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SumKey, TenantHour, Watched,
+    ClockRow, ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine,
+    PriceListRow, SessionFilter, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SumKey, TenantHour, Watched,
 };
 pub use sqlite::SqliteStore;
 pub use sums::UsageReads;
@@ -152,6 +152,12 @@ pub trait Store: LedgerReads {
     /// Deletes sessions that ended before `before_ms`, the oldest `limit` of them; how many they were. Those that ended in hours
     /// that are open stay. The ledger keeps its lines, which tell all that reports say of a session.
     fn forget_sessions(&self, before_ms: i64, limit: u32) -> Pending<'_, u64>;
+
+    /// What [`Store::keep_clock`] kept last.
+    fn clock(&self) -> Pending<'_, ClockRow>;
+
+    /// Notes what time has come to. Outlives the process, not at once a power cut.
+    fn keep_clock(&self, clock: ClockRow) -> Pending<'_, ()>;
 
     /// The ledger alone, for those who only read it.
     fn ledger(&self) -> Arc<dyn UsageReads>;

@@ -22,6 +22,17 @@ impl fmt::Debug for GameRow {
     }
 }
 
+/// What time had come to when a process last noted it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockRow {
+    /// 0 where none ever did.
+    pub known_ms: i64,
+    /// The last of them that the clock was beyond doubt at.
+    pub sure_ms: i64,
+    /// How often time has gone back.
+    pub era: u64,
+}
+
 /// One viewer's session, as it must survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRow {

@@ -17,8 +17,8 @@ use super::locks::Locks;
 use super::migrations::migrator;
 use super::writer::{Command, Job, Writer};
 use super::{
-    ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow, SessionFilter,
-    SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
+    ClockRow, ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow,
+    SessionFilter, SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
 };
 
 /// Name of the database in the data directory.
@@ -301,6 +301,17 @@ impl Store for SqliteStore {
 
     fn forget_sessions(&self, before_ms: i64, limit: u32) -> Pending<'_, u64> {
         Box::pin(self.submit(Command::ForgetSessions { before_ms, limit }))
+    }
+
+    fn clock(&self) -> Pending<'_, ClockRow> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM clock_state").fetch_one(&self.readers).await?;
+            codec::clock(&row)
+        })
+    }
+
+    fn keep_clock(&self, clock: ClockRow) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::KeepClock(clock)).await.map(drop) })
     }
 
     fn ledger(&self) -> Arc<dyn UsageReads> {

@@ -287,3 +287,15 @@ async fn a_really_full_disk_is_survived() {
     assert!(store.healthy());
     store.write_sessions(write(session_row("acme", "last"))).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_time_has_come_to_outlives_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    assert_eq!(store.clock().await.unwrap(), ClockRow::default(), "nothing is known yet");
+    let noted = ClockRow { known_ms: 1_795_363_200_000, sure_ms: 1_795_363_100_000, era: 3 };
+    store.keep_clock(ClockRow { era: 2, ..noted }).await.unwrap();
+    store.keep_clock(noted).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(SqliteStore::open(dir.path()).await.unwrap().clock().await.unwrap(), noted);
+}

@@ -14,7 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::booking::{BEGIN_SESSIONS, COMMIT_SESSIONS, PUT_SESSIONS, SessionBatch};
 use super::locks::Locks;
 use super::outbox::OutboxWrite;
-use super::{ClosedHour, GameRow, PriceListRow, RefusedWrite, SessionWrite, StoreError, TenantHour, codec, sums};
+use super::{
+    ClockRow, ClosedHour, GameRow, PriceListRow, RefusedWrite, SessionWrite, StoreError, TenantHour, codec, sums,
+};
 
 /// Most commands in one commit: bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
@@ -27,6 +29,7 @@ pub(super) enum Command {
     RemoveGame { tenant: String, id: String },
     ForgetIdempotency { before_ms: i64 },
     ForgetSessions { before_ms: i64, limit: u32 },
+    KeepClock(ClockRow),
     Secret { name: String, bytes: [u8; 32] },
     CloseHours { until_ms: i64 },
     SealHour(ClosedHour),
@@ -42,7 +45,11 @@ type Answer = Result<u64, StoreError>;
 
 impl Command {
     fn may_be_flushed_later(&self) -> bool {
-        matches!(self, Self::Sessions(writes) if writes.iter().all(|write| write.lines.is_empty()))
+        match self {
+            Self::Sessions(writes) => writes.iter().all(|write| write.lines.is_empty()),
+            Self::KeepClock(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -287,8 +294,12 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
         Command::ForgetSessions { before_ms, limit } => {
             // Hours that are open may yet be asked about, by people and by bookings.
             let forget = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ended_ms IS NOT NULL \
-                          AND ended_ms < min(?, (SELECT closed_until_ms FROM ledger_state)) ORDER BY ended_ms LIMIT ?)";
+                           AND ended_ms < min(?, (SELECT closed_until_ms FROM ledger_state)) ORDER BY ended_ms LIMIT ?)";
             sqlx::query(forget).bind(*before_ms).bind(*limit)
+        }
+        Command::KeepClock(ClockRow { known_ms, sure_ms, era }) => {
+            let keep = sqlx::query("UPDATE clock_state SET known_ms = ?, sure_ms = ?, era = ?");
+            keep.bind(*known_ms).bind(*sure_ms).bind(codec::to_i64(*era)?)
         }
         Command::Secret { name, bytes } => {
             let keep = sqlx::query("INSERT INTO secrets (name, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");

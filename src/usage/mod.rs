@@ -26,7 +26,7 @@ mod verify;
 mod walk;
 
 pub use checking::{Checking, Integrity, Part};
-pub use closing::Closing;
+pub use closing::{ClockDoubt, Closing};
 pub use formats::Format;
 pub use key::{KeyError, ledger_key};
 pub use limit::{Amount, CapBoard, CapReached, Month};

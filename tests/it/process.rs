@@ -213,6 +213,34 @@ async fn service_full_house_refuses_newcomers_and_leaves_who_plays_alone() {
     assert_eq!(program.metric("quadrille_mosaics{engine=\"render\"}").await, 1.0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn service_that_was_stopped_for_longer_than_idle_ends_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write_config(dir.path(), &dir.path().join("data"), "", "[sessions]\nidle_s = 10\n");
+    let program = Program::serve(&config);
+    let mut viewers = Vec::new();
+    for _ in 0..5 {
+        viewers.push(program.create(&["a", "b"]).await);
+    }
+    for viewer in &viewers {
+        viewer.play_until(&program, 0).await;
+    }
+    program.stop();
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    let billed_before = Instant::now();
+    program.go_on();
+    // The service has looked after its sessions before anybody asks.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    for viewer in &viewers {
+        assert_eq!(viewer.session(&program).await["state"], "active");
+        let listed = viewer.play_until(&program, segment_now().saturating_sub(3)).await;
+        assert!(!listed.text.contains("EXT-X-ENDLIST"), "{}", listed.text);
+        let billed = viewer.billable_seconds(&program).await;
+        let watched = billed_before.elapsed().as_secs() + 10;
+        assert!(billed <= watched, "{billed} s are billed of {watched}");
+    }
+}
+
 /// A file system in memory, as small as a test wants it; gone with this value.
 struct SmallDisk(PathBuf);
 

@@ -4,35 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::{booked_seconds, lines, play, token};
 use crate::session::state::EndReason;
 use crate::session::testing::{House, asking_for};
 use crate::session::{ChangeSession, CreateSession, EndedBy, SessionError, SessionView, ViewState};
-use crate::store::{MeterLine, SessionPart, SessionWrite, Store, testing};
+use crate::store::{SessionPart, SessionWrite, Store, testing};
 use crate::timeline::Clock;
 use crate::usage::MeterTerms;
-
-fn token(session: &SessionView) -> &str {
-    session.playback_url.split('/').nth(3).unwrap()
-}
-
-/// Plays for `seconds`: a playlist every two, a sweep every one. Whether every playlist had a segment.
-async fn play(house: &House, session: &SessionView, seconds: u64) {
-    for second in 0..seconds {
-        if second % 2 == 0 {
-            let _ = house.sessions.video_playlist(token(session), "1080p").await;
-        }
-        house.pass(1).await;
-    }
-}
-
-async fn lines(house: &House) -> Vec<MeterLine> {
-    testing::lines(&*house.disk, "acme").await
-}
-
-async fn booked_seconds(house: &House, session: &SessionView) -> u64 {
-    let lines = lines(house).await.into_iter().filter(|line| line.session_id == session.id);
-    lines.map(|line| u64::from(line.billable_seconds)).sum()
-}
 
 #[tokio::test]
 async fn an_idle_session_ends_and_is_billed_to_its_last_poll() {

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
+use super::token;
 use crate::session::testing::{House, SEGMENT, asking_for, grid};
-use crate::session::{ChangeSession, EndedBy, SessionError, SessionView};
-
-fn token(session: &SessionView) -> &str {
-    session.playback_url.split('/').nth(3).unwrap()
-}
+use crate::session::{ChangeSession, EndedBy, SessionError};
 
 /// Segment numbers and mosaics of a playlist, read from its URIs.
 fn segments(playlist: &str) -> Vec<(u64, String)> {

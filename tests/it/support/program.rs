@@ -146,6 +146,15 @@ impl Program {
         rustix::process::kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
     }
 
+    /// Stops it as a debugger or a frozen control group does; it goes on with [`Program::go_on`].
+    pub fn stop(&self) {
+        rustix::process::kill_process(Pid::from_child(&self.process), Signal::STOP).unwrap();
+    }
+
+    pub fn go_on(&self) {
+        rustix::process::kill_process(Pid::from_child(&self.process), Signal::CONT).unwrap();
+    }
+
     /// kill -9.
     pub fn kill(mut self) {
         self.process.kill().unwrap();
