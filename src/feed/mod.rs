@@ -4,13 +4,19 @@
 //! exactly the sound asked for. Whatever happens to a source shows as a slate and silence, never as an error or a wait: the
 //! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
+#[cfg(test)]
+mod awkward_tests;
 mod delivery;
 mod downmix;
 mod error;
 mod health;
+mod facts;
+mod fetch;
 mod intake;
+mod listed;
 mod pen;
 mod pipeline;
+mod playlist;
 mod samples;
 mod slate;
 mod source;
@@ -23,6 +29,7 @@ mod synthetic;
 mod tests;
 mod thumbnail;
 mod trouble;
+mod wanted;
 
 use std::fmt;
 use std::ops::Range;
@@ -43,7 +50,9 @@ use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
 pub use health::{FeedHealth, Reason};
+pub use facts::{AudioFacts, Facts, VideoFacts};
 use intake::Intake;
+pub use pipeline::{Abandoned, abandoned};
 pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
 
@@ -137,13 +146,15 @@ pub fn check_source(url: &Url) -> Result<(), SourceError> {
 /// # Errors
 /// [`FeedError::GStreamer`]; [`FeedError::ElementMissing`] names the Debian package to install.
 pub fn init() -> Result<(), FeedError> {
+    const CORE: &str = "libgstreamer1.0-0";
     const BASE: &str = "gstreamer1.0-plugins-base";
     const GOOD: &str = "gstreamer1.0-plugins-good";
     const BAD: &str = "gstreamer1.0-plugins-bad";
     const LIBAV: &str = "gstreamer1.0-libav";
-    const NEEDED: [(&str, &str); 20] = [
-        ("uridecodebin", BASE),
-        ("decodebin", BASE),
+    const NEEDED: [(&str, &str); 21] = [
+        ("typefind", CORE),
+        ("queue", CORE),
+        ("errorignore", BAD),
         ("appsink", BASE),
         ("videoconvert", BASE),
         ("audioconvert", BASE),
@@ -362,6 +373,13 @@ impl Feed {
     pub fn untold_reconnects(&self) -> u64 {
         let reconnects = self.report.lock().reconnects;
         reconnects.saturating_sub(self.told_reconnects.swap(reconnects, Ordering::AcqRel))
+    }
+
+    /// What the source that runs turned out to be, and why something of it is missing.
+    pub fn facts(&self) -> Facts {
+        let facts = Arc::clone(&self.report.lock().facts);
+        let facts = facts.lock();
+        facts.clone()
     }
 
     /// A JPEG of the last picture, at most 320 wide, at most about 5 s old while the feed is live; `None` before the first.

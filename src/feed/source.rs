@@ -8,6 +8,7 @@ use url::Url;
 use super::error::SourceError;
 use super::synthetic::SyntheticSpec;
 use crate::config::{SrtMode, SrtSource, masked};
+use super::wanted::Wanted;
 
 /// How long before they are due pictures of a pushing source are to arrive: the room for network jitter.
 const TARGET_LEAD: Duration = Duration::from_millis(400);
@@ -49,6 +50,7 @@ impl Source {
     /// # Errors
     /// [`SourceError::Scheme`] and [`SourceError::Uri`]. Nothing is opened: a missing file is no error here.
     pub fn parse(url: &Url) -> Result<Self, SourceError> {
+        let (url, wanted) = &Wanted::split(url)?;
         match url.scheme() {
             "test" => SyntheticSpec::parse(url).map(Source::Synthetic),
             "file" => {
@@ -58,7 +60,7 @@ impl Source {
                 plain.set_query(None);
                 Ok(Source::Pulled { uri: plain.into(), looped: true })
             }
-            "http" | "https" => Ok(Source::Pulled { uri: url.as_str().to_owned(), looped: false }),
+            "http" | "https" => Ok(Source::Pulled { uri: url.as_str().to_owned(), looped: wanted.looped }),
             "srt" => {
                 let srt = SrtSource::of(url).map_err(|error| bad(url, &error.to_string()))?;
                 Ok(Source::Pushed(Push::Srt(srt)))
@@ -79,6 +81,19 @@ impl Source {
     /// The lead its pictures are to have; `None` for a source that is pulled.
     pub fn target_lead(&self) -> Option<Duration> {
         matches!(self, Source::Pushed(_)).then_some(TARGET_LEAD)
+    }
+
+    /// Its address, if it is to be asked for by HTTP.
+    pub fn on_http(&self) -> Option<Url> {
+        match self {
+            Source::Pulled { uri, .. } => Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https")),
+            Source::Pushed(_) | Source::Synthetic(_) => None,
+        }
+    }
+
+    /// Whether it begins again when it has ended.
+    pub fn is_looped(&self) -> bool {
+        matches!(self, Source::Pulled { looped: true, .. })
     }
 
     /// Whether there is nobody to be polite to: we only listen, so trying again costs nothing.

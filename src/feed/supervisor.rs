@@ -8,20 +8,30 @@ use parking_lot::Mutex;
 
 use super::error::SourceError;
 use super::health::Reason;
+use super::facts::Facts;
 use super::intake::{Intake, Timing};
 use super::source::Source;
+use super::wanted::Wanted;
+use super::listed::{self, History};
+use super::playlist::{Limit, Wishes};
+use super::wanted::AudioWish;
 use super::{FeedSpec, pipeline, synthetic, thumbnail};
 use crate::config::{mask_text, mask_text_about};
 use crate::timeline::{Clock, Grid, MediaTime};
 
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
-/// A run that showed pictures for so long was good: the next failure starts with the shortest wait.
-const GOOD_RUN: Duration = Duration::from_secs(10);
+const BRIEF: Duration = Duration::from_secs(2);
 /// Without a first picture for so long, or another one, a source is given up. Listening costs nothing: it gets longer.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const LISTEN_PATIENCE: Duration = Duration::from_secs(20);
+/// No variant with more lines is taken where one with fewer is to be had: the largest rendition there is.
+const MOST_LINES: u32 = 1080;
+/// A playlist that says that it has nothing for the moment gives itself up long before.
+const PAUSE_PATIENCE: Duration = Duration::from_secs(120);
 const STALL_PATIENCE: Duration = Duration::from_secs(3);
+/// A source that sends, and nothing to begin with yet: groups of pictures of 12 s are in use.
+const CLEAN_POINT_PATIENCE: Duration = Duration::from_secs(30);
 /// A clock that a test cranks leaps; a source gets at least so much real time.
 const LEAST_REAL_PATIENCE: Duration = Duration::from_secs(1);
 const THUMBNAIL_EVERY: Duration = Duration::from_secs(5);
@@ -36,6 +46,8 @@ pub(super) struct Report {
     pub last_error: Option<String>,
     pub reconnects: u64,
     pub thumbnail: Option<Bytes>,
+    /// What the source that runs turned out to be.
+    pub facts: Arc<Mutex<Facts>>,
 }
 
 impl Report {
@@ -54,7 +66,17 @@ pub(super) struct Supervisor {
     pub report: Arc<Mutex<Report>>,
 }
 
-/// The wait before the next attempt: none for a backup that was not tried yet, else doubling.
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    /// Nothing was shown.
+    Dark,
+    /// Pictures, for less than [`BRIEF`]: a source that shows one and dies must not be tried in a circle.
+    Brief,
+    Shown,
+}
+
+/// The wait before the next attempt: none for a backup that was not tried yet, else doubling for as long as nothing is shown.
 struct BackOff {
     next: Duration,
     failures_in_row: usize,
@@ -65,9 +87,12 @@ impl BackOff {
         Self { next: FIRST_BACK_OFF, failures_in_row: 0 }
     }
 
-    fn after_failure(&mut self, sources: usize, good_run: bool, only_listens: bool) -> Duration {
-        if good_run {
-            *self = Self::new();
+    fn after(&mut self, attempt: Attempt, sources: usize, only_listens: bool) -> Duration {
+        match attempt {
+            Attempt::Shown => *self = Self::new(),
+            // The others are tried in turn all the same.
+            Attempt::Brief => self.next = FIRST_BACK_OFF,
+            Attempt::Dark => {}
         }
         self.failures_in_row += 1;
         if !self.failures_in_row.is_multiple_of(sources.max(1)) {
@@ -84,8 +109,9 @@ impl Supervisor {
     pub fn run(self) {
         let mut back_off = BackOff::new();
         let mut index = 0;
+        let histories: Vec<Arc<Mutex<History>>> = self.spec.sources.iter().map(|_| Arc::default()).collect();
         while !self.intake.is_stopped() {
-            let Some(url) = self.spec.sources.get(index) else {
+            let (Some(url), Some(history)) = (self.spec.sources.get(index), histories.get(index)) else {
                 self.note_failure(index, &SourceError::NoSource);
                 self.intake.end();
                 while !self.intake.stopped_within(Duration::from_secs(60)) {}
@@ -93,38 +119,91 @@ impl Supervisor {
             };
             self.report.lock().source_index = index;
             let begun = Instant::now();
-            let source = Source::parse(url);
-            let only_listens = source.as_ref().is_ok_and(Source::only_listens);
-            let error = source.map_or_else(|error| error, |source| self.run_source(&source));
+            let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
+            let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
+            let (error, run) = source
+                .map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history));
+            // Reported first: who sees the slate finds the reason.
+            if !self.intake.is_stopped() {
+                self.note_failure(index, &error);
+            }
+            // Before the pipeline goes: its threads may be waiting for room here.
+            let pictures = self.intake.end();
+            history.lock().run_ended(pictures);
+            if let Some(run) = run {
+                run.let_go(&self.spec.key);
+            }
             if self.intake.is_stopped() {
                 return;
             }
-            // Reported first: who sees the slate finds the reason.
-            self.note_failure(index, &error);
-            let pictures = self.intake.end();
-            let good = pictures > 0 && begun.elapsed() >= GOOD_RUN;
+            let attempt = match pictures {
+                0 => Attempt::Dark,
+                _ if begun.elapsed() < BRIEF => Attempt::Brief,
+                _ => Attempt::Shown,
+            };
             index = (index + 1) % self.spec.sources.len();
-            self.wait(back_off.after_failure(self.spec.sources.len(), good, only_listens));
+            self.wait(back_off.after(attempt, self.spec.sources.len(), only_listens));
         }
     }
 
-    fn run_source(&self, source: &Source) -> SourceError {
-        let timing = match (source, source.target_lead()) {
+    /// Runs `source` until it is lost; returns why, and what is to be let go of.
+    fn run_source(
+        &self,
+        source: Source,
+        mut wanted: Wanted,
+        history: &Arc<Mutex<History>>,
+    ) -> (SourceError, Option<pipeline::Run>) {
+        let timing = match (&source, source.target_lead()) {
             (Source::Synthetic(_), _) => Timing::OnGrid,
             (_, Some(lead)) => Timing::Live(lead),
             (_, None) => Timing::Pulled,
         };
         let run = self.intake.begin(timing);
+        let facts = Arc::clone(&self.report.lock().facts);
+        *facts.lock() = Facts::default();
         let first = if source.only_listens() { LISTEN_PATIENCE } else { CONNECT_PATIENCE };
         let mut watch =
             Watch { supervisor: self, started: (Instant::now(), self.clock.now()), first, seen: 0, drawn: None };
         let mut check = || watch.check();
-        match source {
-            Source::Synthetic(spec) => {
-                synthetic::run(spec, &self.spec.title, &self.intake, run, self.clock.as_ref(), &mut check)
-            }
-            _ => pipeline::run(source, &self.grid, &self.intake, run, &self.clock, &mut check),
+        if let Source::Synthetic(spec) = &source {
+            let clock = self.clock.as_ref();
+            return (synthetic::run(spec, &self.spec.title, &self.intake, run, clock, &mut check), None);
         }
+        let around = pipeline::Surroundings {
+            grid: &self.grid,
+            clock: &self.clock,
+            intake: &self.intake,
+            run,
+            facts: &facts,
+        };
+        let listing = match source.on_http() {
+            Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &mut check),
+            None => Ok(None),
+        };
+        let entry = match listing {
+            Ok(Some(listing)) => {
+                if listing.own_sound {
+                    wanted.audio = AudioWish::First;
+                }
+                listing.entry
+            }
+            Ok(None) => pipeline::Entry::Source(source),
+            Err(error) => return (error, None),
+        };
+        match pipeline::Run::start(entry, wanted, &around) {
+            Ok(run) => (run.watch(&mut check), Some(run)),
+            Err(error) => (error, None),
+        }
+    }
+
+    fn wishes(&self, wanted: &Wanted) -> Wishes {
+        let language = match &wanted.audio {
+            AudioWish::Language(language) => Some(language.clone()),
+            AudioWish::First | AudioWish::Index(_) | AudioWish::Pid(_) => None,
+        };
+        let fps = self.grid.fps();
+        let limit = Limit { lines: MOST_LINES, fps: f64::from(fps.num()) / f64::from(fps.den()) };
+        Wishes { variant: wanted.variant, language, looped: wanted.looped, limit }
     }
 
     /// The one place where a source's trouble is told, to the log and to operators: nothing secret gets past it.
@@ -184,10 +263,24 @@ impl Watch<'_> {
             let jpeg = thumbnail::jpeg_of(&picture);
             report.lock().thumbnail = jpeg;
         }
-        let patience = if pictures == 0 { self.first } else { STALL_PATIENCE };
+        let facts = Arc::clone(&report.lock().facts);
+        let (awaits, pauses, trouble) = {
+            let facts = facts.lock();
+            let trouble = [&facts.stream_trouble, &facts.dark_because, &facts.fetch_trouble];
+            (facts.awaits_clean_point, facts.pauses, trouble.into_iter().flatten().next().cloned())
+        };
+        let patience = match pictures {
+            _ if pauses => PAUSE_PATIENCE,
+            _ if awaits => CLEAN_POINT_PATIENCE,
+            0 => self.first,
+            _ => STALL_PATIENCE,
+        };
         let (real, media) = intake.idle_since(self.started, clock.now());
-        (media >= patience && real >= LEAST_REAL_PATIENCE)
-            .then_some(SourceError::Stalled { seconds: patience.as_secs() })
+        let seconds = patience.as_secs();
+        (media >= patience && real >= LEAST_REAL_PATIENCE).then(|| match trouble {
+            Some(trouble) => SourceError::Pipeline(format!("no picture for {seconds} s: {trouble}")),
+            None => SourceError::Stalled { seconds },
+        })
     }
 }
 
@@ -198,13 +291,28 @@ mod tests {
     #[test]
     fn backups_are_tried_at_once_then_the_waits_double_to_half_a_minute() {
         let mut one = BackOff::new();
-        let waits: Vec<_> = (0..9).map(|_| one.after_failure(1, false, false).as_millis()).collect();
+        let waits: Vec<_> = (0..9).map(|_| one.after(Attempt::Dark, 1, false).as_millis()).collect();
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
-        assert_eq!(one.after_failure(1, true, false).as_millis(), 500);
         let mut two = BackOff::new();
-        let waits: Vec<_> = (0..4).map(|_| two.after_failure(2, false, false).as_millis()).collect();
+        let waits: Vec<_> = (0..4).map(|_| two.after(Attempt::Dark, 2, false).as_millis()).collect();
         assert_eq!(waits, [0, 500, 0, 1000]);
         let mut listening = BackOff::new();
-        assert!((0..9).all(|_| listening.after_failure(1, false, true).as_millis() == 500));
+        assert!((0..9).all(|_| listening.after(Attempt::Dark, 1, true).as_millis() == 500));
+    }
+
+    #[test]
+    fn only_attempts_that_showed_nothing_make_the_waits_longer() {
+        let mut one = BackOff::new();
+        for _ in 0..6 {
+            one.after(Attempt::Dark, 1, false);
+        }
+        assert_eq!(one.after(Attempt::Shown, 1, false).as_millis(), 500);
+        // An advertisement every six seconds, each of them a loss.
+        assert!((0..9).all(|_| one.after(Attempt::Shown, 1, false).as_millis() == 500));
+        // One picture and gone: never at once, and the others get their turn.
+        assert!((0..9).all(|_| one.after(Attempt::Brief, 1, false).as_millis() == 500));
+        let mut two = BackOff::new();
+        let waits: Vec<_> = (0..6).map(|_| two.after(Attempt::Brief, 2, false).as_millis()).collect();
+        assert_eq!(waits, [0, 500, 0, 500, 0, 500]);
     }
 }

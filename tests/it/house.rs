@@ -54,7 +54,7 @@ const ROOMS: [(&str, &str, &[&str]); 24] = [
 ];
 
 /// Crates that only some rooms may use, so that changing one never reaches further.
-const CRATE_USERS: [(&str, &[&str]); 12] = [
+const CRATE_USERS: [(&str, &[&str]); 15] = [
     ("gstreamer", &["feed", "encode"]),
     ("gstreamer_app", &["feed", "encode"]),
     ("gstreamer_audio", &["feed", "encode"]),
@@ -65,8 +65,11 @@ const CRATE_USERS: [(&str, &[&str]); 12] = [
     ("mp4_atom", &["hls"]),
     ("ed25519_dalek", &["usage"]),
     ("hyper_rustls", &["outbound"]),
-    ("rustls", &["outbound"]),
-    ("rustls_native_certs", &["outbound"]),
+    ("rustls", &["outbound", "feed"]),
+    ("rustls_native_certs", &["outbound", "feed"]),
+    ("ureq", &["feed"]),
+    ("aes", &["feed"]),
+    ("cbc", &["feed"]),
 ];
 
 const MAX_FILE_LINES: usize = 600;

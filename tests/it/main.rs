@@ -7,6 +7,7 @@ mod api_operator;
 mod api_playback;
 mod api_service;
 mod api_sessions;
+mod awkward_hls;
 mod bench_buffer;
 mod docs;
 mod house;

@@ -1,0 +1,295 @@
+//! Whatever a feed gets by HTTP comes through here: one client a run, with a time and a size for everything, whose requests
+//! end at once when the run does.
+
+use std::io::Read as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use ureq::config::RedirectAuthHeaders;
+use ureq::http::StatusCode;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, ResponseExt as _};
+use url::Url;
+
+const RESOLVE_PATIENCE: Duration = Duration::from_secs(4);
+const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
+const MAX_REDIRECTS: u32 = 5;
+const IDLE_CONNECTIONS: usize = 4;
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// What went wrong, and where; the address without user, password and query, which may be secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem} ({url})")]
+pub(super) struct FetchError {
+    pub url: String,
+    pub problem: FetchProblem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FetchProblem {
+    #[error("the server answers with status {0}")]
+    Status(u16),
+    #[error("the server does not answer in time")]
+    Time,
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the answer ends before it is whole")]
+    Truncated,
+    #[error("the server did not send the part of the file that was asked for")]
+    Range,
+    #[error("the server's name is not known")]
+    Name,
+    #[error("too many redirects")]
+    Redirects,
+    #[error("no secure connection: {0}")]
+    Tls(String),
+    #[error("{0}")]
+    Connection(String),
+    #[error("the feed was stopped")]
+    Stopped,
+}
+
+impl FetchProblem {
+    /// Whether the server has decided: the same request will fail again.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Status(status) => matches!(status, 400..=499) && !matches!(status, 408 | 425 | 429),
+            Self::TooLarge { .. } | Self::Range | Self::Redirects | Self::Tls(_) | Self::Stopped => true,
+            Self::Time | Self::Truncated | Self::Name | Self::Connection(_) => false,
+        }
+    }
+
+    pub const fn is_status(&self) -> bool {
+        matches!(self, Self::Status(_))
+    }
+}
+
+/// What is wanted, and how long and large it may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
+    pub url: &'a Url,
+    /// Offset and length.
+    pub range: Option<(u64, u64)>,
+    pub limit: usize,
+    /// For all of it, redirects included.
+    pub time: Duration,
+    /// Without another byte.
+    pub silence: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Fetched {
+    /// Where it was found, after redirects: what relative addresses inside are relative to.
+    pub url: Url,
+    pub bytes: Bytes,
+}
+
+/// An answer whose body is still to be read.
+pub(super) struct Opened {
+    pub url: Url,
+    pub content_type: Option<String>,
+    body: ureq::BodyReader<'static>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Opened {
+    /// The next bytes; `None` at the end.
+    pub fn read(&mut self, limit: usize) -> Result<Option<Bytes>, FetchError> {
+        let mut buffer = vec![0; limit.min(CHUNK_BYTES)];
+        match self.body.read(&mut buffer) {
+            Ok(0) if self.stopped.load(Ordering::Relaxed) => Err(failed(&self.url, FetchProblem::Stopped)),
+            Ok(0) => Ok(None),
+            Ok(count) => {
+                buffer.truncate(count);
+                Ok(Some(buffer.into()))
+            }
+            Err(error) => Err(failed(&self.url, in_body(error, &self.stopped))),
+        }
+    }
+}
+
+/// User and password of the source's URL, for the server that it names and no other.
+#[derive(Clone)]
+struct Credentials {
+    origin: url::Origin,
+    header: String,
+}
+
+pub(super) struct Fetcher {
+    agent: Agent,
+    credentials: Option<Credentials>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Fetcher {
+    /// A client for the source at `url`.
+    pub fn new(url: &Url) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder().root_certs(roots()).unversioned_rustls_crypto_provider(provider).build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(MAX_REDIRECTS)
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            .timeout_resolve(Some(RESOLVE_PATIENCE))
+            .timeout_connect(Some(CONNECT_PATIENCE))
+            .max_idle_connections(IDLE_CONNECTIONS)
+            .user_agent(concat!("quadrille/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls)
+            .build();
+        let credentials = basic(url).map(|header| Credentials { origin: url.origin(), header });
+        Self { agent: config.new_agent(), credentials, stopped: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Ends what is under way and refuses what is to come.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.agent.clone().shutdown();
+    }
+
+    /// The whole of what is wanted.
+    pub fn get(&self, request: &Request) -> Result<Fetched, FetchError> {
+        let mut opened = self.open(request)?;
+        // A server that knows no ranges sends everything: what comes before is read over.
+        let (mut skip, wanted) = match (request.range, opened.partial) {
+            (Some((offset, length)), false) => (offset, length),
+            (Some((_, length)), true) => (0, length),
+            (None, _) => (0, u64::MAX),
+        };
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        if request.range.is_some() && wanted > request.limit {
+            return Err(failed(request.url, FetchProblem::TooLarge { limit: request.limit }));
+        }
+        let mut bytes = Vec::new();
+        while bytes.len() < wanted {
+            let Some(chunk) = opened.answer.read(CHUNK_BYTES)? else { break };
+            let over = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
+            skip -= over as u64;
+            bytes.extend_from_slice(&chunk[over..]);
+            if bytes.len().min(wanted) > request.limit {
+                return Err(failed(request.url, FetchProblem::TooLarge { limit: request.limit }));
+            }
+        }
+        if request.range.is_some() && bytes.len() < wanted {
+            return Err(failed(request.url, FetchProblem::Truncated));
+        }
+        bytes.truncate(wanted);
+        Ok(Fetched { url: opened.answer.url, bytes: bytes.into() })
+    }
+
+    /// Asks, and leaves the body to the caller; `time` is for all of it, too.
+    pub fn stream(&self, request: &Request) -> Result<Opened, FetchError> {
+        self.open(request).map(|answer| answer.answer)
+    }
+
+    fn open(&self, request: &Request) -> Result<Answer, FetchError> {
+        let mut url = request.url.clone();
+        let own = basic(&url);
+        // Neither has a place in a request line; the address may come from a playlist.
+        if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
+            return Err(failed(request.url, FetchProblem::Connection("not an address".into())));
+        }
+        url.set_fragment(None);
+        let theirs = self.credentials.as_ref().filter(|known| known.origin == url.origin()).map(|known| &known.header);
+        let mut call = self.agent.get(url.as_str());
+        if let Some(header) = own.as_ref().or(theirs) {
+            call = call.header("Authorization", header);
+        }
+        if let Some((offset, length)) = request.range {
+            let last = offset.saturating_add(length.max(1)) - 1;
+            call = call.header("Range", format!("bytes={offset}-{last}")).header("Accept-Encoding", "identity");
+        }
+        let call = call.config().timeout_global(Some(request.time)).timeout_per_read(Some(request.silence)).build();
+        let response = call.call().map_err(|error| failed(&url, self.problem(error)))?;
+        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+        if !response.status().is_success() || response.status() == StatusCode::NO_CONTENT {
+            return Err(failed(&url, FetchProblem::Status(response.status().as_u16())));
+        }
+        let text = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        if let (true, Some((offset, _)), Some(range)) = (partial, request.range, text("content-range")) {
+            let begins = range.trim_start_matches("bytes").trim().split('-').next().and_then(|n| n.parse().ok());
+            if begins != Some(offset) {
+                return Err(failed(&url, FetchProblem::Range));
+            }
+        }
+        let found = Url::parse(&response.get_uri().to_string()).unwrap_or(url);
+        let content_type = text("content-type");
+        let stopped = Arc::clone(&self.stopped);
+        Ok(Answer {
+            answer: Opened { url: found, content_type, body: response.into_body().into_reader(), stopped },
+            partial,
+        })
+    }
+
+    fn problem(&self, error: ureq::Error) -> FetchProblem {
+        if self.stopped.load(Ordering::Relaxed) {
+            return FetchProblem::Stopped;
+        }
+        match error {
+            ureq::Error::StatusCode(status) => FetchProblem::Status(status),
+            ureq::Error::Timeout(_) => FetchProblem::Time,
+            ureq::Error::HostNotFound => FetchProblem::Name,
+            ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => FetchProblem::Redirects,
+            ureq::Error::Rustls(error) => FetchProblem::Tls(error.to_string()),
+            ureq::Error::Tls(what) => FetchProblem::Tls(what.to_owned()),
+            // rustls' own errors come wrapped when a handshake fails.
+            ureq::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+                FetchProblem::Tls(error.to_string())
+            }
+            ureq::Error::Io(error) => FetchProblem::Connection(error.to_string()),
+            // The text of the others may hold the address.
+            _ => FetchProblem::Connection("the server's answer is not HTTP".into()),
+        }
+    }
+}
+
+struct Answer {
+    answer: Opened,
+    partial: bool,
+}
+
+fn failed(url: &Url, problem: FetchProblem) -> FetchError {
+    FetchError { url: masked(url), problem }
+}
+
+fn in_body(error: std::io::Error, stopped: &AtomicBool) -> FetchProblem {
+    if stopped.load(Ordering::Relaxed) {
+        return FetchProblem::Stopped;
+    }
+    match error.kind() {
+        std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => FetchProblem::Time,
+        _ => match error.downcast::<ureq::Error>() {
+            Ok(ureq::Error::Timeout(_)) => FetchProblem::Time,
+            _ => FetchProblem::Truncated,
+        },
+    }
+}
+
+/// `url` as it may be shown: no user, no password, no query.
+pub(super) fn masked(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{host}{port}{}", url.scheme(), url.path())
+}
+
+/// What Basic authentication (RFC 7617) sends for the user and password in `url`.
+fn basic(url: &Url) -> Option<String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let plain = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
+    let pair = [plain(url.username()), b":".to_vec(), plain(url.password().unwrap_or_default())].concat();
+    Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+}
+
+/// The system's certificates, read once.
+fn roots() -> RootCerts {
+    static ROOTS: OnceLock<Arc<Vec<Certificate<'static>>>> = OnceLock::new();
+    let certificates = ROOTS.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        Arc::new(found.certs.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect())
+    });
+    RootCerts::Specific(Arc::clone(certificates))
+}

@@ -1,0 +1,145 @@
+//! The way in for bytes that Rust code fetches: a door for each track, with a demuxer of its own behind it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+
+use super::entry::broken;
+use super::stage::Stage;
+use crate::feed::error::SourceError;
+use crate::feed::intake::Gone;
+
+/// A door takes in so much that its demuxer has not read yet, then whoever pushes waits.
+const ROOM_BYTES: u64 = 1 << 20;
+/// Tells the joint behind a door that what follows is for a fresh demuxer.
+const FRESH: &str = "quadrille-fresh";
+
+/// Where a fresh demuxer's zero is due, for pictures and for sound.
+const ZERO: [&str; 2] = ["picture", "sound"];
+
+/// What of a track is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::feed) enum Takes {
+    Both,
+    Picture,
+    Sound,
+}
+
+/// A running pipeline, to be fed.
+#[derive(Clone)]
+pub(in crate::feed) struct Doors {
+    stage: Arc<Stage>,
+}
+
+impl Doors {
+    pub(super) fn new(stage: Arc<Stage>) -> Self {
+        Self { stage }
+    }
+
+    /// Opens another door. With `timed`, pushes say when their first byte is due, and what is behind several doors keeps step;
+    /// else each track begins at its own beginning.
+    ///
+    /// # Errors
+    /// [`SourceError::Pipeline`]; the run is of no use then.
+    pub fn open(&self, takes: Takes, timed: bool) -> Result<Fed, SourceError> {
+        let app = gst_app::AppSrc::builder()
+            .format(if timed { gst::Format::Time } else { gst::Format::Bytes })
+            .block(true)
+            .max_bytes(ROOM_BYTES)
+            .build();
+        let joint = self.stage.add_joint(None, true);
+        self.stage.set_takes(joint, takes);
+        self.stage.add(app.upcast_ref(), joint).map_err(broken)?;
+        let pad = app.static_pad("src").ok_or_else(|| SourceError::Pipeline("an appsrc without a pad".into()))?;
+        let behind = self.stage.add_joint(Some(joint), true);
+        self.stage.add_typefind(&pad, behind).map_err(broken)?;
+        let stage = Arc::downgrade(&self.stage);
+        let used = AtomicBool::new(false);
+        let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        pad.add_probe(mask, move |pad, info| {
+            let (Some(stage), Some(gst::PadProbeData::Event(event))) = (stage.upgrade(), &info.data) else {
+                used.store(true, Ordering::Relaxed);
+                return gst::PadProbeReturn::Ok;
+            };
+            if event.type_() == gst::EventType::Eos {
+                stage.end_joint(pad, behind);
+                stage.end_joint(pad, joint);
+                return gst::PadProbeReturn::Handled;
+            }
+            if let Some(fresh) = event.structure().filter(|s| s.name() == FRESH) {
+                let told = |field| fresh.get::<i64>(field).ok();
+                stage.set_zero(behind, told(ZERO[0]).zip(told(ZERO[1])).map(Into::into));
+                // What was put there and never used is fresh; an end would be an error to it.
+                if used.swap(false, Ordering::Relaxed) {
+                    stage.exchange(pad, behind, |stage| stage.add_typefind(pad, behind));
+                }
+                return gst::PadProbeReturn::Handled;
+            }
+            gst::PadProbeReturn::Ok
+        });
+        app.sync_state_with_parent().map_err(broken)?;
+        Ok(Fed { app, stage: Arc::clone(&self.stage) })
+    }
+
+    /// Ends the run: the source is lost, and this is why.
+    pub fn fail(&self, error: SourceError) {
+        self.stage.fail(error);
+    }
+
+    /// Waits until the run is over, `patience` at most; true when it is.
+    pub fn over_within(&self, patience: Duration) -> bool {
+        self.stage.over_within(patience)
+    }
+}
+
+/// A track's door. Dropping it does not end the track.
+pub(in crate::feed) struct Fed {
+    app: gst_app::AppSrc,
+    stage: Arc<Stage>,
+}
+
+impl Fed {
+    /// Hands bytes in; waits for room. `at` is when the first of them is due, where the door is timed.
+    ///
+    /// # Errors
+    /// [`Gone`]: the run is over.
+    pub fn push(&self, bytes: Bytes, at: Option<Duration>) -> Result<(), Gone> {
+        let mut buffer = gst::Buffer::from_slice(bytes);
+        if let (Some(buffer), Some(at)) = (buffer.get_mut(), at) {
+            let at = gst::ClockTime::try_from(at).unwrap_or(gst::ClockTime::ZERO);
+            buffer.set_pts(at);
+            buffer.set_dts(at);
+        }
+        if self.stage.is_over() {
+            return Err(Gone);
+        }
+        self.app.push_buffer(buffer).map(drop).map_err(|_| Gone)
+    }
+
+    /// What follows has nothing to do with what came: another initialisation, another container, a jump. What came is shown to
+    /// its end, and what follows is shown right after it.
+    pub fn fresh(&self) {
+        self.fresh_at(None);
+    }
+
+    /// The same, with the times (ns) at which the fresh demuxer's own zero is due, of pictures and of sound: what comes out of it
+    /// stands exactly there, and neither closes up to what came nor jumps by itself.
+    pub fn fresh_at(&self, zero: Option<[i64; 2]>) {
+        let mut structure = gst::Structure::new_empty(FRESH);
+        for (field, at) in ZERO.into_iter().zip(zero.into_iter().flatten()) {
+            structure.set(field, at);
+        }
+        self.app.send_event(gst::event::CustomDownstream::new(structure));
+    }
+
+    /// Nothing follows. The run ends when every door has ended and everything was shown.
+    pub fn end(&self) {
+        // It fails only where the run is over.
+        let _ = self.app.end_of_stream();
+    }
+}

@@ -1,0 +1,390 @@
+//! One programme of a transport stream, under packet identifiers of our own.
+//!
+//! What comes may hold many programmes, name others tomorrow, move its streams from table to table, show and hide them. A
+//! demuxer that follows all that starts anew at every change. This stands in front of it: it picks the programme, one picture
+//! and one sound, and lets the demuxer see a stream whose tables hardly ever change. A sound that moves or changes its codec
+//! is one that goes and one that comes; clock references stand on an identifier of their own. Only where the picture is
+//! another one a fresh demuxer is asked for.
+//!
+//! Pure: bytes in, bytes out (ISO/IEC 13818-1; the numbers in brackets are its clauses).
+
+use std::collections::BTreeMap;
+
+use super::tables::{Assembler, Kind, Pat, Pmt, Stream, crc32};
+use crate::feed::wanted::{AudioWish, Wanted};
+
+pub(super) const PACKET: usize = 188;
+const SYNC: u8 = 0x47;
+/// Packets as they are, behind a time code (Blu-ray, AVCHD) and in front of a checksum (ATSC, DVB-ASI).
+const STRIDES: [(usize, usize); 3] = [(188, 0), (192, 4), (204, 0)];
+/// So many packets in a row must begin as packets do.
+const SURE: usize = 4;
+
+const PMT_PID: u16 = 0x20;
+const PICTURE_PID: u16 = 0x100;
+const CLOCK_PID: u16 = 0x1f0;
+const FIRST_SOUND_PID: u16 = 0x110;
+const SOUND_PIDS: u16 = 16;
+const NO_PID: u16 = 0x1fff;
+/// References are at most 0.1 s apart (2.7.2), and seldom more than a second where they are not.
+const STEP_TICKS: u64 = 90_000;
+/// The type of H.266 pictures, which no demuxer here knows.
+const NEWEST: u8 = 0x33;
+/// A programme whose table has not come when the list of programmes came so many times more has none.
+const LISTS_WITHOUT_TABLE: u32 = 4;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Whole packets for the demuxer.
+    Bytes(Vec<u8>),
+    /// What follows is another picture: it wants a fresh demuxer.
+    Fresh,
+}
+
+#[derive(Clone, Debug)]
+struct Chosen {
+    table: Pmt,
+    picture: Stream,
+    sound: Option<Stream>,
+}
+
+pub(super) struct Programme {
+    wanted: Wanted,
+    stride: Option<(usize, usize)>,
+    rest: Vec<u8>,
+    lists: Assembler,
+    pat: Pat,
+    /// How often the list came since it was another one.
+    lists_seen: u32,
+    assemblers: BTreeMap<u16, Assembler>,
+    tables: BTreeMap<u16, Pmt>,
+    chosen: Option<Chosen>,
+    sound_pid: u16,
+    version: u8,
+    counters: [u8; 2],
+    /// Whether the source sends by a clock of its own; the last reference, in ticks of 90 kHz.
+    live: bool,
+    clock: Option<u64>,
+    scrambled: bool,
+    trouble: Option<String>,
+}
+
+impl Programme {
+    pub fn new(wanted: Wanted, live: bool) -> Self {
+        Self {
+            wanted,
+            stride: None,
+            rest: Vec::new(),
+            lists: Assembler::default(),
+            pat: Pat::default(),
+            lists_seen: 0,
+            assemblers: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            chosen: None,
+            sound_pid: FIRST_SOUND_PID,
+            version: 0,
+            counters: [0; 2],
+            live,
+            clock: None,
+            scrambled: false,
+            trouble: Some("no programme table so far".into()),
+        }
+    }
+
+    /// Why nothing comes out, or not what was asked for.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// What the demuxer is to get for these bytes.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<Step> {
+        self.rest.extend_from_slice(bytes);
+        let rest = std::mem::take(&mut self.rest);
+        let mut out = Out::default();
+        let mut at = 0;
+        loop {
+            let Some((stride, lead)) = self.stride else {
+                match find_stride(&rest[at..]) {
+                    Some((skip, stride)) => {
+                        at += skip;
+                        self.stride = Some(stride);
+                        continue;
+                    }
+                    None => {
+                        // What may still become packets is kept.
+                        at = at.max(rest.len().saturating_sub(SURE * 204 * 2));
+                        break;
+                    }
+                }
+            };
+            let Some(packet) = rest.get(at + lead..at + lead + PACKET) else { break };
+            if packet[0] != SYNC {
+                self.stride = None;
+                continue;
+            }
+            self.packet(packet, &mut out);
+            at += stride;
+        }
+        self.rest = rest.get(at..).unwrap_or_default().to_vec();
+        out.steps()
+    }
+
+    fn packet(&mut self, packet: &[u8], out: &mut Out) {
+        let pid = u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2]);
+        // An uncorrectable packet (2.4.3.3) is worse than a missing one.
+        if packet[1] & 0x80 != 0 {
+            return;
+        }
+        if pid == 0 {
+            for section in self.lists.take(packet) {
+                if let Some(pat) = Pat::parse(&section) {
+                    self.listed(pat, out);
+                }
+            }
+            return;
+        }
+        if let Some(assembler) = self.assemblers.get_mut(&pid) {
+            let tables: Vec<_> = assembler.take(packet).iter().filter_map(|section| Pmt::parse(section)).collect();
+            let changed = tables.into_iter().fold(false, |changed, pmt| {
+                changed | (self.tables.insert(pmt.number, pmt.clone()).as_ref() != Some(&pmt))
+            });
+            if changed {
+                self.choose(out);
+            }
+        }
+        let Some(chosen) = &self.chosen else { return };
+        if pid == chosen.table.clock_pid
+            && pid != NO_PID
+            && let Some(clock) = clock_packet(packet)
+        {
+            self.clock_came(&clock, out);
+            out.packets.extend(clock);
+        }
+        let Some(chosen) = &self.chosen else { return };
+        let ours = if pid == chosen.picture.pid {
+            PICTURE_PID
+        } else if chosen.sound.as_ref().is_some_and(|sound| sound.pid == pid) {
+            self.sound_pid
+        } else {
+            return;
+        };
+        if pid == chosen.picture.pid && packet[3] & 0xc0 != 0 && !self.scrambled {
+            self.scrambled = true;
+            self.trouble = Some("the picture is scrambled".into());
+        }
+        let begin = out.packets.len();
+        out.packets.extend_from_slice(packet);
+        out.packets[begin + 1] = packet[1] & 0xe0 | (ours >> 8) as u8;
+        out.packets[begin + 2] = ours as u8;
+    }
+
+    /// A source without a clock of its own plays on over a step in its time: what comes is another stretch.
+    fn clock_came(&mut self, packet: &[u8; PACKET], out: &mut Out) {
+        let field = &packet[6..12];
+        let base =
+            u64::from(u32::from_be_bytes([field[0], field[1], field[2], field[3]])) << 1 | u64::from(field[4] >> 7);
+        let before = self.clock.replace(base);
+        // In 33 bits (2.4.2.2), which wrap.
+        let step = before.map_or(0, |before| base.wrapping_sub(before) & ((1 << 33) - 1));
+        if step > STEP_TICKS && !self.live {
+            out.fresh();
+            self.announce(out);
+        }
+    }
+
+    fn listed(&mut self, pat: Pat, out: &mut Out) {
+        if pat == self.pat {
+            self.lists_seen += 1;
+        } else {
+            self.lists_seen = 0;
+            self.assemblers = pat.programmes.iter().map(|(_, pid)| (*pid, Assembler::default())).collect();
+            self.tables.retain(|number, _| pat.programmes.iter().any(|(listed, _)| listed == number));
+            self.pat = pat;
+        }
+        if self.lists_seen <= LISTS_WITHOUT_TABLE {
+            self.choose(out);
+        }
+    }
+
+    /// The programme to be shown, by its table.
+    fn best(&mut self) -> Option<Pmt> {
+        let with_picture = |pmt: &&Pmt| pmt.picture().is_some();
+        if let Some(number) = self.wanted.program {
+            let there: Vec<_> = self.pat.programmes.iter().map(|(number, _)| number.to_string()).collect();
+            let found = self.tables.get(&number).filter(with_picture);
+            self.trouble = match (found, there.contains(&number.to_string())) {
+                (Some(_), _) => None,
+                (None, true) => Some(format!("programme {number} has no picture")),
+                (None, false) => Some(format!("there is no programme {number}: there are {}", there.join(", "))),
+            };
+            return found.cloned();
+        }
+        let current =
+            self.chosen.as_ref().and_then(|chosen| self.tables.get(&chosen.table.number)).filter(with_picture);
+        if let Some(pmt) = current {
+            return Some(pmt.clone());
+        }
+        let patient = self.lists_seen < LISTS_WITHOUT_TABLE;
+        for (number, _) in &self.pat.programmes {
+            match self.tables.get(number) {
+                Some(pmt) if pmt.picture().is_some() => {
+                    self.trouble = None;
+                    return Some(pmt.clone());
+                }
+                Some(_) => {}
+                None if patient => return None,
+                None => {}
+            }
+        }
+        if !self.pat.programmes.is_empty() {
+            self.trouble = Some("no programme has a picture".into());
+        }
+        None
+    }
+
+    fn choose(&mut self, out: &mut Out) {
+        let Some(pmt) = self.best() else { return };
+        let Some(first) = pmt.picture().cloned() else { return };
+        let before = self.chosen.take();
+        let kept = before.as_ref().and_then(|b| pmt.streams.iter().find(|s| s.is_as(&b.picture))).cloned();
+        let picture = kept.unwrap_or(first);
+        let heard = before.as_ref().and_then(|b| b.sound.as_ref());
+        let sound = self.sound_of(&pmt, heard);
+        if picture.stream_type == NEWEST {
+            self.trouble = Some("the picture is H.266, which cannot be decoded".into());
+        }
+        let chosen = Chosen { table: pmt, picture, sound };
+        let same_picture = before.as_ref().is_some_and(|b| b.picture.is_as(&chosen.picture));
+        let same_programme = before.as_ref().is_some_and(|b| b.table.number == chosen.table.number);
+        let same_sound = match (heard, &chosen.sound) {
+            (Some(heard), Some(sound)) => heard.is_as(sound),
+            (None, None) => true,
+            _ => false,
+        };
+        if before.is_some() && !(same_picture && same_programme) {
+            self.scrambled = false;
+            self.clock = None;
+            out.fresh();
+        } else if before.is_some() && same_sound {
+            self.chosen = Some(chosen);
+            return;
+        } else if heard.is_some() && chosen.sound.is_some() {
+            // The old sound goes before the new one comes, or the new one would find its place taken.
+            self.chosen = Some(Chosen { sound: None, ..chosen.clone() });
+            self.announce(out);
+        }
+        if !same_sound && chosen.sound.is_some() {
+            self.sound_pid = FIRST_SOUND_PID + (self.sound_pid - FIRST_SOUND_PID + 1) % SOUND_PIDS;
+        }
+        self.chosen = Some(chosen);
+        self.announce(out);
+    }
+
+    /// The sound that was asked for, where it is there; the one that is heard already, or else the first.
+    fn sound_of(&self, pmt: &Pmt, heard: Option<&Stream>) -> Option<Stream> {
+        let mut sounds = pmt.streams.iter().filter(|s| s.kind == Kind::Sound);
+        let wished = match &self.wanted.audio {
+            AudioWish::First => None,
+            AudioWish::Index(n) => sounds.clone().nth(usize::from(*n) - 1),
+            AudioWish::Pid(pid) => sounds.clone().find(|s| s.pid == *pid),
+            AudioWish::Language(language) => sounds.clone().find(|s| s.speaks(language)),
+        };
+        let same = heard.and_then(|heard| sounds.clone().find(|s| s.is_as(heard)));
+        wished.or(same).or_else(|| sounds.next()).cloned()
+    }
+
+    /// Our own tables (2.4.4): one programme, its picture, its sound.
+    fn announce(&mut self, out: &mut Out) {
+        let Some(chosen) = &self.chosen else { return };
+        self.version = (self.version + 1) % 32;
+        let version = 0xc1 | self.version << 1;
+        let pid = |pid: u16| [0xe0 | (pid >> 8) as u8, pid as u8];
+        let mut pat = vec![0, 0xb0, 0, 0, 1, version, 0, 0, 0, 1];
+        pat.extend(pid(PMT_PID));
+        let clock = if chosen.table.clock_pid == NO_PID { NO_PID } else { CLOCK_PID };
+        let mut table = vec![2, 0xb0, 0, 0, 1, version, 0, 0];
+        table.extend(pid(clock));
+        let length = |bytes: &[u8]| [0xf0 | (bytes.len() >> 8) as u8, bytes.len() as u8];
+        table.extend(length(&chosen.table.descriptors));
+        table.extend(&chosen.table.descriptors);
+        let streams = [(PICTURE_PID, Some(&chosen.picture)), (self.sound_pid, chosen.sound.as_ref())];
+        for (ours, stream) in streams.into_iter().filter_map(|(ours, stream)| Some((ours, stream?))) {
+            table.push(stream.stream_type);
+            table.extend(pid(ours));
+            table.extend(length(&stream.descriptors));
+            table.extend(&stream.descriptors);
+        }
+        let [lists, tables] = &mut self.counters;
+        out.section(0, pat, lists);
+        out.section(PMT_PID, table, tables);
+    }
+}
+
+/// What was made so far of the bytes at hand.
+#[derive(Default)]
+struct Out {
+    done: Vec<Step>,
+    packets: Vec<u8>,
+}
+
+impl Out {
+    fn flush(&mut self) {
+        if !self.packets.is_empty() {
+            self.done.push(Step::Bytes(std::mem::take(&mut self.packets)));
+        }
+    }
+
+    fn fresh(&mut self) {
+        self.flush();
+        self.done.push(Step::Fresh);
+    }
+
+    fn steps(mut self) -> Vec<Step> {
+        self.flush();
+        self.done
+    }
+
+    /// Closes a section with its length and checksum and puts it into packets.
+    fn section(&mut self, pid: u16, mut section: Vec<u8>, counter: &mut u8) {
+        let length = section.len() - 3 + 4;
+        section[1] |= (length >> 8) as u8;
+        section[2] = length as u8;
+        section.extend(crc32(&section).to_be_bytes());
+        // The pointer field: the section begins at once.
+        section.insert(0, 0);
+        for (i, part) in section.chunks(PACKET - 4).enumerate() {
+            let begins = if i == 0 { 0x40 } else { 0 };
+            self.packets.extend([SYNC, begins | (pid >> 8) as u8, pid as u8, 0x10 | *counter]);
+            self.packets.extend_from_slice(part);
+            self.packets.extend(std::iter::repeat_n(0xff, PACKET - 4 - part.len()));
+            *counter = (*counter + 1) % 16;
+        }
+    }
+}
+
+/// The clock reference of `packet`, if it has one, alone in a packet (2.4.3.4).
+fn clock_packet(packet: &[u8]) -> Option<[u8; PACKET]> {
+    let (has_field, length, flags) = (packet[3] & 0x20 != 0, packet[4], packet[5]);
+    if !has_field || length < 7 || flags & 0x10 == 0 {
+        return None;
+    }
+    let mut own = [0xff; PACKET];
+    own[..4].copy_from_slice(&[SYNC, (CLOCK_PID >> 8) as u8, CLOCK_PID as u8, 0x20]);
+    // The discontinuity indicator belongs to the clock.
+    own[4..6].copy_from_slice(&[(PACKET - 5) as u8, flags & 0x80 | 0x10]);
+    own[6..12].copy_from_slice(&packet[6..12]);
+    Some(own)
+}
+
+/// Where packets begin, and how far they are apart.
+fn find_stride(bytes: &[u8]) -> Option<(usize, (usize, usize))> {
+    (0..bytes.len()).find_map(|skip| {
+        let fits =
+            |(stride, lead): &(usize, usize)| (0..SURE).all(|n| bytes.get(skip + lead + n * stride) == Some(&SYNC));
+        STRIDES.into_iter().find(fits).map(|stride| (skip, stride))
+    })
+}
+
+#[cfg(test)]
+#[path = "programme_tests.rs"]
+mod tests;

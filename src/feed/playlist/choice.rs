@@ -1,0 +1,148 @@
+//! Which variant to play, and with which sound.
+
+use std::cmp::Reverse;
+
+use url::Url;
+
+use super::master::{MasterPlaylist, Variant};
+use super::text::PlaylistError;
+
+/// Below this many lines nothing is left out for being larger than needed, if there is anything so large.
+const LEAST_LIMIT_LINES: u32 = 720;
+/// A rate this much above the limit is still the same one: 59.94 and 60, 29.97 and 30.
+const RATE_SLACK: f64 = 1.05;
+
+/// What a source's parameters ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VariantWish {
+    /// The best within the limit.
+    #[default]
+    Best,
+    /// The best of at most so many lines.
+    Lines(u32),
+    /// The best of at most so many bits a second.
+    Bandwidth(u64),
+    /// By its place in the playlist, from 0.
+    Index(usize),
+}
+
+impl VariantWish {
+    /// `best`, `720p`, `3000k`, `3000000`, `#2` or `index:2`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "best" {
+            Some(Self::Best)
+        } else if let Some(lines) = text.strip_suffix('p') {
+            lines.parse().ok().map(Self::Lines)
+        } else if let Some(kilobits) = text.strip_suffix('k') {
+            kilobits.parse::<u64>().ok().map(|k| Self::Bandwidth(k.saturating_mul(1000)))
+        } else if let Some(index) = text.strip_prefix("index:").or_else(|| text.strip_prefix('#')) {
+            index.parse().ok().map(Self::Index)
+        } else {
+            text.parse().ok().map(Self::Bandwidth)
+        }
+    }
+}
+
+/// What is of use at all: more lines or pictures a second would be decoded and thrown away.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    pub lines: u32,
+    pub fps: f64,
+}
+
+/// Picture and sound to be played together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    pub picture: Url,
+    /// A playlist of its own; `None` where the sound is in the picture's segments.
+    pub sound: Option<Url>,
+    /// For the operator: size, rate and bit rate.
+    pub label: String,
+}
+
+/// All choices of `playlist`, best first: who cannot play one goes on to the next. `decodes` says whether a codec (as
+/// RFC 6381 has it) can be decoded here.
+///
+/// # Errors
+/// [`PlaylistError::NoVariant`].
+pub fn choices(
+    playlist: &MasterPlaylist,
+    wish: VariantWish,
+    language: Option<&str>,
+    limit: Limit,
+    decodes: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Choice>, PlaylistError> {
+    let playable =
+        |variant: &Variant| has_pictures(variant) && variant.codecs.iter().all(|c| is_sound(c) || decodes(c));
+    let mut order: Vec<(usize, &Variant)> =
+        playlist.variants.iter().enumerate().filter(|(_, variant)| playable(variant)).collect();
+    // Stable: redundant variants, which differ in their URI alone, stay in the order of the playlist.
+    order.sort_by_key(|(index, variant)| rank(*index, variant, wish, limit));
+    let made: Vec<_> = order.into_iter().map(|(_, variant)| choice(playlist, variant, language)).collect();
+    if made.is_empty() { Err(PlaylistError::NoVariant) } else { Ok(made) }
+}
+
+/// Smallest first: outside what was asked for or what is of use; then by lines, rate and bit rate.
+fn rank(
+    index: usize,
+    variant: &Variant,
+    wish: VariantWish,
+    limit: Limit,
+) -> (bool, bool, Reverse<i64>, Reverse<i64>, Reverse<i64>) {
+    let lines = variant.resolution.map_or(0, |(width, height)| width.min(height));
+    let rate = variant.frame_rate.unwrap_or(0.0);
+    let bandwidth = i64::try_from(variant.bandwidth_bps).unwrap_or(i64::MAX);
+    let outside = match wish {
+        VariantWish::Best => lines > limit.lines.max(LEAST_LIMIT_LINES),
+        VariantWish::Lines(most) => lines > most,
+        VariantWish::Bandwidth(most) => variant.bandwidth_bps > most,
+        VariantWish::Index(wanted) => index != wanted,
+    };
+    let too_fast = matches!(wish, VariantWish::Best | VariantWish::Lines(_)) && rate > limit.fps * RATE_SLACK;
+    let best_first =
+        |value: i64| Reverse(if outside && !matches!(wish, VariantWish::Index(_)) { -value } else { value });
+    let by_bandwidth = matches!(wish, VariantWish::Bandwidth(_));
+    let size = if by_bandwidth { bandwidth } else { i64::from(lines) };
+    (outside, too_fast, best_first(size), best_first((rate * 1000.0) as i64), best_first(bandwidth))
+}
+
+fn choice(playlist: &MasterPlaylist, variant: &Variant, language: Option<&str>) -> Choice {
+    let group = variant.audio.as_deref();
+    let of_group = playlist.audio.iter().filter(|rendition| Some(rendition.group.as_str()) == group);
+    let speaks = |spoken: Option<&str>| matches!((language, spoken), (Some(a), Some(b)) if primary(a) == primary(b));
+    let sound = of_group.min_by_key(|r| (!speaks(r.language.as_deref()), !r.default, !r.autoselect));
+    let size = variant.resolution.map_or_else(|| "size unknown".to_owned(), |(w, h)| format!("{w}x{h}"));
+    let rate = variant.frame_rate.map_or_else(String::new, |fps| format!(", {fps} fps"));
+    Choice {
+        picture: variant.url.clone(),
+        sound: sound.and_then(|rendition| rendition.url.clone()),
+        label: format!("{size}{rate}, {} kb/s", variant.bandwidth_bps / 1000),
+    }
+}
+
+/// The first part of a language tag. Three letters (ISO 639-2), which people know from broadcasts, are as good as two.
+fn primary(tag: &str) -> String {
+    const LETTERS: [(&str, &str); 36] = [
+        ("ara", "ar"), ("bul", "bg"), ("ces", "cs"), ("chi", "zh"), ("cze", "cs"), ("dan", "da"), ("deu", "de"),
+        ("dut", "nl"), ("ell", "el"), ("eng", "en"), ("fin", "fi"), ("fra", "fr"), ("fre", "fr"), ("ger", "de"),
+        ("gre", "el"), ("heb", "he"), ("hin", "hi"), ("hrv", "hr"), ("hun", "hu"), ("ita", "it"), ("jpn", "ja"),
+        ("kor", "ko"), ("nld", "nl"), ("nor", "no"), ("pol", "pl"), ("por", "pt"), ("ron", "ro"), ("rum", "ro"),
+        ("rus", "ru"), ("spa", "es"), ("srp", "sr"), ("swe", "sv"), ("tur", "tr"), ("ukr", "uk"), ("zho", "zh"),
+        ("slk", "sk"),
+    ];
+    let first = tag.split(['-', '_']).next().unwrap_or(tag).to_ascii_lowercase();
+    LETTERS.iter().find(|(three, _)| *three == first).map_or(first, |(_, two)| (*two).to_owned())
+}
+
+/// Sound alone is no variant for us. One that tells neither size nor codecs may have pictures.
+fn has_pictures(variant: &Variant) -> bool {
+    variant.resolution.is_some() || variant.codecs.is_empty() || variant.codecs.iter().any(|codec| !is_sound(codec))
+}
+
+fn is_sound(codec: &str) -> bool {
+    const SOUND: [&str; 14] = [
+        "mp4a", "ac-3", "ec-3", "ac-4", "opus", "flac", "alac", "mp3", "dtsc", "dtsh", "dtse", "vorbis", "usac", "wvtt",
+    ];
+    let kind = codec.split('.').next().unwrap_or(codec);
+    SOUND.contains(&kind) || kind == "stpp"
+}

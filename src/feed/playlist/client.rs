@@ -1,0 +1,580 @@
+//! A source that is a playlist, at work: per track one thread that fetches and one that hands over.
+//!
+//! Everything that decides is pure and elsewhere ([`Follower`], [`Stretches`], [`choices`]). Lock order: `state`, then a
+//! queue's; no lock is held while something is fetched or handed over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use url::Url;
+
+use super::choice::Choice;
+use super::decrypt::{decrypt, iv_of};
+use super::follower::{Begin, Failed, Follower, Job, Lost, Shown, Step};
+use super::media::{ByteRange, Init, MediaPlaylist, Protection};
+use super::queue::{Item, Queue};
+use super::stamp::{Container, InitInfo, Stamp, stamp};
+use super::stretches::{Place, Stamped, Stretches, Track, WRAP_NANOS};
+use super::text::Variables;
+use super::{MAX_PLAYLIST_BYTES, Sink, Stretch};
+use crate::feed::fetch::{Fetched, Fetcher, Request};
+
+const MAX_SEGMENT_BYTES: usize = 64 << 20;
+const MAX_INIT_BYTES: usize = 4 << 20;
+const MAX_KEY_BYTES: usize = 256;
+const KEYS_KEPT: usize = 8;
+const PLAYLIST_TIME: Duration = Duration::from_secs(6);
+/// Within its time a segment may be silent for so long; a third of it leaves room for another try.
+const LEAST_SILENCE: Duration = Duration::from_secs(2);
+/// Sound waits so long for the picture to say where a new stretch begins.
+const PICTURE_FIRST: Duration = Duration::from_secs(2);
+/// A sound playlist that was given up is tried again after so long; the picture goes on.
+const SOUND_RETRY: Duration = Duration::from_secs(5);
+/// Nobody sleeps longer without looking whether to stop.
+const NAP: Duration = Duration::from_secs(1);
+
+/// How a run of a playlist came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was handed over, and no more will come.
+    Ended,
+    Lost(String),
+}
+
+/// What a client plays.
+pub struct Setting {
+    /// Best first, never empty.
+    pub choices: Vec<Choice>,
+    pub variables: Variables,
+    /// The first choice's playlist, where it was read already.
+    pub first: Option<Fetched>,
+    pub looped: bool,
+    pub shown: Shown,
+}
+
+struct State {
+    stretches: Stretches,
+    /// Which choice is played, and how often that has changed.
+    choice: usize,
+    changes: u64,
+    leaps: u32,
+    first: Option<Fetched>,
+    shown: Shown,
+    outcome: Option<Outcome>,
+    /// What went wrong last, for the operator.
+    problem: Option<String>,
+    /// Until when silence is no reason to give up.
+    patient_until: Duration,
+}
+
+struct Shared {
+    fetcher: Arc<Fetcher>,
+    sink: Arc<dyn Sink>,
+    choices: Vec<Choice>,
+    variables: Variables,
+    looped: bool,
+    begun: Instant,
+    stopped: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+    queues: [Queue; 2],
+}
+
+/// A running client; dropping it ends it.
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    /// Begins to fetch. Without a thread to be had, the outcome says so.
+    pub fn start(fetcher: Arc<Fetcher>, sink: Arc<dyn Sink>, setting: Setting) -> Self {
+        let with_sound = setting.choices.iter().any(|choice| choice.sound.is_some());
+        let shared = Arc::new(Shared {
+            fetcher,
+            sink,
+            choices: setting.choices,
+            variables: setting.variables,
+            looped: setting.looped,
+            begun: Instant::now(),
+            stopped: AtomicBool::new(false),
+            state: Mutex::new(State {
+                stretches: Stretches::default(),
+                choice: 0,
+                changes: 0,
+                leaps: 0,
+                first: setting.first,
+                shown: setting.shown,
+                outcome: None,
+                problem: None,
+                patient_until: PLAYLIST_TIME,
+            }),
+            changed: Condvar::new(),
+            queues: [Queue::default(), Queue::default()],
+        });
+        let tracks = if with_sound { &[Track::Picture, Track::Sound][..] } else { &[Track::Picture] };
+        for track in tracks {
+            let fetching = Arc::clone(&shared);
+            let handing = Arc::clone(&shared);
+            let track = *track;
+            let name = |what: &str| std::thread::Builder::new().name(format!("hls-{what}"));
+            let spawned = name("fetch")
+                .spawn(move || Fetching { shared: &fetching, track }.run())
+                .and_then(|_| name("hand-over").spawn(move || handing.hand_over(track)));
+            if let Err(error) = spawned {
+                shared.finish(Outcome::Lost(format!("no thread: {error}")));
+            }
+        }
+        Self { shared }
+    }
+
+    /// How it ended, if it did.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.shared.state.lock().outcome.clone()
+    }
+
+    /// Whether pictures may well be late: a segment is left out, or the playlist is about to go on.
+    pub fn is_patient(&self) -> bool {
+        self.shared.now() < self.shared.state.lock().patient_until
+    }
+
+    /// What goes wrong while it goes on.
+    pub fn problem(&self) -> Option<String> {
+        self.shared.state.lock().problem.clone()
+    }
+
+    /// For the next run of the same source.
+    pub fn shown(&self) -> Shown {
+        self.shared.state.lock().shown.clone()
+    }
+
+    /// The choice that is played.
+    pub fn choice(&self) -> Option<Choice> {
+        let choice = self.shared.state.lock().choice;
+        self.shared.choices.get(choice).cloned()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    fn stop(&self) {
+        // Under the lock: who is about to wait has not looked yet, or is woken.
+        let state = self.state.lock();
+        self.stopped.store(true, Ordering::Release);
+        self.changed.notify_all();
+        drop(state);
+        self.fetcher.stop();
+        self.queues.iter().for_each(Queue::close);
+    }
+
+    fn finish(&self, outcome: Outcome) {
+        self.state.lock().outcome.get_or_insert(outcome);
+    }
+
+    fn wait_until(&self, until: Duration) {
+        let mut state = self.state.lock();
+        let left = until.saturating_sub(self.now()).min(NAP);
+        if !self.is_stopped() && !left.is_zero() {
+            self.changed.wait_for(&mut state, left);
+        }
+    }
+
+    fn queue(&self, track: Track) -> &Queue {
+        &self.queues[usize::from(track == Track::Sound)]
+    }
+
+    /// The thread between a track's queue and the sink, which may block for as long as the feed has no room.
+    fn hand_over(&self, track: Track) {
+        const CHUNK_BYTES: usize = 256 << 10;
+        while let Some(item) = self.queue(track).take() {
+            let gone = match item {
+                Item::Segment { stretch, mut bytes, shown } => {
+                    let mut gone = stretch.is_some_and(|stretch| self.sink.begin(track, stretch).is_err());
+                    while !gone && !bytes.is_empty() && !self.is_stopped() {
+                        let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
+                        gone = self.sink.data(track, chunk).is_err();
+                    }
+                    if !gone {
+                        self.note_shown(track, shown);
+                    }
+                    gone
+                }
+                Item::End(shown) => {
+                    self.note_shown(track, shown);
+                    self.sink.end(track);
+                    if track == Track::Picture {
+                        self.finish(Outcome::Ended);
+                    }
+                    return;
+                }
+            };
+            if gone {
+                return;
+            }
+        }
+    }
+
+    fn note_shown(&self, track: Track, shown: Shown) {
+        if track == Track::Picture {
+            self.state.lock().shown = shown;
+        }
+    }
+
+    /// A choice that cannot be played gives way to the next; false when there is none.
+    fn next_choice(&self, reason: &str) -> bool {
+        let mut state = self.state.lock();
+        state.problem = Some(reason.to_owned());
+        if state.choice + 1 >= self.choices.len() {
+            return false;
+        }
+        state.choice += 1;
+        state.changes += 1;
+        self.changed.notify_all();
+        true
+    }
+}
+
+/// A track's thread that fetches.
+struct Fetching<'a> {
+    shared: &'a Shared,
+    track: Track,
+}
+
+/// What one playlist has brought so far.
+struct Reading {
+    url: Url,
+    keys: Vec<(Arc<Url>, Bytes)>,
+    init: Option<(Arc<Init>, Bytes, InitInfo)>,
+    /// What the demuxer in use was begun with.
+    begun: Option<(Container, Option<Bytes>)>,
+    /// Nothing of this playlist was handed over yet.
+    new: bool,
+    own_sound: bool,
+    problem: String,
+}
+
+/// Why a playlist is left.
+enum Left {
+    Stopped,
+    /// Another choice is played now.
+    Changed,
+    Ended,
+    Lost(Lost),
+}
+
+impl Fetching<'_> {
+    fn run(&self) {
+        let mut begin = Begin::Anew(self.shared.state.lock().shown.clone());
+        let mut era = super::follower::Era::default();
+        loop {
+            let (choice, changes) = {
+                let state = self.shared.state.lock();
+                (&self.shared.choices[state.choice], state.changes)
+            };
+            let own_sound = choice.sound.is_some();
+            let url = match self.track {
+                Track::Picture => Some(choice.picture.clone()),
+                Track::Sound => choice.sound.clone(),
+            };
+            let Some(url) = url else {
+                // This choice has its sound in its pictures' segments.
+                if self.until_changed(changes, Duration::MAX) {
+                    continue;
+                }
+                return;
+            };
+            let mut follower = Follower::new(begin.clone(), self.shared.looped, era, self.shared.now());
+            let mut reading =
+                Reading { url, keys: Vec::new(), init: None, begun: None, new: true, own_sound, problem: String::new() };
+            let left = self.follow(&mut follower, &mut reading, changes);
+            begin = follower.left_off();
+            era = follower.era();
+            match left {
+                Left::Stopped => return,
+                Left::Changed => {}
+                Left::Ended => {
+                    self.shared.queue(self.track).put(Item::End(follower.shown()));
+                    return;
+                }
+                Left::Lost(lost) => {
+                    let reason = if reading.problem.is_empty() {
+                        lost.to_string()
+                    } else {
+                        format!("{lost}: {}", reading.problem)
+                    };
+                    if self.track == Track::Sound {
+                        self.shared.state.lock().problem = Some(format!("sound: {reason}"));
+                        begin = Begin::Anew(Shown::default());
+                        if !self.until_changed(changes, SOUND_RETRY) && self.shared.is_stopped() {
+                            return;
+                        }
+                    } else if !self.shared.next_choice(&reason) {
+                        self.shared.finish(Outcome::Lost(reason));
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for another choice; false when there was none in time.
+    fn until_changed(&self, changes: u64, patience: Duration) -> bool {
+        let begun = Instant::now();
+        while !self.shared.is_stopped() && begun.elapsed() < patience {
+            let mut state = self.shared.state.lock();
+            if state.changes != changes {
+                return true;
+            }
+            self.shared.changed.wait_for(&mut state, NAP);
+        }
+        false
+    }
+
+    fn follow(&self, follower: &mut Follower, reading: &mut Reading, changes: u64) -> Left {
+        loop {
+            {
+                let mut state = self.shared.state.lock();
+                if self.shared.is_stopped() {
+                    return Left::Stopped;
+                }
+                if state.changes != changes {
+                    return Left::Changed;
+                }
+                state.leaps = state.leaps.max(follower.era().leaps);
+                follower.leap_to(state.leaps);
+            }
+            match follower.next(self.shared.now()) {
+                Step::Load => self.load(follower, reading),
+                Step::Fetch(job) => self.fetch(follower, reading, &job),
+                Step::Wait(until) => self.shared.wait_until(until),
+                Step::End => return Left::Ended,
+                Step::Fail(lost) => return Left::Lost(lost),
+            }
+        }
+    }
+
+    fn load(&self, follower: &mut Follower, reading: &mut Reading) {
+        follower.loading(self.shared.now());
+        let held = if self.track == Track::Picture { self.shared.state.lock().first.take() } else { None };
+        let fetched = held.filter(|held| !held.bytes.is_empty()).map_or_else(
+            || {
+                let request = Request {
+                    url: &reading.url,
+                    range: None,
+                    limit: MAX_PLAYLIST_BYTES,
+                    time: PLAYLIST_TIME,
+                    silence: PLAYLIST_TIME,
+                };
+                self.shared.fetcher.get(&request).map_err(|error| (error.problem.is_final(), error.to_string()))
+            },
+            Ok,
+        );
+        let read = fetched.and_then(|fetched| {
+            let text = String::from_utf8_lossy(&fetched.bytes);
+            MediaPlaylist::read(&text, &fetched.url, &self.shared.variables).map_err(|error| (true, error.to_string()))
+        });
+        match read {
+            Ok(playlist) => {
+                follower.loaded(playlist, self.shared.now());
+                self.be_patient(follower.patience());
+            }
+            Err((is_final, problem)) => {
+                reading.problem = problem;
+                follower.load_failed(if is_final { Failed::ForGood } else { Failed::Now }, self.shared.now());
+            }
+        }
+    }
+
+    fn be_patient(&self, patience: Duration) {
+        if self.track == Track::Picture {
+            let until = self.shared.now() + patience;
+            let mut state = self.shared.state.lock();
+            state.patient_until = state.patient_until.max(until);
+        }
+    }
+
+    fn fetch(&self, follower: &mut Follower, reading: &mut Reading, job: &Job) {
+        match self.segment(reading, job) {
+            Ok((stamp, bytes)) => {
+                let stretch = self.place(reading, job, &stamp);
+                follower.fetched(self.shared.now());
+                if let Some(stretch) = stretch {
+                    // Waits while the feed has no room.
+                    let bytes = bytes.slice(stamp.skip..);
+                    let item = Item::Segment { stretch: stretch.begin, bytes, shown: follower.shown() };
+                    self.shared.queue(self.track).put(item);
+                    self.be_patient(follower.patience());
+                }
+            }
+            Err((failed, problem)) => {
+                tracing::debug!(%problem, "a segment could not be had");
+                if self.track == Track::Picture {
+                    self.shared.state.lock().problem = Some(problem.clone());
+                }
+                reading.problem = problem;
+                follower.fetch_failed(failed, self.shared.now());
+            }
+        }
+    }
+
+    /// The segment's bytes, in the clear, and what they are.
+    fn segment(&self, reading: &mut Reading, job: &Job) -> Result<(Stamp, Bytes), (Failed, String)> {
+        let segment = &job.segment;
+        let init = match &segment.init {
+            Some(init) => Some(self.init(reading, init, segment.sequence, job.time)?),
+            None => None,
+        };
+        let bytes = self.resource(&segment.url, segment.range, MAX_SEGMENT_BYTES, job.time)?;
+        let bytes = self.clear(reading, &segment.protection, segment.sequence, bytes, job.time)?;
+        let stamp = stamp(&bytes, init.as_ref()).ok_or_else(|| {
+            // An error page, a login form, a wrong key: it may be another thing next time.
+            (Failed::Now, "a segment is neither MPEG-TS, fragmented MP4 nor packed audio".to_owned())
+        })?;
+        Ok((stamp, bytes))
+    }
+
+    fn init(
+        &self,
+        reading: &mut Reading,
+        init: &Arc<Init>,
+        sequence: u64,
+        time: Duration,
+    ) -> Result<InitInfo, (Failed, String)> {
+        if let Some((known, _, info)) = &reading.init
+            && known == init
+        {
+            return Ok(info.clone());
+        }
+        let bytes = self.resource(&init.url, init.range, MAX_INIT_BYTES, time)?;
+        let bytes = self.clear(reading, &init.protection, sequence, bytes, time)?;
+        let info = InitInfo::read(&bytes);
+        reading.init = Some((Arc::clone(init), bytes, info.clone()));
+        Ok(info)
+    }
+
+    fn clear(
+        &self,
+        reading: &mut Reading,
+        protection: &Protection,
+        sequence: u64,
+        bytes: Bytes,
+        time: Duration,
+    ) -> Result<Bytes, (Failed, String)> {
+        let (url, iv) = match protection {
+            Protection::Clear => return Ok(bytes),
+            Protection::Refused { method } => {
+                return Err((Failed::ForGood, Lost::Encrypted { method: Arc::clone(method) }.to_string()));
+            }
+            Protection::Aes128 { key, iv } => (key, iv.unwrap_or_else(|| iv_of(sequence))),
+        };
+        let known = reading.keys.iter().find(|(known, _)| known == url).map(|(_, key)| key.clone());
+        let key = match known {
+            Some(key) => key,
+            None => {
+                let key = self.resource(url, None, MAX_KEY_BYTES, time)?;
+                if reading.keys.len() >= KEYS_KEPT {
+                    reading.keys.remove(0);
+                }
+                reading.keys.push((Arc::clone(url), key.clone()));
+                key
+            }
+        };
+        decrypt(&bytes, &key, iv).map(Bytes::from).map_err(|error| {
+            // The key may have been wrong for a moment.
+            reading.keys.retain(|(known, _)| known != url);
+            (Failed::Now, error.to_string())
+        })
+    }
+
+    fn resource(
+        &self,
+        url: &Url,
+        range: Option<ByteRange>,
+        limit: usize,
+        time: Duration,
+    ) -> Result<Bytes, (Failed, String)> {
+        let range = range.map(|range| (range.offset, range.length));
+        let silence = (time / 3).max(LEAST_SILENCE);
+        let request = Request { url, range, limit, time: time.max(silence), silence };
+        self.shared.fetcher.get(&request).map(|fetched| fetched.bytes).map_err(|error| {
+            // A status may change: a segment that is listed before it is there, a server that is being restarted.
+            let lasting = error.problem.is_final() && !error.problem.is_status();
+            (if lasting { Failed::ForGood } else { Failed::Now }, error.to_string())
+        })
+    }
+
+    /// Where the segment lies on the run's timeline; `None` for one that was there already.
+    fn place(&self, reading: &mut Reading, job: &Job, stamp: &Stamp) -> Option<Placed> {
+        let segment = &job.segment;
+        let stamped = Stamped {
+            era: job.era,
+            discontinuity: segment.discontinuity,
+            first: stamp.first,
+            wraps: stamp.container.wraps(),
+            measured: stamp.measured,
+            duration: segment.duration,
+            hole: job.hole,
+            takes_over: reading.new,
+        };
+        if self.track == Track::Sound {
+            self.let_picture_begin(&stamped);
+        }
+        let place = self.shared.state.lock().stretches.place(self.track, &stamped)?;
+        let init = segment.init.as_ref().and_then(|_| reading.init.as_ref().map(|(_, bytes, _)| bytes.clone()));
+        let form = Some((stamp.container, init.clone()));
+        let begin = (place.fresh || reading.begun != form).then(|| Stretch {
+            container: stamp.container,
+            init,
+            zero_at: zero_at(&place, stamp),
+            from: place.from,
+            own_sound: reading.own_sound,
+            programme_us: segment.programme_us,
+        });
+        reading.new = false;
+        reading.begun = form;
+        Some(Placed { begin })
+    }
+
+    /// A stretch begins where its pictures do: they are not to wait or to be cut by the few milliseconds by which sound, whose
+    /// frames have another length, is off.
+    fn let_picture_begin(&self, stamped: &Stamped) {
+        let until = self.shared.now() + PICTURE_FIRST;
+        while !self.shared.is_stopped() && self.shared.now() < until {
+            if self.shared.state.lock().stretches.knows(stamped.era, stamped.discontinuity) {
+                return;
+            }
+            self.shared.wait_until(self.shared.now() + Duration::from_millis(20));
+        }
+    }
+}
+
+struct Placed {
+    begin: Option<Stretch>,
+}
+
+/// Where a demuxer that begins with this segment counts from.
+fn zero_at(place: &Place, stamp: &Stamp) -> [i64; 2] {
+    let (Some(first), Some(zero)) = (stamp.first, stamp.zero) else { return [place.at; 2] };
+    zero.map(|zero| {
+        if !stamp.container.wraps() {
+            return zero + place.offset;
+        }
+        // The clock's last wrap may lie between the two.
+        place.at + (zero - first + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2
+    })
+}

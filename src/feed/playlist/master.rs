@@ -1,0 +1,131 @@
+//! Master playlists, read (RFC 8216, 4.3.4).
+
+use url::Url;
+
+use super::text::{Attributes, Line, PlaylistError, Variables, lines, resolve};
+
+pub const MAX_VARIANTS: usize = 200;
+const MAX_RENDITIONS: usize = 200;
+
+/// One way to see the whole presentation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    pub url: Url,
+    pub bandwidth_bps: u64,
+    /// Width and height in pixels.
+    pub resolution: Option<(u32, u32)>,
+    pub frame_rate: Option<f64>,
+    /// As RFC 6381 has them; empty where the playlist does not say.
+    pub codecs: Vec<String>,
+    /// The group of sound renditions that belongs to it.
+    pub audio: Option<String>,
+}
+
+/// A sound track, told by EXT-X-MEDIA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioRendition {
+    pub group: String,
+    pub name: String,
+    pub language: Option<String>,
+    pub default: bool,
+    pub autoselect: bool,
+    /// `None`: it is in the variant's own segments.
+    pub url: Option<Url>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MasterPlaylist {
+    /// In the order of the playlist.
+    pub variants: Vec<Variant>,
+    pub audio: Vec<AudioRendition>,
+    pub variables: Variables,
+}
+
+impl MasterPlaylist {
+    /// Reads the playlist that was found at `url`; `None` when it is a media playlist.
+    ///
+    /// # Errors
+    /// [`PlaylistError`].
+    pub fn read(text: &str, url: &Url) -> Result<Option<Self>, PlaylistError> {
+        let mut playlist = Self::default();
+        // The attributes of a variant whose URI comes on the next line.
+        let mut announced: Option<&str> = None;
+        let mut header = false;
+        for line in lines(text) {
+            match line {
+                Line::Tag { name: "#EXTM3U", .. } => header = true,
+                _ if !header => return Err(PlaylistError::NoHeader),
+                Line::Tag { name: "#EXTINF" | "#EXT-X-TARGETDURATION" | "#EXT-X-MEDIA-SEQUENCE", .. } => {
+                    return Ok(None);
+                }
+                Line::Tag { name: "#EXT-X-STREAM-INF", value } => announced = Some(value),
+                Line::Tag { name: "#EXT-X-MEDIA", value } => playlist.media(value, url)?,
+                Line::Tag { name: "#EXT-X-DEFINE", value } => {
+                    playlist.variables.define(value, &Variables::default(), url)?;
+                }
+                Line::Uri(uri) => {
+                    if let Some(value) = announced.take() {
+                        playlist.variant(value, uri, url)?;
+                    }
+                }
+                Line::Tag { .. } => {}
+            }
+        }
+        match (header, playlist.variants.is_empty()) {
+            (false, _) => Err(PlaylistError::NoHeader),
+            (true, true) if playlist.audio.is_empty() => Ok(None),
+            (true, true) => Err(PlaylistError::Empty),
+            (true, false) => Ok(Some(playlist)),
+        }
+    }
+
+    fn variant(&mut self, value: &str, uri: &str, base: &Url) -> Result<(), PlaylistError> {
+        if self.variants.len() >= MAX_VARIANTS {
+            return Err(PlaylistError::TooMany { what: "variants", limit: MAX_VARIANTS });
+        }
+        let attributes = Attributes::read(value, &self.variables)?;
+        let uri = self.variables.put_into(uri)?;
+        let Some(url) = resolve(base, &uri) else { return Ok(()) };
+        let resolution = attributes.text("RESOLUTION").and_then(|text| {
+            let (width, height) = text.split_once(['x', 'X'])?;
+            Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
+        });
+        let codecs = attributes.text("CODECS").unwrap_or_default();
+        let codecs = codecs.split(',').map(|codec| codec.trim().to_ascii_lowercase());
+        self.variants.push(Variant {
+            url,
+            bandwidth_bps: attributes.number("BANDWIDTH").or(attributes.number("AVERAGE-BANDWIDTH")).unwrap_or(0),
+            resolution: resolution.filter(|(width, height)| *width > 0 && *height > 0),
+            frame_rate: attributes.number::<f64>("FRAME-RATE").filter(|fps| fps.is_finite() && *fps > 0.0),
+            codecs: codecs.filter(|codec| !codec.is_empty()).collect(),
+            audio: attributes.text("AUDIO").map(str::to_owned),
+        });
+        Ok(())
+    }
+
+    fn media(&mut self, value: &str, base: &Url) -> Result<(), PlaylistError> {
+        let attributes = Attributes::read(value, &self.variables)?;
+        if attributes.text("TYPE") != Some("AUDIO") {
+            return Ok(());
+        }
+        if self.audio.len() >= MAX_RENDITIONS {
+            return Err(PlaylistError::TooMany { what: "renditions", limit: MAX_RENDITIONS });
+        }
+        let url = match attributes.text("URI") {
+            Some(uri) => match resolve(base, uri) {
+                Some(url) => Some(url),
+                None => return Ok(()),
+            },
+            None => None,
+        };
+        self.audio.push(AudioRendition {
+            group: attributes.text("GROUP-ID").unwrap_or_default().to_owned(),
+            name: attributes.text("NAME").unwrap_or_default().to_owned(),
+            language: attributes.text("LANGUAGE").map(str::to_ascii_lowercase),
+            default: attributes.is_yes("DEFAULT"),
+            autoselect: attributes.is_yes("AUTOSELECT"),
+            url,
+        });
+        Ok(())
+    }
+}

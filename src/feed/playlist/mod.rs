@@ -1,0 +1,132 @@
+//! HLS sources: what a feed reads where others publish playlists (RFC 8216; what we publish is the room `hls`).
+//!
+//! A choice of picture and sound is made once and kept ([`choice`]); each of the two has a follower, a pure machine that says
+//! when to read its playlist again and which segment is next ([`follower`]); segments of any origin get their place on one
+//! timeline ([`stretches`]) by what their first bytes say ([`stamp`]). The [`client`] has the threads around them and hands
+//! bytes to a [`Sink`].
+
+mod choice;
+mod client;
+mod decrypt;
+mod follower;
+mod master;
+mod media;
+mod queue;
+mod stamp;
+mod stretches;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use url::Url;
+
+use super::fetch::{FetchError, Fetched, Fetcher, Request};
+use crate::cadence::SourceNanos;
+pub use choice::{Choice, Limit, VariantWish};
+pub use client::{Client, Outcome, Setting};
+pub use follower::Shown;
+pub use stamp::Container;
+pub use stretches::Track;
+pub use text::{PlaylistError, is_playlist};
+
+pub const MAX_PLAYLIST_BYTES: usize = 1 << 20;
+const OPEN_TIME: Duration = Duration::from_secs(8);
+
+/// What follows on a track begins anew: by another clock, after a hole, in another form. A demuxer that was fed before is
+/// of no use for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub container: Container,
+    /// To be given to the demuxer before anything else.
+    pub init: Option<Bytes>,
+    /// The source time at which a demuxer that is fed from here counts zero, of pictures and of sound. Packed sound has no
+    /// demuxer: its first frame is due then.
+    pub zero_at: [SourceNanos; 2],
+    /// What is due before this was shown already.
+    pub from: SourceNanos,
+    /// The sound of these pictures comes from a playlist of its own.
+    pub own_sound: bool,
+    /// When the first picture was taken, in microseconds since 1970, where the playlist tells it.
+    pub programme_us: Option<i64>,
+}
+
+/// The run is over: nothing more is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// Takes what a client fetches. One thread a track calls; calls may block for as long as there is no room.
+pub trait Sink: Send + Sync {
+    fn begin(&self, track: Track, stretch: Stretch) -> Result<(), Refused>;
+    fn data(&self, track: Track, bytes: Bytes) -> Result<(), Refused>;
+    /// Nothing follows on this track.
+    fn end(&self, track: Track);
+}
+
+/// What a source's parameters and its feed ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wishes {
+    pub variant: VariantWish,
+    /// Of the sound, as RFC 5646 has it.
+    pub language: Option<String>,
+    /// A whole presentation is played again and again.
+    pub looped: bool,
+    pub limit: Limit,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("{error} ({url})")]
+    Playlist { url: String, error: PlaylistError },
+}
+
+/// Reads the playlist that a source's URL has led to: the choices of a master playlist, or itself.
+pub(super) fn setting(
+    found: Fetched,
+    asked: &Url,
+    wishes: &Wishes,
+    shown: Shown,
+    decodes: &dyn Fn(&str) -> bool,
+) -> Result<Setting, OpenError> {
+    let refused = |error| OpenError::Playlist { url: super::fetch::masked(&found.url), error };
+    let text = String::from_utf8_lossy(&found.bytes);
+    let master = master::MasterPlaylist::read(&text, &found.url).map_err(refused)?;
+    let Some(master) = master else {
+        media::MediaPlaylist::read(&text, &found.url, &text::Variables::default()).map_err(refused)?;
+        let choices = vec![Choice { picture: asked.clone(), sound: None, label: "the only variant".into() }];
+        return Ok(Setting {
+            choices,
+            variables: text::Variables::default(),
+            first: Some(found),
+            looped: wishes.looped,
+            shown,
+        });
+    };
+    let choices = choice::choices(&master, wishes.variant, wishes.language.as_deref(), wishes.limit, decodes);
+    let choices = choices.map_err(refused)?;
+    Ok(Setting { choices, variables: master.variables, first: None, looped: wishes.looped, shown })
+}
+
+/// Fetches what is behind a source's URL, if it is a playlist; `None` for anything else.
+pub(super) fn open(fetcher: &Arc<Fetcher>, url: &Url) -> Result<Option<Fetched>, OpenError> {
+    let request = Request { url, range: None, limit: MAX_PLAYLIST_BYTES, time: OPEN_TIME, silence: OPEN_TIME };
+    let mut opened = fetcher.stream(&request)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = opened.read(MAX_PLAYLIST_BYTES)? {
+        bytes.extend_from_slice(&chunk);
+        // A byte order mark and empty lines may come first; a film does not begin with them.
+        if bytes.len() >= 64 && !is_playlist(&bytes) {
+            return Ok(None);
+        }
+        if bytes.len() > MAX_PLAYLIST_BYTES {
+            let error = PlaylistError::TooLarge { limit: MAX_PLAYLIST_BYTES };
+            return Err(OpenError::Playlist { url: super::fetch::masked(&opened.url), error });
+        }
+    }
+    Ok(is_playlist(&bytes).then(|| Fetched { url: opened.url.clone(), bytes: bytes.into() }))
+}
