@@ -177,7 +177,7 @@ impl Service {
         let (finished, _) = watch::channel(0);
         let shared = makers.shared(finished);
         let (registry, stitching) = makers.registry(&compositor, &layouts, &shared, trial).await?;
-        let catalogue = makers.catalogue(&shared).await?;
+        let catalogue = makers.catalogue(&shared, &registry).await?;
         let grid = config.output.grid;
         let first = grid.frame_at(options.clock.now()) + 1;
         let ticker = Ticker::start(
@@ -416,7 +416,11 @@ impl Makers<'_> {
         Ok(preset)
     }
 
-    async fn catalogue(&self, shared: &Arc<EncodingShared>) -> Result<Arc<Catalogue>, StartError> {
+    async fn catalogue(
+        &self,
+        shared: &Arc<EncodingShared>,
+        registry: &Arc<MosaicRegistry>,
+    ) -> Result<Arc<Catalogue>, StartError> {
         let sound = SoundSettings {
             grid: self.config.output.grid,
             clock: self.options.clock.clone(),
@@ -434,6 +438,7 @@ impl Makers<'_> {
             metrics: self.metrics.clone(),
             store: self.store.clone(),
             sound: Arc::new(sound),
+            registry: registry.clone(),
             pace: if self.options.lockstep { Pace::Lockstep } else { Pace::Realtime },
             secret: self.store.secret("thumbnails").await?,
             max_games: MAX_GAMES,

@@ -14,16 +14,17 @@ use super::contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 use super::keys::{game_key, thumbnail_element};
+use super::room::MachineRoom;
 use super::silence::silent_segment;
 use super::sound::{SoundSettings, SoundTrack};
 use crate::config::{self, SourceUri};
-use crate::feed::{Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
+use crate::feed::{Decoding, Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::hls::cmaf;
 use crate::hls::runs::Runs;
 use crate::hls::window::Window;
 use crate::metrics::Metrics;
-use crate::mosaic::{self, GameKey, GamePictures};
+use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, SegmentNumber};
@@ -42,6 +43,8 @@ pub struct CatalogueSettings {
     pub store: Arc<dyn Store>,
     pub sound: Arc<SoundSettings>,
     pub pace: Pace,
+    /// Whose admission says what may be decoded.
+    pub registry: Arc<MosaicRegistry>,
     /// Key of the names of thumbnails.
     pub secret: [u8; 32],
     /// Games that may run on this machine.
@@ -102,6 +105,7 @@ pub struct Catalogue {
     sound: Arc<SoundSettings>,
     sound_init: Bytes,
     pace: Pace,
+    decoding: Decoding,
     games: RwLock<Games>,
     changing: tokio::sync::Mutex<()>,
     last_frame: AtomicU64,
@@ -122,11 +126,13 @@ impl Catalogue {
         let (sound, pace) = (settings.sound.clone(), settings.pace);
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
+        let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
         let catalogue = Arc::new(Self {
             settings,
             sound_init: cmaf::audio_init(sound.bitrate_bps)?,
             sound,
             pace,
+            decoding,
             games: RwLock::default(),
             changing: tokio::sync::Mutex::new(()),
             last_frame: AtomicU64::new(first),
@@ -158,7 +164,7 @@ impl Catalogue {
         sound: Option<Arc<SoundTrack>>,
     ) -> Arc<Game> {
         let key = game_key(owner.as_deref(), &spec.id);
-        let feed = Feed::start(
+        let feed = Feed::start_within(
             FeedSpec {
                 key: key.clone(),
                 title: spec.title.clone(),
@@ -167,6 +173,7 @@ impl Catalogue {
             self.sound.grid,
             self.settings.clock.clone(),
             self.pace,
+            self.decoding.clone(),
         );
         let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
         let sound = sound.unwrap_or_else(|| {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::contract::GameStatus;
-use crate::feed::{FeedHealth, FeedStatus, Reason};
+use crate::feed::{Facts, FeedHealth, FeedStatus, Reason};
 use crate::frame::{Colour, Matrix, Range8, Transfer};
 use crate::timeline::MediaTime;
 
@@ -28,6 +28,10 @@ pub enum HealthReason {
     Stalled,
     /// What comes has no picture that can be decoded.
     NoPicture,
+    /// This machine has no room to decode what comes.
+    NoRoom,
+    /// Pictures are shown, and some of them are left out because this machine has no room for all.
+    Thinned,
     /// Anything else: `last_error` says what.
     Failed,
     /// Pictures are shown, and the source's sound is lost.
@@ -104,6 +108,8 @@ impl From<Reason> for HealthReason {
             Reason::Ended => HealthReason::Ended,
             Reason::Stalled => HealthReason::Stalled,
             Reason::NoPicture => HealthReason::NoPicture,
+            Reason::NoRoom => HealthReason::NoRoom,
+            Reason::Thinned => HealthReason::Thinned,
             Reason::Failed => HealthReason::Failed,
             Reason::NoSound => HealthReason::NoSound,
             Reason::SoundOffPicture => HealthReason::SoundOffPicture,
@@ -113,13 +119,14 @@ impl From<Reason> for HealthReason {
 
 impl From<FeedHealth> for GameHealth {
     fn from(health: FeedHealth) -> Self {
+        let Facts { container, video: video_facts, audio, bitrate_bps, .. } = health.facts;
         let video = (health.width > 0).then(|| VideoHealth {
-            codec: None,
+            codec: video_facts.as_ref().map(|video| video.codec.clone()),
             width: health.width,
             height: health.height,
             // Two decimals tell 29.97 from 30.
             fps: health.fps.map(|(num, den)| (f64::from(num) / f64::from(den.max(1)) * 100.0).round() / 100.0),
-            interlaced: None,
+            interlaced: video_facts.as_ref().map(|video| video.interlaced),
             colour: health.colour.map(colour_name),
         });
         Self {
@@ -129,14 +136,23 @@ impl From<FeedHealth> for GameHealth {
             source_index: health.source_index,
             reconnects: health.reconnects,
             last_error: health.last_error,
-            container: None,
+            container,
             video,
-            audio: None,
-            bitrate_bps: None,
+            audio: audio.map(|audio| AudioHealth {
+                codec: Some(audio.codec),
+                channels: known(audio.channels),
+                sample_rate: known(audio.sample_rate_hz),
+            }),
+            bitrate_bps,
             // Finite, and of a few seconds at most.
             av_offset_ms: health.av_offset_ms.map(|ms| ms.round() as i64),
         }
     }
+}
+
+/// 0 stands for what is not known yet.
+fn known(figure: u32) -> Option<u32> {
+    Some(figure).filter(|figure| *figure > 0)
 }
 
 fn rfc_3339(at: MediaTime) -> String {
@@ -180,6 +196,7 @@ mod tests {
             fps: None,
             colour: None,
             av_offset_ms: None,
+            facts: Facts::default(),
         };
         let expected = serde_json::json!({
             "status": "slate", "reason": "unauthorized", "since": "2024-01-01T00:01:30Z", "source_index": 1,

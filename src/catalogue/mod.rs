@@ -4,6 +4,7 @@ mod contract;
 mod games;
 mod health;
 mod keys;
+mod room;
 mod silence;
 mod sound;
 mod sources;

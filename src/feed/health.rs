@@ -1,6 +1,7 @@
 //! How a feed is, for operators: what it shows and why, what its source is made of.
 
 use super::FeedStatus;
+use super::facts::Facts;
 use crate::frame::Colour;
 use crate::timeline::MediaTime;
 
@@ -23,6 +24,10 @@ pub enum Reason {
     Stalled,
     /// What comes has no picture that can be decoded.
     NoPicture,
+    /// The machine has no room to decode what comes.
+    NoRoom,
+    /// Pictures are shown, and some of them are left out because the machine has no room for all.
+    Thinned,
     /// Anything else; `last_error` says what.
     Failed,
     /// Pictures are shown, and the source's sound is lost.
@@ -54,4 +59,6 @@ pub struct FeedHealth {
     pub colour: Option<Colour>,
     /// How much later than its picture sound is heard.
     pub av_offset_ms: Option<f64>,
+    /// What the source that runs turned out to be.
+    pub facts: Facts,
 }

@@ -15,7 +15,9 @@ use super::error::SourceError;
 use super::facts::Facts;
 use super::fetch::{Fetched, Fetcher};
 use super::pipeline::{Doors, Entry, Fed, Takes};
-use super::playlist::{Client, Container, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting};
+use super::playlist::{
+    Client, Container, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
+};
 
 /// How often whoever waits here gives way to the watchdog.
 const POLL: Duration = Duration::from_millis(50);

@@ -9,14 +9,15 @@ mod awkward_tests;
 mod delivery;
 mod downmix;
 mod error;
-mod health;
 mod facts;
 mod fetch;
+mod health;
 mod intake;
 mod listed;
 mod pen;
 mod pipeline;
 mod playlist;
+mod room;
 mod samples;
 mod slate;
 mod source;
@@ -45,14 +46,15 @@ use url::Url;
 
 use crate::cadence::SoundNews;
 pub use crate::cadence::SoundTrouble;
-use crate::config::masked;
+use crate::config::{mask_text, masked};
 use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
-pub use health::{FeedHealth, Reason};
 pub use facts::{AudioFacts, Facts, VideoFacts};
+pub use health::{FeedHealth, Reason};
 use intake::Intake;
 pub use pipeline::{Abandoned, abandoned};
+pub use room::{DecodeCosts, DecodeRoom, Decoding};
 pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
 
@@ -217,7 +219,19 @@ pub struct Feed {
 
 impl Feed {
     /// Starts a game's feed. Never fails: trouble shows as a slate and in [`Feed::health`].
+    /// What it decodes is not limited; [`Feed::start_within`] is.
     pub fn start(spec: FeedSpec, grid: Grid, clock: Arc<dyn Clock>, pace: Pace) -> Arc<Feed> {
+        Self::start_within(spec, grid, clock, pace, Decoding::unlimited())
+    }
+
+    /// Starts a game's feed, which decodes what there is room for.
+    pub fn start_within(
+        spec: FeedSpec,
+        grid: Grid,
+        clock: Arc<dyn Clock>,
+        pace: Pace,
+        decoding: Decoding,
+    ) -> Arc<Feed> {
         let intake = Arc::new(Intake::new(&grid, pace));
         let report = Arc::new(Mutex::new(Report::default()));
         let finished = Arc::new((Mutex::new(false), Condvar::new()));
@@ -227,6 +241,7 @@ impl Feed {
             clock: Arc::clone(&clock),
             intake: Arc::clone(&intake),
             report: Arc::clone(&report),
+            decoding,
         };
         let name: String = format!("feed-{}", spec.key).chars().take(15).collect();
         let done = Arc::clone(&finished);
@@ -345,10 +360,13 @@ impl Feed {
             let ticks = self.ticks.lock();
             (ticks.since, ticks.colour)
         };
+        let facts = self.facts();
         let report = self.report.lock();
         let reason = match (status, report.failure) {
             (FeedStatus::Off, _) => None,
-            (FeedStatus::Live, _) => sound,
+            (FeedStatus::Live, _) if facts.silent_because.is_some() => Some(Reason::NoSound),
+            (FeedStatus::Live, _) => sound.or(facts.thinned_because.is_some().then_some(Reason::Thinned)),
+            (FeedStatus::Slate, _) if facts.no_room.is_some() => Some(Reason::NoRoom),
             (FeedStatus::Slate, Some(reason)) => Some(reason),
             // It was there, and its watchdog has not given it up yet.
             (FeedStatus::Slate, None) if shape.width > 0 => Some(Reason::Stalled),
@@ -359,13 +377,15 @@ impl Feed {
             reason,
             since,
             source_index: report.source_index,
-            last_error: report.last_error.clone(),
+            // What is wrong now says more than what was wrong last.
+            last_error: facts.trouble().map(mask_text).or_else(|| report.last_error.clone()),
             reconnects: report.reconnects,
             width: shape.width,
             height: shape.height,
             fps: shape.fps,
             colour,
             av_offset_ms,
+            facts,
         }
     }
 

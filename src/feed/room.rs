@@ -49,6 +49,20 @@ impl DecodeRoom for Unlimited {
     }
 }
 
+/// What feeds decode with.
+#[derive(Clone)]
+pub struct Decoding {
+    pub room: Arc<dyn DecodeRoom>,
+    pub costs: Arc<DecodeCosts>,
+}
+
+impl Decoding {
+    /// As much as comes.
+    pub fn unlimited() -> Self {
+        Self { room: Arc::new(Unlimited), costs: Arc::default() }
+    }
+}
+
 /// What decoding was measured to cost, by codec.
 #[derive(Debug, Default)]
 pub struct DecodeCosts {

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::error::SourceError;
 use super::synthetic::SyntheticSpec;
-use crate::config::{SrtMode, SrtSource, masked};
 use super::wanted::Wanted;
+use crate::config::{SrtMode, SrtSource, masked};
 
 /// How long before they are due pictures of a pushing source are to arrive: the room for network jitter.
 const TARGET_LEAD: Duration = Duration::from_millis(400);

@@ -7,14 +7,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::error::SourceError;
-use super::health::Reason;
 use super::facts::Facts;
+use super::health::Reason;
 use super::intake::{Intake, Timing};
-use super::source::Source;
-use super::wanted::Wanted;
 use super::listed::{self, History};
 use super::playlist::{Limit, Wishes};
+use super::room::Decoding;
+use super::source::Source;
 use super::wanted::AudioWish;
+use super::wanted::Wanted;
 use super::{FeedSpec, pipeline, synthetic, thumbnail};
 use crate::config::{mask_text, mask_text_about};
 use crate::timeline::{Clock, Grid, MediaTime};
@@ -64,6 +65,7 @@ pub(super) struct Supervisor {
     pub clock: Arc<dyn Clock>,
     pub intake: Arc<Intake>,
     pub report: Arc<Mutex<Report>>,
+    pub decoding: Decoding,
 }
 
 /// What an attempt came to.
@@ -121,8 +123,8 @@ impl Supervisor {
             let begun = Instant::now();
             let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
             let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
-            let (error, run) = source
-                .map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history));
+            let (error, run) =
+                source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history));
             // Reported first: who sees the slate finds the reason.
             if !self.intake.is_stopped() {
                 self.note_failure(index, &error);
@@ -175,6 +177,7 @@ impl Supervisor {
             intake: &self.intake,
             run,
             facts: &facts,
+            decoding: &self.decoding,
         };
         let listing = match source.on_http() {
             Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &mut check),
@@ -266,7 +269,7 @@ impl Watch<'_> {
         let facts = Arc::clone(&report.lock().facts);
         let (awaits, pauses, trouble) = {
             let facts = facts.lock();
-            let trouble = [&facts.stream_trouble, &facts.dark_because, &facts.fetch_trouble];
+            let trouble = [&facts.no_room, &facts.stream_trouble, &facts.dark_because, &facts.fetch_trouble];
             (facts.awaits_clean_point, facts.pauses, trouble.into_iter().flatten().next().cloned())
         };
         let patience = match pictures {

@@ -132,7 +132,8 @@ mod tests {
     fn ours_is_taken_out_and_the_origins_query_stays_byte_for_byte() {
         let signed = "https://origin.example/a.m3u8?Policy=x%2Fy~&program=7&audio=stereo&loop=yes&Signature=a+b";
         assert_eq!(split(signed), (signed.into(), Wanted::default()));
-        let two = Wanted { program: Some(2), audio: AudioWish::Language("eng".into()), looped: true, ..Wanted::default() };
+        let two =
+            Wanted { program: Some(2), audio: AudioWish::Language("eng".into()), looped: true, ..Wanted::default() };
         assert_eq!(split(&format!("{signed}#program=2&audio=eng&loop=1")), (signed.into(), two));
         let looped = Wanted { looped: true, ..Wanted::default() };
         assert_eq!(split("http://h/a.mp4?loop=1"), ("http://h/a.mp4".into(), looped.clone()));

@@ -227,21 +227,6 @@ impl LoadMeter {
     }
 }
 
-/// Processor time this process has used, all threads together.
-pub fn process_cpu_time() -> Duration {
-    cpu_time(rustix::time::ClockId::ProcessCPUTime)
-}
-
-/// Processor time the calling thread has used.
-pub fn thread_cpu_time() -> Duration {
-    cpu_time(rustix::time::ClockId::ThreadCPUTime)
-}
-
-fn cpu_time(clock: rustix::time::ClockId) -> Duration {
-    let t = rustix::time::clock_gettime(clock);
-    Duration::new(u64::try_from(t.tv_sec).unwrap_or(0), u32::try_from(t.tv_nsec).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

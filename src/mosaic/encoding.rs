@@ -11,7 +11,6 @@ use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::admission::thread_cpu_time;
 use super::failing::{FailedAt, Failing, Watched};
 use crate::encode::{Libraries, ParameterSets, PictureEncoder, PictureEncoders, VideoSettings};
 use crate::frame::{AccessUnit, Picture};
@@ -19,7 +18,7 @@ use crate::hls::runs::Runs;
 use crate::hls::window::Window;
 use crate::metrics::Metrics;
 use crate::timeline::{Clock, FrameNumber, Grid, SegmentNumber};
-use crate::work::{InHand, Input as Queue, Mended, Piece, Retry, SystemThreads, Threads, Worker};
+use crate::work::{InHand, Input as Queue, Mended, Piece, Retry, SystemThreads, Threads, Worker, thread_cpu_time};
 
 /// Canvases that may wait for an encoder. At this bound the newest is dropped and counted: an encoder that cannot keep up
 /// loses pictures, never time.

@@ -19,7 +19,8 @@ mod tests;
 mod ticker;
 mod trial;
 
-pub use admission::{Admission, Budget, process_cpu_time};
+pub use crate::work::process_cpu_time;
+pub use admission::{Admission, Budget};
 pub use contract::{
     AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
 };

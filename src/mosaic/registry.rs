@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::admission::{Admission, LoadMeter, Newcomer, process_cpu_time};
+use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
 use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec};
 use super::engine::{Engine, Tick};
@@ -23,6 +23,7 @@ use crate::hls::runs::Runs;
 use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::timeline::{Clock, Grid, MediaTime, SegmentNumber};
+use crate::work::process_cpu_time;
 
 /// What the registry needs to know besides its engines.
 pub struct RegistrySettings {

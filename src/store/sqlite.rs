@@ -104,10 +104,7 @@ impl SqliteStore {
             .pragma("cell_size_check", "ON")
             .disable_statement_logging();
         let mut connection = writing(options.clone()).connect().await.map_err(StoreError::from)?;
-        migrator()
-            .run(&mut connection)
-            .await
-            .map_err(|e| StoreError::Failed(format!("{}: {e}", file.display())))?;
+        migrator().run(&mut connection).await.map_err(|e| StoreError::Failed(format!("{}: {e}", file.display())))?;
         let deployment = data_dir::deployment(&mut connection).await?;
         let checkpointer = options.connect().await.map_err(StoreError::from)?;
         let readers =

@@ -73,7 +73,9 @@ fn segmented(clip: &Clip, prefix: &str, output: &[&str]) -> Files {
 
 fn read_folder(folder: &Path, prefix: &str) -> Files {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| (format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap()), std::fs::read(&path).unwrap())).collect()
+    entries
+        .map(|path| (format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap()), std::fs::read(&path).unwrap()))
+        .collect()
 }
 
 /// What a tick got.
@@ -354,8 +356,15 @@ fn a_master_playlist_with_three_variants_stays_live_without_a_hole() {
     for (name, size, number) in [("a", (192, 108), 1), ("b", (320, 180), 2), ("c", (256, 144), 3)] {
         files.extend(segmented(&clip(number, size, 900), &format!("{name}/"), &["-crf", "30"]));
     }
-    let variant = |name: &str, size: &str, bits: u32| format!("#EXT-X-STREAM-INF:BANDWIDTH={bits},RESOLUTION={size}\n{name}/live.m3u8\n");
-    let master = ["#EXTM3U\n".into(), variant("a", "192x108", 300_000), variant("b", "320x180", 900_000), variant("c", "256x144", 600_000)];
+    let variant = |name: &str, size: &str, bits: u32| {
+        format!("#EXT-X-STREAM-INF:BANDWIDTH={bits},RESOLUTION={size}\n{name}/live.m3u8\n")
+    };
+    let master = [
+        "#EXTM3U\n".into(),
+        variant("a", "192x108", 300_000),
+        variant("b", "320x180", 900_000),
+        variant("c", "256x144", 600_000),
+    ];
     files.insert("master.m3u8".into(), master.concat().into_bytes());
     let address = serve(move |path, now| match path.strip_suffix("live.m3u8") {
         Some(_) => Some(window(now, 6, 6, 30, |n| format!("{n}.ts")).into_bytes()),

@@ -242,11 +242,7 @@ pub(super) fn tail(stream: Stream, fields: &str, delivery: &Arc<Delivery>) -> Re
                 .build()?,
             form("video/x-raw,format=I420,interlace-mode=progressive")?,
         ],
-        Stream::Sound => vec![
-            make("audioconvert")?,
-            make("audioresample")?,
-            form(downmix::CAPS)?,
-        ],
+        Stream::Sound => vec![make("audioconvert")?, make("audioresample")?, form(downmix::CAPS)?],
     };
     let app = gst_app::AppSink::builder()
         .sync(false)

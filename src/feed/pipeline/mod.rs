@@ -14,6 +14,7 @@ mod letting_go;
 mod parts;
 mod programme;
 mod seating;
+mod share;
 mod shift;
 mod stage;
 pub(super) mod tables;
@@ -30,10 +31,12 @@ use super::delivery::Delivery;
 use super::error::SourceError;
 use super::facts::Facts;
 use super::intake::Intake;
+use super::room::Decoding;
 use super::source::Source;
 use super::trouble;
 use super::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
+use crate::work::lower_priority;
 pub(super) use doors::{Doors, Fed, Takes};
 use letting_go::Loose;
 pub use letting_go::{Abandoned, abandoned};
@@ -52,6 +55,7 @@ pub(super) struct Surroundings<'a> {
     /// The intake's number of this run.
     pub run: u64,
     pub facts: &'a Arc<Mutex<Facts>>,
+    pub decoding: &'a Decoding,
 }
 
 /// What a run is fed by.
@@ -94,6 +98,8 @@ impl Run {
             run: around.run,
             delivery: Arc::new(Delivery::new(Arc::clone(around.intake), around.run, Arc::clone(around.clock))),
             failures: sender,
+            clock: Arc::clone(around.clock),
+            decoding: around.decoding.clone(),
         });
         let own = Arc::clone(&stage);
         let warned = Arc::default();
@@ -193,6 +199,10 @@ fn listen(stage: &Arc<Stage>, warned: &Arc<Mutex<Option<SourceError>>>) {
             (Some(_), gst::MessageView::Warning(warning)) => {
                 let mut warned = warned.lock();
                 *warned = trouble::after_warning(warning, warned.take());
+            }
+            // Posted by the thread itself: what decodes stands back behind what answers requests.
+            (_, gst::MessageView::StreamStatus(status)) if status.type_() == gst::StreamStatusType::Enter => {
+                lower_priority();
             }
             _ => {}
         }

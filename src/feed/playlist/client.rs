@@ -299,8 +299,15 @@ impl Fetching<'_> {
                 return;
             };
             let mut follower = Follower::new(begin.clone(), self.shared.looped, era, self.shared.now());
-            let mut reading =
-                Reading { url, keys: Vec::new(), init: None, begun: None, new: true, own_sound, problem: String::new() };
+            let mut reading = Reading {
+                url,
+                keys: Vec::new(),
+                init: None,
+                begun: None,
+                new: true,
+                own_sound,
+                problem: String::new(),
+            };
             let left = self.follow(&mut follower, &mut reading, changes);
             begin = follower.left_off();
             era = follower.era();
