@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use quadrille::config::Config;
 use quadrille::layout::{Layouts, LayoutsError};
+use quadrille::store::Begin;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -39,6 +40,8 @@ pub enum Command {
         /// The configuration file (TOML).
         #[arg(long, value_name = "FILE", default_value = "quadrille.toml")]
         config: PathBuf,
+        #[command(flatten)]
+        begin: BeginOptions,
     },
     /// Say what is wrong with a configuration, with lines, keys and what is allowed; or sum it up if nothing is.
     Check {
@@ -61,6 +64,28 @@ pub struct DemoOptions {
     /// Where sessions and minutes are kept.
     #[arg(long, value_name = "DIR", default_value = "data/demo")]
     pub data_dir: PathBuf,
+    #[command(flatten)]
+    pub begin: BeginOptions,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct BeginOptions {
+    /// Begin with an empty ledger where what is in the data directory does not belong together.
+    ///
+    /// What is there is set aside, in a folder beside it. A directory where nothing is missing is refused.
+    #[arg(long)]
+    new: bool,
+    /// Sign the ledger with a new key from now on, where the one that signed it is lost.
+    ///
+    /// Hours that are sealed stay as they are: `usage verify` then needs both public keys.
+    #[arg(long)]
+    new_ledger_key: bool,
+}
+
+impl From<BeginOptions> for Begin {
+    fn from(options: BeginOptions) -> Self {
+        Self { afresh: options.new, with_new_ledger_key: options.new_ledger_key }
+    }
 }
 
 /// Sends events to standard error: human on a terminal, JSON otherwise.

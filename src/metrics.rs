@@ -1,6 +1,8 @@
 //! Every metric of the service, in one place: names, help texts, labels. No session id is ever a label.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// Handles to all metrics. Made once by `main` and handed to whoever counts.
 pub struct Metrics {
@@ -11,8 +13,18 @@ pub struct Metrics {
     pub mosaics: IntGaugeVec,
     /// Running encoders, by `kind` (render, tile, audio).
     pub encoders: IntGaugeVec,
+    /// Failures of encoders, by `kind` (as above) and `at` (thread, open, encode): each is tried again.
+    pub encoder_failures: IntCounterVec,
     /// Feeds, by `status` (live, slate, off).
     pub feeds: IntGaugeVec,
+    /// How much later than its picture a feed's sound is heard, by `game`; absent without both.
+    pub feed_av_offset_ms: GaugeVec,
+    /// How often a feed's sound stopped while its pictures went on, by `game`.
+    pub feed_sound_losses: IntCounterVec,
+    /// How long a game has shown its slate, by `game`; 0 while it has a picture.
+    pub game_slate_seconds: IntGaugeVec,
+    /// How often a game's sources were lost or could not be reached, by `game`.
+    pub game_reconnects: IntCounterVec,
     /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
     pub frames: IntCounterVec,
     /// Segments that were finished later than a segment duration after their last frame was due.
@@ -34,6 +46,10 @@ pub struct Metrics {
     pub booking_failures: IntCounter,
     /// Session seconds that wait for the store in memory.
     pub unbooked_seconds: IntGauge,
+    /// Parts of the store that were found not to be as they were written.
+    pub integrity_faults: IntGauge,
+    /// Walks through the whole store that looked for such parts.
+    pub integrity_passes: IntCounter,
     /// Ledger entries that the export's receiver has taken.
     pub export_events: IntCounter,
     /// Batches that it has not taken, by `reason` (unreachable, answer, refused).
@@ -47,6 +63,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Forgets a game's figures: a name that is no longer anybody's must not stay in what is scraped.
+    pub fn forget_game(&self, game: &str) {
+        // One that was never counted has none.
+        let _ = self.game_slate_seconds.remove_label_values(&[game]);
+        let _ = self.game_reconnects.remove_label_values(&[game]);
+    }
+
     pub fn new() -> Result<Self, prometheus::Error> {
         let r = Registry::new_custom(Some("quadrille".into()), None)?;
         let millis = |name: &str, help: &str| {
@@ -57,7 +80,27 @@ impl Metrics {
             sessions: IntGauge::new("sessions", "Active sessions")?,
             mosaics: IntGaugeVec::new(Opts::new("mosaics", "Running mosaics"), &["engine"])?,
             encoders: IntGaugeVec::new(Opts::new("encoders", "Running encoders"), &["kind"])?,
+            encoder_failures: IntCounterVec::new(
+                Opts::new("encoder_failures_total", "Failures of encoders, by kind and by what failed"),
+                &["kind", "at"],
+            )?,
             feeds: IntGaugeVec::new(Opts::new("feeds", "Feeds by status"), &["status"])?,
+            feed_av_offset_ms: GaugeVec::new(
+                Opts::new("feed_av_offset_ms", "How much later than its picture a feed's sound is heard, in ms"),
+                &["game"],
+            )?,
+            feed_sound_losses: IntCounterVec::new(
+                Opts::new("feed_sound_losses_total", "Times a feed's sound stopped while its pictures went on"),
+                &["game"],
+            )?,
+            game_slate_seconds: IntGaugeVec::new(
+                Opts::new("game_slate_seconds", "How long a game has shown its slate, 0 while it has a picture"),
+                &["game"],
+            )?,
+            game_reconnects: IntCounterVec::new(
+                Opts::new("game_reconnects_total", "How often a game's sources were lost or could not be reached"),
+                &["game"],
+            )?,
             frames: IntCounterVec::new(
                 Opts::new("frames_total", "Feed frames by outcome at their tick"),
                 &["outcome"],
@@ -84,6 +127,14 @@ impl Metrics {
             booked_seconds: IntCounter::new("booked_seconds_total", "Session seconds booked")?,
             booking_failures: IntCounter::new("booking_failures_total", "Bookings refused by the store and kept")?,
             unbooked_seconds: IntGauge::new("unbooked_seconds", "Session seconds that wait for the store in memory")?,
+            integrity_faults: IntGauge::new(
+                "integrity_faults",
+                "Parts of the store that are not as they were written",
+            )?,
+            integrity_passes: IntCounter::new(
+                "integrity_passes_total",
+                "Walks through the whole store for such parts",
+            )?,
             export_events: IntCounter::new("export_events_total", "Ledger entries that the receiver has taken")?,
             export_failures: IntCounterVec::new(
                 Opts::new("export_failures_total", "Batches that the receiver has not taken, by reason"),
@@ -107,7 +158,12 @@ impl Metrics {
             Box::new(m.sessions.clone()),
             Box::new(m.mosaics.clone()),
             Box::new(m.encoders.clone()),
+            Box::new(m.encoder_failures.clone()),
             Box::new(m.feeds.clone()),
+            Box::new(m.feed_av_offset_ms.clone()),
+            Box::new(m.feed_sound_losses.clone()),
+            Box::new(m.game_slate_seconds.clone()),
+            Box::new(m.game_reconnects.clone()),
             Box::new(m.frames.clone()),
             Box::new(m.late_segments.clone()),
             Box::new(m.bytes_served.clone()),
@@ -119,6 +175,8 @@ impl Metrics {
             Box::new(m.booked_seconds.clone()),
             Box::new(m.booking_failures.clone()),
             Box::new(m.unbooked_seconds.clone()),
+            Box::new(m.integrity_faults.clone()),
+            Box::new(m.integrity_passes.clone()),
             Box::new(m.export_events.clone()),
             Box::new(m.export_failures.clone()),
             Box::new(m.export_lag_seconds.clone()),
@@ -134,6 +192,9 @@ impl Metrics {
         }
         for kind in ["render", "tile", "audio"] {
             m.encoders.with_label_values(&[kind]).set(0);
+            for at in ["thread", "open", "encode"] {
+                m.encoder_failures.with_label_values(&[kind, at]).inc_by(0);
+            }
         }
         for status in ["live", "slate", "off"] {
             m.feeds.with_label_values(&[status]).set(0);

@@ -14,21 +14,22 @@ use crate::api::{self, App, Keys, Readiness, ServerLimits};
 use crate::catalogue::{self, Catalogue, CatalogueSettings, SoundSettings};
 use crate::compositor::{self, Compositor, CompositorError};
 use crate::config::{CompositorChoice, Config, Keyring};
-use crate::encode::VideoEncodeError;
-use crate::feed::{self, FeedError};
+use crate::encode::{Libraries, VideoEncodeError};
+use crate::feed::{self, FeedError, Pace};
 use crate::hls::window::capacity_for;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{
-    Admission, Budget, EncodingShared, Engine, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
+    Admission, Budget, EncodingShared, Engine, Failing, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
     RenderSettings, Rung, Signer, StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial,
     TrialError, ladder, self_test, slowest_tile_preset, trial_costs,
 };
 use crate::outbound::{HttpError, Outbound, OutboundParts, OutboundTasks};
 use crate::session::{SessionSettings, Sessions};
-use crate::store::{SqliteStore, Store, StoreError, ledger_seed};
+use crate::store::{Begin, SqliteLedger, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
-use crate::usage::{Closing, MonthWatch, Reports};
+use crate::usage::{Checking, Closing, Integrity, KeyError, MonthWatch, Reports, ledger_key};
+use crate::work::{InHand, SystemThreads};
 
 /// Games that may run on one machine.
 const MAX_GAMES: usize = 256;
@@ -42,6 +43,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often the ledger is asked whether an hour is due.
 const CLOSE_EVERY: Duration = Duration::from_secs(10);
 
+/// A slice of the store is looked at for damage this often, and after each page of the ledger it rests: about a hundredth of a
+/// processor, a month of hours in two hours.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+const CHECK_REST: Duration = Duration::from_millis(200);
+
 /// Longest wait for the running segment at the end: everything must be over within five seconds.
 const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
 
@@ -54,8 +60,11 @@ const TICK_PATIENCE: Duration = Duration::from_secs(2);
 /// How a service runs besides its configuration.
 pub struct Options {
     pub clock: Arc<dyn Clock>,
-    /// Everything waits for everything and nothing is dropped: for a clock that is cranked.
+    /// The clock is cranked: feeds wait for their pictures, nothing happens by itself between ticks, and nothing is decided by
+    /// how fast this machine is. Whoever cranks waits for [`Service::is_settled`].
     pub lockstep: bool,
+    /// How the data directory is taken up.
+    pub begin: Begin,
 }
 
 /// Why a service cannot start.
@@ -69,6 +78,8 @@ pub enum StartError {
     Layouts(#[from] LayoutsError),
     #[error("data_dir: {0}")]
     Store(#[from] StoreError),
+    #[error("data_dir: {0}")]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Compositor(#[from] CompositorError),
     #[error(transparent)]
@@ -98,6 +109,9 @@ pub struct Service {
     grid: Grid,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
+    compositor: Arc<dyn Compositor>,
+    /// Canvases and sound that are with encoders.
+    in_hand: InHand,
     closing: Arc<Closing>,
     outbound: Arc<Outbound>,
     ticker: Ticker,
@@ -107,6 +121,8 @@ pub struct Service {
     sweeping: Option<JoinHandle<()>>,
     /// Closes hours of the ledger; not where the clock is cranked.
     hours: Option<JoinHandle<()>>,
+    /// As the hours.
+    checking: Option<JoinHandle<()>>,
     /// As the hours.
     outbound_tasks: Option<OutboundTasks>,
 }
@@ -148,17 +164,19 @@ impl Service {
             None => Layouts::bundled(),
         });
         let metrics = Arc::new(Metrics::new()?);
-        let sqlite = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);
+        let seed = ledger_key(&sqlite, &config.data_dir, options.begin.with_new_ledger_key).await?;
         let store: Arc<dyn Store> = sqlite.clone();
         config.prices.register(&*store).await?;
         let grace = Duration::from_secs(config.ledger.grace_s.into());
-        let closing =
-            Arc::new(Closing::new(store.clone(), &ledger_seed(&config.data_dir)?, config.prices.clone(), grace));
+        let closing = Arc::new(Closing::new(store.clone(), &seed, config.prices.clone(), grace));
+        let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store };
         let (finished, _) = watch::channel(0);
-        let (registry, stitching) = makers.registry(&compositor, &layouts, finished.clone(), trial).await?;
-        let catalogue = makers.catalogue(finished).await?;
+        let shared = makers.shared(finished);
+        let (registry, stitching) = makers.registry(&compositor, &layouts, &shared, trial).await?;
+        let catalogue = makers.catalogue(&shared).await?;
         let grid = config.output.grid;
         let first = grid.frame_at(options.clock.now()) + 1;
         let ticker = Ticker::start(
@@ -169,7 +187,6 @@ impl Service {
                 games: catalogue.clone(),
                 registry: registry.clone(),
                 compositor: compositor.clone(),
-                lockstep: options.lockstep,
             },
             first,
         )
@@ -185,7 +202,7 @@ impl Service {
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),
-            readiness: makers.readiness(&ticker, &draining).note("stitch", stitching),
+            readiness: makers.readiness(&ticker, &draining, &integrity, &shared.failing).note("stitch", stitching),
             public_base: None,
         });
         let outbound = makers.outbound(sqlite, &sessions).await?;
@@ -200,6 +217,7 @@ impl Service {
             .then(|| tokio::spawn(sweep_for_ever(sessions, registry.clone(), catalogue.clone(), store.clone())));
         let hours =
             (!options.lockstep).then(|| tokio::spawn(close_hours_for_ever(closing.clone(), options.clock.clone())));
+        let checking = if options.lockstep { None } else { Some(makers.checking(&integrity).await?) };
         let outbound_tasks = (!options.lockstep).then(|| outbound.start());
         Ok(Self {
             app,
@@ -209,6 +227,8 @@ impl Service {
             grid,
             clock: options.clock,
             store,
+            compositor,
+            in_hand: shared.in_hand.clone(),
             closing,
             outbound,
             ticker,
@@ -217,6 +237,7 @@ impl Service {
             serving,
             sweeping,
             hours,
+            checking,
             outbound_tasks,
         })
     }
@@ -224,6 +245,12 @@ impl Service {
     /// The next frame that will tick.
     pub fn position(&self) -> FrameNumber {
         self.ticker.position()
+    }
+
+    /// Whether everything that ticked so far is drawn and encoded.
+    pub fn is_settled(&self) -> bool {
+        // In the order in which canvases go on: one that leaves the first is with the second before it is asked.
+        self.compositor.queued() == 0 && self.in_hand.count() == 0
     }
 
     /// What is done every second, for those who crank the clock.
@@ -243,7 +270,7 @@ impl Service {
             let due = self.grid.frame_time(last + 3);
             tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE) + LAST_SEGMENT_SERVED).await;
         }
-        for task in [self.sweeping.take(), self.hours.take()].into_iter().flatten() {
+        for task in [self.sweeping.take(), self.hours.take(), self.checking.take()].into_iter().flatten() {
             task.abort();
         }
         // Long over: it had the time of the last segment.
@@ -282,12 +309,18 @@ struct Makers<'a> {
 }
 
 impl Makers<'_> {
+    /// What all encoders share, those of sound included.
+    fn shared(&self, finished: watch::Sender<u64>) -> Arc<EncodingShared> {
+        let (clock, metrics) = (self.options.clock.clone(), self.metrics.clone());
+        Arc::new(EncodingShared::new(clock, metrics, finished, kept_segments(self.config) as usize))
+    }
+
     /// The mosaics' registry with its engines, and a word on whether this machine stitches.
     async fn registry(
         &self,
         compositor: &Arc<dyn Compositor>,
         layouts: &Arc<Layouts>,
-        finished: watch::Sender<u64>,
+        shared: &Arc<EncodingShared>,
         trial: Option<Trial>,
     ) -> Result<(Arc<MosaicRegistry>, String), StartError> {
         let Config { output, admission, sessions, stitch, .. } = self.config;
@@ -302,14 +335,6 @@ impl Makers<'_> {
             cores = cores(),
             "trial: what one rendered mosaic takes here"
         );
-        let kept = kept_segments(self.config);
-        let shared = Arc::new(EncodingShared::new(
-            self.options.clock.clone(),
-            self.metrics.clone(),
-            finished.clone(),
-            kept as usize,
-            self.options.lockstep,
-        ));
         let next = grid.frame_at(self.options.clock.now()) + 1;
         let stitched = stitch.enabled.then_some(&**layouts);
         let rungs: Arc<[Rung]> = ladder(grid, &output.renditions, preset, stitched)?.into();
@@ -338,7 +363,7 @@ impl Makers<'_> {
                 }
             }
         }
-        engines.push(Arc::new(RenderEngine::new(RenderSettings { grid, rungs, shared, trial }, next)));
+        engines.push(Arc::new(RenderEngine::new(RenderSettings { grid, rungs, shared: shared.clone(), trial }, next)));
         let budget = Budget {
             // A cranked clock has no real time to keep: only the configured limit counts.
             cores: if self.options.lockstep { f64::INFINITY } else { cores() as f64 },
@@ -349,7 +374,7 @@ impl Makers<'_> {
             grid,
             renditions: output.renditions.clone(),
             mosaic_idle: Duration::from_secs(sessions.mosaic_idle_s.into()),
-            linger: grid.segment_duration() * kept,
+            linger: grid.segment_duration() * kept_segments(self.config),
             cache_bytes: CACHE_BYTES,
         };
         let presets = format!("{preset}+{tile_preset}");
@@ -361,7 +386,7 @@ impl Makers<'_> {
             self.metrics.clone(),
             engines,
             Admission::new(budget),
-            finished.subscribe(),
+            shared.finished.subscribe(),
         )?;
         Ok((Arc::new(registry), stitching))
     }
@@ -381,18 +406,25 @@ impl Makers<'_> {
         Ok(preset)
     }
 
-    async fn catalogue(&self, finished: watch::Sender<u64>) -> Result<Arc<Catalogue>, StartError> {
+    async fn catalogue(&self, shared: &Arc<EncodingShared>) -> Result<Arc<Catalogue>, StartError> {
+        let sound = SoundSettings {
+            grid: self.config.output.grid,
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+            bitrate_bps: self.config.output.audio_bitrate_bps,
+            window_segments: kept_segments(self.config) as usize,
+            finished: shared.finished.clone(),
+            failing: shared.failing.clone(),
+            in_hand: shared.in_hand.clone(),
+            encoders: Arc::new(Libraries),
+            threads: Arc::new(SystemThreads),
+        };
         let settings = CatalogueSettings {
             clock: self.options.clock.clone(),
             metrics: self.metrics.clone(),
             store: self.store.clone(),
-            sound: SoundSettings {
-                grid: self.config.output.grid,
-                bitrate_bps: self.config.output.audio_bitrate_bps,
-                window_segments: kept_segments(self.config) as usize,
-                lockstep: self.options.lockstep,
-                finished,
-            },
+            sound: Arc::new(sound),
+            pace: if self.options.lockstep { Pace::Lockstep } else { Pace::Realtime },
             secret: self.store.secret("thumbnails").await?,
             max_games: MAX_GAMES,
         };
@@ -445,17 +477,43 @@ impl Makers<'_> {
         Ok(outbound)
     }
 
-    fn readiness(&self, ticker: &Ticker, draining: &Arc<AtomicBool>) -> Readiness {
-        let (store, draining) = (self.store.clone(), draining.clone());
+    /// Looks for damage in what is stored, as long as the service runs.
+    async fn checking(&self, integrity: &Arc<Integrity>) -> Result<JoinHandle<()>, StoreError> {
+        let ledger = SqliteLedger::open_at_leisure(&self.config.data_dir, CHECK_REST).await?;
+        let mut checking = Checking::new(ledger, integrity.clone(), self.metrics.clone());
+        Ok(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(CHECK_EVERY).await;
+                if let Err(error) = checking.step().await {
+                    tracing::debug!(%error, "nothing was checked");
+                }
+            }
+        }))
+    }
+
+    fn readiness(
+        &self,
+        ticker: &Ticker,
+        draining: &Arc<AtomicBool>,
+        integrity: &Arc<Integrity>,
+        failing: &Arc<Failing>,
+    ) -> Readiness {
+        let (store, draining, failing) = (self.store.clone(), draining.clone(), failing.clone());
+        let (database, hours) = (integrity.clone(), integrity.clone());
         let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
         Readiness::new()
             .check("store", move || {
                 if store.healthy() { Ok(()) } else { Err("it cannot be written: is the disk full?".into()) }
             })
+            .check("database", move || database.damage().map_or(Ok(()), Err))
+            // A broken hour is a matter for people with a backup. It makes nobody unready.
+            .told("ledger", move || hours.broken_hours().unwrap_or_else(|| "ok".into()))
             .check("tick", move || {
                 let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
                 if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }
             })
+            // New viewers would see holes: they are better off elsewhere until it works again.
+            .check("encoders", move || failing.report())
             .check("draining", move || {
                 if draining.load(Ordering::Acquire) { Err("the service is ending".into()) } else { Ok(()) }
             })

@@ -9,15 +9,19 @@ use std::time::Duration;
 use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
 use quadrille::catalogue::{Catalogue, CatalogueSettings, SoundSettings};
 use quadrille::config::Keyring;
+use quadrille::encode::Libraries;
+use quadrille::feed::Pace;
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, RegistrySettings, RenditionSpec, Signer,
+    Admission, Budget, EngineChoice, Failing, MosaicRegistry, MosaicSpec, Mosaics, RegistrySettings, RenditionSpec,
+    Signer,
 };
 use quadrille::session::{SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, SystemClock};
 use quadrille::usage::{PriceBook, Reports};
+use quadrille::work::{InHand, SystemThreads};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -102,13 +106,24 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir).await.expect("a store"));
     let layouts = Arc::new(Layouts::bundled());
     let (finished, finished_seen) = watch::channel(0);
-    let sound =
-        SoundSettings { grid, bitrate_bps: 128_000, window_segments: 31, lockstep: false, finished: finished.clone() };
+    let sound = SoundSettings {
+        grid,
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        bitrate_bps: 128_000,
+        window_segments: 31,
+        finished,
+        failing: Failing::new(metrics.clone()),
+        in_hand: InHand::default(),
+        encoders: Arc::new(Libraries),
+        threads: Arc::new(SystemThreads),
+    };
     let settings = CatalogueSettings {
         clock: clock.clone(),
         metrics: metrics.clone(),
         store: store.clone(),
-        sound,
+        sound: Arc::new(sound),
+        pace: Pace::Realtime,
         secret: [1; 32],
         max_games: 1,
     };

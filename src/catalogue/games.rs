@@ -1,10 +1,9 @@
 //! The games and their feeds.
 //!
-//! Lock order: `changing` (one change at a time, held over the store), then `games`; `games` is never held over an await or
-//! while a feed starts or stops.
+//! Lock order: `changing` (one change at a time, held over the store), then `games`, then a feed's own; `games` is never held
+//! over an await or while a feed starts or stops.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,8 +19,9 @@ use crate::config::{self, SourceUri};
 use crate::feed::{Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::hls::cmaf;
+use crate::hls::runs::Runs;
 use crate::metrics::Metrics;
-use crate::mosaic::{self, GameKey};
+use crate::mosaic::{self, GameKey, GamePictures};
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, SegmentNumber};
@@ -37,7 +37,8 @@ pub struct CatalogueSettings {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub store: Arc<dyn Store>,
-    pub sound: SoundSettings,
+    pub sound: Arc<SoundSettings>,
+    pub pace: Pace,
     /// Key of the names of thumbnails.
     pub secret: [u8; 32],
     /// Games that may run on this machine.
@@ -65,16 +66,12 @@ impl Game {
     }
 
     fn status(&self) -> GameStatus {
-        match self.feed.status() {
-            FeedStatus::Live => GameStatus::Live,
-            FeedStatus::Slate => GameStatus::Slate,
-            FeedStatus::Off => GameStatus::Off,
-        }
+        self.feed.status().into()
     }
 
     fn registered(&self) -> RegisteredGame {
         let origin = if self.owner.is_some() { GameOrigin::Operator } else { GameOrigin::Config };
-        RegisteredGame { spec: self.spec.clone(), origin, status: self.status() }
+        RegisteredGame { spec: self.spec.clone(), origin, health: self.feed.health().into() }
     }
 }
 
@@ -108,16 +105,14 @@ pub enum OpenError {
 
 impl Catalogue {
     /// Starts the feeds of `shared` and of every game that operators registered.
-    pub async fn open(mut settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
-        let placeholder = SoundSettings { finished: settings.sound.finished.clone(), ..settings.sound };
-        let sound = Arc::new(std::mem::replace(&mut settings.sound, placeholder));
-        let pace = if sound.lockstep { Pace::Lockstep } else { Pace::Realtime };
+    pub async fn open(settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
+        let (sound, pace) = (settings.sound.clone(), settings.pace);
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
         let catalogue = Arc::new(Self {
             settings,
+            sound_init: cmaf::audio_init(sound.bitrate_bps)?,
             sound,
-            sound_init: cmaf::audio_init()?,
             pace,
             games: RwLock::default(),
             changing: tokio::sync::Mutex::new(()),
@@ -131,7 +126,7 @@ impl Catalogue {
         for row in rows {
             let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
             // A source that a newer version no longer takes must not keep the service down: the game shows its slate.
-            let sources = parse_sources(&spec.sources).unwrap_or_else(|e| {
+            let sources = spec.checked_sources().unwrap_or_else(|e| {
                 tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
                 Vec::new()
             });
@@ -163,12 +158,15 @@ impl Catalogue {
         let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
         let sound = sound.unwrap_or_else(|| {
             self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
-            Arc::new(SoundTrack::new(self.sound.clone(), from))
+            Arc::new(SoundTrack::new(self.sound.clone(), &key, from))
         });
+        sound.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
         let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
         let mut games = self.games.write();
         games.removed.retain(|(removed, _)| *removed != key);
+        // A feed that replaces another counts anew.
+        self.forget_sound(&key);
         games.running.insert(key, game.clone());
         game
     }
@@ -193,21 +191,48 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Counts feeds by status. Call about once a second.
+    /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
+    /// threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
-        let mut live = 0;
-        let mut slated = 0;
-        let mut off = 0;
-        for game in self.games.read().running.values() {
-            *match game.feed.status() {
-                FeedStatus::Live => &mut live,
-                FeedStatus::Slate => &mut slated,
-                FeedStatus::Off => &mut off,
-            } += 1;
+        let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
+        sounds.iter().for_each(|sound| sound.mend());
+        let metrics = &self.settings.metrics;
+        let now = self.settings.clock.now();
+        let mut counts = [(FeedStatus::Live, 0), (FeedStatus::Slate, 0), (FeedStatus::Off, 0)];
+        // Told under the lock: a game that is removed meanwhile would be told after it is forgotten.
+        let games = self.games.read();
+        for (key, game) in &games.running {
+            let health = game.feed.health();
+            for (status, count) in &mut counts {
+                *count += i64::from(health.status == *status);
+            }
+            let dark_s = if health.status == FeedStatus::Slate { now.since(health.since).as_secs() } else { 0 };
+            metrics.game_slate_seconds.with_label_values(&[key]).set(i64::try_from(dark_s).unwrap_or(i64::MAX));
+            metrics.game_reconnects.with_label_values(&[key]).inc_by(game.feed.untold_reconnects());
+            self.tell_sound(game);
         }
-        for (status, count) in [("live", live), ("slate", slated), ("off", off)] {
-            self.settings.metrics.feeds.with_label_values(&[status]).set(count);
+        for (status, count) in counts {
+            metrics.feeds.with_label_values(&[status.name()]).set(count);
         }
+    }
+
+    /// To be called under the lock on the games, as is [`Catalogue::forget_sound`]: a game that is gone leaves no series.
+    fn tell_sound(&self, game: &Game) {
+        let metrics = &self.settings.metrics;
+        match game.feed.av_offset_ms() {
+            Some(ms) => metrics.feed_av_offset_ms.with_label_values(&[&*game.key]).set(ms),
+            // Not there is not an error: it was absent before.
+            None => _ = metrics.feed_av_offset_ms.remove_label_values(&[&*game.key]),
+        }
+        let losses = metrics.feed_sound_losses.with_label_values(&[&*game.key]);
+        losses.inc_by(game.feed.sound_losses().saturating_sub(losses.get()));
+    }
+
+    fn forget_sound(&self, key: &GameKey) {
+        let metrics = &self.settings.metrics;
+        // A game that never had sound has no series to remove.
+        _ = metrics.feed_av_offset_ms.remove_label_values(&[&**key]);
+        _ = metrics.feed_sound_losses.remove_label_values(&[&**key]);
     }
 
     /// Stops all feeds. For the end of the process.
@@ -230,7 +255,7 @@ impl Catalogue {
     }
 
     async fn add(&self, tenant: &str, spec: GameSpec) -> Result<RegisteredGame, CatalogueError> {
-        let sources = parse_sources(&spec.sources)?;
+        let sources = spec.checked_sources()?;
         let _one_at_a_time = self.changing.lock().await;
         if self.by_id(tenant, &spec.id).is_some() {
             return Err(CatalogueError::Exists(spec.id));
@@ -255,16 +280,18 @@ impl Catalogue {
         Ok(self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), None).registered())
     }
 
-    async fn put(&self, tenant: &str, spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
-        let sources = parse_sources(&spec.sources)?;
+    async fn put(&self, tenant: &str, mut spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
         let _one_at_a_time = self.changing.lock().await;
         let before = match self.own(tenant, &spec.id) {
             Ok(before) => before,
             Err(CatalogueError::Unknown(_)) => {
+                let sources = spec.checked_sources()?;
                 return Ok((self.add_checked(tenant, spec, sources).await?, true));
             }
             Err(e) => return Err(e),
         };
+        spec.keep_masked(&before.spec)?;
+        let sources = spec.checked_sources()?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
             // Only labels changed: the feed goes on untouched.
@@ -293,6 +320,8 @@ impl Catalogue {
         {
             let mut games = self.games.write();
             games.running.remove(&game.key);
+            self.settings.metrics.forget_game(&game.key);
+            self.forget_sound(&game.key);
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }
@@ -319,22 +348,8 @@ fn row(tenant: &str, spec: &GameSpec) -> GameRow {
     }
 }
 
-fn parse_sources(sources: &[String]) -> Result<Vec<SourceUri>, CatalogueError> {
-    sources
-        .iter()
-        .enumerate()
-        .map(|(index, uri)| {
-            uri.parse::<SourceUri>().map_err(|e| CatalogueError::SourceInvalid {
-                index,
-                uri: uri.clone(),
-                detail: e.to_string(),
-            })
-        })
-        .collect()
-}
-
 impl mosaic::Games for Catalogue {
-    fn tick(&self, frame: FrameNumber) -> HashMap<GameKey, Picture> {
+    fn tick(&self, frame: FrameNumber) -> GamePictures {
         self.last_frame.store(frame, Ordering::Release);
         let (running, removed) = {
             let games = self.games.read();
@@ -342,7 +357,7 @@ impl mosaic::Games for Catalogue {
         };
         let grid = self.sound.grid;
         let frames = &self.settings.metrics.frames;
-        let mut pictures: HashMap<GameKey, Picture> = removed.into_iter().collect();
+        let mut pictures: HashMap<GameKey, Picture> = HashMap::with_capacity(running.len());
         for game in running {
             let pick = game.feed.picture_at(frame);
             let outcome = match pick.outcome {
@@ -355,7 +370,7 @@ impl mosaic::Games for Catalogue {
             let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
             game.sound.push(game.feed.sound_at(samples));
         }
-        pictures
+        GamePictures { running: pictures, removed: removed.into_iter().collect() }
     }
 }
 
@@ -368,8 +383,12 @@ impl session::Games for Catalogue {
         self.visible(tenant).iter().map(|g| info(g)).collect()
     }
 
-    fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
-        self.by_key(key)?.sound.finished()
+    fn sound_segments(&self, key: &GameKey) -> Runs {
+        self.by_key(key).map(|game| game.sound.finished()).unwrap_or_default()
+    }
+
+    fn sound_bitrate_bps(&self) -> u32 {
+        self.sound.bitrate_bps
     }
 
     fn live(&self) -> HashSet<GameKey> {

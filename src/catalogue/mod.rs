@@ -2,11 +2,14 @@
 
 mod contract;
 mod games;
+mod health;
 mod keys;
 mod sound;
+mod sources;
 
 pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
+pub use health::{AudioHealth, GameHealth, HealthReason, VideoHealth};
 pub use sound::{SoundSettings, SoundTrack};

@@ -13,9 +13,11 @@ use gstreamer_app as gst_app;
 use parking_lot::Mutex;
 
 use super::delivery::Delivery;
+use super::downmix;
 use super::error::SourceError;
 use super::intake::Intake;
 use super::source::{Push, Source};
+use super::{srt, trouble};
 use crate::cadence::Stream;
 use crate::timeline::{Clock, Grid};
 
@@ -50,11 +52,14 @@ pub(super) fn run(
         Err(error) => return SourceError::Pipeline(error.to_string()),
     };
     let Some(bus) = running.pipeline.bus() else { return SourceError::Pipeline("no bus".into()) };
+    // Why nothing comes, where an element knows.
+    let mut warned = None;
     let mut started = running.pipeline.set_state(gst::State::Playing).is_ok();
     loop {
         let message = bus.timed_pop(gst::ClockTime::from_mseconds(POLL.as_millis() as u64));
         match message.as_ref().map(|m| m.view()) {
-            Some(gst::MessageView::Error(error)) => break SourceError::Pipeline(described(error)),
+            Some(gst::MessageView::Error(error)) => break trouble::of_error(error),
+            Some(gst::MessageView::Warning(warning)) => warned = trouble::after_warning(warning, warned.take()),
             Some(gst::MessageView::Eos(_)) if looped => {
                 if let Err(error) = begin_lap(&running.pipeline, &delivery) {
                     break error;
@@ -66,20 +71,9 @@ pub(super) fn run(
             _ => {}
         }
         if let Some(reason) = check() {
-            break reason;
+            break warned.filter(|_| matches!(reason, SourceError::Stalled { .. })).unwrap_or(reason);
         }
         started = started || running.pipeline.current_state() == gst::State::Playing;
-    }
-}
-
-/// The element's own words, and the debug text's last line, which names the cause where there is one.
-fn described(error: &gst::message::Error) -> String {
-    let from = error.src().map(|s| s.name().to_string()).unwrap_or_default();
-    let detail = error.debug().map(|d| d.lines().last().unwrap_or_default().chars().take(200).collect::<String>());
-    let what = error.error().to_string();
-    match detail {
-        Some(detail) if !detail.is_empty() => format!("{what} ({from}: {detail})"),
-        _ => format!("{what} ({from})"),
     }
 }
 
@@ -157,9 +151,7 @@ fn head_of(push: &Push) -> Result<Vec<gst::Element>, glib::BoolError> {
             let depay = gst::ElementFactory::make("rtpmp2tdepay").build()?;
             vec![udp(address, *port, interface, caps)?, jitter, depay, queue()?]
         }
-        Push::Srt { uri, .. } => {
-            vec![gst::ElementFactory::make("srtsrc").property("uri", uri.as_str()).build()?, queue()?]
-        }
+        Push::Srt(source) => vec![srt::element(source)?, queue()?],
         Push::Rtmp { uri } => {
             vec![gst::ElementFactory::make("rtmp2src").property("location", uri.as_str()).build()?, queue()?]
         }
@@ -259,9 +251,7 @@ fn add_branch(
             "videoconvert n-threads=1 ! video/x-raw,format=I420 ! deinterlace mode=auto fields={fields} method=linear \
              ! video/x-raw,format=I420,interlace-mode=progressive ! {sink}"
         ),
-        Stream::Sound => format!(
-            "audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved ! {sink}"
-        ),
+        Stream::Sound => format!("audioconvert ! audioresample ! {} ! {sink}", downmix::CAPS),
     };
     let bin = gst::parse::bin_from_description(&description, true)?;
     let failed = |what: &str| glib::Error::new(gst::CoreError::Failed, what);

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::error::SourceError;
+use super::health::Reason;
 use super::intake::{Intake, Timing};
 use super::source::Source;
 use super::{FeedSpec, pipeline, synthetic, thumbnail};
+use crate::config::{mask_text, mask_text_about};
 use crate::timeline::{Clock, Grid, MediaTime};
 
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
@@ -28,9 +30,20 @@ const THUMBNAIL_EVERY: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Report {
     pub source_index: usize,
+    /// Why there is no picture now; `None` once pictures come.
+    pub failure: Option<Reason>,
+    /// It stays when pictures come again. Nothing in it is secret.
     pub last_error: Option<String>,
     pub reconnects: u64,
     pub thumbnail: Option<Bytes>,
+}
+
+impl Report {
+    /// The feed cannot run at all.
+    pub fn fail(&mut self, error: String) {
+        self.failure = Some(Reason::Failed);
+        self.last_error = Some(error);
+    }
 }
 
 pub(super) struct Supervisor {
@@ -73,7 +86,7 @@ impl Supervisor {
         let mut index = 0;
         while !self.intake.is_stopped() {
             let Some(url) = self.spec.sources.get(index) else {
-                self.note_failure(index, &SourceError::Pipeline("the game has no sources".into()));
+                self.note_failure(index, &SourceError::NoSource);
                 self.intake.end();
                 while !self.intake.stopped_within(Duration::from_secs(60)) {}
                 return;
@@ -114,13 +127,16 @@ impl Supervisor {
         }
     }
 
+    /// The one place where a source's trouble is told, to the log and to operators: nothing secret gets past it.
     fn note_failure(&self, index: usize, error: &SourceError) {
-        let mut report = self.report.lock();
         let text = error.to_string();
+        let text = self.spec.sources.get(index).map_or_else(|| mask_text(&text), |url| mask_text_about(url, &text));
+        let mut report = self.report.lock();
         // A source that stays away says the same every 30 s: once in the log is enough.
-        if report.last_error.as_deref() != Some(&text) {
+        if report.failure.is_none() || report.last_error.as_deref() != Some(&text) {
             tracing::warn!(feed = %self.spec.key, source = index, error = %text, "source lost");
         }
+        report.failure = Some(error.reason());
         report.last_error = Some(text);
         report.reconnects += 1;
     }
@@ -158,7 +174,7 @@ impl Watch<'_> {
             if report.reconnects > 0 {
                 tracing::info!(feed = %spec.key, source = report.source_index, "source is back");
             }
-            report.last_error = None;
+            report.failure = None;
         }
         self.seen = pictures;
         if self.drawn.is_none_or(|at| at.elapsed() >= THUMBNAIL_EVERY)

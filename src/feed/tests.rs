@@ -7,20 +7,20 @@ use crate::timeline::{Fps, SimulatedClock, SystemClock};
 
 const START: MediaTime = MediaTime::from_secs(91_000_000);
 
-fn grid(fps: &str) -> Grid {
+pub(super) fn grid(fps: &str) -> Grid {
     Grid::new(fps.parse::<Fps>().unwrap(), 60)
 }
 
 /// A feed in lockstep with a cranked clock, and the ticks and samples asked for so far.
-struct Bench {
-    feed: Arc<Feed>,
-    clock: Arc<SimulatedClock>,
-    grid: Grid,
-    frame: FrameNumber,
+pub(super) struct Bench {
+    pub feed: Arc<Feed>,
+    pub clock: Arc<SimulatedClock>,
+    pub grid: Grid,
+    pub frame: FrameNumber,
 }
 
 impl Bench {
-    fn new(fps: &str, sources: &[&str]) -> Self {
+    pub fn new(fps: &str, sources: &[&str]) -> Self {
         init().unwrap();
         let grid = grid(fps);
         let clock = Arc::new(SimulatedClock::new(START));
@@ -30,7 +30,7 @@ impl Bench {
         Self { feed, clock, grid, frame: grid.frame_at(START) }
     }
 
-    fn tick(&mut self) -> (Pick, Sound) {
+    pub fn tick(&mut self) -> (Pick, Sound) {
         self.clock.advance_to(self.grid.frame_time(self.frame));
         let pick = self.feed.picture_at(self.frame);
         let samples = self.grid.sample_at_frame(self.frame)..self.grid.sample_at_frame(self.frame + 1);
@@ -42,7 +42,7 @@ impl Bench {
     }
 
     /// Ticks until a live picture comes, with a little real time for reconnecting between; panics after `limit` ticks.
-    fn until_live(&mut self, limit: usize) -> Pick {
+    pub fn until_live(&mut self, limit: usize) -> Pick {
         for _ in 0..limit {
             let (pick, _) = self.tick();
             if pick.outcome == Outcome::OnTime {
@@ -61,27 +61,27 @@ impl Drop for Bench {
 }
 
 /// Luma in the middle of a picture.
-fn middle(picture: &Picture) -> u8 {
+pub(super) fn middle(picture: &Picture) -> u8 {
     picture.row(0, picture.height as usize / 2)[picture.width as usize / 2]
 }
 
-fn loudness(sound: &Sound) -> i32 {
+pub(super) fn loudness(sound: &Sound) -> i32 {
     sound.interleaved.iter().map(|v| i32::from(*v).abs()).max().unwrap_or(0)
 }
 
 /// A clip made by FFmpeg from flat grey frames (frame `n` has luma `luma(n)`) and a sine.
-struct Clip<'a> {
-    name: &'a str,
-    size: (u32, u32),
-    fps: &'a str,
-    frames: usize,
-    luma: fn(usize) -> u8,
-    video: &'a str,
+pub(super) struct Clip<'a> {
+    pub name: &'a str,
+    pub size: (u32, u32),
+    pub fps: &'a str,
+    pub frames: usize,
+    pub luma: fn(usize) -> u8,
+    pub video: &'a str,
     /// Sound input and encoder arguments; empty for none.
-    sound: (&'a str, &'a str),
+    pub sound: (&'a str, &'a str),
 }
 
-const CLIP: Clip<'static> = Clip {
+pub(super) const CLIP: Clip<'static> = Clip {
     name: "clip.mp4",
     size: (160, 96),
     fps: "30",
@@ -92,7 +92,7 @@ const CLIP: Clip<'static> = Clip {
 };
 
 impl Clip<'_> {
-    fn make(&self, folder: &Path) -> PathBuf {
+    pub fn make(&self, folder: &Path) -> PathBuf {
         let path = folder.join(self.name);
         let (w, h) = self.size;
         let mut command = Command::new("ffmpeg");
@@ -123,7 +123,7 @@ fn fraction(fps: &str) -> f64 {
     num.parse::<f64>().unwrap() / den.parse::<f64>().unwrap()
 }
 
-fn url_of(path: &Path) -> String {
+pub(super) fn url_of(path: &Path) -> String {
     Url::from_file_path(path).unwrap().into()
 }
 
@@ -257,7 +257,7 @@ fn what_broadcasters_send_decodes() {
 }
 
 /// Instants (ns from the first tick) at which flashes and beeps begin at the feed's output.
-fn flashes_and_beeps(bench: &mut Bench, ticks: usize) -> (Vec<i64>, Vec<i64>) {
+pub(super) fn flashes_and_beeps(bench: &mut Bench, ticks: usize) -> (Vec<i64>, Vec<i64>) {
     let (mut flashes, mut beeps) = (Vec::new(), Vec::new());
     let (mut bright, mut quiet_samples) = (false, 0u64);
     let start = bench.grid.frame_time(bench.frame).as_nanos() as i64;

@@ -1,13 +1,13 @@
 //! What happens to sessions by themselves: they go idle, their seconds are booked, their mosaics are kept alive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::model::{Receipt, Wanted};
 use super::registry::{Entry, Sessions};
 use super::state::{EndReason, Trigger};
-use crate::store::{SessionWrite, StoreError};
+use crate::store::{RefusedWrite, SessionWrite, StoreError};
 
 /// Seconds are written this often, of all sessions in the same sweep: rows that lie side by side in the database are then written
 /// with one page. With sweeps a second apart, none waits for five seconds: that is what a crash may cost.
@@ -106,8 +106,8 @@ impl Sessions {
                     }
                 }
                 Ok(_) => {}
-                // After a restart on a busier machine, say. Asked again next second.
-                Err(refusal) => tracing::warn!(%mosaic, %refusal, sessions = who.len(), "a mosaic in use is refused"),
+                // After a restart on a busier machine, say. Asked again next second; the registry has told the first refusal.
+                Err(refusal) => tracing::debug!(%mosaic, %refusal, sessions = who.len(), "a mosaic in use is refused"),
             }
         }
     }
@@ -124,10 +124,12 @@ impl Sessions {
         let mut entries: Vec<_> = entries.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut entries = entries.into_iter();
-        let mut due = self.due(&mut entries, metered);
+        let mut due = self.due(&mut entries, metered, all);
         while !due.is_empty() {
-            let (written, next) = tokio::join!(biased; self.write(due), async { self.due(&mut entries, metered) });
-            if let Err(StoreError::Unwritable(_) | StoreError::Closed | StoreError::Busy) = written {
+            let (written, next) = tokio::join!(biased; self.write(due), async { self.due(&mut entries, metered, all) });
+            if let Err(StoreError::Unwritable(_) | StoreError::Damaged(_) | StoreError::Closed | StoreError::Busy) =
+                written
+            {
                 // The rest would fare no better; it is tried again with the next sweep.
                 self.booked_ms.store(i64::MIN / 2, Ordering::Relaxed);
                 return;
@@ -136,14 +138,16 @@ impl Sessions {
         }
     }
 
-    /// Snapshots of the next `entries` that are unsaved, or (`metered`) have something to book, at most [`BOOK_BATCH`].
-    fn due<'a>(&self, entries: &mut impl Iterator<Item = &'a Arc<Entry>>, metered: bool) -> Vec<Due> {
+    /// Snapshots of the next `entries` that are unsaved, or (`metered`) have something to book, at most [`BOOK_BATCH`]. What the
+    /// store refused lately waits, unless it is `all` that is written.
+    fn due<'a>(&self, entries: &mut impl Iterator<Item = &'a Arc<Entry>>, metered: bool, all: bool) -> Vec<Due> {
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut due = Vec::new();
         for entry in entries {
             let mut session = entry.session.lock();
             session.advance_meter(now_ms, terms);
-            if !(session.unsaved || metered && session.has_news()) {
+            let is_due = session.is_unsaved() || metered && session.has_news();
+            if !is_due || session.is_put_off(now_ms) && !all {
                 continue;
             }
             match session.snapshot() {
@@ -167,11 +171,25 @@ impl Sessions {
         let (written, writes): (Vec<_>, Vec<_>) =
             due.into_iter().map(|(entry, write, receipt)| ((entry, receipt), write)).unzip();
         let outcome = self.store.write_sessions(writes).await;
-        if outcome.is_err() {
-            self.metrics.booking_failures.inc_by(written.len() as u64);
-            return outcome;
+        let refused: &[RefusedWrite] = match &outcome {
+            Ok(()) => &[],
+            Err(StoreError::Refused(refused)) => refused,
+            Err(_) => {
+                self.metrics.booking_failures.inc_by(written.len() as u64);
+                return outcome;
+            }
+        };
+        if let Some(first) = refused.first() {
+            let RefusedWrite { session_id, error } = first;
+            tracing::error!(session = session_id, %error, sessions = refused.len(), "rows that the store refuses wait");
         }
+        let is_refused: HashSet<&str> = refused.iter().map(|write| &*write.session_id).collect();
         for (entry, receipt) in written {
+            if is_refused.contains(&*entry.id) {
+                self.metrics.booking_failures.inc();
+                entry.session.lock().put_off(self.now_ms());
+                continue;
+            }
             let fresh_seconds = entry.session.lock().saved(&receipt);
             self.metrics.booked_seconds.inc_by(fresh_seconds);
         }

@@ -2,7 +2,6 @@
 //! store: everything comes in as a parameter.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,12 +11,18 @@ use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
 use super::{OperatedSession, SessionError, SessionView, ViewState};
-use crate::hls::splice::{Splices, next_unlisted};
+use crate::hls::runs::Runs;
+use crate::hls::splice::{Listed, Said, Splices, beside, next_unlisted};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
-use crate::store::{IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError, Watched};
+use crate::store::{
+    IdempotencyRow, MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, StoreError, Watched,
+};
 use crate::timeline::SegmentNumber;
 use crate::usage::{Booking, Meter, MeterTerms, MinuteSeconds, Slate};
+
+/// A session that the store refuses is offered to it again after this, or when its viewer changes it.
+const REFUSED_RETRY_MS: i64 = 60_000;
 
 /// A game of the session: what the viewer calls it, and what the service does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +64,8 @@ pub(super) struct Wanted {
     pub engine: EngineChoice,
 }
 
-/// The segments of a playlist, oldest first, each with its mosaic.
-pub(super) type Listing = Vec<(SegmentNumber, Arc<str>)>;
+/// The segments of a playlist, oldest first.
+pub(super) type Listing = Vec<Listed>;
 
 /// One session.
 pub(super) struct Session {
@@ -79,8 +84,8 @@ pub(super) struct Session {
     /// The mosaic whose init segment every playlist of this session names: the URI must not change within a playlist's
     /// life, and its bytes are the same for every mosaic.
     map_mosaic: Arc<str>,
-    /// First and last segment of the newest listing.
-    listed: Option<RangeInclusive<SegmentNumber>>,
+    /// What its playlists have listed.
+    said: Said,
     pub effective_segment: SegmentNumber,
     pub created_ms: i64,
     /// Last request for a playlist, or the start of this process if that is later.
@@ -93,8 +98,14 @@ pub(super) struct Session {
     /// Written with the session until the store has it.
     pub idempotency: Option<IdempotencyRow>,
     version: u64,
-    /// The store lacks something that should not wait for the next booking.
+    /// Something changed that no snapshot has yet, and that should not wait for the next booking.
     pub unsaved: bool,
+    /// The newest snapshot of the whole row, and the newest that the store has. A write that fails, or whose request goes away
+    /// half-way, says nothing: the two differ, and the next snapshot is whole again.
+    whole_version: u64,
+    whole_saved: u64,
+    /// The store refused the row: it is not offered again before this.
+    put_off_until_ms: i64,
     /// Seconds that the store has.
     booked_seconds: u64,
 }
@@ -114,6 +125,7 @@ pub(super) struct Identity {
 /// What a snapshot covered; handed back when it is on the disk.
 pub(super) struct Receipt {
     version: u64,
+    is_whole: bool,
     booking: Option<Booking>,
 }
 
@@ -145,7 +157,7 @@ impl Session {
             splices: Splices::new(placement.first_segment, mosaic.clone()),
             wanted,
             map_mosaic: mosaic,
-            listed: None,
+            said: Said::default(),
             effective_segment: placement.first_segment,
             created_ms: now_ms,
             last_seen_ms: now_ms,
@@ -155,6 +167,9 @@ impl Session {
             idempotency,
             version: 0,
             unsaved: true,
+            whole_version: 0,
+            whole_saved: 0,
+            put_off_until_ms: i64::MIN,
             booked_seconds: 0,
         }
     }
@@ -188,7 +203,7 @@ impl Session {
             splices: saved.splices,
             wanted,
             map_mosaic: saved.map_mosaic,
-            listed: row.last_listed.map(|n| n..=n),
+            said: row.last_listed.map(Said::up_to).unwrap_or_default(),
             effective_segment: row.effective_segment,
             created_ms: row.created_ms,
             last_seen_ms: now_ms,
@@ -200,6 +215,9 @@ impl Session {
             idempotency: None,
             version: row.version,
             unsaved: false,
+            whole_version: 0,
+            whole_saved: 0,
+            put_off_until_ms: i64::MIN,
             show,
         })
     }
@@ -214,7 +232,7 @@ impl Session {
     }
 
     fn last_listed(&self) -> Option<SegmentNumber> {
-        self.listed.as_ref().map(|listed| *listed.end())
+        self.said.last()
     }
 
     /// Mosaics that may still have a segment to list, `oldest` being the oldest segment that playlists hold at this time.
@@ -228,15 +246,15 @@ impl Session {
         self.splices.mosaics_since(0)
     }
 
-    /// What a media playlist lists at `now_ms`, of segments that `to_be_had` says are there: `finished` are the finished
-    /// segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and fixes what a
-    /// change can no longer touch.
+    /// What a media playlist lists at `now_ms`: that of the picture, or that of a sound of which `sound` is there. `finished`
+    /// are the finished segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and
+    /// fixes what a change can no longer touch.
     pub(super) fn list(
         &mut self,
         now_ms: i64,
         window_segments: usize,
-        finished: &[(Arc<str>, Option<RangeInclusive<SegmentNumber>>)],
-        to_be_had: impl Fn(SegmentNumber) -> bool,
+        finished: &[(Arc<str>, Runs)],
+        sound: Option<&Runs>,
         terms: MeterTerms,
     ) -> Result<Listing, SessionError> {
         self.step(Trigger::Polled)?;
@@ -244,13 +262,17 @@ impl Session {
             return Ok(self.last_listing());
         }
         self.last_seen_ms = self.last_seen_ms.max(now_ms);
-        let range = |mosaic: &str| finished.iter().find(|(id, _)| &**id == mosaic).and_then(|(_, range)| range.clone());
-        let mut listing = self.splices.listed(self.last_listed(), window_segments, range);
-        let all = listing.first().map(|(n, _)| *n).zip(listing.last().map(|(n, _)| *n));
-        listing.retain(|(n, _)| to_be_had(*n));
-        if let Some((first, last)) = all.filter(|_| !listing.is_empty()) {
+        let runs = |mosaic: &str| {
+            finished.iter().find(|(id, _)| &**id == mosaic).map(|(_, runs)| runs.clone()).unwrap_or_default()
+        };
+        let picture = self.splices.listed(&self.said, window_segments, runs);
+        let listing = match sound {
+            Some(there) => beside(picture.clone(), there),
+            None => picture.clone(),
+        };
+        if let Some(first) = picture.first().map(|l| l.number).filter(|_| !listing.is_empty()) {
             self.step(Trigger::Listed)?;
-            self.listed = Some(first..=last);
+            self.said.note(&picture);
             self.splices.prune(first);
             let kept = self.splices.mosaics_since(first);
             self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
@@ -261,8 +283,16 @@ impl Session {
 
     /// What an ended session's playlists list for ever: what they listed last.
     fn last_listing(&self) -> Listing {
-        let listed = self.listed.clone().into_iter().flatten();
-        listed.filter_map(|n| Some((n, self.splices.mosaic_at(n)?.clone()))).collect()
+        let listed = |number| {
+            let mosaic = self.splices.mosaic_at(number)?.clone();
+            Some(Listed { number, mosaic, gap: self.said.is_gap(number) })
+        };
+        self.said.numbers().filter_map(listed).collect()
+    }
+
+    /// The mosaic that it has come to show.
+    pub(super) fn newest_mosaic(&self) -> &Arc<str> {
+        self.splices.newest()
     }
 
     pub(super) fn map_mosaic(&self) -> &Arc<str> {
@@ -319,9 +349,25 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the store lacks something that should not wait for the next booking.
+    pub(super) fn is_unsaved(&self) -> bool {
+        self.unsaved || self.whole_saved < self.whole_version
+    }
+
     /// Whether a snapshot taken now would tell the store something.
     pub(super) fn has_news(&self) -> bool {
-        self.unsaved || self.meter.unbooked().is_some()
+        self.is_unsaved() || self.meter.unbooked().is_some()
+    }
+
+    /// The store refused this session's row or lines. What is wrong with them mostly stays so: asking every second would only
+    /// cost the others.
+    pub(super) fn put_off(&mut self, now_ms: i64) {
+        self.put_off_until_ms = now_ms + REFUSED_RETRY_MS;
+    }
+
+    /// Whether the store is not to be bothered with it yet.
+    pub(super) fn is_put_off(&self, now_ms: i64) -> bool {
+        now_ms < self.put_off_until_ms
     }
 
     /// Notes how much of the picture is slate at `now_ms`, `live` being the games that are not off.
@@ -339,17 +385,36 @@ impl Session {
         self.meter.advance(now_ms, terms);
     }
 
-    /// Everything the store should have.
+    /// What the store should have: the whole row where something changed, else what the meter moved on alone.
     pub(super) fn snapshot(&mut self) -> Result<(SessionWrite, Receipt), StoreError> {
-        let json = |e: serde_json::Error| StoreError::Failed(e.to_string());
+        self.version += 1;
+        let booking = self.meter.unbooked();
+        let is_whole = self.is_unsaved();
+        let part = if is_whole {
+            let row = self.row()?;
+            (self.whole_version, self.unsaved) = (self.version, false);
+            SessionPart::Whole(Box::new(row), self.idempotency.clone())
+        } else {
+            SessionPart::Meter(SessionMeterRow {
+                session_id: self.id.to_string(),
+                version: self.version,
+                meter: self.meter_json()?,
+                last_listed: self.last_listed(),
+                last_seen_ms: self.last_seen_ms,
+                billable_seconds: self.meter.billable_seconds(),
+            })
+        };
+        let write = SessionWrite { part, lines: self.lines(booking.as_ref()) };
+        Ok((write, Receipt { version: self.version, is_whole, booking }))
+    }
+
+    fn row(&self) -> Result<SessionRow, StoreError> {
         let saved = Saved {
             splices: self.splices.clone(),
             games: self.show.games.clone(),
             map_mosaic: self.map_mosaic.clone(),
         };
-        self.version += 1;
-        let booking = self.meter.unbooked();
-        let session = SessionRow {
+        Ok(SessionRow {
             id: self.id.to_string(),
             tenant: self.tenant.to_string(),
             token: self.token.to_string(),
@@ -362,8 +427,8 @@ impl Session {
             audio: self.show.audio.clone(),
             labels: self.labels.clone(),
             device_id: self.device_id.clone(),
-            splices: serde_json::to_string(&saved).map_err(json)?,
-            meter: serde_json::to_string(&self.meter).map_err(json)?,
+            splices: serde_json::to_string(&saved).map_err(|e| StoreError::Failed(e.to_string()))?,
+            meter: self.meter_json()?,
             last_listed: self.last_listed(),
             effective_segment: self.effective_segment,
             created_ms: self.created_ms,
@@ -371,10 +436,11 @@ impl Session {
             ended_ms: self.ended_ms,
             end_reason: self.end_reason(),
             billable_seconds: self.meter.billable_seconds(),
-        };
-        let write =
-            SessionWrite { session, lines: self.lines(booking.as_ref()), idempotency: self.idempotency.clone() };
-        Ok((write, Receipt { version: self.version, booking }))
+        })
+    }
+
+    fn meter_json(&self) -> Result<String, StoreError> {
+        serde_json::to_string(&self.meter).map_err(|e| StoreError::Failed(e.to_string()))
     }
 
     fn lines(&self, booking: Option<&Booking>) -> Vec<MeterLine> {
@@ -402,9 +468,10 @@ impl Session {
 
     /// The snapshot behind `receipt` is on the disk; the seconds it booked that were not booked before.
     pub(super) fn saved(&mut self, receipt: &Receipt) -> u64 {
-        self.idempotency = None;
-        // A later snapshot may be under way with more: then this one does not make all well.
-        self.unsaved &= receipt.version < self.version;
+        if receipt.is_whole {
+            self.idempotency = None;
+            self.whole_saved = self.whole_saved.max(receipt.version);
+        }
         let Some(booking) = &receipt.booking else { return 0 };
         self.meter.booked(booking);
         self.shown.forget_before(booking.until_ms - booking.until_ms.rem_euclid(60_000));

@@ -7,10 +7,10 @@ use super::paths::Paths;
 use super::registry::{Entry, Sessions};
 use super::state::{State, Trigger};
 use super::{GameInfo, SessionError};
-use crate::hls::cmaf::AUDIO_BITRATE_BPS;
 use crate::hls::playlist::{
     AudioRendition, Media, MediaSegment, Multivariant, VideoVariant, peak_bandwidth_bps, target_duration_s,
 };
+use crate::hls::splice::Listed;
 use crate::mosaic::{GameKey, MosaicId, RenditionSpec};
 use crate::timeline::SegmentNumber;
 
@@ -54,11 +54,12 @@ impl Sessions {
     fn variant(&self, rendition: &RenditionSpec) -> Option<VideoVariant> {
         let video_codec = self.mosaics.codec(&rendition.name)?.to_owned();
         let bitrate_bps = rendition.bitrate_bps;
+        let sound_bps = self.games.sound_bitrate_bps();
         Some(VideoVariant {
             uri: format!("video/{}.m3u8", rendition.name),
             // The encoder's buffer holds one second of its rate.
-            bandwidth_bps: peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, AUDIO_BITRATE_BPS),
-            average_bandwidth_bps: bitrate_bps + AUDIO_BITRATE_BPS,
+            bandwidth_bps: peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, sound_bps),
+            average_bandwidth_bps: bitrate_bps.saturating_add(sound_bps),
             width: rendition.width,
             height: rendition.height,
             fps: self.grid.fps(),
@@ -74,8 +75,12 @@ impl Sessions {
         }
         let (listing, ended, map_mosaic) = self.listing(&entry, None).await?;
         let uri = |n: SegmentNumber, mosaic: &str| Paths::video_segment(mosaic, rendition, n);
-        let segments = listing.into_iter().map(|(n, mosaic)| MediaSegment::video(&self.grid, n, uri(n, &mosaic)));
-        Ok(self.render(Paths::video_init(&map_mosaic, rendition), segments.collect(), ended))
+        let segment = |l: Listed| MediaSegment {
+            gap: l.gap,
+            ..MediaSegment::video(&self.grid, l.number, uri(l.number, &l.mosaic))
+        };
+        let segments = listing.into_iter().map(segment).collect();
+        Ok(self.render(Paths::video_init(&map_mosaic, rendition), segments, ended))
     }
 
     /// Text of a game's sound playlist (`game` is the game's id, without `.m3u8`). It lists the same segments as the
@@ -94,8 +99,11 @@ impl Sessions {
         };
         let (listing, ended, _) = self.listing(&entry, Some(&key)).await?;
         let element = self.paths.sound_element(&key);
-        let segment = |n: SegmentNumber| MediaSegment::audio(&self.grid, n, Paths::sound_segment(&element, n));
-        let segments = listing.into_iter().map(|(n, _)| segment(n)).collect();
+        let segment = |l: Listed| MediaSegment {
+            gap: l.gap,
+            ..MediaSegment::audio(&self.grid, l.number, Paths::sound_segment(&element, l.number))
+        };
+        let segments = listing.into_iter().map(segment).collect();
         Ok(self.render(Paths::sound_init(&element), segments, ended))
     }
 
@@ -104,8 +112,8 @@ impl Sessions {
         Media { target_duration_s, map_uri, segments, ended, discontinuity_sequence: 0 }.render()
     }
 
-    /// What a media playlist lists, whether the session has ended, and the mosaic of its init segment. With `sound`, only
-    /// segments whose sound is there too.
+    /// What a media playlist lists, whether the session has ended, and the mosaic of its init segment: the picture's, or that of
+    /// the game `sound`.
     async fn listing(&self, entry: &Entry, sound: Option<&GameKey>) -> Result<(Listing, bool, Arc<str>), SessionError> {
         self.until_ready(|| self.listing_now(entry, sound).transpose()).await?
     }
@@ -119,11 +127,10 @@ impl Sessions {
         let mosaics = entry.session.lock().mosaics();
         let finished: Vec<_> =
             mosaics.into_iter().map(|id| (id.clone(), self.mosaics.segments(&MosaicId(id)))).collect();
-        let sounds = sound.and_then(|key| self.games.sound_segments(key));
-        let has_sound = |n| sound.is_none() || sounds.as_ref().is_some_and(|range| range.contains(&n));
+        let sounds = sound.map(|key| self.games.sound_segments(key));
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut session = entry.session.lock();
-        let listing = session.list(now_ms, self.settings.window_segments, &finished, has_sound, terms)?;
+        let listing = session.list(now_ms, self.settings.window_segments, &finished, sounds.as_ref(), terms)?;
         let ended = matches!(session.state, State::Ended(_));
         let map_mosaic = session.map_mosaic().clone();
         Ok((ended || !listing.is_empty()).then_some((listing, ended, map_mosaic)))

@@ -166,8 +166,7 @@ impl Sessions {
                 );
                 let end_reason = Some(EndReason::Unrestorable.name().to_owned());
                 let session = SessionRow { ended_ms: Some(now_ms), end_reason, version: row.version + 1, ..row };
-                let write = SessionWrite { session, lines: Vec::new(), idempotency: None };
-                if let Err(error) = self.store.write_sessions(vec![write]).await {
+                if let Err(error) = self.store.write_sessions(vec![SessionWrite::whole(session, Vec::new())]).await {
                     tracing::warn!(%error, "the end of a session could not be written");
                 }
             }

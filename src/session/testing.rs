@@ -1,7 +1,6 @@
 //! Test doubles of what sessions see: mosaics that finish their segments as the clock is cranked, games with sound.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
+use crate::hls::runs::Runs;
 use crate::layout::{Layout, Layouts};
 use crate::metrics::Metrics;
 use crate::mosaic::{
@@ -36,6 +36,10 @@ pub(crate) struct CrankedMosaics {
     pub wants: Mutex<Vec<String>>,
     /// Mosaics there is room for.
     pub room: Mutex<usize>,
+    /// Mosaics that were left for another, and for which.
+    pub exchanged: Mutex<Vec<(String, String)>>,
+    /// Segments that never come, of any mosaic.
+    pub holes: Mutex<HashSet<SegmentNumber>>,
     pub finished: tokio::sync::watch::Sender<u64>,
     /// Goes into every id, as a changed set-up would.
     pub generation: &'static str,
@@ -51,6 +55,8 @@ impl CrankedMosaics {
             running: Mutex::default(),
             wants: Mutex::default(),
             room: Mutex::new(100),
+            exchanged: Mutex::default(),
+            holes: Mutex::default(),
             finished: tokio::sync::watch::channel(0).0,
             generation: "",
         }
@@ -86,10 +92,16 @@ impl Mosaics for CrankedMosaics {
         Ok(Placement { id: MosaicId(id.into()), engine: EngineKind::Render, first_segment })
     }
 
-    fn segments(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
-        let first = *self.running.lock().get(&*id.0)?;
+    fn want_instead(&self, left: &MosaicId, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
+        self.exchanged.lock().push((left.0.to_string(), self.id(spec)));
+        self.want(spec, engine)
+    }
+
+    fn segments(&self, id: &MosaicId) -> Runs {
+        let Some(first) = self.running.lock().get(&*id.0).copied() else { return Runs::default() };
         let newest = self.newest();
-        (first <= newest).then(|| first.max(newest.saturating_sub(14))..=newest)
+        let holes = self.holes.lock();
+        (first.max(newest.saturating_sub(14))..=newest).filter(|n| !holes.contains(n)).collect()
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
@@ -143,9 +155,13 @@ impl Games for FourGames {
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }
 
-    fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
+    fn sound_bitrate_bps(&self) -> u32 {
+        128_000
+    }
+
+    fn sound_segments(&self, _: &GameKey) -> Runs {
         let newest = grid().segment_at(self.clock.now()) - 1;
-        Some(newest - 14..=newest)
+        Runs::from(newest - 14..=newest)
     }
 
     fn live(&self) -> HashSet<GameKey> {

@@ -6,12 +6,15 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// A file of the folder `migrations` for each, by its name: number, what it does. Their bytes are digested into every database, so
 /// a file never changes once it was released.
-const STEPS: [(i64, &str, &str); 5] = [
+const STEPS: [(i64, &str, &str); 8] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "ledger lines", include_str!("migrations/0002_ledger_lines.sql")),
     (3, "closed hours", include_str!("migrations/0003_closed_hours.sql")),
     (4, "hour sums", include_str!("migrations/0004_hour_sums.sql")),
     (6, "outbox", include_str!("migrations/0006_outbox.sql")),
+    (7, "session meters", include_str!("migrations/0007_session_meters.sql")),
+    (8, "deployment", include_str!("migrations/0008_deployment.sql")),
+    (9, "cheaper guards", include_str!("migrations/0009_cheaper_guards.sql")),
 ];
 
 pub(super) fn migrator() -> Migrator {

@@ -136,6 +136,9 @@ impl Store for FullDisk {
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64> {
         self.refuse().unwrap_or_else(|| self.store.forget_idempotency(before_ms))
     }
+    fn forget_sessions(&self, before_ms: i64, limit: u32) -> Pending<'_, u64> {
+        self.refuse().unwrap_or_else(|| self.store.forget_sessions(before_ms, limit))
+    }
     fn ledger(&self) -> Arc<dyn UsageReads> {
         self.store.ledger()
     }

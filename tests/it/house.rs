@@ -6,25 +6,26 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 23] = [
+const ROOMS: [(&str, &str, &[&str]); 24] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
+    ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
     ("metrics", "every metric's name and help", &[]),
     ("layout", "layout files → checked rectangles", &["frame"]),
     ("config", "one struct a topic, mistakes with line and key", &["timeline", "mosaic", "usage"]),
     ("cadence", "one picture a tick; source clocks (pure)", &["timeline"]),
-    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence"]),
-    ("compositor", "canvases; wgpu, AVX2", &["frame"]),
+    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence", "config"]),
+    ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC", &["frame", "timeline"]),
     ("hls", "CMAF, playlists, splices, windows (pure)", &["frame", "timeline"]),
     ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &[]),
     (
         "mosaic",
         "engines, registry, admission, tick",
-        &["timeline", "frame", "metrics", "layout", "compositor", "encode", "hls", "stitch"],
+        &["timeline", "frame", "metrics", "layout", "compositor", "encode", "hls", "stitch", "work"],
     ),
     ("store", "SQLite behind a trait", &[]),
-    ("usage", "meter, ledger, prices, reports", &["store", "timeline"]),
+    ("usage", "meter, ledger, prices, reports", &["store", "timeline", "metrics"]),
     (
         "outbound",
         "export of the ledger, thresholds, the look at caps; HTTP to others, rustls",
@@ -38,7 +39,7 @@ const ROOMS: [(&str, &str, &[&str]); 23] = [
     (
         "catalogue",
         "games, their feeds and sound",
-        &["feed", "store", "config", "timeline", "hls", "encode", "frame", "mosaic", "session", "metrics"],
+        &["feed", "store", "config", "timeline", "hls", "encode", "frame", "mosaic", "session", "metrics", "work"],
     ),
     (
         "api",

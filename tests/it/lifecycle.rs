@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::service::{TestService, config};
 
 const TINY: &str = "[output]\nfps = \"25\"\nsegment_frames = 25\nwindow_s = 6\npreset = \"ultrafast\"\n\
-    [[output.renditions]]\nname = \"tiny\"\nwidth = 160\nheight = 90\nbitrate = 100_000\n";
+    [[output.renditions]]\nname = \"tiny\"\nwidth = 384\nheight = 216\nbitrate = 100_000\n";
 
 fn tiny(data_dir: &Path) -> Config {
     let source = |tone: u32| format!("test://ball?size=160x90&fps=25&tone={tone}");
@@ -53,7 +53,7 @@ async fn who_polls_nothing_is_ended_billed_to_the_last_poll_and_frees_the_mosaic
     }
     service.crank_segments(29).await;
     assert_eq!(session(&service, &idle).await["state"], "active");
-    assert_eq!(service.metric("quadrille_mosaics{engine=\"render\"}").await, 1.0);
+    assert_eq!(service.metric("quadrille_mosaics{engine=\"stitch\"}").await, 1.0);
     service.crank_segments(3).await;
     let ended = session(&service, &idle).await;
     assert_eq!(ended["state"], "ended");
@@ -61,8 +61,8 @@ async fn who_polls_nothing_is_ended_billed_to_the_last_poll_and_frees_the_mosaic
     assert_eq!(ended["billable_seconds"], 6);
     assert_eq!(service.metric("quadrille_sessions").await, 0.0);
     service.crank_segments(22).await;
-    assert_eq!(service.metric("quadrille_mosaics{engine=\"render\"}").await, 0.0, "nobody asked for it in 20 s");
-    assert_eq!(service.metric("quadrille_encoders{kind=\"render\"}").await, 0.0);
+    assert_eq!(service.metric("quadrille_mosaics{engine=\"stitch\"}").await, 0.0, "nobody asked for it in 20 s");
+    assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, 0.0);
     let usage = service.operator(Method::GET, "/v1/operator/usage?group_by=session", None, StatusCode::OK).await;
     assert_eq!(usage["total_billable_seconds"], 6, "{usage}");
     assert_eq!(usage["rows"][0]["session_id"], idle["id"]);

@@ -287,3 +287,39 @@ async fn service_plays_on_while_the_disk_is_full_and_books_it_all_later() {
     until("what waited is booked", async || (booked_seconds(&program, &viewer).await >= owed).then_some(())).await;
     assert_eq!(program.logged("the store takes writes again"), 1);
 }
+
+/// What operators are told where something of a data directory is gone, and the way out that they are told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_directory_that_lost_its_database_or_key_says_so_and_goes_on_when_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let config = write_config(dir.path(), &data, "", "");
+    let program = Program::serve(&config);
+    assert_eq!(program.logged("nothing was kept here before"), 1);
+    // By another way to the same directory, its lock removed: the database itself is locked.
+    std::fs::remove_file(data.join("lock")).unwrap();
+    let linked = dir.path().join("linked");
+    std::os::unix::fs::symlink(&data, &linked).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let second = write_config(other.path(), &linked, "", "");
+    let said = run(&["serve", "--config", second.to_str().unwrap()]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("in use by another quadrille process"), "{}", said.err);
+    program.kill();
+
+    for file in ["quadrille.sqlite", "quadrille.sqlite-wal", "quadrille.sqlite-shm"] {
+        // The log goes with the last connection.
+        let _ = std::fs::remove_file(data.join(file));
+    }
+    let serve = ["serve", "--config", config.to_str().unwrap()];
+    let said = run(&serve);
+    assert_eq!(said.code, Some(1));
+    let told = [data.join("quadrille.sqlite").to_str().unwrap().to_owned(), "--new".to_owned()];
+    assert!(told.iter().all(|text| said.err.contains(text)), "{}", said.err);
+    let program = Program::serve_with(&config, &["--new"]);
+    assert_eq!(program.logged("set aside"), 1);
+    assert!(data.join("set-aside-1/secrets/ledger_ed25519").exists());
+    program.kill();
+    let said = run(&[&serve[..], &["--new"]].concat());
+    assert!(said.code == Some(1) && said.err.contains("nothing is"), "{}", said.err);
+}

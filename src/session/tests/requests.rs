@@ -143,7 +143,7 @@ async fn every_refusal_of_a_change_leaves_the_session_as_it_was() {
         (ChangeSession { layout: Some("4E".into()), ..Default::default() }, "layout_mismatch", 422),
         (ChangeSession { audio: Some("c".into()), ..Default::default() }, "audio_unknown", 422),
         (games("a,c"), "capacity", 503),
-        (ChangeSession { if_match: Some(7), ..games("b,a") }, "revision_stale", 412),
+        (ChangeSession { if_match: Some(vec![7]), ..games("b,a") }, "revision_stale", 412),
     ];
     for (request, code, status) in refusals {
         let refused = house.sessions.change("acme", &made.id, request.clone()).await.unwrap_err();
