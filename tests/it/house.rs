@@ -14,7 +14,7 @@ const ROOMS: [(&str, &str, &[&str]); 24] = [
     ("layout", "layout files → checked rectangles", &["frame"]),
     ("config", "one struct a topic, mistakes with line and key", &["timeline", "mosaic", "usage"]),
     ("cadence", "one picture a tick; source clocks (pure)", &["timeline"]),
-    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence"]),
+    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence", "config", "work"]),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC", &["frame", "timeline"]),
     ("hls", "CMAF, playlists, splices, windows (pure)", &["frame", "timeline"]),
@@ -22,10 +22,10 @@ const ROOMS: [(&str, &str, &[&str]); 24] = [
     (
         "mosaic",
         "engines, registry, admission, tick",
-        &["timeline", "frame", "work", "metrics", "layout", "compositor", "encode", "hls", "stitch"],
+        &["timeline", "frame", "metrics", "layout", "compositor", "encode", "hls", "stitch", "work"],
     ),
     ("store", "SQLite behind a trait", &[]),
-    ("usage", "meter, ledger, prices, reports", &["store", "timeline"]),
+    ("usage", "meter, ledger, prices, reports", &["store", "timeline", "metrics"]),
     (
         "outbound",
         "export of the ledger, thresholds, the look at caps; HTTP to others, rustls",
@@ -39,7 +39,7 @@ const ROOMS: [(&str, &str, &[&str]); 24] = [
     (
         "catalogue",
         "games, their feeds and sound",
-        &["feed", "store", "config", "timeline", "hls", "encode", "frame", "work", "mosaic", "session", "metrics"],
+        &["feed", "store", "config", "timeline", "hls", "encode", "frame", "mosaic", "session", "metrics", "work"],
     ),
     (
         "api",
