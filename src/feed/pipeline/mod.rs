@@ -16,6 +16,8 @@ mod programme;
 mod seating;
 mod stage;
 pub(super) mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
