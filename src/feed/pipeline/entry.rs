@@ -4,6 +4,7 @@
 //! another container. The branches stay, and drain before the new demuxer begins.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use gstreamer as gst;
 use gstreamer::glib;
@@ -13,7 +14,7 @@ use parking_lot::Mutex;
 use super::doors::Takes;
 use super::parts::{self, Calls};
 use super::programme::{Programme, Step};
-use super::stage::{Joint, Stage};
+use super::stage::{DRAIN_PATIENCE, Joint, Stage, State};
 use crate::cadence::Stream;
 use crate::feed::error::SourceError;
 use crate::feed::facts::name_of;
@@ -235,6 +236,17 @@ impl Stage {
             peer.send_event(gst::event::Eos::new());
             let _ = pad.unlink(&peer);
         }
+        // Behind a queue the end comes later.
+        let until = Instant::now() + DRAIN_PATIENCE;
+        let hangs_on = |state: &State, mut at: usize| loop {
+            match state.joints.get(at).and_then(|at| at.parent) {
+                Some(parent) if parent == joint => return true,
+                Some(parent) => at = parent,
+                None => return false,
+            }
+        };
+        let busy = |state: &State| (0..state.joints.len()).any(|at| state.joints[at].open && hangs_on(state, at));
+        self.wait_while(&mut self.state.lock(), until, busy);
         let elements = self.take_elements(joint);
         self.drain(&elements);
         for element in &elements {
@@ -287,6 +299,7 @@ impl Stage {
         if let Some(joint) = self.state.lock().joints.get_mut(joint) {
             joint.open = false;
         }
+        self.changed.notify_all();
         self.end_if_drained();
     }
 

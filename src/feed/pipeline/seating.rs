@@ -156,20 +156,33 @@ impl Stage {
         }
     }
 
-    /// Waits until the branch is drained; while the feed has no room for what is decoded, that takes as long as it takes.
-    fn drained_within(&self, state: &mut MutexGuard<'_, State>, stream: Stream, mut until: Instant) {
+    /// Waits until the branch is drained, or gives up what it still has.
+    fn drained_within(&self, state: &mut MutexGuard<'_, State>, stream: Stream, until: Instant) {
+        let drains = |state: &State| state.branches[index(stream)].life() == Life::Draining;
+        if !self.wait_while(state, until, drains) {
+            state.branches[index(stream)].on(Trigger::EndReached);
+        }
+    }
+
+    /// Waits while `wanting`; false when `until` comes first. While the feed has no room for what is decoded, nothing can
+    /// come to an end, and that takes as long as it takes.
+    pub fn wait_while(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        mut until: Instant,
+        wanting: impl Fn(&State) -> bool,
+    ) -> bool {
         let begun = (Instant::now(), MediaTime::ZERO);
-        while state.branches[index(stream)].life() == Life::Draining && !self.is_over() {
-            let idle = self.intake.idle_since(begun, MediaTime::ZERO).0;
-            if idle.is_zero() {
+        while wanting(state) && !self.is_over() {
+            if self.intake.idle_since(begun, MediaTime::ZERO).0.is_zero() {
                 until = Instant::now() + DRAIN_PATIENCE;
             }
             if Instant::now() >= until {
-                state.branches[index(stream)].on(Trigger::EndReached);
-                return;
+                return false;
             }
             self.changed.wait_for(state, Duration::from_millis(20));
         }
+        true
     }
 
     /// Puts head and tail behind `pad`.
