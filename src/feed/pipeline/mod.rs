@@ -18,6 +18,8 @@ mod share;
 mod shift;
 mod stage;
 pub(super) mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
