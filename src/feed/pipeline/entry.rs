@@ -73,6 +73,16 @@ impl Stage {
         }
     }
 
+    /// The next demuxer on this joint counts from a place of its own.
+    fn forget_zero(&self, joint: usize) {
+        let mut state = self.state.lock();
+        let mut at = Some(joint);
+        while let Some(joint) = at.and_then(|at| state.joints.get_mut(at)) {
+            joint.zero = None;
+            at = joint.parent;
+        }
+    }
+
     /// When the zero of a demuxer on this joint is due.
     pub fn zero(&self, joint: usize) -> Option<[i64; 2]> {
         let state = self.state.lock();
@@ -171,14 +181,19 @@ impl Stage {
         self.add(&queue, joint)?;
         let out = queue.static_pad("src").ok_or_else(|| glib::bool_error!("a queue without a pad"))?;
         self.add_transport_demuxer(&out, inner)?;
-        let programme = Mutex::new(Programme::new(self.wanted.clone(), self.live));
+        // A door for sound alone gets streams without a picture, of which there is nothing to be picked.
+        let picks = self.takes(joint, Stream::Picture);
+        let programme = picks.then(|| Mutex::new(Programme::new(self.wanted.clone(), self.live)));
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
         out.add_probe(mask, move |pad, info| {
             let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Handled };
             match info.data.take() {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
-                    let picked = stage.pick_programme(pad, &buffer, &mut programme.lock(), inner);
+                    let picked = match &programme {
+                        Some(programme) => stage.pick_programme(pad, &buffer, &mut programme.lock(), inner),
+                        None => Some(buffer.clone()),
+                    };
                     let returned =
                         if picked.is_some() { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Handled };
                     info.data = Some(gst::PadProbeData::Buffer(picked.unwrap_or(buffer)));
@@ -235,6 +250,7 @@ impl Stage {
                         // How that went the next push tells.
                         let _ = peer.chain(before);
                     }
+                    self.forget_zero(joint);
                     self.exchange(pad, joint, |stage| stage.add_transport_demuxer(pad, joint));
                 }
             }
