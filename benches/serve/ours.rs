@@ -118,7 +118,9 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
         encoders: Arc::new(Libraries),
         threads: Arc::new(SystemThreads),
     };
+    let registry = Arc::new(registry(grid, &clock, &metrics, finished_seen));
     let settings = CatalogueSettings {
+        registry: registry.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
         store: store.clone(),
@@ -128,7 +130,6 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
         max_games: 1,
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
-    let registry = Arc::new(registry(grid, &clock, &metrics, finished_seen));
     let layout = layouts.get("1").expect("it is bundled");
     let placement = registry.want(&MosaicSpec { layout, games: vec!["g".into()] }, EngineChoice::Auto).expect("room");
     let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(30), 100);

@@ -96,7 +96,8 @@ fn a_door_goes_from_container_to_container_without_a_hole() {
 
 #[test]
 fn two_doors_bring_picture_and_sound() {
-    let picture = media("-f lavfi -i color=gray:s=160x96:r=30:d=2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -f mpegts");
+    let picture =
+        media("-f lavfi -i color=gray:s=160x96:r=30:d=2 -c:v libx264 -preset ultrafast -pix_fmt yuv420p -f mpegts");
     let sound = media("-f lavfi -i sine=frequency=1000:sample_rate=48000:duration=2 -c:a aac -f adts");
     let bench = Bench::new();
     let run = bench.start(move |doors| {
