@@ -5,6 +5,7 @@ mod timekeeper;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -101,6 +102,9 @@ pub enum StartError {
     Tick(std::io::Error),
 }
 
+/// What is compiled once, whoever waits for it.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// A running service.
 pub struct Service {
     pub app: Arc<App>,
@@ -152,7 +156,13 @@ fn kept_segments(config: &Config) -> u32 {
 
 impl Service {
     /// Starts everything. `trial` is a measurement already made; without one the service makes its own.
-    pub async fn start(config: &Config, options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
+    ///
+    /// In a box: the program and each binary of tests and benches would compile the whole service anew otherwise.
+    pub fn start(config: &Config, options: Options, trial: Option<Trial>) -> Boxed<'_, Result<Self, StartError>> {
+        Box::pin(Self::start_parts(config, options, trial))
+    }
+
+    async fn start_parts(config: &Config, options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
@@ -266,7 +276,11 @@ impl Service {
 
     /// Ends the service: the running segment is finished and served, seconds are booked, sessions stay as they are for the
     /// next start.
-    pub async fn drain(mut self) {
+    pub fn drain(self) -> Boxed<'static, ()> {
+        Box::pin(self.drain_parts())
+    }
+
+    async fn drain_parts(mut self) {
         self.draining.store(true, Ordering::Release);
         let outbound_ended = self.outbound_tasks.take().map(|tasks| tokio::spawn(tasks.end()));
         if !self.chores.is_empty() {

@@ -18,7 +18,7 @@ use super::room::MachineRoom;
 use super::silence::silent_segment;
 use super::sound::{SoundSettings, SoundTrack};
 use crate::config::{self, SourceUri};
-use crate::feed::{Decoding, Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
+use crate::feed::{self, Decoding, Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::hls::cmaf;
 use crate::hls::runs::Runs;
@@ -247,6 +247,9 @@ impl Catalogue {
             metrics.game_reconnects.with_label_values(&[key]).inc_by(game.feed.untold_reconnects());
             self.tell_sound(game);
         }
+        let abandoned = feed::abandoned();
+        metrics.pipelines_abandoned.inc_by(abandoned.total.saturating_sub(metrics.pipelines_abandoned.get()));
+        metrics.pipelines_hanging.set(i64::try_from(abandoned.hanging).unwrap_or(i64::MAX));
         for (status, count) in counts {
             metrics.feeds.with_label_values(&[status.name()]).set(count);
         }
