@@ -18,6 +18,9 @@
 
 #[path = "ledger/audience.rs"]
 mod audience;
+#[path = "many/buffer.rs"]
+#[allow(dead_code, reason = "shared with the bench of many mosaics")]
+mod buffer;
 #[path = "service/child.rs"]
 #[allow(dead_code, reason = "shared with the other benches of the released program")]
 mod child;

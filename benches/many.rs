@@ -1,9 +1,11 @@
 //! `make bench-3000`: three thousand distinct live mosaics on this machine, each watched by a player of its own for five
 //! minutes. Prints `name value unit` a line.
 //!
-//! The players are honest about time, not about pictures: each asks for its playlist and for the newest segment once a segment
-//! duration, reads every byte and throws it away.
+//! The players are honest about time, not about pictures: each asks for its playlist and for what is new in it once a segment duration,
+//! reads every byte and throws it away. It counts what it has ahead of it as a player's buffer, and stalls when that runs dry.
 
+#[path = "many/buffer.rs"]
+mod buffer;
 #[path = "service/child.rs"]
 #[allow(dead_code, reason = "shared with the other bench of the released program")]
 mod child;
@@ -76,6 +78,11 @@ async fn main() {
     println!("late_segments {} segments", seen.late + late);
     println!("missing_segments {} segments", seen.missing);
     println!("errors {} requests", seen.errors);
+    println!("many_stalled_players {} players", seen.stalled_players);
+    println!("many_never_began {} players", seen.never_began);
+    println!("many_stalls {} stalls", seen.playing.stalls);
+    println!("many_stall_s {:.1} s", seen.playing.stalled.as_secs_f64());
+    println!("many_buffer_least_s {:.2} s", seen.playing.least.unwrap_or_default().as_secs_f64());
     println!("many_segment_p50_ms {:.1} ms", seen.percentile_ms(50));
     println!("many_segment_p99_ms {:.1} ms", seen.percentile_ms(99));
     println!("many_mbit_per_s {:.0} Mb/s", seen.bytes as f64 * 8.0 / began.elapsed().as_secs_f64() / 1e6);

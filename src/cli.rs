@@ -9,7 +9,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use quadrille::config::Config;
 use quadrille::layout::{Layouts, LayoutsError};
-use tracing_subscriber::EnvFilter;
+use quadrille::store::Begin;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, registry};
 
 /// Server-side multiview for live sports: up to four games in one ordinary HLS stream.
 ///
@@ -35,6 +40,8 @@ pub enum Command {
         /// The configuration file (TOML).
         #[arg(long, value_name = "FILE", default_value = "quadrille.toml")]
         config: PathBuf,
+        #[command(flatten)]
+        begin: BeginOptions,
     },
     /// Say what is wrong with a configuration, with lines, keys and what is allowed; or sum it up if nothing is.
     Check {
@@ -57,17 +64,47 @@ pub struct DemoOptions {
     /// Where sessions and minutes are kept.
     #[arg(long, value_name = "DIR", default_value = "data/demo")]
     pub data_dir: PathBuf,
+    #[command(flatten)]
+    pub begin: BeginOptions,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub struct BeginOptions {
+    /// Begin with an empty ledger where what is in the data directory does not belong together.
+    ///
+    /// What is there is set aside, in a folder beside it. A directory where nothing is missing is refused.
+    #[arg(long)]
+    new: bool,
+    /// Sign the ledger with a new key from now on, where the one that signed it is lost.
+    ///
+    /// Hours that are sealed stay as they are: `usage verify` then needs both public keys.
+    #[arg(long)]
+    new_ledger_key: bool,
+}
+
+impl From<BeginOptions> for Begin {
+    fn from(options: BeginOptions) -> Self {
+        Self { afresh: options.new, with_new_ledger_key: options.new_ledger_key }
+    }
 }
 
 /// Sends events to standard error: human on a terminal, JSON otherwise.
 pub fn start_log() {
-    let filter = EnvFilter::try_from_env("QUADRILLE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,wgpu_core=warn,wgpu_hal=error,naga=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let wanted = std::env::var("QUADRILLE_LOG").ok().and_then(|text| text.parse().ok());
+    let filter: Targets = wanted.unwrap_or_else(|| {
+        let quieter = [
+            ("sqlx", LevelFilter::WARN),
+            ("wgpu_core", LevelFilter::WARN),
+            ("wgpu_hal", LevelFilter::ERROR),
+            ("naga", LevelFilter::WARN),
+        ];
+        Targets::new().with_default(LevelFilter::INFO).with_targets(quieter)
+    });
+    let log = fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        log.with_target(false).compact().init();
+        registry().with(filter).with(log.with_target(false).compact()).init();
     } else {
-        log.json().flatten_event(true).init();
+        registry().with(filter).with(log.json().flatten_event(true)).init();
     }
 }
 

@@ -32,11 +32,12 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     let mut config = Config::demo();
     config.listen = options.listen;
     config.data_dir = options.data_dir;
+    let begin = options.begin.into();
     feed::init()?;
     println!("Measuring this machine ({} cores) …", service::cores());
     let (renditions, trial) = pick_ladder(&config).await?;
     config.output.renditions = renditions;
-    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false };
+    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, begin };
     let service = Service::start(&config, options, Some(trial)).await?;
     println!("\nSix games are on. Pick one to four of them here:\n");
     println!("page: http://{}/?key=demo-device", service.address);

@@ -22,3 +22,4 @@ pub mod stitch;
 pub mod store;
 pub mod timeline;
 pub mod usage;
+pub mod work;

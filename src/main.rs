@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use quadrille::config::{Config, ConfigError};
 use quadrille::service::{Options, Service};
+use quadrille::store::Begin;
 use quadrille::timeline::SystemClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,8 +28,8 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         match cli.command {
-            Command::Serve { config } => match load(&config) {
-                Ok(config) => serve(config).await,
+            Command::Serve { config, begin } => match load(&config) {
+                Ok(config) => serve(config, begin.into()).await,
                 Err(code) => code,
             },
             Command::Check { config } => match load(&config) {
@@ -70,12 +71,12 @@ fn load(path: &std::path::Path) -> Result<Config, ExitCode> {
     Ok(checked)
 }
 
-async fn serve(config: Config) -> ExitCode {
+async fn serve(config: Config, begin: Begin) -> ExitCode {
     let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(e) => return failed(&e),
     };
-    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false };
+    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, begin };
     match Service::start(&config, options, None).await {
         Ok(service) => {
             tracing::info!(address = %service.address, games = config.games.len(), tenants = config.tenants.len(), "serving");

@@ -1,6 +1,10 @@
 //! Every metric of the service, in one place: names, help texts, labels. No session id is ever a label.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
 
 /// Handles to all metrics. Made once by `main` and handed to whoever counts.
 pub struct Metrics {
@@ -11,8 +15,22 @@ pub struct Metrics {
     pub mosaics: IntGaugeVec,
     /// Running encoders, by `kind` (render, tile, audio).
     pub encoders: IntGaugeVec,
+    /// Failures of encoders, by `kind` (as above) and `at` (thread, open, encode): each is tried again.
+    pub encoder_failures: IntCounterVec,
     /// Feeds, by `status` (live, slate, off).
     pub feeds: IntGaugeVec,
+    /// How much later than its picture a feed's sound is heard, by `game`; absent without both.
+    pub feed_av_offset_ms: GaugeVec,
+    /// How often a feed's sound stopped while its pictures went on, by `game`.
+    pub feed_sound_losses: IntCounterVec,
+    /// How long a game has shown its slate, by `game`; 0 while it has a picture.
+    pub game_slate_seconds: IntGaugeVec,
+    /// How often a game's sources were lost or could not be reached, by `game`.
+    pub game_reconnects: IntCounterVec,
+    /// Pipelines and decoders that did not let themselves be torn down, since the start.
+    pub pipelines_abandoned: IntCounter,
+    /// Those of them that still hang.
+    pub pipelines_hanging: IntGauge,
     /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
     pub frames: IntCounterVec,
     /// Segments that were finished later than a segment duration after their last frame was due.
@@ -25,7 +43,7 @@ pub struct Metrics {
     /// Seconds from the tick until all canvases of one mosaic are drawn, waiting for a compositor thread included.
     pub compose_seconds: Histogram,
     /// Seconds to encode one picture, by `rendition`.
-    pub encode_seconds: prometheus::HistogramVec,
+    pub encode_seconds: HistogramVec,
     /// Seconds from the instant a segment's last frame was due until the segment could be served.
     pub publish_lag_seconds: Histogram,
     /// Session seconds booked into the store.
@@ -34,6 +52,10 @@ pub struct Metrics {
     pub booking_failures: IntCounter,
     /// Session seconds that wait for the store in memory.
     pub unbooked_seconds: IntGauge,
+    /// Parts of the store that were found not to be as they were written.
+    pub integrity_faults: IntGauge,
+    /// Walks through the whole store that looked for such parts.
+    pub integrity_passes: IntCounter,
     /// Ledger entries that the export's receiver has taken.
     pub export_events: IntCounter,
     /// Batches that it has not taken, by `reason` (unreachable, answer, refused).
@@ -42,114 +64,192 @@ pub struct Metrics {
     pub export_lag_seconds: IntGauge,
     /// Tenants whose export waits for an entry that the receiver refuses.
     pub export_waiting_tenants: IntGauge,
+    /// Wall time less the service's, in seconds.
+    pub clock_error_seconds: Gauge,
+    /// Times that the clock was in doubt, by `kind`: wall time was set (step), the machine slept (sleep).
+    pub clock_doubts: IntCounterVec,
     /// Webhooks of thresholds, by `outcome` (told, failed) of each attempt.
     pub webhooks: IntCounterVec,
 }
 
+/// Buckets of what must fit into a frame, in seconds.
+const WITHIN_A_FRAME: [f64; 12] = [0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.024, 0.033, 0.05, 0.1, 0.25, 1.0];
+/// Buckets of what must fit into a segment, in seconds.
+const WITHIN_A_SEGMENT: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2];
+
 impl Metrics {
+    /// Forgets a game's figures: a name that is no longer anybody's must not stay in what is scraped.
+    pub fn forget_game(&self, game: &str) {
+        // One that was never counted has none.
+        let _ = self.game_slate_seconds.remove_label_values(&[game]);
+        let _ = self.game_reconnects.remove_label_values(&[game]);
+        let _ = self.feed_av_offset_ms.remove_label_values(&[game]);
+        let _ = self.feed_sound_losses.remove_label_values(&[game]);
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a list: as long as there are metrics")]
     pub fn new() -> Result<Self, prometheus::Error> {
-        let r = Registry::new_custom(Some("quadrille".into()), None)?;
-        let millis = |name: &str, help: &str| {
-            HistogramOpts::new(name, help)
-                .buckets(vec![0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.024, 0.033, 0.05, 0.1, 0.25, 1.0])
-        };
-        let m = Self {
-            sessions: IntGauge::new("sessions", "Active sessions")?,
-            mosaics: IntGaugeVec::new(Opts::new("mosaics", "Running mosaics"), &["engine"])?,
-            encoders: IntGaugeVec::new(Opts::new("encoders", "Running encoders"), &["kind"])?,
-            feeds: IntGaugeVec::new(Opts::new("feeds", "Feeds by status"), &["status"])?,
-            frames: IntCounterVec::new(
-                Opts::new("frames_total", "Feed frames by outcome at their tick"),
-                &["outcome"],
+        let registry = Registry::new_custom(Some("quadrille".into()), None)?;
+        let make = Maker(&registry);
+        Ok(Self {
+            sessions: make.gauge("sessions", "Active sessions")?,
+            mosaics: make.gauges("mosaics", "Running mosaics", "engine", &["render", "stitch"])?,
+            encoders: make.gauges("encoders", "Running encoders", "kind", &KINDS)?,
+            encoder_failures: make.encoder_failures()?,
+            feeds: make.gauges("feeds", "Feeds by status", "status", &["live", "slate", "off"])?,
+            feed_av_offset_ms: make.av_offsets()?,
+            feed_sound_losses: make.counters(
+                "feed_sound_losses_total",
+                "Times a feed's sound stopped while its pictures went on",
+                "game",
+                &[],
             )?,
-            late_segments: IntCounter::new("late_segments_total", "Segments finished over a segment duration late")?,
-            bytes_served: IntCounter::new("bytes_served_total", "Bytes of playlists and media served")?,
-            stitch_safe: IntGauge::new("stitch_safe", "1 when the stitch engine passed its self-test at start")?,
-            admission_refused: IntCounterVec::new(
-                Opts::new("admission_refused_total", "Refused admissions by reason"),
-                &["reason"],
+            game_slate_seconds: make.gauges(
+                "game_slate_seconds",
+                "How long a game has shown its slate, 0 while it has a picture",
+                "game",
+                &[],
             )?,
-            compose_seconds: Histogram::with_opts(millis(
+            game_reconnects: make.counters(
+                "game_reconnects_total",
+                "How often a game's sources were lost or could not be reached",
+                "game",
+                &[],
+            )?,
+            pipelines_abandoned: make.counter("pipelines_abandoned_total", "Pipelines that hung in their tear-down")?,
+            pipelines_hanging: make.gauge("pipelines_hanging", "Those of them that still hang")?,
+            frames: make.counters(
+                "frames_total",
+                "Feed frames by outcome at their tick",
+                "outcome",
+                &["on_time", "held", "dropped", "late"],
+            )?,
+            late_segments: make.counter("late_segments_total", "Segments finished over a segment duration late")?,
+            bytes_served: make.counter("bytes_served_total", "Bytes of playlists and media served")?,
+            stitch_safe: make.gauge("stitch_safe", "1 when the stitch engine passed its self-test at start")?,
+            admission_refused: make.counters(
+                "admission_refused_total",
+                "Refused admissions by reason",
+                "reason",
+                &["capacity", "cap"],
+            )?,
+            compose_seconds: make.seconds(
                 "compose_seconds",
                 "From the tick until one mosaic's canvases are drawn",
-            ))?,
-            encode_seconds: prometheus::HistogramVec::new(
-                millis("encode_seconds", "Time to encode one picture"),
-                &["rendition"],
+                &WITHIN_A_FRAME,
             )?,
-            publish_lag_seconds: Histogram::with_opts(
-                HistogramOpts::new("publish_lag_seconds", "From a segment's last instant until it can be served")
-                    .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2]),
+            encode_seconds: make.seconds_by(
+                "encode_seconds",
+                "Time to encode one picture",
+                "rendition",
+                &WITHIN_A_FRAME,
             )?,
-            booked_seconds: IntCounter::new("booked_seconds_total", "Session seconds booked")?,
-            booking_failures: IntCounter::new("booking_failures_total", "Bookings refused by the store and kept")?,
-            unbooked_seconds: IntGauge::new("unbooked_seconds", "Session seconds that wait for the store in memory")?,
-            export_events: IntCounter::new("export_events_total", "Ledger entries that the receiver has taken")?,
-            export_failures: IntCounterVec::new(
-                Opts::new("export_failures_total", "Batches that the receiver has not taken, by reason"),
-                &["reason"],
+            publish_lag_seconds: make.seconds(
+                "publish_lag_seconds",
+                "From a segment's last instant until it can be served",
+                &WITHIN_A_SEGMENT,
             )?,
-            export_lag_seconds: IntGauge::new(
-                "export_lag_seconds",
-                "Age of the oldest entry of closed hours that was not taken yet",
+            booked_seconds: make.counter("booked_seconds_total", "Session seconds booked")?,
+            booking_failures: make.counter("booking_failures_total", "Bookings refused by the store and kept")?,
+            unbooked_seconds: make.gauge("unbooked_seconds", "Session seconds that wait for the store in memory")?,
+            integrity_faults: make.gauge("integrity_faults", "Parts of the store that are not as they were written")?,
+            integrity_passes: make.counter("integrity_passes_total", "Walks through the whole store for such parts")?,
+            export_events: make.counter("export_events_total", "Ledger entries that the receiver has taken")?,
+            export_failures: make.counters(
+                "export_failures_total",
+                "Batches that the receiver has not taken, by reason",
+                "reason",
+                &["unreachable", "answer", "refused"],
             )?,
-            export_waiting_tenants: IntGauge::new(
-                "export_waiting_tenants",
-                "Tenants whose export waits for an entry that the receiver refuses",
+            export_lag_seconds: make
+                .gauge("export_lag_seconds", "Age of the oldest entry of closed hours that was not taken yet")?,
+            export_waiting_tenants: make
+                .gauge("export_waiting_tenants", "Tenants whose export waits for an entry that the receiver refuses")?,
+            clock_error_seconds: make
+                .registered(Gauge::new("clock_error_seconds", "Wall time less the service's own")?)?,
+            clock_doubts: make.counters(
+                "clock_doubts_total",
+                "Steps of wall time and sleeps of the machine, by kind",
+                "kind",
+                &["step", "sleep"],
             )?,
-            webhooks: IntCounterVec::new(
-                Opts::new("webhooks_total", "Attempts to tell that a threshold was passed, by outcome"),
-                &["outcome"],
+            webhooks: make.counters(
+                "webhooks_total",
+                "Attempts to tell that a threshold was passed, by outcome",
+                "outcome",
+                &["told", "failed"],
             )?,
-            registry: r,
-        };
-        let collectors: Vec<Box<dyn prometheus::core::Collector>> = vec![
-            Box::new(m.sessions.clone()),
-            Box::new(m.mosaics.clone()),
-            Box::new(m.encoders.clone()),
-            Box::new(m.feeds.clone()),
-            Box::new(m.frames.clone()),
-            Box::new(m.late_segments.clone()),
-            Box::new(m.bytes_served.clone()),
-            Box::new(m.stitch_safe.clone()),
-            Box::new(m.admission_refused.clone()),
-            Box::new(m.compose_seconds.clone()),
-            Box::new(m.encode_seconds.clone()),
-            Box::new(m.publish_lag_seconds.clone()),
-            Box::new(m.booked_seconds.clone()),
-            Box::new(m.booking_failures.clone()),
-            Box::new(m.unbooked_seconds.clone()),
-            Box::new(m.export_events.clone()),
-            Box::new(m.export_failures.clone()),
-            Box::new(m.export_lag_seconds.clone()),
-            Box::new(m.export_waiting_tenants.clone()),
-            Box::new(m.webhooks.clone()),
-        ];
-        for c in collectors {
-            m.registry.register(c)?;
+            registry,
+        })
+    }
+}
+
+/// Kinds of encoders.
+const KINDS: [&str; 3] = ["render", "tile", "audio"];
+
+/// Makes metrics and registers them. Of those with a label the values that are known are there from the start: one that has not
+/// happened yet must still be scraped as 0.
+struct Maker<'r>(&'r Registry);
+
+impl Maker<'_> {
+    fn registered<C: Collector + Clone + 'static>(&self, metric: C) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.registered(IntGauge::new(name, help)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str, known: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        let gauges = self.registered(IntGaugeVec::new(Opts::new(name, help), &[label])?)?;
+        known.iter().for_each(|value| gauges.with_label_values(&[value]).set(0));
+        Ok(gauges)
+    }
+
+    fn encoder_failures(&self) -> Result<IntCounterVec, prometheus::Error> {
+        let opts = Opts::new("encoder_failures_total", "Failures of encoders, by kind and by what failed");
+        let failures = self.registered(IntCounterVec::new(opts, &["kind", "at"])?)?;
+        for kind in KINDS {
+            for at in ["thread", "open", "encode"] {
+                failures.with_label_values(&[kind, at]).inc_by(0);
+            }
         }
-        // A label value that has not happened yet must still be scraped as 0.
-        for engine in ["render", "stitch"] {
-            m.mosaics.with_label_values(&[engine]).set(0);
-        }
-        for kind in ["render", "tile", "audio"] {
-            m.encoders.with_label_values(&[kind]).set(0);
-        }
-        for status in ["live", "slate", "off"] {
-            m.feeds.with_label_values(&[status]).set(0);
-        }
-        for outcome in ["on_time", "held", "dropped", "late"] {
-            m.frames.with_label_values(&[outcome]).inc_by(0);
-        }
-        for reason in ["capacity", "cap"] {
-            m.admission_refused.with_label_values(&[reason]).inc_by(0);
-        }
-        for reason in ["unreachable", "answer", "refused"] {
-            m.export_failures.with_label_values(&[reason]).inc_by(0);
-        }
-        for outcome in ["told", "failed"] {
-            m.webhooks.with_label_values(&[outcome]).inc_by(0);
-        }
-        Ok(m)
+        Ok(failures)
+    }
+
+    fn av_offsets(&self) -> Result<GaugeVec, prometheus::Error> {
+        let opts = Opts::new("feed_av_offset_ms", "How much later than its picture a feed's sound is heard, in ms");
+        self.registered(GaugeVec::new(opts, &["game"])?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.registered(IntCounter::new(name, help)?)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        known: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = self.registered(IntCounterVec::new(Opts::new(name, help), &[label])?)?;
+        known.iter().for_each(|value| counters.with_label_values(&[value]).inc_by(0));
+        Ok(counters)
+    }
+
+    fn seconds(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
+        self.registered(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
+    }
+
+    fn seconds_by(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        buckets: &[f64],
+    ) -> Result<HistogramVec, prometheus::Error> {
+        self.registered(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &[label])?)
     }
 }

@@ -1,7 +1,11 @@
 //! The whole service, put together: what `main` runs and what integration tests run with a clock of their own.
 
+mod chores;
+mod timekeeper;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,21 +18,24 @@ use crate::api::{self, App, Keys, Readiness, ServerLimits};
 use crate::catalogue::{self, Catalogue, CatalogueSettings, SoundSettings};
 use crate::compositor::{self, Compositor, CompositorError};
 use crate::config::{CompositorChoice, Config, Keyring};
-use crate::encode::VideoEncodeError;
-use crate::feed::{self, FeedError};
+use crate::encode::{Libraries, VideoEncodeError};
+use crate::feed::{self, FeedError, Pace};
 use crate::hls::window::capacity_for;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{
-    Admission, Budget, EncodingShared, Engine, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
+    Admission, Budget, EncodingShared, Engine, Failing, MosaicRegistry, RegistryError, RegistrySettings, RenderEngine,
     RenderSettings, Rung, Signer, StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial,
     TrialError, ladder, self_test, slowest_tile_preset, trial_costs,
 };
 use crate::outbound::{HttpError, Outbound, OutboundParts, OutboundTasks};
 use crate::session::{SessionSettings, Sessions};
-use crate::store::{SqliteStore, Store, StoreError, ledger_seed};
+use crate::store::{Begin, SqliteLedger, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
-use crate::usage::{Closing, MonthWatch, Reports};
+use crate::usage::{Checking, Closing, Integrity, KeyError, MonthWatch, Reports, ledger_key};
+use crate::work::{InHand, SystemThreads};
+use chores::{Sweep, start_chores};
+use timekeeper::Timekeeper;
 
 /// Games that may run on one machine.
 const MAX_GAMES: usize = 256;
@@ -36,11 +43,10 @@ const MAX_GAMES: usize = 256;
 /// Bytes of packaged segments kept in memory, besides the windows they are packaged from.
 const CACHE_BYTES: usize = 128 << 20;
 
-/// How often sessions, mosaics and meters are looked after.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-
-/// How often the ledger is asked whether an hour is due.
-const CLOSE_EVERY: Duration = Duration::from_secs(10);
+/// A slice of the store is looked at for damage this often, and after each page of the ledger it rests: about a hundredth of a
+/// processor, a month of hours in two hours.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+const CHECK_REST: Duration = Duration::from_millis(200);
 
 /// Longest wait for the running segment at the end: everything must be over within five seconds.
 const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
@@ -48,14 +54,19 @@ const LAST_SEGMENT_PATIENCE: Duration = Duration::from_millis(2500);
 /// How long the last segment is served after it is finished: players ask about once a second, not at the end of a segment.
 const LAST_SEGMENT_SERVED: Duration = Duration::from_millis(500);
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// A tick this late means that the service is not making pictures.
 const TICK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a service runs besides its configuration.
 pub struct Options {
     pub clock: Arc<dyn Clock>,
-    /// Everything waits for everything and nothing is dropped: for a clock that is cranked.
+    /// The clock is cranked: feeds wait for their pictures, nothing happens by itself between ticks, and nothing is decided by
+    /// how fast this machine is. Whoever cranks waits for [`Service::is_settled`].
     pub lockstep: bool,
+    /// How the data directory is taken up.
+    pub begin: Begin,
 }
 
 /// Why a service cannot start.
@@ -69,6 +80,8 @@ pub enum StartError {
     Layouts(#[from] LayoutsError),
     #[error("data_dir: {0}")]
     Store(#[from] StoreError),
+    #[error("data_dir: {0}")]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Compositor(#[from] CompositorError),
     #[error(transparent)]
@@ -89,6 +102,9 @@ pub enum StartError {
     Tick(std::io::Error),
 }
 
+/// What is compiled once, whoever waits for it.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// A running service.
 pub struct Service {
     pub app: Arc<App>,
@@ -98,16 +114,19 @@ pub struct Service {
     grid: Grid,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
+    compositor: Arc<dyn Compositor>,
+    /// Canvases and sound that are with encoders.
+    in_hand: InHand,
     closing: Arc<Closing>,
     outbound: Arc<Outbound>,
     ticker: Ticker,
     draining: Arc<AtomicBool>,
     stop_serving: oneshot::Sender<()>,
     serving: JoinHandle<()>,
-    sweeping: Option<JoinHandle<()>>,
-    /// Closes hours of the ledger; not where the clock is cranked.
-    hours: Option<JoinHandle<()>>,
-    /// As the hours.
+    timekeeper: Arc<Timekeeper>,
+    /// What is done again and again; not where the clock is cranked.
+    chores: Vec<JoinHandle<()>>,
+    /// As the chores.
     outbound_tasks: Option<OutboundTasks>,
 }
 
@@ -137,7 +156,13 @@ fn kept_segments(config: &Config) -> u32 {
 
 impl Service {
     /// Starts everything. `trial` is a measurement already made; without one the service makes its own.
-    pub async fn start(config: &Config, options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
+    ///
+    /// In a box: the program and each binary of tests and benches would compile the whole service anew otherwise.
+    pub fn start(config: &Config, options: Options, trial: Option<Trial>) -> Boxed<'_, Result<Self, StartError>> {
+        Box::pin(Self::start_parts(config, options, trial))
+    }
+
+    async fn start_parts(config: &Config, options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
@@ -148,17 +173,21 @@ impl Service {
             None => Layouts::bundled(),
         });
         let metrics = Arc::new(Metrics::new()?);
-        let sqlite = Arc::new(SqliteStore::open(&config.data_dir).await?);
+        let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);
+        let seed = ledger_key(&sqlite, &config.data_dir, options.begin.with_new_ledger_key).await?;
         let store: Arc<dyn Store> = sqlite.clone();
+        let timekeeper = Timekeeper::start(options.clock.clone(), store.clone(), metrics.clone()).await?;
+        let timekeeper = Arc::new(timekeeper);
         config.prices.register(&*store).await?;
         let grace = Duration::from_secs(config.ledger.grace_s.into());
-        let closing =
-            Arc::new(Closing::new(store.clone(), &ledger_seed(&config.data_dir)?, config.prices.clone(), grace));
+        let closing = Arc::new(Closing::new(store.clone(), &seed, config.prices.clone(), grace));
+        let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
-        let makers = Makers { config, options: &options, metrics: &metrics, store: &store };
+        let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
         let (finished, _) = watch::channel(0);
-        let (registry, stitching) = makers.registry(&compositor, &layouts, finished.clone(), trial).await?;
-        let catalogue = makers.catalogue(finished).await?;
+        let shared = makers.shared(finished);
+        let (registry, stitching) = makers.registry(&compositor, &layouts, &shared, trial).await?;
+        let catalogue = makers.catalogue(&shared, &registry).await?;
         let grid = config.output.grid;
         let first = grid.frame_at(options.clock.now()) + 1;
         let ticker = Ticker::start(
@@ -169,7 +198,6 @@ impl Service {
                 games: catalogue.clone(),
                 registry: registry.clone(),
                 compositor: compositor.clone(),
-                lockstep: options.lockstep,
             },
             first,
         )
@@ -185,7 +213,7 @@ impl Service {
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),
-            readiness: makers.readiness(&ticker, &draining).note("stitch", stitching),
+            readiness: makers.readiness(&ticker, &draining, &integrity, &shared.failing).note("stitch", stitching),
             public_base: None,
         });
         let outbound = makers.outbound(sqlite, &sessions).await?;
@@ -196,10 +224,12 @@ impl Service {
             // An error means that the sender is gone, which ends serving just the same.
             let _ = stopped.await;
         }));
-        let sweeping = (!options.lockstep)
-            .then(|| tokio::spawn(sweep_for_ever(sessions, registry.clone(), catalogue.clone(), store.clone())));
-        let hours =
-            (!options.lockstep).then(|| tokio::spawn(close_hours_for_ever(closing.clone(), options.clock.clone())));
+        let sweep = Sweep { sessions, registry: registry.clone(), catalogue: catalogue.clone(), store: store.clone() };
+        let mut chores = Vec::new();
+        if !options.lockstep {
+            chores = start_chores(sweep, &timekeeper, &closing);
+            chores.push(makers.checking(&integrity).await?);
+        }
         let outbound_tasks = (!options.lockstep).then(|| outbound.start());
         Ok(Self {
             app,
@@ -209,14 +239,16 @@ impl Service {
             grid,
             clock: options.clock,
             store,
+            compositor,
+            in_hand: shared.in_hand.clone(),
             closing,
             outbound,
             ticker,
             draining,
             stop_serving,
             serving,
-            sweeping,
-            hours,
+            timekeeper,
+            chores,
             outbound_tasks,
         })
     }
@@ -226,25 +258,38 @@ impl Service {
         self.ticker.position()
     }
 
+    /// Whether everything that ticked so far is drawn and encoded.
+    pub fn is_settled(&self) -> bool {
+        // In the order in which canvases go on: one that leaves the first is with the second before it is asked.
+        self.compositor.queued() == 0 && self.in_hand.count() == 0
+    }
+
     /// What is done every second, for those who crank the clock.
     pub async fn sweep(&self) {
-        sweep(&self.app.sessions, &self.registry, &self.catalogue, &self.store).await;
-        close_hours(&self.closing, &*self.clock).await;
+        self.timekeeper.observe();
+        let (sessions, registry) = (self.app.sessions.clone(), self.registry.clone());
+        Sweep { sessions, registry, catalogue: self.catalogue.clone(), store: self.store.clone() }.once().await;
+        self.timekeeper.keep(false).await;
+        self.timekeeper.close_hours(&self.closing).await;
         self.outbound.run().await;
     }
 
     /// Ends the service: the running segment is finished and served, seconds are booked, sessions stay as they are for the
     /// next start.
-    pub async fn drain(mut self) {
+    pub fn drain(self) -> Boxed<'static, ()> {
+        Box::pin(self.drain_parts())
+    }
+
+    async fn drain_parts(mut self) {
         self.draining.store(true, Ordering::Release);
         let outbound_ended = self.outbound_tasks.take().map(|tasks| tokio::spawn(tasks.end()));
-        if self.sweeping.is_some() {
+        if !self.chores.is_empty() {
             let last = self.grid.first_frame(self.grid.segment_of(self.position()) + 1);
             let due = self.grid.frame_time(last + 3);
             tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE) + LAST_SEGMENT_SERVED).await;
         }
-        for task in [self.sweeping.take(), self.hours.take()].into_iter().flatten() {
-            task.abort();
+        for chore in self.chores.drain(..) {
+            chore.abort();
         }
         // Long over: it had the time of the last segment.
         if let Some(ended) = outbound_ended
@@ -253,6 +298,7 @@ impl Service {
             tracing::error!(error = %e, "what goes out did not end well");
         }
         self.app.sessions.shutdown().await;
+        self.timekeeper.keep(true).await;
         // The server may be gone already; then there is nothing to stop.
         let _ = self.stop_serving.send(());
         if let Err(e) = self.serving.await {
@@ -279,15 +325,22 @@ struct Makers<'a> {
     options: &'a Options,
     metrics: &'a Arc<Metrics>,
     store: &'a Arc<dyn Store>,
+    timekeeper: &'a Arc<Timekeeper>,
 }
 
 impl Makers<'_> {
+    /// What all encoders share, those of sound included.
+    fn shared(&self, finished: watch::Sender<u64>) -> Arc<EncodingShared> {
+        let (clock, metrics) = (self.options.clock.clone(), self.metrics.clone());
+        Arc::new(EncodingShared::new(clock, metrics, finished, kept_segments(self.config) as usize))
+    }
+
     /// The mosaics' registry with its engines, and a word on whether this machine stitches.
     async fn registry(
         &self,
         compositor: &Arc<dyn Compositor>,
         layouts: &Arc<Layouts>,
-        finished: watch::Sender<u64>,
+        shared: &Arc<EncodingShared>,
         trial: Option<Trial>,
     ) -> Result<(Arc<MosaicRegistry>, String), StartError> {
         let Config { output, admission, sessions, stitch, .. } = self.config;
@@ -302,14 +355,6 @@ impl Makers<'_> {
             cores = cores(),
             "trial: what one rendered mosaic takes here"
         );
-        let kept = kept_segments(self.config);
-        let shared = Arc::new(EncodingShared::new(
-            self.options.clock.clone(),
-            self.metrics.clone(),
-            finished.clone(),
-            kept as usize,
-            self.options.lockstep,
-        ));
         let next = grid.frame_at(self.options.clock.now()) + 1;
         let stitched = stitch.enabled.then_some(&**layouts);
         let rungs: Arc<[Rung]> = ladder(grid, &output.renditions, preset, stitched)?.into();
@@ -338,7 +383,7 @@ impl Makers<'_> {
                 }
             }
         }
-        engines.push(Arc::new(RenderEngine::new(RenderSettings { grid, rungs, shared, trial }, next)));
+        engines.push(Arc::new(RenderEngine::new(RenderSettings { grid, rungs, shared: shared.clone(), trial }, next)));
         let budget = Budget {
             // A cranked clock has no real time to keep: only the configured limit counts.
             cores: if self.options.lockstep { f64::INFINITY } else { cores() as f64 },
@@ -349,10 +394,14 @@ impl Makers<'_> {
             grid,
             renditions: output.renditions.clone(),
             mosaic_idle: Duration::from_secs(sessions.mosaic_idle_s.into()),
-            linger: grid.segment_duration() * kept,
+            linger: grid.segment_duration() * kept_segments(self.config),
             cache_bytes: CACHE_BYTES,
         };
-        let presets = format!("{preset}+{tile_preset}");
+        let mut presets = format!("{preset}+{tile_preset}");
+        // Segment numbers that come again must not have names that caches know already.
+        if self.timekeeper.era() > 0 {
+            presets += &format!("@{}", self.timekeeper.era());
+        }
         let signer = Signer::new(self.store.secret("mosaics").await?, grid, &output.renditions, &presets);
         let registry = MosaicRegistry::new(
             settings,
@@ -361,7 +410,7 @@ impl Makers<'_> {
             self.metrics.clone(),
             engines,
             Admission::new(budget),
-            finished.subscribe(),
+            shared.finished.subscribe(),
         )?;
         Ok((Arc::new(registry), stitching))
     }
@@ -381,18 +430,30 @@ impl Makers<'_> {
         Ok(preset)
     }
 
-    async fn catalogue(&self, finished: watch::Sender<u64>) -> Result<Arc<Catalogue>, StartError> {
+    async fn catalogue(
+        &self,
+        shared: &Arc<EncodingShared>,
+        registry: &Arc<MosaicRegistry>,
+    ) -> Result<Arc<Catalogue>, StartError> {
+        let sound = SoundSettings {
+            grid: self.config.output.grid,
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+            bitrate_bps: self.config.output.audio_bitrate_bps,
+            window_segments: kept_segments(self.config) as usize,
+            finished: shared.finished.clone(),
+            failing: shared.failing.clone(),
+            in_hand: shared.in_hand.clone(),
+            encoders: Arc::new(Libraries),
+            threads: Arc::new(SystemThreads),
+        };
         let settings = CatalogueSettings {
             clock: self.options.clock.clone(),
             metrics: self.metrics.clone(),
             store: self.store.clone(),
-            sound: SoundSettings {
-                grid: self.config.output.grid,
-                bitrate_bps: self.config.output.audio_bitrate_bps,
-                window_segments: kept_segments(self.config) as usize,
-                lockstep: self.options.lockstep,
-                finished,
-            },
+            sound: Arc::new(sound),
+            registry: registry.clone(),
+            pace: if self.options.lockstep { Pace::Lockstep } else { Pace::Realtime },
             secret: self.store.secret("thumbnails").await?,
             max_games: MAX_GAMES,
         };
@@ -406,12 +467,14 @@ impl Makers<'_> {
         layouts: &Arc<Layouts>,
     ) -> Result<Arc<Sessions>, StartError> {
         let limits = self.config.sessions;
-        let settings = SessionSettings::new(
+        let mut settings = SessionSettings::new(
             &self.config.output.grid,
             Duration::from_secs(limits.idle_s.into()),
             Duration::from_secs(self.config.output.window_s.into()),
             limits.max_sessions as usize,
         );
+        settings.keep_ended = DAY * limits.keep_ended_days;
+        settings.era = self.timekeeper.era();
         Sessions::open(
             self.store.clone(),
             registry.clone(),
@@ -445,17 +508,45 @@ impl Makers<'_> {
         Ok(outbound)
     }
 
-    fn readiness(&self, ticker: &Ticker, draining: &Arc<AtomicBool>) -> Readiness {
-        let (store, draining) = (self.store.clone(), draining.clone());
+    /// Looks for damage in what is stored, as long as the service runs.
+    async fn checking(&self, integrity: &Arc<Integrity>) -> Result<JoinHandle<()>, StoreError> {
+        let ledger = SqliteLedger::open_at_leisure(&self.config.data_dir, CHECK_REST).await?;
+        let mut checking = Checking::new(ledger, integrity.clone(), self.metrics.clone());
+        Ok(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(CHECK_EVERY).await;
+                if let Err(error) = checking.step().await {
+                    tracing::debug!(%error, "nothing was checked");
+                }
+            }
+        }))
+    }
+
+    fn readiness(
+        &self,
+        ticker: &Ticker,
+        draining: &Arc<AtomicBool>,
+        integrity: &Arc<Integrity>,
+        failing: &Arc<Failing>,
+    ) -> Readiness {
+        let (store, draining, failing) = (self.store.clone(), draining.clone(), failing.clone());
+        let (database, hours) = (integrity.clone(), integrity.clone());
         let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
+        let timekeeper = self.timekeeper.clone();
         Readiness::new()
+            .told("clock", move || timekeeper.note())
             .check("store", move || {
                 if store.healthy() { Ok(()) } else { Err("it cannot be written: is the disk full?".into()) }
             })
+            .check("database", move || database.damage().map_or(Ok(()), Err))
+            // A broken hour is a matter for people with a backup. It makes nobody unready.
+            .told("ledger", move || hours.broken_hours().unwrap_or_else(|| "ok".into()))
             .check("tick", move || {
                 let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
                 if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }
             })
+            // New viewers would see holes: they are better off elsewhere until it works again.
+            .check("encoders", move || failing.report())
             .check("draining", move || {
                 if draining.load(Ordering::Acquire) { Err("the service is ending".into()) } else { Ok(()) }
             })
@@ -481,52 +572,4 @@ pub async fn measure(
     tokio::task::spawn_blocking(move || trial_costs(grid, &renditions, preset, &compositor))
         .await
         .unwrap_or(Err(TrialError::Picture))
-}
-
-async fn sweep(
-    sessions: &Arc<Sessions>,
-    registry: &Arc<MosaicRegistry>,
-    catalogue: &Arc<Catalogue>,
-    store: &Arc<dyn Store>,
-) {
-    sessions.sweep().await;
-    registry.sweep();
-    catalogue.sweep();
-    if !store.healthy()
-        && let Err(e) = store.probe().await
-    {
-        tracing::warn!(error = %e, "the store still cannot be written; seconds wait in memory");
-    }
-}
-
-async fn sweep_for_ever(
-    sessions: Arc<Sessions>,
-    registry: Arc<MosaicRegistry>,
-    catalogue: Arc<Catalogue>,
-    store: Arc<dyn Store>,
-) {
-    let mut every = tokio::time::interval(SWEEP_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        sweep(&sessions, &registry, &catalogue, &store).await;
-    }
-}
-
-async fn close_hours_for_ever(closing: Arc<Closing>, clock: Arc<dyn Clock>) {
-    let mut every = tokio::time::interval(CLOSE_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        close_hours(&closing, &*clock).await;
-    }
-}
-
-/// Closes what is due. An hour that could not be closed is closed with the next run.
-async fn close_hours(closing: &Closing, clock: &dyn Clock) {
-    match closing.run(clock.now().unix_millis()).await {
-        Ok(0) => {}
-        Ok(sealed) => tracing::info!(sealed, "hours of the ledger closed"),
-        Err(error) => tracing::warn!(%error, "hours of the ledger stay open"),
-    }
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use quadrille::store::{LedgerReads, MeterLine, SessionRow, SessionWrite, SqliteStore, Store, Watched};
+use quadrille::store::{
+    LedgerReads, MeterLine, SessionMeterRow, SessionRow, SessionWrite, SqliteStore, Store, Watched,
+};
 use quadrille::usage::{Booking, Meter, MeterTerms};
 
 /// 2026-11-22T16:00:00Z
@@ -71,16 +73,12 @@ impl Viewer {
         Self { meter: Meter::default(), row, watched }
     }
 
-    /// The row and the lines that there are to write at `now_ms`, and what they cover.
+    /// What there is to write at `now_ms`, and what it covers: the whole row once, and then what the meter moved on.
     fn due(&mut self, now_ms: i64) -> Option<(SessionWrite, Booking)> {
         let booking = self.meter.unbooked()?;
         self.row.version += 1;
-        let session = SessionRow {
-            meter: serde_json::to_string(&self.meter).expect("a meter is JSON"),
-            last_seen_ms: now_ms,
-            billable_seconds: self.meter.billable_seconds(),
-            ..self.row.clone()
-        };
+        let meter = serde_json::to_string(&self.meter).expect("a meter is JSON");
+        let billable_seconds = self.meter.billable_seconds();
         let line = |minute: &quadrille::usage::MinuteSeconds| MeterLine {
             tenant: TENANT.into(),
             session_id: self.row.id.clone(),
@@ -91,7 +89,16 @@ impl Viewer {
             watched: self.watched.clone(),
         };
         let lines = booking.minutes.iter().map(line).collect();
-        Some((SessionWrite { session, lines, idempotency: None }, booking))
+        let write = if self.row.version == 1 {
+            let row = SessionRow { meter, last_seen_ms: now_ms, billable_seconds, ..self.row.clone() };
+            SessionWrite::whole(row, lines)
+        } else {
+            let (session_id, version, last_listed) = (self.row.id.clone(), self.row.version, self.row.last_listed);
+            let last_seen_ms = now_ms;
+            let row = SessionMeterRow { session_id, version, meter, last_listed, last_seen_ms, billable_seconds };
+            SessionWrite::metered(row, lines)
+        };
+        Some((write, booking))
     }
 }
 

@@ -88,7 +88,7 @@ fn session(n: u64, sessions: u64) -> SessionWrite {
         billable_seconds: LONG as u64 * 60 - 43,
         id,
     };
-    SessionWrite { session, lines, idempotency: None }
+    SessionWrite::whole(session, lines)
 }
 
 /// Makes the ledger if it is not there.

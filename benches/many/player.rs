@@ -1,4 +1,4 @@
-//! A player that costs next to nothing: one kept connection, two requests a segment.
+//! A player that costs next to nothing: one kept connection, two requests a segment, and a buffer that is only counted.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -6,6 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+
+use super::buffer::{Buffer, Playing, START_SEGMENTS};
 
 /// 2024-01-01T00:00:00Z, where segments are counted from.
 const MEDIA_EPOCH_UNIX_S: u64 = 1_704_067_200;
@@ -43,12 +45,28 @@ pub struct Seen {
     /// Answers other than 200, and connections that broke.
     pub errors: u64,
     pub bytes: u64,
+    /// Players whose buffer ran dry at least once.
+    pub stalled_players: u64,
+    /// Players that never had enough to begin.
+    pub never_began: u64,
+    /// All players together; the least is that of the worst.
+    pub playing: Playing,
     latencies: Vec<u32>,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { segments: 0, late: 0, missing: 0, errors: 0, bytes: 0, latencies: vec![0; STEPS] }
+        Self {
+            segments: 0,
+            late: 0,
+            missing: 0,
+            errors: 0,
+            bytes: 0,
+            stalled_players: 0,
+            never_began: 0,
+            playing: Playing::default(),
+            latencies: vec![0; STEPS],
+        }
     }
 }
 
@@ -59,6 +77,12 @@ impl Seen {
         self.missing += player.missing;
         self.errors += player.errors;
         self.bytes += player.bytes;
+        let Playing { stalls, stalled, least } = player.playing;
+        self.stalled_players += u64::from(stalls > 0);
+        self.never_began += u64::from(least.is_none());
+        self.playing.stalls += stalls;
+        self.playing.stalled += stalled;
+        self.playing.least = [self.playing.least, least].into_iter().flatten().min();
         for latency in player.latencies {
             let step = latency.as_nanos() / STEP.as_nanos();
             self.latencies[usize::try_from(step).unwrap_or(usize::MAX).min(STEPS - 1)] += 1;
@@ -83,6 +107,7 @@ pub struct PlayerSeen {
     missing: u64,
     errors: u64,
     bytes: u64,
+    playing: Playing,
     latencies: Vec<Duration>,
 }
 
@@ -114,21 +139,24 @@ impl Player {
         }
     }
 
-    /// Asks once a segment duration from `start` on, for `length`.
+    /// Asks once a segment duration from `start` on, for `length`; after half of one where nothing was new (RFC 8216, 6.3.4).
     pub async fn watch(mut self, clock: Clock, start: Instant, length: Duration) -> PlayerSeen {
         let mut due = start;
+        let mut buffer = Buffer::new(clock.segment);
         while due < start + length {
             tokio::time::sleep_until(due.into()).await;
-            if self.poll(clock).await.is_err() {
+            let before = self.newest;
+            if self.poll(clock, &mut buffer).await.is_err() {
                 self.seen.errors += 1;
                 self.stream = None;
             }
-            due += clock.segment;
+            due += if self.newest == before { clock.segment / 2 } else { clock.segment };
         }
+        self.seen.playing = buffer.end(Instant::now());
         self.seen
     }
 
-    async fn poll(&mut self, clock: Clock) -> std::io::Result<()> {
+    async fn poll(&mut self, clock: Clock, buffer: &mut Buffer) -> std::io::Result<()> {
         let path = self.playlist.clone();
         let (playlist, _) = self.get(&path, true).await?;
         let text = String::from_utf8_lossy(&playlist);
@@ -136,8 +164,7 @@ impl Player {
         if let Some(newest) = self.newest {
             listed.retain(|(n, _)| *n > newest);
         } else {
-            // A player begins at the live edge.
-            listed.drain(..listed.len().saturating_sub(1));
+            listed.drain(..listed.len().saturating_sub(START_SEGMENTS as usize));
         }
         let expected = clock.ended(clock.segment);
         if listed.last().map(|l| l.0).or(self.newest).is_none_or(|newest| newest < expected) {
@@ -151,6 +178,7 @@ impl Player {
             self.newest = Some(n);
             let began = Instant::now();
             let (_, bytes) = self.get(&uri, false).await?;
+            buffer.fetched(Instant::now());
             self.seen.latencies.push(began.elapsed());
             self.seen.bytes += bytes as u64;
         }

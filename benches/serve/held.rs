@@ -1,12 +1,12 @@
 //! An engine whose mosaics are made already: what serving costs is measured without what making costs.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quadrille::compositor::Job;
 use quadrille::encode::{ParameterSets, VideoEncodeError};
 use quadrille::frame::AccessUnit;
+use quadrille::hls::runs::Runs;
 use quadrille::layout::Layout;
 use quadrille::mosaic::{Coded, Engine, EngineKind, MosaicId, MosaicSpec, RenditionSpec, Tick, ladder};
 use quadrille::timeline::{Grid, SegmentNumber};
@@ -69,8 +69,8 @@ impl Engine for HeldEngine {
         Vec::new()
     }
 
-    fn finished(&self, _: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
-        Some(SEGMENT..=SEGMENT)
+    fn finished(&self, _: &MosaicId) -> Runs {
+        Runs::from(SEGMENT..=SEGMENT)
     }
 
     fn segment(&self, _: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
@@ -84,4 +84,10 @@ impl Engine for HeldEngine {
     fn cost(&self, _: &MosaicSpec) -> f64 {
         0.0
     }
+
+    fn frees(&self, _: &MosaicId, _: &MosaicSpec) -> f64 {
+        0.0
+    }
+
+    fn mend(&self) {}
 }

@@ -9,15 +9,19 @@ use std::time::Duration;
 use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
 use quadrille::catalogue::{Catalogue, CatalogueSettings, SoundSettings};
 use quadrille::config::Keyring;
+use quadrille::encode::Libraries;
+use quadrille::feed::Pace;
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, RegistrySettings, RenditionSpec, Signer,
+    Admission, Budget, EngineChoice, Failing, MosaicRegistry, MosaicSpec, Mosaics, RegistrySettings, RenditionSpec,
+    Signer,
 };
 use quadrille::session::{SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, SystemClock};
 use quadrille::usage::{PriceBook, Reports};
+use quadrille::work::{InHand, SystemThreads};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -102,18 +106,30 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir).await.expect("a store"));
     let layouts = Arc::new(Layouts::bundled());
     let (finished, finished_seen) = watch::channel(0);
-    let sound =
-        SoundSettings { grid, bitrate_bps: 128_000, window_segments: 31, lockstep: false, finished: finished.clone() };
+    let sound = SoundSettings {
+        grid,
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        bitrate_bps: 128_000,
+        window_segments: 31,
+        finished,
+        failing: Failing::new(metrics.clone()),
+        in_hand: InHand::default(),
+        encoders: Arc::new(Libraries),
+        threads: Arc::new(SystemThreads),
+    };
+    let registry = Arc::new(registry(grid, &clock, &metrics, finished_seen));
     let settings = CatalogueSettings {
+        registry: registry.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
         store: store.clone(),
-        sound,
+        sound: Arc::new(sound),
+        pace: Pace::Realtime,
         secret: [1; 32],
         max_games: 1,
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
-    let registry = Arc::new(registry(grid, &clock, &metrics, finished_seen));
     let layout = layouts.get("1").expect("it is bundled");
     let placement = registry.want(&MosaicSpec { layout, games: vec!["g".into()] }, EngineChoice::Auto).expect("room");
     let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(30), 100);

@@ -35,13 +35,15 @@ impl FromRequestParts<Arc<App>> for Base {
 }
 
 fn asked(parts: &Parts) -> Option<String> {
-    let text = |name: HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok());
-    let scheme = match text(HeaderName::from_static("x-forwarded-proto")) {
+    // Of a chain of proxies the first tells what the client asked.
+    let first = |text: &'_ str| text.split(',').next().map(|t| t.trim().to_owned());
+    let text = |name: HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).and_then(first);
+    let scheme = match text(HeaderName::from_static("x-forwarded-proto")).as_deref() {
         Some("https") => "https",
         _ => "http",
     };
     // HTTP/2 has :authority, which hyper puts into the URI; HTTP/1.1 has Host.
-    let direct = || parts.uri.authority().map(Authority::as_str).or_else(|| text(header::HOST));
+    let direct = || parts.uri.authority().map(Authority::to_string).or_else(|| text(header::HOST));
     let host = text(HeaderName::from_static("x-forwarded-host")).or_else(direct)?;
     let authority: Authority = host.parse().ok()?;
     (!authority.as_str().contains('@')).then(|| format!("{scheme}://{authority}"))
@@ -66,6 +68,8 @@ mod tests {
         assert_eq!(of(&[("host", "[::1]:80"), ("x-forwarded-proto", "https")]).as_deref(), Some("https://[::1]:80"));
         let proxied = [("host", "10.0.0.1"), ("x-forwarded-host", "tv.example"), ("x-forwarded-proto", "https")];
         assert_eq!(of(&proxied).as_deref(), Some("https://tv.example"));
+        let chain = [("x-forwarded-host", "tv.example, inner.example"), ("x-forwarded-proto", "https, http")];
+        assert_eq!(of(&chain).as_deref(), Some("https://tv.example"));
         for unusable in [&[][..], &[("host", "a b")], &[("host", "user@tv.example")], &[("host", "a/b")]] {
             assert_eq!(of(unusable), None, "{unusable:?}");
         }

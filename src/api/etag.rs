@@ -1,6 +1,6 @@
 //! Entity tags (RFC 9110, 8.8.3) and the preconditions made of them (13.1).
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
@@ -20,48 +20,85 @@ fn quoted(text: &str) -> HeaderValue {
 }
 
 /// What `If-Match` asks of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfMatch {
     /// No header, or `*`: any revision will do.
     Any,
-    Revision(u64),
-    /// Tags that can never be ours: the precondition fails whatever the revision is.
-    Never,
+    /// One of these; of none where no tag can ever be ours.
+    OneOf(Vec<u64>),
 }
 
-/// Reads `If-Match` (RFC 9110, 13.1.1). A weak tag (`W/"7"`) counts as its strong one: intermediaries weaken tags when they
-/// compress, and a revision is the same revision then. Of several tags the newest decides.
+/// Reads `If-Match` (RFC 9110, 13.1.1): it holds when any of its tags is the session's. The comparison is the strong one
+/// (8.8.3.2), so that a weak tag never matches.
 pub fn if_match(headers: &HeaderMap) -> Result<IfMatch, Problem> {
-    let mut newest = None;
-    let mut given = false;
-    for value in headers.get_all(header::IF_MATCH) {
-        let text = value.to_str().map_err(|_| malformed())?.trim();
-        if text == "*" {
-            return Ok(IfMatch::Any);
+    let tags = tags(headers, &header::IF_MATCH).ok_or_else(malformed)?;
+    Ok(match tags {
+        Tags::None | Tags::Any => IfMatch::Any,
+        Tags::List(tags) => {
+            IfMatch::OneOf(tags.into_iter().filter(|tag| !tag.weak).filter_map(|tag| revision(tag.opaque)).collect())
         }
-        given = true;
-        for tag in text.split(',') {
-            newest = newest.max(revision(opaque(tag.trim()).ok_or_else(malformed)?));
-        }
-    }
-    Ok(match newest {
-        Some(revision) => IfMatch::Revision(revision),
-        None if given => IfMatch::Never,
-        None => IfMatch::Any,
     })
 }
 
-/// Whether `If-None-Match` names `tag` (RFC 9110, 13.1.2; the weak comparison).
+/// Whether `If-None-Match` names `tag` (RFC 9110, 13.1.2; the weak comparison). One that cannot be read names nothing.
 pub fn matches_none(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let Some(tag) = tag.to_str().ok().and_then(opaque) else { return false };
-    let lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
-    lists.flat_map(|l| l.split(',')).map(str::trim).any(|t| t == "*" || opaque(t) == Some(tag))
+    let Some((ours, "")) = tag.to_str().ok().and_then(one_tag) else { return false };
+    match tags(headers, &header::IF_NONE_MATCH) {
+        Some(Tags::Any) => true,
+        Some(Tags::List(tags)) => tags.iter().any(|tag| tag.opaque == ours.opaque),
+        Some(Tags::None) | None => false,
+    }
 }
 
-/// What stands between the quotes of an entity tag.
-fn opaque(tag: &str) -> Option<&str> {
-    let inner = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
-    (!inner.contains('"')).then_some(inner)
+/// An entity tag: `W/"7"` is weak, and what stands between its quotes is opaque.
+#[derive(Clone, Copy)]
+struct Tag<'a> {
+    weak: bool,
+    opaque: &'a str,
+}
+
+enum Tags<'a> {
+    /// There is no such header.
+    None,
+    /// `*`.
+    Any,
+    List(Vec<Tag<'a>>),
+}
+
+/// The tags of a header's lines, which are one list (RFC 9110, 5.3); `None` when they are no list of tags. A `*` stands alone.
+fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Tags<'a>> {
+    let lines: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect::<Option<_>>()?;
+    match lines.as_slice() {
+        [] => return Some(Tags::None),
+        [line] if line.trim() == "*" => return Some(Tags::Any),
+        _ => {}
+    }
+    let mut found = Vec::new();
+    for line in lines {
+        let mut rest = line.trim();
+        while !rest.is_empty() {
+            // Empty elements are to be read over (5.6.1.2).
+            if let Some(after) = rest.strip_prefix(',') {
+                rest = after.trim_start();
+                continue;
+            }
+            let (tag, after) = one_tag(rest)?;
+            found.push(tag);
+            let after = after.trim_start();
+            if !after.is_empty() && !after.starts_with(',') {
+                return None;
+            }
+            rest = after;
+        }
+    }
+    (!found.is_empty()).then_some(Tags::List(found))
+}
+
+/// The tag that `text` begins with, and the rest. A comma may be inside of it (8.8.3).
+fn one_tag(text: &str) -> Option<(Tag<'_>, &str)> {
+    let (weak, quoted) = text.strip_prefix("W/").map_or((false, text), |quoted| (true, quoted));
+    let (opaque, rest) = quoted.strip_prefix('"')?.split_once('"')?;
+    Some((Tag { weak, opaque }, rest))
 }
 
 /// A revision as we print it: no sign, no leading zeros.
@@ -77,32 +114,38 @@ fn malformed() -> Problem {
 mod tests {
     use super::*;
 
-    fn read(values: &[&str]) -> Option<IfMatch> {
+    fn with(name: &HeaderName, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for v in values {
-            headers.append(header::IF_MATCH, v.parse().unwrap());
+            headers.append(name, v.parse().unwrap());
         }
-        if_match(&headers).ok()
+        headers
     }
 
     #[test]
     fn if_match_as_rfc_9110_13_1_1_has_it() {
+        let read = |values: &[&str]| if_match(&with(&header::IF_MATCH, values)).ok();
+        let one_of = |revisions: &[u64]| Some(IfMatch::OneOf(revisions.to_vec()));
         assert_eq!(read(&[]), Some(IfMatch::Any));
-        assert_eq!(read(&["*"]), Some(IfMatch::Any));
-        assert_eq!(read(&["\"7\""]), Some(IfMatch::Revision(7)));
-        assert_eq!(read(&["W/\"7\""]), Some(IfMatch::Revision(7)));
-        assert_eq!(read(&["\"3\", \"7\"", "\"5\""]), Some(IfMatch::Revision(7)));
-        assert_eq!(read(&["\"xyz\""]), Some(IfMatch::Never));
-        assert_eq!(read(&["\"+7\""]), Some(IfMatch::Never));
-        for bad in ["7", "\"7", "\"7\" \"8\"", "", "w/\"7\""] {
+        assert_eq!(read(&[" * "]), Some(IfMatch::Any));
+        assert_eq!(read(&["\"7\""]), one_of(&[7]));
+        assert_eq!(read(&["\"3\", \"7\"", "\"5\""]), one_of(&[3, 7, 5]));
+        assert_eq!(read(&[",\"3\",, W/\"4\",\"a,b\" ,\"7\","]), one_of(&[3, 7]), "weak tags never match");
+        assert_eq!(read(&["W/\"7\""]), one_of(&[]));
+        for never in ["\"xyz\"", "\"7 8\"", "\"+7\"", "\"07\"", "\"\""] {
+            assert_eq!(read(&[never]), one_of(&[]), "{never}");
+        }
+        for bad in ["7", "\"7", "\"7\" \"8\"", "", ",", "w/\"7\"", "*, \"7\"", "\"7\", *"] {
             assert_eq!(read(&[bad]), None, "{bad}");
         }
+        assert_eq!(read(&["*", "\"7\""]), None);
     }
 
     #[test]
-    fn if_none_match_compares_weakly() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::IF_NONE_MATCH, "\"a\", W/\"b\"".parse().unwrap());
-        assert!(matches_none(&headers, &quoted("b")) && !matches_none(&headers, &quoted("c")));
+    fn if_none_match_compares_weakly_and_reads_lists() {
+        let named = |values: &[&str], tag: &str| matches_none(&with(&header::IF_NONE_MATCH, values), &quoted(tag));
+        assert!(named(&["\"a\", W/\"b\""], "b") && !named(&["\"a\", W/\"b\""], "c"));
+        assert!(named(&["\"a\"", "\"b\""], "b") && named(&["*"], "b") && !named(&[], "b"));
+        assert!(named(&["\"x,y\",\"b\""], "b") && !named(&["\"x,\"b\""], "b"));
     }
 }

@@ -13,11 +13,12 @@ use super::App;
 use super::problem::{Code, Problem, ProblemBody};
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+type Note = Box<dyn Fn() -> String + Send + Sync>;
 
 /// Named things that must be well before this machine should be sent new sessions. Each check is asked on every `/readyz`
 /// and must answer at once; what it says when it fails is shown to whoever asks.
 #[derive(Default)]
-pub struct Readiness(Vec<(&'static str, Check)>, Vec<(&'static str, String)>);
+pub struct Readiness(Vec<(&'static str, Check)>, Vec<(&'static str, Note)>);
 
 impl Readiness {
     pub fn new() -> Self {
@@ -30,8 +31,14 @@ impl Readiness {
     }
 
     /// Something worth knowing that makes nobody unready.
-    pub fn note(mut self, name: &'static str, note: impl Into<String>) -> Self {
-        self.1.push((name, note.into()));
+    pub fn note(self, name: &'static str, note: impl Into<String>) -> Self {
+        let note = note.into();
+        self.told(name, move || note.clone())
+    }
+
+    /// A note that changes.
+    pub fn told(mut self, name: &'static str, note: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.1.push((name, Box::new(note)));
         self
     }
 
@@ -43,7 +50,7 @@ impl Readiness {
             well &= answer.is_ok();
             ((*name).to_owned(), Value::from(answer.err().unwrap_or_else(|| "ok".to_owned())))
         });
-        let notes = self.1.iter().map(|(name, note)| ((*name).to_owned(), Value::from(note.clone())));
+        let notes = self.1.iter().map(|(name, note)| ((*name).to_owned(), Value::from(note())));
         let answers = answers.collect::<Vec<_>>().into_iter().chain(notes).collect();
         (well, answers)
     }

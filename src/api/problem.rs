@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::config::mask_text;
+
 /// Makes [`Code`] from the one table of refusals: variant, name on the wire, HTTP status, title.
 macro_rules! codes {
     ($($variant:ident = $name:literal, $status:ident, $title:literal;)*) => {
@@ -157,7 +159,7 @@ impl Problem {
 
     /// Our own fault: the cause goes to the log, where it is handled, and never to the client.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        tracing::error!(%cause, "a request failed on our side");
+        tracing::error!(cause = mask_text(&cause.to_string()), "a request failed on our side");
         Self::new(Code::Internal, "The request could not be answered; the log of the service says why.")
     }
 
@@ -168,7 +170,14 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Inner { code, detail, members, headers } = *self.0;
+        let Inner { code, detail, mut members, headers } = *self.0;
+        // What was refused is often repeated, and it may be an address with a password in it: refusals end up in logs.
+        let detail = mask_text(&detail);
+        for member in members.values_mut() {
+            if let Value::String(text) = member {
+                *text = mask_text(text);
+            }
+        }
         let status = code.status();
         let body = ProblemBody {
             type_uri: "about:blank".to_owned(),
@@ -205,6 +214,14 @@ mod tests {
             "detail": "full", "allowed": ["a"], "retry_after_s": 7,
         });
         assert_eq!(body, expected);
+    }
+
+    #[tokio::test]
+    async fn a_problem_repeats_no_secret() {
+        let detail = "Invalid type: string \"srt://h:1?passphrase=hunter2\", expected a sequence.";
+        let response = Problem::field("sources", detail).with("game", "http://u:hunter2@h/").into_response();
+        let body = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        assert!(!body.contains("hunter2") && body.contains("passphrase=…") && body.contains("http://…@h/"), "{body}");
     }
 
     #[test]

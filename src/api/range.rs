@@ -19,7 +19,9 @@ pub fn wanted(headers: &HeaderMap, length: usize) -> Wanted {
     if headers.contains_key(header::IF_RANGE) {
         return Wanted::All;
     }
-    let spec = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("bytes="));
+    let spec = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| v.split_once('='));
+    // The names of units know no case (14.1).
+    let spec = spec.filter(|(unit, _)| unit.trim().eq_ignore_ascii_case("bytes")).map(|(_, spec)| spec);
     match spec {
         Some(spec) => parse(spec, length).unwrap_or(Wanted::All),
         None => Wanted::All,
@@ -27,7 +29,10 @@ pub fn wanted(headers: &HeaderMap, length: usize) -> Wanted {
 }
 
 fn parse(spec: &str, length: usize) -> Option<Wanted> {
-    let (first, last) = spec.trim().split_once('-')?;
+    // A list of one, perhaps with empty elements beside it (5.6.1.2).
+    let mut ranges = spec.split(',').map(str::trim).filter(|range| !range.is_empty());
+    let (Some(range), None) = (ranges.next(), ranges.next()) else { return None };
+    let (first, last) = range.split_once('-')?;
     if first.is_empty() {
         let suffix = number(last)?;
         // A suffix longer than the body is the whole body; an empty suffix can be satisfied by nothing.
@@ -67,6 +72,7 @@ mod tests {
         assert_eq!(of("bytes=9500-", 10_000), Wanted::Part(9500..10_000));
         assert_eq!(of("bytes=9999-20000", 10_000), Wanted::Part(9999..10_000));
         assert_eq!(of("bytes=-99999999999999999999999", 10), Wanted::Part(0..10));
+        assert_eq!(of("Bytes= 0-4 ,", 10), Wanted::Part(0..5));
     }
 
     #[test]

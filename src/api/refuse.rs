@@ -80,14 +80,14 @@ impl From<CatalogueError> for Problem {
 }
 
 /// A source that cannot be used; `index` counts from 0.
-pub(super) fn source_invalid(index: usize, detail: impl Into<String>) -> Problem {
+fn source_invalid(index: usize, detail: impl Into<String>) -> Problem {
     Problem::new(Code::SourceInvalid, detail)
         .with("field", format!("sources[{index}]"))
         .with("allowed", SOURCE_SCHEMES.to_vec())
 }
 
 /// Schemes of sources, as the configuration takes them too.
-pub(super) const SOURCE_SCHEMES: [&str; 8] = ["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"];
+const SOURCE_SCHEMES: [&str; 8] = ["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"];
 
 fn store_unavailable(cause: &dyn std::fmt::Display) -> Problem {
     tracing::warn!(%cause, "a request was refused because the store could not serve it");

@@ -179,9 +179,7 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let if_match = match etag::if_match(&headers)? {
         IfMatch::Any => None,
-        IfMatch::Revision(revision) => Some(revision),
-        // No session lives through so many changes: the answer is the refusal that a stale tag gets.
-        IfMatch::Never => Some(u64::MAX),
+        IfMatch::OneOf(revisions) => Some(revisions),
     };
     let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, if_match };
     Ok(shown(app.sessions.change(&caller.tenant, &id, request).await?, &base))

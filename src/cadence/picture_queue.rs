@@ -88,6 +88,11 @@ impl<P: Clone> PictureQueue<P> {
         self.waiting.front().map(|(at, _)| *at)
     }
 
+    /// The next picture and its source time.
+    pub fn peek(&self) -> Option<(SourceNanos, &P)> {
+        self.waiting.front().map(|(at, p)| (*at, p))
+    }
+
     /// Source time of the newest picture, waiting or shown.
     pub fn newest_at(&self) -> Option<SourceNanos> {
         self.waiting.back().or(self.shown.as_ref()).map(|(at, _)| *at)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::SourceNanos;
+use super::{Placed, SourceNanos};
 use crate::timeline::SAMPLE_RATE_HZ;
 
 /// Timestamps within this of where the samples before them end are taken as contiguous: 20 ms.
@@ -19,12 +19,15 @@ const FADE_SAMPLES: u32 = 240;
 const FOLLOW: f64 = 0.02;
 
 /// Stereo, 48 kHz. Samples are counted as they come; timestamps only tell, smoothed, which source time a count stands for:
-/// a source whose timestamps jitter still plays without a seam.
+/// a source whose timestamps jitter still plays without a seam. Between two runs of samples there is a hole, which takes
+/// no room however long it is.
 #[derive(Clone, Debug)]
 pub struct SoundBuffer {
-    samples: VecDeque<[i16; 2]>,
-    /// Count of the first sample in `samples`.
-    start: i64,
+    runs: VecDeque<Run>,
+    /// Samples in all runs.
+    held: usize,
+    /// Count behind the newest sample.
+    end: i64,
     /// Source time, in samples, of count 0.
     origin: f64,
     placed: bool,
@@ -33,7 +36,23 @@ pub struct SoundBuffer {
     capacity: usize,
     /// Where the reader stands, as a count.
     position: Option<f64>,
+    /// What the source stamped the sample of a count, one for each push, the older ones up to the reader's gone.
+    stamps: VecDeque<(i64, i64)>,
     fade: Fade,
+}
+
+/// Samples without a hole.
+#[derive(Clone, Debug)]
+struct Run {
+    /// Count of the first.
+    start: i64,
+    samples: VecDeque<[i16; 2]>,
+}
+
+impl Run {
+    fn end(&self) -> i64 {
+        self.start + self.samples.len() as i64
+    }
 }
 
 /// Bridges a seam: what was heard last dies away while what comes next grows.
@@ -74,24 +93,32 @@ fn as_samples(at: SourceNanos) -> f64 {
     at as f64 * f64::from(SAMPLE_RATE_HZ) / 1e9
 }
 
+fn as_nanos(samples: f64) -> SourceNanos {
+    (samples * 1e9 / f64::from(SAMPLE_RATE_HZ)).round() as i64
+}
+
 impl SoundBuffer {
     /// Holds no more than `capacity` samples.
     pub fn new(capacity: usize) -> Self {
         Self {
-            samples: VecDeque::new(),
-            start: 0,
+            runs: VecDeque::new(),
+            held: 0,
+            end: 0,
             origin: 0.0,
             placed: false,
             realign: false,
             capacity,
             position: None,
+            stamps: VecDeque::new(),
             fade: Fade::default(),
         }
     }
 
     /// A new run of the source. What was heard last still fades out.
     pub fn restart(&mut self) {
-        self.samples.clear();
+        self.runs.clear();
+        self.stamps.clear();
+        self.held = 0;
         self.placed = false;
         self.position = None;
     }
@@ -101,91 +128,127 @@ impl SoundBuffer {
         self.realign = true;
     }
 
+    /// Samples that are held.
+    pub fn len(&self) -> usize {
+        self.held
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.held == 0
+    }
+
     pub fn is_full(&self) -> bool {
-        self.samples.len() >= self.capacity
+        self.held >= self.capacity
     }
 
-    fn end(&self) -> i64 {
-        self.start + self.samples.len() as i64
-    }
-
-    /// Whether everything up to source time `at` is there (and three samples more, for interpolation).
+    /// Whether everything up to source time `at` is there (and three samples more, for interpolation), or known to be a
+    /// hole.
     pub fn reaches(&self, at: SourceNanos) -> bool {
-        self.placed && self.end() as f64 - 3.0 >= (as_samples(at) - self.origin).ceil()
+        self.placed && self.end as f64 - 3.0 >= (as_samples(at) - self.origin).ceil()
     }
 
-    /// Adds interleaved stereo whose first sample has source time `at`. Past the capacity the oldest samples go.
-    pub fn push(&mut self, at: SourceNanos, interleaved: &[i16]) {
+    /// Source time of the first sample at `at` or later: `at` itself if there is sound then.
+    pub fn next_from(&self, at: SourceNanos) -> Option<SourceNanos> {
+        let count = (as_samples(at) - self.origin).ceil();
+        let run = self.runs.iter().find(|run| run.end() as f64 > count)?;
+        Some(if run.start as f64 <= count { at } else { as_nanos(run.start as f64 + self.origin) })
+    }
+
+    /// Adds interleaved stereo whose first sample belongs at `place`. Past the capacity the oldest samples go.
+    pub fn push(&mut self, place: impl Into<Placed>, interleaved: &[i16]) {
+        let Placed { at, raw, .. } = place.into();
         if !self.placed {
-            self.origin = as_samples(at) - self.end() as f64;
+            self.origin = as_samples(at) - self.end as f64;
             self.placed = true;
             self.realign = false;
         }
-        let deviation = as_samples(at) - self.origin - self.end() as f64;
+        let deviation = as_samples(at) - self.origin - self.end as f64;
         let seam = std::mem::take(&mut self.realign) || deviation.abs() > CONTIGUOUS_SAMPLES;
         let late = if seam { self.move_end(deviation) } else { 0 };
         if !seam {
             self.origin += deviation * FOLLOW;
         }
-        let first = self.samples.len();
-        self.samples.extend(interleaved.chunks_exact(2).skip(late).map(|s| [s[0], s[1]]));
-        if seam {
-            self.smooth_seam(first);
+        let samples = interleaved.chunks_exact(2).skip(late).map(|s| [s[0], s[1]]);
+        let count = samples.len();
+        if count == 0 {
+            // All of it was late, and how late says nothing of the next.
+            self.realign = true;
+            return;
         }
-        self.drop_first(self.samples.len().saturating_sub(self.capacity.max(interleaved.len() / 2)));
+        self.stamps.push_back((self.end - late as i64, raw));
+        match self.runs.back_mut().filter(|run| run.end() == self.end) {
+            Some(run) => {
+                let first = run.samples.len();
+                run.samples.extend(samples);
+                if seam {
+                    smooth_seam(&mut run.samples, first);
+                }
+            }
+            None => self.runs.push_back(Run { start: self.end, samples: samples.collect() }),
+        }
+        self.held += count;
+        self.end += count as i64;
+        let room = self.capacity.max(count);
+        while let Some(oldest) = self.runs.front().filter(|_| self.held > room) {
+            let until = oldest.start + (self.held - room).min(oldest.samples.len()) as i64;
+            self.drop_until(until);
+        }
     }
 
-    /// Moves the end by `deviation` samples: silence for a gap, a cut for an overlap. Returns how many of the samples to
-    /// come are late, because what they overlap has been played.
+    /// Moves the end by `deviation` samples: forward it leaves a hole, backward it gives up what is overlapped. Returns how
+    /// many of the samples to come are late, because what they overlap has been played.
     fn move_end(&mut self, deviation: f64) -> usize {
-        let by = deviation.round() as i64;
-        let mut late = 0;
-        if by.unsigned_abs() > self.capacity as u64 {
-            // Nothing here will be heard next to what comes: start over, counting on.
-            self.drop_first(self.samples.len());
-            self.origin += deviation;
-        } else if by >= 0 {
-            let last = self.samples.back().copied().unwrap_or_default();
-            self.samples.extend((0..by).map(|i| last.map(|v| faded(i32::from(v), i))));
-            self.origin += deviation - by as f64;
-        } else {
-            let cut = usize::try_from(-by).unwrap_or(usize::MAX).min(self.samples.len());
-            self.samples.truncate(self.samples.len() - cut);
-            late = usize::try_from(-by).unwrap_or(usize::MAX) - cut;
-            self.origin += deviation - by as f64;
-        }
-        late
+        let end = self.end + deviation.round() as i64;
+        self.origin += deviation - deviation.round();
+        self.truncate(end);
+        let played = self.position.map_or(i64::MIN, |position| position.floor() as i64);
+        let late = played.saturating_sub(end).max(0);
+        self.end = end + late;
+        usize::try_from(late).unwrap_or(usize::MAX)
     }
 
-    /// Lets the step between sample `first - 1` and `first` die away over a fade.
-    fn smooth_seam(&mut self, first: usize) {
-        let before = first.checked_sub(1).and_then(|i| self.samples.get(i)).copied();
-        let (Some(before), Some(after)) = (before, self.samples.get(first).copied()) else { return };
-        let step = [0, 1].map(|c| i32::from(before[c]) - i32::from(after[c]));
-        for (i, sample) in self.samples.range_mut(first..).take(FADE_SAMPLES as usize).enumerate() {
-            for (value, step) in sample.iter_mut().zip(step) {
-                *value = value.saturating_add(faded(step, i as i64));
+    /// Gives up what has count `end` or a later one.
+    fn truncate(&mut self, end: i64) {
+        while let Some(run) = self.runs.back_mut().filter(|run| run.end() > end) {
+            let left = usize::try_from(end - run.start).unwrap_or(0);
+            self.held -= run.samples.len() - left;
+            run.samples.truncate(left);
+            if left == 0 {
+                self.runs.pop_back();
             }
         }
+        while self.stamps.pop_back_if(|(count, _)| *count >= end).is_some() {}
     }
 
-    fn drop_first(&mut self, count: usize) {
-        let count = count.min(self.samples.len());
-        self.samples.drain(..count);
-        self.start += count as i64;
+    /// Gives up what has a count below `until`.
+    fn drop_until(&mut self, until: i64) {
+        while let Some(run) = self.runs.front_mut().filter(|run| run.start < until) {
+            let count = usize::try_from(until - run.start).unwrap_or(usize::MAX).min(run.samples.len());
+            run.samples.drain(..count);
+            run.start += count as i64;
+            self.held -= count;
+            if run.samples.is_empty() {
+                self.runs.pop_front();
+            }
+        }
+        // The last one before the oldest sample still says what its successors were stamped.
+        let oldest = self.runs.front().map_or(self.end, |run| run.start);
+        while self.stamps.get(1).is_some_and(|(count, _)| *count <= oldest) {
+            self.stamps.pop_front();
+        }
     }
 
     /// Gives up what was due before `at`.
     pub fn drop_before(&mut self, at: SourceNanos) {
-        let count = as_samples(at) - self.origin - self.start as f64;
-        if self.placed && count > 0.0 {
-            self.drop_first(count as usize);
+        if self.placed {
+            self.drop_until((as_samples(at) - self.origin) as i64);
         }
     }
 
     /// `count` interleaved stereo samples for the instants at which source times `from` up to `to` are due; silence where
-    /// there is nothing. Successive calls are to be contiguous.
-    pub fn read(&mut self, count: usize, from: SourceNanos, to: SourceNanos, out: &mut Vec<i16>) {
+    /// there is nothing. Successive calls are to be contiguous. Returns what the source's own stamp of the instant `to` is,
+    /// by what was really read; `None` if the last sample was silence for want of any.
+    pub fn read(&mut self, count: usize, from: SourceNanos, to: SourceNanos, out: &mut Vec<i16>) -> Option<i64> {
         let (from, to) = (as_samples(from) - self.origin, as_samples(to) - self.origin);
         let mut position = match self.position {
             Some(position) if (position - from).abs() <= WALK_SAMPLES => position,
@@ -200,15 +263,18 @@ impl SoundBuffer {
         } else {
             1.0 + (error / count.max(1) as f64).clamp(-MAX_PACE, MAX_PACE)
         };
+        let mut heard = false;
         for i in 0..count {
             let sample = self.sample_at(position + i as f64 * pace);
+            heard = sample.is_some();
             out.extend(self.fade.apply(sample));
         }
         position += count as f64 * pace;
         self.position = Some(position);
+        let stamp = heard.then(|| self.stamp_of(position)).flatten();
         // Interpolation looks one sample back.
-        let played = position.floor() as i64 - 2 - self.start;
-        self.drop_first(usize::try_from(played).unwrap_or(0));
+        self.drop_until(position.floor() as i64 - 2);
+        stamp
     }
 
     /// `count` samples of silence: there is no source time to speak of. What was heard last fades out.
@@ -219,22 +285,46 @@ impl SoundBuffer {
         }
     }
 
+    /// What the source stamped the sample with this count.
+    fn stamp_of(&self, position: f64) -> Option<i64> {
+        let stamp = self.stamps.iter().rev().find(|(count, _)| *count as f64 <= position)?;
+        Some(stamp.1 + as_nanos(position - stamp.0 as f64))
+    }
+
+    /// The sample with this count.
+    fn at(&self, count: i64) -> Option<[i16; 2]> {
+        let run = self.runs.iter().find(|run| run.end() > count)?;
+        usize::try_from(count - run.start).ok().and_then(|index| run.samples.get(index)).copied()
+    }
+
     /// The sample at a fractional count, by a Catmull-Rom cubic through its four neighbours.
     fn sample_at(&self, position: f64) -> Option<[f32; 2]> {
         let whole = position.floor();
         let t = (position - whole) as f32;
-        let index = usize::try_from(whole as i64 - self.start).ok()?;
-        let here = *self.samples.get(index)?;
+        let index = whole as i64;
+        let here = self.at(index)?;
         if t < 1e-3 {
             return Some(here.map(f32::from));
         }
-        let next = *self.samples.get(index + 1)?;
-        let before = index.checked_sub(1).and_then(|i| self.samples.get(i)).copied().unwrap_or(here);
-        let after = self.samples.get(index + 2).copied().unwrap_or(next);
+        let next = self.at(index + 1)?;
+        let before = self.at(index - 1).unwrap_or(here);
+        let after = self.at(index + 2).unwrap_or(next);
         Some([0, 1].map(|c| {
             let [a, b, c, d] = [before[c], here[c], next[c], after[c]].map(f32::from);
             b + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)))
         }))
+    }
+}
+
+/// Lets the step between sample `first - 1` and `first` die away over a fade.
+fn smooth_seam(samples: &mut VecDeque<[i16; 2]>, first: usize) {
+    let before = first.checked_sub(1).and_then(|i| samples.get(i)).copied();
+    let (Some(before), Some(after)) = (before, samples.get(first).copied()) else { return };
+    let step = [0, 1].map(|c| i32::from(before[c]) - i32::from(after[c]));
+    for (i, sample) in samples.range_mut(first..).take(FADE_SAMPLES as usize).enumerate() {
+        for (value, step) in sample.iter_mut().zip(step) {
+            *value = value.saturating_add(faded(step, i as i64));
+        }
     }
 }
 

@@ -209,35 +209,6 @@ fn a_live_source_that_jumps_is_anchored_anew_and_a_burst_settles() {
 }
 
 #[test]
-fn laps_of_a_file_follow_each_other_without_a_hole() {
-    let mut line = Continuity::new();
-    for n in 0..10i64 {
-        assert_eq!(line.place(Stream::Picture, 80 + n * 40, 40), (80 + n * 40, false));
-        line.place(Stream::Sound, n * 43, 43);
-    }
-    line.begin_lap();
-    // Sound may come first; it is where it was in the lap before, one lap later.
-    assert_eq!(line.place(Stream::Sound, 0, 43).0, 400);
-    // A seek may land a little off: the picture still follows its predecessor.
-    assert_eq!(line.place(Stream::Picture, 83, 40).0, 480);
-    assert_eq!(line.place(Stream::Picture, 123, 40).0, 520);
-}
-
-#[test]
-fn a_jump_of_the_timestamps_is_mended_alike_for_picture_and_sound() {
-    let mut line = Continuity::new();
-    line.place(Stream::Picture, 0, SECOND / 25);
-    line.place(Stream::Sound, 10_000_000, 20_000_000);
-    let far = 95_443 * SECOND;
-    let (picture, jumped) = line.place(Stream::Picture, far, SECOND / 25);
-    assert_eq!((picture, jumped), (SECOND / 25, true));
-    let (sound, jumped) = line.place(Stream::Sound, far - 10_000_000, 20_000_000);
-    assert_eq!((sound, jumped), (30_000_000, true));
-    // And back again.
-    assert_eq!(line.place(Stream::Picture, 5, 40), (2 * SECOND / 25, true));
-}
-
-#[test]
 fn sound_is_copied_as_it_is_when_nothing_slews() {
     let mut buffer = SoundBuffer::new(96_000);
     let chunk: Vec<i16> = (0..4800).flat_map(|n| [saw(n), 7]).collect();
@@ -290,4 +261,61 @@ fn sound_that_is_missing_is_silence_and_an_overlap_gives_way() {
     buffer.read(9600, 0, 200_000_000, &mut out);
     assert_eq!(out.len(), 19_200);
     assert_eq!((out[2 * 2000], out[2 * 4000], out[2 * 9000]), (1000, -1000, 0));
+}
+
+#[test]
+fn a_hole_takes_no_room_and_what_comes_after_it_is_in_place() {
+    let mut buffer = SoundBuffer::new(96_000);
+    buffer.push(0, &[1000; 9600]);
+    // A minute later: what was there is still to be heard.
+    buffer.push(60 * SECOND, &[-1000; 9600]);
+    assert_eq!(buffer.len(), 9600);
+    assert_eq!(buffer.next_from(50_000_000), Some(50_000_000));
+    assert_eq!(buffer.next_from(10 * SECOND), Some(60 * SECOND));
+    assert_eq!(buffer.next_from(61 * SECOND), None);
+    assert!(buffer.reaches(30 * SECOND) && buffer.reaches(60 * SECOND + 99_000_000));
+    let mut out = Vec::new();
+    let stamp = buffer.read(4800, 0, 100_000_000, &mut out);
+    assert_eq!(out[2 * 4000], 1000);
+    assert!((stamp.unwrap() - 100_000_000).abs() < 30_000, "{stamp:?}");
+    out.clear();
+    assert_eq!(buffer.read(4800, 30 * SECOND, 30 * SECOND + 100_000_000, &mut out), None);
+    // What was heard last fades out, then there is nothing.
+    assert!(out[2 * 240..].iter().all(|v| *v == 0));
+    out.clear();
+    let stamp = buffer.read(4800, 60 * SECOND - 50_000_000, 60 * SECOND + 50_000_000, &mut out);
+    assert_eq!((out[2 * 2000], out[2 * 4000]), (0, -1000));
+    assert!((stamp.unwrap() - 60 * SECOND - 50_000_000).abs() < 30_000, "{stamp:?}");
+}
+
+#[test]
+fn sound_that_was_placed_far_ahead_makes_way_for_sound_that_is_due() {
+    let mut buffer = SoundBuffer::new(96_000);
+    let mut out = Vec::new();
+    buffer.push(0, &[1000; 9600]);
+    buffer.read(4800, 0, 100_000_000, &mut out);
+    buffer.push(3600 * SECOND, &[2000; 9600]);
+    buffer.realign();
+    buffer.push(200_000_000, &[-1000; 9600]);
+    out.clear();
+    buffer.read(4800, 100_000_000, 200_000_000, &mut out);
+    buffer.read(4800, 200_000_000, 300_000_000, &mut out);
+    assert_eq!((out[2 * 2000], out[2 * 4900 + 600]), (0, -1000));
+    // What is late in whole or in part is not heard late.
+    buffer.push(100_000_000, &[3000; 9600]);
+    assert_eq!(buffer.next_from(300_000_000), None);
+    buffer.push(250_000_000, &[3000; 9600]);
+    out.clear();
+    buffer.read(4800, 300_000_000, 400_000_000, &mut out);
+    assert_eq!((out[2 * 2000], out[2 * 3000]), (3000, 0));
+}
+
+#[test]
+fn a_capacity_holds_over_holes() {
+    let mut buffer = SoundBuffer::new(9600);
+    for n in 0..50i64 {
+        buffer.push(n * SECOND, &[1; 4800]);
+        assert!(buffer.len() <= 9600);
+    }
+    assert_eq!(buffer.next_from(0), Some(46 * SECOND));
 }

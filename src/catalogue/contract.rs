@@ -1,6 +1,7 @@
 //! What the API sees of the games: which there are, how they are, and how an operator changes them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::health::GameHealth;
 use crate::mosaic::GameKey;
 use crate::timeline::SegmentNumber;
 
@@ -46,14 +48,25 @@ pub struct GameView {
     pub thumbnail: Option<String>,
 }
 
-/// What an operator registers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an operator registers. `Debug` has the sources masked.
+#[derive(Clone, PartialEq, Eq)]
 pub struct GameSpec {
     pub id: String,
     pub title: String,
-    /// URIs, the primary first.
+    /// URIs in full, the primary first: no answer tells them so (see [`GameSpec::masked_sources`]).
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for GameSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GameSpec")
+            .field("id", &self.id)
+            .field("title", &self.title)
+            .field("sources", &self.masked_sources())
+            .field("labels", &self.labels)
+            .finish()
+    }
 }
 
 /// Where a game's definition lives.
@@ -67,11 +80,11 @@ pub enum GameOrigin {
 }
 
 /// A game as its operator sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RegisteredGame {
     pub spec: GameSpec,
     pub origin: GameOrigin,
-    pub status: GameStatus,
+    pub health: GameHealth,
 }
 
 /// Why a game cannot be read or changed.
@@ -84,8 +97,8 @@ pub enum CatalogueError {
     #[error("game {0:?} is defined in the configuration file, which only its owner edits")]
     ReadOnly(String),
     /// `index` counts the game's sources from 0.
-    #[error("source {index} ({uri:?}): {detail}")]
-    SourceInvalid { index: usize, uri: String, detail: String },
+    #[error("source {index}: {detail}")]
+    SourceInvalid { index: usize, detail: String },
     #[error("no room for another game: at most {limit} run on this machine")]
     Capacity { limit: usize },
     /// The store could not keep the change (a full disk): nothing was changed.
@@ -111,7 +124,8 @@ pub trait GameCatalogue: Send + Sync {
     /// Registers a new game: kept over restarts, its feed starts at once.
     fn create<'a>(&'a self, tenant: &'a str, spec: GameSpec) -> Pending<'a, Result<RegisteredGame, CatalogueError>>;
 
-    /// Makes the game `spec.id` be `spec`, registering it if there is none; true when it is new.
+    /// Makes the game `spec.id` be `spec`, registering it if there is none; true when it is new. A source as it was shown
+    /// masked stays what it is.
     fn replace<'a>(
         &'a self,
         tenant: &'a str,
@@ -124,9 +138,9 @@ pub trait GameCatalogue: Send + Sync {
     /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
     fn thumbnail(&self, element: &str) -> Option<Bytes>;
 
-    /// Init segment of a game's sound; `None` where there is no such game.
+    /// Init segment of a game's sound; the same for all of them.
     fn sound_init(&self, game: &GameKey) -> Option<Bytes>;
 
-    /// Segment `segment` of a game's sound, if it is in the window.
+    /// Segment `segment` of a game's sound, if it is in the window. The sound of a game that is gone is silence.
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes>;
 }

@@ -1,27 +1,30 @@
 //! The games and their feeds.
 //!
-//! Lock order: `changing` (one change at a time, held over the store), then `games`; `games` is never held over an await or
-//! while a feed starts or stops.
+//! Lock order: `changing` (one change at a time, held over the store), then `games`, then a feed's own; `games` is never held
+//! over an await or while a feed starts or stops.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 use super::keys::{game_key, thumbnail_element};
+use super::room::MachineRoom;
+use super::silence::silent_segment;
 use super::sound::{SoundSettings, SoundTrack};
 use crate::config::{self, SourceUri};
-use crate::feed::{Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
+use crate::feed::{self, Decoding, Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::hls::cmaf;
+use crate::hls::runs::Runs;
+use crate::hls::window::Window;
 use crate::metrics::Metrics;
-use crate::mosaic::{self, GameKey};
+use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, SegmentNumber};
@@ -29,7 +32,8 @@ use crate::timeline::{Clock, FrameNumber, SegmentNumber};
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
 
-/// Removed games whose slate is kept for the mosaics that still show them; past that the oldest slots go dark.
+/// Removed games whose slate is kept for the mosaics that still show them; past that the oldest slots go dark. Their sound is
+/// silence in any case.
 const REMOVED_KEPT: usize = 64;
 
 /// What the catalogue works with.
@@ -37,7 +41,10 @@ pub struct CatalogueSettings {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub store: Arc<dyn Store>,
-    pub sound: SoundSettings,
+    pub sound: Arc<SoundSettings>,
+    pub pace: Pace,
+    /// Whose admission says what may be decoded.
+    pub registry: Arc<MosaicRegistry>,
     /// Key of the names of thumbnails.
     pub secret: [u8; 32],
     /// Games that may run on this machine.
@@ -65,16 +72,12 @@ impl Game {
     }
 
     fn status(&self) -> GameStatus {
-        match self.feed.status() {
-            FeedStatus::Live => GameStatus::Live,
-            FeedStatus::Slate => GameStatus::Slate,
-            FeedStatus::Off => GameStatus::Off,
-        }
+        self.feed.status().into()
     }
 
     fn registered(&self) -> RegisteredGame {
         let origin = if self.owner.is_some() { GameOrigin::Operator } else { GameOrigin::Config };
-        RegisteredGame { spec: self.spec.clone(), origin, status: self.status() }
+        RegisteredGame { spec: self.spec.clone(), origin, health: self.feed.health().into() }
     }
 }
 
@@ -82,8 +85,18 @@ impl Game {
 struct Games {
     /// Ordered by key, so that lists are stable.
     running: BTreeMap<GameKey, Arc<Game>>,
-    /// Slates of removed games, oldest first.
-    removed: Vec<(GameKey, Picture)>,
+    /// Oldest first.
+    removed: Vec<Removed>,
+}
+
+/// A game that is gone, for those who still show it.
+struct Removed {
+    key: GameKey,
+    slate: Option<Picture>,
+    /// Its last segments, while playlists may list them; what comes after them is silence.
+    sound: Option<Arc<Mutex<Window<Bytes>>>>,
+    /// The segment that ran when it went.
+    at: SegmentNumber,
 }
 
 /// See the module.
@@ -92,6 +105,7 @@ pub struct Catalogue {
     sound: Arc<SoundSettings>,
     sound_init: Bytes,
     pace: Pace,
+    decoding: Decoding,
     games: RwLock<Games>,
     changing: tokio::sync::Mutex<()>,
     last_frame: AtomicU64,
@@ -108,17 +122,17 @@ pub enum OpenError {
 
 impl Catalogue {
     /// Starts the feeds of `shared` and of every game that operators registered.
-    pub async fn open(mut settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
-        let placeholder = SoundSettings { finished: settings.sound.finished.clone(), ..settings.sound };
-        let sound = Arc::new(std::mem::replace(&mut settings.sound, placeholder));
-        let pace = if sound.lockstep { Pace::Lockstep } else { Pace::Realtime };
+    pub async fn open(settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
+        let (sound, pace) = (settings.sound.clone(), settings.pace);
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
+        let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
         let catalogue = Arc::new(Self {
             settings,
+            sound_init: cmaf::audio_init(sound.bitrate_bps)?,
             sound,
-            sound_init: cmaf::audio_init()?,
             pace,
+            decoding,
             games: RwLock::default(),
             changing: tokio::sync::Mutex::new(()),
             last_frame: AtomicU64::new(first),
@@ -131,7 +145,7 @@ impl Catalogue {
         for row in rows {
             let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
             // A source that a newer version no longer takes must not keep the service down: the game shows its slate.
-            let sources = parse_sources(&spec.sources).unwrap_or_else(|e| {
+            let sources = spec.checked_sources().unwrap_or_else(|e| {
                 tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
                 Vec::new()
             });
@@ -150,7 +164,7 @@ impl Catalogue {
         sound: Option<Arc<SoundTrack>>,
     ) -> Arc<Game> {
         let key = game_key(owner.as_deref(), &spec.id);
-        let feed = Feed::start(
+        let feed = Feed::start_within(
             FeedSpec {
                 key: key.clone(),
                 title: spec.title.clone(),
@@ -159,16 +173,20 @@ impl Catalogue {
             self.sound.grid,
             self.settings.clock.clone(),
             self.pace,
+            self.decoding.clone(),
         );
         let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
         let sound = sound.unwrap_or_else(|| {
             self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
-            Arc::new(SoundTrack::new(self.sound.clone(), from))
+            Arc::new(SoundTrack::new(self.sound.clone(), &key, from))
         });
+        sound.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
         let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
         let mut games = self.games.write();
-        games.removed.retain(|(removed, _)| *removed != key);
+        games.removed.retain(|removed| removed.key != key);
+        // A feed that replaces another counts anew.
+        let _ = self.settings.metrics.feed_sound_losses.remove_label_values(&[&*key]);
         games.running.insert(key, game.clone());
         game
     }
@@ -193,21 +211,60 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Counts feeds by status. Call about once a second.
+    /// Lets go of the sound of removed games that no playlist lists any more.
+    fn forget_removed_sound(&self) {
+        let oldest = self.silence().oldest().unwrap_or(0);
+        let is_over = |gone: &Removed| gone.sound.is_some() && gone.at < oldest;
+        if self.games.read().removed.iter().any(is_over) {
+            self.games.write().removed.iter_mut().filter(|gone| is_over(gone)).for_each(|gone| gone.sound = None);
+        }
+    }
+
+    /// The segments of silence that may be listed: those that are over, as far back as windows go.
+    fn silence(&self) -> Runs {
+        let newest = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire) + 1).saturating_sub(1);
+        Runs::from(newest.saturating_sub(self.sound.window_segments as u64)..=newest)
+    }
+
+    /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
+    /// threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
-        let mut live = 0;
-        let mut slated = 0;
-        let mut off = 0;
-        for game in self.games.read().running.values() {
-            *match game.feed.status() {
-                FeedStatus::Live => &mut live,
-                FeedStatus::Slate => &mut slated,
-                FeedStatus::Off => &mut off,
-            } += 1;
+        self.forget_removed_sound();
+        let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
+        sounds.iter().for_each(|sound| sound.mend());
+        let metrics = &self.settings.metrics;
+        let now = self.settings.clock.now();
+        let mut counts = [(FeedStatus::Live, 0), (FeedStatus::Slate, 0), (FeedStatus::Off, 0)];
+        // Told under the lock: a game that is removed meanwhile would be told after it is forgotten.
+        let games = self.games.read();
+        for (key, game) in &games.running {
+            let health = game.feed.health();
+            for (status, count) in &mut counts {
+                *count += i64::from(health.status == *status);
+            }
+            let dark_s = if health.status == FeedStatus::Slate { now.since(health.since).as_secs() } else { 0 };
+            metrics.game_slate_seconds.with_label_values(&[key]).set(i64::try_from(dark_s).unwrap_or(i64::MAX));
+            metrics.game_reconnects.with_label_values(&[key]).inc_by(game.feed.untold_reconnects());
+            self.tell_sound(game);
         }
-        for (status, count) in [("live", live), ("slate", slated), ("off", off)] {
-            self.settings.metrics.feeds.with_label_values(&[status]).set(count);
+        let abandoned = feed::abandoned();
+        metrics.pipelines_abandoned.inc_by(abandoned.total.saturating_sub(metrics.pipelines_abandoned.get()));
+        metrics.pipelines_hanging.set(i64::try_from(abandoned.hanging).unwrap_or(i64::MAX));
+        for (status, count) in counts {
+            metrics.feeds.with_label_values(&[status.name()]).set(count);
         }
+    }
+
+    /// How a game's sound is. Under the lock on the games, for the same reason.
+    fn tell_sound(&self, game: &Game) {
+        let metrics = &self.settings.metrics;
+        match game.feed.av_offset_ms() {
+            Some(ms) => metrics.feed_av_offset_ms.with_label_values(&[&*game.key]).set(ms),
+            // Not there is not an error: it was absent before.
+            None => _ = metrics.feed_av_offset_ms.remove_label_values(&[&*game.key]),
+        }
+        let losses = metrics.feed_sound_losses.with_label_values(&[&*game.key]);
+        losses.inc_by(game.feed.sound_losses().saturating_sub(losses.get()));
     }
 
     /// Stops all feeds. For the end of the process.
@@ -230,7 +287,7 @@ impl Catalogue {
     }
 
     async fn add(&self, tenant: &str, spec: GameSpec) -> Result<RegisteredGame, CatalogueError> {
-        let sources = parse_sources(&spec.sources)?;
+        let sources = spec.checked_sources()?;
         let _one_at_a_time = self.changing.lock().await;
         if self.by_id(tenant, &spec.id).is_some() {
             return Err(CatalogueError::Exists(spec.id));
@@ -255,16 +312,18 @@ impl Catalogue {
         Ok(self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), None).registered())
     }
 
-    async fn put(&self, tenant: &str, spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
-        let sources = parse_sources(&spec.sources)?;
+    async fn put(&self, tenant: &str, mut spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
         let _one_at_a_time = self.changing.lock().await;
         let before = match self.own(tenant, &spec.id) {
             Ok(before) => before,
             Err(CatalogueError::Unknown(_)) => {
+                let sources = spec.checked_sources()?;
                 return Ok((self.add_checked(tenant, spec, sources).await?, true));
             }
             Err(e) => return Err(e),
         };
+        spec.keep_masked(&before.spec)?;
+        let sources = spec.checked_sources()?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
             // Only labels changed: the feed goes on untouched.
@@ -293,10 +352,13 @@ impl Catalogue {
         {
             let mut games = self.games.write();
             games.running.remove(&game.key);
+            self.settings.metrics.forget_game(&game.key);
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }
-            games.removed.extend(gone.map(|picture| (game.key.clone(), picture)));
+            let at = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire));
+            let sound = Some(game.sound.window());
+            games.removed.push(Removed { key: game.key.clone(), slate: gone, sound, at });
         }
         self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
         stop_aside(game.feed.clone());
@@ -319,30 +381,17 @@ fn row(tenant: &str, spec: &GameSpec) -> GameRow {
     }
 }
 
-fn parse_sources(sources: &[String]) -> Result<Vec<SourceUri>, CatalogueError> {
-    sources
-        .iter()
-        .enumerate()
-        .map(|(index, uri)| {
-            uri.parse::<SourceUri>().map_err(|e| CatalogueError::SourceInvalid {
-                index,
-                uri: uri.clone(),
-                detail: e.to_string(),
-            })
-        })
-        .collect()
-}
-
 impl mosaic::Games for Catalogue {
-    fn tick(&self, frame: FrameNumber) -> HashMap<GameKey, Picture> {
+    fn tick(&self, frame: FrameNumber) -> GamePictures {
         self.last_frame.store(frame, Ordering::Release);
         let (running, removed) = {
             let games = self.games.read();
-            (games.running.values().cloned().collect::<Vec<_>>(), games.removed.clone())
+            let slates = games.removed.iter().filter_map(|gone| Some((gone.key.clone(), gone.slate.clone()?)));
+            (games.running.values().cloned().collect::<Vec<_>>(), slates.collect::<HashMap<_, _>>())
         };
         let grid = self.sound.grid;
         let frames = &self.settings.metrics.frames;
-        let mut pictures: HashMap<GameKey, Picture> = removed.into_iter().collect();
+        let mut pictures: HashMap<GameKey, Picture> = HashMap::with_capacity(running.len());
         for game in running {
             let pick = game.feed.picture_at(frame);
             let outcome = match pick.outcome {
@@ -355,7 +404,7 @@ impl mosaic::Games for Catalogue {
             let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
             game.sound.push(game.feed.sound_at(samples));
         }
-        pictures
+        GamePictures { running: pictures, removed: removed.into_iter().collect() }
     }
 }
 
@@ -368,8 +417,17 @@ impl session::Games for Catalogue {
         self.visible(tenant).iter().map(|g| info(g)).collect()
     }
 
-    fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
-        self.by_key(key)?.sound.finished()
+    fn sound_segments(&self, key: &GameKey) -> Runs {
+        self.by_key(key).map_or_else(|| self.silence(), |game| game.sound.finished())
+    }
+
+    fn removed_sound(&self, tenant: &str, id: &str) -> Option<GameKey> {
+        let key = game_key(Some(tenant), id);
+        self.games.read().removed.iter().find(|gone| gone.key == key).map(|gone| gone.key.clone())
+    }
+
+    fn sound_bitrate_bps(&self) -> u32 {
+        self.sound.bitrate_bps
     }
 
     fn live(&self) -> HashSet<GameKey> {
@@ -420,11 +478,19 @@ impl GameCatalogue for Catalogue {
         game.feed.thumbnail()
     }
 
-    fn sound_init(&self, game: &GameKey) -> Option<Bytes> {
-        self.by_key(game).map(|_| self.sound_init.clone())
+    fn sound_init(&self, _: &GameKey) -> Option<Bytes> {
+        Some(self.sound_init.clone())
     }
 
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        self.by_key(game)?.sound.segment(segment)
+        if let Some(game) = self.by_key(game) {
+            return game.sound.segment(segment);
+        }
+        let removed =
+            self.games.read().removed.iter().find(|gone| gone.key == *game).and_then(|gone| gone.sound.clone());
+        if let Some(listed) = removed.and_then(|window| window.lock().get(segment).cloned()) {
+            return Some(listed);
+        }
+        self.silence().contains(segment).then(|| silent_segment(&self.sound.grid, segment))?.ok()
     }
 }

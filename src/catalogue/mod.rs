@@ -2,11 +2,16 @@
 
 mod contract;
 mod games;
+mod health;
 mod keys;
+mod room;
+mod silence;
 mod sound;
+mod sources;
 
 pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
+pub use health::{AudioHealth, GameHealth, HealthReason, VideoHealth};
 pub use sound::{SoundSettings, SoundTrack};

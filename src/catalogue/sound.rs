@@ -1,138 +1,230 @@
-//! One game's sound: encoded once on the grid, for all sessions, in segments of whole AAC frames.
+//! One game's sound: encoded once on the grid, for all sessions, in segments of whole AAC frames, on a thread of its own.
 
-use std::ops::{Range, RangeInclusive};
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::encode::{AudioEncodeError, AudioEncoder};
+use crate::encode::{AudioEncodeError, SoundEncoder, SoundEncoders};
 use crate::frame::{Sound, SoundUnit};
 use crate::hls::cmaf;
+use crate::hls::runs::Runs;
 use crate::hls::window::Window;
-use crate::timeline::{AAC_FRAME_SAMPLES, Grid, MediaTime, SAMPLE_RATE_HZ, SegmentNumber};
+use crate::metrics::Metrics;
+use crate::mosaic::{FailedAt, Failing, Watched};
+use crate::timeline::{AAC_FRAME_SAMPLES, Clock, Grid, MediaTime, SAMPLE_RATE_HZ, SegmentNumber};
+use crate::work::{InHand, Mended, Piece, Retry, Threads, Worker};
 
-/// How long the tick waits for the encoder when everything runs in lockstep with a cranked clock.
-const LOCKSTEP_PATIENCE: Duration = Duration::from_secs(10);
+/// Ticks whose sound may wait for a game's encoder: two seconds at the fastest rate. At this bound the newest is dropped, which
+/// is silence.
+const QUEUE_TICKS: usize = 120;
 
 /// Ticks that were lost are silent up to this long; after a longer loss the sound begins anew at a segment boundary.
-const MOST_SILENCE_SAMPLES: u64 = 30 * SAMPLE_RATE_HZ as u64;
+const MOST_SILENCE: Duration = Duration::from_secs(30);
 
 /// What all games' sound shares.
 pub struct SoundSettings {
     pub grid: Grid,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
     pub bitrate_bps: u32,
     /// Segments kept.
     pub window_segments: usize,
-    pub lockstep: bool,
     /// Counts up whenever a segment is finished anywhere.
     pub finished: watch::Sender<u64>,
+    /// Where encoders that fail are told.
+    pub failing: Arc<Failing>,
+    /// Sound that waits for an encoder or is with one.
+    pub in_hand: InHand,
+    pub encoders: Arc<dyn SoundEncoders>,
+    pub threads: Arc<dyn Threads>,
 }
 
-/// See the module. Lock order: `work`, then `window`.
+/// See the module.
 pub struct SoundTrack {
+    worker: Worker<Sound>,
     settings: Arc<SoundSettings>,
-    work: Mutex<Work>,
-    window: Mutex<Window<Bytes>>,
-}
-
-struct Work {
-    /// `None` until the segment to begin with is reached, and after the encoder failed until the next one.
-    encoder: Option<AudioEncoder>,
-    /// The segment being filled.
-    segment: SegmentNumber,
-    units: Vec<SoundUnit>,
+    window: Arc<Mutex<Window<Bytes>>>,
+    watched: Arc<Watched>,
 }
 
 impl SoundTrack {
-    /// Sound from segment `from` on.
-    pub fn new(settings: Arc<SoundSettings>, from: SegmentNumber) -> Self {
-        let window = Mutex::new(Window::new(settings.window_segments));
-        Self { settings, work: Mutex::new(Work { encoder: None, segment: from, units: Vec::new() }), window }
+    /// Sound of `game` from segment `from` on, encoded once [`SoundTrack::mend`] has found a thread.
+    pub fn new(settings: Arc<SoundSettings>, game: &str, from: SegmentNumber) -> Self {
+        let window = Arc::new(Mutex::new(Window::new(settings.window_segments)));
+        let watched = Arc::new(settings.failing.watch("audio", format!("{game}/sound")));
+        let (its, kept, watched_too) = (settings.clone(), window.clone(), watched.clone());
+        let run = move |sounds: &Receiver<Piece<Sound>>| {
+            let work = Work {
+                settings: its.clone(),
+                window: kept.clone(),
+                watched: watched_too.clone(),
+                encoder: None,
+                retry: Retry::default(),
+                segment: from,
+                units: Vec::new(),
+            };
+            work.run(sounds);
+        };
+        let worker = Worker::new("sound", QUEUE_TICKS, settings.in_hand.clone(), Arc::new(run));
+        Self { worker, settings, window, watched }
     }
 
     /// Segments that can be fetched.
-    pub fn finished(&self) -> Option<RangeInclusive<SegmentNumber>> {
-        self.window.lock().range()
+    pub fn finished(&self) -> Runs {
+        self.window.lock().runs()
     }
 
     pub fn segment(&self, segment: SegmentNumber) -> Option<Bytes> {
         self.window.lock().get(segment).cloned()
     }
 
-    /// Takes in the sound of one tick; ticks follow each other without a gap. An encoder that fails is replaced at the next
-    /// segment boundary.
+    /// Where they lie, for those who may still ask when the track is gone.
+    pub fn window(&self) -> Arc<Mutex<Window<Bytes>>> {
+        self.window.clone()
+    }
+
+    /// Takes in the sound of one tick. It never waits: what does not fit in the queue is dropped and silent.
     pub fn push(&self, sound: Sound) {
-        let mut work = self.work.lock();
-        // The first segment that this sound cannot be late for.
-        let next = self.settings.grid.segment_at(MediaTime::of_sample(sound.samples.end)) + 2;
-        if let Err(e) = self.encode(&mut work, sound) {
-            tracing::error!(error = %e, "sound encoder failed; a new one starts with the next segment");
-            work.encoder = None;
-            work.units.clear();
-            work.segment = (work.segment + 1).max(next);
+        if let Some(input) = self.worker.input()
+            && input.give(sound).is_err()
+        {
+            self.settings.metrics.frames.with_label_values(&["dropped"]).inc();
         }
     }
 
-    fn encode(&self, work: &mut Work, sound: Sound) -> Result<(), AudioEncodeError> {
+    /// Sees to it that there is a thread that encodes. Waits for the system: not for the tick.
+    pub fn mend(&self) {
+        match self.worker.mend(&*self.settings.threads, self.settings.clock.now()) {
+            Mended::Nothing | Mended::Started => {}
+            Mended::Replaced => self.watched.failed(FailedAt::Thread, "its thread died"),
+            Mended::Failed(error) => self.watched.failed(FailedAt::Thread, &error.to_string()),
+        }
+    }
+}
+
+/// What an encoder failed at, and why.
+type Failure = (FailedAt, String);
+
+/// What a sound's thread does.
+struct Work {
+    settings: Arc<SoundSettings>,
+    window: Arc<Mutex<Window<Bytes>>>,
+    watched: Arc<Watched>,
+    /// `None` until the segment to begin with is reached, and after a failure until a later one.
+    encoder: Option<Box<dyn SoundEncoder>>,
+    retry: Retry,
+    /// The segment being filled, or to begin with.
+    segment: SegmentNumber,
+    units: Vec<SoundUnit>,
+}
+
+impl Work {
+    fn run(mut self, sounds: &Receiver<Piece<Sound>>) {
+        for sound in sounds {
+            self.take(&sound.work);
+        }
+    }
+
+    /// Ticks follow each other; what is missing between them is silent. An encoder that fails is replaced at a later segment's
+    /// boundary.
+    fn take(&mut self, sound: &Sound) {
+        let encoded = self.encode(sound);
+        if let Err((at, error)) = encoded {
+            self.begin_anew(sound.samples.end);
+            self.retry.fail(self.settings.clock.now());
+            self.watched.failed(at, &error);
+        }
+    }
+
+    /// The next segment whose first sample is `sample` or later is the one to begin with.
+    fn begin_anew(&mut self, sample: u64) {
         let grid = self.settings.grid;
-        let sound = match &work.encoder {
-            Some(_) => sound,
-            None => {
-                let first = grid.first_aac_frame(work.segment);
-                let Some(sound) = after(sound, first * AAC_FRAME_SAMPLES) else { return Ok(()) };
-                if sound.samples.start != first * AAC_FRAME_SAMPLES {
-                    // The boundary has gone by already (the tick lost frames): the next one will do.
-                    work.segment += 1;
-                    return Ok(());
-                }
-                work.encoder = Some(AudioEncoder::new(first, self.settings.bitrate_bps)?);
-                sound
+        self.encoder = None;
+        self.units.clear();
+        let near = grid.segment_at(MediaTime::of_sample(sample)).max(self.segment);
+        self.segment = (near..).find(|n| self.first_sample(*n) >= sample).unwrap_or(near);
+    }
+
+    fn first_sample(&self, segment: SegmentNumber) -> u64 {
+        self.settings.grid.first_aac_frame(segment) * AAC_FRAME_SAMPLES
+    }
+
+    fn encode(&mut self, sound: &Sound) -> Result<(), Failure> {
+        if let Some(encoder) = &self.encoder {
+            let lost = encoder.next_sample()..sound.samples.start;
+            if lost.end.saturating_sub(lost.start) > MOST_SILENCE.as_secs() * u64::from(SAMPLE_RATE_HZ) {
+                self.begin_anew(sound.samples.start);
             }
-        };
-        let Some(encoder) = &mut work.encoder else { return Ok(()) };
-        let patience = if self.settings.lockstep { LOCKSTEP_PATIENCE } else { Duration::ZERO };
+        }
+        let Some(sound) = self.begun(sound)? else { return Ok(()) };
+        let Some(encoder) = &mut self.encoder else { return Ok(()) };
+        let failed = |e: AudioEncodeError| (FailedAt::Encode, e.to_string());
         let lost = encoder.next_sample()..sound.samples.start;
         let mut units = Vec::new();
-        if !lost.is_empty() && lost.end - lost.start <= MOST_SILENCE_SAMPLES {
-            units = encoder.push(&silence(lost), patience)?;
+        if !lost.is_empty() {
+            units = encoder.push(&silence(lost)).map_err(failed)?;
         }
-        units.extend(encoder.push(&sound, patience)?);
+        units.extend(encoder.push(&sound).map_err(failed)?);
         for unit in units {
-            while unit.aac_frame >= grid.first_aac_frame(work.segment + 1) {
-                self.finish(work);
+            while unit.aac_frame >= self.settings.grid.first_aac_frame(self.segment + 1) {
+                self.finish();
             }
-            work.units.push(unit);
+            self.units.push(unit);
         }
         Ok(())
     }
 
-    fn finish(&self, work: &mut Work) {
-        let units = std::mem::take(&mut work.units);
-        match cmaf::audio_segment(&self.settings.grid, work.segment, &units) {
+    /// What of `sound` is to be encoded: all of it, or, where no encoder is at work yet, what comes after the boundary at which
+    /// one begins.
+    fn begun<'a>(&mut self, sound: &'a Sound) -> Result<Option<Cow<'a, Sound>>, Failure> {
+        if self.encoder.is_some() {
+            return Ok(Some(Cow::Borrowed(sound)));
+        }
+        if self.first_sample(self.segment) < sound.samples.start {
+            // The boundary has gone by already (ticks were lost): a later one will do.
+            self.begin_anew(sound.samples.start);
+        }
+        let Some(sound) = after(sound, self.first_sample(self.segment)) else { return Ok(None) };
+        if !self.retry.is_due(self.settings.clock.now()) {
+            self.begin_anew(sound.samples.end);
+            return Ok(None);
+        }
+        let first = self.settings.grid.first_aac_frame(self.segment);
+        let opened = self.settings.encoders.open(first, self.settings.bitrate_bps);
+        self.encoder = Some(opened.map_err(|e| (FailedAt::Open, e.to_string()))?);
+        Ok(Some(Cow::Owned(sound)))
+    }
+
+    fn finish(&mut self) {
+        let units = std::mem::take(&mut self.units);
+        match cmaf::audio_segment(&self.settings.grid, self.segment, &units) {
             Ok(bytes) => {
-                self.window.lock().push(work.segment, bytes);
+                self.window.lock().push(self.segment, bytes);
+                self.retry.clear();
+                self.watched.well();
                 self.settings.finished.send_modify(|count| *count += 1);
             }
-            Err(e) => tracing::error!(segment = work.segment, error = %e, "cannot package a sound segment"),
+            Err(e) => tracing::error!(segment = self.segment, error = %e, "cannot package a sound segment"),
         }
-        work.segment += 1;
+        self.segment += 1;
     }
 }
 
 /// The part of `sound` from sample `from` on; `None` when it ends before.
-fn after(mut sound: Sound, from: u64) -> Option<Sound> {
+fn after(sound: &Sound, from: u64) -> Option<Sound> {
     if sound.samples.end <= from {
         return None;
     }
-    if sound.samples.start < from {
-        let skipped = usize::try_from(from - sound.samples.start).unwrap_or(usize::MAX).saturating_mul(2);
-        sound.interleaved.drain(..skipped.min(sound.interleaved.len()));
-        sound.samples.start = from;
-    }
-    Some(sound)
+    let skipped = from.saturating_sub(sound.samples.start);
+    let values = usize::try_from(skipped * 2).unwrap_or(usize::MAX).min(sound.interleaved.len());
+    let samples = sound.samples.start + skipped..sound.samples.end;
+    Some(Sound { samples, interleaved: sound.interleaved[values..].to_vec() })
 }
 
 fn silence(samples: Range<u64>) -> Sound {
@@ -141,53 +233,5 @@ fn silence(samples: Range<u64>) -> Sound {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn track(from: SegmentNumber) -> SoundTrack {
-        let settings = SoundSettings {
-            grid: Grid::new("30".parse().unwrap(), 30),
-            bitrate_bps: 128_000,
-            window_segments: 4,
-            lockstep: true,
-            finished: watch::Sender::new(0),
-        };
-        SoundTrack::new(Arc::new(settings), from)
-    }
-
-    #[test]
-    fn segments_come_whole_from_the_first_boundary_on() {
-        let track = track(1000);
-        let grid = track.settings.grid;
-        // Ticks begin in the middle of segment 999.
-        for frame in 29_985..30_130 {
-            track.push(silence(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)));
-        }
-        assert_eq!(track.finished(), Some(1000..=1003));
-        assert!(track.segment(1001).unwrap().len() > 500);
-        assert_eq!(*track.settings.finished.borrow(), 4);
-    }
-
-    #[test]
-    fn lost_ticks_are_silent_and_cost_no_segment() {
-        let track = track(1000);
-        let grid = track.settings.grid;
-        let tick = |frame| track.push(silence(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)));
-        (30_000..30_040).for_each(tick);
-        // Two seconds are lost.
-        (30_100..30_130).for_each(tick);
-        assert_eq!(track.finished(), Some(1000..=1003));
-    }
-
-    #[test]
-    fn after_a_long_loss_the_sound_begins_anew_where_its_segment_does() {
-        let track = track(1000);
-        let grid = track.settings.grid;
-        let tick = |frame| track.push(silence(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)));
-        (30_000..30_040).for_each(tick);
-        // A hundred seconds are lost.
-        (33_040..33_200).for_each(tick);
-        let finished = track.finished().unwrap();
-        assert!(*finished.start() > 1100 && *finished.end() >= 1105, "{finished:?}");
-    }
-}
+#[path = "sound_tests.rs"]
+mod tests;

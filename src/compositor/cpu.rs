@@ -60,7 +60,10 @@ impl CpuCompositor {
             let state = Arc::clone(&made.state);
             let thread = std::thread::Builder::new()
                 .name(format!("compose-{index}"))
-                .spawn(move || work(index, &state, &jobs))
+                .spawn(move || {
+                    crate::work::lower_priority();
+                    work(index, &state, &jobs);
+                })
                 .map_err(|e| CompositorError::Thread(e.to_string()))?;
             made.queues.push(queue);
             made.threads.push(thread);

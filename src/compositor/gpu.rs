@@ -86,7 +86,10 @@ impl GpuCompositor {
         let shared = Arc::clone(&state);
         let thread = std::thread::Builder::new()
             .name("compose-gpu".into())
-            .spawn(move || draw_ticks(device, &shared, &queue))
+            .spawn(move || {
+                crate::work::lower_priority();
+                draw_ticks(device, &shared, &queue);
+            })
             .map_err(|e| CompositorError::Thread(e.to_string()))?;
         Ok(Self { ticks: Some(ticks), state, thread: Some(thread) })
     }

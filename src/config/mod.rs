@@ -27,6 +27,8 @@ pub use mistake::{ConfigError, ConfigErrors, Mistake};
 pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_title};
 pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, SecretError, Threshold};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
+pub use source::mask::{MASK, mask_text, mask_text_about, masked};
+pub use source::srt::{SrtMode, SrtSource};
 pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
 pub use stitch::Stitch;
 pub use tenant::Tenant;

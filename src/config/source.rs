@@ -1,5 +1,8 @@
 //! Where a game's pictures and sound come from.
 
+pub mod mask;
+pub mod srt;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -30,8 +33,8 @@ pub enum SourceKind {
     Test,
 }
 
-/// A checked source address. It may hold a password or a passphrase, so that `Debug` and [`SourceUri::redacted`], which logs
-/// use, leave those out; [`SourceUri::as_str`] and serialisation are whole.
+/// A checked source address. It may hold a password or a passphrase, so that `Display`, `Debug` and [`SourceUri::masked`],
+/// which answers and logs use, leave those out; [`SourceUri::as_str`] and serialisation are whole.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SourceUri {
     given: String,
@@ -56,8 +59,18 @@ pub enum SourceError {
     NoPort(&'static str),
     #[error("it names no application and stream; rtmp://HOST/APPLICATION/STREAM is allowed")]
     NoStream,
-    #[error("`mode` {0:?} is not known; caller and listener are")]
-    SrtMode(String),
+    #[error("an SRT source has no parameter {key:?}; it has {allowed}")]
+    SrtKey { key: String, allowed: &'static str },
+    #[error("a parameter has no name or no value; KEY=VALUE is allowed")]
+    SrtNoValue,
+    #[error("the parameter `{0}` is given twice, perhaps by another of its names")]
+    SrtTwice(&'static str),
+    #[error("the value of `{key}` is not allowed: {allowed}")]
+    SrtValue { key: &'static str, allowed: &'static str },
+    #[error(
+        "part of it is masked (…): write what stands there in full, or send the source exactly as it was shown to keep it"
+    )]
+    Masked,
     #[error("there is no test pattern {0:?}; there are {patterns}", patterns = TEST_PATTERNS.join(", "))]
     Pattern(String),
     #[error("a test source has no parameter {0:?}; it has fps, size, tone, label, flash and barcode")]
@@ -91,23 +104,9 @@ impl SourceUri {
         matches!(self.kind, SourceKind::File | SourceKind::Test)
     }
 
-    /// The address without what may be secret (user, password, query, the stream's name in RTMP): what may stand in a log.
-    pub fn redacted(&self) -> String {
-        let mut url = self.url.clone();
-        if !url.username().is_empty() || url.password().is_some() {
-            // Only addresses without a host cannot have them removed, and those have none.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-        }
-        if self.kind != SourceKind::Test && url.query().is_some() {
-            url.set_query(Some("…"));
-        }
-        if self.kind == SourceKind::Rtmp
-            && let Ok(mut parts) = url.path_segments_mut()
-        {
-            parts.pop().push("…");
-        }
-        url.to_string().replace("%E2%80%A6", "…")
+    /// The address without what may be secret: what may stand in an answer or a log.
+    pub fn masked(&self) -> String {
+        mask::masked(&self.given)
     }
 }
 
@@ -118,12 +117,17 @@ impl FromStr for SourceUri {
         if text.is_empty() || text.len() > 2048 {
             return Err(SourceError::Length(text.len()));
         }
+        if mask::is_masked(text) {
+            return Err(SourceError::Masked);
+        }
         let (filled, listens) = with_host(text);
+        let is_srt = filled.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("srt://"));
+        let filled = if is_srt { srt::canonical(&filled) } else { filled.as_ref().into() };
         let mut url = Url::parse(&filled).map_err(SourceError::NoUrl)?;
         let kind = match url.scheme() {
             "file" => check_file(&url, text)?,
             "http" | "https" => check_network(&url, "http", SourceKind::Http, false)?,
-            "srt" => check_srt(&mut url, listens)?,
+            "srt" => srt::check(&mut url, listens).map(|()| SourceKind::Srt)?,
             "udp" => check_network(&url, "udp", SourceKind::Udp, true)?,
             "rtp" => check_network(&url, "rtp", SourceKind::Rtp, true)?,
             "rtmp" => check_rtmp(&url)?,
@@ -164,21 +168,6 @@ fn check_network(url: &Url, scheme: &'static str, kind: SourceKind, port: bool) 
         return Err(SourceError::NoPort(scheme));
     }
     Ok(kind)
-}
-
-fn check_srt(url: &mut Url, listens: bool) -> Result<SourceKind, SourceError> {
-    check_network(url, "srt", SourceKind::Srt, true)?;
-    let mode = url.query_pairs().find(|(key, _)| key == "mode").map(|(_, value)| value.into_owned());
-    match mode.as_deref() {
-        Some("caller" | "listener") => {}
-        Some(other) => return Err(SourceError::SrtMode(other.to_owned())),
-        // Without a host there is nobody to call.
-        None if listens => {
-            url.query_pairs_mut().append_pair("mode", "listener");
-        }
-        None => {}
-    }
-    Ok(SourceKind::Srt)
 }
 
 fn check_rtmp(url: &Url) -> Result<SourceKind, SourceError> {
@@ -225,13 +214,13 @@ fn is_size(text: &str) -> bool {
 
 impl fmt::Display for SourceUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.redacted())
+        f.write_str(&self.masked())
     }
 }
 
 impl fmt::Debug for SourceUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SourceUri({})", self.redacted())
+        write!(f, "SourceUri({})", self.masked())
     }
 }
 
@@ -304,6 +293,7 @@ mod tests {
             ("udp://239.1.1.1", "udp://HOST:PORT"),
             ("srt://host", "srt://HOST:PORT"),
             ("srt://host:1?mode=push", "caller and listener"),
+            ("srt://host:1?passphrase=…", "in full"),
             ("rtmp://host/live", "APPLICATION/STREAM"),
             ("test://football", "there are ball, smpte"),
             ("test://ball/2", "ball/2"),
@@ -324,10 +314,10 @@ mod tests {
         let text = "https://bob:hunter2@origin.example/a.m3u8?token=hunter2";
         let uri = source(text);
         assert_eq!(format!("{uri} {uri:?}").matches("hunter2").count(), 0);
-        assert_eq!(uri.redacted(), "https://origin.example/a.m3u8?…");
+        assert_eq!(uri.masked(), "https://…@origin.example/a.m3u8?token=…");
         assert_eq!(serde_json::to_string(&uri).unwrap(), format!("\"{text}\""));
         assert_eq!(serde_json::from_str::<SourceUri>(&format!("\"{text}\"")).unwrap(), uri);
-        assert!(!source("srt://h:1?passphrase=hunter2").redacted().contains("hunter2"));
-        assert_eq!(source("rtmp://origin.example/live/hunter2").redacted(), "rtmp://origin.example/live/…");
+        assert!(!source("srt://h:1?passphrase=hunter2hunter2").masked().contains("hunter2"));
+        assert_eq!(source("rtmp://origin.example/live/hunter2").masked(), "rtmp://origin.example/live/…");
     }
 }

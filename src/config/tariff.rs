@@ -31,7 +31,7 @@ pub(super) fn read_all(root: &mut Table, tenants: &[Tenant]) -> PriceBook {
         }
         match tariff.check() {
             Ok(()) => read.push((tenant, tariff)),
-            Err(error) => item.refuse(error.to_string(), "see [[tariffs]] in the README"),
+            Err(error) => item.refuse(error.to_string(), "see [[tariffs]] in docs/configuration.md"),
         }
     }
     let of = |tenant: Option<&str>| -> Vec<Tariff> {

@@ -69,6 +69,7 @@ bitrate = 1_600_000
 idle_s = 60
 mosaic_idle_s = 10
 max_sessions = 5
+keep_ended_days = 90
 [admission]
 headroom_percent = 70
 max_mosaics = 3
@@ -91,7 +92,8 @@ labels = { league = "nba" }
     assert_eq!(config.layouts_dir.as_deref(), Some(Path::new("own")));
     assert_eq!((config.compositor, config.output.preset), (CompositorChoice::Cpu, Preset::Faster));
     assert_eq!((config.output.window_s, config.output.audio_bitrate_bps), (60, 96_000));
-    assert_eq!(config.sessions, SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5 });
+    let limits = SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5, keep_ended_days: 90 };
+    assert_eq!(config.sessions, limits);
     assert_eq!(config.admission, Admission { headroom_percent: 70, max_mosaics: Some(3) });
     let stitch = Stitch { enabled: false, keep_warm: Some(true), tile_preset: Some(Preset::Faster) };
     assert_eq!(config.stitch, stitch);

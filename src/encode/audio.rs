@@ -1,12 +1,15 @@
-//! AAC-LC by FFmpeg's encoder, through GStreamer.
+//! AAC-LC by FFmpeg's encoder, through GStreamer's element of it.
+//!
+//! The element is pushed by the caller's thread and answers on it: no pipeline, no queue, no thread of GStreamer's own. So an
+//! encoder can be had wherever there is memory, and what comes out follows from what went in alone.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app as gst_app;
+use parking_lot::Mutex;
 
 use crate::frame::{Sound, SoundUnit};
 use crate::timeline::{AAC_FRAME_SAMPLES, SAMPLE_RATE_HZ};
@@ -26,9 +29,11 @@ pub enum AudioEncodeError {
 
 /// One AAC-LC encoder: stereo, 48 kHz. Sound goes in contiguously; access units come out a few frames later.
 pub struct AudioEncoder {
-    pipeline: gst::Pipeline,
-    source: gst_app::AppSrc,
-    sink: gst_app::AppSink,
+    elements: Vec<gst::Element>,
+    input: gst::Pad,
+    output: gst::Pad,
+    bus: gst::Bus,
+    coded: Arc<Mutex<VecDeque<Bytes>>>,
     /// The sample that must come next.
     next_sample: u64,
     pending: VecDeque<i16>,
@@ -37,36 +42,79 @@ pub struct AudioEncoder {
     units_in: u64,
 }
 
+fn unavailable(what: impl ToString) -> AudioEncodeError {
+    AudioEncodeError::Unavailable(what.to_string())
+}
+
+fn element(name: &str, bus: &gst::Bus) -> Result<gst::Element, AudioEncodeError> {
+    let element = gst::ElementFactory::make(name).build().map_err(unavailable)?;
+    element.set_bus(Some(bus));
+    Ok(element)
+}
+
+/// A pad that collects what comes in.
+fn collector(coded: &Arc<Mutex<VecDeque<Bytes>>>) -> gst::Pad {
+    let coded = coded.clone();
+    gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_, _, buffer| {
+            let map = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+            coded.lock().push_back(Bytes::copy_from_slice(map.as_slice()));
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .event_function(|_, _, _| true)
+        .build()
+}
+
 impl AudioEncoder {
     /// An encoder whose first access unit is `first_aac_frame`: sound must start at its first sample.
     pub fn new(first_aac_frame: u64, bitrate_bps: u32) -> Result<Self, AudioEncodeError> {
-        let unavailable = |e: gst::glib::Error| AudioEncodeError::Unavailable(e.to_string());
         gst::init().map_err(unavailable)?;
-        // The queues are bounded by what is pushed and pulled in turn; appsink never drops.
-        let text = format!(
-            "appsrc name=source format=time caps=audio/x-raw,format=S16LE,layout=interleaved,channels=2,rate={SAMPLE_RATE_HZ} \
-             ! audioconvert ! avenc_aac bitrate={bitrate_bps} \
-             ! appsink name=sink sync=false max-buffers=0 caps=audio/mpeg,mpegversion=4,stream-format=raw"
-        );
-        let pipeline = gst::parse::launch(&text)
-            .map_err(unavailable)?
-            .downcast::<gst::Pipeline>()
-            .map_err(|_| AudioEncodeError::Unavailable("not a pipeline".into()))?;
-        let missing = || AudioEncodeError::Unavailable("an element of the pipeline is missing".into());
-        let source = pipeline.by_name("source").and_then(|e| e.downcast().ok()).ok_or_else(missing)?;
-        let sink = pipeline.by_name("sink").and_then(|e| e.downcast().ok()).ok_or_else(missing)?;
-        pipeline.set_state(gst::State::Playing).map_err(|e| AudioEncodeError::Unavailable(e.to_string()))?;
-        let next_sample = first_aac_frame * AAC_FRAME_SAMPLES;
-        Ok(Self {
-            pipeline,
-            source,
-            sink,
-            next_sample,
+        let bus = gst::Bus::new();
+        let (convert, encode) = (element("audioconvert", &bus)?, element("avenc_aac", &bus)?);
+        encode.set_property_from_str("bitrate", &bitrate_bps.to_string());
+        let coded = Arc::default();
+        let input = gst::Pad::builder(gst::PadDirection::Src).build();
+        let mut encoder = Self {
+            elements: vec![convert, encode],
+            input,
+            output: collector(&coded),
+            bus,
+            coded,
+            next_sample: first_aac_frame * AAC_FRAME_SAMPLES,
             pending: VecDeque::new(),
             first_aac_frame,
             units_out: 0,
             units_in: 0,
-        })
+        };
+        encoder.connect()?;
+        Ok(encoder)
+    }
+
+    /// Links everything in a row and says what will be pushed.
+    fn connect(&mut self) -> Result<(), AudioEncodeError> {
+        let mut before = self.input.clone();
+        for element in &self.elements {
+            let pad = |name| element.static_pad(name).ok_or_else(|| unavailable("an element has no pads"));
+            before.link(&pad("sink")?).map_err(unavailable)?;
+            before = pad("src")?;
+        }
+        before.link(&self.output).map_err(unavailable)?;
+        self.output.set_active(true).map_err(unavailable)?;
+        for element in self.elements.iter().rev() {
+            element.set_state(gst::State::Playing).map_err(unavailable)?;
+        }
+        self.input.set_active(true).map_err(unavailable)?;
+        let caps = gst::Caps::builder("audio/x-raw")
+            .field("format", "S16LE")
+            .field("layout", "interleaved")
+            .field("channels", 2i32)
+            .field("rate", SAMPLE_RATE_HZ as i32)
+            .build();
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        let taken = self.input.push_event(gst::event::StreamStart::new("sound"))
+            && self.input.push_event(gst::event::Caps::new(&caps))
+            && self.input.push_event(gst::event::Segment::new(&segment));
+        if taken { Ok(()) } else { Err(self.error().unwrap_or_else(|| unavailable("it does not take the format"))) }
     }
 
     /// The sample that the next sound must start with.
@@ -74,9 +122,8 @@ impl AudioEncoder {
         self.next_sample
     }
 
-    /// Takes `sound` in and hands out what is ready. With `patience`, waits that long for each access unit that the sound
-    /// so far must give (the encoder keeps two back); without, takes only what is there.
-    pub fn push(&mut self, sound: &Sound, patience: Duration) -> Result<Vec<SoundUnit>, AudioEncodeError> {
+    /// Takes `sound` in and hands out what is ready: the encoder keeps two access units back.
+    pub fn push(&mut self, sound: &Sound) -> Result<Vec<SoundUnit>, AudioEncodeError> {
         if sound.samples.start != self.next_sample {
             return Err(AudioEncodeError::NotContiguous { got: sound.samples.start, expected: self.next_sample });
         }
@@ -93,46 +140,48 @@ impl AudioEncoder {
                 buffer.set_pts(at(self.units_in));
                 buffer.set_duration(at(1));
             }
-            self.source.push_buffer(buffer).map_err(|e| AudioEncodeError::Stopped(e.to_string()))?;
             self.units_in += 1;
+            if let Err(flow) = self.input.push(buffer) {
+                return Err(self.error().unwrap_or_else(|| AudioEncodeError::Stopped(flow.to_string())));
+            }
         }
-        self.pull(patience)
+        // What elements say about themselves is of no interest; left there it would pile up.
+        self.error().map_or_else(|| Ok(self.take()), Err)
     }
 
-    fn pull(&mut self, patience: Duration) -> Result<Vec<SoundUnit>, AudioEncodeError> {
+    fn take(&mut self) -> Vec<SoundUnit> {
         let mut units = Vec::new();
-        loop {
-            let owed = self.units_out + 2 < self.units_in;
-            let wait = if owed { patience } else { Duration::ZERO };
-            let wait = gst::ClockTime::from_nseconds(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
-            let Some(sample) = self.sink.try_pull_sample(wait) else { break };
-            let data = sample
-                .buffer()
-                .and_then(|b| b.map_readable().ok())
-                .map(|map| Bytes::copy_from_slice(map.as_slice()))
-                .ok_or_else(|| AudioEncodeError::Stopped("a buffer without data".into()))?;
+        for data in self.coded.lock().drain(..) {
             let number = self.units_out;
             self.units_out += 1;
             if let Some(after_priming) = number.checked_sub(PRIMING_UNITS) {
                 units.push(SoundUnit { aac_frame: self.first_aac_frame + after_priming, data });
             }
         }
-        self.error().map_or(Ok(units), Err)
+        units
     }
 
+    /// The last error that was posted, all other messages being let go.
     fn error(&self) -> Option<AudioEncodeError> {
-        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(e) => Some(AudioEncodeError::Stopped(e.error().to_string())),
-            _ => None,
+        let mut found = None;
+        while let Some(message) = self.bus.pop() {
+            if let gst::MessageView::Error(e) = message.view() {
+                found = Some(AudioEncodeError::Stopped(e.error().to_string()));
+            }
         }
+        found
     }
 }
 
 impl Drop for AudioEncoder {
     fn drop(&mut self) {
-        // A pipeline that is not stopped before it goes leaks its threads; the result changes nothing here.
-        let _ = self.pipeline.set_state(gst::State::Null);
+        // Elements that are not stopped before they go complain; the results change nothing here.
+        let _ = self.input.set_active(false);
+        for element in &self.elements {
+            let _ = element.set_state(gst::State::Null);
+            element.set_bus(None);
+        }
+        let _ = self.output.set_active(false);
     }
 }
 
@@ -158,7 +207,7 @@ mod tests {
         let mut units = Vec::new();
         for tick in 0..100 {
             let sound = tone(start + tick * 1600..start + (tick + 1) * 1600);
-            units.extend(encoder.push(&sound, Duration::from_secs(5)).unwrap());
+            units.extend(encoder.push(&sound).unwrap());
         }
         let numbers: Vec<u64> = units.iter().map(|u| u.aac_frame).collect();
         let expected: Vec<u64> = (5_000_000..5_000_000 + numbers.len() as u64).collect();
@@ -172,6 +221,6 @@ mod tests {
     fn sound_that_skips_is_refused() {
         let mut encoder = AudioEncoder::new(10, 128_000).unwrap();
         let gap = tone(10 * AAC_FRAME_SAMPLES + 1..11 * AAC_FRAME_SAMPLES);
-        assert!(matches!(encoder.push(&gap, Duration::ZERO), Err(AudioEncodeError::NotContiguous { .. })));
+        assert!(matches!(encoder.push(&gap), Err(AudioEncodeError::NotContiguous { .. })));
     }
 }

@@ -8,3 +8,79 @@ mod video;
 pub use audio::{AudioEncodeError, AudioEncoder};
 pub use decode::{DecodeError, Decoder, decode};
 pub use video::{ParameterSets, TileSettings, VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
+
+use crate::frame::{AccessUnit, Picture, Sound, SoundUnit};
+use crate::timeline::FrameNumber;
+
+/// One encoder of pictures at work.
+pub trait PictureEncoder: Send {
+    fn parameter_sets(&self) -> &ParameterSets;
+
+    /// Encodes `picture` as grid frame `frame`; `opens_segment` makes it an IDR picture.
+    fn encode(
+        &mut self,
+        picture: &Picture,
+        frame: FrameNumber,
+        opens_segment: bool,
+    ) -> Result<AccessUnit, VideoEncodeError>;
+}
+
+/// Where encoders of pictures come from. Tests have others, which fail when told to.
+pub trait PictureEncoders: Send + Sync {
+    fn open(&self, settings: &VideoSettings) -> Result<Box<dyn PictureEncoder>, VideoEncodeError>;
+}
+
+/// One encoder of sound at work.
+pub trait SoundEncoder: Send {
+    /// The sample that the next sound must start with.
+    fn next_sample(&self) -> u64;
+
+    /// Takes `sound` in and hands out what is ready.
+    fn push(&mut self, sound: &Sound) -> Result<Vec<SoundUnit>, AudioEncodeError>;
+}
+
+/// Where encoders of sound come from.
+pub trait SoundEncoders: Send + Sync {
+    /// An encoder whose first access unit is `first_aac_frame`: sound must start at its first sample.
+    fn open(&self, first_aac_frame: u64, bitrate_bps: u32) -> Result<Box<dyn SoundEncoder>, AudioEncodeError>;
+}
+
+/// The encoders of the service: libx264's for pictures, FFmpeg's AAC for sound.
+pub struct Libraries;
+
+impl PictureEncoders for Libraries {
+    fn open(&self, settings: &VideoSettings) -> Result<Box<dyn PictureEncoder>, VideoEncodeError> {
+        Ok(Box::new(VideoEncoder::new(settings)?))
+    }
+}
+
+impl SoundEncoders for Libraries {
+    fn open(&self, first_aac_frame: u64, bitrate_bps: u32) -> Result<Box<dyn SoundEncoder>, AudioEncodeError> {
+        Ok(Box::new(AudioEncoder::new(first_aac_frame, bitrate_bps)?))
+    }
+}
+
+impl PictureEncoder for VideoEncoder {
+    fn parameter_sets(&self) -> &ParameterSets {
+        self.parameter_sets()
+    }
+
+    fn encode(
+        &mut self,
+        picture: &Picture,
+        frame: FrameNumber,
+        opens_segment: bool,
+    ) -> Result<AccessUnit, VideoEncodeError> {
+        self.encode(picture, frame, opens_segment)
+    }
+}
+
+impl SoundEncoder for AudioEncoder {
+    fn next_sample(&self) -> u64 {
+        self.next_sample()
+    }
+
+    fn push(&mut self, sound: &Sound) -> Result<Vec<SoundUnit>, AudioEncodeError> {
+        self.push(sound)
+    }
+}

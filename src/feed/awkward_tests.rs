@@ -319,3 +319,63 @@ fn awkward_a_picture_that_cannot_be_decoded_is_named() {
     let error = bench.feed.health().last_error.unwrap_or_default();
     assert!(error.contains("H.266"), "{error}");
 }
+
+/// Sends a transport stream by its own clock references, as an encoder would.
+fn send_paced(bytes: &[u8], socket: &std::net::UdpSocket, begun: Instant, after: Duration) -> Duration {
+    let mut first = None;
+    let mut at = after;
+    for datagram in bytes.chunks(7 * TS_PACKET) {
+        for packet in datagram.chunks_exact(TS_PACKET) {
+            if packet[3] & 0x20 != 0 && packet[4] >= 7 && packet[5] & 0x10 != 0 {
+                let base = packet[6..10].iter().fold(0u64, |base, byte| base << 8 | u64::from(*byte)) * 2;
+                let since = base - *first.get_or_insert(base);
+                at = after + Duration::from_nanos(since * 1_000_000_000 / 90_000);
+            }
+        }
+        std::thread::sleep(at.saturating_sub(begun.elapsed()));
+        socket.send(datagram).unwrap();
+    }
+    at + Duration::from_millis(33)
+}
+
+#[test]
+fn awkward_tables_that_move_every_stream_of_a_live_source_cost_less_than_half_a_second() {
+    init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let luma: fn(usize) -> u8 = |n| 40 + (n % 64) as u8 * 3;
+    let clips = [("first.ts", H264), ("second.ts", H264_ELSEWHERE), ("third.ts", MPEG2_ELSEWHERE), ("fourth.ts", H264)];
+    let clips = clips.map(|(name, video)| Clip { frames: 75, ..stretch(name, video, luma) }.make(folder.path()));
+    let clips = clips.map(|path| std::fs::read(path).unwrap());
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let grid = Grid::new("30".parse().unwrap(), 60);
+    let clock: Arc<dyn Clock> = Arc::new(crate::timeline::SystemClock::new());
+    let sources = vec![Url::parse(&format!("udp://127.0.0.1:{port}")).unwrap()];
+    let spec = FeedSpec { key: "ads".into(), title: "Ads".into(), sources };
+    let feed = Feed::start(spec, grid, Arc::clone(&clock), Pace::Realtime);
+    let sender = std::thread::spawn(move || {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(("127.0.0.1", port)).unwrap();
+        // It listens in a moment.
+        std::thread::sleep(Duration::from_millis(500));
+        let begun = Instant::now();
+        clips.iter().fold(Duration::ZERO, |after, clip| send_paced(clip, &socket, begun, after));
+    });
+    let first = grid.frame_at(clock.now()) + 1;
+    let mut outcomes = Vec::new();
+    for frame in first.. {
+        clock.wait_until(grid.frame_time(frame), Duration::from_secs(1));
+        outcomes.push(feed.picture_at(frame).outcome);
+        feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1));
+        if sender.is_finished() {
+            break;
+        }
+    }
+    let live = outcomes.iter().position(|outcome| *outcome == Outcome::OnTime).expect("it is never live");
+    let shown = &outcomes[live..];
+    let still = shown.split(|outcome| *outcome == Outcome::OnTime).map(<[_]>::len).max().unwrap_or(0);
+    let fresh = shown.iter().filter(|outcome| **outcome == Outcome::OnTime).count();
+    assert!(still <= 15, "a still of {still} ticks: {:?} {:?}", feed.health(), feed.facts());
+    assert!(fresh * 10 >= shown.len() * 8 && shown.len() > 200, "{fresh} of {}", shown.len());
+    assert_eq!(feed.health().reconnects, 0);
+    feed.stop();
+}

@@ -5,17 +5,22 @@ use std::sync::Arc;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
+use super::downmix::Downmix;
 use super::intake::{Gone, Intake};
 use super::samples::{picture_of, timing_of};
-use crate::cadence::{Continuity, Stream};
+use crate::cadence::{Continuity, Step, Stream};
 use crate::timeline::Clock;
 
-/// What a pipeline's streaming threads share: where to push, and the one time of picture and sound.
+/// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
+/// another one is taken.
 pub(super) struct Delivery {
     intake: Arc<Intake>,
     run: u64,
     clock: Arc<dyn Clock>,
+    /// Whether arrival times say anything: the source sends by its own clock.
+    live: bool,
     continuity: Mutex<Continuity>,
+    downmix: Mutex<Downmix>,
     opening: Mutex<Opening>,
 }
 
@@ -29,7 +34,16 @@ enum Opening {
 
 impl Delivery {
     pub fn new(intake: Arc<Intake>, run: u64, clock: Arc<dyn Clock>) -> Self {
-        Self { intake, run, clock, continuity: Mutex::new(Continuity::new()), opening: Mutex::new(Opening::Awaited) }
+        let live = intake.is_live();
+        Self {
+            intake,
+            run,
+            clock,
+            live,
+            continuity: Mutex::new(Continuity::new()),
+            downmix: Mutex::new(Downmix::default()),
+            opening: Mutex::new(Opening::Awaited),
+        }
     }
 
     /// Pictures that this run has brought.
@@ -79,19 +93,27 @@ impl Delivery {
         // A sample without a timestamp has no place on the grid.
         let Some((raw, duration)) = timing_of(sample, segment) else { return Ok(()) };
         let Some((picture, fps)) = picture_of(sample) else { return Ok(()) };
-        let (at, _) = self.continuity.lock().place(Stream::Picture, raw, duration);
-        self.intake.push_picture(self.run, at, picture, fps, self.clock.now())
+        let now = self.clock.now();
+        let place = self.continuity.lock().place(Stream::Picture, raw, duration, self.live.then_some(now));
+        self.intake.push_picture(self.run, place, picture, fps, now)
     }
 
     fn deliver_sound(&self, sample: &gst::Sample) -> Result<(), Gone> {
         let Some((raw, duration)) = timing_of(sample, sample.segment()) else { return Ok(()) };
-        let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok()) else { return Ok(()) };
-        let (at, jumped) = self.continuity.lock().place(Stream::Sound, raw, duration);
-        if jumped {
+        let Some(interleaved) = self.downmix.lock().stereo_of(sample) else { return Ok(()) };
+        let resettle = self.intake.take_resettling(self.run);
+        let arrived = self.live.then(|| self.clock.now());
+        let place = {
+            let mut continuity = self.continuity.lock();
+            if resettle {
+                continuity.resettle(Stream::Sound, raw);
+            }
+            continuity.place(Stream::Sound, raw, duration, arrived)
+        };
+        if resettle || place.step == Step::Jump {
             self.intake.realign_sound(self.run);
         }
-        let interleaved: Vec<i16> = map.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-        self.intake.push_sound(self.run, at, &interleaved)
+        self.intake.push_sound(self.run, place, &interleaved)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can be wrong with a feed's surroundings or its source.
 
+use super::health::Reason;
+
 /// Why feeds cannot run on this machine at all. Shown at start, once.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
@@ -22,6 +24,36 @@ pub enum SourceError {
     Stalled { seconds: u64 },
     #[error("the source has no picture that can be decoded")]
     NoPicture,
+    #[error("the game has no sources")]
+    NoSource,
+    #[error("wrong passphrase: the two ends of the SRT connection have different ones")]
+    WrongPassphrase,
+    #[error(
+        "one end of the SRT connection encrypts and the other does not: a passphrase is missing, or none is expected"
+    )]
+    OneSidedEncryption,
+    #[error("the SRT caller was turned away: it names another stream id")]
+    OtherStreamId,
+    /// What an element of the pipeline has to say.
+    #[error("{text}")]
+    Element { reason: Reason, text: String },
     #[error("{0}")]
     Pipeline(String),
+}
+
+impl SourceError {
+    /// Why there is a slate, when this is why there is no source.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            SourceError::Ended => Reason::Ended,
+            SourceError::Stalled { .. } => Reason::Stalled,
+            SourceError::NoPicture => Reason::NoPicture,
+            SourceError::NoSource => Reason::NoSource,
+            SourceError::WrongPassphrase | SourceError::OneSidedEncryption | SourceError::OtherStreamId => {
+                Reason::Unauthorized
+            }
+            SourceError::Element { reason, .. } => *reason,
+            SourceError::Scheme { .. } | SourceError::Uri { .. } | SourceError::Pipeline(_) => Reason::Failed,
+        }
+    }
 }

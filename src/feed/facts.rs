@@ -21,8 +21,32 @@ pub struct Facts {
     pub fetch_trouble: Option<String>,
     /// Pictures may be missing for a while: a segment is left out, or the playlist is about to go on.
     pub pauses: bool,
+    /// Why none of the pictures is decoded though they could be.
+    pub no_room: Option<String>,
+    /// Why some of the pictures are left out, where that is not for the source's own sake.
+    pub thinned_because: Option<String>,
+    /// Bits per second of what is decoded, lately.
+    pub bitrate_bps: Option<u64>,
+    /// What is to be said of the sound that is heard.
+    pub sound_note: Option<String>,
     /// Why there is no sound though the source may have some.
     pub silent_because: Option<String>,
+}
+
+impl Facts {
+    /// What is wrong at present, the worst first.
+    pub fn trouble(&self) -> Option<&str> {
+        let all = [
+            &self.no_room,
+            &self.dark_because,
+            &self.stream_trouble,
+            &self.silent_because,
+            &self.thinned_because,
+            &self.sound_note,
+            &self.fetch_trouble,
+        ];
+        all.into_iter().flatten().map(String::as_str).next()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

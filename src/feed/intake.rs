@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Pace;
-use crate::cadence::{PickedPicture, PictureQueue, SoundBuffer, SourceClock, SourceNanos};
+use crate::cadence::{
+    PickedPicture, PictureQueue, Placed, SoundBuffer, SoundNews, SoundTrouble, SoundWatch, SourceClock, SourceNanos,
+    Step,
+};
 use crate::frame::{Picture, Sound};
 use crate::timeline::{Grid, MediaTime, SAMPLE_RATE_HZ};
 
@@ -21,8 +24,15 @@ const UNWATCHED: Duration = Duration::from_secs(1);
 const HOPELESS_NANOS: i64 = 1_000_000_000;
 /// Sound nobody asked for is kept this long.
 const SOUND_KEPT_NANOS: i64 = 1_500_000_000;
-/// Sound of a pulled source is decoded at most this far ahead, of a live one kept at most so long.
-const SOUND_CAPACITY: usize = 2 * SAMPLE_RATE_HZ as usize;
+/// Sound of a pulled source is decoded this far ahead.
+const SOUND_AHEAD: usize = 2 * SAMPLE_RATE_HZ as usize;
+/// Sound of any source is kept at most so far ahead (2.3 MB): a pulled one's where its pictures have a hole, because the
+/// demuxer must get past the sound to what comes after it; a live one's that is stamped ahead of its pictures.
+const SOUND_CAPACITY: usize = 12 * SAMPLE_RATE_HZ as usize;
+/// A hole in both streams of a pulled source is passed over where more than this of it is left.
+const WORTH_SKIPPING_NANOS: i64 = 200_000_000;
+/// Sound that starts within this is as good as there.
+const NEARLY_NANOS: i64 = 250_000_000;
 /// A pulled source's clock starts when so many pictures are there.
 const PULLED_START: usize = 4;
 /// How long [`Pace::Lockstep`] waits for a picture, and for sound.
@@ -55,13 +65,25 @@ pub(super) struct Shape {
     pub fps: Option<(u32, u32)>,
 }
 
+/// A picture in the queue.
+#[derive(Clone, Debug)]
+struct Waiting {
+    picture: Picture,
+    /// As the source stamped it.
+    raw: i64,
+    step: Step,
+}
+
 struct State {
     phase: Phase,
     run: u64,
     timing: Timing,
     clock: SourceClock,
-    pictures: PictureQueue<Picture>,
+    pictures: PictureQueue<Waiting>,
     sound: SoundBuffer,
+    watch: SoundWatch,
+    /// The sound is to be placed anew: where it was put it is never heard.
+    resettle: bool,
     /// Whether this run's source has sound at all, and whether more is to come in this lap.
     sound_expected: bool,
     shape: Shape,
@@ -69,6 +91,42 @@ struct State {
     /// When the newest picture arrived, in real time and in ours.
     last_arrival: Option<(Instant, MediaTime)>,
     pictures_in_run: u64,
+}
+
+impl State {
+    /// Whether a pulled source has delivered enough sound for now.
+    fn sound_has_to_wait(&self) -> bool {
+        let has_much = self.sound.len() >= SOUND_AHEAD;
+        let is_played = self.clock.is_anchored();
+        !self.clock.is_live() && has_much && (!self.pictures.is_empty() || (is_played && self.sound.is_full()))
+    }
+
+    /// Where a pulled source goes on, if both its pictures and its sound have a hole at `want`: nobody has to wait it out.
+    /// A hole in one of them is left as it is, because the other one plays.
+    fn end_of_hole(&self, want: SourceNanos) -> Option<SourceNanos> {
+        let (at, next) = self.pictures.peek()?;
+        let Step::Hole(began) = next.step else { return None };
+        if self.timing != Timing::Pulled || want < began {
+            return None;
+        }
+        let resume = match self.sound.next_from(want) {
+            Some(sound) => at.min(sound),
+            None if !self.sound_expected => at,
+            // Not heard of yet: it may only be late.
+            None if want < began + HOLD_NANOS => return None,
+            None => at,
+        };
+        (resume > want + WORTH_SKIPPING_NANOS).then_some(resume)
+    }
+
+    /// Whether the clock stands where the source no longer is. Not while there is sound to hear at `want`: then pictures have
+    /// a hole, and come back in place.
+    fn has_lost_its_place(&self, want: SourceNanos, overdue: bool, picked: &PickedPicture<Waiting>) -> bool {
+        let plays = self.sound.next_from(want).is_some_and(|at| at <= want + NEARLY_NANOS);
+        let starved = overdue && self.pictures.is_empty() && !plays;
+        let hopeless = picked.fresh && picked.age > HOPELESS_NANOS && self.timing == Timing::Pulled;
+        (starved || hopeless) && self.timing != Timing::OnGrid
+    }
 }
 
 pub(super) struct Intake {
@@ -102,6 +160,8 @@ impl Intake {
                 clock: SourceClock::pulled(),
                 pictures: PictureQueue::new(tick_nanos, 10),
                 sound: SoundBuffer::new(SOUND_CAPACITY),
+                watch: SoundWatch::new(),
+                resettle: false,
                 sound_expected: false,
                 shape: Shape::default(),
                 last_tick: None,
@@ -136,6 +196,8 @@ impl Intake {
         };
         state.pictures.restart();
         state.sound.restart();
+        state.watch.restart();
+        state.resettle = false;
         state.sound_expected = false;
         state.pictures_in_run = 0;
         self.changed.notify_all();
@@ -195,15 +257,27 @@ impl Intake {
         }
     }
 
+    /// Whether the run sends by its own clock.
+    pub fn is_live(&self) -> bool {
+        self.state.lock().clock.is_live()
+    }
+
+    /// Whether the next sound of this run is to be placed as if it were its first. Answers once.
+    pub fn take_resettling(&self, run: u64) -> bool {
+        let mut state = self.state.lock();
+        state.run == run && std::mem::take(&mut state.resettle)
+    }
+
     /// Takes a picture in that arrived at `now`. Waits for room if the run is pulled; a live run's oldest picture gives way.
     pub fn push_picture(
         &self,
         run: u64,
-        at: SourceNanos,
+        place: impl Into<Placed>,
         picture: Picture,
         fps: Option<(u32, u32)>,
         now: MediaTime,
     ) -> Result<(), Gone> {
+        let Placed { at, raw, step } = place.into();
         let mut state = self.state.lock();
         let bytes = picture.width as usize * picture.height as usize * 3 / 2;
         let capacity = match state.timing {
@@ -220,25 +294,26 @@ impl Intake {
         state.clock.observe(at, now);
         state.pictures.drop_oldest();
         state.shape = Shape { width: picture.width, height: picture.height, fps };
-        state.pictures.push(at, picture);
+        state.pictures.push(at, Waiting { picture, raw, step });
         state.last_arrival = Some((Instant::now(), now));
         state.pictures_in_run += 1;
         self.changed.notify_all();
         Ok(())
     }
 
-    /// Takes interleaved stereo in. A pulled run waits for room, but never while its pictures are missing: the demuxer
-    /// may have to get past this sound to reach them.
-    pub fn push_sound(&self, run: u64, at: SourceNanos, interleaved: &[i16]) -> Result<(), Gone> {
+    /// Takes interleaved stereo in. A pulled run waits for room; while its pictures are missing only when there is much
+    /// sound and it is being played, for the demuxer may have to get past this sound to reach them.
+    pub fn push_sound(&self, run: u64, place: impl Into<Placed>, interleaved: &[i16]) -> Result<(), Gone> {
         let mut state = self.state.lock();
-        while state.run == run && state.sound.is_full() && !state.clock.is_live() && !state.pictures.is_empty() {
+        while state.run == run && state.sound_has_to_wait() {
             self.changed.wait(&mut state);
         }
         if state.run != run {
             return Err(Gone);
         }
         state.sound_expected = true;
-        state.sound.push(at, interleaved);
+        state.watch.arrived(interleaved.len() / 2);
+        state.sound.push(place, interleaved);
         self.changed.notify_all();
         Ok(())
     }
@@ -255,30 +330,39 @@ impl Intake {
         if self.pace == Pace::Lockstep {
             self.wait_for_picture(&mut state, tick);
         }
-        let State { clock, pictures, timing, .. } = &mut *state;
         let enough = if self.pace == Pace::Lockstep { 1 } else { PULLED_START };
-        if *timing == Timing::Pulled
-            && !clock.is_anchored()
-            && pictures.len() >= enough
-            && let Some(next) = pictures.next_at()
+        if state.timing == Timing::Pulled
+            && !state.clock.is_anchored()
+            && state.pictures.len() >= enough
+            && let Some(next) = state.pictures.next_at()
         {
-            clock.anchor(next, tick);
+            state.clock.anchor(next, tick);
         }
-        let want = clock.source_at(tick)?;
-        let picked = pictures.pick(want)?;
+        let mut want = state.clock.source_at(tick)?;
+        if let Some(resume) = state.end_of_hole(want) {
+            state.clock.anchor(resume, tick);
+            want = resume;
+        }
+        let picked = state.pictures.pick(want)?;
+        if picked.fresh {
+            state.watch.shown(tick, picked.picture.raw);
+        }
         state.sound.drop_before(want - SOUND_KEPT_NANOS);
         let overdue = !picked.fresh && picked.age > HOLD_NANOS;
-        let starved = overdue && state.pictures.is_empty();
-        let hopeless = picked.age > HOPELESS_NANOS && state.timing == Timing::Pulled;
-        if (starved || hopeless) && state.timing != Timing::OnGrid {
+        if state.has_lost_its_place(want, overdue, &picked) {
             state.clock.release();
         }
-        (!overdue).then_some(picked)
+        let PickedPicture { picture, fresh, age, dropped } = picked;
+        (!overdue).then_some(PickedPicture { picture: picture.picture, fresh, age, dropped })
     }
 
     fn wait_for_picture(&self, state: &mut MutexGuard<'_, State>, tick: MediaTime) {
         let until = Instant::now() + LOCKSTEP_PATIENCE;
-        while state.phase == Phase::Running && !state.clock.is_live() && !state.pictures.is_full() {
+        while state.phase == Phase::Running
+            && !state.clock.is_live()
+            && !state.pictures.is_full()
+            && !state.sound.is_full()
+        {
             let there = match state.clock.source_at(tick) {
                 Some(want) => state.pictures.newest_at().is_some_and(|at| at > state.pictures.horizon(want)),
                 None => !state.pictures.is_empty(),
@@ -289,8 +373,8 @@ impl Intake {
         }
     }
 
-    /// The sound due at `samples`, silence where there is none.
-    pub fn sound(&self, samples: Range<u64>) -> Sound {
+    /// The sound due at `samples`, silence where there is none, and what there is to say about it.
+    pub fn sound(&self, samples: Range<u64>) -> (Sound, Option<SoundNews>) {
         let count = usize::try_from(samples.end.saturating_sub(samples.start)).unwrap_or(0);
         let (start, end) = (MediaTime::of_sample(samples.start), MediaTime::of_sample(samples.end));
         let mut interleaved = Vec::with_capacity(count * 2);
@@ -298,23 +382,48 @@ impl Intake {
         if self.pace == Pace::Lockstep {
             self.wait_for_sound(&mut state, end);
         }
-        match (state.clock.source_at(start), state.clock.source_at(end)) {
+        let stamp = match (state.clock.source_at(start), state.clock.source_at(end)) {
             (Some(from), Some(to)) => {
-                state.sound.read(count, from, to, &mut interleaved);
                 state.pictures.drop_before(from - SOUND_KEPT_NANOS);
+                state.sound.read(count, from, to, &mut interleaved)
             }
-            _ => state.sound.read_silence(count, &mut interleaved),
-        }
+            _ => {
+                state.sound.read_silence(count, &mut interleaved);
+                None
+            }
+        };
+        let news = state.watch.read(end, stamp);
+        // Sound that is far ahead and pushed out again by newer sound is as lost as sound that is late.
+        let overflows = state.clock.is_live() && state.sound.is_full();
+        let ahead = !state.sound.is_empty() && !overflows;
+        state.resettle |= state.watch.is_hopeless(ahead);
         self.changed.notify_all();
-        Sound { samples, interleaved }
+        (Sound { samples, interleaved }, news)
+    }
+
+    /// How late sound is against its picture, in ms.
+    pub fn av_offset_ms(&self) -> Option<f64> {
+        self.state.lock().watch.offset_ms()
+    }
+
+    pub fn sound_trouble(&self) -> Option<SoundTrouble> {
+        self.state.lock().watch.trouble()
+    }
+
+    pub fn sound_losses(&self) -> u64 {
+        self.state.lock().watch.losses()
     }
 
     fn wait_for_sound(&self, state: &mut MutexGuard<'_, State>, end: MediaTime) {
         let until = Instant::now() + LOCKSTEP_SOUND_PATIENCE;
         while state.phase == Phase::Running && !state.clock.is_live() && state.sound_expected {
             let Some(to) = state.clock.source_at(end) else { break };
-            if state.sound.reaches(to) || self.changed.wait_until(state, until).timed_out() {
+            if state.sound.reaches(to) {
                 break;
+            }
+            if self.changed.wait_until(state, until).timed_out() {
+                // A hole, or the end of it: waited for once, not at every tick. The next sound that comes says otherwise.
+                state.sound_expected = false;
             }
         }
     }
@@ -323,7 +432,7 @@ impl Intake {
     /// for us.
     pub fn idle_since(&self, started: (Instant, MediaTime), now: MediaTime) -> (Duration, Duration) {
         let state = self.state.lock();
-        if !state.clock.is_live() && state.pictures.is_full() {
+        if !state.clock.is_live() && (state.pictures.is_full() || state.sound_has_to_wait()) {
             return (Duration::ZERO, Duration::ZERO);
         }
         let (real, media) = state.last_arrival.unwrap_or(started);
@@ -353,7 +462,7 @@ impl Intake {
 
     /// A picture for a thumbnail: what is shown, or would be next.
     pub fn any_picture(&self) -> Option<Picture> {
-        self.state.lock().pictures.any().cloned()
+        self.state.lock().pictures.any().map(|waiting| waiting.picture.clone())
     }
 
     pub fn shape(&self) -> Shape {

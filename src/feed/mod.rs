@@ -7,26 +7,35 @@
 #[cfg(test)]
 mod awkward_tests;
 mod delivery;
+mod downmix;
 mod error;
 mod facts;
 mod fetch;
+mod health;
 mod intake;
 mod listed;
 mod pen;
 mod pipeline;
 mod playlist;
+mod room;
 mod samples;
 mod slate;
 mod source;
+mod srt;
 mod supervisor;
+#[cfg(test)]
+mod sync_tests;
 mod synthetic;
 #[cfg(test)]
 mod tests;
 mod thumbnail;
+mod trouble;
 mod wanted;
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -35,12 +44,17 @@ use gstreamer::prelude::PluginFeatureExtManual;
 use parking_lot::{Condvar, Mutex};
 use url::Url;
 
+use crate::cadence::SoundNews;
+pub use crate::cadence::SoundTrouble;
+use crate::config::{mask_text, masked};
 use crate::frame::{Colour, Picture, Sound};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
+pub use health::{FeedHealth, Reason};
 use intake::Intake;
 pub use pipeline::{Abandoned, abandoned};
+pub use room::{DecodeCosts, DecodeRoom, Decoding};
 pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
 
@@ -50,14 +64,25 @@ const HOLD: Duration = Duration::from_millis(700);
 const RECENTLY: Duration = Duration::from_secs(1);
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A game to be run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A game to be run. `Debug` has the sources masked.
+#[derive(Clone, PartialEq, Eq)]
 pub struct FeedSpec {
     /// The game's name inside the service.
     pub key: Arc<str>,
     pub title: String,
     /// Primary first. Schemes `file http https srt udp rtp rtmp test`; [`check_source`] says whether one is usable.
     pub sources: Vec<Url>,
+}
+
+impl fmt::Debug for FeedSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources: Vec<String> = self.sources.iter().map(|url| masked(url.as_str())).collect();
+        f.debug_struct("FeedSpec")
+            .field("key", &self.key)
+            .field("title", &self.title)
+            .field("sources", &sources)
+            .finish()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,23 +133,6 @@ pub struct Pick {
     pub outcome: Outcome,
     /// Pictures passed over since the last tick: the source is faster than the grid, or was late.
     pub dropped: u32,
-}
-
-/// How a feed is, for operators.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FeedHealth {
-    pub status: FeedStatus,
-    /// Which of the game's sources runs or is tried.
-    pub source_index: usize,
-    /// Why the last source was lost; `None` once pictures come again.
-    pub last_error: Option<String>,
-    /// How often a source was lost or could not be reached since the start.
-    pub reconnects: u64,
-    /// Size of the source's pictures in pixels, 0 before the first.
-    pub width: u32,
-    pub height: u32,
-    /// The source's nominal frame rate, as a fraction, where it tells one.
-    pub fps: Option<(u32, u32)>,
 }
 
 /// Says whether `url` can be a source. Nothing is opened.
@@ -185,13 +193,15 @@ pub fn init() -> Result<(), FeedError> {
 }
 
 /// What the ticks remember of each other.
-#[derive(Default)]
 struct Ticks {
     /// The slate of a feed that never had a picture; given up at the first one.
     connecting: Option<Picture>,
     /// The last fresh picture and when it was picked.
     good: Option<(Picture, MediaTime)>,
     last: Option<(MediaTime, Outcome)>,
+    /// Since when the slate is shown, or is not.
+    since: MediaTime,
+    colour: Option<Colour>,
 }
 
 /// A running feed. Lock order: `ticks`, then the intake's.
@@ -204,11 +214,24 @@ pub struct Feed {
     report: Arc<Mutex<Report>>,
     ticks: Mutex<Ticks>,
     finished: Arc<(Mutex<bool>, Condvar)>,
+    told_reconnects: AtomicU64,
 }
 
 impl Feed {
     /// Starts a game's feed. Never fails: trouble shows as a slate and in [`Feed::health`].
+    /// What it decodes is not limited; [`Feed::start_within`] is.
     pub fn start(spec: FeedSpec, grid: Grid, clock: Arc<dyn Clock>, pace: Pace) -> Arc<Feed> {
+        Self::start_within(spec, grid, clock, pace, Decoding::unlimited())
+    }
+
+    /// Starts a game's feed, which decodes what there is room for.
+    pub fn start_within(
+        spec: FeedSpec,
+        grid: Grid,
+        clock: Arc<dyn Clock>,
+        pace: Pace,
+        decoding: Decoding,
+    ) -> Arc<Feed> {
         let intake = Arc::new(Intake::new(&grid, pace));
         let report = Arc::new(Mutex::new(Report::default()));
         let finished = Arc::new((Mutex::new(false), Condvar::new()));
@@ -218,6 +241,7 @@ impl Feed {
             clock: Arc::clone(&clock),
             intake: Arc::clone(&intake),
             report: Arc::clone(&report),
+            decoding,
         };
         let name: String = format!("feed-{}", spec.key).chars().take(15).collect();
         let done = Arc::clone(&finished);
@@ -226,7 +250,7 @@ impl Feed {
                 Ok(()) => supervisor.run(),
                 Err(error) => {
                     tracing::error!(feed = %supervisor.spec.key, %error, "the feed cannot run");
-                    supervisor.report.lock().last_error = Some(error.to_string());
+                    supervisor.report.lock().fail(error.to_string());
                     supervisor.intake.end();
                 }
             }
@@ -235,14 +259,15 @@ impl Feed {
         });
         if let Err(error) = spawned {
             tracing::error!(feed = %spec.key, %error, "no thread for the feed");
-            report.lock().last_error = Some(format!("no thread: {error}"));
+            report.lock().fail(format!("no thread: {error}"));
             intake.end();
             *finished.0.lock() = true;
         }
         let slate = slate::draw(&spec.title, slate::RECONNECTING).unwrap_or_else(black);
         let connecting = slate::draw(&spec.title, slate::CONNECTING);
-        let ticks = Mutex::new(Ticks { connecting, ..Ticks::default() });
-        Arc::new(Feed { spec, grid, clock, slate, intake, report, ticks, finished })
+        let ticks = Mutex::new(Ticks { connecting, good: None, last: None, since: clock.now(), colour: None });
+        let told_reconnects = AtomicU64::new(0);
+        Arc::new(Feed { spec, grid, clock, slate, intake, report, ticks, finished, told_reconnects })
     }
 
     pub fn spec(&self) -> &FeedSpec {
@@ -259,6 +284,7 @@ impl Feed {
         let (picture, outcome) = match picked {
             Some(picked) if picked.fresh => {
                 ticks.connecting = None;
+                ticks.colour = Some(picked.picture.colour);
                 ticks.good = Some((picked.picture.clone(), at));
                 (picked.picture, Outcome::OnTime)
             }
@@ -271,6 +297,11 @@ impl Feed {
                 }
             },
         };
+        // A feed begins with its slate.
+        let before = ticks.last.map_or(Outcome::Slate, |(_, outcome)| outcome);
+        if (before == Outcome::Slate) != (outcome == Outcome::Slate) {
+            ticks.since = at;
+        }
         ticks.last = Some((at, outcome));
         Pick { picture, outcome, dropped }
     }
@@ -278,7 +309,31 @@ impl Feed {
     /// The sound of `samples` (48 kHz, counted from the media epoch): always all of it, silence where there is none. Calls
     /// are to be ascending and contiguous.
     pub fn sound_at(&self, samples: Range<u64>) -> Sound {
-        self.intake.sound(samples)
+        let (sound, news) = self.intake.sound(samples);
+        match news {
+            Some(SoundNews::Trouble(trouble)) => {
+                tracing::warn!(feed = %self.spec.key, %trouble, "the sound is not right")
+            }
+            Some(SoundNews::Well) => tracing::info!(feed = %self.spec.key, "the sound is right again"),
+            None => {}
+        }
+        sound
+    }
+
+    /// How much later than its picture sound is heard, in ms, by the source's own stamps of what was shown and heard in the
+    /// last four seconds: 0 is right. `None` without a picture or without sound.
+    pub fn av_offset_ms(&self) -> Option<f64> {
+        self.intake.av_offset_ms()
+    }
+
+    /// What is wrong with the sound of a source that has some.
+    pub fn sound_trouble(&self) -> Option<SoundTrouble> {
+        self.intake.sound_trouble()
+    }
+
+    /// How often sound was lost, for three seconds or more, while pictures went on.
+    pub fn sound_losses(&self) -> u64 {
+        self.intake.sound_losses()
     }
 
     pub fn status(&self) -> FeedStatus {
@@ -296,16 +351,48 @@ impl Feed {
     pub fn health(&self) -> FeedHealth {
         let status = self.status();
         let shape = self.intake.shape();
+        let av_offset_ms = self.intake.av_offset_ms();
+        let sound = self.sound_trouble().map(|trouble| match trouble {
+            SoundTrouble::Silent { .. } => Reason::NoSound,
+            SoundTrouble::OffPicture { .. } => Reason::SoundOffPicture,
+        });
+        let (since, colour) = {
+            let ticks = self.ticks.lock();
+            (ticks.since, ticks.colour)
+        };
+        let facts = self.facts();
         let report = self.report.lock();
+        let reason = match (status, report.failure) {
+            (FeedStatus::Off, _) => None,
+            (FeedStatus::Live, _) if facts.silent_because.is_some() => Some(Reason::NoSound),
+            (FeedStatus::Live, _) => sound.or(facts.thinned_because.is_some().then_some(Reason::Thinned)),
+            (FeedStatus::Slate, _) if facts.no_room.is_some() => Some(Reason::NoRoom),
+            (FeedStatus::Slate, Some(reason)) => Some(reason),
+            // It was there, and its watchdog has not given it up yet.
+            (FeedStatus::Slate, None) if shape.width > 0 => Some(Reason::Stalled),
+            (FeedStatus::Slate, None) => Some(Reason::Connecting),
+        };
         FeedHealth {
             status,
+            reason,
+            since,
             source_index: report.source_index,
-            last_error: report.last_error.clone(),
+            // What is wrong now says more than what was wrong last.
+            last_error: facts.trouble().map(mask_text).or_else(|| report.last_error.clone()),
             reconnects: report.reconnects,
             width: shape.width,
             height: shape.height,
             fps: shape.fps,
+            colour,
+            av_offset_ms,
+            facts,
         }
+    }
+
+    /// Reconnects since this was asked last, for a counter that outlives the feed.
+    pub fn untold_reconnects(&self) -> u64 {
+        let reconnects = self.report.lock().reconnects;
+        reconnects.saturating_sub(self.told_reconnects.swap(reconnects, Ordering::AcqRel))
     }
 
     /// What the source that runs turned out to be, and why something of it is missing.
@@ -323,7 +410,11 @@ impl Feed {
     /// Ends the feed. Waits up to a second for its source to be torn down; one that takes longer finishes by itself.
     pub fn stop(&self) {
         self.intake.stop();
-        self.ticks.lock().good = None;
+        {
+            let mut ticks = self.ticks.lock();
+            ticks.good = None;
+            ticks.since = self.clock.now();
+        }
         let until = Instant::now() + STOP_PATIENCE;
         let mut finished = self.finished.0.lock();
         while !*finished {

@@ -8,6 +8,7 @@ use url::Url;
 use super::error::SourceError;
 use super::synthetic::SyntheticSpec;
 use super::wanted::Wanted;
+use crate::config::{SrtMode, SrtSource, masked};
 
 /// How long before they are due pictures of a pushing source are to arrive: the room for network jitter.
 const TARGET_LEAD: Duration = Duration::from_millis(400);
@@ -37,10 +38,7 @@ pub(super) enum Push {
         port: u16,
         interface: Option<String>,
     },
-    Srt {
-        uri: String,
-        listener: bool,
-    },
+    Srt(SrtSource),
     Rtmp {
         uri: String,
     },
@@ -64,9 +62,8 @@ impl Source {
             }
             "http" | "https" => Ok(Source::Pulled { uri: url.as_str().to_owned(), looped: wanted.looped }),
             "srt" => {
-                port(url)?;
-                let listener = url.query_pairs().any(|(k, v)| k == "mode" && v == "listener");
-                Ok(Source::Pushed(Push::Srt { uri: url.as_str().to_owned(), listener }))
+                let srt = SrtSource::of(url).map_err(|error| bad(url, &error.to_string()))?;
+                Ok(Source::Pushed(Push::Srt(srt)))
             }
             "udp" => {
                 let (address, port, interface) = socket(url)?;
@@ -103,14 +100,14 @@ impl Source {
     pub fn only_listens(&self) -> bool {
         matches!(
             self,
-            Source::Pushed(Push::Udp { .. } | Push::Rtp { .. } | Push::Srt { listener: true, .. })
+            Source::Pushed(Push::Udp { .. } | Push::Rtp { .. } | Push::Srt(SrtSource { mode: SrtMode::Listener, .. }))
                 | Source::Synthetic(_)
         )
     }
 }
 
 fn bad(url: &Url, problem: &str) -> SourceError {
-    SourceError::Uri { uri: url.to_string(), problem: problem.to_owned() }
+    SourceError::Uri { uri: masked(url.as_str()), problem: problem.to_owned() }
 }
 
 fn port(url: &Url) -> Result<u16, SourceError> {

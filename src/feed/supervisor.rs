@@ -8,13 +8,16 @@ use parking_lot::Mutex;
 
 use super::error::SourceError;
 use super::facts::Facts;
+use super::health::Reason;
 use super::intake::{Intake, Timing};
 use super::listed::{self, History};
 use super::playlist::{Limit, Wishes};
+use super::room::Decoding;
 use super::source::Source;
 use super::wanted::AudioWish;
 use super::wanted::Wanted;
 use super::{FeedSpec, pipeline, synthetic, thumbnail};
+use crate::config::{mask_text, mask_text_about};
 use crate::timeline::{Clock, Grid, MediaTime};
 
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
@@ -38,11 +41,22 @@ const THUMBNAIL_EVERY: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Report {
     pub source_index: usize,
+    /// Why there is no picture now; `None` once pictures come.
+    pub failure: Option<Reason>,
+    /// It stays when pictures come again. Nothing in it is secret.
     pub last_error: Option<String>,
     pub reconnects: u64,
     pub thumbnail: Option<Bytes>,
     /// What the source that runs turned out to be.
     pub facts: Arc<Mutex<Facts>>,
+}
+
+impl Report {
+    /// The feed cannot run at all.
+    pub fn fail(&mut self, error: String) {
+        self.failure = Some(Reason::Failed);
+        self.last_error = Some(error);
+    }
 }
 
 pub(super) struct Supervisor {
@@ -51,6 +65,7 @@ pub(super) struct Supervisor {
     pub clock: Arc<dyn Clock>,
     pub intake: Arc<Intake>,
     pub report: Arc<Mutex<Report>>,
+    pub decoding: Decoding,
 }
 
 /// What an attempt came to.
@@ -99,7 +114,7 @@ impl Supervisor {
         let histories: Vec<Arc<Mutex<History>>> = self.spec.sources.iter().map(|_| Arc::default()).collect();
         while !self.intake.is_stopped() {
             let (Some(url), Some(history)) = (self.spec.sources.get(index), histories.get(index)) else {
-                self.note_failure(index, &SourceError::Pipeline("the game has no sources".into()));
+                self.note_failure(index, &SourceError::NoSource);
                 self.intake.end();
                 while !self.intake.stopped_within(Duration::from_secs(60)) {}
                 return;
@@ -156,8 +171,14 @@ impl Supervisor {
             let clock = self.clock.as_ref();
             return (synthetic::run(spec, &self.spec.title, &self.intake, run, clock, &mut check), None);
         }
-        let around =
-            pipeline::Surroundings { grid: &self.grid, clock: &self.clock, intake: &self.intake, run, facts: &facts };
+        let around = pipeline::Surroundings {
+            grid: &self.grid,
+            clock: &self.clock,
+            intake: &self.intake,
+            run,
+            facts: &facts,
+            decoding: &self.decoding,
+        };
         let listing = match source.on_http() {
             Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &mut check),
             None => Ok(None),
@@ -188,13 +209,16 @@ impl Supervisor {
         Wishes { variant: wanted.variant, language, looped: wanted.looped, limit }
     }
 
+    /// The one place where a source's trouble is told, to the log and to operators: nothing secret gets past it.
     fn note_failure(&self, index: usize, error: &SourceError) {
-        let mut report = self.report.lock();
         let text = error.to_string();
+        let text = self.spec.sources.get(index).map_or_else(|| mask_text(&text), |url| mask_text_about(url, &text));
+        let mut report = self.report.lock();
         // A source that stays away says the same every 30 s: once in the log is enough.
-        if report.last_error.as_deref() != Some(&text) {
+        if report.failure.is_none() || report.last_error.as_deref() != Some(&text) {
             tracing::warn!(feed = %self.spec.key, source = index, error = %text, "source lost");
         }
+        report.failure = Some(error.reason());
         report.last_error = Some(text);
         report.reconnects += 1;
     }
@@ -232,7 +256,7 @@ impl Watch<'_> {
             if report.reconnects > 0 {
                 tracing::info!(feed = %spec.key, source = report.source_index, "source is back");
             }
-            report.last_error = None;
+            report.failure = None;
         }
         self.seen = pictures;
         if self.drawn.is_none_or(|at| at.elapsed() >= THUMBNAIL_EVERY)
@@ -245,7 +269,7 @@ impl Watch<'_> {
         let facts = Arc::clone(&report.lock().facts);
         let (awaits, pauses, trouble) = {
             let facts = facts.lock();
-            let trouble = [&facts.stream_trouble, &facts.dark_because, &facts.fetch_trouble];
+            let trouble = [&facts.no_room, &facts.stream_trouble, &facts.dark_because, &facts.fetch_trouble];
             (facts.awaits_clean_point, facts.pauses, trouble.into_iter().flatten().next().cloned())
         };
         let patience = match pictures {

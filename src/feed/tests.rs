@@ -7,7 +7,7 @@ use crate::timeline::{Fps, SimulatedClock, SystemClock};
 
 const START: MediaTime = MediaTime::from_secs(91_000_000);
 
-fn grid(fps: &str) -> Grid {
+pub(super) fn grid(fps: &str) -> Grid {
     Grid::new(fps.parse::<Fps>().unwrap(), 60)
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(fps: &str, sources: &[&str]) -> Self {
+    pub fn new(fps: &str, sources: &[&str]) -> Self {
         init().unwrap();
         let grid = grid(fps);
         let clock = Arc::new(SimulatedClock::new(START));
@@ -30,7 +30,7 @@ impl Bench {
         Self { feed, clock, grid, frame: grid.frame_at(START) }
     }
 
-    pub(super) fn tick(&mut self) -> (Pick, Sound) {
+    pub fn tick(&mut self) -> (Pick, Sound) {
         self.clock.advance_to(self.grid.frame_time(self.frame));
         let pick = self.feed.picture_at(self.frame);
         let samples = self.grid.sample_at_frame(self.frame)..self.grid.sample_at_frame(self.frame + 1);
@@ -42,7 +42,7 @@ impl Bench {
     }
 
     /// Ticks until a live picture comes, with a little real time for reconnecting between; panics after `limit` ticks.
-    pub(super) fn until_live(&mut self, limit: usize) -> Pick {
+    pub fn until_live(&mut self, limit: usize) -> Pick {
         for _ in 0..limit {
             let (pick, _) = self.tick();
             if pick.outcome == Outcome::OnTime {
@@ -92,7 +92,7 @@ pub(super) const CLIP: Clip<'static> = Clip {
 };
 
 impl Clip<'_> {
-    pub(super) fn make(&self, folder: &Path) -> PathBuf {
+    pub fn make(&self, folder: &Path) -> PathBuf {
         let path = folder.join(self.name);
         let (w, h) = self.size;
         let mut command = Command::new("ffmpeg");
@@ -257,7 +257,7 @@ fn what_broadcasters_send_decodes() {
 }
 
 /// Instants (ns from the first tick) at which flashes and beeps begin at the feed's output.
-fn flashes_and_beeps(bench: &mut Bench, ticks: usize) -> (Vec<i64>, Vec<i64>) {
+pub(super) fn flashes_and_beeps(bench: &mut Bench, ticks: usize) -> (Vec<i64>, Vec<i64>) {
     let (mut flashes, mut beeps) = (Vec::new(), Vec::new());
     let (mut bright, mut quiet_samples) = (false, 0u64);
     let start = bench.grid.frame_time(bench.frame).as_nanos() as i64;

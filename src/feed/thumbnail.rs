@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use fast_image_resize as fir;
-use image::ExtendedColorType;
-use image::codecs::jpeg::JpegEncoder;
+use jpeg_encoder::{ColorType, Encoder};
 
 use crate::frame::{Matrix, Picture, Range8};
 
@@ -34,7 +33,8 @@ pub(super) fn jpeg_of(picture: &Picture) -> Option<Bytes> {
         rgb.extend(rgb_of(*y, *cb, *cr, picture.colour.matrix, picture.colour.range));
     }
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode(&rgb, width, height, ExtendedColorType::Rgb8).ok()?;
+    let (width, height) = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
+    Encoder::new(&mut jpeg, QUALITY).encode(&rgb, width, height, ColorType::Rgb).ok()?;
     Some(jpeg.into())
 }
 
@@ -71,9 +71,11 @@ mod tests {
             [vec![63; 1280 * 720], vec![102; 640 * 360], vec![240; 640 * 360]],
         );
         let jpeg = jpeg_of(&red.unwrap()).unwrap();
-        let image = image::load_from_memory(&jpeg).unwrap().to_rgb8();
-        assert_eq!(image.dimensions(), (320, 180));
-        let [r, g, b] = image.get_pixel(160, 90).0;
+        let mut decoder = zune_jpeg::JpegDecoder::new(zune_jpeg::zune_core::bytestream::ZCursor::new(&jpeg));
+        let rgb = decoder.decode().unwrap();
+        assert_eq!(decoder.dimensions(), Some((320, 180)));
+        let middle = 3 * (90 * 320 + 160);
+        let [r, g, b] = [rgb[middle], rgb[middle + 1], rgb[middle + 2]];
         assert!(r > 245 && g < 12 && b < 12, "{r} {g} {b}");
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod cmaf;
 pub mod playlist;
+pub mod runs;
 pub mod splice;
 pub mod window;
 

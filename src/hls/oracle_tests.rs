@@ -223,16 +223,20 @@ fn a_segment_in_parts_decodes_like_the_segment() {
     assert_eq!(picture_hashes(&in_parts), picture_hashes(&whole));
 }
 
-/// A session's whole presentation in a folder: a swap from `a` to `b` and back in the picture, two games' sound.
-fn write_presentation(dir: &Path, grid: &Grid) -> PathBuf {
+/// A session's whole presentation in a folder: a swap from `a` to `b` and back in the picture, two games' sound. There is no
+/// picture of segment `gap`.
+fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> PathBuf {
     let (a, b) = (encode_video(grid, "testsrc2"), encode_video(grid, "mandelbrot"));
     write(dir, "a/init.mp4", &[&init(*grid, &a)]);
     let mosaics = [("a", video_segments(grid, &a)), ("b", video_segments(grid, &b))];
     let mut listed = Vec::new();
     for (i, n) in (FIRST..FIRST + SEGMENTS).enumerate() {
         let (mosaic, segments) = &mosaics[i % 2];
-        write(dir, &format!("{mosaic}/{n}.m4s"), &[&segments[i]]);
-        listed.push(MediaSegment::video(grid, n, format!("{mosaic}/{n}.m4s")));
+        let gap = gap == Some(n);
+        if !gap {
+            write(dir, &format!("{mosaic}/{n}.m4s"), &[&segments[i]]);
+        }
+        listed.push(MediaSegment { gap, ..MediaSegment::video(grid, n, format!("{mosaic}/{n}.m4s")) });
     }
     let media = |map_uri: &str, segments| Media {
         target_duration_s: target_duration_s(grid),
@@ -244,7 +248,7 @@ fn write_presentation(dir: &Path, grid: &Grid) -> PathBuf {
     write(dir, "video.m3u8", &[media("a/init.mp4", listed).render().as_bytes()]);
     let mut audio = Vec::new();
     for (game, hertz) in [("hawks", 440), ("ravens", 880)] {
-        write(dir, &format!("{game}/init.mp4"), &[&cmaf::audio_init().unwrap()]);
+        write(dir, &format!("{game}/init.mp4"), &[&cmaf::audio_init(128_000).unwrap()]);
         let mut listed = Vec::new();
         for (segment, n) in audio_segments(grid, &encode_sound(grid, hertz)).iter().zip(FIRST..) {
             write(dir, &format!("{game}/{n}.m4s"), &[segment]);
@@ -271,7 +275,7 @@ fn write_presentation(dir: &Path, grid: &Grid) -> PathBuf {
 fn ffmpeg_plays_a_presentation_with_swaps_and_two_sounds() {
     let dir = tempfile::tempdir().unwrap();
     let grid = grid("30");
-    let index = write_presentation(dir.path(), &grid);
+    let index = write_presentation(dir.path(), &grid, None);
     let index = index.to_str().unwrap();
     let count = |stream: &str, entries: &str| {
         let args =
@@ -293,10 +297,28 @@ fn ffmpeg_plays_a_presentation_with_swaps_and_two_sounds() {
 }
 
 #[test]
+fn a_player_that_does_not_know_gaps_loses_the_gap_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let grid = grid("30");
+    // FFmpeg 5 takes the tag for a comment and asks for the segment.
+    write_presentation(dir.path(), &grid, Some(FIRST + 2));
+    let playlist = dir.path().join("video.m3u8");
+    let args = ["-v", "fatal", "-show_entries", "packet=pts", "-of", "csv=p=0", playlist.to_str().unwrap()];
+    let packets = String::from_utf8(run("ffprobe", &args).stdout).unwrap();
+    let got: Vec<u64> = packets.lines().map(|line| line.trim_end_matches(',').parse().unwrap()).collect();
+    let segment = |n| grid.first_frame(n)..grid.first_frame(n + 1);
+    let expected = [FIRST, FIRST + 1, FIRST + 3].into_iter().flat_map(segment);
+    let first_ticks = grid.video_ticks(grid.first_frame(FIRST));
+    let since_first = |ticks: u64| ticks - first_ticks;
+    let begin = got[0];
+    assert!(got.iter().map(|pts| pts - begin).eq(expected.map(|k| since_first(grid.video_ticks(k)))), "{}", got.len());
+}
+
+#[test]
 fn gstreamer_plays_a_presentation_with_swaps() {
     let dir = tempfile::tempdir().unwrap();
     let grid = grid("30");
-    write_presentation(dir.path(), &grid);
+    write_presentation(dir.path(), &grid, None);
     let pictures = dir.path().join("decoded.i420");
     let pipeline = format!(
         "filesrc location={} ! hlsdemux ! qtdemux ! h264parse ! avdec_h264 ! video/x-raw,format=I420 ! filesink location={}",

@@ -231,8 +231,10 @@ impl fmt::Display for Media {
         write!(f, "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{target}\n")?;
         writeln!(f, "#EXT-X-MEDIA-SEQUENCE:{}", segments.first().map_or(0, |s| s.number))?;
         // 4.3.3.3: before the first segment, and before any EXT-X-DISCONTINUITY.
-        if self.discontinuity_sequence > 0 || segments.iter().any(|s| s.discontinuity) {
-            writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuity_sequence)?;
+        let left_out = &self.segments[..self.segments.len() - segments.len()];
+        let left = self.discontinuity_sequence + left_out.iter().filter(|s| s.discontinuity).count() as u64;
+        if left > 0 || segments.iter().any(|s| s.discontinuity) {
+            writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{left}")?;
         }
         f.write_str("#EXT-X-INDEPENDENT-SEGMENTS\n")?;
         let mut map = self.first_map(segments);

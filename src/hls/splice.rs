@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::runs::Runs;
 use crate::timeline::SegmentNumber;
 
 /// A segment that is missing is waited for until a segment this much newer is finished; then it will never come.
@@ -55,6 +56,11 @@ impl Splices {
         &self.entries[self.entries.len() - 1].mosaic
     }
 
+    /// The segment from which it is shown.
+    pub fn newest_from(&self) -> SegmentNumber {
+        self.entries[self.entries.len() - 1].from
+    }
+
     /// The mosaic shown in segment `n`; before the first splice there is none.
     pub fn mosaic_at(&self, n: SegmentNumber) -> Option<&Arc<str>> {
         let after = self.entries.partition_point(|s| s.from <= n);
@@ -89,49 +95,114 @@ impl Splices {
         mosaics
     }
 
-    /// The segments a media playlist lists now, oldest first: at most `window_segments`, without a hole, each finished.
+    /// The segments a media playlist lists now, oldest first: at most `window_segments`, their numbers without a hole.
     ///
-    /// `finished` gives the finished segments of a mosaic that are still to be had. `last_listed` is the newest segment any
-    /// playlist of the session has listed: a playlist never takes it back (RFC 8216, 6.2.2, segments leave at the front
-    /// only). The answer is empty where there is nothing that may be listed now.
+    /// `finished` gives the finished segments of a mosaic that are still to be had. `said` is what the session's playlists have
+    /// said so far, of which nothing is taken back: segments leave at the front only (RFC 8216, 6.2.2), and a gap stays one. The
+    /// answer is empty where there is nothing that may be listed now.
     ///
     /// A segment that is missing while a newer one is finished holds the playlist's end back, since it may come any moment,
-    /// until one [`PATIENCE_SEGMENTS`] newer is there or its mosaic has gone past it. Then it is a hole, and the playlist
-    /// begins after it: numbers are the grid's and are never given out anew.
-    pub fn listed(
-        &self,
-        last_listed: Option<SegmentNumber>,
-        window_segments: usize,
-        finished: impl Fn(&str) -> Option<RangeInclusive<SegmentNumber>>,
-    ) -> Vec<(SegmentNumber, Arc<str>)> {
+    /// until one [`PATIENCE_SEGMENTS`] newer is there or its mosaic has gone past it. Then it is a hole: listed as a gap, so that
+    /// what stands before it stays listed. A session that has listed nothing yet begins after it.
+    pub fn listed(&self, said: &Said, window_segments: usize, finished: impl Fn(&str) -> Runs) -> Vec<Listed> {
         let spans: Vec<Span> = self.spans(finished);
         let Some(newest) = spans.iter().filter_map(Span::newest).max() else { return Vec::new() };
-        let end = spans_end(&spans, newest, last_listed);
-        if last_listed.is_some_and(|last| end < last) {
+        let end = spans_end(&spans, newest, said.last());
+        if said.last().is_some_and(|last| end < last) {
             return Vec::new();
         }
-        let mut run: Vec<_> = (0..=end)
-            .rev()
-            .take(window_segments)
-            .map_while(|n| spans.iter().find(|s| s.has(n)).map(|s| (n, s.mosaic.clone())))
+        let oldest = (end + 1).saturating_sub(window_segments as u64);
+        let from = oldest.max(self.entries[0].from).max(said.first().unwrap_or(0));
+        let mut listed: Vec<Listed> = (from..=end)
+            .filter_map(|n| {
+                let gap = said.is_gap(n) || !spans.iter().any(|s| s.has(n));
+                Some(Listed { number: n, mosaic: self.mosaic_at(n)?.clone(), gap })
+            })
             .collect();
-        run.reverse();
-        run
+        while listed.last().is_some_and(|end| end.gap && said.last().is_none_or(|last| end.number > last)) {
+            listed.pop();
+        }
+        let begin = match said.last() {
+            Some(_) => listed.iter().position(|l| !l.gap).unwrap_or(listed.len()),
+            None => listed.iter().rposition(|l| l.gap).map_or(0, |gap| gap + 1),
+        };
+        listed.drain(..begin);
+        listed
     }
 
-    fn spans(&self, finished: impl Fn(&str) -> Option<RangeInclusive<SegmentNumber>>) -> Vec<Span<'_>> {
+    fn spans(&self, finished: impl Fn(&str) -> Runs) -> Vec<Span<'_>> {
         let ends = self.entries.iter().skip(1).map(|next| next.from).chain([SegmentNumber::MAX]);
         self.entries
             .iter()
             .zip(ends)
-            .map(|(entry, end)| Span {
-                mosaic: &entry.mosaic,
-                from: entry.from,
-                end,
-                finished: finished(&entry.mosaic),
-            })
+            .map(|(entry, end)| Span { entry, end, finished: finished(&entry.mosaic) })
             .collect()
     }
+}
+
+/// One entry of a session's playlist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub number: SegmentNumber,
+    pub mosaic: Arc<str>,
+    /// It never came, and there are no bytes for it.
+    pub gap: bool,
+}
+
+/// What the playlists of a session have said: no later one takes it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// First and last segment of the newest listing.
+    listed: Option<RangeInclusive<SegmentNumber>>,
+    /// Those of them that were said to be gaps: one that comes after all is not listed any more.
+    gaps: Vec<SegmentNumber>,
+}
+
+impl Said {
+    /// All that is remembered is `last`, the newest segment listed.
+    pub fn up_to(last: SegmentNumber) -> Self {
+        Self { listed: Some(last..=last), gaps: Vec::new() }
+    }
+
+    /// Takes note of a listing, which is not empty and was made with what was said before it.
+    pub fn note(&mut self, listing: &[Listed]) {
+        let (Some(first), Some(last)) = (listing.first(), listing.last()) else { return };
+        self.listed = Some(first.number..=last.number);
+        self.gaps = listing.iter().filter(|l| l.gap).map(|l| l.number).collect();
+    }
+
+    pub fn first(&self) -> Option<SegmentNumber> {
+        self.listed.as_ref().map(|listed| *listed.start())
+    }
+
+    pub fn last(&self) -> Option<SegmentNumber> {
+        self.listed.as_ref().map(|listed| *listed.end())
+    }
+
+    pub fn is_gap(&self, n: SegmentNumber) -> bool {
+        self.gaps.contains(&n)
+    }
+
+    /// The segments of the newest listing.
+    pub fn numbers(&self) -> impl Iterator<Item = SegmentNumber> {
+        self.listed.clone().into_iter().flatten()
+    }
+}
+
+/// What the playlist of another track lists beside `listing`, `there` being that track's finished segments: the same segments,
+/// those that never came as gaps, without those that may still come.
+pub fn beside(listing: Vec<Listed>, there: &Runs) -> Vec<Listed> {
+    let Some(newest) = there.newest() else { return Vec::new() };
+    let mut beside: Vec<Listed> = listing
+        .into_iter()
+        .filter(|l| l.number <= newest)
+        .map(|l| Listed { gap: !there.contains(l.number), ..l })
+        .skip_while(|l| l.gap)
+        .collect();
+    while beside.last().is_some_and(|l| l.gap) {
+        beside.pop();
+    }
+    beside
 }
 
 /// The first segment that a change may still touch: the one after the last listed, or the session's first.
@@ -141,31 +212,28 @@ pub fn next_unlisted(last_listed: Option<SegmentNumber>, first_of_session: Segme
 
 /// One splice until the next, and what is finished of its mosaic.
 struct Span<'a> {
-    mosaic: &'a Arc<str>,
-    from: SegmentNumber,
+    entry: &'a Splice,
     /// First segment of the next splice.
     end: SegmentNumber,
-    finished: Option<RangeInclusive<SegmentNumber>>,
+    finished: Runs,
 }
 
 impl Span<'_> {
     fn covers(&self, n: SegmentNumber) -> bool {
-        self.from <= n && n < self.end
+        self.entry.from <= n && n < self.end
     }
 
     fn has(&self, n: SegmentNumber) -> bool {
-        self.covers(n) && self.finished.as_ref().is_some_and(|f| f.contains(&n))
+        self.covers(n) && self.finished.contains(n)
     }
 
     fn newest(&self) -> Option<SegmentNumber> {
-        let finished = self.finished.as_ref()?;
-        let newest = (*finished.end()).min(self.end.checked_sub(1)?);
-        (newest >= self.from && newest >= *finished.start()).then_some(newest)
+        self.finished.iter().filter(|n| self.covers(*n)).last()
     }
 
     /// Whether segment `n`, which is not there, may still come: its mosaic has not gone past it.
     fn may_come(&self, n: SegmentNumber) -> bool {
-        self.covers(n) && self.finished.as_ref().is_none_or(|f| n > *f.end())
+        self.covers(n) && self.finished.newest().is_none_or(|newest| n > newest)
     }
 }
 

@@ -23,11 +23,11 @@ const LOAD_SPANS: usize = 8;
 /// Spans without which nothing is known of the load.
 const FEWEST_SPANS: usize = 4;
 
-/// Time after which a refused client may find room: mosaics nobody asks for are stopped after 20 s.
-const RETRY_AFTER_S: u32 = 20;
-
 /// A span in which pictures came late counts against newcomers for this long.
 const LATE_MEMORY: Duration = Duration::from_secs(5);
+
+/// Costs are sums of measurements: two that differ by less are the same.
+const SAME_CORES: f64 = 1e-6;
 
 /// What this machine may spend.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,12 +45,14 @@ pub struct Budget {
 pub struct Admission {
     budget: Budget,
     reserved: VecDeque<(MediaTime, f64)>,
+    /// What decoding was granted, likewise.
+    decoding: VecDeque<(MediaTime, f64)>,
     late_at: Option<MediaTime>,
 }
 
 impl Admission {
     pub fn new(budget: Budget) -> Self {
-        Self { budget, reserved: VecDeque::new(), late_at: None }
+        Self { budget, reserved: VecDeque::new(), decoding: VecDeque::new(), late_at: None }
     }
 
     /// Takes note that pictures were late or dropped at `now`: the machine is at its end, whatever the load says.
@@ -66,50 +68,87 @@ impl Admission {
         process_load + self.reserved.iter().map(|(_, cost)| cost).sum::<f64>()
     }
 
-    fn was_late(&self, now: MediaTime) -> bool {
-        self.late_at.is_some_and(|at| now.since(at) < LATE_MEMORY)
+    /// How long pictures that were late still count against newcomers; zero when they do not.
+    fn late_for(&self, now: MediaTime) -> Duration {
+        self.late_at.map_or(Duration::ZERO, |at| LATE_MEMORY.saturating_sub(now.since(at)))
     }
 
     fn allowed(&self) -> f64 {
         self.budget.cores * f64::from(self.budget.headroom_percent) / 100.0
     }
 
-    /// Admits one more mosaic and reserves its cost, or says why not.
+    /// Admits one more mosaic and reserves its cost, or says why not and when to ask again.
     pub fn admit(&mut self, now: MediaTime, newcomer: Newcomer) -> Result<(), Refusal> {
-        let refuse = |detail: String, short: f64| {
-            let error = AdmitError::Capacity { detail, retry_after_s: RETRY_AFTER_S };
-            Err(Refusal { error, short })
+        let refuse = |detail: String, short: f64, until: Duration| {
+            Err(Refusal { error: AdmitError::Capacity { detail, retry_after_s: whole_seconds(until) }, short })
         };
         if let Some(max) = self.budget.max_mosaics
             && newcomer.rendered >= Some(max)
         {
-            return refuse(format!("{max} rendered mosaics run, which is the configured limit"), 0.0);
+            let detail = format!("{max} rendered mosaics run, which is the configured limit");
+            return refuse(detail, 0.0, newcomer.room_in);
         }
         // What costs nothing harms nobody.
         if newcomer.cost <= 0.0 {
             return Ok(());
         }
-        if newcomer.running > 0 && self.was_late(now) {
-            return refuse("pictures have been late in the last 5 s".into(), 0.0);
+        let late = self.late_for(now);
+        if newcomer.running > 0 && !late.is_zero() {
+            return refuse("pictures have been late in the last 5 s".into(), 0.0, late);
         }
         let (load, allowed) = (self.load(now, newcomer.process_load), self.allowed());
         if load + newcomer.cost > allowed {
-            return refuse(
-                format!(
-                    "{load:.2} of {allowed:.2} usable cores are in use and this mosaic takes {:.2} more",
-                    newcomer.cost
-                ),
-                load + newcomer.cost - allowed,
+            let detail = format!(
+                "{load:.2} of {allowed:.2} usable cores are in use and this mosaic takes {:.2} more",
+                newcomer.cost
             );
+            // Where only reservations are in the way, the load will have told by their end what is really used.
+            let reserved_for = self.reserved.front().map(|(at, _)| RESERVATION.saturating_sub(now.since(*at)));
+            let until = match reserved_for {
+                Some(reserved_for) if newcomer.process_load + newcomer.cost <= allowed => reserved_for,
+                _ => newcomer.room_in,
+            };
+            return refuse(detail, load + newcomer.cost - allowed, until);
         }
         self.reserved.push_back((now, newcomer.cost));
         Ok(())
     }
 
+    /// Takes in what [`Admission::admit`] refused, if it costs no more than the mosaic that is left for it `frees`. Of
+    /// `newcomer.rendered`, that one does not count. Both run for a moment; then there is less to do than before.
+    pub fn exchange(&mut self, now: MediaTime, newcomer: Newcomer, frees: f64) -> bool {
+        let limited = self.budget.max_mosaics.is_some_and(|max| newcomer.rendered >= Some(max));
+        let taken = !limited && newcomer.cost <= frees + SAME_CORES;
+        if taken {
+            self.reserved.push_back((now, newcomer.cost));
+        }
+        taken
+    }
+
+    /// Whether decoding a source may take `cost` cores more. Mosaics do not see what is reserved for it: feeds that fill, at start
+    /// above all, would keep viewers out.
+    pub fn admit_decoding(&mut self, now: MediaTime, process_load: f64, cost: f64) -> bool {
+        let admitted = cost <= self.left_for_decoding(now, process_load);
+        if admitted {
+            self.decoding.push_back((now, cost));
+        }
+        admitted
+    }
+
+    /// Cores that decoding may still take.
+    pub fn left_for_decoding(&mut self, now: MediaTime, process_load: f64) -> f64 {
+        while self.decoding.front().is_some_and(|(at, _)| now.since(*at) > RESERVATION) {
+            self.decoding.pop_front();
+        }
+        let decoding = self.decoding.iter().map(|(_, cost)| cost).sum::<f64>();
+        self.allowed() - self.load(now, process_load) - decoding
+    }
+
     /// Whether work ahead of demand may take `cost` cores: only while the machine has room to spare for newcomers.
     pub fn admit_ahead(&mut self, now: MediaTime, process_load: f64, cost: f64) -> bool {
-        let admitted =
-            !self.was_late(now) && self.load(now, process_load) + cost <= self.allowed() * AHEAD_PERCENT / 100.0;
+        let spared = self.allowed() * (1.0 - AHEAD_PERCENT / 100.0);
+        let fits = cost + spared <= self.left_for_decoding(now, process_load);
+        let admitted = self.late_for(now).is_zero() && fits;
         if admitted {
             self.reserved.push_back((now, cost));
         }
@@ -136,6 +175,13 @@ pub struct Newcomer {
     pub running: usize,
     /// Rendered mosaics that run, where the newcomer is to be rendered too.
     pub rendered: Option<u32>,
+    /// When the first mosaic that nobody wants will have stopped.
+    pub room_in: Duration,
+}
+
+/// For `Retry-After`, which knows whole seconds: never sooner than it is true.
+fn whole_seconds(until: Duration) -> u32 {
+    u32::try_from(until.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }
 
 /// Why a newcomer is not taken in.
@@ -181,21 +227,6 @@ impl LoadMeter {
     }
 }
 
-/// Processor time this process has used, all threads together.
-pub fn process_cpu_time() -> Duration {
-    cpu_time(rustix::time::ClockId::ProcessCPUTime)
-}
-
-/// Processor time the calling thread has used.
-pub fn thread_cpu_time() -> Duration {
-    cpu_time(rustix::time::ClockId::ThreadCPUTime)
-}
-
-fn cpu_time(clock: rustix::time::ClockId) -> Duration {
-    let t = rustix::time::clock_gettime(clock);
-    Duration::new(u64::try_from(t.tv_sec).unwrap_or(0), u32::try_from(t.tv_nsec).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +240,8 @@ mod tests {
     }
 
     fn newcomer(cost: f64, process_load: f64, running: usize) -> Newcomer {
-        Newcomer { cost, process_load, running, rendered: u32::try_from(running).ok() }
+        let room_in = Duration::from_secs(20);
+        Newcomer { cost, process_load, running, rendered: u32::try_from(running).ok(), room_in }
     }
 
     #[test]
@@ -222,8 +254,8 @@ mod tests {
         assert!((refused.short - 0.5).abs() < 1e-9, "{refused:?}");
         let error = refused.error;
         assert!(
-            matches!(&error, AdmitError::Capacity { retry_after_s: 20, detail } if detail.contains("1.70")),
-            "{error}"
+            matches!(&error, AdmitError::Capacity { retry_after_s: 6, detail } if detail.contains("1.70")),
+            "by then it shows what the two before it really take: {error:?}"
         );
         // What was given up makes room at once.
         admission.freed(at(300), 0.55);
@@ -243,12 +275,58 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_when_its_reason_is_over() {
+        let retry_after_s = |refused: Result<(), Refusal>| match refused.unwrap_err().error {
+            AdmitError::Capacity { retry_after_s, .. } => retry_after_s,
+            other => panic!("{other}"),
+        };
+        let mut admission = Admission::new(budget(Some(3)));
+        admission.late(at(1000));
+        assert_eq!(retry_after_s(admission.admit(at(1000), newcomer(0.1, 0.2, 1))), 5);
+        assert_eq!(retry_after_s(admission.admit(at(4500), newcomer(0.1, 0.2, 1))), 2);
+        assert_eq!(retry_after_s(admission.admit(at(5999), newcomer(0.1, 0.2, 1))), 1);
+        assert!(admission.admit(at(6000), newcomer(0.1, 0.2, 1)).is_ok());
+        // Full, and full by the operator's word: until the next mosaic that nobody wants has stopped.
+        let soon = |newcomer: Newcomer| Newcomer { room_in: Duration::from_millis(6_200), ..newcomer };
+        assert_eq!(retry_after_s(admission.admit(at(20_000), soon(newcomer(0.1, 1.65, 1)))), 7);
+        assert_eq!(retry_after_s(admission.admit(at(20_000), soon(newcomer(0.0, 0.1, 3)))), 7);
+    }
+
+    #[test]
+    fn what_gives_up_as_much_as_it_takes_is_let_in_however_full_the_machine_is() {
+        let mut admission = Admission::new(budget(Some(2)));
+        admission.late(at(1000));
+        let asks = newcomer(0.3, 1.7, 2);
+        assert!(admission.admit(at(1000), asks).is_err());
+        assert!(!admission.exchange(at(1000), asks, 0.3), "two are the limit, and none of them is left");
+        let leaves = Newcomer { rendered: Some(1), ..asks };
+        assert!(!admission.exchange(at(1000), leaves, 0.29));
+        assert!(admission.exchange(at(1000), leaves, 0.3));
+        assert!((admission.load(at(1000), 1.7) - 2.0).abs() < 1e-9, "for a moment both run");
+    }
+
+    #[test]
     fn the_configured_limit_holds_whatever_the_load_and_counts_what_is_rendered() {
         let mut admission = Admission::new(budget(Some(1)));
         assert!(admission.admit(at(0), newcomer(0.01, 0.0, 0)).is_ok());
         assert!(admission.admit(at(0), newcomer(0.01, 0.0, 1)).is_err());
         let stitched = Newcomer { rendered: None, ..newcomer(0.01, 0.0, 1) };
         assert!(admission.admit(at(0), stitched).is_ok());
+    }
+
+    #[test]
+    fn decoding_takes_what_is_left_and_keeps_no_viewer_out() {
+        let mut admission = Admission::new(budget(None));
+        assert!(admission.admit_decoding(at(0), 0.0, 1.2));
+        assert!(
+            !admission.admit_decoding(at(100), 0.0, 0.6),
+            "1.2 is spoken for, though the load does not show it yet"
+        );
+        assert!((admission.left_for_decoding(at(100), 0.0) - 0.5).abs() < 1e-9);
+        assert!(!admission.admit_ahead(at(100), 0.0, 0.1), "nor does work ahead of demand take it");
+        assert!(admission.admit(at(200), newcomer(0.4, 1.2, 0)).is_ok(), "counted once, by the load");
+        assert!(!admission.admit_decoding(at(300), 1.2, 0.2), "what a mosaic was granted is not left");
+        assert!(admission.admit_decoding(at(10_000), 1.4, 0.2), "by then the load shows all");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What everything after the engines sees of a mosaic: its identity, its placement on an engine, its finished segments.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::hls::runs::Runs;
 use crate::layout::Layout;
 use crate::timeline::SegmentNumber;
 
@@ -96,8 +96,12 @@ pub trait Mosaics: Send + Sync {
     /// Wants `spec`: starts it if nobody did, keeps it alive for another 20 s if it runs. Idempotent and quick.
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError>;
 
-    /// The segments of a mosaic that are finished in every rendition and still in the window; `None` when there are none.
-    fn segments(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>>;
+    /// [`Mosaics::want`] for the one session that still watches `left` and leaves it for `spec`: what takes no more than that gives
+    /// up is taken in however full the machine is.
+    fn want_instead(&self, left: &MosaicId, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError>;
+
+    /// The segments of a mosaic that are finished in every rendition and still in the window.
+    fn segments(&self, id: &MosaicId) -> Runs;
 
     /// Bytes of the init segment of a rendition: the same for every mosaic.
     fn init_segment(&self, rendition: &str) -> Option<Bytes>;

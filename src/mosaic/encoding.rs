@@ -1,26 +1,32 @@
 //! One encoder at work: a bounded queue of canvases, a thread with an encoder, a window of finished segments. Nothing an
 //! encoding does can hold up the tick or another encoding.
+//!
+//! Lock order: none is held while another is taken.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::admission::thread_cpu_time;
-use crate::encode::{ParameterSets, VideoEncoder, VideoSettings};
+use super::failing::{FailedAt, Failing, Watched};
+use crate::encode::{Libraries, ParameterSets, PictureEncoder, PictureEncoders, VideoSettings};
 use crate::frame::{AccessUnit, Picture};
+use crate::hls::runs::Runs;
 use crate::hls::window::Window;
 use crate::metrics::Metrics;
-use crate::timeline::{Clock, FrameNumber, SegmentNumber};
+use crate::timeline::{Clock, FrameNumber, Grid, SegmentNumber};
+use crate::work::{InHand, Input as Queue, Mended, Piece, Retry, SystemThreads, Threads, Worker, thread_cpu_time};
 
 /// Canvases that may wait for an encoder. At this bound the newest is dropped and counted: an encoder that cannot keep up
 /// loses pictures, never time.
 const QUEUE_FRAMES: usize = 8;
+
+/// What is lost in one go is made good for by holding the last picture as long as it is no longer than this. Held pictures are
+/// cheap to encode, but everybody is behind at once when the tick was held up, so that a longer loss stays a hole.
+const MOST_HELD: Duration = Duration::from_secs(4);
 
 /// Finished segments of one encoding.
 pub type SegmentWindow<S> = Arc<Mutex<Window<S>>>;
@@ -33,8 +39,11 @@ pub struct EncodingShared {
     pub finished: watch::Sender<u64>,
     /// Segments that an encoding keeps.
     pub window_segments: usize,
-    /// Wait for room in an encoder's queue rather than drop (clocks that are cranked, nobody watching live).
-    pub lockstep: bool,
+    pub failing: Arc<Failing>,
+    /// Canvases that wait for an encoder or are with one.
+    pub in_hand: InHand,
+    encoders: Arc<dyn PictureEncoders>,
+    threads: Arc<dyn Threads>,
     /// Processor seconds to encode one picture, by [`EncodingSpec::label`], as a running average.
     costs: Mutex<HashMap<String, f64>>,
 }
@@ -45,9 +54,28 @@ impl EncodingShared {
         metrics: Arc<Metrics>,
         finished: watch::Sender<u64>,
         window_segments: usize,
-        lockstep: bool,
     ) -> Self {
-        Self { clock, metrics, finished, window_segments, lockstep, costs: Mutex::default() }
+        Self {
+            clock,
+            failing: Failing::new(metrics.clone()),
+            metrics,
+            finished,
+            window_segments,
+            in_hand: InHand::default(),
+            encoders: Arc::new(Libraries),
+            threads: Arc::new(SystemThreads),
+            costs: Mutex::default(),
+        }
+    }
+
+    /// With other encoders and threads than the libraries' and the system's.
+    pub fn made_of(self, encoders: Arc<dyn PictureEncoders>, threads: Arc<dyn Threads>) -> Self {
+        Self { encoders, threads, ..self }
+    }
+
+    /// A window for an encoding's segments.
+    pub fn window<S>(&self) -> SegmentWindow<S> {
+        Arc::new(Mutex::new(Window::new(self.window_segments)))
     }
 
     /// Processor seconds to encode one picture of `label`, if any was.
@@ -67,30 +95,31 @@ impl EncodingShared {
     }
 }
 
+/// A canvas on its way to an encoder.
+type Due = (FrameNumber, Picture);
+
 /// Where canvases go in.
 pub struct Input {
-    queue: Option<Sender<(FrameNumber, Picture)>>,
+    queue: Option<Queue<Due>>,
     shared: Arc<EncodingShared>,
 }
 
 impl Input {
-    /// Hands a canvas over. In service it never waits: a full queue drops the canvas and counts it.
+    /// Hands a canvas over. It never waits: a full queue drops the canvas and counts it.
     pub fn give(&self, frame: FrameNumber, picture: Picture) {
         let Some(queue) = &self.queue else { return };
-        if self.shared.lockstep {
-            // An encoder that is gone has logged why; its queue is closed.
-            let _ = queue.send((frame, picture));
-        } else if let Err(TrySendError::Full(_)) = queue.try_send((frame, picture)) {
+        if queue.give((frame, picture)).is_err() {
             self.shared.metrics.frames.with_label_values(&["dropped"]).inc();
         }
     }
 }
 
-/// Makes of a segment's access units what is kept of it; `None` (with the reason logged) loses the segment.
-pub type Pack<S> = Box<dyn Fn(SegmentNumber, Vec<AccessUnit>) -> Option<S> + Send>;
+/// Makes of a segment's access units what is kept of it: fewer than it has frames, or none, where the encoder failed. `None`
+/// (with the reason logged) loses the segment.
+pub type Pack<S> = Box<dyn Fn(SegmentNumber, Vec<AccessUnit>) -> Option<S> + Send + Sync>;
 
 /// Refuses parameter sets that an encoding's segments could not be decoded with, saying why.
-pub type CheckSets = Box<dyn Fn(&ParameterSets) -> Result<(), String> + Send>;
+pub type CheckSets = Box<dyn Fn(&ParameterSets) -> Result<(), String> + Send + Sync>;
 
 /// What an encoding is to do.
 pub struct EncodingSpec<S> {
@@ -103,189 +132,230 @@ pub struct EncodingSpec<S> {
     pub settings: VideoSettings,
     pub check: CheckSets,
     pub pack: Pack<S>,
-    /// Every frame of a segment is encoded, those that were dropped by showing the one before for longer: what is to be
-    /// stitched needs as many pictures as its neighbours have.
-    pub every_frame: bool,
     pub from: SegmentNumber,
 }
 
 /// See the module.
-pub struct Encoding<S> {
-    queue: Option<Sender<(FrameNumber, Picture)>>,
-    window: SegmentWindow<S>,
+pub struct Encoding {
+    worker: Worker<Due>,
     shared: Arc<EncodingShared>,
+    watched: Arc<Watched>,
 }
 
-impl<S: Clone + Send + 'static> Encoding<S> {
-    /// Starts a thread that encodes segments `spec.from ..`.
-    pub fn open(spec: EncodingSpec<S>, shared: &Arc<EncodingShared>) -> Self {
-        let window = Arc::new(Mutex::new(Window::new(shared.window_segments)));
-        let (queue, canvases) = bounded(QUEUE_FRAMES);
-        let name = spec.name.clone();
-        let worker = Worker {
-            window: window.clone(),
-            shared: shared.clone(),
-            segment: spec.from,
-            units: Vec::new(),
-            encoder: None,
-            last: None,
-            spec,
+impl Encoding {
+    /// An encoding of segments `spec.from ..` into `window`, which may hold earlier ones. It has no thread before
+    /// [`Encoding::mend`], so that it can be made anywhere.
+    pub fn new<S: Send + 'static>(
+        spec: EncodingSpec<S>,
+        window: SegmentWindow<S>,
+        shared: &Arc<EncodingShared>,
+    ) -> Self {
+        let watched = Arc::new(shared.failing.watch(spec.kind, spec.name.clone()));
+        let (spec, its, watched_too) = (Arc::new(spec), shared.clone(), watched.clone());
+        let run = move |canvases: &Receiver<Piece<Due>>| {
+            Work {
+                grid: spec.settings.grid,
+                spec: spec.clone(),
+                window: window.clone(),
+                shared: its.clone(),
+                watched: watched_too.clone(),
+                segment: spec.from,
+                begun: false,
+                units: Vec::new(),
+                encoder: None,
+                retry: Retry::default(),
+                last: None,
+            }
+            .run(canvases);
         };
-        let spawned = thread::Builder::new().name("encoder".into()).spawn(move || worker.run(&canvases));
-        if let Err(e) = spawned {
-            tracing::error!(encoding = name, error = %e, "cannot start an encoder thread");
+        let worker = Worker::new("encoder", QUEUE_FRAMES, shared.in_hand.clone(), Arc::new(run));
+        Self { worker, shared: shared.clone(), watched }
+    }
+
+    /// Sees to it that there is a thread that encodes. Waits for the system: not for the tick, nor with a lock that it takes.
+    pub fn mend(&self) {
+        match self.worker.mend(&*self.shared.threads, self.shared.clock.now()) {
+            Mended::Nothing | Mended::Started => {}
+            Mended::Replaced => self.watched.failed(FailedAt::Thread, "its thread died"),
+            Mended::Failed(error) => self.watched.failed(FailedAt::Thread, &error.to_string()),
         }
-        Self { queue: Some(queue), window, shared: shared.clone() }
     }
 
     pub fn input(&self) -> Input {
-        Input { queue: self.queue.clone(), shared: self.shared.clone() }
+        Input { queue: self.worker.input(), shared: self.shared.clone() }
     }
 
     /// Lets the encoder go once its queue is empty.
-    pub fn close(&mut self) {
-        self.queue = None;
-    }
-
-    pub fn into_window(self) -> SegmentWindow<S> {
-        self.window
-    }
-
-    pub fn finished(&self) -> Option<RangeInclusive<SegmentNumber>> {
-        self.window.lock().range()
-    }
-
-    pub fn segment(&self, segment: SegmentNumber) -> Option<S> {
-        self.window.lock().get(segment).cloned()
+    pub fn close(&self) {
+        self.worker.close();
     }
 }
 
-struct Worker<S> {
-    spec: EncodingSpec<S>,
+/// The segments that all of `windows` have.
+pub fn in_all<'a, S: 'a>(windows: impl IntoIterator<Item = &'a SegmentWindow<S>>) -> Runs {
+    let runs = windows.into_iter().map(|window| window.lock().runs());
+    runs.reduce(|all, own| all.and(&own)).unwrap_or_default()
+}
+
+/// What an encoding's thread does.
+struct Work<S> {
+    grid: Grid,
+    spec: Arc<EncodingSpec<S>>,
     window: SegmentWindow<S>,
     shared: Arc<EncodingShared>,
-    /// The segment being filled.
+    watched: Arc<Watched>,
+    /// The segment being filled, and whether a frame of it was.
     segment: SegmentNumber,
+    begun: bool,
     units: Vec<AccessUnit>,
     /// `None` before the first picture, and from a failure to the next segment.
-    encoder: Option<VideoEncoder>,
-    /// What was encoded last, where every frame counts.
+    encoder: Option<Box<dyn PictureEncoder>>,
+    retry: Retry,
+    /// What was encoded last: it stands for what never came.
     last: Option<Picture>,
 }
 
-impl<S: Clone> Worker<S> {
-    fn run(mut self, canvases: &Receiver<(FrameNumber, Picture)>) {
-        match self.open_encoder() {
+impl<S> Work<S> {
+    fn run(mut self, canvases: &Receiver<Piece<Due>>) {
+        self.open_if_due();
+        let _counted = Counted::in_gauge(self.shared.metrics.encoders.with_label_values(&[self.spec.kind]));
+        for canvas in canvases {
+            let (frame, picture) = &canvas.work;
+            self.take(*frame, picture);
+        }
+    }
+
+    /// Encoders begin with an IDR picture, so one that failed is replaced where a segment begins.
+    fn open_if_due(&mut self) {
+        if self.encoder.is_some() || !self.retry.is_due(self.shared.clock.now()) {
+            return;
+        }
+        match self.open() {
             Ok(encoder) => self.encoder = Some(encoder),
-            Err(e) => {
-                tracing::error!(encoding = self.spec.name, error = e, "cannot open an encoder");
-                return;
-            }
+            Err(error) => self.fail(FailedAt::Open, &error),
         }
-        let encoders = self.shared.metrics.encoders.with_label_values(&[self.spec.kind]);
-        encoders.inc();
-        while let Ok((frame, picture)) = canvases.recv() {
-            self.take(frame, picture);
-        }
-        encoders.dec();
     }
 
     /// An encoder whose segments fit with all others of the rendition; one that differs would break players at the next
     /// swap, so it is refused.
-    fn open_encoder(&self) -> Result<VideoEncoder, String> {
-        let encoder = VideoEncoder::new(&self.spec.settings).map_err(|e| e.to_string())?;
+    fn open(&self) -> Result<Box<dyn PictureEncoder>, String> {
+        let encoder = self.shared.encoders.open(&self.spec.settings).map_err(|e| e.to_string())?;
         (self.spec.check)(encoder.parameter_sets())?;
         Ok(encoder)
     }
 
-    fn take(&mut self, frame: FrameNumber, picture: Picture) {
-        let grid = self.spec.settings.grid;
-        let segment = grid.segment_of(frame);
+    fn fail(&mut self, at: FailedAt, error: &str) {
+        self.encoder = None;
+        self.retry.fail(self.shared.clock.now());
+        self.watched.failed(at, error);
+    }
+
+    fn take(&mut self, frame: FrameNumber, picture: &Picture) {
+        let segment = self.grid.segment_of(frame);
         if segment < self.segment {
             return;
         }
         if segment > self.segment {
-            // The last frames of the segment were dropped; what is there is shown for longer.
-            self.finish();
-            self.segment = segment;
+            self.catch_up(segment);
         }
-        if self.units.is_empty() && self.encoder.is_none() {
-            // Encoders begin with an IDR picture, so one that failed is replaced where a segment begins.
-            match grid.opens_segment(frame).then(|| self.open_encoder()) {
-                Some(Ok(encoder)) => self.encoder = Some(encoder),
-                Some(Err(error)) => tracing::error!(encoding = self.spec.name, error, "cannot open an encoder again"),
-                None => {}
+        self.begin();
+        // Where nothing came before, this picture stands for the frames that it is late for.
+        let held = self.last.replace(picture.clone()).unwrap_or_else(|| picture.clone());
+        self.hold(&held, frame);
+        self.encode(frame, picture, true);
+        if self.grid.opens_segment(frame + 1) {
+            self.finish();
+        }
+    }
+
+    /// The frames up to `segment` never came. A segment that was begun gets the rest of its frames; those that were lost whole
+    /// are made of the last picture if they are few, else they are holes.
+    fn catch_up(&mut self, segment: SegmentNumber) {
+        if let Some(held) = self.last.clone() {
+            if self.begun {
+                self.hold(&held, self.grid.first_frame(self.segment + 1));
+                self.finish();
+            }
+            let lost = self.grid.segment_time(segment).since(self.grid.segment_time(self.segment));
+            while self.segment < segment && lost <= MOST_HELD {
+                self.begin();
+                self.hold(&held, self.grid.first_frame(self.segment + 1));
+                self.finish();
             }
         }
-        self.fill(frame, &picture);
-        self.encode(frame, &picture);
-        if self.spec.every_frame {
-            self.last = Some(picture);
-        }
-        if grid.opens_segment(frame + 1) {
-            self.finish();
-            self.segment = segment + 1;
+        self.segment = segment;
+    }
+
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.open_if_due();
         }
     }
 
-    /// Encodes the frames of the segment before `until` that never came: as the picture before, or as this one where none
-    /// was.
-    fn fill(&mut self, until: FrameNumber, picture: &Picture) {
-        if !self.spec.every_frame {
-            return;
-        }
-        let first = self.spec.settings.grid.first_frame(self.segment);
-        for frame in first + self.units.len() as u64..until {
-            let held = self.last.clone().unwrap_or_else(|| picture.clone());
-            self.encode(frame, &held);
+    /// Encodes `held` for every frame of the segment before `until` that has none.
+    fn hold(&mut self, held: &Picture, until: FrameNumber) {
+        for frame in self.grid.first_frame(self.segment) + self.units.len() as u64..until {
+            self.encode(frame, held, false);
         }
     }
 
-    /// Encodes one frame of the segment being filled; a failure costs the rest of the segment.
-    fn encode(&mut self, frame: FrameNumber, picture: &Picture) {
+    /// Encodes one frame of the segment being filled; a failure costs the rest of the segment. What pictures cost is measured on
+    /// those that are `fresh`: to hold one costs next to nothing.
+    fn encode(&mut self, frame: FrameNumber, picture: &Picture, fresh: bool) {
         let Some(encoder) = &mut self.encoder else { return };
-        let opens = self.units.is_empty();
-        // Were the first frames dropped, this one stands for them: a segment always begins on its boundary, with an IDR.
-        let shown_from = if opens { self.spec.settings.grid.first_frame(self.segment) } else { frame };
         let (started, cpu) = (Instant::now(), thread_cpu_time());
-        match encoder.encode(picture, shown_from, opens) {
+        match encoder.encode(picture, frame, self.units.is_empty()) {
             Ok(unit) => self.units.push(unit),
-            Err(e) => {
-                tracing::error!(encoding = self.spec.name, frame, error = %e, "encoder failed; the next segment gets a new one");
-                self.encoder = None;
-                return;
-            }
+            Err(error) => return self.fail(FailedAt::Encode, &error.to_string()),
         }
-        self.shared.measured(&self.spec.label, thread_cpu_time().saturating_sub(cpu).as_secs_f64());
+        if fresh {
+            self.shared.measured(&self.spec.label, thread_cpu_time().saturating_sub(cpu).as_secs_f64());
+        }
         let seconds = started.elapsed().as_secs_f64();
         self.shared.metrics.encode_seconds.with_label_values(&[&self.spec.label]).observe(seconds);
     }
 
-    /// Publishes the segment being filled, if it holds anything.
+    /// Publishes the segment being filled and goes on to the next.
     fn finish(&mut self) {
-        let grid = self.spec.settings.grid;
-        if let Some(last) = self.last.clone().filter(|_| !self.units.is_empty()) {
-            self.fill(grid.first_frame(self.segment + 1), &last);
+        let (segment, units) = (self.segment, std::mem::take(&mut self.units));
+        self.segment += 1;
+        self.begun = false;
+        if units.len() == self.grid.segment_frames() as usize {
+            self.retry.clear();
+            self.watched.well();
         }
-        let units = std::mem::take(&mut self.units);
-        if units.is_empty() {
-            return;
-        }
-        let Some(packed) = (self.spec.pack)(self.segment, units) else { return };
-        self.window.lock().push(self.segment, packed);
-        let due = grid.segment_time(self.segment + 1);
+        let Some(packed) = (self.spec.pack)(segment, units) else { return };
+        self.window.lock().push(segment, packed);
+        let due = self.grid.segment_time(segment + 1);
         let lag = self.shared.clock.now().since(due);
         self.shared.metrics.publish_lag_seconds.observe(lag.as_secs_f64());
-        if lag > grid.segment_duration() {
+        if lag > self.grid.segment_duration() {
             self.shared.metrics.late_segments.inc();
         }
         self.shared.finished.send_modify(|count| *count += 1);
     }
 }
 
-/// A render encoding's finished segment: nothing is done to it.
+/// One more in a gauge, for as long as it lives: a thread that panics is counted out, too.
+struct Counted(prometheus::IntGauge);
+
+impl Counted {
+    fn in_gauge(gauge: prometheus::IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// A render encoding's finished segment: nothing is done to it. One whose encoder failed is as short as it is, its last picture
+/// shown for longer.
 pub fn as_units(_: SegmentNumber, units: Vec<AccessUnit>) -> Option<Arc<[AccessUnit]>> {
-    Some(units.into())
+    (!units.is_empty()).then(|| units.into())
 }
 
 /// [`CheckSets`] for encodings that must have exactly `expected`.

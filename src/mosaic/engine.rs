@@ -2,7 +2,6 @@
 //! (packaging, playlists, sessions) works on this alone and does not know who made them.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,14 +11,24 @@ use crate::compositor::Job;
 use crate::encode::{ParameterSets, VideoEncodeError};
 use crate::frame::{AccessUnit, Picture};
 use crate::hls::cmaf::{self, CmafError, UnitHead};
+use crate::hls::runs::Runs;
 use crate::layout::Layout;
 use crate::stitch::Stitched;
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
 
-/// One output tick: every running game's picture for one grid frame.
+/// One output tick: every game's picture for one grid frame.
 pub struct Tick {
     pub frame: FrameNumber,
+    /// Of the games that run.
     pub pictures: HashMap<GameKey, Picture>,
+    /// Slates of games that were removed, for the mosaics that still show them.
+    pub removed: HashMap<GameKey, Picture>,
+}
+
+impl Tick {
+    pub fn picture(&self, game: &GameKey) -> Option<&Picture> {
+        self.pictures.get(game).or_else(|| self.removed.get(game))
+    }
 }
 
 /// Makes the access units of mosaics.
@@ -29,7 +38,8 @@ pub trait Engine: Send + Sync {
     /// Whether this engine can make pictures of `layout`.
     fn suits(&self, layout: &Layout) -> bool;
 
-    /// Starts making `spec`; returns the first segment that will be whole. Quick: encoders open on their own threads.
+    /// Starts making `spec`; returns the first segment that will be whole. Quick: encoders open on threads of their own, which
+    /// [`Engine::mend`] starts.
     fn start(&self, id: &MosaicId, spec: &MosaicSpec) -> Result<SegmentNumber, VideoEncodeError>;
 
     /// Stops encoding a mosaic; what is finished stays in its window until [`Engine::forget`].
@@ -38,11 +48,12 @@ pub trait Engine: Send + Sync {
     /// Drops a mosaic's window.
     fn forget(&self, id: &MosaicId);
 
-    /// The canvases due at `tick`.
+    /// The canvases due at `tick`. Called by the tick's thread: no lock that this takes is held anywhere while a thread, an
+    /// encoder or a file is waited for.
     fn jobs(&self, tick: &Tick) -> Vec<Job>;
 
-    /// The newest unbroken run of segments finished in every rendition.
-    fn finished(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>>;
+    /// The segments finished in every rendition.
+    fn finished(&self, id: &MosaicId) -> Runs;
 
     /// The access units of one finished segment; `rendition` counts from the best of the ladder.
     fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded>;
@@ -52,6 +63,13 @@ pub trait Engine: Send + Sync {
 
     /// Cores that making `spec` would take on top of what runs: measured on what runs, or by the trial before anything did.
     fn cost(&self, spec: &MosaicSpec) -> f64;
+
+    /// Cores that are free once `id` runs no more, if `instead` runs: what nobody else shares with it.
+    fn frees(&self, id: &MosaicId, instead: &MosaicSpec) -> f64;
+
+    /// Starts the threads that are missing: those of what was just started, and those that could not be had before or died. Called
+    /// about once a second and after [`Engine::start`], never by the tick: it waits for the system.
+    fn mend(&self);
 
     /// Called about once a second: an engine may begin work ahead of demand, asking `admit` for the cores of each piece and
     /// going without what is not admitted.

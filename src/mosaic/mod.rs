@@ -5,20 +5,28 @@ mod cache;
 mod contract;
 mod encoding;
 mod engine;
+mod failing;
 mod identity;
 mod ladder;
+mod refusals;
 mod registry;
 mod render;
 mod stitch;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod ticker;
 mod trial;
 
-pub use admission::{Admission, Budget, process_cpu_time};
+pub use crate::work::process_cpu_time;
+pub use admission::{Admission, Budget};
 pub use contract::{
     AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
 };
 pub use encoding::EncodingShared;
 pub use engine::{Coded, Engine, Tick};
+pub use failing::{FailedAt, Failing, Watched};
 pub use identity::Signer;
 pub use ladder::{Rung, ladder};
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
@@ -27,5 +35,5 @@ pub use stitch::{
     Proof, SelfTestError, StitchEngine, StitchSettings, StitchUnsafe, TilePicture, prove, self_test,
     slowest_tile_preset,
 };
-pub use ticker::{Games, Ticker, TickerSettings};
+pub use ticker::{GamePictures, Games, Ticker, TickerSettings};
 pub use trial::{Trial, TrialError, trial_costs};

@@ -1,10 +1,9 @@
 //! The registry: every mosaic there is, which engine makes it, who still asks for it; packaged segments on demand.
 //!
-//! Lock order: the map of mosaics, then admission, then an engine's own. None is held while a segment is packaged, but that
-//! segment's lane.
+//! Lock order: the map of mosaics, then admission, then an engine's own; the load meter's is taken alone. None is held while a
+//! thread starts, nor while a segment is packaged, but that segment's lane. The tick takes the load meter's and the engines'.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +11,19 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::admission::{Admission, LoadMeter, Newcomer, process_cpu_time};
+use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
 use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec};
 use super::engine::{Engine, Tick};
 use super::identity::Signer;
+use super::refusals::Refusals;
 use crate::compositor::Job;
 use crate::hls::cmaf::{self, CmafError, VideoTrack};
+use crate::hls::runs::Runs;
 use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::timeline::{Clock, Grid, MediaTime, SegmentNumber};
+use crate::work::process_cpu_time;
 
 /// What the registry needs to know besides its engines.
 pub struct RegistrySettings {
@@ -45,10 +47,24 @@ pub enum RegistryError {
     NoParameterSets { engine: &'static str, rendition: String },
 }
 
+/// A mosaic that was left for another, and the other: their room is given once. For so long neither makes room for a third, and
+/// the one that was left is not kept warm for those who might come back.
+const EXCHANGE: Duration = Duration::from_secs(30);
+
+/// Mosaics that sessions still list are wanted every second; one that was left for another goes after this long without.
+const LEFT_IDLE: Duration = Duration::from_secs(3);
+
 struct Entry {
     engine: EngineKind,
     state: State,
     last_wanted: MediaTime,
+    exchanged_until: Option<MediaTime>,
+}
+
+#[derive(Default)]
+struct Known {
+    mosaics: HashMap<MosaicId, Entry>,
+    refusals: Refusals,
 }
 
 /// Running, or stopped with segments that may still be fetched until the instant given.
@@ -57,6 +73,9 @@ enum State {
     Running { first_segment: SegmentNumber },
     Lingering { until: MediaTime },
 }
+
+/// Mosaics are looked after this often, so that one may run on for so long.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// A segment of a mosaic's rendition, by its place on the ladder.
 type SegmentKey = (MosaicId, usize, SegmentNumber);
@@ -78,8 +97,11 @@ pub struct MosaicRegistry {
     engines: Vec<Arc<dyn Engine>>,
     inits: Vec<Bytes>,
     codecs: Vec<String>,
-    mosaics: Mutex<HashMap<MosaicId, Entry>>,
-    admission: Mutex<(Admission, LoadMeter)>,
+    known: Mutex<Known>,
+    admission: Mutex<Admission>,
+    load: Mutex<LoadMeter>,
+    /// When pictures were last late. Apart from `admission`, which is held while engines give work up.
+    late_at: Mutex<Option<MediaTime>>,
     packaged: ByteCache<SegmentKey>,
     packaging: Vec<Mutex<()>>,
     finished: watch::Receiver<u64>,
@@ -117,7 +139,6 @@ impl MosaicRegistry {
             codecs.push(cmaf::video_codec(&sets.sps).map_err(failed)?);
         }
         let packaged = ByteCache::new(settings.cache_bytes);
-        let admission = Mutex::new((admission, LoadMeter::default()));
         Ok(Self {
             settings,
             signer,
@@ -126,8 +147,10 @@ impl MosaicRegistry {
             engines,
             inits,
             codecs,
-            mosaics: Mutex::default(),
-            admission,
+            known: Mutex::default(),
+            admission: Mutex::new(admission),
+            load: Mutex::default(),
+            late_at: Mutex::default(),
             packaged,
             packaging: (0..PACKAGING_LANES).map(|_| Mutex::default()).collect(),
             finished,
@@ -152,62 +175,158 @@ impl MosaicRegistry {
         })
     }
 
-    /// Asks admission for one more mosaic; where only work that nobody wants yet is in the way, that is given up.
+    /// Asks admission for one more mosaic, `left` being the one that is given up for it: until when that counts, if it took that.
+    /// Where only work that nobody wants yet is in the way, that is given up first.
     fn admit(
         &self,
         engine: &Arc<dyn Engine>,
         spec: &MosaicSpec,
-        mosaics: &HashMap<MosaicId, Entry>,
-    ) -> Result<(), AdmitError> {
-        let running = |kind: Option<EngineKind>| {
-            let counts = |m: &&Entry| kind.is_none_or(|k| m.engine == k) && matches!(m.state, State::Running { .. });
-            mosaics.values().filter(counts).count()
-        };
-        let rendered = (engine.kind() == EngineKind::Render)
-            .then(|| u32::try_from(running(Some(EngineKind::Render))).unwrap_or(u32::MAX));
+        left: Option<&MosaicId>,
+        known: &mut Known,
+    ) -> Result<Option<MediaTime>, AdmitError> {
         let now = self.clock.now();
+        let newcomer = self.newcomer(engine, spec, &known.mosaics, now);
         let mut admission = self.admission.lock();
-        let (admission, load) = &mut *admission;
-        let newcomer =
-            Newcomer { cost: engine.cost(spec), process_load: load.cores(), running: running(None), rendered };
-        let Err(refused) = admission.admit(now, newcomer) else { return Ok(()) };
+        if let Some(late_at) = *self.late_at.lock() {
+            admission.late(late_at);
+        }
+        let Err(refused) = admission.admit(now, newcomer) else { return Ok(None) };
         let freed: f64 = if refused.short > 0.0 {
             self.engines.iter().map(|engine| engine.give_up(refused.short)).sum()
         } else {
             0.0
         };
+        // What was given up may have been work of the newcomer's own: its cost is asked for anew.
+        let newcomer = Newcomer { cost: engine.cost(spec), ..newcomer };
         if freed > 0.0 {
             admission.freed(now, freed);
-            // What was given up may have been work of the newcomer's own: its cost is asked for anew.
-            let newcomer = Newcomer { cost: engine.cost(spec), ..newcomer };
             if admission.admit(now, newcomer).is_ok() {
-                return Ok(());
+                return Ok(None);
+            }
+        }
+        if let Some(left) = left.and_then(|id| Some((id, known.mosaics.get_mut(id)?))) {
+            let (id, entry) = left;
+            let is_rendered = entry.engine == EngineKind::Render;
+            let newcomer =
+                Newcomer { rendered: newcomer.rendered.map(|n| n - u32::from(is_rendered).min(n)), ..newcomer };
+            let frees = self.engine(entry.engine).map_or(0.0, |engine| engine.frees(id, spec));
+            let free = matches!(entry.state, State::Running { .. }) && entry.exchanged_until.is_none();
+            if free && admission.exchange(now, newcomer, frees) {
+                entry.exchanged_until = Some(now + EXCHANGE);
+                return Ok(entry.exchanged_until);
             }
         }
         self.metrics.admission_refused.with_label_values(&["capacity"]).inc();
         Err(refused.error)
     }
 
+    fn newcomer(
+        &self,
+        engine: &Arc<dyn Engine>,
+        spec: &MosaicSpec,
+        mosaics: &HashMap<MosaicId, Entry>,
+        now: MediaTime,
+    ) -> Newcomer {
+        let running = || mosaics.values().filter(|m| matches!(m.state, State::Running { .. }));
+        let rendered = running().filter(|m| m.engine == EngineKind::Render).count();
+        let idle = self.settings.mosaic_idle;
+        // Those in use were wanted a second ago, and go when their viewers do: at the soonest, all are left now.
+        let room_in = running().map(|m| (m.last_wanted + self.idle_of(m)).since(now)).min().unwrap_or(idle);
+        Newcomer {
+            cost: engine.cost(spec),
+            process_load: self.load.lock().cores(),
+            running: running().count(),
+            rendered: (engine.kind() == EngineKind::Render).then(|| u32::try_from(rendered).unwrap_or(u32::MAX)),
+            room_in: room_in + SWEEP,
+        }
+    }
+
+    fn idle_of(&self, entry: &Entry) -> Duration {
+        match entry.exchanged_until {
+            Some(_) => self.settings.mosaic_idle.min(LEFT_IDLE),
+            None => self.settings.mosaic_idle,
+        }
+    }
+
+    fn want_of(
+        &self,
+        spec: &MosaicSpec,
+        choice: EngineChoice,
+        left: Option<&MosaicId>,
+    ) -> Result<Placement, AdmitError> {
+        let engine = self.engine_for(&spec.layout, choice)?;
+        let kind = engine.kind();
+        let id = self.signer.name(spec, kind);
+        let now = self.clock.now();
+        let mut known = self.known.lock();
+        if let Some(entry) = known.mosaics.get_mut(&id)
+            && let State::Running { first_segment } = entry.state
+        {
+            entry.last_wanted = now;
+            return Ok(Placement { id, engine: kind, first_segment });
+        }
+        let exchanged_until = self.admit(engine, spec, left, &mut known).inspect_err(|refusal| {
+            if known.refusals.refused(&id, now) {
+                tracing::warn!(mosaic = %id, layout = spec.layout.id, games = ?spec.games, %refusal, "mosaic refused");
+            }
+        })?;
+        let first_segment =
+            engine.start(&id, spec).map_err(|e| AdmitError::Capacity { detail: e.to_string(), retry_after_s: 60 })?;
+        let entry = Entry { engine: kind, state: State::Running { first_segment }, last_wanted: now, exchanged_until };
+        known.mosaics.insert(id.clone(), entry);
+        let refused_before = known.refusals.taken(&id);
+        self.count(&known.mosaics);
+        drop(known);
+        engine.mend();
+        tracing::info!(mosaic = %id, layout = spec.layout.id, games = ?spec.games, engine = kind.name(), first_segment, refused_before, "mosaic started");
+        Ok(Placement { id, engine: kind, first_segment })
+    }
+
+    /// Whether decoding a source may take `cores` more, which are then reserved for it.
+    pub fn admit_decoding(&self, cores: f64) -> bool {
+        let load = self.load.lock().cores();
+        self.admission.lock().admit_decoding(self.clock.now(), load, cores)
+    }
+
+    /// Cores that decoding may still take.
+    pub fn left_for_decoding(&self) -> f64 {
+        let load = self.load.lock().cores();
+        self.admission.lock().left_for_decoding(self.clock.now(), load)
+    }
+
     /// The canvases of all engines due at `tick`. Takes the load, too.
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
-        self.admission.lock().1.sample(self.clock.now(), process_cpu_time);
+        self.load.lock().sample(self.clock.now(), process_cpu_time);
         self.engines.iter().flat_map(|e| e.jobs(tick)).collect()
     }
 
     /// Takes note that pictures came late: no newcomer is taken in for a while.
     pub fn late(&self) {
-        self.admission.lock().0.late(self.clock.now());
+        *self.late_at.lock() = Some(self.clock.now());
     }
 
-    /// Stops what nobody wants, lets go what nobody can list any more, takes in what mosaics cost. Call about once a second.
+    /// Stops what nobody wants, lets go what nobody can list any more, takes in what mosaics cost, and starts the threads that
+    /// are missing. Call about once a second.
     pub fn sweep(&self) {
         let now = self.clock.now();
-        let mut mosaics = self.mosaics.lock();
+        self.sweep_mosaics(now);
+        let cores = self.load.lock().cores();
+        for engine in &self.engines {
+            let mut admission = self.admission.lock();
+            engine.tend(&mut |cost| admission.admit_ahead(now, cores, cost));
+            drop(admission);
+            engine.mend();
+        }
+    }
+
+    fn sweep_mosaics(&self, now: MediaTime) {
+        let mut known = self.known.lock();
+        let known = &mut *known;
         let mut gone = Vec::new();
-        for (id, entry) in mosaics.iter_mut() {
+        for (id, entry) in &mut known.mosaics {
             let Some(engine) = self.engine(entry.engine) else { continue };
             match entry.state {
-                State::Running { .. } if now.since(entry.last_wanted) > self.settings.mosaic_idle => {
+                State::Running { .. } if now.since(entry.last_wanted) > self.idle_of(entry) => {
                     engine.stop(id);
                     entry.state = State::Lingering { until: now + self.settings.linger };
                     tracing::info!(mosaic = %id, "mosaic stopped: nobody asked for it");
@@ -215,22 +334,17 @@ impl MosaicRegistry {
                 State::Lingering { until } if now > until => gone.push(id.clone()),
                 State::Running { .. } | State::Lingering { .. } => {}
             }
+            entry.exchanged_until = entry.exchanged_until.filter(|until| *until > now);
         }
         for id in gone {
-            if let Some(entry) = mosaics.remove(&id)
+            if let Some(entry) = known.mosaics.remove(&id)
                 && let Some(engine) = self.engine(entry.engine)
             {
                 engine.forget(&id);
             }
         }
-        self.count(&mosaics);
-        drop(mosaics);
-        let mut admission = self.admission.lock();
-        let (admission, load) = &mut *admission;
-        let cores = load.cores();
-        for engine in &self.engines {
-            engine.tend(&mut |cost| admission.admit_ahead(now, cores, cost));
-        }
+        known.refusals.forget(now, self.settings.mosaic_idle);
+        self.count(&known.mosaics);
     }
 
     fn count(&self, mosaics: &HashMap<MosaicId, Entry>) {
@@ -261,30 +375,16 @@ impl Mosaics for MosaicRegistry {
     }
 
     fn want(&self, spec: &MosaicSpec, choice: EngineChoice) -> Result<Placement, AdmitError> {
-        let engine = self.engine_for(&spec.layout, choice)?;
-        let kind = engine.kind();
-        let id = self.signer.name(spec, kind);
-        let now = self.clock.now();
-        let mut mosaics = self.mosaics.lock();
-        if let Some(entry) = mosaics.get_mut(&id)
-            && let State::Running { first_segment } = entry.state
-        {
-            entry.last_wanted = now;
-            return Ok(Placement { id, engine: kind, first_segment });
-        }
-        self.admit(engine, spec, &mosaics)?;
-        let first_segment =
-            engine.start(&id, spec).map_err(|e| AdmitError::Capacity { detail: e.to_string(), retry_after_s: 60 })?;
-        let entry = Entry { engine: kind, state: State::Running { first_segment }, last_wanted: now };
-        mosaics.insert(id.clone(), entry);
-        self.count(&mosaics);
-        tracing::info!(mosaic = %id, layout = spec.layout.id, games = ?spec.games, engine = kind.name(), first_segment, "mosaic started");
-        Ok(Placement { id, engine: kind, first_segment })
+        self.want_of(spec, choice, None)
     }
 
-    fn segments(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
-        let engine = self.mosaics.lock().get(id)?.engine;
-        self.engine(engine)?.finished(id)
+    fn want_instead(&self, left: &MosaicId, spec: &MosaicSpec, choice: EngineChoice) -> Result<Placement, AdmitError> {
+        self.want_of(spec, choice, Some(left))
+    }
+
+    fn segments(&self, id: &MosaicId) -> Runs {
+        let engine = self.known.lock().mosaics.get(id).map(|entry| entry.engine);
+        engine.and_then(|kind| self.engine(kind)).map(|engine| engine.finished(id)).unwrap_or_default()
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
@@ -305,7 +405,7 @@ impl Mosaics for MosaicRegistry {
         if let Some(bytes) = self.packaged.get(&key) {
             return Some(bytes);
         }
-        let engine = self.mosaics.lock().get(id)?.engine;
+        let engine = self.known.lock().mosaics.get(id)?.engine;
         // Whoever comes second for a segment that is being packaged waits for the first and finds it done.
         let _packaging = self.packaging[lane(&key)].lock();
         if let Some(bytes) = self.packaged.get(&key) {

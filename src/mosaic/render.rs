@@ -1,9 +1,9 @@
 //! The render engine: the compositor draws a mosaic's whole canvas, and one encoder a rendition encodes it.
 //!
-//! Lock order: the map of mosaics, then one rendition's window; neither is held while encoding or delivering.
+//! Lock order: the map of mosaics, then one mosaic, then one rendition's window; none is held while a thread starts, nor while
+//! encoding or delivering.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -11,13 +11,14 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
-use super::encoding::{Encoding, EncodingShared, EncodingSpec, Input, SegmentWindow, as_units, equal_to};
+use super::encoding::{Encoding, EncodingShared, EncodingSpec, Input, SegmentWindow, as_units, equal_to, in_all};
 use super::engine::{Coded, Engine, Tick};
 use super::ladder::Rung;
 use super::trial::Trial;
 use crate::compositor::{Canvas, Draw, Job, fit};
 use crate::encode::{ParameterSets, VideoEncodeError};
 use crate::frame::{AccessUnit, Picture};
+use crate::hls::runs::Runs;
 use crate::layout::Layout;
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
 
@@ -42,10 +43,16 @@ struct RenderMosaic {
     /// Frames before this one are not encoded.
     first_frame: FrameNumber,
     affinity: u64,
-    encodings: Vec<Encoding<Units>>,
-    /// Windows from before the last restart, best rendition first: sessions may still list their segments.
-    earlier: Vec<SegmentWindow<Units>>,
-    running: bool,
+    /// One a rendition, best first; none while it is stopped.
+    encodings: Vec<Arc<Encoding>>,
+    /// One a rendition. They outlive a stop: sessions may still list what was finished before it.
+    windows: Vec<SegmentWindow<Units>>,
+}
+
+impl RenderMosaic {
+    fn is_running(&self) -> bool {
+        !self.encodings.is_empty()
+    }
 }
 
 /// See the module.
@@ -73,8 +80,8 @@ impl RenderEngine {
         grid.segment_of(self.last_frame.load(Ordering::Acquire) + START_MARGIN_FRAMES) + 1
     }
 
-    fn open_encodings(&self, id: &MosaicId, from: SegmentNumber) -> Vec<Encoding<Units>> {
-        let open = |rung: &Rung| {
+    fn encodings(&self, id: &MosaicId, windows: &[SegmentWindow<Units>], from: SegmentNumber) -> Vec<Arc<Encoding>> {
+        let encoding = |(rung, window): (&Rung, &SegmentWindow<Units>)| {
             let spec = EncodingSpec {
                 kind: "render",
                 name: format!("{id}/{}", rung.spec.name),
@@ -82,12 +89,11 @@ impl RenderEngine {
                 settings: rung.settings.clone(),
                 check: equal_to(rung.sets.clone()),
                 pack: Box::new(as_units),
-                every_frame: false,
                 from,
             };
-            Encoding::open(spec, &self.settings.shared)
+            Arc::new(Encoding::new(spec, window.clone(), &self.settings.shared))
         };
-        self.settings.rungs.iter().map(open).collect()
+        self.settings.rungs.iter().zip(windows).map(encoding).collect()
     }
 
     fn job(&self, mosaic: &RenderMosaic, tick: &Tick) -> Option<Job> {
@@ -100,13 +106,13 @@ impl RenderEngine {
             .iter()
             .enumerate()
             .filter_map(|(slot, game)| {
-                let picture = tick.pictures.get(game)?.clone();
+                let picture = tick.picture(game)?.clone();
                 let rect =
                     fit(picture.width, picture.height, picture.pixel_aspect, layout.slot_on(slot, width, height));
                 Some(Draw { picture, rect })
             })
             .collect();
-        let inputs: Vec<Input> = mosaic.encodings.iter().map(Encoding::input).collect();
+        let inputs: Vec<Input> = mosaic.encodings.iter().map(|encoding| encoding.input()).collect();
         let frame = tick.frame;
         let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
         Some(Job {
@@ -138,22 +144,20 @@ impl Engine for RenderEngine {
         let first_frame = self.settings.grid.first_frame(from);
         if let Some(known) = mosaics.get(id) {
             let mut known = known.lock();
-            if known.running {
+            if known.is_running() {
                 return Ok(self.settings.grid.segment_of(known.first_frame));
             }
-            let before = std::mem::replace(&mut known.encodings, self.open_encodings(id, from));
-            known.earlier = before.into_iter().map(Encoding::into_window).collect();
+            known.encodings = self.encodings(id, &known.windows, from);
             known.first_frame = first_frame;
-            known.running = true;
             return Ok(from);
         }
+        let windows: Vec<_> = self.settings.rungs.iter().map(|_| self.settings.shared.window()).collect();
         let mosaic = RenderMosaic {
             spec: spec.clone(),
             first_frame,
             affinity: self.affinities.fetch_add(1, Ordering::Relaxed),
-            encodings: self.open_encodings(id, from),
-            earlier: Vec::new(),
-            running: true,
+            encodings: self.encodings(id, &windows, from),
+            windows,
         };
         mosaics.insert(id.clone(), Arc::new(Mutex::new(mosaic)));
         Ok(from)
@@ -162,9 +166,8 @@ impl Engine for RenderEngine {
     fn stop(&self, id: &MosaicId) {
         let mosaic = self.mosaics.read().get(id).cloned();
         if let Some(mosaic) = mosaic {
-            let mut mosaic = mosaic.lock();
-            mosaic.running = false;
-            mosaic.encodings.iter_mut().for_each(Encoding::close);
+            let stopped = std::mem::take(&mut mosaic.lock().encodings);
+            stopped.iter().for_each(|encoding| encoding.close());
         }
     }
 
@@ -179,30 +182,22 @@ impl Engine for RenderEngine {
             .iter()
             .filter_map(|mosaic| {
                 let mosaic = mosaic.lock();
-                (mosaic.running && tick.frame >= mosaic.first_frame).then(|| self.job(&mosaic, tick)).flatten()
+                (mosaic.is_running() && tick.frame >= mosaic.first_frame).then(|| self.job(&mosaic, tick)).flatten()
             })
             .collect()
     }
 
-    fn finished(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
-        let mosaic = self.mosaics.read().get(id).cloned()?;
+    fn finished(&self, id: &MosaicId) -> Runs {
+        let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return Runs::default() };
         let mosaic = mosaic.lock();
-        let mut all: Option<RangeInclusive<SegmentNumber>> = None;
-        for encoding in &mosaic.encodings {
-            let own = encoding.finished()?;
-            all = Some(match all {
-                None => own,
-                Some(all) => *all.start().max(own.start())..=*all.end().min(own.end()),
-            });
-        }
-        all.filter(|range| !range.is_empty())
+        in_all(&mosaic.windows)
     }
 
     fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
         let mosaic = self.mosaics.read().get(id).cloned()?;
-        let mosaic = mosaic.lock();
-        let now = mosaic.encodings.get(rendition)?.segment(segment);
-        now.or_else(|| mosaic.earlier.get(rendition)?.lock().get(segment).cloned()).map(Coded::Units)
+        let window = mosaic.lock().windows.get(rendition)?.clone();
+        let units = window.lock().get(segment).cloned();
+        units.map(Coded::Units)
     }
 
     fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets> {
@@ -216,5 +211,17 @@ impl Engine for RenderEngine {
         let per_frame: f64 = ladder.map(|(rung, trial)| measured(&rung.spec.name).unwrap_or(*trial)).sum();
         let fps = self.settings.grid.fps();
         (per_frame + compose) * f64::from(fps.num()) / f64::from(fps.den())
+    }
+
+    fn frees(&self, id: &MosaicId, instead: &MosaicSpec) -> f64 {
+        let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return 0.0 };
+        let mosaic = mosaic.lock();
+        if mosaic.is_running() && mosaic.spec != *instead { self.cost(&mosaic.spec) } else { 0.0 }
+    }
+
+    fn mend(&self) {
+        let mosaics: Vec<_> = self.mosaics.read().values().cloned().collect();
+        let encodings: Vec<_> = mosaics.iter().flat_map(|mosaic| mosaic.lock().encodings.clone()).collect();
+        encodings.iter().for_each(|encoding| encoding.mend());
     }
 }

@@ -1,6 +1,7 @@
 //! The tick: once per output frame, takes every game's picture, hands all canvases due to the compositor in one go.
 //!
-//! The thread never waits for anything but the clock: compositor, encoders and feeds have bounded queues of their own.
+//! The thread never waits for anything but the clock: compositor, encoders and feeds have bounded queues of their own, and no
+//! lock that it takes is held while anybody starts a thread, opens an encoder or reads a file.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,10 +24,19 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// everything up for longer than the hole does.
 const CATCH_UP_FRAMES: u64 = 60;
 
-/// The running games, as the tick sees them.
+/// Every game's picture for one frame.
+#[derive(Default)]
+pub struct GamePictures {
+    pub running: HashMap<GameKey, Picture>,
+    /// Slates of games that were removed.
+    pub removed: HashMap<GameKey, Picture>,
+}
+
+/// The games, as the tick sees them.
 pub trait Games: Send + Sync {
-    /// Every running game's picture for `frame`, and its sound up to the next one. Called with ascending frames.
-    fn tick(&self, frame: FrameNumber) -> HashMap<GameKey, Picture>;
+    /// Every game's picture for `frame`; a running game's sound up to the next one goes where it is encoded. Called with
+    /// ascending frames. It does not wait.
+    fn tick(&self, frame: FrameNumber) -> GamePictures;
 }
 
 /// What the tick works with.
@@ -37,8 +47,6 @@ pub struct TickerSettings {
     pub games: Arc<dyn Games>,
     pub registry: Arc<MosaicRegistry>,
     pub compositor: Arc<dyn Compositor>,
-    /// Frames are never skipped: the clock is cranked and everything waits for everything.
-    pub lockstep: bool,
 }
 
 /// The tick's thread. Stops when dropped.
@@ -93,7 +101,7 @@ fn run(settings: &TickerSettings, first: FrameNumber, stop: &AtomicBool, positio
             continue;
         }
         let due = grid.frame_at(clock.now());
-        if !settings.lockstep && due > frame + CATCH_UP_FRAMES {
+        if due > frame + CATCH_UP_FRAMES {
             let lost = due - frame;
             tracing::warn!(lost, "the tick was held up; frames are lost");
             settings.metrics.frames.with_label_values(&["dropped"]).inc_by(lost);
@@ -107,25 +115,19 @@ fn run(settings: &TickerSettings, first: FrameNumber, stop: &AtomicBool, positio
 }
 
 fn one(settings: &TickerSettings, frame: FrameNumber, due: FrameNumber) {
-    if due > frame + 1 && !settings.lockstep {
+    if due > frame + 1 {
         settings.metrics.frames.with_label_values(&["late"]).inc();
         // One late tick is noise (a page fault, a neighbour); a tick three frames behind is a machine at its end.
         if due > frame + 3 {
             settings.registry.late();
         }
     }
-    let pictures = settings.games.tick(frame);
-    let jobs = settings.registry.jobs(&Tick { frame, pictures });
+    let GamePictures { running, removed } = settings.games.tick(frame);
+    let jobs = settings.registry.jobs(&Tick { frame, pictures: running, removed });
     if jobs.is_empty() {
         return;
     }
-    let mut refused = settings.compositor.submit(jobs);
-    // Where nothing may be lost, full queues are waited for; what cannot be drawn at all stays refused.
-    while settings.lockstep && refused.iter().any(|job| job.check().is_ok()) {
-        thread::yield_now();
-        refused = settings.compositor.submit(refused);
-    }
-    let dropped = refused.len();
+    let dropped = settings.compositor.submit(jobs).len();
     if dropped > 0 {
         settings.metrics.frames.with_label_values(&["dropped"]).inc_by(dropped as u64);
         settings.registry.late();

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::admission::{process_cpu_time, thread_cpu_time};
 use super::contract::RenditionSpec;
 use crate::compositor::{Canvas, Compositor, Draw, Job};
 use crate::encode::{VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
 use crate::frame::{Colour, Picture, Rect};
 use crate::timeline::Grid;
+use crate::work::{process_cpu_time, thread_cpu_time};
 
 /// Pictures of a trial: one IDR and enough P pictures to see their cost.
 const PICTURES: u32 = 24;

@@ -1,11 +1,11 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
 use super::model::{Pick, Session, Show};
-use super::registry::Sessions;
+use super::registry::{Entry, Sessions};
 use super::state::Trigger;
 use super::{ChangeSession, SessionError, SessionView};
 use crate::layout::Layout;
-use crate::mosaic::{EngineChoice, EngineKind, Placement};
+use crate::mosaic::{EngineChoice, EngineKind, MosaicId, Placement};
 
 /// A viewer watches one to four games.
 const GAMES: std::ops::RangeInclusive<usize> = 1..=4;
@@ -68,7 +68,7 @@ impl Sessions {
             let (old, revision) = {
                 let mut session = entry.session.lock();
                 session.step(Trigger::Changed)?;
-                if request.if_match.is_some_and(|seen| seen != session.revision) {
+                if request.if_match.as_ref().is_some_and(|seen| !seen.contains(&session.revision)) {
                     return Err(SessionError::RevisionStale { current: session.revision });
                 }
                 (session.show.clone(), session.revision)
@@ -78,8 +78,7 @@ impl Sessions {
                 return self.get(tenant, id).await;
             }
             // The new mosaic first: where there is no room for it, the old one goes on.
-            let placement =
-                if show.spec() == old.spec() { None } else { Some(self.mosaics.want(&show.spec(), show.engine)?) };
+            let placement = if show.spec() == old.spec() { None } else { Some(self.want_for(&entry, &show)?) };
             let now_ms = self.now_ms();
             let terms = self.terms();
             let done = {
@@ -100,6 +99,21 @@ impl Sessions {
         }
         let current = entry.session.lock().revision;
         Err(SessionError::RevisionStale { current })
+    }
+
+    /// Wants what `entry`'s session is to show. Where nobody else watches what it showed, that is given up for it.
+    fn want_for(&self, entry: &Entry, show: &Show) -> Result<Placement, SessionError> {
+        let left = entry.session.lock().newest_mosaic().clone();
+        let others = self.entries().into_iter().any(|other| {
+            let session = other.session.lock();
+            session.id != entry.id && session.state.is_active() && *session.newest_mosaic() == left
+        });
+        let placement = if others {
+            self.mosaics.want(&show.spec(), show.engine)
+        } else {
+            self.mosaics.want_instead(&MosaicId(left), &show.spec(), show.engine)
+        };
+        Ok(placement?)
     }
 
     fn apply(&self, session: &mut Session, show: Show, placement: Option<Placement>) {

@@ -1,17 +1,23 @@
 //! What happens to sessions by themselves: they go idle, their seconds are booked, their mosaics are kept alive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use super::model::{Receipt, Wanted};
+use super::model::{Receipt, Wanted, choice_name};
 use super::registry::{Entry, Sessions};
 use super::state::{EndReason, Trigger};
-use crate::store::{SessionWrite, StoreError};
+use crate::mosaic::{AdmitError, EngineChoice};
+use crate::store::{RefusedWrite, SessionWrite, StoreError};
 
 /// Seconds are written this often, of all sessions in the same sweep: rows that lie side by side in the database are then written
 /// with one page. With sweeps a second apart, none waits for five seconds: that is what a crash may cost.
 const BOOK_EVERY_MS: i64 = 3_500;
+
+/// A sweep that comes later than this found the service standing still (the machine slept, the process was stopped, the disk
+/// took its time): what is beyond it is nobody's idleness, since nobody could ask.
+const LONGEST_SWEEP_MS: i64 = 2_000;
 
 /// Sessions in one write: bounds how long a creation waits behind a sweep's booking. The flush that ends it takes a disk about as
 /// long as the processor takes for these.
@@ -19,6 +25,12 @@ const BOOK_BATCH: usize = 500;
 
 /// Old idempotency keys are forgotten this often.
 const FORGET_EVERY_MS: i64 = 3_600_000;
+
+/// Ended sessions that are forgotten at once: bounds how long a creation waits behind them.
+const FORGET_BATCH: u32 = 500;
+
+/// What is old enough to go is not forgotten on the word of a clock that was in doubt a moment ago.
+const FORGET_STEADY: Duration = Duration::from_secs(3600);
 
 /// An idempotency key is kept this long, a little more than is promised.
 const FORGET_AFTER_MS: i64 = 25 * 3_600_000;
@@ -36,7 +48,7 @@ impl Sessions {
         self.book(&entries, false).await;
         self.count_unbooked(&entries);
         self.forget_ended(&entries);
-        self.forget_idempotency().await;
+        self.forget_old().await;
         if !self.store.healthy() {
             // Found healthy again even when nothing else writes. Failing is no news: the store has logged it.
             let _ = self.store.probe().await;
@@ -57,7 +69,8 @@ impl Sessions {
     }
 
     fn note_slates(&self, entries: &[Arc<Entry>]) {
-        let (now_ms, live) = (self.now_ms(), self.games.live());
+        let (now_ms, live) = (self.now_ms(), Arc::new(self.games.live()));
+        *self.live.write() = live.clone();
         for entry in entries {
             entry.session.lock().note_slate(now_ms, &live);
         }
@@ -71,12 +84,10 @@ impl Sessions {
 
     fn end_idle(&self, entries: &[Arc<Entry>]) {
         let now_ms = self.now_ms();
+        let since_ms = self.swept_ms.swap(now_ms, Ordering::Relaxed).max(now_ms - LONGEST_SWEEP_MS);
         let idle_ms = self.idle_ms();
         for entry in entries {
-            let is_idle = {
-                let session = entry.session.lock();
-                session.state.is_active() && now_ms - session.last_seen_ms > idle_ms
-            };
+            let is_idle = entry.session.lock().is_idle(since_ms, now_ms, idle_ms);
             if is_idle && self.end_entry(entry, EndReason::Idle).is_ok() {
                 tracing::debug!(session = %entry.id, "a session went idle");
             }
@@ -87,27 +98,35 @@ impl Sessions {
     pub(super) fn keep_wanted(&self) {
         let now_ms = self.now_ms();
         let oldest = self.segment_at(now_ms).saturating_sub(self.settings.window_segments as u64);
-        let mut wanted: BTreeMap<Arc<str>, (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
+        // By mosaic and what was asked for: in another set-up, those who asked for an engine and those who did not may part.
+        let mut wanted: BTreeMap<(Arc<str>, &str), (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
         for entry in self.entries() {
             let session = entry.session.lock();
             if !session.state.is_active() {
                 continue;
             }
             for want in session.wanted(oldest) {
-                let (_, who) = wanted.entry(want.mosaic.clone()).or_insert_with(|| (want.clone(), Vec::new()));
+                let key = (want.mosaic.clone(), choice_name(want.engine));
+                let (_, who) = wanted.entry(key).or_insert_with(|| (want.clone(), Vec::new()));
                 who.push(entry.clone());
             }
         }
-        for (mosaic, (want, who)) in wanted {
-            match self.mosaics.want(&want.spec, want.engine) {
+        for ((mosaic, _), (want, who)) in wanted {
+            // An engine that a session asked for may be gone since (stitching was switched off): better another than none.
+            let placed = self.mosaics.want(&want.spec, want.engine).or_else(|refusal| match refusal {
+                AdmitError::EngineUnsuited { .. } => self.mosaics.want(&want.spec, EngineChoice::Auto),
+                other => Err(other),
+            });
+            match placed {
                 Ok(placement) if placement.id.0 != mosaic => {
                     for entry in who {
-                        entry.session.lock().rename(&mosaic, &placement);
+                        let time_ms = |n| self.grid.segment_time(n).unix_millis();
+                        entry.session.lock().rename(&mosaic, &placement, time_ms);
                     }
                 }
                 Ok(_) => {}
-                // After a restart on a busier machine, say. Asked again next second.
-                Err(refusal) => tracing::warn!(%mosaic, %refusal, sessions = who.len(), "a mosaic in use is refused"),
+                // After a restart on a busier machine, say. Asked again next second; the registry has told the first refusal.
+                Err(refusal) => tracing::debug!(%mosaic, %refusal, sessions = who.len(), "a mosaic in use is refused"),
             }
         }
     }
@@ -124,10 +143,12 @@ impl Sessions {
         let mut entries: Vec<_> = entries.iter().collect();
         entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut entries = entries.into_iter();
-        let mut due = self.due(&mut entries, metered);
+        let mut due = self.due(&mut entries, metered, all);
         while !due.is_empty() {
-            let (written, next) = tokio::join!(biased; self.write(due), async { self.due(&mut entries, metered) });
-            if let Err(StoreError::Unwritable(_) | StoreError::Closed | StoreError::Busy) = written {
+            let (written, next) = tokio::join!(biased; self.write(due), async { self.due(&mut entries, metered, all) });
+            if let Err(StoreError::Unwritable(_) | StoreError::Damaged(_) | StoreError::Closed | StoreError::Busy) =
+                written
+            {
                 // The rest would fare no better; it is tried again with the next sweep.
                 self.booked_ms.store(i64::MIN / 2, Ordering::Relaxed);
                 return;
@@ -136,14 +157,16 @@ impl Sessions {
         }
     }
 
-    /// Snapshots of the next `entries` that are unsaved, or (`metered`) have something to book, at most [`BOOK_BATCH`].
-    fn due<'a>(&self, entries: &mut impl Iterator<Item = &'a Arc<Entry>>, metered: bool) -> Vec<Due> {
+    /// Snapshots of the next `entries` that are unsaved, or (`metered`) have something to book, at most [`BOOK_BATCH`]. What the
+    /// store refused lately waits, unless it is `all` that is written.
+    fn due<'a>(&self, entries: &mut impl Iterator<Item = &'a Arc<Entry>>, metered: bool, all: bool) -> Vec<Due> {
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut due = Vec::new();
         for entry in entries {
             let mut session = entry.session.lock();
             session.advance_meter(now_ms, terms);
-            if !(session.unsaved || metered && session.has_news()) {
+            let is_due = session.is_unsaved() || metered && session.has_news();
+            if !is_due || session.is_put_off(now_ms) && !all {
                 continue;
             }
             match session.snapshot() {
@@ -167,11 +190,25 @@ impl Sessions {
         let (written, writes): (Vec<_>, Vec<_>) =
             due.into_iter().map(|(entry, write, receipt)| ((entry, receipt), write)).unzip();
         let outcome = self.store.write_sessions(writes).await;
-        if outcome.is_err() {
-            self.metrics.booking_failures.inc_by(written.len() as u64);
-            return outcome;
+        let refused: &[RefusedWrite] = match &outcome {
+            Ok(()) => &[],
+            Err(StoreError::Refused(refused)) => refused,
+            Err(_) => {
+                self.metrics.booking_failures.inc_by(written.len() as u64);
+                return outcome;
+            }
+        };
+        if let Some(first) = refused.first() {
+            let RefusedWrite { session_id, error } = first;
+            tracing::error!(session = session_id, %error, sessions = refused.len(), "rows that the store refuses wait");
         }
+        let is_refused: HashSet<&str> = refused.iter().map(|write| &*write.session_id).collect();
         for (entry, receipt) in written {
+            if is_refused.contains(&*entry.id) {
+                self.metrics.booking_failures.inc();
+                entry.session.lock().put_off(self.now_ms());
+                continue;
+            }
             let fresh_seconds = entry.session.lock().saved(&receipt);
             self.metrics.booked_seconds.inc_by(fresh_seconds);
         }
@@ -193,13 +230,22 @@ impl Sessions {
         self.forget(&gone);
     }
 
-    async fn forget_idempotency(&self) {
-        let now_ms = self.now_ms();
-        if now_ms - self.idempotency_swept_ms.load(Ordering::Relaxed) < FORGET_EVERY_MS {
+    /// Old idempotency keys and sessions that ended long ago; the latter a batch a second until none is left.
+    async fn forget_old(&self) {
+        if self.clock.steady_for() < FORGET_STEADY {
             return;
         }
-        if self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok() {
+        let now_ms = self.now_ms();
+        let is_due = |swept_ms: &AtomicI64| now_ms - swept_ms.load(Ordering::Relaxed) >= FORGET_EVERY_MS;
+        if is_due(&self.idempotency_swept_ms) && self.store.forget_idempotency(now_ms - FORGET_AFTER_MS).await.is_ok() {
             self.idempotency_swept_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let keep_ms = i64::try_from(self.settings.keep_ended.as_millis()).unwrap_or(i64::MAX);
+        if is_due(&self.ended_swept_ms)
+            && let Ok(forgotten) = self.store.forget_sessions(now_ms.saturating_sub(keep_ms), FORGET_BATCH).await
+            && forgotten < u64::from(FORGET_BATCH)
+        {
+            self.ended_swept_ms.store(now_ms, Ordering::Relaxed);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! One viewer's ongoing stream: a row, a playlist generator and a meter. Sessions own no pipeline.
 //!
-//! Locks: [`registry`]'s shelf and each session's own lock are never held together, never across an `await`, and never
-//! around a call to mosaics, games or the store.
+//! Locks: [`registry`]'s shelf, what it knows of live games and each session's own lock are never held together, never across
+//! an `await`, and never around a call to mosaics, games or the store.
 
 mod change;
 mod error;
 mod keep;
 mod model;
+mod numbering;
 mod paths;
 mod play;
 mod registry;

@@ -1,23 +1,30 @@
 //! What the registry holds of one session: its state, what it shows, its splices and its meter. No locks, no clock, no
 //! store: everything comes in as a parameter.
 
+mod written;
+
 use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::written::{Receipt, TakenUp};
+use super::numbering::Numbering;
 use super::paths::Paths;
 use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
 use super::{OperatedSession, SessionError, SessionView, ViewState};
-use crate::hls::splice::{Splices, next_unlisted};
+use crate::hls::runs::Runs;
+use crate::hls::splice::{Listed, Said, Splices, beside, next_unlisted};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
-use crate::store::{IdempotencyRow, MeterLine, SessionRow, SessionWrite, StoreError, Watched};
+use crate::store::{IdempotencyRow, SessionRow};
 use crate::timeline::SegmentNumber;
-use crate::usage::{Booking, Meter, MeterTerms, MinuteSeconds, Slate};
+use crate::usage::{Meter, MeterTerms, Slate};
+
+/// A session that the store refuses is offered to it again after this, or when its viewer changes it.
+const REFUSED_RETRY_MS: i64 = 60_000;
 
 /// A game of the session: what the viewer calls it, and what the service does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +66,8 @@ pub(super) struct Wanted {
     pub engine: EngineChoice,
 }
 
-/// The segments of a playlist, oldest first, each with its mosaic.
-pub(super) type Listing = Vec<(SegmentNumber, Arc<str>)>;
+/// The segments of a playlist, oldest first.
+pub(super) type Listing = Vec<Listed>;
 
 /// One session.
 pub(super) struct Session {
@@ -79,12 +86,17 @@ pub(super) struct Session {
     /// The mosaic whose init segment every playlist of this session names: the URI must not change within a playlist's
     /// life, and its bytes are the same for every mosaic.
     map_mosaic: Arc<str>,
-    /// First and last segment of the newest listing.
-    listed: Option<RangeInclusive<SegmentNumber>>,
+    numbering: Numbering,
+    /// What its playlists have listed.
+    said: Said,
+    /// The last listed segment in the newest snapshot.
+    noted_listed: Option<SegmentNumber>,
     pub effective_segment: SegmentNumber,
     pub created_ms: i64,
     /// Last request for a playlist, or the start of this process if that is later.
-    pub last_seen_ms: i64,
+    last_seen_ms: i64,
+    /// How long the service has run since, in which it could have been asked.
+    idle_ms: i64,
     pub ended_ms: Option<i64>,
     meter: Meter,
     shown: ShownTimes,
@@ -93,8 +105,14 @@ pub(super) struct Session {
     /// Written with the session until the store has it.
     pub idempotency: Option<IdempotencyRow>,
     version: u64,
-    /// The store lacks something that should not wait for the next booking.
+    /// Something changed that no snapshot has yet, and that should not wait for the next booking.
     pub unsaved: bool,
+    /// The newest snapshot of the whole row, and the newest that the store has. A write that fails, or whose request goes away
+    /// half-way, says nothing: the two differ, and the next snapshot is whole again.
+    whole_version: u64,
+    whole_saved: u64,
+    /// The store refused the row: it is not offered again before this.
+    put_off_until_ms: i64,
     /// Seconds that the store has.
     booked_seconds: u64,
 }
@@ -109,20 +127,6 @@ pub(super) struct Identity {
     /// The highest rendition it is offered.
     pub tier: Arc<str>,
     pub idempotency: Option<IdempotencyRow>,
-}
-
-/// What a snapshot covered; handed back when it is on the disk.
-pub(super) struct Receipt {
-    version: u64,
-    booking: Option<Booking>,
-}
-
-/// The part of a session's row that only this module reads.
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    splices: Splices,
-    games: Vec<Pick>,
-    map_mosaic: Arc<str>,
 }
 
 impl Session {
@@ -145,63 +149,24 @@ impl Session {
             splices: Splices::new(placement.first_segment, mosaic.clone()),
             wanted,
             map_mosaic: mosaic,
-            listed: None,
+            numbering: Numbering::default(),
+            said: Said::default(),
+            noted_listed: None,
             effective_segment: placement.first_segment,
             created_ms: now_ms,
             last_seen_ms: now_ms,
+            idle_ms: 0,
             ended_ms: None,
             meter: Meter::default(),
             tier,
             idempotency,
             version: 0,
             unsaved: true,
+            whole_version: 0,
+            whole_saved: 0,
+            put_off_until_ms: i64::MIN,
             booked_seconds: 0,
         }
-    }
-
-    /// A session taken up again from its row. `now_ms` counts as its last playlist request, so that an outage does not end
-    /// it; the meter keeps to what was really asked for. `None` when the row cannot be read.
-    pub(super) fn restored(
-        row: SessionRow,
-        layout: Arc<Layout>,
-        choice: EngineChoice,
-        tier: Arc<str>,
-        now_ms: i64,
-    ) -> Option<Self> {
-        let saved: Saved = serde_json::from_str(&row.splices).ok()?;
-        let meter: Meter = serde_json::from_str(&row.meter).ok()?;
-        let meter = meter.restored();
-        let show = Show { layout, games: saved.games, audio: row.audio, engine: choice };
-        let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
-        // Only what the session came to is wanted again: older mosaics' segments went with the old process.
-        let newest = saved.splices.newest().clone();
-        let wanted = vec![Wanted { mosaic: newest, spec: show.spec(), engine: choice }];
-        Some(Self {
-            id: row.id.into(),
-            tenant: row.tenant.into(),
-            token: row.token.into(),
-            state: if row.last_listed.is_some() { State::Watched } else { State::Waiting },
-            revision: row.revision,
-            engine,
-            labels: row.labels,
-            device_id: row.device_id,
-            splices: saved.splices,
-            wanted,
-            map_mosaic: saved.map_mosaic,
-            listed: row.last_listed.map(|n| n..=n),
-            effective_segment: row.effective_segment,
-            created_ms: row.created_ms,
-            last_seen_ms: now_ms,
-            ended_ms: None,
-            booked_seconds: meter.billable_seconds(),
-            meter,
-            shown: ShownTimes::new(show.shown(engine)),
-            tier,
-            idempotency: None,
-            version: row.version,
-            unsaved: false,
-            show,
-        })
     }
 
     /// Takes `trigger`, or says why not.
@@ -213,8 +178,21 @@ impl Session {
         Ok(())
     }
 
+    /// A playlist was asked for at `now_ms`.
+    pub(super) fn seen(&mut self, now_ms: i64) {
+        self.last_seen_ms = self.last_seen_ms.max(now_ms);
+        self.idle_ms = 0;
+    }
+
+    /// The service has run from `since_ms` to `now_ms`; whether nobody has asked for a playlist for longer than `idle_ms` of
+    /// such time.
+    pub(super) fn is_idle(&mut self, since_ms: i64, now_ms: i64, idle_ms: i64) -> bool {
+        self.idle_ms = self.idle_ms.saturating_add((now_ms - since_ms.max(self.last_seen_ms)).max(0));
+        self.state.is_active() && self.idle_ms > idle_ms
+    }
+
     fn last_listed(&self) -> Option<SegmentNumber> {
-        self.listed.as_ref().map(|listed| *listed.end())
+        self.said.last()
     }
 
     /// Mosaics that may still have a segment to list, `oldest` being the oldest segment that playlists hold at this time.
@@ -228,29 +206,34 @@ impl Session {
         self.splices.mosaics_since(0)
     }
 
-    /// What a media playlist lists at `now_ms`, of segments that `to_be_had` says are there: `finished` are the finished
-    /// segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and fixes what a
-    /// change can no longer touch.
+    /// What a media playlist lists at `now_ms`: that of the picture, or that of a sound of which `sound` is there. `finished`
+    /// are the finished segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and
+    /// fixes what a change can no longer touch.
     pub(super) fn list(
         &mut self,
         now_ms: i64,
         window_segments: usize,
-        finished: &[(Arc<str>, Option<RangeInclusive<SegmentNumber>>)],
-        to_be_had: impl Fn(SegmentNumber) -> bool,
+        finished: &[(Arc<str>, Runs)],
+        sound: Option<&Runs>,
         terms: MeterTerms,
     ) -> Result<Listing, SessionError> {
         self.step(Trigger::Polled)?;
         if !self.state.is_active() {
             return Ok(self.last_listing());
         }
-        self.last_seen_ms = self.last_seen_ms.max(now_ms);
-        let range = |mosaic: &str| finished.iter().find(|(id, _)| &**id == mosaic).and_then(|(_, range)| range.clone());
-        let mut listing = self.splices.listed(self.last_listed(), window_segments, range);
-        let all = listing.first().map(|(n, _)| *n).zip(listing.last().map(|(n, _)| *n));
-        listing.retain(|(n, _)| to_be_had(*n));
-        if let Some((first, last)) = all.filter(|_| !listing.is_empty()) {
+        self.seen(now_ms);
+        let runs = |mosaic: &str| {
+            finished.iter().find(|(id, _)| &**id == mosaic).map(|(_, runs)| runs.clone()).unwrap_or_default()
+        };
+        let picture = self.splices.listed(&self.said, window_segments, runs);
+        let listing = match sound {
+            Some(there) => beside(picture.clone(), there),
+            None => picture.clone(),
+        };
+        if let Some(first) = picture.first().map(|l| l.number).filter(|_| !listing.is_empty()) {
             self.step(Trigger::Listed)?;
-            self.listed = Some(first..=last);
+            self.numbering.settle(first, self.said.last());
+            self.said.note(&picture);
             self.splices.prune(first);
             let kept = self.splices.mosaics_since(first);
             self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
@@ -261,12 +244,24 @@ impl Session {
 
     /// What an ended session's playlists list for ever: what they listed last.
     fn last_listing(&self) -> Listing {
-        let listed = self.listed.clone().into_iter().flatten();
-        listed.filter_map(|n| Some((n, self.splices.mosaic_at(n)?.clone()))).collect()
+        let listed = |number| {
+            let mosaic = self.splices.mosaic_at(number)?.clone();
+            Some(Listed { number, mosaic, gap: self.said.is_gap(number) })
+        };
+        self.said.numbers().filter_map(listed).collect()
+    }
+
+    /// The mosaic that it has come to show.
+    pub(super) fn newest_mosaic(&self) -> &Arc<str> {
+        self.splices.newest()
     }
 
     pub(super) fn map_mosaic(&self) -> &Arc<str> {
         &self.map_mosaic
+    }
+
+    pub(super) fn numbering(&self) -> &Numbering {
+        &self.numbering
     }
 
     /// Shows `show` from the first segment on that is not listed yet and that `placement` has; `time_ms` is when a segment
@@ -280,12 +275,20 @@ impl Session {
         self.show = show;
     }
 
-    /// A wanted mosaic turns out to have another name: the service was set up anew since the session began.
-    pub(super) fn rename(&mut self, old: &Arc<str>, placement: &Placement) {
+    /// A wanted mosaic turns out to have another name: the service was set up anew since the session began. From here on it
+    /// is told, and priced, by what makes it now. Its encoder's set-up may differ, so the playlist breaks and names another
+    /// init segment.
+    pub(super) fn rename(&mut self, old: &Arc<str>, placement: &Placement, time_ms: impl Fn(SegmentNumber) -> i64) {
         let Some(known) = self.wanted.iter().find(|w| w.mosaic == *old).cloned() else { return };
         if self.splices.newest() == old && known.mosaic != placement.id.0 {
             let from = next_unlisted(self.last_listed(), placement.first_segment).max(placement.first_segment);
             self.splice_at(from, placement, known.spec, known.engine);
+            if self.state == State::Watched {
+                self.numbering.break_at(from, self.last_listed());
+            }
+            self.map_mosaic = placement.id.0.clone();
+            self.engine = placement.engine;
+            self.shown.change(time_ms(from), self.show.shown(placement.engine));
             self.unsaved = true;
         }
     }
@@ -319,9 +322,26 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the store lacks something that should not wait for the next booking.
+    pub(super) fn is_unsaved(&self) -> bool {
+        self.unsaved || self.whole_saved < self.whole_version
+    }
+
     /// Whether a snapshot taken now would tell the store something.
     pub(super) fn has_news(&self) -> bool {
-        self.unsaved || self.meter.unbooked().is_some()
+        // Where time went back, there is listing without billing for a while.
+        self.is_unsaved() || self.noted_listed != self.last_listed() || self.meter.unbooked().is_some()
+    }
+
+    /// The store refused this session's row or lines. What is wrong with them mostly stays so: asking every second would only
+    /// cost the others.
+    pub(super) fn put_off(&mut self, now_ms: i64) {
+        self.put_off_until_ms = now_ms + REFUSED_RETRY_MS;
+    }
+
+    /// Whether the store is not to be bothered with it yet.
+    pub(super) fn is_put_off(&self, now_ms: i64) -> bool {
+        now_ms < self.put_off_until_ms
     }
 
     /// Notes how much of the picture is slate at `now_ms`, `live` being the games that are not off.
@@ -337,80 +357,6 @@ impl Session {
 
     pub(super) fn advance_meter(&mut self, now_ms: i64, terms: MeterTerms) {
         self.meter.advance(now_ms, terms);
-    }
-
-    /// Everything the store should have.
-    pub(super) fn snapshot(&mut self) -> Result<(SessionWrite, Receipt), StoreError> {
-        let json = |e: serde_json::Error| StoreError::Failed(e.to_string());
-        let saved = Saved {
-            splices: self.splices.clone(),
-            games: self.show.games.clone(),
-            map_mosaic: self.map_mosaic.clone(),
-        };
-        self.version += 1;
-        let booking = self.meter.unbooked();
-        let session = SessionRow {
-            id: self.id.to_string(),
-            tenant: self.tenant.to_string(),
-            token: self.token.to_string(),
-            version: self.version,
-            revision: self.revision,
-            layout: self.show.layout.id.clone(),
-            engine_choice: choice_name(self.show.engine).to_owned(),
-            engine: self.engine.name().to_owned(),
-            games: self.show.game_ids(),
-            audio: self.show.audio.clone(),
-            labels: self.labels.clone(),
-            device_id: self.device_id.clone(),
-            splices: serde_json::to_string(&saved).map_err(json)?,
-            meter: serde_json::to_string(&self.meter).map_err(json)?,
-            last_listed: self.last_listed(),
-            effective_segment: self.effective_segment,
-            created_ms: self.created_ms,
-            last_seen_ms: self.last_seen_ms,
-            ended_ms: self.ended_ms,
-            end_reason: self.end_reason(),
-            billable_seconds: self.meter.billable_seconds(),
-        };
-        let write =
-            SessionWrite { session, lines: self.lines(booking.as_ref()), idempotency: self.idempotency.clone() };
-        Ok((write, Receipt { version: self.version, booking }))
-    }
-
-    fn lines(&self, booking: Option<&Booking>) -> Vec<MeterLine> {
-        let line = |minute: &MinuteSeconds, until_ms: i64| {
-            let last_ms = (minute.minute_start_ms + 60_000).min(until_ms) - 1;
-            let Shown { engine, layout, games } = self.shown.at(last_ms.max(minute.minute_start_ms)).clone();
-            MeterLine {
-                tenant: self.tenant.to_string(),
-                session_id: self.id.to_string(),
-                minute_start_ms: minute.minute_start_ms,
-                billable_seconds: minute.seconds,
-                slate_seconds: minute.slate_seconds,
-                slate_all_seconds: minute.slate_all_seconds,
-                watched: Watched {
-                    engine: engine.name().to_owned(),
-                    layout,
-                    tier: self.tier.to_string(),
-                    games,
-                    labels: self.labels.clone(),
-                },
-            }
-        };
-        booking.iter().flat_map(|b| b.minutes.iter().map(|minute| line(minute, b.until_ms))).collect()
-    }
-
-    /// The snapshot behind `receipt` is on the disk; the seconds it booked that were not booked before.
-    pub(super) fn saved(&mut self, receipt: &Receipt) -> u64 {
-        self.idempotency = None;
-        // A later snapshot may be under way with more: then this one does not make all well.
-        self.unsaved &= receipt.version < self.version;
-        let Some(booking) = &receipt.booking else { return 0 };
-        self.meter.booked(booking);
-        self.shown.forget_before(booking.until_ms - booking.until_ms.rem_euclid(60_000));
-        let fresh = booking.total_seconds.saturating_sub(self.booked_seconds);
-        self.booked_seconds += fresh;
-        fresh
     }
 
     fn end_reason(&self) -> Option<String> {
@@ -441,7 +387,7 @@ impl Session {
             games,
             audio: self.show.audio.clone(),
             created_at: rfc_3339_ms(self.created_ms),
-            effective_segment: self.effective_segment,
+            effective_segment: self.numbering.sequence(self.effective_segment),
             billable_seconds: self.meter.billable_seconds(),
         }
     }

@@ -17,11 +17,13 @@ const MAX_ELEMENT_LENGTH: usize = 512;
 /// Makes path elements that only this service can make, and reads them back.
 pub(super) struct Paths {
     secret: [u8; 32],
+    era: u64,
 }
 
 impl Paths {
-    pub(super) fn new(secret: [u8; 32]) -> Self {
-        Self { secret }
+    /// Names of another `era` are others: numbers come again there, and caches know the old ones.
+    pub(super) fn new(secret: [u8; 32], era: u64) -> Self {
+        Self { secret, era }
     }
 
     pub(super) fn playback(token: &str) -> String {
@@ -67,6 +69,10 @@ impl Paths {
         // HMAC takes a key of any length (RFC 2104, 2); the other arm is never taken.
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).unwrap_or_else(|_| Hmac::new(&Default::default()));
         mac.update(b"sound\0");
+        if self.era > 0 {
+            mac.update(&self.era.to_be_bytes());
+            mac.update(b"\0");
+        }
         mac.update(key.as_bytes());
         mac
     }
@@ -78,12 +84,13 @@ mod tests {
 
     #[test]
     fn a_sound_element_opens_its_game_and_a_forged_one_nothing() {
-        let paths = Paths::new([7; 32]);
+        let paths = Paths::new([7; 32], 0);
         let element = paths.sound_element(&"acme/nyk-bos".into());
         assert_eq!(paths.game_of(&element).as_deref(), Some("acme/nyk-bos"));
         assert!(element.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{element}");
 
-        assert_eq!(Paths::new([8; 32]).game_of(&element), None, "another service's");
+        assert_eq!(Paths::new([8; 32], 0).game_of(&element), None, "another service's");
+        assert_eq!(Paths::new([7; 32], 1).game_of(&element), None, "another era's");
         let (_, signature) = element.split_once('.').unwrap();
         let other = URL_SAFE_NO_PAD.encode("acme/nyk-mia");
         for forged in [

@@ -3,16 +3,26 @@
 use std::sync::Arc;
 
 use super::model::Listing;
+use super::numbering::Numbering;
 use super::paths::Paths;
 use super::registry::{Entry, Sessions};
 use super::state::{State, Trigger};
 use super::{GameInfo, SessionError};
-use crate::hls::cmaf::AUDIO_BITRATE_BPS;
 use crate::hls::playlist::{
     AudioRendition, Media, MediaSegment, Multivariant, VideoVariant, peak_bandwidth_bps, target_duration_s,
 };
+use crate::hls::splice::Listed;
 use crate::mosaic::{GameKey, MosaicId, RenditionSpec};
 use crate::timeline::SegmentNumber;
+
+/// What a media playlist is made from.
+struct Playlist {
+    segments: Listing,
+    ended: bool,
+    /// The mosaic of its init segment.
+    map_mosaic: Arc<str>,
+    numbering: Numbering,
+}
 
 impl Sessions {
     /// Text of the multivariant playlist: every rendition, and the sound of every game that the tenant may show, so that a
@@ -23,7 +33,7 @@ impl Sessions {
         let (picks, audio) = {
             let mut session = entry.session.lock();
             session.step(Trigger::Polled)?;
-            session.last_seen_ms = session.last_seen_ms.max(self.now_ms());
+            session.seen(self.now_ms());
             (session.show.games.clone(), session.show.audio.clone())
         };
         let mut games: Vec<GameInfo> = Vec::new();
@@ -54,11 +64,12 @@ impl Sessions {
     fn variant(&self, rendition: &RenditionSpec) -> Option<VideoVariant> {
         let video_codec = self.mosaics.codec(&rendition.name)?.to_owned();
         let bitrate_bps = rendition.bitrate_bps;
+        let sound_bps = self.games.sound_bitrate_bps();
         Some(VideoVariant {
             uri: format!("video/{}.m3u8", rendition.name),
             // The encoder's buffer holds one second of its rate.
-            bandwidth_bps: peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, AUDIO_BITRATE_BPS),
-            average_bandwidth_bps: bitrate_bps + AUDIO_BITRATE_BPS,
+            bandwidth_bps: peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, sound_bps),
+            average_bandwidth_bps: bitrate_bps.saturating_add(sound_bps),
             width: rendition.width,
             height: rendition.height,
             fps: self.grid.fps(),
@@ -72,10 +83,14 @@ impl Sessions {
         if !self.mosaics.renditions().iter().any(|r| r.name == rendition) {
             return Err(SessionError::RenditionUnknown { name: rendition.to_owned() });
         }
-        let (listing, ended, map_mosaic) = self.listing(&entry, None).await?;
+        let playlist = self.listing(&entry, None).await?;
+        let map_uri = Paths::video_init(&playlist.map_mosaic, rendition);
         let uri = |n: SegmentNumber, mosaic: &str| Paths::video_segment(mosaic, rendition, n);
-        let segments = listing.into_iter().map(|(n, mosaic)| MediaSegment::video(&self.grid, n, uri(n, &mosaic)));
-        Ok(self.render(Paths::video_init(&map_mosaic, rendition), segments.collect(), ended))
+        let segment = |l: &Listed| MediaSegment {
+            gap: l.gap,
+            ..MediaSegment::video(&self.grid, l.number, uri(l.number, &l.mosaic))
+        };
+        Ok(self.render(&playlist, map_uri, segment))
     }
 
     /// Text of a game's sound playlist (`game` is the game's id, without `.m3u8`). It lists the same segments as the
@@ -86,47 +101,57 @@ impl Sessions {
         let key = match picked {
             Some(key) => key,
             None => {
-                self.games
-                    .find(&entry.tenant, game)
+                let running = self.games.find(&entry.tenant, game).map(|info| info.key);
+                running
+                    .or_else(|| self.games.removed_sound(&entry.tenant, game))
                     .ok_or_else(|| SessionError::GameUnknown { id: game.to_owned() })?
-                    .key
             }
         };
-        let (listing, ended, _) = self.listing(&entry, Some(&key)).await?;
+        let playlist = self.listing(&entry, Some(&key)).await?;
         let element = self.paths.sound_element(&key);
-        let segment = |n: SegmentNumber| MediaSegment::audio(&self.grid, n, Paths::sound_segment(&element, n));
-        let segments = listing.into_iter().map(|(n, _)| segment(n)).collect();
-        Ok(self.render(Paths::sound_init(&element), segments, ended))
+        let segment = |l: &Listed| MediaSegment {
+            gap: l.gap,
+            ..MediaSegment::audio(&self.grid, l.number, Paths::sound_segment(&element, l.number))
+        };
+        Ok(self.render(&playlist, Paths::sound_init(&element), segment))
     }
 
-    fn render(&self, map_uri: String, segments: Vec<MediaSegment>, ended: bool) -> String {
-        let target_duration_s = target_duration_s(&self.grid);
-        Media { target_duration_s, map_uri, segments, ended, discontinuity_sequence: 0 }.render()
+    /// `playlist` as text, `segment` making an entry for each. Pictures and sound break at the same places, which is how
+    /// players put them together again.
+    fn render(&self, playlist: &Playlist, map_uri: String, segment: impl Fn(&Listed) -> MediaSegment) -> String {
+        let Playlist { segments, ended, numbering, .. } = playlist;
+        let entry = |listed: &Listed| MediaSegment {
+            number: numbering.sequence(listed.number),
+            discontinuity: numbering.breaks_at(listed.number),
+            ..segment(listed)
+        };
+        let media = Media {
+            target_duration_s: target_duration_s(&self.grid),
+            map_uri,
+            segments: segments.iter().map(entry).collect(),
+            ended: *ended,
+            discontinuity_sequence: segments.first().map_or(0, |first| numbering.breaks_before(first.number)),
+        };
+        media.render()
     }
 
-    /// What a media playlist lists, whether the session has ended, and the mosaic of its init segment. With `sound`, only
-    /// segments whose sound is there too.
-    async fn listing(&self, entry: &Entry, sound: Option<&GameKey>) -> Result<(Listing, bool, Arc<str>), SessionError> {
+    /// What a media playlist lists: the picture's, or that of the game `sound`.
+    async fn listing(&self, entry: &Entry, sound: Option<&GameKey>) -> Result<Playlist, SessionError> {
         self.until_ready(|| self.listing_now(entry, sound).transpose()).await?
     }
 
-    fn listing_now(
-        &self,
-        entry: &Entry,
-        sound: Option<&GameKey>,
-    ) -> Result<Option<(Listing, bool, Arc<str>)>, SessionError> {
+    fn listing_now(&self, entry: &Entry, sound: Option<&GameKey>) -> Result<Option<Playlist>, SessionError> {
         // Mosaics are asked between two holds of the session's lock, and not within one.
         let mosaics = entry.session.lock().mosaics();
         let finished: Vec<_> =
             mosaics.into_iter().map(|id| (id.clone(), self.mosaics.segments(&MosaicId(id)))).collect();
-        let sounds = sound.and_then(|key| self.games.sound_segments(key));
-        let has_sound = |n| sound.is_none() || sounds.as_ref().is_some_and(|range| range.contains(&n));
+        let sounds = sound.map(|key| self.games.sound_segments(key));
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut session = entry.session.lock();
-        let listing = session.list(now_ms, self.settings.window_segments, &finished, has_sound, terms)?;
+        let segments = session.list(now_ms, self.settings.window_segments, &finished, sounds.as_ref(), terms)?;
         let ended = matches!(session.state, State::Ended(_));
-        let map_mosaic = session.map_mosaic().clone();
-        Ok((ended || !listing.is_empty()).then_some((listing, ended, map_mosaic)))
+        let (map_mosaic, numbering) = (session.map_mosaic().clone(), session.numbering().clone());
+        Ok((ended || !segments.is_empty()).then_some(Playlist { segments, ended, map_mosaic, numbering }))
     }
 
     /// Asks `attempt` again whenever a segment is finished, until it has an answer or patience ends.

@@ -1,13 +1,13 @@
 //! All sessions of this process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::model::{Identity, Session, choice_of, operated_row, view_of_row};
+use super::model::{Identity, Session, TakenUp, choice_of, operated_row, view_of_row};
 use super::paths::Paths;
 use super::state::EndReason;
 use super::{
@@ -31,6 +31,9 @@ const IDEMPOTENCY_QUEUES: usize = 64;
 /// After this long, room may have become free: sessions end all the time.
 const CAPACITY_RETRY_S: u32 = 10;
 
+/// Ended sessions are kept this long where nothing else is said.
+const KEEP_ENDED: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The bounds of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
@@ -42,6 +45,10 @@ pub struct SessionSettings {
     pub max_sessions: usize,
     /// How long a playlist request waits for the first segment of a mosaic that has none yet.
     pub first_segment_wait: Duration,
+    /// How long ended sessions can still be looked up.
+    pub keep_ended: Duration,
+    /// How often time has gone back: goes into the names of sounds, as into those of mosaics.
+    pub era: u64,
 }
 
 impl SessionSettings {
@@ -51,7 +58,7 @@ impl SessionSettings {
         // A player needs three segments to start from (RFC 8216, 6.3.3).
         let window_segments = (window.as_nanos() / segment.as_nanos().max(1)).clamp(3, 3600) as usize;
         let first_segment_wait = segment * 2 + Duration::from_secs(2);
-        Self { idle, window_segments, max_sessions, first_segment_wait }
+        Self { idle, window_segments, max_sessions, first_segment_wait, keep_ended: KEEP_ENDED, era: 0 }
     }
 }
 
@@ -67,11 +74,17 @@ pub struct Sessions {
     pub(super) metrics: Arc<Metrics>,
     pub(super) paths: Paths,
     caps: Arc<CapBoard>,
+    /// The games that were live at the last sweep. Asking all of them takes locks that their media threads hold, and those give
+    /// way to everybody: a creation does not wait for them.
+    pub(super) live: RwLock<Arc<HashSet<GameKey>>>,
     shelf: RwLock<Shelf>,
     /// Active sessions, and creations under way.
     active: AtomicUsize,
     idempotency_queues: Vec<tokio::sync::Mutex<()>>,
+    /// When sessions were swept last.
+    pub(super) swept_ms: AtomicI64,
     pub(super) idempotency_swept_ms: AtomicI64,
+    pub(super) ended_swept_ms: AtomicI64,
     /// When seconds were booked last; long ago where that failed.
     pub(super) booked_ms: AtomicI64,
 }
@@ -112,8 +125,10 @@ impl Sessions {
         settings: SessionSettings,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, SessionError> {
-        let paths = Paths::new(store.secret("server_secret").await?);
+        let paths = Paths::new(store.secret("server_secret").await?, settings.era);
         let rows = store.active_sessions().await?;
+        let now_ms = clock.now().unix_millis();
+        let live = RwLock::new(Arc::new(games.live()));
         let sessions = Arc::new(Self {
             store,
             mosaics,
@@ -125,10 +140,13 @@ impl Sessions {
             metrics,
             paths,
             caps: Arc::default(),
+            live,
             shelf: RwLock::default(),
             active: AtomicUsize::new(0),
             idempotency_queues: (0..IDEMPOTENCY_QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
+            swept_ms: AtomicI64::new(now_ms),
             idempotency_swept_ms: AtomicI64::new(0),
+            ended_swept_ms: AtomicI64::new(0),
             booked_ms: AtomicI64::new(0),
         });
         let found = rows.len();
@@ -151,9 +169,16 @@ impl Sessions {
     /// Takes up one session of the last run, or ends it where it cannot go on.
     async fn take_up(&self, row: SessionRow) {
         let now_ms = self.now_ms();
+        let with = |layout| TakenUp {
+            layout,
+            choice: choice_of(&row.engine_choice),
+            tier: self.tier(),
+            now_ms,
+            segment: self.segment_at(now_ms),
+            unknown_segments: self.settings.window_segments as u64,
+        };
         let layout = self.layouts.get(&row.layout);
-        let choice = choice_of(&row.engine_choice);
-        match layout.and_then(|layout| Session::restored(row.clone(), layout, choice, self.tier(), now_ms)) {
+        match layout.and_then(|layout| Session::restored(row.clone(), with(layout))) {
             Some(session) => {
                 self.active.fetch_add(1, Ordering::Relaxed);
                 self.shelve(session, None);
@@ -162,12 +187,11 @@ impl Sessions {
                 tracing::warn!(
                     session = row.id,
                     layout = row.layout,
-                    "a session cannot go on: its layout or row is unreadable"
+                    "a session cannot go on: its row is unreadable, or its layout is gone or has other slots"
                 );
                 let end_reason = Some(EndReason::Unrestorable.name().to_owned());
                 let session = SessionRow { ended_ms: Some(now_ms), end_reason, version: row.version + 1, ..row };
-                let write = SessionWrite { session, lines: Vec::new(), idempotency: None };
-                if let Err(error) = self.store.write_sessions(vec![write]).await {
+                if let Err(error) = self.store.write_sessions(vec![SessionWrite::whole(session, Vec::new())]).await {
                     tracing::warn!(%error, "the end of a session could not be written");
                 }
             }
@@ -225,7 +249,7 @@ impl Sessions {
         let identity = Identity { id, tenant: tenant.into(), token, labels, device_id, tier: self.tier(), idempotency };
         // On the shelf before it is on the disk: if the caller goes away meanwhile, the session is swept like any other.
         let mut session = Session::new(identity, show, &placement, now_ms);
-        session.note_slate(now_ms, &self.games.live());
+        session.note_slate(now_ms, &self.live.read().clone());
         let entry = self.shelve(session, key);
         room.keep();
         self.count();

@@ -1,7 +1,6 @@
 //! Test doubles of what sessions see: mosaics that finish their segments as the clock is cranked, games with sound.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
+use crate::hls::runs::Runs;
 use crate::layout::{Layout, Layouts};
 use crate::metrics::Metrics;
 use crate::mosaic::{
@@ -36,9 +36,15 @@ pub(crate) struct CrankedMosaics {
     pub wants: Mutex<Vec<String>>,
     /// Mosaics there is room for.
     pub room: Mutex<usize>,
+    /// Mosaics that were left for another, and for which.
+    pub exchanged: Mutex<Vec<(String, String)>>,
+    /// Segments that never come, of any mosaic.
+    pub holes: Mutex<HashSet<SegmentNumber>>,
     pub finished: tokio::sync::watch::Sender<u64>,
     /// Goes into every id, as a changed set-up would.
     pub generation: &'static str,
+    /// Whether there is a stitch engine, which is then the first choice.
+    pub stitches: bool,
 }
 
 impl CrankedMosaics {
@@ -51,14 +57,18 @@ impl CrankedMosaics {
             running: Mutex::default(),
             wants: Mutex::default(),
             room: Mutex::new(100),
+            exchanged: Mutex::default(),
+            holes: Mutex::default(),
             finished: tokio::sync::watch::channel(0).0,
             generation: "",
+            stitches: false,
         }
     }
 
-    pub fn id(&self, spec: &MosaicSpec) -> String {
+    pub fn id(&self, spec: &MosaicSpec, engine: EngineKind) -> String {
         let games: Vec<&str> = spec.games.iter().map(|g| &**g).collect();
-        format!("{}{}-{}", self.generation, spec.layout.id, games.join("-"))
+        let of_engine = if engine == EngineKind::Stitch { "-of-tiles" } else { "" };
+        format!("{}{}-{}{of_engine}", self.generation, spec.layout.id, games.join("-"))
     }
 
     fn newest(&self) -> SegmentNumber {
@@ -72,10 +82,15 @@ impl Mosaics for CrankedMosaics {
     }
 
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
-        if engine == EngineChoice::Only(EngineKind::Stitch) {
-            return Err(AdmitError::EngineUnsuited { engine: EngineKind::Stitch, layout: spec.layout.id.clone() });
-        }
-        let id = self.id(spec);
+        let engine = match engine {
+            EngineChoice::Auto if self.stitches => EngineKind::Stitch,
+            EngineChoice::Auto => EngineKind::Render,
+            EngineChoice::Only(EngineKind::Stitch) if !self.stitches => {
+                return Err(AdmitError::EngineUnsuited { engine: EngineKind::Stitch, layout: spec.layout.id.clone() });
+            }
+            EngineChoice::Only(engine) => engine,
+        };
+        let id = self.id(spec, engine);
         self.wants.lock().push(id.clone());
         let mut running = self.running.lock();
         if !running.contains_key(&id) && running.len() >= *self.room.lock() {
@@ -83,13 +98,21 @@ impl Mosaics for CrankedMosaics {
         }
         // A new mosaic begins with the next segment but one.
         let first_segment = *running.entry(id.clone()).or_insert(self.newest() + 3);
-        Ok(Placement { id: MosaicId(id.into()), engine: EngineKind::Render, first_segment })
+        Ok(Placement { id: MosaicId(id.into()), engine, first_segment })
     }
 
-    fn segments(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
-        let first = *self.running.lock().get(&*id.0)?;
+    fn want_instead(&self, left: &MosaicId, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
+        let placement = self.want(spec, engine);
+        let id = self.id(spec, placement.as_ref().map_or(EngineKind::Render, |placed| placed.engine));
+        self.exchanged.lock().push((left.0.to_string(), id));
+        placement
+    }
+
+    fn segments(&self, id: &MosaicId) -> Runs {
+        let Some(first) = self.running.lock().get(&*id.0).copied() else { return Runs::default() };
         let newest = self.newest();
-        (first <= newest).then(|| first.max(newest.saturating_sub(14))..=newest)
+        let holes = self.holes.lock();
+        (first.max(newest.saturating_sub(14))..=newest).filter(|n| !holes.contains(n)).collect()
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
@@ -143,9 +166,13 @@ impl Games for FourGames {
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }
 
-    fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
+    fn sound_bitrate_bps(&self) -> u32 {
+        128_000
+    }
+
+    fn sound_segments(&self, _: &GameKey) -> Runs {
         let newest = grid().segment_at(self.clock.now()) - 1;
-        Some(newest - 14..=newest)
+        Runs::from(newest - 14..=newest)
     }
 
     fn live(&self) -> HashSet<GameKey> {
@@ -177,9 +204,18 @@ impl House {
     }
 
     pub async fn with(settings: SessionSettings) -> Self {
+        Self::begin(settings, false).await
+    }
+
+    /// One with a stitch engine.
+    pub async fn stitching() -> Self {
+        Self::begin(Self::new().await.settings, true).await
+    }
+
+    async fn begin(settings: SessionSettings, stitches: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SimulatedClock::new(START));
-        let mosaics = Arc::new(CrankedMosaics::new(clock.clone()));
+        let mosaics = Arc::new(CrankedMosaics { stitches, ..CrankedMosaics::new(clock.clone()) });
         let disk = Arc::new(FullDisk::new(SqliteStore::open(dir.path()).await.unwrap()));
         let metrics = Arc::new(Metrics::new().unwrap());
         let off = Arc::default();
@@ -195,7 +231,24 @@ impl House {
 
     pub async fn crash_into(&mut self, outage: Duration, generation: &'static str) {
         self.clock.advance(outage);
-        self.mosaics = Arc::new(CrankedMosaics { generation, ..CrankedMosaics::new(self.clock.clone()) });
+        let stitches = self.mosaics.stitches;
+        self.open_again(CrankedMosaics { generation, stitches, ..CrankedMosaics::new(self.clock.clone()) }).await;
+    }
+
+    /// kill -9; the next process has a stitch engine, or has none.
+    pub async fn crash_into_engines(&mut self, stitches: bool) {
+        self.clock.advance(Duration::from_secs(2));
+        self.open_again(CrankedMosaics { stitches, ..CrankedMosaics::new(self.clock.clone()) }).await;
+    }
+
+    /// kill -9; the next process finds another time.
+    pub async fn crash_to(&mut self, at: MediaTime) {
+        self.clock = Arc::new(SimulatedClock::new(at));
+        self.open_again(CrankedMosaics::new(self.clock.clone())).await;
+    }
+
+    async fn open_again(&mut self, mosaics: CrankedMosaics) {
+        self.mosaics = Arc::new(mosaics);
         self.disk.store.let_go();
         self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
         self.metrics = Arc::new(Metrics::new().unwrap());

@@ -1,11 +1,11 @@
 //! What goes in and out of a session: requests and the JSON view of the HTTP contract.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::hls::runs::Runs;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, GameKey};
 use crate::timeline::SegmentNumber;
@@ -27,8 +27,17 @@ pub trait Games: Send + Sync {
     /// Every game that `tenant` may show, in a stable order.
     fn all(&self, tenant: &str) -> Vec<GameInfo>;
 
-    /// The finished sound segments of a game that are still in the window; `None` when there are none.
-    fn sound_segments(&self, key: &GameKey) -> Option<RangeInclusive<SegmentNumber>>;
+    /// The finished sound segments of a game that are still in the window. The sound of a game that is gone is silence, without an
+    /// end.
+    fn sound_segments(&self, key: &GameKey) -> Runs;
+
+    /// What the sound of every game is encoded at, bits per second.
+    fn sound_bitrate_bps(&self) -> u32;
+
+    /// The game that `tenant` called `id` until a while ago: a player may have chosen its sound.
+    fn removed_sound(&self, _tenant: &str, _id: &str) -> Option<GameKey> {
+        None
+    }
 
     /// The games with pictures of their own at present. All others show a slate.
     fn live(&self) -> HashSet<GameKey>;
@@ -55,8 +64,8 @@ pub struct ChangeSession {
     pub games: Option<Vec<String>>,
     pub layout: Option<String>,
     pub audio: Option<String>,
-    /// The revision that the caller saw; another one refuses the change.
-    pub if_match: Option<u64>,
+    /// Revisions that the caller would change; another one refuses the change.
+    pub if_match: Option<Vec<u64>>,
 }
 
 /// Which of a tenant's sessions to list: newest first.

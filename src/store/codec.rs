@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::{ClosedHour, GameRow, IdempotencyRow, LedgerEntry, SessionRow, StoreError, Watched};
+use super::{ClockRow, ClosedHour, GameRow, IdempotencyRow, LedgerEntry, SessionRow, StoreError, Watched};
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Failed(e.to_string()))
@@ -34,6 +34,11 @@ pub(super) fn game(row: &SqliteRow) -> Result<GameRow, StoreError> {
         sources: from_json(row, "sources")?,
         labels: from_json(row, "labels")?,
     })
+}
+
+pub(super) fn clock(row: &SqliteRow) -> Result<ClockRow, StoreError> {
+    let (known_ms, sure_ms) = (row.try_get("known_ms")?, row.try_get("sure_ms")?);
+    Ok(ClockRow { known_ms, sure_ms, era: to_u64(row, "era")? })
 }
 
 pub(super) fn session(row: &SqliteRow) -> Result<SessionRow, StoreError> {

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
-const FOLDER: &str = "secrets";
+pub(super) const FOLDER: &str = "secrets";
 const FILE: &str = "ledger_ed25519";
 
-fn path(data_dir: &Path) -> PathBuf {
+/// Where the seed of `data_dir`'s ledger is kept.
+pub fn ledger_key_file(data_dir: &Path) -> PathBuf {
     data_dir.join(FOLDER).join(FILE)
 }
 
@@ -19,7 +20,7 @@ fn path(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// [`StoreError::Failed`] when the file cannot be read or holds something else.
 pub fn read_ledger_seed(data_dir: &Path) -> Result<Option<[u8; 32]>, StoreError> {
-    let path = path(data_dir);
+    let path = ledger_key_file(data_dir);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -41,23 +42,28 @@ pub fn ledger_seed(data_dir: &Path) -> Result<[u8; 32], StoreError> {
     }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|e| StoreError::Failed(format!("no random bytes: {e}")))?;
-    let path = path(data_dir);
-    write_whole(&path, &seed).map_err(|e| StoreError::Unwritable(format!("{}: {e}", path.display())))?;
+    let path = ledger_key_file(data_dir);
+    write_seed(&path, &seed).map_err(|e| StoreError::Unwritable(format!("{}: {e}", path.display())))?;
     Ok(seed)
 }
 
-/// Whole or not at all, and on the disk before the first hour is signed with it: a key lost in a power cut would leave
-/// signatures that nobody can check.
-fn write_whole(path: &Path, seed: &[u8; 32]) -> std::io::Result<()> {
+/// On the disk before the first hour is signed with it: a key lost in a power cut would leave signatures that nobody can check.
+fn write_seed(path: &Path, seed: &[u8; 32]) -> std::io::Result<()> {
     let Some(folder) = path.parent() else { return Err(ErrorKind::InvalidInput.into()) };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    write_whole(path, &format!("{}\n", hex::encode(seed)), 0o600)
+}
+
+/// Writes a file whole or not at all; it is on the disk when this returns.
+pub(super) fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+    let Some(folder) = path.parent() else { return Err(ErrorKind::InvalidInput.into()) };
     let fresh = path.with_extension("new");
     match fs::remove_file(&fresh) {
         Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
         _ => {}
     }
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    file.write_all(format!("{}\n", hex::encode(seed)).as_bytes())?;
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
     File::open(folder)?.sync_all()
@@ -75,12 +81,12 @@ mod tests {
         assert_eq!(read_ledger_seed(dir.path()), Ok(None));
         // A start that was killed half-way leaves this.
         fs::create_dir(dir.path().join(FOLDER)).unwrap();
-        fs::write(path(dir.path()).with_extension("new"), "half").unwrap();
+        fs::write(ledger_key_file(dir.path()).with_extension("new"), "half").unwrap();
         let seed = ledger_seed(dir.path()).unwrap();
         assert_eq!(ledger_seed(dir.path()), Ok(seed));
-        let mode = fs::metadata(path(dir.path())).unwrap().permissions().mode();
+        let mode = fs::metadata(ledger_key_file(dir.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        fs::write(path(dir.path()), "no key").unwrap();
+        fs::write(ledger_key_file(dir.path()), "no key").unwrap();
         assert!(matches!(ledger_seed(dir.path()), Err(StoreError::Failed(_))), "never replaced");
     }
 }

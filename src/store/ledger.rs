@@ -1,9 +1,10 @@
 //! Reading the ledger: by the running service, and by tools beside it, on connections that cannot write.
 
 use std::path::Path;
+use std::time::Duration;
 
-use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, Row};
 
 use super::sqlite::{BUSY_TIMEOUT, FILE_NAME};
 use super::{ClosedHour, EntryCursor, LedgerEntry, LedgerReads, Pending, StoreError, UsageReads, codec};
@@ -12,11 +13,13 @@ use super::{ClosedHour, EntryCursor, LedgerEntry, LedgerReads, Pending, StoreErr
 #[derive(Clone)]
 pub struct SqliteLedger {
     pub(super) readers: SqlitePool,
+    /// Slept after each page of entries.
+    rest: Duration,
 }
 
 impl SqliteLedger {
     pub(super) fn new(readers: SqlitePool) -> Self {
-        Self { readers }
+        Self { readers, rest: Duration::ZERO }
     }
 
     /// Opens the database of `data_dir` for reading alone. A service may run on it meanwhile.
@@ -28,6 +31,7 @@ impl SqliteLedger {
             .filename(data_dir.join(FILE_NAME))
             .read_only(true)
             .create_if_missing(false)
+            .pragma("cell_size_check", "ON")
             .busy_timeout(BUSY_TIMEOUT);
         let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         let ledger = Self::new(readers);
@@ -37,7 +41,58 @@ impl SqliteLedger {
         })?;
         Ok(ledger)
     }
+
+    /// As [`SqliteLedger::open`], for those who read everything and have time: they rest `rest` after each page of entries, so that
+    /// a walk through an hour of many lines takes a small share of a processor.
+    ///
+    /// # Errors
+    /// As [`SqliteLedger::open`].
+    pub async fn open_at_leisure(data_dir: &Path, rest: Duration) -> Result<Self, StoreError> {
+        Ok(Self { rest, ..Self::open(data_dir).await? })
+    }
+
+    /// Looks through the small tables and their indexes.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the table.
+    pub async fn check_small_tables(&self) -> Result<(), StoreError> {
+        for table in SMALL_TABLES {
+            let query = sqlx::query(AssertSqlSafe(format!("PRAGMA quick_check('{table}')")));
+            let said: String = query.fetch_one(&self.readers).await?.try_get(0)?;
+            if said != "ok" {
+                return Err(StoreError::Damaged(format!("table {table}: {said}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the sessions after `after`, at most `limit`: where the next ones begin, if there may be some.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] or [`StoreError::Failed`] where one cannot be read.
+    pub async fn check_sessions(&self, after: &str, limit: u32) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query("SELECT * FROM session_rows WHERE id > ? ORDER BY id LIMIT ?").bind(after).bind(limit);
+        let rows = query.fetch_all(&self.readers).await?;
+        let sessions = rows.iter().map(codec::session).collect::<Result<Vec<_>, _>>()?;
+        Ok(sessions.last().filter(|_| sessions.len() == limit as usize).map(|session| session.id.clone()))
+    }
 }
+
+/// Tables that are looked through in one go: a walk through a large one would hold on to the log for as long.
+const SMALL_TABLES: [&str; 12] = [
+    "_sqlx_migrations",
+    "secrets",
+    "games",
+    "idempotency",
+    "session_meters",
+    "ledger_state",
+    "closed_hours",
+    "month_marks",
+    "price_lists",
+    "export_cursors",
+    "passed_thresholds",
+    "deployment",
+];
 
 impl LedgerReads for SqliteLedger {
     fn closed_until(&self) -> Pending<'_, i64> {
@@ -118,7 +173,11 @@ impl LedgerReads for SqliteLedger {
                 .bind(after.minute_start_ms)
                 .bind(after.reason)
                 .bind(limit);
-            query.fetch_all(&self.readers).await?.iter().map(codec::entry).collect()
+            let entries = query.fetch_all(&self.readers).await?.iter().map(codec::entry).collect();
+            if !self.rest.is_zero() {
+                tokio::time::sleep(self.rest).await;
+            }
+            entries
         })
     }
 }

@@ -4,10 +4,14 @@
 //! A store that fails (a full disk, say) never stops serving: errors come back typed, callers keep what they wanted
 //! written and try again, and [`Store::healthy`] tells the readiness page.
 
+mod booking;
 mod codec;
 mod correcting;
+mod data_dir;
 mod key_file;
 mod ledger;
+mod locks;
+mod migrations;
 mod outbox;
 mod rows;
 mod sqlite;
@@ -22,12 +26,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use correcting::{Correction, CorrectionError, correct};
-pub use key_file::{ledger_seed, read_ledger_seed};
+pub use data_dir::{Begin, Unfit};
+pub use key_file::{ledger_key_file, ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
 pub use outbox::{Outbox, PassedThreshold};
 pub use rows::{
-    ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine, PriceListRow,
-    SessionFilter, SessionRow, SessionWrite, SumKey, TenantHour, Watched,
+    ClockRow, ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine,
+    PriceListRow, SessionFilter, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SumKey, TenantHour, Watched,
 };
 pub use sqlite::SqliteStore;
 pub use sums::UsageReads;
@@ -41,6 +46,9 @@ pub enum StoreError {
     /// Another process works in this data directory.
     #[error("{} is in use by another quadrille process; give each its own", .0.display())]
     InUse(PathBuf),
+    /// What is in the data directory does not belong together.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The store is closed or its writer is gone: the process is ending.
     #[error("the store is closed")]
     Closed,
@@ -50,9 +58,26 @@ pub enum StoreError {
     /// A row that is there already (a unique key was hit).
     #[error("it exists already")]
     Exists,
+    /// The file is not the database that was written: a disk that flips bits, somebody else's hand.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// These sessions' rows or lines are not such as the database takes; all others of the call were written.
+    #[error("{} of the sessions cannot be written: {}", .0.len(), first_of(.0))]
+    Refused(Vec<RefusedWrite>),
     /// Anything else the database said.
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// A session that could not be written, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedWrite {
+    pub session_id: String,
+    pub error: StoreError,
+}
+
+fn first_of(refused: &[RefusedWrite]) -> String {
+    refused.first().map(|RefusedWrite { session_id, error }| format!("{session_id}: {error}")).unwrap_or_default()
 }
 
 /// A store call under way.
@@ -101,9 +126,10 @@ pub trait Store: LedgerReads {
     /// Removes a game; false when there is none.
     fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool>;
 
-    /// Writes sessions' rows, their meter lines and, at their creation, their idempotency keys, all or nothing. Returns when
-    /// they outlive the process; where there are meter lines, when they outlive a power cut. Concurrent calls share one
-    /// commit. A row older than the one kept ([`SessionRow::version`]) is dropped silently, and of a meter line the larger
+    /// Writes sessions' rows, their meter lines and, at their creation, their idempotency keys, of each session all or nothing.
+    /// Returns when they outlive the process; where there are meter lines, when they outlive a power cut. Concurrent calls share
+    /// one commit. Sessions with something in them that the database refuses come back as [`StoreError::Refused`], and all others
+    /// are written; after any other error none is. A row older than the one kept ([`SessionRow::version`]) is dropped silently, and of a meter line the larger
     /// figures stay, with what was watched in the booking that had most seconds (of equal ones, the greater text). So bookings
     /// may be repeated, and come in any order: the ledger is the same.
     fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()>;
@@ -122,6 +148,16 @@ pub trait Store: LedgerReads {
 
     /// Forgets idempotency keys used before `before_ms`; how many they were.
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64>;
+
+    /// Deletes sessions that ended before `before_ms`, the oldest `limit` of them; how many they were. Those that ended in hours
+    /// that are open stay. The ledger keeps its lines, which tell all that reports say of a session.
+    fn forget_sessions(&self, before_ms: i64, limit: u32) -> Pending<'_, u64>;
+
+    /// What [`Store::keep_clock`] kept last.
+    fn clock(&self) -> Pending<'_, ClockRow>;
+
+    /// Notes what time has come to. Outlives the process, not at once a power cut.
+    fn keep_clock(&self, clock: ClockRow) -> Pending<'_, ()>;
 
     /// The ledger alone, for those who only read it.
     fn ledger(&self) -> Arc<dyn UsageReads>;

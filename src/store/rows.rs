@@ -1,9 +1,10 @@
 //! The rows of the store, as plain data. All times are milliseconds of Unix time, UTC.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// A game that an operator registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A game that an operator registered. Its sources may hold passwords: `Debug` tells how many they are.
+#[derive(Clone, PartialEq, Eq)]
 pub struct GameRow {
     pub tenant: String,
     /// Unique within the tenant.
@@ -14,6 +15,24 @@ pub struct GameRow {
     pub labels: BTreeMap<String, String>,
 }
 
+impl fmt::Debug for GameRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tenant, id, title, sources, labels } = self;
+        write!(f, "GameRow {{ {tenant}/{id}, {title:?}, {} sources, {labels:?} }}", sources.len())
+    }
+}
+
+/// What time had come to when a process last noted it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockRow {
+    /// 0 where none ever did.
+    pub known_ms: i64,
+    /// The last of them that the clock was beyond doubt at.
+    pub sure_ms: i64,
+    /// How often time has gone back.
+    pub era: u64,
+}
+
 /// One viewer's session, as it must survive a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRow {
@@ -22,7 +41,7 @@ pub struct SessionRow {
     pub tenant: String,
     /// The secret in the playback URL; unique.
     pub token: String,
-    /// Counts writes of this row; an older one never replaces a newer one.
+    /// Counts writes of this session; an older one never replaces a newer one.
     pub version: u64,
     /// Counts what the viewer changed; the ETag.
     pub revision: u64,
@@ -92,12 +111,52 @@ pub struct IdempotencyRow {
     pub created_ms: i64,
 }
 
+/// What every booking moves on in a session's row, kept in a row of its own: a small one, because it is written every few seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionMeterRow {
+    pub session_id: String,
+    /// Counts with [`SessionRow::version`]: the newer of the two rows is right.
+    pub version: u64,
+    /// As in [`SessionRow`], and so are the rest.
+    pub meter: String,
+    pub last_listed: Option<u64>,
+    pub last_seen_ms: i64,
+    pub billable_seconds: u64,
+}
+
+/// What is written of a session.
+#[derive(Clone, Debug)]
+pub enum SessionPart {
+    /// All of it; at its creation with the idempotency key that made it.
+    Whole(Box<SessionRow>, Option<IdempotencyRow>),
+    /// What its meter moved on: the session itself is in the store.
+    Meter(SessionMeterRow),
+}
+
 /// Everything that goes to the disk together for one session.
 #[derive(Clone, Debug)]
 pub struct SessionWrite {
-    pub session: SessionRow,
+    pub part: SessionPart,
     pub lines: Vec<MeterLine>,
-    pub idempotency: Option<IdempotencyRow>,
+}
+
+impl SessionWrite {
+    /// A whole row with its lines.
+    pub fn whole(row: SessionRow, lines: Vec<MeterLine>) -> Self {
+        Self { part: SessionPart::Whole(Box::new(row), None), lines }
+    }
+
+    /// What a booking changes.
+    pub fn metered(row: SessionMeterRow, lines: Vec<MeterLine>) -> Self {
+        Self { part: SessionPart::Meter(row), lines }
+    }
+
+    pub fn session_id(&self) -> &str {
+        match &self.part {
+            SessionPart::Whole(row, _) => &row.id,
+            SessionPart::Meter(row) => &row.session_id,
+        }
+    }
 }
 
 /// Which sessions to list.

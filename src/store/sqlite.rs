@@ -1,7 +1,6 @@
 //! The store on SQLite: one file in WAL mode, one connection that writes, a small pool that reads.
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,18 +11,18 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::data_dir::{self, Begin, Marker};
 use super::ledger::SqliteLedger;
+use super::locks::Locks;
+use super::migrations::migrator;
 use super::writer::{Command, Job, Writer};
 use super::{
-    ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow, SessionFilter,
-    SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
+    ClockRow, ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow,
+    SessionFilter, SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
 };
 
 /// Name of the database in the data directory.
 pub(super) const FILE_NAME: &str = "quadrille.sqlite";
-
-/// Name of the file that says that a process works in the data directory.
-const LOCK_NAME: &str = "lock";
 
 /// Writes that wait for the writer; one more waits up to [`QUEUE_PATIENCE`] and is then [`StoreError::Busy`].
 const QUEUE_LENGTH: usize = 4096;
@@ -49,7 +48,17 @@ pub struct SqliteStore {
     healthy: Arc<AtomicBool>,
     checkpointing: Mutex<Option<JoinHandle<()>>>,
     /// Let go when the store is closed, or when the process ends, however it ends.
-    lock: Mutex<Option<File>>,
+    locks: Arc<Locks>,
+    data_dir: PathBuf,
+    /// Held while the marker's file is written: the newest of two writes is the last.
+    marker: Arc<Mutex<Marker>>,
+}
+
+/// Letting go of the store is letting go of its locks: what it wrote may still be on its way to the disk, in its order.
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.locks.let_go();
+    }
 }
 
 impl SqliteStore {
@@ -57,28 +66,46 @@ impl SqliteStore {
     /// to date.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when another process has it open, [`StoreError::Unwritable`] when the folder or the file cannot be written, [`StoreError::Failed`] when the file is not
-    /// a database of this service or of a newer version of it.
+    /// As [`SqliteStore::open_as`].
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        Self::open_as(data_dir, Begin::default()).await
+    }
+
+    /// Opens the database of `data_dir` as `begin` says.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process has it open, [`StoreError::Unwritable`] when the folder or the file cannot be
+    /// written, [`StoreError::Unfit`] when what is in the folder does not belong together, [`StoreError::Damaged`] or
+    /// [`StoreError::Failed`] when the file is not a database of this service or of a newer version of it.
+    pub async fn open_as(data_dir: &Path, begin: Begin) -> Result<Self, StoreError> {
         let unwritable = |e: std::io::Error| StoreError::Unwritable(format!("{}: {e}", data_dir.display()));
         tokio::fs::create_dir_all(data_dir).await.map_err(unwritable)?;
-        let lock = take_lock(data_dir)?;
+        let locks = Locks::of_directory(data_dir)?;
+        let file = data_dir.join(FILE_NAME);
+        if file.exists() {
+            locks.take_database(&file)?;
+        }
+        let marker = data_dir::look(data_dir, begin).await?;
+        let is_fresh = !file.exists();
+        if is_fresh {
+            locks.take_database(&file)?;
+            tracing::info!(data_dir = %data_dir.display(), "nothing was kept here before: an empty ledger begins");
+        }
         // WAL with synchronous=FULL: a commit is on the disk when it returns, so a booking outlives a power cut as well. The
-        // writer lowers it where no booking is at stake.
+        // writer lowers it where no booking is at stake. A cell that is larger than its page is damage, said at once.
         let options = SqliteConnectOptions::new()
-            .filename(data_dir.join(FILE_NAME))
+            .filename(&file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", LONGEST_LOG_PAGES)
+            .pragma("cell_size_check", "ON")
             .disable_statement_logging();
         let mut connection = writing(options.clone()).connect().await.map_err(StoreError::from)?;
-        sqlx::migrate!("src/store/migrations")
-            .run(&mut connection)
-            .await
-            .map_err(|e| StoreError::Failed(format!("{}: {e}", data_dir.join(FILE_NAME).display())))?;
+        migrator().run(&mut connection).await.map_err(|e| StoreError::Failed(format!("{}: {e}", file.display())))?;
+        let deployment = data_dir::deployment(&mut connection).await?;
         let checkpointer = options.connect().await.map_err(StoreError::from)?;
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(StoreError::from)?;
@@ -86,16 +113,55 @@ impl SqliteStore {
         let healthy = Arc::new(AtomicBool::new(true));
         let (end, ended) = oneshot::channel();
         let ledger = SqliteLedger::new(readers.clone());
-        let writer = Writer::new(connection, ledger.closed_until().await?, healthy.clone(), end);
+        let locks = Arc::new(locks);
+        let writer = Writer::new(connection, ledger.closed_until().await?, healthy.clone(), (end, locks.clone()));
         let checkpointing = Mutex::new(Some(tokio::spawn(checkpoint(checkpointer, writer.uncarried(), ended))));
         tokio::spawn(writer.run(queue));
-        Ok(Self { readers, ledger, jobs, healthy, checkpointing, lock: Mutex::new(Some(lock)) })
+        let is_marked = marker.is_some();
+        let marker = Arc::new(Mutex::new(marker.unwrap_or_else(|| Marker::new(&deployment))));
+        let data_dir = data_dir.to_owned();
+        let store = Self { readers, ledger, jobs, healthy, checkpointing, locks, data_dir, marker };
+        if !is_marked {
+            let last = store.last_closed_hour().await?;
+            store.mark(move |marker| last.iter().for_each(|hour| marker.note_seal(hour))).await;
+        }
+        Ok(store)
+    }
+
+    /// Notes something in the marker. What could not be written is written with the next note: until then the marker knows less than
+    /// it could, which is never wrong.
+    async fn mark(&self, note: impl FnOnce(&mut Marker) + Send + 'static) {
+        let (marker, data_dir) = (self.marker.clone(), self.data_dir.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let mut marker = marker.lock();
+            note(&mut marker);
+            marker.write(&data_dir)
+        });
+        match written.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the data directory's marker was not written"),
+            Err(error) => tracing::error!(%error, "the data directory's marker was not written"),
+        }
+    }
+
+    /// The public key that was last noted as the one that signs from now on.
+    pub fn noted_ledger_key(&self) -> Option<[u8; 32]> {
+        let marker = self.marker.lock();
+        let mut key = [0; 32];
+        hex::decode_to_slice(marker.ledger_key.as_ref()?, &mut key).ok().map(|()| key)
+    }
+
+    /// Notes which key signs from now on.
+    pub async fn note_ledger_key(&self, public_key: [u8; 32]) {
+        if self.noted_ledger_key() != Some(public_key) {
+            self.mark(move |marker| marker.ledger_key = Some(hex::encode(public_key))).await;
+        }
     }
 
     /// What the kernel does when a process is killed, for tests that put another in its place.
     #[cfg(test)]
     pub(crate) fn let_go(&self) {
-        self.lock.lock().take();
+        self.locks.let_go();
     }
 
     /// Hands a command to the writer and waits until it is committed; the number of rows it changed.
@@ -189,7 +255,7 @@ impl Store for SqliteStore {
 
     fn active_sessions(&self) -> Pending<'_, Vec<SessionRow>> {
         Box::pin(async move {
-            let query = "SELECT * FROM sessions WHERE ended_ms IS NULL ORDER BY id";
+            let query = "SELECT * FROM session_rows WHERE ended_ms IS NULL ORDER BY id";
             let rows = sqlx::query(query).fetch_all(&self.readers).await?;
             rows.iter().map(codec::session).collect()
         })
@@ -197,7 +263,7 @@ impl Store for SqliteStore {
 
     fn session<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Option<SessionRow>> {
         Box::pin(async move {
-            let query = "SELECT * FROM sessions WHERE id = ? AND tenant = ?";
+            let query = "SELECT * FROM session_rows WHERE id = ? AND tenant = ?";
             let row = sqlx::query(query).bind(id).bind(tenant).fetch_optional(&self.readers).await?;
             row.as_ref().map(codec::session).transpose()
         })
@@ -205,7 +271,7 @@ impl Store for SqliteStore {
 
     fn sessions<'a>(&'a self, tenant: &'a str, filter: SessionFilter) -> Pending<'a, Vec<SessionRow>> {
         Box::pin(async move {
-            let query = "SELECT * FROM sessions WHERE tenant = ?1 AND (?2 IS NULL OR id < ?2) \
+            let query = "SELECT * FROM session_rows WHERE tenant = ?1 AND (?2 IS NULL OR id < ?2) \
                          AND (?3 IS NULL OR (ended_ms IS NULL) = ?3) ORDER BY id DESC LIMIT ?4";
             let rows = sqlx::query(query)
                 .bind(tenant)
@@ -230,6 +296,21 @@ impl Store for SqliteStore {
         Box::pin(self.submit(Command::ForgetIdempotency { before_ms }))
     }
 
+    fn forget_sessions(&self, before_ms: i64, limit: u32) -> Pending<'_, u64> {
+        Box::pin(self.submit(Command::ForgetSessions { before_ms, limit }))
+    }
+
+    fn clock(&self) -> Pending<'_, ClockRow> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT * FROM clock_state").fetch_one(&self.readers).await?;
+            codec::clock(&row)
+        })
+    }
+
+    fn keep_clock(&self, clock: ClockRow) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::KeepClock(clock)).await.map(drop) })
+    }
+
     fn ledger(&self) -> Arc<dyn UsageReads> {
         Arc::new(self.ledger.clone())
     }
@@ -239,7 +320,12 @@ impl Store for SqliteStore {
     }
 
     fn seal_hour(&self, hour: ClosedHour) -> Pending<'_, ()> {
-        Box::pin(async move { self.submit(Command::SealHour(hour)).await.map(drop) })
+        Box::pin(async move {
+            self.submit(Command::SealHour(hour.clone())).await?;
+            // On the disk by now: the marker never knows of a seal that a power cut took.
+            self.mark(move |marker| marker.note_seal(&hour)).await;
+            Ok(())
+        })
     }
 
     fn put_hour_sums(&self, hour_start_ms: i64, tenants: Vec<TenantHour>) -> Pending<'_, ()> {
@@ -269,7 +355,7 @@ impl Store for SqliteStore {
                 tracing::error!(%error, "the checkpointer failed");
             }
             self.readers.close().await;
-            self.lock.lock().take();
+            self.locks.close();
             Ok(())
         })
     }
@@ -304,19 +390,6 @@ async fn carry_over(connection: &mut SqliteConnection) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Two processes on one folder would both take up the same sessions and bill them, each by what it has seen itself. The lock
-/// is the kernel's: it goes with the process, so that one which was killed leaves none behind.
-fn take_lock(data_dir: &Path) -> Result<File, StoreError> {
-    let path = data_dir.join(LOCK_NAME);
-    let unwritable = |e: std::io::Error| StoreError::Unwritable(format!("{}: {e}", path.display()));
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unwritable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(data_dir.to_owned())),
-        Err(TryLockError::Error(e)) => Err(unwritable(e)),
-    }
-}
-
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
@@ -329,8 +402,10 @@ impl From<sqlx::Error> for StoreError {
                 match code {
                     // BUSY, LOCKED
                     Some(5 | 6) => Self::Busy,
-                    // READONLY, IOERR, FULL, CANTOPEN
-                    Some(8 | 10 | 13 | 14) => Self::Unwritable(said.message().to_owned()),
+                    // CORRUPT, NOTADB
+                    Some(11 | 26) => Self::Damaged(said.message().to_owned()),
+                    // NOMEM, READONLY, IOERR, FULL, CANTOPEN
+                    Some(7 | 8 | 10 | 13 | 14) => Self::Unwritable(said.message().to_owned()),
                     _ => Self::Failed(said.message().to_owned()),
                 }
             }

@@ -15,7 +15,7 @@ fn game(tenant: &str, id: &str) -> GameRow {
 }
 
 fn write(session: SessionRow) -> Vec<SessionWrite> {
-    vec![SessionWrite { session, lines: Vec::new(), idempotency: None }]
+    vec![SessionWrite::whole(session, Vec::new())]
 }
 
 fn line(minute_start_ms: i64, billable_seconds: u32) -> MeterLine {
@@ -110,15 +110,15 @@ async fn one_bad_row_keeps_no_other_from_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();
     // Not a minute: the table refuses it.
-    let bad = SessionWrite { session: session_row("acme", "bad"), lines: vec![line(1, 5)], idempotency: None };
-    let good = SessionWrite { session: session_row("acme", "good"), lines: vec![line(60_000, 5)], idempotency: None };
+    let bad = SessionWrite::whole(session_row("acme", "bad"), vec![line(1, 5)]);
+    let good = SessionWrite::whole(session_row("acme", "good"), vec![line(60_000, 5)]);
     let (refused, kept) = tokio::join!(store.write_sessions(vec![bad]), store.write_sessions(vec![good]));
-    assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+    let Err(StoreError::Refused(rows)) = refused else { panic!("{refused:?}") };
+    assert_eq!(rows.iter().map(|row| &*row.session_id).collect::<Vec<_>>(), ["bad"]);
     kept.unwrap();
     assert_eq!(store.session("acme", "bad").await.unwrap(), None, "all or nothing");
     assert!(store.session("acme", "good").await.unwrap().is_some());
-    store.probe().await.unwrap();
-    assert!(store.healthy());
+    assert!(store.healthy(), "a row that is refused says nothing of the store");
 }
 
 /// A booking of one of a few minutes: by two writers that saw different things.
@@ -140,7 +140,7 @@ async fn ledger_of(bookings: &[MeterLine]) -> Vec<MeterLine> {
     let store = SqliteStore::open(dir.path()).await.unwrap();
     for line in bookings {
         let (session, lines) = (session_row("acme", "s"), vec![line.clone()]);
-        store.write_sessions(vec![SessionWrite { session, lines, idempotency: None }]).await.unwrap();
+        store.write_sessions(vec![SessionWrite::whole(session, lines)]).await.unwrap();
     }
     testing::lines(&store, "acme").await
 }
@@ -167,7 +167,7 @@ async fn a_database_of_before_the_ledger_keeps_its_lines() {
     let dir = tempfile::tempdir().unwrap();
     let options = SqliteConnectOptions::new().filename(dir.path().join(FILE_NAME)).create_if_missing(true);
     let mut old = options.connect().await.unwrap();
-    let mut first = sqlx::migrate!("src/store/migrations");
+    let mut first = migrator();
     first.migrations.to_mut().truncate(1);
     first.run(&mut old).await.unwrap();
     sqlx::raw_sql(
@@ -189,6 +189,46 @@ async fn a_database_of_before_the_ledger_keeps_its_lines() {
 }
 
 #[tokio::test]
+async fn nothing_changes_in_a_closed_hour_by_hand_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let (closed, open) = (line(60_000, 5), line(3_600_000, 6));
+    let row = SessionWrite::whole(session_row("acme", "s"), vec![closed.clone(), open.clone()]);
+    store.write_sessions(vec![row]).await.unwrap();
+    store.close_hours(3_600_000).await.unwrap();
+    // Booked late: a correction in the hour that is open.
+    store.write_sessions(vec![SessionWrite::whole(session_row("acme", "s"), vec![line(60_000, 9)])]).await.unwrap();
+    let before = store.entries("acme", 0, i64::MAX, None, 10).await.unwrap();
+    let options = SqliteConnectOptions::new().filename(dir.path().join(FILE_NAME));
+    let mut hand = options.connect().await.unwrap();
+    let lines = "(tenant, minute_start_ms, session_id, billable_seconds, layout, games) VALUES ('acme',";
+    let refused = [
+        format!("INSERT INTO meter_lines {lines} 120000, 's', 1, '1', '[]')"),
+        format!("INSERT OR IGNORE INTO meter_lines {lines} 120000, 's', 1, '1', '[]')"),
+        format!("INSERT OR REPLACE INTO meter_lines {lines} 60000, 's', 1, '1', '[]')"),
+        format!("INSERT INTO meter_lines {lines} 60000, 's', 1, '1', '[]') ON CONFLICT DO UPDATE SET billable_seconds = 1"),
+        "UPDATE meter_lines SET billable_seconds = 60".to_owned(),
+        "UPDATE meter_lines SET minute_start_ms = 180000 WHERE minute_start_ms = 3600000".to_owned(),
+        "UPDATE meter_lines SET minute_start_ms = 7200000 WHERE minute_start_ms = 60000".to_owned(),
+        "DELETE FROM meter_lines WHERE minute_start_ms = 60000".to_owned(),
+        "UPDATE corrections SET hour_start_ms = 0".to_owned(),
+        "INSERT INTO corrections SELECT tenant, 0, session_id, minute_start_ms, reason, 1, 0, 0, engine, layout, tier, games, \
+         labels FROM corrections"
+            .to_owned(),
+    ];
+    for sql in refused {
+        let error = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(&mut hand).await.unwrap_err().to_string();
+        assert!(error.contains("the hour is closed"), "{sql}: {error}");
+    }
+    hand.close().await.unwrap();
+    assert_eq!(store.entries("acme", 0, i64::MAX, None, 10).await.unwrap(), before);
+    // What is open goes on.
+    store.write_sessions(vec![SessionWrite::whole(session_row("acme", "s"), vec![line(3_600_000, 8)])]).await.unwrap();
+    let now = store.entries("acme", 3_600_000, i64::MAX, None, 10).await.unwrap();
+    assert_eq!(now.iter().map(|entry| entry.billable_seconds).collect::<Vec<_>>(), [4, 8]);
+}
+
+#[tokio::test]
 async fn an_unwritable_place_is_said_so() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
@@ -197,7 +237,7 @@ async fn an_unwritable_place_is_said_so() {
     std::fs::write(dir.path().join(FILE_NAME), "not a database, and long enough to be taken for one".repeat(100))
         .unwrap();
     let error = SqliteStore::open(dir.path()).await.err().unwrap();
-    assert!(matches!(error, StoreError::Failed(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
 }
 
 /// What a process writes and what is there after it is killed at any point: whole commits. The files are copied while the
@@ -209,7 +249,7 @@ async fn a_killed_process_leaves_whole_commits() {
     for n in 1..=20u32 {
         let session = SessionRow { version: n.into(), billable_seconds: n.into(), ..session_row("acme", "s") };
         let lines = vec![line(60_000, n)];
-        store.write_sessions(vec![SessionWrite { session, lines, idempotency: None }]).await.unwrap();
+        store.write_sessions(vec![SessionWrite::whole(session, lines)]).await.unwrap();
         let copy = tempfile::tempdir().unwrap();
         for file in std::fs::read_dir(dir.path()).unwrap() {
             let file = file.unwrap();
@@ -227,7 +267,7 @@ async fn a_killed_process_leaves_whole_commits() {
 #[tokio::test]
 #[ignore = "needs a small file system, named by QUADRILLE_SMALL_DISK"]
 async fn a_really_full_disk_is_survived() {
-    let dir = std::path::PathBuf::from(std::env::var("QUADRILLE_SMALL_DISK").unwrap());
+    let dir = PathBuf::from(std::env::var("QUADRILLE_SMALL_DISK").unwrap());
     let store = SqliteStore::open(&dir).await.unwrap();
     store.write_sessions(write(session_row("acme", "first"))).await.unwrap();
     let filler = dir.join("filler");
@@ -246,4 +286,16 @@ async fn a_really_full_disk_is_survived() {
     store.probe().await.unwrap();
     assert!(store.healthy());
     store.write_sessions(write(session_row("acme", "last"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_time_has_come_to_outlives_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    assert_eq!(store.clock().await.unwrap(), ClockRow::default(), "nothing is known yet");
+    let noted = ClockRow { known_ms: 1_795_363_200_000, sure_ms: 1_795_363_100_000, era: 3 };
+    store.keep_clock(ClockRow { era: 2, ..noted }).await.unwrap();
+    store.keep_clock(noted).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(SqliteStore::open(dir.path()).await.unwrap().clock().await.unwrap(), noted);
 }

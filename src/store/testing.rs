@@ -136,6 +136,15 @@ impl Store for FullDisk {
     fn forget_idempotency(&self, before_ms: i64) -> Pending<'_, u64> {
         self.refuse().unwrap_or_else(|| self.store.forget_idempotency(before_ms))
     }
+    fn forget_sessions(&self, before_ms: i64, limit: u32) -> Pending<'_, u64> {
+        self.refuse().unwrap_or_else(|| self.store.forget_sessions(before_ms, limit))
+    }
+    fn clock(&self) -> Pending<'_, ClockRow> {
+        self.store.clock()
+    }
+    fn keep_clock(&self, clock: ClockRow) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.keep_clock(clock))
+    }
     fn ledger(&self) -> Arc<dyn UsageReads> {
         self.store.ledger()
     }

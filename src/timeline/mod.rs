@@ -4,9 +4,13 @@
 //! `n*F .. (n+1)*F`. Everything is exact rational arithmetic on integers: a float would drift.
 
 mod clock;
+mod discipline;
 mod grid;
+#[cfg(test)]
+pub(crate) mod testing;
 
-pub use clock::{Clock, SimulatedClock, SystemClock};
+pub use clock::{Clock, LinuxClocks, SimulatedClock, SystemClock, TimeSources};
+pub use discipline::{Discipline, Observed, Reading};
 pub use grid::{
     AAC_FRAME_SAMPLES, Fps, FpsError, FrameNumber, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SAMPLE_RATE_HZ, SegmentNumber,
 };

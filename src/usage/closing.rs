@@ -15,8 +15,38 @@ use super::prices::PriceBook;
 use super::summing::sum_hours;
 use crate::store::{LedgerReads, Store, StoreError};
 
+/// No hour is closed before the clock has been beyond doubt this long: what sets it sets it within the first minutes of a
+/// machine, and once more after a sleep.
+const STEADY: Duration = Duration::from_secs(5 * 60);
+
+/// And this long where it says that nothing was heard for longer than [`LIKELY_OUTAGE_MS`]: that is more often a clock that
+/// is ahead than an outage, and hours that are closed stay closed.
+const LONG_STEADY: Duration = Duration::from_secs(3600);
+
+const LIKELY_OUTAGE_MS: i64 = 6 * HOUR_MS;
+
 /// Entries read at once: bounds the memory, whatever an hour holds.
 const PAGE: u32 = 2000;
+
+/// How much a clock must have proved before an hour is closed on its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockDoubt {
+    needed: Duration,
+}
+
+impl ClockDoubt {
+    /// Of a clock that said `start_ms` at the start, `known_ms` being the last that an earlier process heard; `None` where
+    /// there was none.
+    pub fn new(known_ms: Option<i64>, start_ms: i64) -> Self {
+        let is_likely = known_ms.is_some_and(|known_ms| start_ms.saturating_sub(known_ms) <= LIKELY_OUTAGE_MS);
+        Self { needed: if is_likely { STEADY } else { LONG_STEADY } }
+    }
+
+    /// Whether it is over, `steady` being how long the clock was neither set nor slept through.
+    pub fn is_over(self, steady: Duration) -> bool {
+        steady >= self.needed
+    }
+}
 
 /// Closes the hours of a store's ledger.
 pub struct Closing {

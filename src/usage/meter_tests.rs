@@ -3,6 +3,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::testing::lines;
+use crate::store::{MeterLine, SqliteStore};
+use crate::usage::testing::{START_MS, book, line};
 
 const TERMS: MeterTerms = MeterTerms { grace_ms: 2_000, pause_ms: 4_000 };
 
@@ -271,4 +274,51 @@ proptest! {
         let longest = first_poll.map_or(0, |first| now - first + TERMS.grace_ms);
         prop_assert!(meter.billable_seconds() <= seconds(longest));
     }
+}
+
+/// One of two replicas that a player is sent to in turn: it hears of every other stretch, and books what it heard.
+async fn replica(store: &SqliteStore, which: i64) -> Vec<MeterLine> {
+    let (mut meter, mut lines) = (Meter::default(), Vec::new());
+    for second in 0..400 {
+        let now_ms = START_MS + second * 1000 + which * 300;
+        // Each hears for 20 s of every 30: they overlap.
+        if (second + which * 15) % 30 < 20 {
+            meter.listed(now_ms, TERMS);
+        } else {
+            meter.advance(now_ms, TERMS);
+        }
+        if second % 4 != 0 {
+            continue;
+        }
+        let Some(booking) = meter.unbooked() else { continue };
+        let of_minute = |minute: &MinuteSeconds| MeterLine {
+            minute_start_ms: minute.minute_start_ms,
+            ..line("s", 0, minute.seconds)
+        };
+        let booked: Vec<MeterLine> = booking.minutes.iter().map(of_minute).collect();
+        book(store, booked.clone()).await;
+        meter.booked(&booking);
+        lines.extend(booked);
+    }
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_writers_that_book_one_session_make_no_more_than_a_minute_of_a_minute() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = SqliteStore::open(dir.path()).await.unwrap();
+    // Locks are what keeps a second process away. On a disk that knows none, they would not.
+    one.let_go();
+    let two = SqliteStore::open(dir.path()).await.unwrap();
+    let (by_one, by_two) = tokio::join!(replica(&one, 0), replica(&two, 1));
+    let mut largest = BTreeMap::new();
+    for line in by_one.iter().chain(&by_two) {
+        let kept: &mut u32 = largest.entry(line.minute_start_ms).or_default();
+        *kept = line.billable_seconds.max(*kept);
+    }
+    let ledger: Vec<_> = lines(&one, "acme").await;
+    let booked: BTreeMap<_, _> = ledger.iter().map(|line| (line.minute_start_ms, line.billable_seconds)).collect();
+    assert_eq!(booked, largest, "of every minute the larger of the two");
+    assert_eq!(ledger.len(), 7, "one line a minute");
+    assert!(ledger.iter().all(|line| line.billable_seconds <= 60), "{ledger:?}");
 }

@@ -1,9 +1,11 @@
 //! The meter of a session, the ledger that its lines make, its closed hours, what they cost, and the reports.
 
 mod chain;
+mod checking;
 mod closing;
 mod focus;
 mod formats;
+mod key;
 mod limit;
 mod meter;
 mod money;
@@ -23,8 +25,10 @@ mod testing;
 mod verify;
 mod walk;
 
-pub use closing::Closing;
+pub use checking::{Checking, Integrity, Part};
+pub use closing::{ClockDoubt, Closing};
 pub use formats::Format;
+pub use key::{KeyError, ledger_key};
 pub use limit::{Amount, CapBoard, CapReached, Month};
 pub use meter::{Booking, Meter, MeterTerms, MinuteSeconds};
 pub use money::Money;

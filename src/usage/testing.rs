@@ -27,7 +27,7 @@ pub(super) fn line(session_id: &str, minute: i64, billable_seconds: u32) -> Mete
 pub(super) async fn book(store: &SqliteStore, lines: Vec<MeterLine>) {
     let writes = lines.into_iter().map(|line| {
         let session = session_row(&line.tenant, &line.session_id);
-        SessionWrite { session, lines: vec![line], idempotency: None }
+        SessionWrite::whole(session, vec![line])
     });
     store.write_sessions(writes.collect()).await.unwrap();
 }

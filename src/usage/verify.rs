@@ -22,8 +22,8 @@ pub enum HourFault {
     Inserted(u64),
     #[error("its sums, which reports are made from, are not those of its entries")]
     Sums,
-    #[error("its seal bears no signature of a key that is trusted here")]
-    Signature,
+    #[error("its seal bears no signature of a key that is trusted here; it names the public key {}", hex::encode(.0))]
+    Signature([u8; 32]),
     #[error("its seal is missing")]
     SealMissing,
     #[error("it has entries, and the chain begins after it")]
@@ -121,12 +121,8 @@ pub async fn verify(
                 Some(_) => {}
             }
             let previous = walk.head.as_ref().map_or(GENESIS, |head| head.digest);
-            let digest = digest_hour(ledger, &tenants, &previous, start_ms).await?;
-            if let Some(fault) = compare(&hour, digest.finish(), trusted) {
+            if let Some(fault) = fault_of(ledger, &tenants, &hour, &previous, summed_until_ms, trusted).await? {
                 return broken(start_ms, fault);
-            }
-            if start_ms < summed_until_ms && !is_hour_summed_right(ledger, &tenants, start_ms).await? {
-                return broken(start_ms, HourFault::Sums);
             }
             head_found |= known_head == Some(hour.digest);
             walk.hours += 1;
@@ -147,11 +143,29 @@ pub async fn verify(
     Ok(walk)
 }
 
+/// What is wrong with one hour, whose digest goes on from `previous`.
+pub(super) async fn fault_of(
+    ledger: &dyn UsageReads,
+    tenants: &[(String, i64)],
+    hour: &ClosedHour,
+    previous: &[u8; 32],
+    summed_until_ms: i64,
+    trusted: &TrustedKeys,
+) -> Result<Option<HourFault>, StoreError> {
+    let start_ms = hour.hour_start_ms;
+    let digest = digest_hour(ledger, tenants, previous, start_ms).await?;
+    if let Some(fault) = compare(hour, digest.finish(), trusted) {
+        return Ok(Some(fault));
+    }
+    let is_right = start_ms >= summed_until_ms || is_hour_summed_right(ledger, tenants, start_ms).await?;
+    Ok((!is_right).then_some(HourFault::Sums))
+}
+
 fn compare(hour: &ClosedHour, now: (u64, i64, [u8; 32]), trusted: &TrustedKeys) -> Option<HourFault> {
     let (entries, billable_seconds, digest) = now;
     // The signature first: of an hour made anew by somebody else nothing needs to be believed.
     if !trusted.signed(hour) {
-        return Some(HourFault::Signature);
+        return Some(HourFault::Signature(hour.public_key));
     }
     if entries > hour.entries {
         return Some(HourFault::Inserted(entries - hour.entries));

@@ -43,7 +43,7 @@ impl House {
             watched: watched("2EH"),
         };
         let session = session_row(tenant, session_id);
-        self.store.write_sessions(vec![SessionWrite { session, lines: vec![line], idempotency: None }]).await.unwrap();
+        self.store.write_sessions(vec![SessionWrite::whole(session, vec![line])]).await.unwrap();
     }
 
     /// Three hours: two tenants in the first, none in the second, one in the third.
@@ -72,6 +72,10 @@ impl House {
     async fn total(&self, tenant: &str) -> i64 {
         self.entries(tenant).await.iter().map(|entry| entry.billable_seconds).sum()
     }
+}
+
+fn public_key(seed: &[u8; 32]) -> [u8; 32] {
+    SigningKey::from_bytes(seed).verifying_key().to_bytes()
 }
 
 async fn open(dir: &Path) -> (Arc<SqliteStore>, Closing) {
@@ -190,7 +194,7 @@ async fn any_later_edit_shows_and_the_first_broken_hour_is_named() {
     let unsealed = edited("DELETE FROM closed_hours WHERE hour_start_ms = 1795366800000").await;
     assert_eq!(unsealed, broken(1, HourFault::SealMissing));
     let forged = edited("UPDATE closed_hours SET digest = zeroblob(32) WHERE hour_start_ms = 1795366800000").await;
-    assert_eq!(forged, broken(1, HourFault::Signature));
+    assert_eq!(forged, broken(1, HourFault::Signature(public_key(&SEED))));
     // Moving an end of the chain to where the edit is leaves the hours after it unsigned for what came before.
     let cut = edited("DELETE FROM closed_hours WHERE hour_start_ms = 1795363200000").await;
     assert_eq!(cut, broken(0, HourFault::BeforeTheChain));
@@ -214,10 +218,10 @@ async fn a_chain_made_anew_with_another_key_is_not_believed() {
     tamper(house.dir.path(), "DELETE FROM closed_hours; DELETE FROM meter_lines WHERE tenant = 'other'").await;
     let forger = Closing::new(house.store.clone(), &[8; 32], PriceBook::default(), GRACE);
     forger.run(START_MS + 190 * MINUTE_MS).await.unwrap();
-    assert_eq!(house.verify().await, broken(0, HourFault::Signature));
+    assert_eq!(house.verify().await, broken(0, HourFault::Signature(public_key(&[8; 32]))));
     let mut trusted = TrustedKeys::default();
     assert!(trusted.add_hex("no key").is_err());
-    trusted.add_hex(&hex::encode(SigningKey::from_bytes(&[8; 32]).verifying_key().to_bytes())).unwrap();
+    trusted.add_hex(&hex::encode(public_key(&[8; 32]))).unwrap();
     assert!(verify(&*house.store.ledger(), &trusted, None).await.is_ok(), "who trusts that key believes it");
 }
 

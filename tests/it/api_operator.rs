@@ -19,7 +19,9 @@ async fn games_are_registered_changed_and_forgotten() {
     expected["status"] = json!("slate");
     expected["origin"] = json!("operator");
     expected["active_sessions"] = json!(0);
+    expected["health"] = made.json()["health"].clone();
     assert_eq!(made.json(), expected);
+    assert_eq!(expected["health"]["status"], "slate");
     service.post("/v1/operator/games", "op-acme", game.clone()).await.refused(409, "game_exists");
     assert_eq!(service.get("/v1/operator/games/nyk-bos", "op-acme").await.ok(200).json(), expected);
     assert_eq!(service.get("/v1/operator/games", "op-acme").await.ok(200).json().as_array().unwrap().len(), 7);
@@ -51,6 +53,86 @@ async fn games_are_registered_changed_and_forgotten() {
         .refused(409, "game_exists");
     service.tell("PUT", "/v1/operator/games/a", "op-acme", &[], put).await.refused(409, "game_read_only");
     service.ask("DELETE", "/v1/operator/games/a", "op-acme").await.refused(409, "game_read_only");
+}
+
+#[tokio::test]
+async fn a_games_health_has_every_member_and_null_where_nothing_is_known() {
+    let service = Service::start().await;
+    let game = json!({ "id": "g", "title": "G", "sources": ["srt://10.0.0.1:9000"] });
+    service.post("/v1/operator/games", "op-acme", game).await.ok(201);
+    let one = service.get("/v1/operator/games/g", "op-acme").await.ok(200).json();
+    let expected = json!({ "status": "slate", "reason": "connecting", "since": one["health"]["since"], "source_index": 0,
+        "reconnects": 0, "last_error": null, "container": null, "video": null, "audio": null, "bitrate_bps": null,
+        "av_offset_ms": null });
+    assert_eq!(one["health"], expected);
+    assert!(one["health"]["since"].as_str().unwrap().ends_with('Z'), "{one}");
+    let all = service.get("/v1/operator/games", "op-acme").await.ok(200).json();
+    assert!(all.as_array().unwrap().iter().all(|game| game["health"]["status"] == game["status"]), "{all}");
+    let document = service.get("/openapi.json", "").await.ok(200).json();
+    let described = &document["components"]["schemas"]["GameHealth"]["properties"];
+    let members: BTreeSet<&String> = expected.as_object().unwrap().keys().collect();
+    assert_eq!(described.as_object().unwrap().keys().collect::<BTreeSet<_>>(), members);
+}
+
+#[tokio::test]
+async fn a_source_is_told_masked_and_sent_back_masked_it_stays_what_it_is() {
+    let service = Service::start().await;
+    let sources = json!([
+        "srt://10.0.0.1:9000?streamid=#!::r=hunter2,m=request&latency=200&passphrase=hunter2hunter2",
+        "https://bob:hunter2@o.example/a.m3u8?token=hunter2",
+        "rtmp://o.example/live/hunter2"
+    ]);
+    let shown = json!([
+        "srt://10.0.0.1:9000?streamid=…&latency=200&passphrase=…",
+        "https://…@o.example/a.m3u8?token=…",
+        "rtmp://o.example/live/…"
+    ]);
+    let mut game = json!({ "id": "g", "title": "G", "sources": sources });
+    let made = service.post("/v1/operator/games", "op-acme", game.clone()).await.ok(201);
+    assert_eq!(made.json()["sources"], shown, "for its owner too");
+    for path in ["/v1/operator/games/g", "/v1/operator/games", "/v1/games"] {
+        let told = service.get(path, "op-acme").await.ok(200);
+        assert!(!told.text().contains("hunter2"), "{told:?}");
+    }
+    // Read, another title, sent back: the members that are only told may not be in it.
+    game["title"] = json!("Game 7");
+    game["sources"] = shown.clone();
+    let path = "/v1/operator/games/g";
+    assert_eq!(service.tell("PUT", path, "op-acme", &[], game.clone()).await.ok(200).json()["sources"], shown);
+    assert_eq!(json!(service.sources("acme", "g")), sources, "no secret is lost");
+
+    for (index, lost) in
+        [(0, "srt://10.0.0.2:9000?passphrase=…"), (1, "https://…@o.example/b.m3u8"), (2, "rtmp://o.example/x/…")]
+    {
+        let mut moved = game.clone();
+        moved["sources"][index] = json!(lost);
+        let refused = service.tell("PUT", path, "op-acme", &[], moved.clone()).await.refused(422, "source_invalid");
+        assert_eq!(refused["field"], format!("sources[{index}]"), "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains("in full"), "{refused}");
+        moved["id"] = json!("new");
+        service.post("/v1/operator/games", "op-acme", moved).await.refused(422, "source_invalid");
+    }
+    assert_eq!(json!(service.sources("acme", "g")), sources);
+}
+
+#[tokio::test]
+async fn no_refusal_repeats_a_secret() {
+    let service = Service::start().await;
+    let of = |sources: Value| json!({ "id": "g", "title": "G", "sources": sources });
+    for body in [
+        of(json!("srt://h:1?passphrase=hunter2hunter2")),
+        of(json!(["srt://h:1?passphrase=hunter2"])),
+        of(json!(["srt://u:hunter2@h:1?mode=push"])),
+        of(json!(["gopher://u:hunter2@h/"])),
+        of(json!(["http://u:hunter2@"])),
+        of(json!(["srt://h:1?hunter2"])),
+        json!({ "id": "https://u:hunter2@h/", "title": "G", "sources": ["test://ball"] }),
+        json!({ "https://u:hunter2@h/": 1 }),
+    ] {
+        let refused = service.post("/v1/operator/games", "op-acme", body.clone()).await;
+        assert_eq!(refused.status, 422, "{body}");
+        assert!(!refused.text().contains("hunter2"), "{}", refused.text());
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,8 @@ async fn a_player_finds_its_way_from_the_playback_url_to_every_byte() {
 
     let variants = uris(top.text());
     assert_eq!(variants.len(), 2);
+    // 1 Mb/s of picture, and the sound at the rate it is encoded at.
+    assert!(top.text().contains("AVERAGE-BANDWIDTH=1320000,"), "{}", top.text());
     let video_path = resolve(&top_path, &variants[0]);
     let video = service.get(&video_path, "").await.ok(200);
     let map = service.get(&resolve(&video_path, &attribute_uri(video.text(), "#EXT-X-MAP")), "").await.ok(200);

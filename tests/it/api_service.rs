@@ -14,9 +14,11 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use quadrille::api::{App, Keys, Readiness, router};
 use quadrille::catalogue::{
-    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
+    AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, HealthReason,
+    Pending, RegisteredGame,
 };
 use quadrille::config::{Config, Keyring};
+use quadrille::hls::runs::Runs;
 use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
@@ -102,8 +104,12 @@ impl Mosaics for InstantMosaics {
         Ok(Placement { id, engine: EngineKind::Render, first_segment: *self.window().start() })
     }
 
-    fn segments(&self, _: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
-        Some(self.window())
+    fn want_instead(&self, _: &MosaicId, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
+        self.want(spec, engine)
+    }
+
+    fn segments(&self, _: &MosaicId) -> Runs {
+        Runs::from(self.window())
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
@@ -137,22 +143,34 @@ impl MemoryCatalogue {
                 labels: BTreeMap::new(),
             },
             origin: GameOrigin::Config,
-            status: GameStatus::Live,
+            health: health(GameStatus::Live),
         });
         let registered = self.registered.lock().unwrap();
         let own = registered.iter().filter(|((t, _), _)| t == tenant);
         let own = own.map(|(_, spec)| RegisteredGame {
             spec: spec.clone(),
             origin: GameOrigin::Operator,
-            status: GameStatus::Slate,
+            health: health(GameStatus::Slate),
         });
         let mut all: Vec<_> = shared.into_iter().chain(own).collect();
         all.sort_by(|x, y| x.spec.id.cmp(&y.spec.id));
         all
     }
 
-    fn change(&self, tenant: &str, spec: GameSpec, replace: bool) -> Result<(RegisteredGame, bool), CatalogueError> {
-        match self.registered_game(tenant, &spec.id) {
+    fn change(
+        &self,
+        tenant: &str,
+        mut spec: GameSpec,
+        replace: bool,
+    ) -> Result<(RegisteredGame, bool), CatalogueError> {
+        let before = self.registered_game(tenant, &spec.id);
+        if let Some(before) = &before
+            && replace
+        {
+            spec.keep_masked(&before.spec)?;
+        }
+        spec.checked_sources()?;
+        match before {
             Some(game) if game.origin == GameOrigin::Config && replace => {
                 return Err(CatalogueError::ReadOnly(spec.id));
             }
@@ -161,7 +179,24 @@ impl MemoryCatalogue {
         }
         let key = (tenant.to_owned(), spec.id.clone());
         let new = self.registered.lock().unwrap().insert(key, spec.clone()).is_none();
-        Ok((RegisteredGame { spec, origin: GameOrigin::Operator, status: GameStatus::Slate }, new))
+        Ok((RegisteredGame { spec, origin: GameOrigin::Operator, health: health(GameStatus::Slate) }, new))
+    }
+}
+
+/// Of a feed of which nothing is known but this.
+fn health(status: GameStatus) -> GameHealth {
+    GameHealth {
+        status,
+        reason: (status == GameStatus::Slate).then_some(HealthReason::Connecting),
+        since: "2026-11-19T06:53:20Z".into(),
+        source_index: 0,
+        reconnects: 0,
+        last_error: None,
+        container: None,
+        video: None,
+        audio: None,
+        bitrate_bps: None,
+        av_offset_ms: None,
     }
 }
 
@@ -169,10 +204,10 @@ impl GameCatalogue for MemoryCatalogue {
     fn games(&self, tenant: &str) -> Vec<GameView> {
         let view = |game: RegisteredGame| GameView {
             audio: vec![AudioTrack { id: game.spec.id.clone(), language: "en".into(), label: game.spec.title.clone() }],
-            thumbnail: (game.status == GameStatus::Live).then(|| format!("thumb-{}", game.spec.id)),
+            thumbnail: (game.health.status == GameStatus::Live).then(|| format!("thumb-{}", game.spec.id)),
             id: game.spec.id,
             title: game.spec.title,
-            status: game.status,
+            status: game.health.status,
         };
         self.views(tenant).into_iter().map(view).collect()
     }
@@ -215,7 +250,7 @@ impl GameCatalogue for MemoryCatalogue {
     }
 
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        let found = self.sound_segments(game)?.contains(&segment);
+        let found = self.sound_segments(game).contains(segment);
         self.sound_served.fetch_add(u64::from(found), Ordering::Relaxed);
         found.then(|| Bytes::from(format!("sound {game} {segment}")))
     }
@@ -238,9 +273,13 @@ impl Games for MemoryCatalogue {
         self.views(tenant).into_iter().map(info).collect()
     }
 
-    fn sound_segments(&self, _: &GameKey) -> Option<RangeInclusive<SegmentNumber>> {
+    fn sound_segments(&self, _: &GameKey) -> Runs {
         let newest = self.grid.segment_at(self.clock.now());
-        Some(newest - 10..=newest)
+        Runs::from(newest - 10..=newest)
+    }
+
+    fn sound_bitrate_bps(&self) -> u32 {
+        320_000
     }
 
     fn live(&self) -> HashSet<GameKey> {
@@ -255,6 +294,7 @@ pub struct Service {
     pub clock: Arc<SimulatedClock>,
     pub sessions: Arc<Sessions>,
     pub ready: Arc<AtomicBool>,
+    pub catalogue: Arc<MemoryCatalogue>,
     _data: tempfile::TempDir,
 }
 
@@ -342,7 +382,7 @@ impl Service {
         let app = App {
             sessions: Arc::clone(&sessions),
             mosaics: Arc::clone(&mosaics) as Arc<dyn Mosaics>,
-            catalogue,
+            catalogue: Arc::clone(&catalogue) as Arc<dyn GameCatalogue>,
             layouts,
             reports: Reports::new(store.ledger(), config.prices.clone(), "Quadrille".into()),
             keys: Keys::new(Keyring::new(&config.tenants)),
@@ -351,7 +391,12 @@ impl Service {
             readiness,
             public_base: None,
         };
-        Self { router: router(Arc::new(app)), metrics, mosaics, clock, sessions, ready, _data: data }
+        Self { router: router(Arc::new(app)), metrics, mosaics, clock, sessions, ready, catalogue, _data: data }
+    }
+
+    /// The sources of a registered game, in full.
+    pub fn sources(&self, tenant: &str, game: &str) -> Vec<String> {
+        self.catalogue.registered_game(tenant, game).unwrap().spec.sources
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

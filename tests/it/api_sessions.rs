@@ -62,6 +62,10 @@ async fn a_session_is_made_shown_changed_and_ended() {
         .tell("PATCH", &path, "dev-acme", &[("if-match", "7")], swap.clone())
         .await
         .refused(422, "parameter_invalid");
+    let weak = format!("W/{}", changed.header("etag"));
+    service.tell("PATCH", &path, "dev-acme", &[("if-match", &weak)], swap.clone()).await.refused(412, "revision_stale");
+    let list = format!("\"x,y\", {}, \"9999\"", changed.header("etag"));
+    service.tell("PATCH", &path, "dev-acme", &[("if-match", &list)], swap.clone()).await.ok(200);
     service.tell("PATCH", &path, "dev-acme", &[("if-match", "*")], swap.clone()).await.ok(200);
     service.tell("PATCH", &path, "dev-acme", &[], json!({ "audio": "d" })).await.ok(200);
 

@@ -7,7 +7,7 @@
 //! the order of time and with its hours closed on the way: all of five thousand seats are 170 million lines.
 //!
 //! The recount knows nothing of the meter: it walks every second of a viewer's script and asks of each by itself whether it was
-//! watched (README, “What is billed”), and which minute it was over in. Lines must be equal, minute by minute, to the last second.
+//! watched (docs/billing.md, “What is billed”), and which minute it was over in. Lines must be equal, minute by minute, to the last second.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -9,7 +9,7 @@ use std::path::Path;
 use quadrille::store::{Store, ledger_seed};
 
 use crate::support::bookings::{
-    Figures, HOUR_MS, MINUTE_MS, START_MS, entries, line, open, sums, verify_folder, write,
+    Figures, HOUR_MS, MINUTE_MS, START_MS, booking, entries, line, open, sums, verify_folder, write,
 };
 use crate::support::remembering_disk::{End, Moment, RememberingDisk};
 
@@ -59,8 +59,22 @@ async fn book(store: &dyn Store, step: u64) {
     for (session, minute, seconds) in bookings(step) {
         lines.entry(session).or_default().push(line("acme", session, minute, seconds));
     }
-    let writes = lines.into_values().map(|lines| write(lines, now_ms(step)));
+    let writes = lines.into_iter().map(|(session, lines)| {
+        // A session is made with its first booking; later ones move its meter alone.
+        let is_new = step == if session == "on" { 0 } else { 1 };
+        (if is_new { write } else { booking })(lines, now_ms(step))
+    });
     store.write_sessions(writes.collect()).await.unwrap();
+}
+
+/// When each session was seen last, once `steps` were booked.
+async fn seen_last(store: &dyn Store) -> BTreeMap<String, i64> {
+    store.active_sessions().await.unwrap().into_iter().map(|row| (row.id, row.last_seen_ms)).collect()
+}
+
+fn expected_last(steps: u64) -> BTreeMap<String, i64> {
+    let sessions = [("on-of-acme", 1), ("late-of-acme", 2)].into_iter().filter(|(_, made)| *made <= steps);
+    sessions.map(|(session, _)| (session.to_owned(), now_ms(steps - 1))).collect()
 }
 
 /// Writes the history on a disk that remembers it.
@@ -80,18 +94,20 @@ async fn history(dir: &Path) -> Vec<Moment> {
 async fn survives(moment: &Moment, end: End, original: &Path) {
     let dir = tempfile::tempdir().unwrap();
     moment.lay_out(dir.path(), end);
-    // The key's file was flushed before the first hour was sealed.
-    let seed = ledger_seed(original).unwrap();
-    std::fs::create_dir(dir.path().join("secrets")).unwrap();
-    std::fs::copy(original.join("secrets/ledger_ed25519"), dir.path().join("secrets/ledger_ed25519")).unwrap();
-    assert_eq!(ledger_seed(dir.path()), Ok(seed));
 
     let (store, closing) = open(dir.path()).await;
+    if moment.has_beside("secrets/ledger_ed25519") {
+        assert_eq!(ledger_seed(dir.path()), ledger_seed(original), "never another");
+    }
     let told = moment.told;
     let found = entries(&*store, "acme").await;
     // The booking that was cut off is there whole or not at all, and all that was promised is there.
     let found = sums(&found);
-    assert!(found == expected(told) || found == expected((told + 1).min(STEPS)), "{found:?}");
+    let next = (told + 1).min(STEPS);
+    assert!(found == expected(told) || found == expected(next), "{found:?}");
+    // And what each meter had come to goes with it.
+    let steps = if found == expected(told) { told } else { next };
+    assert_eq!(seen_last(&*store).await, expected_last(steps));
     verify_folder(dir.path()).await.unwrap();
 
     let step = told.min(STEPS - 1);
@@ -99,6 +115,7 @@ async fn survives(moment: &Moment, end: End, original: &Path) {
     closing.run(now_ms(step)).await.unwrap();
     let after = entries(&*store, "acme").await;
     assert_eq!(sums(&after), expected(step + 1));
+    assert_eq!(seen_last(&*store).await, expected_last(step + 1));
     let whole = verify_folder(dir.path()).await.unwrap();
     assert_eq!(whole.unsealed_hours, 0);
     store.close().await.unwrap();

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use proptest::prelude::*;
-use quadrille::store::{MeterLine, SqliteStore, Store, StoreError};
+use quadrille::store::{MeterLine, SqliteStore, Store};
 use quadrille::timeline::MediaTime;
-use quadrille::usage::{Format, GroupBy, Meter, MeterTerms, MinuteSeconds, Period, PriceBook, Question, Reports};
+use quadrille::usage::{Format, GroupBy, Period, PriceBook, Question, Reports};
 
 use crate::support::bookings::{
     Figures, HOUR_MS, MINUTE_MS, START_MS, entries, entries_within, line, open, sums, verify_folder, write,
@@ -128,46 +127,4 @@ proptest! {
     ) {
         tokio::runtime::Runtime::new().unwrap().block_on(holds(once, steps, cuts));
     }
-}
-
-const TERMS: MeterTerms = MeterTerms { grace_ms: 2_000, pause_ms: 4_000 };
-
-/// One of two replicas that a player is sent to in turn: it hears of every other stretch, and books what it heard.
-async fn replica(store: Arc<SqliteStore>, which: i64, lines: Arc<Mutex<Vec<MeterLine>>>) {
-    let mut meter = Meter::default();
-    for second in 0..400 {
-        let now_ms = START_MS + second * 1000 + which * 300;
-        // Each hears for 20 s of every 30: they overlap.
-        if (second + which * 15) % 30 < 20 {
-            meter.listed(now_ms, TERMS);
-        } else {
-            meter.advance(now_ms, TERMS);
-        }
-        if second % 4 != 0 {
-            continue;
-        }
-        let Some(booking) = meter.unbooked() else { continue };
-        let of_minute = |minute: &MinuteSeconds| line("acme", "s", minute.minute_start_ms, minute.seconds);
-        let booked: Vec<MeterLine> = booking.minutes.iter().map(of_minute).collect();
-        store.write_sessions(vec![write(booked.clone(), now_ms)]).await.unwrap();
-        meter.booked(&booking);
-        lines.lock().extend(booked);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_writers_that_book_one_session_make_no_more_than_a_minute_of_a_minute() {
-    let dir = tempfile::tempdir().unwrap();
-    let one = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
-    assert_eq!(SqliteStore::open(dir.path()).await.err(), Some(StoreError::InUse(dir.path().to_owned())));
-    // The lock is what keeps a second process away. On a disk that knows no locks, it would not.
-    std::fs::remove_file(dir.path().join("lock")).unwrap();
-    let two = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
-    let lines = Arc::default();
-    tokio::join!(replica(one.clone(), 0, Arc::clone(&lines)), replica(two, 1, Arc::clone(&lines)));
-    let booked = lines.lock().clone();
-    let ledger = entries(&*one, "acme").await;
-    assert_eq!(sums(&ledger), largest(&booked, "acme"), "of every minute the larger of the two");
-    assert_eq!(ledger.len(), 7, "one line a minute");
-    assert!(ledger.iter().all(|entry| (0..=60).contains(&entry.billable_seconds)), "{ledger:?}");
 }

@@ -6,10 +6,11 @@ use quadrille::config::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::support::decode::{self, Decode};
 use crate::support::service::{TestService, config};
 
 const TINY: &str = "[output]\nfps = \"25\"\nsegment_frames = 25\nwindow_s = 6\npreset = \"ultrafast\"\n\
-    [[output.renditions]]\nname = \"tiny\"\nwidth = 160\nheight = 90\nbitrate = 100_000\n";
+    [[output.renditions]]\nname = \"tiny\"\nwidth = 384\nheight = 216\nbitrate = 100_000\n";
 
 fn tiny(data_dir: &Path) -> Config {
     let source = |tone: u32| format!("test://ball?size=160x90&fps=25&tone={tone}");
@@ -53,7 +54,7 @@ async fn who_polls_nothing_is_ended_billed_to_the_last_poll_and_frees_the_mosaic
     }
     service.crank_segments(29).await;
     assert_eq!(session(&service, &idle).await["state"], "active");
-    assert_eq!(service.metric("quadrille_mosaics{engine=\"render\"}").await, 1.0);
+    assert_eq!(service.metric("quadrille_mosaics{engine=\"stitch\"}").await, 1.0);
     service.crank_segments(3).await;
     let ended = session(&service, &idle).await;
     assert_eq!(ended["state"], "ended");
@@ -61,8 +62,8 @@ async fn who_polls_nothing_is_ended_billed_to_the_last_poll_and_frees_the_mosaic
     assert_eq!(ended["billable_seconds"], 6);
     assert_eq!(service.metric("quadrille_sessions").await, 0.0);
     service.crank_segments(22).await;
-    assert_eq!(service.metric("quadrille_mosaics{engine=\"render\"}").await, 0.0, "nobody asked for it in 20 s");
-    assert_eq!(service.metric("quadrille_encoders{kind=\"render\"}").await, 0.0);
+    assert_eq!(service.metric("quadrille_mosaics{engine=\"stitch\"}").await, 0.0, "nobody asked for it in 20 s");
+    assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, 0.0);
     let usage = service.operator(Method::GET, "/v1/operator/usage?group_by=session", None, StatusCode::OK).await;
     assert_eq!(usage["total_billable_seconds"], 6, "{usage}");
     assert_eq!(usage["rows"][0]["session_id"], idle["id"]);
@@ -119,4 +120,99 @@ async fn a_game_is_registered_changed_and_removed_while_everything_runs() {
     service.crank_segments(3).await;
     assert!(last_segment(&service.text(&playlist_path(&watched)).await) > before);
     assert_eq!(service.metric("quadrille_late_segments_total").await, 0.0);
+}
+
+/// Media sequence number of the newest listed segment.
+fn last_number(playlist: &str) -> u64 {
+    let first: u64 = playlist.lines().find_map(|l| l.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")).unwrap().parse().unwrap();
+    first + playlist.lines().filter(|l| l.ends_with(".m4s")).count() as u64 - 1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_an_hour_in_the_past_playlists_go_on_and_no_name_comes_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = tiny(dir.path());
+    let service = TestService::start(&config).await;
+    let watched = create(&service, json!(["a", "b"])).await;
+    service.crank_segments(5).await;
+    let before = service.text(&playlist_path(&watched)).await;
+    let now = service.stop().await;
+    let mut names: Vec<String> = before.lines().filter(|l| l.ends_with(".m4s")).map(str::to_owned).collect();
+    for hours in [1, 2] {
+        let service = TestService::start_at(&config, now - std::time::Duration::from_secs(hours * 3600)).await;
+        // As far as it had come, and further.
+        service.crank_segments(6).await;
+        let sound = service.text(&playlist_path(&watched).replace("video/tiny", "audio/a")).await;
+        let after = service.text(&playlist_path(&watched)).await;
+        assert!(last_number(&after) > last_number(&before) + 1, "{before}\n{after}");
+        assert_eq!(last_number(&sound), last_number(&after), "{sound}");
+        assert!(
+            after.contains("#EXT-X-DISCONTINUITY\n") && sound.contains("#EXT-X-DISCONTINUITY\n"),
+            "{after}\n{sound}"
+        );
+        for uri in after.lines().chain(sound.lines()).filter(|l| l.ends_with(".m4s")) {
+            assert!(!service.bytes(uri).await.is_empty());
+            assert!(!names.contains(&uri.to_owned()), "{uri} was something else an hour later");
+            names.push(uri.to_owned());
+        }
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sound_of_a_removed_game_is_silence_at_once_and_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = tiny(dir.path());
+    let service = TestService::start(&config).await;
+    for id in ["own", "other"] {
+        let game = json!({"id": id, "title": id, "sources": ["test://smpte?size=160x90&fps=25&tone=700"]});
+        service.operator(Method::POST, "/v1/operator/games", Some(game), StatusCode::CREATED).await;
+    }
+    let watched = create(&service, json!(["own"])).await;
+    // A player may have chosen the sound of a game that is not on its picture.
+    let sound = |id: &str| playlist_path(&watched).replace("video/tiny", &format!("audio/{id}"));
+    service.crank_segments(5).await;
+    let listed = service.text(&sound("own")).await;
+    let newest = last_segment(&listed);
+    for id in ["own", "other"] {
+        service.operator(Method::DELETE, &format!("/v1/operator/games/{id}"), None, StatusCode::NO_CONTENT).await;
+    }
+    let at_once = service.text(&sound("own")).await;
+    assert!(last_segment(&at_once) >= newest);
+    for uri in listed.lines().filter(|l| l.ends_with(".m4s")) {
+        let bytes = service.bytes(uri).await;
+        assert!(bytes.len() > 2000, "{uri} was listed with sound in it: {} bytes", bytes.len());
+    }
+    service.crank_segments(4).await;
+    for id in ["own", "other"] {
+        let after = service.text(&sound(id)).await;
+        assert!(last_segment(&after) >= newest + 3, "{after}");
+        let samples = decoded(&service, dir.path(), &after, 2).await;
+        // Two seconds, less what the decoder keeps back; nothing is heard.
+        assert!(samples.len() > 80_000, "{} samples", samples.len());
+        assert!(samples.iter().all(|s| s.unsigned_abs() <= 1));
+    }
+    let now = service.stop().await;
+    let service = TestService::start_at(&config, now + std::time::Duration::from_secs(4)).await;
+    service.crank_segments(4).await;
+    let after = service.text(&sound("own")).await;
+    assert!(last_segment(&after) > newest + 4, "{after}");
+    assert_eq!(last_segment(&after), last_segment(&service.text(&playlist_path(&watched)).await));
+    service.bytes(after.lines().rfind(|l| l.ends_with(".m4s")).unwrap()).await;
+}
+
+/// The newest `segments` of a sound playlist, decoded.
+async fn decoded(service: &TestService, dir: &Path, playlist: &str, segments: usize) -> Vec<i16> {
+    let map = playlist.lines().find_map(|l| l.strip_prefix("#EXT-X-MAP:URI=\"")?.strip_suffix('"')).unwrap();
+    let mut bytes = service.bytes(map).await;
+    let uris: Vec<_> = playlist.lines().filter(|l| l.ends_with(".m4s")).collect();
+    for uri in &uris[uris.len() - segments..] {
+        bytes.extend(service.bytes(uri).await);
+    }
+    let file = dir.join("sound.mp4");
+    std::fs::write(&file, bytes).unwrap();
+    let decode = Decode { video: None, ..Decode::new(file.to_str().unwrap(), 30.0) };
+    let decoded = decode::decode(&decode, |_, _| {});
+    assert_eq!(decoded.complaints, "");
+    decoded.sound
 }

@@ -177,7 +177,7 @@ fn write(tenant: &str, session: &str, minute_start_ms: i64, seconds: u32) -> Ses
         end_reason: None,
         billable_seconds: 0,
     };
-    SessionWrite { session, lines: vec![line], idempotency: None }
+    SessionWrite::whole(session, vec![line])
 }
 
 fn exporting(receiver: &Receiver, more: &str) -> String {

@@ -213,18 +213,43 @@ async fn service_full_house_refuses_newcomers_and_leaves_who_plays_alone() {
     assert_eq!(program.metric("quadrille_mosaics{engine=\"render\"}").await, 1.0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn service_that_was_stopped_for_longer_than_idle_ends_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = write_config(dir.path(), &dir.path().join("data"), "", "[sessions]\nidle_s = 10\n");
+    let program = Program::serve(&config);
+    let mut viewers = Vec::new();
+    for _ in 0..5 {
+        viewers.push(program.create(&["a", "b"]).await);
+    }
+    for viewer in &viewers {
+        viewer.play_until(&program, 0).await;
+    }
+    program.stop();
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    let billed_before = Instant::now();
+    program.go_on();
+    // The service has looked after its sessions before anybody asks.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    for viewer in &viewers {
+        assert_eq!(viewer.session(&program).await["state"], "active");
+        let listed = viewer.play_until(&program, segment_now().saturating_sub(3)).await;
+        assert!(!listed.text.contains("EXT-X-ENDLIST"), "{}", listed.text);
+        let billed = viewer.billable_seconds(&program).await;
+        let watched = billed_before.elapsed().as_secs() + 10;
+        assert!(billed <= watched, "{billed} s are billed of {watched}");
+    }
+}
+
 /// A file system in memory, as small as a test wants it; gone with this value.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None` where this process may not mount.
-    fn mount(at: &Path) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            return None;
-        }
+    fn mount(at: &Path) -> Self {
         std::fs::create_dir_all(at).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(at).status();
-        mount.is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(at).status().unwrap();
+        assert!(mount.success(), "this user may not mount");
+        Self(at.to_owned())
     }
 
     /// Fills it to the last byte with a file.
@@ -255,13 +280,11 @@ async fn booked_seconds(program: &Program, viewer: &Viewer) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "mounts a small file system: `make test` runs it where that is allowed"]
 async fn service_plays_on_while_the_disk_is_full_and_books_it_all_later() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let Some(disk) = SmallDisk::mount(&data) else {
-        eprintln!("SKIPPED: this test mounts a small file system, which this user may not do");
-        return;
-    };
+    let disk = SmallDisk::mount(&data);
     let config = write_config(dir.path(), &data, "", "");
     let program = Program::serve(&config);
     let viewer = program.create(&["a", "b"]).await;
@@ -291,4 +314,40 @@ async fn service_plays_on_while_the_disk_is_full_and_books_it_all_later() {
     .await;
     until("what waited is booked", async || (booked_seconds(&program, &viewer).await >= owed).then_some(())).await;
     assert_eq!(program.logged("the store takes writes again"), 1);
+}
+
+/// What operators are told where something of a data directory is gone, and the way out that they are told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_directory_that_lost_its_database_or_key_says_so_and_goes_on_when_told_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let config = write_config(dir.path(), &data, "", "");
+    let program = Program::serve(&config);
+    assert_eq!(program.logged("nothing was kept here before"), 1);
+    // By another way to the same directory, its lock removed: the database itself is locked.
+    std::fs::remove_file(data.join("lock")).unwrap();
+    let linked = dir.path().join("linked");
+    std::os::unix::fs::symlink(&data, &linked).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let second = write_config(other.path(), &linked, "", "");
+    let said = run(&["serve", "--config", second.to_str().unwrap()]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("in use by another quadrille process"), "{}", said.err);
+    program.kill();
+
+    for file in ["quadrille.sqlite", "quadrille.sqlite-wal", "quadrille.sqlite-shm"] {
+        // The log goes with the last connection.
+        let _ = std::fs::remove_file(data.join(file));
+    }
+    let serve = ["serve", "--config", config.to_str().unwrap()];
+    let said = run(&serve);
+    assert_eq!(said.code, Some(1));
+    let told = [data.join("quadrille.sqlite").to_str().unwrap().to_owned(), "--new".to_owned()];
+    assert!(told.iter().all(|text| said.err.contains(text)), "{}", said.err);
+    let program = Program::serve_with(&config, &["--new"]);
+    assert_eq!(program.logged("set aside"), 1);
+    assert!(data.join("set-aside-1/secrets/ledger_ed25519").exists());
+    program.kill();
+    let said = run(&[&serve[..], &["--new"]].concat());
+    assert!(said.code == Some(1) && said.err.contains("nothing is"), "{}", said.err);
 }

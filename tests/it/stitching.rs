@@ -108,7 +108,12 @@ mod service {
             })
             .collect();
         let games: Vec<(&str, String)> = games.iter().map(|(id, source)| (id.as_str(), source.clone())).collect();
-        TestService::start(&config(&dir.join("data"), &games, &format!("{SMALL_OUTPUT}{stitch}"))).await
+        let config = config(&dir.join("data"), &games, &format!("{SMALL_OUTPUT}{stitch}"));
+        let mut service = TestService::start(&config).await;
+        if stitch == STITCH_WARM {
+            service.step_frames = 1;
+        }
+        service
     }
 
     async fn create(service: &TestService, body: Value) -> Value {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::barcode::{Clip, ClipSound};
 use crate::support::decode::{Decode, Decoded, decode};
-use crate::support::service::{TestService, config};
+use crate::support::service::{SMALL_OUTPUT, TestService, WHOLE_SLOTS, config};
 use crate::support::tone;
 
 const TONES_HZ: [u32; 5] = [400, 600, 900, 1300, 1900];
@@ -25,10 +25,14 @@ fn games(dir: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
+fn whole_slots() -> String {
+    format!("{SMALL_OUTPUT}{WHOLE_SLOTS}")
+}
+
 async fn start(dir: &Path) -> TestService {
     let games = games(dir);
     let games: Vec<(&str, String)> = games.iter().map(|(id, source)| (id.as_str(), source.clone())).collect();
-    TestService::start(&config(&dir.join("data"), &games, "")).await
+    TestService::start(&config(&dir.join("data"), &games, &whole_slots())).await
 }
 
 async fn create(service: &TestService, body: Value) -> Value {
@@ -173,7 +177,7 @@ async fn picture_and_sound_stay_together() {
     let sound = ClipSound::FlashAndBeep(1000);
     Clip { width: 640, height: 360, sound, ..Clip::new(7, 240, 0) }.write(&clip);
     let source = format!("file://{}", clip.display());
-    let service = TestService::start(&config(&dir.path().join("data"), &[("g0", source)], "")).await;
+    let service = TestService::start(&config(&dir.path().join("data"), &[("g0", source)], &whole_slots())).await;
     let session = create(&service, json!({"games": ["g0"]})).await;
     service.crank_segments(8).await;
     let slot = slots("1", 960, 540)[0];

@@ -185,6 +185,32 @@ test("games tell their health in words, have a picture, and say who watches", as
   assert.equal(await page.locator("[data-figure=games]").textContent(), `${games.length} of ${games.length}`);
 });
 
+test("a game without a picture says why and for how long, and shows no secret", async () => {
+  const secret = "http://bob:hunter2@127.0.0.1:9/live/a.m3u8?token=hunter2";
+  const body = { id: "dark", title: "Owls at Larks", sources: [secret, "srt://127.0.0.1:9?streamid=#!::r=hunter2&passphrase=hunter2hunter2&latency=200"] };
+  const made = await ask("/v1/operator/games", OPERATOR_KEY, { method: "POST", body: JSON.stringify(body) });
+  assert.equal(made.status, 201, await made.clone().text());
+  const item = panel("Games").locator(".game", { hasText: "Owls at Larks" });
+  await until("its reason", async () => (await item.count()) === 1 && /reconnect/.test(await item.innerText()));
+  const told = await item.innerText();
+  assert.match(told, /No picture for \d+ (s|min): its source/);
+  assert.match(told, /reconnects?\. Last: /);
+  assert.ok(told.includes("http://…@127.0.0.1:9/live/a.m3u8?token=…"), told);
+  assert.ok(told.includes("srt://127.0.0.1:9?streamid=…&passphrase=…&latency=200"), told);
+  assert.match(told, /being tried/);
+  assert.ok(!(await page.content()).includes("hunter2"));
+  await page.setViewportSize({ width: 320, height: 640 });
+  assert.ok(await fits(), "a long source breaks");
+  assert.deepEqual(await violations(), []);
+  const path = process.env["SCREENSHOT_OPERATOR"];
+  if (path !== undefined) await item.screenshot({ path: path.replace(/(\.\w+)?$/, "-dark-game-narrow$1") });
+  await page.setViewportSize({ width: 1600, height: 1000 });
+  if (path !== undefined) await item.screenshot({ path: path.replace(/(\.\w+)?$/, "-dark-game$1") });
+  assert.deepEqual(await violations(), []);
+  assert.equal((await ask("/v1/operator/games/dark", OPERATOR_KEY, { method: "DELETE" })).status, 204);
+  await until("the game to go", async () => (await item.count()) === 0);
+});
+
 test("today's hours are drawn, and can be read as a table", async () => {
   const today = panel("Today");
   await until("a bar", async () => (await today.locator(".chart .bar-draft").count()) > 0);

@@ -14,20 +14,20 @@ use crate::api::App;
 use crate::api::auth::Operator;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
-use crate::api::refuse::source_invalid;
-use crate::catalogue::{GameOrigin, GameSpec, GameStatus, RegisteredGame};
-use crate::config::{MAX_SOURCES, SourceUri, check_id, check_labels, check_title};
+use crate::catalogue::{GameHealth, GameOrigin, GameSpec, GameStatus, RegisteredGame};
+use crate::config::{MAX_SOURCES, check_id, check_labels, check_title};
 use crate::session::Audience;
 
 /// A game to register.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = GameRequest)]
 pub struct GameBody {
     /// 1 to 64 letters, digits, `.`, `_`, `-`. With `PUT` it may be absent, and must else be the one in the path.
     pub id: Option<String>,
     pub title: String,
-    /// URIs, the primary first: `file://`, `http(s)://` (HLS), `srt://`, `udp://`, `rtp://`, `rtmp://`, `test://PATTERN`.
+    /// URIs, the primary first: `file://`, `http(s)://` (HLS), `srt://`, `udp://`, `rtp://`, `rtmp://`, `test://PATTERN`. With
+    /// `PUT`, one that is sent as it was shown, masked, stays what it is.
     #[schema(min_items = 1)]
     pub sources: Vec<String>,
     #[serde(default)]
@@ -44,9 +44,12 @@ impl RequestBody for GameBody {
 pub struct RegisteredBody {
     pub id: String,
     pub title: String,
+    /// Masked: in place of users, passwords, passphrases, stream ids, stream keys and parameters that may be secret stands
+    /// `…`, for their owner too.
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub status: GameStatus,
+    pub health: GameHealth,
     /// `config`: from the configuration file, read-only here; `operator`: registered here.
     pub origin: GameOrigin,
     /// Active sessions of the tenant that show it at present.
@@ -55,9 +58,11 @@ pub struct RegisteredBody {
 
 impl RegisteredBody {
     fn new(game: RegisteredGame, audience: &Audience) -> Self {
-        let GameSpec { id, title, sources, labels } = game.spec;
+        let sources = game.spec.masked_sources();
+        let GameSpec { id, title, labels, .. } = game.spec;
         let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
-        Self { id, title, sources, labels, status: game.status, origin: game.origin, active_sessions }
+        let status = game.health.status;
+        Self { id, title, sources, labels, status, health: game.health, origin: game.origin, active_sessions }
     }
 }
 
@@ -168,7 +173,7 @@ fn created(game: RegisteredBody) -> Response {
     (StatusCode::CREATED, [(header::LOCATION, location)], Json(game)).into_response()
 }
 
-/// The game of `body`, by the rules that the configuration's games follow; `path_id` is the id in the path of a `PUT`.
+/// The game of `body`, by the rules that the configuration's games follow (the catalogue checks sources); `path_id` is the id in the path of a `PUT`.
 fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem> {
     let id = match (body.id, path_id) {
         (Some(given), Some(path)) if given != path => {
@@ -183,9 +188,6 @@ fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem>
     if body.sources.is_empty() || body.sources.len() > MAX_SOURCES {
         let detail = format!("A game has 1 to {MAX_SOURCES} sources, not {}.", body.sources.len());
         return Err(Problem::field("sources", detail).with("limit", MAX_SOURCES));
-    }
-    for (index, source) in body.sources.iter().enumerate() {
-        source.parse::<SourceUri>().map_err(|e| source_invalid(index, format!("Source {index}: {e}.")))?;
     }
     Ok(GameSpec { id, title: body.title, sources: body.sources, labels: body.labels })
 }

@@ -56,15 +56,13 @@ fn drawn(compositor: &dyn Compositor, picture: &Picture, width: u32, height: u32
 #[test]
 fn scaling_looks_like_ffmpegs_lanczos() {
     let compositor = cpu();
-    let mut pictures = vec![
+    let clip = std::env::var("QUADRILLE_CLIP").expect("QUADRILLE_CLIP is the real clip's path: `make test` fetches it");
+    let pictures = [
         ("zone plate", zone_plate(1280, 720)),
         ("test card", generated("testsrc2", 1280, 720)),
         ("fractal", generated("mandelbrot", 1280, 720)),
+        ("real clip", frame_of(&["-ss", "3", "-i", &clip], 1280, 720)),
     ];
-    match std::env::var("QUADRILLE_CLIP") {
-        Ok(clip) => pictures.push(("real clip", frame_of(&["-ss", "3", "-i", &clip], 1280, 720))),
-        Err(_) => eprintln!("SKIPPED: the real clip; `make test` fetches it and sets QUADRILLE_CLIP"),
-    }
     for (name, picture) in &pictures {
         for (width, height) in [(960, 540), (640, 360), (480, 270), (1920, 1080), (1276, 540)] {
             let (ours, theirs) = (drawn(&compositor, picture, width, height), ffmpeg_lanczos(picture, width, height));

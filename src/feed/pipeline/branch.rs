@@ -17,6 +17,7 @@ use super::clean_point::{Coding, Gate};
 use super::parts::{decoders, factories, limit_threads, make, stream_queue};
 use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
+use crate::feed::downmix;
 use crate::feed::facts::name_of;
 
 /// A sound branch that failed is tried again after so long, then after twice as long, up to the longest.
@@ -241,11 +242,7 @@ pub(super) fn tail(stream: Stream, fields: &str, delivery: &Arc<Delivery>) -> Re
                 .build()?,
             form("video/x-raw,format=I420,interlace-mode=progressive")?,
         ],
-        Stream::Sound => vec![
-            make("audioconvert")?,
-            make("audioresample")?,
-            form("audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved")?,
-        ],
+        Stream::Sound => vec![make("audioconvert")?, make("audioresample")?, form(downmix::CAPS)?],
     };
     let app = gst_app::AppSink::builder()
         .sync(false)

@@ -116,6 +116,16 @@ impl Gate {
         }
     }
 
+    /// Whether other pictures may refer to an access unit.
+    pub fn refers(&self, bytes: &[u8]) -> bool {
+        match self.coding {
+            Coding::H264 => h264(bytes).referred,
+            Coding::Hevc => hevc(bytes).referred,
+            Coding::Mpeg12 => mpeg12(bytes).referred,
+            Coding::Flagged => true,
+        }
+    }
+
     fn entered(&self, unit: Unit, since: Option<SourceNanos>, at: Option<SourceNanos>) -> State {
         let waited = since.zip(at).map_or(0, |(since, at)| at - since);
         let marked = unit.recovers_after.or((unit.intra && waited >= MARKED_PATIENCE).then_some(0));

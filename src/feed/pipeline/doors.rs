@@ -33,7 +33,7 @@ pub(in crate::feed) enum Takes {
 /// A running pipeline, to be fed.
 #[derive(Clone)]
 pub(in crate::feed) struct Doors {
-    stage: Arc<Stage>,
+    pub(super) stage: Arc<Stage>,
 }
 
 impl Doors {

@@ -14,9 +14,12 @@ mod letting_go;
 mod parts;
 mod programme;
 mod seating;
+mod share;
 mod shift;
 mod stage;
 pub(super) mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +33,12 @@ use super::delivery::Delivery;
 use super::error::SourceError;
 use super::facts::Facts;
 use super::intake::Intake;
+use super::room::Decoding;
 use super::source::Source;
+use super::trouble;
 use super::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
+use crate::work::lower_priority;
 pub(super) use doors::{Doors, Fed, Takes};
 use letting_go::Loose;
 pub use letting_go::{Abandoned, abandoned};
@@ -51,6 +57,7 @@ pub(super) struct Surroundings<'a> {
     /// The intake's number of this run.
     pub run: u64,
     pub facts: &'a Arc<Mutex<Facts>>,
+    pub decoding: &'a Decoding,
 }
 
 /// What a run is fed by.
@@ -65,6 +72,8 @@ pub(super) enum Entry {
 pub(super) struct Run {
     stage: Arc<Stage>,
     failures: Receiver<SourceError>,
+    /// Why nothing comes, where an element knows.
+    warned: Arc<Mutex<Option<SourceError>>>,
     thread: Loose,
 }
 
@@ -91,10 +100,14 @@ impl Run {
             run: around.run,
             delivery: Arc::new(Delivery::new(Arc::clone(around.intake), around.run, Arc::clone(around.clock))),
             failures: sender,
+            clock: Arc::clone(around.clock),
+            decoding: around.decoding.clone(),
         });
         let own = Arc::clone(&stage);
-        let thread = Loose::start("feed-run", move || work(&own, entry))?;
-        Ok(Self { stage, failures, thread })
+        let warned = Arc::default();
+        let told = Arc::clone(&warned);
+        let thread = Loose::start("feed-run", move || work(&own, entry, &told))?;
+        Ok(Self { stage, failures, warned, thread })
     }
 
     /// Watches until the source fails or ends, or until `check` (called every 50 ms or so) says why to give up.
@@ -107,7 +120,8 @@ impl Run {
                 Err(RecvTimeoutError::Disconnected) => return SourceError::Ended,
             }
             if let Some(reason) = check() {
-                return reason;
+                let known = self.warned.lock().take().filter(|_| matches!(reason, SourceError::Stalled { .. }));
+                return known.unwrap_or(reason);
             }
         }
     }
@@ -129,8 +143,8 @@ impl Run {
 }
 
 /// The run's thread.
-fn work(stage: &Arc<Stage>, entry: Entry) {
-    listen(stage);
+fn work(stage: &Arc<Stage>, entry: Entry, warned: &Arc<Mutex<Option<SourceError>>>) {
+    listen(stage, warned);
     let source = match begin(stage, entry) {
         Ok(source) => source,
         Err(error) => {
@@ -176,25 +190,24 @@ fn begin(stage: &Arc<Stage>, entry: Entry) -> Result<Option<Source>, SourceError
     Ok(source)
 }
 
-/// Errors are taken where they are posted; nothing is left on the bus.
-fn listen(stage: &Arc<Stage>) {
+/// Errors are taken where they are posted; nothing is left on the bus. A warning may be all that an element says of why nothing
+/// comes: it is kept for when nothing has come for too long.
+fn listen(stage: &Arc<Stage>, warned: &Arc<Mutex<Option<SourceError>>>) {
     let Some(bus) = stage.pipeline.bus() else { return };
-    let stage = Arc::downgrade(stage);
+    let (stage, warned) = (Arc::downgrade(stage), Arc::clone(warned));
     bus.set_sync_handler(move |_, message| {
-        if let (Some(stage), gst::MessageView::Error(error)) = (stage.upgrade(), message.view()) {
-            stage.broke(error.src(), described(error));
+        match (stage.upgrade(), message.view()) {
+            (Some(stage), gst::MessageView::Error(error)) => stage.broke(error.src(), trouble::of_error(error)),
+            (Some(_), gst::MessageView::Warning(warning)) => {
+                let mut warned = warned.lock();
+                *warned = trouble::after_warning(warning, warned.take());
+            }
+            // Posted by the thread itself: what decodes stands back behind what answers requests.
+            (_, gst::MessageView::StreamStatus(status)) if status.type_() == gst::StreamStatusType::Enter => {
+                lower_priority();
+            }
+            _ => {}
         }
         gst::BusSyncReply::Drop
     });
-}
-
-/// The element's own words, and the debug text's last line, which names the cause where there is one.
-fn described(error: &gst::message::Error) -> String {
-    let from = error.src().map(|s| s.name().to_string()).unwrap_or_default();
-    let detail = error.debug().map(|d| d.lines().last().unwrap_or_default().chars().take(200).collect::<String>());
-    let what = error.error().to_string();
-    match detail {
-        Some(detail) if !detail.is_empty() => format!("{what} ({from}: {detail})"),
-        _ => format!("{what} ({from})"),
-    }
 }

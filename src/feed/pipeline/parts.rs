@@ -6,6 +6,7 @@ use gstreamer::prelude::*;
 
 use crate::cadence::Stream;
 use crate::feed::source::Push;
+use crate::feed::srt;
 
 /// What a pad's caps call for.
 pub(super) enum Calls {
@@ -123,9 +124,7 @@ pub(super) fn head_of(push: &Push) -> Result<Vec<gst::Element>, glib::BoolError>
             let jitter = gst::ElementFactory::make("rtpjitterbuffer").property("latency", 200u32).build()?;
             vec![udp(address, *port, interface, caps)?, jitter, make("rtpmp2tdepay")?, queue()?]
         }
-        Push::Srt { uri, .. } => {
-            vec![gst::ElementFactory::make("srtsrc").property("uri", uri.as_str()).build()?, queue()?]
-        }
+        Push::Srt(source) => vec![srt::element(source)?, queue()?],
         Push::Rtmp { uri } => {
             vec![gst::ElementFactory::make("rtmp2src").property("location", uri.as_str()).build()?, queue()?]
         }
@@ -136,7 +135,7 @@ pub(super) fn head_of(push: &Push) -> Result<Vec<gst::Element>, glib::BoolError>
 pub(super) fn caps_of(push: &Push) -> gst::Caps {
     match push {
         Push::Rtmp { .. } => gst::Caps::new_empty_simple("video/x-flv"),
-        Push::Udp { .. } | Push::Rtp { .. } | Push::Srt { .. } => transport_stream(),
+        Push::Udp { .. } | Push::Rtp { .. } | Push::Srt(_) => transport_stream(),
     }
 }
 

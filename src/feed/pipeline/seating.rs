@@ -281,6 +281,9 @@ impl Stage {
                 },
                 _ => {
                     stage.delivered[index(stream)].fetch_add(1, Ordering::Relaxed);
+                    if stream == Stream::Picture {
+                        stage.note_cost();
+                    }
                     gst::PadProbeReturn::Ok
                 }
             }
@@ -329,6 +332,7 @@ impl Stage {
             Stream::Picture => {
                 let video = VideoFacts::of(caps);
                 gate.lock().set_fields(video.interlaced);
+                self.note_demand(&video);
                 facts.video = Some(video);
             }
             Stream::Sound => facts.audio = Some(AudioFacts::of(caps)),
@@ -336,10 +340,14 @@ impl Stage {
     }
 
     fn pass_unit(&self, stream: Stream, buffer: &gst::BufferRef, gate: &Mutex<Gate>) -> gst::PadProbeReturn {
+        self.note_rate(stream, buffer, time_of(buffer));
         if stream == Stream::Sound {
             return gst::PadProbeReturn::Ok;
         }
         let Ok(bytes) = buffer.map_readable() else { return gst::PadProbeReturn::Ok };
+        if self.withholds(&bytes, gate) {
+            return gst::PadProbeReturn::Handled;
+        }
         let mut gate = gate.lock();
         let waited = gate.is_waiting();
         let passes = gate.passes_unit(&bytes, time_of(buffer), !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT));

@@ -16,12 +16,15 @@ use super::branch::{Head, Life, Tail, Trigger};
 use super::doors::Takes;
 use super::letting_go::{Loose, bury};
 use super::parts::make;
+use super::share::Sharing;
 use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
+use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
+use crate::timeline::Clock;
 
 /// Nothing drains for so long, and nothing waits for room either: the old head is given up.
 pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
@@ -98,6 +101,9 @@ pub(super) struct Stage {
     run: u64,
     pub delivery: Arc<Delivery>,
     pub fields: &'static str,
+    pub clock: Arc<dyn Clock>,
+    pub decoding: Decoding,
+    pub sharing: Sharing,
     looped: bool,
     pub live: bool,
     failures: Sender<SourceError>,
@@ -122,6 +128,8 @@ pub(super) struct Setting {
     pub run: u64,
     pub delivery: Arc<Delivery>,
     pub failures: Sender<SourceError>,
+    pub clock: Arc<dyn Clock>,
+    pub decoding: Decoding,
 }
 
 pub(super) fn index(stream: Stream) -> usize {
@@ -138,6 +146,9 @@ impl Stage {
             run: setting.run,
             delivery: setting.delivery,
             fields: setting.fields,
+            clock: setting.clock,
+            decoding: setting.decoding,
+            sharing: Sharing::default(),
             looped: setting.looped,
             live: setting.live,
             failures: setting.failures,
@@ -255,11 +266,12 @@ impl Stage {
     }
 
     /// Something posted an error. In the sound it costs the sound; anywhere else it ends the run.
-    pub fn broke(&self, source: Option<&gst::Object>, text: String) {
+    pub fn broke(&self, source: Option<&gst::Object>, error: SourceError) {
         let owner = source.and_then(|source| self.owner_of(source));
         if owner != Some(Stream::Sound) {
-            return self.fail(SourceError::Pipeline(text));
+            return self.fail(error);
         }
+        let text = error.to_string();
         tracing::debug!(%text, "the sound fails");
         let codec = {
             let mut state = self.state.lock();
@@ -333,10 +345,11 @@ impl Stage {
         let mut facts = self.facts.lock();
         if deaf {
             facts.silent_because = Some(format!("sound arrives and does not decode ({codec})"));
-        } else if delivered > 0 && !self.is_waived() {
+        } else if delivered > 0 {
             facts.silent_because = None;
-        } else if waive {
-            facts.silent_because = Some("the sound that was asked for is not there: the first one is taken".into());
+        }
+        if waive {
+            facts.sound_note = Some("the sound that was asked for is not there: the first one is taken".into());
         }
         if let Some(reason) = facts.dark_because.clone().filter(|_| dark) {
             drop(facts);
@@ -345,9 +358,5 @@ impl Stage {
         if deaf {
             self.expect_sound(false);
         }
-    }
-
-    fn is_waived(&self) -> bool {
-        self.state.lock().wish_waived
     }
 }

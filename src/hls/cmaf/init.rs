@@ -6,7 +6,7 @@ use mp4_atom::{
     Mvex, Mvhd, Pasp, Smhd, Stbl, Stco, Stsd, Tkhd, Trex, Url, Visual, Vmhd, esds,
 };
 
-use super::{AUDIO_BITRATE_BPS, AUDIO_TIMESCALE, CmafError, TRACK_ID};
+use super::{AUDIO_TIMESCALE, CmafError, TRACK_ID};
 use crate::timeline::Grid;
 
 /// What decides a rendition's init segment.
@@ -50,8 +50,8 @@ pub fn video_init(track: &VideoTrack) -> Result<Bytes, CmafError> {
     header.write()
 }
 
-/// The header of every audio track: AAC-LC, 48 kHz, stereo, [`AUDIO_BITRATE_BPS`].
-pub fn audio_init() -> Result<Bytes, CmafError> {
+/// The header of every audio track: AAC-LC, 48 kHz, stereo, of the encoders' rate.
+pub fn audio_init(bitrate_bps: u32) -> Result<Bytes, CmafError> {
     let entry = Mp4a {
         audio: Audio {
             data_reference_index: 1,
@@ -66,8 +66,8 @@ pub fn audio_init() -> Result<Bytes, CmafError> {
                 dec_config: esds::DecoderConfig {
                     object_type_indication: 0x40, // ISO/IEC 14496-1, table 5: audio of ISO/IEC 14496-3
                     stream_type: 0x05,            // table 6: audio stream
-                    max_bitrate: AUDIO_BITRATE_BPS,
-                    avg_bitrate: AUDIO_BITRATE_BPS,
+                    max_bitrate: bitrate_bps,
+                    avg_bitrate: bitrate_bps,
                     // AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1): object type 2, 48 kHz (index 3), two channels.
                     dec_specific: Some(esds::DecoderSpecific {
                         profile: 2,

@@ -17,9 +17,6 @@ use crate::timeline::SAMPLE_RATE_HZ;
 /// RFC 6381 codec string of every audio track: AAC-LC (ISO/IEC 14496-3, audio object type 2).
 pub const AUDIO_CODEC: &str = "mp4a.40.2";
 
-/// Nominal rate of every audio track, bits per second.
-pub const AUDIO_BITRATE_BPS: u32 = 128_000;
-
 /// Ticks per second of every audio track: one tick is one sample.
 pub const AUDIO_TIMESCALE: u32 = SAMPLE_RATE_HZ;
 

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use mp4_atom::{Any, Decode, Moof, Moov};
+use mp4_atom::{Any, Codec, Decode, Moof, Moov};
 
 use super::*;
 use crate::frame::{AccessUnit, SoundUnit};
@@ -55,8 +55,8 @@ fn kinds(mut bytes: &[u8], path: &str, out: &mut Vec<String>) {
 fn an_init_segment_is_the_same_bytes_every_time_and_holds_no_time_of_day() {
     let init = video_init(&track()).unwrap();
     assert_eq!(init, video_init(&track()).unwrap());
-    assert_eq!(audio_init().unwrap(), audio_init().unwrap());
-    for bytes in [init, audio_init().unwrap()] {
+    assert_eq!(audio_init(96_000).unwrap(), audio_init(96_000).unwrap());
+    for bytes in [init, audio_init(96_000).unwrap()] {
         let [Any::Ftyp(ftyp), Any::Moov(Moov { mvhd, trak, mvex: Some(mvex), .. })] = &boxes(&bytes)[..] else {
             panic!("not ftyp and moov")
         };
@@ -66,6 +66,17 @@ fn an_init_segment_is_the_same_bytes_every_time_and_holds_no_time_of_day() {
         let media = [trak.mdia.mdhd.creation_time, trak.mdia.mdhd.modification_time, trak.mdia.mdhd.duration];
         assert_eq!((times, media), ([0; 4], [0; 3]));
         assert_eq!((mvex.trex.len(), mvex.trex[0].track_id, trak.tkhd.track_id), (1, 1, 1));
+    }
+}
+
+#[test]
+fn a_sound_track_says_the_rate_it_is_encoded_at() {
+    for bitrate_bps in [96_000, 320_000] {
+        let bytes = audio_init(bitrate_bps).unwrap();
+        let [_, Any::Moov(moov)] = &boxes(&bytes)[..] else { panic!("not ftyp and moov") };
+        let [Codec::Mp4a(entry)] = &moov.trak[0].mdia.minf.stbl.stsd.codecs[..] else { panic!("not AAC") };
+        let told = &entry.esds.es_desc.dec_config;
+        assert_eq!((told.max_bitrate, told.avg_bitrate), (bitrate_bps, bitrate_bps));
     }
 }
 

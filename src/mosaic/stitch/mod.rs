@@ -1,7 +1,7 @@
 //! The stitch engine: every game is encoded once at each slot size, and a mosaic is slices of those tiles put side by side.
 //! A mosaic costs no encoder, only a copy of bytes when somebody asks for a segment.
 //!
-//! Lock order: mosaics, tiles, one tile's state; none is held while encoding, drawing or gathering.
+//! Lock order: mosaics, tiles, one tile's state; none is held while a thread starts, nor while encoding, drawing or gathering.
 
 mod plans;
 mod pool;
@@ -10,8 +10,7 @@ mod self_test;
 mod stills;
 mod tile;
 
-use std::collections::HashMap;
-use std::ops::RangeInclusive;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,12 +24,13 @@ pub use self::self_test::{Proof, SelfTestError, TilePicture, prove, self_test};
 use self::stills::Stills;
 use self::tile::{Tile, TileKey};
 use super::contract::{EngineKind, GameKey, MosaicId, MosaicSpec};
-use super::encoding::EncodingShared;
+use super::encoding::{EncodingShared, in_all};
 use super::engine::{Coded, Engine, Tick};
 use super::ladder;
 use super::trial::Trial;
 use crate::compositor::Job;
 use crate::encode::{ParameterSets, VideoEncodeError};
+use crate::hls::runs::Runs;
 use crate::layout::{Layout, Layouts};
 use crate::stitch::{StitchError, Stitched};
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
@@ -88,7 +88,7 @@ pub struct StitchEngine {
     layouts: Arc<Layouts>,
     keep_warm: Option<bool>,
     mosaics: RwLock<HashMap<MosaicId, Arc<StitchMosaic>>>,
-    /// The games of the last tick, in order of their names.
+    /// The games that ran at the last tick, in order of their names.
     games: Mutex<Vec<GameKey>>,
     /// Its frame, to know which segments can still be whole.
     last_frame: AtomicU64,
@@ -268,17 +268,9 @@ impl Engine for StitchEngine {
         self.pool.jobs(tick)
     }
 
-    fn finished(&self, id: &MosaicId) -> Option<RangeInclusive<SegmentNumber>> {
-        let mosaic = self.mosaics.read().get(id).cloned()?;
-        let mut all: Option<RangeInclusive<SegmentNumber>> = None;
-        for tile in mosaic.each_tile() {
-            let own = tile.finished()?;
-            all = Some(match all {
-                None => own,
-                Some(all) => *all.start().max(own.start())..=*all.end().min(own.end()),
-            });
-        }
-        all.filter(|range| !range.is_empty())
+    fn finished(&self, id: &MosaicId) -> Runs {
+        let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return Runs::default() };
+        in_all(mosaic.each_tile().map(|tile| tile.window()))
     }
 
     fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
@@ -293,8 +285,26 @@ impl Engine for StitchEngine {
     fn cost(&self, spec: &MosaicSpec) -> f64 {
         let Some(plans) = self.plans.of(&spec.layout, &self.rungs) else { return 0.0 };
         // A game that comes twice is encoded once.
-        let keys: std::collections::HashSet<TileKey> = Self::keys(&plans, spec).flatten().collect();
+        let keys: HashSet<TileKey> = Self::keys(&plans, spec).flatten().collect();
         keys.iter().filter(|key| !self.pool.is_running(key)).map(|key| self.pool.cost(key)).sum()
+    }
+
+    fn frees(&self, id: &MosaicId, instead: &MosaicSpec) -> f64 {
+        let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return 0.0 };
+        let plans = self.plans.of(&instead.layout, &self.rungs);
+        let kept: HashSet<TileKey> =
+            plans.iter().flat_map(|plans| Self::keys(plans, instead).flatten().collect::<Vec<_>>()).collect();
+        let mut held: HashMap<&TileKey, usize> = HashMap::new();
+        for tile in mosaic.each_tile() {
+            *held.entry(&tile.key).or_default() += 1;
+        }
+        // A tile counts its users by slots.
+        let freed = held.into_iter().filter(|(key, slots)| !kept.contains(key) && self.pool.is_held_by(key, *slots));
+        freed.map(|(key, _)| self.pool.cost(key)).sum()
+    }
+
+    fn mend(&self) {
+        self.pool.mend();
     }
 
     fn tend(&self, admit: &mut dyn FnMut(f64) -> bool) {

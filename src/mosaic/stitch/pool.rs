@@ -13,7 +13,7 @@ use super::tile::{Segment, Tile, TileKey};
 use crate::compositor::Job;
 use crate::frame::AccessUnit;
 use crate::layout::MACROBLOCK;
-use crate::mosaic::encoding::{Encoding, EncodingShared, EncodingSpec};
+use crate::mosaic::encoding::{Encoding, EncodingShared, EncodingSpec, SegmentWindow};
 use crate::mosaic::engine::Tick;
 use crate::mosaic::trial::Trial;
 use crate::stitch::{StitchError, TileSegment};
@@ -61,7 +61,8 @@ impl Pool {
         } else {
             (key.size.width_mbs * MACROBLOCK, key.size.height_mbs * MACROBLOCK)
         };
-        let tile = Arc::new(Tile::new(key.clone(), self.affinities.fetch_add(1, Ordering::Relaxed), canvas));
+        let affinity = self.affinities.fetch_add(1, Ordering::Relaxed);
+        let tile = Arc::new(Tile::new(key.clone(), affinity, canvas, self.shared.window()));
         tiles.insert(key, tile.clone());
         tile
     }
@@ -74,10 +75,22 @@ impl Pool {
         self.known(key).is_some_and(|tile| tile.is_running())
     }
 
-    /// Starts `tile` with the first segment that can be whole, `frame` being the last that ticked.
+    /// Makes `tile` run from the first segment that can be whole, `frame` being the last that ticked. Its thread comes with
+    /// [`Pool::mend`].
     pub fn run(&self, tile: &Arc<Tile>, frame: FrameNumber) {
         let from = self.grid.segment_of(frame + START_MARGIN_FRAMES) + 1;
-        tile.run(from, self.grid.first_frame(from), || self.open(&tile.key, from));
+        tile.run(from, self.grid.first_frame(from), |window| self.encoding(&tile.key, window, from));
+    }
+
+    /// See [`Encoding::mend`].
+    pub fn mend(&self) {
+        let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
+        tiles.iter().for_each(|tile| tile.mend());
+    }
+
+    /// Whether the tile runs and no more than `slots` of running mosaics hold it.
+    pub fn is_held_by(&self, key: &TileKey, slots: usize) -> bool {
+        self.known(key).is_some_and(|tile| tile.is_running() && tile.users() <= slots)
     }
 
     /// Stops a tile that no mosaic wants; whether it did.
@@ -101,7 +114,7 @@ impl Pool {
 
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
         let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
-        tiles.iter().filter_map(|tile| tile.job(tick.frame, tick.pictures.get(&tile.key.game))).collect()
+        tiles.iter().filter_map(|tile| tile.job(tick.frame, tick.picture(&tile.key.game))).collect()
     }
 
     /// Cores that the tile takes: as encoding it was measured, or its share of what the trial said of a canvas.
@@ -117,7 +130,7 @@ impl Pool {
         (encode + draw) * f64::from(fps.num()) / f64::from(fps.den())
     }
 
-    fn open(&self, key: &TileKey, from: SegmentNumber) -> Encoding<Segment> {
+    fn encoding(&self, key: &TileKey, window: SegmentWindow<Segment>, from: SegmentNumber) -> Encoding {
         let rung = &self.rungs[key.rendition];
         let (rungs, rendition) = (self.rungs.clone(), key.rendition);
         let spec = EncodingSpec {
@@ -127,10 +140,9 @@ impl Pool {
             settings: rung.tile_settings(key.size, self.grid, &self.preset),
             check: Box::new(move |sets| rungs[rendition].accepts(sets).map_err(|e| e.to_string())),
             pack: self.packer(key),
-            every_frame: true,
             from,
         };
-        Encoding::open(spec, &self.shared)
+        Encoding::new(spec, window, &self.shared)
     }
 
     /// Indexes a finished segment. What an encoder that failed did not make is held, or still where it made nothing.
@@ -148,6 +160,8 @@ impl Pool {
                 return report(&key, segment, index(None));
             }
             match stills.of(&rungs, key.rendition, key.size.width_mbs, key.colour, segment) {
+                // A still can stand anywhere and at any height: it is the tile where there is nothing else.
+                Ok(still) if data.is_empty() && !key.size.whole => Some(still),
                 Ok(still) => report(&key, segment, index(Some(&still))),
                 Err(error) => {
                     tracing::error!(game = %key.game, segment, %error, "a tile's segment is lost");

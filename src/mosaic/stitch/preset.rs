@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use super::plans::{Plans, Rung, TileSize};
 use crate::encode::{VideoEncodeError, VideoEncoder};
 use crate::layout::{Layouts, MACROBLOCK};
-use crate::mosaic::admission::thread_cpu_time;
 use crate::mosaic::ladder;
 use crate::mosaic::trial::moving_picture;
+use crate::work::thread_cpu_time;
 
 /// Presets to try, the slowest first.
 const PRESETS: [&str; 4] = ["medium", "fast", "faster", "veryfast"];

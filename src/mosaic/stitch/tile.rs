@@ -1,6 +1,5 @@
 //! One tile: a game at one size in one rendition, encoded once for every mosaic that holds it.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -31,35 +30,48 @@ pub(super) struct Tile {
     affinity: u64,
     /// Pixels of its canvas.
     canvas: (u32, u32),
+    /// It outlives a stop: sessions may still list what was finished before it.
+    window: SegmentWindow<Segment>,
     state: Mutex<State>,
 }
 
 struct State {
     /// `None` while nobody wants it.
     running: Option<Running>,
-    /// Segments from before it last stopped: sessions may still list them.
-    earlier: Option<SegmentWindow<Segment>>,
-    /// Running mosaics that hold it.
+    /// Slots of running mosaics that hold it.
     users: usize,
 }
 
 struct Running {
-    encoding: Encoding<Segment>,
+    encoding: Arc<Encoding>,
     from: SegmentNumber,
     first_frame: FrameNumber,
 }
 
 impl Tile {
-    pub fn new(key: TileKey, affinity: u64, canvas: (u32, u32)) -> Self {
-        let state = State { running: None, earlier: None, users: 0 };
-        Self { key, affinity, canvas, state: Mutex::new(state) }
+    pub fn new(key: TileKey, affinity: u64, canvas: (u32, u32), window: SegmentWindow<Segment>) -> Self {
+        Self { key, affinity, canvas, window, state: Mutex::new(State { running: None, users: 0 }) }
     }
 
-    /// Starts it with `open` unless it runs; `first_frame` opens segment `from`.
-    pub fn run(&self, from: SegmentNumber, first_frame: FrameNumber, open: impl FnOnce() -> Encoding<Segment>) {
+    /// Makes it run with what `make` makes of its window, unless it does; `first_frame` opens segment `from`.
+    pub fn run(
+        &self,
+        from: SegmentNumber,
+        first_frame: FrameNumber,
+        make: impl FnOnce(SegmentWindow<Segment>) -> Encoding,
+    ) {
         let mut state = self.state.lock();
         if state.running.is_none() {
-            state.running = Some(Running { encoding: open(), from, first_frame });
+            let encoding = Arc::new(make(self.window.clone()));
+            state.running = Some(Running { encoding, from, first_frame });
+        }
+    }
+
+    /// See [`Encoding::mend`].
+    pub fn mend(&self) {
+        let encoding = self.state.lock().running.as_ref().map(|running| running.encoding.clone());
+        if let Some(encoding) = encoding {
+            encoding.mend();
         }
     }
 
@@ -78,6 +90,11 @@ impl Tile {
         state.users
     }
 
+    /// Slots of running mosaics that hold it.
+    pub fn users(&self) -> usize {
+        self.state.lock().users
+    }
+
     /// Runs though no mosaic wants it.
     pub fn is_idle(&self) -> bool {
         let state = self.state.lock();
@@ -91,30 +108,23 @@ impl Tile {
             return false;
         }
         let Some(Running { encoding, .. }) = state.running.take() else { return false };
-        state.earlier = Some(encoding.into_window());
+        encoding.close();
         true
     }
 
-    /// The first segment that is or will be there.
+    /// The first segment that is or will be there, and from which on none is missing.
     pub fn first_segment(&self) -> Option<SegmentNumber> {
-        let state = self.state.lock();
-        let running = state.running.as_ref()?;
-        Some(running.encoding.finished().map_or(running.from, |finished| *finished.start()))
+        let from = self.state.lock().running.as_ref()?.from;
+        let newest = self.window.lock().runs().newest_run();
+        Some(newest.filter(|run| *run.end() >= from).map_or(from, |run| *run.start()))
     }
 
-    pub fn finished(&self) -> Option<RangeInclusive<SegmentNumber>> {
-        let state = self.state.lock();
-        match (&state.running, &state.earlier) {
-            (Some(running), _) => running.encoding.finished(),
-            (None, Some(earlier)) => earlier.lock().range(),
-            (None, None) => None,
-        }
+    pub fn window(&self) -> &SegmentWindow<Segment> {
+        &self.window
     }
 
     pub fn segment(&self, segment: SegmentNumber) -> Option<Segment> {
-        let state = self.state.lock();
-        let now = state.running.as_ref().and_then(|running| running.encoding.segment(segment));
-        now.or_else(|| state.earlier.as_ref()?.lock().get(segment).cloned())
+        self.window.lock().get(segment).cloned()
     }
 
     /// What is to be drawn for `frame`: `picture` inside the guard, or the guard's colour alone where there is none.

@@ -4,32 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::{booked_seconds, lines, play, token};
+use crate::session::state::EndReason;
 use crate::session::testing::{House, asking_for};
 use crate::session::{ChangeSession, CreateSession, EndedBy, SessionError, SessionView, ViewState};
-use crate::store::{MeterLine, Store, testing};
-
-fn token(session: &SessionView) -> &str {
-    session.playback_url.split('/').nth(3).unwrap()
-}
-
-/// Plays for `seconds`: a playlist every two, a sweep every one. Whether every playlist had a segment.
-async fn play(house: &House, session: &SessionView, seconds: u64) {
-    for second in 0..seconds {
-        if second % 2 == 0 {
-            let _ = house.sessions.video_playlist(token(session), "1080p").await;
-        }
-        house.pass(1).await;
-    }
-}
-
-async fn lines(house: &House) -> Vec<MeterLine> {
-    testing::lines(&*house.disk, "acme").await
-}
-
-async fn booked_seconds(house: &House, session: &SessionView) -> u64 {
-    let lines = lines(house).await.into_iter().filter(|line| line.session_id == session.id);
-    lines.map(|line| u64::from(line.billable_seconds)).sum()
-}
+use crate::store::{SessionPart, SessionWrite, Store, testing};
+use crate::timeline::Clock;
+use crate::usage::MeterTerms;
 
 #[tokio::test]
 async fn an_idle_session_ends_and_is_billed_to_its_last_poll() {
@@ -236,6 +217,54 @@ async fn a_full_disk_stops_neither_viewers_nor_the_meter() {
 }
 
 #[tokio::test]
+async fn a_session_that_the_store_refuses_keeps_no_other_from_being_booked() {
+    let house = House::new().await;
+    let (good, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    let (bad, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    // Somebody's hand took its row: the small one that a booking writes has nothing to belong to.
+    testing::tamper(house.dir.path(), &format!("DELETE FROM sessions WHERE id = '{}'", bad.id)).await;
+    let watch = async |seconds: u64| {
+        for _ in 0..seconds / 2 {
+            let _ = house.sessions.video_playlist(token(&bad), "1080p").await;
+            play(&house, &good, 2).await;
+        }
+    };
+    watch(40).await;
+    assert!(booked_seconds(&house, &good).await > 20);
+    assert_eq!(booked_seconds(&house, &bad).await, 0);
+    assert_eq!(house.metrics.booking_failures.get(), 1, "it is not offered again with every sweep");
+    watch(50).await;
+    assert_eq!(house.metrics.booking_failures.get(), 2, "but now and then it is");
+    // A change writes its row as a whole, and with it whatever waited.
+    let request = ChangeSession { games: Some(asking_for("c,d").games), ..Default::default() };
+    house.sessions.change("acme", &bad.id, request).await.unwrap();
+    assert!(booked_seconds(&house, &bad).await > 50);
+    assert_eq!(house.disk.session("acme", &bad.id).await.unwrap().map(|row| row.revision), Some(2));
+}
+
+#[tokio::test]
+async fn a_booking_writes_no_whole_row_and_a_change_does() {
+    let house = House::new().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    play(&house, &session, 20).await;
+    let entry = house.sessions.entries().into_iter().next().unwrap();
+    let is_whole = |write: SessionWrite| matches!(write.part, SessionPart::Whole(..));
+    let (booking, under_way) = entry.session.lock().snapshot().unwrap();
+    assert!(!is_whole(booking));
+    // The end comes while the booking is on its way, whose answer must not speak for it.
+    let (now_ms, terms) = (house.clock.now().unix_millis(), MeterTerms { grace_ms: 2_000, pause_ms: 4_000 });
+    entry.session.lock().end(EndReason::Device, now_ms, terms).unwrap();
+    entry.session.lock().saved(&under_way);
+    assert!(entry.session.lock().is_unsaved());
+    // Nor is it written with a request that went away half-way.
+    assert!(is_whole(entry.session.lock().snapshot().unwrap().0));
+    let (end, receipt) = entry.session.lock().snapshot().unwrap();
+    assert!(is_whole(end));
+    entry.session.lock().saved(&receipt);
+    assert!(!entry.session.lock().has_news());
+}
+
+#[tokio::test]
 async fn equal_sessions_want_their_mosaic_once() {
     let house = House::new().await;
     for _ in 0..10 {
@@ -256,7 +285,7 @@ async fn changes_that_race_all_count_or_are_refused() {
         .enumerate()
         .map(|(at, games)| {
             let (house, id) = (house.clone(), session.id.clone());
-            let if_match = (at % 2 == 0).then_some(1);
+            let if_match = (at % 2 == 0).then(|| vec![1]);
             let request = ChangeSession { games: Some(asking_for(games).games), if_match, ..Default::default() };
             tokio::spawn(async move { house.sessions.change("acme", &id, request).await })
         })

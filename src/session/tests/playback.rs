@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
+use super::token;
 use crate::session::testing::{House, SEGMENT, asking_for, grid};
-use crate::session::{ChangeSession, EndedBy, SessionError, SessionView};
-
-fn token(session: &SessionView) -> &str {
-    session.playback_url.split('/').nth(3).unwrap()
-}
+use crate::session::{ChangeSession, EndedBy, SessionError};
 
 /// Segment numbers and mosaics of a playlist, read from its URIs.
 fn segments(playlist: &str) -> Vec<(u64, String)> {
@@ -74,7 +71,8 @@ async fn a_swap_changes_uris_from_the_first_unlisted_segment_on_and_nothing_else
     let last = segments(&before).last().unwrap().0;
     house.clock.advance(Duration::from_secs(4));
 
-    let swap = ChangeSession { games: Some(vec!["a".into(), "c".into()]), if_match: Some(1), ..Default::default() };
+    let swap =
+        ChangeSession { games: Some(vec!["a".into(), "c".into()]), if_match: Some(vec![1]), ..Default::default() };
     let swapped = house.sessions.change("acme", &session.id, swap).await.unwrap();
     assert_eq!(
         swapped.effective_segment,
@@ -183,4 +181,73 @@ async fn an_ended_playlist_keeps_what_it_listed_and_adds_nothing() {
     assert_eq!(house.sessions.audio_playlist(token, "b").await.unwrap(), format!("{sound_before}#EXT-X-ENDLIST\n"));
     house.pass(2).await;
     assert_eq!(house.sessions.video_playlist(token, "1080p").await, Err(SessionError::SessionUnknown));
+}
+
+/// The lines of a playlist from its media sequence number on, without dates.
+fn body(playlist: &str) -> Vec<&str> {
+    let lines = playlist.lines().skip_while(|line| !line.starts_with("#EXT-X-MEDIA-SEQUENCE"));
+    lines.filter(|line| !line.starts_with("#EXT-X-PROGRAM-DATE-TIME") && !line.starts_with("#EXT-X-INDEP")).collect()
+}
+
+#[tokio::test]
+async fn a_segment_that_never_came_is_a_gap_and_what_was_listed_stays() {
+    let house = House::new().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let token = token(&session);
+    let (n, hole) = (SEGMENT + 2, SEGMENT + 4);
+    house.clock.advance(Duration::from_secs(8));
+    house.sessions.video_playlist(token, "1080p").await.unwrap();
+    house.mosaics.holes.lock().insert(hole);
+    house.clock.advance(Duration::from_secs(6));
+    let (before, end) = (SEGMENT + 3, SEGMENT + 6);
+    let picture = house.sessions.video_playlist(token, "1080p").await.unwrap();
+    let uri = |segment: u64| format!("/v1/media/2EH-a-b/1080p/{segment}.m4s");
+    let length = "#EXTINF:2.000000,";
+    assert!(picture.contains("#EXT-X-VERSION:8\n"), "the first that knows EXT-X-GAP: {picture}");
+    assert_eq!(
+        body(&picture),
+        [
+            format!("#EXT-X-MEDIA-SEQUENCE:{n}").as_str(),
+            "#EXT-X-MAP:URI=\"/v1/media/2EH-a-b/1080p/init.mp4\"",
+            length,
+            &uri(n),
+            length,
+            &uri(before),
+            "#EXT-X-GAP",
+            length,
+            &uri(hole),
+            length,
+            &uri(hole + 1),
+            length,
+            &uri(end),
+        ]
+    );
+    // The sound was there all the time, and lists the same segments.
+    let sound = house.sessions.audio_playlist(token, "a").await.unwrap();
+    assert!(!sound.contains("GAP"), "{sound}");
+    assert_eq!(segments(&sound).iter().map(|(n, _)| *n).collect::<Vec<_>>(), (n..=end).collect::<Vec<_>>());
+    // Who comes now begins after the hole, and hears of none.
+    let (newcomer, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let fresh = house.sessions.video_playlist(self::token(&newcomer), "1080p").await.unwrap();
+    assert_eq!(segments(&fresh)[0].0, hole + 1, "{fresh}");
+    assert!(!fresh.contains("GAP"), "{fresh}");
+    // When it has ended, its playlist says for ever what it said last.
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    let last = house.sessions.video_playlist(token, "1080p").await.unwrap();
+    assert_eq!(last, format!("{picture}#EXT-X-ENDLIST\n"));
+}
+
+#[tokio::test]
+async fn who_leaves_a_mosaic_alone_says_so_and_who_shares_it_does_not() {
+    let house = House::new().await;
+    let (first, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let (second, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let to = |games: &str| ChangeSession {
+        games: Some(games.split(',').map(str::to_owned).collect()),
+        ..ChangeSession::default()
+    };
+    house.sessions.change("acme", &first.id, to("c,d")).await.unwrap();
+    assert_eq!(*house.mosaics.exchanged.lock(), [], "the other still shows it");
+    house.sessions.change("acme", &second.id, to("b,a")).await.unwrap();
+    assert_eq!(*house.mosaics.exchanged.lock(), [("2EH-a-b".to_owned(), "2EH-b-a".to_owned())]);
 }

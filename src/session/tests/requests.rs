@@ -119,6 +119,7 @@ async fn an_idempotency_key_makes_one_session() {
     assert!(!created && again.id == first.id, "and outlive the process");
     assert_eq!(house.sessions.create("acme", keyed("b", 2)).await, Err(SessionError::IdempotencyConflict));
 
+    house.pass(40).await;
     house.clock.advance(Duration::from_secs(23 * 3600));
     house.sessions.sweep().await;
     let (again, created) = house.sessions.create("acme", keyed("a", 1)).await.unwrap();
@@ -143,7 +144,7 @@ async fn every_refusal_of_a_change_leaves_the_session_as_it_was() {
         (ChangeSession { layout: Some("4E".into()), ..Default::default() }, "layout_mismatch", 422),
         (ChangeSession { audio: Some("c".into()), ..Default::default() }, "audio_unknown", 422),
         (games("a,c"), "capacity", 503),
-        (ChangeSession { if_match: Some(7), ..games("b,a") }, "revision_stale", 412),
+        (ChangeSession { if_match: Some(vec![7]), ..games("b,a") }, "revision_stale", 412),
     ];
     for (request, code, status) in refusals {
         let refused = house.sessions.change("acme", &made.id, request.clone()).await.unwrap_err();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quadrille::store::{
-    LedgerEntry, LedgerReads, MeterLine, SessionRow, SessionWrite, SqliteLedger, SqliteStore, Watched, ledger_seed,
-    read_ledger_seed,
+    LedgerEntry, LedgerReads, MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SqliteLedger,
+    SqliteStore, Watched, ledger_seed, read_ledger_seed,
 };
 use quadrille::usage::{
     Closing, Price, PriceBook, PriceList, Rounding, SlateTerms, Tariff, TrustedKeys, Verified, VerifyError, verify,
@@ -38,7 +38,16 @@ pub fn line(tenant: &str, session_id: &str, minute_start_ms: i64, billable_secon
     }
 }
 
-/// The lines of one session with its row, as it is at `now_ms`.
+/// A booking of one session as it is at `now_ms`: its lines, and what its meter moved on.
+pub fn booking(lines: Vec<MeterLine>, now_ms: i64) -> SessionWrite {
+    let SessionPart::Whole(row, _) = write(Vec::from(&lines[..1]), now_ms).part else { unreachable!("a whole row") };
+    let SessionRow { id: session_id, version, meter, last_listed, last_seen_ms, .. } = *row;
+    let billable_seconds = lines.iter().map(|line| u64::from(line.billable_seconds)).sum();
+    let meter = SessionMeterRow { session_id, version, meter, last_listed, last_seen_ms, billable_seconds };
+    SessionWrite::metered(meter, lines)
+}
+
+/// The lines of one session with its whole row, as it is at `now_ms`.
 pub fn write(lines: Vec<MeterLine>, now_ms: i64) -> SessionWrite {
     let (tenant, session_id) = (lines[0].tenant.clone(), lines[0].session_id.clone());
     let session = SessionRow {
@@ -65,7 +74,7 @@ pub fn write(lines: Vec<MeterLine>, now_ms: i64) -> SessionWrite {
         end_reason: None,
         billable_seconds: 0,
     };
-    SessionWrite { session, lines, idempotency: None }
+    SessionWrite::whole(session, lines)
 }
 
 /// What the hours are priced by when they are closed: `verify` recounts that too.

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const RENDITION: &str = "small";
 
 const DEVICE: &str = "dev-1";
-const OPERATOR: &str = "op-1";
+pub const OPERATOR: &str = "op-1";
 
 /// A configuration with one tenant, two games, one small rendition and segments of a second. `head` and `tail` go before the
 /// first and after the last table.
@@ -104,7 +104,13 @@ pub struct Program {
 impl Program {
     /// Starts `serve` and waits until it says that it serves.
     pub fn serve(config: &Path) -> Self {
-        let mut process = command(&["serve", "--config", config.to_str().unwrap()]).spawn().unwrap();
+        Self::serve_with(config, &[])
+    }
+
+    /// As [`Program::serve`], with more on the command line.
+    pub fn serve_with(config: &Path, more: &[&str]) -> Self {
+        let given = ["serve", "--config", config.to_str().unwrap()];
+        let mut process = command(&[&given[..], more].concat()).spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (kept, (tell, told)) = (log.clone(), std::sync::mpsc::channel());
@@ -131,8 +137,22 @@ impl Program {
         self.log.lock().unwrap().iter().filter(|e| e["message"].as_str().is_some_and(|m| m.contains(message))).count()
     }
 
+    /// Everything that the log says.
+    pub fn whole_log(&self) -> String {
+        self.log.lock().unwrap().iter().map(|event| format!("{event}\n")).collect()
+    }
+
     pub fn terminate(&self) {
         rustix::process::kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+    }
+
+    /// Stops it as a debugger or a frozen control group does; it goes on with [`Program::go_on`].
+    pub fn stop(&self) {
+        rustix::process::kill_process(Pid::from_child(&self.process), Signal::STOP).unwrap();
+    }
+
+    pub fn go_on(&self) {
+        rustix::process::kill_process(Pid::from_child(&self.process), Signal::CONT).unwrap();
     }
 
     /// kill -9.

@@ -61,15 +61,25 @@ pub enum End {
     PowerCut { chance: u64 },
 }
 
+/// Files of the folder that SQLite knows nothing of. They are written whole and flushed, so that every end leaves them as they are.
+const BESIDE: [&str; 2] = ["secrets/ledger_ed25519", "deployment.json"];
+
+type Beside = BTreeMap<&'static str, Arc<Vec<u8>>>;
+
 /// The instant before a change.
 pub struct Moment {
     folder: Folder,
+    beside: Beside,
     next: Option<(String, Change)>,
     /// What [`RememberingDisk::tell`] was told last.
     pub told: u64,
 }
 
 impl Moment {
+    pub fn has_beside(&self, name: &str) -> bool {
+        self.beside.contains_key(name)
+    }
+
     /// Lays out in `dir` what `end` leaves behind.
     pub fn lay_out(&self, dir: &Path, end: End) {
         let mut chance = match end {
@@ -92,6 +102,11 @@ impl Moment {
             }
             std::fs::write(dir.join(name), file).unwrap();
         }
+        for (name, file) in &self.beside {
+            let path = dir.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &**file).unwrap();
+        }
     }
 }
 
@@ -99,20 +114,34 @@ impl Moment {
 struct State {
     watched: Option<PathBuf>,
     folder: Folder,
+    beside: Beside,
     told: u64,
     moments: Vec<Moment>,
 }
 
 impl State {
+    /// Reads the files beside; one that is as it was is kept once.
+    fn look_beside(&mut self) {
+        let Some(watched) = &self.watched else { return };
+        for name in BESIDE {
+            let Ok(file) = std::fs::read(watched.join(name)) else { continue };
+            if self.beside.get(name).is_none_or(|known| **known != file) {
+                self.beside.insert(name, Arc::new(file));
+            }
+        }
+    }
+
     fn remember(&mut self, next: Option<(&str, Change)>) {
         let next = next.map(|(name, change)| (name.to_owned(), change));
-        self.moments.push(Moment { folder: self.folder.clone(), next, told: self.told });
+        self.look_beside();
+        let (folder, beside) = (self.folder.clone(), self.beside.clone());
+        self.moments.push(Moment { folder, beside, next, told: self.told });
     }
 }
 
 fn state() -> MutexGuard<'static, State> {
     static STATE: Mutex<State> =
-        Mutex::new(State { watched: None, folder: Folder::new(), told: 0, moments: Vec::new() });
+        Mutex::new(State { watched: None, folder: Folder::new(), beside: Beside::new(), told: 0, moments: Vec::new() });
     STATE.lock().unwrap()
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use quadrille::config::Config;
 use quadrille::mosaic::Trial;
 use quadrille::service::{Options, Service};
+use quadrille::store::Begin;
 use quadrille::timeline::{Clock, Grid, MediaTime, SimulatedClock};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use serde_json::Value;
 pub const DEVICE: &str = "dev-1";
 pub const OPERATOR: &str = "op-1";
 
-/// Frames the clock is cranked at a time: fewer than any queue holds.
+/// Frames the clock is cranked at a time, unless a test says otherwise: fewer than any queue holds.
 const STEP_FRAMES: u64 = 4;
 
 /// Real time that anything may take before the test gives up.
@@ -26,8 +27,13 @@ pub struct TestService {
     pub clock: Arc<SimulatedClock>,
     pub base: String,
     pub grid: Grid,
+    /// Frames the clock is cranked at a time. Where more is drawn a tick than a queue of the compositor holds a few ticks of, one.
+    pub step_frames: u64,
     http: reqwest::Client,
 }
+
+/// What is in a slot is easier to say where slots have no guards: for tests that read whole slots.
+pub const WHOLE_SLOTS: &str = "[stitch]\nenabled = false\n";
 
 /// A configuration with one tenant, small pictures and segments of a second. `extra` is appended.
 pub fn config(data_dir: &Path, games: &[(&str, String)], extra: &str) -> Config {
@@ -40,9 +46,9 @@ pub fn config(data_dir: &Path, games: &[(&str, String)], extra: &str) -> Config 
         text += &format!("[[games]]\nid = {id:?}\ntitle = \"Game {id}\"\nsources = [{source:?}]\n");
     }
     text += if extra.is_empty() { SMALL_OUTPUT } else { extra };
-    // Most tests are about other things: what is in a slot is easier to say where slots have no guards.
+    // As in service, but for the tiles that nobody has asked for yet.
     if !extra.contains("[stitch]") {
-        text += "[stitch]\nenabled = false\n";
+        text += "[stitch]\nkeep_warm = false\n";
     }
     Config::parse(&text, Path::new("test.toml")).unwrap()
 }
@@ -59,12 +65,12 @@ impl TestService {
 
     pub async fn start_at(config: &Config, at: MediaTime) -> Self {
         let clock = Arc::new(SimulatedClock::new(at));
-        let options = Options { clock: clock.clone(), lockstep: true };
+        let options = Options { clock: clock.clone(), lockstep: true, begin: Begin::default() };
         // No trial: with a cranked clock there is no real time that a measurement could speak of.
         let trial = Trial { compose: 0.0, encode: vec![0.0; config.output.renditions.len()] };
         let service = Service::start(config, options, Some(trial)).await.unwrap();
         let base = format!("http://{}", service.address);
-        Self { service, clock, base, grid: config.output.grid, http: reqwest::Client::new() }
+        Self { service, clock, base, grid: config.output.grid, step_frames: STEP_FRAMES, http: reqwest::Client::new() }
     }
 
     /// Ends the service cleanly; the instant it ended at.
@@ -78,14 +84,16 @@ impl TestService {
         let end = self.grid.frame_at(self.clock.now()) + frames;
         let mut frame = self.grid.frame_at(self.clock.now());
         while frame < end {
-            frame = (frame + STEP_FRAMES).min(end);
+            let before = frame;
+            frame = (frame + self.step_frames).min(end);
             self.clock.advance_to(self.grid.frame_time(frame));
             let began = Instant::now();
-            while self.service.position() <= frame {
-                assert!(began.elapsed() < PATIENCE, "frame {frame} does not tick");
+            while self.service.position() <= frame || !self.service.is_settled() {
+                assert!(began.elapsed() < PATIENCE, "frame {frame} does not tick, or is not encoded");
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            if self.grid.opens_segment(frame) || frame == end {
+            // Sweeps that come late are a service that stood still, in which nobody goes idle.
+            if self.grid.segment_of(frame) > self.grid.segment_of(before) || frame == end {
                 self.service.sweep().await;
             }
         }

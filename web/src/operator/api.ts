@@ -16,10 +16,31 @@ export interface SessionPage {
   active_sessions: number;
 }
 
+export type HealthReason = "connecting" | "no_source" | "unauthorized" | "not_found" | "unreachable" | "ended" | "stalled" | "no_picture" | "failed" | "no_sound" | "sound_off_picture";
+
+/** How a game is, and what its source is made of; `null` where nothing is known. */
+export interface GameHealth {
+  status: GameStatus;
+  reason: HealthReason | null;
+  /** RFC 3339. */
+  since: string;
+  /** From 0. */
+  source_index: number;
+  reconnects: number;
+  last_error: string | null;
+  container: string | null;
+  video: { codec: string | null; width: number; height: number; fps: number | null; interlaced: boolean | null; colour: string | null } | null;
+  audio: { codec: string | null; channels: number | null; sample_rate: number | null } | null;
+  bitrate_bps: number | null;
+  av_offset_ms: number | null;
+}
+
 export interface RegisteredGame {
   id: string;
   title: string;
+  /** What is secret in them is masked by the service: this page may stand on a screen that many see. */
   sources: string[];
+  health: GameHealth;
   labels: Record<string, string>;
   status: GameStatus;
   origin: "config" | "operator";

@@ -105,21 +105,6 @@ export function fileName(month: string, groupBy: string, format: "csv" | "json" 
   return `quadrille-usage-${month}-by-${grouping}${format === "focus" ? "-focus.csv" : `.${format}`}`;
 }
 
-const SECRET = /pass|key|token|secret|sig|auth|streamid/i;
-
-/** A source's address without what opens it: this page may stand on a screen that many see. */
-export function maskedSource(uri: string): string {
-  const open = uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, "$1•••@");
-  const secret = (name: string) => {
-    try {
-      return SECRET.test(decodeURIComponent(name));
-    } catch {
-      return true;
-    }
-  };
-  return open.replace(/([?&;])([^=&;#]+)=([^&;#]*)/g, (whole, mark: string, name: string) => (secret(name) ? `${mark}${name}=•••` : whole));
-}
-
 /** `client=web, plan=gold`; a dash when there is none. */
 export function labelList(labels: Record<string, string> | undefined): string {
   const pairs = Object.entries(labels ?? {}).map(([name, value]) => (value === "" ? name : `${name}=${value}`));

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { OperatorClient, REPORT_BYTES_MAX, textWithin, type OperatedSession } from "../../src/operator/api";
 import { Desk, SESSIONS_A_PAGE } from "../../src/operator/desk";
 import { Poll } from "../../src/operator/poll";
+import { HEALTH } from "./samples";
 
 const NOW = Date.parse("2026-11-22T16:04:05Z");
 
@@ -62,7 +63,7 @@ class Service {
     }
     const game = { id: "a", title: "Game A", status: this.status };
     if (pathname === "/v1/games") return Response.json([{ ...game, audio: [], thumbnail_url: "/t.jpg" }]);
-    if (pathname === "/v1/operator/games") return Response.json([{ ...game, sources: ["test://ball"], labels: {}, origin: "config", active_sessions: 45 }]);
+    if (pathname === "/v1/operator/games") return Response.json([{ ...game, sources: ["test://ball"], health: { ...HEALTH, status: this.status }, labels: {}, origin: "config", active_sessions: 45 }]);
     const group = searchParams.get("group_by") ?? "";
     if (searchParams.get("format") !== "json") return new Response(`${group}\r\n`, { headers: { "Content-Type": "text/csv" } });
     return Response.json({ from: searchParams.get("from"), to: searchParams.get("to"), group_by: group, state: "final", rows: [], total_billable_seconds: 7 });

@@ -13,7 +13,6 @@ import {
   instant,
   labelList,
   lastMonths,
-  maskedSource,
   minutesOf,
   moment,
   monthName,
@@ -67,13 +66,6 @@ test("a file is named by its month and grouping, whatever a label is called", ()
   assert.equal(fileName("2026-11", "label:../../a b", "json"), "quadrille-usage-2026-11-by-label-..-..-a-b.json");
 });
 
-test("what opens a source is not shown", () => {
-  assert.equal(maskedSource("https://user:word@host/a@b/index.m3u8"), "https://•••@host/a@b/index.m3u8");
-  assert.equal(maskedSource("srt://host:9000?mode=caller&passphrase=abc&streamid=x"), "srt://host:9000?mode=caller&passphrase=•••&streamid=•••");
-  assert.equal(maskedSource("https://host/x.m3u8?%61uth=1#f"), "https://host/x.m3u8?%61uth=•••#f");
-  assert.equal(maskedSource("https://host/x.m3u8?%zz=1"), "https://host/x.m3u8?%zz=•••", "what cannot be read is not shown");
-  assert.equal(maskedSource("test://ball?tone=440"), "test://ball?tone=440");
-});
 
 test("labels in a line", () => {
   assert.equal(labelList({ plan: "gold", trial: "" }), "plan=gold, trial");

@@ -1,6 +1,22 @@
 // Games and layouts for the tests, with the geometry of the bundled layouts.
 
 import type { Game, GameStatus, Layout } from "../../src/api";
+import type { GameHealth } from "../../src/operator/api";
+
+/** Of a game of which nothing but its status is known. */
+export const HEALTH: GameHealth = {
+  status: "live",
+  reason: null,
+  since: "2026-11-22T16:00:00Z",
+  source_index: 0,
+  reconnects: 0,
+  last_error: null,
+  container: null,
+  video: null,
+  audio: null,
+  bitrate_bps: null,
+  av_offset_ms: null,
+};
 
 export function game(id: string, status: GameStatus = "live"): Game {
   return { id, title: `Game ${id}`, status, audio: [{ id, language: "en", label: "English" }], thumbnail_url: null };

@@ -3,7 +3,8 @@
 import { attribute, h, keyed, text } from "../../dom";
 import { initials } from "../../format";
 import type { Desk, DeskGame, DeskState } from "../desk";
-import { count, labelList, maskedSource } from "../figures";
+import { count, labelList } from "../figures";
+import { losses, madeOf, why } from "../health";
 import { mark } from "./marks";
 import { panel, showTrouble } from "./panel";
 
@@ -12,7 +13,7 @@ const THUMBNAIL_MS = 10_000;
 
 interface Item {
   readonly element: HTMLLIElement;
-  show(game: DeskGame): void;
+  show(game: DeskGame, nowMs: number): void;
 }
 
 /** Shows the newest still without a flash: the old one stays until the new one is there. */
@@ -45,17 +46,20 @@ function makeItem(game: DeskGame): Item {
   const watched = h("span", { class: "watched" });
   const id = h("code", {});
   const labels = h("span", { class: "game-labels" });
+  const reason = h("p", { class: "game-why" });
+  const made = h("p", { class: "game-made dim" });
+  const lost = h("p", { class: "game-lost dim" });
   const sources = h("ol", { class: "sources", "aria-label": "Sources, the first preferred" });
   const urls = new Map<string, HTMLElement>();
   const element = h(
     "li",
     { class: "game" },
     h("span", { class: "still" }, h("span", { class: "initials", "aria-hidden": "true" }, initials(game.title)), image),
-    h("div", { class: "game-words" }, title, h("p", { class: "game-line" }, health.element, watched), h("p", { class: "game-line dim" }, id, labels), sources),
+    h("div", { class: "game-words" }, title, h("p", { class: "game-line" }, health.element, watched), reason, h("p", { class: "game-line dim" }, id, labels), made, sources, lost),
   );
   return {
     element,
-    show: (now) => {
+    show: (now, nowMs) => {
       text(title, now.title);
       attribute(element, "data-status", now.status);
       health.show(now.status);
@@ -65,8 +69,15 @@ function makeItem(game: DeskGame): Item {
       const told = labelList(now.labels);
       text(labels, told === "–" ? "" : told);
       // A source may stand in the list twice.
-      const items = keyed(sources, urls, now.sources, (source, at) => `${at} ${source}`, (source) => h("li", {}, maskedSource(source)));
+      const items = keyed(sources, urls, now.sources, (source, at) => `${at} ${source}`, (source) => h("li", {}, h("span", { class: "source" }, source), h("span", { class: "source-state" })));
       attribute(sources, "hidden", items.length === 0);
+      for (const [line, words] of [[reason, why(now.health, nowMs)], [made, madeOf(now.health)], [lost, losses(now.health)]] as const) {
+        text(line, words);
+        attribute(line, "hidden", words === "");
+      }
+      // Of one source it goes without saying.
+      const used = now.status === "live" ? " in use" : now.status === "slate" ? " being tried" : "";
+      items.forEach((item, at) => text(item.lastElementChild as HTMLElement, items.length > 1 && at === now.health.source_index ? used : ""));
       showStill(now.thumbnail_url);
     },
   };
@@ -89,7 +100,7 @@ export function gamesPanel(desk: Desk): HTMLElement {
       items.set(item.element, item);
       return item.element;
     };
-    keyed(list, elements, games, ({ id }) => id, make).forEach((element, at) => items.get(element)?.show(games[at] as DeskGame));
+    keyed(list, elements, games, ({ id }) => id, make).forEach((element, at) => items.get(element)?.show(games[at] as DeskGame, state.games.atMs ?? 0));
     const not = games.filter((game) => game.status !== "live").length;
     text(tally, games.length === 0 ? "" : not === 0 ? "All live" : `${count(not)} of ${count(games.length)} without a picture`);
     attribute(list, "hidden", games.length === 0);

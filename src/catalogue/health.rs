@@ -1,0 +1,224 @@
+//! How a game is, as its operator reads it. What is not known is `null`.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::contract::GameStatus;
+use crate::feed::{Facts, FeedHealth, FeedStatus, Reason};
+use crate::frame::{Colour, Matrix, Range8, Transfer};
+use crate::timeline::MediaTime;
+
+/// Why a game shows its slate, or is not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthReason {
+    /// A source is being tried and nothing has failed yet.
+    Connecting,
+    /// There is no source that could be tried.
+    NoSource,
+    /// The source wants another user, password, token or passphrase.
+    Unauthorized,
+    /// The source's server knows nothing of it.
+    NotFound,
+    /// The source's host does not answer.
+    Unreachable,
+    /// The source said that it is over.
+    Ended,
+    /// The source is silent.
+    Stalled,
+    /// What comes has no picture that can be decoded.
+    NoPicture,
+    /// This machine has no room to decode what comes.
+    NoRoom,
+    /// Pictures are shown, and some of them are left out because this machine has no room for all.
+    Thinned,
+    /// Anything else: `last_error` says what.
+    Failed,
+    /// Pictures are shown, and the source's sound is lost.
+    NoSound,
+    /// Pictures are shown, and their sound is heard too early or too late: `av_offset_ms` says how much.
+    SoundOffPicture,
+}
+
+/// How a game is, and what its source is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct GameHealth {
+    pub status: GameStatus,
+    /// `null` while all is well.
+    pub reason: Option<HealthReason>,
+    /// RFC 3339, UTC: since when the status is what it is.
+    pub since: String,
+    /// Which of the game's sources runs or is tried, from 0.
+    pub source_index: usize,
+    /// How often a source was lost or could not be reached since the game was registered, changed or the service started.
+    pub reconnects: u64,
+    /// Why a source was lost last, for people. It stays when pictures come again.
+    pub last_error: Option<String>,
+    /// As in `mpegts` or `mp4`.
+    pub container: Option<String>,
+    pub video: Option<VideoHealth>,
+    pub audio: Option<AudioHealth>,
+    /// Bits per second of the source.
+    pub bitrate_bps: Option<u64>,
+    /// How much later than its picture sound is, in milliseconds; negative when it is early.
+    pub av_offset_ms: Option<i64>,
+}
+
+/// A source's picture.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct VideoHealth {
+    pub codec: Option<String>,
+    /// Pixels.
+    pub width: u32,
+    pub height: u32,
+    /// Pictures a second.
+    pub fps: Option<f64>,
+    pub interlaced: Option<bool>,
+    /// Matrix, transfer and range, as in `bt709` or `bt2020 pq full`.
+    pub colour: Option<String>,
+}
+
+/// A source's sound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AudioHealth {
+    pub codec: Option<String>,
+    pub channels: Option<u32>,
+    /// Hz.
+    pub sample_rate: Option<u32>,
+}
+
+impl From<FeedStatus> for GameStatus {
+    fn from(status: FeedStatus) -> Self {
+        match status {
+            FeedStatus::Live => GameStatus::Live,
+            FeedStatus::Slate => GameStatus::Slate,
+            FeedStatus::Off => GameStatus::Off,
+        }
+    }
+}
+
+impl From<Reason> for HealthReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Connecting => HealthReason::Connecting,
+            Reason::NoSource => HealthReason::NoSource,
+            Reason::Unauthorized => HealthReason::Unauthorized,
+            Reason::NotFound => HealthReason::NotFound,
+            Reason::Unreachable => HealthReason::Unreachable,
+            Reason::Ended => HealthReason::Ended,
+            Reason::Stalled => HealthReason::Stalled,
+            Reason::NoPicture => HealthReason::NoPicture,
+            Reason::NoRoom => HealthReason::NoRoom,
+            Reason::Thinned => HealthReason::Thinned,
+            Reason::Failed => HealthReason::Failed,
+            Reason::NoSound => HealthReason::NoSound,
+            Reason::SoundOffPicture => HealthReason::SoundOffPicture,
+        }
+    }
+}
+
+impl From<FeedHealth> for GameHealth {
+    fn from(health: FeedHealth) -> Self {
+        let Facts { container, video: video_facts, audio, bitrate_bps, .. } = health.facts;
+        let video = (health.width > 0).then(|| VideoHealth {
+            codec: video_facts.as_ref().map(|video| video.codec.clone()),
+            width: health.width,
+            height: health.height,
+            // Two decimals tell 29.97 from 30.
+            fps: health.fps.map(|(num, den)| (f64::from(num) / f64::from(den.max(1)) * 100.0).round() / 100.0),
+            interlaced: video_facts.as_ref().map(|video| video.interlaced),
+            colour: health.colour.map(colour_name),
+        });
+        Self {
+            status: health.status.into(),
+            reason: health.reason.map(Into::into),
+            since: rfc_3339(health.since),
+            source_index: health.source_index,
+            reconnects: health.reconnects,
+            last_error: health.last_error,
+            container,
+            video,
+            audio: audio.map(|audio| AudioHealth {
+                codec: Some(audio.codec),
+                channels: known(audio.channels),
+                sample_rate: known(audio.sample_rate_hz),
+            }),
+            bitrate_bps,
+            // Finite, and of a few seconds at most.
+            av_offset_ms: health.av_offset_ms.map(|ms| ms.round() as i64),
+        }
+    }
+}
+
+/// 0 stands for what is not known yet.
+fn known(figure: u32) -> Option<u32> {
+    Some(figure).filter(|figure| *figure > 0)
+}
+
+fn rfc_3339(at: MediaTime) -> String {
+    jiff::Timestamp::from_millisecond(at.unix_millis()).map(|t| t.to_string()).unwrap_or_default()
+}
+
+fn colour_name(colour: Colour) -> String {
+    let matrix = match colour.matrix {
+        Matrix::Bt601 => "bt601",
+        Matrix::Bt709 => "bt709",
+        Matrix::Bt2020 => "bt2020",
+    };
+    let transfer = match colour.transfer {
+        Transfer::Bt709 => "",
+        Transfer::Srgb => " srgb",
+        Transfer::Pq => " pq",
+        Transfer::Hlg => " hlg",
+    };
+    let range = match colour.range {
+        Range8::Limited => "",
+        Range8::Full => " full",
+    };
+    format!("{matrix}{transfer}{range}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_told_and_the_rest_is_null() {
+        let unknown = FeedHealth {
+            status: FeedStatus::Slate,
+            reason: Some(Reason::Unauthorized),
+            since: MediaTime::from_secs(90),
+            source_index: 1,
+            last_error: Some("wrong passphrase".into()),
+            reconnects: 3,
+            width: 0,
+            height: 0,
+            fps: None,
+            colour: None,
+            av_offset_ms: None,
+            facts: Facts::default(),
+        };
+        let expected = serde_json::json!({
+            "status": "slate", "reason": "unauthorized", "since": "2024-01-01T00:01:30Z", "source_index": 1,
+            "reconnects": 3, "last_error": "wrong passphrase", "container": null, "video": null, "audio": null,
+            "bitrate_bps": null, "av_offset_ms": null,
+        });
+        assert_eq!(serde_json::to_value(GameHealth::from(unknown.clone())).unwrap(), expected);
+        let colour = Colour { matrix: Matrix::Bt2020, transfer: Transfer::Pq, range: Range8::Full, ..Colour::CANVAS };
+        let live = FeedHealth {
+            status: FeedStatus::Live,
+            reason: Some(Reason::SoundOffPicture),
+            av_offset_ms: Some(-120.4),
+            width: 1920,
+            height: 1080,
+            fps: Some((30_000, 1001)),
+            colour: Some(colour),
+            ..unknown
+        };
+        let video = serde_json::json!({ "codec": null, "width": 1920, "height": 1080, "fps": 29.97, "interlaced": null,
+            "colour": "bt2020 pq full" });
+        let told = serde_json::to_value(GameHealth::from(live)).unwrap();
+        assert_eq!(told["video"], video);
+        assert_eq!((&told["reason"], &told["av_offset_ms"]), (&"sound_off_picture".into(), &(-120).into()));
+    }
+}

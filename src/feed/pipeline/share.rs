@@ -1,0 +1,134 @@
+//! What of a picture stream is decoded, as far as the machine has room, and what its decoding costs.
+
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use gstreamer as gst;
+use parking_lot::Mutex;
+
+use super::clean_point::Gate;
+use super::stage::Stage;
+use crate::cadence::{SourceNanos, Stream};
+use crate::feed::facts::VideoFacts;
+use crate::feed::room::{Demand, Ration, Share};
+use crate::work::thread_cpu_time;
+
+/// A source's bit rate is told anew each time so much of it has come.
+const RATE_SPAN_NANOS: SourceNanos = 2_000_000_000;
+
+/// The share of the picture stream that runs, and who decoded its last picture.
+#[derive(Default)]
+pub(super) struct Sharing {
+    ration: Mutex<Option<(String, Ration)>>,
+    /// The thread that handed the last picture over, and the processor time it had used by then.
+    spent: Mutex<Option<(ThreadId, Duration)>>,
+    rate: Mutex<RateMeter>,
+}
+
+/// Bits per second of the source's own time.
+#[derive(Debug, Default)]
+struct RateMeter {
+    bytes: u64,
+    since: Option<SourceNanos>,
+}
+
+impl RateMeter {
+    /// Takes in a unit; its rate, when a span is over. Sound comes without a time: pictures tell it.
+    fn take(&mut self, bytes: usize, at: Option<SourceNanos>) -> Option<u64> {
+        self.bytes += bytes as u64;
+        let (at, since) = (at?, *self.since.get_or_insert(at?));
+        let span = at - since;
+        if (0..RATE_SPAN_NANOS).contains(&span) {
+            return None;
+        }
+        let rate =
+            (span > 0 && span < 2 * RATE_SPAN_NANOS).then(|| (self.bytes as f64 * 8e9 / span as f64).round() as u64);
+        *self = Self { bytes: 0, since: Some(at) };
+        rate
+    }
+}
+
+impl Stage {
+    /// The picture stream's headers say that it is so large.
+    pub fn note_demand(&self, video: &VideoFacts) {
+        let mut ration = self.sharing.ration.lock();
+        let (codec, ration) = match ration.take().filter(|(codec, _)| *codec == video.codec) {
+            Some(known) => ration.insert(known),
+            None => {
+                let fresh = Ration::new(self.decoding.room.clone(), self.decoding.costs.clone(), &video.codec);
+                ration.insert((video.codec.clone(), fresh))
+            }
+        };
+        debug_assert_eq!(*codec, video.codec);
+        if video.width > 0 {
+            ration.demands(Demand { width: video.width, height: video.height, fps: video.fps });
+        }
+    }
+
+    /// Whether a unit of the picture stream is left out because the machine has no room for it. What was left out whole begins at
+    /// a clean point again.
+    pub fn withholds(&self, bytes: &[u8], gate: &Mutex<Gate>) -> bool {
+        let mut ration = self.sharing.ration.lock();
+        let Some((_, ration)) = ration.as_mut() else { return false };
+        let before = ration.share();
+        // Whether others refer to it is asked only while it matters: to look costs a little.
+        let referred = before == Share::Whole || gate.lock().refers(bytes);
+        let passes = ration.passes(referred, self.clock.now());
+        let share = ration.share();
+        if share != before && (share, before) != (Share::Whole, Share::Unasked) {
+            if share == Share::Nothing {
+                gate.lock().close();
+            }
+            let shortage = ration.shortage();
+            match &shortage {
+                Some(shortage) => tracing::warn!(shortage, "a source is not decoded whole"),
+                None => tracing::info!("a source is decoded whole again"),
+            }
+            let mut facts = self.facts.lock();
+            facts.no_room = shortage.clone().filter(|_| share == Share::Nothing);
+            facts.thinned_because = shortage.filter(|_| share == Share::Referred);
+        }
+        !passes
+    }
+
+    /// A picture is handed over by the calling thread: what it took is measured from one to the next.
+    pub fn note_cost(&self) {
+        let (thread, used) = (thread::current().id(), thread_cpu_time());
+        let before = self.sharing.spent.lock().replace((thread, used));
+        let Some((_, before)) = before.filter(|(by, _)| *by == thread) else { return };
+        let (codec, pixels) = match &self.facts.lock().video {
+            Some(video) => (video.codec.clone(), u64::from(video.width) * u64::from(video.height)),
+            None => return,
+        };
+        self.decoding.costs.measured(&codec, pixels, used.saturating_sub(before).as_secs_f64());
+    }
+
+    /// So many bytes of a stream came.
+    pub fn note_rate(&self, stream: Stream, buffer: &gst::BufferRef, at: Option<SourceNanos>) {
+        let at = at.filter(|_| stream == Stream::Picture);
+        if let Some(rate) = self.sharing.rate.lock().take(buffer.size(), at) {
+            self.facts.lock().bitrate_bps = Some(rate);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bit_rate_is_that_of_pictures_and_sound_in_the_sources_own_time() {
+        let mut meter = RateMeter::default();
+        let mut told = Vec::new();
+        for n in 0..120 {
+            told.extend(meter.take(5000, Some(n * 40_000_000)));
+            told.extend(meter.take(400, None));
+        }
+        // 25 pictures a second and as much sound: 5400 bytes, 25 times.
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|rate| (1_070_000..1_090_000).contains(rate)), "{told:?}");
+        // Time that jumps tells nothing.
+        assert_eq!(meter.take(5000, Some(900_000_000_000)), None);
+        assert_eq!(meter.take(5000, Some(5)), None);
+    }
+}

@@ -1,0 +1,324 @@
+//! Room for decoding: a source that is too large for what the machine has left is thinned, or not decoded at all, before it
+//! takes anything from those who are watched.
+//!
+//! What a picture stream will cost is known before its first picture is decoded: its size and rate stand in its headers, and
+//! what a pixel costs is measured on everything that is decoded here. The machine is asked for that much; where it has less,
+//! pictures that no other refers to are left out, and where even that is too much, all of them, until there is room.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::timeline::MediaTime;
+
+/// Processor seconds to decode and convert a pixel, before anything was measured: 1080p30 H.264 took a quarter of a core on the
+/// machine this was first measured on, and codecs that are newer take more.
+const PIXEL_SECONDS: [(&str, f64); 5] =
+    [("h264", 4e-9), ("hevc", 6e-9), ("mpeg2", 3e-9), ("vp9", 6e-9), ("av1", 10e-9)];
+const OTHER_PIXEL_SECONDS: f64 = 6e-9;
+/// Pictures over which a pixel's cost is averaged: about two seconds of one source.
+const AVERAGED_PICTURES: f64 = 64.0;
+/// A stream that does not tell its rate is taken to have this one.
+const USUAL_FPS: f64 = 30.0;
+/// How often a thinned stream asks again.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+/// Access units by which the share of those that others refer to is judged.
+const JUDGED_UNITS: u32 = 50;
+
+/// What the machine has left for decoding. Asked on a feed's own thread.
+pub trait DecodeRoom: Send + Sync {
+    /// Whether `cores` more may be spent from now on. What is granted is taken to be spent until the load shows it.
+    fn admit(&self, cores: f64) -> bool;
+
+    /// Cores that are left, for people.
+    fn left(&self) -> f64;
+}
+
+/// Room without end: for tests, and for work offline.
+pub struct Unlimited;
+
+impl DecodeRoom for Unlimited {
+    fn admit(&self, _cores: f64) -> bool {
+        true
+    }
+
+    fn left(&self) -> f64 {
+        f64::INFINITY
+    }
+}
+
+/// What feeds decode with.
+#[derive(Clone)]
+pub struct Decoding {
+    pub room: Arc<dyn DecodeRoom>,
+    pub costs: Arc<DecodeCosts>,
+}
+
+impl Decoding {
+    /// As much as comes.
+    pub fn unlimited() -> Self {
+        Self { room: Arc::new(Unlimited), costs: Arc::default() }
+    }
+}
+
+/// What decoding was measured to cost, by codec.
+#[derive(Debug, Default)]
+pub struct DecodeCosts {
+    pixel_seconds: Mutex<HashMap<String, f64>>,
+}
+
+impl DecodeCosts {
+    /// A picture of `pixels` took so many processor seconds.
+    pub fn measured(&self, codec: &str, pixels: u64, seconds: f64) {
+        if pixels == 0 {
+            return;
+        }
+        let each = seconds / pixels as f64;
+        let mut known = self.pixel_seconds.lock();
+        match known.get_mut(codec) {
+            Some(average) => *average += (each - *average) / AVERAGED_PICTURES,
+            None => {
+                // The first picture of a stream opens decoders and buffers: it moves the guess and does not replace it.
+                let guess = guess(codec);
+                known.insert(codec.to_owned(), guess + (each - guess) / AVERAGED_PICTURES);
+            }
+        }
+    }
+
+    fn pixel_seconds(&self, codec: &str) -> f64 {
+        self.pixel_seconds.lock().get(codec).copied().unwrap_or_else(|| guess(codec))
+    }
+}
+
+fn guess(codec: &str) -> f64 {
+    PIXEL_SECONDS.iter().find(|(name, _)| *name == codec).map_or(OTHER_PIXEL_SECONDS, |(_, seconds)| *seconds)
+}
+
+/// How much of a stream is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Nothing was asked for yet.
+    Unasked,
+    Whole,
+    /// Only pictures that others refer to.
+    Referred,
+    Nothing,
+}
+
+/// The size and rate of a stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Demand {
+    pub width: u32,
+    pub height: u32,
+    pub fps: Option<(u32, u32)>,
+}
+
+impl Demand {
+    fn pixels_per_s(self) -> f64 {
+        let fps = self.fps.filter(|(_, den)| *den > 0).map_or(USUAL_FPS, |(num, den)| f64::from(num) / f64::from(den));
+        f64::from(self.width) * f64::from(self.height) * fps
+    }
+}
+
+/// One picture stream's share of the machine: what it was granted, and when it asks for more. Pure but for what it asks of its
+/// [`DecodeRoom`].
+pub(super) struct Ration {
+    room: Arc<dyn DecodeRoom>,
+    costs: Arc<DecodeCosts>,
+    codec: String,
+    demand: Option<Demand>,
+    share: Share,
+    granted: f64,
+    asked_at: MediaTime,
+    units: u32,
+    referred_units: u32,
+}
+
+impl Ration {
+    pub fn new(room: Arc<dyn DecodeRoom>, costs: Arc<DecodeCosts>, codec: &str) -> Self {
+        Self {
+            room,
+            costs,
+            codec: codec.to_owned(),
+            demand: None,
+            share: Share::Unasked,
+            granted: 0.0,
+            asked_at: MediaTime::ZERO,
+            units: 0,
+            referred_units: 0,
+        }
+    }
+
+    /// The stream has this size and rate from now on.
+    pub fn demands(&mut self, demand: Demand) {
+        if self.demand != Some(demand) {
+            self.demand = Some(demand);
+            self.share = Share::Unasked;
+        }
+    }
+
+    pub fn share(&self) -> Share {
+        self.share
+    }
+
+    /// Whether an access unit may be decoded at `now`; `referred` says whether others may refer to it.
+    pub fn passes(&mut self, referred: bool, now: MediaTime) -> bool {
+        self.units += 1;
+        self.referred_units += u32::from(referred);
+        if self.units >= 2 * JUDGED_UNITS {
+            (self.units, self.referred_units) = (self.units / 2, self.referred_units / 2);
+        }
+        let due = now.since(self.asked_at) >= ASK_EVERY;
+        if self.share == Share::Unasked || (self.share != Share::Whole && due) {
+            self.ask(now);
+        }
+        match self.share {
+            Share::Unasked | Share::Whole => true,
+            Share::Referred => referred,
+            Share::Nothing => false,
+        }
+    }
+
+    /// Cores that the whole stream takes.
+    fn whole(&self) -> Option<f64> {
+        Some(self.demand?.pixels_per_s() * self.costs.pixel_seconds(&self.codec))
+    }
+
+    fn ask(&mut self, now: MediaTime) {
+        // Without a size there is nothing to ask for: headers come with the first unit, and what has none is small.
+        let Some(whole) = self.whole() else { return };
+        self.asked_at = now;
+        if self.grant(whole) {
+            self.share = Share::Whole;
+            return;
+        }
+        let referred = if self.units >= JUDGED_UNITS {
+            whole * f64::from(self.referred_units) / f64::from(self.units)
+        } else {
+            whole
+        };
+        self.share = if referred < whole && self.grant(referred) { Share::Referred } else { Share::Nothing };
+    }
+
+    /// Asks for what `cores` are more than what was granted before.
+    fn grant(&mut self, cores: f64) -> bool {
+        let granted = cores <= self.granted || self.room.admit(cores - self.granted);
+        if granted {
+            self.granted = cores;
+        }
+        granted
+    }
+
+    /// Why not all of the stream is decoded, for its operator.
+    pub fn shortage(&self) -> Option<String> {
+        let Demand { width, height, fps } = self.demand?;
+        let whole = self.whole()?;
+        let left = self.room.left().max(0.0);
+        let rate = fps.filter(|(_, den)| *den > 0).map_or(String::new(), |(num, den)| {
+            format!(" at {:.3}", f64::from(num) / f64::from(den)).trim_end_matches('0').trim_end_matches('.').to_owned()
+        });
+        let needs = format!("{width}x{height}{rate} takes about {whole:.1} cores to decode and {left:.1} are left");
+        match self.share {
+            Share::Unasked | Share::Whole => None,
+            Share::Referred => Some(format!("thinned: {needs}; pictures that no other refers to are left out")),
+            Share::Nothing => Some(format!("no room: {needs}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many cores, and what was taken of them.
+    struct Cores(Mutex<f64>);
+
+    impl DecodeRoom for Cores {
+        fn admit(&self, cores: f64) -> bool {
+            let mut left = self.0.lock();
+            let fits = cores <= *left;
+            *left -= if fits { cores } else { 0.0 };
+            fits
+        }
+
+        fn left(&self) -> f64 {
+            *self.0.lock()
+        }
+    }
+
+    const HD: Demand = Demand { width: 1920, height: 1080, fps: Some((30, 1)) };
+    const UHD: Demand = Demand { width: 3840, height: 2160, fps: Some((50, 1)) };
+
+    fn ration(cores: f64) -> (Ration, Arc<Cores>) {
+        let room = Arc::new(Cores(Mutex::new(cores)));
+        (Ration::new(room.clone(), Arc::default(), "h264"), room)
+    }
+
+    fn at(ms: u64) -> MediaTime {
+        MediaTime::from_millis(1_000_000 + ms)
+    }
+
+    #[test]
+    fn a_stream_is_decoded_whole_where_there_is_room_and_its_cost_is_asked_for_once() {
+        let (mut ration, room) = ration(1.0);
+        assert!(ration.passes(true, at(0)), "before its size is known nothing is held back");
+        ration.demands(HD);
+        for n in 0..300 {
+            assert!(ration.passes(n % 3 == 0, at(n * 33)));
+        }
+        assert_eq!((ration.share(), ration.shortage()), (Share::Whole, None));
+        assert!((room.left() - 0.751).abs() < 0.001, "{}", room.left());
+        // The same headers again are no new demand, a larger picture is.
+        ration.demands(HD);
+        assert!(ration.passes(true, at(10_000)));
+        assert!((room.left() - 0.751).abs() < 0.001);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_decoded_then_thinned_then_whole_as_room_comes() {
+        let (mut ration, room) = ration(0.5);
+        ration.demands(UHD);
+        assert!(!ration.passes(true, at(0)), "1.66 cores are asked for");
+        let said = ration.shortage().unwrap();
+        assert_eq!(said, "no room: 3840x2160 at 50 takes about 1.7 cores to decode and 0.5 are left");
+        for n in 1..100 {
+            assert!(!ration.passes(n % 2 == 0, at(n * 19)), "not asked again before two seconds");
+        }
+        *room.0.lock() = 1.0;
+        // Half of the pictures are referred to: 0.83 cores.
+        assert!(ration.passes(true, at(2000)) && !ration.passes(false, at(2020)));
+        assert_eq!(ration.share(), Share::Referred);
+        assert!(ration.shortage().unwrap().starts_with("thinned: 3840x2160 at 50"));
+        assert!((room.left() - 0.17).abs() < 0.02, "{}", room.left());
+        *room.0.lock() = 0.9;
+        assert!(ration.passes(false, at(4100)), "the other half is asked for");
+        assert_eq!((ration.share(), ration.shortage()), (Share::Whole, None));
+    }
+
+    #[test]
+    fn a_stream_that_grows_asks_for_the_difference() {
+        let (mut ration, room) = ration(1.0);
+        ration.demands(HD);
+        assert!(ration.passes(true, at(0)));
+        ration.demands(UHD);
+        assert!(!ration.passes(true, at(100)), "and shows nothing rather than take what is not there");
+        ration.demands(HD);
+        assert!(ration.passes(true, at(200)));
+        assert!((room.left() - 0.751).abs() < 0.001, "what it had is still its own: {}", room.left());
+    }
+
+    #[test]
+    fn costs_follow_what_is_measured() {
+        let costs = DecodeCosts::default();
+        assert_eq!(costs.pixel_seconds("hevc"), 6e-9);
+        for _ in 0..1000 {
+            costs.measured("hevc", 1_000_000, 0.001);
+        }
+        assert!((costs.pixel_seconds("hevc") - 1e-9).abs() < 1e-11);
+        costs.measured("h264", 1_000_000, 0.5);
+        assert!(costs.pixel_seconds("h264") < 13e-9, "a first picture that took long does not decide");
+        costs.measured("h264", 0, 1.0);
+    }
+}

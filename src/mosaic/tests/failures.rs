@@ -1,0 +1,124 @@
+//! Encoders that do not open, fail, die or stand still, and threads that are not to be had.
+
+use std::sync::atomic::Ordering;
+
+use crate::mosaic::testing::{FIRST, FRAMES, House, Order, Plan};
+use crate::mosaic::{EngineKind, Mosaics};
+
+fn failures(house: &House, kind: &str, at: &str) -> u64 {
+    house.metrics.encoder_failures.with_label_values(&[kind, at]).get()
+}
+
+#[test]
+fn encoders_that_do_not_open_are_tried_again_and_the_machine_says_that_it_is_unwell() {
+    let house = House::new(&Plan::default());
+    house.encoders.order(Order::RefuseToOpen);
+    let [render, stitch] = house.one_of_each();
+    house.finish(6);
+    assert!(house.registry.segments(&render).is_empty());
+    // A tile whose encoder fails is dark; the mosaic goes on.
+    assert_eq!(house.units(EngineKind::Stitch, &stitch, FIRST + 3), Some(FRAMES as usize));
+    let told = house.shared.failing.report().unwrap_err();
+    assert!(told.contains("in a row"), "{told}");
+    // At the start and with the first segment; the next attempt is a second after that, and 0.8 have gone.
+    assert_eq!((failures(&house, "render", "open"), failures(&house, "tile", "open")), (2 * 2, 2 * 4 * 2));
+    assert_eq!(house.encoders.opened.load(Ordering::Relaxed), 0);
+
+    house.encoders.order(Order::Work);
+    house.finish(20);
+    assert_eq!(house.shared.failing.report(), Ok(()));
+    let newest = house.grid.segment_of(house.next()) - 1;
+    for (engine, id) in [(EngineKind::Render, &render), (EngineKind::Stitch, &stitch)] {
+        assert_eq!(house.registry.segments(id).newest(), Some(newest));
+        assert_eq!(house.units(engine, id, newest), Some(FRAMES as usize));
+    }
+    assert_eq!(house.encoders.opened.load(Ordering::Relaxed), 2 + 2 * 4);
+}
+
+#[test]
+fn an_encoder_that_fails_in_mid_segment_is_replaced_with_the_next() {
+    let house = House::new(&Plan::default());
+    let [render, stitch] = house.one_of_each();
+    house.finish(2);
+    house.tick(4);
+    house.encoders.order(Order::Fail);
+    house.tick(1);
+    house.encoders.order(Order::Work);
+    house.finish(3);
+    // What it had made is shown for longer: the segment keeps its length.
+    assert_eq!(house.units(EngineKind::Render, &render, FIRST + 2), Some(4));
+    assert_eq!(
+        house.units(EngineKind::Stitch, &stitch, FIRST + 2),
+        Some(FRAMES as usize),
+        "held by its neighbours' count"
+    );
+    for segment in [FIRST + 1, FIRST + 3, FIRST + 4] {
+        assert_eq!(house.units(EngineKind::Render, &render, segment), Some(FRAMES as usize));
+        assert_eq!(house.units(EngineKind::Stitch, &stitch, segment), Some(FRAMES as usize));
+    }
+    assert_eq!((failures(&house, "render", "encode"), failures(&house, "tile", "encode")), (2, 8));
+    assert_eq!(house.shared.failing.report(), Ok(()), "one failure is no reason to be unwell");
+}
+
+#[test]
+fn an_encoder_whose_thread_dies_gets_another() {
+    let house = House::new(&Plan::default());
+    let [render, _] = house.one_of_each();
+    house.finish(2);
+    house.encoders.order(Order::Panic);
+    house.tick(1);
+    house.encoders.order(Order::Work);
+    let replaced = || {
+        house.registry.sweep();
+        failures(&house, "render", "thread") == 2 && failures(&house, "tile", "thread") == 8
+    };
+    house.until("dead threads are noticed", replaced);
+    house.finish(2);
+    assert_eq!(house.units(EngineKind::Render, &render, FIRST + 3), Some(FRAMES as usize));
+    let encoders = |kind| house.metrics.encoders.with_label_values(&[kind]).get();
+    assert_eq!((encoders("render"), encoders("tile")), (2, 8));
+}
+
+#[test]
+fn threads_that_are_not_to_be_had_are_asked_for_again() {
+    let house = House::new(&Plan::default());
+    house.threads.left.store(0, Ordering::Relaxed);
+    let [render, stitch] = house.one_of_each();
+    for _ in 0..3 * FRAMES {
+        house.tick_only();
+    }
+    assert!(house.registry.segments(&render).is_empty() && house.registry.segments(&stitch).is_empty());
+    house.registry.sweep();
+    assert!(house.shared.failing.report().is_err());
+    house.threads.left.store(100, Ordering::Relaxed);
+    // A second later at the most.
+    (0..30).for_each(|_| house.tick_only());
+    house.registry.sweep();
+    house.settle();
+    house.finish(3);
+    let newest = house.grid.segment_of(house.next()) - 1;
+    assert_eq!(house.registry.segments(&render).newest(), Some(newest));
+    assert_eq!(house.units(EngineKind::Stitch, &stitch, newest), Some(FRAMES as usize));
+    assert_eq!(house.shared.failing.report(), Ok(()));
+}
+
+#[test]
+fn the_tick_and_all_other_mosaics_go_on_while_an_encoder_never_opens() {
+    let house = House::new(&Plan::default());
+    let [render, stitch] = house.one_of_each();
+    house.finish(2);
+    house.encoders.order(Order::StandStillAtOpen);
+    let stuck = house.want(EngineKind::Render, "2EH", &["a", "b"]).unwrap().id;
+    // Its canvases pile up to the bound of a queue; then they are dropped.
+    for _ in 0..5 * FRAMES {
+        house.tick_only();
+        house.until("the others keep up", || house.shared.in_hand.count() <= 2 * (8 + 1));
+    }
+    house.registry.sweep();
+    let newest = house.grid.segment_of(house.next()) - 1;
+    let keeps_up = |id| house.registry.segments(id).newest() == Some(newest);
+    house.until("other mosaics finish their segments", || keeps_up(&render) && keeps_up(&stitch));
+    assert!(house.registry.segments(&stuck).is_empty());
+    assert!(house.metrics.frames.with_label_values(&["dropped"]).get() > 0);
+    house.encoders.order(Order::Work);
+}

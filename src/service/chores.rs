@@ -1,0 +1,80 @@
+//! What is done again and again while the service runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::timekeeper::Timekeeper;
+use crate::catalogue::Catalogue;
+use crate::mosaic::MosaicRegistry;
+use crate::session::Sessions;
+use crate::store::Store;
+use crate::usage::Closing;
+
+/// How often sessions, mosaics and meters are looked after.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the clock is compared with wall time.
+const OBSERVE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the ledger is asked whether an hour is due.
+const CLOSE_EVERY: Duration = Duration::from_secs(10);
+
+/// What is looked after every second.
+pub struct Sweep {
+    pub sessions: Arc<Sessions>,
+    pub registry: Arc<MosaicRegistry>,
+    pub catalogue: Arc<Catalogue>,
+    pub store: Arc<dyn Store>,
+}
+
+impl Sweep {
+    pub async fn once(&self) {
+        self.sessions.sweep().await;
+        self.registry.sweep();
+        self.catalogue.sweep();
+        if !self.store.healthy()
+            && let Err(e) = self.store.probe().await
+        {
+            tracing::warn!(error = %e, "the store still cannot be written; seconds wait in memory");
+        }
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut every = tokio::time::interval(period);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    every
+}
+
+/// What is done again and again. The clock has a task of its own: a store that takes its time must not keep it from being
+/// compared.
+pub fn start_chores(sweep: Sweep, timekeeper: &Arc<Timekeeper>, closing: &Arc<Closing>) -> Vec<JoinHandle<()>> {
+    let keeper = timekeeper.clone();
+    let sweeping = tokio::spawn(async move {
+        let mut due = every(SWEEP_EVERY);
+        loop {
+            due.tick().await;
+            sweep.once().await;
+            keeper.keep(false).await;
+        }
+    });
+    let keeper = timekeeper.clone();
+    let observing = tokio::spawn(async move {
+        let mut due = every(OBSERVE_EVERY);
+        loop {
+            due.tick().await;
+            keeper.observe();
+        }
+    });
+    let (keeper, closing) = (timekeeper.clone(), closing.clone());
+    let hours = tokio::spawn(async move {
+        let mut due = every(CLOSE_EVERY);
+        loop {
+            due.tick().await;
+            keeper.close_hours(&closing).await;
+        }
+    });
+    vec![sweeping, observing, hours]
+}

@@ -1,0 +1,204 @@
+//! What the store is told of a session, and what a session is taken up from by the next process.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::numbering::Numbering;
+use super::super::state::State;
+use super::super::watched::{Shown, ShownTimes};
+use super::{Pick, Session, Show, Wanted, choice_name};
+use crate::hls::splice::{Said, Splices};
+use crate::layout::Layout;
+use crate::mosaic::{EngineChoice, EngineKind};
+use crate::store::{MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, StoreError, Watched};
+use crate::timeline::SegmentNumber;
+use crate::usage::{Booking, Meter, MinuteSeconds};
+
+/// What a session is taken up with by a new process.
+pub(in crate::session) struct TakenUp {
+    pub layout: Arc<Layout>,
+    pub choice: EngineChoice,
+    /// The highest rendition it is offered from now on.
+    pub tier: Arc<str>,
+    pub now_ms: i64,
+    /// The segment that runs now.
+    pub segment: SegmentNumber,
+    /// Segments that the process before may have listed since it wrote the row.
+    pub unknown_segments: u64,
+}
+
+/// What a snapshot covered; handed back when it is on the disk.
+pub(in crate::session) struct Receipt {
+    version: u64,
+    is_whole: bool,
+    booking: Option<Booking>,
+}
+
+/// The part of a session's row that only this module reads.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    splices: Splices,
+    games: Vec<Pick>,
+    map_mosaic: Arc<str>,
+    #[serde(default)]
+    numbering: Numbering,
+}
+
+impl Session {
+    /// A session taken up again from its row. The present counts as its last playlist request, so that an outage does not end
+    /// it; the meter keeps to what was really asked for. `None` when the row cannot be read or no longer fits its layout.
+    pub(in crate::session) fn restored(row: SessionRow, with: TakenUp) -> Option<Self> {
+        let TakenUp { layout, choice, tier, now_ms, segment, unknown_segments } = with;
+        let mut saved: Saved = serde_json::from_str(&row.splices).ok()?;
+        let meter: Meter = serde_json::from_str(&row.meter).ok()?;
+        if saved.games.len() != layout.slots.len() {
+            return None;
+        }
+        let meter = meter.restored();
+        let show = Show { layout, games: saved.games, audio: row.audio, engine: choice };
+        let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
+        // Only what the session came to is wanted again: older mosaics' segments went with the old process.
+        let newest = saved.splices.newest().clone();
+        let wanted = vec![Wanted { mosaic: newest.clone(), spec: show.spec(), engine: choice }];
+        // A change that was to show later shows now: nobody has the segments until then. This is also where time went back.
+        if saved.splices.newest_from() > segment {
+            saved.splices = Splices::new(segment, newest);
+        }
+        // What is listed was over. If it is not over yet, time went back, and these numbers come once more.
+        let last = row.last_listed.or(saved.numbering.before_newest_break()).filter(|last| *last >= segment);
+        if let Some(last) = last {
+            saved.numbering.go_on_from(segment, last, unknown_segments);
+        }
+        let noted_listed = row.last_listed.filter(|_| last.is_none());
+        Some(Self {
+            id: row.id.into(),
+            tenant: row.tenant.into(),
+            token: row.token.into(),
+            state: if row.last_listed.is_some() { State::Watched } else { State::Waiting },
+            revision: row.revision,
+            engine,
+            labels: row.labels,
+            device_id: row.device_id,
+            splices: saved.splices,
+            wanted,
+            map_mosaic: saved.map_mosaic,
+            numbering: saved.numbering,
+            said: noted_listed.map(Said::up_to).unwrap_or_default(),
+            noted_listed,
+            effective_segment: row.effective_segment.min(segment),
+            created_ms: row.created_ms,
+            last_seen_ms: now_ms,
+            idle_ms: 0,
+            ended_ms: None,
+            booked_seconds: meter.billable_seconds(),
+            meter,
+            shown: ShownTimes::new(show.shown(engine)),
+            tier,
+            idempotency: None,
+            version: row.version,
+            unsaved: last.is_some(),
+            whole_version: 0,
+            whole_saved: 0,
+            put_off_until_ms: i64::MIN,
+            show,
+        })
+    }
+
+    /// What the store should have: the whole row where something changed, else what the meter moved on alone.
+    pub(in crate::session) fn snapshot(&mut self) -> Result<(SessionWrite, Receipt), StoreError> {
+        self.version += 1;
+        self.noted_listed = self.last_listed();
+        let booking = self.meter.unbooked();
+        let is_whole = self.is_unsaved();
+        let part = if is_whole {
+            let row = self.row()?;
+            (self.whole_version, self.unsaved) = (self.version, false);
+            SessionPart::Whole(Box::new(row), self.idempotency.clone())
+        } else {
+            SessionPart::Meter(SessionMeterRow {
+                session_id: self.id.to_string(),
+                version: self.version,
+                meter: self.meter_json()?,
+                last_listed: self.last_listed(),
+                last_seen_ms: self.last_seen_ms,
+                billable_seconds: self.meter.billable_seconds(),
+            })
+        };
+        let write = SessionWrite { part, lines: self.lines(booking.as_ref()) };
+        Ok((write, Receipt { version: self.version, is_whole, booking }))
+    }
+
+    fn row(&self) -> Result<SessionRow, StoreError> {
+        let saved = Saved {
+            splices: self.splices.clone(),
+            games: self.show.games.clone(),
+            map_mosaic: self.map_mosaic.clone(),
+            numbering: self.numbering.clone(),
+        };
+        Ok(SessionRow {
+            id: self.id.to_string(),
+            tenant: self.tenant.to_string(),
+            token: self.token.to_string(),
+            version: self.version,
+            revision: self.revision,
+            layout: self.show.layout.id.clone(),
+            engine_choice: choice_name(self.show.engine).to_owned(),
+            engine: self.engine.name().to_owned(),
+            games: self.show.game_ids(),
+            audio: self.show.audio.clone(),
+            labels: self.labels.clone(),
+            device_id: self.device_id.clone(),
+            splices: serde_json::to_string(&saved).map_err(|e| StoreError::Failed(e.to_string()))?,
+            meter: self.meter_json()?,
+            last_listed: self.last_listed(),
+            effective_segment: self.effective_segment,
+            created_ms: self.created_ms,
+            last_seen_ms: self.last_seen_ms,
+            ended_ms: self.ended_ms,
+            end_reason: self.end_reason(),
+            billable_seconds: self.meter.billable_seconds(),
+        })
+    }
+
+    fn meter_json(&self) -> Result<String, StoreError> {
+        serde_json::to_string(&self.meter).map_err(|e| StoreError::Failed(e.to_string()))
+    }
+
+    fn lines(&self, booking: Option<&Booking>) -> Vec<MeterLine> {
+        let line = |minute: &MinuteSeconds, until_ms: i64| {
+            let last_ms = (minute.minute_start_ms + 60_000).min(until_ms) - 1;
+            let Shown { engine, layout, games } = self.shown.at(last_ms.max(minute.minute_start_ms)).clone();
+            MeterLine {
+                tenant: self.tenant.to_string(),
+                session_id: self.id.to_string(),
+                minute_start_ms: minute.minute_start_ms,
+                billable_seconds: minute.seconds,
+                slate_seconds: minute.slate_seconds,
+                slate_all_seconds: minute.slate_all_seconds,
+                watched: Watched {
+                    engine: engine.name().to_owned(),
+                    layout,
+                    tier: self.tier.to_string(),
+                    games,
+                    labels: self.labels.clone(),
+                },
+            }
+        };
+        booking.iter().flat_map(|b| b.minutes.iter().map(|minute| line(minute, b.until_ms))).collect()
+    }
+
+    /// The snapshot behind `receipt` is on the disk; the seconds it booked that were not booked before.
+    pub(in crate::session) fn saved(&mut self, receipt: &Receipt) -> u64 {
+        if receipt.is_whole {
+            self.idempotency = None;
+            self.whole_saved = self.whole_saved.max(receipt.version);
+        }
+        let Some(booking) = &receipt.booking else { return 0 };
+        self.meter.booked(booking);
+        self.shown.forget_before(booking.until_ms - booking.until_ms.rem_euclid(60_000));
+        let fresh = booking.total_seconds.saturating_sub(self.booked_seconds);
+        self.booked_seconds += fresh;
+        fresh
+    }
+}
