@@ -118,6 +118,9 @@ fn found(
 /// Looks after a client for as long as its run lasts.
 fn attend(doors: &Doors, fetcher: Arc<Fetcher>, setting: Setting, history: &Mutex<History>, facts: &Mutex<Facts>) {
     let sink = Arc::new(Hall { doors: doors.clone(), tracks: Mutex::default(), used: AtomicBool::new(false) });
+    if setting.choices.first().is_some_and(|choice| choice.sound.is_some()) {
+        doors.expect_sound();
+    }
     let client = Client::start(fetcher, Arc::clone(&sink) as Arc<dyn Sink>, setting);
     let mut told = false;
     loop {

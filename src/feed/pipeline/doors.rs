@@ -86,6 +86,11 @@ impl Doors {
         Ok(Fed { app, stage: Arc::clone(&self.stage) })
     }
 
+    /// There will be sound: what is late of it is worth waiting for.
+    pub fn expect_sound(&self) {
+        self.stage.expect_sound(true);
+    }
+
     /// Ends the run: the source is lost, and this is why.
     pub fn fail(&self, error: SourceError) {
         self.stage.fail(error);
