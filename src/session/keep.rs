@@ -37,6 +37,9 @@ const FORGET_AFTER_MS: i64 = 25 * 3_600_000;
 
 type Due = (Arc<Entry>, SessionWrite, Receipt);
 
+/// A mosaic, and the sessions that want it.
+type Wanting = (Wanted, Vec<Arc<Entry>>);
+
 impl Sessions {
     /// Called every second: ends idle sessions, books the meter, keeps wanted mosaics alive. Whatever the store refuses
     /// stays in the sessions and is tried again.
@@ -99,7 +102,7 @@ impl Sessions {
         let now_ms = self.now_ms();
         let oldest = self.segment_at(now_ms).saturating_sub(self.settings.window_segments as u64);
         // By mosaic and what was asked for: in another set-up, those who asked for an engine and those who did not may part.
-        let mut wanted: BTreeMap<(Arc<str>, &str), (Wanted, Vec<Arc<Entry>>)> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Arc<str>, &str), Wanting> = BTreeMap::new();
         for entry in self.entries() {
             let session = entry.session.lock();
             if !session.state.is_active() {
