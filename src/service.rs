@@ -167,20 +167,7 @@ impl Service {
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        feed::init()?;
-        let layouts = Arc::new(match &config.layouts_dir {
-            Some(dir) => Layouts::load(dir)?,
-            None => Layouts::bundled(),
-        });
-        let metrics = Arc::new(Metrics::new()?);
-        let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);
-        let seed = ledger_key(&sqlite, &config.data_dir, options.begin.with_new_ledger_key).await?;
-        let store: Arc<dyn Store> = sqlite.clone();
-        let timekeeper = Timekeeper::start(options.clock.clone(), store.clone(), metrics.clone()).await?;
-        let timekeeper = Arc::new(timekeeper);
-        config.prices.register(&*store).await?;
-        let grace = Duration::from_secs(config.ledger.grace_s.into());
-        let closing = Arc::new(Closing::new(store.clone(), &seed, config.prices.clone(), grace));
+        let Ground { layouts, metrics, sqlite, store, timekeeper, closing } = Ground::lay(config, &options).await?;
         let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
@@ -189,19 +176,7 @@ impl Service {
         let (registry, stitching) = makers.registry(&compositor, &layouts, &shared, trial).await?;
         let catalogue = makers.catalogue(&shared, &registry).await?;
         let grid = config.output.grid;
-        let first = grid.frame_at(options.clock.now()) + 1;
-        let ticker = Ticker::start(
-            TickerSettings {
-                grid,
-                clock: options.clock.clone(),
-                metrics: metrics.clone(),
-                games: catalogue.clone(),
-                registry: registry.clone(),
-                compositor: compositor.clone(),
-            },
-            first,
-        )
-        .map_err(StartError::Tick)?;
+        let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let app = Arc::new(App {
@@ -316,6 +291,35 @@ impl Service {
         if let Err(e) = self.store.close().await {
             tracing::error!(error = %e, "the store did not close");
         }
+    }
+}
+
+/// What everything else stands on: layouts, the store, the clock's keeper, the ledger's hours.
+struct Ground {
+    layouts: Arc<Layouts>,
+    metrics: Arc<Metrics>,
+    sqlite: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
+    timekeeper: Arc<Timekeeper>,
+    closing: Arc<Closing>,
+}
+
+impl Ground {
+    async fn lay(config: &Config, options: &Options) -> Result<Self, StartError> {
+        feed::init()?;
+        let layouts = Arc::new(match &config.layouts_dir {
+            Some(dir) => Layouts::load(dir)?,
+            None => Layouts::bundled(),
+        });
+        let metrics = Arc::new(Metrics::new()?);
+        let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);
+        let seed = ledger_key(&sqlite, &config.data_dir, options.begin.with_new_ledger_key).await?;
+        let store: Arc<dyn Store> = sqlite.clone();
+        let timekeeper = Arc::new(Timekeeper::start(options.clock.clone(), store.clone(), metrics.clone()).await?);
+        config.prices.register(&*store).await?;
+        let grace = Duration::from_secs(config.ledger.grace_s.into());
+        let closing = Arc::new(Closing::new(store.clone(), &seed, config.prices.clone(), grace));
+        Ok(Self { layouts, metrics, sqlite, store, timekeeper, closing })
     }
 }
 
@@ -458,6 +462,25 @@ impl Makers<'_> {
             max_games: MAX_GAMES,
         };
         Ok(Catalogue::open(settings, self.config.games.clone()).await?)
+    }
+
+    /// Ticks from the next frame on.
+    fn ticker(
+        &self,
+        registry: &Arc<MosaicRegistry>,
+        catalogue: &Arc<Catalogue>,
+        compositor: &Arc<dyn Compositor>,
+    ) -> Result<Ticker, StartError> {
+        let grid = self.config.output.grid;
+        let settings = TickerSettings {
+            grid,
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+            games: catalogue.clone(),
+            registry: registry.clone(),
+            compositor: compositor.clone(),
+        };
+        Ticker::start(settings, grid.frame_at(self.options.clock.now()) + 1).map_err(StartError::Tick)
     }
 
     async fn sessions(

@@ -50,7 +50,8 @@ fn assert_every_picture(bench: &mut Bench, lumas: &[u8], laps: usize) {
 #[test]
 fn awkward_tables_that_move_every_stream_are_seamless() {
     let folder = tempfile::tempdir().unwrap();
-    let (up, down): (fn(usize) -> u8, fn(usize) -> u8) = (|n| 40 + 5 * n as u8, |n| 220 - 5 * n as u8);
+    let up: fn(usize) -> u8 = |n| 40 + 5 * n as u8;
+    let down: fn(usize) -> u8 = |n| 220 - 5 * n as u8;
     let first = stretch("first.ts", H264, up);
     let url = joined(folder.path(), &[first, stretch("second.ts", H264_ELSEWHERE, down)]);
     let lumas: Vec<u8> = (0..30).map(up).chain((0..30).map(down)).collect();

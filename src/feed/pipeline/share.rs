@@ -35,16 +35,16 @@ struct RateMeter {
 impl RateMeter {
     /// Takes in a unit; its rate, when a span is over. Sound comes without a time: pictures tell it.
     fn take(&mut self, bytes: usize, at: Option<SourceNanos>) -> Option<u64> {
-        self.bytes += bytes as u64;
-        let (at, since) = (at?, *self.since.get_or_insert(at?));
-        let span = at - since;
-        if (0..RATE_SPAN_NANOS).contains(&span) {
+        let bytes = bytes as u64;
+        let span = at.zip(self.since).map(|(at, since)| at - since);
+        if at.is_none() || span.is_some_and(|span| (0..RATE_SPAN_NANOS).contains(&span)) {
+            self.bytes += bytes;
             return None;
         }
-        let rate =
-            (span > 0 && span < 2 * RATE_SPAN_NANOS).then(|| (self.bytes as f64 * 8e9 / span as f64).round() as u64);
-        *self = Self { bytes: 0, since: Some(at) };
-        rate
+        // The picture that ends a span is the next one's first.
+        let before = std::mem::replace(self, Self { bytes, since: at });
+        let span = span.filter(|span| (1..2 * RATE_SPAN_NANOS).contains(span))?;
+        Some((before.bytes as f64 * 8e9 / span as f64).round() as u64)
     }
 }
 

@@ -50,7 +50,7 @@ fn keys_are_the_last_ones_of_their_format_and_what_cannot_be_undone_says_so() {
     .unwrap();
     let key = |n: usize| match &playlist.segments[n].protection {
         Protection::Clear => "clear".to_owned(),
-        Protection::Aes128 { key, iv } => format!("{} {:x?}", key.as_str(), iv.map(|iv| u128::from_be_bytes(iv))),
+        Protection::Aes128 { key, iv } => format!("{} {:x?}", key.as_str(), iv.map(u128::from_be_bytes)),
         Protection::Refused { method } => method.to_string(),
     };
     assert_eq!([key(0), key(4), key(5)], ["clear", "clear", "SAMPLE-AES"]);
