@@ -62,6 +62,11 @@ test: deps web nextest clip lint ## Run everything that continuous integration r
 	$(call say,The pages in headless Chromium)
 	@npm --prefix web test
 
+.PHONY: test-sources
+test-sources: deps nextest ## Run every awkward source through a feed
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@cargo nextest run --run-ignored all -E 'test(/awkward|service_srt|service_live/)'
+
 .PHONY: test-long
 test-long: deps web nextest clip ## Run also the tests that take long
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use quadrille::config::Config;
+use quadrille::config::{Config, mask_text};
 use quadrille::layout::{Layouts, LayoutsError};
 use quadrille::store::Begin;
 use tracing::level_filters::LevelFilter;
@@ -114,6 +114,17 @@ pub fn check_layouts(config: &Config) -> Result<(), LayoutsError> {
         Some(dir) => Layouts::load(dir).map(|_| ()),
         None => Ok(()),
     }
+}
+
+/// Whether the feeds take what the games' sources say to them; the first that they do not.
+pub fn check_sources(config: &Config) -> Result<(), String> {
+    for game in &config.games {
+        for (index, source) in game.sources.iter().enumerate() {
+            quadrille::feed::check_source(source.url())
+                .map_err(|e| format!("game {:?}, source {}: {}", game.id, index + 1, mask_text(&e.to_string())))?;
+        }
+    }
+    Ok(())
 }
 
 /// What a configuration that is right says, in a few lines.

@@ -68,6 +68,10 @@ fn load(path: &std::path::Path) -> Result<Config, ExitCode> {
         eprintln!("{e}");
         ExitCode::from(MISTAKEN)
     })?;
+    cli::check_sources(&checked).map_err(|e| {
+        eprintln!("{}: {e}", path.display());
+        ExitCode::from(MISTAKEN)
+    })?;
     Ok(checked)
 }
 

@@ -1,7 +1,8 @@
 //! A game's sources as operators send them: what they were shown masked stays what it is, and the rest is checked.
 
 use super::contract::{CatalogueError, GameSpec};
-use crate::config::{SourceUri, masked};
+use crate::config::{SourceUri, mask_text, masked};
+use crate::feed::check_source;
 
 impl GameSpec {
     /// The sources as an answer may tell them.
@@ -41,7 +42,11 @@ impl GameSpec {
     /// [`CatalogueError::SourceInvalid`] with the first that cannot be used.
     pub fn checked_sources(&self) -> Result<Vec<SourceUri>, CatalogueError> {
         let check = |(index, uri): (usize, &String)| {
-            uri.parse::<SourceUri>().map_err(|e| CatalogueError::SourceInvalid { index, detail: e.to_string() })
+            let invalid = |detail: String| CatalogueError::SourceInvalid { index, detail };
+            let source = uri.parse::<SourceUri>().map_err(|e| invalid(e.to_string()))?;
+            // What an address says to the feed (`program`, `audio`, `variant`, `loop`), the feed checks.
+            check_source(source.url()).map_err(|e| invalid(mask_text(&e.to_string())))?;
+            Ok(source)
         };
         self.sources.iter().enumerate().map(check).collect()
     }
@@ -61,6 +66,24 @@ mod tests {
     fn kept(sent: &[&str], before: &GameSpec) -> Result<Vec<String>, CatalogueError> {
         let mut sent = game(sent);
         sent.keep_masked(before).map(|()| sent.sources)
+    }
+
+    #[test]
+    fn what_an_address_says_to_the_feed_is_checked_before_it_is_taken() {
+        for (wrong, says) in [
+            ("udp://239.1.1.1:5000?program=x", "1 to 65535"),
+            ("https://h/a.m3u8?t=hunter2#variant=hd", "`best`"),
+            ("file:///a.ts?audio=english", "language of two or three letters"),
+        ] {
+            let CatalogueError::SourceInvalid { index: 1, detail } =
+                game(&["test://ball", wrong]).checked_sources().unwrap_err()
+            else {
+                panic!("{wrong}");
+            };
+            assert!(detail.contains(says) && !detail.contains("hunter2"), "{wrong}: {detail}");
+        }
+        let right = ["udp://239.1.1.1:5000?program=2&audio=eng", "https://h/a.m3u8?program=x#variant=720p"];
+        assert_eq!(game(&right).checked_sources().map(|sources| sources.len()), Ok(2));
     }
 
     #[test]
