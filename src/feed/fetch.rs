@@ -90,7 +90,6 @@ pub(super) struct Fetched {
 /// An answer whose body is still to be read.
 pub(super) struct Opened {
     pub url: Url,
-    pub content_type: Option<String>,
     body: ureq::BodyReader<'static>,
     stopped: Arc<AtomicBool>,
 }
@@ -215,12 +214,8 @@ impl Fetcher {
             }
         }
         let found = Url::parse(&response.get_uri().to_string()).unwrap_or(url);
-        let content_type = text("content-type");
         let stopped = Arc::clone(&self.stopped);
-        Ok(Answer {
-            answer: Opened { url: found, content_type, body: response.into_body().into_reader(), stopped },
-            partial,
-        })
+        Ok(Answer { answer: Opened { url: found, body: response.into_body().into_reader(), stopped }, partial })
     }
 
     fn problem(&self, error: ureq::Error) -> FetchProblem {

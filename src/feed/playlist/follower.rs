@@ -168,10 +168,6 @@ impl Follower {
         self.era
     }
 
-    pub fn playlist(&self) -> Option<&MediaPlaylist> {
-        self.playlist.as_ref()
-    }
-
     /// Where another variant has to go on.
     pub fn left_off(&self) -> Begin {
         match self.playlist {
