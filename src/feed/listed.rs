@@ -236,7 +236,7 @@ impl Sink for Hall {
         // Packed sound has no demuxer whose time could be moved: its parser counts from what it is told.
         let timed = stretch.container == Container::PackedAudio;
         let door = self.door(track, takes, timed)?;
-        door.fresh_at((!timed).then_some(zero_at));
+        door.fresh((!timed).then_some(zero_at));
         let due = timed.then(|| Duration::from_nanos(zero_at[1].max(0).unsigned_abs()));
         self.tracks.lock()[index(track)] = Some(Way { door, takes, timed, due });
         match stretch.init {

@@ -127,9 +127,9 @@ impl Fed {
     }
 
     /// What follows has nothing to do with what came: another initialisation, another container, a jump. What came is shown to
-    /// its end, and what follows is shown right after it. With `zero`, the times (ns) at which the fresh demuxer's own zero is due,
-    /// of pictures and of sound: what comes out of it stands exactly there, and neither closes up to what came nor jumps by itself.
-    pub fn fresh_at(&self, zero: Option<[i64; 2]>) {
+    /// its end, and what follows is shown right after it. With `zero`, the times (ns) at which the fresh demuxer's own zero is
+    /// due, of pictures and of sound, it stands exactly there instead.
+    pub fn fresh(&self, zero: Option<[i64; 2]>) {
         let mut structure = gst::Structure::new_empty(FRESH);
         for (field, at) in ZERO.into_iter().zip(zero.into_iter().flatten()) {
             structure.set(field, at);

@@ -75,7 +75,7 @@ fn a_door_goes_from_container_to_container_without_a_hole() {
             let door = doors.open(Takes::Both, false).unwrap();
             for (n, piece) in pieces.into_iter().enumerate() {
                 if n > 0 {
-                    door.fresh_at(None);
+                    door.fresh(None);
                 }
                 door.push(piece, None).unwrap();
             }
