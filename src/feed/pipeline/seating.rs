@@ -128,6 +128,8 @@ impl Stage {
                 return false;
             }
             let old = branch.pad.replace(pad.clone()).filter(|old| old != pad);
+            state.ended = false;
+            let branch = &mut state.branches[index(stream)];
             // A head whose elements failed serves nobody again.
             let head = branch.head.clone().map(|head| (head, wait.is_none() && !fresh));
             (head, branch.tail.clone(), wait, old)

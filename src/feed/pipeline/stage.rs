@@ -83,6 +83,8 @@ pub(super) struct State {
     pub branches: [Branch; 2],
     pub joints: Vec<Joint>,
     order: Option<Order>,
+    /// The end was acted upon. Two branches may see it at once, and it is one end all the same.
+    pub ended: bool,
     burials: Vec<Loose>,
     /// How many sounds the container has shown, and whether the wish for a certain one was given up.
     pub sounds_seen: usize,
@@ -247,9 +249,10 @@ impl Stage {
         let open = state.joints.iter().any(|joint| joint.open);
         let begun = state.branches.iter().any(|branch| branch.life() != Life::Empty);
         let pushed = state.joints.iter().any(|joint| joint.parent.is_some());
-        if busy || open || !(begun || pushed) || state.order.is_some() {
+        if busy || open || !(begun || pushed) || state.ended {
             return;
         }
+        state.ended = true;
         if self.delivery.pictures() == 0 {
             drop(state);
             let facts = self.facts.lock().clone();
@@ -257,7 +260,8 @@ impl Stage {
                 facts.dark_because.or(facts.stream_trouble).map_or(SourceError::NoPicture, SourceError::Pipeline),
             );
         } else if self.looped {
-            state.order = Some(Order::Lap);
+            // An order to leave stands.
+            state.order.get_or_insert(Order::Lap);
             self.changed.notify_all();
         } else {
             drop(state);

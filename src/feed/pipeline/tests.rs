@@ -152,3 +152,38 @@ fn a_run_that_hangs_in_its_tear_down_is_abandoned_and_the_next_one_runs() {
         std::thread::yield_now();
     }
 }
+
+/// Both branches hand their last over at the same moment, and each looks whether everything has ended: the second one after
+/// the lap that the first one ordered has begun.
+#[test]
+fn an_end_that_both_branches_see_is_one_lap() {
+    let bench = Bench::new();
+    let (failures, _lost) = unbounded();
+    let stage = Stage::new(Setting {
+        wanted: Wanted::default(),
+        looped: true,
+        live: false,
+        fields: "top",
+        facts: Arc::clone(&bench.facts),
+        intake: Arc::clone(&bench.intake),
+        run: bench.run,
+        delivery: Arc::new(Delivery::new(Arc::clone(&bench.intake), bench.run, Arc::clone(&bench.clock))),
+        failures,
+        clock: Arc::clone(&bench.clock),
+        decoding: Decoding::unlimited(),
+    });
+    let plane = |bytes: usize| vec![128; bytes];
+    let picture =
+        crate::frame::Picture::from_planes(16, 16, crate::frame::Colour::CANVAS, [plane(256), plane(64), plane(64)]);
+    bench.intake.push_picture(bench.run, 0, picture.unwrap(), None, START).unwrap();
+    stage.state.lock().branches.iter_mut().for_each(|branch| branch.life = Some(branch::Life::Drained));
+    stage.end_if_drained();
+    assert_eq!(stage.order_within(Duration::ZERO), Some(Order::Lap));
+    stage.end_if_drained();
+    assert_eq!(stage.order_within(Duration::ZERO), None);
+    // And an order to leave is not forgotten over it.
+    stage.leave();
+    stage.state.lock().ended = false;
+    stage.end_if_drained();
+    assert_eq!(stage.order_within(Duration::ZERO), Some(Order::Leave));
+}
