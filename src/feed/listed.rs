@@ -13,10 +13,11 @@ use url::Url;
 
 use super::error::SourceError;
 use super::facts::Facts;
-use super::fetch::{Fetched, Fetcher};
+use super::fetch::{FetchError, FetchProblem, Fetched, Fetcher};
+use super::health::Reason;
 use super::pipeline::{Doors, Entry, Fed, Takes};
 use super::playlist::{
-    Client, Container, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
+    Client, Container, OpenError, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
 };
 
 /// How often whoever waits here gives way to the watchdog.
@@ -70,7 +71,7 @@ pub(super) fn look(
 ) -> Result<Option<Listing>, SourceError> {
     let fetcher = Arc::new(Fetcher::new(url));
     let Some(found) = found(&fetcher, url, check)? else { return Ok(None) };
-    let refused = |error: super::playlist::OpenError| SourceError::Pipeline(error.to_string());
+    let refused = |error: OpenError| source_error(&error);
     let shown = history.lock().shown.clone();
     let mut setting = setting(found, url, wishes, shown, &decodes).map_err(refused)?;
     {
@@ -104,7 +105,7 @@ fn found(
     thread.map_err(|error| SourceError::Pipeline(format!("no thread: {error}")))?;
     loop {
         match receiver.recv_timeout(POLL) {
-            Ok(found) => return found.map_err(|error| SourceError::Pipeline(error.to_string())),
+            Ok(found) => return found.map_err(|error| source_error(&error)),
             Err(RecvTimeoutError::Disconnected) => return Err(SourceError::Pipeline("the source was not read".into())),
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -254,4 +255,27 @@ impl Sink for Hall {
             way.door.end();
         }
     }
+}
+
+/// A source that could not be opened, and what kind of trouble that is.
+fn source_error(error: &OpenError) -> SourceError {
+    let reason = match error {
+        OpenError::Fetch(FetchError { problem, .. }) => match problem {
+            FetchProblem::Status(401 | 403 | 407) => Reason::Unauthorized,
+            FetchProblem::Status(404 | 410) => Reason::NotFound,
+            FetchProblem::Status(500..=599)
+            | FetchProblem::Time
+            | FetchProblem::Name
+            | FetchProblem::Tls(_)
+            | FetchProblem::Truncated
+            | FetchProblem::Connection(_) => Reason::Unreachable,
+            FetchProblem::Status(_)
+            | FetchProblem::TooLarge { .. }
+            | FetchProblem::Range
+            | FetchProblem::Redirects
+            | FetchProblem::Stopped => Reason::Failed,
+        },
+        OpenError::Playlist { .. } => Reason::Failed,
+    };
+    SourceError::Element { reason, text: error.to_string() }
 }
