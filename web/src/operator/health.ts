@@ -12,6 +12,8 @@ const REASONS: Record<HealthReason, string> = {
   ended: "its source has ended",
   stalled: "nothing comes from its source",
   no_picture: "its source has no picture that can be decoded",
+  no_room: "this machine has no room to decode its source",
+  thinned: "some of its pictures are left out: this machine has no room for all",
   failed: "its source fails",
   no_sound: "its sound is lost",
   sound_off_picture: "its sound is not in step with its picture",
