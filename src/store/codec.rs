@@ -26,6 +26,24 @@ fn to_u64(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::Failed(format!("column {column}: {value} is negative")))
 }
 
+/// The rows that can be read. One that cannot must not keep all others from their viewers and operators: it is left out and named in
+/// the log, and stays in the database as it is.
+pub(super) fn readable<T>(
+    what: &str,
+    rows: &[SqliteRow],
+    read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+) -> Vec<T> {
+    let read = |row: &SqliteRow| {
+        read(row)
+            .map_err(|error| {
+                let id: String = row.try_get("id").unwrap_or_default();
+                tracing::error!(what, id, %error, "A ROW CANNOT BE READ and is left out");
+            })
+            .ok()
+    };
+    rows.iter().filter_map(read).collect()
+}
+
 pub(super) fn game(row: &SqliteRow) -> Result<GameRow, StoreError> {
     Ok(GameRow {
         tenant: row.try_get("tenant")?,

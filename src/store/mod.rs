@@ -114,7 +114,8 @@ pub trait Store: LedgerReads {
     /// 32 random bytes kept under `name`: made at the first call ever, the same for good after that.
     fn secret<'a>(&'a self, name: &'a str) -> Pending<'a, [u8; 32]>;
 
-    /// Every operator-registered game, of all tenants, ordered by tenant and id.
+    /// Every operator-registered game, of all tenants, ordered by tenant and id. What cannot be read is left out, here and in lists
+    /// of sessions, and named in the log.
     fn games(&self) -> Pending<'_, Vec<GameRow>>;
 
     /// Adds a game. [`StoreError::Exists`] when the tenant has one of that id.

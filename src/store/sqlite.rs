@@ -229,7 +229,7 @@ impl Store for SqliteStore {
     fn games(&self) -> Pending<'_, Vec<GameRow>> {
         Box::pin(async move {
             let rows = sqlx::query("SELECT * FROM games ORDER BY tenant, id").fetch_all(&self.readers).await?;
-            rows.iter().map(codec::game).collect()
+            Ok(codec::readable("game", &rows, codec::game))
         })
     }
 
@@ -257,7 +257,7 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let query = "SELECT * FROM session_rows WHERE ended_ms IS NULL ORDER BY id";
             let rows = sqlx::query(query).fetch_all(&self.readers).await?;
-            rows.iter().map(codec::session).collect()
+            Ok(codec::readable("session", &rows, codec::session))
         })
     }
 
@@ -273,14 +273,25 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let query = "SELECT * FROM session_rows WHERE tenant = ?1 AND (?2 IS NULL OR id < ?2) \
                          AND (?3 IS NULL OR (ended_ms IS NULL) = ?3) ORDER BY id DESC LIMIT ?4";
-            let rows = sqlx::query(query)
-                .bind(tenant)
-                .bind(filter.before_id)
-                .bind(filter.active)
-                .bind(filter.limit)
-                .fetch_all(&self.readers)
-                .await?;
-            rows.iter().map(codec::session).collect()
+            let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+            let (mut found, mut before_id) = (Vec::new(), filter.before_id);
+            // A page that is shorter than asked for is the last one: what cannot be read must not end the list.
+            while found.len() < limit {
+                let asked = limit - found.len();
+                let rows = sqlx::query(query)
+                    .bind(tenant)
+                    .bind(&before_id)
+                    .bind(filter.active)
+                    .bind(i64::try_from(asked).unwrap_or(i64::MAX))
+                    .fetch_all(&self.readers)
+                    .await?;
+                found.extend(codec::readable("session", &rows, codec::session));
+                match rows.last() {
+                    Some(last) if rows.len() == asked => before_id = Some(last.try_get("id")?),
+                    _ => break,
+                }
+            }
+            Ok(found)
         })
     }
 

@@ -57,6 +57,30 @@ async fn a_folder_has_one_store_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_row_that_cannot_be_read_is_left_out_and_the_others_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    for id in ["a", "b", "c"] {
+        store.write_sessions(write(session_row("acme", id))).await.unwrap();
+        store.add_game(game("acme", id)).await.unwrap();
+    }
+    store.close().await.unwrap();
+    let mut other = SqliteConnectOptions::new().filename(dir.path().join(FILE_NAME)).connect().await.unwrap();
+    let damage = "UPDATE sessions SET games = '[\"x' WHERE id = 'b'; UPDATE games SET sources = x'00ff' WHERE id = 'b'";
+    sqlx::raw_sql(damage).execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let ids = |rows: Vec<SessionRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.active_sessions().await.unwrap()), ["a", "c"]);
+    let page = SessionFilter { limit: 2, ..SessionFilter::default() };
+    assert_eq!(ids(store.sessions("acme", page).await.unwrap()), ["c", "a"], "a whole page");
+    let games: Vec<String> = store.games().await.unwrap().into_iter().map(|game| game.id).collect();
+    assert_eq!(games, ["a", "c"]);
+    // Whoever asks for it by name is told.
+    assert!(matches!(store.session("acme", "b").await, Err(StoreError::Failed(_))));
+}
+
+#[tokio::test]
 async fn games_are_kept_by_tenant() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();
