@@ -8,44 +8,12 @@ use crate::feed::{Facts, FeedHealth, FeedStatus, Reason};
 use crate::frame::{Colour, Matrix, Range8, Transfer};
 use crate::timeline::MediaTime;
 
-/// Why a game shows its slate, or is not as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HealthReason {
-    /// A source is being tried and nothing has failed yet.
-    Connecting,
-    /// There is no source that could be tried.
-    NoSource,
-    /// The source wants another user, password, token or passphrase.
-    Unauthorized,
-    /// The source's server knows nothing of it.
-    NotFound,
-    /// The source's host does not answer.
-    Unreachable,
-    /// The source said that it is over.
-    Ended,
-    /// The source is silent.
-    Stalled,
-    /// What comes has no picture that can be decoded.
-    NoPicture,
-    /// This machine has no room to decode what comes.
-    NoRoom,
-    /// Pictures are shown, and some of them are left out because this machine has no room for all.
-    Thinned,
-    /// Anything else: `last_error` says what.
-    Failed,
-    /// Pictures are shown, and the source's sound is lost.
-    NoSound,
-    /// Pictures are shown, and their sound is heard too early or too late: `av_offset_ms` says how much.
-    SoundOffPicture,
-}
-
 /// How a game is, and what its source is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct GameHealth {
     pub status: GameStatus,
     /// `null` while all is well.
-    pub reason: Option<HealthReason>,
+    pub reason: Option<Reason>,
     /// RFC 3339, UTC: since when the status is what it is.
     pub since: String,
     /// Which of the game's sources runs or is tried, from 0.
@@ -97,26 +65,6 @@ impl From<FeedStatus> for GameStatus {
     }
 }
 
-impl From<Reason> for HealthReason {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Connecting => HealthReason::Connecting,
-            Reason::NoSource => HealthReason::NoSource,
-            Reason::Unauthorized => HealthReason::Unauthorized,
-            Reason::NotFound => HealthReason::NotFound,
-            Reason::Unreachable => HealthReason::Unreachable,
-            Reason::Ended => HealthReason::Ended,
-            Reason::Stalled => HealthReason::Stalled,
-            Reason::NoPicture => HealthReason::NoPicture,
-            Reason::NoRoom => HealthReason::NoRoom,
-            Reason::Thinned => HealthReason::Thinned,
-            Reason::Failed => HealthReason::Failed,
-            Reason::NoSound => HealthReason::NoSound,
-            Reason::SoundOffPicture => HealthReason::SoundOffPicture,
-        }
-    }
-}
-
 impl From<FeedHealth> for GameHealth {
     fn from(health: FeedHealth) -> Self {
         let Facts { container, video: video_facts, audio, bitrate_bps, .. } = health.facts;
@@ -131,7 +79,7 @@ impl From<FeedHealth> for GameHealth {
         });
         Self {
             status: health.status.into(),
-            reason: health.reason.map(Into::into),
+            reason: health.reason,
             since: rfc_3339(health.since),
             source_index: health.source_index,
             reconnects: health.reconnects,

@@ -13,5 +13,5 @@ pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
-pub use health::{AudioHealth, GameHealth, HealthReason, VideoHealth};
+pub use health::{AudioHealth, GameHealth, VideoHealth};
 pub use sound::{SoundSettings, SoundTrack};

@@ -1,12 +1,17 @@
 //! How a feed is, for operators: what it shows and why, what its source is made of.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::FeedStatus;
 use super::facts::Facts;
 use crate::frame::Colour;
 use crate::timeline::MediaTime;
 
 /// Why a feed shows its slate, or is not as it should be. The names are stable: programs branch on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = HealthReason)]
 pub enum Reason {
     /// A source is being tried and nothing has failed yet.
     Connecting,

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use quadrille::api::{App, Keys, Readiness, router};
 use quadrille::catalogue::{
-    AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, HealthReason,
-    Pending, RegisteredGame,
+    AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, Pending,
+    RegisteredGame,
 };
 use quadrille::config::{Config, Keyring};
 use quadrille::hls::runs::Runs;
@@ -187,7 +187,7 @@ impl MemoryCatalogue {
 fn health(status: GameStatus) -> GameHealth {
     GameHealth {
         status,
-        reason: (status == GameStatus::Slate).then_some(HealthReason::Connecting),
+        reason: (status == GameStatus::Slate).then_some(quadrille::feed::Reason::Connecting),
         since: "2026-11-19T06:53:20Z".into(),
         source_index: 0,
         reconnects: 0,
