@@ -8,6 +8,7 @@ use std::process::Command;
 
 use super::tests::{Bench, CLIP, Clip, loudness, middle, url_of};
 use super::*;
+use crate::timeline::SimulatedClock;
 
 const TS_PACKET: usize = 188;
 
@@ -380,5 +381,70 @@ fn awkward_tables_that_move_every_stream_of_a_live_source_cost_less_than_half_a_
     assert!(still <= 15, "a still of {still} ticks: {:?} {:?}", feed.health(), feed.facts());
     assert!(fresh * 10 >= shown.len() * 8 && shown.len() > 200, "{fresh} of {}", shown.len());
     assert_eq!(feed.health().reconnects, 0);
+    feed.stop();
+}
+
+#[test]
+fn awkward_a_playlist_in_a_file_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.m3u8");
+    std::fs::write(&path, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n").unwrap();
+    let mut bench = Bench::new("30", &[&url_of(&path)]);
+    let until = Instant::now() + Duration::from_secs(20);
+    while bench.feed.health().last_error.is_none() && Instant::now() < until {
+        assert_eq!(bench.tick().0.outcome, Outcome::Slate);
+        bench.feed.intake.stopped_within(Duration::from_millis(5));
+    }
+    let error = bench.feed.health().last_error.unwrap_or_default();
+    assert!(error.contains("playlist") && error.contains("https://"), "{error}");
+}
+
+/// A machine with so many cores left, of which nothing is taken: what is asked for is the whole each time.
+struct Left(Mutex<f64>);
+
+impl DecodeRoom for Left {
+    fn admit(&self, cores: f64) -> bool {
+        cores <= *self.0.lock()
+    }
+
+    fn left(&self) -> f64 {
+        *self.0.lock()
+    }
+}
+
+#[test]
+fn awkward_a_source_that_is_too_large_for_the_machine_says_so_and_is_shown_as_room_comes() {
+    init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = Clip { name: "large.mp4", ..CLIP }.make(folder.path());
+    let grid = Grid::new("30".parse().unwrap(), 60);
+    let start = MediaTime::from_secs(91_000_000);
+    let clock = Arc::new(SimulatedClock::new(start));
+    let room = Arc::new(Left(Mutex::new(0.000_001)));
+    let spec = FeedSpec { key: "a".into(), title: "A".into(), sources: vec![Url::parse(&url_of(&path)).unwrap()] };
+    let decoding = Decoding { room: room.clone(), costs: Arc::default() };
+    let feed = Feed::start_within(spec, grid, clock.clone(), Pace::Realtime, decoding);
+    let first = grid.frame_at(start);
+    // Cranked as fast as the feed's threads come along.
+    let until = |from: u64, what: &str, reached: &dyn Fn(&FeedHealth) -> bool| {
+        let begun = Instant::now();
+        for frame in from.. {
+            clock.advance_to(grid.frame_time(frame));
+            feed.picture_at(frame);
+            let health = feed.health();
+            if reached(&health) {
+                return frame;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{what}: {health:?}");
+            feed.intake.stopped_within(Duration::from_millis(2));
+        }
+        unreachable!("frames have no end")
+    };
+    let frame = until(first, "no room", &|health| health.reason == Some(Reason::NoRoom));
+    let said = feed.health().last_error.unwrap_or_default();
+    assert!(said.starts_with("no room: 160x96 at 30 takes about"), "{said}");
+    *room.0.lock() = 1.0;
+    until(frame, "room", &|health| health.status == FeedStatus::Live && health.reason.is_none());
+    assert!(feed.facts().no_room.is_none() && feed.facts().thinned_because.is_none(), "{:?}", feed.facts());
     feed.stop();
 }

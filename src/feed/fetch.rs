@@ -14,13 +14,15 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, ResponseExt as _};
 use url::Url;
 
+use crate::config::masked;
+
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(4);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
 const MAX_REDIRECTS: u32 = 5;
 const IDLE_CONNECTIONS: usize = 4;
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// What went wrong, and where; the address without user, password and query, which may be secrets.
+/// What went wrong, and where; the address masked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem} ({url})")]
 pub(super) struct FetchError {
@@ -90,6 +92,8 @@ pub(super) struct Fetched {
 /// An answer whose body is still to be read.
 pub(super) struct Opened {
     pub url: Url,
+    /// What tells one version of a file from another, where the server says so; `None` of what has no end.
+    pub version: Option<String>,
     body: ureq::BodyReader<'static>,
     stopped: Arc<AtomicBool>,
 }
@@ -214,8 +218,13 @@ impl Fetcher {
             }
         }
         let found = Url::parse(&response.get_uri().to_string()).unwrap_or(url);
+        let version = text("content-length")
+            .map(|length| [Some(length), text("etag"), text("last-modified")].map(Option::unwrap_or_default).join(" "));
         let stopped = Arc::clone(&self.stopped);
-        Ok(Answer { answer: Opened { url: found, body: response.into_body().into_reader(), stopped }, partial })
+        Ok(Answer {
+            answer: Opened { url: found, version, body: response.into_body().into_reader(), stopped },
+            partial,
+        })
     }
 
     fn problem(&self, error: ureq::Error) -> FetchProblem {
@@ -246,7 +255,7 @@ struct Answer {
 }
 
 fn failed(url: &Url, problem: FetchProblem) -> FetchError {
-    FetchError { url: masked(url), problem }
+    FetchError { url: masked(url.as_str()), problem }
 }
 
 fn in_body(error: std::io::Error, stopped: &AtomicBool) -> FetchProblem {
@@ -260,13 +269,6 @@ fn in_body(error: std::io::Error, stopped: &AtomicBool) -> FetchProblem {
             _ => FetchProblem::Truncated,
         },
     }
-}
-
-/// `url` as it may be shown: no user, no password, no query.
-pub(super) fn masked(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-    format!("{}://{host}{port}{}", url.scheme(), url.path())
 }
 
 /// What Basic authentication (RFC 7617) sends for the user and password in `url`.

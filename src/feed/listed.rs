@@ -13,11 +13,11 @@ use url::Url;
 
 use super::error::SourceError;
 use super::facts::Facts;
-use super::fetch::{FetchError, FetchProblem, Fetched, Fetcher};
+use super::fetch::{FetchError, FetchProblem, Fetcher};
 use super::health::Reason;
 use super::pipeline::{Doors, Entry, Fed, Takes};
 use super::playlist::{
-    Client, Container, OpenError, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
+    Client, Container, Found, OpenError, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
 };
 
 /// How often whoever waits here gives way to the watchdog.
@@ -34,14 +34,20 @@ pub(super) struct History {
     dark: Vec<String>,
     /// The variant that was handed over last.
     last: Option<String>,
+    /// Of what is no playlist: the version that plays, and the one that was played to its end.
+    version: Option<String>,
+    ended: Option<String>,
 }
 
 impl History {
     /// More than a playlist may list are no use.
     const MOST_DARK: usize = 200;
 
-    /// A run is over; `pictures` of it were shown.
-    pub fn run_ended(&mut self, pictures: u64) {
+    /// A run is over by `error`; `pictures` of it were shown.
+    pub fn run_ended(&mut self, error: &SourceError, pictures: u64) {
+        if let (SourceError::Ended, 1.., Some(version)) = (error, pictures, self.version.take()) {
+            self.ended = Some(version);
+        }
         if let (0, Some(last)) = (pictures, self.last.take())
             && self.dark.len() < Self::MOST_DARK
             && !self.dark.contains(&last)
@@ -70,7 +76,18 @@ pub(super) fn look(
     check: &mut dyn FnMut() -> Option<SourceError>,
 ) -> Result<Option<Listing>, SourceError> {
     let fetcher = Arc::new(Fetcher::new(url));
-    let Some(found) = found(&fetcher, url, check)? else { return Ok(None) };
+    let found = match found(&fetcher, url, check)? {
+        Found::Playlist(found) => found,
+        Found::Other(version) => {
+            let mut history = history.lock();
+            // A file that was shown whole is not shown again, unless it has become another one.
+            if version.is_some() && version == history.ended && !wishes.looped {
+                return Err(SourceError::Ended);
+            }
+            history.version = version;
+            return Ok(None);
+        }
+    };
     let refused = |error: OpenError| source_error(&error);
     let shown = history.lock().shown.clone();
     let mut setting = setting(found, url, wishes, shown, &decodes).map_err(refused)?;
@@ -94,7 +111,7 @@ fn found(
     fetcher: &Arc<Fetcher>,
     url: &Url,
     check: &mut dyn FnMut() -> Option<SourceError>,
-) -> Result<Option<Fetched>, SourceError> {
+) -> Result<Found, SourceError> {
     let (sender, receiver) = bounded(1);
     let (asking, asked) = (Arc::clone(fetcher), url.clone());
     let look = move || {

@@ -87,6 +87,11 @@ impl DecodeCosts {
         }
     }
 
+    /// Pixels of a codec that `cores` decode in a second.
+    pub fn pixels_per_s(&self, codec: &str, cores: f64) -> f64 {
+        cores / self.pixel_seconds(codec)
+    }
+
     fn pixel_seconds(&self, codec: &str) -> f64 {
         self.pixel_seconds.lock().get(codec).copied().unwrap_or_else(|| guess(codec))
     }
@@ -163,10 +168,10 @@ impl Ration {
         self.share
     }
 
-    /// Whether an access unit may be decoded at `now`; `referred` says whether others may refer to it.
-    pub fn passes(&mut self, referred: bool, now: MediaTime) -> bool {
-        self.units += 1;
-        self.referred_units += u32::from(referred);
+    /// Whether an access unit may be decoded at `now`; `referred` says whether others may refer to it, where that was looked at.
+    pub fn passes(&mut self, referred: Option<bool>, now: MediaTime) -> bool {
+        self.units += u32::from(referred.is_some());
+        self.referred_units += u32::from(referred == Some(true));
         if self.units >= 2 * JUDGED_UNITS {
             (self.units, self.referred_units) = (self.units / 2, self.referred_units / 2);
         }
@@ -176,7 +181,7 @@ impl Ration {
         }
         match self.share {
             Share::Unasked | Share::Whole => true,
-            Share::Referred => referred,
+            Share::Referred => referred != Some(false),
             Share::Nothing => false,
         }
     }
@@ -263,16 +268,16 @@ mod tests {
     #[test]
     fn a_stream_is_decoded_whole_where_there_is_room_and_its_cost_is_asked_for_once() {
         let (mut ration, room) = ration(1.0);
-        assert!(ration.passes(true, at(0)), "before its size is known nothing is held back");
+        assert!(ration.passes(Some(true), at(0)), "before its size is known nothing is held back");
         ration.demands(HD);
         for n in 0..300 {
-            assert!(ration.passes(n % 3 == 0, at(n * 33)));
+            assert!(ration.passes(Some(n % 3 == 0), at(n * 33)));
         }
         assert_eq!((ration.share(), ration.shortage()), (Share::Whole, None));
         assert!((room.left() - 0.751).abs() < 0.001, "{}", room.left());
         // The same headers again are no new demand, a larger picture is.
         ration.demands(HD);
-        assert!(ration.passes(true, at(10_000)));
+        assert!(ration.passes(Some(true), at(10_000)));
         assert!((room.left() - 0.751).abs() < 0.001);
     }
 
@@ -280,20 +285,20 @@ mod tests {
     fn what_is_too_large_is_not_decoded_then_thinned_then_whole_as_room_comes() {
         let (mut ration, room) = ration(0.5);
         ration.demands(UHD);
-        assert!(!ration.passes(true, at(0)), "1.66 cores are asked for");
+        assert!(!ration.passes(Some(true), at(0)), "1.66 cores are asked for");
         let said = ration.shortage().unwrap();
         assert_eq!(said, "no room: 3840x2160 at 50 takes about 1.7 cores to decode and 0.5 are left");
         for n in 1..100 {
-            assert!(!ration.passes(n % 2 == 0, at(n * 19)), "not asked again before two seconds");
+            assert!(!ration.passes(Some(n % 2 == 0), at(n * 19)), "not asked again before two seconds");
         }
         *room.0.lock() = 1.0;
         // Half of the pictures are referred to: 0.83 cores.
-        assert!(ration.passes(true, at(2000)) && !ration.passes(false, at(2020)));
+        assert!(ration.passes(Some(true), at(2000)) && !ration.passes(Some(false), at(2020)));
         assert_eq!(ration.share(), Share::Referred);
         assert!(ration.shortage().unwrap().starts_with("thinned: 3840x2160 at 50"));
         assert!((room.left() - 0.17).abs() < 0.02, "{}", room.left());
         *room.0.lock() = 0.9;
-        assert!(ration.passes(false, at(4100)), "the other half is asked for");
+        assert!(ration.passes(Some(false), at(4100)), "the other half is asked for");
         assert_eq!((ration.share(), ration.shortage()), (Share::Whole, None));
     }
 
@@ -301,11 +306,11 @@ mod tests {
     fn a_stream_that_grows_asks_for_the_difference() {
         let (mut ration, room) = ration(1.0);
         ration.demands(HD);
-        assert!(ration.passes(true, at(0)));
+        assert!(ration.passes(Some(true), at(0)));
         ration.demands(UHD);
-        assert!(!ration.passes(true, at(100)), "and shows nothing rather than take what is not there");
+        assert!(!ration.passes(Some(true), at(100)), "and shows nothing rather than take what is not there");
         ration.demands(HD);
-        assert!(ration.passes(true, at(200)));
+        assert!(ration.passes(Some(true), at(200)));
         assert!((room.left() - 0.751).abs() < 0.001, "what it had is still its own: {}", room.left());
     }
 

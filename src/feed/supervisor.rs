@@ -131,7 +131,7 @@ impl Supervisor {
             }
             // Before the pipeline goes: its threads may be waiting for room here.
             let pictures = self.intake.end();
-            history.lock().run_ended(pictures);
+            history.lock().run_ended(&error, pictures);
             if let Some(run) = run {
                 run.let_go(&self.spec.key);
             }
@@ -205,7 +205,13 @@ impl Supervisor {
             AudioWish::First | AudioWish::Index(_) | AudioWish::Pid(_) => None,
         };
         let fps = self.grid.fps();
-        let limit = Limit { lines: MOST_LINES, fps: f64::from(fps.num()) / f64::from(fps.den()) };
+        let Decoding { room, costs } = &self.decoding;
+        let limit = Limit {
+            lines: MOST_LINES,
+            fps: f64::from(fps.num()) / f64::from(fps.den()),
+            // A playlist's variants mostly differ in their size alone.
+            pixels_per_s: costs.pixels_per_s("h264", room.left()),
+        };
         Wishes { variant: wanted.variant, language, looped: wanted.looped, limit }
     }
 

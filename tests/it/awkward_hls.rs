@@ -404,6 +404,28 @@ fn a_loop_is_seamless_and_without_it_a_presentation_is_shown_once_then_the_next_
 }
 
 #[test]
+fn a_file_over_http_is_shown_once_and_again_only_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    clip(1, (320, 180), 90).write(&folder.path().join("film.ts"));
+    let address = serve_files(read_folder(folder.path(), ""));
+    let mut bench = Bench::lockstep(&format!("{address}/film.ts"));
+    bench.until_live();
+    bench.until("its end", Duration::from_secs(30), |tick| tick.outcome == Outcome::Slate);
+    // It is asked for again, less and less often, and found to be what was shown.
+    let begun = Instant::now();
+    while bench.feed.health().reconnects < 4 {
+        assert_eq!(bench.tick().outcome, Outcome::Slate);
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", bench.feed.health());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(bench.feed.health().reason, Some(feed::Reason::Ended));
+    drop(bench);
+    let mut bench = Bench::lockstep(&format!("{address}/film.ts?loop=1"));
+    bench.until_live();
+    assert_no_slate(&bench.ticks(10), &bench);
+}
+
+#[test]
 fn a_master_playlist_with_three_variants_stays_live_without_a_hole() {
     let mut files = Files::new();
     for (name, size, number) in [("a", (192, 108), 1), ("b", (320, 180), 2), ("c", (256, 144), 3)] {

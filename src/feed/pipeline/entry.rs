@@ -152,18 +152,17 @@ impl Stage {
             }
             Calls::Typefind => self.add_typefind(pad, joint),
             Calls::Nothing => self.swallow(pad, joint),
+            Calls::List => {
+                self.fail(SourceError::Pipeline(
+                    "it is a playlist that is not read from here: HLS is, over http:// or https://".into(),
+                ));
+                Ok(())
+            }
         }
     }
 
     fn note_container(&self, caps: &gst::CapsRef) {
-        let name = name_of(caps);
-        let mut facts = self.facts.lock();
-        // Of a container in a list (HLS) both are told.
-        facts.container = match facts.container.take() {
-            Some(outer) if outer == "hls" && name != "hls" => Some(format!("hls, {name}")),
-            Some(outer) if outer.ends_with(&name) => Some(outer),
-            _ => Some(name),
-        };
+        self.facts.lock().container = Some(name_of(caps));
     }
 
     /// One programme of a transport stream is picked before a demuxer sees it.

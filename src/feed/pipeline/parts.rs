@@ -17,7 +17,12 @@ pub(super) enum Calls {
     Typefind,
     /// Text, tables: nothing of ours.
     Nothing,
+    /// A list of other files. GStreamer's demuxers for those fetch by themselves, and hang when they are torn down.
+    List,
 }
+
+/// Playlists and manifests, which no container is. HLS over HTTP never gets here: it has a client of its own.
+const LISTS: [&str; 3] = ["application/x-hls", "application/dash+xml", "application/vnd.ms-sstr+xml"];
 
 pub(super) fn make(element: &str) -> Result<gst::Element, glib::BoolError> {
     gst::ElementFactory::make(element).build()
@@ -28,6 +33,9 @@ pub(super) fn calls_for(caps: &gst::Caps) -> Calls {
     let Some(name) = caps.structure(0).map(|s| s.name().as_str()) else { return Calls::Typefind };
     if name.starts_with("application/octet-stream") {
         return Calls::Typefind;
+    }
+    if LISTS.contains(&name) {
+        return Calls::List;
     }
     let demuxer = gst::ElementFactoryType::DEMUXER;
     if let Some(factory) = factories(demuxer, caps).into_iter().next() {

@@ -329,15 +329,14 @@ impl Stage {
     }
 
     fn note_caps(&self, stream: Stream, caps: &gst::CapsRef, gate: &Mutex<Gate>) {
-        let mut facts = self.facts.lock();
         match stream {
             Stream::Picture => {
                 let video = VideoFacts::of(caps);
                 gate.lock().set_fields(video.interlaced);
                 self.note_demand(&video);
-                facts.video = Some(video);
+                self.facts.lock().video = Some(video);
             }
-            Stream::Sound => facts.audio = Some(AudioFacts::of(caps)),
+            Stream::Sound => self.facts.lock().audio = Some(AudioFacts::of(caps)),
         }
     }
 

@@ -16,13 +16,22 @@ use crate::work::thread_cpu_time;
 /// A source's bit rate is told anew each time so much of it has come.
 const RATE_SPAN_NANOS: SourceNanos = 2_000_000_000;
 
-/// The share of the picture stream that runs, and who decoded its last picture.
+/// The share of the picture stream that runs, and who decoded its last picture. No lock here is taken under another; the machine is
+/// asked for room under the first.
 #[derive(Default)]
 pub(super) struct Sharing {
-    ration: Mutex<Option<(String, Ration)>>,
+    rationed: Mutex<Option<Rationed>>,
     /// The thread that handed the last picture over, and the processor time it had used by then.
     spent: Mutex<Option<(ThreadId, Duration)>>,
     rate: Mutex<RateMeter>,
+}
+
+/// A stream's ration.
+struct Rationed {
+    codec: String,
+    ration: Ration,
+    /// What the operator was told last: nothing, as long as all is decoded.
+    told: Share,
 }
 
 /// Bits per second of the source's own time.
@@ -51,38 +60,41 @@ impl RateMeter {
 impl Stage {
     /// The picture stream's headers say that it is so large.
     pub fn note_demand(&self, video: &VideoFacts) {
-        let mut ration = self.sharing.ration.lock();
-        let (codec, ration) = match ration.take().filter(|(codec, _)| *codec == video.codec) {
-            Some(known) => ration.insert(known),
-            None => {
-                let fresh = Ration::new(self.decoding.room.clone(), self.decoding.costs.clone(), &video.codec);
-                ration.insert((video.codec.clone(), fresh))
-            }
-        };
-        debug_assert_eq!(*codec, video.codec);
-        if video.width > 0 {
-            ration.demands(Demand { width: video.width, height: video.height, fps: video.fps });
+        let mut rationed = self.sharing.rationed.lock();
+        if rationed.as_ref().is_none_or(|known| known.codec != video.codec) {
+            let ration = Ration::new(self.decoding.room.clone(), self.decoding.costs.clone(), &video.codec);
+            let told = rationed.as_ref().map_or(Share::Whole, |known| known.told);
+            *rationed = Some(Rationed { codec: video.codec.clone(), ration, told });
+        }
+        if let Some(known) = rationed.as_mut().filter(|_| video.width > 0) {
+            known.ration.demands(Demand { width: video.width, height: video.height, fps: video.fps });
         }
     }
 
     /// Whether a unit of the picture stream is left out because the machine has no room for it. What was left out whole begins at
     /// a clean point again.
     pub fn withholds(&self, bytes: &[u8], gate: &Mutex<Gate>) -> bool {
-        let mut ration = self.sharing.ration.lock();
-        let Some((_, ration)) = ration.as_mut() else { return false };
-        let before = ration.share();
+        let is_whole = match self.sharing.rationed.lock().as_ref() {
+            Some(known) => known.ration.share() == Share::Whole,
+            None => return false,
+        };
         // Whether others refer to it is asked only while it matters: to look costs a little.
-        let referred = before == Share::Whole || gate.lock().refers(bytes);
-        let passes = ration.passes(referred, self.clock.now());
-        let share = ration.share();
-        if share != before && (share, before) != (Share::Whole, Share::Unasked) {
+        let referred = (!is_whole).then(|| gate.lock().refers(bytes));
+        let (passes, news) = {
+            let mut rationed = self.sharing.rationed.lock();
+            let Some(known) = rationed.as_mut() else { return false };
+            let passes = known.ration.passes(referred, self.clock.now());
+            let share = known.ration.share();
+            let is_news = share != Share::Unasked && share != std::mem::replace(&mut known.told, share);
+            (passes, is_news.then(|| (share, known.ration.shortage())))
+        };
+        if let Some((share, shortage)) = news {
             if share == Share::Nothing {
                 gate.lock().close();
             }
-            let shortage = ration.shortage();
             match &shortage {
                 Some(shortage) => tracing::warn!(shortage, "a source is not decoded whole"),
-                None => tracing::info!("a source is decoded whole again"),
+                None => tracing::info!("a source is decoded whole"),
             }
             let mut facts = self.facts.lock();
             facts.no_room = shortage.clone().filter(|_| share == Share::Nothing);

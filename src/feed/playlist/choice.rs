@@ -12,6 +12,9 @@ const LEAST_LIMIT_LINES: u32 = 720;
 /// A rate this much above the limit is still the same one: 59.94 and 60, 29.97 and 30.
 const RATE_SLACK: f64 = 1.05;
 
+/// A variant that does not tell its rate is taken to have this one.
+const USUAL_FPS: f64 = 30.0;
+
 /// What a source's parameters ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VariantWish {
@@ -48,6 +51,8 @@ impl VariantWish {
 pub struct Limit {
     pub lines: u32,
     pub fps: f64,
+    /// What the machine has room to decode.
+    pub pixels_per_s: f64,
 }
 
 /// Picture and sound to be played together.
@@ -93,7 +98,7 @@ fn rank(
     let rate = variant.frame_rate.unwrap_or(0.0);
     let bandwidth = i64::try_from(variant.bandwidth_bps).unwrap_or(i64::MAX);
     let outside = match wish {
-        VariantWish::Best => lines > limit.lines.max(LEAST_LIMIT_LINES),
+        VariantWish::Best => lines > limit.lines.max(LEAST_LIMIT_LINES) || pixels_per_s(variant) > limit.pixels_per_s,
         VariantWish::Lines(most) => lines > most,
         VariantWish::Bandwidth(most) => variant.bandwidth_bps > most,
         VariantWish::Index(wanted) => index != wanted,
@@ -104,6 +109,12 @@ fn rank(
     let by_bandwidth = matches!(wish, VariantWish::Bandwidth(_));
     let size = if by_bandwidth { bandwidth } else { i64::from(lines) };
     (outside, too_fast, best_first(size), best_first((rate * 1000.0) as i64), best_first(bandwidth))
+}
+
+/// What decoding a variant takes, as far as the playlist tells.
+fn pixels_per_s(variant: &Variant) -> f64 {
+    let (width, height) = variant.resolution.unwrap_or_default();
+    f64::from(width) * f64::from(height) * variant.frame_rate.unwrap_or(USUAL_FPS)
 }
 
 fn choice(playlist: &MasterPlaylist, variant: &Variant, language: Option<&str>) -> Choice {

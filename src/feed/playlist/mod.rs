@@ -26,6 +26,7 @@ use url::Url;
 
 use super::fetch::{FetchError, Fetched, Fetcher, Request};
 use crate::cadence::SourceNanos;
+use crate::config::masked;
 pub use choice::{Choice, Limit, VariantWish};
 pub use client::{Client, Outcome, Setting};
 pub use follower::Shown;
@@ -93,7 +94,7 @@ pub(super) fn setting(
     shown: Shown,
     decodes: &dyn Fn(&str) -> bool,
 ) -> Result<Setting, OpenError> {
-    let refused = |error| OpenError::Playlist { url: super::fetch::masked(&found.url), error };
+    let refused = |error| OpenError::Playlist { url: masked(found.url.as_str()), error };
     let text = String::from_utf8_lossy(&found.bytes);
     let master = master::MasterPlaylist::read(&text, &found.url).map_err(refused)?;
     let Some(master) = master else {
@@ -112,8 +113,16 @@ pub(super) fn setting(
     Ok(Setting { choices, variables: master.variables, first: None, looped: wishes.looped, shown })
 }
 
-/// Fetches what is behind a source's URL, if it is a playlist; `None` for anything else.
-pub(super) fn open(fetcher: &Arc<Fetcher>, url: &Url) -> Result<Option<Fetched>, OpenError> {
+/// What is behind a source's URL.
+#[derive(Debug)]
+pub(super) enum Found {
+    Playlist(Fetched),
+    /// Anything else, and its version, as [`super::fetch::Opened`] has it.
+    Other(Option<String>),
+}
+
+/// Fetches what is behind a source's URL, if it is a playlist.
+pub(super) fn open(fetcher: &Arc<Fetcher>, url: &Url) -> Result<Found, OpenError> {
     let request = Request { url, range: None, limit: MAX_PLAYLIST_BYTES, time: OPEN_TIME, silence: OPEN_TIME };
     let mut opened = fetcher.stream(&request)?;
     let mut bytes = Vec::new();
@@ -121,12 +130,16 @@ pub(super) fn open(fetcher: &Arc<Fetcher>, url: &Url) -> Result<Option<Fetched>,
         bytes.extend_from_slice(&chunk);
         // A byte order mark and empty lines may come first; a film does not begin with them.
         if bytes.len() >= 64 && !is_playlist(&bytes) {
-            return Ok(None);
+            return Ok(Found::Other(opened.version));
         }
         if bytes.len() > MAX_PLAYLIST_BYTES {
             let error = PlaylistError::TooLarge { limit: MAX_PLAYLIST_BYTES };
-            return Err(OpenError::Playlist { url: super::fetch::masked(&opened.url), error });
+            return Err(OpenError::Playlist { url: masked(opened.url.as_str()), error });
         }
     }
-    Ok(is_playlist(&bytes).then(|| Fetched { url: opened.url.clone(), bytes: bytes.into() }))
+    Ok(if is_playlist(&bytes) {
+        Found::Playlist(Fetched { url: opened.url, bytes: bytes.into() })
+    } else {
+        Found::Other(opened.version)
+    })
 }

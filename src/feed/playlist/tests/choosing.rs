@@ -24,7 +24,7 @@ http://backup/720.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS=\"mp4a.40.2\"
 sound.m3u8
 ";
-const HD: Limit = Limit { lines: 1080, fps: 25.0 };
+const HD: Limit = Limit { lines: 1080, fps: 25.0, pixels_per_s: f64::INFINITY };
 
 fn order(text: &str, wish: VariantWish, language: Option<&str>, limit: Limit) -> Vec<Choice> {
     let master = MasterPlaylist::read(text, &base()).unwrap().unwrap();
@@ -41,11 +41,16 @@ fn the_best_variant_there_is_room_for_comes_first_and_the_others_are_its_backups
     // No sound alone, nothing that is not decoded here; redundant ones side by side; what is too large last.
     let expected = ["1080.m3u8", "720.m3u8", "http://backup/720.m3u8", "360.m3u8", "1080p50.m3u8", "2160.m3u8"];
     assert_eq!(names(&best), expected);
-    let fast = order(LADDER, VariantWish::Best, None, Limit { lines: 2160, fps: 60.0 });
+    let fast = order(LADDER, VariantWish::Best, None, Limit { lines: 2160, fps: 60.0, pixels_per_s: f64::INFINITY });
     assert_eq!(names(&fast)[..3], ["2160.m3u8", "1080p50.m3u8", "1080.m3u8"]);
     // Small outputs take 720 lines all the same.
-    let small = order(LADDER, VariantWish::Best, None, Limit { lines: 360, fps: 30.0 });
+    let small = order(LADDER, VariantWish::Best, None, Limit { lines: 360, fps: 30.0, pixels_per_s: f64::INFINITY });
     assert_eq!(names(&small)[0], "720.m3u8");
+    // Where the machine has less room: what fits comes first.
+    let tight = order(LADDER, VariantWish::Best, None, Limit { pixels_per_s: 24e6, ..HD });
+    assert_eq!(names(&tight)[0], "720.m3u8");
+    let none = order(LADDER, VariantWish::Best, None, Limit { pixels_per_s: 1e6, ..HD });
+    assert_eq!(names(&none)[0], "360.m3u8", "the smallest that is too large");
     let large_only = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9,RESOLUTION=7680x4320\n8k\n\
                       #EXT-X-STREAM-INF:BANDWIDTH=5,RESOLUTION=3840x2160\n4k\n";
     assert_eq!(names(&order(large_only, VariantWish::Best, None, HD)), ["4k", "8k"], "the smallest that is too large");

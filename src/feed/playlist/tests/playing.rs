@@ -13,7 +13,8 @@ use super::super::{
     Client, Container, Limit, Outcome, Refused, Shown, Sink, Stretch, Track, VariantWish, Wishes, open, setting,
 };
 use super::server::{Answer, Server};
-use crate::feed::fetch::{FetchProblem, Fetcher, Request, masked};
+use crate::feed::fetch::{FetchProblem, Fetcher, Request};
+use crate::feed::playlist::Found;
 
 const SECOND: i64 = 1_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -65,12 +66,17 @@ impl Sink for Recorder {
 }
 
 fn wishes() -> Wishes {
-    Wishes { variant: VariantWish::Best, language: None, looped: false, limit: Limit { lines: 1080, fps: 30.0 } }
+    Wishes {
+        variant: VariantWish::Best,
+        language: None,
+        looped: false,
+        limit: Limit { lines: 1080, fps: 30.0, pixels_per_s: f64::INFINITY },
+    }
 }
 
 fn start(url: &Url, wishes: &Wishes, shown: Shown) -> (Client, Arc<Recorder>) {
     let fetcher = Arc::new(Fetcher::new(url));
-    let found = open(&fetcher, url).unwrap().expect("a playlist");
+    let Found::Playlist(found) = open(&fetcher, url).unwrap() else { panic!("no playlist") };
     let setting = setting(found, url, wishes, shown, &|codec| codec.starts_with("avc1")).unwrap();
     let recorder = Arc::new(Recorder::default());
     let sink = Arc::clone(&recorder) as Arc<dyn Sink>;
@@ -443,7 +449,6 @@ fn what_is_fetched_has_a_size_a_time_and_an_end() {
     assert_eq!(problem, FetchProblem::Stopped);
     assert!(!text.contains("secret"), "{text}");
     assert_eq!(get(1000, None, long), Err(FetchProblem::Stopped));
-    assert_eq!(masked(&Url::parse("https://u:p@h:8443/a/b?c=d#e").unwrap()), "https://h:8443/a/b");
 }
 
 #[test]
@@ -454,7 +459,9 @@ fn other_things_than_playlists_are_left_to_others_and_too_large_ones_refused() {
     server.text("/large.m3u8", &large);
     let is_playlist = |path: &str| {
         let url = server.url(path);
-        open(&Arc::new(Fetcher::new(&url)), &url).map(|found| found.is_some()).map_err(|e| e.to_string())
+        open(&Arc::new(Fetcher::new(&url)), &url)
+            .map(|found| matches!(found, Found::Playlist(_)))
+            .map_err(|e| e.to_string())
     };
     assert_eq!(is_playlist("/film.mp4"), Ok(false));
     assert!(is_playlist("/large.m3u8").unwrap_err().contains("larger than 1048576 bytes"));
