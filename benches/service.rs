@@ -7,6 +7,8 @@
 mod burst;
 #[path = "service/child.rs"]
 mod child;
+#[path = "service/clips.rs"]
+mod clips;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,14 +21,6 @@ use serde_json::{Value, json};
 /// Seconds of output that are measured for the processor time.
 const MEASURED_S: u64 = 24;
 
-/// Moving, detailed pictures, two of them hard for an encoder.
-const SOURCES: [&str; 4] = [
-    "testsrc2=size=1280x720:rate=30",
-    "mandelbrot=size=1280x720:rate=30:end_scale=0.01",
-    "life=s=640x360:mold=10:r=30:ratio=0.1:seed=7:death_color=#C83232:life_color=#00ff00,scale=1280:720:flags=neighbor,scroll=h=0.02:v=0.013",
-    "cellauto=s=1280x720:rate=30:rule=110:seed=7,scroll=h=-0.05:v=0.03,hue=s=1:h=t*40",
-];
-
 /// What is measured against FFmpeg, and all that a mosaic of its own costs, is rendering.
 const RENDER: &str = "[stitch]\nenabled = false\n";
 const HD: &str = "[[output.renditions]]\nname = \"1080p\"\nwidth = 1920\nheight = 1080\nbitrate = 6_000_000\n";
@@ -36,7 +30,7 @@ const SMALL: &str = "[[output.renditions]]\nname = \"540p\"\nwidth = 960\nheight
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench"));
-    let clips = make_clips(&dir);
+    let clips = clips::make(&dir);
     if std::env::args().any(|arg| arg == "create") {
         let (service, first) = small_service(&dir, &clips).await;
         return creates(&service, &first).await;
@@ -52,25 +46,6 @@ async fn main() {
     first_segments(&service, &first).await;
     drop(service);
     stitched_playable(&dir, &clips).await;
-}
-
-fn make_clips(dir: &Path) -> Vec<PathBuf> {
-    std::fs::create_dir_all(dir).expect("target/bench can be made");
-    let make = |(n, source): (usize, &&str)| {
-        let path = dir.join(format!("{n}.mp4"));
-        if !path.exists() {
-            let part = dir.join(format!("{n}.part.mp4"));
-            let status = Command::new("ffmpeg")
-                .args(["-v", "error", "-y", "-f", "lavfi", "-i", source, "-t", "12", "-pix_fmt", "yuv420p"])
-                .args(["-c:v", "libx264", "-preset", "fast", "-b:v", "4M"])
-                .arg(&part)
-                .status();
-            assert!(status.expect("ffmpeg runs").success(), "ffmpeg made no clip");
-            std::fs::rename(&part, &path).expect("a clip can be renamed");
-        }
-        path
-    };
-    SOURCES.iter().enumerate().map(make).collect()
 }
 
 /// Processor seconds that FFmpeg takes per second of output for decoding, scaling, stacking and encoding.
@@ -93,12 +68,8 @@ fn ffmpeg_cpu_per_second(clips: &[PathBuf]) -> f64 {
     (child::children_cpu() - before).as_secs_f64() / MEASURED_S as f64
 }
 
-fn games(clips: &[PathBuf]) -> Vec<(String, String)> {
-    clips.iter().enumerate().map(|(n, clip)| (format!("g{n}"), format!("file://{}", clip.display()))).collect()
-}
-
 async fn render_cpu_per_second(dir: &Path, clips: &[PathBuf]) -> f64 {
-    let service = Child::start(dir, &games(clips), &format!("{HD}{RENDER}")).await;
+    let service = Child::start(dir, &clips::games(clips), &format!("{HD}{RENDER}")).await;
     let session = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
     service.until_listed(&session, "1080p").await;
     let before = service.cpu();
@@ -115,7 +86,7 @@ async fn render_cpu_per_second(dir: &Path, clips: &[PathBuf]) -> f64 {
 }
 
 async fn default_ladder_rss(dir: &Path, clips: &[PathBuf]) {
-    let service = Child::start(dir, &games(clips), &format!("{HD}{SMALL}{RENDER}")).await;
+    let service = Child::start(dir, &clips::games(clips), &format!("{HD}{SMALL}{RENDER}")).await;
     let session = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
     service.until_listed(&session, "1080p").await;
     // A whole window and more, so that nothing grows any further.
@@ -128,7 +99,7 @@ async fn default_ladder_rss(dir: &Path, clips: &[PathBuf]) {
 
 /// A service whose one mosaic leaves the machine some room, and the session that watches it.
 async fn small_service(dir: &Path, clips: &[PathBuf]) -> (Child, Value) {
-    let service = Child::start(dir, &games(clips), &format!("{SMALL}{RENDER}")).await;
+    let service = Child::start(dir, &clips::games(clips), &format!("{SMALL}{RENDER}")).await;
     let first = service.create(json!({"games": ["g0", "g1", "g2", "g3"]})).await;
     service.until_listed(&first, "540p").await;
     (service, first)
@@ -171,7 +142,7 @@ async fn stitched_playable(dir: &Path, clips: &[PathBuf]) {
     // Every size that four games are shown at.
     const TILES: f64 = 4.0 * 3.0;
     const WINDOW: Duration = Duration::from_secs(32);
-    let service = Child::start(dir, &games(clips), SMALL).await;
+    let service = Child::start(dir, &clips::games(clips), SMALL).await;
     while service.metric("quadrille_encoders{kind=\"tile\"}").await < TILES {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

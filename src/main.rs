@@ -20,6 +20,7 @@ use cli::{Cli, Command};
 const MISTAKEN: u8 = 2;
 
 fn main() -> ExitCode {
+    spare_memory();
     let cli = Cli::parse();
     cli::start_log();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -49,6 +50,28 @@ fn main() -> ExitCode {
     // Threads of a pipeline that does not let go must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Keeps malloc's heaps few and their bounds where they are. Left alone, glibc makes up to eight heaps for each core, each as large as it ever
+/// was, and moves its bounds with the largest block that was freed: thirty sessions over eight tiles and four renders then come to
+/// 595 MB and go on rising, instead of 565.
+fn spare_memory() {
+    /// What is larger than a picture or a segment has pages of its own, which go when it goes. To ask the system for pages for every segment
+    /// that somebody watches would cost more than to make it.
+    const OWN_PAGES_FROM: i32 = 4 << 20;
+    /// Free memory at a heap's end beyond this goes back at once.
+    const KEPT_AT_THE_END: i32 = 16 << 20;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let heaps = i32::try_from(cores).unwrap_or(i32::MAX).max(4);
+    #[cfg(target_env = "gnu")]
+    for (what, value) in [
+        (libc::M_ARENA_MAX, heaps),
+        (libc::M_MMAP_THRESHOLD, OWN_PAGES_FROM),
+        (libc::M_TRIM_THRESHOLD, KEPT_AT_THE_END),
+    ] {
+        // SAFETY: mallopt(3) takes two numbers, and no other thread runs yet. What it does not know it leaves as it was.
+        unsafe { libc::mallopt(what, value) };
+    }
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

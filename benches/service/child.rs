@@ -17,6 +17,14 @@ pub struct Handle {
     http: reqwest::Client,
 }
 
+/// What a process takes: memory of its own, without programs and libraries, and threads.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "only one of the benches tells what takes how much")]
+pub struct Footprint {
+    pub memory_kib: u64,
+    pub threads: u64,
+}
+
 pub struct Child {
     process: std::process::Child,
     handle: Handle,
@@ -107,9 +115,19 @@ impl Child {
     }
 
     pub fn peak_rss_mib(&self) -> f64 {
+        self.status("VmHWM:") as f64 / 1024.0
+    }
+
+    #[allow(dead_code, reason = "only one of the benches tells what takes how much")]
+    pub fn footprint(&self) -> Footprint {
+        Footprint { memory_kib: self.status("RssAnon:"), threads: self.status("Threads:") }
+    }
+
+    /// A number of `/proc/PID/status`.
+    fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("the process lives");
-        let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM is there");
-        line.split_whitespace().nth(1).expect("a number").parse::<f64>().expect("a number") / 1024.0
+        let line = status.lines().find_map(|l| l.strip_prefix(name)).expect("the line is there");
+        line.split_whitespace().next().expect("a number").parse().expect("a number")
     }
 }
 

@@ -1,44 +1,70 @@
 //! Memory of finished canvases, used again when the last who reads a picture lets go of it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use super::scale::PlaneMut;
 use crate::frame::{Colour, Picture, PlaneMemory, Rect};
 
-/// Canvases of one size that wait to be used again, and sizes that are remembered; what comes back beyond is freed.
-const IDLE_KEPT: usize = 16;
-const SIZES_KEPT: usize = 16;
+/// What waits to be used again takes at most so much: 85 canvases of 1080p.
+const IDLE_BYTES: usize = 256 << 20;
 
-/// Memory of canvases of one size.
-type Idle = Vec<Vec<u8>>;
+/// What nobody has wanted for so long is freed: memory follows the mosaics that run, not the most that ever ran.
+const IDLE_FOR: Duration = Duration::from_secs(5);
 
 /// Where canvas memory comes from and goes back to.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: Mutex<HashMap<(u32, u32), Idle>>,
+    idle: Mutex<Idle>,
+}
+
+/// Canvases that wait, those that have waited longest first.
+#[derive(Default)]
+struct Idle {
+    canvases: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+struct Waiting {
+    size: (u32, u32),
+    bytes: Vec<u8>,
+    since: Instant,
+}
+
+impl Idle {
+    /// The canvas of that size that was used last: of a number that is more than is needed, some are never taken, and go.
+    fn take(&mut self, size: (u32, u32)) -> Option<Vec<u8>> {
+        let at = self.canvases.iter().rposition(|waiting| waiting.size == size)?;
+        let bytes = self.canvases.remove(at)?.bytes;
+        self.bytes -= bytes.len();
+        Some(bytes)
+    }
+
+    fn put(&mut self, size: (u32, u32), bytes: Vec<u8>, now: Instant) {
+        self.bytes += bytes.len();
+        self.canvases.push_back(Waiting { size, bytes, since: now });
+        let is_over = |idle: &Self| {
+            let oldest = idle.canvases.front()?;
+            Some(idle.bytes > IDLE_BYTES || now.saturating_duration_since(oldest.since) > IDLE_FOR)
+        };
+        while is_over(self) == Some(true) {
+            self.bytes -= self.canvases.pop_front().map_or(0, |waiting| waiting.bytes.len());
+        }
+    }
 }
 
 impl Pool {
     /// Planes for a canvas of even size; what they hold is left over from another.
     pub(super) fn take(self: &Arc<Self>, width: u32, height: u32) -> Planes {
         let luma = width as usize * height as usize;
-        let mut idle = self.idle.lock().unwrap_or_else(|e| e.into_inner());
-        let bytes = idle.get_mut(&(width, height)).and_then(Vec::pop);
-        drop(idle);
+        let bytes = self.idle().take((width, height));
         let bytes = bytes.unwrap_or_else(|| vec![0; luma + luma / 2]);
         Planes { size: (width, height), bytes, pool: Arc::clone(self) }
     }
 
-    fn give_back(&self, size: (u32, u32), bytes: Vec<u8>) {
-        let mut idle = self.idle.lock().unwrap_or_else(|e| e.into_inner());
-        if idle.len() >= SIZES_KEPT && !idle.contains_key(&size) {
-            idle.clear();
-        }
-        let same = idle.entry(size).or_default();
-        if same.len() < IDLE_KEPT {
-            same.push(bytes);
-        }
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
@@ -101,7 +127,7 @@ impl PlaneMemory for Planes {
 
 impl Drop for Planes {
     fn drop(&mut self) {
-        self.pool.give_back(self.size, std::mem::take(&mut self.bytes));
+        self.pool.idle().put(self.size, std::mem::take(&mut self.bytes), Instant::now());
     }
 }
 
@@ -120,10 +146,23 @@ mod tests {
         drop(copy);
         let again: Vec<_> = (0..3).map(|_| pool.take(32, 16)).collect();
         assert!(again.iter().any(|p| p.bytes.as_ptr() == address));
-        for _ in 0..3 * IDLE_KEPT {
-            let many: Vec<_> = (0..IDLE_KEPT + 5).map(|_| pool.take(32, 16)).collect();
-            drop(many);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_what_nobody_wants_is_freed() {
+        const QUARTER: usize = IDLE_BYTES / 4;
+        let (mut idle, began) = (Idle::default(), Instant::now());
+        for _ in 0..5 {
+            idle.put((2, 2), vec![0; QUARTER], began);
         }
-        assert!(pool.idle.lock().unwrap().values().all(|v| v.len() <= IDLE_KEPT));
+        assert_eq!((idle.canvases.len(), idle.bytes), (4, 4 * QUARTER));
+        // Of four only one is used any more.
+        for n in 0..10 {
+            let bytes = idle.take((2, 2)).expect("four wait");
+            idle.put((2, 2), bytes, began + IDLE_FOR.mul_f64(f64::from(n) / 8.0));
+        }
+        assert_eq!((idle.canvases.len(), idle.bytes), (1, QUARTER));
+        assert!(idle.take((4, 2)).is_none() && idle.take((2, 2)).is_some());
+        assert_eq!(idle.bytes, 0);
     }
 }

@@ -40,7 +40,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gstreamer as gst;
-use gstreamer::prelude::PluginFeatureExtManual;
 use parking_lot::{Condvar, Mutex};
 use url::Url;
 
@@ -153,7 +152,7 @@ pub fn init() -> Result<(), FeedError> {
     const GOOD: &str = "gstreamer1.0-plugins-good";
     const BAD: &str = "gstreamer1.0-plugins-bad";
     const LIBAV: &str = "gstreamer1.0-libav";
-    const NEEDED: [(&str, &str); 21] = [
+    const NEEDED: [(&str, &str); 20] = [
         ("typefind", CORE),
         ("queue", CORE),
         ("errorignore", BAD),
@@ -164,7 +163,6 @@ pub fn init() -> Result<(), FeedError> {
         ("deinterlace", GOOD),
         ("qtdemux", GOOD),
         ("souphttpsrc", GOOD),
-        ("hlsdemux", BAD),
         ("udpsrc", GOOD),
         ("rtpjitterbuffer", GOOD),
         ("rtpmp2tdepay", GOOD),
@@ -177,13 +175,6 @@ pub fn init() -> Result<(), FeedError> {
         ("avdec_aac", LIBAV),
     ];
     gst::init()?;
-    // decodebin3 of GStreamer 1.22.0 (Debian 12) crashes and hangs at times when it is torn down, so decodebin it is; and the
-    // newer adaptive demuxers run in nothing else.
-    for demuxer in ["hlsdemux2", "dashdemux2", "mssdemux2"] {
-        if let Some(factory) = gst::ElementFactory::find(demuxer) {
-            factory.set_rank(gst::Rank::NONE);
-        }
-    }
     for (element, package) in NEEDED {
         if gst::ElementFactory::find(element).is_none() {
             return Err(FeedError::ElementMissing { element, package });

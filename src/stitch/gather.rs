@@ -67,8 +67,7 @@ impl Stitched {
 
     /// Appends all access units, one after the other: NAL units with four-byte lengths (ISO/IEC 14496-15, 5.3.3).
     pub fn append_to(&self, out: &mut Vec<u8>) {
-        // Headers are copied by the chunk, and may reach that far beyond the end for a moment.
-        out.reserve(self.total + HEADER_CHUNK);
+        out.reserve(self.total);
         let mut cursors: Vec<Cursor<'_>> =
             self.inputs.iter().map(|input| Cursor { heads: &input.heads, rests: &input.rests }).collect();
         for unit in 0..self.sizes.len() {
@@ -97,8 +96,9 @@ impl Cursor<'_> {
         let Some((&[head_bytes, a, b, c, d], _)) = self.heads.split_first_chunk::<5>() else { return };
         let head_bytes = usize::from(head_bytes);
         let slice_bytes = 4 + u32::from_be_bytes([a, b, c, d]) as usize;
-        if head_bytes <= HEADER_CHUNK {
-            // A copy of constant size is a few instructions; what is too much is cut off again.
+        if head_bytes <= HEADER_CHUNK && out.capacity() - out.len() >= HEADER_CHUNK {
+            // A copy of constant size is a few instructions; what is too much is cut off again. Not at the very end: a byte more than
+            // was reserved, and the vector would double, with a segment that is kept.
             let end = out.len() + head_bytes;
             out.extend_from_slice(&self.heads[1..1 + HEADER_CHUNK]);
             out.truncate(end);

@@ -21,6 +21,7 @@ mod losses;
 mod outbound;
 mod process;
 mod seen;
+mod soak;
 mod stitching;
 mod support;
 mod viewing;

@@ -56,8 +56,11 @@ fn header_end(bits: &Bits, mut at: usize, idr: bool) -> usize {
 
 /// What the stitched mosaic is made of.
 fn bytes(stitched: &Stitched) -> (Vec<u8>, Vec<u32>) {
-    let mut out = vec![9];
+    let mut out = Vec::with_capacity(1 + stitched.total());
+    let room = out.capacity();
+    out.push(9);
     stitched.append_to(&mut out);
+    assert_eq!(out.capacity(), room, "what is kept takes what it says");
     assert_eq!(out.remove(0), 9);
     assert_eq!(out.len(), stitched.total());
     (out, stitched.sizes().collect())

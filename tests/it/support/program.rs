@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The one rendition of [`write_config`].
 pub const RENDITION: &str = "small";
 
-const DEVICE: &str = "dev-1";
+pub const DEVICE: &str = "dev-1";
 pub const OPERATOR: &str = "op-1";
 
 /// A configuration with one tenant, two games, one small rendition and segments of a second. `head` and `tail` go before the
@@ -93,6 +93,15 @@ pub async fn until<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -
     }
 }
 
+/// What a process takes of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Footprint {
+    /// Memory of its own: programs and libraries, which are shared and can be read again, are left out.
+    pub memory_mib: u64,
+    pub threads: u64,
+    pub descriptors: u64,
+}
+
 /// A service that runs.
 pub struct Program {
     process: Child,
@@ -159,6 +168,21 @@ impl Program {
     pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// What it takes of the machine now.
+    pub fn footprint(&self) -> Footprint {
+        let process = PathBuf::from(format!("/proc/{}", self.process.id()));
+        let status = std::fs::read_to_string(process.join("status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+        };
+        Footprint {
+            memory_mib: field("RssAnon:") / 1024,
+            threads: field("Threads:"),
+            descriptors: std::fs::read_dir(process.join("fd")).unwrap().count() as u64,
+        }
     }
 
     pub fn until_exit(&mut self, patience: Duration) -> ExitStatus {
@@ -243,7 +267,7 @@ pub struct Listed {
 }
 
 impl Viewer {
-    fn new(session: &Value) -> Self {
+    pub fn new(session: &Value) -> Self {
         let id = session["id"].as_str().unwrap().to_owned();
         let url = session["playback_url"].as_str().unwrap();
         let playlist = url[url.find("/v1/play").unwrap()..].replace("index.m3u8", &format!("video/{RENDITION}.m3u8"));
