@@ -72,7 +72,7 @@ pub struct DemoOptions {
 pub struct BeginOptions {
     /// Begin with an empty ledger where what is in the data directory does not belong together.
     ///
-    /// What is there is set aside, in a folder beside it. A directory where nothing is missing is refused.
+    /// What is there is set aside, in a folder within it. A directory where nothing is missing is refused.
     #[arg(long)]
     new: bool,
     /// Sign the ledger with a new key from now on, where the one that signed it is lost.

@@ -555,7 +555,7 @@ impl Makers<'_> {
         let (store, draining, failing) = (self.store.clone(), draining.clone(), failing.clone());
         let (database, hours) = (integrity.clone(), integrity.clone());
         let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
-        let timekeeper = self.timekeeper.clone();
+        let (timekeeper, waits) = (self.timekeeper.clone(), self.timekeeper.clone());
         Readiness::new()
             .told("clock", move || timekeeper.note())
             .check("store", move || {
@@ -563,7 +563,7 @@ impl Makers<'_> {
             })
             .check("database", move || database.damage().map_or(Ok(()), Err))
             // A broken hour is a matter for people with a backup. It makes nobody unready.
-            .told("ledger", move || hours.broken_hours().unwrap_or_else(|| "ok".into()))
+            .told("ledger", move || hours.broken_hours().or_else(|| waits.hours_wait()).unwrap_or_else(|| "ok".into()))
             .check("tick", move || {
                 let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
                 if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }

@@ -42,17 +42,16 @@ impl Readiness {
         self
     }
 
-    /// Every check with `"ok"` or what is wrong, and whether all are well.
-    fn ask(&self) -> (bool, Map<String, Value>) {
-        let mut well = true;
-        let answers = self.0.iter().map(|(name, check)| {
-            let answer = check();
-            well &= answer.is_ok();
-            ((*name).to_owned(), Value::from(answer.err().unwrap_or_else(|| "ok".to_owned())))
-        });
-        let notes = self.1.iter().map(|(name, note)| ((*name).to_owned(), Value::from(note())));
-        let answers = answers.collect::<Vec<_>>().into_iter().chain(notes).collect();
-        (well, answers)
+    /// What is wrong, by check; and every check with `"ok"` or that, and the notes.
+    fn ask(&self) -> (Vec<String>, Map<String, Value>) {
+        let (mut wrong, mut answers) = (Vec::new(), Map::new());
+        for (name, check) in &self.0 {
+            let answer = check().err();
+            wrong.extend(answer.iter().map(|fault| format!("{name}: {fault}")));
+            answers.insert((*name).to_owned(), answer.unwrap_or_else(|| "ok".to_owned()).into());
+        }
+        answers.extend(self.1.iter().map(|(name, note)| ((*name).to_owned(), Value::from(note()))));
+        (wrong, answers)
     }
 }
 
@@ -69,12 +68,10 @@ pub async fn alive() -> &'static str {
         (status = 503, description = "`not_ready`, with `checks`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
-    let (well, checks) = app.readiness.ask();
-    if well {
+    let (wrong, checks) = app.readiness.ask();
+    if wrong.is_empty() {
         return Ok(Json(serde_json::json!({ "status": "ready", "checks": checks })));
     }
-    let wrong: Vec<String> =
-        checks.iter().filter(|(_, v)| *v != "ok").map(|(k, v)| format!("{k}: {}", v.as_str().unwrap_or("?"))).collect();
     Err(Problem::new(Code::NotReady, wrong.join("; ")).with("checks", checks))
 }
 
@@ -93,10 +90,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_check_that_fails_is_told_beside_those_that_do_not() {
+    fn one_check_that_fails_is_told_beside_those_that_do_not_and_a_note_is_no_fault() {
         let readiness = Readiness::new().check("store", || Err("the disk is full".into())).check("feeds", || Ok(()));
-        let (well, answers) = readiness.ask();
-        assert!(!well);
-        assert_eq!(Value::from(answers), serde_json::json!({ "store": "the disk is full", "feeds": "ok" }));
+        let (wrong, answers) = readiness.note("stitch", "it is off").ask();
+        assert_eq!(wrong, ["store: the disk is full"]);
+        let expected = serde_json::json!({ "store": "the disk is full", "feeds": "ok", "stitch": "it is off" });
+        assert_eq!(Value::from(answers), expected);
     }
 }

@@ -385,18 +385,22 @@ fn awkward_tables_that_move_every_stream_of_a_live_source_cost_less_than_half_a_
 }
 
 #[test]
-fn awkward_a_playlist_in_a_file_is_refused_by_name() {
+fn awkward_a_file_that_is_no_media_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("list.m3u8");
-    std::fs::write(&path, "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n").unwrap();
-    let mut bench = Bench::new("30", &[&url_of(&path)]);
-    let until = Instant::now() + Duration::from_secs(20);
-    while bench.feed.health().last_error.is_none() && Instant::now() < until {
-        assert_eq!(bench.tick().0.outcome, Outcome::Slate);
-        bench.feed.intake.stopped_within(Duration::from_millis(5));
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n";
+    let page = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><p>Sign in</p></body></html>\n";
+    for (name, text, said) in [("list.m3u8", list, ["playlist", "https://"]), ("0.ts", page, ["html", "no picture"])] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let mut bench = Bench::new("30", &[&url_of(&path)]);
+        let until = Instant::now() + Duration::from_secs(20);
+        while bench.feed.health().last_error.is_none() && Instant::now() < until {
+            assert_eq!(bench.tick().0.outcome, Outcome::Slate);
+            bench.feed.intake.stopped_within(Duration::from_millis(5));
+        }
+        let error = bench.feed.health().last_error.unwrap_or_default();
+        assert!(said.iter().all(|words| error.contains(words)), "{name}: {error}");
     }
-    let error = bench.feed.health().last_error.unwrap_or_default();
-    assert!(error.contains("playlist") && error.contains("https://"), "{error}");
 }
 
 /// A machine with so many cores left, of which nothing is taken: what is asked for is the whole each time.

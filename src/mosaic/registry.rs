@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::admission::{Admission, LoadMeter, Newcomer};
@@ -80,6 +80,15 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// A segment of a mosaic's rendition, by its place on the ladder.
 type SegmentKey = (MosaicId, usize, SegmentNumber);
 
+/// Pictures that were late so long ago at most have work given up that nobody watches: since the sweep before this one.
+const SHED_WITHIN: Duration = Duration::from_millis(1500);
+
+/// How much of the machine is given up in one sweep at most.
+const SHED_SHARE: f64 = 0.25;
+
+/// After that it is not begun again for so long: it would be in the way again.
+const AHEAD_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
 /// Segments that may be packaged at once, give or take: each is one of so many by chance.
 const PACKAGING_LANES: usize = 64;
 
@@ -102,6 +111,8 @@ pub struct MosaicRegistry {
     load: Mutex<LoadMeter>,
     /// When pictures were last late. Apart from `admission`, which is held while engines give work up.
     late_at: Mutex<Option<MediaTime>>,
+    /// Until when no work is begun ahead of demand, because it was in the way of what is watched.
+    ahead_from: Mutex<MediaTime>,
     packaged: ByteCache<SegmentKey>,
     packaging: Vec<Mutex<()>>,
     finished: watch::Receiver<u64>,
@@ -151,6 +162,7 @@ impl MosaicRegistry {
             admission: Mutex::new(admission),
             load: Mutex::default(),
             late_at: Mutex::default(),
+            ahead_from: Mutex::default(),
             packaged,
             packaging: (0..PACKAGING_LANES).map(|_| Mutex::default()).collect(),
             finished,
@@ -175,6 +187,15 @@ impl MosaicRegistry {
         })
     }
 
+    /// Admission, which knows when pictures were last late.
+    fn admission(&self) -> MutexGuard<'_, Admission> {
+        let mut admission = self.admission.lock();
+        if let Some(late_at) = *self.late_at.lock() {
+            admission.late(late_at);
+        }
+        admission
+    }
+
     /// Asks admission for one more mosaic, `left` being the one that is given up for it: until when that counts, if it took that.
     /// Where only work that nobody wants yet is in the way, that is given up first.
     fn admit(
@@ -186,10 +207,7 @@ impl MosaicRegistry {
     ) -> Result<Option<MediaTime>, AdmitError> {
         let now = self.clock.now();
         let newcomer = self.newcomer(engine, spec, &known.mosaics, now);
-        let mut admission = self.admission.lock();
-        if let Some(late_at) = *self.late_at.lock() {
-            admission.late(late_at);
-        }
+        let mut admission = self.admission();
         let Err(refused) = admission.admit(now, newcomer) else { return Ok(None) };
         let freed: f64 = if refused.short > 0.0 {
             self.engines.iter().map(|engine| engine.give_up(refused.short)).sum()
@@ -285,13 +303,13 @@ impl MosaicRegistry {
     /// Whether decoding a source may take `cores` more, which are then reserved for it.
     pub fn admit_decoding(&self, cores: f64) -> bool {
         let load = self.load.lock().cores();
-        self.admission.lock().admit_decoding(self.clock.now(), load, cores)
+        self.admission().admit_decoding(self.clock.now(), load, cores)
     }
 
     /// Cores that decoding may still take.
     pub fn left_for_decoding(&self) -> f64 {
         let load = self.load.lock().cores();
-        self.admission.lock().left_for_decoding(self.clock.now(), load)
+        self.admission().left_for_decoding(self.clock.now(), load)
     }
 
     /// The canvases of all engines due at `tick`. Takes the load, too.
@@ -310,12 +328,26 @@ impl MosaicRegistry {
     pub fn sweep(&self) {
         let now = self.clock.now();
         self.sweep_mosaics(now);
-        let cores = self.load.lock().cores();
+        self.shed(now);
+        let (cores, ahead_from) = (self.load.lock().cores(), *self.ahead_from.lock());
         for engine in &self.engines {
-            let mut admission = self.admission.lock();
-            engine.tend(&mut |cost| admission.admit_ahead(now, cores, cost));
+            let mut admission = self.admission();
+            engine.tend(&mut |cost| now >= ahead_from && admission.admit_ahead(now, cores, cost));
             drop(admission);
             engine.mend();
+        }
+    }
+
+    /// While pictures are late, work that nobody watches is given up, a part of it in each sweep: one hiccup must not cost all of it.
+    fn shed(&self, now: MediaTime) {
+        if self.late_at.lock().is_none_or(|late_at| now.since(late_at) > SHED_WITHIN) {
+            return;
+        }
+        let cores = self.admission.lock().allowed() * SHED_SHARE;
+        let freed: f64 = self.engines.iter().map(|engine| engine.give_up(cores)).sum();
+        if freed > 0.0 {
+            *self.ahead_from.lock() = now + AHEAD_AGAIN_AFTER;
+            tracing::warn!(cores = freed, "pictures are late: work that nobody watches is given up");
         }
     }
 

@@ -84,6 +84,13 @@ impl Timekeeper {
         self.note.lock().clone()
     }
 
+    /// Why no hour of the ledger is closed yet, where that is the clock's doing.
+    pub fn hours_wait(&self) -> Option<String> {
+        let left = self.doubt.left(self.clock.steady_for())?;
+        let minutes = left.as_secs().div_ceil(60);
+        Some(format!("hours are closed once the clock has run steadily for {minutes} min more"))
+    }
+
     /// Has the clock compare itself with wall time, and tells what it found. Call about once a second.
     pub fn observe(&self) {
         let observed = self.clock.observe();

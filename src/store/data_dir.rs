@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,23 @@ impl Marker {
             Err(e) => Err(StoreError::Failed(format!("{}: {e}", path.display()))),
         }
     }
+}
+
+/// Lets nobody but the service's own user read the database: sources in it have passwords, sessions have tokens. SQLite makes its log after
+/// the database's likeness.
+pub(super) fn keep_private(data_dir: &Path) -> std::io::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let file = data_dir.join(format!("{FILE_NAME}{suffix}"));
+        match fs::metadata(&file) {
+            Ok(known) if known.permissions().mode() & 0o077 != 0 => {
+                fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Looks whether what is in `data_dir` belongs together; the marker, where there is one. Where it does not, and `begin` says so, it

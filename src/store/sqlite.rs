@@ -79,7 +79,9 @@ impl SqliteStore {
     /// [`StoreError::Failed`] when the file is not a database of this service or of a newer version of it.
     pub async fn open_as(data_dir: &Path, begin: Begin) -> Result<Self, StoreError> {
         let unwritable = |e: std::io::Error| StoreError::Unwritable(format!("{}: {e}", data_dir.display()));
-        tokio::fs::create_dir_all(data_dir).await.map_err(unwritable)?;
+        if !data_dir.exists() {
+            tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).await.map_err(unwritable)?;
+        }
         let locks = Locks::of_directory(data_dir)?;
         let file = data_dir.join(FILE_NAME);
         if file.exists() {
@@ -91,6 +93,7 @@ impl SqliteStore {
             locks.take_database(&file)?;
             tracing::info!(data_dir = %data_dir.display(), "nothing was kept here before: an empty ledger begins");
         }
+        data_dir::keep_private(data_dir).map_err(unwritable)?;
         // WAL with synchronous=FULL: a commit is on the disk when it returns, so a booking outlives a power cut as well. The
         // writer lowers it where no booking is at stake. A cell that is larger than its page is damage, said at once.
         let options = SqliteConnectOptions::new()

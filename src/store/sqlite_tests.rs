@@ -57,6 +57,23 @@ async fn a_folder_has_one_store_at_a_time() {
 }
 
 #[tokio::test]
+async fn nobody_but_the_services_user_can_read_the_database() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("data");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let files = || ["", "-wal", "-shm"].map(|suffix| mode(&dir.join(format!("{FILE_NAME}{suffix}"))));
+    let store = SqliteStore::open(&dir).await.unwrap();
+    store.add_game(game("acme", "a")).await.unwrap();
+    assert_eq!((mode(&dir), files()), (0o700, [0o600; 3]));
+    store.close().await.unwrap();
+    // One that an earlier version made.
+    std::fs::set_permissions(dir.join(FILE_NAME), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let _store = SqliteStore::open(&dir).await.unwrap();
+    assert_eq!(files(), [0o600; 3]);
+}
+
+#[tokio::test]
 async fn a_row_that_cannot_be_read_is_left_out_and_the_others_are_there() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();

@@ -44,7 +44,12 @@ impl ClockDoubt {
 
     /// Whether it is over, `steady` being how long the clock was neither set nor slept through.
     pub fn is_over(self, steady: Duration) -> bool {
-        steady >= self.needed
+        self.left(steady).is_none()
+    }
+
+    /// For how much longer it must run so, `steady` being how long it has; `None` where it need not.
+    pub fn left(self, steady: Duration) -> Option<Duration> {
+        self.needed.checked_sub(steady).filter(|left| !left.is_zero())
     }
 }
 

@@ -135,7 +135,7 @@ async fn service_says_what_is_wrong_before_it_starts() {
     let config = config.to_str().unwrap();
     let said = run(&["serve", "--config", config]);
     assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains(&address), "{}", said.err);
+    assert_eq!(said.err.matches(&address).count(), 1, "{}", said.err);
 
     let said = run(&["check", "--config", config]);
     assert_eq!(said.code, Some(0), "{}", said.err);

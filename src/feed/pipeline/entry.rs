@@ -109,6 +109,11 @@ impl Stage {
         true
     }
 
+    /// Whether what hangs on this joint is the source as a whole.
+    fn is_all(&self, joint: usize) -> bool {
+        self.state.lock().joints.get(joint).is_some_and(|joint| joint.parent.is_none())
+    }
+
     /// Takes everything of the entry down, for another lap.
     pub fn close(&self) {
         let joints = std::mem::take(&mut self.state.lock().joints);
@@ -151,6 +156,11 @@ impl Stage {
                 link(pad, &demuxer)
             }
             Calls::Typefind => self.add_typefind(pad, joint),
+            // Within a container that is text or tables; alone it is all there is.
+            Calls::Nothing if self.is_all(joint) => {
+                self.fail(SourceError::Pipeline(format!("it is {}: no picture and no sound", name_of(caps))));
+                Ok(())
+            }
             Calls::Nothing => self.swallow(pad, joint),
             Calls::List => {
                 self.fail(SourceError::Pipeline(

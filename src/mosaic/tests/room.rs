@@ -103,6 +103,38 @@ fn a_change_that_takes_no_more_than_it_gives_up_is_let_in_however_late_the_machi
 }
 
 #[test]
+fn late_pictures_cost_tiles_that_nobody_watches_and_no_others() {
+    let house = House::new(&Plan { keep_warm: None, mosaic_cores: 0.5, ..Plan::default() });
+    ["a", "b", "c"].iter().for_each(|game| house.register(game));
+    house.finish(2);
+    house.registry.sweep();
+    let tiles = || encoders(&house, "tile");
+    let warm = 3 * 4;
+    house.until("four of each game are warm", || tiles() == warm);
+    let watch = || house.want(EngineKind::Stitch, "2EH", &["a", "b"]).unwrap();
+    watch();
+    house.finish(1);
+    assert_eq!(tiles(), warm, "the mosaic's are among them");
+    let seconds = |count: u32, late: bool| {
+        for _ in 0..count {
+            house.clock.advance(Duration::from_secs(1));
+            watch();
+            if late {
+                house.registry.late();
+            }
+            house.registry.sweep();
+        }
+    };
+    seconds(2, true);
+    // Two slots in two renditions.
+    house.until("those that are watched are left", || tiles() == 4);
+    seconds(30, false);
+    assert_eq!(tiles(), 4, "and none is begun again at once");
+    seconds(40, false);
+    house.until("later all are", || tiles() == warm);
+}
+
+#[test]
 fn tiles_that_others_share_are_not_given_up() {
     let house = House::new(&Plan { cores: 8.0, mosaic_cores: 0.5, ..Plan::default() });
     let four = house.want(EngineKind::Stitch, "4E", &["a", "b", "c", "d"]).unwrap().id;
