@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod memory;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -21,13 +22,16 @@ use cli::{Cli, Command};
 const MISTAKEN: u8 = 2;
 
 fn main() -> ExitCode {
-    spare_memory();
+    memory::spare();
     let cli = Cli::parse();
     cli::start_log();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(&anyhow::Error::new(e).context("cannot start the runtime")),
     };
+    if matches!(cli.command, Command::Serve { .. } | Command::Demo(_)) {
+        memory::give_back();
+    }
     let code = runtime.block_on(async {
         match cli.command {
             Command::Serve { config, begin } => match load(&config) {
@@ -52,60 +56,6 @@ fn main() -> ExitCode {
     // Threads of a pipeline that does not let go must not keep the process.
     runtime.shutdown_background();
     code
-}
-
-/// Keeps malloc's heaps few and their bounds where they are. Left alone, glibc makes up to eight heaps for each core, each as large as it ever
-/// was, and moves its bounds with the largest block that was freed: thirty sessions over eight tiles and four renders then come to
-/// 595 MB and go on rising, instead of 565.
-fn spare_memory() {
-    /// What is larger than a picture or a segment has pages of its own, which go when it goes. To ask the system for pages for every segment
-    /// that somebody watches would cost more than to make it.
-    const OWN_PAGES_FROM: i32 = 4 << 20;
-    /// Free memory at a heap's end beyond this goes back at once.
-    const KEPT_AT_THE_END: i32 = 16 << 20;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let heaps = i32::try_from(cores).unwrap_or(i32::MAX).max(4);
-    #[cfg(target_env = "gnu")]
-    for (what, value) in [
-        (libc::M_ARENA_MAX, heaps),
-        (libc::M_MMAP_THRESHOLD, OWN_PAGES_FROM),
-        (libc::M_TRIM_THRESHOLD, KEPT_AT_THE_END),
-    ] {
-        // SAFETY: mallopt(3) takes two numbers, and no other thread runs yet. What it does not know it leaves as it was.
-        unsafe { libc::mallopt(what, value) };
-    }
-}
-
-/// How often memory that is free, but not at a heap's end, is looked for.
-#[cfg(target_env = "gnu")]
-const GIVE_BACK_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// So much of it may stay: to take pages from the heaps and to fill them again costs time, and other threads wait for it.
-#[cfg(target_env = "gnu")]
-const FREE_KEPT: usize = 128 << 20;
-
-/// Gives free memory back for as long as the process runs. A hundred games that came and went left a gigabyte of it, between blocks that stayed.
-#[cfg(target_env = "gnu")]
-fn give_memory_back() {
-    let resident = || -> Option<usize> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-        Some(line.split_whitespace().next()?.parse::<usize>().ok()? << 10)
-    };
-    let give_back = move || loop {
-        std::thread::sleep(GIVE_BACK_EVERY);
-        // SAFETY: mallinfo2(3) takes nothing and returns numbers.
-        let heaps = unsafe { libc::mallinfo2() };
-        let free = resident().unwrap_or(0).saturating_sub(heaps.uordblks + heaps.hblkhd);
-        if free > FREE_KEPT {
-            // SAFETY: malloc_trim(3) takes a number, and nothing that anybody uses.
-            unsafe { libc::malloc_trim(0) };
-            tracing::debug!(free, left = resident(), "free memory is given back");
-        }
-    };
-    if let Err(error) = std::thread::Builder::new().name("memory".into()).spawn(give_back) {
-        tracing::warn!(%error, "free memory is not given back");
-    }
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
@@ -147,8 +97,6 @@ async fn serve(config: Config, begin: Begin) -> ExitCode {
     let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, begin };
     match Service::start(&config, options, None).await {
         Ok(service) => {
-            #[cfg(target_env = "gnu")]
-            give_memory_back();
             tracing::info!(address = %service.address, games = config.games.len(), tenants = config.tenants.len(), "serving");
             signals.end(service).await
         }

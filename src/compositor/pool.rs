@@ -44,11 +44,10 @@ impl Idle {
     fn put(&mut self, size: (u32, u32), bytes: Vec<u8>, now: Instant) {
         self.bytes += bytes.len();
         self.canvases.push_back(Waiting { size, bytes, since: now });
-        let is_over = |idle: &Self| {
-            let oldest = idle.canvases.front()?;
-            Some(idle.bytes > IDLE_BYTES || now.saturating_duration_since(oldest.since) > IDLE_FOR)
-        };
-        while is_over(self) == Some(true) {
+        while let Some(oldest) = self.canvases.front() {
+            if self.bytes <= IDLE_BYTES && now.saturating_duration_since(oldest.since) <= IDLE_FOR {
+                break;
+            }
             self.bytes -= self.canvases.pop_front().map_or(0, |waiting| waiting.bytes.len());
         }
     }

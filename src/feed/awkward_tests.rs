@@ -312,14 +312,19 @@ fn awkward_a_picture_that_cannot_be_decoded_is_named() {
         packet[end - 4..end].copy_from_slice(&crc.to_be_bytes());
     }
     std::fs::write(&path, bytes).unwrap();
-    let mut bench = Bench::new("30", &[&url_of(&path)]);
+    let error = refused(&path);
+    assert!(error.contains("H.266"), "{error}");
+}
+
+/// What is said of a file that cannot be shown, while its slate is.
+fn refused(path: &Path) -> String {
+    let mut bench = Bench::new("30", &[&url_of(path)]);
     let until = Instant::now() + Duration::from_secs(20);
     while bench.feed.health().last_error.is_none() && Instant::now() < until {
         assert_eq!(bench.tick().0.outcome, Outcome::Slate);
         bench.feed.intake.stopped_within(Duration::from_millis(5));
     }
-    let error = bench.feed.health().last_error.unwrap_or_default();
-    assert!(error.contains("H.266"), "{error}");
+    bench.feed.health().last_error.unwrap_or_default()
 }
 
 /// Sends a transport stream by its own clock references, as an encoder would.
@@ -392,13 +397,7 @@ fn awkward_a_file_that_is_no_media_is_refused_by_name() {
     for (name, text, said) in [("list.m3u8", list, ["playlist", "https://"]), ("0.ts", page, ["html", "no picture"])] {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let mut bench = Bench::new("30", &[&url_of(&path)]);
-        let until = Instant::now() + Duration::from_secs(20);
-        while bench.feed.health().last_error.is_none() && Instant::now() < until {
-            assert_eq!(bench.tick().0.outcome, Outcome::Slate);
-            bench.feed.intake.stopped_within(Duration::from_millis(5));
-        }
-        let error = bench.feed.health().last_error.unwrap_or_default();
+        let error = refused(&path);
         assert!(said.iter().all(|words| error.contains(words)), "{name}: {error}");
     }
 }

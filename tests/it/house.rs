@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 24] = [
+const ROOMS: [(&str, &str, &[&str]); 25] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
@@ -51,6 +51,7 @@ const ROOMS: [(&str, &str, &[&str]); 24] = [
     ("main", "the program: signals", &["*"]),
     ("cli", "command line, log", &["*"]),
     ("demo", "`quadrille demo`", &["*"]),
+    ("memory", "what malloc keeps", &[]),
 ];
 
 /// Crates that only some rooms may use, so that changing one never reaches further.
