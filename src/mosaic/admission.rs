@@ -48,14 +48,11 @@ pub struct Admission {
     /// What decoding was granted, likewise.
     decoding: VecDeque<(MediaTime, f64)>,
     late_at: Option<MediaTime>,
-    /// When decoding was last granted while pictures were late.
-    decoding_while_late: Option<MediaTime>,
 }
 
 impl Admission {
     pub fn new(budget: Budget) -> Self {
-        let (reserved, decoding) = (VecDeque::new(), VecDeque::new());
-        Self { budget, reserved, decoding, late_at: None, decoding_while_late: None }
+        Self { budget, reserved: VecDeque::new(), decoding: VecDeque::new(), late_at: None }
     }
 
     /// Takes note that pictures were late or dropped at `now`: the machine is at its end, whatever the load says.
@@ -130,16 +127,10 @@ impl Admission {
     }
 
     /// Whether decoding a source may take `cost` cores more. Mosaics do not see what is reserved for it: feeds that fill, at start
-    /// above all, would keep viewers out. While pictures are late one source after another is let in, with time to see what it does: the
-    /// load that others put on the machine does not show in this process's.
+    /// above all, would keep viewers out.
     pub fn admit_decoding(&mut self, now: MediaTime, process_load: f64, cost: f64) -> bool {
-        let late = !self.late_for(now).is_zero();
-        if late && self.decoding_while_late.is_some_and(|at| now.since(at) < DECODING_WHILE_LATE) {
-            return false;
-        }
         let admitted = cost <= self.left_for_decoding(now, process_load);
         if admitted {
-            self.decoding_while_late = late.then_some(now).or(self.decoding_while_late);
             self.decoding.push_back((now, cost));
         }
         admitted
@@ -170,9 +161,6 @@ impl Admission {
         self.reserved.push_back((now, -cores));
     }
 }
-
-/// While pictures are late, decoding is granted this seldom.
-const DECODING_WHILE_LATE: Duration = Duration::from_secs(10);
 
 /// Share of the usable cores, in percent, up to which work ahead of demand may load the machine.
 const AHEAD_PERCENT: f64 = 70.0;
@@ -340,18 +328,6 @@ mod tests {
         assert!(admission.admit(at(200), newcomer(0.4, 1.2, 0)).is_ok(), "counted once, by the load");
         assert!(!admission.admit_decoding(at(300), 1.2, 0.2), "what a mosaic was granted is not left");
         assert!(admission.admit_decoding(at(10_000), 1.4, 0.2), "by then the load shows all");
-    }
-
-    #[test]
-    fn while_pictures_are_late_sources_are_decoded_one_after_another() {
-        let mut admission = Admission::new(budget(None));
-        assert!(admission.admit_decoding(at(0), 0.0, 0.1) && admission.admit_decoding(at(0), 0.0, 0.1));
-        for second in 0..30 {
-            admission.late(at(1000 * second));
-            let admitted = admission.admit_decoding(at(1000 * second), 0.0, 0.01);
-            assert_eq!(admitted, second % 10 == 0, "second {second}");
-        }
-        assert!(admission.admit_decoding(at(34_000), 0.0, 0.01), "it is over");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod engine;
 mod failing;
 mod identity;
 mod ladder;
+mod overload;
 mod refusals;
 mod registry;
 mod render;

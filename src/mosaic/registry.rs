@@ -16,6 +16,7 @@ use super::cache::ByteCache;
 use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec};
 use super::engine::{Engine, Tick};
 use super::identity::Signer;
+use super::overload::Overload;
 use super::refusals::Refusals;
 use crate::compositor::Job;
 use crate::hls::cmaf::{self, CmafError, VideoTrack};
@@ -80,14 +81,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// A segment of a mosaic's rendition, by its place on the ladder.
 type SegmentKey = (MosaicId, usize, SegmentNumber);
 
-/// Pictures that were late so long ago at most have work given up that nobody watches: since the sweep before this one.
-const SHED_WITHIN: Duration = Duration::from_millis(1500);
-
-/// How much of the machine is given up in one sweep at most.
+/// How much of the machine is given up in one sweep at most, while pictures are late.
 const SHED_SHARE: f64 = 0.25;
-
-/// After that it is not begun again for so long: it would be in the way again.
-const AHEAD_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Segments that may be packaged at once, give or take: each is one of so many by chance.
 const PACKAGING_LANES: usize = 64;
@@ -109,10 +104,8 @@ pub struct MosaicRegistry {
     known: Mutex<Known>,
     admission: Mutex<Admission>,
     load: Mutex<LoadMeter>,
-    /// When pictures were last late. Apart from `admission`, which is held while engines give work up.
-    late_at: Mutex<Option<MediaTime>>,
-    /// Until when no work is begun ahead of demand, because it was in the way of what is watched.
-    ahead_from: Mutex<MediaTime>,
+    /// Apart from `admission`, which is held while engines give work up, and which the tick does not wait for.
+    overload: Mutex<Overload>,
     packaged: ByteCache<SegmentKey>,
     packaging: Vec<Mutex<()>>,
     finished: watch::Receiver<u64>,
@@ -161,8 +154,7 @@ impl MosaicRegistry {
             known: Mutex::default(),
             admission: Mutex::new(admission),
             load: Mutex::default(),
-            late_at: Mutex::default(),
-            ahead_from: Mutex::default(),
+            overload: Mutex::default(),
             packaged,
             packaging: (0..PACKAGING_LANES).map(|_| Mutex::default()).collect(),
             finished,
@@ -190,7 +182,7 @@ impl MosaicRegistry {
     /// Admission, which knows when pictures were last late.
     fn admission(&self) -> MutexGuard<'_, Admission> {
         let mut admission = self.admission.lock();
-        if let Some(late_at) = *self.late_at.lock() {
+        if let Some(late_at) = self.overload.lock().late_at() {
             admission.late(late_at);
         }
         admission
@@ -302,8 +294,15 @@ impl MosaicRegistry {
 
     /// Whether decoding a source may take `cores` more, which are then reserved for it.
     pub fn admit_decoding(&self, cores: f64) -> bool {
-        let load = self.load.lock().cores();
-        self.admission().admit_decoding(self.clock.now(), load, cores)
+        let (now, load) = (self.clock.now(), self.load.lock().cores());
+        if !self.overload.lock().allows_source(now) {
+            return false;
+        }
+        let admitted = self.admission().admit_decoding(now, load, cores);
+        if admitted {
+            self.overload.lock().took_source(now);
+        }
+        admitted
     }
 
     /// Cores that decoding may still take.
@@ -320,7 +319,7 @@ impl MosaicRegistry {
 
     /// Takes note that pictures came late: no newcomer is taken in for a while.
     pub fn late(&self) {
-        *self.late_at.lock() = Some(self.clock.now());
+        self.overload.lock().late(self.clock.now());
     }
 
     /// Stops what nobody wants, lets go what nobody can list any more, takes in what mosaics cost, and starts the threads that
@@ -329,25 +328,25 @@ impl MosaicRegistry {
         let now = self.clock.now();
         self.sweep_mosaics(now);
         self.shed(now);
-        let (cores, ahead_from) = (self.load.lock().cores(), *self.ahead_from.lock());
+        let (cores, allows_ahead) = (self.load.lock().cores(), self.overload.lock().allows_ahead(now));
         for engine in &self.engines {
             let mut admission = self.admission();
-            engine.tend(&mut |cost| now >= ahead_from && admission.admit_ahead(now, cores, cost));
+            engine.tend(&mut |cost| allows_ahead && admission.admit_ahead(now, cores, cost));
             drop(admission);
             engine.mend();
         }
     }
 
-    /// While pictures are late, work that nobody watches is given up, a part of it in each sweep: one hiccup must not cost all of it.
+    /// While pictures go on being late, work that nobody watches is given up, a part of it in each sweep.
     fn shed(&self, now: MediaTime) {
-        if self.late_at.lock().is_none_or(|late_at| now.since(late_at) > SHED_WITHIN) {
+        if !self.overload.lock().look() {
             return;
         }
         let cores = self.admission.lock().allowed() * SHED_SHARE;
         let freed: f64 = self.engines.iter().map(|engine| engine.give_up(cores)).sum();
         if freed > 0.0 {
-            *self.ahead_from.lock() = now + AHEAD_AGAIN_AFTER;
-            tracing::warn!(cores = freed, "pictures are late: work that nobody watches is given up");
+            let rest_s = self.overload.lock().gave_up(now).as_secs();
+            tracing::warn!(cores = freed, rest_s, "pictures are late: work that nobody watches is given up");
         }
     }
 

@@ -126,6 +126,8 @@ fn late_pictures_cost_tiles_that_nobody_watches_and_no_others() {
         }
     };
     seconds(2, true);
+    assert_eq!(tiles(), warm, "a hiccup costs none");
+    seconds(2, true);
     // Two slots in two renditions.
     house.until("those that are watched are left", || tiles() == 4);
     seconds(30, false);
