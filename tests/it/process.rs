@@ -1,5 +1,6 @@
 //! The program as operators run it: signals, kills, full disks, wrong configurations. In real time, on the real clock.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -268,6 +269,18 @@ impl SmallDisk {
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
         filler
     }
+
+    /// Leaves the database no room either. What is carried over from its log may be written over, so a store can go on within that
+    /// log for long on a disk that is full; here the log is cut to nothing, and what that frees goes to the filler.
+    fn fill_the_log(&self, filler: &Path) {
+        let cut = "import sqlite3, sys\n\
+                   busy = sqlite3.connect(sys.argv[1], timeout=5).execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone()[0]\n\
+                   sys.exit(busy)";
+        let _ = Command::new("python3").args(["-c", cut]).arg(self.0.join("quadrille.sqlite")).status().unwrap();
+        let mut filler = std::fs::File::options().append(true).open(filler).unwrap();
+        let full = filler.write_all(&vec![0u8; 4 << 20]).expect_err("4 MiB do not fit");
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
 }
 
 impl Drop for SmallDisk {
@@ -302,6 +315,7 @@ async fn service_plays_on_while_the_disk_is_full_and_books_it_all_later() {
     let filler = disk.fill();
     let problem = until("the full disk is found out", async || {
         viewer.poll(&program).await;
+        disk.fill_the_log(&filler);
         let (status, text) = program.get("/readyz").await?;
         (status == StatusCode::SERVICE_UNAVAILABLE).then_some(text)
     })
