@@ -7,6 +7,8 @@
 mod clips;
 #[path = "stitch/rate.rs"]
 mod rate;
+#[path = "stitch/slots.rs"]
+mod slots;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,12 +43,16 @@ fn main() {
     if std::env::args().any(|arg| arg == "rate") {
         return rate::overhead(&bench.rungs[0], &*bench.compositor);
     }
+    if std::env::args().any(|arg| arg == "slots") {
+        return slots::seen();
+    }
     let Stitched { tiles_s, mosaic_s } = stitched(&bench);
     let render_s = rendered(&bench);
     // Of one mosaic more, tiles running anyway; and of all there are, tiles and all.
     println!("stitch_without_tiles_vs_render_ratio {:.0} ratio", render_s / mosaic_s);
     println!("stitch_pays_from_mosaics {:.0} mosaics", (tiles_s / (render_s - mosaic_s)).ceil());
     rate::overhead(&bench.rungs[0], &*bench.compositor);
+    slots::seen();
 }
 
 impl Bench {

@@ -1,7 +1,7 @@
 //! The games' pictures, decoded once.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use quadrille::frame::{Colour, Picture};
@@ -23,8 +23,25 @@ const GENERATED: [&str; 4] = [
 /// Where each part of the real clip begins, in seconds.
 const REAL_FROM_S: [u32; 4] = [0, 1, 2, 3];
 
-fn real_clip() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/clips/bigbuckbunny.mp4"))
+fn fetched(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/clips")).join(name)
+}
+
+/// What is coded to see what it looks like: a name, and four games of pictures each, which are parts of one clip.
+pub fn looked_at() -> Vec<(String, [Vec<Picture>; 4])> {
+    let mut sets = vec![
+        ("animation".to_owned(), [0, 1, 2, 3].map(real)),
+        ("bicycles".to_owned(), REAL_FROM_S.map(|from| part(&fetched("bikes.mp4"), from))),
+        ("generated".to_owned(), [0, 1, 2, 3].map(generated)),
+    ];
+    let more = std::env::var("CLIPS").unwrap_or_default();
+    for path in more.split(',').filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().to_lowercase());
+        let name = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        sets.push((name, REAL_FROM_S.map(|from| part(&path, from))));
+    }
+    sets
 }
 
 /// Pictures of game `n` of eight: the generated clips, then parts of the real one.
@@ -37,10 +54,13 @@ pub fn generated(n: usize) -> Vec<Picture> {
 }
 
 pub fn real(n: usize) -> Vec<Picture> {
-    let from = REAL_FROM_S[n % REAL_FROM_S.len()].to_string();
-    let path = real_clip();
-    let path = path.to_str().expect("a path in UTF-8");
-    decode(&["-stream_loop", "-1", "-ss", &from, "-i", path])
+    part(&fetched("bigbuckbunny.mp4"), REAL_FROM_S[n % REAL_FROM_S.len()])
+}
+
+/// A clip's pictures from second `from_s` on, again from its beginning where it ends.
+fn part(clip: &Path, from_s: u32) -> Vec<Picture> {
+    let path = clip.to_str().expect("a path in UTF-8");
+    decode(&["-stream_loop", "-1", "-ss", &from_s.to_string(), "-i", path])
 }
 
 fn decode(input: &[&str]) -> Vec<Picture> {

@@ -109,7 +109,7 @@ fn quality(source: &[Picture], decoded: &[Picture]) -> f64 {
     -10.0 * (1.0 - mean).log10()
 }
 
-fn ssim(a: &Picture, b: &Picture) -> f64 {
+pub fn ssim(a: &Picture, b: &Picture) -> f64 {
     const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
     const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
     let (width, height) = a.plane_size(0);

@@ -1,0 +1,171 @@
+//! What a viewer sees in a slot: the mosaic as it is served, decoded, cropped to the slot's picture and scaled to the source's
+//! size, against the source. Both engines, at the same bits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{PixelType, ResizeAlg, ResizeOptions, Resizer};
+use quadrille::compositor::{Compositor, CpuCompositor, fit};
+use quadrille::encode::{Decoder, decode};
+use quadrille::frame::{Colour, Picture, Rect};
+use quadrille::layout::Layouts;
+use quadrille::metrics::Metrics;
+use quadrille::mosaic::{
+    Coded, EncodingShared, Engine, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings, RenditionSpec,
+    StitchEngine, StitchSettings, Tick, Trial, ladder,
+};
+use quadrille::timeline::{Grid, MediaTime, SegmentNumber, SimulatedClock};
+
+use crate::clips::{self, HEIGHT, WIDTH};
+use crate::rate::ssim;
+
+const PRESET: &str = "veryfast";
+const FIRST_SEGMENT: SegmentNumber = 45_000_000;
+
+/// Rungs that are looked at.
+const CANVASES: [(&str, u32, u32); 2] = [("1080p", 1920, 1080), ("540p", 960, 540)];
+
+/// Bits a pixel of the canvas and picture, in thousandths.
+const MILLIBITS: [u32; 3] = [60, 100, 150];
+
+/// One picture in so many is compared.
+const EVERY: usize = 3;
+
+pub fn seen() {
+    let sets = clips::looked_at();
+    let area = |name: &str, width: u32, height: u32| {
+        let (shown, slot) = (picture_of(EngineKind::Stitch, 0, width, height), (width / 2) * (height / 2));
+        let visible = shown.width * (shown.y + shown.height).min(height).saturating_sub(shown.y);
+        println!("slot_area_{name}_percent {:.1} %", 100.0 * f64::from(visible) / f64::from(slot));
+    };
+    for (name, width, height) in [("1080p", 1920, 1080), ("720p", 1280, 720), ("540p", 960, 540), ("360p", 640, 360)] {
+        area(name, width, height);
+    }
+    for (canvas, width, height) in CANVASES {
+        for (clip, games) in &sets {
+            for millibits in MILLIBITS {
+                let bitrate_bps = (f64::from(millibits) * f64::from(width * height) * 30.0 / 1000.0) as u32;
+                for kind in [EngineKind::Stitch, EngineKind::Render] {
+                    let mosaic = mosaic(kind, RenditionSpec { name: canvas.into(), width, height, bitrate_bps }, games);
+                    let db = quality(kind, &mosaic, games);
+                    let engine = if kind == EngineKind::Stitch { "stitch" } else { "render" };
+                    println!("slot_ssim_{engine}_{canvas}_{clip}_{millibits}_db {db:.2} dB");
+                }
+            }
+        }
+    }
+}
+
+use quadrille::mosaic::EngineKind;
+
+/// The decoded pictures of the second segment of a mosaic of four, whose rates have settled.
+fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4]) -> Vec<Picture> {
+    let grid = Grid::new("30".parse().expect("a rate"), 60);
+    let layouts = Arc::new(Layouts::bundled());
+    let rungs: Arc<[_]> = ladder(grid, &[rendition], PRESET, Some(&layouts)).expect("x264 takes it").into();
+    let compositor = CpuCompositor::new(2).expect("threads start");
+    let clock = Arc::new(SimulatedClock::new(MediaTime::from_millis(FIRST_SEGMENT * 2000)));
+    let (finished, _) = tokio::sync::watch::channel(0);
+    let shared = Arc::new(EncodingShared::new(clock, Arc::new(Metrics::new().expect("metrics")), finished, 4));
+    let trial = Trial { compose: 0.0, encode: vec![0.0] };
+    let next_frame = grid.first_frame(FIRST_SEGMENT) - 3;
+    let engine: Box<dyn Engine> = match kind {
+        EngineKind::Render => {
+            Box::new(RenderEngine::new(RenderSettings { grid, rungs, shared: shared.clone(), trial }, next_frame))
+        }
+        EngineKind::Stitch => {
+            let settings = StitchSettings {
+                grid,
+                rungs,
+                tile_preset: PRESET.into(),
+                shared: shared.clone(),
+                trial,
+                layouts: layouts.clone(),
+                keep_warm: Some(false),
+            };
+            Box::new(StitchEngine::new(settings, next_frame).expect("stitching works"))
+        }
+    };
+    let keys: Vec<GameKey> = (0..4).map(|n| format!("g{n}").into()).collect();
+    let spec = MosaicSpec { layout: layouts.get("4E").expect("a bundled layout"), games: keys.clone() };
+    let id = MosaicId("slots".into());
+    engine.start(&id, &spec).expect("a mosaic starts");
+    engine.mend();
+    let wanted = FIRST_SEGMENT + 1;
+    // A segment more: an encoder may look ahead.
+    for frame in grid.first_frame(FIRST_SEGMENT)..grid.first_frame(wanted + 2) {
+        let picture = |n: usize| games[n][frame as usize % games[n].len()].clone();
+        let pictures: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), picture(n))).collect();
+        let mut jobs = engine.jobs(&Tick { frame, pictures, removed: HashMap::new() });
+        while !jobs.is_empty() {
+            jobs = compositor.submit(jobs);
+        }
+        while frame % 4 == 3 && (compositor.queued() > 0 || shared.in_hand.count() > 0) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    while engine.finished(&id).newest() < Some(wanted) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let units: Vec<Bytes> = match engine.segment(&id, 0, wanted).expect("it is finished") {
+        Coded::Units(units) => units.iter().map(|unit| unit.data.clone()).collect(),
+        Coded::Stitched(stitched) => {
+            let mut all = Vec::with_capacity(stitched.total());
+            stitched.append_to(&mut all);
+            let mut all = Bytes::from(all);
+            stitched.sizes().map(|size| all.split_to(size as usize)).collect()
+        }
+    };
+    decode(Decoder::Ffmpeg, engine.parameter_sets(0).expect("a rendition"), &units).expect("it decodes")
+}
+
+/// Where the picture of slot `slot` of 4E is, on the canvas that viewers see.
+fn picture_of(kind: EngineKind, slot: usize, width: u32, height: u32) -> Rect {
+    let layout = Layouts::bundled().get("4E").expect("a bundled layout");
+    if kind == EngineKind::Render {
+        return fit(WIDTH, HEIGHT, (1, 1), layout.slot_on(slot, width, height));
+    }
+    let tile = layout.tile_on(slot, width.div_ceil(16), height.div_ceil(16));
+    let inside = Rect {
+        x: tile.x * 16 + 32,
+        y: tile.y * 16 + 32,
+        width: tile.width * 16 - 64,
+        height: tile.height * 16 - 64,
+    };
+    fit(WIDTH, HEIGHT, (1, 1), inside)
+}
+
+/// Mean luma SSIM of all four slots, in decibels.
+fn quality(kind: EngineKind, mosaic: &[Picture], games: &[Vec<Picture>; 4]) -> f64 {
+    let (width, height) = (mosaic[0].width, mosaic[0].height);
+    let (mut sum, mut count) = (0.0, 0u32);
+    for (slot, game) in games.iter().enumerate() {
+        let shown = picture_of(kind, slot, width, height);
+        for (n, source) in game.iter().enumerate().step_by(EVERY) {
+            sum += ssim(source, &scaled(&mosaic[n % mosaic.len()], shown));
+            count += 1;
+        }
+    }
+    -10.0 * (1.0 - sum / f64::from(count)).log10()
+}
+
+/// The luma of `shown` of a canvas, as large as the source. What has fallen off the canvas's edge is the edge repeated.
+fn scaled(canvas: &Picture, shown: Rect) -> Picture {
+    let (_, rows) = canvas.plane_size(0);
+    let cut: Vec<u8> = (shown.y..shown.y + shown.height)
+        .flat_map(|y| {
+            let row = canvas.row(0, (y as usize).min(rows - 1));
+            row[shown.x as usize..(shown.x + shown.width) as usize].iter().copied()
+        })
+        .collect();
+    let from = ImageRef::new(shown.width, shown.height, &cut, PixelType::U8).expect("its size is right");
+    let mut to = Image::new(WIDTH, HEIGHT, PixelType::U8);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(fast_image_resize::FilterType::CatmullRom));
+    Resizer::new().resize(&from, &mut to, &options).expect("it scales");
+    let chroma = vec![128; (WIDTH * HEIGHT / 4) as usize];
+    Picture::from_planes(WIDTH, HEIGHT, Colour::CANVAS, [to.into_vec(), chroma.clone(), chroma]).expect("an even size")
+}
