@@ -6,6 +6,8 @@ WORKDIR /src
 COPY packages.txt ./
 COPY .ci/packages .ci/
 RUN .ci/packages run build node && rm -rf /var/lib/apt/lists/*
+COPY x264 x264
+RUN x264/build target/x264
 COPY web/package.json web/package-lock.json web/.npmrc web/
 RUN npm --prefix web ci --no-audit --no-fund
 COPY . .
@@ -22,6 +24,8 @@ RUN /tmp/quadrille/.ci/packages run \
     && install -d -m 700 -o quadrille /run/quadrille
 COPY --from=build /src/target/release/quadrille /usr/local/bin/quadrille
 COPY LICENSE /usr/share/doc/quadrille/LICENSE
+# The source of the libx264 that is in the program goes with it, as its licence asks.
+COPY --from=build /src/target/x264/*.orig.tar.gz /src/x264 /usr/share/doc/quadrille/x264/
 USER quadrille
 WORKDIR /var/lib/quadrille
 ENV XDG_RUNTIME_DIR=/run/quadrille

@@ -30,7 +30,7 @@ help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: plan deps-run web ## Install, build and start six synthetic games; prints the page's address and the keys
+demo: plan deps-run x264 web ## Install, build and start six synthetic games; prints the page's address and the keys
 	$(call say,Building the service)
 	@cargo build --release
 	$(call say,Starting the demo (Ctrl-C ends it))
@@ -49,11 +49,11 @@ plan:
 	fi
 
 .PHONY: build
-build: plan deps-run web ## Build the service: target/release/quadrille
+build: plan deps-run x264 web ## Build the service: target/release/quadrille
 	@cargo build --release
 
 .PHONY: test
-test: deps web nextest clip lint ## Run everything that continuous integration runs
+test: deps x264 web nextest clip lint ## Run everything that continuous integration runs
 	$(call say,Unit and integration tests)
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo nextest run
@@ -63,17 +63,17 @@ test: deps web nextest clip lint ## Run everything that continuous integration r
 	@npm --prefix web test
 
 .PHONY: test-sources
-test-sources: deps nextest ## Run every awkward source through a feed
+test-sources: deps x264 nextest ## Run every awkward source through a feed
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo nextest run --run-ignored all -E 'test(/awkward|service_srt|service_live/)'
 
 .PHONY: test-long
-test-long: deps web nextest clip ## Run also the tests that take long
+test-long: deps x264 web nextest clip ## Run also the tests that take long
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo nextest run --run-ignored all -E 'not test(/a_really_full_disk|books_until_it_is_killed/)$(if $(shell unshare --mount true 2>/dev/null && echo may),, - test($(MOUNTING)))'
 
 .PHONY: bench
-bench: deps web clip ## Measure this machine; writes the figures into docs/performance.md and the README
+bench: deps x264 web clip ## Measure this machine; writes the figures into docs/performance.md and the README
 	$(call say,Building the benches)
 	@cargo build --release --benches
 	$(call say,Measuring (leave the machine alone meanwhile))
@@ -82,12 +82,12 @@ bench: deps web clip ## Measure this machine; writes the figures into docs/perfo
 	@.ci/figures "$(FIGURES)"
 
 .PHONY: bench-gpu
-bench-gpu: deps web ## Measure the compositor on the best Vulkan adapter there is
+bench-gpu: deps x264 web ## Measure the compositor on the best Vulkan adapter there is
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo bench -q --bench compose -- --gpu
 
 .PHONY: bench-3000
-bench-3000: deps web ## Watch 3,000 distinct live mosaics on this machine for five minutes
+bench-3000: deps x264 web ## Watch 3,000 distinct live mosaics on this machine for five minutes
 	@cargo build --release --bench many
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo bench -q --bench many | tee target/figures-3000.txt
@@ -98,7 +98,7 @@ fmt: rust ## Format the code
 	@cargo fmt
 
 .PHONY: lint
-lint: deps-run web ## Check format and lints; a warning is an error
+lint: deps-run x264 web ## Check format and lints; a warning is an error
 	$(call say,Format and lints)
 	@cargo fmt --check
 	@cargo clippy --all-targets -- -D warnings
@@ -120,6 +120,12 @@ deps: rust ## Install the Debian packages of packages.txt (all of them)
 deps-run: rust
 	@.ci/packages run build
 	@$(MAKE) node
+
+# Where build.rs looks for it.
+X264 := $(or $(QUADRILLE_X264),$(CURDIR)/target/x264)
+.PHONY: x264
+x264: ## Build our libx264 (X264_SOURCE=… where Debian's source package is not to be had)
+	@x264/build "$(X264)"
 
 .PHONY: node
 node:

@@ -26,6 +26,7 @@ use quadrille::timeline::{Grid, MediaTime, SegmentNumber, SimulatedClock};
 
 const GAMES: usize = 8;
 const PRESET: &str = "veryfast";
+const LOOKAHEAD_FRAMES: u32 = 10;
 
 /// The segment that everything begins with.
 const FIRST_SEGMENT: SegmentNumber = 45_000_000;
@@ -60,7 +61,7 @@ impl Bench {
         let grid = Grid::new("30".parse().expect("a rate"), 60);
         let layouts = Arc::new(Layouts::bundled());
         let rendition = RenditionSpec { name: "1080p".into(), width: 1920, height: 1080, bitrate_bps: 6_000_000 };
-        let rungs = ladder(grid, &[rendition], PRESET, Some(&layouts)).expect("x264 takes it").into();
+        let rungs = ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
         let compositor = Arc::new(CpuCompositor::new(2).expect("threads start"));
         let games = (0..GAMES).map(|n| (format!("g{n}").into(), clips::pictures(n))).collect();
         Self { grid, layouts, rungs, compositor, games }
@@ -93,7 +94,9 @@ impl Bench {
         segments: std::ops::RangeInclusive<SegmentNumber>,
     ) -> f64 {
         let before = process_cpu_time();
-        for frame in self.grid.first_frame(*segments.start())..self.grid.first_frame(*segments.end() + 1) {
+        // Encoders look ahead: the last segment comes out when the next is begun.
+        let end = self.grid.first_frame(*segments.end() + 1) + u64::from(LOOKAHEAD_FRAMES);
+        for frame in self.grid.first_frame(*segments.start())..end {
             let pictures: HashMap<GameKey, Picture> = self
                 .games
                 .iter()

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quadrille::config::Config;
+use quadrille::config::{Config, Output};
 use quadrille::feed::{self, Feed, FeedSpec, Pace};
 use quadrille::mosaic::{RenditionSpec, Trial, process_cpu_time};
 use quadrille::service::{self, Options, Service};
@@ -58,7 +58,8 @@ async fn pick_ladder(config: &Config) -> anyhow::Result<(Vec<RenditionSpec>, Tri
             .iter()
             .map(|&(name, width, height, bitrate_bps)| RenditionSpec { name: name.into(), width, height, bitrate_bps })
             .collect();
-        let trial = service::measure(grid, renditions.clone(), config.output.preset.name(), compositor.clone()).await?;
+        let output = Output { renditions: renditions.clone(), ..config.output.clone() };
+        let trial = service::measure(&output, compositor.clone()).await?;
         let mosaic = trial.mosaic_cores(grid, |_| true);
         let fits = games + MOSAICS_AT_ONCE * mosaic <= usable;
         println!(

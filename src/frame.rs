@@ -62,6 +62,37 @@ impl Colour {
     };
 }
 
+/// Pixels of a macroblock's side (ITU-T H.264, 3.85).
+pub const MACROBLOCK: u32 = 16;
+
+/// A canvas as it is coded: in whole macroblocks, of which a decoder crops what is too much (ITU-T H.264, 7.4.2.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodedSize {
+    /// What is seen, in pixels; both even.
+    pub width: u32,
+    pub height: u32,
+    /// What is coded, in macroblocks.
+    pub width_mbs: u32,
+    pub height_mbs: u32,
+    /// Pixel rows that are cropped above what is seen; even. The rest is cropped below.
+    pub rows_above: u32,
+}
+
+impl CodedSize {
+    /// Of a canvas of `width` x `height`. What is cropped is cropped half above and half below, and its rows of macroblocks are even in number, so that
+    /// the middle of what is seen is a macroblock's edge: upper and lower slots can then be of one size. Columns are cropped at the
+    /// right.
+    pub const fn of(width: u32, height: u32) -> Self {
+        let width_mbs = width.div_ceil(MACROBLOCK);
+        if height.is_multiple_of(MACROBLOCK) {
+            return Self { width, height, width_mbs, height_mbs: height / MACROBLOCK, rows_above: 0 };
+        }
+        let height_mbs = height.div_ceil(2 * MACROBLOCK) * 2;
+        let rows_above = (height_mbs * MACROBLOCK - height) / 4 * 2;
+        Self { width, height, width_mbs, height_mbs, rows_above }
+    }
+}
+
 /// Memory that holds a picture's three planes (Y, U, V), wherever it came from.
 pub trait PlaneMemory: Send + Sync {
     /// Bytes of plane `plane` (0 Y, 1 U, 2 V), at least `stride * rows` less the last row's padding.
@@ -174,7 +205,7 @@ pub struct SoundUnit {
 }
 
 /// A rectangle in pixels; `x`, `y` is its top left corner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema, PartialOrd, Ord)]
 pub struct Rect {
     pub x: u32,
     pub y: u32,

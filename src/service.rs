@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::api::{self, App, Keys, Readiness, ServerLimits};
 use crate::catalogue::{self, Catalogue, CatalogueSettings, SoundSettings};
 use crate::compositor::{self, Compositor, CompositorError};
-use crate::config::{CompositorChoice, Config, Keyring};
+use crate::config::{CompositorChoice, Config, Keyring, Output};
 use crate::encode::{Libraries, VideoEncodeError};
 use crate::feed::{self, FeedError, Pace};
 use crate::hls::window::capacity_for;
@@ -31,7 +31,7 @@ use crate::mosaic::{
 use crate::outbound::{HttpError, Outbound, OutboundParts, OutboundTasks};
 use crate::session::{SessionSettings, Sessions};
 use crate::store::{Begin, SqliteLedger, SqliteStore, Store, StoreError};
-use crate::timeline::{Clock, FrameNumber, Grid};
+use crate::timeline::{B_PICTURES, Clock, FrameNumber, Grid};
 use crate::usage::{Checking, Closing, Integrity, KeyError, MonthWatch, Reports, ledger_key};
 use crate::work::{InHand, SystemThreads};
 use chores::{Sweep, start_chores};
@@ -112,6 +112,8 @@ pub struct Service {
     pub registry: Arc<MosaicRegistry>,
     pub catalogue: Arc<Catalogue>,
     grid: Grid,
+    /// Frames that encoders hold back.
+    lookahead_frames: u32,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
     compositor: Arc<dyn Compositor>,
@@ -212,6 +214,7 @@ impl Service {
             registry,
             catalogue,
             grid,
+            lookahead_frames: config.output.lookahead_frames,
             clock: options.clock,
             store,
             compositor,
@@ -260,7 +263,8 @@ impl Service {
         let outbound_ended = self.outbound_tasks.take().map(|tasks| tokio::spawn(tasks.end()));
         if !self.chores.is_empty() {
             let last = self.grid.first_frame(self.grid.segment_of(self.position()) + 1);
-            let due = self.grid.frame_time(last + 3);
+            // It comes out of the encoders some frames later.
+            let due = self.grid.frame_time(last + 3 + u64::from(self.lookahead_frames));
             tokio::time::sleep(due.since(self.clock.now()).min(LAST_SEGMENT_PATIENCE) + LAST_SEGMENT_SERVED).await;
         }
         for chore in self.chores.drain(..) {
@@ -348,10 +352,10 @@ impl Makers<'_> {
         trial: Option<Trial>,
     ) -> Result<(Arc<MosaicRegistry>, String), StartError> {
         let Config { output, admission, sessions, stitch, .. } = self.config;
-        let (grid, preset) = (output.grid, output.preset.name());
+        let (grid, preset, lookahead_frames) = (output.grid, output.preset.name(), output.lookahead_frames);
         let trial = match trial {
             Some(trial) => trial,
-            None => measure(grid, output.renditions.clone(), preset, compositor.clone()).await?,
+            None => measure(output, compositor.clone()).await?,
         };
         let cost = trial.mosaic_cores(grid, |_| true);
         tracing::info!(
@@ -361,7 +365,7 @@ impl Makers<'_> {
         );
         let next = grid.frame_at(self.options.clock.now()) + 1;
         let stitched = stitch.enabled.then_some(&**layouts);
-        let rungs: Arc<[Rung]> = ladder(grid, &output.renditions, preset, stitched)?.into();
+        let rungs: Arc<[Rung]> = ladder(grid, &output.renditions, preset, lookahead_frames, stitched)?.into();
         let tile_preset = self.tile_preset(&rungs, layouts).await?;
         let (mut engines, mut stitching): (Vec<Arc<dyn Engine>>, _) =
             (Vec::new(), "off: the configuration says so".into());
@@ -401,7 +405,7 @@ impl Makers<'_> {
             linger: grid.segment_duration() * kept_segments(self.config),
             cache_bytes: CACHE_BYTES,
         };
-        let mut presets = format!("{preset}+{tile_preset}");
+        let mut presets = format!("{preset}+{tile_preset}+{B_PICTURES}b{lookahead_frames}");
         // Segment numbers that come again must not have names that caches know already.
         if self.timekeeper.era() > 0 {
             presets += &format!("@{}", self.timekeeper.era());
@@ -585,14 +589,12 @@ async fn stitch_engine(settings: StitchSettings, next_frame: FrameNumber) -> Res
     proved.await.unwrap_or_else(|panic| Err(StitchUnsafe::Panicked(panic.to_string())))
 }
 
-/// A trial of `renditions` off the async threads.
-pub async fn measure(
-    grid: Grid,
-    renditions: Vec<crate::mosaic::RenditionSpec>,
-    preset: &'static str,
-    compositor: Arc<dyn Compositor>,
-) -> Result<Trial, TrialError> {
-    tokio::task::spawn_blocking(move || trial_costs(grid, &renditions, preset, &compositor))
+/// A trial of `output`'s renditions off the async threads.
+pub async fn measure(output: &Output, compositor: Arc<dyn Compositor>) -> Result<Trial, TrialError> {
+    let Output { grid, renditions, preset, lookahead_frames, .. } = output.clone();
+    tokio::task::spawn_blocking(move || {
+        trial_costs(grid, &renditions, preset.name(), lookahead_frames, &compositor)
+    })
         .await
         .unwrap_or(Err(TrialError::Picture))
 }

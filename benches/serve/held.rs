@@ -22,7 +22,7 @@ pub struct HeldEngine {
 impl HeldEngine {
     /// Segments of `lengths` bytes, one a rendition.
     pub fn new(grid: Grid, renditions: &[RenditionSpec], lengths: &[usize]) -> Self {
-        let rungs = ladder(grid, renditions, "veryfast", None).expect("x264 opens");
+        let rungs = ladder(grid, renditions, "veryfast", 10, None).expect("x264 opens");
         let sets = rungs.into_iter().map(|rung| rung.sets).collect();
         Self { sets, units: lengths.iter().map(|length| units(grid, *length)).collect() }
     }

@@ -4,16 +4,16 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use quadrille::compositor::{Canvas, Compositor, Draw, Job, fit};
-use quadrille::encode::{Decoder, TileSettings, VideoEncoder, VideoSettings, decode};
+use quadrille::encode::{Decoder, VideoEncoder, VideoSettings, decode};
 use quadrille::frame::{Colour, Picture, Rect};
 use quadrille::mosaic::Rung;
 
 use crate::clips::{self, PICTURES};
 
-/// Size of a tile, and where its picture is.
+/// Size of a tile. The picture fills it.
 const TILE: (u32, u32) = (960, 544);
-const INSIDE: Rect = Rect { x: 32, y: 32, width: 896, height: 480 };
-const GUARD_COLOUR: [u8; 3] = [0x0b, 0x0e, 0x14];
+const INSIDE: Rect = Rect { x: 0, y: 0, width: 960, height: 544 };
+const BACKGROUND: [u8; 3] = [0x0b, 0x0e, 0x14];
 
 /// Rates of the mosaic that the curves go through, bits a second.
 const RATES_BPS: [u32; 4] = [1_500_000, 3_000_000, 6_000_000, 12_000_000];
@@ -45,7 +45,7 @@ fn draw_tiles(pictures: &[Picture], compositor: &dyn Compositor) -> Vec<Picture>
             canvas: Canvas {
                 width: TILE.0,
                 height: TILE.1,
-                background: GUARD_COLOUR,
+                background: BACKGROUND,
                 draws: vec![Draw { picture: picture.clone(), rect }],
             },
             smaller: Vec::new(),
@@ -57,12 +57,12 @@ fn draw_tiles(pictures: &[Picture], compositor: &dyn Compositor) -> Vec<Picture>
     pictures.iter().map(draw).collect()
 }
 
-/// The four tiles as 1920x1080: the lowest eight rows are cropped.
+/// The four tiles as 1920x1080: four rows are cropped above and four below.
 fn put_together(tiles: [&Picture; 4]) -> Picture {
     let planes = [0, 1, 2].map(|plane| {
-        let rows = if plane == 0 { 1080 } else { 540 };
+        let (rows, above) = if plane == 0 { (1080, 4) } else { (540, 2) };
         let tile_rows = tiles[0].plane_size(plane).1;
-        (0..rows)
+        (above..above + rows)
             .flat_map(|row| {
                 let pair = row / tile_rows * 2;
                 [tiles[pair].row(plane, row % tile_rows), tiles[pair + 1].row(plane, row % tile_rows)].concat()
@@ -83,7 +83,7 @@ fn stitch(rung: &Rung, bitrate_bps: u32, preset: &str, tiles: &[Vec<Picture>; 4]
         height: TILE.1,
         bitrate_bps: bitrate_bps / 4,
         preset: preset.into(),
-        tile: Some(TileSettings { guard_mbs: 2 }),
+        is_tile: true,
         ..rung.settings.clone()
     };
     let coded: Vec<_> = tiles.iter().map(|tile| code(&settings, tile)).collect();
@@ -94,10 +94,11 @@ fn stitch(rung: &Rung, bitrate_bps: u32, preset: &str, tiles: &[Vec<Picture>; 4]
 /// Bits a second, and the pictures as decoded.
 fn code(settings: &VideoSettings, pictures: &[Picture]) -> (f64, Vec<Picture>) {
     let mut encoder = VideoEncoder::new(settings).expect("x264 takes it");
-    let units: Vec<Bytes> = (0u64..)
+    let mut units: Vec<Bytes> = (0u64..)
         .zip(pictures)
-        .map(|(frame, picture)| encoder.encode(picture, frame, frame == 0).expect("it encodes").data)
+        .filter_map(|(frame, picture)| Some(encoder.encode(picture, frame).expect("it encodes")?.data))
         .collect();
+    units.extend(std::iter::from_fn(|| Some(encoder.drain().expect("it encodes")?.data)));
     let bits = 8.0 * units.iter().map(Bytes::len).sum::<usize>() as f64;
     let decoded = decode(Decoder::Ffmpeg, encoder.parameter_sets(), &units).expect("it decodes");
     (bits * 30.0 / pictures.len() as f64, decoded)

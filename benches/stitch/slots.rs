@@ -10,11 +10,11 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{PixelType, ResizeAlg, ResizeOptions, Resizer};
 use quadrille::compositor::{Compositor, CpuCompositor, fit};
 use quadrille::encode::{Decoder, decode};
-use quadrille::frame::{Colour, Picture, Rect};
+use quadrille::frame::{CodedSize, Colour, MACROBLOCK, Picture, Rect};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    Coded, EncodingShared, Engine, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings, RenditionSpec,
+    Coded, EncodingShared, Engine, EngineKind, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings, RenditionSpec,
     StitchEngine, StitchSettings, Tick, Trial, ladder,
 };
 use quadrille::timeline::{Grid, MediaTime, SegmentNumber, SimulatedClock};
@@ -23,6 +23,7 @@ use crate::clips::{self, HEIGHT, WIDTH};
 use crate::rate::ssim;
 
 const PRESET: &str = "veryfast";
+const LOOKAHEAD_FRAMES: u32 = 10;
 const FIRST_SEGMENT: SegmentNumber = 45_000_000;
 
 /// Rungs that are looked at.
@@ -36,13 +37,20 @@ const EVERY: usize = 3;
 
 pub fn seen() {
     let sets = clips::looked_at();
-    let area = |name: &str, width: u32, height: u32| {
-        let (shown, slot) = (picture_of(EngineKind::Stitch, 0, width, height), (width / 2) * (height / 2));
-        let visible = shown.width * (shown.y + shown.height).min(height).saturating_sub(shown.y);
-        println!("slot_area_{name}_percent {:.1} %", 100.0 * f64::from(visible) / f64::from(slot));
-    };
-    for (name, width, height) in [("1080p", 1920, 1080), ("720p", 1280, 720), ("540p", 960, 540), ("360p", 640, 360)] {
-        area(name, width, height);
+    for ladder in [&[("1080p", 1920, 1080), ("540p", 960, 540)], &[("720p", 1280, 720), ("360p", 640, 360)]] {
+        for first in 0..ladder.len() {
+            let mut sizes: Vec<(u32, u32)> = ladder.iter().map(|(_, width, height)| (*width, *height)).collect();
+            sizes.swap(0, first);
+            let (width, height) = sizes[0];
+            // The slot of which most falls off.
+            let visible = |slot| {
+                let (shown, above) = picture_of(EngineKind::Stitch, slot, &sizes);
+                shown.width * (shown.y + shown.height - above).min(height).saturating_sub(shown.y)
+            };
+            let least = (0..4).map(visible).min().expect("four slots");
+            let share = f64::from(least) / f64::from((width / 2) * (height / 2));
+            println!("slot_area_{}_percent {:.1} %", ladder[first].0, 100.0 * share);
+        }
     }
     for (canvas, width, height) in CANVASES {
         for (clip, games) in &sets {
@@ -59,13 +67,11 @@ pub fn seen() {
     }
 }
 
-use quadrille::mosaic::EngineKind;
-
 /// The decoded pictures of the second segment of a mosaic of four, whose rates have settled.
 fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4]) -> Vec<Picture> {
     let grid = Grid::new("30".parse().expect("a rate"), 60);
     let layouts = Arc::new(Layouts::bundled());
-    let rungs: Arc<[_]> = ladder(grid, &[rendition], PRESET, Some(&layouts)).expect("x264 takes it").into();
+    let rungs: Arc<[_]> = ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
     let compositor = CpuCompositor::new(2).expect("threads start");
     let clock = Arc::new(SimulatedClock::new(MediaTime::from_millis(FIRST_SEGMENT * 2000)));
     let (finished, _) = tokio::sync::watch::channel(0);
@@ -95,7 +101,7 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     engine.start(&id, &spec).expect("a mosaic starts");
     engine.mend();
     let wanted = FIRST_SEGMENT + 1;
-    // A segment more: an encoder may look ahead.
+    // A segment more: encoders look ahead.
     for frame in grid.first_frame(FIRST_SEGMENT)..grid.first_frame(wanted + 2) {
         let picture = |n: usize| games[n][frame as usize % games[n].len()].clone();
         let pictures: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), picture(n))).collect();
@@ -122,20 +128,21 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     decode(Decoder::Ffmpeg, engine.parameter_sets(0).expect("a rendition"), &units).expect("it decodes")
 }
 
-/// Where the picture of slot `slot` of 4E is, on the canvas that viewers see.
-fn picture_of(kind: EngineKind, slot: usize, width: u32, height: u32) -> Rect {
+/// Where the picture of slot `slot` of 4E is on the canvas that viewers see, and how many of its rows fall off above. `ladder` are all
+/// canvases there are, of which the first is meant.
+fn picture_of(kind: EngineKind, slot: usize, ladder: &[(u32, u32)]) -> (Rect, u32) {
     let layout = Layouts::bundled().get("4E").expect("a bundled layout");
+    let (width, height) = ladder[0];
     if kind == EngineKind::Render {
-        return fit(WIDTH, HEIGHT, (1, 1), layout.slot_on(slot, width, height));
+        return (fit(WIDTH, HEIGHT, (1, 1), layout.picture_on(slot, width, height)), 0);
     }
-    let tile = layout.tile_on(slot, width.div_ceil(16), height.div_ceil(16));
-    let inside = Rect {
-        x: tile.x * 16 + 32,
-        y: tile.y * 16 + 32,
-        width: tile.width * 16 - 64,
-        height: tile.height * 16 - 64,
-    };
-    fit(WIDTH, HEIGHT, (1, 1), inside)
+    let canvases: Vec<CodedSize> = ladder.iter().map(|(width, height)| CodedSize::of(*width, *height)).collect();
+    let tile = layout.tiles_on(&canvases).expect("it can be stitched")[0][slot];
+    let inside = fit(WIDTH, HEIGHT, (1, 1), tile.size.inside);
+    let y = tile.y_mb * MACROBLOCK + inside.y;
+    let above = canvases[0].rows_above.saturating_sub(y);
+    let (x, y) = (tile.x_mb * MACROBLOCK + inside.x, (y + above) - canvases[0].rows_above);
+    (Rect { x, y, ..inside }, above)
 }
 
 /// Mean luma SSIM of all four slots, in decibels.
@@ -143,9 +150,9 @@ fn quality(kind: EngineKind, mosaic: &[Picture], games: &[Vec<Picture>; 4]) -> f
     let (width, height) = (mosaic[0].width, mosaic[0].height);
     let (mut sum, mut count) = (0.0, 0u32);
     for (slot, game) in games.iter().enumerate() {
-        let shown = picture_of(kind, slot, width, height);
+        let (shown, above) = picture_of(kind, slot, &[(width, height)]);
         for (n, source) in game.iter().enumerate().step_by(EVERY) {
-            sum += ssim(source, &scaled(&mosaic[n % mosaic.len()], shown));
+            sum += ssim(source, &scaled(&mosaic[n % mosaic.len()], shown, above));
             count += 1;
         }
     }
@@ -153,11 +160,11 @@ fn quality(kind: EngineKind, mosaic: &[Picture], games: &[Vec<Picture>; 4]) -> f
 }
 
 /// The luma of `shown` of a canvas, as large as the source. What has fallen off the canvas's edge is the edge repeated.
-fn scaled(canvas: &Picture, shown: Rect) -> Picture {
+fn scaled(canvas: &Picture, shown: Rect, above: u32) -> Picture {
     let (_, rows) = canvas.plane_size(0);
-    let cut: Vec<u8> = (shown.y..shown.y + shown.height)
+    let cut: Vec<u8> = (0..shown.height)
         .flat_map(|y| {
-            let row = canvas.row(0, (y as usize).min(rows - 1));
+            let row = canvas.row(0, ((shown.y + y.saturating_sub(above)) as usize).min(rows - 1));
             row[shown.x as usize..(shown.x + shown.width) as usize].iter().copied()
         })
         .collect();

@@ -149,6 +149,11 @@ fn refuse_undrawable(tick: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
     })
 }
 
+/// Y, Cb and Cr of a canvas's background.
+pub fn canvas_colour(rgb: [u8; 3]) -> [u8; 3] {
+    colour::canvas_codes(rgb)
+}
+
 /// A picture all of one colour, the same that a canvas with this background and nothing on it has. `None` for an odd or empty
 /// size.
 pub fn solid(width: u32, height: u32, rgb: [u8; 3]) -> Option<Picture> {

@@ -10,6 +10,9 @@ use crate::timeline::{Fps, Grid};
 /// Longest ladder.
 pub const MAX_RENDITIONS: usize = 6;
 
+/// More frames of look-ahead than this change hardly a picture.
+pub const MAX_LOOKAHEAD_FRAMES: u32 = 60;
+
 /// What every session gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
@@ -17,6 +20,8 @@ pub struct Output {
     /// 1 to [`MAX_RENDITIONS`], best (widest) first.
     pub renditions: Vec<RenditionSpec>,
     pub preset: Preset,
+    /// Pictures that encoders look ahead at, 0 to [`MAX_LOOKAHEAD_FRAMES`]: each is a frame of latency.
+    pub lookahead_frames: u32,
     /// Length of the live window in seconds; at least three segments.
     pub window_s: u32,
     pub audio_bitrate_bps: u32,
@@ -78,6 +83,7 @@ impl Default for Output {
             grid,
             renditions: vec![rung("1080p", 1920, 1080, 6_000_000), rung("540p", 960, 540, 1_600_000)],
             preset: Preset::default(),
+            lookahead_frames: 10,
             window_s: 30,
             audio_bitrate_bps: 128_000,
         }
@@ -119,6 +125,8 @@ pub(super) fn read(root: &mut Table) -> Output {
     {
         output.preset = preset;
     }
+    let lookahead = table.optional("lookahead_frames").and_then(|v| v.whole(0..=MAX_LOOKAHEAD_FRAMES, "frames"));
+    output.lookahead_frames = lookahead.unwrap_or(output.lookahead_frames);
     // RFC 8216 6.2.2: a live playlist keeps at least three target durations.
     let least_s = (3 * output.grid.segment_duration().as_millis()).div_ceil(1000) as u32;
     match table.optional("window_s") {

@@ -7,7 +7,7 @@ mod video;
 
 pub use audio::{AudioEncodeError, AudioEncoder};
 pub use decode::{DecodeError, Decoder, decode};
-pub use video::{ParameterSets, TileSettings, VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
+pub use video::{ParameterSets, VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
 
 use crate::frame::{AccessUnit, Picture, Sound, SoundUnit};
 use crate::timeline::FrameNumber;
@@ -16,13 +16,12 @@ use crate::timeline::FrameNumber;
 pub trait PictureEncoder: Send {
     fn parameter_sets(&self) -> &ParameterSets;
 
-    /// Encodes `picture` as grid frame `frame`; `opens_segment` makes it an IDR picture.
-    fn encode(
-        &mut self,
-        picture: &Picture,
-        frame: FrameNumber,
-        opens_segment: bool,
-    ) -> Result<AccessUnit, VideoEncodeError>;
+    /// Takes `picture` in as grid frame `frame`: frames of a segment one after the other, from its first. The access unit that is ready
+    /// comes out, in the order of coding.
+    fn encode(&mut self, picture: &Picture, frame: FrameNumber) -> Result<Option<AccessUnit>, VideoEncodeError>;
+
+    /// The next of the access units that are held back, when no picture comes any more.
+    fn drain(&mut self) -> Result<Option<AccessUnit>, VideoEncodeError>;
 }
 
 /// Where encoders of pictures come from. Tests have others, which fail when told to.
@@ -65,13 +64,12 @@ impl PictureEncoder for VideoEncoder {
         self.parameter_sets()
     }
 
-    fn encode(
-        &mut self,
-        picture: &Picture,
-        frame: FrameNumber,
-        opens_segment: bool,
-    ) -> Result<AccessUnit, VideoEncodeError> {
-        self.encode(picture, frame, opens_segment)
+    fn encode(&mut self, picture: &Picture, frame: FrameNumber) -> Result<Option<AccessUnit>, VideoEncodeError> {
+        self.encode(picture, frame)
+    }
+
+    fn drain(&mut self) -> Result<Option<AccessUnit>, VideoEncodeError> {
+        self.drain()
     }
 }
 

@@ -1,12 +1,13 @@
-//! H.264 by libx264, through the C layer in `x264_shim.c`.
+//! H.264 by our libx264 (`x264/tiles.patch`), through the C layer in `x264_shim.c`.
 
+use std::collections::VecDeque;
 use std::ffi::{CString, c_char};
 use std::ptr::NonNull;
 
 use bytes::Bytes;
 
-use crate::frame::{AccessUnit, Picture};
-use crate::timeline::{FrameNumber, Grid};
+use crate::frame::{AccessUnit, CodedSize, MACROBLOCK, Picture};
+use crate::timeline::{B_PICTURES, FrameNumber, Grid, PictureKind};
 
 /// What decides an encoder's output, and its SPS and PPS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +21,29 @@ pub struct VideoSettings {
     pub preset: String,
     /// `level_idc` to write (ITU-T H.264, A.3), 10 times the level: at least [`lowest_level_idc`].
     pub level_idc: u8,
-    /// `None` for a whole canvas.
-    pub tile: Option<TileSettings>,
+    /// Pictures that are looked at before one is coded, beyond those that the pattern needs: what they show decides where bits are well
+    /// spent. Each costs a frame of latency.
+    pub lookahead_frames: u32,
+    /// Whether pictures are tiles: a slice for each macroblock row, of which none depends on what lies beyond the tile. Sizes of tiles are
+    /// whole macroblocks.
+    pub is_tile: bool,
 }
 
-/// What makes a picture a tile: one slice for each macroblock row, and a guard that decodes exactly at any rate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TileSettings {
-    /// Macroblocks of guard on every side; a tile that is all guard has at least half its size.
-    pub guard_mbs: u32,
+impl VideoSettings {
+    /// Size of what is coded. A tile is coded as it is.
+    pub fn coded(&self) -> CodedSize {
+        let Self { width, height, .. } = *self;
+        if self.is_tile {
+            let (width_mbs, height_mbs) = (width.div_ceil(MACROBLOCK), height.div_ceil(MACROBLOCK));
+            return CodedSize { width, height, width_mbs, height_mbs, rows_above: 0 };
+        }
+        CodedSize::of(width, height)
+    }
+
+    /// Frames that an encoder holds back: what is given comes out that many later.
+    pub fn delay_frames(&self) -> u32 {
+        self.lookahead_frames.max(B_PICTURES)
+    }
 }
 
 /// Sequence and picture parameter set (ITU-T H.264, 7.3.2.1 and 7.3.2.2), NAL units without start code or length.
@@ -48,20 +63,25 @@ pub enum VideoEncodeError {
     WrongSize { got_width: u32, got_height: u32, width: u32, height: u32 },
     #[error("libx264 failed on frame {frame}")]
     Failed { frame: FrameNumber },
+    #[error("frame {frame} follows {before}: only the first frame of a segment may follow another than the one before it")]
+    Disordered { before: FrameNumber, frame: FrameNumber },
 }
 
 #[repr(C)]
 struct RawSettings {
     width: i32,
     height: i32,
+    coded_height: i32,
+    rows_above: i32,
     fps_num: u32,
     fps_den: u32,
     bitrate_kbps: i32,
     segment_frames: i32,
+    b_pictures: i32,
+    lookahead_frames: i32,
     level_idc: i32,
     preset: *const c_char,
     tile: i32,
-    guard_mbs: i32,
 }
 
 #[repr(C)]
@@ -78,18 +98,28 @@ unsafe extern "C" {
         planes: *const *const u8,
         strides: *const i32,
         pts: i64,
-        idr: i32,
+        kind: i32,
         out: *mut *const u8,
+        out_pts: *mut i64,
+        out_idr: *mut i32,
+    ) -> i32;
+    fn quadrille_x264_drain(
+        encoder: *mut RawEncoder,
+        out: *mut *const u8,
+        out_pts: *mut i64,
         out_idr: *mut i32,
     ) -> i32;
 }
 
-/// One H.264 High encoder: a picture in, its access unit out, nothing held back.
+/// One H.264 High encoder: pictures in, their access units out in the order of coding, some pictures later.
 pub struct VideoEncoder {
     raw: NonNull<RawEncoder>,
     settings: VideoSettings,
     parameter_sets: ParameterSets,
+    /// Pictures taken in, and the frames of those that have not come out, in order.
     pictures: i64,
+    inside: VecDeque<(i64, FrameNumber)>,
+    last: Option<FrameNumber>,
 }
 
 // SAFETY: an x264 encoder has no ties to the thread that opened it; calls need `&mut self`, so they never overlap.
@@ -105,17 +135,23 @@ impl VideoEncoder {
             preset: settings.preset.clone(),
         };
         let preset = CString::new(settings.preset.as_str()).map_err(|_| refused())?;
+        let coded = settings.coded();
+        // libx264 makes whole macroblocks of what it is given by itself, unless rows above are to be cropped.
+        let coded_height = if settings.is_tile { settings.height } else { coded.height_mbs * MACROBLOCK };
         let raw_settings = RawSettings {
             width: i32::try_from(settings.width).map_err(|_| refused())?,
             height: i32::try_from(settings.height).map_err(|_| refused())?,
+            coded_height: i32::try_from(coded_height).map_err(|_| refused())?,
+            rows_above: i32::try_from(coded.rows_above).map_err(|_| refused())?,
             fps_num: settings.grid.fps().num(),
             fps_den: settings.grid.fps().den(),
             bitrate_kbps: i32::try_from(settings.bitrate_bps / 1000).map_err(|_| refused())?,
             segment_frames: i32::try_from(settings.grid.segment_frames()).map_err(|_| refused())?,
+            b_pictures: i32::try_from(B_PICTURES).map_err(|_| refused())?,
+            lookahead_frames: i32::try_from(settings.lookahead_frames).map_err(|_| refused())?,
             level_idc: settings.level_idc.into(),
             preset: preset.as_ptr(),
-            tile: i32::from(settings.tile.is_some()),
-            guard_mbs: settings.tile.as_ref().map_or(0, |t| i32::try_from(t.guard_mbs).unwrap_or(i32::MAX)),
+            tile: i32::from(settings.is_tile),
         };
         // SAFETY: `raw_settings` and the string it points to outlive the call, which keeps neither.
         let raw = NonNull::new(unsafe { quadrille_x264_open(&raw_settings) }).ok_or_else(refused)?;
@@ -124,6 +160,8 @@ impl VideoEncoder {
             settings: settings.clone(),
             parameter_sets: ParameterSets { sps: Bytes::new(), pps: Bytes::new() },
             pictures: 0,
+            inside: VecDeque::new(),
+            last: None,
         };
         encoder.parameter_sets = ParameterSets { sps: encoder.parameter_set(7)?, pps: encoder.parameter_set(8)? };
         Ok(encoder)
@@ -143,14 +181,11 @@ impl VideoEncoder {
         &self.parameter_sets
     }
 
-    /// Encodes `picture` as grid frame `frame`; `opens_segment` makes it an IDR picture.
-    pub fn encode(
-        &mut self,
-        picture: &Picture,
-        frame: FrameNumber,
-        opens_segment: bool,
-    ) -> Result<AccessUnit, VideoEncodeError> {
-        let VideoSettings { width, height, .. } = self.settings;
+    /// Takes `picture` in as grid frame `frame`, whose place in its segment decides what it is coded from. Frames of a segment come one
+    /// after the other, from its first. An access unit that is ready comes out: after [`VideoSettings::delay_frames`] there is one
+    /// for every picture.
+    pub fn encode(&mut self, picture: &Picture, frame: FrameNumber) -> Result<Option<AccessUnit>, VideoEncodeError> {
+        let VideoSettings { width, height, grid, .. } = self.settings;
         if (picture.width, picture.height) != (width, height) {
             return Err(VideoEncodeError::WrongSize {
                 got_width: picture.width,
@@ -159,32 +194,72 @@ impl VideoEncoder {
                 height,
             });
         }
+        let kind = grid.kind_of(frame);
+        if self.last.map_or(kind != PictureKind::Idr, |last| last + 1 != frame && kind != PictureKind::Idr) {
+            return Err(VideoEncodeError::Disordered { before: self.last.unwrap_or(frame), frame });
+        }
+        self.last = Some(frame);
         let planes = [0, 1, 2].map(|p| picture.plane(p).as_ptr());
         let strides = [0, 1, 2].map(|p| i32::try_from(picture.strides[p]).unwrap_or(i32::MAX));
-        let mut out = std::ptr::null();
-        let mut idr = 0;
+        let pts = self.pictures;
+        self.pictures += 1;
+        self.inside.push_back((pts, frame));
+        let mut out = Out::default();
         // SAFETY: `Picture::new` has checked that each plane holds its rows at its stride; the planes outlive the call, and
-        // libx264 copies them before it returns. `out` points into the encoder until its next call; it is copied below.
+        // libx264 copies them before it returns.
         let size = unsafe {
             quadrille_x264_encode(
                 self.raw.as_ptr(),
                 planes.as_ptr(),
                 strides.as_ptr(),
-                self.pictures,
-                i32::from(opens_segment),
-                &mut out,
-                &mut idr,
+                pts,
+                match kind {
+                    PictureKind::Idr => 0,
+                    PictureKind::P => 1,
+                    PictureKind::B => 2,
+                },
+                &mut out.data,
+                &mut out.pts,
+                &mut out.idr,
             )
         };
-        self.pictures += 1;
-        match usize::try_from(size) {
-            Ok(size) if size > 0 => {
-                // SAFETY: libx264 lays all NAL units of a picture out in one run of `size` bytes from the first one's payload.
-                let data = Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(out, size) });
-                Ok(AccessUnit { frame, sync: idr != 0, data })
-            }
-            _ => Err(VideoEncodeError::Failed { frame }),
+        self.unit(size, &out).ok_or(VideoEncodeError::Failed { frame })
+    }
+
+    /// The next of the access units that are held back; `None` when all are out. Only more of them can be asked for after this.
+    pub fn drain(&mut self) -> Result<Option<AccessUnit>, VideoEncodeError> {
+        let mut out = Out::default();
+        // SAFETY: the encoder is open.
+        let size =
+            unsafe { quadrille_x264_drain(self.raw.as_ptr(), &mut out.data, &mut out.pts, &mut out.idr) };
+        self.unit(size, &out).ok_or(VideoEncodeError::Failed { frame: self.last.unwrap_or(0) })
+    }
+
+    /// What a call of libx264 gave: nothing yet or an access unit; `None` for a failure.
+    fn unit(&mut self, size: i32, out: &Out) -> Option<Option<AccessUnit>> {
+        let size = usize::try_from(size).ok()?;
+        if size == 0 {
+            return Some(None);
         }
+        let at = self.inside.iter().position(|(pts, _)| *pts == out.pts)?;
+        let (_, frame) = self.inside.remove(at)?;
+        // SAFETY: libx264 lays all NAL units of a picture out in one run of `size` bytes from the first one's payload, which stays until
+        // its next call.
+        let data = Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(out.data, size) });
+        Some(Some(AccessUnit { frame, sync: out.idr != 0, data }))
+    }
+}
+
+/// Where a call of libx264 puts what it says of an access unit.
+struct Out {
+    data: *const u8,
+    pts: i64,
+    idr: i32,
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Self { data: std::ptr::null(), pts: 0, idr: 0 }
     }
 }
 
@@ -211,7 +286,8 @@ pub fn lowest_level_idc(width: u32, height: u32, grid: Grid, bitrate_bps: u32) -
         (52, 2_073_600, 36_864, 240_000),
         (62, 16_711_680, 139_264, 800_000),
     ];
-    let frame = u64::from(width.div_ceil(16)) * u64::from(height.div_ceil(16));
+    let coded = CodedSize::of(width, height);
+    let frame = u64::from(coded.width_mbs) * u64::from(coded.height_mbs);
     let fps = grid.fps();
     let second = (frame * u64::from(fps.num())).div_ceil(u64::from(fps.den()));
     let kbps = u64::from(bitrate_bps / 1000);
@@ -235,8 +311,16 @@ mod tests {
             bitrate_bps: 400_000,
             preset: "veryfast".into(),
             level_idc: 30,
-            tile: None,
+            lookahead_frames: 4,
+            is_tile: false,
         }
+    }
+
+    /// All access units of frames `frames`.
+    fn coded(encoder: &mut VideoEncoder, frames: std::ops::Range<u64>) -> Vec<AccessUnit> {
+        let mut units: Vec<_> = frames.filter_map(|n| encoder.encode(&picture(n), n).unwrap()).collect();
+        units.extend(std::iter::from_fn(|| encoder.drain().unwrap()));
+        units
     }
 
     fn picture(seed: u64) -> Picture {
@@ -268,22 +352,48 @@ mod tests {
     }
 
     #[test]
-    fn idr_pictures_come_at_segment_starts_and_at_no_other_time() {
+    fn pictures_come_in_the_pattern_of_their_segments() {
         let mut encoder = VideoEncoder::new(&settings()).unwrap();
-        for frame in 1000..1035u64 {
-            let au = encoder.encode(&picture(frame), frame, frame % 10 == 0 || frame == 1000).unwrap();
-            assert_eq!(au.sync, frame % 10 == 0, "frame {frame}");
-            assert_eq!(nal_types(&au.data), vec![if au.sync { 5 } else { 1 }]);
-            assert_eq!(au.frame, frame);
+        let units = coded(&mut encoder, 1000..1035);
+        let gop = settings().grid.gop();
+        let expected: Vec<u64> = (100..103)
+            .flat_map(|n| gop.pictures().iter().map(move |p| n * 10 + u64::from(p.shown)))
+            .chain([1030, 1033, 1031, 1032, 1034])
+            .collect();
+        assert_eq!(units.iter().map(|unit| unit.frame).collect::<Vec<_>>(), expected);
+        for unit in units {
+            assert_eq!(unit.sync, unit.frame % 10 == 0, "frame {}", unit.frame);
+            assert_eq!(nal_types(&unit.data), vec![if unit.sync { 5 } else { 1 }]);
+            let kind = settings().grid.kind_of(unit.frame);
+            // The last one has nothing after it to be a B picture of.
+            if unit.frame < 1034 {
+                assert_eq!(unit.data[4] >> 5 == 0, kind == PictureKind::B, "only B pictures are no reference");
+            }
         }
+    }
+
+    #[test]
+    fn what_is_given_comes_out_after_the_delay() {
+        let mut encoder = VideoEncoder::new(&settings()).unwrap();
+        for n in 0..30 {
+            let out = encoder.encode(&picture(n), n).unwrap();
+            assert_eq!(out.is_some(), n >= u64::from(settings().delay_frames()), "frame {n}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_left_out_is_refused() {
+        let mut encoder = VideoEncoder::new(&settings()).unwrap();
+        assert!(matches!(encoder.encode(&picture(1), 1), Err(VideoEncodeError::Disordered { .. })), "not the first");
+        encoder.encode(&picture(0), 0).unwrap();
+        assert!(matches!(encoder.encode(&picture(2), 2), Err(VideoEncodeError::Disordered { before: 0, frame: 2 })));
+        encoder.encode(&picture(50), 50).unwrap();
     }
 
     #[test]
     fn parameter_sets_are_the_same_bytes_whatever_was_encoded() {
         let mut a = VideoEncoder::new(&settings()).unwrap();
-        for frame in 0..25 {
-            a.encode(&picture(frame), frame, frame % 10 == 0).unwrap();
-        }
+        coded(&mut a, 0..25);
         let b = VideoEncoder::new(&settings()).unwrap();
         assert_eq!(a.parameter_sets(), b.parameter_sets());
         assert_eq!(a.parameter_sets().sps[0] & 31, 7);
@@ -293,7 +403,7 @@ mod tests {
     #[test]
     fn the_rate_stays_bound_on_noise() {
         let mut encoder = VideoEncoder::new(&settings()).unwrap();
-        let bytes: usize = (0..150).map(|f| encoder.encode(&picture(f), f, f % 10 == 0).unwrap().data.len()).sum();
+        let bytes: usize = coded(&mut encoder, 0..150).iter().map(|unit| unit.data.len()).sum();
         // Five seconds at 400 kb/s, and one second of VBV.
         assert!(bytes * 8 <= 400_000 * 6, "{} bits", bytes * 8);
     }
@@ -302,7 +412,7 @@ mod tests {
     fn a_picture_of_another_size_is_refused() {
         let mut encoder = VideoEncoder::new(&settings()).unwrap();
         let small = Picture::from_planes(16, 16, Colour::CANVAS, [vec![0; 256], vec![0; 64], vec![0; 64]]).unwrap();
-        assert!(matches!(encoder.encode(&small, 0, true), Err(VideoEncodeError::WrongSize { .. })));
+        assert!(matches!(encoder.encode(&small, 0), Err(VideoEncodeError::WrongSize { .. })));
     }
 
     #[test]

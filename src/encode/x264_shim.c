@@ -1,4 +1,4 @@
-/* The few calls of libx264 that Quadrille needs, behind a flat interface: the layout of x264_param_t changes between
+/* The few calls of our libx264 (x264/tiles.patch) that Quadrille needs, behind a flat interface: the layout of x264_param_t changes between
  * versions of the library, so C, which has the header at hand, fills it, and Rust sees only what is below. */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,49 +9,39 @@
 #define QUADRILLE_REFERENCES 1
 
 typedef struct {
+    /* Size of the pictures that are given. */
     int32_t width, height;
+    /* Rows that are coded, and how many of them lie above the pictures' first. */
+    int32_t coded_height, rows_above;
     uint32_t fps_num, fps_den;
     int32_t bitrate_kbps;
     int32_t segment_frames;
+    int32_t b_pictures;
+    int32_t lookahead_frames;
     int32_t level_idc;
     const char *preset;
-    /* Whether the picture is a tile of a stitched mosaic, and how many macroblocks its guard is deep on every side. */
+    /* Whether the picture is a tile of a stitched mosaic. */
     int32_t tile;
-    int32_t guard_mbs;
 } quadrille_x264_settings;
 
 typedef struct {
     x264_t *encoder;
     x264_picture_t picture;
-    /* One QP offset a macroblock of a tile, else NULL. */
-    float *offsets;
 } quadrille_x264;
 
-/* Low enough that a macroblock of one colour is coded exactly at any rate. */
-static const float GUARD_QP_OFFSET = -51.0f;
-
-/* The offset of every macroblock: low for those of the guard, none for the others. NULL when there is no memory. */
-static float *guard_offsets(int32_t width, int32_t height, int32_t guard) {
-    int32_t columns = (width + 15) / 16, rows = (height + 15) / 16;
-    float *offsets = calloc((size_t)columns * (size_t)rows, sizeof *offsets);
-    if (!offsets) return NULL;
-    for (int32_t y = 0; y < rows; y++)
-        for (int32_t x = 0; x < columns; x++)
-            if (x < guard || y < guard || columns - x <= guard || rows - y <= guard)
-                offsets[y * columns + x] = GUARD_QP_OFFSET;
-    return offsets;
-}
+/* As PictureKind counts. */
+static const int TYPES[3] = { X264_TYPE_IDR, X264_TYPE_P, X264_TYPE_B };
 
 void quadrille_x264_close(quadrille_x264 *self) {
     if (!self) return;
     if (self->encoder) x264_encoder_close(self->encoder);
-    free(self->offsets);
     free(self);
 }
 
-/* NULL when libx264 refuses the settings. */
+/* NULL when libx264 refuses the settings, or is another one than ours. */
 quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
     x264_param_t p;
+    if (!quadrille_x264_tiles) return NULL;
     if (x264_param_default_preset(&p, s->preset, NULL) < 0) return NULL;
     p.i_log_level = X264_LOG_NONE;
     /* One thread an encoder: many encoders fill the cores better than one encoder's threads do, and nothing is delayed. */
@@ -60,7 +50,10 @@ quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
     p.b_sliced_threads = 0;
     p.b_deterministic = 1;
     p.i_width = s->width;
-    p.i_height = s->height;
+    p.i_height = s->coded_height;
+    p.crop_rect.i_top = s->rows_above;
+    p.crop_rect.i_bottom = s->coded_height - s->height - s->rows_above;
+    p.b_input_cropped = s->coded_height != s->height;
     p.i_csp = X264_CSP_I420;
     p.i_fps_num = s->fps_num;
     p.i_fps_den = s->fps_den;
@@ -74,14 +67,16 @@ quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
     p.i_scenecut_threshold = 0;
     p.b_open_gop = 0;
     p.b_intra_refresh = 0;
-    /* No reordering: a picture is written the moment it is given, and its first PTS equals its segment's tfdt. */
-    p.i_bframe = 0;
+    /* Every picture's type is said when it is given; this is only how many B pictures there can be in a row. */
+    p.i_bframe = s->b_pictures;
     p.i_bframe_adaptive = X264_B_ADAPT_NONE;
     p.i_bframe_pyramid = X264_B_PYRAMID_NONE;
+    p.analyse.i_direct_mv_pred = X264_DIRECT_PRED_SPATIAL;
+    p.analyse.b_weighted_bipred = 1;
     p.analyse.i_weighted_pred = X264_WEIGHTP_NONE;
-    p.rc.i_lookahead = 0;
+    p.rc.i_lookahead = s->lookahead_frames;
     p.i_sync_lookahead = 0;
-    p.rc.b_mb_tree = 0;
+    p.rc.b_mb_tree = s->lookahead_frames > 0;
     p.rc.i_rc_method = X264_RC_ABR;
     p.rc.i_bitrate = s->bitrate_kbps;
     p.rc.i_vbv_max_bitrate = s->bitrate_kbps;
@@ -106,11 +101,9 @@ quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
         p.analyse.b_psy && p.analyse.i_subpel_refine >= 6 && p.analyse.f_psy_rd >= 0.25f ? 2 : 0;
     p.analyse.f_psy_trellis = 0;
     if (s->tile) {
+        p.b_tile = 1;
         /* A slice for each macroblock row: a mosaic's row is then its tiles' slices one after the other. */
         p.i_slice_max_mbs = (s->width + 15) / 16;
-        /* Above 51 libx264 fades QP offsets out, and the guard would no longer be exact. */
-        p.rc.i_qp_max = 48;
-        p.rc.i_aq_mode = X264_AQ_VARIANCE;
     }
     p.b_aud = 0;
     p.b_annexb = 0;
@@ -120,13 +113,6 @@ quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
     quadrille_x264 *self = calloc(1, sizeof *self);
     if (!self) return NULL;
     x264_picture_init(&self->picture);
-    if (s->tile) {
-        self->offsets = guard_offsets(s->width, s->height, s->guard_mbs);
-        if (!self->offsets) {
-            free(self);
-            return NULL;
-        }
-    }
     self->encoder = x264_encoder_open(&p);
     if (!self->encoder) {
         quadrille_x264_close(self);
@@ -150,16 +136,26 @@ int32_t quadrille_x264_parameter_set(quadrille_x264 *self, int32_t type, uint8_t
     return -1;
 }
 
-/* Encodes one picture. Its size in bytes with *out pointing at it until the next call, 0 for nothing yet, or negative. */
+/* What came out: its size in bytes with *out pointing at it until the next call, 0 for nothing yet, or negative. */
+static int32_t coded(int size, const x264_nal_t *nals, const x264_picture_t *written, const uint8_t **out, int64_t *out_pts,
+                     int32_t *out_idr) {
+    if (size > 0) {
+        *out = nals[0].p_payload;
+        *out_pts = written->i_pts;
+        *out_idr = written->b_keyframe;
+    }
+    return size;
+}
+
+/* Takes one picture of kind `kind` (an index of TYPES) in; another may come out, whose `pts` says which. */
 int32_t quadrille_x264_encode(quadrille_x264 *self, const uint8_t *const planes[3], const int32_t strides[3], int64_t pts,
-                              int32_t idr, const uint8_t **out, int32_t *out_idr) {
+                              int32_t kind, const uint8_t **out, int64_t *out_pts, int32_t *out_idr) {
     x264_nal_t *nals;
     int count;
     x264_picture_t written;
     x264_picture_t *picture = &self->picture;
-    picture->i_type = idr ? X264_TYPE_IDR : X264_TYPE_P;
+    picture->i_type = TYPES[kind];
     picture->i_pts = pts;
-    picture->prop.quant_offsets = self->offsets;
     picture->img.i_csp = X264_CSP_I420;
     picture->img.i_plane = 3;
     for (int i = 0; i < 3; i++) {
@@ -168,9 +164,17 @@ int32_t quadrille_x264_encode(quadrille_x264 *self, const uint8_t *const planes[
         picture->img.i_stride[i] = strides[i];
     }
     int size = x264_encoder_encode(self->encoder, &nals, &count, picture, &written);
-    if (size > 0) {
-        *out = nals[0].p_payload;
-        *out_idr = written.b_keyframe;
+    return coded(size, nals, &written, out, out_pts, out_idr);
+}
+
+/* One of the pictures that are still inside; 0 when there is none. Nothing more can be taken in after this. */
+int32_t quadrille_x264_drain(quadrille_x264 *self, const uint8_t **out, int64_t *out_pts, int32_t *out_idr) {
+    x264_nal_t *nals;
+    int count;
+    x264_picture_t written;
+    while (x264_encoder_delayed_frames(self->encoder) > 0) {
+        int size = x264_encoder_encode(self->encoder, &nals, &count, NULL, &written);
+        if (size != 0) return coded(size, nals, &written, out, out_pts, out_idr);
     }
-    return size;
+    return 0;
 }

@@ -32,8 +32,8 @@ pub enum LayoutProblem {
     Canvas { width: i64, height: i64 },
     #[error("key `background`: {0:?} is not a colour; `#rrggbb` in hexadecimal is")]
     Background(String),
-    #[error("key `guard_colour`: {0:?} is not a colour; `#rrggbb` in hexadecimal is")]
-    GuardColour(String),
+    #[error("key `gap`: {gap} is not allowed; even numbers from 0 to {most} are, a sixteenth of the canvas's height")]
+    Gap { gap: i64, most: u32 },
     #[error("key `slots`: there are {0}; 1 to {max} are allowed", max = Layout::MAX_SLOTS)]
     SlotCount(usize),
     #[error("slot {slot}: `{key}` = {value} is not allowed; even numbers from 0 are")]
@@ -61,7 +61,8 @@ struct RawLayout {
     canvas: RawCanvas,
     #[serde(default = "black")]
     background: String,
-    guard_colour: Option<String>,
+    #[serde(default)]
+    gap: i64,
     #[serde(default)]
     overlap: bool,
     slots: Vec<RawSlot>,
@@ -97,10 +98,9 @@ pub(super) fn parse(text: &str, file_stem: &str) -> Result<Layout, LayoutProblem
     check_names(&raw, file_stem)?;
     let canvas = check_canvas(&raw.canvas)?;
     let background = parse_colour(&raw.background).ok_or_else(|| LayoutProblem::Background(raw.background.clone()))?;
-    let guard_colour = match &raw.guard_colour {
-        Some(text) => parse_colour(text).ok_or_else(|| LayoutProblem::GuardColour(text.clone()))?,
-        None => background,
-    };
+    let most = canvas.1 / 16;
+    let gap = u32::try_from(raw.gap).ok().filter(|gap| gap % 2 == 0 && *gap <= most);
+    let gap = gap.ok_or(LayoutProblem::Gap { gap: raw.gap, most })?;
     if raw.slots.is_empty() || raw.slots.len() > Layout::MAX_SLOTS {
         return Err(LayoutProblem::SlotCount(raw.slots.len()));
     }
@@ -114,7 +114,7 @@ pub(super) fn parse(text: &str, file_stem: &str) -> Result<Layout, LayoutProblem
         (None, true) => return Err(LayoutProblem::NoOverlap),
         (Some(_), true) | (None, false) => {}
     }
-    Ok(Layout { id: raw.id, name: raw.name, canvas, slots, overlap: raw.overlap, background, guard_colour })
+    Ok(Layout { id: raw.id, name: raw.name, canvas, slots, overlap: raw.overlap, background, gap })
 }
 
 fn check_names(raw: &RawLayout, file_stem: &str) -> Result<(), LayoutProblem> {
@@ -219,7 +219,9 @@ slots = [
             (("width = 1920", "width = 8000"), "`canvas`", "even numbers from 160 to 3840"),
             (("#102030", "#10203"), "`background`", "#rrggbb"),
             (("#102030", "red"), "`background`", "#rrggbb"),
-            (("slots =", "guard_colour = \"blue\"\nslots ="), "`guard_colour`", "#rrggbb"),
+            (("slots =", "gap = 3\nslots ="), "`gap`", "even numbers from 0 to 67"),
+            (("slots =", "gap = 68\nslots ="), "`gap`", "even numbers from 0 to 67"),
+            (("slots =", "guard_colour = \"#000000\"\nslots ="), "unknown field `guard_colour`", "`gap`"),
             (("x = 960,", "x = 961,"), "slot 1: `x` = 961", "even"),
             (("x = 0,", "x = -2,"), "slot 0: `x` = -2", "from 0"),
             (("width = 960", "width = 0"), "slot 0: 0x540", "at least 120x68"),
@@ -248,10 +250,10 @@ slots = [
     }
 
     #[test]
-    fn the_guard_has_the_background_s_colour_or_its_own() {
-        assert_eq!(parse(SIDE_BY_SIDE, "2X").unwrap().guard_colour, [0x10, 0x20, 0x30]);
-        let text = SIDE_BY_SIDE.replacen("slots =", "guard_colour = \"#010203\"\nslots =", 1);
-        assert_eq!(parse(&text, "2X").unwrap().guard_colour, [1, 2, 3]);
+    fn a_gap_is_none_or_what_the_file_says() {
+        assert_eq!(parse(SIDE_BY_SIDE, "2X").unwrap().gap, 0);
+        let text = SIDE_BY_SIDE.replacen("slots =", "gap = 8\nslots =", 1);
+        assert_eq!(parse(&text, "2X").unwrap().gap, 8);
     }
 
     #[test]

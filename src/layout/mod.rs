@@ -2,9 +2,11 @@
 
 mod file;
 mod set;
+mod tiles;
 
 pub use file::{LayoutError, LayoutProblem};
 pub use set::{Layouts, LayoutsError};
+pub use tiles::{SlotTile, TileSize};
 
 use crate::frame::Rect;
 
@@ -24,13 +26,9 @@ pub struct Layout {
     pub overlap: bool,
     /// Colour of what no picture covers, 8-bit R, G, B.
     pub background: [u8; 3],
-    /// Colour around the pictures of stitched mosaics and of what no tile covers: the background, unless the file has a
-    /// `guard_colour`. Tiles are encoded once for each colour, so layouts with one colour share them.
-    pub guard_colour: [u8; 3],
+    /// Pixels of the canvas that are left free between the pictures of neighbouring slots: half of them at each slot's edges.
+    pub gap: u32,
 }
-
-/// Pixels of a macroblock's side (ITU-T H.264, 3.85).
-pub const MACROBLOCK: u32 = 16;
 
 impl Layout {
     /// Most slots of a layout: one viewer watches at most four games.
@@ -42,23 +40,16 @@ impl Layout {
         self.slots == [whole]
     }
 
-    /// Rectangle, in macroblocks, of slot `slot`'s tile on a coded canvas of `width_mbs` x `height_mbs` macroblocks: as large as
-    /// fits into the slot and around the same middle. Slots of one size have tiles of one size wherever they lie, and tiles of
-    /// slots that do not overlap do not either: both starts are rounded alike, and sizes are rounded down.
+    /// Where the picture of slot `slot` may be on a canvas of `width` x `height` pixels: [`Layout::slot_on`] without its share of the gap.
     ///
     /// # Panics
     /// When the layout has no such slot.
-    pub fn tile_on(&self, slot: usize, width_mbs: u32, height_mbs: u32) -> Rect {
-        let rect = self.slots[slot];
-        let size = |length: u32, from: u32, to: u32| (u64::from(length) * u64::from(to) / u64::from(from)) as u32;
-        let width = size(rect.width, self.canvas.0, width_mbs).max(1);
-        let height = size(rect.height, self.canvas.1, height_mbs).max(1);
-        Rect {
-            x: tile_start(rect.x, rect.width, self.canvas.0, width_mbs, width),
-            y: tile_start(rect.y, rect.height, self.canvas.1, height_mbs, height),
-            width,
-            height,
-        }
+    pub fn picture_on(&self, slot: usize, width: u32, height: u32) -> Rect {
+        let slot = self.slot_on(slot, width, height);
+        // Pixels of the canvas are square, so one scale does for both sides.
+        let half = (u64::from(self.gap) * u64::from(height) / (4 * u64::from(self.canvas.1))) as u32 * 2;
+        let inner = |length: u32| length.saturating_sub(2 * half).max(2);
+        Rect { x: slot.x + half, y: slot.y + half, width: inner(slot.width), height: inner(slot.height) }
     }
 
     /// Rectangle of slot `slot` on a canvas of `width` x `height` pixels: edges scaled and rounded to even pixels, so that
@@ -74,16 +65,6 @@ impl Layout {
         let (top, bottom) = scaled_span(rect.y, rect.height, self.canvas.1, height);
         Rect { x: left, y: top, width: right - left, height: bottom - top }
     }
-}
-
-/// Where a tile of `size` macroblocks goes that stands for `start .. start + length` on an axis of `from` pixels, on one of
-/// `to` macroblocks: around the same middle, to the nearest macroblock.
-fn tile_start(start: u32, length: u32, from: u32, to: u32, size: u32) -> u32 {
-    // In half pixels of the axis of `from`, so that everything is whole: the middle is 2 * start + length.
-    let middle = u64::from(2 * start + length) * u64::from(to);
-    let half = u64::from(size) * u64::from(from);
-    let (near, unit) = (middle.saturating_sub(half), 2 * u64::from(from));
-    (((near + unit / 2) / unit) as u32).min(to.saturating_sub(size))
 }
 
 /// Both ends of `start .. start + length` on an axis of `from` pixels, carried to one of `to` pixels. Each end depends on
@@ -132,23 +113,6 @@ mod tests {
         }
 
         #[test]
-        fn tiles_lie_inside_and_apart_on_any_canvas(width_mbs in 16u32..256, height_mbs in 16u32..256) {
-            for layout in Layouts::bundled().iter().filter(|l| !l.overlap) {
-                let on: Vec<Rect> = (0..layout.slots.len()).map(|s| layout.tile_on(s, width_mbs, height_mbs)).collect();
-                for (at, tile) in on.iter().enumerate() {
-                    prop_assert!(tile.x + tile.width <= width_mbs && tile.y + tile.height <= height_mbs, "{tile:?}");
-                    for (other, second) in on.iter().enumerate().skip(at + 1) {
-                        prop_assert!(!overlaps(*tile, *second), "{} {width_mbs}x{height_mbs}", layout.id);
-                        let (was, then) = (layout.slots[at], layout.slots[other]);
-                        if (was.width, was.height) == (then.width, then.height) {
-                            prop_assert_eq!((tile.width, tile.height), (second.width, second.height));
-                        }
-                    }
-                }
-            }
-        }
-
-        #[test]
         fn tiny_canvases_give_slots_that_can_be_drawn(half_width in 1u32..16, half_height in 1u32..16) {
             for layout in Layouts::bundled().iter() {
                 for slot in 0..layout.slots.len() {
@@ -158,26 +122,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn tiles_of_the_usual_renditions() {
-        let layouts = Layouts::bundled();
-        let tile = |id: &str, slot, width, height| layouts.get(id).unwrap().tile_on(slot, width, height);
-        // 1920x1080 is coded as 120 x 68 macroblocks.
-        assert_eq!(tile("4E", 3, 120, 68), Rect { x: 60, y: 34, width: 60, height: 34 });
-        assert_eq!(tile("2EH", 1, 120, 68), Rect { x: 60, y: 17, width: 60, height: 34 });
-        assert_eq!(tile("4PL", 0, 120, 68), Rect { x: 0, y: 12, width: 80, height: 45 });
-        let column: Vec<_> = (1..4).map(|slot| tile("4PL", slot, 120, 68)).collect();
-        assert_eq!(
-            column.iter().map(|t| (t.x, t.y, t.width, t.height)).collect::<Vec<_>>(),
-            [(80, 0, 40, 22), (80, 23, 40, 22), (80, 46, 40, 22)]
-        );
-        assert_eq!(tile("1", 0, 120, 68), Rect { x: 0, y: 0, width: 120, height: 68 });
-        assert!(layouts.get("1").unwrap().is_whole() && !layouts.get("pip").unwrap().is_whole());
-        // 1280x720 has 45 rows: two halves of 22 and one row of the guard's colour between them.
-        assert_eq!(tile("4E", 0, 80, 45), Rect { x: 0, y: 0, width: 40, height: 22 });
-        assert_eq!(tile("4E", 2, 80, 45), Rect { x: 0, y: 23, width: 40, height: 22 });
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! One encoder at work: a bounded queue of canvases, a thread with an encoder, a window of finished segments. Nothing an
 //! encoding does can hold up the tick or another encoding.
 //!
+//! An encoder looks ahead, so that what is given now comes out some pictures later: the segment that is being filled is not the one that
+//! is coming out.
+//!
 //! Lock order: none is held while another is taken.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,8 +117,8 @@ impl Input {
     }
 }
 
-/// Makes of a segment's access units what is kept of it: fewer than it has frames, or none, where the encoder failed. `None`
-/// (with the reason logged) loses the segment.
+/// Makes of a segment's access units, in the order of coding, what is kept of it: fewer than it has frames, or none, where the encoder
+/// failed. `None` (with the reason logged) loses the segment.
 pub type Pack<S> = Box<dyn Fn(SegmentNumber, Vec<AccessUnit>) -> Option<S> + Send + Sync>;
 
 /// Refuses parameter sets that an encoding's segments could not be decoded with, saying why.
@@ -160,8 +163,8 @@ impl Encoding {
                 shared: its.clone(),
                 watched: watched_too.clone(),
                 segment: spec.from,
-                begun: false,
-                units: Vec::new(),
+                given: None,
+                coming: VecDeque::new(),
                 encoder: None,
                 retry: Retry::default(),
                 last: None,
@@ -204,15 +207,24 @@ struct Work<S> {
     window: SegmentWindow<S>,
     shared: Arc<EncodingShared>,
     watched: Arc<Watched>,
-    /// The segment being filled, and whether a frame of it was.
+    /// The segment being filled, and how many of its frames were; `None` before the first.
     segment: SegmentNumber,
-    begun: bool,
-    units: Vec<AccessUnit>,
+    given: Option<u64>,
+    /// Segments that were begun and are not finished, in order; the last one may still be filled.
+    coming: VecDeque<Coming>,
     /// `None` before the first picture, and from a failure to the next segment.
     encoder: Option<Box<dyn PictureEncoder>>,
     retry: Retry,
     /// What was encoded last: it stands for what never came.
     last: Option<Picture>,
+}
+
+/// A segment on its way out of the encoder.
+struct Coming {
+    segment: SegmentNumber,
+    units: Vec<AccessUnit>,
+    /// Whether all its frames were given.
+    is_filled: bool,
 }
 
 impl<S> Work<S> {
@@ -223,6 +235,7 @@ impl<S> Work<S> {
             let (frame, picture) = &canvas.work;
             self.take(*frame, picture);
         }
+        self.drain();
     }
 
     /// Encoders begin with an IDR picture, so one that failed is replaced where a segment begins.
@@ -244,10 +257,12 @@ impl<S> Work<S> {
         Ok(encoder)
     }
 
+    /// What was still in the encoder is lost with it.
     fn fail(&mut self, at: FailedAt, error: &str) {
         self.encoder = None;
         self.retry.fail(self.shared.clock.now());
         self.watched.failed(at, error);
+        self.publish();
     }
 
     fn take(&mut self, frame: FrameNumber, picture: &Picture) {
@@ -272,7 +287,7 @@ impl<S> Work<S> {
     /// are made of the last picture if they are few, else they are holes.
     fn catch_up(&mut self, segment: SegmentNumber) {
         if let Some(held) = self.last.clone() {
-            if self.begun {
+            if self.given.is_some() {
                 self.hold(&held, self.grid.first_frame(self.segment + 1));
                 self.finish();
             }
@@ -287,25 +302,30 @@ impl<S> Work<S> {
     }
 
     fn begin(&mut self) {
-        if !std::mem::replace(&mut self.begun, true) {
+        if self.given.is_none() {
+            self.given = Some(0);
             self.open_if_due();
+            self.coming.push_back(Coming { segment: self.segment, units: Vec::new(), is_filled: false });
         }
     }
 
-    /// Encodes `held` for every frame of the segment before `until` that has none.
+    /// Gives `held` for every frame of the segment before `until` that has none.
     fn hold(&mut self, held: &Picture, until: FrameNumber) {
-        for frame in self.grid.first_frame(self.segment) + self.units.len() as u64..until {
+        for frame in self.grid.first_frame(self.segment) + self.given.unwrap_or(0)..until {
             self.encode(frame, held, false);
         }
     }
 
-    /// Encodes one frame of the segment being filled; a failure costs the rest of the segment. What pictures cost is measured on
-    /// those that are `fresh`: to hold one costs next to nothing.
+    /// Gives one frame of the segment being filled to the encoder; a failure costs the rest of the segment, and what has not come out. What
+    /// pictures cost is measured on those that are `fresh`: to hold one costs next to nothing.
     fn encode(&mut self, frame: FrameNumber, picture: &Picture, fresh: bool) {
+        self.given = Some(frame + 1 - self.grid.first_frame(self.segment));
         let Some(encoder) = &mut self.encoder else { return };
         let (started, cpu) = (Instant::now(), thread_cpu_time());
-        match encoder.encode(picture, frame, self.units.is_empty()) {
-            Ok(unit) => self.units.push(unit),
+        match encoder.encode(picture, frame) {
+            // Nothing comes out before the encoder has looked ahead: that costs less.
+            Ok(None) => return,
+            Ok(Some(unit)) => self.came(unit),
             Err(error) => return self.fail(FailedAt::Encode, &error.to_string()),
         }
         if fresh {
@@ -315,24 +335,63 @@ impl<S> Work<S> {
         self.shared.metrics.encode_seconds.with_label_values(&[&self.spec.label]).observe(seconds);
     }
 
-    /// Publishes the segment being filled and goes on to the next.
+    /// Takes in what came out of the encoder.
+    fn came(&mut self, unit: AccessUnit) {
+        let segment = self.grid.segment_of(unit.frame);
+        if let Some(coming) = self.coming.iter_mut().find(|coming| coming.segment == segment) {
+            coming.units.push(unit);
+        }
+        self.publish();
+    }
+
+    /// All frames of the segment being filled were given.
     fn finish(&mut self) {
-        let (segment, units) = (self.segment, std::mem::take(&mut self.units));
+        if let Some(last) = self.coming.back_mut() {
+            last.is_filled = true;
+        }
         self.segment += 1;
-        self.begun = false;
-        if units.len() == self.grid.segment_frames() as usize {
-            self.retry.clear();
-            self.watched.well();
+        self.given = None;
+        self.publish();
+    }
+
+    /// No canvas comes any more: what was given for whole segments comes out.
+    fn drain(&mut self) {
+        while self.coming.iter().any(|coming| coming.is_filled) {
+            match self.encoder.as_mut().map(|encoder| encoder.drain()) {
+                Some(Ok(Some(unit))) => self.came(unit),
+                Some(Ok(None) | Err(_)) | None => {
+                    self.encoder = None;
+                    return self.publish();
+                }
+            }
         }
-        let Some(packed) = (self.spec.pack)(segment, units) else { return };
-        self.window.lock().push(segment, packed);
-        let due = self.grid.segment_time(segment + 1);
-        let lag = self.shared.clock.now().since(due);
-        self.shared.metrics.publish_lag_seconds.observe(lag.as_secs_f64());
-        if lag > self.grid.segment_duration() {
-            self.shared.metrics.late_segments.inc();
+    }
+
+    /// Publishes the segments that nothing more comes of: they are whole, or the encoder that had the rest is gone.
+    fn publish(&mut self) {
+        let frames = self.grid.segment_frames() as usize;
+        while let Some(first) = self.coming.front() {
+            let is_whole = first.units.len() == frames;
+            // An encoder that opened later has nothing of it.
+            let is_lost = first.is_filled && self.encoder.is_none();
+            if !is_whole && !is_lost {
+                break;
+            }
+            let Some(Coming { segment, units, .. }) = self.coming.pop_front() else { break };
+            if is_whole {
+                self.retry.clear();
+                self.watched.well();
+            }
+            let Some(packed) = (self.spec.pack)(segment, units) else { continue };
+            self.window.lock().push(segment, packed);
+            let due = self.grid.segment_time(segment + 1);
+            let lag = self.shared.clock.now().since(due);
+            self.shared.metrics.publish_lag_seconds.observe(lag.as_secs_f64());
+            if lag > self.grid.segment_duration() {
+                self.shared.metrics.late_segments.inc();
+            }
+            self.shared.finished.send_modify(|count| *count += 1);
         }
-        self.shared.finished.send_modify(|count| *count += 1);
     }
 }
 
@@ -350,12 +409,6 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-/// A render encoding's finished segment: nothing is done to it. One whose encoder failed is as short as it is, its last picture
-/// shown for longer.
-pub fn as_units(_: SegmentNumber, units: Vec<AccessUnit>) -> Option<Arc<[AccessUnit]>> {
-    (!units.is_empty()).then(|| units.into())
 }
 
 /// [`CheckSets`] for encodings that must have exactly `expected`.

@@ -14,7 +14,7 @@ use crate::hls::cmaf::{self, CmafError, UnitHead};
 use crate::hls::runs::Runs;
 use crate::layout::Layout;
 use crate::stitch::Stitched;
-use crate::timeline::{FrameNumber, Grid, SegmentNumber};
+use crate::timeline::{FrameNumber, GopPicture, Grid, SegmentNumber};
 
 /// One output tick: every game's picture for one grid frame.
 pub struct Tick {
@@ -86,7 +86,7 @@ pub trait Engine: Send + Sync {
 pub enum Coded {
     /// One run of bytes a picture.
     Units(Arc<[AccessUnit]>),
-    /// Slices of tiles, to be gathered; one picture for every frame of the segment.
+    /// Slices of tiles, to be gathered; one picture for every frame of the segment, in the order of its [`Gop`](crate::timeline::Gop).
     Stitched(Arc<Stitched>),
 }
 
@@ -97,10 +97,12 @@ impl Coded {
             Coded::Units(units) => cmaf::video_segment(grid, segment, units),
             Coded::Stitched(stitched) => {
                 let first = grid.first_frame(segment);
-                let heads: Vec<UnitHead> = (first..)
-                    .zip(stitched.sizes())
-                    .map(|(frame, bytes)| UnitHead { frame, sync: frame == first, bytes: bytes as usize })
-                    .collect();
+                let head = |(picture, bytes): (&GopPicture, u32)| {
+                    let frame = first + u64::from(picture.shown);
+                    UnitHead { frame, sync: picture.shown == 0, bytes: bytes as usize }
+                };
+                let gop = grid.gop();
+                let heads: Vec<UnitHead> = gop.pictures().iter().zip(stitched.sizes()).map(head).collect();
                 cmaf::video_segment_of(grid, segment, &heads, |out| stitched.append_to(out))
             }
         }

@@ -39,7 +39,7 @@ impl Signer {
                 layout.id,
                 layout.canvas,
                 layout.background,
-                layout.guard_colour,
+                layout.gap,
                 layout.slots,
                 spec.games
             ])
@@ -89,7 +89,7 @@ mod tests {
                 slots: vec![slot(0), slot(960)],
                 overlap: false,
                 background: [0; 3],
-                guard_colour: [0; 3],
+                gap: 0,
             }),
             games: games.map(Into::into).to_vec(),
         }

@@ -2,7 +2,7 @@
 //! under one init segment.
 
 use super::contract::RenditionSpec;
-use super::stitch::level_for;
+use super::stitch::levels_for;
 use crate::encode::{ParameterSets, VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
 use crate::layout::Layouts;
 use crate::timeline::Grid;
@@ -17,28 +17,39 @@ pub struct Rung {
     pub sets: ParameterSets,
 }
 
-/// The rungs of `renditions`, best first. With `stitched`, levels allow as many slices as these layouts have when stitched.
+/// The rungs of `renditions`, best first, with an x264 preset and so many frames of look-ahead. With `stitched`, levels allow as many
+/// slices as these layouts have when stitched.
 pub fn ladder(
     grid: Grid,
     renditions: &[RenditionSpec],
     preset: &str,
+    lookahead_frames: u32,
     stitched: Option<&Layouts>,
 ) -> Result<Vec<Rung>, VideoEncodeError> {
     let rung = |spec: &RenditionSpec| {
         let (width, height, bitrate_bps) = (spec.width, spec.height, spec.bitrate_bps);
         let level_idc = lowest_level_idc(width, height, grid, bitrate_bps);
-        let settings =
-            VideoSettings { width, height, grid, bitrate_bps, preset: preset.to_owned(), level_idc, tile: None };
-        let rung = open(spec, settings)?;
-        let Some(layouts) = stitched else { return Ok(rung) };
-        let level_idc = level_for(&rung, layouts);
-        if level_idc == rung.settings.level_idc {
-            Ok(rung)
-        } else {
-            open(spec, VideoSettings { level_idc, ..rung.settings })
-        }
+        let settings = VideoSettings {
+            width,
+            height,
+            grid,
+            bitrate_bps,
+            preset: preset.to_owned(),
+            level_idc,
+            lookahead_frames,
+            is_tile: false,
+        };
+        open(spec, settings)
     };
-    renditions.iter().map(rung).collect()
+    let mut rungs = renditions.iter().map(rung).collect::<Result<Vec<_>, _>>()?;
+    let Some(layouts) = stitched else { return Ok(rungs) };
+    for (rung, level_idc) in levels_for(&rungs, layouts).into_iter().enumerate() {
+        let Rung { spec, settings, .. } = &rungs[rung];
+        if level_idc != settings.level_idc {
+            rungs[rung] = open(spec, VideoSettings { level_idc, ..settings.clone() })?;
+        }
+    }
+    Ok(rungs)
 }
 
 fn open(spec: &RenditionSpec, settings: VideoSettings) -> Result<Rung, VideoEncodeError> {

@@ -11,16 +11,17 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
-use super::encoding::{Encoding, EncodingShared, EncodingSpec, Input, SegmentWindow, as_units, equal_to, in_all};
+use super::encoding::{Encoding, EncodingShared, EncodingSpec, Input, Pack, SegmentWindow, equal_to, in_all};
 use super::engine::{Coded, Engine, Tick};
 use super::ladder::Rung;
 use super::trial::Trial;
-use crate::compositor::{Canvas, Draw, Job, fit};
+use crate::compositor::{Canvas, Draw, Job, canvas_colour, fit};
 use crate::encode::{ParameterSets, VideoEncodeError};
 use crate::frame::{AccessUnit, Picture};
 use crate::hls::runs::Runs;
 use crate::layout::Layout;
-use crate::timeline::{FrameNumber, Grid, SegmentNumber};
+use crate::stitch::{Format, Pps, Sps, held};
+use crate::timeline::{FrameNumber, Grid, PictureKind, SegmentNumber};
 
 /// A segment that begins sooner than this many frames from now is left out: its first frame may already be on its way.
 const START_MARGIN_FRAMES: u64 = 2;
@@ -80,7 +81,13 @@ impl RenderEngine {
         grid.segment_of(self.last_frame.load(Ordering::Acquire) + START_MARGIN_FRAMES) + 1
     }
 
-    fn encodings(&self, id: &MosaicId, windows: &[SegmentWindow<Units>], from: SegmentNumber) -> Vec<Arc<Encoding>> {
+    fn encodings(
+        &self,
+        id: &MosaicId,
+        background: [u8; 3],
+        windows: &[SegmentWindow<Units>],
+        from: SegmentNumber,
+    ) -> Vec<Arc<Encoding>> {
         let encoding = |(rung, window): (&Rung, &SegmentWindow<Units>)| {
             let spec = EncodingSpec {
                 kind: "render",
@@ -88,7 +95,7 @@ impl RenderEngine {
                 label: rung.spec.name.clone(),
                 settings: rung.settings.clone(),
                 check: equal_to(rung.sets.clone()),
-                pack: Box::new(as_units),
+                pack: packer(rung, self.settings.grid, background),
                 from,
             };
             Arc::new(Encoding::new(spec, window.clone(), &self.settings.shared))
@@ -108,7 +115,7 @@ impl RenderEngine {
             .filter_map(|(slot, game)| {
                 let picture = tick.picture(game)?.clone();
                 let rect =
-                    fit(picture.width, picture.height, picture.pixel_aspect, layout.slot_on(slot, width, height));
+                    fit(picture.width, picture.height, picture.pixel_aspect, layout.picture_on(slot, width, height));
                 Some(Draw { picture, rect })
             })
             .collect();
@@ -129,6 +136,32 @@ impl RenderEngine {
     }
 }
 
+/// Keeps a finished segment whole. What an encoder that failed did not make shows the picture before, and the background where it made
+/// nothing: a segment has all its frames.
+fn packer(rung: &Rung, grid: Grid, background: [u8; 3]) -> Pack<Units> {
+    let format = Sps::parse(&rung.sets.sps).and_then(|sps| Format::new(sps, Pps::parse(&rung.sets.pps)?));
+    let name = rung.spec.name.clone();
+    Box::new(move |segment, mut units| {
+        let gop = grid.gop();
+        if units.len() < gop.pictures().len() {
+            let format = match &format {
+                Ok(format) => format,
+                Err(error) => {
+                    tracing::error!(segment, rendition = name, %error, "a segment is lost");
+                    return None;
+                }
+            };
+            let first = grid.first_frame(segment);
+            units.extend(gop.pictures().iter().skip(units.len()).map(|picture| AccessUnit {
+                frame: first + u64::from(picture.shown),
+                sync: picture.kind == PictureKind::Idr,
+                data: held(format, *picture, canvas_colour(background)),
+            }));
+        }
+        Some(units.into())
+    })
+}
+
 impl Engine for RenderEngine {
     fn kind(&self) -> EngineKind {
         EngineKind::Render
@@ -147,7 +180,7 @@ impl Engine for RenderEngine {
             if known.is_running() {
                 return Ok(self.settings.grid.segment_of(known.first_frame));
             }
-            known.encodings = self.encodings(id, &known.windows, from);
+            known.encodings = self.encodings(id, known.spec.layout.background, &known.windows, from);
             known.first_frame = first_frame;
             return Ok(from);
         }
@@ -156,7 +189,7 @@ impl Engine for RenderEngine {
             spec: spec.clone(),
             first_frame,
             affinity: self.affinities.fetch_add(1, Ordering::Relaxed),
-            encodings: self.encodings(id, &windows, from),
+            encodings: self.encodings(id, spec.layout.background, &windows, from),
             windows,
         };
         mosaics.insert(id.clone(), Arc::new(Mutex::new(mosaic)));

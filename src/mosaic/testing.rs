@@ -78,8 +78,11 @@ impl CannedEncoders {
         let encode = || {
             let mut encoder = VideoEncoder::new(settings).unwrap();
             let picture = solid(settings.width, settings.height, [90, 90, 90]).unwrap();
-            let unit = |n| encoder.encode(&picture, n, n == 0).unwrap().data;
-            let units = (0..FRAMES).map(unit).collect();
+            let mut units: Vec<Bytes> = Vec::new();
+            for n in 0..FRAMES {
+                units.extend(encoder.encode(&picture, n).unwrap().map(|unit| unit.data));
+            }
+            units.extend(std::iter::from_fn(|| encoder.drain().unwrap()).map(|unit| unit.data));
             (encoder.parameter_sets().clone(), Arc::new(units))
         };
         canned.entry(format!("{settings:?}")).or_insert_with(encode).clone()
@@ -90,7 +93,7 @@ struct CannedEncoder {
     house: Arc<CannedEncoders>,
     sets: ParameterSets,
     units: Arc<Vec<Bytes>>,
-    next: usize,
+    grid: Grid,
     is_shown: bool,
 }
 
@@ -109,8 +112,8 @@ impl PictureEncoders for Canned {
         drop(order);
         self.0.opened.fetch_add(1, Ordering::Relaxed);
         let (sets, units) = self.0.canned(settings);
-        let is_shown = settings.tile.is_none() && settings.width == renditions()[0].width;
-        Ok(Box::new(CannedEncoder { house: self.0.clone(), sets, units, next: 0, is_shown }))
+        let is_shown = !settings.is_tile && settings.width == renditions()[0].width;
+        Ok(Box::new(CannedEncoder { house: self.0.clone(), sets, units, grid: settings.grid, is_shown }))
     }
 }
 
@@ -119,12 +122,7 @@ impl PictureEncoder for CannedEncoder {
         &self.sets
     }
 
-    fn encode(
-        &mut self,
-        picture: &Picture,
-        frame: FrameNumber,
-        opens_segment: bool,
-    ) -> Result<AccessUnit, VideoEncodeError> {
+    fn encode(&mut self, picture: &Picture, frame: FrameNumber) -> Result<Option<AccessUnit>, VideoEncodeError> {
         let order = *self.house.order.lock();
         match order {
             Order::Fail => return Err(VideoEncodeError::Failed { frame }),
@@ -134,8 +132,15 @@ impl PictureEncoder for CannedEncoder {
         if self.is_shown {
             self.house.shown.lock().insert(frame, picture.plane(0)[0]);
         }
-        self.next = if opens_segment { 0 } else { self.next + 1 };
-        Ok(AccessUnit { frame, sync: opens_segment, data: self.units[self.next].clone() })
+        // What was encoded before can come out at once, in the order of coding, whatever it is coded from.
+        let at = frame % FRAMES;
+        let shown = self.grid.gop().pictures()[at as usize].shown;
+        let data = self.units[at as usize].clone();
+        Ok(Some(AccessUnit { frame: frame - at + u64::from(shown), sync: at == 0, data }))
+    }
+
+    fn drain(&mut self) -> Result<Option<AccessUnit>, VideoEncodeError> {
+        Ok(None)
     }
 }
 
@@ -204,7 +209,7 @@ impl Threads for FewThreads {
 
 fn renditions() -> Vec<RenditionSpec> {
     let rung = |name: &str, width, height| RenditionSpec { name: name.into(), width, height, bitrate_bps: 300_000 };
-    vec![rung("big", 448, 256), rung("small", 384, 224)]
+    vec![rung("big", 1024, 576), rung("small", 512, 288)]
 }
 
 /// How a house is set up.
@@ -251,7 +256,7 @@ impl House {
         let shared = EncodingShared::new(clock.clone(), metrics.clone(), finished, 40);
         let shared = Arc::new(shared.made_of(Arc::new(Canned(encoders.clone())), threads.clone()));
         let layouts = Arc::new(Layouts::bundled());
-        let rungs: Arc<[Rung]> = ladder(grid, &renditions(), "ultrafast", Some(&layouts)).unwrap().into();
+        let rungs: Arc<[Rung]> = ladder(grid, &renditions(), "ultrafast", 0, Some(&layouts)).unwrap().into();
         let per_frame = plan.mosaic_cores / 30.0 / renditions().len() as f64;
         let trial = Trial { compose: 0.0, encode: vec![per_frame; renditions().len()] };
         let next = grid.first_frame(FIRST);

@@ -11,7 +11,7 @@ use crate::frame::{Colour, Picture, Rect};
 use crate::timeline::Grid;
 use crate::work::{process_cpu_time, thread_cpu_time};
 
-/// Pictures of a trial: one IDR and enough P pictures to see their cost.
+/// Pictures of a trial: one IDR and enough others to see their cost.
 const PICTURES: u32 = 24;
 
 /// Sources of the trial's mosaic: four of the commonest size.
@@ -49,6 +49,7 @@ pub fn trial_costs(
     grid: Grid,
     renditions: &[RenditionSpec],
     preset: &str,
+    lookahead_frames: u32,
     compositor: &Arc<dyn Compositor>,
 ) -> Result<Trial, TrialError> {
     let sources: Vec<Picture> =
@@ -64,7 +65,8 @@ pub fn trial_costs(
                 bitrate_bps: r.bitrate_bps,
                 preset: preset.to_owned(),
                 level_idc: lowest_level_idc(r.width, r.height, grid, r.bitrate_bps),
-                tile: None,
+                lookahead_frames,
+                is_tile: false,
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -76,9 +78,15 @@ pub fn trial_costs(
         compose.push(process_cpu_time().saturating_sub(before).as_secs_f64());
         for (at, (encoder, picture)) in encoders.iter_mut().zip(&pictures).enumerate() {
             let before = thread_cpu_time();
-            encoder.encode(picture, u64::from(n), n == 0)?;
+            encoder.encode(picture, u64::from(n))?;
             encode[at] += thread_cpu_time().saturating_sub(before).as_secs_f64();
         }
+    }
+    // What the encoders looked ahead at is to be coded, too.
+    for (encoder, encode) in encoders.iter_mut().zip(&mut encode) {
+        let before = thread_cpu_time();
+        while encoder.drain()?.is_some() {}
+        *encode += thread_cpu_time().saturating_sub(before).as_secs_f64();
     }
     let each = |total: f64| total / f64::from(PICTURES);
     Ok(Trial { compose: typical(compose), encode: encode.into_iter().map(each).collect() })

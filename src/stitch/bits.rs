@@ -191,6 +191,12 @@ impl BitWriter {
         self.u(bits, code);
     }
 
+    /// `se(v)` (9.1.1).
+    pub(super) fn se(&mut self, value: i32) {
+        let twice = 2 * value.unsigned_abs();
+        self.ue(if value > 0 { twice - 1 } else { twice });
+    }
+
     /// Copies the next `count` bits of `from`.
     pub(super) fn copy(
         &mut self,

@@ -8,22 +8,34 @@ use super::{Pps, Sps, StitchError, level};
 pub struct Format {
     sps: Sps,
     pps: Pps,
+    /// Bits of `pic_order_cnt_lsb`.
+    order_bits: u32,
 }
 
 impl Format {
     /// A canvas with the parameter sets `sps` and `pps`.
     ///
     /// # Errors
-    /// [`StitchError::Unsupported`] unless they are ones that stitch: CABAC, so that slice data is whole bytes; pictures shown in
-    /// the order they are decoded in, so that slice headers carry no order; no weighted prediction, whose tables are per slice; no
-    /// gaps in `frame_num`; no redundant pictures; at most 16 reference pictures, as frames have (7.4.3).
+    /// [`StitchError::Unsupported`] unless they are ones that stitch: CABAC, so that slice data is whole bytes; the order of showing sent
+    /// with every slice; no explicit weighted prediction, whose tables are per slice; no gaps in `frame_num`; no redundant pictures;
+    /// one chroma QP offset; at most 16 reference pictures, as frames have (7.4.3).
     pub fn new(sps: Sps, pps: Pps) -> Result<Self, StitchError> {
         let unsupported = |field, value: i64| Err(StitchError::Unsupported { field, value });
         if !pps.cabac {
             return unsupported("entropy_coding_mode_flag", 0);
         }
-        if sps.order != PictureOrder::OfDecoding {
+        let PictureOrder::Sent { lsb_bits } = sps.order else {
             return unsupported("pic_order_cnt_type", sps.order.type_number());
+        };
+        if pps.bottom_field_order_present {
+            return unsupported("bottom_field_pic_order_in_frame_present_flag", 1);
+        }
+        if pps.weighted_bipred_idc == 1 {
+            return unsupported("weighted_bipred_idc", 1);
+        }
+        let [cb, cr] = pps.chroma_qp_offsets;
+        if cb != cr {
+            return unsupported("second_chroma_qp_index_offset", cr.into());
         }
         if sps.gaps_in_frame_num_allowed {
             return unsupported("gaps_in_frame_num_value_allowed_flag", 1);
@@ -34,8 +46,9 @@ impl Format {
         if pps.redundant_pic_cnt_present {
             return unsupported("redundant_pic_cnt_present_flag", 1);
         }
-        if pps.default_active_refs[0] > 16 {
-            return unsupported("num_ref_idx_l0_default_active_minus1", i64::from(pps.default_active_refs[0]) - 1);
+        const ACTIVE: [&str; 2] = ["num_ref_idx_l0_default_active_minus1", "num_ref_idx_l1_default_active_minus1"];
+        if let Some((field, active)) = ACTIVE.iter().zip(pps.default_active_refs).find(|(_, active)| *active > 16) {
+            return unsupported(field, i64::from(active) - 1);
         }
         if pps.sps_id != sps.id {
             return Err(StitchError::OutOfRange {
@@ -48,7 +61,7 @@ impl Format {
         if sps.width_mbs * sps.height_mbs > level::MAX_PICTURE_MBS {
             return unsupported("PicSizeInMbs", i64::from(sps.width_mbs * sps.height_mbs));
         }
-        Ok(Self { sps, pps })
+        Ok(Self { sps, pps, order_bits: lsb_bits })
     }
 
     /// Whether slices of a tile with these parameter sets mean the same on the canvas: they must be equal in everything but
@@ -65,6 +78,7 @@ impl Format {
             ("seq_parameter_set_id", |s| s.id.into()),
             ("log2_max_frame_num", |s| s.frame_num_bits.into()),
             ("pic_order_cnt_type", |s| s.order.type_number()),
+            ("log2_max_pic_order_cnt_lsb", |s| s.order.lsb_bits().into()),
             ("max_num_ref_frames", |s| s.max_num_ref_frames.into()),
             ("gaps_in_frame_num_value_allowed_flag", |s| s.gaps_in_frame_num_allowed.into()),
             ("direct_8x8_inference_flag", |s| s.direct_8x8_inference.into()),
@@ -101,6 +115,11 @@ impl Format {
 
     pub fn pps(&self) -> &Pps {
         &self.pps
+    }
+
+    /// Bits of `pic_order_cnt_lsb` in slice headers.
+    pub(super) fn order_bits(&self) -> u32 {
+        self.order_bits
     }
 
     /// Coded width of the canvas in macroblocks.

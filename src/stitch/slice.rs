@@ -5,23 +5,46 @@ use super::sps::only;
 use super::{Format, StitchError, level, nal};
 
 /// Zero bytes that slice data may begin with: a slice of skipped macroblocks alone is hardly anything else, about one for every
-/// 250 of them. A picture of 36,864 macroblocks (4096x2304) begins with 130 at most.
-const MAX_LEADING_ZEROS: usize = 150;
+/// 210 of them. The largest picture, of 139,264 macroblocks, begins with 660.
+const MAX_LEADING_ZEROS: usize = 800;
+
+/// What the macroblocks of a slice may be (`slice_type`, table 7-6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SliceKind {
+    I,
+    P,
+    B,
+}
+
+impl SliceKind {
+    /// Other kinds, of the Extended profile, are refused.
+    const fn of(slice_type: u8) -> Option<Self> {
+        match slice_type {
+            0 | 5 => Some(Self::P),
+            1 | 6 => Some(Self::B),
+            2 | 7 => Some(Self::I),
+            _ => None,
+        }
+    }
+}
 
 /// What a slice header says, as far as tiles of one [`Format`] can differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SliceHeader {
-    /// `nal_ref_idc`, never 0: every picture is a reference.
+    /// `nal_ref_idc`; 0 in B slices and in no others.
     pub ref_idc: u8,
     pub first_mb: u32,
-    /// `slice_type` (table 7-6): P (0, 5) or I (2, 7).
+    /// `slice_type` (table 7-6).
     pub slice_type: u8,
+    pub kind: SliceKind,
     pub frame_num: u32,
     /// Of an IDR picture, and of no other.
     pub idr_pic_id: Option<u16>,
-    /// Pictures in reference list 0; 0 in an I slice.
-    pub active_refs: u32,
-    /// Whether reference list 0 is not in its initial order (8.2.4.3).
+    /// `pic_order_cnt_lsb`.
+    pub order_lsb: u32,
+    /// Pictures in reference lists 0 and 1; 0 where there is no list.
+    pub active_refs: [u32; 2],
+    /// Whether a reference list is not in its initial order (8.2.4.3).
     pub list_modified: bool,
     pub qp: i32,
     /// `disable_deblocking_filter_idc`, 0 when not sent.
@@ -32,8 +55,9 @@ impl SliceHeader {
     /// Reads the slice header of a NAL unit (without length) of type 1 or 5.
     ///
     /// # Errors
-    /// What cannot be read, and slices that cannot be stitched: B slices, pictures that are no reference, reference pictures that are
-    /// marked otherwise than by the sliding window, long-term ones, another PPS than the format's.
+    /// What cannot be read, and slices that cannot be stitched: B slices of reference pictures or of temporal direct prediction, other
+    /// pictures that are no reference, reference pictures that are marked otherwise than by the sliding window, long-term ones,
+    /// another PPS than the format's.
     pub fn parse(format: &Format, nal: &[u8]) -> Result<Self, StitchError> {
         CutSlice::read(format, nal).map(|cut| cut.header)
     }
@@ -53,11 +77,6 @@ impl SliceHeader {
         cut.write_onto(&mut replaced, &mut Vec::new(), nal[0], first_mb, idr_pic_id)?;
         replaced.extend_from_slice(&nal[cut.rest..]);
         Ok(replaced)
-    }
-
-    /// Whether it is a P slice (7.4.3).
-    pub const fn is_p(&self) -> bool {
-        self.slice_type.is_multiple_of(5)
     }
 }
 
@@ -87,28 +106,32 @@ impl<'a> CutSlice<'a> {
         if byte & 0x80 != 0 || !matches!(nal_type, nal::SLICE | nal::IDR_SLICE) {
             return Err(StitchError::WrongNal { what: "slice", byte });
         }
-        if ref_idc == 0 {
-            return Err(StitchError::Unsupported { field: "nal_ref_idc", value: 0 });
-        }
         let idr = nal_type == nal::IDR_SLICE;
         let first_mb = r.ue(level::MAX_PICTURE_MBS - 1, "first_mb_in_slice")?;
         let after_first_mb = r;
         let slice_type = r.ue(9, "slice_type")? as u8;
-        let is_p = slice_type.is_multiple_of(5);
-        if !matches!(slice_type, 0 | 2 | 5 | 7) || (idr && is_p) {
+        let kind = SliceKind::of(slice_type).filter(|kind| !idr || *kind == SliceKind::I);
+        let Some(kind) = kind else {
             return Err(StitchError::Unsupported { field: "slice_type", value: slice_type.into() });
+        };
+        if (ref_idc == 0) != (kind == SliceKind::B) {
+            return Err(StitchError::Unsupported { field: "nal_ref_idc", value: ref_idc.into() });
         }
         only(format.pps().id, r.ue(255, "pic_parameter_set_id")?, "pic_parameter_set_id")?;
         let frame_num = r.u(format.sps().frame_num_bits, "frame_num")?;
         let bits_before_id = r.position() - after_first_mb.position();
         let idr_pic_id = if idr { Some(r.ue(u16::MAX.into(), "idr_pic_id")? as u16) } else { None };
         let after_id = r.position();
-        let (mut active_refs, mut list_modified) = (0, false);
-        if is_p {
-            (active_refs, list_modified) = read_references(format, &mut r)?;
+        let order_lsb = r.u(format.order_bits(), "pic_order_cnt_lsb")?;
+        if kind == SliceKind::B {
+            const DIRECT: &str = "direct_spatial_mv_pred_flag";
+            only(1, r.u(1, DIRECT)?, DIRECT)?;
         }
-        read_marking(&mut r, idr)?;
-        if is_p {
+        let (active_refs, list_modified) = read_references(format, &mut r, kind)?;
+        if ref_idc > 0 {
+            read_marking(&mut r, idr)?;
+        }
+        if kind != SliceKind::I {
             r.ue(2, "cabac_init_idc")?;
         }
         let init = format.pps().pic_init_qp;
@@ -121,8 +144,10 @@ impl<'a> CutSlice<'a> {
             ref_idc,
             first_mb,
             slice_type,
+            kind,
             frame_num,
             idr_pic_id,
+            order_lsb,
             active_refs,
             list_modified,
             qp,
@@ -162,30 +187,49 @@ impl<'a> CutSlice<'a> {
     }
 }
 
-/// From `num_ref_idx_active_override_flag` through `ref_pic_list_modification()` (7.3.3.1) of a P slice.
-fn read_references(format: &Format, r: &mut BitReader<'_>) -> Result<(u32, bool), StitchError> {
-    let mut active = format.pps().default_active_refs[0];
-    if r.flag("num_ref_idx_active_override_flag")? {
-        active = 1 + r.ue(15, "num_ref_idx_l0_active_minus1")?;
+/// From `num_ref_idx_active_override_flag` through `ref_pic_list_modification()` (7.3.3.1) of a slice that has lists: how many pictures
+/// each has, and whether one is modified.
+fn read_references(
+    format: &Format,
+    r: &mut BitReader<'_>,
+    kind: SliceKind,
+) -> Result<([u32; 2], bool), StitchError> {
+    const ACTIVE: [&str; 2] = ["num_ref_idx_l0_active_minus1", "num_ref_idx_l1_active_minus1"];
+    const MODIFIED: [&str; 2] = ["ref_pic_list_modification_flag_l0", "ref_pic_list_modification_flag_l1"];
+    let lists = match kind {
+        SliceKind::I => return Ok(([0; 2], false)),
+        SliceKind::P => 1,
+        SliceKind::B => 2,
+    };
+    let overridden = r.flag("num_ref_idx_active_override_flag")?;
+    let mut active_refs = [0; 2];
+    for ((active, default), field) in active_refs.iter_mut().zip(format.pps().default_active_refs).zip(ACTIVE).take(lists) {
+        *active = if overridden { 1 + r.ue(15, field)? } else { default };
     }
-    let modified = r.flag("ref_pic_list_modification_flag_l0")?;
-    if modified {
-        const IDC: &str = "modification_of_pic_nums_idc";
-        let max_difference = (1 << format.sps().frame_num_bits) - 1;
-        let mut changes = 0;
-        loop {
-            match r.ue(3, IDC)? {
-                3 => break,
-                2 => return Err(StitchError::Unsupported { field: IDC, value: 2 }),
-                _ if changes == active => {
-                    return Err(StitchError::OutOfRange { field: IDC, value: 0, min: 3, max: 3 });
-                }
-                _ => _ = r.ue(max_difference, "abs_diff_pic_num_minus1")?,
-            }
-            changes += 1;
+    let mut list_modified = false;
+    for (active, field) in active_refs.into_iter().zip(MODIFIED).take(lists) {
+        if r.flag(field)? {
+            list_modified = true;
+            read_modifications(format, r, active)?;
         }
     }
-    Ok((active, modified))
+    Ok((active_refs, list_modified))
+}
+
+fn read_modifications(format: &Format, r: &mut BitReader<'_>, active: u32) -> Result<(), StitchError> {
+    const IDC: &str = "modification_of_pic_nums_idc";
+    let max_difference = (1 << format.sps().frame_num_bits) - 1;
+    for changes in 0.. {
+        match r.ue(3, IDC)? {
+            3 => break,
+            2 => return Err(StitchError::Unsupported { field: IDC, value: 2 }),
+            _ if changes == active => {
+                return Err(StitchError::OutOfRange { field: IDC, value: 0, min: 3, max: 3 });
+            }
+            _ => _ = r.ue(max_difference, "abs_diff_pic_num_minus1")?,
+        }
+    }
+    Ok(())
 }
 
 /// `dec_ref_pic_marking()` (7.3.3.3). It must be the same in all slices of a picture, so only the sliding window stitches.

@@ -50,6 +50,14 @@ impl PictureOrder {
             Self::OfDecoding => 2,
         }
     }
+
+    /// 0 where no order is sent.
+    pub(super) const fn lsb_bits(self) -> u32 {
+        match self {
+            Self::Sent { lsb_bits } => lsb_bits,
+            Self::OfDecoding => 0,
+        }
+    }
 }
 
 /// Frame cropping offsets in units of two pixels (4:2:0 frames, equations 7-19 to 7-22).

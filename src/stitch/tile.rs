@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::plan::Place;
-use super::slice::{CutSlice, SliceHeader};
+use super::slice::{CutSlice, SliceHeader, SliceKind};
 use super::{Format, StitchError, level, nal};
+use crate::timeline::{Gop, GopPicture, PictureKind};
 
 /// Bytes of an access unit that is indexed.
 const MAX_UNIT_BYTES: usize = 16 << 20;
 /// Places of which a segment keeps the headers. Layouts have a handful; beyond that, headers are made anew each time.
 const MAX_PLACES_KEPT: usize = 32;
-/// Slice data of a macroblock row that is all `P_Skip`: CABAC spends far less than a bit on each.
+/// Slice data of a macroblock row that is all skipped: CABAC spends far less than a bit on each.
 const MAX_STILL_ROW_BYTES: usize = 256;
 /// Headers are copied by so many bytes at once ([`super::gather`]), so that many may be read from where each begins.
 pub(super) const HEADER_CHUNK: usize = 16;
@@ -68,13 +69,13 @@ pub struct TileSegment {
 }
 
 impl TileSegment {
-    /// Checks and takes in `units`: access units of NAL units with four-byte lengths, of which the first is an IDR picture and the
-    /// others are P pictures with `frame_num` 1, 2, … SEI, delimiters and filler data are left out. The IDR picture
-    /// will have `idr_pic_id`, which must differ from one segment to the next (7.4.3). The bytes are copied: nothing of `units` is
-    /// kept.
+    /// Checks and takes in `units`: access units of NAL units with four-byte lengths, which are the pictures of `gop` in the order of
+    /// coding. SEI, delimiters and filler data are left out. The IDR picture will have `idr_pic_id`, which must differ from one
+    /// segment to the next (7.4.3). The bytes are copied: nothing of `units` is kept.
     ///
-    /// If an encoder ended early, `hold` stands in for the access units that are missing of `frames`: a still tile of the same
-    /// width and one macroblock row, whose P rows are all `P_Skip`. Each shows the picture before, whatever that is.
+    /// If an encoder ended early, `hold` stands in for the access units that are missing: a still tile of the same width and one
+    /// macroblock row, of which everything but the IDR picture is skipped. A P picture then shows the reference picture before it, whatever
+    /// that is, and a B picture what lies between its two.
     ///
     /// # Errors
     /// Whatever would make another picture on the canvas than alone, as far as headers show it, and access units of more than 16 MiB.
@@ -83,9 +84,10 @@ impl TileSegment {
         shape: TileShape,
         idr_pic_id: u16,
         units: &[Bytes],
-        frames: usize,
+        gop: &Gop,
         hold: Option<&TileSegment>,
     ) -> Result<Self, StitchError> {
+        let frames = gop.pictures().len();
         let TileShape { width_mbs, height_mbs, slices } = shape;
         let mbs = u64::from(width_mbs) * u64::from(height_mbs);
         if mbs == 0 || mbs > u64::from(level::MAX_PICTURE_MBS) {
@@ -98,8 +100,8 @@ impl TileSegment {
             return Err(StitchError::UnitCount { got: units.len(), expected: frames });
         }
         let mut index = Index::new(format, shape, units.iter().map(Bytes::len).sum());
-        for (k, unit) in units.iter().enumerate() {
-            index.push(k, unit)?;
+        for (k, (unit, picture)) in units.iter().zip(gop.pictures()).enumerate() {
+            index.push(k, unit, *picture)?;
         }
         if let Some(hold) = hold.filter(|_| units.len() < frames) {
             index.hold(hold, frames)?;
@@ -197,8 +199,8 @@ impl<'a> Index<'a> {
         Self { format, shape, heads, rests: Vec::with_capacity(bytes), slices, unit_slices }
     }
 
-    /// Takes in access unit `k` of the tile's own.
-    fn push(&mut self, k: usize, unit: &[u8]) -> Result<(), StitchError> {
+    /// Takes in access unit `k` of the tile's own, which is `picture`.
+    fn push(&mut self, k: usize, unit: &[u8], picture: GopPicture) -> Result<(), StitchError> {
         if unit.len() > MAX_UNIT_BYTES {
             let bytes = unit.len() as u64;
             return Err(StitchError::TooLarge { what: "an access unit", bytes, max: MAX_UNIT_BYTES as u64 });
@@ -218,7 +220,7 @@ impl<'a> Index<'a> {
                     slice: got,
                     cause: Box::new(cause),
                 })?;
-                self.check(&cut.header, k, got)?;
+                self.check(&cut.header, k, got, picture)?;
                 self.add(&nal[..cut.rest], &nal[cut.rest..]);
             }
             got += 1;
@@ -238,14 +240,25 @@ impl<'a> Index<'a> {
     }
 
     /// Whether slice `slice` of access unit `unit` is the one that a tile in lockstep with the others has there.
-    fn check(&self, header: &SliceHeader, unit: usize, slice: usize) -> Result<(), StitchError> {
-        let frame_nums = 1u64 << self.format.sps().frame_num_bits;
+    fn check(
+        &self,
+        header: &SliceHeader,
+        unit: usize,
+        slice: usize,
+        picture: GopPicture,
+    ) -> Result<(), StitchError> {
+        let wrapped = |value: u32, bits: u32| i64::from(value) & ((1i64 << bits) - 1);
         let first_mb = slice as i64 * i64::from(self.shape.width_mbs);
+        let is = |kind: SliceKind| i64::from(header.kind == kind);
+        let wants = |kind: PictureKind| i64::from(picture.kind == kind);
         for (field, got, expected) in [
             ("first_mb_in_slice", i64::from(header.first_mb), first_mb),
-            ("frame_num", i64::from(header.frame_num), (unit as u64 % frame_nums) as i64),
-            ("whether it is of an IDR picture", i64::from(header.idr_pic_id.is_some()), i64::from(unit == 0)),
-            ("whether it is a P slice", i64::from(header.is_p()), i64::from(unit != 0)),
+            ("whether it is of an IDR picture", i64::from(header.idr_pic_id.is_some()), wants(PictureKind::Idr)),
+            ("frame_num", i64::from(header.frame_num), wrapped(picture.references, self.format.sps().frame_num_bits)),
+            ("whether it is a P slice", is(SliceKind::P), wants(PictureKind::P)),
+            ("whether it is a B slice", is(SliceKind::B), wants(PictureKind::B)),
+            // A frame counts twice: its fields have an order of their own (8.2.1).
+            ("pic_order_cnt_lsb", i64::from(header.order_lsb), wrapped(2 * picture.shown, self.format.order_bits())),
         ] {
             if got != expected {
                 return Err(StitchError::Slice { unit, slice, field, got, expected });

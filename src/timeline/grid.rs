@@ -5,6 +5,8 @@ use std::ops::{Add, Sub};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::gop::{Gop, PictureKind};
+
 /// The media epoch, 2024-01-01T00:00:00Z, in seconds of Unix time.
 pub const MEDIA_EPOCH_UNIX_S: u64 = 1_704_067_200;
 
@@ -194,6 +196,16 @@ impl Grid {
     /// Length of a segment, rounded down to the nanosecond.
     pub const fn segment_duration(&self) -> Duration {
         Duration::from_nanos(1_000_000_000 * self.fps.den as u64 * self.segment_frames as u64 / self.fps.num as u64)
+    }
+
+    /// The pictures of every segment.
+    pub fn gop(&self) -> Gop {
+        Gop::new(self.segment_frames)
+    }
+
+    /// What the picture of `frame` is coded from.
+    pub const fn kind_of(&self, frame: FrameNumber) -> PictureKind {
+        Gop::kind_of((frame % self.segment_frames as u64) as u32, self.segment_frames)
     }
 
     pub const fn segment_of(&self, frame: FrameNumber) -> SegmentNumber {

@@ -5,12 +5,14 @@
 
 mod clock;
 mod discipline;
+mod gop;
 mod grid;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use clock::{Clock, LinuxClocks, SimulatedClock, SystemClock, TimeSources};
 pub use discipline::{Discipline, Observed, Reading};
+pub use gop::{B_PICTURES, Gop, GopPicture, PictureKind};
 pub use grid::{
     AAC_FRAME_SAMPLES, Fps, FpsError, FrameNumber, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SAMPLE_RATE_HZ, SegmentNumber,
 };

@@ -18,7 +18,7 @@ const ROOMS: [(&str, &str, &[&str]); 25] = [
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC", &["frame", "timeline"]),
     ("hls", "CMAF, playlists, splices, windows (pure)", &["frame", "timeline"]),
-    ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &[]),
+    ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &["timeline"]),
     (
         "mosaic",
         "engines, registry, admission, tick",

@@ -24,4 +24,5 @@ mod seen;
 mod soak;
 mod stitching;
 mod support;
+mod vectors;
 mod viewing;

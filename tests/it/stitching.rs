@@ -12,6 +12,11 @@ const DECODERS: [Decoder; 2] = [Decoder::Ffmpeg, Decoder::OpenH264];
 /// Layouts that can be stitched.
 const STITCHED: [&str; 7] = ["1", "2EH", "2PL", "3EL", "3PL", "4E", "4PL"];
 
+const LOOKAHEAD_FRAMES: u32 = 10;
+
+/// What is at both ends of the presets on offer for tiles, and between.
+const PRESETS: [&str; 4] = ["veryfast", "ultrafast", "medium", "faster"];
+
 /// From so starved that the encoder throws away what it may, to more than it can use.
 const RATES_PERCENT: [u32; 4] = [4, 25, 100, 400];
 
@@ -21,9 +26,13 @@ fn grid(segment_frames: u32) -> Grid {
 
 fn rungs(grid: Grid) -> Vec<Rung> {
     let rung = |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
-    let renditions =
-        [rung("1080p", 1920, 1080, 6_000_000), rung("720p", 1280, 720, 3_500_000), rung("540p", 960, 540, 1_600_000)];
-    ladder(grid, &renditions, "veryfast", Some(&Layouts::bundled())).unwrap()
+    let renditions = [
+        rung("1080p", 1920, 1080, 6_000_000),
+        rung("720p", 1280, 720, 3_500_000),
+        rung("540p", 960, 540, 1_600_000),
+        rung("360p", 640, 360, 800_000),
+    ];
+    ladder(grid, &renditions, "veryfast", LOOKAHEAD_FRAMES, Some(&Layouts::bundled())).unwrap()
 }
 
 /// Each slot shows another content at another rate; `turn` turns which.
@@ -34,13 +43,13 @@ fn prove_layout(rung: &Rung, layout: &str, grid: Grid, segments: u64, turn: usiz
         layout: &layout,
         grid,
         segments,
-        preset: "veryfast",
+        preset: PRESETS[turn % PRESETS.len()],
         rate_percent: &|slot| RATES_PERCENT[(slot + turn) % RATES_PERCENT.len()],
         decoders: &DECODERS,
         draw: &|picture| Some(Content::ALL[(picture.tile + turn) % Content::ALL.len()].draw(picture)),
     };
     if let Err(e) = prove(rung, &proof) {
-        panic!("{} {}, turn {turn}: {e}", rung.spec.name, layout.id);
+        panic!("{} {}, turn {turn}, {}: {e}", rung.spec.name, layout.id, proof.preset);
     }
 }
 
@@ -63,15 +72,16 @@ fn every_content_at_every_rate_decodes_to_its_tiles_pixels() {
     }
 }
 
-/// More than 20,000 frames.
+/// More than 50,000 frames of tiles.
 #[test]
-#[ignore = "takes minutes: part of `make test-long`"]
+#[ignore = "takes many minutes: part of `make test-long`"]
 fn hours_of_play_decode_to_their_tiles_pixels() {
     let grid = grid(60);
     let rungs = rungs(grid);
     for turn in 0..20 {
         for layout in STITCHED {
             prove_layout(&rungs[2], layout, grid, 2, turn);
+            prove_layout(&rungs[3], layout, grid, 3, turn + 1);
         }
     }
     for turn in 0..4 {
@@ -86,8 +96,8 @@ mod service {
     use std::path::Path;
 
     use quadrille::compositor::fit;
-    use quadrille::frame::Rect;
-    use quadrille::layout::{Layouts, MACROBLOCK};
+    use quadrille::frame::{CodedSize, MACROBLOCK, Rect};
+    use quadrille::layout::Layouts;
     use reqwest::{Method, StatusCode};
     use serde_json::{Value, json};
 
@@ -135,22 +145,19 @@ mod service {
         playlist.lines().filter_map(number).collect()
     }
 
-    /// Where the pictures of a layout's slots are on a canvas of 960x540: rendered, or inside their tiles' guards.
+    /// Where the pictures of a layout's slots are on the larger canvas: rendered, or on their tiles.
     fn pictures(layout: &str, stitched: bool) -> Vec<Rect> {
         let layout = Layouts::bundled().get(layout).unwrap();
-        let picture = |slot| {
-            if !stitched || layout.is_whole() {
-                return layout.slot_on(slot, 960, 540);
-            }
-            let tile = layout.tile_on(slot, 60, 34);
-            let pixels = |mbs: u32| mbs * MACROBLOCK;
-            let inside = Rect {
-                x: pixels(tile.x + 2),
-                y: pixels(tile.y + 2),
-                width: pixels(tile.width - 4),
-                height: pixels(tile.height - 4),
+        let canvases = [CodedSize::of(960, 540), CodedSize::of(480, 270)];
+        let tiles = layout.tiles_on(&canvases).filter(|_| stitched && !layout.is_whole());
+        let picture = |slot: usize| {
+            let Some(tiles) = &tiles else {
+                return fit(640, 360, (1, 1), layout.picture_on(slot, 960, 540));
             };
-            fit(640, 360, (1, 1), inside)
+            let tile = tiles[0][slot];
+            let Rect { x, y, width, height } = tile.size.inside;
+            let (x, y) = (tile.x_mb * MACROBLOCK + x, tile.y_mb * MACROBLOCK + y - canvases[0].rows_above);
+            fit(640, 360, (1, 1), Rect { x, y, width, height })
         };
         (0..layout.slots.len()).map(picture).collect()
     }
@@ -294,8 +301,8 @@ mod service {
         let dir = tempfile::tempdir().unwrap();
         let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let games: Vec<(&str, String)> = names.iter().map(|id| (*id, "test://ball?size=320x180".to_owned())).collect();
-        let output = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 4\n[[output.renditions]]\nname = \"small\"\n\
-                      width = 640\nheight = 360\nbitrate = 800_000\n";
+        let output = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 4\nlookahead_frames = 0\n[[output.renditions]]\nname = \"small\"\n\
+                      width = 512\nheight = 288\nbitrate = 800_000\n";
         let service = TestService::start(&config(&dir.path().join("data"), &games, &format!("{output}{STITCH}"))).await;
         let picks = |n: usize| [n % 8, n / 8 % 8, n / 64 % 8, n / 512 % 8].map(|game| names[game]);
         // All eight games' tiles run, and their windows are full, before anything is measured.

@@ -17,9 +17,9 @@ const NOT_SYNC: u32 = 0x0101_0000;
 /// Bytes of a box's size and kind.
 const BOX_HEADER_BYTES: usize = 8;
 
-/// Segment `n` of a video track (ISO/IEC 23000-19, 7.3.2.3) from its access units in order. The first one must be an IDR
-/// picture at the segment's first frame; a unit is shown until the next one, the last until the segment's end.
-/// No composition offsets: pictures are decoded in the order they are shown, so the first PTS is `tfdt`.
+/// Segment `n` of a video track (ISO/IEC 23000-19, 7.3.2.3): an access unit for each of its frames, in the order of decoding, the first
+/// of them its first frame and an IDR picture. Pictures are decoded a frame apart from the segment's start on and shown at their
+/// frames: those that are shown sooner than decoded have negative composition offsets, so that the first PTS is `tfdt`.
 pub fn video_segment(grid: &Grid, n: SegmentNumber, units: &[AccessUnit]) -> Result<Bytes, CmafError> {
     video_segment_of(grid, n, &heads_of(units), |out| append_all(units, out))
 }
@@ -35,7 +35,7 @@ fn append_all(units: &[AccessUnit], out: &mut Vec<u8>) {
 /// What a segment's boxes say of an access unit; its bytes may lie anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitHead {
-    /// The first grid frame it shows.
+    /// The grid frame it shows.
     pub frame: FrameNumber,
     /// Whether it is an IDR picture.
     pub sync: bool,
@@ -61,8 +61,8 @@ pub fn video_segment_of(
     video(grid, n, heads, append, grid.first_frame(n)..grid.first_frame(n + 1), b"cmfs")
 }
 
-/// The access units of `frames`, a part of segment `n`: a CMAF chunk. Concatenated, the parts of a segment play like the
-/// segment. The first unit must be `frames.start`.
+/// A part of segment `n`: a CMAF chunk of the access units that are decoded in the time of `frames`, whichever of the segment they
+/// show. Concatenated, the parts of a segment play like the segment.
 pub fn video_fragment(
     grid: &Grid,
     n: SegmentNumber,
@@ -90,18 +90,19 @@ fn video(
     frames: Range<FrameNumber>,
     brand: &[u8; 4],
 ) -> Result<Bytes, CmafError> {
-    check_order(units.iter().map(|u| (u.frame, u.bytes)), &frames)?;
-    let next = units.iter().skip(1).map(|u| u.frame).chain([frames.end]);
-    let samples: Result<Vec<_>, CmafError> = units
-        .iter()
-        .zip(next)
-        .map(|(unit, next)| {
-            let ticks = (next - unit.frame) * u64::from(grid.frame_ticks());
+    check_video(grid, n, units, &frames)?;
+    let ticks = grid.frame_ticks();
+    let samples: Result<Vec<_>, CmafError> = frames
+        .clone()
+        .zip(units)
+        .map(|(decoded, unit)| {
+            let ahead = i64::try_from(unit.frame).ok().zip(i64::try_from(decoded).ok());
+            let ahead = ahead.ok_or(CmafError::TooLarge("composition offset"))?;
             Ok(TrunEntry {
-                duration: Some(u32::try_from(ticks).map_err(|_| CmafError::TooLarge("sample duration"))?),
+                duration: Some(ticks),
                 size: Some(sample_size(unit.bytes)?),
                 flags: Some(if unit.sync { SYNC } else { NOT_SYNC }),
-                cts: None,
+                cts: Some((ahead.0 - ahead.1) * i64::from(ticks)),
             })
         })
         .collect();
@@ -131,6 +132,37 @@ fn audio(n: SegmentNumber, units: &[SoundUnit], aac_frames: Range<u64>, brand: &
     };
     let bytes = units.iter().map(|u| u.data.len()).sum();
     run.write(brand, bytes, |out| units.iter().for_each(|unit| out.extend_from_slice(&unit.data)))
+}
+
+/// Whether `units` are what is decoded in `frames`: as many, each showing another frame of the segment.
+fn check_video(
+    grid: &Grid,
+    n: SegmentNumber,
+    units: &[UnitHead],
+    frames: &Range<FrameNumber>,
+) -> Result<(), CmafError> {
+    let first = units.first().ok_or(CmafError::Empty)?;
+    let shown = grid.first_frame(n)..grid.first_frame(n + 1);
+    if frames.start == shown.start && first.frame != shown.start {
+        return Err(CmafError::WrongStart { expected: shown.start, got: first.frame });
+    }
+    let expected = frames.end.saturating_sub(frames.start);
+    if units.len() as u64 != expected {
+        return Err(CmafError::WrongCount { got: units.len(), expected });
+    }
+    let mut seen = vec![false; grid.segment_frames() as usize];
+    for unit in units {
+        let at = unit.frame.checked_sub(shown.start).and_then(|at| seen.get_mut(usize::try_from(at).ok()?));
+        match at {
+            None => return Err(CmafError::Elsewhere { frames: shown, got: unit.frame }),
+            Some(true) => return Err(CmafError::Twice(unit.frame)),
+            Some(seen) => *seen = true,
+        }
+        if unit.bytes == 0 {
+            return Err(CmafError::NoBytes(unit.frame));
+        }
+    }
+    Ok(())
 }
 
 fn check_order(units: impl Iterator<Item = (u64, usize)>, range: &Range<u64>) -> Result<(), CmafError> {

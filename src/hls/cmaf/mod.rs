@@ -36,6 +36,12 @@ pub enum CmafError {
     Disordered { before: u64, got: u64 },
     #[error("access unit {got} lies beyond the end of the segment or fragment, {end}")]
     BeyondEnd { end: u64, got: u64 },
+    #[error("{got} access units, {expected} are decoded in that time")]
+    WrongCount { got: usize, expected: u64 },
+    #[error("access unit {got} is none of the segment's {frames:?}")]
+    Elsewhere { frames: std::ops::Range<u64>, got: u64 },
+    #[error("access unit {0} comes twice")]
+    Twice(u64),
     #[error("access unit {0} has no bytes")]
     NoBytes(u64),
     #[error("sound ends at AAC frame {got}, but the segment or fragment ends at {end}")]

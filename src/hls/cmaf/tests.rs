@@ -115,29 +115,40 @@ fn what_is_no_parameter_set_is_refused() {
     assert_eq!(video_codec(SPS).unwrap(), "avc1.640028");
 }
 
+/// The access units of segment `n`, in the order of decoding.
+fn units_of(n: u64) -> Vec<AccessUnit> {
+    let (grid, k) = (grid(), grid().first_frame(n));
+    grid.gop().pictures().iter().map(|p| unit(k + u64::from(p.shown), p.shown == 0)).collect()
+}
+
 #[test]
-fn a_held_picture_lasts_until_the_next_one_and_the_last_until_the_end() {
+fn pictures_are_decoded_from_the_segments_start_on_and_shown_at_their_frames() {
     let grid = grid();
     let n = 45_664_200;
     let k = grid.first_frame(n);
-    let segment = video_segment(&grid, n, &[unit(k, true), unit(k + 1, false), unit(k + 11, false)]).unwrap();
+    let segment = video_segment(&grid, n, &units_of(n)).unwrap();
     let moof = moof(&segment);
     assert_eq!(u64::from(moof.mfhd.sequence_number), n);
     let traf = &moof.traf[0];
     // Some 2.7e12: far beyond 32 bits.
     assert_eq!(traf.tfdt.as_ref().unwrap().base_media_decode_time, k * 1001);
     let run = &traf.trun[0];
-    let durations: Vec<_> = run.samples.iter().map(|s| s.duration.unwrap() / 1001).collect();
-    assert_eq!(durations, [1, 10, 49]);
-    assert_eq!(
-        run.samples.iter().map(|s| s.flags.unwrap()).collect::<Vec<_>>(),
-        [0x0200_0000, 0x0101_0000, 0x0101_0000]
-    );
+    assert!(run.samples.iter().all(|s| s.duration == Some(1001)));
+    let offsets: Vec<_> = run.samples.iter().map(|s| s.cts.unwrap() / 1001).collect();
+    assert_eq!(offsets[..7], [0, 2, -1, -1, 2, -1, -1]);
+    // 59 pictures after the first: nineteen threes and a pair.
+    assert_eq!(offsets[58..], [1, -1]);
+    let mut shown: Vec<i64> = (0..).zip(&offsets).map(|(decoded, offset)| decoded + offset).collect();
+    shown.sort_unstable();
+    assert_eq!(shown, (0..60).collect::<Vec<_>>());
+    let flags: Vec<_> = run.samples.iter().map(|s| s.flags.unwrap()).collect();
+    assert_eq!(flags[0], 0x0200_0000);
+    assert!(flags[1..].iter().all(|f| *f == 0x0101_0000));
     // The run's data begins right after the mdat's header.
     let styp_len = u32::from_be_bytes(segment[..4].try_into().unwrap()) as usize;
     let data = styp_len + run.data_offset.unwrap() as usize;
     assert_eq!(&segment[data - 4..data], b"mdat");
-    assert_eq!(segment.len() - data, 15);
+    assert_eq!(segment.len() - data, 5 * 60);
     assert_eq!(segment[data], k as u8);
 }
 
@@ -145,12 +156,11 @@ fn a_held_picture_lasts_until_the_next_one_and_the_last_until_the_end() {
 fn a_segments_parts_are_the_segment_in_pieces() {
     let grid = grid();
     let k = grid.first_frame(7);
-    let units: Vec<_> = (k..k + 60).map(|f| unit(f, f == k)).collect();
+    let units = units_of(7);
     let whole = moof(&video_segment(&grid, 7, &units).unwrap());
     let mut end = whole.traf[0].tfdt.clone().unwrap().base_media_decode_time;
     let mut samples = Vec::new();
-    for part in units.chunks(15) {
-        let start = part[0].frame;
+    for (start, part) in (k..).step_by(15).zip(units.chunks(15)) {
         let part = moof(&video_fragment(&grid, 7, start..start + 15, part).unwrap());
         assert_eq!(part.traf[0].tfdt.clone().unwrap().base_media_decode_time, end);
         for sample in &part.traf[0].trun[0].samples {
@@ -166,18 +176,24 @@ fn a_segments_parts_are_the_segment_in_pieces() {
 fn video_that_does_not_fit_its_segment_is_refused() {
     let grid = grid();
     let k = grid.first_frame(7);
+    let units = units_of(7);
     let made = |units: &[AccessUnit]| video_segment(&grid, 7, units);
+    let with = |at: usize, unit: AccessUnit| {
+        let mut units = units.clone();
+        units[at] = unit;
+        made(&units)
+    };
+    assert!(made(&units).is_ok());
     assert!(matches!(made(&[]), Err(CmafError::Empty)));
-    assert!(matches!(made(&[unit(k, false)]), Err(CmafError::NotSync)));
-    assert!(matches!(made(&[unit(k + 1, true)]), Err(CmafError::WrongStart { .. })));
-    assert!(matches!(made(&[unit(k, true), unit(k, false)]), Err(CmafError::Disordered { .. })));
-    assert!(matches!(
-        made(&[unit(k, true), unit(k + 2, false), unit(k + 1, false)]),
-        Err(CmafError::Disordered { .. })
-    ));
-    assert!(matches!(made(&[unit(k, true), unit(k + 60, false)]), Err(CmafError::BeyondEnd { .. })));
+    assert!(matches!(with(0, unit(k, false)), Err(CmafError::NotSync)));
+    assert!(matches!(with(0, unit(k + 1, true)), Err(CmafError::WrongStart { .. })));
+    assert!(matches!(made(&units[..59]), Err(CmafError::WrongCount { got: 59, expected: 60 })));
+    assert!(matches!(with(3, unit(k + 3, false)), Err(CmafError::Twice(frame)) if frame == k + 3));
+    for outside in [k - 1, k + 60] {
+        assert!(matches!(with(3, unit(outside, false)), Err(CmafError::Elsewhere { got, .. }) if got == outside));
+    }
     let hollow = AccessUnit { data: Bytes::new(), ..unit(k, true) };
-    assert!(matches!(made(&[hollow]), Err(CmafError::NoBytes(_))));
+    assert!(matches!(with(0, hollow), Err(CmafError::NoBytes(_))));
 }
 
 #[test]

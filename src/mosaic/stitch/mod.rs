@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-pub use self::plans::level_for;
+pub use self::plans::levels_for;
 use self::plans::{LayoutPlan, Plans, Rung};
 use self::pool::Pool;
 pub use self::preset::slowest_tile_preset;
@@ -81,6 +81,8 @@ impl StitchMosaic {
 /// See the module.
 pub struct StitchEngine {
     grid: Grid,
+    /// Frames that encoders hold back.
+    delay_frames: u32,
     rungs: Arc<Vec<Rung>>,
     plans: Plans,
     stills: Arc<Stills>,
@@ -104,6 +106,7 @@ impl StitchEngine {
             Pool::new(grid, rungs.clone(), stills.clone(), settings.tile_preset, settings.shared, settings.trial);
         Ok(Self {
             grid,
+            delay_frames: rungs.iter().map(|rung| rung.settings.delay_frames()).max().unwrap_or(0),
             rungs,
             plans: Plans::new(),
             stills,
@@ -125,7 +128,7 @@ impl StitchEngine {
                     game: game.clone(),
                     rendition,
                     size: *size,
-                    colour: spec.layout.guard_colour,
+                    colour: spec.layout.background,
                 })
                 .collect()
         })
@@ -173,9 +176,9 @@ impl StitchEngine {
             let Some(plans) = self.plans.of(layout, &self.rungs) else { continue };
             for slot in 0..layout.slots.len() {
                 let sizes: Vec<_> = plans.iter().map(|plan| plan.tiles[slot].0).collect();
-                match classes.iter_mut().find(|(known, colour, _)| *known == sizes && *colour == layout.guard_colour) {
+                match classes.iter_mut().find(|(known, colour, _)| *known == sizes && *colour == layout.background) {
                     Some((_, _, uses)) => *uses += 1,
-                    None => classes.push((sizes, layout.guard_colour, 1)),
+                    None => classes.push((sizes, layout.background, 1)),
                 }
             }
         }
@@ -217,7 +220,7 @@ impl Engine for StitchEngine {
                 let tiles = Self::keys(&plans, spec)
                     .map(|keys| keys.into_iter().map(|key| self.pool.tile(key)).collect())
                     .collect();
-                let colour = spec.layout.guard_colour;
+                let colour = spec.layout.background;
                 let mosaic = Arc::new(StitchMosaic { plans, tiles, colour, running: Mutex::new(false) });
                 mosaics.insert(id.clone(), mosaic.clone());
                 mosaic
@@ -264,6 +267,11 @@ impl Engine for StitchEngine {
                 *games = tick.pictures.keys().cloned().collect();
                 games.sort();
             }
+        }
+        // Frames after a segment's end: by then all tiles have it, unless something stands still.
+        let patience = u64::from(self.grid.segment_frames() / 2 + self.delay_frames);
+        if let Some(ended) = tick.frame.checked_sub(patience).filter(|frame| self.grid.opens_segment(*frame)) {
+            self.pool.stand_in(self.grid.segment_of(ended).saturating_sub(1));
         }
         self.pool.jobs(tick)
     }

@@ -6,20 +6,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::encode::{ParameterSets, TileSettings, VideoSettings};
-use crate::frame::Rect;
-use crate::layout::{Layout, Layouts, MACROBLOCK};
+use crate::encode::{ParameterSets, VideoSettings};
+use crate::frame::{CodedSize, MACROBLOCK, Rect};
+use crate::layout::{Layout, Layouts, SlotTile};
 use crate::mosaic::contract::RenditionSpec;
 use crate::mosaic::ladder;
 use crate::stitch::{Format, Place, Plan, Pps, Slices, Sps, StitchError, TileShape, level};
 use crate::timeline::Grid;
-
-/// Macroblocks of guard on every side of a tile. Motion vectors reach up to 27 pixels over a tile's edge; with less than
-/// two whole macroblocks the row that holds both guard and picture would ring into those pixels.
-pub(super) const GUARD_MBS: u32 = 2;
-
-/// The smallest tile: its guard, and as much picture as guard across.
-const LEAST_TILE_MBS: u32 = 3 * GUARD_MBS;
 
 /// The highest level that stitching may ask for, where the rendition does not ask for more itself: what every set-top box
 /// of the last ten years decodes.
@@ -65,18 +58,20 @@ impl Rung {
             grid,
             bitrate_bps: u32::try_from(share).unwrap_or(u32::MAX).max(1000),
             preset: preset.to_owned(),
-            level_idc: self.settings.level_idc,
-            tile: Some(TileSettings { guard_mbs: GUARD_MBS }),
+            is_tile: true,
+            ..self.settings.clone()
         }
     }
 }
 
-/// Size of a tile in macroblocks.
+/// What makes a tile of a rendition: its size, and where its picture is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct TileSize {
     pub width_mbs: u32,
     pub height_mbs: u32,
-    /// The tile is a whole canvas: it has no guard, and one slice a picture.
+    /// What the tile shows its picture in, in pixels of its canvas.
+    pub inside: Rect,
+    /// The tile is a whole canvas, in one slice a picture.
     pub whole: bool,
 }
 
@@ -86,11 +81,17 @@ impl TileSize {
         TileShape { width_mbs: self.width_mbs, height_mbs: self.height_mbs, slices }
     }
 
-    /// What a tile's canvas shows the picture in, in pixels of the tile.
-    pub fn inside_guard(self) -> Rect {
-        let guard = GUARD_MBS * MACROBLOCK;
-        let inner = |mbs: u32| (mbs * MACROBLOCK).saturating_sub(2 * guard);
-        Rect { x: guard, y: guard, width: inner(self.width_mbs), height: inner(self.height_mbs) }
+    fn of(tile: &SlotTile) -> (Self, Place) {
+        let (width_mbs, height_mbs) = (tile.size.width_mbs, tile.size.height_mbs);
+        let place = Place { x_mb: tile.x_mb, y_mb: tile.y_mb, width_mbs, height_mbs };
+        (Self { width_mbs, height_mbs, inside: tile.size.inside, whole: false }, place)
+    }
+
+    fn canvas(coded: CodedSize) -> (Self, Place) {
+        let CodedSize { width, height, width_mbs, height_mbs, .. } = coded;
+        let inside = Rect { x: 0, y: 0, width, height };
+        let size = Self { width_mbs, height_mbs, inside, whole: true };
+        (size, Place { x_mb: 0, y_mb: 0, width_mbs, height_mbs })
     }
 }
 
@@ -111,29 +112,28 @@ impl Plans {
         Self { known: Mutex::default() }
     }
 
-    /// How `layout` is stitched in each of `rungs`; `None` when it cannot be: its slots overlap, or are too small for a guard
-    /// in some rendition. Layouts of one id must be equal.
+    /// How `layout` is stitched in each of `rungs`; `None` when it cannot be: its slots overlap, or are smaller than a macroblock in
+    /// some rendition. Layouts of one id must be equal.
     pub fn of(&self, layout: &Layout, rungs: &[Rung]) -> Option<Arc<[LayoutPlan]>> {
         let mut known = self.known.lock();
         if let Some(plans) = known.get(&layout.id) {
             return plans.clone();
         }
-        let plans = if layout.overlap { None } else { rungs.iter().map(|rung| plan(layout, rung)).collect() };
+        let coded: Vec<CodedSize> = rungs.iter().map(|rung| rung.settings.coded()).collect();
+        let plans = tiles(layout, &coded)
+            .and_then(|tiles| rungs.iter().zip(tiles).map(|(rung, tiles)| plan(layout, rung, tiles)).collect());
         known.insert(layout.id.clone(), plans.clone());
         plans
     }
 }
 
-/// Every slot's tile, if each is large enough for a guard.
-fn tiles(layout: &Layout, format: &Format) -> Option<Vec<(TileSize, Place)>> {
-    let tile = |slot| {
-        let Rect { x, y, width, height } = layout.tile_on(slot, format.width_mbs(), format.height_mbs());
-        let size = TileSize { width_mbs: width, height_mbs: height, whole: layout.is_whole() };
-        (size, Place { x_mb: x, y_mb: y, width_mbs: width, height_mbs: height })
-    };
-    let large_enough = |size: TileSize| size.whole || size.width_mbs.min(size.height_mbs) >= LEAST_TILE_MBS;
-    let tiles: Vec<_> = (0..layout.slots.len()).map(tile).collect();
-    tiles.iter().all(|(size, _)| large_enough(*size)).then_some(tiles)
+/// Every slot's tile on each of the ladder's canvases.
+fn tiles(layout: &Layout, coded: &[CodedSize]) -> Option<Vec<Vec<(TileSize, Place)>>> {
+    if layout.is_whole() {
+        return Some(coded.iter().map(|coded| vec![TileSize::canvas(*coded)]).collect());
+    }
+    let tiles = layout.tiles_on(coded)?;
+    Some(tiles.iter().map(|of_rung| of_rung.iter().map(TileSize::of).collect()).collect())
 }
 
 fn plan_of(tiles: &[(TileSize, Place)], format: &Format, max_slices: u32) -> Result<Plan, StitchError> {
@@ -142,8 +142,7 @@ fn plan_of(tiles: &[(TileSize, Place)], format: &Format, max_slices: u32) -> Res
     Plan::new(format, &places, slices, max_slices)
 }
 
-fn plan(layout: &Layout, rung: &Rung) -> Option<LayoutPlan> {
-    let tiles = tiles(layout, &rung.format)?;
+fn plan(layout: &Layout, rung: &Rung, tiles: Vec<(TileSize, Place)>) -> Option<LayoutPlan> {
     match plan_of(&tiles, &rung.format, rung.max_slices()) {
         Ok(plan) => Some(LayoutPlan { plan: Arc::new(plan), tiles }),
         Err(error) => {
@@ -153,22 +152,27 @@ fn plan(layout: &Layout, rung: &Rung) -> Option<LayoutPlan> {
     }
 }
 
-/// The level that a rendition needs for `layouts` to be stitched (A.3.3 bounds the slices of a picture): that of its encoder,
-/// or a higher one, within reason.
-pub fn level_for(rung: &ladder::Rung, layouts: &Layouts) -> u8 {
-    let own = rung.settings.level_idc;
-    let Ok(Rung { format, .. }) = Rung::new(rung) else { return own };
-    let fps = rung.settings.grid.fps();
-    let pictures = level::Pictures {
-        width_mbs: format.width_mbs(),
-        height_mbs: format.height_mbs(),
-        fps_num: fps.num(),
-        fps_den: fps.den(),
+/// The levels that renditions need for `layouts` to be stitched (A.3.3 bounds the slices of a picture): those of their encoders, or
+/// higher ones, within reason.
+pub fn levels_for(rungs: &[ladder::Rung], layouts: &Layouts) -> Vec<u8> {
+    let coded: Vec<CodedSize> = rungs.iter().map(|rung| rung.settings.coded()).collect();
+    let tiles: Vec<_> = layouts.iter().filter_map(|layout| Some((layout.is_whole(), tiles(layout, &coded)?))).collect();
+    let level = |(n, rung): (usize, &ladder::Rung)| {
+        let own = rung.settings.level_idc;
+        let Ok(Rung { format, .. }) = Rung::new(rung) else { return own };
+        let fps = rung.settings.grid.fps();
+        let pictures = level::Pictures {
+            width_mbs: format.width_mbs(),
+            height_mbs: format.height_mbs(),
+            fps_num: fps.num(),
+            fps_den: fps.den(),
+        };
+        let needed = tiles.iter().filter_map(|(is_whole, of_rungs)| {
+            let plan = plan_of(&of_rungs[n], &format, u32::MAX).ok()?;
+            let slices = if *is_whole { 1 } else { u32::try_from(plan.slices_per_picture()).ok()? };
+            level::at_least(own, pictures, slices).ok().filter(|level| *level <= HIGHEST_LEVEL_IDC.max(own))
+        });
+        needed.max().unwrap_or(own)
     };
-    let needed = layouts.iter().filter(|layout| !layout.overlap).filter_map(|layout| {
-        let plan = plan_of(&tiles(layout, &format)?, &format, u32::MAX).ok()?;
-        let slices = if layout.is_whole() { 1 } else { u32::try_from(plan.slices_per_picture()).ok()? };
-        level::at_least(own, pictures, slices).ok().filter(|level| *level <= HIGHEST_LEVEL_IDC.max(own))
-    });
-    needed.max().unwrap_or(own)
+    rungs.iter().enumerate().map(level).collect()
 }

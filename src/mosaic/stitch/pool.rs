@@ -11,8 +11,7 @@ use super::plans::{Rung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::{Segment, Tile, TileKey};
 use crate::compositor::Job;
-use crate::frame::AccessUnit;
-use crate::layout::MACROBLOCK;
+use crate::frame::{AccessUnit, MACROBLOCK};
 use crate::mosaic::encoding::{Encoding, EncodingShared, EncodingSpec, SegmentWindow};
 use crate::mosaic::engine::Tick;
 use crate::mosaic::trial::Trial;
@@ -151,35 +150,57 @@ impl Pool {
         let key = key.clone();
         Box::new(move |segment, units: Vec<AccessUnit>| {
             let format = &rungs[key.rendition].format;
-            let frames = grid.segment_frames() as usize;
+            let gop = grid.gop();
             let data: Vec<Bytes> = units.into_iter().map(|unit| unit.data).collect();
             let index = |hold: Option<&TileSegment>| {
-                TileSegment::index(format, key.size.shape(), idr_pic_id(segment), &data, frames, hold)
+                TileSegment::index(format, key.size.shape(), idr_pic_id(segment), &data, &gop, hold)
             };
-            if data.len() == frames {
-                return report(&key, segment, index(None));
+            if data.len() == gop.pictures().len() {
+                return report(&key, segment, index(None).map(Arc::new));
+            }
+            if data.is_empty() {
+                return report(&key, segment, still_of(&key, &rungs, &stills, segment));
             }
             match stills.of(&rungs, key.rendition, key.size.width_mbs, key.colour, segment) {
-                // A still can stand anywhere and at any height: it is the tile where there is nothing else.
-                Ok(still) if data.is_empty() && !key.size.whole => Some(still),
-                Ok(still) => report(&key, segment, index(Some(&still))),
-                Err(error) => {
-                    tracing::error!(game = %key.game, segment, %error, "a tile's segment is lost");
-                    None
-                }
+                Ok(row) => report(&key, segment, index(Some(&row)).map(Arc::new)),
+                Err(error) => report(&key, segment, Err(error)),
             }
         })
     }
-}
 
-fn report(key: &TileKey, segment: SegmentNumber, indexed: Result<TileSegment, StitchError>) -> Option<Segment> {
-    match indexed {
-        Ok(indexed) => Some(Arc::new(indexed)),
-        Err(error) => {
-            tracing::error!(game = %key.game, segment, %error, "a tile's segment cannot be stitched");
-            None
+    /// Fills `segment` of the tiles that still owe it: no mosaic waits for one tile. What comes later for it is let go, so that what was
+    /// listed once stays as it is.
+    pub fn stand_in(&self, segment: SegmentNumber) {
+        let first_frame = self.grid.first_frame(segment);
+        let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
+        for tile in tiles.into_iter().filter(|tile| tile.owes(segment, first_frame)) {
+            let still = still_of(&tile.key, &self.rungs, &self.stills, segment);
+            let Some(still) = report(&tile.key, segment, still) else { continue };
+            if tile.stand_in(segment, still) {
+                tracing::warn!(game = %tile.key.game, segment, "a tile is late: its segment is a still");
+                self.shared.metrics.late_segments.inc();
+                self.shared.finished.send_modify(|count| *count += 1);
+            }
         }
     }
+}
+
+/// What stands for a segment of which nothing was encoded. One row can stand anywhere and at any height.
+fn still_of(
+    key: &TileKey,
+    rungs: &[Rung],
+    stills: &Stills,
+    segment: SegmentNumber,
+) -> Result<Segment, StitchError> {
+    if key.size.whole {
+        stills.whole(rungs, key.rendition, key.colour, segment)
+    } else {
+        stills.of(rungs, key.rendition, key.size.width_mbs, key.colour, segment)
+    }
+}
+
+fn report(key: &TileKey, segment: SegmentNumber, made: Result<Segment, StitchError>) -> Option<Segment> {
+    made.inspect_err(|error| tracing::error!(game = %key.game, segment, %error, "a tile's segment cannot be stitched")).ok()
 }
 
 fn pixels(width: u32, height: u32) -> f64 {

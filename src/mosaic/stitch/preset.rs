@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use super::plans::{Plans, Rung, TileSize};
 use crate::encode::{VideoEncodeError, VideoEncoder};
-use crate::layout::{Layouts, MACROBLOCK};
+use crate::frame::{MACROBLOCK, Rect};
+use crate::layout::Layouts;
 use crate::mosaic::ladder;
 use crate::mosaic::trial::moving_picture;
 use crate::work::thread_cpu_time;
@@ -20,7 +21,8 @@ const TILES_PERCENT: f64 = 50.0;
 const PICTURES: u32 = 12;
 
 /// The tile that is measured, in macroblocks: a quarter of 540p.
-const MEASURED: TileSize = TileSize { width_mbs: 30, height_mbs: 17, whole: false };
+const MEASURED: TileSize =
+    TileSize { width_mbs: 30, height_mbs: 17, inside: Rect { x: 0, y: 0, width: 480, height: 270 }, whole: false };
 
 /// The slowest preset with which every tile of `games` games takes no more than half of `usable_cores`, and the cores that
 /// they take; the quickest one if none does. Takes about a second.
@@ -66,9 +68,13 @@ fn seconds_per_macroblock(rung: &Rung, preset: &str) -> Result<f64, VideoEncodeE
     for n in 0..PICTURES {
         let Some(picture) = moving_picture(width, height, n) else { continue };
         let before = thread_cpu_time();
-        encoder.encode(&picture, n.into(), n == 0)?;
+        encoder.encode(&picture, n.into())?;
         seconds += thread_cpu_time().saturating_sub(before).as_secs_f64();
     }
+    // What the encoder looked ahead at is to be coded, too.
+    let before = thread_cpu_time();
+    while encoder.drain()?.is_some() {}
+    seconds += thread_cpu_time().saturating_sub(before).as_secs_f64();
     Ok(seconds / f64::from(PICTURES * MEASURED.width_mbs * MEASURED.height_mbs))
 }
 
@@ -83,7 +89,7 @@ mod tests {
         let grid = Grid::new("30".parse().unwrap(), 60);
         let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
         let layouts = Layouts::bundled();
-        let rungs = ladder(grid, &[rendition], "veryfast", Some(&layouts)).unwrap();
+        let rungs = ladder(grid, &[rendition], "veryfast", 10, Some(&layouts)).unwrap();
         let (slowest, cores) = slowest_tile_preset(&rungs, &layouts, 8, 1e6).unwrap();
         assert_eq!(slowest, "medium");
         assert!(cores > 0.0);

@@ -1,14 +1,13 @@
-//! Proof at start that this machine's encoder makes tiles that can be stitched: noise, panned and starved of bits, is encoded
-//! as four tiles; stitched and decoded, every pixel must be the one of its tile decoded alone.
+//! Proof at start that this machine's encoder makes tiles that can be stitched: noise, panned towards the neighbours, is encoded as four
+//! tiles from edge to edge, starved to rich; stitched and decoded, every pixel must be the one of its tile decoded alone.
 
 use bytes::Bytes;
 
 use super::plans::{Plans, Rung, TileSize};
-use super::stills::{StillError, Stills, idr_pic_id};
-use crate::compositor::solid;
+use super::stills::{Stills, idr_pic_id};
 use crate::encode::{DecodeError, Decoder, VideoEncodeError, VideoEncoder, VideoSettings, decode};
-use crate::frame::{Colour, Picture, Rect};
-use crate::layout::{Layout, Layouts, MACROBLOCK};
+use crate::frame::{AccessUnit, Colour, MACROBLOCK, Picture};
+use crate::layout::{Layout, Layouts};
 use crate::mosaic::ladder;
 use crate::stitch::{Place, StitchError, Stitched, TileSegment};
 use crate::timeline::Grid;
@@ -16,8 +15,8 @@ use crate::timeline::Grid;
 /// Pictures of the test: one IDR picture and enough others for the rate control to be at its end.
 const PICTURES: u32 = 24;
 
-/// The tiles' share of their usual rate, in percent: so little that x264 throws away all it may.
-const STARVED_PERCENT: u32 = 10;
+/// The tiles' shares of their usual rate, in percent: from so little that x264 throws away all it may, to more than it needs.
+const PERCENTS: [u32; 4] = [10, 40, 120, 300];
 
 /// Why tiles of this machine's encoder must not be stitched.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +25,6 @@ pub enum SelfTestError {
     Encode(#[from] VideoEncodeError),
     #[error(transparent)]
     Stitch(#[from] StitchError),
-    #[error(transparent)]
-    Still(#[from] StillError),
     #[error(transparent)]
     Decode(#[from] DecodeError),
     #[error("no rendition is large enough for four tiles")]
@@ -42,12 +39,9 @@ pub struct TilePicture {
     /// Its slot.
     pub tile: usize,
     pub frame: u64,
-    /// Size in pixels, and the part of it that is not guard.
+    /// Size in pixels.
     pub width: u32,
     pub height: u32,
-    pub inside: Rect,
-    /// R'G'B' of the guard.
-    pub colour: [u8; 3],
 }
 
 /// What is to be proved: that tiles of these pictures, at these rates, can be stitched.
@@ -59,7 +53,7 @@ pub struct Proof<'a> {
     pub preset: &'a str,
     /// A slot's share of its tile's usual rate, in percent.
     pub rate_percent: &'a dyn Fn(usize) -> u32,
-    /// All must agree on the mosaic; the first decodes the tiles too.
+    /// Each must see on the mosaic what it sees in the tiles alone.
     pub decoders: &'a [Decoder],
     /// Draws a tile; `None` where it cannot be drawn.
     pub draw: &'a dyn Fn(TilePicture) -> Option<Picture>,
@@ -74,7 +68,7 @@ pub fn self_test(rungs: &[ladder::Rung], grid: Grid, preset: &str) -> Result<(),
         grid: Grid::new(grid.fps(), PICTURES),
         segments: 1,
         preset,
-        rate_percent: &|_| STARVED_PERCENT,
+        rate_percent: &|tile| PERCENTS[tile % PERCENTS.len()],
         decoders: &[Decoder::Ffmpeg],
         draw: &noise,
     };
@@ -100,19 +94,23 @@ pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<(), SelfTestError> {
         let mut alone = Vec::new();
         for tile in &mut tiles {
             let units = tile.encode(proof, segment)?;
-            let shape = tile.size.shape();
-            let indexed = TileSegment::index(&rung.format, shape, idr_pic_id(segment), &units, units.len(), None)?;
+            let (shape, gop) = (tile.size.shape(), proof.grid.gop());
+            let indexed = TileSegment::index(&rung.format, shape, idr_pic_id(segment), &units, &gop, None)?;
             inputs.push(indexed.placed(tile.place.x_mb, tile.place.y_mb, tile.place.height_mbs)?);
-            alone.push(decode(proof.decoders[0], tile.encoder.parameter_sets(), &units)?);
+            alone.push(units);
         }
         for place in plan.plan.fillers() {
-            let still = stills.of(&rungs, 0, place.width_mbs, proof.layout.guard_colour, segment)?;
+            let still = stills.of(&rungs, 0, place.width_mbs, proof.layout.background, segment)?;
             inputs.push(still.placed(place.x_mb, place.y_mb, place.height_mbs)?);
         }
         let units = units_of(&Stitched::new(&plan.plan, inputs)?);
         for decoder in proof.decoders {
             let mosaic = decode(*decoder, &rung.sets, &units)?;
-            compare(&mosaic, &alone, &tiles, proof.grid.first_frame(segment))?;
+            let alone = tiles.iter().zip(&alone);
+            let alone: Vec<Vec<Picture>> = alone
+                .map(|(tile, units)| decode(*decoder, tile.encoder.parameter_sets(), units))
+                .collect::<Result<_, _>>()?;
+            compare(&mosaic, &alone, &tiles, rung.settings.coded().rows_above, proof.grid.first_frame(segment))?;
         }
     }
     Ok(())
@@ -125,6 +123,10 @@ struct TileUnderTest {
     width: u32,
     height: u32,
     encoder: VideoEncoder,
+    /// The next frame to be taken in.
+    next: u64,
+    /// What came out of the encoder and belongs to segments to come.
+    ahead: Vec<AccessUnit>,
 }
 
 impl TileUnderTest {
@@ -133,21 +135,27 @@ impl TileUnderTest {
         let bitrate_bps = (usual.bitrate_bps / 100 * (proof.rate_percent)(tile)).max(1000);
         let encoder = VideoEncoder::new(&VideoSettings { bitrate_bps, ..usual.clone() })?;
         rung.accepts(encoder.parameter_sets())?;
-        Ok(Self { tile, size, place, width: usual.width, height: usual.height, encoder })
+        Ok(Self { tile, size, place, width: usual.width, height: usual.height, encoder, next: 0, ahead: Vec::new() })
     }
 
+    /// The access units of `segment`, in the order of coding. Some pictures of the next one are taken in for that.
     fn encode(&mut self, proof: &Proof, segment: u64) -> Result<Vec<Bytes>, SelfTestError> {
-        let (first, end) = (proof.grid.first_frame(segment), proof.grid.first_frame(segment + 1));
-        let (width, height) = (self.width, self.height);
-        let inside = if self.size.whole { Rect { x: 0, y: 0, width, height } } else { self.size.inside_guard() };
-        (first..end)
-            .map(|frame| {
-                let colour = proof.layout.guard_colour;
-                let picture = TilePicture { tile: self.tile, frame, width, height, inside, colour };
-                let picture = (proof.draw)(picture).ok_or(SelfTestError::TooSmall)?;
-                Ok(self.encoder.encode(&picture, frame, frame == first)?.data)
-            })
-            .collect()
+        let end = proof.grid.first_frame(segment + 1);
+        let is_done = |ahead: &[AccessUnit]| ahead.iter().filter(|unit| unit.frame < end).count() as u64
+            == u64::from(proof.grid.segment_frames());
+        while !is_done(&self.ahead) {
+            let frame = self.next;
+            if frame >= proof.grid.first_frame(proof.segments) {
+                self.ahead.extend(self.encoder.drain()?);
+                continue;
+            }
+            let picture = TilePicture { tile: self.tile, frame, width: self.width, height: self.height };
+            let picture = (proof.draw)(picture).ok_or(SelfTestError::TooSmall)?;
+            self.ahead.extend(self.encoder.encode(&picture, frame)?);
+            self.next += 1;
+        }
+        let later = self.ahead.split_off(proof.grid.segment_frames() as usize);
+        Ok(std::mem::replace(&mut self.ahead, later).into_iter().map(|unit| unit.data).collect())
     }
 }
 
@@ -155,11 +163,12 @@ fn compare(
     mosaic: &[Picture],
     alone: &[Vec<Picture>],
     tiles: &[TileUnderTest],
+    rows_above: u32,
     first_frame: u64,
 ) -> Result<(), SelfTestError> {
     for (tile, pictures) in tiles.iter().zip(alone) {
         for ((whole, own), frame) in mosaic.iter().zip(pictures).zip(first_frame..) {
-            let pixels = differing(whole, own, tile.place);
+            let pixels = differing(whole, own, tile.place, if tile.size.whole { 0 } else { rows_above });
             if pixels > 0 {
                 return Err(SelfTestError::Differs { frame, tile: tile.tile, pixels });
             }
@@ -176,11 +185,10 @@ fn units_of(stitched: &Stitched) -> Vec<Bytes> {
     stitched.sizes().map(|size| all.split_to(size as usize)).collect()
 }
 
-/// Coarse noise, moved from frame to frame in a direction of the tile's own; the guard's colour around it.
-fn noise(TilePicture { tile, frame: n, width, height, inside, colour }: TilePicture) -> Option<Picture> {
+/// Coarse noise, moved from frame to frame in a direction of the tile's own.
+fn noise(TilePicture { tile, frame: n, width, height }: TilePicture) -> Option<Picture> {
     // Fast enough to reach over the edge from one picture to the next.
     const STEPS: [(i64, i64); 4] = [(23, 0), (-23, 7), (0, 19), (9, -21)];
-    let ground = solid(width, height, colour)?;
     let (dx, dy) = STEPS[tile % STEPS.len()];
     let seed = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(tile as u64 + 1);
     let value = |x: i64, y: i64| {
@@ -190,31 +198,27 @@ fn noise(TilePicture { tile, frame: n, width, height, inside, colour }: TilePict
     };
     let planes = [0, 1, 2].map(|plane| {
         let halves = if plane == 0 { 1 } else { 2 };
-        let (w, h) = ground.plane_size(plane);
-        let mut samples = ground.plane(plane).to_vec();
-        let across = inside.x / halves..(inside.x + inside.width) / halves;
-        for y in (inside.y / halves..(inside.y + inside.height) / halves).filter(|y| (*y as usize) < h) {
-            for x in across.clone() {
-                let moved = |at: u32, step: i64| i64::from(at) + step * n as i64 / i64::from(halves);
-                samples[y as usize * w + x as usize] =
-                    value(moved(x, dx) + i64::from(plane as u32 * 911), moved(y, dy));
-            }
-        }
-        samples
+        let moved = |at: u32, step: i64| i64::from(at) + step * n as i64 / i64::from(halves);
+        let row = |y: u32| {
+            (0..width / halves).map(move |x| value(moved(x, dx) + i64::from(plane * 911), moved(y, dy)))
+        };
+        (0..height / halves).flat_map(row).collect()
     });
     Picture::from_planes(width, height, Colour::CANVAS, planes)
 }
 
-/// Samples of `tile` that are others where it stands on `mosaic`, whose lowest rows may be cropped.
-fn differing(mosaic: &Picture, tile: &Picture, place: Place) -> usize {
+/// Samples of `tile` that are others where it stands on `mosaic`, of which `rows_above` are cropped, and some below and at the right.
+fn differing(mosaic: &Picture, tile: &Picture, place: Place, rows_above: u32) -> usize {
     let differing_rows = |plane: usize| {
         let halves = if plane == 0 { 1 } else { 2 };
         let (x, y) = ((place.x_mb * MACROBLOCK / halves) as usize, (place.y_mb * MACROBLOCK / halves) as usize);
-        let (width, height) = tile.plane_size(plane);
-        let rows = mosaic.plane_size(plane).1.saturating_sub(y).min(height);
-        (0..rows)
-            .map(|row| {
-                let here = &mosaic.row(plane, y + row)[x..x + width];
+        let above = (rows_above / halves) as usize;
+        let ((seen_width, seen_height), (width, height)) = (mosaic.plane_size(plane), tile.plane_size(plane));
+        let width = seen_width.saturating_sub(x).min(width);
+        (0..height)
+            .filter_map(|row| Some((row, (y + row).checked_sub(above).filter(|at| *at < seen_height)?)))
+            .map(|(row, at)| {
+                let here = &mosaic.row(plane, at)[x..x + width];
                 here.iter().zip(tile.row(plane, row)).filter(|(a, b)| a != b).count()
             })
             .sum::<usize>()
@@ -231,7 +235,7 @@ mod tests {
     fn this_machine_s_encoder_is_fit_to_be_stitched() {
         let grid = Grid::new("30".parse().unwrap(), 60);
         let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
-        let rungs = ladder(grid, &[rendition], "veryfast", Some(&Layouts::bundled())).unwrap();
+        let rungs = ladder(grid, &[rendition], "veryfast", 10, Some(&Layouts::bundled())).unwrap();
         self_test(&rungs, grid, "veryfast").unwrap();
     }
 }

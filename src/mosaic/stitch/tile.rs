@@ -1,12 +1,14 @@
 //! One tile: a game at one size in one rendition, encoded once for every mosaic that holds it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::plans::TileSize;
 use crate::compositor::{Canvas, Draw, Job, fit};
-use crate::frame::{Picture, Rect};
+use crate::frame::Picture;
+use crate::hls::window::Pushed;
 use crate::mosaic::contract::GameKey;
 use crate::mosaic::encoding::{Encoding, SegmentWindow};
 use crate::stitch::TileSegment;
@@ -46,6 +48,8 @@ struct Running {
     encoding: Arc<Encoding>,
     from: SegmentNumber,
     first_frame: FrameNumber,
+    /// Frames that were drawn one after the other, to the last.
+    drawn: Option<RangeInclusive<FrameNumber>>,
 }
 
 impl Tile {
@@ -63,7 +67,7 @@ impl Tile {
         let mut state = self.state.lock();
         if state.running.is_none() {
             let encoding = Arc::new(make(self.window.clone()));
-            state.running = Some(Running { encoding, from, first_frame });
+            state.running = Some(Running { encoding, from, first_frame, drawn: None });
         }
     }
 
@@ -119,6 +123,20 @@ impl Tile {
         Some(newest.filter(|run| *run.end() >= from).map_or(from, |run| *run.start()))
     }
 
+    /// Whether it should have `segment` by now, which begins with `first_frame`, and has not: all its frames were drawn.
+    pub fn owes(&self, segment: SegmentNumber, first_frame: FrameNumber) -> bool {
+        let drawn = |running: &Running| running.drawn.as_ref().is_some_and(|drawn| *drawn.start() <= first_frame);
+        let state = self.state.lock();
+        let owes = state.running.as_ref().is_some_and(|running| running.from <= segment && drawn(running));
+        drop(state);
+        owes && self.window.lock().newest() < Some(segment)
+    }
+
+    /// Takes `still` for a segment that it owes; whether it did still.
+    pub fn stand_in(&self, segment: SegmentNumber, still: Segment) -> bool {
+        self.window.lock().push(segment, still) != Pushed::Refused
+    }
+
     pub fn window(&self) -> &SegmentWindow<Segment> {
         &self.window
     }
@@ -127,19 +145,20 @@ impl Tile {
         self.window.lock().get(segment).cloned()
     }
 
-    /// What is to be drawn for `frame`: `picture` inside the guard, or the guard's colour alone where there is none.
+    /// What is to be drawn for `frame`: `picture` on the layout's background, or the background alone where there is none.
     pub fn job(&self, frame: FrameNumber, picture: Option<&Picture>) -> Option<Job> {
         let input = {
-            let state = self.state.lock();
-            let running = state.running.as_ref()?;
+            let mut state = self.state.lock();
+            let running = state.running.as_mut()?;
             if frame < running.first_frame {
                 return None;
             }
+            let begun = running.drawn.as_ref().filter(|drawn| *drawn.end() + 1 == frame).map(|drawn| *drawn.start());
+            running.drawn = Some(begun.unwrap_or(frame)..=frame);
             running.encoding.input()
         };
         let (width, height) = self.canvas;
-        let inside =
-            if self.key.size.whole { Rect { x: 0, y: 0, width, height } } else { self.key.size.inside_guard() };
+        let inside = self.key.size.inside;
         let draws = picture.map(|picture| Draw {
             picture: picture.clone(),
             rect: fit(picture.width, picture.height, picture.pixel_aspect, inside),

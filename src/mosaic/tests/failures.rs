@@ -15,8 +15,8 @@ fn encoders_that_do_not_open_are_tried_again_and_the_machine_says_that_it_is_unw
     house.encoders.order(Order::RefuseToOpen);
     let [render, stitch] = house.one_of_each();
     house.finish(6);
-    assert!(house.registry.segments(&render).is_empty());
-    // A tile whose encoder fails is dark; the mosaic goes on.
+    // What has no encoder is dark; the mosaics go on.
+    assert_eq!(house.units(EngineKind::Render, &render, FIRST + 3), Some(FRAMES as usize));
     assert_eq!(house.units(EngineKind::Stitch, &stitch, FIRST + 3), Some(FRAMES as usize));
     let told = house.shared.failing.report().unwrap_err();
     assert!(told.contains("in a row"), "{told}");
@@ -45,14 +45,8 @@ fn an_encoder_that_fails_in_mid_segment_is_replaced_with_the_next() {
     house.tick(1);
     house.encoders.order(Order::Work);
     house.finish(3);
-    // What it had made is shown for longer: the segment keeps its length.
-    assert_eq!(house.units(EngineKind::Render, &render, FIRST + 2), Some(4));
-    assert_eq!(
-        house.units(EngineKind::Stitch, &stitch, FIRST + 2),
-        Some(FRAMES as usize),
-        "held by its neighbours' count"
-    );
-    for segment in [FIRST + 1, FIRST + 3, FIRST + 4] {
+    // What it had made is shown for longer: the segment keeps all its frames.
+    for segment in FIRST + 1..=FIRST + 4 {
         assert_eq!(house.units(EngineKind::Render, &render, segment), Some(FRAMES as usize));
         assert_eq!(house.units(EngineKind::Stitch, &stitch, segment), Some(FRAMES as usize));
     }
@@ -87,7 +81,8 @@ fn threads_that_are_not_to_be_had_are_asked_for_again() {
     for _ in 0..3 * FRAMES {
         house.tick_only();
     }
-    assert!(house.registry.segments(&render).is_empty() && house.registry.segments(&stitch).is_empty());
+    assert!(house.registry.segments(&render).is_empty());
+    assert_eq!(house.registry.segments(&stitch).newest(), Some(FIRST + 1), "stills stand in for its tiles");
     house.registry.sweep();
     assert!(house.shared.failing.report().is_err());
     house.threads.left.store(100, Ordering::Relaxed);
@@ -121,4 +116,33 @@ fn the_tick_and_all_other_mosaics_go_on_while_an_encoder_never_opens() {
     assert!(house.registry.segments(&stuck).is_empty());
     assert!(house.metrics.frames.with_label_values(&["dropped"]).get() > 0);
     house.encoders.order(Order::Work);
+}
+
+#[test]
+fn no_mosaic_waits_for_a_tile_whose_encoder_stands_still() {
+    let house = House::new(&Plan::default());
+    let [_, stitch] = house.one_of_each();
+    house.finish(2);
+    house.encoders.order(Order::StandStillAtOpen);
+    house.register("e");
+    let placement = house.want(EngineKind::Stitch, "4E", &["a", "b", "c", "e"]).unwrap();
+    let newest = || house.grid.segment_of(house.next()) - 1;
+    for _ in 0..4 * FRAMES {
+        house.tick_only();
+        house.until("the others keep up", || house.shared.in_hand.count() <= 2 * (8 + 1));
+    }
+    // It has all of its segments but those that end now, with a still in the slot of the game that has no encoder.
+    let listed = house.registry.segments(&placement.id);
+    assert_eq!((listed.oldest(), listed.newest()), (Some(placement.first_segment), Some(newest() - 1)));
+    let before: Vec<_> = listed.iter().map(|n| house.registry.segment(&placement.id, "big", n).unwrap()).collect();
+    assert!(before.len() >= 2 && house.metrics.late_segments.get() > 0);
+    // Once it opens, what it makes of segments that were filled is let go.
+    house.encoders.order(Order::Work);
+    house.settle();
+    house.finish(3);
+    for (n, bytes) in listed.iter().zip(before) {
+        assert_eq!(house.registry.segment(&placement.id, "big", n), Some(bytes), "{n}");
+    }
+    assert_eq!(house.registry.segments(&placement.id).newest(), Some(newest()));
+    assert_eq!(house.registry.segments(&stitch).newest(), Some(newest()));
 }

@@ -26,7 +26,7 @@ fn stitch(units: &[Bytes], hold: bool) {
     let format = canvas(192, 48);
     let still = segment(&format, STILL, 1);
     let hold = hold.then_some(&still);
-    let Ok(tile) = TileSegment::index(&format, rows(6, 3), 1, units, FRAMES, hold) else { return };
+    let Ok(tile) = TileSegment::index(&format, rows(6, 3), 1, units, &gop(FRAMES), hold) else { return };
     let places = [0, 6].map(|x_mb| Place { x_mb, y_mb: 0, width_mbs: 6, height_mbs: 3 });
     let plan = Plan::new(&format, &places, Slices::PerRow, 60).unwrap();
     let other = segment(&format, NOISE, 3);
@@ -60,11 +60,11 @@ fn every_truncation_and_every_flipped_bit_is_survived() {
 
 proptest! {
     #[test]
-    fn random_bytes_are_survived(kind in 0u8..4, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+    fn random_bytes_are_survived(kind in 0u8..5, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
         let mut bytes = bytes;
         // Else hardly any would get past its first byte.
         if let Some(first) = bytes.first_mut() {
-            *first = [0x67, 0x68, 0x65, 0x41][usize::from(kind)];
+            *first = [0x67, 0x68, 0x65, 0x41, 0x01][usize::from(kind)];
         }
         if let (0, Some(profile)) = (kind, bytes.get_mut(1)) {
             *profile = 100;

@@ -1,4 +1,4 @@
-//! Bit streams by libx264 (`fixtures/`: 96x48 and, still, 96x16 pixels, one slice a row, four pictures) and by the writer below, which
+//! Bit streams by libx264 (`fixtures/`: 96x48 and, still, 96x16 pixels, one slice a row, seven pictures) and by the writer below, which
 //! shares nothing with the room's: bits in a `Vec<bool>`, emulation prevention undone and done over whole NAL units.
 
 mod hostile;
@@ -9,11 +9,12 @@ mod sets;
 use bytes::Bytes;
 
 use super::{Format, Pps, Slices, Sps, TileSegment, TileShape};
+use crate::timeline::{Gop, Grid};
 
 const NOISE: &[u8] = include_bytes!("../fixtures/noise.264");
 const BARS: &[u8] = include_bytes!("../fixtures/bars.264");
 const STILL: &[u8] = include_bytes!("../fixtures/still.264");
-const FRAMES: usize = 4;
+const FRAMES: usize = 7;
 
 /// A tile as an encoder gives it.
 struct Encoded {
@@ -66,12 +67,17 @@ fn canvas(width: u32, height: u32) -> Format {
     Format::new(sps, Pps::parse(&tile.pps).unwrap()).unwrap()
 }
 
+/// The pattern of a segment of so many pictures.
+fn gop(frames: usize) -> Gop {
+    Grid::new("30".parse().unwrap(), u32::try_from(frames).unwrap()).gop()
+}
+
 fn rows(width_mbs: u32, height_mbs: u32) -> TileShape {
     TileShape { width_mbs, height_mbs, slices: Slices::PerRow }
 }
 
 fn segment(format: &Format, stream: &[u8], height_mbs: u32) -> TileSegment {
-    TileSegment::index(format, rows(6, height_mbs), 1, &encoded(stream).units, FRAMES, None).unwrap()
+    TileSegment::index(format, rows(6, height_mbs), 1, &encoded(stream).units, &gop(FRAMES), None).unwrap()
 }
 
 /// Undoes emulation prevention.

@@ -19,7 +19,8 @@ fn at(tile: &TileSegment, place: Place) -> Arc<Placed> {
 fn plainly_rewritten(nal: &[u8], first_mb: u32) -> Vec<u8> {
     let bits = Bits::of(&unescaped(nal));
     let (_, after_first_mb) = bits.ue_at(8);
-    let (_, after_type) = bits.ue_at(after_first_mb);
+    let (slice_type, after_type) = bits.ue_at(after_first_mb);
+    let lists = if slice_type % 5 == 1 { 2 } else { 1 };
     // pic_parameter_set_id, then frame_num.
     let mut at = bits.ue_at(after_type).1 + 4;
     let mut made = Bits(bits.0[..8].to_vec()).ue(first_mb);
@@ -28,7 +29,7 @@ fn plainly_rewritten(nal: &[u8], first_mb: u32) -> Vec<u8> {
         made = made.ue(1);
         at = bits.ue_at(at).1;
     }
-    let data = header_end(&bits, at, nal[0] & 31 == 5);
+    let data = header_end(&bits, at, nal[0] & 31 == 5, lists);
     made.0.extend(&bits.0[at..data]);
     let mut made = made.align(true);
     made.0.extend(&bits.0[data.next_multiple_of(8)..]);
@@ -36,17 +37,22 @@ fn plainly_rewritten(nal: &[u8], first_mb: u32) -> Vec<u8> {
 }
 
 /// The bit after the header, of which `at` comes after `frame_num` and `idr_pic_id`, as libx264 writes it.
-fn header_end(bits: &Bits, mut at: usize, idr: bool) -> usize {
+fn header_end(bits: &Bits, mut at: usize, idr: bool, lists: usize) -> usize {
+    let order_bits = Sps::parse(&encoded(NOISE).sps).unwrap().order.lsb_bits() as usize;
+    // pic_order_cnt_lsb
+    at += order_bits;
     if idr {
         at += 2;
     } else {
+        // direct_spatial_mv_pred_flag
+        at += usize::from(lists == 2);
         at += 1;
         if bits.0[at - 1] {
-            at = bits.ue_at(at).1;
+            at = (0..lists).fold(at, |at, _| bits.ue_at(at).1);
         }
-        assert!(!bits.0[at], "libx264 has modified the list");
-        // ref_pic_list_modification_flag_l0 and adaptive_ref_pic_marking_mode_flag, then cabac_init_idc.
-        at = bits.ue_at(at + 2).1;
+        assert!(bits.0[at..at + lists].iter().all(|modified| !modified), "libx264 has modified a list");
+        // Those flags and, of reference pictures, adaptive_ref_pic_marking_mode_flag, then cabac_init_idc.
+        at = bits.ue_at(at + lists + usize::from(lists == 1)).1;
     }
     // slice_qp_delta, disable_deblocking_filter_idc and its two offsets.
     let (_, at) = bits.ue_at(at);
@@ -78,7 +84,7 @@ fn two_tiles_and_fillers_are_what_the_plain_way_gives() {
     let mut inputs = vec![at(&noise, places[0]), at(&bars, places[1])];
     let stills: Vec<TileSegment> = fillers
         .iter()
-        .map(|f| TileSegment::index(&format, rows(f.width_mbs, 1), 1, &encoded(STILL).units, FRAMES, None).unwrap())
+        .map(|f| TileSegment::index(&format, rows(f.width_mbs, 1), 1, &encoded(STILL).units, &gop(FRAMES), None).unwrap())
         .collect();
     inputs.extend(stills.iter().zip(fillers).map(|(still, place)| at(still, place)));
     let (made, sizes) = bytes(&Stitched::new(&plan, inputs).unwrap());
@@ -109,7 +115,7 @@ fn a_tile_that_is_the_canvas_stays_what_it_was_but_for_its_idr_pic_id() {
     let format = canvas(96, 48);
     let plan = Plan::new(&format, &[place(0, 0, 6, 3)], Slices::PerRow, 3).unwrap();
     let tile = encoded(BARS);
-    let segment = TileSegment::index(&format, rows(6, 3), 0, &tile.units, FRAMES, None).unwrap();
+    let segment = TileSegment::index(&format, rows(6, 3), 0, &tile.units, &gop(FRAMES), None).unwrap();
     let (made, sizes) = bytes(&Stitched::new(&plan, vec![at(&segment, place(0, 0, 6, 3))]).unwrap());
     assert_eq!(made, tile.units.concat());
     assert_eq!(sizes, tile.units.iter().map(|unit| unit.len() as u32).collect::<Vec<_>>());
@@ -121,8 +127,8 @@ fn one_slice_a_picture_is_for_the_canvas_and_may_be_held() {
     let whole = TileShape { width_mbs: 6, height_mbs: 1, slices: Slices::Whole };
     let still = segment(&format, STILL, 1);
     let units = encoded(STILL).units;
-    let tile = TileSegment::index(&format, whole, 1, &units[..2], FRAMES, Some(&still)).unwrap();
-    assert_eq!((tile.frames(), tile.held_frames()), (4, 2));
+    let tile = TileSegment::index(&format, whole, 1, &units[..2], &gop(FRAMES), Some(&still)).unwrap();
+    assert_eq!((tile.frames(), tile.held_frames()), (7, 5));
     let canvas_place = place(0, 0, 6, 1);
     let plan = Plan::new(&format, &[canvas_place], Slices::Whole, 1).unwrap();
     assert_eq!(
@@ -130,16 +136,16 @@ fn one_slice_a_picture_is_for_the_canvas_and_may_be_held() {
         bytes(&Stitched::new(&plan, vec![at(&still, canvas_place)]).unwrap())
     );
     let larger = canvas(96, 48);
-    let refused = TileSegment::index(&larger, whole, 1, &units, FRAMES, None);
+    let refused = TileSegment::index(&larger, whole, 1, &units, &gop(FRAMES), None);
     assert_eq!(refused.unwrap_err(), StitchError::WholeIsNotCanvas);
     assert_eq!(Plan::new(&larger, &[canvas_place], Slices::Whole, 9), Err(StitchError::WholeIsNotCanvas));
     // Three rows in one slice, of which the rest are held in three.
     let one = TileShape { width_mbs: 6, height_mbs: 3, slices: Slices::Whole };
-    let held = TileSegment::index(&larger, one, 1, &units[..1], FRAMES, Some(&segment(&larger, STILL, 1))).unwrap();
+    let held = TileSegment::index(&larger, one, 1, &units[..1], &gop(FRAMES), Some(&segment(&larger, STILL, 1))).unwrap();
     let plan = Plan::new(&larger, &[place(0, 0, 6, 3)], Slices::Whole, 1).unwrap();
     let (made, sizes) = bytes(&Stitched::new(&plan, vec![at(&held, place(0, 0, 6, 3))]).unwrap());
     let types: Vec<u8> = nals(&made).iter().map(|nal| nal[0] & 31).collect();
-    assert_eq!(types, [5, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(types, [&[5][..], &[1; 18]].concat());
     assert_eq!(sizes.len(), FRAMES);
 }
 
@@ -149,7 +155,7 @@ fn what_an_encoder_did_not_make_is_held() {
     let still = segment(&format, STILL, 1);
     let (noise, stills) = (encoded(NOISE).units, encoded(STILL).units);
     for own in 1..FRAMES {
-        let tile = TileSegment::index(&format, rows(6, 3), 1, &noise[..own], FRAMES, Some(&still)).unwrap();
+        let tile = TileSegment::index(&format, rows(6, 3), 1, &noise[..own], &gop(FRAMES), Some(&still)).unwrap();
         assert_eq!((tile.frames(), tile.held_frames()), (FRAMES, FRAMES - own));
         let (x_mb, y_mb) = (6, 2);
         let placed = tile.placed(x_mb, y_mb, 3).unwrap();
@@ -157,7 +163,7 @@ fn what_an_encoder_did_not_make_is_held() {
         let mut inputs = vec![placed];
         for f in plan.fillers().to_vec() {
             let units = &encoded(STILL).units;
-            inputs.push(at(&TileSegment::index(&format, rows(f.width_mbs, 1), 1, units, FRAMES, None).unwrap(), f));
+            inputs.push(at(&TileSegment::index(&format, rows(f.width_mbs, 1), 1, units, &gop(FRAMES), None).unwrap(), f));
         }
         let made = bytes(&Stitched::new(&plan, inputs).unwrap()).0;
         let mine: Vec<&[u8]> = nals(&made)
@@ -175,13 +181,13 @@ fn what_an_encoder_did_not_make_is_held() {
             assert_eq!(*nal, plainly_rewritten(source, first_mb), "unit {unit}, row {row}");
         }
     }
-    let index = |units: &[Bytes], hold| TileSegment::index(&format, rows(6, 3), 1, units, FRAMES, hold).unwrap_err();
-    assert_eq!(index(&noise[..2], None), StitchError::UnitCount { got: 2, expected: 4 });
-    assert_eq!(index(&[], Some(&still)), StitchError::UnitCount { got: 0, expected: 4 });
+    let index = |units: &[Bytes], hold| TileSegment::index(&format, rows(6, 3), 1, units, &gop(FRAMES), hold).unwrap_err();
+    assert_eq!(index(&noise[..2], None), StitchError::UnitCount { got: 2, expected: 7 });
+    assert_eq!(index(&[], Some(&still)), StitchError::UnitCount { got: 0, expected: 7 });
     let tall = segment(&format, NOISE, 3);
     let why = "it is not of the same width and one row high";
     assert_eq!(index(&noise[..2], Some(&tall)), StitchError::Hold { why });
-    let short = TileSegment::index(&format, rows(6, 1), 1, &stills[..3], 3, None).unwrap();
+    let short = TileSegment::index(&format, rows(6, 1), 1, &stills[..1], &gop(1), None).unwrap();
     assert_eq!(index(&noise[..2], Some(&short)), StitchError::Hold { why: "it is too short" });
     let other = segment(&canvas(192, 192), STILL, 1);
     assert_eq!(index(&noise[..2], Some(&other)), StitchError::Hold { why: "it is made for another canvas" });
@@ -191,13 +197,25 @@ fn what_an_encoder_did_not_make_is_held() {
 fn a_tile_out_of_step_is_refused() {
     let format = canvas(192, 96);
     let units = encoded(NOISE).units;
-    let index = |units: &[Bytes]| TileSegment::index(&format, rows(6, 3), 0, units, units.len(), None).unwrap_err();
-    let error = index(&[units[0].clone(), units[2].clone()]);
-    assert_eq!(error, StitchError::Slice { unit: 1, slice: 0, field: "frame_num", got: 2, expected: 1 });
-    let twice_idr = index(&[units[0].clone(), units[0].clone()]);
-    assert!(matches!(twice_idr, StitchError::Slice { unit: 1, slice: 0, field: "frame_num", .. }), "{twice_idr}");
-    let no_idr = index(&[units[1].clone()]);
-    assert!(matches!(no_idr, StitchError::Slice { unit: 0, field: "frame_num", .. }), "{no_idr}");
+    let still = segment(&format, STILL, 1);
+    let index = |units: &[Bytes]| TileSegment::index(&format, rows(6, 3), 0, units, &gop(units.len()), None).unwrap_err();
+    let in_order = |order: &[usize]| {
+        let units: Vec<Bytes> = order.iter().map(|k| units[*k].clone()).collect();
+        TileSegment::index(&format, rows(6, 3), 0, &units, &gop(FRAMES), Some(&still))
+    };
+    for (order, field, got, expected) in [
+        (&[1][..], "whether it is of an IDR picture", 0, 1),
+        (&[0, 0], "whether it is of an IDR picture", 1, 0),
+        // The P picture after next, and a B picture in place of a P picture.
+        (&[0, 4], "frame_num", 2, 1),
+        (&[0, 2], "frame_num", 2, 1),
+        (&[0, 1, 4], "whether it is a P slice", 1, 0),
+        (&[0, 1, 3], "pic_order_cnt_lsb", 4, 2),
+    ] {
+        let unit = order.len() - 1;
+        let error = in_order(order).unwrap_err();
+        assert_eq!(error, StitchError::Slice { unit, slice: 0, field, got, expected }, "{order:?}");
+    }
     let slices = nals(&units[0]);
     let unit = |order: &[usize]| Bytes::from(order.iter().flat_map(|k| with_length(slices[*k])).collect::<Vec<_>>());
     assert_eq!(index(&[unit(&[0, 1])]), StitchError::SliceCount { unit: 0, got: 2, expected: 3 });
@@ -205,12 +223,12 @@ fn a_tile_out_of_step_is_refused() {
     let field = "first_mb_in_slice";
     assert_eq!(index(&[unit(&[0, 2, 1])]), StitchError::Slice { unit: 0, slice: 1, field, got: 12, expected: 6 });
     let with = |nal: &[u8]| Bytes::from([with_length(nal), units[0].to_vec()].concat());
-    assert!(TileSegment::index(&format, rows(6, 3), 0, &[with(&[6, 5, 0x80])], 1, None).is_ok());
+    assert!(TileSegment::index(&format, rows(6, 3), 0, &[with(&[6, 5, 0x80])], &gop(1), None).is_ok());
     assert_eq!(index(&[with(&encoded(NOISE).pps)]), StitchError::UnexpectedNal { unit: 0, nal_type: 8 });
     let cut = units[0].slice(..units[0].len() - 1);
     let bytes = cut.len();
     assert_eq!(index(&[cut]), StitchError::BadLengths { unit: 0, bytes });
-    let shape = |shape| TileSegment::index(&format, shape, 0, &units, FRAMES, None).unwrap_err();
+    let shape = |shape| TileSegment::index(&format, shape, 0, &units, &gop(FRAMES), None).unwrap_err();
     assert_eq!(shape(rows(0, 3)), StitchError::Shape { width_mbs: 0, height_mbs: 3 });
     assert!(matches!(shape(rows(u32::MAX, u32::MAX)), StitchError::Shape { .. }));
 }
@@ -256,10 +274,10 @@ fn inputs_must_be_the_plan_s() {
     assert_eq!(error, Err(StitchError::InputCount { got: 1, expected: 2 }));
     let error = stitched(vec![at(&noise, places[1]), at(&bars, places[0])]);
     assert_eq!(error, Err(StitchError::InputDiffers { input: 0, field: "place" }));
-    let other_id = TileSegment::index(&format, rows(6, 3), 0, &encoded(BARS).units, FRAMES, None).unwrap();
+    let other_id = TileSegment::index(&format, rows(6, 3), 0, &encoded(BARS).units, &gop(FRAMES), None).unwrap();
     let error = stitched(vec![at(&noise, places[0]), at(&other_id, places[1])]);
     assert_eq!(error, Err(StitchError::InputDiffers { input: 1, field: "idr_pic_id" }));
-    let shorter = TileSegment::index(&format, rows(6, 3), 1, &encoded(BARS).units[..2], 2, None).unwrap();
+    let shorter = TileSegment::index(&format, rows(6, 3), 1, &encoded(BARS).units[..1], &gop(1), None).unwrap();
     let error = stitched(vec![at(&noise, places[0]), at(&shorter, places[1])]);
     assert_eq!(error, Err(StitchError::InputDiffers { input: 1, field: "frames" }));
     let elsewhere = segment(&canvas(192, 96), BARS, 3);

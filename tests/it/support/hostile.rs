@@ -1,6 +1,5 @@
 //! Pictures that are hard on an encoder, and on everything that must stay within a tile.
 
-use quadrille::compositor::solid;
 use quadrille::frame::{Colour, Picture};
 use quadrille::mosaic::TilePicture;
 
@@ -11,6 +10,10 @@ pub enum Content {
     Noise,
     /// Coarse detail that moves by so many pixels a frame, right and down.
     Pan(i64, i64),
+    /// One picture over all tiles that moves so, so that what comes over an edge is what the neighbour shows.
+    Neighbours(i64, i64),
+    /// Coarse detail that grows or shrinks by so many thousandths a frame.
+    Zoom(i64),
     /// Another picture every seven frames.
     Cuts,
     /// From black to white and back.
@@ -20,47 +23,66 @@ pub enum Content {
 }
 
 impl Content {
-    pub const ALL: [Content; 13] = [
+    pub const ALL: [Content; 17] = [
         Content::Noise,
         Content::Pan(26, 0),
-        Content::Pan(-26, 0),
-        Content::Pan(0, 26),
+        Content::Pan(-64, 0),
+        Content::Pan(0, 64),
         Content::Cuts,
         Content::Pan(0, -26),
         Content::Fade,
         Content::Pan(17, 17),
         Content::Pan(-19, 18),
         Content::Still,
-        Content::Pan(18, -19),
+        Content::Zoom(40),
+        Content::Pan(18, -64),
         Content::Pan(-17, -17),
+        Content::Neighbours(9, -5),
+        Content::Zoom(-25),
         Content::Pan(3, 1),
+        Content::Neighbours(-2, 1),
     ];
 
-    /// Draws it inside the guard, which has the guard's colour.
     pub fn draw(self, tile: TilePicture) -> Picture {
-        let TilePicture { width, height, inside, frame, .. } = tile;
-        let ground = solid(width, height, tile.colour).expect("an even size");
+        let TilePicture { tile: slot, width, height, frame, .. } = tile;
+        let n = frame as i64;
         let (seed, dx, dy, gain) = match self {
             Content::Noise => (frame, 0, 0, 256),
-            Content::Pan(dx, dy) => (7, dx, dy, 256),
+            Content::Pan(dx, dy) => (7 + slot as u64, dx, dy, 256),
+            Content::Neighbours(dx, dy) => (11, dx, dy, 256),
+            Content::Zoom(_) => (13, 0, 0, 256),
             Content::Cuts => (frame / 7, 1, 0, 256),
-            Content::Fade => (3, 0, 0, (frame as i64 * 9 % 512 - 256).abs()),
+            Content::Fade => (3, 0, 0, (n * 9 % 512 - 256).abs()),
             Content::Still => (5, 0, 0, 256),
         };
         let cell = if self == Content::Noise { 1 } else { 4 };
-        let planes = [0, 1, 2].map(|plane| {
+        // Where the tile is in a picture that goes on from one to the next.
+        let origin = match self {
+            Content::Neighbours(..) => ((slot as i64 % 2) * i64::from(width), (slot as i64 / 2) * i64::from(height)),
+            _ => (0, 0),
+        };
+        // Thousandths of the picture's size, around its middle.
+        let scale = match self {
+            Content::Zoom(by) => 1000 + (n * by).rem_euclid(1000),
+            _ => 1000,
+        };
+        let middle = (i64::from(width) / 2, i64::from(height) / 2);
+        let planes = [0u32, 1, 2].map(|plane| {
             let halves = if plane == 0 { 1 } else { 2 };
-            let (w, h) = ground.plane_size(plane);
-            let mut samples = ground.plane(plane).to_vec();
-            let y_end = (((inside.y + inside.height) / halves) as usize).min(h);
-            for y in (inside.y / halves) as usize..y_end {
-                let sy = (y as i64 * i64::from(halves) - dy * frame as i64).div_euclid(cell);
-                for x in (inside.x / halves) as usize..((inside.x + inside.width) / halves) as usize {
-                    let sx = (x as i64 * i64::from(halves) - dx * frame as i64).div_euclid(cell);
-                    samples[y * w + x] = (value(sx, sy, seed, plane as u64) * gain / 256) as u8;
-                }
-            }
-            samples
+            let (w, h) = (width / halves, height / halves);
+            let halves = i64::from(halves);
+            let at = |at: u32, middle: i64, origin: i64, d: i64| {
+                let zoomed = middle + (i64::from(at) * halves - middle) * scale / 1000;
+                (zoomed + origin - d * n).div_euclid(cell)
+            };
+            let row = |y: u32| {
+                let sy = at(y, middle.1, origin.1, dy);
+                let sample = move |x: u32| {
+                    (value(at(x, middle.0, origin.0, dx), sy, seed, u64::from(plane)) * gain / 256) as u8
+                };
+                (0..w).map(sample).collect::<Vec<_>>()
+            };
+            (0..h).flat_map(row).collect()
         });
         Picture::from_planes(width, height, Colour::CANVAS, planes).expect("planes of their size")
     }

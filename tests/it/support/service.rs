@@ -32,7 +32,7 @@ pub struct TestService {
     http: reqwest::Client,
 }
 
-/// What is in a slot is easier to say where slots have no guards: for tests that read whole slots.
+/// What is in a slot is easier to say of whole slots: for tests that read those.
 pub const WHOLE_SLOTS: &str = "[stitch]\nenabled = false\n";
 
 /// A configuration with one tenant, small pictures and segments of a second. `extra` is appended.
@@ -53,7 +53,7 @@ pub fn config(data_dir: &Path, games: &[(&str, String)], extra: &str) -> Config 
     Config::parse(&text, Path::new("test.toml")).unwrap()
 }
 
-pub const SMALL_OUTPUT: &str = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\n\
+pub const SMALL_OUTPUT: &str = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\nlookahead_frames = 0\n\
     [[output.renditions]]\nname = \"big\"\nwidth = 960\nheight = 540\nbitrate = 3_000_000\n\
     [[output.renditions]]\nname = \"small\"\nwidth = 480\nheight = 270\nbitrate = 800_000\n";
 

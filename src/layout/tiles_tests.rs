@@ -1,0 +1,145 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::layout::Layouts;
+
+/// A picture of 16:9 within a tile's `inside`, as the compositor fits it.
+fn drawn(Rect { x, y, width, height }: Rect) -> Rect {
+    let nearest_even = |num: u32, den: u32, most: u32| ((num + den) / (2 * den) * 2).min(most);
+    let (fitted_width, fitted_height) = if 16 * height >= 9 * width {
+        (width, nearest_even(9 * width, 16, height))
+    } else {
+        (nearest_even(16 * height, 9, width), height)
+    };
+    let (x, y) = (x + (width - fitted_width) / 4 * 2, y + (height - fitted_height) / 4 * 2);
+    Rect { x, y, width: fitted_width, height: fitted_height }
+}
+
+/// Left, top, right and bottom of a slot's picture where it is seen, in parts of the canvas's height.
+fn seen(tile: SlotTile, rung: CodedSize) -> [f64; 4] {
+    let Rect { x, y, width, height } = drawn(tile.size.inside);
+    let (left, top) = (f64::from(tile.x_mb * MACROBLOCK + x), f64::from(tile.y_mb * MACROBLOCK + y));
+    let top = top - f64::from(rung.rows_above);
+    let (bottom, rows) = (top + f64::from(height), f64::from(rung.height));
+    [left, top.max(0.0), left + f64::from(width), bottom.min(rows)].map(|at| at / rows)
+}
+
+const LADDER: [(u32, u32); 4] = [(1920, 1080), (1280, 720), (960, 540), (640, 360)];
+
+fn ladder(sizes: &[(u32, u32)]) -> Vec<CodedSize> {
+    sizes.iter().map(|(width, height)| CodedSize::of(*width, *height)).collect()
+}
+
+/// How much of each slot of 4E is picture on each rung, in percent.
+fn area_of_four(sizes: &[(u32, u32)]) -> Vec<f64> {
+    let rungs = ladder(sizes);
+    let tiles = Layouts::bundled().get("4E").unwrap().tiles_on(&rungs).unwrap();
+    let least = |(tiles, rung): (Vec<SlotTile>, CodedSize)| {
+        let areas = tiles.into_iter().map(|tile| {
+            let [left, top, right, bottom] = seen(tile, rung);
+            let slot = f64::from(rung.width) / f64::from(rung.height) / 4.0;
+            100.0 * (right - left) * (bottom - top) / slot
+        });
+        areas.fold(f64::INFINITY, f64::min)
+    };
+    tiles.into_iter().zip(rungs).map(least).collect()
+}
+
+#[test]
+fn coded_canvases_have_their_middle_on_a_macroblock_s_edge_where_they_are_cropped_at_all() {
+    let coded = |width, height| {
+        let CodedSize { width_mbs, height_mbs, rows_above, .. } = CodedSize::of(width, height);
+        (width_mbs, height_mbs, rows_above)
+    };
+    assert_eq!(coded(1920, 1080), (120, 68, 4));
+    assert_eq!(coded(1280, 720), (80, 45, 0));
+    assert_eq!(coded(960, 540), (60, 34, 2));
+    assert_eq!(coded(640, 360), (40, 24, 12));
+    assert_eq!(coded(854, 480), (54, 30, 0));
+}
+
+#[test]
+fn the_four_pictures_fill_their_slots() {
+    for (area, least) in area_of_four(&[(1920, 1080), (960, 540)]).into_iter().zip([98.0, 98.0]) {
+        assert!(area >= least, "{area}");
+    }
+    // 720p has an odd number of macroblock rows, so that a row stays free between the pictures; the others follow it.
+    for (area, least) in area_of_four(&LADDER).into_iter().zip([97.5, 95.0, 96.5, 95.0]) {
+        assert!(area >= least, "{area}");
+    }
+}
+
+#[test]
+fn a_game_is_encoded_once_for_all_slots_of_the_usual_canvases() {
+    for size in [(1920, 1080), (1280, 720), (960, 540)] {
+        let tiles = Layouts::bundled().get("4E").unwrap().tiles_on(&ladder(&[size])).unwrap();
+        let sizes: BTreeSet<TileSize> = tiles[0].iter().map(|tile| tile.size).collect();
+        assert_eq!(sizes.len(), 1, "{size:?}: {sizes:?}");
+    }
+    // Half of 360 is no whole macroblocks, and upper and lower pictures lie apart in their tiles.
+    let tiles = Layouts::bundled().get("4E").unwrap().tiles_on(&ladder(&[(640, 360)])).unwrap();
+    assert_eq!(tiles[0].iter().map(|tile| tile.size).collect::<BTreeSet<_>>().len(), 2);
+}
+
+#[test]
+fn no_picture_moves_when_a_player_changes_rungs() {
+    for layout in Layouts::bundled().iter().filter(|layout| !layout.overlap) {
+        for sizes in [&LADDER[..], &[LADDER[0], LADDER[2]], &LADDER[1..], &[LADDER[1], LADDER[3]]] {
+            let rungs = ladder(sizes);
+            let tiles = layout.tiles_on(&rungs).unwrap();
+            for slot in 0..layout.slots.len() {
+                let places: Vec<[f64; 4]> = rungs.iter().zip(&tiles).map(|(rung, tiles)| seen(tiles[slot], *rung)).collect();
+                for edge in 0..4 {
+                    let at = || places.iter().map(|place| place[edge]);
+                    let apart = at().fold(0.0, f64::max) - at().fold(f64::INFINITY, f64::min);
+                    assert!(apart <= 0.01, "{} slot {slot} edge {edge}: {apart} {sizes:?}", layout.id);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn hardly_anything_falls_off_at_the_edge() {
+    for layout in Layouts::bundled().iter().filter(|layout| !layout.overlap) {
+        let rungs = ladder(&LADDER);
+        for (tiles, rung) in layout.tiles_on(&rungs).unwrap().into_iter().zip(rungs) {
+            for tile in tiles {
+                let picture = drawn(tile.size.inside);
+                let [_, top, _, bottom] = seen(tile, rung);
+                let shown = (bottom - top) * f64::from(rung.height) / f64::from(picture.height);
+                assert!(shown >= 0.99, "{} on {rung:?}: {shown}", layout.id);
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn tiles_lie_inside_and_apart_on_any_canvas(half_width in 64u32..1024, half_height in 64u32..1024) {
+        let rung = CodedSize::of(2 * half_width, 2 * half_height);
+        for layout in Layouts::bundled().iter().filter(|l| !l.overlap) {
+            let Some(tiles) = layout.tiles_on(&[rung]) else { continue };
+            let (tiles, slots) = (&tiles[0], &layout.slots);
+            for (at, tile) in tiles.iter().enumerate() {
+                let TileSize { width_mbs, height_mbs, inside } = tile.size;
+                prop_assert!(tile.x_mb + width_mbs <= rung.width_mbs && tile.y_mb + height_mbs <= rung.height_mbs);
+                prop_assert!(inside.x + inside.width <= width_mbs * 16 && inside.y + inside.height <= height_mbs * 16);
+                prop_assert!([inside.x, inside.y, inside.width, inside.height].iter().all(|v| v % 2 == 0));
+                for (other, second) in tiles.iter().enumerate().skip(at + 1) {
+                    let apart = |a: u32, length: u32, b: u32, other: u32| a + length <= b || b + other <= a;
+                    prop_assert!(
+                        apart(tile.x_mb, width_mbs, second.x_mb, second.size.width_mbs)
+                            || apart(tile.y_mb, height_mbs, second.y_mb, second.size.height_mbs)
+                    );
+                    if (slots[at].width, slots[at].height) == (slots[other].width, slots[other].height) {
+                        let size = |tile: &SlotTile| (tile.size.inside.width, tile.size.inside.height);
+                        prop_assert_eq!(size(tile), size(second));
+                    }
+                }
+            }
+        }
+    }
+}
