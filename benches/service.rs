@@ -57,9 +57,9 @@ fn ffmpeg_cpu_per_second(clips: &[PathBuf]) -> f64 {
     }
     let scaled: String = (0..4).map(|n| format!("[{n}:v]scale=960:540:flags=lanczos[s{n}];")).collect();
     let graph = format!("{scaled}[s0][s1][s2][s3]xstack=inputs=4:layout=0_0|w0_0|0_h0|w0_h0[out]");
-    // As the service's encoder is set: one thread, no lookahead, no B-frames, IDR every 60 frames, one second of VBV.
-    let x264 =
-        "bframes=0:scenecut=0:keyint=60:min-keyint=60:rc-lookahead=0:sync-lookahead=0:mbtree=0:weightp=0:threads=1";
+    // As the service's encoder is set: one thread, two B-frames, ten frames of look-ahead, IDR every 60 frames, one second of VBV.
+    let x264 = "bframes=2:b-adapt=0:b-pyramid=none:direct=spatial:scenecut=0:open-gop=0:keyint=60:min-keyint=60:\
+                rc-lookahead=10:sync-lookahead=0:weightp=0:threads=1";
     command.args(["-filter_complex", &graph, "-map", "[out]", "-an", "-r", "30"]);
     command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-b:v", "6M", "-maxrate", "6M"]);
     command.args(["-bufsize", "6M", "-x264-params", x264, "-t", &MEASURED_S.to_string(), "-f", "mp4", "/dev/null"]);

@@ -205,7 +205,9 @@ pub struct SoundUnit {
 }
 
 /// A rectangle in pixels; `x`, `y` is its top left corner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema, PartialOrd, Ord,
+)]
 pub struct Rect {
     pub x: u32,
     pub y: u32,

@@ -592,9 +592,7 @@ async fn stitch_engine(settings: StitchSettings, next_frame: FrameNumber) -> Res
 /// A trial of `output`'s renditions off the async threads.
 pub async fn measure(output: &Output, compositor: Arc<dyn Compositor>) -> Result<Trial, TrialError> {
     let Output { grid, renditions, preset, lookahead_frames, .. } = output.clone();
-    tokio::task::spawn_blocking(move || {
-        trial_costs(grid, &renditions, preset.name(), lookahead_frames, &compositor)
-    })
+    tokio::task::spawn_blocking(move || trial_costs(grid, &renditions, preset.name(), lookahead_frames, &compositor))
         .await
         .unwrap_or(Err(TrialError::Picture))
 }

@@ -14,8 +14,8 @@ use quadrille::frame::{CodedSize, Colour, MACROBLOCK, Picture, Rect};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    Coded, EncodingShared, Engine, EngineKind, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings, RenditionSpec,
-    StitchEngine, StitchSettings, Tick, Trial, ladder,
+    Coded, EncodingShared, Engine, EngineKind, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings,
+    RenditionSpec, StitchEngine, StitchSettings, Tick, Trial, ladder,
 };
 use quadrille::timeline::{Grid, MediaTime, SegmentNumber, SimulatedClock};
 
@@ -71,7 +71,8 @@ pub fn seen() {
 fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4]) -> Vec<Picture> {
     let grid = Grid::new("30".parse().expect("a rate"), 60);
     let layouts = Arc::new(Layouts::bundled());
-    let rungs: Arc<[_]> = ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
+    let rungs: Arc<[_]> =
+        ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
     let compositor = CpuCompositor::new(2).expect("threads start");
     let clock = Arc::new(SimulatedClock::new(MediaTime::from_millis(FIRST_SEGMENT * 2000)));
     let (finished, _) = tokio::sync::watch::channel(0);
@@ -170,8 +171,7 @@ fn scaled(canvas: &Picture, shown: Rect, above: u32) -> Picture {
         .collect();
     let from = ImageRef::new(shown.width, shown.height, &cut, PixelType::U8).expect("its size is right");
     let mut to = Image::new(WIDTH, HEIGHT, PixelType::U8);
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(fast_image_resize::FilterType::CatmullRom));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(fast_image_resize::FilterType::CatmullRom));
     Resizer::new().resize(&from, &mut to, &options).expect("it scales");
     let chroma = vec![128; (WIDTH * HEIGHT / 4) as usize];
     Picture::from_planes(WIDTH, HEIGHT, Colour::CANVAS, [to.into_vec(), chroma.clone(), chroma]).expect("an even size")

@@ -63,7 +63,9 @@ pub enum VideoEncodeError {
     WrongSize { got_width: u32, got_height: u32, width: u32, height: u32 },
     #[error("libx264 failed on frame {frame}")]
     Failed { frame: FrameNumber },
-    #[error("frame {frame} follows {before}: only the first frame of a segment may follow another than the one before it")]
+    #[error(
+        "frame {frame} follows {before}: only the first frame of a segment may follow another than the one before it"
+    )]
     Disordered { before: FrameNumber, frame: FrameNumber },
 }
 
@@ -103,12 +105,8 @@ unsafe extern "C" {
         out_pts: *mut i64,
         out_idr: *mut i32,
     ) -> i32;
-    fn quadrille_x264_drain(
-        encoder: *mut RawEncoder,
-        out: *mut *const u8,
-        out_pts: *mut i64,
-        out_idr: *mut i32,
-    ) -> i32;
+    fn quadrille_x264_drain(encoder: *mut RawEncoder, out: *mut *const u8, out_pts: *mut i64, out_idr: *mut i32)
+    -> i32;
 }
 
 /// One H.264 High encoder: pictures in, their access units out in the order of coding, some pictures later.
@@ -230,8 +228,7 @@ impl VideoEncoder {
     pub fn drain(&mut self) -> Result<Option<AccessUnit>, VideoEncodeError> {
         let mut out = Out::default();
         // SAFETY: the encoder is open.
-        let size =
-            unsafe { quadrille_x264_drain(self.raw.as_ptr(), &mut out.data, &mut out.pts, &mut out.idr) };
+        let size = unsafe { quadrille_x264_drain(self.raw.as_ptr(), &mut out.data, &mut out.pts, &mut out.idr) };
         self.unit(size, &out).ok_or(VideoEncodeError::Failed { frame: self.last.unwrap_or(0) })
     }
 

@@ -75,7 +75,9 @@ impl Layout {
             Some(SlotTile { size, x_mb: across.0, y_mb: down.0 })
         };
         let tiles = rungs.iter().zip(mbs).zip(pictures);
-        tiles.map(|((rung, mbs), pictures)| mbs.into_iter().zip(pictures).map(|of| tile((of, *rung))).collect()).collect()
+        tiles
+            .map(|((rung, mbs), pictures)| mbs.into_iter().zip(pictures).map(|of| tile((of, *rung))).collect())
+            .collect()
     }
 
     /// The macroblocks of each slot's tile, across and down.
@@ -104,14 +106,7 @@ impl Layout {
     }
 
     /// Tiles on one axis of slots that are from..to each; `inward` leaves macroblocks that are shared to nobody.
-    fn axis(
-        &self,
-        slots: &[(u32, u32)],
-        canvas: u32,
-        coded: impl Fn(u32) -> f64,
-        mbs: u32,
-        inward: bool,
-    ) -> Vec<Mbs> {
+    fn axis(&self, slots: &[(u32, u32)], canvas: u32, coded: impl Fn(u32) -> f64, mbs: u32, inward: bool) -> Vec<Mbs> {
         let at = |edge: u32| coded(edge) / f64::from(MACROBLOCK);
         let from = |edge: u32| match edge {
             0 => 0.0,

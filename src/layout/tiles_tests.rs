@@ -90,7 +90,8 @@ fn no_picture_moves_when_a_player_changes_rungs() {
             let rungs = ladder(sizes);
             let tiles = layout.tiles_on(&rungs).unwrap();
             for slot in 0..layout.slots.len() {
-                let places: Vec<[f64; 4]> = rungs.iter().zip(&tiles).map(|(rung, tiles)| seen(tiles[slot], *rung)).collect();
+                let places: Vec<[f64; 4]> =
+                    rungs.iter().zip(&tiles).map(|(rung, tiles)| seen(tiles[slot], *rung)).collect();
                 for edge in 0..4 {
                     let at = || places.iter().map(|place| place[edge]);
                     let apart = at().fold(0.0, f64::max) - at().fold(f64::INFINITY, f64::min);

@@ -189,11 +189,7 @@ impl<'a> CutSlice<'a> {
 
 /// From `num_ref_idx_active_override_flag` through `ref_pic_list_modification()` (7.3.3.1) of a slice that has lists: how many pictures
 /// each has, and whether one is modified.
-fn read_references(
-    format: &Format,
-    r: &mut BitReader<'_>,
-    kind: SliceKind,
-) -> Result<([u32; 2], bool), StitchError> {
+fn read_references(format: &Format, r: &mut BitReader<'_>, kind: SliceKind) -> Result<([u32; 2], bool), StitchError> {
     const ACTIVE: [&str; 2] = ["num_ref_idx_l0_active_minus1", "num_ref_idx_l1_active_minus1"];
     const MODIFIED: [&str; 2] = ["ref_pic_list_modification_flag_l0", "ref_pic_list_modification_flag_l1"];
     let lists = match kind {
@@ -203,7 +199,9 @@ fn read_references(
     };
     let overridden = r.flag("num_ref_idx_active_override_flag")?;
     let mut active_refs = [0; 2];
-    for ((active, default), field) in active_refs.iter_mut().zip(format.pps().default_active_refs).zip(ACTIVE).take(lists) {
+    for ((active, default), field) in
+        active_refs.iter_mut().zip(format.pps().default_active_refs).zip(ACTIVE).take(lists)
+    {
         *active = if overridden { 1 + r.ue(15, field)? } else { default };
     }
     let mut list_modified = false;

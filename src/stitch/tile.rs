@@ -240,13 +240,7 @@ impl<'a> Index<'a> {
     }
 
     /// Whether slice `slice` of access unit `unit` is the one that a tile in lockstep with the others has there.
-    fn check(
-        &self,
-        header: &SliceHeader,
-        unit: usize,
-        slice: usize,
-        picture: GopPicture,
-    ) -> Result<(), StitchError> {
+    fn check(&self, header: &SliceHeader, unit: usize, slice: usize, picture: GopPicture) -> Result<(), StitchError> {
         let wrapped = |value: u32, bits: u32| i64::from(value) & ((1i64 << bits) - 1);
         let first_mb = slice as i64 * i64::from(self.shape.width_mbs);
         let is = |kind: SliceKind| i64::from(header.kind == kind);

@@ -102,7 +102,7 @@ mod service {
     use serde_json::{Value, json};
 
     use crate::support::barcode::Clip;
-    use crate::support::decode::{Decode, Decoded, decode};
+    use crate::support::decode::{Decode, Decoded, Frame, decode};
     use crate::support::service::{SMALL_OUTPUT, TestService, config};
 
     const STITCH: &str = "[stitch]\nkeep_warm = false\n";
@@ -293,6 +293,72 @@ mod service {
         let (seen, decoded) = watch(&service, &again, pictures("2EH", true)).await;
         assert_eq!(decoded.complaints, "");
         assert!(seen.iter().all(|row| row[0].unwrap().0 == 0 && row[1].unwrap().0 == 1));
+    }
+
+    /// Left, top, right and bottom of what is not background in a quarter of a frame, in parts of its height.
+    fn edges(frame: &Frame, quarter: usize, background: [u8; 3]) -> [f64; 4] {
+        let (width, height) = (frame.width / 2, frame.height / 2);
+        let (x0, y0) = (quarter % 2 * width, quarter / 2 * height);
+        let is_picture = |x: usize, y: usize| {
+            let at = [y * frame.width + x, y / 2 * frame.width / 2 + x / 2];
+            (0..3).any(|plane| frame.planes[plane][at[plane.min(1)]].abs_diff(background[plane]) > 24)
+        };
+        let (mut xs, mut ys) = (Vec::new(), Vec::new());
+        for y in y0..y0 + height {
+            for x in (x0..x0 + width).filter(|x| is_picture(*x, y)) {
+                xs.push(x);
+                ys.push(y);
+            }
+        }
+        let ends = |at: &[usize]| (*at.iter().min().unwrap() as f64, (*at.iter().max().unwrap() + 1) as f64);
+        let ((left, right), (top, bottom)) = (ends(&xs), ends(&ys));
+        [left, top, right, bottom].map(|at| at / frame.height as f64)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn pictures_are_at_the_same_place_on_all_rungs() {
+        let dir = tempfile::tempdir().unwrap();
+        let games: Vec<(&str, String)> =
+            ["a", "b", "c", "d"].map(|id| (id, "test://smpte?size=640x360".to_owned())).to_vec();
+        let rungs = [("1080p", 1920, 1080), ("720p", 1280, 720), ("540p", 960, 540), ("360p", 640, 360)];
+        let mut output =
+            "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 4\npreset = \"ultrafast\"\n".to_owned();
+        for (name, width, height) in rungs {
+            output += &format!(
+                "[[output.renditions]]\nname = \"{name}\"\nwidth = {width}\nheight = {height}\nbitrate = {}\n",
+                width * height * 3
+            );
+        }
+        let config = config(&dir.path().join("data"), &games, &format!("{output}{STITCH}"));
+        let mut service = TestService::start(&config).await;
+        service.step_frames = 1;
+        let session = create(&service, json!({"games": ["a", "b", "c", "d"]})).await;
+        assert_eq!(session["engine"], "stitch");
+        service.crank_segments(4).await;
+        let mut seen: Vec<[[f64; 4]; 4]> = Vec::new();
+        for (name, ..) in rungs {
+            let url = format!("{}{}", service.base, playlist_path(&session, &format!("video/{name}.m3u8")));
+            let found = tokio::task::spawn_blocking(move || {
+                let mut found = None;
+                let what = Decode { audio: None, ..Decode::new(&url, 0.4) };
+                let decoded = decode(&what, |n, frame| {
+                    // The background as libx264 has coded it in the middle of a gap is near enough.
+                    if n == 8 {
+                        found = Some([0, 1, 2, 3].map(|quarter| edges(&frame, quarter, [27, 131, 126])));
+                    }
+                });
+                assert_eq!(decoded.complaints, "");
+                found.unwrap()
+            });
+            seen.push(found.await.unwrap());
+        }
+        for quarter in 0..4 {
+            for edge in 0..4 {
+                let at = || seen.iter().map(|rung| rung[quarter][edge]);
+                let apart = at().fold(0.0, f64::max) - at().fold(1e9, f64::min);
+                assert!(apart <= 0.01, "slot {quarter} edge {edge}: {:?}", at().collect::<Vec<_>>());
+            }
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

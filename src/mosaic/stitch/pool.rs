@@ -186,12 +186,7 @@ impl Pool {
 }
 
 /// What stands for a segment of which nothing was encoded. One row can stand anywhere and at any height.
-fn still_of(
-    key: &TileKey,
-    rungs: &[Rung],
-    stills: &Stills,
-    segment: SegmentNumber,
-) -> Result<Segment, StitchError> {
+fn still_of(key: &TileKey, rungs: &[Rung], stills: &Stills, segment: SegmentNumber) -> Result<Segment, StitchError> {
     if key.size.whole {
         stills.whole(rungs, key.rendition, key.colour, segment)
     } else {
@@ -200,7 +195,8 @@ fn still_of(
 }
 
 fn report(key: &TileKey, segment: SegmentNumber, made: Result<Segment, StitchError>) -> Option<Segment> {
-    made.inspect_err(|error| tracing::error!(game = %key.game, segment, %error, "a tile's segment cannot be stitched")).ok()
+    made.inspect_err(|error| tracing::error!(game = %key.game, segment, %error, "a tile's segment cannot be stitched"))
+        .ok()
 }
 
 fn pixels(width: u32, height: u32) -> f64 {

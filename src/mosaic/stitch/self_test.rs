@@ -141,8 +141,9 @@ impl TileUnderTest {
     /// The access units of `segment`, in the order of coding. Some pictures of the next one are taken in for that.
     fn encode(&mut self, proof: &Proof, segment: u64) -> Result<Vec<Bytes>, SelfTestError> {
         let end = proof.grid.first_frame(segment + 1);
-        let is_done = |ahead: &[AccessUnit]| ahead.iter().filter(|unit| unit.frame < end).count() as u64
-            == u64::from(proof.grid.segment_frames());
+        let is_done = |ahead: &[AccessUnit]| {
+            ahead.iter().filter(|unit| unit.frame < end).count() as u64 == u64::from(proof.grid.segment_frames())
+        };
         while !is_done(&self.ahead) {
             let frame = self.next;
             if frame >= proof.grid.first_frame(proof.segments) {
@@ -199,9 +200,7 @@ fn noise(TilePicture { tile, frame: n, width, height }: TilePicture) -> Option<P
     let planes = [0, 1, 2].map(|plane| {
         let halves = if plane == 0 { 1 } else { 2 };
         let moved = |at: u32, step: i64| i64::from(at) + step * n as i64 / i64::from(halves);
-        let row = |y: u32| {
-            (0..width / halves).map(move |x| value(moved(x, dx) + i64::from(plane * 911), moved(y, dy)))
-        };
+        let row = |y: u32| (0..width / halves).map(move |x| value(moved(x, dx) + i64::from(plane * 911), moved(y, dy)));
         (0..height / halves).flat_map(row).collect()
     });
     Picture::from_planes(width, height, Colour::CANVAS, planes)

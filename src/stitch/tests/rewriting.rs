@@ -97,25 +97,27 @@ fn some_slice() -> impl Strategy<Value = Fields> {
         (0u32..3, 0i32..52, (0u8..3, -6i32..7, -6i32..7)),
         (zeros_and_others(0..8), 1u8.., zeros_and_others(0..40), 1u8..),
     )
-        .prop_map(|((bits, frame_num, ref_idc, first_mb, all, kind, id, order_lsb), (refs, modifications), rest, data)| {
-            // P, B, IDR and other I slices.
-            let (slice_type, idr) = ([0, 1, 2, 2][usize::from(kind)], kind == 2);
-            Fields {
-                frame_num_bits: bits,
-                ref_idc: if slice_type == 1 { 0 } else { ref_idc },
-                first_mb,
-                slice_type: slice_type + if all { 5 } else { 0 },
-                frame_num: u32::from(frame_num) & ((1 << bits) - 1),
-                idr_pic_id: idr.then_some(id),
-                order_lsb,
-                override_refs: refs,
-                modifications,
-                cabac_init_idc: rest.0,
-                qp: rest.1,
-                deblocking: rest.2,
-                data: [data.0, vec![data.1], data.2, vec![data.3]].concat(),
-            }
-        })
+        .prop_map(
+            |((bits, frame_num, ref_idc, first_mb, all, kind, id, order_lsb), (refs, modifications), rest, data)| {
+                // P, B, IDR and other I slices.
+                let (slice_type, idr) = ([0, 1, 2, 2][usize::from(kind)], kind == 2);
+                Fields {
+                    frame_num_bits: bits,
+                    ref_idc: if slice_type == 1 { 0 } else { ref_idc },
+                    first_mb,
+                    slice_type: slice_type + if all { 5 } else { 0 },
+                    frame_num: u32::from(frame_num) & ((1 << bits) - 1),
+                    idr_pic_id: idr.then_some(id),
+                    order_lsb,
+                    override_refs: refs,
+                    modifications,
+                    cabac_init_idc: rest.0,
+                    qp: rest.1,
+                    deblocking: rest.2,
+                    data: [data.0, vec![data.1], data.2, vec![data.3]].concat(),
+                }
+            },
+        )
 }
 
 #[test]
@@ -163,7 +165,9 @@ fn zeros_without_end_are_refused() {
 #[test]
 fn references_that_are_marked_one_by_one_are_refused() {
     let order_bits = Sps::parse(&encoded(NOISE).sps).unwrap().order.lsb_bits();
-    let nal = |marking: u64| Bits::default().u(8, 0x41).ue(0).ue(5).ue(0).u(4, 1).u(order_bits, 6).u(2, 0).u(1, marking).ue(0).se(0);
+    let nal = |marking: u64| {
+        Bits::default().u(8, 0x41).ue(0).ue(5).ue(0).u(4, 1).u(order_bits, 6).u(2, 0).u(1, marking).ue(0).se(0)
+    };
     let nal = |marking: u64| nal(marking).ue(1).align(true).u(8, 0x80).bytes();
     let format = canvas(192, 96);
     let header = CutSlice::read(&format, &nal(0)).unwrap().header;

@@ -84,7 +84,9 @@ fn two_tiles_and_fillers_are_what_the_plain_way_gives() {
     let mut inputs = vec![at(&noise, places[0]), at(&bars, places[1])];
     let stills: Vec<TileSegment> = fillers
         .iter()
-        .map(|f| TileSegment::index(&format, rows(f.width_mbs, 1), 1, &encoded(STILL).units, &gop(FRAMES), None).unwrap())
+        .map(|f| {
+            TileSegment::index(&format, rows(f.width_mbs, 1), 1, &encoded(STILL).units, &gop(FRAMES), None).unwrap()
+        })
         .collect();
     inputs.extend(stills.iter().zip(fillers).map(|(still, place)| at(still, place)));
     let (made, sizes) = bytes(&Stitched::new(&plan, inputs).unwrap());
@@ -141,7 +143,8 @@ fn one_slice_a_picture_is_for_the_canvas_and_may_be_held() {
     assert_eq!(Plan::new(&larger, &[canvas_place], Slices::Whole, 9), Err(StitchError::WholeIsNotCanvas));
     // Three rows in one slice, of which the rest are held in three.
     let one = TileShape { width_mbs: 6, height_mbs: 3, slices: Slices::Whole };
-    let held = TileSegment::index(&larger, one, 1, &units[..1], &gop(FRAMES), Some(&segment(&larger, STILL, 1))).unwrap();
+    let held =
+        TileSegment::index(&larger, one, 1, &units[..1], &gop(FRAMES), Some(&segment(&larger, STILL, 1))).unwrap();
     let plan = Plan::new(&larger, &[place(0, 0, 6, 3)], Slices::Whole, 1).unwrap();
     let (made, sizes) = bytes(&Stitched::new(&plan, vec![at(&held, place(0, 0, 6, 3))]).unwrap());
     let types: Vec<u8> = nals(&made).iter().map(|nal| nal[0] & 31).collect();
@@ -163,7 +166,8 @@ fn what_an_encoder_did_not_make_is_held() {
         let mut inputs = vec![placed];
         for f in plan.fillers().to_vec() {
             let units = &encoded(STILL).units;
-            inputs.push(at(&TileSegment::index(&format, rows(f.width_mbs, 1), 1, units, &gop(FRAMES), None).unwrap(), f));
+            inputs
+                .push(at(&TileSegment::index(&format, rows(f.width_mbs, 1), 1, units, &gop(FRAMES), None).unwrap(), f));
         }
         let made = bytes(&Stitched::new(&plan, inputs).unwrap()).0;
         let mine: Vec<&[u8]> = nals(&made)
@@ -181,7 +185,8 @@ fn what_an_encoder_did_not_make_is_held() {
             assert_eq!(*nal, plainly_rewritten(source, first_mb), "unit {unit}, row {row}");
         }
     }
-    let index = |units: &[Bytes], hold| TileSegment::index(&format, rows(6, 3), 1, units, &gop(FRAMES), hold).unwrap_err();
+    let index =
+        |units: &[Bytes], hold| TileSegment::index(&format, rows(6, 3), 1, units, &gop(FRAMES), hold).unwrap_err();
     assert_eq!(index(&noise[..2], None), StitchError::UnitCount { got: 2, expected: 7 });
     assert_eq!(index(&[], Some(&still)), StitchError::UnitCount { got: 0, expected: 7 });
     let tall = segment(&format, NOISE, 3);
@@ -198,7 +203,8 @@ fn a_tile_out_of_step_is_refused() {
     let format = canvas(192, 96);
     let units = encoded(NOISE).units;
     let still = segment(&format, STILL, 1);
-    let index = |units: &[Bytes]| TileSegment::index(&format, rows(6, 3), 0, units, &gop(units.len()), None).unwrap_err();
+    let index =
+        |units: &[Bytes]| TileSegment::index(&format, rows(6, 3), 0, units, &gop(units.len()), None).unwrap_err();
     let in_order = |order: &[usize]| {
         let units: Vec<Bytes> = order.iter().map(|k| units[*k].clone()).collect();
         TileSegment::index(&format, rows(6, 3), 0, &units, &gop(FRAMES), Some(&still))

@@ -77,9 +77,8 @@ impl Content {
             };
             let row = |y: u32| {
                 let sy = at(y, middle.1, origin.1, dy);
-                let sample = move |x: u32| {
-                    (value(at(x, middle.0, origin.0, dx), sy, seed, u64::from(plane)) * gain / 256) as u8
-                };
+                let sample =
+                    move |x: u32| (value(at(x, middle.0, origin.0, dx), sy, seed, u64::from(plane)) * gain / 256) as u8;
                 (0..w).map(sample).collect::<Vec<_>>()
             };
             (0..h).flat_map(row).collect()
