@@ -5,6 +5,8 @@
 #[path = "../../src/stitch/mod.rs"]
 mod stitch;
 mod support;
+#[allow(dead_code, unused_imports)]
+mod timeline;
 
 use libfuzzer_sys::fuzz_target;
 use stitch::{Format, Pps, SliceHeader, Sps};
@@ -24,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     // Each of the three is what came, or a real one with what came as damage.
     let sps = if mode & 1 == 0 { sps.to_vec() } else { real(&tile.sps, sps) };
     let pps = if mode & 2 == 0 { pps.to_vec() } else { real(&tile.pps, pps) };
-    let unit = &tile.units[usize::from(mode >> 3 & 3)];
+    let unit = &tile.units[usize::from(mode >> 3) % tile.units.len()];
     let slice = if mode & 4 == 0 { slice.to_vec() } else { real(support::nals(unit)[0], slice) };
 
     let sps = Sps::parse(&sps).inspect(|sps| assert_eq!(Sps::parse(&sps.write()).as_ref(), Ok(sps)));

@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quadrille::api::{Code, openapi_document};
+use quadrille::compositor::fit;
 use quadrille::config::{Admission, CompositorChoice, Config, ConfigErrors, Ledger, Output, SessionLimits, Stitch};
+use quadrille::frame::{CodedSize, MACROBLOCK, Rect};
+use quadrille::layout::{Layout, Layouts, SlotTile};
 
 const FRONT_PAGE_WORDS: usize = 500;
 const EXAMPLE: &str = "quadrille.example.toml";
@@ -340,4 +343,44 @@ fn the_scans_see_links_headings_and_keys() {
     let found: Vec<String> = prose(page).flat_map(|(_, line)| targets(line)).collect();
     assert_eq!(found, ["a.md#b", "c.png"]);
     assert!(known_keys().contains("output.renditions.width") && known_keys().contains("listen"));
+}
+
+/// What a 16:9 picture gets of each of a layout's slots, in percent of its area, on a ladder of these canvases.
+fn slot_areas(layout: &Layout, ladder: &[(u32, u32)]) -> Vec<Vec<u32>> {
+    let canvases: Vec<CodedSize> = ladder.iter().map(|(width, height)| CodedSize::of(*width, *height)).collect();
+    let of_rungs = if layout.is_whole() { None } else { layout.tiles_on(&canvases) };
+    let Some(of_rungs) = of_rungs else { return ladder.iter().map(|_| vec![100; layout.slots.len()]).collect() };
+    let area = |(tile, slot): (&SlotTile, &Rect), canvas: &CodedSize| {
+        let shown = fit(16, 9, (1, 1), tile.size.inside);
+        let top = (tile.y_mb * MACROBLOCK + shown.y).max(canvas.rows_above);
+        let bottom = (tile.y_mb * MACROBLOCK + shown.y + shown.height).min(canvas.rows_above + canvas.height);
+        let scale = f64::from(canvas.height) / f64::from(layout.canvas.1);
+        let whole = f64::from(slot.width) * f64::from(slot.height) * scale * scale;
+        (100.0 * f64::from(shown.width * (bottom - top)) / whole).floor() as u32
+    };
+    let rung = |(tiles, canvas): (&Vec<SlotTile>, &CodedSize)| {
+        tiles.iter().zip(&layout.slots).map(|of| area(of, canvas)).collect()
+    };
+    of_rungs.iter().zip(&canvases).map(rung).collect()
+}
+
+#[test]
+fn the_layouts_page_says_how_much_of_a_slot_is_picture() {
+    let ladder = [(1920, 1080), (1280, 720), (960, 540), (640, 360)];
+    let mut table = "| layout | 1080p | 720p | 540p | 360p |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    for layout in Layouts::bundled().iter().filter(|layout| !layout.overlap) {
+        // The default ladder, and the one that the demo takes on a small machine.
+        let [high, low] = [[0, 2], [1, 3]].map(|rungs| slot_areas(layout, &rungs.map(|rung| ladder[rung])));
+        let said = |areas: &[u32]| {
+            let mut areas = areas.to_vec();
+            areas.dedup();
+            areas.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+        };
+        let cells = [&high[0], &low[0], &high[1], &low[1]].map(|areas| said(areas));
+        table += &format!("| `{}` | {} % |\n", layout.id, cells.join(" % | "));
+    }
+    let page = read("docs/layouts.md");
+    let (_, rest) = page.split_once("<!-- slots: begin -->\n").expect("a place for the table");
+    let (there, _) = rest.split_once("<!-- slots: end -->").expect("its end");
+    assert!(there == table, "docs/layouts.md should say:\n{table}");
 }

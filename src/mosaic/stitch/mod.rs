@@ -268,8 +268,9 @@ impl Engine for StitchEngine {
                 games.sort();
             }
         }
-        // Frames after a segment's end: by then all tiles have it, unless something stands still.
-        let patience = u64::from(self.grid.segment_frames() / 2 + self.delay_frames);
+        // Frames after a segment's end. An encoder that is behind loses frames rather than time, so that by then all tiles have it unless one
+        // stands still.
+        let patience = u64::from(self.grid.segment_frames() + self.delay_frames);
         if let Some(ended) = tick.frame.checked_sub(patience).filter(|frame| self.grid.opens_segment(*frame)) {
             self.pool.stand_in(self.grid.segment_of(ended).saturating_sub(1));
         }
