@@ -38,12 +38,12 @@ demo: plan deps-run x264 web ## Install, build and start six synthetic games; pr
 	@exec target/release/quadrille demo $(DEMO_ARGS)
 
 # What a first build takes of processor time, user and system.
-FIRST_BUILD_MINUTES := 12
+FIRST_BUILD_MINUTES := 13
 .PHONY: plan
 plan:
 	@if [ ! -x target/release/quadrille ]; then \
 		cores=$$(nproc); \
-		printf '\nNothing is built here yet. Three steps follow: Debian packages that are missing, the pages,\n'; \
+		printf '\nNothing is built here yet. Four steps follow: Debian packages that are missing, our libx264, the pages,\n'; \
 		printf 'and the service: about %s minutes on %s cores, this time only. Then the demo starts.\n' \
 			"$$(( ($(FIRST_BUILD_MINUTES) + cores - 1) / cores ))" "$$cores"; \
 	fi
