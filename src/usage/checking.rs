@@ -97,18 +97,23 @@ pub struct Checking {
     integrity: Arc<Integrity>,
     metrics: Arc<Metrics>,
     next: Part,
+    /// How often in a row it could not be read.
+    unread: u32,
     walk: u64,
 }
 
+/// A slice that could not be read so often in a row is not only busy: damage can be such that the reader itself dies of it.
+const UNREAD_AT_MOST: u32 = 3;
+
 impl Checking {
     pub fn new(ledger: SqliteLedger, integrity: Arc<Integrity>, metrics: Arc<Metrics>) -> Self {
-        Self { ledger, integrity, metrics, next: Part::Tables, walk: 0 }
+        Self { ledger, integrity, metrics, next: Part::Tables, unread: 0, walk: 0 }
     }
 
     /// Looks at one slice; whether a walk is over with it.
     ///
     /// # Errors
-    /// Those of a store that could not be read just now; the same slice comes again.
+    /// Those of a store that could not be read just now; the same slice comes again, a few times.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
         let part = self.next.clone();
         let (fault, next) = match self.look(&part).await {
@@ -117,8 +122,16 @@ impl Checking {
                 let next = self.after_broken(&part).await;
                 (Some(format!("{}: {error}", told(&part))), next)
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.unread += 1;
+                if self.unread < UNREAD_AT_MOST {
+                    return Err(error);
+                }
+                let next = self.after_broken(&part).await;
+                (Some(format!("{} cannot be read: {error}", told(&part))), next)
+            }
         };
+        self.unread = 0;
         self.integrity.note(self.walk, part, fault);
         let is_over = next.is_none();
         if is_over {

@@ -30,8 +30,15 @@ async fn walked(dir: &Path) -> (Arc<Integrity>, Arc<Metrics>) {
         return (integrity, metrics);
     };
     let mut checking = Checking::new(ledger, integrity.clone(), metrics.clone());
+    let mut errors = 0;
     for _ in 0..100 {
-        if checking.step().await.unwrap() {
+        match checking.step().await {
+            Ok(false) => {}
+            Ok(true) => return (integrity, metrics),
+            // The service tries again; what goes on is a fault by then.
+            Err(_) => errors += 1,
+        }
+        if errors + 1 >= UNREAD_AT_MOST && integrity.damage().is_some() {
             return (integrity, metrics);
         }
     }
