@@ -102,7 +102,8 @@ impl Bench {
                 .iter()
                 .map(|(key, pictures)| (key.clone(), pictures[frame as usize % pictures.len()].clone()))
                 .collect();
-            let mut jobs: Vec<Job> = engine.jobs(&Tick { frame, pictures, removed: HashMap::new() });
+            let mut jobs: Vec<Job> =
+                engine.jobs(&Tick { frame, pictures, removed: HashMap::new(), slates: HashMap::new() });
             while !jobs.is_empty() {
                 jobs = self.compositor.submit(jobs);
                 if !jobs.is_empty() {

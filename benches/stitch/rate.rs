@@ -4,9 +4,10 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use quadrille::compositor::{Canvas, Compositor, Draw, Job, fit};
-use quadrille::encode::{Decoder, VideoEncoder, VideoSettings, decode};
+use quadrille::encode::{Decoder, ParameterSets, VideoEncoder, VideoSettings, decode};
 use quadrille::frame::{Colour, Picture, Rect};
 use quadrille::mosaic::Rung;
+use quadrille::stitch::{Format, Plan, Pps, Slices, Sps, Stitched, TileSegment, TileShape};
 
 use crate::clips::{self, PICTURES};
 
@@ -21,11 +22,9 @@ const RATES_BPS: [u32; 4] = [1_500_000, 3_000_000, 6_000_000, 12_000_000];
 /// Rate and quality (luma SSIM in decibels) of one encode.
 type Curve = Vec<(f64, f64)>;
 
-/// Prints what stitching takes more than a render of the same mosaic, for real and for generated pictures, with tiles of the
-/// render's preset and of a slower one.
+/// Prints what stitching takes more than a render of the same mosaic, clip by clip, with tiles of the render's preset and of a slower one.
 pub fn overhead(rung: &Rung, compositor: &dyn Compositor) {
-    for (name, sources) in [("real", [0, 1, 2, 3].map(clips::real)), ("generated", [0, 1, 2, 3].map(clips::generated))]
-    {
+    for (name, sources) in clips::looked_at() {
         let tiles = sources.map(|pictures| draw_tiles(&pictures, compositor));
         let mosaic: Vec<Picture> = (0..PICTURES).map(|n| put_together([0, 1, 2, 3].map(|t| &tiles[t][n]))).collect();
         let whole: Curve = RATES_BPS.iter().map(|rate| render(rung, *rate, &mosaic)).collect();
@@ -86,22 +85,51 @@ fn stitch(rung: &Rung, bitrate_bps: u32, preset: &str, tiles: &[Vec<Picture>; 4]
         is_tile: true,
         ..rung.settings.clone()
     };
-    let coded: Vec<_> = tiles.iter().map(|tile| code(&settings, tile)).collect();
-    let decoded: Vec<Picture> = (0..mosaic.len()).map(|n| put_together([0, 1, 2, 3].map(|t| &coded[t].1[n]))).collect();
-    (coded.iter().map(|(bits, _)| bits).sum(), quality(mosaic, &decoded))
+    let format = Format::new(
+        Sps::parse(&rung.sets.sps).expect("the ladder's SPS"),
+        Pps::parse(&rung.sets.pps).expect("the ladder's PPS"),
+    );
+    let format = format.expect("a canvas that can be stitched");
+    let gop = rung.settings.grid.gop();
+    let shape = TileShape { width_mbs: TILE.0 / 16, height_mbs: TILE.1 / 16, slices: Slices::PerRow };
+    let mut places = Vec::new();
+    let mut inputs = Vec::new();
+    for (n, tile) in (0..).zip(tiles) {
+        let (units, _) = encode(&settings, tile);
+        let segment = TileSegment::index(&format, shape, 0, &units, &gop, None).expect("a tile of the canvas");
+        let placed = segment.placed(n % 2 * shape.width_mbs, n / 2 * shape.height_mbs, shape.height_mbs);
+        let placed = placed.expect("a quarter of it");
+        places.push(placed.place());
+        inputs.push(placed);
+    }
+    let plan = Plan::new(&format, &places, Slices::PerRow, 1000).expect("four quarters");
+    let stitched = Stitched::new(&plan, inputs).expect("they fit");
+    let mut bytes = Vec::new();
+    stitched.append_to(&mut bytes);
+    let mut bytes = Bytes::from(bytes);
+    let units: Vec<Bytes> = stitched.sizes().map(|size| bytes.split_to(size as usize)).collect();
+    let decoded = decode(Decoder::Ffmpeg, &rung.sets, &units).expect("it decodes");
+    (bits_a_second(&units), quality(mosaic, &decoded))
 }
 
 /// Bits a second, and the pictures as decoded.
 fn code(settings: &VideoSettings, pictures: &[Picture]) -> (f64, Vec<Picture>) {
+    let (units, sets) = encode(settings, pictures);
+    (bits_a_second(&units), decode(Decoder::Ffmpeg, &sets, &units).expect("it decodes"))
+}
+
+fn bits_a_second(units: &[Bytes]) -> f64 {
+    8.0 * 30.0 * units.iter().map(Bytes::len).sum::<usize>() as f64 / units.len() as f64
+}
+
+fn encode(settings: &VideoSettings, pictures: &[Picture]) -> (Vec<Bytes>, ParameterSets) {
     let mut encoder = VideoEncoder::new(settings).expect("x264 takes it");
     let mut units: Vec<Bytes> = (0u64..)
         .zip(pictures)
         .filter_map(|(frame, picture)| Some(encoder.encode(picture, frame).expect("it encodes")?.data))
         .collect();
     units.extend(std::iter::from_fn(|| Some(encoder.drain().expect("it encodes")?.data)));
-    let bits = 8.0 * units.iter().map(Bytes::len).sum::<usize>() as f64;
-    let decoded = decode(Decoder::Ffmpeg, encoder.parameter_sets(), &units).expect("it decodes");
-    (bits * 30.0 / pictures.len() as f64, decoded)
+    (units, encoder.parameter_sets().clone())
 }
 
 /// Mean luma SSIM (Wang et al. 2004, in blocks of 8x8 every four pixels, as x264 and FFmpeg do), in decibels.

@@ -106,7 +106,7 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     for frame in grid.first_frame(FIRST_SEGMENT)..grid.first_frame(wanted + 2) {
         let picture = |n: usize| games[n][frame as usize % games[n].len()].clone();
         let pictures: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), picture(n))).collect();
-        let mut jobs = engine.jobs(&Tick { frame, pictures, removed: HashMap::new() });
+        let mut jobs = engine.jobs(&Tick { frame, pictures, removed: HashMap::new(), slates: HashMap::new() });
         while !jobs.is_empty() {
             jobs = compositor.submit(jobs);
         }

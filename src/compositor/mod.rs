@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::frame::{Colour, Picture, Rect};
 
 pub use choose::{Choice, Chosen, Report, new};
-pub use cpu::CpuCompositor;
+pub use cpu::{CpuCompositor, draw_now};
 pub use fit::fit;
 pub use gpu::GpuCompositor;
 

@@ -9,6 +9,8 @@ pub use audio::{AudioEncodeError, AudioEncoder};
 pub use decode::{DecodeError, Decoder, decode};
 pub use video::{ParameterSets, VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
 
+use std::time::Duration;
+
 use crate::frame::{AccessUnit, Picture, Sound, SoundUnit};
 use crate::timeline::FrameNumber;
 
@@ -19,6 +21,11 @@ pub trait PictureEncoder: Send {
     /// Takes `picture` in as grid frame `frame`: frames of a segment one after the other, from its first. The access unit that is ready
     /// comes out, in the order of coding.
     fn encode(&mut self, picture: &Picture, frame: FrameNumber) -> Result<Option<AccessUnit>, VideoEncodeError>;
+
+    /// Processor time that threads of its own have taken so far.
+    fn threads_cpu_time(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// The next of the access units that are held back, when no picture comes any more.
     fn drain(&mut self) -> Result<Option<AccessUnit>, VideoEncodeError>;
@@ -66,6 +73,10 @@ impl PictureEncoder for VideoEncoder {
 
     fn encode(&mut self, picture: &Picture, frame: FrameNumber) -> Result<Option<AccessUnit>, VideoEncodeError> {
         self.encode(picture, frame)
+    }
+
+    fn threads_cpu_time(&self) -> Duration {
+        self.threads_cpu_time()
     }
 
     fn drain(&mut self) -> Result<Option<AccessUnit>, VideoEncodeError> {

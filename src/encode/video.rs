@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::{CString, c_char};
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -42,7 +43,20 @@ impl VideoSettings {
 
     /// Frames that an encoder holds back: what is given comes out that many later.
     pub fn delay_frames(&self) -> u32 {
-        self.lookahead_frames.max(B_PICTURES)
+        self.lookahead_frames.max(B_PICTURES) + self.threads() - 1
+    }
+
+    /// Frames that are coded at a time. Many encoders fill the cores better than one encoder's threads do, and each thread costs a frame of
+    /// latency: so there are as many as it takes to keep up, with a preset like `veryfast` and pictures that are hard.
+    fn threads(&self) -> u32 {
+        /// What a thread is good for, in macroblocks a second: 1080p at 18 fps.
+        const THREAD_MBS: u64 = 150_000;
+        const MOST: u64 = 8;
+        let CodedSize { width_mbs, height_mbs, .. } = self.coded();
+        let fps = self.grid.fps();
+        let second = u64::from(width_mbs) * u64::from(height_mbs) * u64::from(fps.num()) / u64::from(fps.den());
+        // At most MOST.
+        second.div_ceil(THREAD_MBS).clamp(1, MOST) as u32
     }
 }
 
@@ -84,6 +98,7 @@ struct RawSettings {
     level_idc: i32,
     preset: *const c_char,
     tile: i32,
+    threads: i32,
 }
 
 #[repr(C)]
@@ -94,6 +109,7 @@ struct RawEncoder {
 unsafe extern "C" {
     fn quadrille_x264_open(settings: *const RawSettings) -> *mut RawEncoder;
     fn quadrille_x264_close(encoder: *mut RawEncoder);
+    fn quadrille_x264_threads_cpu(encoder: *mut RawEncoder) -> i64;
     fn quadrille_x264_parameter_set(encoder: *mut RawEncoder, kind: i32, out: *mut u8, room: i32) -> i32;
     fn quadrille_x264_encode(
         encoder: *mut RawEncoder,
@@ -125,6 +141,15 @@ unsafe impl Send for VideoEncoder {}
 
 impl VideoEncoder {
     pub fn new(settings: &VideoSettings) -> Result<Self, VideoEncodeError> {
+        Self::open(settings, settings.threads())
+    }
+
+    /// Like [`VideoEncoder::new`], but what it costs is the calling thread's alone, and nothing goes on between calls.
+    pub fn on_one_thread(settings: &VideoSettings) -> Result<Self, VideoEncodeError> {
+        Self::open(settings, 1)
+    }
+
+    fn open(settings: &VideoSettings, threads: u32) -> Result<Self, VideoEncodeError> {
         let refused = || VideoEncodeError::Refused {
             width: settings.width,
             height: settings.height,
@@ -150,6 +175,7 @@ impl VideoEncoder {
             level_idc: settings.level_idc.into(),
             preset: preset.as_ptr(),
             tile: i32::from(settings.is_tile),
+            threads: i32::try_from(threads).map_err(|_| refused())?,
         };
         // SAFETY: `raw_settings` and the string it points to outlive the call, which keeps neither.
         let raw = NonNull::new(unsafe { quadrille_x264_open(&raw_settings) }).ok_or_else(refused)?;
@@ -177,6 +203,12 @@ impl VideoEncoder {
 
     pub fn parameter_sets(&self) -> &ParameterSets {
         &self.parameter_sets
+    }
+
+    /// Processor time that threads of its own have taken so far; what it takes of callers' threads is not in it.
+    pub fn threads_cpu_time(&self) -> Duration {
+        // SAFETY: the encoder is open.
+        Duration::from_nanos(u64::try_from(unsafe { quadrille_x264_threads_cpu(self.raw.as_ptr()) }).unwrap_or(0))
     }
 
     /// Takes `picture` in as grid frame `frame`, whose place in its segment decides what it is coded from. Frames of a segment come one
@@ -321,6 +353,10 @@ mod tests {
     }
 
     fn picture(seed: u64) -> Picture {
+        noise(seed, 320, 192)
+    }
+
+    fn noise(seed: u64, width: u32, height: u32) -> Picture {
         // Noise that moves: the rate control has to work for it.
         let mut x = seed * 2 + 1;
         let mut noise = |n: usize| {
@@ -333,7 +369,8 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
-        Picture::from_planes(320, 192, Colour::CANVAS, [noise(320 * 192), noise(160 * 96), noise(160 * 96)]).unwrap()
+        let luma = (width * height) as usize;
+        Picture::from_planes(width, height, Colour::CANVAS, [luma, luma / 4, luma / 4].map(&mut noise)).unwrap()
     }
 
     fn nal_types(data: &[u8]) -> Vec<u8> {
@@ -376,6 +413,33 @@ mod tests {
             let out = encoder.encode(&picture(n), n).unwrap();
             assert_eq!(out.is_some(), n >= u64::from(settings().delay_frames()), "frame {n}");
         }
+    }
+
+    #[test]
+    fn large_pictures_are_coded_some_at_a_time_and_come_out_the_same() {
+        let grid = Grid::new("60".parse().unwrap(), 10);
+        let large =
+            VideoSettings { width: 1280, height: 720, grid, bitrate_bps: 3_000_000, level_idc: 42, ..settings() };
+        assert_eq!([settings().threads(), large.threads()], [1, 2]);
+        let run = || {
+            let mut encoder = VideoEncoder::new(&large).unwrap();
+            let mut units = Vec::new();
+            for n in 0..12 {
+                let out = encoder.encode(&noise(n, 1280, 720), n).unwrap();
+                assert_eq!(out.is_some(), n >= u64::from(large.delay_frames()), "frame {n}");
+                units.extend(out);
+            }
+            units.extend(std::iter::from_fn(|| encoder.drain().unwrap()));
+            assert!(encoder.threads_cpu_time() > Duration::ZERO);
+            (
+                units.into_iter().map(|unit| (unit.frame, unit.data)).collect::<Vec<_>>(),
+                encoder.parameter_sets().clone(),
+            )
+        };
+        let (units, sets) = run();
+        assert_eq!(units.len(), 12);
+        assert!(run() == (units, sets.clone()), "another run comes to other bytes");
+        assert_eq!(*VideoEncoder::on_one_thread(&large).unwrap().parameter_sets(), sets);
     }
 
     #[test]

@@ -22,6 +22,8 @@ typedef struct {
     const char *preset;
     /* Whether the picture is a tile of a stitched mosaic. */
     int32_t tile;
+    /* Frames that are coded at a time: each beyond the first holds one more back. */
+    int32_t threads;
 } quadrille_x264_settings;
 
 typedef struct {
@@ -44,8 +46,7 @@ quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
     if (!quadrille_x264_tiles) return NULL;
     if (x264_param_default_preset(&p, s->preset, NULL) < 0) return NULL;
     p.i_log_level = X264_LOG_NONE;
-    /* One thread an encoder: many encoders fill the cores better than one encoder's threads do, and nothing is delayed. */
-    p.i_threads = 1;
+    p.i_threads = s->threads;
     p.i_lookahead_threads = 1;
     p.b_sliced_threads = 0;
     p.b_deterministic = 1;
@@ -145,6 +146,11 @@ static int32_t coded(int size, const x264_nal_t *nals, const x264_picture_t *wri
         *out_idr = written->b_keyframe;
     }
     return size;
+}
+
+/* Processor time that threads other than the callers' have taken, in nanoseconds. */
+int64_t quadrille_x264_threads_cpu(quadrille_x264 *self) {
+    return quadrille_x264_threads_cpu_ns(self->encoder);
 }
 
 /* Takes one picture of kind `kind` (an index of TYPES) in; another may come out, whose `pts` says which. */

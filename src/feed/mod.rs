@@ -265,6 +265,11 @@ impl Feed {
         &self.spec
     }
 
+    /// What is shown when its source is lost.
+    pub fn slate(&self) -> &Picture {
+        &self.slate
+    }
+
     /// The picture for `frame`. To be called once a tick, frames ascending; quick, unless the pace is
     /// [`Pace::Lockstep`].
     pub fn picture_at(&self, frame: FrameNumber) -> Pick {

@@ -76,6 +76,10 @@ impl EncodingShared {
         Self { encoders, threads, ..self }
     }
 
+    pub fn encoders(&self) -> &dyn PictureEncoders {
+        &*self.encoders
+    }
+
     /// A window for an encoding's segments.
     pub fn window<S>(&self) -> SegmentWindow<S> {
         Arc::new(Mutex::new(Window::new(self.window_segments)))
@@ -135,6 +139,8 @@ pub struct EncodingSpec<S> {
     pub settings: VideoSettings,
     pub check: CheckSets,
     pub pack: Pack<S>,
+    /// Called on the encoding's thread before the first picture is encoded.
+    pub prepare: Option<Box<dyn Fn() + Send + Sync>>,
     pub from: SegmentNumber,
 }
 
@@ -231,7 +237,12 @@ impl<S> Work<S> {
     fn run(mut self, canvases: &Receiver<Piece<Due>>) {
         self.open_if_due();
         let _counted = Counted::in_gauge(self.shared.metrics.encoders.with_label_values(&[self.spec.kind]));
+        let spec = self.spec.clone();
+        let mut prepare = spec.prepare.as_ref();
         for canvas in canvases {
+            if let Some(prepare) = prepare.take() {
+                prepare();
+            }
             let (frame, picture) = &canvas.work;
             self.take(*frame, picture);
         }
@@ -321,15 +332,18 @@ impl<S> Work<S> {
     fn encode(&mut self, frame: FrameNumber, picture: &Picture, fresh: bool) {
         self.given = Some(frame + 1 - self.grid.first_frame(self.segment));
         let Some(encoder) = &mut self.encoder else { return };
-        let (started, cpu) = (Instant::now(), thread_cpu_time());
-        match encoder.encode(picture, frame) {
+        let cpu_time = |encoder: &dyn PictureEncoder| thread_cpu_time() + encoder.threads_cpu_time();
+        let (started, before) = (Instant::now(), cpu_time(&**encoder));
+        let out = encoder.encode(picture, frame);
+        let cpu = cpu_time(&**encoder).saturating_sub(before);
+        match out {
             // Nothing comes out before the encoder has looked ahead: that costs less.
             Ok(None) => return,
             Ok(Some(unit)) => self.came(unit),
             Err(error) => return self.fail(FailedAt::Encode, &error.to_string()),
         }
         if fresh {
-            self.shared.measured(&self.spec.label, thread_cpu_time().saturating_sub(cpu).as_secs_f64());
+            self.shared.measured(&self.spec.label, cpu.as_secs_f64());
         }
         let seconds = started.elapsed().as_secs_f64();
         self.shared.metrics.encode_seconds.with_label_values(&[&self.spec.label]).observe(seconds);

@@ -23,9 +23,15 @@ pub struct Tick {
     pub pictures: HashMap<GameKey, Picture>,
     /// Slates of games that were removed, for the mosaics that still show them.
     pub removed: HashMap<GameKey, Picture>,
+    /// Of the games that run, for where nothing was encoded of their pictures.
+    pub slates: HashMap<GameKey, Picture>,
 }
 
 impl Tick {
+    pub fn slate(&self, game: &GameKey) -> Option<&Picture> {
+        self.slates.get(game).or_else(|| self.removed.get(game))
+    }
+
     pub fn picture(&self, game: &GameKey) -> Option<&Picture> {
         self.pictures.get(game).or_else(|| self.removed.get(game))
     }

@@ -96,6 +96,7 @@ impl RenderEngine {
                 settings: rung.settings.clone(),
                 check: equal_to(rung.sets.clone()),
                 pack: packer(rung, self.settings.grid, background),
+                prepare: None,
                 from,
             };
             Arc::new(Encoding::new(spec, window.clone(), &self.settings.shared))

@@ -207,7 +207,7 @@ impl Threads for FewThreads {
     }
 }
 
-fn renditions() -> Vec<RenditionSpec> {
+pub fn renditions() -> Vec<RenditionSpec> {
     let rung = |name: &str, width, height| RenditionSpec { name: name.into(), width, height, bitrate_bps: 300_000 };
     vec![rung("big", 1024, 576), rung("small", 512, 288)]
 }
@@ -241,6 +241,8 @@ pub struct House {
     pub registry: Arc<MosaicRegistry>,
     layouts: Arc<Layouts>,
     games: Mutex<(HashSet<String>, HashSet<String>)>,
+    /// The games' slate, for tiles to have cards.
+    pub slate: Mutex<Option<Picture>>,
     next: AtomicU64,
 }
 
@@ -302,6 +304,7 @@ impl House {
             registry: Arc::new(registry.unwrap()),
             layouts,
             games: Mutex::default(),
+            slate: Mutex::default(),
             next: AtomicU64::new(next),
         }
     }
@@ -355,7 +358,10 @@ impl House {
         };
         let tick = {
             let (running, removed) = &*self.games.lock();
-            Tick { frame, pictures: pictures(running), removed: pictures(removed) }
+            let slates = self.slate.lock().as_ref().map_or_else(HashMap::new, |slate| {
+                running.iter().map(|game| (game.as_str().into(), slate.clone())).collect()
+            });
+            Tick { frame, pictures: pictures(running), removed: pictures(removed), slates }
         };
         let refused = self.floor.submit(self.registry.jobs(&tick));
         if !refused.is_empty() {

@@ -30,6 +30,8 @@ pub struct GamePictures {
     pub running: HashMap<GameKey, Picture>,
     /// Slates of games that were removed.
     pub removed: HashMap<GameKey, Picture>,
+    /// Slates of those that run.
+    pub slates: HashMap<GameKey, Picture>,
 }
 
 /// The games, as the tick sees them.
@@ -122,8 +124,8 @@ fn one(settings: &TickerSettings, frame: FrameNumber, due: FrameNumber) {
             settings.registry.late();
         }
     }
-    let GamePictures { running, removed } = settings.games.tick(frame);
-    let jobs = settings.registry.jobs(&Tick { frame, pictures: running, removed });
+    let GamePictures { running, removed, slates } = settings.games.tick(frame);
+    let jobs = settings.registry.jobs(&Tick { frame, pictures: running, removed, slates });
     if jobs.is_empty() {
         return;
     }

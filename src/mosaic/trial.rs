@@ -58,7 +58,7 @@ pub fn trial_costs(
     let mut encoders = renditions
         .iter()
         .map(|r| {
-            VideoEncoder::new(&VideoSettings {
+            VideoEncoder::on_one_thread(&VideoSettings {
                 width: r.width,
                 height: r.height,
                 grid,

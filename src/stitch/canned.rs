@@ -8,7 +8,9 @@ mod cabac;
 #[cfg(test)]
 mod tests;
 
-use cabac::{Context, Encoder};
+use std::sync::LazyLock;
+
+use cabac::{Context, Decoder, Encoder};
 
 /// Slices in which every macroblock is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,18 @@ const SKIP_FLAG_B: [(i8, i8); 3] = [(18, 64), (26, 34), (20, 40)];
 /// A slice of `macroblocks` skipped macroblocks, at least one, whether they are one row or many: a neighbour that is
 /// skipped counts as little as one that is not there (9.3.3.1.1.1), so that one context serves them all.
 pub(super) fn skipped(kind: Skipped, macroblocks: u32, slice_qp: i32, cabac_init_idc: u32) -> Vec<u8> {
+    let mut skip_flag = skip_flag(kind, slice_qp, cabac_init_idc);
+    let mut cabac = Encoder::new();
+    for _ in 1..macroblocks {
+        cabac.decision(&mut skip_flag, true);
+        cabac.terminate();
+    }
+    cabac.decision(&mut skip_flag, true);
+    cabac.finish()
+}
+
+/// `mb_skip_flag`'s context where no neighbour counts.
+fn skip_flag(kind: Skipped, slice_qp: i32, cabac_init_idc: u32) -> Context {
     let [first, second, third] = match kind {
         Skipped::P => SKIP_FLAG_P,
         Skipped::B => SKIP_FLAG_B,
@@ -34,14 +48,62 @@ pub(super) fn skipped(kind: Skipped, macroblocks: u32, slice_qp: i32, cabac_init
         1 => second,
         _ => third,
     };
-    let mut skip_flag = Context::new(init, slice_qp);
-    let mut cabac = Encoder::new();
-    for _ in 1..macroblocks {
-        cabac.decision(&mut skip_flag, true);
-        cabac.terminate();
+    Context::new(init, slice_qp)
+}
+
+/// Whether slice data, of which `rbsp` gives the bytes, is `macroblocks` skipped macroblocks and nothing else.
+pub(super) fn is_skipped(
+    kind: Skipped,
+    macroblocks: u32,
+    slice_qp: i32,
+    cabac_init_idc: u32,
+    rbsp: impl Iterator<Item = u8>,
+) -> bool {
+    let mut skip_flag = skip_flag(kind, slice_qp, cabac_init_idc);
+    let mut cabac = Decoder::new(rbsp);
+    (1..=macroblocks).all(|n| cabac.decision(&mut skip_flag) && cabac.terminate() == (n == macroblocks))
+}
+
+/// `slice_qp` and `cabac_init_idc` of [`kept_skipped`]: any do, since skipped macroblocks have no residual, and edges between them are not
+/// filtered.
+pub(super) const KEPT_QP: i32 = 26;
+pub(super) const KEPT_CABAC_INIT_IDC: u32 = 0;
+
+/// The most macroblocks of [`kept_skipped`]: a picture of 1920x1088.
+pub(super) const KEPT_MACROBLOCKS: u32 = 8160;
+
+/// What [`skipped`] makes of 1 to [`KEPT_MACROBLOCKS`] macroblocks, one after the other, and where each ends.
+struct Kept {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Kept {
+    fn new(kind: Skipped) -> Self {
+        let mut kept = Self { bytes: Vec::new(), ends: vec![0] };
+        let mut skip_flag = skip_flag(kind, KEPT_QP, KEPT_CABAC_INIT_IDC);
+        let mut cabac = Encoder::new();
+        for _ in 0..KEPT_MACROBLOCKS {
+            cabac.decision(&mut skip_flag, true);
+            kept.bytes.extend(cabac.clone().finish());
+            // A few hundred thousand.
+            kept.ends.push(kept.bytes.len() as u32);
+            cabac.terminate();
+        }
+        kept
     }
-    cabac.decision(&mut skip_flag, true);
-    cabac.finish()
+}
+
+/// [`skipped`] with [`KEPT_QP`] and [`KEPT_CABAC_INIT_IDC`], made once for all: nothing for more than [`KEPT_MACROBLOCKS`].
+pub(super) fn kept_skipped(kind: Skipped, macroblocks: u32) -> &'static [u8] {
+    static P: LazyLock<Kept> = LazyLock::new(|| Kept::new(Skipped::P));
+    static B: LazyLock<Kept> = LazyLock::new(|| Kept::new(Skipped::B));
+    let Kept { bytes, ends } = match kind {
+        Skipped::P => &*P,
+        Skipped::B => &*B,
+    };
+    let Some([from, to]) = (macroblocks as usize).checked_sub(1).and_then(|n| ends.get(n..n + 2)) else { return &[] };
+    &bytes[*from as usize..*to as usize]
 }
 
 /// The highest slice QP at which [`flat`] makes every colour exactly: a level must be worth no more than one sample

@@ -1,9 +1,15 @@
 //! A mosaic's segment: the slices of its inputs in the order of macroblock addresses.
+//!
+//! Slices of skipped macroblocks that follow each other become one. A slice a row of each tile takes some fifteen bytes even where nothing
+//! moves, which at low rates is what most rows of B pictures are. What is skipped in a row of its own has vectors of zero: no neighbour
+//! is there to say otherwise. In one slice the neighbours are there, and theirs are zero (8.4.1.1, 8.4.1.2.2), so it decodes to the same.
 
 use std::sync::Arc;
 
 use super::StitchError;
+use super::canned::KEPT_MACROBLOCKS;
 use super::plan::Plan;
+use super::still::append_skipped;
 use super::tile::{HEADER_CHUNK, Placed, in_u32};
 
 /// A mosaic's segment before its bytes are written.
@@ -12,6 +18,7 @@ pub struct Stitched {
     inputs: Vec<Arc<Placed>>,
     /// Of each slice of a picture, its input; empty if there is one input, whose slices come as they are.
     order: Vec<u16>,
+    merged: Merged,
     sizes: Vec<u32>,
     total: usize,
 }
@@ -45,14 +52,16 @@ impl Stitched {
             };
             return Err(StitchError::InputDiffers { input, field });
         }
+        let order = if inputs.len() > 1 { plan.order() } else { &[] };
+        let mut merging = Merging { inputs: &inputs, order, rows: vec![0; inputs.len()], merged: Merged::default() };
         let mut sizes = Vec::with_capacity(first.unit_bytes.len());
         for unit in 0..first.unit_bytes.len() {
-            let bytes = inputs.iter().map(|input| u64::from(input.unit_bytes[unit])).sum();
-            sizes.push(in_u32("an access unit", bytes)?);
+            let bytes: u64 = inputs.iter().map(|input| u64::from(input.unit_bytes[unit])).sum();
+            sizes.push(in_u32("an access unit", bytes - merging.unit(unit))?);
         }
+        let merged = merging.merged;
         let total = sizes.iter().map(|size| *size as usize).sum();
-        let order = if inputs.len() > 1 { plan.order().to_vec() } else { Vec::new() };
-        Ok(Self { inputs, order, sizes, total })
+        Ok(Self { order: order.to_vec(), inputs, merged, sizes, total })
     }
 
     /// Bytes of each access unit.
@@ -65,21 +74,128 @@ impl Stitched {
         self.total
     }
 
+    /// Slices that one of several skipped ones stands in for.
+    pub fn merged_slices(&self) -> usize {
+        self.merged.runs.iter().map(|run| usize::from(run.replaced)).sum()
+    }
+
     /// Appends all access units, one after the other: NAL units with four-byte lengths (ISO/IEC 14496-15, 5.3.3).
     pub fn append_to(&self, out: &mut Vec<u8>) {
         out.reserve(self.total);
         let mut cursors: Vec<Cursor<'_>> =
             self.inputs.iter().map(|input| Cursor { heads: &input.heads, rests: &input.rests }).collect();
-        for unit in 0..self.sizes.len() {
-            if let [only] = cursors.as_mut_slice() {
-                for _ in 0..self.inputs[0].unit_slices[unit] {
-                    only.append_slice(out);
+        if let [only] = cursors.as_mut_slice() {
+            self.inputs[0].unit_slices.iter().for_each(|slices| (0..*slices).for_each(|_| only.append_slice(out)));
+            return;
+        }
+        let mut runs = self.merged.runs.iter();
+        let mut bytes = &self.merged.bytes[..];
+        for _ in 0..self.sizes.len() {
+            let mut order = &self.order[..];
+            while !order.is_empty() {
+                // The last one of a picture has the rest of its slices.
+                let Some(run) = runs.next() else { return };
+                let (copied, later) = order.split_at(run.copied.into());
+                for &input in copied {
+                    cursors[usize::from(input)].append_slice(out);
                 }
-            }
-            for &input in &self.order {
-                cursors[usize::from(input)].append_slice(out);
+                let (replaced, later) = later.split_at(run.replaced.into());
+                for &input in replaced {
+                    cursors[usize::from(input)].pass_slice();
+                }
+                let (instead, later_bytes) = bytes.split_at(run.bytes.into());
+                out.extend_from_slice(instead);
+                (order, bytes) = (later, later_bytes);
             }
         }
+    }
+}
+
+/// What is written in place of slices of skipped macroblocks.
+#[derive(Clone, Debug, Default)]
+struct Merged {
+    /// All access units, one after the other, run by run.
+    runs: Vec<Run>,
+    /// What is written for the runs, one after the other.
+    bytes: Vec<u8>,
+}
+
+/// Slices of a picture that follow each other: so many that are copied, so many that others stand in for, and these bytes of [`Merged::bytes`] for them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    copied: u16,
+    replaced: u16,
+    bytes: u16,
+}
+
+/// [`Merged`] in the making.
+struct Merging<'a> {
+    inputs: &'a [Arc<Placed>],
+    order: &'a [u16],
+    /// Of each input, its next row in the picture.
+    rows: Vec<usize>,
+    merged: Merged,
+}
+
+/// Skipped slices that follow each other.
+#[derive(Clone, Copy, Default)]
+struct Skips {
+    first_mb: u32,
+    macroblocks: u32,
+    slices: u16,
+    bytes: u32,
+}
+
+impl Merging<'_> {
+    /// Goes through the slices of access unit `unit`, and gives how many bytes less there are of it.
+    fn unit(&mut self, unit: usize) -> u64 {
+        let (mut saved, mut run, mut skips, mut at_mb) = (0, Run::default(), Skips::default(), 0);
+        self.rows.fill(0);
+        for &input in self.order {
+            let placed = &self.inputs[usize::from(input)];
+            let (rows, row) = (placed.place.height_mbs as usize, &mut self.rows[usize::from(input)]);
+            let bytes = placed.skipped.get(unit * rows + *row).copied().unwrap_or(0);
+            let macroblocks = placed.place.width_mbs;
+            *row += 1;
+            if bytes == 0 || skips.macroblocks + macroblocks > KEPT_MACROBLOCKS {
+                saved += self.merge(unit, &mut run, std::mem::take(&mut skips));
+            }
+            if bytes == 0 {
+                run.copied += 1;
+            } else {
+                if skips.slices == 0 {
+                    skips.first_mb = at_mb;
+                }
+                skips.macroblocks += macroblocks;
+                skips.slices += 1;
+                skips.bytes += u32::from(bytes);
+            }
+            at_mb += macroblocks;
+        }
+        saved += self.merge(unit, &mut run, skips);
+        if run.copied > 0 {
+            self.merged.runs.push(run);
+        }
+        saved
+    }
+
+    /// Lets one slice stand in for `skips`, if they are more than one, and ends the run with it. Gives how many bytes less it has.
+    fn merge(&mut self, unit: usize, run: &mut Run, skips: Skips) -> u64 {
+        let Skips { first_mb, macroblocks, slices, bytes } = skips;
+        let placed = &self.inputs[0];
+        let Some(picture) = placed.gop.pictures().get(unit).filter(|_| slices > 1) else {
+            run.copied += slices;
+            return 0;
+        };
+        let begin = self.merged.bytes.len();
+        append_skipped(&mut self.merged.bytes, &placed.format, *picture, first_mb, macroblocks);
+        let instead = self.merged.bytes.len() - begin;
+        // A header, and a byte for every 210 macroblocks.
+        run.bytes = instead as u16;
+        run.replaced = slices;
+        self.merged.runs.push(std::mem::take(run));
+        // Two headers at least are more than one.
+        u64::from(bytes).saturating_sub(instead as u64)
     }
 }
 
@@ -90,6 +206,14 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
+    /// Leaves the next slice out.
+    fn pass_slice(&mut self) {
+        let Some((&[head_bytes, a, b, c, d], _)) = self.heads.split_first_chunk::<5>() else { return };
+        let slice_bytes = 4 + u32::from_be_bytes([a, b, c, d]) as usize;
+        self.heads = &self.heads[1 + usize::from(head_bytes)..];
+        self.rests = &self.rests[slice_bytes - usize::from(head_bytes)..];
+    }
+
     /// Appends the next slice. [`Stitched::new`] has made sure that there is one.
     #[inline]
     fn append_slice(&mut self, out: &mut Vec<u8>) {

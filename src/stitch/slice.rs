@@ -1,6 +1,7 @@
 //! Slice headers (7.3.3): read, and written again for another place in a picture.
 
 use super::bits::{BitReader, BitWriter};
+use super::canned::{Skipped, is_skipped};
 use super::sps::only;
 use super::{Format, StitchError, level, nal};
 
@@ -49,6 +50,8 @@ pub struct SliceHeader {
     pub qp: i32,
     /// `disable_deblocking_filter_idc`, 0 when not sent.
     pub deblocking_idc: u8,
+    /// 0 in I slices, which have none.
+    pub cabac_init_idc: u8,
 }
 
 impl SliceHeader {
@@ -90,6 +93,8 @@ pub(super) struct CutSlice<'a> {
     bits_before_id: u64,
     /// RBSP bits after `idr_pic_id` to the header's end.
     bits_after_id: u64,
+    /// At the slice data.
+    data: BitReader<'a>,
     /// The slice data's first bytes up to the first that is not zero: how many are zero, and the one that is not. Whether one of them needs an emulation-prevention byte hangs
     /// on the header before them; after a byte that is not zero nothing does.
     lead: (usize, u8),
@@ -131,14 +136,13 @@ impl<'a> CutSlice<'a> {
         if ref_idc > 0 {
             read_marking(&mut r, idr)?;
         }
-        if kind != SliceKind::I {
-            r.ue(2, "cabac_init_idc")?;
-        }
+        let cabac_init_idc = if kind == SliceKind::I { 0 } else { r.ue(2, "cabac_init_idc")? as u8 };
         let init = format.pps().pic_init_qp;
         let qp = init + r.se(-init, 51 - init, "slice_qp_delta")?;
         let deblocking_idc = if format.pps().deblocking_control_present { read_deblocking(&mut r)? } else { 0 };
         let bits_after_id = r.position() - after_id;
         r.align_with_ones()?;
+        let data = r;
         let lead = read_lead(&mut r)?;
         let header = SliceHeader {
             ref_idc,
@@ -152,8 +156,22 @@ impl<'a> CutSlice<'a> {
             list_modified,
             qp,
             deblocking_idc,
+            cabac_init_idc,
         };
-        Ok(Self { header, after_first_mb, bits_before_id, bits_after_id, lead, rest: r.raw_position() })
+        Ok(Self { header, after_first_mb, bits_before_id, bits_after_id, data, lead, rest: r.raw_position() })
+    }
+
+    /// Whether it is `macroblocks` skipped macroblocks and nothing else, which show the first pictures of the initial lists.
+    pub(super) fn is_skipped(&self, macroblocks: u32) -> bool {
+        let SliceHeader { kind, list_modified, qp, cabac_init_idc, .. } = self.header;
+        let kind = match kind {
+            SliceKind::I => return false,
+            SliceKind::P => Skipped::P,
+            SliceKind::B => Skipped::B,
+        };
+        let mut data = self.data;
+        let rbsp = std::iter::from_fn(|| Some(data.u(8, "slice_data").ok()? as u8));
+        !list_modified && is_skipped(kind, macroblocks, qp, cabac_init_idc.into(), rbsp)
     }
 
     /// Appends the NAL unit up to [`CutSlice::rest`] with another `first_mb_in_slice` and, in an IDR picture, another `idr_pic_id`.

@@ -3,12 +3,9 @@
 use bytes::Bytes;
 
 use super::bits::BitWriter;
-use super::canned::{Skipped, flat, flat_qp, skipped};
+use super::canned::{KEPT_CABAC_INIT_IDC, KEPT_QP, Skipped, flat, flat_qp, kept_skipped, skipped};
 use super::{Format, nal};
 use crate::timeline::{Gop, GopPicture, PictureKind};
-
-/// `cabac_init_idc` of skipped slices: any does.
-const CABAC_INIT_IDC: u32 = 0;
 
 /// A segment of a tile of `width_mbs` macroblocks and one row, all of `colour` (Y, Cb, Cr): access units in the order of coding.
 pub fn still(format: &Format, gop: &Gop, width_mbs: u32, colour: [u8; 3]) -> Vec<Bytes> {
@@ -27,10 +24,10 @@ fn unit(format: &Format, picture: GopPicture, (width_mbs, height_mbs): (u32, u32
     let macroblocks = width_mbs.saturating_mul(height_mbs);
     let data = match picture.kind {
         PictureKind::Idr => flat(width_mbs, height_mbs, colour, qp, format.pps().chroma_qp_offsets[0]),
-        PictureKind::P => skipped(Skipped::P, macroblocks, qp, CABAC_INIT_IDC),
-        PictureKind::B => skipped(Skipped::B, macroblocks, qp, CABAC_INIT_IDC),
+        PictureKind::P => skipped(Skipped::P, macroblocks, qp, KEPT_CABAC_INIT_IDC),
+        PictureKind::B => skipped(Skipped::B, macroblocks, qp, KEPT_CABAC_INIT_IDC),
     };
-    let mut rbsp = header(format, picture, qp);
+    let mut rbsp = header(format, picture, 0, qp);
     rbsp.extend_from_slice(&data);
     // The length comes when it is known.
     let mut out = vec![0; 4];
@@ -41,8 +38,22 @@ fn unit(format: &Format, picture: GopPicture, (width_mbs, height_mbs): (u32, u32
     out.into()
 }
 
+/// Appends a slice of `macroblocks` skipped macroblocks from `first_mb` on, at most as many as are kept, with its length. `picture` is a P
+/// or B picture.
+pub(super) fn append_skipped(out: &mut Vec<u8>, format: &Format, picture: GopPicture, first_mb: u32, macroblocks: u32) {
+    let kind = if picture.kind == PictureKind::B { Skipped::B } else { Skipped::P };
+    let mut rbsp = header(format, picture, first_mb, KEPT_QP);
+    rbsp.extend_from_slice(kept_skipped(kind, macroblocks));
+    let begin = out.len();
+    out.extend_from_slice(&[0; 4]);
+    nal::escape_onto(out, &rbsp);
+    // Far below 2^32.
+    let length = (out.len() - begin - 4) as u32;
+    out[begin..begin + 4].copy_from_slice(&length.to_be_bytes());
+}
+
 /// NAL unit header and slice header (7.3.3) up to the slice data, as the encoder's are: all slices of a picture are of one type.
-fn header(format: &Format, picture: GopPicture, qp: i32) -> Vec<u8> {
+fn header(format: &Format, picture: GopPicture, first_mb: u32, qp: i32) -> Vec<u8> {
     const I: u32 = 7;
     const P: u32 = 5;
     const B: u32 = 6;
@@ -54,8 +65,7 @@ fn header(format: &Format, picture: GopPicture, qp: i32) -> Vec<u8> {
     let wrapped = |value: u32, bits: u32| value & ((1 << bits) - 1);
     let mut w = BitWriter::default();
     w.u(8, nal_header.into());
-    // first_mb_in_slice
-    w.ue(0);
+    w.ue(first_mb);
     w.ue(slice_type);
     w.ue(format.pps().id);
     let frame_num_bits = format.sps().frame_num_bits;
@@ -71,8 +81,9 @@ fn header(format: &Format, picture: GopPicture, qp: i32) -> Vec<u8> {
     }
     if lists > 0 {
         // num_ref_idx_active_override_flag: one picture a list.
-        w.flag(true);
-        for _ in 0..lists {
+        let overrides = format.pps().default_active_refs.iter().take(lists).any(|refs| *refs != 1);
+        w.flag(overrides);
+        for _ in 0..if overrides { lists } else { 0 } {
             w.ue(0);
         }
         for _ in 0..lists {
@@ -87,7 +98,7 @@ fn header(format: &Format, picture: GopPicture, qp: i32) -> Vec<u8> {
         PictureKind::B => {}
     }
     if lists > 0 {
-        w.ue(CABAC_INIT_IDC);
+        w.ue(KEPT_CABAC_INIT_IDC);
     }
     w.se(qp - format.pps().pic_init_qp);
     if format.pps().deblocking_control_present {

@@ -46,7 +46,9 @@ impl TileShape {
 /// What a slice of a [`TileSegment`] is made of, in bytes.
 #[derive(Clone, Copy, Debug)]
 struct SliceSize {
-    head: u32,
+    head: u16,
+    /// Whether all its macroblocks are skipped.
+    is_skipped: bool,
     rest: u32,
 }
 
@@ -63,6 +65,7 @@ pub struct TileSegment {
     slices: Vec<SliceSize>,
     /// Slices of each access unit.
     unit_slices: Arc<[u32]>,
+    gop: Gop,
     /// Access units that are not a still tile's.
     own_units: usize,
     placed: Mutex<Vec<Arc<Placed>>>,
@@ -119,6 +122,7 @@ impl TileSegment {
             rests: rests.into(),
             slices,
             unit_slices: unit_slices.into(),
+            gop: gop.clone(),
             own_units: units.len(),
             placed: Mutex::default(),
         })
@@ -170,15 +174,15 @@ impl TileSegment {
         Ok(placed)
     }
 
-    /// Head and rest of each slice.
-    fn slices(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    /// Head and rest of each slice, and whether it is skipped.
+    fn slices(&self) -> impl Iterator<Item = (&[u8], &[u8], bool)> {
         let (mut heads, mut rests) = (&self.heads[..], &self.rests[..]);
         self.slices.iter().map(move |size| {
             // Sizes are those of what was appended, so both splits are within.
-            let (head, later_heads) = heads.split_at(size.head as usize);
+            let (head, later_heads) = heads.split_at(size.head.into());
             let (rest, later_rests) = rests.split_at(size.rest as usize);
             (heads, rests) = (later_heads, later_rests);
-            (head, rest)
+            (head, rest, size.is_skipped)
         })
     }
 }
@@ -221,7 +225,8 @@ impl<'a> Index<'a> {
                     cause: Box::new(cause),
                 })?;
                 self.check(&cut.header, k, got, picture)?;
-                self.add(&nal[..cut.rest], &nal[cut.rest..]);
+                let is_skipped = self.shape.slices == Slices::PerRow && cut.is_skipped(self.shape.width_mbs);
+                self.add(&nal[..cut.rest], &nal[cut.rest..], is_skipped)?;
             }
             got += 1;
         }
@@ -232,11 +237,15 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    fn add(&mut self, head: &[u8], rest: &[u8]) {
+    fn add(&mut self, head: &[u8], rest: &[u8], is_skipped: bool) -> Result<(), StitchError> {
+        let bytes = head.len() as u64;
+        let too_large = |_| StitchError::TooLarge { what: "a slice header", bytes, max: u16::MAX.into() };
+        let head_bytes = u16::try_from(head.len()).map_err(too_large)?;
         self.heads.extend_from_slice(head);
         self.rests.extend_from_slice(rest);
-        // Both are within an access unit, which MAX_UNIT_BYTES bounds.
-        self.slices.push(SliceSize { head: head.len() as u32, rest: rest.len() as u32 });
+        // It is within an access unit, which MAX_UNIT_BYTES bounds.
+        self.slices.push(SliceSize { head: head_bytes, is_skipped, rest: rest.len() as u32 });
+        Ok(())
     }
 
     /// Whether slice `slice` of access unit `unit` is the one that a tile in lockstep with the others has there.
@@ -274,7 +283,7 @@ impl<'a> Index<'a> {
             return refused("it is too short");
         }
         let own = self.unit_slices.len();
-        for (head, rest) in hold.slices().take(frames).skip(own) {
+        for (head, rest, is_skipped) in hold.slices().take(frames).skip(own) {
             if CutSlice::read(self.format, head)?.header.list_modified {
                 return refused("its first reference picture is not the picture before");
             }
@@ -282,7 +291,7 @@ impl<'a> Index<'a> {
                 return refused("it is not still");
             }
             for _ in 0..self.shape.height_mbs {
-                self.add(head, rest);
+                self.add(head, rest, is_skipped)?;
             }
             self.unit_slices.push(self.shape.height_mbs);
         }
@@ -297,6 +306,10 @@ pub struct Placed {
     pub(super) format: Format,
     pub(super) idr_pic_id: u16,
     pub(super) unit_slices: Arc<[u32]>,
+    pub(super) gop: Gop,
+    /// For each slice, one after the other: its bytes, length and all, if all its macroblocks are skipped; else 0. A tile of one slice has
+    /// none.
+    pub(super) skipped: Vec<u8>,
     /// For each slice, one after the other: how many bytes follow for it here (one byte); NAL length, NAL header, slice header and
     /// first slice data. In the end there are [`HEADER_CHUNK`] bytes more.
     pub(super) heads: Vec<u8>,
@@ -318,7 +331,7 @@ impl Placed {
             }
             rests = tile
                 .slices()
-                .flat_map(|(_, rest)| std::iter::repeat_n(rest, rows as usize))
+                .flat_map(|(_, rest, _)| std::iter::repeat_n(rest, rows as usize))
                 .flatten()
                 .copied()
                 .collect();
@@ -326,13 +339,20 @@ impl Placed {
         }
         let mut heads = Heads::new(tile, place, rows as usize * tile.frames());
         let mut unit_bytes = Vec::with_capacity(tile.frames());
+        let per_row = tile.shape.slices == Slices::PerRow;
+        let mut skipped = Vec::with_capacity(if per_row { rows as usize * tile.frames() } else { 0 });
         let mut slices = tile.slices();
         for &count in &*tile.unit_slices {
             let mut bytes = 0;
-            for (row, (head, rest)) in (0..).zip(slices.by_ref().take(count as usize)) {
+            for (row, (head, rest, is_skipped)) in (0..).zip(slices.by_ref().take(count as usize)) {
                 let cut = CutSlice::read(&tile.format, head)?;
                 for row in if repeated { 0..rows } else { row..row + 1 } {
-                    bytes += heads.add(&cut, head[0], row, rest.len())?;
+                    let slice_bytes = heads.add(&cut, head[0], row, rest.len())?;
+                    bytes += slice_bytes;
+                    if per_row {
+                        // One that is larger than a byte tells is no less right as it is.
+                        skipped.push(u8::try_from(slice_bytes).ok().filter(|_| is_skipped).unwrap_or(0));
+                    }
                 }
             }
             unit_bytes.push(in_u32("an access unit", bytes)?);
@@ -342,6 +362,8 @@ impl Placed {
             format: tile.format.clone(),
             idr_pic_id: tile.idr_pic_id,
             unit_slices,
+            gop: tile.gop.clone(),
+            skipped,
             heads: heads.finish(),
             rests,
             repeated,
@@ -357,7 +379,7 @@ impl Placed {
     /// Memory of its own, without what the [`TileSegment`] has.
     pub fn bytes(&self) -> usize {
         let rests = if self.repeated { self.rests.len() } else { 0 };
-        self.heads.capacity() + size_of_val(&*self.unit_bytes) + rests
+        self.heads.capacity() + self.skipped.capacity() + size_of_val(&*self.unit_bytes) + rests
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Lock order: mosaics, tiles, one tile's state; none is held while a thread starts, nor while encoding, drawing or gathering.
 
+mod card;
 mod plans;
 mod pool;
 mod preset;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::RwLock;
 
+use super::card::CardMaker;
 use super::plans::{Rung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::{Segment, Tile, TileKey};
@@ -78,7 +79,7 @@ impl Pool {
     /// [`Pool::mend`].
     pub fn run(&self, tile: &Arc<Tile>, frame: FrameNumber) {
         let from = self.grid.segment_of(frame + START_MARGIN_FRAMES) + 1;
-        tile.run(from, self.grid.first_frame(from), |window| self.encoding(&tile.key, window, from));
+        tile.run(from, self.grid.first_frame(from), |window| self.encoding(tile, window, from));
     }
 
     /// See [`Encoding::mend`].
@@ -113,7 +114,7 @@ impl Pool {
 
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
         let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
-        tiles.iter().filter_map(|tile| tile.job(tick.frame, tick.picture(&tile.key.game))).collect()
+        tiles.iter().filter_map(|tile| tile.job(tick)).collect()
     }
 
     /// Cores that the tile takes: as encoding it was measured, or its share of what the trial said of a canvas.
@@ -129,7 +130,8 @@ impl Pool {
         (encode + draw) * f64::from(fps.num()) / f64::from(fps.den())
     }
 
-    fn encoding(&self, key: &TileKey, window: SegmentWindow<Segment>, from: SegmentNumber) -> Encoding {
+    fn encoding(&self, tile: &Tile, window: SegmentWindow<Segment>, from: SegmentNumber) -> Encoding {
+        let key = &tile.key;
         let rung = &self.rungs[key.rendition];
         let (rungs, rendition) = (self.rungs.clone(), key.rendition);
         let spec = EncodingSpec {
@@ -138,17 +140,31 @@ impl Pool {
             label: label(rung, key.size),
             settings: rung.tile_settings(key.size, self.grid, &self.preset),
             check: Box::new(move |sets| rungs[rendition].accepts(sets).map_err(|e| e.to_string())),
-            pack: self.packer(key),
+            pack: self.packer(tile),
+            prepare: Some(Box::new(self.card_maker(tile))),
             from,
         };
         Encoding::new(spec, window, &self.shared)
     }
 
-    /// Indexes a finished segment. What an encoder that failed did not make is held, or still where it made nothing.
-    fn packer(&self, key: &TileKey) -> crate::mosaic::encoding::Pack<Segment> {
+    /// Makes the tile's card, unless it is made.
+    fn card_maker(&self, tile: &Tile) -> impl Fn() + Send + Sync + 'static {
+        let (rungs, stills, shared) = (self.rungs.clone(), self.stills.clone(), self.shared.clone());
+        let (key, card, grid, preset) = (tile.key.clone(), tile.card.clone(), self.grid, self.preset.clone());
+        move || {
+            let maker =
+                CardMaker { grid, rungs: &rungs, stills: &stills, encoders: shared.encoders(), preset: &preset };
+            card.make(&key, &maker);
+        }
+    }
+
+    /// Indexes a finished segment. What an encoder that failed did not make is held; where it made nothing, there is the tile's card.
+    fn packer(&self, tile: &Tile) -> crate::mosaic::encoding::Pack<Segment> {
         let (rungs, stills, grid) = (self.rungs.clone(), self.stills.clone(), self.grid);
-        let key = key.clone();
+        let (key, card, make_card) = (tile.key.clone(), tile.card.clone(), self.card_maker(tile));
         Box::new(move |segment, units: Vec<AccessUnit>| {
+            // The game may have another title by now, or had no slate yet.
+            make_card();
             let format = &rungs[key.rendition].format;
             let gop = grid.gop();
             let data: Vec<Bytes> = units.into_iter().map(|unit| unit.data).collect();
@@ -159,7 +175,8 @@ impl Pool {
                 return report(&key, segment, index(None).map(Arc::new));
             }
             if data.is_empty() {
-                return report(&key, segment, still_of(&key, &rungs, &stills, segment));
+                let still = card.of(segment).map_or_else(|| still_of(&key, &rungs, &stills, segment), Ok);
+                return report(&key, segment, still);
             }
             match stills.of(&rungs, key.rendition, key.size.width_mbs, key.colour, segment) {
                 Ok(row) => report(&key, segment, index(Some(&row)).map(Arc::new)),
@@ -174,7 +191,8 @@ impl Pool {
         let first_frame = self.grid.first_frame(segment);
         let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
         for tile in tiles.into_iter().filter(|tile| tile.owes(segment, first_frame)) {
-            let still = still_of(&tile.key, &self.rungs, &self.stills, segment);
+            let still = || still_of(&tile.key, &self.rungs, &self.stills, segment);
+            let still = tile.card.of(segment).map_or_else(still, Ok);
             let Some(still) = report(&tile.key, segment, still) else { continue };
             if tile.stand_in(segment, still) {
                 tracing::warn!(game = %tile.key.game, segment, "a tile is late: its segment is a still");
@@ -185,7 +203,7 @@ impl Pool {
     }
 }
 
-/// What stands for a segment of which nothing was encoded. One row can stand anywhere and at any height.
+/// What stands for a segment of which nothing was encoded, where there is no card. One row can stand anywhere and at any height.
 fn still_of(key: &TileKey, rungs: &[Rung], stills: &Stills, segment: SegmentNumber) -> Result<Segment, StitchError> {
     if key.size.whole {
         stills.whole(rungs, key.rendition, key.colour, segment)

@@ -62,7 +62,7 @@ fn macroblocks(rungs: &[Rung], layouts: &Layouts) -> u32 {
 }
 
 fn seconds_per_macroblock(rung: &Rung, preset: &str) -> Result<f64, VideoEncodeError> {
-    let mut encoder = VideoEncoder::new(&rung.tile_settings(MEASURED, rung.settings.grid, preset))?;
+    let mut encoder = VideoEncoder::on_one_thread(&rung.tile_settings(MEASURED, rung.settings.grid, preset))?;
     let (width, height) = (MEASURED.width_mbs * MACROBLOCK, MEASURED.height_mbs * MACROBLOCK);
     let mut seconds = 0.0;
     for n in 0..PICTURES {

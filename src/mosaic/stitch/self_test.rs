@@ -74,11 +74,12 @@ pub fn self_test(rungs: &[ladder::Rung], grid: Grid, preset: &str) -> Result<(),
     };
     let proved =
         rungs.iter().rev().map(|rung| prove(rung, &proof)).find(|p| !matches!(p, Err(SelfTestError::TooSmall)));
-    proved.unwrap_or(Err(SelfTestError::TooSmall))
+    proved.unwrap_or(Err(SelfTestError::TooSmall)).map(|_| ())
 }
 
-/// Encodes, stitches, decodes and compares; the first pixel that differs is an error.
-pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<(), SelfTestError> {
+/// Encodes, stitches, decodes and compares; the first pixel that differs is an error. Gives how many slices others stood in for, as in
+/// [`Stitched::merged_slices`].
+pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<usize, SelfTestError> {
     let rungs = [Rung::new(rung)?];
     let plans = Plans::new().of(proof.layout, &rungs).ok_or(SelfTestError::TooSmall)?;
     let (rung, plan) = (&rungs[0], &plans[0]);
@@ -89,6 +90,7 @@ pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<(), SelfTestError> {
         .enumerate()
         .map(|(tile, (size, place))| TileUnderTest::new(rung, proof, tile, *size, *place))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut merged = 0;
     for segment in 0..proof.segments {
         let mut inputs = Vec::new();
         let mut alone = Vec::new();
@@ -103,7 +105,9 @@ pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<(), SelfTestError> {
             let still = stills.of(&rungs, 0, place.width_mbs, proof.layout.background, segment)?;
             inputs.push(still.placed(place.x_mb, place.y_mb, place.height_mbs)?);
         }
-        let units = units_of(&Stitched::new(&plan.plan, inputs)?);
+        let stitched = Stitched::new(&plan.plan, inputs)?;
+        merged += stitched.merged_slices();
+        let units = units_of(&stitched);
         for decoder in proof.decoders {
             let mosaic = decode(*decoder, &rung.sets, &units)?;
             let alone = tiles.iter().zip(&alone);
@@ -113,7 +117,7 @@ pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<(), SelfTestError> {
             compare(&mosaic, &alone, &tiles, rung.settings.coded().rows_above, proof.grid.first_frame(segment))?;
         }
     }
-    Ok(())
+    Ok(merged)
 }
 
 struct TileUnderTest {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::card::Card;
 use super::plans::TileSize;
 use crate::compositor::{Canvas, Draw, Job, fit};
-use crate::frame::Picture;
 use crate::hls::window::Pushed;
 use crate::mosaic::contract::GameKey;
 use crate::mosaic::encoding::{Encoding, SegmentWindow};
+use crate::mosaic::engine::Tick;
 use crate::stitch::TileSegment;
 use crate::timeline::{FrameNumber, SegmentNumber};
 
@@ -34,6 +35,8 @@ pub(super) struct Tile {
     canvas: (u32, u32),
     /// It outlives a stop: sessions may still list what was finished before it.
     window: SegmentWindow<Segment>,
+    /// What it shows where nothing was encoded.
+    pub card: Arc<Card>,
     state: Mutex<State>,
 }
 
@@ -54,7 +57,8 @@ struct Running {
 
 impl Tile {
     pub fn new(key: TileKey, affinity: u64, canvas: (u32, u32), window: SegmentWindow<Segment>) -> Self {
-        Self { key, affinity, canvas, window, state: Mutex::new(State { running: None, users: 0 }) }
+        let state = Mutex::new(State { running: None, users: 0 });
+        Self { key, affinity, canvas, window, card: Arc::default(), state }
     }
 
     /// Makes it run with what `make` makes of its window, unless it does; `first_frame` opens segment `from`.
@@ -145,8 +149,12 @@ impl Tile {
         self.window.lock().get(segment).cloned()
     }
 
-    /// What is to be drawn for `frame`: `picture` on the layout's background, or the background alone where there is none.
-    pub fn job(&self, frame: FrameNumber, picture: Option<&Picture>) -> Option<Job> {
+    /// What is to be drawn at `tick`: the game's picture on the layout's background, or the background alone where there is none.
+    pub fn job(&self, tick: &Tick) -> Option<Job> {
+        let (frame, picture) = (tick.frame, tick.picture(&self.key.game));
+        if let Some(slate) = tick.slate(&self.key.game) {
+            self.card.show(slate);
+        }
         let input = {
             let mut state = self.state.lock();
             let running = state.running.as_mut()?;

@@ -1,6 +1,5 @@
 //! The tick's own thread: what it catches up on, and that nothing holds it up.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,7 +21,7 @@ impl Games for TwoGames {
         self.asked.lock().push(frame);
         let picture = solid(64, 64, [1, 2, 3]).unwrap();
         let running = ["a", "b"].map(|game| (game.into(), picture.clone()));
-        GamePictures { running: running.into(), removed: HashMap::new() }
+        GamePictures { running: running.into(), ..GamePictures::default() }
     }
 }
 

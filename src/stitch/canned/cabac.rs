@@ -1,4 +1,4 @@
-//! The CABAC encoder (9.3.4).
+//! The CABAC encoder (9.3.4), and as much of a decoder (9.3.3.2) as flags need.
 
 /// How likely a bin is what it mostly is (9.3.1.1).
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ impl Context {
 }
 
 /// The arithmetic encoder and the bytes it has written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Encoder {
     /// `codILow`.
     low: u32,
@@ -144,6 +144,75 @@ impl Encoder {
         if bit && let Some(last) = self.bytes.last_mut() {
             *last |= self.mask;
         }
+    }
+}
+
+/// The arithmetic decoder. Bits that slice data lacks are zeros: whoever asks sees where it ends.
+#[derive(Debug)]
+pub(super) struct Decoder<I> {
+    /// `codIRange`.
+    range: u32,
+    /// `codIOffset`.
+    offset: u32,
+    bytes: I,
+    byte: u8,
+    /// Bits of `byte` that are not read yet.
+    left: u32,
+}
+
+impl<I: Iterator<Item = u8>> Decoder<I> {
+    pub(super) fn new(bytes: I) -> Self {
+        let mut decoder = Self { range: 510, offset: 0, bytes, byte: 0, left: 0 };
+        for _ in 0..9 {
+            decoder.shift();
+        }
+        decoder
+    }
+
+    /// `DecodeDecision` (9.3.3.2.1).
+    pub(super) fn decision(&mut self, context: &mut Context) -> bool {
+        let quarter = (self.range >> 6 & 3) as usize;
+        let unlikely = u32::from(RANGE_TAB_LPS[4 * context.state + quarter]);
+        self.range -= unlikely;
+        let bin = if self.offset < self.range {
+            context.state = (context.state + 1).min(62);
+            context.likely
+        } else {
+            self.offset -= self.range;
+            self.range = unlikely;
+            let bin = !context.likely;
+            context.likely ^= context.state == 0;
+            context.state = usize::from(TRANS_IDX_LPS[context.state]);
+            bin
+        };
+        self.renormalize();
+        bin
+    }
+
+    /// `DecodeTerminate` (9.3.3.2.2.3).
+    pub(super) fn terminate(&mut self) -> bool {
+        self.range -= 2;
+        if self.offset >= self.range {
+            return true;
+        }
+        self.renormalize();
+        false
+    }
+
+    fn renormalize(&mut self) {
+        while self.range < 256 {
+            self.range <<= 1;
+            self.shift();
+        }
+    }
+
+    fn shift(&mut self) {
+        if self.left == 0 {
+            self.byte = self.bytes.next().unwrap_or(0);
+            self.left = 8;
+        }
+        self.left -= 1;
+        self.offset = self.offset << 1 | u32::from(self.byte >> self.left & 1);
     }
 }
 

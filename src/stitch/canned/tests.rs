@@ -545,3 +545,39 @@ fn sizes() {
         }
     }
 }
+
+#[test]
+fn what_is_skipped_is_told_from_what_is_not() {
+    for kind in [Skipped::P, Skipped::B] {
+        for (qp, idc) in [(0, 0), (17, 1), (26, 2), (51, 0)] {
+            for macroblocks in [1, 2, 7, 60, 1000] {
+                let data = skipped(kind, macroblocks, qp, idc);
+                let told = |n| is_skipped(kind, n, qp, idc, data.iter().copied());
+                assert!(told(macroblocks), "{kind:?} {macroblocks} at {qp}");
+                // The slice's end is where it is.
+                assert!(!told(macroblocks + 1) && (macroblocks == 1 || !told(macroblocks - 1)));
+            }
+            // One macroblock that is not skipped, wherever.
+            for coded in 0..9 {
+                let mut context = skip_flag(kind, qp, idc);
+                let mut cabac = Encoder::new();
+                for n in 0..9 {
+                    cabac.decision(&mut context, n != coded);
+                    cabac.terminate();
+                }
+                assert!(!is_skipped(kind, 9, qp, idc, cabac.finish().into_iter()), "{coded}");
+            }
+        }
+        assert!(!is_skipped(kind, 9, 26, 0, std::iter::empty()));
+    }
+}
+
+#[test]
+fn kept_slices_are_those_that_are_made() {
+    for kind in [Skipped::P, Skipped::B] {
+        for macroblocks in [1, 2, 60, 209, 210, 211, 4080, KEPT_MACROBLOCKS] {
+            assert_eq!(kept_skipped(kind, macroblocks), skipped(kind, macroblocks, KEPT_QP, KEPT_CABAC_INIT_IDC));
+        }
+        assert_eq!((kept_skipped(kind, 0), kept_skipped(kind, KEPT_MACROBLOCKS + 1)), (&[][..], &[][..]));
+    }
+}

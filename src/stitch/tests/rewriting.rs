@@ -183,6 +183,7 @@ fn references_that_are_marked_one_by_one_are_refused() {
         list_modified: false,
         qp: 26,
         deblocking_idc: 1,
+        cabac_init_idc: 0,
     };
     assert_eq!(header, expected);
     let refused = StitchError::Unsupported { field: "adaptive_ref_pic_marking_mode_flag", value: 1 };

@@ -112,6 +112,58 @@ fn two_tiles_and_fillers_are_what_the_plain_way_gives() {
     assert_eq!(from, made.len());
 }
 
+/// `first_mb_in_slice` of the NAL units of an access unit.
+fn first_mbs(unit: &[u8]) -> Vec<u32> {
+    nals(unit).iter().map(|nal| Bits::of(&unescaped(nal)).ue_at(8).0).collect()
+}
+
+#[test]
+fn skipped_slices_that_follow_each_other_become_one() {
+    // A tile in the middle, and background on all sides.
+    let format = canvas(192, 96);
+    let tile_place = place(3, 2, 6, 3);
+    let plan = Plan::new(&format, &[tile_place], Slices::PerRow, 60).unwrap();
+    let pattern = gop(FRAMES);
+    let stills: Vec<TileSegment> = plan
+        .fillers()
+        .iter()
+        .map(|f| {
+            let units = super::super::still(&format, &pattern, f.width_mbs, [16, 128, 128]);
+            TileSegment::index(&format, rows(f.width_mbs, 1), 1, &units, &pattern, None).unwrap()
+        })
+        .collect();
+    let noise = encoded(NOISE).units;
+    let stitched = |own: usize| {
+        let hold = segment(&format, STILL, 1);
+        let tile = TileSegment::index(&format, rows(6, 3), 1, &noise[..own], &pattern, Some(&hold)).unwrap();
+        let mut inputs = vec![at(&tile, tile_place)];
+        inputs.extend(stills.iter().zip(plan.fillers()).map(|(still, place)| at(still, *place)));
+        Stitched::new(&plan, inputs).unwrap()
+    };
+    let made = stitched(FRAMES);
+    let (all, sizes) = bytes(&made);
+    let mut begin = 0;
+    for (unit, size) in sizes.iter().enumerate() {
+        let unit_bytes = &all[begin..begin + *size as usize];
+        begin += *size as usize;
+        let apart = [0, 12, 24, 27, 33, 36, 39, 45, 48, 51, 57, 60];
+        let together = [0, 27, 33, 39, 45, 51, 57];
+        let expected: &[u32] = if unit == 0 { &apart } else { &together };
+        assert_eq!(first_mbs(unit_bytes), expected, "access unit {unit}");
+        // The tile's own slices are what they were.
+        for (row, nal) in nals(&noise[unit]).into_iter().enumerate() {
+            let first_mb = 27 + 12 * row as u32;
+            assert!(nals(unit_bytes).contains(&&*plainly_rewritten(nal, first_mb)), "access unit {unit}, row {row}");
+        }
+    }
+    // Three, two, two and two slices a picture.
+    assert_eq!(made.merged_slices(), (3 + 2 + 2 + 2) * (FRAMES - 1));
+    // All of a picture that is held is one slice.
+    let (held, sizes) = bytes(&stitched(1));
+    let second = &held[sizes[0] as usize..][..sizes[1] as usize];
+    assert_eq!(first_mbs(second), [0]);
+}
+
 #[test]
 fn a_tile_that_is_the_canvas_stays_what_it_was_but_for_its_idr_pic_id() {
     let format = canvas(96, 48);
@@ -169,20 +221,33 @@ fn what_an_encoder_did_not_make_is_held() {
             inputs
                 .push(at(&TileSegment::index(&format, rows(f.width_mbs, 1), 1, units, &gop(FRAMES), None).unwrap(), f));
         }
-        let made = bytes(&Stitched::new(&plan, inputs).unwrap()).0;
-        let mine: Vec<&[u8]> = nals(&made)
-            .into_iter()
-            .filter(|nal| {
-                let (first_mb, _) = Bits::of(&unescaped(nal)).ue_at(8);
-                first_mb % 12 == x_mb && (y_mb..y_mb + 3).contains(&(first_mb / 12))
-            })
-            .collect();
-        assert_eq!(mine.len(), 3 * FRAMES);
-        for (k, nal) in mine.iter().enumerate() {
+        let (made, sizes) = bytes(&Stitched::new(&plan, inputs).unwrap());
+        let mut begin = 0;
+        for (unit, size) in sizes.iter().enumerate() {
+            let made = &made[begin..begin + *size as usize];
+            begin += *size as usize;
+            if unit >= own {
+                // What is held is skipped as what is beside it is. Stills of the canvas's width are not: nothing has their data here.
+                assert_eq!(first_mbs(made), [0, 12, 24, 60], "unit {unit}");
+                continue;
+            }
+            for (row, nal) in nals(&noise[unit]).into_iter().enumerate() {
+                let first_mb = (y_mb + row as u32) * 12 + x_mb;
+                assert!(nals(made).contains(&&*plainly_rewritten(nal, first_mb)), "unit {unit}, row {row}");
+            }
+        }
+        // By itself it is as many slices as the tile has rows.
+        let canvas = canvas(96, 48);
+        let still = segment(&canvas, STILL, 1);
+        let tile = TileSegment::index(&canvas, rows(6, 3), 1, &noise[..own], &gop(FRAMES), Some(&still)).unwrap();
+        let plan = Plan::new(&canvas, &[place(0, 0, 6, 3)], Slices::PerRow, 60).unwrap();
+        let made = bytes(&Stitched::new(&plan, vec![at(&tile, place(0, 0, 6, 3))]).unwrap()).0;
+        let made = nals(&made);
+        assert_eq!(made.len(), 3 * FRAMES);
+        for (k, nal) in made.iter().enumerate() {
             let (unit, row) = (k / 3, k % 3);
             let source = if unit < own { nals(&noise[unit])[row] } else { nals(&stills[unit])[0] };
-            let first_mb = (y_mb + row as u32) * 12 + x_mb;
-            assert_eq!(*nal, plainly_rewritten(source, first_mb), "unit {unit}, row {row}");
+            assert_eq!(*nal, plainly_rewritten(source, row as u32 * 6), "unit {unit}, row {row}");
         }
     }
     let index =
