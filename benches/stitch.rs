@@ -103,7 +103,7 @@ impl Bench {
                 .map(|(key, pictures)| (key.clone(), pictures[frame as usize % pictures.len()].clone()))
                 .collect();
             let mut jobs: Vec<Job> =
-                engine.jobs(&Tick { frame, pictures, removed: HashMap::new(), slates: HashMap::new() });
+                engine.jobs(&Tick { frame, pictures, removed: HashMap::new(), cards: HashMap::new() });
             while !jobs.is_empty() {
                 jobs = self.compositor.submit(jobs);
                 if !jobs.is_empty() {

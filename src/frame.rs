@@ -74,22 +74,13 @@ pub struct CodedSize {
     /// What is coded, in macroblocks.
     pub width_mbs: u32,
     pub height_mbs: u32,
-    /// Pixel rows that are cropped above what is seen; even. The rest is cropped below.
-    pub rows_above: u32,
 }
 
 impl CodedSize {
-    /// Of a canvas of `width` x `height`. What is cropped is cropped half above and half below, and its rows of macroblocks are even in number, so that
-    /// the middle of what is seen is a macroblock's edge: upper and lower slots can then be of one size. Columns are cropped at the
-    /// right.
+    /// Of a canvas of `width` x `height`. What is coded beyond it is cropped at the right and below: there are decoders, Chromium's among
+    /// them, that do not heed what is to be cropped above.
     pub const fn of(width: u32, height: u32) -> Self {
-        let width_mbs = width.div_ceil(MACROBLOCK);
-        if height.is_multiple_of(MACROBLOCK) {
-            return Self { width, height, width_mbs, height_mbs: height / MACROBLOCK, rows_above: 0 };
-        }
-        let height_mbs = height.div_ceil(2 * MACROBLOCK) * 2;
-        let rows_above = (height_mbs * MACROBLOCK - height) / 4 * 2;
-        Self { width, height, width_mbs, height_mbs, rows_above }
+        Self { width, height, width_mbs: width.div_ceil(MACROBLOCK), height_mbs: height.div_ceil(MACROBLOCK) }
     }
 }
 

@@ -42,10 +42,9 @@ pub fn seen() {
             let mut sizes: Vec<(u32, u32)> = ladder.iter().map(|(_, width, height)| (*width, *height)).collect();
             sizes.swap(0, first);
             let (width, height) = sizes[0];
-            // The slot of which most falls off.
             let visible = |slot| {
-                let (shown, above) = picture_of(EngineKind::Stitch, slot, &sizes);
-                shown.width * (shown.y + shown.height - above).min(height).saturating_sub(shown.y)
+                let shown = picture_of(EngineKind::Stitch, slot, &sizes);
+                shown.width * shown.height
             };
             let least = (0..4).map(visible).min().expect("four slots");
             let share = f64::from(least) / f64::from((width / 2) * (height / 2));
@@ -106,7 +105,7 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     for frame in grid.first_frame(FIRST_SEGMENT)..grid.first_frame(wanted + 2) {
         let picture = |n: usize| games[n][frame as usize % games[n].len()].clone();
         let pictures: HashMap<_, _> = keys.iter().enumerate().map(|(n, key)| (key.clone(), picture(n))).collect();
-        let mut jobs = engine.jobs(&Tick { frame, pictures, removed: HashMap::new(), slates: HashMap::new() });
+        let mut jobs = engine.jobs(&Tick { frame, pictures, removed: HashMap::new(), cards: HashMap::new() });
         while !jobs.is_empty() {
             jobs = compositor.submit(jobs);
         }
@@ -129,21 +128,18 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     decode(Decoder::Ffmpeg, engine.parameter_sets(0).expect("a rendition"), &units).expect("it decodes")
 }
 
-/// Where the picture of slot `slot` of 4E is on the canvas that viewers see, and how many of its rows fall off above. `ladder` are all
-/// canvases there are, of which the first is meant.
-fn picture_of(kind: EngineKind, slot: usize, ladder: &[(u32, u32)]) -> (Rect, u32) {
+/// Where the picture of slot `slot` of 4E is on the canvas that viewers see. `ladder` are all canvases there are, of which the first is
+/// meant.
+fn picture_of(kind: EngineKind, slot: usize, ladder: &[(u32, u32)]) -> Rect {
     let layout = Layouts::bundled().get("4E").expect("a bundled layout");
     let (width, height) = ladder[0];
     if kind == EngineKind::Render {
-        return (fit(WIDTH, HEIGHT, (1, 1), layout.picture_on(slot, width, height)), 0);
+        return fit(WIDTH, HEIGHT, (1, 1), layout.picture_on(slot, width, height));
     }
     let canvases: Vec<CodedSize> = ladder.iter().map(|(width, height)| CodedSize::of(*width, *height)).collect();
     let tile = layout.tiles_on(&canvases).expect("it can be stitched")[0][slot];
     let inside = fit(WIDTH, HEIGHT, (1, 1), tile.size.inside);
-    let y = tile.y_mb * MACROBLOCK + inside.y;
-    let above = canvases[0].rows_above.saturating_sub(y);
-    let (x, y) = (tile.x_mb * MACROBLOCK + inside.x, (y + above) - canvases[0].rows_above);
-    (Rect { x, y, ..inside }, above)
+    Rect { x: tile.x_mb * MACROBLOCK + inside.x, y: tile.y_mb * MACROBLOCK + inside.y, ..inside }
 }
 
 /// Mean luma SSIM of all four slots, in decibels.
@@ -151,21 +147,20 @@ fn quality(kind: EngineKind, mosaic: &[Picture], games: &[Vec<Picture>; 4]) -> f
     let (width, height) = (mosaic[0].width, mosaic[0].height);
     let (mut sum, mut count) = (0.0, 0u32);
     for (slot, game) in games.iter().enumerate() {
-        let (shown, above) = picture_of(kind, slot, &[(width, height)]);
+        let shown = picture_of(kind, slot, &[(width, height)]);
         for (n, source) in game.iter().enumerate().step_by(EVERY) {
-            sum += ssim(source, &scaled(&mosaic[n % mosaic.len()], shown, above));
+            sum += ssim(source, &scaled(&mosaic[n % mosaic.len()], shown));
             count += 1;
         }
     }
     -10.0 * (1.0 - sum / f64::from(count)).log10()
 }
 
-/// The luma of `shown` of a canvas, as large as the source. What has fallen off the canvas's edge is the edge repeated.
-fn scaled(canvas: &Picture, shown: Rect, above: u32) -> Picture {
-    let (_, rows) = canvas.plane_size(0);
+/// The luma of `shown` of a canvas, as large as the source.
+fn scaled(canvas: &Picture, shown: Rect) -> Picture {
     let cut: Vec<u8> = (0..shown.height)
         .flat_map(|y| {
-            let row = canvas.row(0, ((shown.y + y.saturating_sub(above)) as usize).min(rows - 1));
+            let row = canvas.row(0, (shown.y + y) as usize);
             row[shown.x as usize..(shown.x + shown.width) as usize].iter().copied()
         })
         .collect();

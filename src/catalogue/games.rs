@@ -392,7 +392,7 @@ impl mosaic::Games for Catalogue {
         let grid = self.sound.grid;
         let frames = &self.settings.metrics.frames;
         let mut pictures: HashMap<GameKey, Picture> = HashMap::with_capacity(running.len());
-        let mut slates: HashMap<GameKey, Picture> = HashMap::with_capacity(running.len());
+        let mut cards: HashMap<GameKey, Picture> = HashMap::with_capacity(running.len());
         for game in running {
             let pick = game.feed.picture_at(frame);
             let outcome = match pick.outcome {
@@ -402,11 +402,11 @@ impl mosaic::Games for Catalogue {
             frames.with_label_values(&[outcome]).inc();
             frames.with_label_values(&["dropped"]).inc_by(u64::from(pick.dropped));
             pictures.insert(game.key.clone(), pick.picture);
-            slates.insert(game.key.clone(), game.feed.slate().clone());
+            cards.insert(game.key.clone(), game.feed.card().clone());
             let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
             game.sound.push(game.feed.sound_at(samples));
         }
-        GamePictures { running: pictures, removed, slates }
+        GamePictures { running: pictures, removed, cards }
     }
 }
 

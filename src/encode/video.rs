@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::frame::{AccessUnit, CodedSize, MACROBLOCK, Picture};
+use crate::frame::{AccessUnit, CodedSize, Picture};
 use crate::timeline::{B_PICTURES, FrameNumber, Grid, PictureKind};
 
 /// What decides an encoder's output, and its SPS and PPS.
@@ -31,14 +31,9 @@ pub struct VideoSettings {
 }
 
 impl VideoSettings {
-    /// Size of what is coded. A tile is coded as it is.
+    /// Size of what is coded.
     pub fn coded(&self) -> CodedSize {
-        let Self { width, height, .. } = *self;
-        if self.is_tile {
-            let (width_mbs, height_mbs) = (width.div_ceil(MACROBLOCK), height.div_ceil(MACROBLOCK));
-            return CodedSize { width, height, width_mbs, height_mbs, rows_above: 0 };
-        }
-        CodedSize::of(width, height)
+        CodedSize::of(self.width, self.height)
     }
 
     /// Frames that an encoder holds back: what is given comes out that many later.
@@ -87,8 +82,6 @@ pub enum VideoEncodeError {
 struct RawSettings {
     width: i32,
     height: i32,
-    coded_height: i32,
-    rows_above: i32,
     fps_num: u32,
     fps_den: u32,
     bitrate_kbps: i32,
@@ -158,14 +151,9 @@ impl VideoEncoder {
             preset: settings.preset.clone(),
         };
         let preset = CString::new(settings.preset.as_str()).map_err(|_| refused())?;
-        let coded = settings.coded();
-        // libx264 makes whole macroblocks of what it is given by itself, unless rows above are to be cropped.
-        let coded_height = if settings.is_tile { settings.height } else { coded.height_mbs * MACROBLOCK };
         let raw_settings = RawSettings {
             width: i32::try_from(settings.width).map_err(|_| refused())?,
             height: i32::try_from(settings.height).map_err(|_| refused())?,
-            coded_height: i32::try_from(coded_height).map_err(|_| refused())?,
-            rows_above: i32::try_from(coded.rows_above).map_err(|_| refused())?,
             fps_num: settings.grid.fps().num(),
             fps_den: settings.grid.fps().den(),
             bitrate_kbps: i32::try_from(settings.bitrate_bps / 1000).map_err(|_| refused())?,

@@ -11,8 +11,6 @@
 typedef struct {
     /* Size of the pictures that are given. */
     int32_t width, height;
-    /* Rows that are coded, and how many of them lie above the pictures' first. */
-    int32_t coded_height, rows_above;
     uint32_t fps_num, fps_den;
     int32_t bitrate_kbps;
     int32_t segment_frames;
@@ -51,10 +49,7 @@ quadrille_x264 *quadrille_x264_open(const quadrille_x264_settings *s) {
     p.b_sliced_threads = 0;
     p.b_deterministic = 1;
     p.i_width = s->width;
-    p.i_height = s->coded_height;
-    p.crop_rect.i_top = s->rows_above;
-    p.crop_rect.i_bottom = s->coded_height - s->height - s->rows_above;
-    p.b_input_cropped = s->coded_height != s->height;
+    p.i_height = s->height;
     p.i_csp = X264_CSP_I420;
     p.i_fps_num = s->fps_num;
     p.i_fps_den = s->fps_den;

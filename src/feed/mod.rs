@@ -201,6 +201,7 @@ pub struct Feed {
     grid: Grid,
     clock: Arc<dyn Clock>,
     slate: Picture,
+    card: Picture,
     intake: Arc<Intake>,
     report: Arc<Mutex<Report>>,
     ticks: Mutex<Ticks>,
@@ -256,18 +257,19 @@ impl Feed {
         }
         let slate = slate::draw(&spec.title, slate::RECONNECTING).unwrap_or_else(black);
         let connecting = slate::draw(&spec.title, slate::CONNECTING);
+        let card = slate::draw(&spec.title, slate::ONE_MOMENT).unwrap_or_else(black);
         let ticks = Mutex::new(Ticks { connecting, good: None, last: None, since: clock.now(), colour: None });
         let told_reconnects = AtomicU64::new(0);
-        Arc::new(Feed { spec, grid, clock, slate, intake, report, ticks, finished, told_reconnects })
+        Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects })
     }
 
     pub fn spec(&self) -> &FeedSpec {
         &self.spec
     }
 
-    /// What is shown when its source is lost.
-    pub fn slate(&self) -> &Picture {
-        &self.slate
+    /// What stands for it where its pictures cannot be shown though they may be there.
+    pub fn card(&self) -> &Picture {
+        &self.card
     }
 
     /// The picture for `frame`. To be called once a tick, frames ascending; quick, unless the pace is

@@ -20,6 +20,10 @@ const PIXEL_SECONDS: [(&str, f64); 5] =
 const OTHER_PIXEL_SECONDS: f64 = 6e-9;
 /// What a source takes whatever its size: reading, taking apart, its sound decoded and encoded.
 const SOURCE_CORES: f64 = 0.02;
+/// Smaller pictures say nothing of what a pixel costs: what each picture costs whatever its size is most of theirs.
+const LEAST_TELLING_PIXELS: u64 = 320 * 180;
+/// How many times its guess a pixel's cost may be, and the other way round: no source, however strange, decides for all others.
+const FARTHEST: f64 = 16.0;
 /// Pictures over which a pixel's cost is averaged: about two seconds of one source.
 const AVERAGED_PICTURES: f64 = 64.0;
 /// A stream that does not tell its rate is taken to have this one.
@@ -74,17 +78,17 @@ pub struct DecodeCosts {
 impl DecodeCosts {
     /// A picture of `pixels` took so many processor seconds.
     pub fn measured(&self, codec: &str, pixels: u64, seconds: f64) {
-        if pixels == 0 {
+        if pixels < LEAST_TELLING_PIXELS {
             return;
         }
-        let each = seconds / pixels as f64;
+        let usual = guess(codec);
+        let each = (seconds / pixels as f64).clamp(usual / FARTHEST, usual * FARTHEST);
         let mut known = self.pixel_seconds.lock();
         match known.get_mut(codec) {
             Some(average) => *average += (each - *average) / AVERAGED_PICTURES,
             None => {
                 // The first picture of a stream opens decoders and buffers: it moves the guess and does not replace it.
-                let guess = guess(codec);
-                known.insert(codec.to_owned(), guess + (each - guess) / AVERAGED_PICTURES);
+                known.insert(codec.to_owned(), usual + (each - usual) / AVERAGED_PICTURES);
             }
         }
     }
@@ -314,6 +318,21 @@ mod tests {
         ration.demands(HD);
         assert!(ration.passes(Some(true), at(200)));
         assert!((room.left() - 0.731).abs() < 0.001, "what it had is still its own: {}", room.left());
+    }
+
+    #[test]
+    fn no_source_decides_what_all_others_cost() {
+        let costs = DecodeCosts::default();
+        let before = costs.pixel_seconds("h264");
+        // Pictures of four pixels, of which each takes half a millisecond.
+        for _ in 0..1000 {
+            costs.measured("h264", 4, 0.0005);
+        }
+        assert_eq!(costs.pixel_seconds("h264"), before);
+        for _ in 0..1000 {
+            costs.measured("h264", 320 * 180, 10.0);
+        }
+        assert!(costs.pixel_seconds("h264") <= before * FARTHEST);
     }
 
     #[test]

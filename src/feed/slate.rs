@@ -7,6 +7,8 @@ use crate::frame::{Colour, Picture};
 pub const CONNECTING: &str = "Connecting";
 /// The note of a feed that lost its picture.
 pub const RECONNECTING: &str = "Signal lost – reconnecting";
+/// The note where pictures are there and are not shown yet.
+pub const ONE_MOMENT: &str = "One moment";
 
 const WIDTH: usize = 1280;
 const HEIGHT: usize = 720;

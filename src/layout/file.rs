@@ -34,6 +34,10 @@ pub enum LayoutProblem {
     Background(String),
     #[error("key `gap`: {gap} is not allowed; even numbers from 0 to {most} are, a sixteenth of the canvas's height")]
     Gap { gap: i64, most: u32 },
+    #[error(
+        "key `gap`: {gap} is too much for slot {slot} of {width}x{height}; a quarter of its shorter side is the most"
+    )]
+    GapOfSlot { gap: u32, slot: usize, width: u32, height: u32 },
     #[error("key `slots`: there are {0}; 1 to {max} are allowed", max = Layout::MAX_SLOTS)]
     SlotCount(usize),
     #[error("slot {slot}: `{key}` = {value} is not allowed; even numbers from 0 are")]
@@ -105,6 +109,9 @@ pub(super) fn parse(text: &str, file_stem: &str) -> Result<Layout, LayoutProblem
         return Err(LayoutProblem::SlotCount(raw.slots.len()));
     }
     let slots = raw.slots.iter().enumerate().map(|(n, s)| check_slot(n, s, canvas)).collect::<Result<Vec<_>, _>>()?;
+    if let Some((slot, rect)) = slots.iter().enumerate().find(|(_, rect)| gap > rect.width.min(rect.height) / 4) {
+        return Err(LayoutProblem::GapOfSlot { gap, slot, width: rect.width, height: rect.height });
+    }
     let first_overlap = (1..slots.len()).find_map(|slot| {
         let under = (0..slot).find(|&under| overlaps(slots[slot], slots[under]))?;
         Some(LayoutProblem::Overlap { slot, under })
@@ -252,6 +259,10 @@ slots = [
     #[test]
     fn a_gap_is_none_or_what_the_file_says() {
         assert_eq!(parse(SIDE_BY_SIDE, "2X").unwrap().gap, 0);
+        let small = SIDE_BY_SIDE.replace("y = 270, width = 960, height = 540", "y = 270, width = 120, height = 68");
+        assert!(parse(&small.replace("slots =", "gap = 16\nslots ="), "2X").is_ok());
+        let refused = parse(&small.replace("slots =", "gap = 18\nslots ="), "2X").unwrap_err();
+        assert!(matches!(refused, LayoutProblem::GapOfSlot { gap: 18, slot: 0, .. }), "{refused}");
         let text = SIDE_BY_SIDE.replacen("slots =", "gap = 8\nslots =", 1);
         assert_eq!(parse(&text, "2X").unwrap().gap, 8);
     }

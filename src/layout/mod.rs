@@ -47,7 +47,10 @@ impl Layout {
     pub fn picture_on(&self, slot: usize, width: u32, height: u32) -> Rect {
         let slot = self.slot_on(slot, width, height);
         // Pixels of the canvas are square, so one scale does for both sides.
-        let half = (u64::from(self.gap) * u64::from(height) / (4 * u64::from(self.canvas.1))) as u32 * 2;
+        let halves = 4 * u64::from(self.canvas.1);
+        // The nearest even number, but a gap is seen.
+        let half = ((u64::from(self.gap) * u64::from(height) + halves / 2) / halves) as u32 * 2;
+        let half = if self.gap > 0 { half.max(2) } else { 0 };
         let inner = |length: u32| length.saturating_sub(2 * half).max(2);
         Rect { x: slot.x + half, y: slot.y + half, width: inner(slot.width), height: inner(slot.height) }
     }

@@ -5,23 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::layout::Layouts;
 
-/// A picture of 16:9 within a tile's `inside`, as the compositor fits it.
-fn drawn(Rect { x, y, width, height }: Rect) -> Rect {
-    let nearest_even = |num: u32, den: u32, most: u32| ((num + den) / (2 * den) * 2).min(most);
-    let (fitted_width, fitted_height) = if 16 * height >= 9 * width {
-        (width, nearest_even(9 * width, 16, height))
-    } else {
-        (nearest_even(16 * height, 9, width), height)
-    };
-    let (x, y) = (x + (width - fitted_width) / 4 * 2, y + (height - fitted_height) / 4 * 2);
-    Rect { x, y, width: fitted_width, height: fitted_height }
-}
-
 /// Left, top, right and bottom of a slot's picture where it is seen, in parts of the canvas's height.
 fn seen(tile: SlotTile, rung: CodedSize) -> [f64; 4] {
-    let Rect { x, y, width, height } = drawn(tile.size.inside);
+    let Rect { x, y, width, height } = usual(tile.size.inside);
     let (left, top) = (f64::from(tile.x_mb * MACROBLOCK + x), f64::from(tile.y_mb * MACROBLOCK + y));
-    let top = top - f64::from(rung.rows_above);
     let (bottom, rows) = (top + f64::from(height), f64::from(rung.height));
     [left, top.max(0.0), left + f64::from(width), bottom.min(rows)].map(|at| at / rows)
 }
@@ -48,16 +35,15 @@ fn area_of_four(sizes: &[(u32, u32)]) -> Vec<f64> {
 }
 
 #[test]
-fn coded_canvases_have_their_middle_on_a_macroblock_s_edge_where_they_are_cropped_at_all() {
+fn coded_canvases_are_whole_macroblocks() {
     let coded = |width, height| {
-        let CodedSize { width_mbs, height_mbs, rows_above, .. } = CodedSize::of(width, height);
-        (width_mbs, height_mbs, rows_above)
+        let CodedSize { width_mbs, height_mbs, .. } = CodedSize::of(width, height);
+        (width_mbs, height_mbs)
     };
-    assert_eq!(coded(1920, 1080), (120, 68, 4));
-    assert_eq!(coded(1280, 720), (80, 45, 0));
-    assert_eq!(coded(960, 540), (60, 34, 2));
-    assert_eq!(coded(640, 360), (40, 24, 12));
-    assert_eq!(coded(854, 480), (54, 30, 0));
+    assert_eq!(coded(1920, 1080), (120, 68));
+    assert_eq!(coded(1280, 720), (80, 45));
+    assert_eq!(coded(640, 360), (40, 23));
+    assert_eq!(coded(854, 480), (54, 30));
 }
 
 #[test]
@@ -103,18 +89,64 @@ fn no_picture_moves_when_a_player_changes_rungs() {
 }
 
 #[test]
-fn hardly_anything_falls_off_at_the_edge() {
+fn nothing_falls_off_at_the_edge() {
     for layout in Layouts::bundled().iter().filter(|layout| !layout.overlap) {
         let rungs = ladder(&LADDER);
         for (tiles, rung) in layout.tiles_on(&rungs).unwrap().into_iter().zip(rungs) {
             for tile in tiles {
-                let picture = drawn(tile.size.inside);
-                let [_, top, _, bottom] = seen(tile, rung);
-                let shown = (bottom - top) * f64::from(rung.height) / f64::from(picture.height);
-                assert!(shown >= 0.99, "{} on {rung:?}: {shown}", layout.id);
+                let [left, top, right, bottom] = tile.edges(rung);
+                let wide = f64::from(rung.width) / f64::from(rung.height);
+                assert!(left >= 0.0 && top >= 0.0 && right <= wide && bottom <= 1.0, "{} on {rung:?}", layout.id);
             }
         }
     }
+}
+
+/// A layout of a canvas of this size.
+fn layout(canvas: (u32, u32), gap: u32, slots: &[(u32, u32, u32, u32)]) -> Layout {
+    let slots = slots.iter().map(|&(x, y, width, height)| Rect { x, y, width, height }).collect();
+    Layout { canvas, gap, slots, ..(*Layouts::bundled().get("4E").unwrap()).clone() }
+}
+
+/// How much of each slot's area is its picture, on the rung where it is least.
+fn least_shares(layout: &Layout, rungs: &[CodedSize]) -> Vec<f64> {
+    let tiles = layout.tiles_on(rungs).unwrap();
+    let share = |slot: usize| {
+        let on = |(rung, tiles): (&CodedSize, &Vec<SlotTile>)| {
+            let (inside, slot) = (tiles[slot].size.inside, layout.slot_on(slot, rung.width, rung.height));
+            f64::from(inside.width * inside.height) / f64::from(slot.width * slot.height)
+        };
+        rungs.iter().zip(&tiles).map(on).fold(f64::INFINITY, f64::min)
+    };
+    (0..layout.slots.len()).map(share).collect()
+}
+
+#[test]
+fn a_canvas_of_another_shape_than_the_ladders_fills_its_slots_too() {
+    let square =
+        layout((1000, 1000), 0, &[(0, 0, 500, 500), (500, 0, 500, 500), (0, 500, 500, 500), (500, 500, 500, 500)]);
+    for share in least_shares(&square, &ladder(&LADDER)) {
+        assert!(share > 0.9, "{share}");
+    }
+    let sizes = ladder(&[(640, 480), (320, 240)]);
+    for share in least_shares(&Layouts::bundled().get("4PL").unwrap(), &sizes) {
+        assert!(share > 0.75, "{share}");
+    }
+}
+
+#[test]
+fn slots_that_nearly_touch_share_what_is_between_them() {
+    let near = layout((1920, 1080), 4, &[(24, 256, 576, 324), (622, 218, 448, 252)]);
+    for share in least_shares(&near, &ladder(&LADDER)) {
+        assert!(share > 0.8, "{share}");
+    }
+}
+
+#[test]
+fn where_macroblocks_leave_too_little_it_is_rendered() {
+    let narrow = layout((1280, 720), 0, &[(0, 0, 1280, 360), (0, 368, 1280, 46)]);
+    assert!(narrow.tiles_on(&ladder(&[(1280, 720)])).is_some());
+    assert_eq!(narrow.tiles_on(&ladder(&[(160, 90)])), None);
 }
 
 proptest! {
@@ -139,6 +171,33 @@ proptest! {
                         let size = |tile: &SlotTile| (tile.size.inside.width, tile.size.inside.height);
                         prop_assert_eq!(size(tile), size(second));
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_edge_moves_in_any_layout_either(
+        corners in prop::collection::vec((0u32..40, 0u32..22, 8u32..40, 5u32..22), 1..5),
+        gap in prop::sample::select(vec![0u32, 4, 16]),
+        offset in 0u32..24,
+    ) {
+        let slots: Vec<_> = corners
+            .into_iter()
+            .map(|(x, y, w, h)| (x * 40 + offset * 2, y * 40 + offset, w * 40, h * 40))
+            .filter(|(x, y, w, h)| x + w <= 1920 && y + h <= 1080)
+            .collect();
+        prop_assume!(!slots.is_empty());
+        let layout = layout((1920, 1080), gap, &slots);
+        let rungs = ladder(&LADDER);
+        if let Some(tiles) = layout.tiles_on(&rungs) {
+            // Four pixels of 360 lines.
+            prop_assert!(edges_apart(&rungs, &tiles) <= 0.0112, "{}", edges_apart(&rungs, &tiles));
+            for (rung, tiles) in rungs.iter().zip(&tiles) {
+                for (n, tile) in tiles.iter().enumerate() {
+                    let [left, top, right, bottom] = tile.edges(*rung);
+                    let wide = f64::from(rung.width) / f64::from(rung.height);
+                    prop_assert!(left >= 0.0 && top >= 0.0 && right <= wide && bottom <= 1.0, "slot {n}");
                 }
             }
         }

@@ -24,12 +24,12 @@ pub struct Tick {
     /// Slates of games that were removed, for the mosaics that still show them.
     pub removed: HashMap<GameKey, Picture>,
     /// Of the games that run, for where nothing was encoded of their pictures.
-    pub slates: HashMap<GameKey, Picture>,
+    pub cards: HashMap<GameKey, Picture>,
 }
 
 impl Tick {
-    pub fn slate(&self, game: &GameKey) -> Option<&Picture> {
-        self.slates.get(game).or_else(|| self.removed.get(game))
+    pub fn card(&self, game: &GameKey) -> Option<&Picture> {
+        self.cards.get(game).or_else(|| self.removed.get(game))
     }
 
     pub fn picture(&self, game: &GameKey) -> Option<&Picture> {

@@ -56,3 +56,23 @@ fn open(spec: &RenditionSpec, settings: VideoSettings) -> Result<Rung, VideoEnco
     let sets = VideoEncoder::new(&settings)?.parameter_sets().clone();
     Ok(Rung { spec: spec.clone(), settings, sets })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stitch::Sps;
+
+    #[test]
+    fn canvases_are_cropped_at_the_right_and_below_alone() {
+        let sizes =
+            [(1920, 1080, [0, 4]), (960, 540, [0, 2]), (640, 360, [0, 4]), (854, 480, [5, 0]), (1280, 720, [0, 0])];
+        let grid = Grid::new("30".parse().unwrap(), 60);
+        for (width, height, [right, bottom]) in sizes {
+            let spec = RenditionSpec { name: "r".into(), width, height, bitrate_bps: 1_000_000 };
+            let rungs = ladder(grid, &[spec], "ultrafast", 0, Some(&Layouts::bundled())).unwrap();
+            let crop = Sps::parse(&rungs[0].sets.sps).unwrap().crop.unwrap_or_default();
+            let units = [crop.left, crop.top, crop.right, crop.bottom];
+            assert_eq!(units, [0, 0, right, bottom], "{width}x{height}");
+        }
+    }
+}

@@ -241,8 +241,8 @@ pub struct House {
     pub registry: Arc<MosaicRegistry>,
     layouts: Arc<Layouts>,
     games: Mutex<(HashSet<String>, HashSet<String>)>,
-    /// The games' slate, for tiles to have cards.
-    pub slate: Mutex<Option<Picture>>,
+    /// The games' card.
+    pub card: Mutex<Option<Picture>>,
     next: AtomicU64,
 }
 
@@ -304,7 +304,7 @@ impl House {
             registry: Arc::new(registry.unwrap()),
             layouts,
             games: Mutex::default(),
-            slate: Mutex::default(),
+            card: Mutex::default(),
             next: AtomicU64::new(next),
         }
     }
@@ -358,10 +358,10 @@ impl House {
         };
         let tick = {
             let (running, removed) = &*self.games.lock();
-            let slates = self.slate.lock().as_ref().map_or_else(HashMap::new, |slate| {
-                running.iter().map(|game| (game.as_str().into(), slate.clone())).collect()
+            let cards = self.card.lock().as_ref().map_or_else(HashMap::new, |card| {
+                running.iter().map(|game| (game.as_str().into(), card.clone())).collect()
             });
-            Tick { frame, pictures: pictures(running), removed: pictures(removed), slates }
+            Tick { frame, pictures: pictures(running), removed: pictures(removed), cards }
         };
         let refused = self.floor.submit(self.registry.jobs(&tick));
         if !refused.is_empty() {

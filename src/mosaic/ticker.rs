@@ -30,8 +30,8 @@ pub struct GamePictures {
     pub running: HashMap<GameKey, Picture>,
     /// Slates of games that were removed.
     pub removed: HashMap<GameKey, Picture>,
-    /// Slates of those that run.
-    pub slates: HashMap<GameKey, Picture>,
+    /// Of those that run, what stands for one whose pictures cannot be shown.
+    pub cards: HashMap<GameKey, Picture>,
 }
 
 /// The games, as the tick sees them.
@@ -124,8 +124,8 @@ fn one(settings: &TickerSettings, frame: FrameNumber, due: FrameNumber) {
             settings.registry.late();
         }
     }
-    let GamePictures { running, removed, slates } = settings.games.tick(frame);
-    let jobs = settings.registry.jobs(&Tick { frame, pictures: running, removed, slates });
+    let GamePictures { running, removed, cards } = settings.games.tick(frame);
+    let jobs = settings.registry.jobs(&Tick { frame, pictures: running, removed, cards });
     if jobs.is_empty() {
         return;
     }

@@ -109,23 +109,23 @@ impl TileSegment {
         if let Some(hold) = hold.filter(|_| units.len() < frames) {
             index.hold(hold, frames)?;
         }
-        let Index { mut heads, mut rests, mut slices, unit_slices, .. } = index;
-        // Room was made for headers too, and by doubling; a segment is kept for long.
-        heads.shrink_to_fit();
-        rests.shrink_to_fit();
-        slices.shrink_to_fit();
-        Ok(Self {
-            format: format.clone(),
-            shape,
-            idr_pic_id,
-            heads,
-            rests: rests.into(),
-            slices,
-            unit_slices: unit_slices.into(),
-            gop: gop.clone(),
-            own_units: units.len(),
-            placed: Mutex::default(),
-        })
+        Ok(index.finish(idr_pic_id, gop, units.len()))
+    }
+
+    /// A segment that shows this one's first picture all the time, by `hold` as [`TileSegment::index`] says, for a segment that is missing
+    /// after it.
+    ///
+    /// # Errors
+    /// If `hold` does not fit.
+    pub fn frozen(&self, idr_pic_id: u16, hold: &TileSegment) -> Result<Self, StitchError> {
+        let mut index = Index::new(&self.format, self.shape, 0);
+        let first = self.unit_slices.first().copied().unwrap_or(0);
+        for (head, rest, is_skipped) in self.slices().take(first as usize) {
+            index.add(head, rest, is_skipped)?;
+        }
+        index.unit_slices.push(first);
+        index.hold(hold, self.frames())?;
+        Ok(index.finish(idr_pic_id, &self.gop, 1))
     }
 
     pub fn shape(&self) -> TileShape {
@@ -235,6 +235,26 @@ impl<'a> Index<'a> {
         }
         self.unit_slices.push(self.shape.slices_per_picture());
         Ok(())
+    }
+
+    fn finish(self, idr_pic_id: u16, gop: &Gop, own_units: usize) -> TileSegment {
+        let Self { format, shape, mut heads, mut rests, mut slices, unit_slices } = self;
+        // Room was made for headers too, and by doubling; a segment is kept for long.
+        heads.shrink_to_fit();
+        rests.shrink_to_fit();
+        slices.shrink_to_fit();
+        TileSegment {
+            format: format.clone(),
+            shape,
+            idr_pic_id,
+            heads,
+            rests: rests.into(),
+            slices,
+            unit_slices: unit_slices.into(),
+            gop: gop.clone(),
+            own_units,
+            placed: Mutex::default(),
+        }
     }
 
     fn add(&mut self, head: &[u8], rest: &[u8], is_skipped: bool) -> Result<(), StitchError> {

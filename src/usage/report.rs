@@ -114,6 +114,7 @@ pub struct UsageRow {
     pub label: Option<String>,
     /// What was watched; by minute.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = MinuteRow)]
     pub minute: Option<MinuteRow>,
     pub state: ReportState,
     /// Sessions billed in it; by day and by hour.
@@ -149,11 +150,17 @@ pub struct UsageRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MinuteRow {
     /// RFC 3339, UTC.
+    #[schema(required = false)]
     pub minute_start: String,
+    #[schema(required = false)]
     pub engine: String,
+    #[schema(required = false)]
     pub layout: String,
+    #[schema(required = false)]
     pub tier: String,
+    #[schema(required = false)]
     pub games: Vec<String>,
+    #[schema(required = false)]
     pub labels: BTreeMap<String, String>,
     /// Why it corrects an earlier line, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]

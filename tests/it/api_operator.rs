@@ -295,6 +295,11 @@ async fn usage_is_reported_by_session_and_day_as_json_and_csv() {
         let answer = service.get(&format!("/v1/operator/usage?{query}"), "op-acme").await.refused(422, code);
         assert!(code != "parameter_invalid" || answer["allowed"].is_array(), "{answer}");
     }
+    // A parameter that is none would be a report of another period than was meant.
+    for path in ["/v1/operator/usage?month=2026-11", "/v1/operator/usage/records?month=2026-11"] {
+        let answer = service.get(path, "op-acme").await.refused(422, "parameter_invalid");
+        assert!(answer["detail"].as_str().is_some_and(|d| d.contains("month") && d.contains("from")), "{answer}");
+    }
     service.get("/v1/operator/usage/records?cursor=%21", "op-acme").await.refused(422, "cursor_invalid");
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use quadrille::api::{Code, openapi_document};
 use quadrille::compositor::fit;
 use quadrille::config::{Admission, CompositorChoice, Config, ConfigErrors, Ledger, Output, SessionLimits, Stitch};
-use quadrille::frame::{CodedSize, MACROBLOCK, Rect};
+use quadrille::frame::{CodedSize, Rect};
 use quadrille::layout::{Layout, Layouts, SlotTile};
 
 const FRONT_PAGE_WORDS: usize = 500;
@@ -352,11 +352,9 @@ fn slot_areas(layout: &Layout, ladder: &[(u32, u32)]) -> Vec<Vec<u32>> {
     let Some(of_rungs) = of_rungs else { return ladder.iter().map(|_| vec![100; layout.slots.len()]).collect() };
     let area = |(tile, slot): (&SlotTile, &Rect), canvas: &CodedSize| {
         let shown = fit(16, 9, (1, 1), tile.size.inside);
-        let top = (tile.y_mb * MACROBLOCK + shown.y).max(canvas.rows_above);
-        let bottom = (tile.y_mb * MACROBLOCK + shown.y + shown.height).min(canvas.rows_above + canvas.height);
         let scale = f64::from(canvas.height) / f64::from(layout.canvas.1);
         let whole = f64::from(slot.width) * f64::from(slot.height) * scale * scale;
-        (100.0 * f64::from(shown.width * (bottom - top)) / whole).floor() as u32
+        (100.0 * f64::from(shown.width * shown.height) / whole).floor() as u32
     };
     let rung = |(tiles, canvas): (&Vec<SlotTile>, &CodedSize)| {
         tiles.iter().zip(&layout.slots).map(|of| area(of, canvas)).collect()

@@ -157,7 +157,7 @@ mod service {
             };
             let tile = tiles[0][slot];
             let Rect { x, y, width, height } = tile.size.inside;
-            let (x, y) = (tile.x_mb * MACROBLOCK + x, tile.y_mb * MACROBLOCK + y - canvases[0].rows_above);
+            let (x, y) = (tile.x_mb * MACROBLOCK + x, tile.y_mb * MACROBLOCK + y);
             fit(640, 360, (1, 1), Rect { x, y, width, height })
         };
         (0..layout.slots.len()).map(picture).collect()

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import type {} from "../src/main";
-import { changedSamples, distance, loudestFrequency, mean, openBrowser, QUADRANTS, STILL, stills, unnamed, type Browser } from "./support/browser";
+import { changedSamples, distance, loudestFrequency, mean, openBrowser, pictureEdges, QUADRANTS, STILL, stills, unnamed, type Browser } from "./support/browser";
 import { startDemo, type Service } from "./support/service";
 
 const SAMPLES_AFTER_MS = 250;
@@ -242,6 +242,43 @@ test("twenty mosaics in a row are stitched into one stream that plays on", async
   assert.equal(await page.evaluate(() => document.querySelector("video")!.buffered.length), 1, "what is buffered has no hole");
   const [media_s, real_s] = [to.media_s - from.media_s, to.real_s - from.real_s];
   assert.ok(Math.abs(media_s - real_s) < 3, `${media_s} s were played in ${real_s} s`);
+});
+
+test("pictures are where they belong on every rung, as a browser shows them", async () => {
+  const rungs = await page.evaluate(() => window.quadrille.player.renditions());
+  const seen: number[][][] = [];
+  for (const { index, name } of rungs) {
+    await page.evaluate((rung) => window.quadrille.player.chooseRendition(rung), index);
+    const height = Number.parseInt(name, 10);
+    await until(`a picture of ${name}`, `document.querySelector("video").videoHeight === ${height}`);
+    // What moves may look like background for a moment.
+    const rounds: number[][][] = [];
+    for (let round = 0; round < 5; round++) {
+      await pause(SAMPLES_AFTER_MS);
+      rounds.push(await pictureEdges(page));
+    }
+    assert.equal(await page.evaluate(() => document.querySelector("video")!.videoHeight), height, "the rung was left meanwhile");
+    seen.push(
+      QUADRANTS.map((_, quadrant) =>
+        [0, 1, 2, 3].map((edge) => {
+          const at = rounds.map((round) => round[quadrant]?.[edge] ?? NaN);
+          return edge < 2 ? Math.min(...at) : Math.max(...at);
+        }),
+      ),
+    );
+  }
+  await page.evaluate(() => window.quadrille.player.chooseRendition(-1));
+  for (const [quadrant] of QUADRANTS.entries()) {
+    for (const edge of [0, 1, 2, 3]) {
+      const at = seen.map((rung) => rung[quadrant]?.[edge] ?? NaN);
+      assert.ok(Math.max(...at) - Math.min(...at) <= 0.0101, `slot ${quadrant}, edge ${edge}: ${JSON.stringify(at)}`);
+    }
+    for (const rung of seen) {
+      const [left = 0, top = 0, right = 0, bottom = 0] = rung[quadrant] ?? [];
+      const area = (right - left) * (bottom - top) * 4 * (9 / 16);
+      assert.ok(area > 0.94, `slot ${quadrant} is filled to ${area}: ${JSON.stringify(rung[quadrant])}`);
+    }
+  }
 });
 
 test("it looks like a product", async () => {

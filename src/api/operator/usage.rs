@@ -20,6 +20,7 @@ use crate::api::problem::{Problem, ProblemBody};
 use crate::usage::{Format, GroupBy, Period, Question, Quote, QuoteRequest, RecordPage, UsageReport};
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ReportQuestion {
     /// RFC 3339 time or day, included; 30 days before `to` when absent.
@@ -99,6 +100,7 @@ fn not_offered(parameter: &str, given: &str, allowed: &[&str]) -> Problem {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RecordsQuestion {
     /// RFC 3339 time or day, included; 30 days before `to` when absent.

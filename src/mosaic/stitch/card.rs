@@ -1,4 +1,4 @@
-//! A tile's card: the game's slate as a picture of the tile, encoded beforehand. It shows where the tile's encoder made nothing.
+//! A tile's card: the game's title as a picture of the tile, encoded beforehand. It shows where the tile's encoder has made nothing yet.
 
 use std::sync::Arc;
 
@@ -30,17 +30,17 @@ pub(super) struct Card {
 
 #[derive(Default)]
 struct State {
-    slate: Option<Picture>,
-    /// Of `slate`, by the parity of the segment.
+    face: Option<Picture>,
+    /// Of `face`, by the parity of the segment.
     made: Option<[Segment; 2]>,
 }
 
 impl Card {
-    /// The slate that it is to show from now on.
-    pub fn show(&self, slate: &Picture) {
+    /// What it is to show from now on.
+    pub fn show(&self, face: &Picture) {
         let mut state = self.state.lock();
-        if !state.slate.as_ref().is_some_and(|known| known.same_memory(slate)) {
-            *state = State { slate: Some(slate.clone()), made: None };
+        if !state.face.as_ref().is_some_and(|known| known.same_memory(face)) {
+            *state = State { face: Some(face.clone()), made: None };
         }
     }
 
@@ -52,15 +52,15 @@ impl Card {
     /// Makes it unless it is, which takes an encoder for one picture. It is no misfortune if that fails: the background's colour is there
     /// without.
     pub fn make(&self, key: &TileKey, maker: &CardMaker) {
-        let slate = {
+        let face = {
             let state = self.state.lock();
-            if state.made.is_some() { None } else { state.slate.clone() }
+            if state.made.is_some() { None } else { state.face.clone() }
         };
-        let Some(slate) = slate else { return };
-        match maker.make(key, &slate) {
+        let Some(face) = face else { return };
+        match maker.make(key, &face) {
             Ok(pair) => {
                 let mut state = self.state.lock();
-                if state.slate.as_ref().is_some_and(|known| known.same_memory(&slate)) {
+                if state.face.as_ref().is_some_and(|known| known.same_memory(&face)) {
                     state.made = Some(pair);
                 }
             }
@@ -70,13 +70,13 @@ impl Card {
 }
 
 impl CardMaker<'_> {
-    fn make(&self, key: &TileKey, slate: &Picture) -> Result<[Segment; 2], Box<dyn std::error::Error>> {
+    fn make(&self, key: &TileKey, face: &Picture) -> Result<[Segment; 2], Box<dyn std::error::Error>> {
         let (rung, size) = (&self.rungs[key.rendition], key.size);
         // One picture needs no look ahead, which is no part of what decoders are told.
         let settings = VideoSettings { lookahead_frames: 0, ..rung.tile_settings(size, self.grid, self.preset) };
         let (width, height) = (settings.width, settings.height);
-        let rect = fit(slate.width, slate.height, slate.pixel_aspect, size.inside);
-        let draws = vec![Draw { picture: slate.clone(), rect }];
+        let rect = fit(face.width, face.height, face.pixel_aspect, size.inside);
+        let draws = vec![Draw { picture: face.clone(), rect }];
         let picture = draw_now(&Canvas { width, height, background: key.colour, draws }).ok_or("it cannot be drawn")?;
         let mut encoder = self.encoders.open(&settings)?;
         rung.accepts(encoder.parameter_sets())?;
@@ -87,8 +87,10 @@ impl CardMaker<'_> {
         let (shape, gop) = (size.shape(), self.grid.gop());
         // Its parity does not matter: nothing of the row's IDR picture is shown.
         let row = self.stills.of(self.rungs, key.rendition, size.width_mbs, key.colour, 0)?;
-        let index =
-            |id| TileSegment::index(&rung.format, shape, id, &[unit.data.clone()], &gop, Some(&row)).map(Arc::new);
+        let index = |id| {
+            TileSegment::index(&rung.format, shape, id, std::slice::from_ref(&unit.data), &gop, Some(&row))
+                .map(Arc::new)
+        };
         Ok([index(0)?, index(1)?])
     }
 }
@@ -96,6 +98,7 @@ impl CardMaker<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::plans::Plans;
+    use super::super::pool::TileStills;
     use super::*;
     use crate::encode::{Decoder, Libraries, decode};
     use crate::layout::Layouts;
@@ -104,7 +107,7 @@ mod tests {
     use crate::stitch::Stitched;
 
     #[test]
-    fn a_card_shows_the_slate_in_its_slot_for_a_whole_segment() {
+    fn a_card_shows_its_title_in_its_slot_for_a_whole_segment() {
         let (grid, layouts) = (Grid::new("30".parse().unwrap(), 6), Layouts::bundled());
         let rungs: Vec<Rung> = ladder(grid, &renditions(), "veryfast", 10, Some(&layouts))
             .unwrap()
@@ -114,18 +117,18 @@ mod tests {
         let (stills, layout) = (Stills::new(grid), layouts.get("4E").unwrap());
         let plan = &Plans::new().of(&layout, &rungs).unwrap()[0];
         let maker = CardMaker { grid, rungs: &rungs, stills: &stills, encoders: &Libraries, preset: "veryfast" };
-        let slate = crate::feed::slate("Knicks at Celtics", "Signal lost").unwrap();
+        let face = crate::feed::slate("Knicks at Celtics", "Signal lost").unwrap();
         let cards: Vec<Card> = plan.tiles.iter().map(|_| Card::default()).collect();
         for parity in [0, 1] {
             let mut inputs = Vec::new();
             for ((size, place), card) in plan.tiles.iter().zip(&cards) {
                 let key = TileKey { game: "g".into(), rendition: 0, size: *size, colour: layout.background };
-                assert!(parity == 1 || card.of(parity).is_none(), "there is no slate yet");
-                card.show(&slate);
+                assert!(parity == 1 || card.of(parity).is_none(), "it has no face yet");
+                card.show(&face);
                 card.make(&key, &maker);
-                // The same slate again is no reason to make it anew.
+                // The same again is no reason to make it anew.
                 let made = card.of(parity).unwrap();
-                card.show(&slate.clone());
+                card.show(&face.clone());
                 assert!(Arc::ptr_eq(&made, &card.of(parity).unwrap()));
                 inputs.push(made.placed(place.x_mb, place.y_mb, place.height_mbs).unwrap());
             }
@@ -150,11 +153,31 @@ mod tests {
                 assert!((0..height).all(|row| picture.row(0, row) == shown[0].row(0, row)), "it does not stand still");
             }
         }
+        // What stands for a segment: the first picture of the one before it, else the card, else the background's colour.
+        let key = TileKey { game: "g".into(), rendition: 0, size: plan.tiles[0].0, colour: layout.background };
+        let (rungs, stills) = (Arc::new(rungs), Arc::new(stills));
+        let stand_in = |card: Card, before: Option<Segment>| {
+            let window = Arc::new(Mutex::new(crate::hls::window::Window::new(4)));
+            if let Some(before) = before {
+                window.lock().push(6, before);
+            }
+            let (key, rungs, stills) = (key.clone(), rungs.clone(), stills.clone());
+            TileStills { key, card: Arc::new(card), rungs, stills }.of(&window, 7).unwrap()
+        };
+        let made = |card: &Card| card.of(1).unwrap();
+        let [first, second, third, _] = <[Card; 4]>::try_from(cards).ok().unwrap();
+        let (face, before) = (made(&second), made(&third));
+        assert!(Arc::ptr_eq(&stand_in(second, None), &face));
+        let frozen = stand_in(Card::default(), Some(before.clone()));
+        assert_eq!((frozen.frames(), frozen.held_frames()), (6, 5));
+        assert!(!Arc::ptr_eq(&frozen, &before));
+        assert_eq!(stand_in(Card::default(), None).shape().height_mbs, 1, "one row of the background's colour");
         // Another title is another card.
+        let cards = [first];
+        let maker = CardMaker { grid, rungs: &rungs, stills: &stills, encoders: &Libraries, preset: "veryfast" };
         let made = cards[0].of(0).unwrap();
         cards[0].show(&crate::feed::slate("Lakers at Suns", "Signal lost").unwrap());
         assert!(cards[0].of(0).is_none());
-        let key = TileKey { game: "g".into(), rendition: 0, size: plan.tiles[0].0, colour: layout.background };
         cards[0].make(&key, &maker);
         assert!(!Arc::ptr_eq(&made, &cards[0].of(0).unwrap()));
     }

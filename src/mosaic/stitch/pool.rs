@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::card::CardMaker;
+use super::card::{Card, CardMaker};
 use super::plans::{Rung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::{Segment, Tile, TileKey};
@@ -158,10 +158,16 @@ impl Pool {
         }
     }
 
-    /// Indexes a finished segment. What an encoder that failed did not make is held; where it made nothing, there is the tile's card.
+    fn stills_of(&self, tile: &Tile) -> TileStills {
+        let (rungs, stills) = (self.rungs.clone(), self.stills.clone());
+        TileStills { key: tile.key.clone(), card: tile.card.clone(), rungs, stills }
+    }
+
+    /// Indexes a finished segment. What an encoder that failed did not make is held; where it made nothing, see [`TileStills`].
     fn packer(&self, tile: &Tile) -> crate::mosaic::encoding::Pack<Segment> {
-        let (rungs, stills, grid) = (self.rungs.clone(), self.stills.clone(), self.grid);
-        let (key, card, make_card) = (tile.key.clone(), tile.card.clone(), self.card_maker(tile));
+        let (rungs, grid, stills, window) =
+            (self.rungs.clone(), self.grid, self.stills_of(tile), tile.window().clone());
+        let (key, make_card) = (tile.key.clone(), self.card_maker(tile));
         Box::new(move |segment, units: Vec<AccessUnit>| {
             // The game may have another title by now, or had no slate yet.
             make_card();
@@ -175,10 +181,9 @@ impl Pool {
                 return report(&key, segment, index(None).map(Arc::new));
             }
             if data.is_empty() {
-                let still = card.of(segment).map_or_else(|| still_of(&key, &rungs, &stills, segment), Ok);
-                return report(&key, segment, still);
+                return report(&key, segment, stills.of(&window, segment));
             }
-            match stills.of(&rungs, key.rendition, key.size.width_mbs, key.colour, segment) {
+            match stills.row(segment) {
                 Ok(row) => report(&key, segment, index(Some(&row)).map(Arc::new)),
                 Err(error) => report(&key, segment, Err(error)),
             }
@@ -191,8 +196,7 @@ impl Pool {
         let first_frame = self.grid.first_frame(segment);
         let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
         for tile in tiles.into_iter().filter(|tile| tile.owes(segment, first_frame)) {
-            let still = || still_of(&tile.key, &self.rungs, &self.stills, segment);
-            let still = tile.card.of(segment).map_or_else(still, Ok);
+            let still = self.stills_of(&tile).of(tile.window(), segment);
             let Some(still) = report(&tile.key, segment, still) else { continue };
             if tile.stand_in(segment, still) {
                 tracing::warn!(game = %tile.key.game, segment, "a tile is late: its segment is a still");
@@ -203,12 +207,36 @@ impl Pool {
     }
 }
 
-/// What stands for a segment of which nothing was encoded, where there is no card. One row can stand anywhere and at any height.
-fn still_of(key: &TileKey, rungs: &[Rung], stills: &Stills, segment: SegmentNumber) -> Result<Segment, StitchError> {
-    if key.size.whole {
-        stills.whole(rungs, key.rendition, key.colour, segment)
-    } else {
-        stills.of(rungs, key.rendition, key.size.width_mbs, key.colour, segment)
+/// What stands for a tile's segment of which nothing was encoded: the first picture of the segment before it; where nothing was before, the
+/// tile's card; without one, the background's colour.
+pub(super) struct TileStills {
+    pub key: TileKey,
+    pub card: Arc<Card>,
+    pub rungs: Arc<Vec<Rung>>,
+    pub stills: Arc<Stills>,
+}
+
+impl TileStills {
+    pub fn of(&self, window: &SegmentWindow<Segment>, segment: SegmentNumber) -> Result<Segment, StitchError> {
+        let before = segment.checked_sub(1).and_then(|before| window.lock().get(before).cloned());
+        if let Some(before) = before {
+            return Ok(Arc::new(before.frozen(idr_pic_id(segment), &*self.row(segment)?)?));
+        }
+        if let Some(card) = self.card.of(segment) {
+            return Ok(card);
+        }
+        let TileKey { rendition, size, colour, .. } = &self.key;
+        if size.whole {
+            return self.stills.whole(&self.rungs, *rendition, *colour, segment);
+        }
+        // One row can stand anywhere and at any height.
+        self.row(segment)
+    }
+
+    /// A row of its width that is held.
+    fn row(&self, segment: SegmentNumber) -> Result<Segment, StitchError> {
+        let TileKey { rendition, size, colour, .. } = &self.key;
+        self.stills.of(&self.rungs, *rendition, size.width_mbs, *colour, segment)
     }
 }
 

@@ -114,7 +114,7 @@ pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<usize, SelfTestError>
             let alone: Vec<Vec<Picture>> = alone
                 .map(|(tile, units)| decode(*decoder, tile.encoder.parameter_sets(), units))
                 .collect::<Result<_, _>>()?;
-            compare(&mosaic, &alone, &tiles, rung.settings.coded().rows_above, proof.grid.first_frame(segment))?;
+            compare(&mosaic, &alone, &tiles, proof.grid.first_frame(segment))?;
         }
     }
     Ok(merged)
@@ -168,12 +168,11 @@ fn compare(
     mosaic: &[Picture],
     alone: &[Vec<Picture>],
     tiles: &[TileUnderTest],
-    rows_above: u32,
     first_frame: u64,
 ) -> Result<(), SelfTestError> {
     for (tile, pictures) in tiles.iter().zip(alone) {
         for ((whole, own), frame) in mosaic.iter().zip(pictures).zip(first_frame..) {
-            let pixels = differing(whole, own, tile.place, if tile.size.whole { 0 } else { rows_above });
+            let pixels = differing(whole, own, tile.place);
             if pixels > 0 {
                 return Err(SelfTestError::Differs { frame, tile: tile.tile, pixels });
             }
@@ -210,18 +209,16 @@ fn noise(TilePicture { tile, frame: n, width, height }: TilePicture) -> Option<P
     Picture::from_planes(width, height, Colour::CANVAS, planes)
 }
 
-/// Samples of `tile` that are others where it stands on `mosaic`, of which `rows_above` are cropped, and some below and at the right.
-fn differing(mosaic: &Picture, tile: &Picture, place: Place, rows_above: u32) -> usize {
+/// Samples of `tile` that are others where it stands on `mosaic`, of which some below and at the right are cropped.
+fn differing(mosaic: &Picture, tile: &Picture, place: Place) -> usize {
     let differing_rows = |plane: usize| {
         let halves = if plane == 0 { 1 } else { 2 };
         let (x, y) = ((place.x_mb * MACROBLOCK / halves) as usize, (place.y_mb * MACROBLOCK / halves) as usize);
-        let above = (rows_above / halves) as usize;
         let ((seen_width, seen_height), (width, height)) = (mosaic.plane_size(plane), tile.plane_size(plane));
-        let width = seen_width.saturating_sub(x).min(width);
+        let (width, height) = (seen_width.saturating_sub(x).min(width), seen_height.saturating_sub(y).min(height));
         (0..height)
-            .filter_map(|row| Some((row, (y + row).checked_sub(above).filter(|at| *at < seen_height)?)))
-            .map(|(row, at)| {
-                let here = &mosaic.row(plane, at)[x..x + width];
+            .map(|row| {
+                let here = &mosaic.row(plane, y + row)[x..x + width];
                 here.iter().zip(tile.row(plane, row)).filter(|(a, b)| a != b).count()
             })
             .sum::<usize>()

@@ -152,8 +152,8 @@ impl Tile {
     /// What is to be drawn at `tick`: the game's picture on the layout's background, or the background alone where there is none.
     pub fn job(&self, tick: &Tick) -> Option<Job> {
         let (frame, picture) = (tick.frame, tick.picture(&self.key.game));
-        if let Some(slate) = tick.slate(&self.key.game) {
-            self.card.show(slate);
+        if let Some(card) = tick.card(&self.key.game) {
+            self.card.show(card);
         }
         let input = {
             let mut state = self.state.lock();

@@ -75,6 +75,39 @@ export async function stills(page: Page, parts: Part[]): Promise<number[][]> {
   );
 }
 
+/**
+ * Left, top, right and bottom of what is not background in each quadrant of the picture that the video shows now, in parts of its height.
+ * The background is what the very middle shows, which is no picture in a mosaic with a gap.
+ */
+export async function pictureEdges(page: Page): Promise<number[][]> {
+  return page.evaluate(() => {
+    const video = document.querySelector("video") as HTMLVideoElement;
+    const [w, h] = [video.videoWidth, video.videoHeight];
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [w, h];
+    const drawing = canvas.getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
+    drawing.drawImage(video, 0, 0);
+    const { data } = drawing.getImageData(0, 0, w, h);
+    const [halfWidth, halfHeight] = [Math.floor(w / 2), Math.floor(h / 2)];
+    const colour = (x: number, y: number) => [0, 1, 2].map((channel) => data[4 * (y * w + x) + channel] ?? 0);
+    const background = colour(halfWidth, halfHeight);
+    const isPicture = (x: number, y: number) => colour(x, y).some((value, channel) => Math.abs(value - (background[channel] ?? 0)) > 32);
+    return [0, 1, 2, 3].map((quadrant) => {
+      const [x0, y0] = [(quadrant % 2) * halfWidth, Math.floor(quadrant / 2) * halfHeight];
+      const [x1, y1] = [x0 + halfWidth, y0 + halfHeight];
+      // A line is the picture's where most of it is not background.
+      const row = (y: number) => Array.from({ length: halfWidth }, (_, x) => isPicture(x0 + x, y)).filter(Boolean).length > halfWidth / 2;
+      const column = (x: number) => Array.from({ length: halfHeight }, (_, y) => isPicture(x, y0 + y)).filter(Boolean).length > halfHeight / 2;
+      let [left, top, right, bottom] = [x0, y0, x1, y1];
+      while (left < x1 && !column(left)) left += 1;
+      while (top < y1 && !row(top)) top += 1;
+      while (right > left && !column(right - 1)) right -= 1;
+      while (bottom > top && !row(bottom - 1)) bottom -= 1;
+      return [left, top, right, bottom].map((at) => at / h);
+    });
+  });
+}
+
 /** Mean difference of two stills, 0 to 255. */
 export function distance(a: number[], b: number[]): number {
   return a.reduce((sum, value, at) => sum + Math.abs(value - (b[at] ?? 0)), 0) / a.length;
