@@ -149,6 +149,12 @@ struct Skips {
 impl Merging<'_> {
     /// Goes through the slices of access unit `unit`, and gives how many bytes less there are of it.
     fn unit(&mut self, unit: usize) -> u64 {
+        let few = self.inputs.iter().map(|input| u32::from(input.unit_skipped[unit])).sum::<u32>() < 2;
+        if few {
+            // As many as a plan has slices, whose numbers are 16 bits.
+            self.merged.runs.push(Run { copied: self.order.len() as u16, ..Run::default() });
+            return 0;
+        }
         let (mut saved, mut run, mut skips, mut at_mb) = (0, Run::default(), Skips::default(), 0);
         self.rows.fill(0);
         for &input in self.order {

@@ -330,6 +330,8 @@ pub struct Placed {
     /// For each slice, one after the other: its bytes, length and all, if all its macroblocks are skipped; else 0. A tile of one slice has
     /// none.
     pub(super) skipped: Vec<u8>,
+    /// How many of them there are in each access unit.
+    pub(super) unit_skipped: Vec<u16>,
     /// For each slice, one after the other: how many bytes follow for it here (one byte); NAL length, NAL header, slice header and
     /// first slice data. In the end there are [`HEADER_CHUNK`] bytes more.
     pub(super) heads: Vec<u8>,
@@ -359,11 +361,12 @@ impl Placed {
         }
         let mut heads = Heads::new(tile, place, rows as usize * tile.frames());
         let mut unit_bytes = Vec::with_capacity(tile.frames());
+        let mut unit_skipped = Vec::with_capacity(tile.frames());
         let per_row = tile.shape.slices == Slices::PerRow;
         let mut skipped = Vec::with_capacity(if per_row { rows as usize * tile.frames() } else { 0 });
         let mut slices = tile.slices();
         for &count in &*tile.unit_slices {
-            let mut bytes = 0;
+            let (mut bytes, mut skips) = (0, 0u16);
             for (row, (head, rest, is_skipped)) in (0..).zip(slices.by_ref().take(count as usize)) {
                 let cut = CutSlice::read(&tile.format, head)?;
                 for row in if repeated { 0..rows } else { row..row + 1 } {
@@ -371,11 +374,14 @@ impl Placed {
                     bytes += slice_bytes;
                     if per_row {
                         // One that is larger than a byte tells is no less right as it is.
-                        skipped.push(u8::try_from(slice_bytes).ok().filter(|_| is_skipped).unwrap_or(0));
+                        let bytes = u8::try_from(slice_bytes).ok().filter(|_| is_skipped).unwrap_or(0);
+                        skips = skips.saturating_add(u16::from(bytes > 0));
+                        skipped.push(bytes);
                     }
                 }
             }
             unit_bytes.push(in_u32("an access unit", bytes)?);
+            unit_skipped.push(skips);
         }
         Ok(Self {
             place,
@@ -384,6 +390,7 @@ impl Placed {
             unit_slices,
             gop: tile.gop.clone(),
             skipped,
+            unit_skipped,
             heads: heads.finish(),
             rests,
             repeated,
@@ -399,7 +406,8 @@ impl Placed {
     /// Memory of its own, without what the [`TileSegment`] has.
     pub fn bytes(&self) -> usize {
         let rests = if self.repeated { self.rests.len() } else { 0 };
-        self.heads.capacity() + self.skipped.capacity() + size_of_val(&*self.unit_bytes) + rests
+        let skipped = self.skipped.capacity() + size_of_val(&*self.unit_skipped);
+        self.heads.capacity() + skipped + size_of_val(&*self.unit_bytes) + rests
     }
 }
 
