@@ -84,6 +84,32 @@ impl CodedSize {
     }
 }
 
+/// The largest rectangle in `slot` that shows a picture of `width` x `height` pixels of shape `pixel_aspect` (width over
+/// height) undistorted: centred, all numbers even if the slot's are, at least 2x2. A zero in the aspect means square pixels.
+pub fn fit(width: u32, height: u32, pixel_aspect: (u32, u32), slot: Rect) -> Rect {
+    let (across, down) = if pixel_aspect.0 == 0 || pixel_aspect.1 == 0 { (1, 1) } else { pixel_aspect };
+    // Shape of the picture on the screen. 32-bit factors: their products and the slot's sides stay below 2^96.
+    let (wide, high) = (u128::from(width.max(1)) * u128::from(across), u128::from(height.max(1)) * u128::from(down));
+    let (slot_wide, slot_high) = (u128::from(slot.width), u128::from(slot.height));
+    let (fitted_width, fitted_height) = if wide * slot_high >= high * slot_wide {
+        (slot.width, nearest_even(slot_wide * high, wide, slot.height))
+    } else {
+        (nearest_even(slot_high * wide, high, slot.width), slot.height)
+    };
+    Rect {
+        x: slot.x + (slot.width - fitted_width) / 2 / 2 * 2,
+        y: slot.y + (slot.height - fitted_height) / 2 / 2 * 2,
+        width: fitted_width,
+        height: fitted_height,
+    }
+}
+
+/// `num / den` rounded to an even number from 2 to `most`.
+fn nearest_even(num: u128, den: u128, most: u32) -> u32 {
+    let halves = (num + den) / (2 * den);
+    u32::try_from(halves * 2).unwrap_or(u32::MAX).clamp(2.min(most), most)
+}
+
 /// Memory that holds a picture's three planes (Y, U, V), wherever it came from.
 pub trait PlaneMemory: Send + Sync {
     /// Bytes of plane `plane` (0 Y, 1 U, 2 V), at least `stride * rows` less the last row's padding.
@@ -204,4 +230,42 @@ pub struct Rect {
     pub y: u32,
     pub width: u32,
     pub height: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rect(x: u32, y: u32, width: u32, height: u32) -> Rect {
+        Rect { x, y, width, height }
+    }
+
+    #[test]
+    fn pictures_keep_their_aspect() {
+        let slot = rect(960, 540, 960, 540);
+        assert_eq!(fit(1280, 720, (1, 1), slot), slot);
+        assert_eq!(fit(640, 480, (1, 1), slot), rect(1080, 540, 720, 540), "4:3 between pillars");
+        assert_eq!(fit(720, 576, (64, 45), slot), slot, "anamorphic SD fills");
+        assert_eq!(fit(720, 576, (16, 15), slot), rect(1080, 540, 720, 540));
+        assert_eq!(fit(1920, 800, (1, 1), slot), rect(960, 610, 960, 400), "scope between bars");
+        assert_eq!(fit(1366, 768, (1, 1), slot), slot, "a third of a pixel is no bar");
+        assert_eq!(fit(4000, 2, (1, 1), rect(0, 0, 100, 100)), rect(0, 48, 100, 2));
+        assert_eq!(fit(2, 4000, (0, 0), rect(0, 0, 100, 100)), rect(48, 0, 2, 100));
+    }
+
+    proptest! {
+        #[test]
+        fn a_fitted_rectangle_is_even_and_inside(
+            w in 1u32..8000, h in 1u32..8000, a in 0u32..100_000, b in 0u32..100_000,
+            x in 0u32..500, y in 0u32..500, sw in 1u32..1000, sh in 1u32..1000,
+        ) {
+            let slot = rect(2 * x, 2 * y, 2 * sw, 2 * sh);
+            let got = fit(w, h, (a, b), slot);
+            prop_assert!([got.x, got.y, got.width, got.height].iter().all(|n| n % 2 == 0));
+            prop_assert!(got.width >= 2 && got.height >= 2 && got.x >= slot.x && got.y >= slot.y);
+            prop_assert!(got.x + got.width <= slot.x + slot.width && got.y + got.height <= slot.y + slot.height);
+            prop_assert!(got.width == slot.width || got.height == slot.height);
+        }
+    }
 }

@@ -11,9 +11,9 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::colour::{self, Conversion};
 use super::filter::Siting;
-use super::fit::{overlap, uncovered};
 use super::pool::{Planes, Pool};
 use super::scale::{PlaneMut, PlaneRef, Scaler};
+use super::uncovered::{overlap, uncovered};
 use super::{Canvas, Compositor, CompositorError, Draw, Job, Kind, refuse_undrawable};
 use crate::frame::{Picture, Rect};
 

@@ -7,20 +7,20 @@ mod choose;
 mod colour;
 mod cpu;
 mod filter;
-mod fit;
 mod gpu;
 mod light;
 mod pool;
 mod scale;
+mod uncovered;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::frame::{Colour, Picture, Rect};
 
+pub use crate::frame::fit;
 pub use choose::{Choice, Chosen, Report, new};
 pub use cpu::{CpuCompositor, draw_now};
-pub use fit::fit;
 pub use gpu::GpuCompositor;
 
 /// Largest width or height of a canvas or rendition, in pixels.

@@ -8,7 +8,7 @@
 //! anything: so that a game is encoded once for as many slots as can be.
 
 use super::Layout;
-use crate::frame::{CodedSize, MACROBLOCK, Rect};
+use crate::frame::{CodedSize, MACROBLOCK, Rect, fit};
 
 /// Parts of the canvas's height by which an edge of a picture may be further out on one rung than on another.
 const APART_AT_MOST: f64 = 0.01;
@@ -234,17 +234,9 @@ impl Layout {
     }
 }
 
-/// What a picture of 16:9 gets of `inside`, as compositors fit it.
+/// What a picture of 16:9 gets of `inside`.
 fn usual(inside: Rect) -> Rect {
-    let nearest_even = |num: u32, den: u32, most: u32| ((num + den) / (2 * den) * 2).min(most);
-    let Rect { x, y, width, height } = inside;
-    let (fitted_width, fitted_height) = if 16 * height >= 9 * width {
-        (width, nearest_even(9 * width, 16, height))
-    } else {
-        (nearest_even(16 * height, 9, width), height)
-    };
-    let (x, y) = (x + (width - fitted_width) / 4 * 2, y + (height - fitted_height) / 4 * 2);
-    Rect { x, y, width: fitted_width, height: fitted_height }
+    fit(16, 9, (1, 1), inside)
 }
 
 /// Where a slot is on an axis.

@@ -10,7 +10,7 @@ use super::layout::PlaneLayout;
 use super::readback::{Mapping, Ring};
 use super::tables::{ScalingTables, Tables};
 use crate::compositor::colour::{self, Conversion};
-use crate::compositor::fit::uncovered;
+use crate::compositor::uncovered::uncovered;
 use crate::compositor::{Canvas, Deliver, Draw, Job};
 use crate::frame::{Picture, Rect};
 

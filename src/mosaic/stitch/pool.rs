@@ -169,7 +169,7 @@ impl Pool {
             (self.rungs.clone(), self.grid, self.stills_of(tile), tile.window().clone());
         let (key, make_card) = (tile.key.clone(), self.card_maker(tile));
         Box::new(move |segment, units: Vec<AccessUnit>| {
-            // The game may have another title by now, or had no slate yet.
+            // The game may have another title by now.
             make_card();
             let format = &rungs[key.rendition].format;
             let gop = grid.gop();
