@@ -61,11 +61,21 @@ test: deps x264 web nextest clip lint ## Run everything that continuous integrat
 		else echo "LEFT OUT, because this user may not mount: $(MOUNTING)"; fi
 	$(call say,The pages in headless Chromium)
 	@npm --prefix web test
+	$(call say,Players that other people wrote)
+	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again
 
 .PHONY: test-sources
 test-sources: deps x264 nextest ## Run every awkward source through a feed
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo nextest run --run-ignored all -E 'test(/awkward|service_srt|service_live/)'
+
+.PHONY: test-players
+test-players: deps x264 web ## Play the service with players that other people wrote
+	@.ci/packages players
+	@npm --prefix tests/players ci --no-audit --no-fund --loglevel=error
+	@cargo build
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@node tests/players/run.js $(PLAYERS_ARGS)
 
 .PHONY: test-long
 test-long: deps x264 web nextest clip ## Run also the tests that take long
@@ -80,6 +90,16 @@ bench: deps x264 web clip ## Measure this machine; writes the figures into docs/
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@for bench in $(BENCHES); do cargo bench -q --bench "$$bench"; done | tee "$(FIGURES)"
 	@.ci/figures "$(FIGURES)"
+	@$(MAKE) --no-print-directory bench-players
+
+.PHONY: bench-players
+bench-players: deps x264 web ## Measure what hls.js sees of the service
+	@.ci/packages players
+	@npm --prefix tests/players ci --no-audit --no-fund --loglevel=error
+	@cargo build --release
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@QUADRILLE_BIN="$(CURDIR)/target/release/quadrille" node tests/players/run.js --figures target/figures-players.txt
+	@.ci/figures target/figures-players.txt players
 
 .PHONY: bench-gpu
 bench-gpu: deps x264 web ## Measure the compositor on the best Vulkan adapter there is

@@ -16,13 +16,15 @@ use std::time::Duration;
 
 use quadrille::compositor::{Compositor, CpuCompositor, Job};
 use quadrille::frame::Picture;
+use quadrille::ladder::{RenditionSpec, Rung};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    EncodingShared, Engine, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings, RenditionSpec, Rung,
-    StitchEngine, StitchSettings, Tick, Trial, ladder, process_cpu_time,
+    Engine, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings, StitchEngine, StitchSettings, Tick, Trial,
+    gather_segment, open_ladder, package_segment, process_cpu_time,
 };
 use quadrille::timeline::{Grid, MediaTime, SegmentNumber, SimulatedClock};
+use quadrille::track::{EncodingShared, MemoryShelf};
 
 const GAMES: usize = 8;
 const PRESET: &str = "veryfast";
@@ -61,16 +63,17 @@ impl Bench {
         let grid = Grid::new("30".parse().expect("a rate"), 60);
         let layouts = Arc::new(Layouts::bundled());
         let rendition = RenditionSpec { name: "1080p".into(), width: 1920, height: 1080, bitrate_bps: 6_000_000 };
-        let rungs = ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
+        let rungs =
+            open_ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
         let compositor = Arc::new(CpuCompositor::new(2).expect("threads start"));
         let games = (0..GAMES).map(|n| (format!("g{n}").into(), clips::pictures(n))).collect();
         Self { grid, layouts, rungs, compositor, games }
     }
 
     fn shared(&self) -> Arc<EncodingShared> {
-        let (finished, _) = tokio::sync::watch::channel(0);
         let clock = Arc::new(SimulatedClock::new(MediaTime::from_millis(FIRST_SEGMENT * 2000)));
-        Arc::new(EncodingShared::new(clock, Arc::new(Metrics::new().expect("metrics")), finished, 4))
+        let shelf = Arc::new(MemoryShelf::new(self.grid, 4));
+        Arc::new(EncodingShared::new(clock, Arc::new(Metrics::new().expect("metrics")), shelf))
     }
 
     fn trial(&self) -> Trial {
@@ -95,7 +98,7 @@ impl Bench {
     ) -> f64 {
         let before = process_cpu_time();
         // Encoders look ahead: the last segment comes out when the next is begun.
-        let end = self.grid.first_frame(*segments.end() + 1) + u64::from(LOOKAHEAD_FRAMES);
+        let end = self.grid.first_frame(*segments.end() + 1) + u64::from(self.rungs[0].settings.delay_frames());
         for frame in self.grid.first_frame(*segments.start())..end {
             let pictures: HashMap<GameKey, Picture> = self
                 .games
@@ -161,9 +164,12 @@ fn stitched(bench: &Bench) -> Stitched {
     let segment = FIRST_SEGMENT + 1;
     let before = process_cpu_time();
     let mut bytes = 0;
-    for (id, _) in &mosaics {
-        let coded = engine.segment(id, 0, segment).expect("it is finished");
-        bytes += coded.package(&bench.grid, segment).expect("it can be packaged").len();
+    for (id, spec) in &mosaics {
+        let tracks = engine.tracks(id, spec, 0);
+        let blocks: Option<Vec<_>> = tracks.iter().map(|name| shared.shelf.find(name)?.segment(segment)).collect();
+        let blocks = blocks.expect("it is finished");
+        let parts = gather_segment(&engine, spec, 0, &bench.grid, segment, &blocks).expect("tiles fit");
+        bytes += package_segment(&bench.grid, segment, &parts).expect("it can be packaged").len();
     }
     let each_s = (process_cpu_time() - before).as_secs_f64() / mosaics.len() as f64;
     let duration_s = bench.grid.segment_duration().as_secs_f64();

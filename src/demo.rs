@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use quadrille::config::{Config, Output};
 use quadrille::feed::{self, Feed, FeedSpec, Pace};
-use quadrille::mosaic::{RenditionSpec, Trial, process_cpu_time};
+use quadrille::ladder::RenditionSpec;
+use quadrille::mosaic::{Trial, process_cpu_time};
 use quadrille::service::{self, Options, Service};
 use quadrille::timeline::{Clock, Grid, SystemClock};
 
@@ -14,7 +15,13 @@ use crate::Signals;
 use crate::cli::DemoOptions;
 
 /// Ladders in order of preference: name, width, height, bits a second.
-const LADDERS: [&[(&str, u32, u32, u32)]; 4] = [
+const LADDERS: [&[(&str, u32, u32, u32)]; 5] = [
+    &[
+        ("1080p", 1920, 1080, 6_000_000),
+        ("720p", 1280, 720, 3_000_000),
+        ("540p", 960, 540, 1_600_000),
+        ("360p", 640, 360, 800_000),
+    ],
     &[("1080p", 1920, 1080, 6_000_000), ("540p", 960, 540, 1_600_000)],
     &[("720p", 1280, 720, 3_500_000), ("360p", 640, 360, 900_000)],
     &[("540p", 960, 540, 1_600_000)],

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
+use quadrille::api::Tls;
 use quadrille::config::{Config, ConfigError};
 use quadrille::service::{Options, Service};
 use quadrille::store::Begin;
@@ -71,15 +72,20 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn load(path: &std::path::Path) -> Result<Config, ExitCode> {
-    let checked = Config::load(path).map_err(|e| {
+    let mut checked = Config::load(path).map_err(|e| {
         eprintln!("{e}");
         match e {
             ConfigError::Unreadable { .. } => ExitCode::FAILURE,
             _ => ExitCode::from(MISTAKEN),
         }
     })?;
+    checked.output.fit(quadrille::service::cores());
     cli::check_layouts(&checked).map_err(|e| {
         eprintln!("{e}");
+        ExitCode::from(MISTAKEN)
+    })?;
+    checked.tls.clone().map(Tls::load).transpose().map_err(|e| {
+        eprintln!("{}: key `tls`: {e}", path.display());
         ExitCode::from(MISTAKEN)
     })?;
     cli::check_sources(&checked).map_err(|e| {

@@ -4,27 +4,35 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quadrille::compositor::Job;
-use quadrille::encode::{ParameterSets, VideoEncodeError};
+use quadrille::encode::VideoEncodeError;
 use quadrille::frame::AccessUnit;
-use quadrille::hls::runs::Runs;
 use quadrille::layout::Layout;
-use quadrille::mosaic::{Coded, Engine, EngineKind, MosaicId, MosaicSpec, RenditionSpec, Tick, ladder};
+use quadrille::mosaic::{Coded, Engine, EngineKind, MosaicId, MosaicSpec, Tick};
 use quadrille::timeline::{Grid, SegmentNumber};
+use quadrille::track::{Block, MemoryShelf, Position, Runs, TrackName};
 
 /// The one segment there is.
 pub const SEGMENT: SegmentNumber = 46_000_000;
 
 pub struct HeldEngine {
-    sets: Vec<ParameterSets>,
-    units: Vec<Arc<[AccessUnit]>>,
+    renditions: Vec<Arc<str>>,
 }
 
 impl HeldEngine {
-    /// Segments of `lengths` bytes, one a rendition.
-    pub fn new(grid: Grid, renditions: &[RenditionSpec], lengths: &[usize]) -> Self {
-        let rungs = ladder(grid, renditions, "veryfast", 10, None).expect("x264 opens");
-        let sets = rungs.into_iter().map(|rung| rung.sets).collect();
-        Self { sets, units: lengths.iter().map(|length| units(grid, *length)).collect() }
+    /// Segments of so many bytes for each rendition, put down on `shelf` where anybody asks for mosaic `id`.
+    pub fn new(renditions: &[(&str, usize)]) -> Self {
+        Self { renditions: renditions.iter().map(|(name, _)| (*name).into()).collect() }
+    }
+
+    pub fn put_down(grid: Grid, shelf: &MemoryShelf, id: &MosaicId, renditions: &[(&str, usize)]) {
+        for (rung, length) in renditions {
+            let track = shelf.track(&TrackName::Canvas { mosaic: id.0.clone(), rung: (*rung).into() });
+            let units = units(grid, *length);
+            for part in 0..grid.parts() {
+                let block = Block::Pictures(units[grid.part_pictures(part)].into());
+                track.append(Position::new(SEGMENT, part), block);
+            }
+        }
     }
 }
 
@@ -73,12 +81,13 @@ impl Engine for HeldEngine {
         Runs::from(SEGMENT..=SEGMENT)
     }
 
-    fn segment(&self, _: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
-        self.units.get(rendition).filter(|_| segment == SEGMENT).cloned().map(Coded::Units)
+    fn tracks(&self, id: &MosaicId, _: &MosaicSpec, rendition: usize) -> Vec<TrackName> {
+        vec![TrackName::Canvas { mosaic: id.0.clone(), rung: self.renditions[rendition].clone() }]
     }
 
-    fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets> {
-        self.sets.get(rendition)
+    fn gather(&self, _: &MosaicSpec, _: usize, _: Position, blocks: &[Block]) -> Option<Coded> {
+        let [Block::Pictures(units)] = blocks else { return None };
+        Some(Coded::Units(units.clone()))
     }
 
     fn cost(&self, _: &MosaicSpec) -> f64 {

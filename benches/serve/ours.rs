@@ -7,23 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
-use quadrille::catalogue::{Catalogue, CatalogueSettings, SoundSettings};
+use quadrille::catalogue::{Catalogue, CatalogueSettings};
 use quadrille::config::Keyring;
 use quadrille::encode::Libraries;
 use quadrille::feed::Pace;
+use quadrille::ladder::RenditionSpec;
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    Admission, Budget, EngineChoice, Failing, MosaicRegistry, MosaicSpec, Mosaics, RegistrySettings, RenditionSpec,
-    Signer,
+    Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, Names, RegistrySettings, open_ladder,
 };
 use quadrille::session::{SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, SystemClock};
+use quadrille::track::{Failing, MemoryShelf, SoundSettings};
 use quadrille::usage::{PriceBook, Reports};
 use quadrille::work::{InHand, SystemThreads};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use super::client::{self, Target};
 use super::held::{HeldEngine, SEGMENT};
@@ -35,8 +35,8 @@ pub const CHILD: &str = "--server";
 pub struct Server {
     process: Child,
     address: String,
-    /// `/v1/media/{mosaic}`
-    base: String,
+    /// Of the segment in each rendition.
+    paths: Vec<String>,
 }
 
 impl Server {
@@ -50,8 +50,8 @@ impl Server {
         BufReader::new(process.stdout.take().expect("it is piped"))
             .read_line(&mut line)
             .expect("the server says where");
-        let (address, base) = line.trim().split_once(' ').expect("an address and a path");
-        Self { address: address.to_owned(), base: base.to_owned(), process }
+        let (address, paths) = line.trim().split_once(' ').expect("an address and paths");
+        Self { address: address.to_owned(), paths: paths.split(' ').map(str::to_owned).collect(), process }
     }
 
     /// The segment of every rendition.
@@ -65,7 +65,8 @@ impl Server {
     }
 
     fn named(&self, rendition: &str, length: usize) -> Target {
-        let path = format!("{}/{rendition}/{SEGMENT}.m4s", self.base);
+        let at = SIZES.iter().position(|(name, _)| *name == rendition).expect("it is a rendition");
+        let path = self.paths[at].clone();
         Target { address: self.address.clone(), path, length }
     }
 
@@ -90,35 +91,34 @@ pub fn serve() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let dir = tempfile::tempdir().expect("a folder");
-        let (app, base) = app(dir.path()).await;
+        let (app, paths) = app(dir.path()).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        println!("{} {base}", listener.local_addr().expect("it has an address"));
+        println!("{} {}", listener.local_addr().expect("it has an address"), paths.join(" "));
         let limits = ServerLimits::default();
-        api::serve(listener, api::router(app), limits, std::future::pending()).await;
+        api::serve(listener, api::router(app), None, limits, std::future::pending()).await;
     });
 }
 
-/// The application with one mosaic made, and the path of its segments.
-async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
+/// The application with one mosaic made, and the paths of its renditions' segments.
+async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     let grid = Grid::new("30".parse().expect("a frame rate"), 60);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Arc::new(Metrics::new().expect("metrics"));
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir).await.expect("a store"));
     let layouts = Arc::new(Layouts::bundled());
-    let (finished, finished_seen) = watch::channel(0);
+    let shelf = Arc::new(MemoryShelf::new(grid, 31));
     let sound = SoundSettings {
         grid,
         clock: clock.clone(),
         metrics: metrics.clone(),
         bitrate_bps: 128_000,
-        window_segments: 31,
-        finished,
+        shelf: shelf.clone(),
         failing: Failing::new(metrics.clone()),
         in_hand: InHand::default(),
         encoders: Arc::new(Libraries),
         threads: Arc::new(SystemThreads),
     };
-    let registry = Arc::new(registry(grid, &clock, &metrics, finished_seen));
+    let registry = Arc::new(registry(grid, &clock, &metrics, &layouts, shelf.clone()));
     let settings = CatalogueSettings {
         registry: registry.clone(),
         clock: clock.clone(),
@@ -132,6 +132,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
     let layout = layouts.get("1").expect("it is bundled");
     let placement = registry.want(&MosaicSpec { layout, games: vec!["g".into()] }, EngineChoice::Auto).expect("room");
+    HeldEngine::put_down(grid, &shelf, &placement.id, &SIZES);
     let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(30), 100);
     let sessions = Sessions::open(
         store.clone(),
@@ -155,22 +156,25 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, String) {
         readiness: Readiness::new(),
         public_base: None,
     };
-    (Arc::new(app), format!("/v1/media/{}", placement.id))
+    let path = |(name, _): &(&str, usize)| app.sessions.segment_address(&placement.id.0, name, SEGMENT);
+    let paths = SIZES.iter().map(path).collect();
+    (Arc::new(app), paths)
 }
 
 fn registry(
     grid: Grid,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
-    finished: watch::Receiver<u64>,
+    layouts: &Layouts,
+    shelf: Arc<MemoryShelf>,
 ) -> MosaicRegistry {
     let rung = |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
     let renditions = vec![rung(SIZES[0].0, 1920, 1080, 6_000_000), rung(SIZES[1].0, 960, 540, 1_600_000)];
-    let engine = HeldEngine::new(grid, &renditions, &SIZES.map(|(_, length)| length));
-    let signer = Signer::new([2; 32], grid, &renditions, "veryfast");
+    let engine = HeldEngine::new(&SIZES);
+    let names = Names::new([2; 32], grid, &renditions, "veryfast", layouts);
     let settings = RegistrySettings {
         grid,
-        renditions,
+        rungs: open_ladder(grid, &renditions, "veryfast", 10, None).expect("x264 opens").into(),
         mosaic_idle: Duration::from_secs(3600),
         linger: Duration::from_secs(3600),
         cache_bytes: 128 << 20,
@@ -178,6 +182,5 @@ fn registry(
     let budget = Budget { cores: f64::INFINITY, headroom_percent: 100, max_mosaics: None };
     let admission = Admission::new(budget);
     let engines: Vec<Arc<dyn quadrille::mosaic::Engine>> = vec![Arc::new(engine)];
-    MosaicRegistry::new(settings, signer, clock.clone(), metrics.clone(), engines, admission, finished)
-        .expect("a registry")
+    MosaicRegistry::new(settings, names, shelf, clock.clone(), metrics.clone(), engines, admission).expect("a registry")
 }

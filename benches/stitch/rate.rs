@@ -4,10 +4,10 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use quadrille::compositor::{Canvas, Compositor, Draw, Job, fit};
-use quadrille::encode::{Decoder, ParameterSets, VideoEncoder, VideoSettings, decode};
+use quadrille::encode::{Decoder, VideoEncoder, decode};
 use quadrille::frame::{Colour, Picture, Rect};
-use quadrille::mosaic::Rung;
-use quadrille::stitch::{Format, Plan, Pps, Slices, Sps, Stitched, TileSegment, TileShape};
+use quadrille::ladder::{Codec, ParameterSets, Rung, VideoSettings};
+use quadrille::stitch::{Format, Plan, Pps, Slices, Sps, Stitched, TileBlock, TileShape};
 
 use crate::clips::{self, PICTURES};
 
@@ -56,12 +56,12 @@ fn draw_tiles(pictures: &[Picture], compositor: &dyn Compositor) -> Vec<Picture>
     pictures.iter().map(draw).collect()
 }
 
-/// The four tiles as 1920x1080: four rows are cropped above and four below.
+/// The four tiles as 1920x1080: eight rows are cropped below.
 fn put_together(tiles: [&Picture; 4]) -> Picture {
     let planes = [0, 1, 2].map(|plane| {
-        let (rows, above) = if plane == 0 { (1080, 4) } else { (540, 2) };
+        let rows = if plane == 0 { 1080 } else { 540 };
         let tile_rows = tiles[0].plane_size(plane).1;
-        (above..above + rows)
+        (0..rows)
             .flat_map(|row| {
                 let pair = row / tile_rows * 2;
                 [tiles[pair].row(plane, row % tile_rows), tiles[pair + 1].row(plane, row % tile_rows)].concat()
@@ -85,10 +85,9 @@ fn stitch(rung: &Rung, bitrate_bps: u32, preset: &str, tiles: &[Vec<Picture>; 4]
         is_tile: true,
         ..rung.settings.clone()
     };
-    let format = Format::new(
-        Sps::parse(&rung.sets.sps).expect("the ladder's SPS"),
-        Pps::parse(&rung.sets.pps).expect("the ladder's PPS"),
-    );
+    let Codec::H264(sets) = &rung.codec;
+    let format =
+        Format::new(Sps::parse(&sets.sps).expect("the ladder's SPS"), Pps::parse(&sets.pps).expect("the ladder's PPS"));
     let format = format.expect("a canvas that can be stitched");
     let gop = rung.settings.grid.gop();
     let shape = TileShape { width_mbs: TILE.0 / 16, height_mbs: TILE.1 / 16, slices: Slices::PerRow };
@@ -96,7 +95,7 @@ fn stitch(rung: &Rung, bitrate_bps: u32, preset: &str, tiles: &[Vec<Picture>; 4]
     let mut inputs = Vec::new();
     for (n, tile) in (0..).zip(tiles) {
         let (units, _) = encode(&settings, tile);
-        let segment = TileSegment::index(&format, shape, 0, &units, &gop, None).expect("a tile of the canvas");
+        let segment = TileBlock::index(&format, shape, 0, &units, &gop, None).expect("a tile of the canvas");
         let placed = segment.placed(n % 2 * shape.width_mbs, n / 2 * shape.height_mbs, shape.height_mbs);
         let placed = placed.expect("a quarter of it");
         places.push(placed.place());
@@ -108,7 +107,7 @@ fn stitch(rung: &Rung, bitrate_bps: u32, preset: &str, tiles: &[Vec<Picture>; 4]
     stitched.append_to(&mut bytes);
     let mut bytes = Bytes::from(bytes);
     let units: Vec<Bytes> = stitched.sizes().map(|size| bytes.split_to(size as usize)).collect();
-    let decoded = decode(Decoder::Ffmpeg, &rung.sets, &units).expect("it decodes");
+    let decoded = decode(Decoder::Ffmpeg, sets, &units).expect("it decodes");
     (bits_a_second(&units), quality(mosaic, &decoded))
 }
 

@@ -11,13 +11,15 @@ use fast_image_resize::{PixelType, ResizeAlg, ResizeOptions, Resizer};
 use quadrille::compositor::{Compositor, CpuCompositor, fit};
 use quadrille::encode::{Decoder, decode};
 use quadrille::frame::{CodedSize, Colour, MACROBLOCK, Picture, Rect};
+use quadrille::ladder::{Codec, RenditionSpec};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    Coded, EncodingShared, Engine, EngineKind, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings,
-    RenditionSpec, StitchEngine, StitchSettings, Tick, Trial, ladder,
+    Coded, Engine, EngineKind, GameKey, MosaicId, MosaicSpec, RenderEngine, RenderSettings, StitchEngine,
+    StitchSettings, Tick, Trial, gather_segment, open_ladder,
 };
 use quadrille::timeline::{Grid, MediaTime, SegmentNumber, SimulatedClock};
+use quadrille::track::{EncodingShared, MemoryShelf};
 
 use crate::clips::{self, HEIGHT, WIDTH};
 use crate::rate::ssim;
@@ -71,11 +73,12 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     let grid = Grid::new("30".parse().expect("a rate"), 60);
     let layouts = Arc::new(Layouts::bundled());
     let rungs: Arc<[_]> =
-        ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
+        open_ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
+    let Codec::H264(sets) = rungs[0].codec.clone();
     let compositor = CpuCompositor::new(2).expect("threads start");
     let clock = Arc::new(SimulatedClock::new(MediaTime::from_millis(FIRST_SEGMENT * 2000)));
-    let (finished, _) = tokio::sync::watch::channel(0);
-    let shared = Arc::new(EncodingShared::new(clock, Arc::new(Metrics::new().expect("metrics")), finished, 4));
+    let shelf = Arc::new(MemoryShelf::new(grid, 4));
+    let shared = Arc::new(EncodingShared::new(clock, Arc::new(Metrics::new().expect("metrics")), shelf));
     let trial = Trial { compose: 0.0, encode: vec![0.0] };
     let next_frame = grid.first_frame(FIRST_SEGMENT) - 3;
     let engine: Box<dyn Engine> = match kind {
@@ -116,7 +119,15 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     while engine.finished(&id).newest() < Some(wanted) {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let units: Vec<Bytes> = match engine.segment(&id, 0, wanted).expect("it is finished") {
+    let tracks = engine.tracks(&id, &spec, 0);
+    let blocks: Option<Vec<_>> = tracks.iter().map(|name| shared.shelf.find(name)?.segment(wanted)).collect();
+    let parts = gather_segment(&*engine, &spec, 0, &grid, wanted, &blocks.expect("it is finished")).expect("tiles fit");
+    let units: Vec<Bytes> = parts.iter().flat_map(units_of).collect();
+    decode(Decoder::Ffmpeg, &sets, &units).expect("it decodes")
+}
+
+fn units_of(part: &Coded) -> Vec<Bytes> {
+    match part {
         Coded::Units(units) => units.iter().map(|unit| unit.data.clone()).collect(),
         Coded::Stitched(stitched) => {
             let mut all = Vec::with_capacity(stitched.total());
@@ -124,8 +135,7 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
             let mut all = Bytes::from(all);
             stitched.sizes().map(|size| all.split_to(size as usize)).collect()
         }
-    };
-    decode(Decoder::Ffmpeg, engine.parameter_sets(0).expect("a rendition"), &units).expect("it decodes")
+    }
 }
 
 /// Where the picture of slot `slot` of 4E is on the canvas that viewers see. `ladder` are all canvases there are, of which the first is

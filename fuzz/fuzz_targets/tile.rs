@@ -9,7 +9,7 @@ mod support;
 mod timeline;
 
 use libfuzzer_sys::fuzz_target;
-use stitch::{Format, Place, Plan, Pps, SliceHeader, Slices, Sps, Stitched, TileSegment, TileShape};
+use stitch::{Format, Place, Plan, Pps, SliceHeader, Slices, Sps, Stitched, TileBlock, TileShape};
 
 const NOISE: &[u8] = include_bytes!("../../src/stitch/fixtures/noise.264");
 const STILL: &[u8] = include_bytes!("../../src/stitch/fixtures/still.264");
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     let sps = Sps::parse(&tile.sps).unwrap().with_size(208, 96).unwrap();
     let format = Format::new(sps, Pps::parse(&tile.pps).unwrap()).unwrap();
     let still = support::shared(support::encoded(STILL).units);
-    let hold = TileSegment::index(&format, rows(6, 1), 1, &still, &gop(), None).unwrap();
+    let hold = TileBlock::index(&format, rows(6, 1), 1, &still, &gop(), None).unwrap();
 
     let mut units = Vec::new();
     if mode & 1 == 0 {
@@ -50,14 +50,14 @@ fuzz_target!(|data: &[u8]| {
     units.truncate(usize::from(count) % (FRAMES + 2));
     let hold = (mode & 2 != 0).then_some(&hold);
     let shape = rows(6, if mode & 4 == 0 { 3 } else { 1 });
-    let Ok(segment) = TileSegment::index(&format, shape, 1, &support::shared(units), &gop(), hold) else { return };
+    let Ok(segment) = TileBlock::index(&format, shape, 1, &support::shared(units), &gop(), hold) else { return };
     let repeated = if shape.height_mbs == 1 { 1 + u32::from(mode >> 4) % 3 } else { 3 };
     let place = Place { x_mb: (x % 16).into(), y_mb: (y % 8).into(), width_mbs: 6, height_mbs: repeated };
     let Ok(placed) = segment.placed(place.x_mb, place.y_mb, repeated) else { return };
     let plan = Plan::new(&format, &[place], Slices::PerRow, 60).unwrap();
     let mut inputs = vec![placed];
     for filler in plan.fillers() {
-        let filling = TileSegment::index(&format, rows(filler.width_mbs, 1), 1, &still, &gop(), None).unwrap();
+        let filling = TileBlock::index(&format, rows(filler.width_mbs, 1), 1, &still, &gop(), None).unwrap();
         inputs.push(filling.placed(filler.x_mb, filler.y_mb, filler.height_mbs).unwrap());
     }
     let stitched = Stitched::new(&plan, inputs).unwrap();

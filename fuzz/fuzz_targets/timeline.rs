@@ -6,4 +6,4 @@ mod gop;
 mod grid;
 
 pub use gop::{Gop, GopPicture, PictureKind};
-pub use grid::Grid;
+pub use grid::{Grid, PartNumber, SegmentNumber};

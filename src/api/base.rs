@@ -9,6 +9,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderName, header};
 
 use super::App;
+use super::server::Secure;
 
 /// Scheme and authority before a path, without a slash at the end: the configured public address, else what the client
 /// itself asked, as a proxy in between tells it, else nothing, which leaves URLs relative. Whoever lies about what they asked
@@ -38,8 +39,10 @@ fn asked(parts: &Parts) -> Option<String> {
     // Of a chain of proxies the first tells what the client asked.
     let first = |text: &'_ str| text.split(',').next().map(|t| t.trim().to_owned());
     let text = |name: HeaderName| parts.headers.get(name).and_then(|v| v.to_str().ok()).and_then(first);
+    let is_secure = parts.extensions.get::<Secure>().is_some();
     let scheme = match text(HeaderName::from_static("x-forwarded-proto")).as_deref() {
         Some("https") => "https",
+        None if is_secure => "https",
         _ => "http",
     };
     // HTTP/2 has :authority, which hyper puts into the URI; HTTP/1.1 has Host.

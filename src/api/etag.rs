@@ -15,6 +15,17 @@ pub fn of_bytes(bytes: &[u8]) -> HeaderValue {
     quoted(&hex::encode(&Sha256::digest(bytes)[..12]))
 }
 
+/// Strong tag that says `text`, which has no quotes.
+pub fn of_text(text: &str) -> HeaderValue {
+    quoted(text)
+}
+
+/// Weak tag of a text that may be sent with other codings.
+pub fn weak_of(text: &str) -> HeaderValue {
+    let digest = hex::encode(&Sha256::digest(text)[..12]);
+    HeaderValue::from_str(&format!("W/\"{digest}\"")).unwrap_or(HeaderValue::from_static("W/\"0\""))
+}
+
 fn quoted(text: &str) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{text}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
 }

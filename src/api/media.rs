@@ -1,6 +1,9 @@
 //! `/v1/media/…`: init segments and segments, shared by all sessions that show them, immutable, cacheable anywhere.
 
+use std::future::Future;
+use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -8,11 +11,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use super::App;
+use super::etag;
 use super::extract::Named;
 use super::problem::{Code, Problem, ProblemBody};
 use super::range::{self, Wanted};
 use crate::mosaic::{GameKey, MosaicId};
 use crate::timeline::SegmentNumber;
+use crate::track::Position;
 
 const VIDEO: &str = "video/mp4";
 const AUDIO: &str = "audio/mp4";
@@ -20,15 +25,19 @@ const AUDIO: &str = "audio/mp4";
 /// A segment's name says everything that decides its bytes (RFC 8246). A day outlives every window many times.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=86400, immutable");
 
+/// A part that is hinted at comes within its own length and what encoders hold back.
+const HINT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Init segments are the same bytes for every mosaic, but a restart with another ladder changes them.
 const INIT_CACHED: HeaderValue = HeaderValue::from_static("public, max-age=60");
 
 /// The init segment of a rendition: the same bytes whatever the mosaic.
 #[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/init.mp4", tag = "playback",
-    params(("mosaic" = String, Path), ("rendition" = String, Path)),
+    params(("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists")),
     responses(
         (status = 200, description = "CMAF init segment", content_type = "video/mp4"),
         (status = 206, description = "The range asked for", content_type = "video/mp4"),
+        (status = 304, description = "The client has it"),
         (status = 404, description = "`rendition_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -36,20 +45,23 @@ pub async fn video_init(
     State(app): State<Arc<App>>,
     method: Method,
     headers: HeaderMap,
-    Named((mosaic, rendition)): Named<(String, String)>,
+    Named((mosaic, rung)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     // A session's map outlives its first mosaic, so it need not run: that we gave the name is enough.
     mosaic_id(&app, &mosaic)?;
-    let bytes = app.mosaics.init_segment(&rendition).ok_or_else(|| rendition_unknown(&app, &rendition))?;
-    served(&app, &method, &headers, VIDEO, INIT_CACHED, bytes)
+    let rendition = rendition(&app, &mosaic, &rung, None)?;
+    let bytes = app.mosaics.init_segment(rendition).ok_or_else(|| rendition_unknown(&app, rendition))?;
+    let tag = etag::of_bytes(&bytes);
+    served(&app, &method, &headers, Kept { media_type: VIDEO, cached: INIT_CACHED, tag }, bytes)
 }
 
-/// A segment of a mosaic in one rendition, while it is in the window.
+/// A segment of a mosaic in one rendition, or a part of one (`{n}.{part}.m4s`), while it is in the window. A part that a playlist hints at is waited for.
 #[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/{n}.m4s", tag = "playback",
-    params(("mosaic" = String, Path), ("rendition" = String, Path), ("n" = u64, Path, description = "Segment number on the epoch grid")),
+    params(("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
         (status = 200, description = "CMAF segment", content_type = "video/mp4"),
         (status = 206, description = "The range asked for", content_type = "video/mp4"),
+        (status = 304, description = "The client has it"),
         (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -57,19 +69,19 @@ pub async fn video_segment(
     State(app): State<Arc<App>>,
     method: Method,
     headers: HeaderMap,
-    Named((mosaic, rendition, file)): Named<(String, String, String)>,
+    Named((mosaic, rung, file)): Named<(String, String, String)>,
 ) -> Result<Response, Problem> {
-    let (id, number) = (mosaic_id(&app, &mosaic)?, segment_number(&file)?);
-    let found = if app.mosaics.is_hot(&id, &rendition, number) {
-        app.mosaics.segment(&id, &rendition, number)
-    } else {
-        // The bytes must be put together first: no work for the threads that carry the connections.
-        let mosaics = Arc::clone(&app.mosaics);
-        let made = tokio::task::spawn_blocking(move || mosaics.segment(&id, &rendition, number)).await;
-        made.map_err(Problem::internal)?
+    let (id, number) = (mosaic_id(&app, &mosaic)?, number(&file)?);
+    let rendition = rendition(&app, &mosaic, &rung, Some(number))?;
+    let found = match number {
+        Number::Segment(segment) => app.mosaics.segment(&id, rendition, segment).await,
+        Number::Part(at) => {
+            hinted(app.mosaics.wait(&id, at)).await;
+            app.mosaics.part(&id, rendition, at).await
+        }
     };
-    let bytes = found.ok_or_else(|| not_in_window(number))?;
-    served(&app, &method, &headers, VIDEO, IMMUTABLE, bytes)
+    let bytes = found.ok_or_else(|| not_in_window(number.segment()))?;
+    served(&app, &method, &headers, Kept { media_type: VIDEO, cached: IMMUTABLE, tag: number.tag() }, bytes)
 }
 
 /// The init segment of a game's sound.
@@ -78,6 +90,7 @@ pub async fn video_segment(
     responses(
         (status = 200, description = "CMAF init segment", content_type = "audio/mp4"),
         (status = 206, description = "The range asked for", content_type = "audio/mp4"),
+        (status = 304, description = "The client has it"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -87,16 +100,18 @@ pub async fn audio_init(
     headers: HeaderMap,
     Named(element): Named<String>,
 ) -> Result<Response, Problem> {
-    let bytes = app.catalogue.sound_init(&sound(&app, &element)?).ok_or_else(no_such_sound)?;
-    served(&app, &method, &headers, AUDIO, INIT_CACHED, bytes)
+    let bytes = app.catalogue.sound_init(&sound(&app, &element, None)?).ok_or_else(no_such_sound)?;
+    let tag = etag::of_bytes(&bytes);
+    served(&app, &method, &headers, Kept { media_type: AUDIO, cached: INIT_CACHED, tag }, bytes)
 }
 
-/// A segment of a game's sound, while it is in the window.
+/// A segment of a game's sound, or a part of one, while it is in the window.
 #[utoipa::path(get, path = "/v1/media/audio/{game}/{n}.m4s", tag = "playback",
-    params(("game" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = u64, Path, description = "Segment number on the epoch grid")),
+    params(("game" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
         (status = 200, description = "CMAF segment", content_type = "audio/mp4"),
         (status = 206, description = "The range asked for", content_type = "audio/mp4"),
+        (status = 304, description = "The client has it"),
         (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -106,28 +121,43 @@ pub async fn audio_segment(
     headers: HeaderMap,
     Named((element, file)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
-    let number = segment_number(&file)?;
-    let bytes = app.catalogue.sound_segment(&sound(&app, &element)?, number).ok_or_else(|| not_in_window(number))?;
-    served(&app, &method, &headers, AUDIO, IMMUTABLE, bytes)
+    let number = number(&file)?;
+    let game = sound(&app, &element, Some(number))?;
+    let found = match number {
+        Number::Segment(segment) => app.catalogue.sound_segment(&game, segment),
+        Number::Part(at) => {
+            hinted(app.catalogue.sound_comes(&game, at)).await;
+            app.catalogue.sound_part(&game, at)
+        }
+    };
+    let bytes = found.ok_or_else(|| not_in_window(number.segment()))?;
+    served(&app, &method, &headers, Kept { media_type: AUDIO, cached: IMMUTABLE, tag: number.tag() }, bytes)
 }
 
-/// The bytes, or the range of them that was asked for.
-fn served(
-    app: &App,
-    method: &Method,
-    headers: &HeaderMap,
+/// What caches are told of a file of media.
+struct Kept {
     media_type: &'static str,
     cached: HeaderValue,
-    bytes: Bytes,
-) -> Result<Response, Problem> {
+    tag: HeaderValue,
+}
+
+/// The bytes, or the range of them that was asked for, or that the client has them already.
+fn served(app: &App, method: &Method, headers: &HeaderMap, kept: Kept, bytes: Bytes) -> Result<Response, Problem> {
+    let Kept { media_type, cached, tag } = kept;
+    let has_it = etag::matches_none(headers, &tag);
+    let in_range = range::holds(headers, &tag);
     let common = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CACHE_CONTROL, cached),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+        (header::ETAG, tag),
     ];
+    if has_it {
+        return Ok((StatusCode::NOT_MODIFIED, common).into_response());
+    }
     let length = bytes.len();
     // Ranges are defined for GET alone (RFC 9110, 14.2).
-    let wanted = if method == Method::GET { range::wanted(headers, length) } else { Wanted::All };
+    let wanted = if method == Method::GET && in_range { range::wanted(headers, length) } else { Wanted::All };
     match wanted {
         Wanted::All => {
             app.count_served(method, length);
@@ -152,14 +182,68 @@ fn mosaic_id(app: &App, text: &str) -> Result<MosaicId, Problem> {
     if ours { Ok(MosaicId(text.into())) } else { Err(Problem::new(Code::NotFound, "There is no such mosaic.")) }
 }
 
-/// `46012345.m4s`; other spellings of the number are no segments, or caches would keep one under many names.
-fn segment_number(file: &str) -> Result<SegmentNumber, Problem> {
-    let number = file.strip_suffix(".m4s").and_then(|n| n.parse().ok().filter(|p: &u64| p.to_string() == n));
-    number.ok_or_else(|| Problem::new(Code::NotFound, "Segments are named by their number: {n}.m4s."))
+/// The rendition of a path element that we gave for a segment, or for the init segment. Who was given one has been given no other.
+fn rendition<'a>(app: &App, mosaic: &str, element: &'a str, number: Option<Number>) -> Result<&'a str, Problem> {
+    let found = app.sessions.rendition_of(mosaic, element, number.map(Number::segment));
+    found.ok_or_else(|| {
+        Problem::new(
+            Code::NotFound,
+            "This is no address of a rendition of this mosaic; playlists have those that there are.",
+        )
+    })
 }
 
-fn sound(app: &App, element: &str) -> Result<GameKey, Problem> {
-    app.sessions.sound_of(element).ok_or_else(no_such_sound)
+/// What a file of media is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Number {
+    Segment(SegmentNumber),
+    Part(Position),
+}
+
+impl Number {
+    /// Strong: behind an address there are never other bytes (RFC 9110, 8.8.3: a tag tells apart what is at one address).
+    fn tag(self) -> HeaderValue {
+        match self {
+            Self::Segment(segment) => etag::of_number(segment),
+            Self::Part(Position { segment, part }) => etag::of_text(&format!("{segment}.{part}")),
+        }
+    }
+
+    fn segment(self) -> SegmentNumber {
+        match self {
+            Self::Segment(segment) | Self::Part(Position { segment, .. }) => segment,
+        }
+    }
+}
+
+/// `46012345.m4s`, `46012345.2.m4s`; other spellings of the numbers are none, or caches would keep one under many names.
+fn number(file: &str) -> Result<Number, Problem> {
+    fn plain<N: FromStr + ToString>(text: &str) -> Option<N> {
+        text.parse().ok().filter(|number: &N| number.to_string() == text)
+    }
+    let read = || {
+        let name = file.strip_suffix(".m4s")?;
+        Some(match name.split_once('.') {
+            Some((segment, part)) => Number::Part(Position { segment: plain(segment)?, part: plain(part)? }),
+            None => Number::Segment(plain(name)?),
+        })
+    };
+    read().ok_or_else(|| {
+        Problem::new(
+            Code::NotFound,
+            "Segments are named by their number, {n}.m4s, and parts by theirs, {n}.{part}.m4s.",
+        )
+    })
+}
+
+/// Waits for a part that a playlist hinted at (RFC 8216bis, 6.2.5.4), but not for one that is far off.
+async fn hinted(comes: impl Future<Output = ()>) {
+    // What is not there after that is answered as what is gone.
+    let _ = tokio::time::timeout(HINT_PATIENCE, comes).await;
+}
+
+fn sound(app: &App, element: &str, number: Option<Number>) -> Result<GameKey, Problem> {
+    app.sessions.sound_of(element, number.map(Number::segment)).ok_or_else(no_such_sound)
 }
 
 fn no_such_sound() -> Problem {
@@ -181,9 +265,22 @@ mod tests {
 
     #[test]
     fn only_one_spelling_of_a_segment_is_a_segment() {
-        assert_eq!(segment_number("46012345.m4s").ok(), Some(46_012_345));
-        for bad in ["046.m4s", "+46.m4s", "-1.m4s", "46", "46.mp4", ".m4s", "46.1.m4s", "99999999999999999999.m4s"] {
-            assert!(segment_number(bad).is_err(), "{bad}");
+        assert_eq!(number("46012345.m4s").ok(), Some(Number::Segment(46_012_345)));
+        assert_eq!(number("46012345.2.m4s").ok(), Some(Number::Part(Position::new(46_012_345, 2))));
+        for bad in [
+            "046.m4s",
+            "+46.m4s",
+            "-1.m4s",
+            "46",
+            "46.mp4",
+            ".m4s",
+            "46.01.m4s",
+            "46..m4s",
+            "46.1.2.m4s",
+            "46.4294967296.m4s",
+            "99999999999999999999.m4s",
+        ] {
+            assert!(number(bad).is_err(), "{bad}");
         }
     }
 }

@@ -24,6 +24,7 @@ mod refuse;
 mod routes;
 mod server;
 mod sessions;
+mod tls;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub use openapi::document as openapi_document;
 pub use problem::{Code, Problem};
 pub use routes::router;
 pub use server::{ServerLimits, serve};
+pub use tls::{Tls, TlsError};
 
 use crate::catalogue::GameCatalogue;
 use crate::layout::Layouts;

@@ -26,6 +26,11 @@ pub struct Wish {
     layout: Option<String>,
     audio: Option<String>,
     engine: Option<EngineWish>,
+    /// No rendition with more rows of pixels is offered.
+    max_height: Option<u32>,
+    /// `true`: the playlists list parts, see the playback URL.
+    #[serde(default)]
+    low_latency: bool,
     device_id: Option<String>,
     /// A device key, for clients that cannot send an Authorization header.
     key: Option<String>,
@@ -39,7 +44,7 @@ pub struct Wish {
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_invalid`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn open(
@@ -64,12 +69,14 @@ pub async fn open(
         layout: wish.layout,
         audio: wish.audio,
         engine: wish.engine.unwrap_or_default().into(),
+        max_height: wish.max_height,
         device_id: wish.device_id,
         ..CreateSession::default()
     };
     let (session, _) = app.sessions.create(&caller.tenant, request).await?;
+    let query = if wish.low_latency { "?low_latency=true" } else { "" };
     let headers = [
-        (header::LOCATION, super::header_text(&base.url(&session.playback_url))),
+        (header::LOCATION, super::header_text(&format!("{}{query}", base.url(&session.playback_url)))),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         // The key stands in this URL; nothing that is fetched next may learn it.
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),

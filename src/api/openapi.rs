@@ -43,7 +43,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         games::list, layouts::list,
         sessions::create, sessions::get, sessions::change, sessions::end,
         multiview::open,
-        playback::multivariant, playback::video, playback::audio,
+        playback::multivariant, playback::video, playback::audio, playback::sound,
         media::video_init, media::video_segment, media::audio_init, media::audio_segment, games::thumbnail,
         operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
         operator::games::delete,

@@ -3,72 +3,193 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::extract::Named;
+use super::etag;
+use super::extract::{Named, Params};
 use super::problem::{Code, Problem, ProblemBody};
+use crate::session::{Reload, Sounds};
 
 /// Media type of playlists (RFC 8216, section 10).
 pub const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 
-/// The session's multivariant playlist: the ladder, and the sound of every game of the tenant.
-#[utoipa::path(get, path = "/v1/play/{token}/index.m3u8", tag = "playback", params(("token" = String, Path)),
+/// Which sounds a multivariant playlist lists.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundsWish {
+    /// What the session has chosen alone: for players that open every sound before the first picture.
+    Main,
+    /// That, and what each slot shows.
+    #[default]
+    Own,
+    /// Every game of the tenant by itself, so that a player can follow a swap without reading the playlist again.
+    All,
+}
+
+/// What a multivariant playlist lists.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Listed {
+    /// `own` when absent.
+    #[param(inline)]
+    #[serde(default)]
+    sounds: SoundsWish,
+    /// `true`: the same as `sounds=all`.
+    #[serde(default)]
+    all_sounds: bool,
+    /// `true`: the playlists that are named list parts (RFC 8216bis). Some players follow them wherever they see them, and not all do it well.
+    #[serde(default)]
+    low_latency: bool,
+}
+
+impl Listed {
+    fn sounds(&self) -> Sounds {
+        match self.sounds {
+            _ if self.all_sounds => Sounds::All,
+            SoundsWish::Main => Sounds::Main,
+            SoundsWish::Own => Sounds::Own,
+            SoundsWish::All => Sounds::All,
+        }
+    }
+}
+
+/// The session's multivariant playlist: the ladder, and its sounds.
+#[utoipa::path(get, path = "/v1/play/{token}/index.m3u8", tag = "playback", params(("token" = String, Path), Listed),
     responses(
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
+        (status = 304, description = "The client has it"),
+        (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn multivariant(
     State(app): State<Arc<App>>,
     method: Method,
+    headers: HeaderMap,
     Named(token): Named<String>,
+    Params(listed): Params<Listed>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.multivariant(&token).await?;
-    Ok(playlist(&app, &method, text))
+    let text = app.sessions.multivariant(&token, listed.sounds(), listed.low_latency).await?;
+    Ok(playlist(&app, &method, &headers, text))
 }
 
 /// A rendition's media playlist. The first request for a session waits for its first segment.
 #[utoipa::path(get, path = "/v1/play/{token}/video/{rendition}.m3u8", tag = "playback",
-    params(("token" = String, Path), ("rendition" = String, Path)),
+    params(("token" = String, Path), ("rendition" = String, Path), Following),
     responses(
+        (status = 400, description = "`reload_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
+        (status = 304, description = "The client has it"),
         (status = 404, description = "`session_unknown`, `rendition_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn video(
     State(app): State<Arc<App>>,
     method: Method,
+    headers: HeaderMap,
     Named((token, file)): Named<(String, String)>,
+    Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.video_playlist(&token, stem(&file)?).await?;
-    Ok(playlist(&app, &method, text))
+    let text = app.sessions.video_playlist(&token, stem(&file)?, following.reload()?).await?;
+    Ok(playlist(&app, &method, &headers, text))
 }
 
 /// The playlist of a game's sound.
 #[utoipa::path(get, path = "/v1/play/{token}/audio/{game}.m3u8", tag = "playback",
-    params(("token" = String, Path), ("game" = String, Path)),
+    params(("token" = String, Path), ("game" = String, Path), Following),
     responses(
+        (status = 400, description = "`reload_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
+        (status = 304, description = "The client has it"),
         (status = 404, description = "`session_unknown`, `game_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn audio(
     State(app): State<Arc<App>>,
     method: Method,
+    headers: HeaderMap,
     Named((token, file)): Named<(String, String)>,
+    Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.audio_playlist(&token, stem(&file)?).await?;
-    Ok(playlist(&app, &method, text))
+    let text = app.sessions.audio_playlist(&token, stem(&file)?, following.reload()?).await?;
+    Ok(playlist(&app, &method, &headers, text))
+}
+
+/// The playlist of the session's own sound: `main` is what it has chosen, a number what that slot shows. It changes with them: with the
+/// picture where that changes with a segment, and else from the next segment on.
+#[utoipa::path(get, path = "/v1/play/{token}/sound/{name}.m3u8", tag = "playback",
+    params(("token" = String, Path), ("name" = String, Path), Following),
+    responses(
+        (status = 400, description = "`reload_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "`session_unknown`, `sound_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn sound(
+    State(app): State<Arc<App>>,
+    method: Method,
+    headers: HeaderMap,
+    Named((token, file)): Named<(String, String)>,
+    Params(following): Params<Following>,
+) -> Result<Response, Problem> {
+    let text = app.sessions.sound_playlist(&token, stem(&file)?, following.reload()?).await?;
+    Ok(playlist(&app, &method, &headers, text))
+}
+
+/// What a low-latency client asks of a media playlist (RFC 8216bis, 6.2.5). Anything else in the query is for others.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Following {
+    /// Media sequence number: the answer waits until it is listed.
+    #[serde(rename = "_HLS_msn")]
+    msn: Option<u64>,
+    /// With `_HLS_msn`: a part of that segment is enough.
+    #[serde(rename = "_HLS_part")]
+    part: Option<u32>,
+    /// `YES` or `v2`: segments that the client has may be left out.
+    #[serde(rename = "_HLS_skip")]
+    skip: Option<String>,
+    /// Whether parts are listed, as the multivariant playlist was asked.
+    #[serde(default)]
+    low_latency: bool,
+}
+
+impl Following {
+    fn reload(&self) -> Result<Reload, Problem> {
+        if self.part.is_some() && self.msn.is_none() {
+            let detail = "_HLS_part says which part of _HLS_msn, which is missing.";
+            return Err(Problem::new(Code::ReloadInvalid, detail).with("parameter", "_HLS_part"));
+        }
+        let skip = matches!(self.skip.as_deref(), Some("YES" | "v2"));
+        Ok(Reload { msn: self.msn, part: self.part, skip, parts: self.low_latency })
+    }
 }
 
 fn stem(file: &str) -> Result<&str, Problem> {
     file.strip_suffix(".m3u8").ok_or_else(|| Problem::new(Code::NotFound, "Playlists here end in .m3u8."))
 }
 
-/// A session's playlist: its own, new every time, never to be kept.
-fn playlist(app: &App, method: &Method, text: String) -> Response {
+/// A session's playlist: its own, so no cache that others share may keep it, and soon another, so each time it is asked whether it still is. A
+/// request that finds that it has it is a request all the same: the meter runs.
+fn playlist(app: &App, method: &Method, headers: &HeaderMap, text: String) -> Response {
+    let tag = etag::weak_of(&text);
+    let has_it = etag::matches_none(headers, &tag);
+    let common = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(PLAYLIST_TYPE)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        (header::ETAG, tag),
+    ];
+    if has_it {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
     app.count_served(method, text.len());
-    ([(header::CONTENT_TYPE, PLAYLIST_TYPE), (header::CACHE_CONTROL, "no-store")], text).into_response()
+    (common, text).into_response()
 }

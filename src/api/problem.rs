@@ -69,12 +69,14 @@ codes! {
     PeriodInvalid = "period_invalid", UNPROCESSABLE_ENTITY, "The period ends before it begins";
     QuoteInvalid = "quote_invalid", UNPROCESSABLE_ENTITY, "This cannot be quoted";
     RangeUnsatisfiable = "range_unsatisfiable", RANGE_NOT_SATISFIABLE, "The range lies outside the representation";
+    ReloadInvalid = "reload_invalid", BAD_REQUEST, "This playlist cannot be waited for so";
     RenditionUnknown = "rendition_unknown", NOT_FOUND, "There is no such rendition";
     ReportTooLarge = "report_too_large", UNPROCESSABLE_ENTITY, "The report would have too many rows";
     RevisionStale = "revision_stale", PRECONDITION_FAILED, "The session has changed since you read it";
     SegmentUnknown = "segment_unknown", NOT_FOUND, "The segment is not in the window";
     SessionEnded = "session_ended", CONFLICT, "The session has ended";
     SessionUnknown = "session_unknown", NOT_FOUND, "There is no such session";
+    SoundUnknown = "sound_unknown", NOT_FOUND, "There is no such sound";
     SourceInvalid = "source_invalid", UNPROCESSABLE_ENTITY, "A source cannot be used";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot keep changes now";
     TariffMissing = "tariff_missing", UNPROCESSABLE_ENTITY, "No tariff is valid then";

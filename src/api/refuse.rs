@@ -38,7 +38,10 @@ impl From<SessionError> for Problem {
             E::IdempotencyConflict => {
                 Problem::new(Code::IdempotencyConflict, detail).with("parameter", "Idempotency-Key")
             }
+            E::SoundUnknown { .. } => Problem::new(Code::SoundUnknown, detail),
+            E::HeightTooLow { least, .. } => Problem::field("max_height", detail).with("least", least),
             E::RenditionUnknown { .. } => Problem::new(Code::RenditionUnknown, detail),
+            E::ReloadTooFar { newest, .. } => Problem::new(Code::ReloadInvalid, detail).with("newest", newest),
             E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
             E::NotReady { retry_after_s } => Problem::new(Code::NotReady, detail).retry_after_s(retry_after_s),
             E::Store(cause) => store_unavailable(&cause),

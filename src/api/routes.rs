@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
 use super::{App, games, health, layouts, log, media, multiview, openapi, operator, page, playback, sessions};
 
@@ -63,6 +67,7 @@ fn table() -> Table {
         .add("get", "/v1/play/{token}/index.m3u8", playback::multivariant)
         .add_as("get", "/v1/play/{token}/video/{rendition}.m3u8", "/v1/play/{token}/video/{file}", playback::video)
         .add_as("get", "/v1/play/{token}/audio/{game}.m3u8", "/v1/play/{token}/audio/{file}", playback::audio)
+        .add_as("get", "/v1/play/{token}/sound/{name}.m3u8", "/v1/play/{token}/sound/{file}", playback::sound)
         .add("get", "/v1/media/{mosaic}/{rendition}/init.mp4", media::video_init)
         .add_as(
             "get",
@@ -95,6 +100,8 @@ pub fn router(app: Arc<App>) -> Router {
         .router
         .fallback(page::serve)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(LEAST_COMPRESSED).and(is_text)))
+        .layer(middleware::map_request(any_coding))
         .layer(cors())
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -102,6 +109,29 @@ pub fn router(app: Arc<App>) -> Router {
         ))
         .layer(middleware::from_fn(log::requests))
         .with_state(app)
+}
+
+/// Who refuses what is not compressed, media included, gets it all the same (RFC 9110, 12.5.3 allows it): a refusal with a body would be kept by caches.
+async fn any_coding(mut request: Request) -> Request {
+    let is_none = |coding: &str| {
+        coding
+            .split_once(';')
+            .is_some_and(|(_, weight)| weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0f32)))
+    };
+    let refuses = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.split(',').any(is_none));
+    if request.headers().get_all(header::ACCEPT_ENCODING).iter().any(refuses) {
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
+    request
+}
+
+/// Bytes of an answer that is worth compressing.
+const LEAST_COMPRESSED: u64 = 512;
+
+/// Playlists and JSON are a tenth when compressed; media are compressed already, and short answers gain nothing.
+fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type == PLAYLIST_TYPE || media_type.contains("json")
 }
 
 async fn method_not_allowed() -> Problem {
@@ -119,6 +149,7 @@ fn cors() -> CorsLayer {
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            header::IF_RANGE,
             header::RANGE,
             HeaderName::from_static("idempotency-key"),
         ])
@@ -130,6 +161,8 @@ fn cors() -> CorsLayer {
             header::CONTENT_LENGTH,
             HeaderName::from_static("idempotency-replayed"),
         ])
+        // No answer depends on who asks, and caches keep one for all.
+        .vary([])
         .max_age(Duration::from_secs(86_400))
 }
 

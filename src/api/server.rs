@@ -13,13 +13,16 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
-use tower::ServiceExt;
+use tokio_rustls::server::TlsStream;
+use tower::{BoxError, ServiceExt};
+
+use super::tls::{self, Tls};
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +55,23 @@ impl Default for ServerLimits {
 /// Largest head of a request, in bytes (hyper's read buffer).
 const HEAD_LIMIT_BYTES: usize = 16 * 1024;
 
-/// Serves `router` on `listener` until `ended` completes; then answers what is under way and returns.
+/// That a request came over TLS; for the addresses in its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Secure;
+
+/// Serves `router` on `listener` until `ended` completes; then answers what is under way and returns. HTTP/1.1 and HTTP/2, over `tls` or, without
+/// it, in the clear (HTTP/2 with prior knowledge).
 ///
 /// Errors: none reaches the caller; a connection that fails to be accepted (no file descriptors left) is waited out.
-pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, ended: impl Future<Output = ()>) {
-    let builder = Arc::new(connection_builder(limits));
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<Tls>>,
+    limits: ServerLimits,
+    ended: impl Future<Output = ()>,
+) {
+    let serving = Arc::new(Serving { builder: connection_builder(limits), router, tls, limits });
+    let looking = tokio::spawn(look_at_files(serving.clone()));
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     tokio::pin!(ended);
@@ -68,7 +83,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                spawn_connection(stream, peer, permit, &builder, &graceful, router.clone(), limits);
+                spawn_connection(stream, peer, permit, &serving, &graceful);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -78,8 +93,29 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServerLimits, 
         }
     }
     drop(listener);
+    looking.abort();
     if tokio::time::timeout(limits.drain_patience, graceful.shutdown()).await.is_err() {
         tracing::info!("connections that did not finish in time were cut");
+    }
+}
+
+/// What all connections share.
+struct Serving {
+    builder: auto::Builder<TokioExecutor>,
+    router: Router,
+    tls: Option<Arc<Tls>>,
+    limits: ServerLimits,
+}
+
+/// Certificates change while the service runs.
+async fn look_at_files(serving: Arc<Serving>) {
+    let Some(tls) = serving.tls.clone() else { return };
+    let mut ticks = tokio::time::interval(tls::LOOK_EVERY);
+    loop {
+        ticks.tick().await;
+        let tls = tls.clone();
+        // Files may lie on a slow disk. A look that panics has looked.
+        let _ = tokio::task::spawn_blocking(move || tls.look()).await;
     }
 }
 
@@ -109,40 +145,70 @@ fn spawn_connection(
     stream: TcpStream,
     peer: SocketAddr,
     permit: OwnedSemaphorePermit,
-    builder: &Arc<auto::Builder<TokioExecutor>>,
+    serving: &Arc<Serving>,
     graceful: &GracefulShutdown,
-    router: Router,
-    limits: ServerLimits,
 ) {
     // Playlists are small and awaited: Nagle's algorithm would hold them back for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "TCP_NODELAY was refused");
     }
-    let builder = Arc::clone(builder);
+    let serving = serving.clone();
     let watcher = graceful.watcher();
     tokio::spawn(async move {
-        let service = TowerToHyperService::new(router.map_request(|r: Request<Incoming>| r.map(Body::new)));
-        let io = TokioIo::new(Patient::new(stream, limits.idle_patience));
-        let connection = builder.serve_connection(io, service).into_owned();
-        if let Err(error) = watcher.watch(connection).await {
+        let stream = Patient::new(stream, serving.limits.idle_patience);
+        let served = match &serving.tls {
+            None => serving.serve(stream, false, watcher).await,
+            Some(tls) => match shaken(tls, stream, serving.limits.head_patience).await {
+                Ok(stream) => serving.serve(stream, true, watcher).await,
+                Err(error) => Err(error.into()),
+            },
+        };
+        if let Err(error) = served {
             tracing::debug!(%peer, %error, "a connection broke off");
         }
         drop(permit);
     });
 }
 
+/// The stream once both sides have agreed on keys, which may take as long as a request's head.
+async fn shaken(
+    tls: &Tls,
+    stream: Patient<TcpStream>,
+    patience: Duration,
+) -> io::Result<TlsStream<Patient<TcpStream>>> {
+    let shaken = tokio::time::timeout(patience, tls.acceptor().accept(stream)).await;
+    shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+impl Serving {
+    async fn serve<S>(&self, stream: S, is_secure: bool, watcher: Watcher) -> Result<(), BoxError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = self.router.clone().map_request(move |mut request: Request<Incoming>| {
+            if is_secure {
+                request.extensions_mut().insert(Secure);
+            }
+            request.map(Body::new)
+        });
+        let service = TowerToHyperService::new(service);
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        watcher.watch(connection).await
+    }
+}
+
 /// A stream that fails with `TimedOut` once no byte has moved either way for `patience`.
 ///
 /// hyper's own timer starts with a request's head, after the protocol's version is known: without this, a client that
 /// connects and says nothing, or never reads its answer, would hold its connection for ever.
-struct Patient {
-    stream: TcpStream,
+struct Patient<S> {
+    stream: S,
     patience: Duration,
     deadline: Pin<Box<Sleep>>,
 }
 
-impl Patient {
-    fn new(stream: TcpStream, patience: Duration) -> Self {
+impl<S> Patient<S> {
+    fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, deadline: Box::pin(tokio::time::sleep(patience)) }
     }
 
@@ -167,14 +233,14 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_read(cx, buf);
         self.settle(cx, poll)
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.settle(cx, poll)
@@ -214,7 +280,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (end, ended) = oneshot::channel::<()>();
         let router = Router::new().route("/", get(|| async { "here" }));
-        let serving = serve(listener, router, limits, async {
+        let serving = serve(listener, router, None, limits, async {
             let _ = ended.await;
         });
         (address, end, tokio::spawn(serving))

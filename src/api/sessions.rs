@@ -57,6 +57,10 @@ pub struct CreateBody {
     pub audio: Option<String>,
     /// `auto` when absent.
     pub engine: Option<EngineWish>,
+    /// No rendition with more rows of pixels is offered: `720` for a tier that has no more. Without it all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub max_height: Option<u32>,
     /// Whatever the operator calls the device; at most 200 characters.
     pub device_id: Option<String>,
     /// At most 20, keys up to 64 characters, values up to 256; they come back in usage reports.
@@ -65,7 +69,8 @@ pub struct CreateBody {
 }
 
 impl RequestBody for CreateBody {
-    const FIELDS: &'static [&'static str] = &["games", "layout", "audio", "engine", "device_id", "labels"];
+    const FIELDS: &'static [&'static str] =
+        &["games", "layout", "audio", "engine", "max_height", "device_id", "labels"];
 }
 
 impl CreateBody {
@@ -83,10 +88,11 @@ pub struct ChangeBody {
     pub games: Option<Vec<String>>,
     pub layout: Option<String>,
     pub audio: Option<String>,
+    pub engine: Option<EngineWish>,
 }
 
 impl RequestBody for ChangeBody {
-    const FIELDS: &'static [&'static str] = &["games", "layout", "audio"];
+    const FIELDS: &'static [&'static str] = &["games", "layout", "audio", "engine"];
 }
 
 /// Starts a session. Its `playback_url` can be played at once.
@@ -123,6 +129,7 @@ pub async fn create(
         layout: body.layout,
         audio: body.audio,
         engine: body.engine.unwrap_or_default().into(),
+        max_height: body.max_height,
         device_id: body.device_id,
         labels: body.labels,
         idempotency,
@@ -181,7 +188,8 @@ pub async fn change(
         IfMatch::Any => None,
         IfMatch::OneOf(revisions) => Some(revisions),
     };
-    let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, if_match };
+    let engine = body.engine.map(Into::into);
+    let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, engine, if_match };
     Ok(shown(app.sessions.change(&caller.tenant, &id, request).await?, &base))
 }
 

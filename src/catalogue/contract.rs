@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -12,6 +10,7 @@ use utoipa::ToSchema;
 use super::health::GameHealth;
 use crate::mosaic::GameKey;
 use crate::timeline::SegmentNumber;
+use crate::track::{Pending, Position};
 
 /// How a game's feed is right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -106,9 +105,6 @@ pub enum CatalogueError {
     Store(String),
 }
 
-/// An answer that may have to wait for the store.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// The games of this machine: those of the configuration file and those that operators registered.
 pub trait GameCatalogue: Send + Sync {
     /// The games `tenant` may show, ordered by id.
@@ -143,4 +139,10 @@ pub trait GameCatalogue: Send + Sync {
 
     /// Segment `segment` of a game's sound, if it is in the window. The sound of a game that is gone is silence.
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes>;
+
+    /// One part of a segment of a game's sound, as [`GameCatalogue::sound_segment`].
+    fn sound_part(&self, game: &GameKey, at: Position) -> Option<Bytes>;
+
+    /// Waits until a game's sound has come to `at`, for as long as it takes.
+    fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()>;
 }

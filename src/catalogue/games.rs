@@ -6,28 +6,27 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::contract::{
-    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
+    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
 };
 use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
-use super::silence::silent_segment;
-use super::sound::{SoundSettings, SoundTrack};
+use super::silence::{silent_part, silent_segment};
 use crate::config::{self, SourceUri};
 use crate::feed::{self, Decoding, Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
-use crate::frame::Picture;
-use crate::hls::cmaf;
-use crate::hls::runs::Runs;
-use crate::hls::window::Window;
+use crate::frame::{Picture, SoundUnit};
 use crate::metrics::Metrics;
 use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
+use crate::package;
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, SegmentNumber};
+use crate::track::{Block, Held, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, Track, TrackName};
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -60,7 +59,7 @@ struct Game {
     tenants: Vec<String>,
     thumbnail_element: String,
     feed: Arc<Feed>,
-    sound: Arc<SoundTrack>,
+    sound: Arc<SoundEncoding>,
 }
 
 impl Game {
@@ -89,12 +88,15 @@ struct Games {
     removed: Vec<Removed>,
 }
 
+/// Who waits for the sound of a game looks this often whether the game is still there.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// A game that is gone, for those who still show it.
 struct Removed {
     key: GameKey,
     slate: Option<Picture>,
     /// Its last segments, while playlists may list them; what comes after them is silence.
-    sound: Option<Arc<Mutex<Window<Bytes>>>>,
+    sound: Option<Arc<Track>>,
     /// The segment that ran when it went.
     at: SegmentNumber,
 }
@@ -117,7 +119,7 @@ pub enum OpenError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the sound's init segment: {0}")]
-    Init(#[from] cmaf::CmafError),
+    Init(#[from] package::CmafError),
 }
 
 impl Catalogue {
@@ -129,7 +131,7 @@ impl Catalogue {
         let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
         let catalogue = Arc::new(Self {
             settings,
-            sound_init: cmaf::audio_init(sound.bitrate_bps)?,
+            sound_init: package::audio_init(sound.bitrate_bps)?,
             sound,
             pace,
             decoding,
@@ -161,7 +163,7 @@ impl Catalogue {
         sources: Vec<SourceUri>,
         owner: Option<String>,
         tenants: Vec<String>,
-        sound: Option<Arc<SoundTrack>>,
+        sound: Option<Arc<SoundEncoding>>,
     ) -> Arc<Game> {
         let key = game_key(owner.as_deref(), &spec.id);
         let feed = Feed::start_within(
@@ -178,7 +180,7 @@ impl Catalogue {
         let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
         let sound = sound.unwrap_or_else(|| {
             self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
-            Arc::new(SoundTrack::new(self.sound.clone(), &key, from))
+            Arc::new(SoundEncoding::new(self.sound.clone(), &key, from))
         });
         sound.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
@@ -213,17 +215,41 @@ impl Catalogue {
 
     /// Lets go of the sound of removed games that no playlist lists any more.
     fn forget_removed_sound(&self) {
-        let oldest = self.silence().oldest().unwrap_or(0);
+        let oldest = self.silence().whole.oldest().unwrap_or(0);
         let is_over = |gone: &Removed| gone.sound.is_some() && gone.at < oldest;
         if self.games.read().removed.iter().any(is_over) {
             self.games.write().removed.iter_mut().filter(|gone| is_over(gone)).for_each(|gone| gone.sound = None);
         }
     }
 
-    /// The segments of silence that may be listed: those that are over, as far back as windows go.
-    fn silence(&self) -> Runs {
-        let newest = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire) + 1).saturating_sub(1);
-        Runs::from(newest.saturating_sub(self.sound.window_segments as u64)..=newest)
+    /// What was encoded of a game's sound, while it may be asked for.
+    fn sound_track(&self, game: &GameKey) -> Option<Arc<Track>> {
+        if let Some(game) = self.by_key(game) {
+            return Some(game.sound.track().clone());
+        }
+        self.games.read().removed.iter().find(|gone| gone.key == *game).and_then(|gone| gone.sound.clone())
+    }
+
+    /// Whether a block of a game's sound is silence, because the game is gone.
+    fn is_silent(&self, game: &GameKey, at: Position) -> bool {
+        let Held { whole, come_to } = self.silence();
+        self.by_key(game).is_none() && whole.oldest() <= Some(at.segment) && come_to >= Some(at)
+    }
+
+    /// What there is of silence: what is over, as far back as tracks go.
+    fn silence(&self) -> Held {
+        let grid = self.sound.grid;
+        let next = self.last_frame.load(Ordering::Acquire) + 1;
+        let running = grid.segment_of(next);
+        let newest = running.saturating_sub(1);
+        let whole = Runs::from(newest.saturating_sub(self.sound.shelf.capacity() as u64)..=newest);
+        let parts = (next - grid.first_frame(running)) / u64::from(grid.part_frames());
+        // Fewer than a segment has.
+        let come_to = match u32::try_from(parts).ok().and_then(|parts| parts.checked_sub(1)) {
+            Some(part) => Position::new(running, part),
+            None => Position::end_of(&grid, newest),
+        };
+        Held { whole, come_to: Some(come_to) }
     }
 
     /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
@@ -357,7 +383,7 @@ impl Catalogue {
                 games.removed.remove(0);
             }
             let at = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire));
-            let sound = Some(game.sound.window());
+            let sound = Some(game.sound.track().clone());
             games.removed.push(Removed { key: game.key.clone(), slate: gone, sound, at });
         }
         self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
@@ -419,8 +445,18 @@ impl session::Games for Catalogue {
         self.visible(tenant).iter().map(|g| info(g)).collect()
     }
 
-    fn sound_segments(&self, key: &GameKey) -> Runs {
-        self.by_key(key).map_or_else(|| self.silence(), |game| game.sound.finished())
+    fn sound_held(&self, key: &GameKey) -> Held {
+        self.by_key(key).map_or_else(|| self.silence(), |game| game.sound.track().held())
+    }
+
+    fn wait<'a>(&'a self, key: &'a GameKey, at: Position) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let name = TrackName::Sound { game: key.clone() };
+            // A game may go meanwhile, and silence wakes nobody.
+            while session::Games::sound_held(self, key).come_to < Some(at) {
+                let _ = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await;
+            }
+        })
     }
 
     fn removed_sound(&self, tenant: &str, id: &str) -> Option<GameKey> {
@@ -439,8 +475,25 @@ impl session::Games for Catalogue {
     }
 }
 
+/// AAC frames of blocks, in order: some thirty kilobytes a segment, so that nobody keeps what is packaged of them.
+fn units_of(blocks: &[Block]) -> Vec<SoundUnit> {
+    let mut units = Vec::new();
+    for block in blocks {
+        if let Block::Sound(its) = block {
+            units.extend_from_slice(its);
+        }
+    }
+    units
+}
+
+fn packaged(segment: SegmentNumber, made: Result<Bytes, package::CmafError>) -> Option<Bytes> {
+    made.inspect_err(|error| tracing::error!(segment, %error, "cannot package a sound segment")).ok()
+}
+
 fn info(game: &Game) -> session::GameInfo {
-    session::GameInfo { key: game.key.clone(), id: game.spec.id.clone(), title: game.spec.title.clone() }
+    // Whoever does not know what is spoken says that it is undetermined (ISO 639-2).
+    let language = game.feed.language().filter(|code| code != "und");
+    session::GameInfo { key: game.key.clone(), id: game.spec.id.clone(), title: game.spec.title.clone(), language }
 }
 
 impl GameCatalogue for Catalogue {
@@ -485,14 +538,23 @@ impl GameCatalogue for Catalogue {
     }
 
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        if let Some(game) = self.by_key(game) {
-            return game.sound.segment(segment);
+        let (grid, blocks) = (&self.sound.grid, self.sound_track(game).and_then(|track| track.segment(segment)));
+        if let Some(blocks) = blocks {
+            return packaged(segment, package::audio_segment(grid, segment, &units_of(&blocks)));
         }
-        let removed =
-            self.games.read().removed.iter().find(|gone| gone.key == *game).and_then(|gone| gone.sound.clone());
-        if let Some(listed) = removed.and_then(|window| window.lock().get(segment).cloned()) {
-            return Some(listed);
+        self.is_silent(game, Position::end_of(grid, segment)).then(|| silent_segment(grid, segment))?.ok()
+    }
+
+    fn sound_part(&self, game: &GameKey, at: Position) -> Option<Bytes> {
+        let (grid, block) = (&self.sound.grid, self.sound_track(game).and_then(|track| track.get(at)));
+        let frames = grid.part_aac_frames(at.segment, at.part);
+        if let Some(block) = block {
+            return packaged(at.segment, package::audio_fragment(at.segment, frames, &units_of(&[block])));
         }
-        self.silence().contains(segment).then(|| silent_segment(&self.sound.grid, segment))?.ok()
+        self.is_silent(game, at).then(|| silent_part(grid, at))?.ok()
+    }
+
+    fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()> {
+        session::Games::wait(self, game, at)
     }
 }

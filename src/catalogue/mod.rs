@@ -6,12 +6,10 @@ mod health;
 mod keys;
 mod room;
 mod silence;
-mod sound;
 mod sources;
 
 pub use contract::{
-    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, Pending, RegisteredGame,
+    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
 pub use health::{AudioHealth, GameHealth, VideoHealth};
-pub use sound::{SoundSettings, SoundTrack};

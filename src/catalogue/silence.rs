@@ -3,17 +3,19 @@
 
 use bytes::Bytes;
 
-use crate::frame::SoundUnit;
-use crate::hls::cmaf::{self, CmafError};
+use crate::package::{self, CmafError};
 use crate::timeline::{Grid, SegmentNumber};
+use crate::track::{Position, silent_unit};
 
-/// An access unit of silence, AAC-LC, stereo (ISO/IEC 14496-3, 4.4.2.1): one channel pair with a common long window and no
-/// scale factor band (`max_sfb` 0), so that there is nothing to decode; then the end.
-const SILENT_UNIT: [u8; 6] = [0b0010_0001, 0, 0, 0, 0, 0b0001_1100];
+/// One part of a segment of silence.
+pub fn silent_part(grid: &Grid, at: Position) -> Result<Bytes, CmafError> {
+    let frames = grid.part_aac_frames(at.segment, at.part);
+    let units: Vec<_> = frames.clone().map(silent_unit).collect();
+    package::audio_fragment(at.segment, frames, &units)
+}
 
 /// Segment `n` of silence.
 pub fn silent_segment(grid: &Grid, n: SegmentNumber) -> Result<Bytes, CmafError> {
-    let silent = |aac_frame| SoundUnit { aac_frame, data: Bytes::from_static(&SILENT_UNIT) };
-    let units: Vec<_> = (grid.first_aac_frame(n)..grid.first_aac_frame(n + 1)).map(silent).collect();
-    cmaf::audio_segment(grid, n, &units)
+    let units: Vec<_> = (grid.first_aac_frame(n)..grid.first_aac_frame(n + 1)).map(silent_unit).collect();
+    package::audio_segment(grid, n, &units)
 }

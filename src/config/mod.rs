@@ -15,6 +15,7 @@ mod tariff;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ pub use source::srt::{SrtMode, SrtSource};
 pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
 pub use stitch::Stitch;
 pub use tenant::Tenant;
+pub use tls::Tls;
 
 use crate::usage::PriceBook;
 
@@ -39,6 +41,8 @@ use crate::usage::PriceBook;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// HTTPS instead of HTTP.
+    pub tls: Option<Tls>,
     /// Where the database and everything that survives a restart is kept; relative to the working directory.
     pub data_dir: PathBuf,
     /// A folder of layouts of one's own, beside the bundled ones.
@@ -97,6 +101,7 @@ impl Config {
         let listen = root
             .optional("listen")
             .and_then(|v| v.parsed("ADDRESS:PORT is allowed, as in \"127.0.0.1:8080\" or \"[::]:8080\"", str::parse));
+        let tls = tls::read(&mut root);
         let data_dir = read_path(&mut root, "data_dir");
         let layouts_dir = read_path(&mut root, "layouts_dir");
         let compositor = limits::read_compositor(&mut root);
@@ -112,6 +117,7 @@ impl Config {
         root.finish();
         Self {
             listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
+            tls,
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
             layouts_dir,
             tenants,
@@ -131,9 +137,9 @@ impl Config {
 
 fn read_path(root: &mut reader::Table, key: &'static str) -> Option<PathBuf> {
     let value = root.optional(key)?;
-    let text = value.text("the path of a folder is allowed")?;
+    let text = value.text("a path is allowed")?;
     if text.is_empty() || text.contains('\0') {
-        value.refuse("it is no path", "the path of a folder is allowed");
+        value.refuse("it is no path", "a path is allowed");
         return None;
     }
     Some(PathBuf::from(text))

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::names::check_id;
 use super::reader::{Table, Value};
-use crate::mosaic::RenditionSpec;
+use crate::ladder::RenditionSpec;
 use crate::timeline::{Fps, Grid};
 
 /// Longest ladder.
@@ -19,6 +19,8 @@ pub struct Output {
     pub grid: Grid,
     /// 1 to [`MAX_RENDITIONS`], best (widest) first.
     pub renditions: Vec<RenditionSpec>,
+    /// Nobody said which: see [`Output::fit`].
+    pub renditions_by_room: bool,
     pub preset: Preset,
     /// Pictures that encoders look ahead at, 0 to [`MAX_LOOKAHEAD_FRAMES`]: each is a frame of latency.
     pub lookahead_frames: u32,
@@ -73,21 +75,43 @@ impl FromStr for Preset {
 impl Default for Output {
     fn default() -> Self {
         let grid = Grid::new(default_fps(), default_segment_frames(default_fps()));
-        let rung = |name: &str, width, height, bitrate_bps| RenditionSpec {
-            name: name.to_owned(),
-            width,
-            height,
-            bitrate_bps,
-        };
         Self {
             grid,
-            renditions: vec![rung("1080p", 1920, 1080, 6_000_000), rung("540p", 960, 540, 1_600_000)],
+            renditions: ladder_for(1),
+            renditions_by_room: true,
             preset: Preset::default(),
             lookahead_frames: 10,
             window_s: 30,
             audio_bitrate_bps: 128_000,
         }
     }
+}
+
+impl Output {
+    /// Takes as many renditions as a machine of `cores` has room for, where nobody said which. By cores and not by measurement: the ladder is part
+    /// of what mosaics are called, and must be the same after a restart.
+    pub fn fit(&mut self, cores: usize) {
+        if self.renditions_by_room {
+            self.renditions = ladder_for(cores);
+        }
+    }
+}
+
+/// 540p before 360p before 720p: the steps that a player on a slower line misses most come first.
+fn ladder_for(cores: usize) -> Vec<RenditionSpec> {
+    const RUNGS: [(&str, u32, u32, u32, usize); 4] = [
+        ("1080p", 1920, 1080, 6_000_000, 1),
+        ("720p", 1280, 720, 3_000_000, 8),
+        ("540p", 960, 540, 1_600_000, 1),
+        ("360p", 640, 360, 800_000, 4),
+    ];
+    let rung = |&(name, width, height, bitrate_bps, _): &(&str, u32, u32, u32, usize)| RenditionSpec {
+        name: name.to_owned(),
+        width,
+        height,
+        bitrate_bps,
+    };
+    RUNGS.iter().filter(|(.., least_cores)| *least_cores <= cores).map(rung).collect()
 }
 
 fn default_fps() -> Fps {
@@ -119,6 +143,7 @@ pub(super) fn read(root: &mut Table) -> Output {
     output.grid = Grid::new(fps, segment_frames);
     if let Some(list) = table.optional("renditions") {
         output.renditions = read_renditions(&list);
+        output.renditions_by_room = false;
     }
     let presets = Preset::ALL.map(Preset::name).join(", ");
     if let Some(preset) = table.optional("preset").and_then(|v| v.parsed(&format!("{presets} are allowed"), str::parse))

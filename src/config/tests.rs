@@ -112,6 +112,17 @@ fn a_short_file_gets_the_default_ladder_and_two_second_segments() {
     }
     let names: Vec<_> = Output::default().renditions.into_iter().map(|r| (r.name, r.bitrate_bps)).collect();
     assert_eq!(names, [("1080p".to_owned(), 6_000_000), ("540p".to_owned(), 1_600_000)]);
+    // More on a machine that has more room; the file's own stay as they are.
+    let ladder = |text: &str, cores| {
+        let mut output = parse(text).unwrap().output;
+        output.fit(cores);
+        output.renditions.iter().map(|r| r.height).collect::<Vec<_>>()
+    };
+    assert_eq!([1, 2, 4, 7].map(|cores| ladder(short, cores).len()), [2, 2, 3, 3]);
+    assert_eq!(ladder(short, 4), [1080, 540, 360]);
+    assert_eq!([8, 64].map(|cores| ladder(short, cores)), [[1080, 720, 540, 360]; 2]);
+    let own = "[[output.renditions]]\nname = \"a\"\nwidth = 640\nheight = 360\nbitrate = 800_000\n";
+    assert_eq!(ladder(&format!("{short}{own}"), 64), [360]);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use super::ParameterSets;
 use crate::frame::{Colour, Picture, PlaneMemory};
+use crate::ladder::ParameterSets;
 
 /// Longest wait for one decoded picture.
 const PATIENCE: Duration = Duration::from_secs(20);

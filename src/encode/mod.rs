@@ -7,11 +7,12 @@ mod video;
 
 pub use audio::{AudioEncodeError, AudioEncoder};
 pub use decode::{DecodeError, Decoder, decode};
-pub use video::{ParameterSets, VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
+pub use video::{VideoEncodeError, VideoEncoder};
 
 use std::time::Duration;
 
 use crate::frame::{AccessUnit, Picture, Sound, SoundUnit};
+use crate::ladder::{ParameterSets, VideoSettings};
 use crate::timeline::FrameNumber;
 
 /// One encoder of pictures at work.
@@ -34,6 +35,27 @@ pub trait PictureEncoder: Send {
 /// Where encoders of pictures come from. Tests have others, which fail when told to.
 pub trait PictureEncoders: Send + Sync {
     fn open(&self, settings: &VideoSettings) -> Result<Box<dyn PictureEncoder>, VideoEncodeError>;
+}
+
+/// `picture` by itself, from an encoder of its own whose parameter sets `check` takes.
+///
+/// # Errors
+/// Why there is none, in words: no encoder, other parameter sets, or nothing came.
+pub fn encode_still(
+    encoders: &dyn PictureEncoders,
+    settings: &VideoSettings,
+    check: impl FnOnce(&ParameterSets) -> Result<(), String>,
+    picture: &Picture,
+) -> Result<AccessUnit, String> {
+    // One picture needs no look ahead, which is no part of what decoders are told.
+    let settings = VideoSettings { lookahead_frames: 0, ..settings.clone() };
+    let mut encoder = encoders.open(&settings).map_err(|e| e.to_string())?;
+    check(encoder.parameter_sets())?;
+    let unit = match encoder.encode(picture, 0).map_err(|e| e.to_string())? {
+        Some(unit) => Some(unit),
+        None => encoder.drain().map_err(|e| e.to_string())?,
+    };
+    unit.ok_or_else(|| "its encoder made nothing".to_owned())
 }
 
 /// One encoder of sound at work.

@@ -9,6 +9,8 @@ pub struct Facts {
     pub container: Option<String>,
     pub video: Option<VideoFacts>,
     pub audio: Option<AudioFacts>,
+    /// What the sound's tags say is spoken (RFC 5646): `de`, or `und` where they say that they don't know.
+    pub language: Option<String>,
     /// Media comes, and no picture yet from which on it decodes whole: nothing is shown.
     pub awaits_clean_point: bool,
     /// Why there are no pictures, where the pipeline knows.

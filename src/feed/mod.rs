@@ -393,6 +393,13 @@ impl Feed {
         reconnects.saturating_sub(self.told_reconnects.swap(reconnects, Ordering::AcqRel))
     }
 
+    /// What is spoken in the source that runs (RFC 5646), where it says so.
+    pub fn language(&self) -> Option<String> {
+        let facts = Arc::clone(&self.report.lock().facts);
+        let facts = facts.lock();
+        facts.language.clone()
+    }
+
     /// What the source that runs turned out to be, and why something of it is missing.
     pub fn facts(&self) -> Facts {
         let facts = Arc::clone(&self.report.lock().facts);

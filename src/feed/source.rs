@@ -1,7 +1,6 @@
 //! Source URIs: which kind of source each is, and what its query says.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use url::Url;
 
@@ -9,9 +8,6 @@ use super::error::SourceError;
 use super::synthetic::SyntheticSpec;
 use super::wanted::Wanted;
 use crate::config::{SrtMode, SrtSource, masked};
-
-/// How long before they are due pictures of a pushing source are to arrive: the room for network jitter.
-const TARGET_LEAD: Duration = Duration::from_millis(400);
 
 /// A source, ready to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,9 +74,9 @@ impl Source {
         }
     }
 
-    /// The lead its pictures are to have; `None` for a source that is pulled.
-    pub fn target_lead(&self) -> Option<Duration> {
-        matches!(self, Source::Pushed(_)).then_some(TARGET_LEAD)
+    /// Whether it sends by its own clock.
+    pub fn is_pushed(&self) -> bool {
+        matches!(self, Source::Pushed(_))
     }
 
     /// Its address, if it is to be asked for by HTTP.

@@ -23,6 +23,8 @@ use crate::timeline::{Clock, Grid, MediaTime};
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 const BRIEF: Duration = Duration::from_secs(2);
+/// How much later than others a picture of a pushing source may arrive, where its address does not say.
+const JITTER: Duration = Duration::from_millis(400);
 /// Without a first picture for so long, or another one, a source is given up. Listening costs nothing: it gets longer.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const LISTEN_PATIENCE: Duration = Duration::from_secs(20);
@@ -155,10 +157,10 @@ impl Supervisor {
         mut wanted: Wanted,
         history: &Arc<Mutex<History>>,
     ) -> (SourceError, Option<pipeline::Run>) {
-        let timing = match (&source, source.target_lead()) {
-            (Source::Synthetic(_), _) => Timing::OnGrid,
-            (_, Some(lead)) => Timing::Live(lead),
-            (_, None) => Timing::Pulled,
+        let timing = match &source {
+            Source::Synthetic(_) => Timing::OnGrid,
+            _ if source.is_pushed() => Timing::Live(wanted.jitter.unwrap_or(JITTER)),
+            _ => Timing::Pulled,
         };
         let run = self.intake.begin(timing);
         let facts = Arc::clone(&self.report.lock().facts);

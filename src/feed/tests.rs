@@ -207,9 +207,15 @@ fn what_broadcasters_send_decodes() {
     let mpeg2 = "-c:v mpeg2video -qscale:v 2 -pix_fmt yuv420p";
     let hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=none:qp=10";
     let cases = [
-        ("hevc.mp4", (320, 180), "25", format!("{hevc} -pix_fmt yuv420p"), "-c:a ac3"),
-        ("ten-bit.mkv", (320, 180), "50", format!("{hevc} -pix_fmt yuv420p10le"), "-c:a aac -ac 1"),
-        ("mpeg2.ts", (720, 576), "25", format!("{mpeg2} -aspect 16:9"), "-c:a mp2"),
+        ("hevc.mp4", (320, 180), "25", format!("{hevc} -pix_fmt yuv420p"), "-c:a ac3 -metadata:s:a:0 language=deu"),
+        (
+            "ten-bit.mkv",
+            (320, 180),
+            "50",
+            format!("{hevc} -pix_fmt yuv420p10le"),
+            "-c:a aac -ac 1 -metadata:s:a:0 language=ger",
+        ),
+        ("mpeg2.ts", (720, 576), "25", format!("{mpeg2} -aspect 16:9"), "-c:a mp2 -metadata:s:a:0 language=deu"),
         ("interlaced.ts", (720, 480), "30000/1001", format!("{mpeg2} -flags +ildct+ilme -top 1"), "-c:a ac3 -ac 6"),
         ("h264-422.mkv", (320, 180), "60000/1001", x264.replace("yuv420p", "yuv422p"), "-c:a aac -ac 6"),
         ("slow.mp4", (320, 180), "10", x264.to_owned(), "-c:a aac -ar 44100"),
@@ -249,6 +255,8 @@ fn what_broadcasters_send_decodes() {
         assert!(!outcomes.contains(&Outcome::Slate), "{name}: {outcomes:?} {health:?}");
         assert_eq!(health.last_error, None, "{name}");
         assert_eq!(loud > 20, !sound.is_empty(), "{name}: {loud} ticks of sound");
+        let spoken = bench.feed.language().filter(|code| code != "und" && code != "en");
+        assert_eq!(spoken.as_deref(), sound.contains("language").then_some("de"), "{name}");
         if name == "mpeg2.ts" {
             let (pick, _) = bench.tick();
             assert_eq!(pick.picture.pixel_aspect, (64, 45));

@@ -1,5 +1,7 @@
 //! Which of a source's streams are to be shown, as its address says.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::error::SourceError;
@@ -21,7 +23,12 @@ pub(super) struct Wanted {
     pub variant: VariantWish,
     /// What is on HTTP and has an end begins again.
     pub looped: bool,
+    /// How much later than others a picture of a pushing source may arrive.
+    pub jitter: Option<Duration>,
 }
+
+/// What [`Wanted::jitter`] may be, in milliseconds.
+const JITTER_MS: std::ops::RangeInclusive<u64> = 40..=5000;
 
 /// Which sound is to be heard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,6 +100,10 @@ impl Wanted {
                 self.variant = VariantWish::parse(value)
                     .ok_or_else(|| refused("`best`, lines (720p), bits a second (3000k) or a place (index:0) are"))?;
             }
+            "jitter" => {
+                let ms = value.parse().ok().filter(|ms| JITTER_MS.contains(ms));
+                self.jitter = Some(Duration::from_millis(ms.ok_or_else(|| refused("40 to 5000, milliseconds, is"))?));
+            }
             "loop" => {
                 self.looped = match value {
                     "1" => true,
@@ -147,6 +158,8 @@ mod tests {
         let (url, wanted) = split("udp://239.1.1.1:5000?interface=lo&program=2&audio=0x101");
         assert_eq!(url, "udp://239.1.1.1:5000?interface=lo");
         assert_eq!((wanted.program, wanted.audio), (Some(2), AudioWish::Pid(0x101)));
+        let (url, wanted) = split("udp://0.0.0.0:5000?jitter=120");
+        assert_eq!((url.as_str(), wanted.jitter), ("udp://0.0.0.0:5000", Some(Duration::from_millis(120))));
         let (url, wanted) = split("srt://h:9000?audio=2&streamid=#!::r=live,m=request");
         assert_eq!(url, "srt://h:9000?streamid=#!::r=live,m=request");
         assert_eq!(wanted.audio, AudioWish::Index(2));
@@ -157,7 +170,17 @@ mod tests {
     fn values_that_name_nothing_are_refused() {
         let chosen = split("http://h/a.m3u8?variant=sd#variant=720p").1.variant;
         assert_eq!(chosen, VariantWish::Lines(720));
-        for wrong in ["variant=hd", "program=0", "program=x", "audio=0", "audio=0x5", "audio=english", "loop=2"] {
+        for wrong in [
+            "variant=hd",
+            "program=0",
+            "program=x",
+            "audio=0",
+            "audio=0x5",
+            "audio=english",
+            "loop=2",
+            "jitter=39",
+            "jitter=6s",
+        ] {
             let url = Url::parse(&format!("udp://h:1?{wrong}")).unwrap();
             let error = Wanted::split(&url).unwrap_err().to_string();
             assert!(error.contains("not allowed"), "{wrong}: {error}");

@@ -1,13 +1,8 @@
-//! HLS: CMAF boxes, playlists, the splice of a session's picture, and windows of finished segments.
+//! HLS: playlists as data, rendered to text.
 //!
-//! Pure: bytes and structs in, bytes and strings out. No HTTP, no files, no clock. Everything is numbered on the epoch
-//! grid, so a segment's bytes follow from its number and its access units alone, on every machine.
+//! Pure: structs in, text out. No HTTP, no files, no clock.
 
-pub mod cmaf;
 pub mod playlist;
-pub mod runs;
-pub mod splice;
-pub mod window;
 
 #[cfg(test)]
 mod oracle_tests;

@@ -6,9 +6,9 @@ use std::process::{Command, Output};
 
 use bytes::Bytes;
 
-use super::cmaf::{self, VideoTrack};
 use super::playlist::{AudioRendition, Media, MediaSegment, Multivariant, VideoVariant, target_duration_s};
 use crate::frame::{AccessUnit, SoundUnit};
+use crate::package::{self, VideoTrack};
 use crate::timeline::{Grid, SegmentNumber};
 
 /// Some segment of 2026: `tfdt` far beyond 32 bits.
@@ -121,18 +121,18 @@ fn encode_sound(grid: &Grid, hertz: u32) -> Vec<SoundUnit> {
 }
 
 fn init(grid: Grid, encoded: &Encoded) -> Bytes {
-    cmaf::video_init(&VideoTrack { width: 320, height: 180, grid, sps: &encoded.sps, pps: &encoded.pps }).unwrap()
+    package::video_init(&VideoTrack { width: 320, height: 180, grid, sps: &encoded.sps, pps: &encoded.pps }).unwrap()
 }
 
 fn video_segments(grid: &Grid, encoded: &Encoded) -> Vec<Bytes> {
     let segments = encoded.units.chunks(SEGMENT_FRAMES as usize).zip(FIRST..);
-    segments.map(|(units, n)| cmaf::video_segment(grid, n, units).unwrap()).collect()
+    segments.map(|(units, n)| package::video_segment(grid, n, units).unwrap()).collect()
 }
 
 fn audio_segments(grid: &Grid, units: &[SoundUnit]) -> Vec<Bytes> {
     let first = grid.first_aac_frame(FIRST);
     let at = |n| (grid.first_aac_frame(n) - first) as usize;
-    (FIRST..FIRST + SEGMENTS).map(|n| cmaf::audio_segment(grid, n, &units[at(n)..at(n + 1)]).unwrap()).collect()
+    (FIRST..FIRST + SEGMENTS).map(|n| package::audio_segment(grid, n, &units[at(n)..at(n + 1)]).unwrap()).collect()
 }
 
 fn grid(fps: &str) -> Grid {
@@ -214,7 +214,7 @@ fn a_segment_in_parts_decodes_like_the_segment() {
         .chunks(15)
         .map(|part| {
             let start = part[0].frame;
-            cmaf::video_fragment(&grid, grid.segment_of(start), start..start + 15, part).unwrap()
+            package::video_fragment(&grid, grid.segment_of(start), start..start + 15, part).unwrap()
         })
         .collect();
     let header = init(grid, &encoded);
@@ -244,11 +244,12 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         segments,
         ended: true,
         discontinuity_sequence: 0,
+        low_latency: None,
     };
     write(dir, "video.m3u8", &[media("a/init.mp4", listed).render().as_bytes()]);
     let mut audio = Vec::new();
     for (game, hertz) in [("hawks", 440), ("ravens", 880)] {
-        write(dir, &format!("{game}/init.mp4"), &[&cmaf::audio_init(128_000).unwrap()]);
+        write(dir, &format!("{game}/init.mp4"), &[&package::audio_init(128_000).unwrap()]);
         let mut listed = Vec::new();
         for (segment, n) in audio_segments(grid, &encode_sound(grid, hertz)).iter().zip(FIRST..) {
             write(dir, &format!("{game}/{n}.m4s"), &[segment]);
@@ -266,7 +267,7 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         width: 320,
         height: 180,
         fps: grid.fps(),
-        video_codec: cmaf::video_codec(&a.sps).unwrap(),
+        video_codec: package::video_codec(&a.sps).unwrap(),
     };
     write(dir, "index.m3u8", &[Multivariant { renditions: vec![rendition], audio }.render().as_bytes()])
 }

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 
-use crate::hls::cmaf::AUDIO_CODEC;
-use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, SAMPLE_RATE_HZ, SegmentNumber};
+use crate::package::AUDIO_CODEC;
+use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
 
 /// The MIME type of every playlist (4).
 pub const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
@@ -16,6 +16,11 @@ pub const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
 const VERSION: u8 = 6;
 /// EXT-X-GAP is of bis, whose first version is 8. Said only where it is needed: old boxes refuse what they don't know.
 const VERSION_WITH_GAP: u8 = 8;
+/// EXT-X-SKIP asks for version 9 (bis 8): only clients that asked for it get it.
+const VERSION_WITH_SKIP: u8 = 9;
+
+/// Whole segments at a playlist's end whose parts are listed, too. Older parts serve nobody: no client begins there (bis 4.4.4.9).
+const SEGMENTS_WITH_PARTS: usize = 2;
 
 const AUDIO_GROUP: &str = "sound";
 
@@ -132,6 +137,42 @@ pub struct Media {
     pub ended: bool,
     /// Discontinuities that have left the window since the playlist began (4.3.3.3).
     pub discontinuity_sequence: u64,
+    /// What is for clients that follow closely; `None` for others.
+    pub low_latency: Option<LowLatency>,
+}
+
+/// The tags of bis, section 4.4, for clients that follow closely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LowLatency {
+    /// Longer than any part, and the same over the playlist's whole life (bis 4.4.3.7): [`part_target`].
+    pub part_target: SegmentDuration,
+    /// Whether the client asked for a delta update (bis 6.2.5.1).
+    pub skips: bool,
+    /// What comes after the last whole segment; `None` where nothing does any more.
+    pub coming: Option<Coming>,
+}
+
+/// What comes after the last whole segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coming {
+    /// The parts that are there, and when they begin.
+    pub running: Vec<Part>,
+    pub running_begins: MediaTime,
+    /// The part that comes next.
+    pub hint_uri: String,
+    /// The session's other playlists, all of which have come as far.
+    pub report_uris: Vec<String>,
+    /// How far that is: a media sequence number and a part.
+    pub come_to: (u64, PartNumber),
+}
+
+/// A part of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub uri: String,
+    pub duration: SegmentDuration,
+    /// It begins with a picture or sample that needs no other.
+    pub independent: bool,
 }
 
 /// One entry of a media playlist.
@@ -148,6 +189,8 @@ pub struct MediaSegment {
     pub gap: bool,
     /// The init segment from here on, where it differs from the one before.
     pub new_map_uri: Option<String>,
+    /// Its parts, which are rendered near the playlist's end alone.
+    pub parts: Vec<Part>,
 }
 
 /// A length as an exact fraction of a second.
@@ -159,6 +202,20 @@ pub struct SegmentDuration {
 }
 
 impl SegmentDuration {
+    fn as_secs(self) -> f64 {
+        self.ticks as f64 / f64::from(self.timescale.max(1))
+    }
+
+    fn micros_up(self) -> u128 {
+        (u128::from(self.ticks) * 1_000_000).div_ceil(u128::from(self.timescale.max(1)))
+    }
+
+    /// Rounded to the nearest.
+    fn micros(self) -> u128 {
+        let timescale = u128::from(self.timescale.max(1));
+        (u128::from(self.ticks) * 1_000_000 + timescale / 2) / timescale
+    }
+
     /// Seconds, rounded to the nearest: what 4.3.3.1 compares with the target duration.
     fn rounded_s(self) -> u32 {
         let timescale = u64::from(self.timescale.max(1));
@@ -169,9 +226,17 @@ impl SegmentDuration {
 /// Seconds with six decimals, rounded to the nearest microsecond.
 impl fmt::Display for SegmentDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let timescale = u128::from(self.timescale.max(1));
-        let micros = (u128::from(self.ticks) * 1_000_000 + timescale / 2) / timescale;
-        write!(f, "{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+        Seconds { micros: self.micros() }.fmt(f)
+    }
+}
+
+struct Seconds {
+    micros: u128,
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.micros / 1_000_000, self.micros % 1_000_000)
     }
 }
 
@@ -190,7 +255,16 @@ impl MediaSegment {
     }
 
     fn plain(number: SegmentNumber, uri: String, duration: SegmentDuration, program_date_time: MediaTime) -> Self {
-        Self { number, uri, duration, program_date_time, discontinuity: false, gap: false, new_map_uri: None }
+        Self {
+            number,
+            uri,
+            duration,
+            program_date_time,
+            discontinuity: false,
+            gap: false,
+            new_map_uri: None,
+            parts: Vec::new(),
+        }
     }
 }
 
@@ -203,6 +277,32 @@ pub fn target_duration_s(grid: &Grid) -> u32 {
     longest.rounded_s().max(1)
 }
 
+/// The part target of every media playlist on this grid, picture and sound alike: the longest part there can be. A part of sound is less
+/// than one AAC frame longer than the grid's.
+pub fn part_target(grid: &Grid) -> SegmentDuration {
+    let (num, den) = (u64::from(grid.fps().num()), u64::from(grid.fps().den()));
+    let samples = (u64::from(grid.part_frames()) * den * u64::from(SAMPLE_RATE_HZ)).div_ceil(num);
+    SegmentDuration { ticks: (samples.div_ceil(AAC_FRAME_SAMPLES)) * AAC_FRAME_SAMPLES, timescale: SAMPLE_RATE_HZ }
+}
+
+/// The length of part `part` of every segment of pictures.
+pub fn video_part_duration(grid: &Grid, part: PartNumber) -> SegmentDuration {
+    let ticks = grid.part_pictures(part).len() as u64 * u64::from(grid.frame_ticks());
+    SegmentDuration { ticks, timescale: grid.video_timescale() }
+}
+
+/// The length of part `part` of segment `n` of sound.
+pub fn audio_part_duration(grid: &Grid, n: SegmentNumber, part: PartNumber) -> SegmentDuration {
+    let frames = grid.part_aac_frames(n, part);
+    SegmentDuration { ticks: (frames.end - frames.start) * AAC_FRAME_SAMPLES, timescale: SAMPLE_RATE_HZ }
+}
+
+/// Target durations from the end that players stay: the fewest that are allowed (bis 4.4.3.8).
+const HOLD_BACK_TARGETS: u32 = 3;
+
+/// Target durations from the end that a delta update may begin at: the fewest that are allowed (bis 4.4.3.8).
+const SKIP_UNTIL_TARGETS: u32 = 6;
+
 impl Media {
     pub fn render(&self) -> String {
         self.to_string()
@@ -212,6 +312,61 @@ impl Media {
     fn unbroken(&self) -> &[MediaSegment] {
         let hole = self.segments.windows(2).rposition(|pair| pair[0].number + 1 != pair[1].number);
         &self.segments[hole.map_or(0, |at| at + 1)..]
+    }
+
+    /// Segments at the front that a delta update leaves out: those that lie further than the skip boundary from the end.
+    fn skipped(&self, segments: &[MediaSegment], target_s: u32) -> usize {
+        let Some(_) = self.low_latency.as_ref().filter(|low| low.skips) else { return 0 };
+        let boundary_s = f64::from(SKIP_UNTIL_TARGETS * target_s);
+        let mut from_end_s = 0.0;
+        let near = segments.iter().rev().take_while(|segment| {
+            from_end_s += segment.duration.as_secs();
+            from_end_s <= boundary_s
+        });
+        segments.len() - near.count()
+    }
+
+    /// How far from the end players are to stay, and how they may ask. The same over the playlist's whole life: AVPlayer gives up on one where it
+    /// is not.
+    fn write_control(&self, f: &mut fmt::Formatter<'_>, target_s: u32) -> fmt::Result {
+        // Where nothing is said HOLD-BACK is the same three target durations, and parsers take the tag for low latency.
+        let Some(low) = &self.low_latency else { return Ok(()) };
+        // bis 4.4.3.8: HOLD-BACK is at least three target durations, PART-HOLD-BACK should be three part targets at least.
+        let hold_back = HOLD_BACK_TARGETS * target_s;
+        let until = SKIP_UNTIL_TARGETS * target_s;
+        // Rounded up: a part may end a microsecond later than it is long.
+        let part_target = Seconds { micros: low.part_target.micros_up() };
+        let part_hold_back = Seconds { micros: 3 * part_target.micros };
+        writeln!(
+            f,
+            "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL={until}.0,HOLD-BACK={hold_back}.0,PART-HOLD-BACK={part_hold_back}"
+        )?;
+        writeln!(f, "#EXT-X-PART-INF:PART-TARGET={part_target}")
+    }
+
+    /// Where players begin that do not know of hold-backs (4.3.5.2). Those that follow closely know, and an ended playlist is played from its
+    /// beginning.
+    fn write_start(&self, f: &mut fmt::Formatter<'_>, target_s: u32) -> fmt::Result {
+        if self.ended || self.low_latency.is_some() {
+            return Ok(());
+        }
+        writeln!(f, "#EXT-X-START:TIME-OFFSET=-{}.0", HOLD_BACK_TARGETS * target_s)
+    }
+
+    /// What comes after the last whole segment.
+    fn write_coming(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(coming) = self.low_latency.as_ref().and_then(|low| low.coming.as_ref()) else { return Ok(()) };
+        if !coming.running.is_empty() {
+            writeln!(f, "#EXT-X-PROGRAM-DATE-TIME:{}", coming.running_begins)?;
+        }
+        write_parts(f, &coming.running)?;
+        writeln!(f, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{}\"", quoted_uri(&coming.hint_uri))?;
+        let (last_msn, last_part) = coming.come_to;
+        for uri in &coming.report_uris {
+            let uri = quoted_uri(uri);
+            writeln!(f, "#EXT-X-RENDITION-REPORT:URI=\"{uri}\",LAST-MSN={last_msn},LAST-PART={last_part}")?;
+        }
+        Ok(())
     }
 
     /// The init segment of the first segment of `unbroken`, which may have changed before it.
@@ -224,11 +379,17 @@ impl Media {
 impl fmt::Display for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let segments = self.unbroken();
-        let version = if segments.iter().any(|s| s.gap) { VERSION_WITH_GAP } else { VERSION };
         // 4.3.3.1: no segment's duration, rounded, is above the target duration.
         let longest = segments.iter().map(|s| s.duration.rounded_s()).max().unwrap_or(0);
         let target = self.target_duration_s.max(longest);
+        let skipped = self.skipped(segments, target);
+        let version = match segments.iter().any(|s| s.gap) {
+            _ if skipped > 0 => VERSION_WITH_SKIP,
+            true => VERSION_WITH_GAP,
+            false => VERSION,
+        };
         write!(f, "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{target}\n")?;
+        self.write_control(f, target)?;
         writeln!(f, "#EXT-X-MEDIA-SEQUENCE:{}", segments.first().map_or(0, |s| s.number))?;
         // 4.3.3.3: before the first segment, and before any EXT-X-DISCONTINUITY.
         let left_out = &self.segments[..self.segments.len() - segments.len()];
@@ -237,31 +398,59 @@ impl fmt::Display for Media {
             writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{left}")?;
         }
         f.write_str("#EXT-X-INDEPENDENT-SEGMENTS\n")?;
+        self.write_start(f, target)?;
+        if skipped > 0 {
+            writeln!(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")?;
+        }
         let mut map = self.first_map(segments);
+        let with_parts = segments.len().saturating_sub(SEGMENTS_WITH_PARTS);
         for (i, segment) in segments.iter().enumerate() {
+            if i < skipped {
+                map = segment.new_map_uri.as_deref().unwrap_or(map);
+                continue;
+            }
             if segment.discontinuity {
                 f.write_str("#EXT-X-DISCONTINUITY\n")?;
             }
             let new_map = segment.new_map_uri.as_deref().filter(|new| *new != map);
-            if i == 0 || new_map.is_some() {
+            if i == skipped || new_map.is_some() {
                 map = new_map.unwrap_or(map);
                 writeln!(f, "#EXT-X-MAP:URI=\"{}\"", quoted_uri(map))?;
             }
-            segment.write(f)?;
+            segment.write(f, i >= with_parts)?;
         }
+        self.write_coming(f)?;
         // 4.3.3.4: nothing follows.
         if self.ended { f.write_str("#EXT-X-ENDLIST\n") } else { Ok(()) }
     }
 }
 
 impl MediaSegment {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write(&self, f: &mut fmt::Formatter<'_>, with_parts: bool) -> fmt::Result {
         writeln!(f, "#EXT-X-PROGRAM-DATE-TIME:{}", self.program_date_time)?;
         if self.gap {
             f.write_str("#EXT-X-GAP\n")?;
         }
+        if with_parts {
+            write_parts(f, &self.parts)?;
+        }
         writeln!(f, "#EXTINF:{},\n{}", self.duration, line_uri(&self.uri))
     }
+}
+
+/// The parts of a segment, from its first one on. Durations add up: each ends at the microsecond nearest to where it ends, so that a player that
+/// adds them is where the segment ends. One that finds a difference (Shaka) resets its decoder there.
+fn write_parts(f: &mut fmt::Formatter<'_>, parts: &[Part]) -> fmt::Result {
+    let mut ticks = 0;
+    for part in parts {
+        let begins = SegmentDuration { ticks, ..part.duration }.micros();
+        ticks += part.duration.ticks;
+        let micros = SegmentDuration { ticks, ..part.duration }.micros() - begins;
+        let independent = if part.independent { ",INDEPENDENT=YES" } else { "" };
+        let uri = quoted_uri(&part.uri);
+        writeln!(f, "#EXT-X-PART:DURATION={},URI=\"{uri}\"{independent}", Seconds { micros })?;
+    }
+    Ok(())
 }
 
 /// 4.1: no control characters in a playlist; 4.2: a quoted string holds no double quote, CR or LF.

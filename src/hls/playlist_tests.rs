@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn grid(fps: &str, segment_frames: u32) -> Grid {
     Grid::new(fps.parse().unwrap(), segment_frames)
@@ -105,6 +106,7 @@ fn media(segments: Vec<MediaSegment>) -> Media {
         segments,
         ended: false,
         discontinuity_sequence: 0,
+        low_latency: None,
     }
 }
 
@@ -126,6 +128,7 @@ fn a_swap_is_another_uri_and_nothing_else() {
          #EXT-X-TARGETDURATION:2\n\
          #EXT-X-MEDIA-SEQUENCE:45664200\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-START:TIME-OFFSET=-6.0\n\
          #EXT-X-MAP:URI=\"/v1/media/aa/1080p/init.mp4\"\n\
          #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:00.000Z\n\
          #EXTINF:2.000000,\n\
@@ -186,6 +189,7 @@ fn gaps_discontinuities_and_changed_maps_are_said() {
          #EXT-X-MEDIA-SEQUENCE:45664200\n\
          #EXT-X-DISCONTINUITY-SEQUENCE:3\n\
          #EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-START:TIME-OFFSET=-6.0\n\
          #EXT-X-MAP:URI=\"/v1/media/aa/1080p/init.mp4\"\n\
          #EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:00.000Z\n\
          #EXTINF:2.000000,\n\
@@ -247,4 +251,158 @@ fn the_target_duration_holds_for_every_segment_of_picture_and_sound() {
 fn peak_bandwidth_counts_the_encoders_buffer_the_sound_and_the_boxes() {
     // 6 Mb/s and a buffer of 6 Mb emptied within 2 s: 3 Mb/s more; 140.8 kb/s of sound; 7.36 kb/s of boxes.
     assert_eq!(peak_bandwidth_bps(&grid("30", 60), 6_000_000, 6_000_000, 128_000), 9_148_160);
+}
+
+/// `media` for those who follow closely, in parts of ten frames; `running` parts of the next segment are there.
+fn followed(segments: Vec<MediaSegment>, running: u32) -> Media {
+    let grid = grid("30", 60);
+    let next = segments.last().unwrap().number + 1;
+    let part = |n: u64, part: u32| Part {
+        uri: format!("/v1/media/aa/1080p/{n}.{part}.m4s"),
+        duration: video_part_duration(&grid, part),
+        independent: part == 0,
+    };
+    let with_parts = |s: MediaSegment| MediaSegment { parts: (0..6).map(|p| part(s.number, p)).collect(), ..s };
+    let low_latency = LowLatency {
+        part_target: part_target(&grid),
+        skips: false,
+        coming: Some(Coming {
+            running: (0..running).map(|p| part(next, p)).collect(),
+            running_begins: grid.segment_time(next),
+            hint_uri: part(next, running).uri,
+            report_uris: vec!["540p.m3u8".into(), "../audio/hawks.m3u8".into()],
+            come_to: if running == 0 { (next - 1, 5) } else { (next, running - 1) },
+        }),
+    };
+    Media { low_latency: Some(low_latency), ..media(segments.into_iter().map(with_parts).collect()) }
+}
+
+#[test]
+fn parts_are_listed_near_the_end_and_what_comes_next_is_hinted_at() {
+    let playlist = followed((N..N + 4).map(|n| video(n, "aa")).collect(), 2);
+    let parts = |n: u64, parts: u32| {
+        (0..parts)
+            .map(|part| {
+                let independent = if part == 0 { ",INDEPENDENT=YES" } else { "" };
+                // Three of them are a second.
+                let micros = if part % 3 == 1 { 333_334 } else { 333_333 };
+                format!("#EXT-X-PART:DURATION=0.{micros},URI=\"/v1/media/aa/1080p/{n}.{part}.m4s\"{independent}\n")
+            })
+            .collect::<String>()
+    };
+    let segment = |n: u64, its_parts: u32| {
+        format!(
+            "#EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:{:02}.000Z\n{}#EXTINF:2.000000,\n/v1/media/aa/1080p/{n}.m4s\n",
+            2 * (n - N),
+            parts(n, its_parts)
+        )
+    };
+    // bis 4.4.3.8 and 4.4.3.7: hold-backs of three, parts of sound may be an AAC frame longer than the grid's.
+    let expected = [
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n\
+         #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.0,HOLD-BACK=6.0,PART-HOLD-BACK=1.024002\n\
+         #EXT-X-PART-INF:PART-TARGET=0.341334\n\
+         #EXT-X-MEDIA-SEQUENCE:45664200\n#EXT-X-INDEPENDENT-SEGMENTS\n\
+         #EXT-X-MAP:URI=\"/v1/media/aa/1080p/init.mp4\"\n"
+            .to_owned(),
+        segment(N, 0),
+        segment(N + 1, 0),
+        segment(N + 2, 6),
+        segment(N + 3, 6),
+        "#EXT-X-PROGRAM-DATE-TIME:2026-11-23T01:00:08.000Z\n".to_owned(),
+        parts(N + 4, 2),
+        "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"/v1/media/aa/1080p/45664204.2.m4s\"\n\
+         #EXT-X-RENDITION-REPORT:URI=\"540p.m3u8\",LAST-MSN=45664204,LAST-PART=1\n\
+         #EXT-X-RENDITION-REPORT:URI=\"../audio/hawks.m3u8\",LAST-MSN=45664204,LAST-PART=1\n"
+            .to_owned(),
+    ];
+    assert_eq!(playlist.render(), expected.concat());
+    let level = followed(vec![video(N, "aa")], 0).render();
+    assert!(level.contains("LAST-MSN=45664200,LAST-PART=5\n") && !level.contains("01:00:02"), "{level}");
+}
+
+/// AVPlayer gives up on a playlist whose PART-TARGET or hold-backs change, or go.
+#[test]
+fn what_players_were_told_at_first_stands_in_the_end_too() {
+    let told = |playlist: &Media| {
+        let text = playlist.render();
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("#EXT-X-SERVER-CONTROL") || line.starts_with("#EXT-X-PART-INF"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let live = followed(vec![video(N, "aa")], 2);
+    let mut ended = Media { ended: true, ..live.clone() };
+    ended.low_latency.as_mut().unwrap().coming = None;
+    assert_eq!((told(&live).len(), told(&ended)), (2, told(&live)));
+    let text = ended.render();
+    assert!(text.ends_with("45664200.m4s\n#EXT-X-ENDLIST\n"), "nothing follows: {text}");
+}
+
+#[test]
+fn a_delta_update_leaves_out_what_lies_before_the_skip_boundary() {
+    let mut playlist = followed((N..N + 15).map(|n| video(n, "aa")).collect(), 1);
+    let whole = playlist.render();
+    let asked = |playlist: &mut Media, skips| playlist.low_latency.as_mut().unwrap().skips = skips;
+    asked(&mut playlist, true);
+    let delta = playlist.render();
+    assert!(delta.contains("#EXT-X-VERSION:9\n") && delta.contains("#EXT-X-MEDIA-SEQUENCE:45664200\n"), "{delta}");
+    assert!(delta.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=9\n"), "six segments are within twelve seconds: {delta}");
+    assert_eq!(delta.matches("#EXTINF").count(), 6);
+    let rest = |text: &str| text[text.find(&format!("/{}.m4s", N + 9)).unwrap()..].to_owned();
+    assert_eq!(rest(&delta), rest(&whole));
+    // Nothing lies that far back.
+    let mut short = followed((N..N + 5).map(|n| video(n, "aa")).collect(), 1);
+    let whole = short.render();
+    asked(&mut short, true);
+    assert_eq!(short.render(), whole);
+}
+
+proptest! {
+    /// A player that adds the durations of parts is where the segment's own says.
+    #[test]
+    fn parts_add_up_to_their_segment(
+        fps in prop::sample::select(&["24", "25", "30", "60", "24000/1001", "30000/1001", "60000/1001"][..]),
+        frames in 24u32..240,
+        n in 1u64..50_000_000,
+    ) {
+        let grid = grid(fps, frames);
+        let micros = |text: &str, tag: &str| -> Vec<u64> {
+            let values = text.lines().filter_map(|line| line.strip_prefix(tag)).map(|rest| rest.split(',').next().unwrap());
+            values.map(|seconds| seconds.replace('.', "").parse().unwrap()).collect()
+        };
+        for sound in [false, true] {
+            let part = |part| Part {
+                uri: "p".into(),
+                duration: if sound { audio_part_duration(&grid, n, part) } else { video_part_duration(&grid, part) },
+                independent: false,
+            };
+            let plain = if sound { MediaSegment::audio(&grid, n, "s".into()) } else { MediaSegment::video(&grid, n, "s".into()) };
+            let segment = MediaSegment { parts: (0..grid.parts()).map(part).collect(), ..plain };
+            let text = media(vec![segment]).render();
+            let longest = micros(&text, "#EXT-X-PART:DURATION=").into_iter().max().unwrap() as u128;
+            prop_assert!(longest <= part_target(&grid).micros_up());
+            prop_assert_eq!(&micros(&text, "#EXTINF:")[..], &[micros(&text, "#EXT-X-PART:DURATION=").iter().sum::<u64>()][..]);
+        }
+    }
+
+    /// bis 4.4.4.9: no part is longer than the part target, and all but a segment's last have 85 % of it.
+    #[test]
+    fn parts_are_as_long_as_they_must_be(
+        fps in prop::sample::select(&["24", "25", "30", "50", "60", "24000/1001", "30000/1001", "60000/1001"][..]),
+        frames in 24u32..240,
+        part_frames in 4u32..30,
+        n in 1u64..50_000_000,
+    ) {
+        let grid = grid(fps, frames).with_part_frames(part_frames);
+        let target = part_target(&grid).as_secs();
+        for part in 0..grid.parts() {
+            for duration in [video_part_duration(&grid, part), audio_part_duration(&grid, n, part)] {
+                prop_assert!(duration.as_secs() <= target, "{duration} > {target}");
+                let is_last = part + 1 == grid.parts();
+                // Parts of a tenth of a second are half a dozen AAC frames: one less is more than 15 %.
+                prop_assert!(is_last || part_frames < 10 || duration.as_secs() >= 0.85 * target, "{duration} of {target}");
+            }
+        }
+    }
 }

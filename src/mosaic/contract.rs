@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::hls::runs::Runs;
+use crate::ladder::RenditionSpec;
 use crate::layout::Layout;
-use crate::timeline::SegmentNumber;
+use crate::timeline::{PartNumber, SegmentNumber};
+use crate::track::{Held, Pending, Position};
 
 /// Name of a game inside the service, unique over all tenants (a tenant's own game is `tenant/id`, a shared one `id`).
 pub type GameKey = Arc<str>;
@@ -20,7 +21,7 @@ pub struct MosaicSpec {
     pub games: Vec<GameKey>,
 }
 
-/// A mosaic's name in URLs: lower-case hex, a keyed digest of everything that decides its bytes. Stable over restarts.
+/// A mosaic's name in URLs: everything that decides its bytes, signed. Stable over restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MosaicId(pub Arc<str>);
 
@@ -54,23 +55,22 @@ pub enum EngineChoice {
     Only(EngineKind),
 }
 
-/// One rung of the ladder.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RenditionSpec {
-    /// As in URLs and reports: `1080p`.
-    pub name: String,
-    pub width: u32,
-    pub height: u32,
-    pub bitrate_bps: u32,
-}
-
 /// Where a wanted mosaic is made, and from when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     pub id: MosaicId,
     pub engine: EngineKind,
-    /// The first segment that is or will be there in every rendition.
+    /// The first segment that is or will be there in every rendition. Where the mosaic was begun for the asker, it is the one that runs, and
+    /// [`LEAD_IN_SEGMENTS`](crate::track::LEAD_IN_SEGMENTS) before it stand still.
     pub first_segment: SegmentNumber,
+}
+
+/// What segments took, in bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// The segment that took most.
+    pub peak_bps: u32,
+    pub average_bps: u32,
 }
 
 /// Why a mosaic is not to be had.
@@ -100,8 +100,18 @@ pub trait Mosaics: Send + Sync {
     /// up is taken in however full the machine is.
     fn want_instead(&self, left: &MosaicId, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError>;
 
-    /// The segments of a mosaic that are finished in every rendition and still in the window.
-    fn segments(&self, id: &MosaicId) -> Runs;
+    /// The name of a segment that begins as `from`'s and is `to`'s from part `begins` on, whichever engines make them: a mosaic to all that follow.
+    /// `None` where there is none.
+    fn bridge(&self, from: &MosaicId, to: &MosaicId, begins: PartNumber) -> Option<MosaicId>;
+
+    /// What there is of a mosaic in every rendition.
+    fn held<'a>(&'a self, id: &'a MosaicId) -> Pending<'a, Held>;
+
+    /// What a rendition of a mosaic took in the last minutes, sound apart; `None` where too little of it was made.
+    fn rate<'a>(&'a self, id: &'a MosaicId, rendition: &'a str) -> Pending<'a, Option<Rate>>;
+
+    /// Waits until a mosaic has come to `at` in every rendition, for as long as it takes; woken by its own tracks alone.
+    fn wait<'a>(&'a self, id: &'a MosaicId, at: Position) -> Pending<'a, ()>;
 
     /// Bytes of the init segment of a rendition: the same for every mosaic.
     fn init_segment(&self, rendition: &str) -> Option<Bytes>;
@@ -109,13 +119,14 @@ pub trait Mosaics: Send + Sync {
     /// Whether `id` is a name this deployment gave, of a mosaic running or not.
     fn signed(&self, id: &str) -> bool;
 
-    /// Whether [`Mosaics::segment`] would answer at once, without packaging.
-    fn is_hot(&self, id: &MosaicId, rendition: &str, segment: SegmentNumber) -> bool;
+    /// Bytes of segment `segment` of rendition `rendition` of a mosaic, if it is there. It is put together off the async threads.
+    fn segment<'a>(
+        &'a self,
+        id: &'a MosaicId,
+        rendition: &'a str,
+        segment: SegmentNumber,
+    ) -> Pending<'a, Option<Bytes>>;
 
-    /// Bytes of segment `segment` of rendition `rendition` of a mosaic, if it is in the window. May take milliseconds: call
-    /// it off the async threads if it is not [`Mosaics::is_hot`].
-    fn segment(&self, id: &MosaicId, rendition: &str, segment: SegmentNumber) -> Option<Bytes>;
-
-    /// Waits for the next change in any mosaic's or game's finished segments: a receiver whose value is a counter.
-    fn finished(&self) -> tokio::sync::watch::Receiver<u64>;
+    /// Bytes of one part of a segment, as [`Mosaics::segment`].
+    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Bytes>>;
 }

@@ -8,13 +8,13 @@ use bytes::Bytes;
 
 use super::contract::{EngineKind, GameKey, MosaicId, MosaicSpec};
 use crate::compositor::Job;
-use crate::encode::{ParameterSets, VideoEncodeError};
+use crate::encode::VideoEncodeError;
 use crate::frame::{AccessUnit, Picture};
-use crate::hls::cmaf::{self, CmafError, UnitHead};
-use crate::hls::runs::Runs;
 use crate::layout::Layout;
+use crate::package::{self, CmafError, UnitHead};
 use crate::stitch::Stitched;
-use crate::timeline::{FrameNumber, GopPicture, Grid, SegmentNumber};
+use crate::timeline::{FrameNumber, GopPicture, Grid, PartNumber, SegmentNumber};
+use crate::track::{Block, Position, Runs, TrackName};
 
 /// One output tick: every game's picture for one grid frame.
 pub struct Tick {
@@ -44,8 +44,8 @@ pub trait Engine: Send + Sync {
     /// Whether this engine can make pictures of `layout`.
     fn suits(&self, layout: &Layout) -> bool;
 
-    /// Starts making `spec`; returns the first segment that will be whole. Quick: encoders open on threads of their own, which
-    /// [`Engine::mend`] starts.
+    /// Starts making `spec`; returns the first segment that shows more than a still: as a rule the one that runs. Quick: encoders open on
+    /// threads of their own, which [`Engine::mend`] starts.
     fn start(&self, id: &MosaicId, spec: &MosaicSpec) -> Result<SegmentNumber, VideoEncodeError>;
 
     /// Stops encoding a mosaic; what is finished stays in its window until [`Engine::forget`].
@@ -61,11 +61,17 @@ pub trait Engine: Send + Sync {
     /// The segments finished in every rendition.
     fn finished(&self, id: &MosaicId) -> Runs;
 
-    /// The access units of one finished segment; `rendition` counts from the best of the ladder.
-    fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded>;
+    /// The tracks that a mosaic's rendition is made of, in the order in which [`Engine::gather`] takes their blocks; `rendition` counts from
+    /// the best of the ladder. From the names alone: the mosaic need not run.
+    fn tracks(&self, id: &MosaicId, spec: &MosaicSpec, rendition: usize) -> Vec<TrackName>;
 
-    /// SPS and PPS of a rendition, the same for all mosaics.
-    fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets>;
+    /// The pictures of one part, of the blocks that its tracks have there. May take milliseconds.
+    fn gather(&self, spec: &MosaicSpec, rendition: usize, at: Position, blocks: &[Block]) -> Option<Coded>;
+
+    /// The pictures of part `at` of a bridge, which is none before the one that it goes over in. `None` where this engine makes none, or cannot.
+    fn bridge(&self, _rendition: usize, _at: Position, _crossing: &Crossing<'_>) -> Option<Coded> {
+        None
+    }
 
     /// Cores that making `spec` would take on top of what runs: measured on what runs, or by the trial before anything did.
     fn cost(&self, spec: &MosaicSpec) -> f64;
@@ -87,30 +93,90 @@ pub trait Engine: Send + Sync {
     }
 }
 
-/// A segment's access units, as an engine keeps them.
+/// A bridge: a segment that begins as `from`'s and is `to`'s from the first reference picture of part `begins` on.
+pub struct Crossing<'a> {
+    pub begins: PartNumber,
+    pub from: Side<'a>,
+    pub to: Side<'a>,
+}
+
+/// One of the two mosaics of a bridge.
+pub struct Side<'a> {
+    pub engine: EngineKind,
+    pub spec: &'a MosaicSpec,
+    /// Of each of its tracks, the blocks of the segment from part 0 on, as many as are needed.
+    pub blocks: &'a [Vec<Block>],
+}
+
+/// The access units of one part of a segment.
 #[derive(Clone)]
 pub enum Coded {
     /// One run of bytes a picture.
     Units(Arc<[AccessUnit]>),
-    /// Slices of tiles, to be gathered; one picture for every frame of the segment, in the order of its [`Gop`](crate::timeline::Gop).
+    /// Slices of tiles, to be written one after the other: the part's pictures in the order of its [`Gop`](crate::timeline::Gop).
     Stitched(Arc<Stitched>),
 }
 
 impl Coded {
-    /// The CMAF segment. Copies every byte once: milliseconds for large ones.
-    pub fn package(&self, grid: &Grid, segment: SegmentNumber) -> Result<Bytes, CmafError> {
+    /// What boxes say of its access units; `at` is its place.
+    fn heads(&self, grid: &Grid, at: Position) -> Vec<UnitHead> {
         match self {
-            Coded::Units(units) => cmaf::video_segment(grid, segment, units),
+            Coded::Units(units) => units.iter().map(UnitHead::from).collect(),
             Coded::Stitched(stitched) => {
-                let first = grid.first_frame(segment);
+                let first = grid.first_frame(at.segment);
                 let head = |(picture, bytes): (&GopPicture, u32)| {
                     let frame = first + u64::from(picture.shown);
                     UnitHead { frame, sync: picture.shown == 0, bytes: bytes as usize }
                 };
-                let gop = grid.gop();
-                let heads: Vec<UnitHead> = gop.pictures().iter().zip(stitched.sizes()).map(head).collect();
-                cmaf::video_segment_of(grid, segment, &heads, |out| stitched.append_to(out))
+                grid.part_gop(at.part).pictures().iter().zip(stitched.sizes()).map(head).collect()
             }
         }
     }
+
+    fn append_to(&self, out: &mut Vec<u8>) {
+        match self {
+            Coded::Units(units) => units.iter().for_each(|unit| out.extend_from_slice(&unit.data)),
+            Coded::Stitched(stitched) => stitched.append_to(out),
+        }
+    }
+}
+
+/// The parts of segment `n`, of the blocks that each of its tracks has of it.
+pub fn gather_segment(
+    engine: &dyn Engine,
+    spec: &MosaicSpec,
+    rendition: usize,
+    grid: &Grid,
+    n: SegmentNumber,
+    tracks: &[Vec<Block>],
+) -> Option<Vec<Coded>> {
+    (0..grid.parts()).map(|part| gather_part(engine, spec, rendition, Position::new(n, part), (0, tracks))).collect()
+}
+
+/// Part `at`, of the blocks that each of its tracks has from part `first` on.
+pub(super) fn gather_part(
+    engine: &dyn Engine,
+    spec: &MosaicSpec,
+    rendition: usize,
+    at: Position,
+    (first, tracks): (PartNumber, &[Vec<Block>]),
+) -> Option<Coded> {
+    let nth = at.part.checked_sub(first)? as usize;
+    let blocks: Option<Vec<Block>> = tracks.iter().map(|blocks| blocks.get(nth).cloned()).collect();
+    engine.gather(spec, rendition, at, &blocks?)
+}
+
+/// The CMAF chunk of one part.
+pub fn package_part(grid: &Grid, at: Position, coded: &Coded) -> Result<Bytes, CmafError> {
+    let first = grid.first_frame(at.segment);
+    let pictures = grid.part_pictures(at.part);
+    let frames = first + pictures.start as u64..first + pictures.end as u64;
+    package::video_fragment_of(grid, at.segment, frames, &coded.heads(grid, at), |out| coded.append_to(out))
+}
+
+/// The CMAF segment that `parts` are the parts of. Copies every byte once: milliseconds for large ones.
+pub fn package_segment(grid: &Grid, n: SegmentNumber, parts: &[Coded]) -> Result<Bytes, CmafError> {
+    let heads: Vec<UnitHead> =
+        (0..).zip(parts).flat_map(|(part, coded)| coded.heads(grid, Position::new(n, part))).collect();
+    package::video_segment_of(grid, n, &heads, |out| parts.iter().for_each(|coded| coded.append_to(out)))
 }

@@ -3,12 +3,12 @@
 mod admission;
 mod cache;
 mod contract;
-mod encoding;
 mod engine;
-mod failing;
-mod identity;
-mod ladder;
+mod known;
+mod names;
+mod opening;
 mod overload;
+mod rates;
 mod refusals;
 mod registry;
 mod render;
@@ -22,14 +22,10 @@ mod trial;
 
 pub use crate::work::process_cpu_time;
 pub use admission::{Admission, Budget};
-pub use contract::{
-    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
-};
-pub use encoding::EncodingShared;
-pub use engine::{Coded, Engine, Tick};
-pub use failing::{FailedAt, Failing, Watched};
-pub use identity::Signer;
-pub use ladder::{Rung, ladder};
+pub use contract::{AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
+pub use engine::{Coded, Engine, Tick, gather_segment, package_segment};
+pub use names::{Named, Names};
+pub use opening::open_ladder;
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};
 pub use stitch::{

@@ -4,33 +4,37 @@
 //! thread starts, nor while a segment is packaged, but that segment's lane. The tick takes the load meter's and the engines'.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lru::LruCache;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::watch;
 
 use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
-use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec};
-use super::engine::{Engine, Tick};
-use super::identity::Signer;
+use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
+use super::engine::{Engine, Tick, package_part, package_segment};
+use super::known::{Before, Known};
+use super::names::{Named, Names};
 use super::overload::Overload;
+use super::rates::Rates;
 use super::refusals::Refusals;
 use crate::compositor::Job;
-use crate::hls::cmaf::{self, CmafError, VideoTrack};
-use crate::hls::runs::Runs;
+use crate::ladder::{Codec, RenditionSpec, Rung};
 use crate::layout::Layout;
 use crate::metrics::Metrics;
-use crate::timeline::{Clock, Grid, MediaTime, SegmentNumber};
+use crate::package::{self, CmafError, VideoTrack};
+use crate::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber};
+use crate::track::{Held, Pending, Position, Shelf, Sizes};
 use crate::work::process_cpu_time;
 
 /// What the registry needs to know besides its engines.
 pub struct RegistrySettings {
     pub grid: Grid,
     /// The ladder, best first.
-    pub renditions: Vec<RenditionSpec>,
+    pub rungs: Arc<[Rung]>,
     /// A mosaic nobody asked for in this long is stopped.
     pub mosaic_idle: Duration,
     /// How long a stopped mosaic's segments can still be fetched: as long as a playlist may list them.
@@ -44,8 +48,6 @@ pub struct RegistrySettings {
 pub enum RegistryError {
     #[error("rendition {rendition}: {source}")]
     Init { rendition: String, source: CmafError },
-    #[error("engine {engine} has no parameter sets for rendition {rendition}")]
-    NoParameterSets { engine: &'static str, rendition: String },
 }
 
 /// A mosaic that was left for another, and the other: their room is given once. For so long neither makes room for a third, and
@@ -63,7 +65,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownMosaics {
     mosaics: HashMap<MosaicId, Entry>,
     refusals: Refusals,
 }
@@ -78,8 +80,11 @@ enum State {
 /// Mosaics are looked after this often, so that one may run on for so long.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// A segment of a mosaic's rendition, by its place on the ladder.
-type SegmentKey = (MosaicId, usize, SegmentNumber);
+/// Names that are kept as read: more than a machine has mosaics that anybody watches.
+const READ_KEPT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+
+/// A segment of a mosaic's rendition, by its place on the ladder, or one of its parts.
+type PackagedKey = (MosaicId, usize, SegmentNumber, Option<PartNumber>);
 
 /// How much of the machine is given up in one sweep at most, while pictures are late.
 const SHED_SHARE: f64 = 0.25;
@@ -87,7 +92,7 @@ const SHED_SHARE: f64 = 0.25;
 /// Segments that may be packaged at once, give or take: each is one of so many by chance.
 const PACKAGING_LANES: usize = 64;
 
-fn lane(key: &SegmentKey) -> usize {
+fn lane(key: &PackagedKey) -> usize {
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     BuildHasherDefault::<DefaultHasher>::default().hash_one(key) as usize % PACKAGING_LANES
 }
@@ -95,57 +100,56 @@ fn lane(key: &SegmentKey) -> usize {
 /// See the module.
 pub struct MosaicRegistry {
     settings: RegistrySettings,
-    signer: Signer,
+    renditions: Vec<RenditionSpec>,
+    names: Names,
+    shelf: Arc<dyn Shelf>,
+    /// Mosaics whose names were read lately.
+    read: Mutex<LruCache<MosaicId, Arc<Known>>>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     engines: Vec<Arc<dyn Engine>>,
     inits: Vec<Bytes>,
     codecs: Vec<String>,
-    known: Mutex<Known>,
+    known: Mutex<KnownMosaics>,
     admission: Mutex<Admission>,
     load: Mutex<LoadMeter>,
     /// Apart from `admission`, which is held while engines give work up, and which the tick does not wait for.
     overload: Mutex<Overload>,
-    packaged: ByteCache<SegmentKey>,
-    packaging: Vec<Mutex<()>>,
-    finished: watch::Receiver<u64>,
+    cache: ByteCache<PackagedKey>,
+    rates: Rates,
+    packaging: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl MosaicRegistry {
     /// `engines` in order of preference.
     pub fn new(
         settings: RegistrySettings,
-        signer: Signer,
+        names: Names,
+        shelf: Arc<dyn Shelf>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         engines: Vec<Arc<dyn Engine>>,
         admission: Admission,
-        finished: watch::Receiver<u64>,
     ) -> Result<Self, RegistryError> {
         let mut inits = Vec::new();
         let mut codecs = Vec::new();
-        for (at, rendition) in settings.renditions.iter().enumerate() {
-            let name = || rendition.name.clone();
-            let engine = engines.first().map_or("none", |e| e.kind().name());
-            let sets = engines
-                .first()
-                .and_then(|e| e.parameter_sets(at))
-                .ok_or_else(|| RegistryError::NoParameterSets { engine, rendition: name() })?;
-            let track = VideoTrack {
-                width: rendition.width,
-                height: rendition.height,
-                grid: settings.grid,
-                sps: &sets.sps,
-                pps: &sets.pps,
-            };
-            let failed = |source| RegistryError::Init { rendition: name(), source };
-            inits.push(cmaf::video_init(&track).map_err(failed)?);
-            codecs.push(cmaf::video_codec(&sets.sps).map_err(failed)?);
+        for Rung { spec: RenditionSpec { name, width, height, .. }, codec, .. } in &*settings.rungs {
+            let Codec::H264(sets) = codec;
+            let track =
+                VideoTrack { width: *width, height: *height, grid: settings.grid, sps: &sets.sps, pps: &sets.pps };
+            let failed = |source| RegistryError::Init { rendition: name.clone(), source };
+            inits.push(package::video_init(&track).map_err(failed)?);
+            codecs.push(package::video_codec(&sets.sps).map_err(failed)?);
         }
-        let packaged = ByteCache::new(settings.cache_bytes);
+        let cache = ByteCache::new(settings.cache_bytes);
+        let rates = Rates::new(settings.grid, settings.rungs.len());
+        let renditions = settings.rungs.iter().map(|rung| rung.spec.clone()).collect();
         Ok(Self {
             settings,
-            signer,
+            renditions,
+            names,
+            shelf,
+            read: Mutex::new(LruCache::new(READ_KEPT)),
             clock,
             metrics,
             engines,
@@ -155,9 +159,9 @@ impl MosaicRegistry {
             admission: Mutex::new(admission),
             load: Mutex::default(),
             overload: Mutex::default(),
-            packaged,
-            packaging: (0..PACKAGING_LANES).map(|_| Mutex::default()).collect(),
-            finished,
+            cache,
+            rates,
+            packaging: (0..PACKAGING_LANES).map(|_| tokio::sync::Mutex::default()).collect(),
         })
     }
 
@@ -195,7 +199,7 @@ impl MosaicRegistry {
         engine: &Arc<dyn Engine>,
         spec: &MosaicSpec,
         left: Option<&MosaicId>,
-        known: &mut Known,
+        known: &mut KnownMosaics,
     ) -> Result<Option<MediaTime>, AdmitError> {
         let now = self.clock.now();
         let newcomer = self.newcomer(engine, spec, &known.mosaics, now);
@@ -266,7 +270,7 @@ impl MosaicRegistry {
     ) -> Result<Placement, AdmitError> {
         let engine = self.engine_for(&spec.layout, choice)?;
         let kind = engine.kind();
-        let id = self.signer.name(spec, kind);
+        let id = self.names.name(spec, kind);
         let now = self.clock.now();
         let mut known = self.known.lock();
         if let Some(entry) = known.mosaics.get_mut(&id)
@@ -387,14 +391,91 @@ impl MosaicRegistry {
         }
     }
 
+    /// What the name `id` says, if it is one of this deployment's.
+    fn read(&self, id: &MosaicId) -> Option<Arc<Known>> {
+        if let Some(known) = self.read.lock().get(id) {
+            return Some(known.clone());
+        }
+        let known = Arc::new(self.read_anew(id)?);
+        self.read.lock().put(id.clone(), known.clone());
+        Some(known)
+    }
+
+    fn read_anew(&self, id: &MosaicId) -> Option<Known> {
+        let Some(Named { engine, spec }) = self.names.read(&id.0) else {
+            // Of mosaics alone: there is no bridge of bridges.
+            let (from, to, begins) = self.names.read_bridge(&id.0)?;
+            let (mosaic, bridges) = (Arc::new(self.read_anew(&from)?), self.engine(EngineKind::Stitch)?.clone());
+            return Some(Known { before: Some(Before { mosaic, begins, bridges }), ..self.read_anew(&to)? });
+        };
+        let engine = self.engine(engine)?.clone();
+        let tracks = (0..self.renditions.len()).map(|rendition| engine.tracks(id, &spec, rendition)).collect();
+        Some(Known { engine, spec, tracks, before: None })
+    }
+
+    /// A segment or a part, as it was put together before, or put together now.
+    async fn bytes(&self, key: PackagedKey) -> Option<Bytes> {
+        if let Some(bytes) = self.cache.get(&key) {
+            return Some(bytes);
+        }
+        // Whoever comes second for what is being packaged waits for the first and finds it done.
+        let _packaging = self.packaging[lane(&key)].lock().await;
+        if let Some(bytes) = self.cache.get(&key) {
+            return Some(bytes);
+        }
+        let bytes = self.packaged(&key).await?;
+        self.cache.put(key, bytes.clone());
+        Some(bytes)
+    }
+
+    /// Puts a segment or a part together of what lies on the shelf.
+    async fn packaged(&self, (id, rendition, segment, part): &PackagedKey) -> Option<Bytes> {
+        let known = self.read(id)?;
+        let (grid, rendition, segment, part) = (self.settings.grid, *rendition, *segment, *part);
+        let lying = known.lying(&*self.shelf, rendition, segment, part).await?;
+        // What was measured of a mosaic's own segments.
+        let measured = lying.coded_bytes();
+        let is_measured = part.is_none() && known.before.is_none();
+        let packaging = tokio::task::spawn_blocking(move || {
+            let packaged = match part {
+                Some(part) => package_part(&grid, Position { segment, part }, &known.gather(&lying, part)?),
+                None => package_segment(&grid, segment, &known.gather_all(&grid, &lying)?),
+            };
+            Some(packaged)
+        });
+        match packaging.await {
+            Ok(made) => {
+                let packaged = made?
+                    .inspect_err(|error| tracing::error!(mosaic = %id, segment, %error, "cannot package a segment"));
+                if let (Ok(bytes), true) = (&packaged, is_measured) {
+                    self.rates.packaged(rendition, measured, bytes.len());
+                }
+                packaged.ok()
+            }
+            Err(error) => {
+                tracing::error!(mosaic = %id, segment, %error, "cannot put a segment together");
+                None
+            }
+        }
+    }
+
+    /// What the tracks of a mosaic's rendition came to, segment by segment.
+    async fn sizes(&self, known: &Known, rendition: usize) -> Vec<(SegmentNumber, u64)> {
+        let mut sizes = Vec::new();
+        for track in known.tracks.get(rendition).into_iter().flatten() {
+            sizes.push(self.shelf.sizes(track).await);
+        }
+        Sizes::together(&sizes)
+    }
+
     fn rendition_index(&self, rendition: &str) -> Option<usize> {
-        self.settings.renditions.iter().position(|r| r.name == rendition)
+        self.renditions.iter().position(|r| r.name == rendition)
     }
 }
 
 impl Mosaics for MosaicRegistry {
     fn renditions(&self) -> &[RenditionSpec] {
-        &self.settings.renditions
+        &self.renditions
     }
 
     fn codec(&self, rendition: &str) -> Option<&str> {
@@ -413,9 +494,40 @@ impl Mosaics for MosaicRegistry {
         self.want_of(spec, choice, Some(left))
     }
 
-    fn segments(&self, id: &MosaicId) -> Runs {
-        let engine = self.known.lock().mosaics.get(id).map(|entry| entry.engine);
-        engine.and_then(|kind| self.engine(kind)).map(|engine| engine.finished(id)).unwrap_or_default()
+    fn bridge(&self, from: &MosaicId, to: &MosaicId, begins: PartNumber) -> Option<MosaicId> {
+        self.engine(EngineKind::Stitch)?;
+        self.settings.grid.anchor_of(begins)?;
+        self.names.bridge(from, to, begins)
+    }
+
+    fn held<'a>(&'a self, id: &'a MosaicId) -> Pending<'a, Held> {
+        Box::pin(async move {
+            let Some(known) = self.read(id) else { return Held::default() };
+            let mut all: Option<Held> = None;
+            for track in known.each_track() {
+                let its = self.shelf.held(track).await;
+                all = Some(all.map_or_else(|| its.clone(), |all| all.and(&its)));
+            }
+            all.unwrap_or_default()
+        })
+    }
+
+    fn rate<'a>(&'a self, id: &'a MosaicId, rendition: &'a str) -> Pending<'a, Option<Rate>> {
+        Box::pin(async move {
+            let rendition = self.rendition_index(rendition)?;
+            let known = self.read(id)?;
+            let sizes = self.sizes(&known, rendition).await;
+            self.rates.rate(rendition, &sizes)
+        })
+    }
+
+    fn wait<'a>(&'a self, id: &'a MosaicId, at: Position) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let Some(known) = self.read(id) else { return std::future::pending().await };
+            for track in known.each_track() {
+                self.shelf.wait(track, at).await;
+            }
+        })
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
@@ -423,39 +535,21 @@ impl Mosaics for MosaicRegistry {
     }
 
     fn signed(&self, id: &str) -> bool {
-        self.signer.gave(id)
+        self.names.gave(id)
     }
 
-    fn is_hot(&self, id: &MosaicId, rendition: &str, segment: SegmentNumber) -> bool {
-        self.rendition_index(rendition).is_some_and(|r| self.packaged.get(&(id.clone(), r, segment)).is_some())
+    fn segment<'a>(
+        &'a self,
+        id: &'a MosaicId,
+        rendition: &'a str,
+        segment: SegmentNumber,
+    ) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, segment, None)).await })
     }
 
-    fn segment(&self, id: &MosaicId, rendition: &str, segment: SegmentNumber) -> Option<Bytes> {
-        let at = self.rendition_index(rendition)?;
-        let key = (id.clone(), at, segment);
-        if let Some(bytes) = self.packaged.get(&key) {
-            return Some(bytes);
-        }
-        let engine = self.known.lock().mosaics.get(id)?.engine;
-        // Whoever comes second for a segment that is being packaged waits for the first and finds it done.
-        let _packaging = self.packaging[lane(&key)].lock();
-        if let Some(bytes) = self.packaged.get(&key) {
-            return Some(bytes);
-        }
-        let coded = self.engine(engine)?.segment(id, at, segment)?;
-        match coded.package(&self.settings.grid, segment) {
-            Ok(bytes) => {
-                self.packaged.put(key, bytes.clone());
-                Some(bytes)
-            }
-            Err(e) => {
-                tracing::error!(mosaic = %id, rendition, segment, error = %e, "cannot package a segment");
-                None
-            }
-        }
-    }
-
-    fn finished(&self) -> watch::Receiver<u64> {
-        self.finished.clone()
+    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Bytes>> {
+        Box::pin(
+            async move { self.bytes((id.clone(), self.rendition_index(rendition)?, at.segment, Some(at.part))).await },
+        )
     }
 }

@@ -11,23 +11,21 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
-use super::encoding::{Encoding, EncodingShared, EncodingSpec, Input, Pack, SegmentWindow, equal_to, in_all};
 use super::engine::{Coded, Engine, Tick};
-use super::ladder::Rung;
 use super::trial::Trial;
 use crate::compositor::{Canvas, Draw, Job, canvas_colour, fit};
-use crate::encode::{ParameterSets, VideoEncodeError};
+use crate::encode::VideoEncodeError;
 use crate::frame::{AccessUnit, Picture};
-use crate::hls::runs::Runs;
+use crate::ladder::{Codec, Rung};
 use crate::layout::Layout;
 use crate::stitch::{Format, Pps, Sps, held};
 use crate::timeline::{FrameNumber, Grid, PictureKind, SegmentNumber};
+use crate::track::{
+    Block, Encoding, EncodingShared, EncodingSpec, Input, Pack, Position, Runs, Track, TrackName, equal_to, in_all,
+};
 
-/// A segment that begins sooner than this many frames from now is left out: its first frame may already be on its way.
+/// Who starts begins with the segment of this many frames from now: the frames before may already be on their way.
 const START_MARGIN_FRAMES: u64 = 2;
-
-/// A finished segment of one rendition.
-type Units = Arc<[AccessUnit]>;
 
 /// What all of an engine's encoders share, and its ladder.
 pub struct RenderSettings {
@@ -47,7 +45,7 @@ struct RenderMosaic {
     /// One a rendition, best first; none while it is stopped.
     encodings: Vec<Arc<Encoding>>,
     /// One a rendition. They outlive a stop: sessions may still list what was finished before it.
-    windows: Vec<SegmentWindow<Units>>,
+    tracks: Vec<Arc<Track>>,
 }
 
 impl RenderMosaic {
@@ -76,32 +74,37 @@ impl RenderEngine {
         }
     }
 
-    fn next_whole_segment(&self) -> SegmentNumber {
+    fn track(&self, id: &MosaicId, rung: &Rung) -> Arc<Track> {
+        self.settings.shared.shelf.track(&track_name(id, rung))
+    }
+
+    /// The segment that runs: what has gone by of it stands still in a mosaic that starts.
+    fn running_segment(&self) -> SegmentNumber {
         let grid = self.settings.grid;
-        grid.segment_of(self.last_frame.load(Ordering::Acquire) + START_MARGIN_FRAMES) + 1
+        grid.segment_of(self.last_frame.load(Ordering::Acquire) + START_MARGIN_FRAMES)
     }
 
     fn encodings(
         &self,
         id: &MosaicId,
         background: [u8; 3],
-        windows: &[SegmentWindow<Units>],
+        tracks: &[Arc<Track>],
         from: SegmentNumber,
     ) -> Vec<Arc<Encoding>> {
-        let encoding = |(rung, window): (&Rung, &SegmentWindow<Units>)| {
+        let encoding = |(rung, track): (&Rung, &Arc<Track>)| {
+            let Codec::H264(sets) = &rung.codec;
             let spec = EncodingSpec {
                 kind: "render",
                 name: format!("{id}/{}", rung.spec.name),
                 label: rung.spec.name.clone(),
                 settings: rung.settings.clone(),
-                check: equal_to(rung.sets.clone()),
+                check: equal_to(sets.clone()),
                 pack: packer(rung, self.settings.grid, background),
-                prepare: None,
                 from,
             };
-            Arc::new(Encoding::new(spec, window.clone(), &self.settings.shared))
+            Arc::new(Encoding::new(spec, track.clone(), &self.settings.shared))
         };
-        self.settings.rungs.iter().zip(windows).map(encoding).collect()
+        self.settings.rungs.iter().zip(tracks).map(encoding).collect()
     }
 
     fn job(&self, mosaic: &RenderMosaic, tick: &Tick) -> Option<Job> {
@@ -137,29 +140,34 @@ impl RenderEngine {
     }
 }
 
-/// Keeps a finished segment whole. What an encoder that failed did not make shows the picture before, and the background where it made
+fn track_name(id: &MosaicId, rung: &Rung) -> TrackName {
+    TrackName::Canvas { mosaic: id.0.clone(), rung: rung.spec.name.as_str().into() }
+}
+
+/// Keeps parts whole. What an encoder that failed did not make shows the picture before, and the background where it made
 /// nothing: a segment has all its frames.
-fn packer(rung: &Rung, grid: Grid, background: [u8; 3]) -> Pack<Units> {
-    let format = Sps::parse(&rung.sets.sps).and_then(|sps| Format::new(sps, Pps::parse(&rung.sets.pps)?));
+fn packer(rung: &Rung, grid: Grid, background: [u8; 3]) -> Pack {
+    let Codec::H264(sets) = &rung.codec;
+    let format = Sps::parse(&sets.sps).and_then(|sps| Format::new(sps, Pps::parse(&sets.pps)?));
     let name = rung.spec.name.clone();
-    Box::new(move |segment, mut units| {
-        let gop = grid.gop();
+    Box::new(move |at, units| {
+        let (gop, mut units) = (grid.part_gop(at.part), units.to_vec());
         if units.len() < gop.pictures().len() {
             let format = match &format {
                 Ok(format) => format,
                 Err(error) => {
-                    tracing::error!(segment, rendition = name, %error, "a segment is lost");
+                    tracing::error!(segment = at.segment, rendition = name, %error, "the rest of a segment is lost");
                     return None;
                 }
             };
-            let first = grid.first_frame(segment);
+            let first = grid.first_frame(at.segment);
             units.extend(gop.pictures().iter().skip(units.len()).map(|picture| AccessUnit {
                 frame: first + u64::from(picture.shown),
                 sync: picture.kind == PictureKind::Idr,
                 data: held(format, *picture, canvas_colour(background)),
             }));
         }
-        Some(units.into())
+        Some(Block::Pictures(units.into()))
     })
 }
 
@@ -174,24 +182,24 @@ impl Engine for RenderEngine {
 
     fn start(&self, id: &MosaicId, spec: &MosaicSpec) -> Result<SegmentNumber, VideoEncodeError> {
         let mut mosaics = self.mosaics.write();
-        let from = self.next_whole_segment();
+        let from = self.running_segment();
         let first_frame = self.settings.grid.first_frame(from);
         if let Some(known) = mosaics.get(id) {
             let mut known = known.lock();
             if known.is_running() {
                 return Ok(self.settings.grid.segment_of(known.first_frame));
             }
-            known.encodings = self.encodings(id, known.spec.layout.background, &known.windows, from);
+            known.encodings = self.encodings(id, known.spec.layout.background, &known.tracks, from);
             known.first_frame = first_frame;
             return Ok(from);
         }
-        let windows: Vec<_> = self.settings.rungs.iter().map(|_| self.settings.shared.window()).collect();
+        let tracks: Vec<_> = self.settings.rungs.iter().map(|rung| self.track(id, rung)).collect();
         let mosaic = RenderMosaic {
             spec: spec.clone(),
             first_frame,
             affinity: self.affinities.fetch_add(1, Ordering::Relaxed),
-            encodings: self.encodings(id, spec.layout.background, &windows, from),
-            windows,
+            encodings: self.encodings(id, spec.layout.background, &tracks, from),
+            tracks,
         };
         mosaics.insert(id.clone(), Arc::new(Mutex::new(mosaic)));
         Ok(from)
@@ -224,18 +232,19 @@ impl Engine for RenderEngine {
     fn finished(&self, id: &MosaicId) -> Runs {
         let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return Runs::default() };
         let mosaic = mosaic.lock();
-        in_all(&mosaic.windows)
+        in_all(&mosaic.tracks)
     }
 
-    fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
-        let mosaic = self.mosaics.read().get(id).cloned()?;
-        let window = mosaic.lock().windows.get(rendition)?.clone();
-        let units = window.lock().get(segment).cloned();
-        units.map(Coded::Units)
+    fn tracks(&self, id: &MosaicId, _spec: &MosaicSpec, rendition: usize) -> Vec<TrackName> {
+        let rung = self.settings.rungs.get(rendition);
+        rung.iter().map(|rung| track_name(id, rung)).collect()
     }
 
-    fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets> {
-        self.settings.rungs.get(rendition).map(|rung| &rung.sets)
+    fn gather(&self, _spec: &MosaicSpec, _rendition: usize, _at: Position, blocks: &[Block]) -> Option<Coded> {
+        match blocks {
+            [Block::Pictures(units)] => Some(Coded::Units(units.clone())),
+            _ => None,
+        }
     }
 
     fn cost(&self, _spec: &MosaicSpec) -> f64 {

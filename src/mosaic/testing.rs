@@ -11,18 +11,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
-use super::engine::{Coded, Engine};
+use super::engine::{Coded, Engine, gather_segment};
 use super::{
-    Admission, AdmitError, Budget, EncodingShared, EngineChoice, EngineKind, MosaicId, MosaicRegistry, MosaicSpec,
-    Mosaics, Placement, RegistrySettings, RenderEngine, RenderSettings, RenditionSpec, Rung, Signer, StitchEngine,
-    StitchSettings, Tick, Trial, ladder,
+    Admission, AdmitError, Budget, EngineChoice, EngineKind, MosaicId, MosaicRegistry, MosaicSpec, Mosaics, Names,
+    Placement, RegistrySettings, RenderEngine, RenderSettings, StitchEngine, StitchSettings, Tick, Trial, open_ladder,
 };
 use crate::compositor::{Compositor, Job, Kind, solid};
-use crate::encode::{ParameterSets, PictureEncoder, PictureEncoders, VideoEncodeError, VideoEncoder, VideoSettings};
+use crate::encode::{PictureEncoder, PictureEncoders, VideoEncodeError, VideoEncoder};
 use crate::frame::{AccessUnit, Colour, Picture};
+use crate::ladder::{ParameterSets, RenditionSpec, Rung, VideoSettings};
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime, SegmentNumber, SimulatedClock};
+use crate::track::{EncodingShared, MemoryShelf, Runs};
 use crate::work::{SystemThreads, Threads};
 
 /// Frames of a segment: a fifth of a second.
@@ -248,17 +249,16 @@ pub struct House {
 
 impl House {
     pub fn new(plan: &Plan) -> Self {
-        let grid = Grid::new("30".parse().unwrap(), FRAMES as u32);
+        let grid = Grid::new("30".parse().unwrap(), FRAMES as u32).with_part_frames(4);
         let clock = Arc::new(SimulatedClock::new(grid.segment_time(FIRST)));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let (finished, finished_seen) = tokio::sync::watch::channel(0);
         let encoders = Arc::new(CannedEncoders::default());
         let left = AtomicUsize::new(1000);
         let threads = Arc::new(FewThreads { left, is_stuck: AtomicBool::new(false), waiting: AtomicUsize::new(0) });
-        let shared = EncodingShared::new(clock.clone(), metrics.clone(), finished, 40);
+        let shared = EncodingShared::new(clock.clone(), metrics.clone(), Arc::new(MemoryShelf::new(grid, 40)));
         let shared = Arc::new(shared.made_of(Arc::new(Canned(encoders.clone())), threads.clone()));
         let layouts = Arc::new(Layouts::bundled());
-        let rungs: Arc<[Rung]> = ladder(grid, &renditions(), "ultrafast", 0, Some(&layouts)).unwrap().into();
+        let rungs: Arc<[Rung]> = open_ladder(grid, &renditions(), "ultrafast", 0, Some(&layouts)).unwrap().into();
         let per_frame = plan.mosaic_cores / 30.0 / renditions().len() as f64;
         let trial = Trial { compose: 0.0, encode: vec![per_frame; renditions().len()] };
         let next = grid.first_frame(FIRST);
@@ -272,11 +272,11 @@ impl House {
             keep_warm: plan.keep_warm,
         };
         let stitch = Arc::new(StitchEngine::new(settings, next).unwrap());
-        let settings = RenderSettings { grid, rungs, shared: shared.clone(), trial };
+        let settings = RenderSettings { grid, rungs: rungs.clone(), shared: shared.clone(), trial };
         let render = Arc::new(RenderEngine::new(settings, next));
         let settings = RegistrySettings {
             grid,
-            renditions: renditions(),
+            rungs: rungs.clone(),
             mosaic_idle: Duration::from_secs(20),
             linger: Duration::from_secs(20),
             cache_bytes: 1 << 20,
@@ -284,12 +284,12 @@ impl House {
         let budget = Budget { cores: plan.cores, headroom_percent: 100, max_mosaics: plan.max_mosaics };
         let registry = MosaicRegistry::new(
             settings,
-            Signer::new([1; 32], grid, &renditions(), "ultrafast"),
+            Names::new([1; 32], grid, &renditions(), "ultrafast", &layouts),
+            shared.shelf.clone(),
             clock.clone(),
             metrics.clone(),
             vec![stitch.clone(), render.clone()],
             Admission::new(budget),
-            finished_seen,
         );
         Self {
             clock,
@@ -405,17 +405,45 @@ impl House {
 
     /// Access units of a finished segment in the best rendition.
     pub fn units(&self, engine: EngineKind, id: &MosaicId, segment: SegmentNumber) -> Option<usize> {
-        let bytes = self.registry.segment(id, "big", segment);
-        let coded = match engine {
-            EngineKind::Render => self.render.segment(id, 0, segment),
-            EngineKind::Stitch => self.stitch.segment(id, 0, segment),
-        };
-        let units = coded.map(|coded| match coded {
-            Coded::Units(units) => units.len(),
-            Coded::Stitched(stitched) => stitched.sizes().count(),
-        });
+        let bytes = self.segment(id, segment);
+        let units = self.sizes(engine, id, segment).map(|sizes| sizes.len());
         assert_eq!(units.is_some(), bytes.is_some(), "what is finished can be packaged");
         units
+    }
+
+    /// Bytes of each access unit of a finished segment in the best rendition.
+    pub fn sizes(&self, engine: EngineKind, id: &MosaicId, segment: SegmentNumber) -> Option<Vec<usize>> {
+        let named = self.names().read(&id.0)?;
+        assert_eq!(named.engine, engine);
+        let engine: &dyn Engine = match engine {
+            EngineKind::Render => &*self.render,
+            EngineKind::Stitch => &*self.stitch,
+        };
+        let tracks = engine.tracks(id, &named.spec, 0);
+        let blocks: Option<Vec<_>> = tracks.iter().map(|name| self.shared.shelf.find(name)?.segment(segment)).collect();
+        let mut sizes = Vec::new();
+        for coded in gather_segment(engine, &named.spec, 0, &self.grid, segment, &blocks?)? {
+            match coded {
+                Coded::Units(units) => sizes.extend(units.iter().map(|unit| unit.data.len())),
+                Coded::Stitched(stitched) => sizes.extend(stitched.sizes().map(|size| size as usize)),
+            }
+        }
+        Some(sizes)
+    }
+
+    fn names(&self) -> Names {
+        Names::new([1; 32], self.grid, &renditions(), "ultrafast", &self.layouts)
+    }
+
+    /// The segments of a mosaic that are there in all renditions.
+    pub fn segments(&self, id: &MosaicId) -> Runs {
+        pollster::block_on(self.registry.held(id)).whole
+    }
+
+    /// A packaged segment in the best rendition.
+    pub fn segment(&self, id: &MosaicId, segment: SegmentNumber) -> Option<Bytes> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.registry.segment(id, "big", segment))
     }
 
     pub fn now(&self) -> MediaTime {

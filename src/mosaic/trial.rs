@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::contract::RenditionSpec;
 use crate::compositor::{Canvas, Compositor, Draw, Job};
-use crate::encode::{VideoEncodeError, VideoEncoder, VideoSettings, lowest_level_idc};
+use crate::encode::{VideoEncodeError, VideoEncoder};
 use crate::frame::{Colour, Picture, Rect};
+use crate::ladder::{RenditionSpec, VideoSettings, lowest_level_idc};
 use crate::timeline::Grid;
 use crate::work::{process_cpu_time, thread_cpu_time};
 

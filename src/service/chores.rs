@@ -10,6 +10,8 @@ use crate::catalogue::Catalogue;
 use crate::mosaic::MosaicRegistry;
 use crate::session::Sessions;
 use crate::store::Store;
+use crate::timeline::Grid;
+use crate::track::EncodingShared;
 use crate::usage::Closing;
 
 /// How often sessions, mosaics and meters are looked after.
@@ -22,11 +24,14 @@ const OBSERVE_EVERY: Duration = Duration::from_secs(1);
 const CLOSE_EVERY: Duration = Duration::from_secs(10);
 
 /// What is looked after every second.
+#[derive(Clone)]
 pub struct Sweep {
     pub sessions: Arc<Sessions>,
     pub registry: Arc<MosaicRegistry>,
     pub catalogue: Arc<Catalogue>,
     pub store: Arc<dyn Store>,
+    pub encodings: Arc<EncodingShared>,
+    pub grid: Grid,
 }
 
 impl Sweep {
@@ -34,6 +39,8 @@ impl Sweep {
         self.sessions.sweep().await;
         self.registry.sweep();
         self.catalogue.sweep();
+        let EncodingShared { shelf, clock, .. } = &*self.encodings;
+        shelf.forget(self.grid.segment_at(clock.now()));
         if !self.store.healthy()
             && let Err(e) = self.store.probe().await
         {

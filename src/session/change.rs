@@ -1,17 +1,17 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
-use super::model::{Pick, Session, Show};
-use super::registry::{Entry, Sessions};
+use super::model::{Coming, Pick, Session, Show, shows_at};
+use super::registry::{Entry, Sessions, begins};
 use super::state::Trigger;
+use super::turns::Turn;
 use super::{ChangeSession, SessionError, SessionView};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, MosaicId, Placement};
+use crate::timeline::SegmentNumber;
+use crate::track::{Held, Position};
 
 /// A viewer watches one to four games.
 const GAMES: std::ops::RangeInclusive<usize> = 1..=4;
-
-/// Another change of the same session may come in between; then the change is worked out anew, this often.
-const ATTEMPTS: usize = 8;
 
 impl Sessions {
     /// A request for something to show, checked in the order of the contract's refusals.
@@ -45,15 +45,16 @@ impl Sessions {
     /// What `request` makes of `old`: what it does not name stays.
     fn changed(&self, tenant: &str, old: &Show, request: &ChangeSession) -> Result<Show, SessionError> {
         let mut show = old.clone();
+        show.engine = request.engine.unwrap_or(old.engine);
         if let Some(games) = &request.games {
             let layout = Some(request.layout.clone().unwrap_or_else(|| old.layout.id.clone()));
-            show = self.show(tenant, games.clone(), layout, None, old.engine)?;
+            show = self.show(tenant, games.clone(), layout, None, show.engine)?;
             show.audio = following_audio(old, &show.games);
         } else if let Some(id) = &request.layout {
             // The games stay, and so do their keys, even if one is no longer registered.
             show.layout = self.layouts.get(id).ok_or_else(|| SessionError::LayoutUnknown { id: id.clone() })?;
-            check_fit(&show.layout, show.games.len(), show.engine)?;
         }
+        check_fit(&show.layout, show.games.len(), show.engine)?;
         if let Some(audio) = &request.audio {
             check_audio(&show.games, audio)?;
             show.audio.clone_from(audio);
@@ -61,44 +62,62 @@ impl Sessions {
         Ok(show)
     }
 
-    /// Changes what a session shows, from the first segment on that was not yet listed to it. A refusal changes nothing.
+    /// Changes what a session shows, from the first part on that was not yet listed to it. A refusal changes nothing.
     pub async fn change(&self, tenant: &str, id: &str, request: ChangeSession) -> Result<SessionView, SessionError> {
         let entry = self.entry_to_change(tenant, id).await?;
-        for _ in 0..ATTEMPTS {
-            let (old, revision) = {
-                let mut session = entry.session.lock();
-                session.step(Trigger::Changed)?;
-                if request.if_match.as_ref().is_some_and(|seen| !seen.contains(&session.revision)) {
-                    return Err(SessionError::RevisionStale { current: session.revision });
-                }
-                (session.show.clone(), session.revision)
-            };
-            let show = self.changed(tenant, &old, &request)?;
-            if show == old {
-                return self.get(tenant, id).await;
+        let turn = entry.turns.take().await;
+        let old = {
+            let mut session = entry.session.lock();
+            session.step(Trigger::Changed)?;
+            if request.if_match.as_ref().is_some_and(|seen| !seen.contains(&session.revision)) {
+                return Err(SessionError::RevisionStale { current: session.revision });
             }
-            // The new mosaic first: where there is no room for it, the old one goes on.
-            let placement = if show.spec() == old.spec() { None } else { Some(self.want_for(&entry, &show)?) };
-            let now_ms = self.now_ms();
-            let terms = self.terms();
-            let done = {
-                let mut session = entry.session.lock();
-                session.step(Trigger::Changed)?;
-                if session.revision == revision {
-                    session.advance_meter(now_ms, terms);
-                    self.apply(&mut session, show, placement);
-                    true
-                } else {
-                    false
-                }
-            };
-            if done {
-                let _ = self.persist(&entry).await;
-                return Ok(entry.session.lock().view());
-            }
+            session.show.clone()
+        };
+        let show = self.changed(tenant, &old, &request)?;
+        if show == old {
+            drop(turn);
+            return self.get(tenant, id).await;
         }
-        let current = entry.session.lock().revision;
-        Err(SessionError::RevisionStale { current })
+        // The new mosaic first: where there is no room for it, the old one goes on.
+        let placement = if show.spec() == old.spec() && show.engine == old.engine {
+            None
+        } else {
+            let placement = self.want_for(&entry, &show)?;
+            let running = self.segment_at(self.now_ms());
+            self.come_first(&entry, &turn, &placement, running).await;
+            let held = self.mosaics.held(&placement.id).await;
+            Some((placement, held, running))
+        };
+        let (now_ms, terms) = (self.now_ms(), self.terms());
+        {
+            let mut session = entry.session.lock();
+            // It may have ended meanwhile.
+            session.step(Trigger::Changed)?;
+            session.advance_meter(now_ms, terms);
+            self.apply(&mut session, show, placement);
+        }
+        drop(turn);
+        let _ = self.persist(&entry).await;
+        Ok(entry.session.lock().view(&self.grid))
+    }
+
+    /// Gives a mosaic that has only just begun a moment, where that lets it show sooner; not where another change waits.
+    async fn come_first(&self, entry: &Entry, turn: &Turn<'_>, placement: &Placement, running: SegmentNumber) {
+        let to_come = || entry.session.lock().to_come_first(placement, running);
+        let comes = async {
+            let mut waited_for = None;
+            // While it comes to where the session was, the session may have gone on.
+            while let Some(first) = to_come().filter(|first| Some(*first) > waited_for) {
+                self.mosaics.wait(&placement.id, first).await;
+                waited_for = Some(first);
+            }
+        };
+        tokio::select! {
+            () = comes => {}
+            () = turn.is_awaited() => {}
+            () = tokio::time::sleep(self.settings.change_wait) => {}
+        }
     }
 
     /// Wants what `entry`'s session is to show. Where nobody else watches what it showed, that is given up for it.
@@ -116,10 +135,23 @@ impl Sessions {
         Ok(placement?)
     }
 
-    fn apply(&self, session: &mut Session, show: Show, placement: Option<Placement>) {
+    /// With `placement` comes what is there of it, and the segment that ran when it was wanted.
+    fn apply(&self, session: &mut Session, show: Show, placement: Option<(Placement, Held, SegmentNumber)>) {
+        // Now, with the session's lock held: who asks next sees the change, and what was listed to those who asked before is known.
+        let now_ms = self.now_ms();
         match placement {
-            Some(placement) => session.splice(show, &placement, |n| self.grid.segment_time(n).unix_millis()),
-            None => session.show = show,
+            Some((placement, held, running)) => {
+                let coming = Coming {
+                    placement: &placement,
+                    begins: begins(&placement, &held),
+                    reached: held.come_to.map_or(Position::new(0, 0), |come_to| come_to.next(&self.grid)),
+                    bridge: &|from, begins| self.mosaics.bridge(&MosaicId(from.clone()), &placement.id, begins),
+                };
+                // What has gone by was told as it was.
+                let time_ms = |at| shows_at(&self.grid, at).unix_millis().max(now_ms);
+                session.splice(show, &coming, running, time_ms);
+            }
+            None => session.hear(show),
         }
         session.revision += 1;
         session.unsaved = true;

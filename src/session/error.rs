@@ -33,11 +33,17 @@ pub enum SessionError {
     RevisionStale { current: u64 },
     #[error("this Idempotency-Key was used with another body")]
     IdempotencyConflict,
+    #[error("no rendition is {given} pixels high or less: the lowest has {least}")]
+    HeightTooLow { given: u32, least: u32 },
     #[error("there is no rendition {name:?}")]
     RenditionUnknown { name: String },
+    #[error("a session has the sounds main and 0 to 3, by slot, not {name:?}")]
+    SoundUnknown { name: String },
     /// No segment is finished yet, even after waiting.
     #[error("no segment is ready yet")]
     NotReady { retry_after_s: u32 },
+    #[error("segment {asked} is more than two after the newest, {newest}")]
+    ReloadTooFar { asked: u64, newest: u64 },
     #[error("the cursor is not one that this listing gave")]
     CursorInvalid,
     #[error(transparent)]
@@ -60,8 +66,11 @@ impl SessionError {
             Self::SessionEnded => "session_ended",
             Self::RevisionStale { .. } => "revision_stale",
             Self::IdempotencyConflict => "idempotency_conflict",
+            Self::HeightTooLow { .. } => "field_invalid",
             Self::RenditionUnknown { .. } => "rendition_unknown",
+            Self::SoundUnknown { .. } => "sound_unknown",
             Self::NotReady { .. } => "not_ready",
+            Self::ReloadTooFar { .. } => "reload_invalid",
             Self::CursorInvalid => "cursor_invalid",
             Self::Store(_) => "store_unavailable",
         }
@@ -71,6 +80,7 @@ impl SessionError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::GamesCount { .. }
+            | Self::HeightTooLow { .. }
             | Self::LayoutMismatch { .. }
             | Self::EngineUnsuited { .. }
             | Self::AudioUnknown { .. }
@@ -79,7 +89,9 @@ impl SessionError {
             Self::GameUnknown { .. }
             | Self::LayoutUnknown { .. }
             | Self::SessionUnknown
-            | Self::RenditionUnknown { .. } => 404,
+            | Self::RenditionUnknown { .. }
+            | Self::SoundUnknown { .. } => 404,
+            Self::ReloadTooFar { .. } => 400,
             Self::CapReached(_) => 402,
             Self::SessionEnded => 409,
             Self::RevisionStale { .. } => 412,

@@ -15,6 +15,9 @@ use crate::store::{RefusedWrite, SessionWrite, StoreError};
 /// with one page. With sweeps a second apart, none waits for five seconds: that is what a crash may cost.
 const BOOK_EVERY_MS: i64 = 3_500;
 
+/// Segments before the one that runs of which something may still be made: what encoders hold back, and what is late.
+const UNFINISHED_SEGMENTS: u64 = 2;
+
 /// A sweep that comes later than this found the service standing still (the machine slept, the process was stopped, the disk
 /// took its time): what is beyond it is nobody's idleness, since nobody could ask.
 const LONGEST_SWEEP_MS: i64 = 2_000;
@@ -97,18 +100,20 @@ impl Sessions {
         }
     }
 
-    /// Wants every mosaic that an active session has yet to list a segment of, each once.
+    /// Wants every mosaic that has a segment to make yet for an active session, each once.
     pub(super) fn keep_wanted(&self) {
         let now_ms = self.now_ms();
-        let oldest = self.segment_at(now_ms).saturating_sub(self.settings.window_segments as u64);
+        let running = self.segment_at(now_ms);
+        let listed = 2 * self.settings.window_segments as u64;
         // By mosaic and what was asked for: in another set-up, those who asked for an engine and those who did not may part.
         let mut wanted: BTreeMap<(Arc<str>, &str), Wanting> = BTreeMap::new();
         for entry in self.entries() {
-            let session = entry.session.lock();
+            let mut session = entry.session.lock();
             if !session.state.is_active() {
                 continue;
             }
-            for want in session.wanted(oldest) {
+            session.forget_before(running.saturating_sub(listed));
+            for want in session.wanted(running.saturating_sub(UNFINISHED_SEGMENTS)) {
                 let key = (want.mosaic.clone(), choice_name(want.engine));
                 let (_, who) = wanted.entry(key).or_insert_with(|| (want.clone(), Vec::new()));
                 who.push(entry.clone());
@@ -124,7 +129,7 @@ impl Sessions {
                 Ok(placement) if placement.id.0 != mosaic => {
                     for entry in who {
                         let time_ms = |n| self.grid.segment_time(n).unix_millis();
-                        entry.session.lock().rename(&mosaic, &placement, time_ms);
+                        entry.session.lock().rename(&mosaic, &placement, running, time_ms);
                     }
                 }
                 Ok(_) => {}

@@ -1,17 +1,20 @@
 //! One viewer's ongoing stream: a row, a playlist generator and a meter. Sessions own no pipeline.
 //!
 //! Locks: [`registry`]'s shelf, what it knows of live games and each session's own lock are never held together, never across
-//! an `await`, and never around a call to mosaics, games or the store.
+//! an `await`, and never around a call to mosaics, games or the store, but that for a bridge's name, which takes no lock.
 
 mod change;
 mod error;
+mod follow;
 mod keep;
 mod model;
 mod numbering;
 mod paths;
 mod play;
 mod registry;
+mod splice;
 mod state;
+mod turns;
 mod view;
 mod watched;
 
@@ -21,8 +24,9 @@ pub(crate) mod testing;
 mod tests;
 
 pub use error::SessionError;
+pub use follow::Reload;
 pub use registry::{SessionSettings, Sessions};
 pub use view::{
     Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, OperatedSession, SessionPage,
-    SessionView, SlotView, ViewState,
+    SessionView, SlotView, Sounds, ViewState,
 };

@@ -1,6 +1,7 @@
 //! What the registry holds of one session: its state, what it shows, its splices and its meter. No locks, no clock, no
 //! store: everything comes in as a parameter.
 
+mod splicing;
 mod written;
 
 use std::collections::{BTreeMap, HashSet};
@@ -8,19 +9,21 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::splicing::Coming;
+use self::written::max_height_of;
 pub(super) use self::written::{Receipt, TakenUp};
 use super::numbering::Numbering;
 use super::paths::Paths;
+use super::splice::{Listing, Splice, Splices};
 use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
 use super::{OperatedSession, SessionError, SessionView, ViewState};
-use crate::hls::runs::Runs;
-use crate::hls::splice::{Listed, Said, Splices, beside, next_unlisted};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
 use crate::store::{IdempotencyRow, SessionRow};
-use crate::timeline::SegmentNumber;
+use crate::timeline::{Grid, MediaTime, PartNumber, SegmentNumber};
+use crate::track::{Held, Position, Runs};
 use crate::usage::{Meter, MeterTerms, Slate};
 
 /// A session that the store refuses is offered to it again after this, or when its viewer changes it.
@@ -53,6 +56,13 @@ impl Show {
         self.games.iter().map(|g| g.id.clone()).collect()
     }
 
+    /// The game that is heard.
+    pub(super) fn sound_key(&self) -> GameKey {
+        let chosen = self.games.iter().find(|game| game.id == self.audio).or(self.games.first());
+        // A session has a game.
+        chosen.map_or_else(|| "".into(), |game| game.key.clone())
+    }
+
     fn shown(&self, engine: EngineKind) -> Shown {
         Shown { engine, layout: self.layout.id.clone(), games: self.game_ids() }
     }
@@ -66,8 +76,64 @@ pub(super) struct Wanted {
     pub engine: EngineChoice,
 }
 
-/// The segments of a playlist, oldest first.
-pub(super) type Listing = Vec<Listed>;
+/// Which sound a playlist is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sound {
+    /// What the session has chosen.
+    Main,
+    /// That of whatever a slot shows.
+    Slot(usize),
+    /// One game's, whatever is shown.
+    Game(GameKey),
+}
+
+/// A sound, segment by segment, and what is there of its games.
+#[derive(Clone, Debug)]
+pub(super) struct Sounding {
+    pub games: Splices,
+    pub held: Vec<(GameKey, Held)>,
+}
+
+impl Sounding {
+    /// What is there of the game that is heard in segment `n`.
+    pub(super) fn held_in(&self, n: SegmentNumber) -> Option<&Held> {
+        let game = self.games.mosaic_at(n)?;
+        self.held.iter().find(|(key, _)| key == game).map(|(_, held)| held)
+    }
+}
+
+/// What a media playlist lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lists {
+    pub listing: Listing,
+    /// No segment will ever be added.
+    pub ended: bool,
+    /// Where playlists went on after their newest break.
+    pub resumed: Option<SegmentNumber>,
+}
+
+/// Segments that a player begins from (RFC 8216, 6.3.3).
+const BEGUN_WITH: usize = 3;
+
+/// Segments before the one that runs of which the newest may not be finished yet.
+const UNFINISHED: u64 = 2;
+
+impl Lists {
+    /// The segment that is worth waiting for where this is too short to begin with, `running` being the one that runs: what stands before
+    /// the first one of a mosaic is made in one go.
+    pub(super) fn comes_at_once(&self, running: SegmentNumber) -> Option<SegmentNumber> {
+        let newest = self.listing.segments.last()?.number;
+        let is_short = !self.ended && self.listing.segments.len() < BEGUN_WITH && newest + UNFINISHED < running;
+        is_short.then_some(newest + 1)
+    }
+
+    /// The newest part that is listed.
+    pub(super) fn come_to(&self, parts: PartNumber) -> Option<Position> {
+        let running = self.listing.running.as_ref();
+        let running = running.and_then(|r| Some(Position::new(r.number, r.parts.checked_sub(1)?)));
+        running.or_else(|| Some(Position::new(self.listing.segments.last()?.number, parts - 1)))
+    }
+}
 
 /// One session.
 pub(super) struct Session {
@@ -83,15 +149,25 @@ pub(super) struct Session {
     splices: Splices,
     /// The mosaics in `splices`.
     wanted: Vec<Wanted>,
+    /// The games whose sound it has chosen, as `splices` has mosaics.
+    sounds: Splices,
     /// The mosaic whose init segment every playlist of this session names: the URI must not change within a playlist's
     /// life, and its bytes are the same for every mosaic.
     map_mosaic: Arc<str>,
     numbering: Numbering,
-    /// What its playlists have listed.
-    said: Said,
-    /// The last listed segment in the newest snapshot.
-    noted_listed: Option<SegmentNumber>,
+    /// The segment that ran when a playlist was last served to it: none that is newer was listed.
+    listed_by: Option<SegmentNumber>,
+    /// The first part that no playlist of it can have listed.
+    free_from: Position,
+    /// The newest segment of which parts were listed.
+    parts_of: Option<SegmentNumber>,
+    /// The same in the newest snapshot.
+    noted_listed_by: Option<SegmentNumber>,
+    /// Of a session that has ended, the last segment.
+    last_segment: Option<SegmentNumber>,
     pub effective_segment: SegmentNumber,
+    /// The part of it with which the last change begins to show.
+    effective_part: PartNumber,
     pub created_ms: i64,
     /// Last request for a playlist, or the start of this process if that is later.
     last_seen_ms: i64,
@@ -100,7 +176,8 @@ pub(super) struct Session {
     pub ended_ms: Option<i64>,
     meter: Meter,
     shown: ShownTimes,
-    /// The highest rendition it is offered.
+    /// No rendition above it is offered, and the highest that is.
+    pub max_height: Option<u32>,
     tier: Arc<str>,
     /// Written with the session until the store has it.
     pub idempotency: Option<IdempotencyRow>,
@@ -124,40 +201,54 @@ pub(super) struct Identity {
     pub token: Arc<str>,
     pub labels: BTreeMap<String, String>,
     pub device_id: Option<String>,
+    pub max_height: Option<u32>,
     /// The highest rendition it is offered.
     pub tier: Arc<str>,
     pub idempotency: Option<IdempotencyRow>,
 }
 
 impl Session {
-    /// A session that shows `show` from `placement.first_segment` on.
-    pub(super) fn new(identity: Identity, show: Show, placement: &Placement, now_ms: i64) -> Self {
+    /// A session that shows `show` from segment `begins` on, which stands still before `placement.first_segment`.
+    pub(super) fn new(
+        identity: Identity,
+        show: Show,
+        placement: &Placement,
+        begins: SegmentNumber,
+        now_ms: i64,
+    ) -> Self {
         let mosaic = placement.id.0.clone();
         let wanted = vec![Wanted { mosaic: mosaic.clone(), spec: show.spec(), engine: show.engine }];
-        let Identity { id, tenant, token, labels, device_id, tier, idempotency } = identity;
+        let sounds = Splices::new(begins, show.sound_key());
+        let Identity { id, tenant, token, labels, device_id, max_height, tier, idempotency } = identity;
         Self {
             id,
             tenant,
             token,
-            state: State::Waiting,
+            state: State::Active,
             revision: 1,
             shown: ShownTimes::new(show.shown(placement.engine)),
             show,
             engine: placement.engine,
             labels,
             device_id,
-            splices: Splices::new(placement.first_segment, mosaic.clone()),
+            splices: Splices::new(begins, mosaic.clone()),
             wanted,
+            sounds,
             map_mosaic: mosaic,
             numbering: Numbering::default(),
-            said: Said::default(),
-            noted_listed: None,
-            effective_segment: placement.first_segment,
+            listed_by: None,
+            free_from: Position::new(0, 0),
+            parts_of: None,
+            noted_listed_by: None,
+            last_segment: None,
+            effective_segment: placement.first_segment.max(begins),
+            effective_part: 0,
             created_ms: now_ms,
             last_seen_ms: now_ms,
             idle_ms: 0,
             ended_ms: None,
             meter: Meter::default(),
+            max_height,
             tier,
             idempotency,
             version: 0,
@@ -184,6 +275,23 @@ impl Session {
         self.idle_ms = 0;
     }
 
+    /// A media playlist that lists a segment was served at `now_ms`, when `segment` ran: the meter runs.
+    pub(super) fn watched(&mut self, now_ms: i64, segment: SegmentNumber, terms: MeterTerms) {
+        if self.state.is_active() {
+            self.seen(now_ms);
+            self.listed_by = self.listed_by.max(Some(segment));
+            self.meter.listed(now_ms, terms);
+        }
+    }
+
+    /// Nothing from `free_from` on is listed by the playlist that is served.
+    pub(super) fn listed(&mut self, free_from: Position, with_parts: bool) {
+        self.free_from = self.free_from.max(free_from);
+        if with_parts {
+            self.parts_of = self.parts_of.max(Some(free_from.segment));
+        }
+    }
+
     /// The service has run from `since_ms` to `now_ms`; whether nobody has asked for a playlist for longer than `idle_ms` of
     /// such time.
     pub(super) fn is_idle(&mut self, since_ms: i64, now_ms: i64, idle_ms: i64) -> bool {
@@ -191,14 +299,28 @@ impl Session {
         self.state.is_active() && self.idle_ms > idle_ms
     }
 
-    fn last_listed(&self) -> Option<SegmentNumber> {
-        self.said.last()
+    /// Mosaics that still have a segment to make from `oldest` on.
+    pub(super) fn wanted(&self, oldest: SegmentNumber) -> impl Iterator<Item = &Wanted> {
+        let since = self.splices.mosaics_since(oldest);
+        self.wanted.iter().filter(move |wanted| since.contains(&wanted.mosaic))
     }
 
-    /// Mosaics that may still have a segment to list, `oldest` being the oldest segment that playlists hold at this time.
-    pub(super) fn wanted(&self, oldest: SegmentNumber) -> impl Iterator<Item = &Wanted> {
-        let since = self.splices.mosaics_since(next_unlisted(self.last_listed(), oldest).max(oldest));
-        self.wanted.iter().filter(move |wanted| since.contains(&wanted.mosaic))
+    /// Forgets what no playlist lists any more, `oldest` being the oldest segment that any may list.
+    pub(super) fn forget_before(&mut self, oldest: SegmentNumber) {
+        self.splices.prune(oldest);
+        self.sounds.prune(oldest);
+        let kept = self.splices.mosaics_since(oldest);
+        self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
+    }
+
+    /// The mosaic that part `at` is of.
+    pub(super) fn mosaic_of(&self, at: Position) -> Option<&Arc<str>> {
+        self.splices.mosaic_of(at)
+    }
+
+    /// The mosaic shown in segment `n`.
+    pub(super) fn mosaic_at(&self, n: SegmentNumber) -> Option<&Arc<str>> {
+        self.splices.mosaic_at(n)
     }
 
     /// Mosaics whose segments a playlist may list now.
@@ -206,49 +328,60 @@ impl Session {
         self.splices.mosaics_since(0)
     }
 
-    /// What a media playlist lists at `now_ms`: that of the picture, or that of a sound of which `sound` is there. `finished`
-    /// are the finished segments of [`Session::mosaics`]. Empty when there is nothing yet. Listing a segment runs the meter and
-    /// fixes what a change can no longer touch.
-    pub(super) fn list(
-        &mut self,
-        now_ms: i64,
-        window_segments: usize,
-        finished: &[(Arc<str>, Runs)],
-        sound: Option<&Runs>,
-        terms: MeterTerms,
-    ) -> Result<Listing, SessionError> {
-        self.step(Trigger::Polled)?;
-        if !self.state.is_active() {
-            return Ok(self.last_listing());
+    /// What `sound` is, segment by segment: games take the place of mosaics.
+    pub(super) fn sounding(&self, sound: &Sound) -> Splices {
+        match sound {
+            Sound::Game(key) => Splices::new(0, key.clone()),
+            Sound::Main => self.sounds.clone(),
+            Sound::Slot(slot) => {
+                // Where a layout has no such slot, what is heard is what the session has chosen.
+                let in_slot = |splice: &Splice| {
+                    // The sound of a bridge goes over when its segment is over.
+                    let wanted = self.wanted.iter().find(|wanted| wanted.mosaic == *splice.opens_with());
+                    let game = wanted.and_then(|wanted| wanted.spec.games.get(*slot));
+                    game.or_else(|| self.sounds.mosaic_at(splice.from)).unwrap_or(self.sounds.newest()).clone()
+                };
+                let mut entries = self.splices.entries().iter();
+                let first = entries.next().map(|splice| (splice.from, in_slot(splice)));
+                let (from, game) = first.unwrap_or_else(|| (0, self.sounds.newest().clone()));
+                let mut sounding = Splices::new(from, game);
+                entries.for_each(|splice| sounding.push(splice.from, in_slot(splice)));
+                sounding
+            }
         }
-        self.seen(now_ms);
-        let runs = |mosaic: &str| {
-            finished.iter().find(|(id, _)| &**id == mosaic).map(|(_, runs)| runs.clone()).unwrap_or_default()
-        };
-        let picture = self.splices.listed(&self.said, window_segments, runs);
-        let listing = match sound {
-            Some(there) => beside(picture.clone(), there),
-            None => picture.clone(),
-        };
-        if let Some(first) = picture.first().map(|l| l.number).filter(|_| !listing.is_empty()) {
-            self.step(Trigger::Listed)?;
-            self.numbering.settle(first, self.said.last());
-            self.said.note(&picture);
-            self.splices.prune(first);
-            let kept = self.splices.mosaics_since(first);
-            self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
-            self.meter.listed(now_ms, terms);
-        }
-        Ok(listing)
     }
 
-    /// What an ended session's playlists list for ever: what they listed last.
-    fn last_listing(&self) -> Listing {
-        let listed = |number| {
-            let mosaic = self.splices.mosaic_at(number)?.clone();
-            Some(Listed { number, mosaic, gap: self.said.is_gap(number) })
+    /// What a media playlist lists: that of the picture, or that of a sound of which `sound` is there; `held` is what is there of
+    /// [`Session::mosaics`]. It follows from the splices and from what is there alone.
+    pub(super) fn lists(&self, window_segments: usize, held: &[(Arc<str>, Held)], sound: Option<&Sounding>) -> Lists {
+        // What comes after the end moves nothing: others may watch the same mosaics.
+        let until_end = |held: &Held| match self.last_segment {
+            Some(last) => Held { whole: held.whole.and(&Runs::from(0..=last)), come_to: held.come_to },
+            None => held.clone(),
         };
-        self.said.numbers().filter_map(listed).collect()
+        let of = |mosaic: &str| {
+            held.iter().find(|(id, _)| &**id == mosaic).map(|(_, held)| until_end(held)).unwrap_or_default()
+        };
+        let picture = self.splices.listing(window_segments, of);
+        let listing = match sound {
+            Some(sound) => picture.beside(|n| sound.held_in(n).cloned().unwrap_or_default()),
+            None => picture,
+        };
+        let (listing, ended) = match self.last_segment {
+            Some(last) => listing.until(last),
+            None => (listing, false),
+        };
+        let newest_break = self.numbering.newest_break();
+        let resumed = newest_break.and_then(|at| self.splices.first_from(at, of));
+        // A break shows at a whole segment: nothing of it is listed before.
+        let is_over = |number| newest_break.is_none_or(|at| number < at) || resumed.is_some();
+        let listing = Listing { running: listing.running.filter(|running| is_over(running.number)), ..listing };
+        Lists { listing, ended, resumed }
+    }
+
+    /// The mosaic that it has come to show, and from which segment on.
+    pub(super) fn newest_splice(&self) -> (&Arc<str>, SegmentNumber) {
+        (self.splices.newest(), self.splices.newest_from())
     }
 
     /// The mosaic that it has come to show.
@@ -264,51 +397,14 @@ impl Session {
         &self.numbering
     }
 
-    /// Shows `show` from the first segment on that is not listed yet and that `placement` has; `time_ms` is when a segment
-    /// begins.
-    pub(super) fn splice(&mut self, show: Show, placement: &Placement, time_ms: impl Fn(SegmentNumber) -> i64) {
-        let from = next_unlisted(self.last_listed(), placement.first_segment).max(placement.first_segment);
-        self.splice_at(from, placement, show.spec(), show.engine);
-        self.engine = placement.engine;
-        self.effective_segment = from;
-        self.shown.change(time_ms(from), show.shown(placement.engine));
-        self.show = show;
-    }
-
-    /// A wanted mosaic turns out to have another name: the service was set up anew since the session began. From here on it
-    /// is told, and priced, by what makes it now. Its encoder's set-up may differ, so the playlist breaks and names another
-    /// init segment.
-    pub(super) fn rename(&mut self, old: &Arc<str>, placement: &Placement, time_ms: impl Fn(SegmentNumber) -> i64) {
-        let Some(known) = self.wanted.iter().find(|w| w.mosaic == *old).cloned() else { return };
-        if self.splices.newest() == old && known.mosaic != placement.id.0 {
-            let from = next_unlisted(self.last_listed(), placement.first_segment).max(placement.first_segment);
-            self.splice_at(from, placement, known.spec, known.engine);
-            if self.state == State::Watched {
-                self.numbering.break_at(from, self.last_listed());
-            }
-            self.map_mosaic = placement.id.0.clone();
-            self.engine = placement.engine;
-            self.shown.change(time_ms(from), self.show.shown(placement.engine));
-            self.unsaved = true;
-        }
-    }
-
-    fn splice_at(&mut self, from: SegmentNumber, placement: &Placement, spec: MosaicSpec, engine: EngineChoice) {
-        let mosaic = placement.id.0.clone();
-        self.splices.push(from, mosaic.clone());
-        self.wanted.push(Wanted { mosaic, spec, engine });
-        // Swaps that were overtaken before they showed are gone from the splices: nobody wants their mosaics.
-        let kept = self.splices.mosaics_since(0);
-        let mut seen = Vec::new();
-        self.wanted.retain(|w| {
-            let fresh = kept.contains(&w.mosaic) && !seen.contains(&w.mosaic);
-            seen.push(w.mosaic.clone());
-            fresh
-        });
-    }
-
-    /// Ends the session at `now_ms`, if it has not ended.
-    pub(super) fn end(&mut self, reason: EndReason, now_ms: i64, terms: MeterTerms) -> Result<(), SessionError> {
+    /// Ends the session at `now_ms`, when `running` ran, if it has not ended. What was made whole before is listed.
+    pub(super) fn end(
+        &mut self,
+        reason: EndReason,
+        now_ms: i64,
+        running: SegmentNumber,
+        terms: MeterTerms,
+    ) -> Result<(), SessionError> {
         let was_active = self.state.is_active();
         self.step(Trigger::End(reason))?;
         if was_active {
@@ -317,6 +413,9 @@ impl Session {
                 EndReason::Idle | EndReason::Unrestorable => self.meter.stop_idle(now_ms, terms),
             }
             self.ended_ms = Some(now_ms);
+            // What is listed in part is listed whole before the playlist ends.
+            let listed_in_part = Some(self.free_from.segment).filter(|_| self.free_from.part > 0);
+            self.last_segment = running.checked_sub(1).max(listed_in_part);
             self.unsaved = true;
         }
         Ok(())
@@ -330,7 +429,7 @@ impl Session {
     /// Whether a snapshot taken now would tell the store something.
     pub(super) fn has_news(&self) -> bool {
         // Where time went back, there is listing without billing for a while.
-        self.is_unsaved() || self.noted_listed != self.last_listed() || self.meter.unbooked().is_some()
+        self.is_unsaved() || self.noted_listed_by != self.listed_by || self.meter.unbooked().is_some()
     }
 
     /// The store refused this session's row or lines. What is wrong with them mostly stays so: asking every second would only
@@ -363,18 +462,17 @@ impl Session {
         if let State::Ended(reason) = self.state { Some(reason.name().to_owned()) } else { None }
     }
 
-    pub(super) fn operated(&self) -> OperatedSession {
+    pub(super) fn operated(&self, grid: &Grid) -> OperatedSession {
         OperatedSession {
-            session: self.view(),
+            session: self.view(grid),
             device_id: self.device_id.clone(),
             labels: self.labels.clone(),
             last_seen_at: rfc_3339_ms(self.last_seen_ms),
             ended_at: self.ended_ms.map(rfc_3339_ms),
-            end_reason: self.end_reason(),
         }
     }
 
-    pub(super) fn view(&self) -> SessionView {
+    pub(super) fn view(&self, grid: &Grid) -> SessionView {
         let games = self.show.game_ids();
         SessionView {
             id: self.id.to_string(),
@@ -386,16 +484,27 @@ impl Session {
             slots: slots_of(&self.show.layout, &games),
             games,
             audio: self.show.audio.clone(),
+            max_height: self.max_height,
             created_at: rfc_3339_ms(self.created_ms),
             effective_segment: self.numbering.sequence(self.effective_segment),
+            effective_at: shows_at(grid, Position::new(self.effective_segment, self.effective_part)).to_string(),
+            end_reason: self.end_reason(),
             billable_seconds: self.meter.billable_seconds(),
         }
     }
 }
 
+/// When a change shows that is made at `at`.
+pub(super) fn shows_at(grid: &Grid, at: Position) -> MediaTime {
+    let within =
+        grid.anchor_of(at.part).and_then(|anchor| grid.gop().pictures().get(anchor).map(|picture| picture.shown));
+    grid.frame_time(grid.first_frame(at.segment) + u64::from(within.unwrap_or(0)))
+}
+
 /// The view of a session that only the store still knows.
-pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>) -> SessionView {
+pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>, grid: &Grid) -> SessionView {
     SessionView {
+        max_height: max_height_of(&row),
         playback_url: Paths::playback(&row.token),
         state: if row.ended_ms.is_none() { ViewState::Active } else { ViewState::Ended },
         slots: layout.map(|layout| slots_of(layout, &row.games)).unwrap_or_default(),
@@ -406,20 +515,21 @@ pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>) -> SessionVi
         engine: row.engine,
         games: row.games,
         audio: row.audio,
+        effective_at: grid.segment_time(row.effective_segment).to_string(),
         effective_segment: row.effective_segment,
+        end_reason: row.end_reason,
         billable_seconds: row.billable_seconds,
     }
 }
 
 /// What the operator sees of a session that only the store still knows.
-pub(super) fn operated_row(mut row: SessionRow, layout: Option<&Layout>) -> OperatedSession {
+pub(super) fn operated_row(mut row: SessionRow, layout: Option<&Layout>, grid: &Grid) -> OperatedSession {
     OperatedSession {
         device_id: row.device_id.take(),
         labels: std::mem::take(&mut row.labels),
         last_seen_at: rfc_3339_ms(row.last_seen_ms),
         ended_at: row.ended_ms.map(rfc_3339_ms),
-        end_reason: row.end_reason.take(),
-        session: view_of_row(row, layout),
+        session: view_of_row(row, layout, grid),
     }
 }
 

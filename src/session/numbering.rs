@@ -29,28 +29,25 @@ impl Numbering {
         n + self.ahead
     }
 
-    /// Whether a playlist breaks before segment `n`.
-    pub(super) fn breaks_at(&self, n: SegmentNumber) -> bool {
-        self.newest_break == Some(n)
+    /// The segment whose media sequence number is `sequence`.
+    pub(super) const fn segment(&self, sequence: u64) -> Option<SegmentNumber> {
+        sequence.checked_sub(self.ahead)
     }
 
-    /// The discontinuity sequence number of a playlist that begins with segment `first`: the breaks before it (4.3.3.3).
-    pub(super) fn breaks_before(&self, first: SegmentNumber) -> u64 {
-        self.breaks_before + u64::from(self.newest_break.is_some_and(|at| at < first))
+    /// The first segment, by its number on the grid, that does not go on from what was listed before it. Listing goes on with the first
+    /// one from there on that is there, which is where the break shows: not every player counts breaks, but all see them.
+    pub(super) fn newest_break(&self) -> Option<SegmentNumber> {
+        self.newest_break
     }
 
-    /// A playlist begins with segment `first`, `last_listed` being the newest that was listed before. The break shows where
-    /// listing goes on, which may be later than it could have: not every player counts breaks, but all see them.
-    pub(super) fn settle(&mut self, first: SegmentNumber, last_listed: Option<SegmentNumber>) {
-        if let Some(at) = &mut self.newest_break
-            && last_listed.is_none_or(|last| last < *at)
-        {
-            *at = first.max(*at);
-        }
+    /// The discontinuity sequence number of a playlist that begins with segment `first`: the breaks before it (4.3.3.3), `resumed`
+    /// being where listing went on after the newest one.
+    pub(super) fn breaks_before(&self, first: SegmentNumber, resumed: Option<SegmentNumber>) -> u64 {
+        self.breaks_before + u64::from(resumed.is_some_and(|at| at < first))
     }
 
     /// From segment `from` on, what is listed does not go on from what was: its decoder's set-up or its timestamps differ.
-    /// `last_listed` is the newest listed one.
+    /// None newer than `last_listed` was listed.
     pub(super) fn break_at(&mut self, from: SegmentNumber, last_listed: Option<SegmentNumber>) {
         // A break that nothing was listed after is the same one, moved.
         let was_seen = self.newest_break.is_some_and(|at| last_listed.is_some_and(|last| last >= at));
@@ -79,22 +76,16 @@ mod tests {
     #[test]
     fn numbers_are_the_grid_s_while_time_goes_forward() {
         let mut numbering = Numbering::default();
-        assert_eq!((numbering.sequence(77), numbering.breaks_before(77)), (77, 0));
+        assert_eq!((numbering.sequence(77), numbering.breaks_before(77, None)), (77, 0));
         numbering.break_at(80, Some(78));
-        assert_eq!(numbering.sequence(80), 80);
-        assert_eq!([79, 80, 81].map(|n| numbering.breaks_at(n)), [false, true, false]);
-        assert_eq!([78, 80, 81].map(|n| numbering.breaks_before(n)), [0, 0, 1]);
+        assert_eq!((numbering.sequence(80), numbering.newest_break()), (80, Some(80)));
         // The playlist goes on later than it could have.
-        numbering.settle(81, Some(78));
-        assert!(numbering.breaks_at(81) && numbering.breaks_before(81) == 0);
-        numbering.settle(82, Some(81));
-        assert!(numbering.breaks_at(81));
-        numbering.break_at(80, Some(78));
+        assert_eq!([78, 80, 81, 82].map(|n| numbering.breaks_before(n, Some(81))), [0, 0, 0, 1]);
         // Moved before anything was listed after it, then another.
         numbering.break_at(82, Some(78));
-        assert_eq!((numbering.breaks_before(82), numbering.breaks_before(83)), (0, 1));
+        assert_eq!([82, 83].map(|n| numbering.breaks_before(n, Some(82))), [0, 1]);
         numbering.break_at(90, Some(85));
-        assert_eq!((numbering.breaks_before(90), numbering.breaks_before(91)), (1, 2));
+        assert_eq!([90, 91].map(|n| numbering.breaks_before(n, Some(90))), [1, 2]);
     }
 
     #[test]
@@ -116,7 +107,8 @@ mod tests {
                     last = numbering.before_newest_break();
                 }
                 for n in first..first + listed {
-                    let next = (numbering.sequence(n), numbering.breaks_before(n) + u64::from(numbering.breaks_at(n)));
+                    let at = numbering.newest_break();
+                    let next = (numbering.sequence(n), numbering.breaks_before(n, at) + u64::from(at == Some(n)));
                     prop_assert!(given.is_none_or(|(number, breaks)| next.0 > number && next.1 >= breaks));
                     given = Some(next);
                     last = Some(n);

@@ -1,4 +1,5 @@
-//! The URLs that a session hands out, and the signature in a sound's.
+//! The URLs that a session hands out, and the signatures in those of media: of a rendition and of a sound, each segment's its own, so that who
+//! was given one has been given no other. The same for all sessions, so that caches have each once.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,9 +8,13 @@ use sha2::Sha256;
 
 use crate::mosaic::GameKey;
 use crate::timeline::SegmentNumber;
+use crate::track::Position;
 
-/// Bytes of the digest in a sound's path element: too many to guess.
-const SIGNATURE_BYTES: usize = 16;
+/// Bytes of a signature: too many to guess one by asking.
+const SIGNATURE_BYTES: usize = 8;
+
+/// Stands before the signature in a path element. No name has it.
+const SIGNED: char = '~';
 
 /// Bounds what is decoded from a URL.
 const MAX_ELEMENT_LENGTH: usize = 512;
@@ -18,63 +23,114 @@ const MAX_ELEMENT_LENGTH: usize = 512;
 pub(super) struct Paths {
     secret: [u8; 32],
     era: u64,
+    /// The segment in which this process began, and when.
+    began_in: SegmentNumber,
+    began_ms: i64,
+}
+
+/// The addresses of one rendition of a mosaic, or of one sound.
+pub(super) struct Addresses<'a> {
+    paths: &'a Paths,
+    /// Up to the signature.
+    prefix: String,
+    mac: Hmac<Sha256>,
 }
 
 impl Paths {
-    /// Names of another `era` are others: numbers come again there, and caches know the old ones.
-    pub(super) fn new(secret: [u8; 32], era: u64) -> Self {
-        Self { secret, era }
+    /// Names of another `era` are others: numbers come again there, and caches know the old ones. `began_in` is the segment in which this
+    /// process began, at `began_ms`.
+    pub(super) fn new(secret: [u8; 32], era: u64, began_in: SegmentNumber, began_ms: i64) -> Self {
+        Self { secret, era, began_in, began_ms }
     }
 
     pub(super) fn playback(token: &str) -> String {
         format!("/v1/play/{token}/index.m3u8")
     }
 
-    pub(super) fn video_init(mosaic: &str, rendition: &str) -> String {
-        format!("/v1/media/{mosaic}/{rendition}/init.mp4")
+    /// The addresses of a rendition of a mosaic. Who is given one rendition is not given those above it.
+    pub(super) fn rung(&self, mosaic: &str, rendition: &str) -> Addresses<'_> {
+        let prefix = format!("/v1/media/{mosaic}/{rendition}{SIGNED}");
+        Addresses { paths: self, prefix, mac: self.rung_mac(mosaic, rendition) }
     }
 
-    pub(super) fn video_segment(mosaic: &str, rendition: &str, n: SegmentNumber) -> String {
-        format!("/v1/media/{mosaic}/{rendition}/{n}.m4s")
+    /// The addresses of a game's sound. Knowing a game's id (another tenant's, say) does not open its sound.
+    pub(super) fn sound(&self, key: &GameKey) -> Addresses<'_> {
+        let prefix = format!("/v1/media/audio/{}{SIGNED}", URL_SAFE_NO_PAD.encode(key.as_bytes()));
+        Addresses { paths: self, prefix, mac: self.sound_mac(key) }
     }
 
-    pub(super) fn sound_init(element: &str) -> String {
-        format!("/v1/media/audio/{element}/init.mp4")
+    /// The rendition behind a path element, if its signature is this service's, of this mosaic and of segment `n`, or of the init segment.
+    pub(super) fn rendition_of<'a>(&self, mosaic: &str, element: &'a str, n: Option<SegmentNumber>) -> Option<&'a str> {
+        let (rendition, signature) = element.split_once(SIGNED)?;
+        self.verifies(self.rung_mac(mosaic, rendition), n, signature).then_some(rendition)
     }
 
-    pub(super) fn sound_segment(element: &str, n: SegmentNumber) -> String {
-        format!("/v1/media/audio/{element}/{n}.m4s")
-    }
-
-    /// A game's name in sound URLs: its key and a signature, so that knowing a game's id (another tenant's, say) does not
-    /// open its sound. Stable over restarts.
-    pub(super) fn sound_element(&self, key: &GameKey) -> String {
-        let signature = &self.mac(key).finalize().into_bytes()[..SIGNATURE_BYTES];
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(key.as_bytes()), hex::encode(signature))
-    }
-
-    /// The game behind a path element, if its signature is this service's.
-    pub(super) fn game_of(&self, element: &str) -> Option<GameKey> {
+    /// The game behind a path element, as [`Paths::rendition_of`].
+    pub(super) fn game_of(&self, element: &str, n: Option<SegmentNumber>) -> Option<GameKey> {
         if element.len() > MAX_ELEMENT_LENGTH {
             return None;
         }
-        let (key, signature) = element.split_once('.')?;
+        let (key, signature) = element.split_once(SIGNED)?;
         let key = String::from_utf8(URL_SAFE_NO_PAD.decode(key).ok()?).ok()?;
-        let signature = hex::decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES)?;
-        self.mac(&key).verify_truncated_left(&signature).ok()?;
-        Some(key.into())
+        self.verifies(self.sound_mac(&key), n, signature).then(|| key.into())
     }
 
-    fn mac(&self, key: &str) -> Hmac<Sha256> {
+    fn verifies(&self, mac: Hmac<Sha256>, n: Option<SegmentNumber>, signature: &str) -> bool {
+        // The decoder takes one spelling alone.
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES);
+        signature.is_some_and(|signature| self.of(mac, n).verify_truncated_left(&signature).is_ok())
+    }
+
+    /// `mac`, for segment `n` or the init segment.
+    fn of(&self, mut mac: Hmac<Sha256>, n: Option<SegmentNumber>) -> Hmac<Sha256> {
+        match n {
+            None => mac.update(b"init"),
+            Some(n) => mac.update(&n.to_be_bytes()),
+        }
+        // The process before this one may have served other bytes for segments up to the one in which this one began, where nothing but a
+        // lead-in is left; caches know them.
+        if n.is_some_and(|n| n <= self.began_in) {
+            mac.update(&self.began_ms.to_be_bytes());
+        }
+        mac
+    }
+
+    fn rung_mac(&self, mosaic: &str, rendition: &str) -> Hmac<Sha256> {
+        self.mac(["rung", mosaic, rendition])
+    }
+
+    fn sound_mac(&self, key: &str) -> Hmac<Sha256> {
+        let era = if self.era > 0 { self.era.to_string() } else { String::new() };
+        self.mac(["sound", &era, key])
+    }
+
+    fn mac(&self, texts: [&str; 3]) -> Hmac<Sha256> {
         // HMAC takes a key of any length (RFC 2104, 2); the other arm is never taken.
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).unwrap_or_else(|_| Hmac::new(&Default::default()));
-        mac.update(b"sound\0");
-        if self.era > 0 {
-            mac.update(&self.era.to_be_bytes());
+        for text in texts {
+            mac.update(text.as_bytes());
             mac.update(b"\0");
         }
-        mac.update(key.as_bytes());
         mac
+    }
+}
+
+impl Addresses<'_> {
+    pub(super) fn init(&self) -> String {
+        format!("{}/init.mp4", self.signed(None))
+    }
+
+    pub(super) fn segment(&self, n: SegmentNumber) -> String {
+        format!("{}/{n}.m4s", self.signed(Some(n)))
+    }
+
+    pub(super) fn part(&self, Position { segment, part }: Position) -> String {
+        format!("{}/{segment}.{part}.m4s", self.signed(Some(segment)))
+    }
+
+    fn signed(&self, n: Option<SegmentNumber>) -> String {
+        let signature = &self.paths.of(self.mac.clone(), n).finalize().into_bytes()[..SIGNATURE_BYTES];
+        format!("{}{}", self.prefix, URL_SAFE_NO_PAD.encode(signature))
     }
 }
 
@@ -82,27 +138,76 @@ impl Paths {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_sound_element_opens_its_game_and_a_forged_one_nothing() {
-        let paths = Paths::new([7; 32], 0);
-        let element = paths.sound_element(&"acme/nyk-bos".into());
-        assert_eq!(paths.game_of(&element).as_deref(), Some("acme/nyk-bos"));
-        assert!(element.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{element}");
+    /// The path element of an address that has the signature.
+    fn element(address: &str) -> &str {
+        address.rsplit('/').nth(1).unwrap()
+    }
 
-        assert_eq!(Paths::new([8; 32], 0).game_of(&element), None, "another service's");
-        assert_eq!(Paths::new([7; 32], 1).game_of(&element), None, "another era's");
-        let (_, signature) = element.split_once('.').unwrap();
+    #[test]
+    fn a_sound_s_address_opens_its_game_and_a_forged_one_nothing() {
+        let paths = Paths::new([7; 32], 0, 100, 0);
+        let init = paths.sound(&"acme/nyk-bos".into()).init();
+        let element = element(&init);
+        assert_eq!(paths.game_of(element, None).as_deref(), Some("acme/nyk-bos"));
+        assert!(element.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{element}");
+
+        assert_eq!(Paths::new([8; 32], 0, 100, 0).game_of(element, None), None, "another service's");
+        assert_eq!(Paths::new([7; 32], 1, 100, 0).game_of(element, None), None, "another era's");
+        let (_, signature) = element.split_once('~').unwrap();
         let other = URL_SAFE_NO_PAD.encode("acme/nyk-mia");
         for forged in [
             "",
-            ".",
+            "~",
             "nyk-bos",
-            &format!("{other}.{signature}"),
-            &format!("{element}00"),
+            &format!("{other}~{signature}"),
+            &format!("{element}AA"),
             &element[..element.len() - 2],
         ] {
-            assert_eq!(paths.game_of(forged), None, "{forged}");
+            assert_eq!(paths.game_of(forged, None), None, "{forged}");
         }
-        assert_eq!(paths.game_of(&"a".repeat(100_000)), None);
+        assert_eq!(paths.game_of(&"a".repeat(100_000), None), None);
+    }
+
+    #[test]
+    fn what_another_process_may_have_served_has_another_address() {
+        let [before, after] = [1000, 3000].map(|began_ms| Paths::new([7; 32], 0, 100, began_ms));
+        let of = |paths: &Paths, n| {
+            let at = Position::new(n, 1);
+            let all = [paths.rung("m", "720p"), paths.sound(&"s".into())];
+            all.map(|addresses| [addresses.segment(n), addresses.part(at)]).concat()
+        };
+        assert!(of(&before, 100).iter().zip(of(&after, 100)).all(|(before, after)| *before != after));
+        assert_eq!(of(&before, 101), of(&after, 101));
+        // And the former's address opens nothing.
+        let former = before.rung("m", "720p").segment(100);
+        assert_eq!(before.rendition_of("m", element(&former), Some(100)), Some("720p"));
+        assert_eq!(after.rendition_of("m", element(&former), Some(100)), None);
+        assert_eq!(before.rung("m", "720p").init(), after.rung("m", "720p").init());
+    }
+
+    #[test]
+    fn an_address_that_was_given_opens_no_other() {
+        let paths = Paths::new([7; 32], 0, 100, 0);
+        let addresses = paths.rung("m", "540p");
+        let segment = addresses.segment(200);
+        let of_segment = element(&segment);
+        assert_eq!(paths.rendition_of("m", of_segment, Some(200)), Some("540p"));
+        assert_eq!(element(&addresses.part(Position::new(200, 3))), of_segment);
+        assert!(of_segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{of_segment}");
+        assert_eq!(paths.rendition_of("m", of_segment, Some(201)), None, "the next segment");
+        assert_eq!(paths.rendition_of("m", of_segment, None), None, "the init segment");
+        assert_eq!(paths.rendition_of("m", element(&addresses.init()), Some(200)), None, "and what it opens");
+        assert_eq!(paths.rendition_of("n", of_segment, Some(200)), None, "another mosaic's");
+        let signature = of_segment.strip_prefix("540p~").unwrap();
+        let last = signature.as_bytes()[signature.len() - 1];
+        let respelt = format!("540p~{}{}", &signature[..signature.len() - 1], char::from(last + 1));
+        for forged in
+            ["540p", "1080p", "540p~", &format!("1080p~{signature}"), &of_segment[..of_segment.len() - 1], &respelt]
+        {
+            assert_eq!(paths.rendition_of("m", forged, Some(200)), None, "{forged}");
+        }
+        let sound = paths.sound(&"a".into()).segment(200);
+        assert_eq!(paths.game_of(element(&sound), Some(200)).as_deref(), Some("a"));
+        assert_eq!(paths.game_of(element(&sound), Some(201)), None);
     }
 }

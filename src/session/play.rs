@@ -1,75 +1,112 @@
 //! The playlists of a session.
 
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
 
-use super::model::Listing;
-use super::numbering::Numbering;
-use super::paths::Paths;
+use super::follow::{Playlist, Reload};
+use super::model::{Lists, Sound};
+use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
-use super::state::{State, Trigger};
-use super::{GameInfo, SessionError};
+use super::splice::{Bridge, Listed};
+use super::state::Trigger;
+use super::{SessionError, Sounds};
 use crate::hls::playlist::{
-    AudioRendition, Media, MediaSegment, Multivariant, VideoVariant, peak_bandwidth_bps, target_duration_s,
+    AudioRendition, Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration,
+    part_target, peak_bandwidth_bps, target_duration_s, video_part_duration,
 };
-use crate::hls::splice::Listed;
-use crate::mosaic::{GameKey, MosaicId, RenditionSpec};
+use crate::ladder::RenditionSpec;
+use crate::mosaic::{MosaicId, Rate};
 use crate::timeline::SegmentNumber;
+use crate::track::Position;
 
-/// What a media playlist is made from.
-struct Playlist {
-    segments: Listing,
-    ended: bool,
-    /// The mosaic of its init segment.
-    map_mosaic: Arc<str>,
-    numbering: Numbering,
-}
+/// What the address of a playlist ends with that lists parts.
+const WITH_PARTS: &str = "?low_latency=true";
+
+/// Stands for no game in the address of an init segment: no game can be called so.
+const ANY_GAME: &str = "*";
+
+/// A rendition is announced with this part of its bit rate at least.
+const STILL_SHARE: u32 = 2;
+
+/// Slots of the largest layout.
+const MAX_SLOTS: usize = 4;
 
 impl Sessions {
-    /// Text of the multivariant playlist: every rendition, and the sound of every game that the tenant may show, so that a
-    /// player can follow a swap without reading it again: the chosen one first (players that know no DEFAULT take the first),
-    /// then those on the picture.
-    pub async fn multivariant(&self, token: &str) -> Result<String, SessionError> {
+    /// Text of the multivariant playlist: every rendition, and `sounds`: of the session's own what it has chosen first (players that know no DEFAULT
+    /// take the first), then that of each slot. They are few whatever there is: many players open all of them before the first picture.
+    pub async fn multivariant(&self, token: &str, sounds: Sounds, parts: bool) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
-        let (picks, audio) = {
+        let (picks, chosen, max_height, mosaic) = {
             let mut session = entry.session.lock();
             session.step(Trigger::Polled)?;
             session.seen(self.now_ms());
-            (session.show.games.clone(), session.show.audio.clone())
+            (
+                session.show.games.clone(),
+                session.show.audio.clone(),
+                session.max_height,
+                session.newest_mosaic().clone(),
+            )
         };
-        let mut games: Vec<GameInfo> = Vec::new();
         let all = self.games.all(&entry.tenant);
-        for pick in &picks {
-            let title = all.iter().find(|g| g.id == pick.id).map_or_else(|| pick.id.clone(), |g| g.title.clone());
-            games.push(GameInfo { key: pick.key.clone(), id: pick.id.clone(), title });
+        let title =
+            |id: &str| all.iter().find(|game| game.id == id).map_or_else(|| id.to_owned(), |game| game.title.clone());
+        let language = |id: &str| all.iter().find(|game| game.id == id)?.language.clone();
+        let sound = |uri, name, default, of: &str| AudioRendition { uri, name, default, language: language(of) };
+        let audio = if sounds == Sounds::All {
+            let mut ids: Vec<&str> =
+                picks.iter().map(|pick| &*pick.id).chain(all.iter().map(|game| &*game.id)).collect();
+            let mut seen = HashSet::new();
+            ids.retain(|id| seen.insert(*id));
+            ids.sort_by_key(|id| *id != chosen);
+            ids.into_iter().map(|id| sound(format!("audio/{id}.m3u8"), title(id), id == chosen, id)).collect()
+        } else {
+            let shown = if sounds == Sounds::Main { &[][..] } else { &picks[..] };
+            let slots = shown
+                .iter()
+                .enumerate()
+                .map(|(n, pick)| sound(format!("sound/{n}.m3u8"), title(&pick.id), false, &pick.id));
+            [sound("sound/main.m3u8".into(), "Main".into(), true, &chosen)].into_iter().chain(slots).collect()
+        };
+        let mut playlist = Multivariant { renditions: self.variants(&MosaicId(mosaic), max_height).await, audio };
+        if parts {
+            // Media playlists have no other way to know what the client asked for.
+            let uris = playlist.renditions.iter_mut().map(|variant| &mut variant.uri);
+            uris.chain(playlist.audio.iter_mut().map(|audio| &mut audio.uri)).for_each(|uri| uri.push_str(WITH_PARTS));
         }
-        games.extend(all);
-        let mut seen = std::collections::HashSet::new();
-        games.retain(|game| seen.insert(game.id.clone()));
-        games.sort_by_key(|game| game.id != audio);
-        let audio = games.into_iter().map(|game| AudioRendition {
-            uri: format!("audio/{}.m3u8", game.id),
-            default: game.id == audio,
-            name: game.title,
-            language: None,
-        });
-        let audio = audio.collect();
-        Ok(Multivariant { renditions: self.variants(), audio }.render())
+        Ok(playlist.render())
     }
 
-    fn variants(&self) -> Vec<VideoVariant> {
-        self.mosaics.renditions().iter().filter_map(|rendition| self.variant(rendition)).collect()
+    async fn variants(&self, mosaic: &MosaicId, max_height: Option<u32>) -> Vec<VideoVariant> {
+        let mut variants = Vec::new();
+        for rendition in self.offered(max_height) {
+            let rate = self.mosaics.rate(mosaic, &rendition.name).await;
+            variants.extend(self.variant(rendition, rate));
+        }
+        variants
     }
 
-    /// `None` for a rendition that is none of this machine's.
-    fn variant(&self, rendition: &RenditionSpec) -> Option<VideoVariant> {
+    /// `rate` is what was measured of its pictures. `None` for a rendition that is none of this machine's.
+    fn variant(&self, rendition: &RenditionSpec, rate: Option<Rate>) -> Option<VideoVariant> {
         let video_codec = self.mosaics.codec(&rendition.name)?.to_owned();
         let bitrate_bps = rendition.bitrate_bps;
         let sound_bps = self.games.sound_bitrate_bps();
+        let (bandwidth_bps, average_bandwidth_bps) = match rate {
+            Some(Rate { peak_bps, average_bps }) => {
+                // What stands still now will move: a player that took it for cheap would stall with the first picture that does.
+                let least = |bps: u32| bps.max(bitrate_bps / STILL_SHARE).saturating_add(sound_bps);
+                (least(peak_bps), least(average_bps))
+            }
+            // The encoder's buffer holds one second of its rate.
+            None => (
+                peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, sound_bps),
+                bitrate_bps.saturating_add(sound_bps),
+            ),
+        };
         Some(VideoVariant {
             uri: format!("video/{}.m3u8", rendition.name),
-            // The encoder's buffer holds one second of its rate.
-            bandwidth_bps: peak_bandwidth_bps(&self.grid, bitrate_bps, bitrate_bps, sound_bps),
-            average_bandwidth_bps: bitrate_bps.saturating_add(sound_bps),
+            bandwidth_bps,
+            average_bandwidth_bps,
             width: rendition.width,
             height: rendition.height,
             fps: self.grid.fps(),
@@ -77,25 +114,46 @@ impl Sessions {
         })
     }
 
-    /// Text of a rendition's media playlist (`rendition` without `.m3u8`). Waits for the first segment of a new mosaic.
-    pub async fn video_playlist(&self, token: &str, rendition: &str) -> Result<String, SessionError> {
+    /// Text of a rendition's media playlist (`rendition` without `.m3u8`). Waits for the first segment of a new mosaic, and for what
+    /// `reload` waits for.
+    pub async fn video_playlist(&self, token: &str, rendition: &str, reload: Reload) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
-        if !self.mosaics.renditions().iter().any(|r| r.name == rendition) {
+        let max_height = entry.session.lock().max_height;
+        if !self.offered(max_height).any(|r| r.name == rendition) {
             return Err(SessionError::RenditionUnknown { name: rendition.to_owned() });
         }
-        let playlist = self.listing(&entry, None).await?;
-        let map_uri = Paths::video_init(&playlist.map_mosaic, rendition);
-        let uri = |n: SegmentNumber, mosaic: &str| Paths::video_segment(mosaic, rendition, n);
-        let segment = |l: &Listed| MediaSegment {
-            gap: l.gap,
-            ..MediaSegment::video(&self.grid, l.number, uri(l.number, &l.mosaic))
+        let playlist = self.listing(&entry, None, reload).await?;
+        let grid = &self.grid;
+        let others = self.offered(max_height).filter(|r| r.name != rendition);
+        let sounds = ["main".to_owned()].into_iter().chain((0..playlist.slots).map(|slot| slot.to_string()));
+        let sounds = sounds.map(|sound| format!("../sound/{sound}.m3u8{WITH_PARTS}"));
+        // A playlist names a mosaic or two, many times.
+        let known: RefCell<Vec<(String, Rc<Addresses<'_>>)>> = RefCell::default();
+        let of = |mosaic: &str| -> Rc<Addresses<'_>> {
+            let mut known = known.borrow_mut();
+            if let Some((_, addresses)) = known.iter().find(|(known, _)| known == mosaic) {
+                return addresses.clone();
+            }
+            let addresses = Rc::new(self.paths.rung(mosaic, rendition));
+            known.push((mosaic.to_owned(), addresses.clone()));
+            addresses
         };
-        Ok(self.render(&playlist, map_uri, segment))
+        let media = Entries {
+            map_uri: of(&playlist.map_mosaic).init(),
+            segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).segment(n)),
+            part: &|at, mosaic| Part {
+                uri: of(mosaic).part(at),
+                duration: video_part_duration(grid, at.part),
+                independent: at.part == 0,
+            },
+            report_uris: others.map(|r| format!("{}.m3u8{WITH_PARTS}", r.name)).chain(sounds).collect(),
+        };
+        Ok(self.render(&playlist, media, reload))
     }
 
     /// Text of a game's sound playlist (`game` is the game's id, without `.m3u8`). It lists the same segments as the
     /// picture's, so that players find both in step.
-    pub async fn audio_playlist(&self, token: &str, game: &str) -> Result<String, SessionError> {
+    pub async fn audio_playlist(&self, token: &str, game: &str, reload: Reload) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
         let picked = entry.session.lock().show.games.iter().find(|pick| pick.id == game).map(|pick| pick.key.clone());
         let key = match picked {
@@ -107,71 +165,106 @@ impl Sessions {
                     .ok_or_else(|| SessionError::GameUnknown { id: game.to_owned() })?
             }
         };
-        let playlist = self.listing(&entry, Some(&key)).await?;
-        let element = self.paths.sound_element(&key);
-        let segment = |l: &Listed| MediaSegment {
-            gap: l.gap,
-            ..MediaSegment::audio(&self.grid, l.number, Paths::sound_segment(&element, l.number))
-        };
-        Ok(self.render(&playlist, Paths::sound_init(&element), segment))
+        self.sound(&entry, &Sound::Game(key), reload).await
     }
 
-    /// `playlist` as text, `segment` making an entry for each. Pictures and sound break at the same places, which is how
-    /// players put them together again.
-    fn render(&self, playlist: &Playlist, map_uri: String, segment: impl Fn(&Listed) -> MediaSegment) -> String {
-        let Playlist { segments, ended, numbering, .. } = playlist;
+    /// Text of the playlist of the session's own sound: `main`, or a slot's number.
+    pub async fn sound_playlist(&self, token: &str, name: &str, reload: Reload) -> Result<String, SessionError> {
+        let entry = self.entry_of_token(token)?;
+        let slot = || name.parse().ok().filter(|slot: &usize| *slot < MAX_SLOTS && slot.to_string() == name);
+        let sound = match name {
+            "main" => Sound::Main,
+            _ => Sound::Slot(slot().ok_or_else(|| SessionError::SoundUnknown { name: name.to_owned() })?),
+        };
+        self.sound(&entry, &sound, reload).await
+    }
+
+    async fn sound(&self, entry: &Entry, sound: &Sound, reload: Reload) -> Result<String, SessionError> {
+        let playlist = self.listing(entry, Some(sound), reload).await?;
+        let max_height = entry.session.lock().max_height;
+        let grid = &self.grid;
+        let sounding: Vec<(SegmentNumber, Addresses<'_>)> = playlist
+            .sounding
+            .iter()
+            .flat_map(|sounding| sounding.entries())
+            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic)))
+            .collect();
+        // The same bytes for every game, and one address over the playlist's whole life.
+        let any = match sound {
+            Sound::Game(key) => self.paths.sound(key),
+            Sound::Main | Sound::Slot(_) => self.paths.sound(&ANY_GAME.into()),
+        };
+        let of = |n: SegmentNumber| {
+            let from = sounding.iter().rev().find(|(from, _)| *from <= n).or(sounding.first());
+            from.map_or(&any, |(_, addresses)| addresses)
+        };
+        let media = Entries {
+            map_uri: any.init(),
+            segment: &|n, _| MediaSegment::audio(grid, n, of(n).segment(n)),
+            part: &|at, _| Part {
+                uri: of(at.segment).part(at),
+                duration: audio_part_duration(grid, at.segment, at.part),
+                independent: true,
+            },
+            report_uris: self.offered(max_height).map(|r| format!("../video/{}.m3u8{WITH_PARTS}", r.name)).collect(),
+        };
+        Ok(self.render(&playlist, media, reload))
+    }
+
+    /// `playlist` as text. Pictures and sound break at the same places, which is how players put them together again.
+    fn render(&self, playlist: &Playlist, entries: Entries, reload: Reload) -> String {
+        let Playlist { lists: Lists { listing, ended, resumed }, numbering, .. } = playlist;
+        let parts = |n, mosaic: &str, bridge: Option<&Bridge>, parts| {
+            let of = |part| bridge.filter(|bridge| part < bridge.begins).map_or(mosaic, |bridge| &bridge.before);
+            (0..parts).map(|part| (entries.part)(Position::new(n, part), of(part))).collect()
+        };
         let entry = |listed: &Listed| MediaSegment {
             number: numbering.sequence(listed.number),
-            discontinuity: numbering.breaks_at(listed.number),
-            ..segment(listed)
+            discontinuity: *resumed == Some(listed.number),
+            gap: listed.gap,
+            parts: if listed.gap || *ended || !reload.parts {
+                Vec::new()
+            } else {
+                parts(listed.number, &listed.mosaic, listed.bridge.as_ref(), self.grid.parts())
+            },
+            ..(entries.segment)(listed.number, &listed.mosaic)
         };
+        let come_to = playlist.lists.come_to(self.grid.parts()).filter(|_| !ended);
+        let coming = come_to.zip(playlist.next_mosaic.as_ref()).map(|(come_to, next_mosaic)| Coming {
+            running: listing
+                .running
+                .as_ref()
+                .map(|r| parts(r.number, &r.mosaic, r.bridge.as_ref(), r.parts))
+                .unwrap_or_default(),
+            running_begins: (entries.segment)(come_to.segment, next_mosaic).program_date_time,
+            hint_uri: (entries.part)(come_to.next(&self.grid), next_mosaic).uri,
+            report_uris: entries.report_uris,
+            come_to: (numbering.sequence(come_to.segment), come_to.part),
+        });
+        let low_latency = reload.parts.then(|| LowLatency {
+            part_target: part_target(&self.grid),
+            skips: reload.skip && !ended,
+            coming,
+        });
+        let first = listing.segments.first();
         let media = Media {
             target_duration_s: target_duration_s(&self.grid),
-            map_uri,
-            segments: segments.iter().map(entry).collect(),
+            map_uri: entries.map_uri,
+            segments: listing.segments.iter().map(entry).collect(),
             ended: *ended,
-            discontinuity_sequence: segments.first().map_or(0, |first| numbering.breaks_before(first.number)),
+            discontinuity_sequence: first.map_or(0, |first| numbering.breaks_before(first.number, *resumed)),
+            low_latency,
         };
         media.render()
     }
+}
 
-    /// What a media playlist lists: the picture's, or that of the game `sound`.
-    async fn listing(&self, entry: &Entry, sound: Option<&GameKey>) -> Result<Playlist, SessionError> {
-        self.until_ready(|| self.listing_now(entry, sound).transpose()).await?
-    }
-
-    fn listing_now(&self, entry: &Entry, sound: Option<&GameKey>) -> Result<Option<Playlist>, SessionError> {
-        // Mosaics are asked between two holds of the session's lock, and not within one.
-        let mosaics = entry.session.lock().mosaics();
-        let finished: Vec<_> =
-            mosaics.into_iter().map(|id| (id.clone(), self.mosaics.segments(&MosaicId(id)))).collect();
-        let sounds = sound.map(|key| self.games.sound_segments(key));
-        let (now_ms, terms) = (self.now_ms(), self.terms());
-        let mut session = entry.session.lock();
-        let segments = session.list(now_ms, self.settings.window_segments, &finished, sounds.as_ref(), terms)?;
-        let ended = matches!(session.state, State::Ended(_));
-        let (map_mosaic, numbering) = (session.map_mosaic().clone(), session.numbering().clone());
-        Ok((ended || !segments.is_empty()).then_some(Playlist { segments, ended, map_mosaic, numbering }))
-    }
-
-    /// Asks `attempt` again whenever a segment is finished, until it has an answer or patience ends.
-    async fn until_ready<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> Result<T, SessionError> {
-        let mut finished = self.mosaics.finished();
-        let deadline = tokio::time::Instant::now() + self.settings.first_segment_wait;
-        loop {
-            // Seen before the attempt: what is finished during it wakes the wait after it.
-            finished.borrow_and_update();
-            if let Some(ready) = attempt() {
-                return Ok(ready);
-            }
-            match tokio::time::timeout_at(deadline, finished.changed()).await {
-                Ok(Ok(())) => {}
-                // Patience is over, or the mosaics are: the process ends.
-                Err(_) | Ok(Err(_)) => {
-                    let segment_s = self.grid.segment_duration().as_secs_f64().ceil() as u32;
-                    return Err(SessionError::NotReady { retry_after_s: segment_s.max(1) });
-                }
-            }
-        }
-    }
+/// How a track's entries look in a media playlist.
+struct Entries<'a> {
+    map_uri: String,
+    /// Of a segment of a mosaic.
+    segment: &'a dyn Fn(SegmentNumber, &str) -> MediaSegment,
+    part: &'a dyn Fn(Position, &str) -> Part,
+    /// The session's other playlists.
+    report_uris: Vec<String>,
 }

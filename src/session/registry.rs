@@ -10,16 +10,19 @@ use parking_lot::{Mutex, RwLock};
 use super::model::{Identity, Session, TakenUp, choice_of, operated_row, view_of_row};
 use super::paths::Paths;
 use super::state::EndReason;
+use super::turns::Turns;
 use super::{
     Audience, CreateSession, EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView,
     ViewState,
 };
 use crate::hls::playlist::target_duration_s;
+use crate::ladder::RenditionSpec;
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
-use crate::mosaic::{GameKey, Mosaics};
+use crate::mosaic::{GameKey, Mosaics, Placement};
 use crate::store::{IdempotencyRow, SessionFilter, SessionRow, SessionWrite, Store, StoreError};
-use crate::timeline::{Clock, Grid, MEDIA_EPOCH_UNIX_S, MediaTime};
+use crate::timeline::{Clock, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SegmentNumber};
+use crate::track::{Held, LEAD_IN_SEGMENTS};
 use crate::usage::{CapBoard, MeterTerms};
 
 /// Idempotency keys are kept at least this long.
@@ -30,6 +33,9 @@ const IDEMPOTENCY_QUEUES: usize = 64;
 
 /// After this long, room may have become free: sessions end all the time.
 const CAPACITY_RETRY_S: u32 = 10;
+
+/// As long as an encoder takes to open, and then some; less than a player has in hand that plays part by part.
+const CHANGE_WAIT: Duration = Duration::from_millis(700);
 
 /// Ended sessions are kept this long where nothing else is said.
 const KEEP_ENDED: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -45,6 +51,8 @@ pub struct SessionSettings {
     pub max_sessions: usize,
     /// How long a playlist request waits for the first segment of a mosaic that has none yet.
     pub first_segment_wait: Duration,
+    /// How long a change waits for a mosaic that has only just begun, if it can then show at once.
+    pub change_wait: Duration,
     /// How long ended sessions can still be looked up.
     pub keep_ended: Duration,
     /// How often time has gone back: goes into the names of sounds, as into those of mosaics.
@@ -58,7 +66,15 @@ impl SessionSettings {
         // A player needs three segments to start from (RFC 8216, 6.3.3).
         let window_segments = (window.as_nanos() / segment.as_nanos().max(1)).clamp(3, 3600) as usize;
         let first_segment_wait = segment * 2 + Duration::from_secs(2);
-        Self { idle, window_segments, max_sessions, first_segment_wait, keep_ended: KEEP_ENDED, era: 0 }
+        Self {
+            idle,
+            window_segments,
+            max_sessions,
+            first_segment_wait,
+            change_wait: CHANGE_WAIT,
+            keep_ended: KEEP_ENDED,
+            era: 0,
+        }
     }
 }
 
@@ -95,6 +111,7 @@ pub(super) struct Entry {
     pub tenant: Arc<str>,
     pub token: Arc<str>,
     pub session: Mutex<Session>,
+    pub turns: Turns,
 }
 
 /// A tenant and its Idempotency-Key.
@@ -125,9 +142,10 @@ impl Sessions {
         settings: SessionSettings,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, SessionError> {
-        let paths = Paths::new(store.secret("server_secret").await?, settings.era);
+        let now = clock.now();
+        let now_ms = now.unix_millis();
+        let paths = Paths::new(store.secret("server_secret").await?, settings.era, grid.segment_at(now), now_ms);
         let rows = store.active_sessions().await?;
-        let now_ms = clock.now().unix_millis();
         let live = RwLock::new(Arc::new(games.live()));
         let sessions = Arc::new(Self {
             store,
@@ -169,10 +187,11 @@ impl Sessions {
     /// Takes up one session of the last run, or ends it where it cannot go on.
     async fn take_up(&self, row: SessionRow) {
         let now_ms = self.now_ms();
+        let tier = |max_height| self.tier(max_height);
         let with = |layout| TakenUp {
             layout,
             choice: choice_of(&row.engine_choice),
-            tier: self.tier(),
+            tier: &tier,
             now_ms,
             segment: self.segment_at(now_ms),
             unknown_segments: self.settings.window_segments as u64,
@@ -228,14 +247,16 @@ impl Sessions {
     }
 
     async fn create_new(&self, tenant: &str, request: CreateSession) -> Result<SessionView, SessionError> {
-        let CreateSession { games, layout, audio, engine, device_id, labels, idempotency } = request;
+        let CreateSession { games, layout, audio, engine, max_height, device_id, labels, idempotency } = request;
         let show = self.show(tenant, games, layout, audio, engine)?;
+        self.check_height(max_height)?;
         if let Some(reached) = self.caps.reached(tenant, self.now_ms()) {
             self.metrics.admission_refused.with_label_values(&["cap"]).inc();
             return Err(reached.into());
         }
         let room = self.reserve()?;
         let placement = self.mosaics.want(&show.spec(), engine)?;
+        let begins = begins(&placement, &self.mosaics.held(&placement.id).await);
         let now_ms = self.now_ms();
         let id: Arc<str> = session_id(now_ms)?.into();
         let key = idempotency.as_ref().map(|(key, digest)| (key.clone(), *digest));
@@ -246,16 +267,25 @@ impl Sessions {
             created_ms: now_ms,
         });
         let token = random_hex::<16>()?.into();
-        let identity = Identity { id, tenant: tenant.into(), token, labels, device_id, tier: self.tier(), idempotency };
+        let identity = Identity {
+            id,
+            tenant: tenant.into(),
+            token,
+            labels,
+            device_id,
+            max_height,
+            tier: self.tier(max_height),
+            idempotency,
+        };
         // On the shelf before it is on the disk: if the caller goes away meanwhile, the session is swept like any other.
-        let mut session = Session::new(identity, show, &placement, now_ms);
+        let mut session = Session::new(identity, show, &placement, begins, now_ms);
         session.note_slate(now_ms, &self.live.read().clone());
         let entry = self.shelve(session, key);
         room.keep();
         self.count();
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
         let _ = self.persist(&entry).await;
-        Ok(entry.session.lock().view())
+        Ok(entry.session.lock().view(&self.grid))
     }
 
     /// A place for one more active session.
@@ -278,6 +308,7 @@ impl Sessions {
             tenant: session.tenant.clone(),
             token: session.token.clone(),
             session: Mutex::new(session),
+            turns: Turns::default(),
         });
         let mut shelf = self.shelf.write();
         shelf.by_id.insert(entry.id.clone(), entry.clone());
@@ -335,12 +366,12 @@ impl Sessions {
     fn fresh_view(&self, entry: &Entry) -> SessionView {
         let mut session = entry.session.lock();
         session.advance_meter(self.now_ms(), self.terms());
-        session.view()
+        session.view(&self.grid)
     }
 
     fn row_view(&self, row: SessionRow) -> SessionView {
         let layout = self.layouts.get(&row.layout);
-        view_of_row(row, layout.as_deref())
+        view_of_row(row, layout.as_deref(), &self.grid)
     }
 
     /// Ends a session; one that has ended already stays as it is.
@@ -360,8 +391,8 @@ impl Sessions {
 
     pub(super) fn end_entry(&self, entry: &Entry, reason: EndReason) -> Result<(), SessionError> {
         let mut session = entry.session.lock();
-        let was_active = session.state.is_active();
-        session.end(reason, self.now_ms(), self.terms())?;
+        let (was_active, now_ms) = (session.state.is_active(), self.now_ms());
+        session.end(reason, now_ms, self.segment_at(now_ms), self.terms())?;
         if was_active {
             self.active.fetch_sub(1, Ordering::Relaxed);
             self.count();
@@ -394,7 +425,7 @@ impl Sessions {
             Some(entry) => self.fresh_operated(&entry),
             None => {
                 let layout = self.layouts.get(&row.layout);
-                operated_row(row, layout.as_deref())
+                operated_row(row, layout.as_deref(), &self.grid)
             }
         };
         let active_sessions = self.audience(tenant).sessions;
@@ -404,7 +435,7 @@ impl Sessions {
     fn fresh_operated(&self, entry: &Entry) -> OperatedSession {
         let mut session = entry.session.lock();
         session.advance_meter(self.now_ms(), self.terms());
-        session.operated()
+        session.operated(&self.grid)
     }
 
     /// What the active sessions of `tenant` show: a walk over all that this process holds.
@@ -427,9 +458,20 @@ impl Sessions {
         audience
     }
 
-    /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it.
-    pub fn sound_of(&self, element: &str) -> Option<GameKey> {
-        self.paths.game_of(element)
+    /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment.
+    pub fn sound_of(&self, element: &str, n: Option<SegmentNumber>) -> Option<GameKey> {
+        self.paths.game_of(element, n)
+    }
+
+    /// The rendition behind the second path element of `/v1/media/{mosaic}/{element}/…`, if this service signed it for the mosaic and segment `n`, or
+    /// for the init segment.
+    pub fn rendition_of<'a>(&self, mosaic: &str, element: &'a str, n: Option<SegmentNumber>) -> Option<&'a str> {
+        self.paths.rendition_of(mosaic, element, n)
+    }
+
+    /// The address of segment `n` of a mosaic in one rendition.
+    pub fn segment_address(&self, mosaic: &str, rendition: &str, n: SegmentNumber) -> String {
+        self.paths.rung(mosaic, rendition).segment(n)
     }
 
     pub(super) fn now_ms(&self) -> i64 {
@@ -447,9 +489,22 @@ impl Sessions {
         i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Name of the highest rendition that sessions are offered: its place in the price list.
-    fn tier(&self) -> Arc<str> {
-        let highest = self.mosaics.renditions().iter().max_by_key(|r| (r.height, r.width, r.bitrate_bps));
+    /// The renditions that a session is offered, best first.
+    pub(super) fn offered(&self, max_height: Option<u32>) -> impl Iterator<Item = &RenditionSpec> {
+        self.mosaics.renditions().iter().filter(move |r| max_height.is_none_or(|most| r.height <= most))
+    }
+
+    fn check_height(&self, max_height: Option<u32>) -> Result<(), SessionError> {
+        let least = self.mosaics.renditions().iter().map(|r| r.height).min().unwrap_or(0);
+        match max_height {
+            Some(given) if given < least => Err(SessionError::HeightTooLow { given, least }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Name of the highest rendition that a session is offered: its place in the price list.
+    fn tier(&self, max_height: Option<u32>) -> Arc<str> {
+        let highest = self.offered(max_height).max_by_key(|r| (r.height, r.width, r.bitrate_bps));
         highest.map_or("", |r| r.name.as_str()).into()
     }
 
@@ -478,6 +533,13 @@ impl Drop for Room<'_> {
             self.active.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+/// The segment from which a session that has shown nothing yet shows `placement`, of which `held` is there: with its lead-in, but after what others
+/// may have to step over.
+pub(super) fn begins(placement: &Placement, held: &Held) -> SegmentNumber {
+    let lead_in = placement.first_segment.saturating_sub(LEAD_IN_SEGMENTS);
+    held.whole.newest_run().map_or(lead_in, |run| lead_in.max(*run.start()))
 }
 
 fn hash_of(value: impl std::hash::Hash) -> u64 {

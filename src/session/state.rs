@@ -3,10 +3,8 @@
 /// Where a session is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Made; no playlist has listed a segment yet.
-    Waiting,
-    /// A playlist has listed a segment: the meter runs.
-    Watched,
+    /// Its playlists go on. Whether anybody has asked for them is the meter's matter.
+    Active,
     /// Over. Its playlists, ended, are still served for a while.
     Ended(EndReason),
     /// Nothing of it is served any more.
@@ -31,8 +29,6 @@ pub(super) enum EndReason {
 pub(super) enum Trigger {
     /// A playlist was asked for.
     Polled,
-    /// A media playlist that lists a segment was served.
-    Listed,
     /// What it shows is to change.
     Changed,
     /// It is to end.
@@ -65,28 +61,22 @@ impl State {
     /// What a session becomes when `trigger` happens to it.
     pub(super) const fn step(self, trigger: Trigger) -> Result<State, Refusal> {
         match (self, trigger) {
-            (Self::Waiting, Trigger::Polled | Trigger::Changed | Trigger::Shutdown) => Ok(Self::Waiting),
-            (Self::Waiting, Trigger::Listed) => Ok(Self::Watched),
-            (Self::Watched, Trigger::Polled | Trigger::Listed | Trigger::Changed | Trigger::Shutdown) => {
-                Ok(Self::Watched)
-            }
-            (Self::Waiting | Self::Watched, Trigger::End(reason)) => Ok(Self::Ended(reason)),
+            (Self::Active, Trigger::End(reason)) => Ok(Self::Ended(reason)),
             // Only what has ended lingers.
-            (Self::Waiting, Trigger::LingerOver) => Ok(Self::Waiting),
-            (Self::Watched, Trigger::LingerOver) => Ok(Self::Watched),
-            // The ended playlist is still served; the first end is the one that counts.
-            (Self::Ended(reason), Trigger::Polled | Trigger::Listed | Trigger::End(_) | Trigger::Shutdown) => {
-                Ok(Self::Ended(reason))
+            (Self::Active, Trigger::Polled | Trigger::Changed | Trigger::LingerOver | Trigger::Shutdown) => {
+                Ok(Self::Active)
             }
+            // The ended playlist is still served; the first end is the one that counts.
+            (Self::Ended(reason), Trigger::Polled | Trigger::End(_) | Trigger::Shutdown) => Ok(Self::Ended(reason)),
             (Self::Ended(_), Trigger::Changed) => Err(Refusal::HasEnded),
             (Self::Ended(_), Trigger::LingerOver) => Ok(Self::Forgotten),
             (Self::Forgotten, Trigger::LingerOver | Trigger::Shutdown | Trigger::End(_)) => Ok(Self::Forgotten),
-            (Self::Forgotten, Trigger::Polled | Trigger::Listed | Trigger::Changed) => Err(Refusal::IsGone),
+            (Self::Forgotten, Trigger::Polled | Trigger::Changed) => Err(Refusal::IsGone),
         }
     }
 
     pub(super) const fn is_active(self) -> bool {
-        matches!(self, Self::Waiting | Self::Watched)
+        matches!(self, Self::Active)
     }
 }
 
@@ -99,32 +89,11 @@ mod tests {
         use EndReason::*;
         use State::*;
         use Trigger::*;
-        let triggers = [Polled, Listed, Changed, End(Device), LingerOver, Shutdown];
+        let triggers = [Polled, Changed, End(Device), LingerOver, Shutdown];
         let table = [
-            (Waiting, [Ok(Waiting), Ok(Watched), Ok(Waiting), Ok(Ended(Device)), Ok(Waiting), Ok(Waiting)]),
-            (Watched, [Ok(Watched), Ok(Watched), Ok(Watched), Ok(Ended(Device)), Ok(Watched), Ok(Watched)]),
-            (
-                Ended(Idle),
-                [
-                    Ok(Ended(Idle)),
-                    Ok(Ended(Idle)),
-                    Err(Refusal::HasEnded),
-                    Ok(Ended(Idle)),
-                    Ok(Forgotten),
-                    Ok(Ended(Idle)),
-                ],
-            ),
-            (
-                Forgotten,
-                [
-                    Err(Refusal::IsGone),
-                    Err(Refusal::IsGone),
-                    Err(Refusal::IsGone),
-                    Ok(Forgotten),
-                    Ok(Forgotten),
-                    Ok(Forgotten),
-                ],
-            ),
+            (Active, [Ok(Active), Ok(Active), Ok(Ended(Device)), Ok(Active), Ok(Active)]),
+            (Ended(Idle), [Ok(Ended(Idle)), Err(Refusal::HasEnded), Ok(Ended(Idle)), Ok(Forgotten), Ok(Ended(Idle))]),
+            (Forgotten, [Err(Refusal::IsGone), Err(Refusal::IsGone), Ok(Forgotten), Ok(Forgotten), Ok(Forgotten)]),
         ];
         for (state, answers) in table {
             for (trigger, answer) in triggers.into_iter().zip(answers) {

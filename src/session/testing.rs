@@ -8,15 +8,14 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
-use crate::hls::runs::Runs;
+use crate::ladder::RenditionSpec;
 use crate::layout::{Layout, Layouts};
 use crate::metrics::Metrics;
-use crate::mosaic::{
-    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
-};
+use crate::mosaic::{AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
 use crate::store::testing::FullDisk;
 use crate::store::{SqliteStore, Store};
-use crate::timeline::{Clock, Grid, MediaTime, SegmentNumber, SimulatedClock};
+use crate::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber, SimulatedClock};
+use crate::track::{Held, Pending, Position, Runs};
 
 /// Two-second segments.
 pub(crate) fn grid() -> Grid {
@@ -26,6 +25,12 @@ pub(crate) fn grid() -> Grid {
 /// 2026-11-22T16:00:00Z, where segment [`SEGMENT`] begins.
 pub(crate) const START: MediaTime = MediaTime::from_secs(1_795_363_200 - crate::timeline::MEDIA_EPOCH_UNIX_S);
 pub(crate) const SEGMENT: SegmentNumber = (1_795_363_200 - crate::timeline::MEDIA_EPOCH_UNIX_S) / 2;
+
+/// Tracks that have come as far as their last whole segment.
+fn whole(whole: Runs) -> Held {
+    let come_to = whole.newest().map(|newest| Position::end_of(&grid(), newest));
+    Held { whole, come_to }
+}
 
 /// Mosaics whose segment `n` is finished as soon as the clock has passed its end.
 pub(crate) struct CrankedMosaics {
@@ -41,10 +46,14 @@ pub(crate) struct CrankedMosaics {
     /// Segments that never come, of any mosaic.
     pub holes: Mutex<HashSet<SegmentNumber>>,
     pub finished: tokio::sync::watch::Sender<u64>,
+    /// By rendition.
+    pub rates: Mutex<BTreeMap<String, Rate>>,
     /// Goes into every id, as a changed set-up would.
     pub generation: &'static str,
     /// Whether there is a stitch engine, which is then the first choice.
     pub stitches: bool,
+    /// Whether segments come part by part, and one may go over from mosaic to mosaic.
+    pub bridges: Mutex<bool>,
 }
 
 impl CrankedMosaics {
@@ -60,8 +69,10 @@ impl CrankedMosaics {
             exchanged: Mutex::default(),
             holes: Mutex::default(),
             finished: tokio::sync::watch::channel(0).0,
+            rates: Mutex::default(),
             generation: "",
             stitches: false,
+            bridges: Mutex::default(),
         }
     }
 
@@ -74,9 +85,33 @@ impl CrankedMosaics {
     fn newest(&self) -> SegmentNumber {
         grid().segment_at(self.clock.now()) - 1
     }
+
+    fn finished_of(&self, id: &MosaicId) -> Runs {
+        let Some(first) = self.running.lock().get(&*id.0).copied() else { return Runs::default() };
+        let newest = self.newest();
+        let holes = self.holes.lock();
+        (first.max(newest.saturating_sub(30))..=newest).filter(|n| !holes.contains(n)).collect()
+    }
+}
+
+impl CrankedMosaics {
+    /// With its running segment's parts, where mosaics have any.
+    fn held_of(&self, id: &MosaicId) -> Held {
+        let held = whole(self.finished_of(id));
+        let (grid, now) = (grid(), self.clock.now());
+        let running = grid.segment_at(now);
+        let parts = (grid.frame_at(now) - grid.first_frame(running)) / u64::from(grid.part_frames());
+        let newest = Position::new(running, u32::try_from(parts).unwrap().saturating_sub(1));
+        let is_made = *self.bridges.lock() && parts > 0 && held.whole.newest() == Some(running - 1);
+        Held { come_to: if is_made { Some(newest) } else { held.come_to }, ..held }
+    }
 }
 
 impl Mosaics for CrankedMosaics {
+    fn rate<'a>(&'a self, _id: &'a MosaicId, rendition: &'a str) -> Pending<'a, Option<Rate>> {
+        Box::pin(async move { self.rates.lock().get(rendition).copied() })
+    }
+
     fn renditions(&self) -> &[RenditionSpec] {
         &self.ladder
     }
@@ -108,11 +143,28 @@ impl Mosaics for CrankedMosaics {
         placement
     }
 
-    fn segments(&self, id: &MosaicId) -> Runs {
-        let Some(first) = self.running.lock().get(&*id.0).copied() else { return Runs::default() };
-        let newest = self.newest();
-        let holes = self.holes.lock();
-        (first.max(newest.saturating_sub(14))..=newest).filter(|n| !holes.contains(n)).collect()
+    fn bridge(&self, from: &MosaicId, to: &MosaicId, begins: PartNumber) -> Option<MosaicId> {
+        let is_bridge = |id: &MosaicId| id.0.contains('_');
+        let bridges = *self.bridges.lock() && !is_bridge(from) && !is_bridge(to);
+        bridges.then(|| MosaicId(format!("{from}_{begins}_{to}").into()))
+    }
+
+    fn held<'a>(&'a self, id: &'a MosaicId) -> Pending<'a, Held> {
+        Box::pin(async {
+            match id.0.split('_').collect::<Vec<_>>()[..] {
+                [from, _, to] => self.held_of(&MosaicId(from.into())).and(&self.held_of(&MosaicId(to.into()))),
+                _ => self.held_of(id),
+            }
+        })
+    }
+
+    fn wait<'a>(&'a self, id: &'a MosaicId, at: Position) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let mut finished = self.finished.subscribe();
+            while self.held(id).await.come_to < Some(at) {
+                finished.changed().await.unwrap();
+            }
+        })
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
@@ -131,16 +183,12 @@ impl Mosaics for CrankedMosaics {
         true
     }
 
-    fn is_hot(&self, _: &MosaicId, _: &str, _: SegmentNumber) -> bool {
-        false
+    fn segment<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: SegmentNumber) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async { None })
     }
 
-    fn segment(&self, _: &MosaicId, _: &str, _: SegmentNumber) -> Option<Bytes> {
-        None
-    }
-
-    fn finished(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.finished.subscribe()
+    fn part<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: Position) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async { None })
     }
 }
 
@@ -161,8 +209,14 @@ impl Games for FourGames {
             key: id.into(),
             id: id.into(),
             title: format!("Game {}", id.to_uppercase()),
+            language: None,
         });
-        let own = GameInfo { key: "acme/own".into(), id: "own".into(), title: "Own game".into() };
+        let own = GameInfo {
+            key: "acme/own".into(),
+            id: "own".into(),
+            title: "Own game".into(),
+            language: Some("de".into()),
+        };
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }
 
@@ -170,9 +224,13 @@ impl Games for FourGames {
         128_000
     }
 
-    fn sound_segments(&self, _: &GameKey) -> Runs {
+    fn wait<'a>(&'a self, _: &'a GameKey, _: Position) -> Pending<'a, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn sound_held(&self, _: &GameKey) -> Held {
         let newest = grid().segment_at(self.clock.now()) - 1;
-        Runs::from(newest - 14..=newest)
+        whole(Runs::from(newest - 14..=newest))
     }
 
     fn live(&self) -> HashSet<GameKey> {
@@ -200,6 +258,7 @@ impl House {
         let mut settings = SessionSettings::new(&grid(), idle, Duration::from_secs(30), 1000);
         // Tests crank the clock before they ask: nothing comes by waiting.
         settings.first_segment_wait = Duration::ZERO;
+        settings.change_wait = Duration::ZERO;
         Self::with(settings).await
     }
 

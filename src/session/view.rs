@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::hls::runs::Runs;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, GameKey};
 use crate::timeline::SegmentNumber;
+use crate::track::{Held, Pending, Position};
 
 /// A game as sessions see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct GameInfo {
     /// Unique within the tenant.
     pub id: String,
     pub title: String,
+    /// What is spoken, where its source says so.
+    pub language: Option<String>,
 }
 
 /// The games that tenants may show. Implemented by the catalogue; sessions know no more.
@@ -27,9 +29,11 @@ pub trait Games: Send + Sync {
     /// Every game that `tenant` may show, in a stable order.
     fn all(&self, tenant: &str) -> Vec<GameInfo>;
 
-    /// The finished sound segments of a game that are still in the window. The sound of a game that is gone is silence, without an
-    /// end.
-    fn sound_segments(&self, key: &GameKey) -> Runs;
+    /// What there is of the sound of a game. That of a game that is gone is silence, without an end.
+    fn sound_held(&self, key: &GameKey) -> Held;
+
+    /// Waits until the sound of a game has come to `at`, for as long as it takes.
+    fn wait<'a>(&'a self, key: &'a GameKey, at: Position) -> Pending<'a, ()>;
 
     /// What the sound of every game is encoded at, bits per second.
     fn sound_bitrate_bps(&self) -> u32;
@@ -52,6 +56,8 @@ pub struct CreateSession {
     /// One of `games`; the first one if not given.
     pub audio: Option<String>,
     pub engine: EngineChoice,
+    /// No rendition above it is offered, pixels.
+    pub max_height: Option<u32>,
     pub device_id: Option<String>,
     pub labels: BTreeMap<String, String>,
     /// The Idempotency-Key and a digest of the body it came with.
@@ -64,8 +70,21 @@ pub struct ChangeSession {
     pub games: Option<Vec<String>>,
     pub layout: Option<String>,
     pub audio: Option<String>,
+    pub engine: Option<EngineChoice>,
     /// Revisions that the caller would change; another one refuses the change.
     pub if_match: Option<Vec<u64>>,
+}
+
+/// The sounds that a multivariant playlist lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sounds {
+    /// What the session has chosen, and nothing else.
+    Main,
+    /// That, and what each slot shows.
+    #[default]
+    Own,
+    /// Every game that the tenant may show, each by itself.
+    All,
 }
 
 /// Which of a tenant's sessions to list: newest first.
@@ -99,8 +118,6 @@ pub struct OperatedSession {
     pub last_seen_at: String,
     /// RFC 3339, UTC; `null` while it is active.
     pub ended_at: Option<String>,
-    /// `device`, `operator`, `idle` or `unrestorable`; `null` while it is active.
-    pub end_reason: Option<String>,
 }
 
 /// What a tenant's active sessions show at present.
@@ -156,11 +173,18 @@ pub struct SessionView {
     pub slots: Vec<SlotView>,
     /// The game whose sound is the default.
     pub audio: String,
+    /// No rendition above it is offered, pixels; `null` where all are.
+    pub max_height: Option<u32>,
     /// RFC 3339, UTC.
     pub created_at: String,
-    /// The segment from which the last change shows.
+    /// The segment in which the last change begins to show.
     pub effective_segment: SegmentNumber,
+    /// The date of the first picture that shows it whole, as playlists date pictures; before the request where what comes was not listed yet. Within a
+    /// segment two pictures before it fade. RFC 3339, UTC.
+    pub effective_at: String,
     pub billable_seconds: u64,
+    /// `device`, `operator`, `idle` or `unrestorable`; `null` while it is active.
+    pub end_reason: Option<String>,
 }
 
 /// The slots of `layout` with `games` in them.

@@ -12,7 +12,7 @@ use super::plan::Plan;
 use super::still::append_skipped;
 use super::tile::{HEADER_CHUNK, Placed, in_u32};
 
-/// A mosaic's segment before its bytes are written.
+/// Pictures of a mosaic before their bytes are written.
 #[derive(Clone, Debug)]
 pub struct Stitched {
     inputs: Vec<Arc<Placed>>,
@@ -24,7 +24,7 @@ pub struct Stitched {
 }
 
 impl Stitched {
-    /// The segment of `plan` that shows `inputs`, one for each of [`Plan::inputs`], all of the same format, length and `idr_pic_id`.
+    /// The pictures of `plan` that show `inputs`, one for each of [`Plan::inputs`], all of the same format, pictures and `idr_pic_id`.
     ///
     /// # Errors
     /// Names the input that differs, and in what.
@@ -43,8 +43,8 @@ impl Stitched {
                 "canvas"
             } else if placed.format != first.format {
                 "format"
-            } else if placed.unit_bytes.len() != first.unit_bytes.len() {
-                "frames"
+            } else if placed.gop != first.gop {
+                "pictures"
             } else if placed.idr_pic_id != first.idr_pic_id {
                 "idr_pic_id"
             } else {
@@ -53,7 +53,8 @@ impl Stitched {
             return Err(StitchError::InputDiffers { input, field });
         }
         let order = if inputs.len() > 1 { plan.order() } else { &[] };
-        let mut merging = Merging { inputs: &inputs, order, rows: vec![0; inputs.len()], merged: Merged::default() };
+        let widths = inputs.iter().map(|input| input.place.width_mbs).collect();
+        let mut merging = Merging { inputs: &inputs, order, widths, next: Vec::new(), merged: Merged::default() };
         let mut sizes = Vec::with_capacity(first.unit_bytes.len());
         for unit in 0..first.unit_bytes.len() {
             let bytes: u64 = inputs.iter().map(|input| u64::from(input.unit_bytes[unit])).sum();
@@ -132,8 +133,10 @@ struct Run {
 struct Merging<'a> {
     inputs: &'a [Arc<Placed>],
     order: &'a [u16],
-    /// Of each input, its next row in the picture.
-    rows: Vec<usize>,
+    /// Of each input, in macroblocks.
+    widths: Vec<u32>,
+    /// Of each input, what [`Placed::skipped`] says of the picture's slices that are yet to come.
+    next: Vec<&'a [u8]>,
     merged: Merged,
 }
 
@@ -156,13 +159,26 @@ impl Merging<'_> {
             return 0;
         }
         let (mut saved, mut run, mut skips, mut at_mb) = (0, Run::default(), Skips::default(), 0);
-        self.rows.fill(0);
+        self.next.clear();
+        self.next.extend(self.inputs.iter().map(|input| {
+            let rows = input.place.height_mbs as usize;
+            input.skipped.get(unit * rows..(unit + 1) * rows).unwrap_or(&[])
+        }));
         for &input in self.order {
-            let placed = &self.inputs[usize::from(input)];
-            let (rows, row) = (placed.place.height_mbs as usize, &mut self.rows[usize::from(input)]);
-            let bytes = placed.skipped.get(unit * rows + *row).copied().unwrap_or(0);
-            let macroblocks = placed.place.width_mbs;
-            *row += 1;
+            let macroblocks = self.widths[usize::from(input)];
+            let bytes = match self.next[usize::from(input)].split_first() {
+                Some((bytes, rest)) => {
+                    self.next[usize::from(input)] = rest;
+                    *bytes
+                }
+                None => 0,
+            };
+            if bytes == 0 && skips.slices == 0 {
+                // Most slices are coded ones after coded ones.
+                run.copied += 1;
+                at_mb += macroblocks;
+                continue;
+            }
             if bytes == 0 || skips.macroblocks + macroblocks > KEPT_MACROBLOCKS {
                 saved += self.merge(unit, &mut run, std::mem::take(&mut skips));
             }

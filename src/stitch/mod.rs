@@ -5,9 +5,9 @@
 //! pictures within a segment alone.
 //!
 //! 1. [`Format`]: the canvas's SPS and PPS, and whether a tile's agree ([`Format::accepts`]).
-//! 2. [`TileSegment`]: a tile's access units, checked and indexed once; [`TileSegment::placed`] keeps the headers of a position.
+//! 2. [`TileBlock`]: some of a tile's access units, checked and indexed once; [`TileBlock::placed`] keeps the headers of a position.
 //! 3. [`Plan`]: which place has which rows; what no place covers is for still tiles.
-//! 4. [`Stitched`]: a mosaic's segment, its sizes and its bytes.
+//! 4. [`Stitched`]: a mosaic's pictures, their sizes and their bytes.
 //! 5. [`still`] and [`held`]: pictures without an encoder, of one colour or as the ones before.
 //!
 //! What it takes on trust, since slice data is never decoded: that a tile was encoded so that nothing reaches beyond its edges, and
@@ -36,7 +36,7 @@ pub use pps::Pps;
 pub use slice::{SliceHeader, SliceKind};
 pub use sps::{Crop, PictureOrder, Sps};
 pub use still::{held, still};
-pub use tile::{Placed, Slices, TileSegment, TileShape};
+pub use tile::{Placed, Slices, TileBlock, TileShape};
 pub use vui::{BitstreamRestriction, Colours, Timing, VideoSignal, Vui};
 
 #[cfg(test)]

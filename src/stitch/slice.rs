@@ -4,6 +4,7 @@ use super::bits::{BitReader, BitWriter};
 use super::canned::{Skipped, is_skipped};
 use super::sps::only;
 use super::{Format, StitchError, level, nal};
+use crate::timeline::{GopPicture, PictureKind};
 
 /// Zero bytes that slice data may begin with: a slice of skipped macroblocks alone is hardly anything else, about one for every
 /// 210 of them. The largest picture, of 139,264 macroblocks, begins with 660.
@@ -172,6 +173,51 @@ impl<'a> CutSlice<'a> {
         let mut data = self.data;
         let rbsp = std::iter::from_fn(|| Some(data.u(8, "slice_data").ok()? as u8));
         !list_modified && is_skipped(kind, macroblocks, qp, cabac_init_idc.into(), rbsp)
+    }
+
+    /// The NAL unit up to [`CutSlice::rest`] as a slice of `picture`, which is no IDR picture: its place among reference pictures and in the order of
+    /// showing. An I slice of an IDR picture becomes one of a reference picture like others; the type says nothing of the picture's other slices.
+    pub(super) fn head_in(&self, format: &Format, picture: GopPicture) -> Result<Vec<u8>, StitchError> {
+        const FIELD: &str = "slice_header";
+        let (frame_num_bits, order_bits) = (format.sps().frame_num_bits, format.order_bits());
+        let wrapped = |value: u32, bits: u32| value & ((1 << bits) - 1);
+        let nal_header = if picture.kind == PictureKind::B { nal::SLICE } else { 2 << 5 | nal::SLICE };
+        let mut r = self.after_first_mb;
+        let slice_type = r.ue(9, FIELD)?;
+        let pps_id = r.ue(255, FIELD)?;
+        r.u(frame_num_bits, FIELD)?;
+        let mut left = self.bits_after_id.saturating_sub(order_bits.into());
+        let is_idr = self.header.idr_pic_id.is_some();
+        if is_idr {
+            r.ue(u16::MAX.into(), FIELD)?;
+        }
+        r.u(order_bits, FIELD)?;
+        let mut w = BitWriter::default();
+        w.u(8, nal_header.into());
+        w.ue(self.header.first_mb);
+        w.ue(slice_type % 5);
+        w.ue(pps_id);
+        w.u(frame_num_bits, wrapped(picture.references, frame_num_bits));
+        w.u(order_bits, wrapped(2 * picture.shown, order_bits));
+        if is_idr {
+            // no_output_of_prior_pics_flag and long_term_reference_flag, for which adaptive_ref_pic_marking_mode_flag comes.
+            r.u(2, FIELD)?;
+            left = left.saturating_sub(2);
+            w.flag(false);
+        }
+        w.copy(&mut r, left, FIELD)?;
+        w.align_with_ones();
+        Ok(self.escaped_with_lead(w.into_bytes()))
+    }
+
+    /// The bytes of a header, with the first bytes of slice data behind it.
+    fn escaped_with_lead(&self, mut rbsp: Vec<u8>) -> Vec<u8> {
+        let (zeros, byte) = self.lead;
+        rbsp.resize(rbsp.len() + zeros, 0);
+        rbsp.push(byte);
+        let mut escaped = Vec::with_capacity(rbsp.len() + 2);
+        nal::escape_onto(&mut escaped, &rbsp);
+        escaped
     }
 
     /// Appends the NAL unit up to [`CutSlice::rest`] with another `first_mb_in_slice` and, in an IDR picture, another `idr_pic_id`.

@@ -38,6 +38,11 @@ fn unit(format: &Format, picture: GopPicture, (width_mbs, height_mbs): (u32, u32
     out.into()
 }
 
+/// A NAL unit without its length: one slice of `width_mbs` by `height_mbs` skipped macroblocks. `picture` is a P or B picture.
+pub(super) fn skipped_unit(format: &Format, picture: GopPicture, (width_mbs, height_mbs): (u32, u32)) -> Bytes {
+    unit(format, picture, (width_mbs, height_mbs), [0; 3]).slice(4..)
+}
+
 /// Appends a slice of `macroblocks` skipped macroblocks from `first_mb` on, at most as many as are kept, with its length. `picture` is a P
 /// or B picture.
 pub(super) fn append_skipped(out: &mut Vec<u8>, format: &Format, picture: GopPicture, first_mb: u32, macroblocks: u32) {
@@ -52,11 +57,11 @@ pub(super) fn append_skipped(out: &mut Vec<u8>, format: &Format, picture: GopPic
     out[begin..begin + 4].copy_from_slice(&length.to_be_bytes());
 }
 
-/// NAL unit header and slice header (7.3.3) up to the slice data, as the encoder's are: all slices of a picture are of one type.
+/// NAL unit header and slice header (7.3.3) up to the slice data. The type says nothing of the picture's other slices.
 fn header(format: &Format, picture: GopPicture, first_mb: u32, qp: i32) -> Vec<u8> {
-    const I: u32 = 7;
-    const P: u32 = 5;
-    const B: u32 = 6;
+    const I: u32 = 2;
+    const P: u32 = 0;
+    const B: u32 = 1;
     let (nal_header, slice_type, lists) = match picture.kind {
         PictureKind::Idr => (3 << 5 | nal::IDR_SLICE, I, 0),
         PictureKind::P => (2 << 5 | nal::SLICE, P, 1),

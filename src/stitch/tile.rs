@@ -1,4 +1,7 @@
-//! A tile's segment, checked and indexed once, and its slice headers for each place where it is shown.
+//! A tile's pictures, checked and indexed once, and their slice headers for each place where they are shown.
+
+mod bridge;
+mod byte_form;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +9,7 @@ use bytes::Bytes;
 
 use super::plan::Place;
 use super::slice::{CutSlice, SliceHeader, SliceKind};
-use super::{Format, StitchError, level, nal};
+use super::{Format, StitchError, nal};
 use crate::timeline::{Gop, GopPicture, PictureKind};
 
 /// Bytes of an access unit that is indexed.
@@ -43,7 +46,7 @@ impl TileShape {
     }
 }
 
-/// What a slice of a [`TileSegment`] is made of, in bytes.
+/// What a slice of a [`TileBlock`] is made of, in bytes.
 #[derive(Clone, Copy, Debug)]
 struct SliceSize {
     head: u16,
@@ -52,9 +55,10 @@ struct SliceSize {
     rest: u32,
 }
 
-/// One segment of a tile, taken apart: slice data that stays as it is, and the headers that go before.
+/// Pictures of a tile that follow each other in one segment, as a part of it or the whole, taken apart: slice data that stays as it is, and
+/// the headers that go before.
 #[derive(Debug)]
-pub struct TileSegment {
+pub struct TileBlock {
     format: Format,
     shape: TileShape,
     idr_pic_id: u16,
@@ -71,14 +75,14 @@ pub struct TileSegment {
     placed: Mutex<Vec<Arc<Placed>>>,
 }
 
-impl TileSegment {
+impl TileBlock {
     /// Checks and takes in `units`: access units of NAL units with four-byte lengths, which are the pictures of `gop` in the order of
     /// coding. SEI, delimiters and filler data are left out. The IDR picture will have `idr_pic_id`, which must differ from one
     /// segment to the next (7.4.3). The bytes are copied: nothing of `units` is kept.
     ///
-    /// If an encoder ended early, `hold` stands in for the access units that are missing: a still tile of the same width and one
-    /// macroblock row, of which everything but the IDR picture is skipped. A P picture then shows the reference picture before it, whatever
-    /// that is, and a B picture what lies between its two.
+    /// If an encoder ended early, `hold` stands in for the access units that are missing: a still tile of the same pictures, the same width and
+    /// one macroblock row, of which everything but the IDR picture is skipped. A P picture then shows the reference picture before it,
+    /// whatever that is, and a B picture what lies between its two.
     ///
     /// # Errors
     /// Whatever would make another picture on the canvas than alone, as far as headers show it, and access units of more than 16 MiB.
@@ -88,18 +92,11 @@ impl TileSegment {
         idr_pic_id: u16,
         units: &[Bytes],
         gop: &Gop,
-        hold: Option<&TileSegment>,
+        hold: Option<&TileBlock>,
     ) -> Result<Self, StitchError> {
         let frames = gop.pictures().len();
-        let TileShape { width_mbs, height_mbs, slices } = shape;
-        let mbs = u64::from(width_mbs) * u64::from(height_mbs);
-        if mbs == 0 || mbs > u64::from(level::MAX_PICTURE_MBS) {
-            return Err(StitchError::Shape { width_mbs, height_mbs });
-        }
-        if slices == Slices::Whole && (width_mbs, height_mbs) != (format.width_mbs(), format.height_mbs()) {
-            return Err(StitchError::WholeIsNotCanvas);
-        }
-        if units.is_empty() || units.len() > frames || (units.len() < frames && hold.is_none()) {
+        shape.check(format)?;
+        if frames == 0 || units.len() > frames || (units.len() < frames && hold.is_none()) {
             return Err(StitchError::UnitCount { got: units.len(), expected: frames });
         }
         let mut index = Index::new(format, shape, units.iter().map(Bytes::len).sum());
@@ -107,24 +104,24 @@ impl TileSegment {
             index.push(k, unit, *picture)?;
         }
         if let Some(hold) = hold.filter(|_| units.len() < frames) {
-            index.hold(hold, frames)?;
+            index.hold(hold, gop)?;
         }
         Ok(index.finish(idr_pic_id, gop, units.len()))
     }
 
-    /// A segment that shows this one's first picture all the time, by `hold` as [`TileSegment::index`] says, for a segment that is missing
-    /// after it.
+    /// The beginning of a segment that shows this one's first picture all the time, by `hold` as [`TileBlock::index`] says, for a segment that
+    /// is missing after it.
     ///
     /// # Errors
     /// If `hold` does not fit.
-    pub fn frozen(&self, idr_pic_id: u16, hold: &TileSegment) -> Result<Self, StitchError> {
+    pub fn frozen(&self, idr_pic_id: u16, hold: &TileBlock) -> Result<Self, StitchError> {
         let mut index = Index::new(&self.format, self.shape, 0);
         let first = self.unit_slices.first().copied().unwrap_or(0);
         for (head, rest, is_skipped) in self.slices().take(first as usize) {
             index.add(head, rest, is_skipped)?;
         }
         index.unit_slices.push(first);
-        index.hold(hold, self.frames())?;
+        index.hold(hold, &self.gop)?;
         Ok(index.finish(idr_pic_id, &self.gop, 1))
     }
 
@@ -140,6 +137,13 @@ impl TileSegment {
     /// Access units that a still tile stands in for.
     pub fn held_frames(&self) -> usize {
         self.frames() - self.own_units
+    }
+
+    /// Bytes of its pictures, as good as: headers of slices differ by a few bits from place to place.
+    pub fn coded_bytes(&self) -> usize {
+        /// A length, and a header that says little.
+        const HEAD: usize = 8;
+        self.rests.len() + HEAD * self.slices.len()
     }
 
     /// Memory it takes, with the headers of the places asked for so far.
@@ -187,7 +191,7 @@ impl TileSegment {
     }
 }
 
-/// A [`TileSegment`] in the making.
+/// A [`TileBlock`] in the making.
 struct Index<'a> {
     format: &'a Format,
     shape: TileShape,
@@ -237,13 +241,13 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    fn finish(self, idr_pic_id: u16, gop: &Gop, own_units: usize) -> TileSegment {
+    fn finish(self, idr_pic_id: u16, gop: &Gop, own_units: usize) -> TileBlock {
         let Self { format, shape, mut heads, mut rests, mut slices, unit_slices } = self;
         // Room was made for headers too, and by doubling; a segment is kept for long.
         heads.shrink_to_fit();
         rests.shrink_to_fit();
         slices.shrink_to_fit();
-        TileSegment {
+        TileBlock {
             format: format.clone(),
             shape,
             idr_pic_id,
@@ -290,8 +294,8 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    /// Lets `hold` stand in for the access units that are missing of `frames`.
-    fn hold(&mut self, hold: &TileSegment, frames: usize) -> Result<(), StitchError> {
+    /// Lets `hold` stand in for the access units that are missing of `gop`.
+    fn hold(&mut self, hold: &TileBlock, gop: &Gop) -> Result<(), StitchError> {
         let refused = |why| Err(StitchError::Hold { why });
         if hold.format != *self.format {
             return refused("it is made for another canvas");
@@ -299,11 +303,11 @@ impl<'a> Index<'a> {
         if (hold.shape.width_mbs, hold.shape.height_mbs) != (self.shape.width_mbs, 1) {
             return refused("it is not of the same width and one row high");
         }
-        if hold.frames() < frames {
-            return refused("it is too short");
+        if hold.gop != *gop {
+            return refused("it has other pictures");
         }
         let own = self.unit_slices.len();
-        for (head, rest, is_skipped) in hold.slices().take(frames).skip(own) {
+        for (head, rest, is_skipped) in hold.slices().skip(own) {
             if CutSlice::read(self.format, head)?.header.list_modified {
                 return refused("its first reference picture is not the picture before");
             }
@@ -319,7 +323,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// A [`TileSegment`] at one place of the canvas: every slice's header for that place, to go before the slice data, which is shared.
+/// A [`TileBlock`] at one place of the canvas: every slice's header for that place, to go before the slice data, which is shared.
 #[derive(Debug)]
 pub struct Placed {
     pub(super) place: Place,
@@ -343,7 +347,7 @@ pub struct Placed {
 }
 
 impl Placed {
-    fn new(tile: &TileSegment, place: Place) -> Result<Self, StitchError> {
+    fn new(tile: &TileBlock, place: Place) -> Result<Self, StitchError> {
         let (rows, repeated) = (place.height_mbs, place.height_mbs > tile.shape.height_mbs);
         let (mut rests, mut unit_slices) = (tile.rests.clone(), Arc::clone(&tile.unit_slices));
         if repeated {
@@ -403,7 +407,7 @@ impl Placed {
         self.place
     }
 
-    /// Memory of its own, without what the [`TileSegment`] has.
+    /// Memory of its own, without what the [`TileBlock`] has.
     pub fn bytes(&self) -> usize {
         let rests = if self.repeated { self.rests.len() } else { 0 };
         let skipped = self.skipped.capacity() + size_of_val(&*self.unit_skipped);
@@ -413,14 +417,14 @@ impl Placed {
 
 /// [`Placed::heads`] in the making.
 struct Heads<'a> {
-    tile: &'a TileSegment,
+    tile: &'a TileBlock,
     place: Place,
     bytes: Vec<u8>,
     scratch: Vec<u8>,
 }
 
 impl<'a> Heads<'a> {
-    fn new(tile: &'a TileSegment, place: Place, slices: usize) -> Self {
+    fn new(tile: &'a TileBlock, place: Place, slices: usize) -> Self {
         Self { tile, place, bytes: Vec::with_capacity((slices + 1) * HEADER_CHUNK), scratch: Vec::new() }
     }
 

@@ -1,5 +1,6 @@
 //! The pattern of pictures within a segment: which are coded from which, and in what order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 /// B pictures between two reference pictures.
@@ -29,11 +30,22 @@ pub struct GopPicture {
 /// The one pattern of all encoders: a segment is closed, opens with its only IDR picture and ends with a reference picture; between
 /// reference pictures stand [`B_PICTURES`], fewer before the last one. All tiles and canvases of a segment number agree in it picture by
 /// picture, which is what lets their slices stand side by side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Or a run of its pictures, as a part of the segment has them.
+#[derive(Clone, Debug)]
 pub struct Gop {
-    /// In the order of coding.
+    /// Of the whole segment, in the order of coding.
     pictures: Arc<[GopPicture]>,
+    run: Range<usize>,
 }
+
+impl PartialEq for Gop {
+    fn eq(&self, other: &Self) -> bool {
+        self.pictures() == other.pictures()
+    }
+}
+
+impl Eq for Gop {}
 
 impl Gop {
     pub(super) fn new(segment_frames: u32) -> Self {
@@ -46,12 +58,19 @@ impl Gop {
             pictures.extend((before + 1..next).map(|shown| GopPicture { shown, kind: PictureKind::B, references }));
             before = next;
         }
-        Self { pictures: pictures.into() }
+        Self { run: 0..pictures.len(), pictures: pictures.into() }
     }
 
     /// In the order of coding.
     pub fn pictures(&self) -> &[GopPicture] {
-        &self.pictures
+        &self.pictures[self.run.clone()]
+    }
+
+    /// The pictures `run` of these, counted in the order of coding; those that there are none of are left out.
+    pub fn run(&self, run: Range<usize>) -> Self {
+        let (start, end) = (self.run.start + run.start, self.run.start + run.end);
+        let start = start.min(self.run.end);
+        Self { pictures: self.pictures.clone(), run: start..end.clamp(start, self.run.end) }
     }
 
     /// What the picture of frame `shown` of a segment of `segment_frames` is.
@@ -75,6 +94,16 @@ mod tests {
         use PictureKind::{B, Idr, P};
         assert_eq!(order, [(0, Idr, 0), (3, P, 1), (1, B, 2), (2, B, 2), (5, P, 2), (4, B, 3)]);
         assert_eq!(Gop::new(1).pictures().len(), 1);
+    }
+
+    #[test]
+    fn a_run_of_pictures_is_a_pattern_too() {
+        let gop = Gop::new(6);
+        let run = gop.run(2..5);
+        assert_eq!(run.pictures(), &gop.pictures()[2..5]);
+        assert_eq!(run.run(1..99).pictures(), &gop.pictures()[3..5]);
+        assert_eq!(gop.run(0..6), gop);
+        assert!(gop.run(9..12).pictures().is_empty());
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The epoch grid: frame, segment, sample and AAC-frame numbers, and the instants they stand for.
 
 use std::fmt;
-use std::ops::{Add, Sub};
+use std::ops::{Add, Range, Sub};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ pub type FrameNumber = u64;
 
 /// Number of a segment on the epoch grid.
 pub type SegmentNumber = u64;
+
+/// Number of a part within its segment, from 0.
+pub type PartNumber = u32;
 
 /// An instant: nanoseconds since the media epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,17 +142,61 @@ impl fmt::Display for Fps {
     }
 }
 
-/// The epoch grid of one deployment: a frame rate and the number of frames in a segment.
+/// The epoch grid of one deployment: a frame rate, the number of frames in a segment and in a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Grid {
     fps: Fps,
     segment_frames: u32,
+    part_frames: u32,
 }
 
 impl Grid {
-    /// `segment_frames` must be at least 1.
+    /// `segment_frames` must be at least 1. Parts are a third of a second, to the nearest frame.
     pub fn new(fps: Fps, segment_frames: u32) -> Self {
-        Self { fps, segment_frames: segment_frames.max(1) }
+        let third = (fps.num + fps.den * 3 / 2) / (fps.den * 3);
+        Self { fps, segment_frames: segment_frames.max(1), part_frames: third }.with_part_frames(third)
+    }
+
+    /// With parts of so many frames; at least one, at most a segment's.
+    pub fn with_part_frames(self, part_frames: u32) -> Self {
+        Self { part_frames: part_frames.clamp(1, self.segment_frames), ..self }
+    }
+
+    /// Frames in a part; the last one of a segment may have fewer.
+    pub const fn part_frames(&self) -> u32 {
+        self.part_frames
+    }
+
+    /// Parts of a segment.
+    pub const fn parts(&self) -> PartNumber {
+        self.segment_frames.div_ceil(self.part_frames)
+    }
+
+    /// The pictures of a part, counted from the segment's first in the order of coding, which is also when they are decoded.
+    pub fn part_pictures(&self, part: PartNumber) -> Range<usize> {
+        let end = |parts: u32| parts.saturating_mul(self.part_frames).min(self.segment_frames) as usize;
+        end(part)..end(part.saturating_add(1))
+    }
+
+    /// The pictures of a part.
+    pub fn part_gop(&self, part: PartNumber) -> Gop {
+        self.gop().run(self.part_pictures(part))
+    }
+
+    /// The first reference picture of a part that is not a segment's first, counted as [`Grid::part_pictures`] counts: where a picture may change
+    /// within a segment. `None` in the part that opens a segment, and in one without.
+    pub fn anchor_of(&self, part: PartNumber) -> Option<usize> {
+        let pictures = self.part_pictures(part);
+        let gop = self.gop();
+        let is_anchor = |at: &usize| gop.pictures().get(*at).is_some_and(|picture| picture.kind == PictureKind::P);
+        pictures.filter(|at| *at > 0 && part > 0).find(is_anchor)
+    }
+
+    /// The AAC frames of a part of segment `segment`, which begins at the boundary nearest the grid's, as segments do.
+    pub fn part_aac_frames(&self, segment: SegmentNumber, part: PartNumber) -> Range<u64> {
+        let at = |frames: usize| self.aac_frame_at(self.first_frame(segment) + frames as u64);
+        let Range { start, end } = self.part_pictures(part);
+        at(start)..at(end)
     }
 
     pub const fn fps(&self) -> Fps {
@@ -240,7 +287,12 @@ impl Grid {
     /// begins at the AAC frame boundary nearest the grid's. Segment `n`'s sound is AAC frames `first_aac_frame(n) ..
     /// first_aac_frame(n + 1)`.
     pub const fn first_aac_frame(&self, segment: SegmentNumber) -> u64 {
-        let sample = self.sample_at_frame(self.first_frame(segment));
+        self.aac_frame_at(self.first_frame(segment))
+    }
+
+    /// The AAC frame whose start is nearest the start of `frame`.
+    const fn aac_frame_at(&self, frame: FrameNumber) -> u64 {
+        let sample = self.sample_at_frame(frame);
         (sample + AAC_FRAME_SAMPLES / 2) / AAC_FRAME_SAMPLES
     }
 }
@@ -311,6 +363,24 @@ mod tests {
         }
 
         #[test]
+        fn parts_are_a_segment_s_pictures_and_sound_in_order(grid in grids(), part_frames in 0u32..99, n in 0..MAX_FRAME / 600) {
+            let grid = grid.with_part_frames(part_frames);
+            let gop = grid.gop();
+            let (mut pictures, mut at) = (Vec::new(), grid.first_aac_frame(n));
+            for part in 0..grid.parts() {
+                let its = grid.part_gop(part);
+                prop_assert!(!its.pictures().is_empty() && its.pictures().len() <= grid.part_frames() as usize);
+                pictures.extend_from_slice(its.pictures());
+                let sound = grid.part_aac_frames(n, part);
+                prop_assert_eq!(sound.start, at);
+                at = sound.end;
+            }
+            prop_assert_eq!(&pictures[..], gop.pictures());
+            prop_assert_eq!(at, grid.first_aac_frame(n + 1));
+            prop_assert!(grid.part_gop(grid.parts()).pictures().is_empty());
+        }
+
+        #[test]
         fn samples_and_instants_agree(sample in 0u64..48_000 * 86_400 * 36_600) {
             let at = MediaTime::of_sample(sample);
             prop_assert!(at.sample() == sample || at.sample() + 1 == sample);
@@ -331,6 +401,14 @@ mod tests {
         assert!(err.contains("29.97") && err.contains("30000/1001"), "{err}");
         assert!("0".parse::<Fps>().is_err() && "30/0".parse::<Fps>().is_err());
         assert_eq!("60000/1001".parse::<Fps>().unwrap().to_string(), "60000/1001");
+    }
+
+    #[test]
+    fn parts_are_a_third_of_a_second_to_the_nearest_frame() {
+        let frames = |fps: &str| Grid::new(fps.parse().unwrap(), 120).part_frames();
+        assert_eq!(["24", "25", "30", "50", "60"].map(frames), [8, 8, 10, 17, 20]);
+        assert_eq!(["24000/1001", "30000/1001", "60000/1001"].map(frames), [8, 10, 20]);
+        assert_eq!(Grid::new("30".parse().unwrap(), 6).parts(), 1);
     }
 
     #[test]

@@ -14,5 +14,6 @@ pub use clock::{Clock, LinuxClocks, SimulatedClock, SystemClock, TimeSources};
 pub use discipline::{Discipline, Observed, Reading};
 pub use gop::{B_PICTURES, Gop, GopPicture, PictureKind};
 pub use grid::{
-    AAC_FRAME_SAMPLES, Fps, FpsError, FrameNumber, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SAMPLE_RATE_HZ, SegmentNumber,
+    AAC_FRAME_SAMPLES, Fps, FpsError, FrameNumber, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, PartNumber, SAMPLE_RATE_HZ,
+    SegmentNumber,
 };

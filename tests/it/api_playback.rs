@@ -36,7 +36,7 @@ async fn a_player_finds_its_way_from_the_playback_url_to_every_byte() {
     let top_path = path_of(&session["playback_url"]);
     let top = service.get(&top_path, "").await.ok(200);
     assert_eq!(top.header("content-type"), "application/vnd.apple.mpegurl");
-    assert_eq!(top.header("cache-control"), "no-store");
+    assert_eq!(top.header("cache-control"), "private, no-cache");
     assert_eq!(top.header("access-control-allow-origin"), "*");
     assert!(top.text().starts_with("#EXTM3U\n"), "{}", top.text());
 
@@ -102,6 +102,44 @@ async fn ranges_head_and_the_byte_counter() {
 }
 
 #[tokio::test]
+async fn who_has_it_already_is_told_so_and_what_is_text_comes_compressed() {
+    let service = Service::start().await;
+    let session = service.session(&["a"]).await;
+    let top_path = path_of(&session["playback_url"]);
+    let top = service.get(&top_path, "").await.ok(200);
+    let video_path = resolve(&top_path, &uris(top.text())[0]);
+    let video = service.get(&video_path, "").await.ok(200);
+    let map_path = resolve(&video_path, &attribute_uri(video.text(), "#EXT-X-MAP"));
+    let path = resolve(&video_path, uris(video.text()).last().unwrap());
+    for path in [&top_path, &video_path, &map_path, &path] {
+        let whole = service.get(path, "").await.ok(200);
+        let tag = whole.header("etag");
+        assert_eq!(tag.starts_with("W/"), path.ends_with(".m3u8"), "a playlist may come compressed: {path}");
+        let again = fetch(&service, path, &[("if-none-match", tag)]).await.ok(304);
+        assert!(again.body.is_empty() && again.header("etag") == tag, "{again:?}");
+        assert_eq!(again.header("cache-control"), whole.header("cache-control"));
+        assert_eq!(fetch(&service, path, &[("if-none-match", "\"another\"")]).await.ok(200).body, whole.body);
+    }
+    let tag = service.get(&path, "").await.header("etag").to_owned();
+    for (if_range, status) in [(tag.as_str(), 206), ("\"another\"", 200)] {
+        fetch(&service, &path, &[("range", "bytes=0-3"), ("if-range", if_range)]).await.ok(status);
+    }
+    // Long texts alone.
+    let gzip = [("accept-encoding", "gzip")];
+    let layouts = fetch(&service, "/openapi.json", &gzip).await.ok(200);
+    assert_eq!((layouts.header("content-encoding"), layouts.header("vary")), ("gzip", "accept-encoding"));
+    assert_eq!(layouts.body[..2], [0x1f, 0x8b]);
+    let media = fetch(&service, &path, &gzip).await.ok(200);
+    assert!(media.header("content-encoding").is_empty() && media.header("vary").is_empty(), "{media:?}");
+    for choosy in ["identity;q=0", "*;q=0", "deflate, identity; q=0"] {
+        for path in [&path, &video_path] {
+            let answer = fetch(&service, path, &[("accept-encoding", choosy)]).await.ok(200);
+            assert!(answer.header("content-encoding").is_empty() && !answer.body.is_empty(), "{choosy}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_refused_and_never_cached() {
     let service = Service::start().await;
     let session = service.session(&["a"]).await;
@@ -109,7 +147,8 @@ async fn what_is_not_there_is_refused_and_never_cached() {
     let root = top_path.strip_suffix("/index.m3u8").unwrap();
     let video = service.get(&format!("{root}/video/1080p.m3u8"), "").await.ok(200);
     let segment = resolve(&top_path, uris(video.text()).last().unwrap());
-    let mosaic = segment.split('/').nth(3).unwrap().to_owned();
+    let [mosaic, rung] = [3, 4].map(|at| segment.split('/').nth(at).unwrap().to_owned());
+    let best = rung.replace("1080p", "4k");
     let guess = "0a".repeat(16);
     for (path, code) in [
         ("/v1/play/guess/index.m3u8".to_owned(), "session_unknown"),
@@ -117,13 +156,15 @@ async fn what_is_not_there_is_refused_and_never_cached() {
         (format!("{root}/video/4k.m3u8"), "rendition_unknown"),
         (format!("{root}/audio/nope.m3u8"), "game_unknown"),
         (format!("{root}/video/1080p"), "not_found"),
-        (format!("/v1/media/{mosaic}/4k/init.mp4"), "rendition_unknown"),
-        (format!("/v1/media/{mosaic}/1080p/7.m4s"), "segment_unknown"),
-        (format!("/v1/media/{mosaic}/1080p/007.m4s"), "not_found"),
-        (format!("/v1/media/{mosaic}/1080p/7.mp4"), "not_found"),
-        (format!("/v1/media/{guess}/1080p/init.mp4"), "not_found"),
-        (format!("/v1/media/{guess}/1080p/7.m4s"), "not_found"),
-        ("/v1/media/NOPE/1080p/init.mp4".to_owned(), "not_found"),
+        (format!("/v1/media/{mosaic}/{best}/init.mp4"), "not_found"),
+        (format!("/v1/media/{mosaic}/1080p/7.m4s"), "not_found"),
+        (format!("/v1/media/{mosaic}/{rung}/7.m4s"), "not_found"),
+        (segment.replace(".m4s", ".77.m4s"), "segment_unknown"),
+        (format!("/v1/media/{mosaic}/{rung}/007.m4s"), "not_found"),
+        (format!("/v1/media/{mosaic}/{rung}/7.mp4"), "not_found"),
+        (format!("/v1/media/{guess}/{rung}/init.mp4"), "not_found"),
+        (format!("/v1/media/{guess}/{rung}/7.m4s"), "not_found"),
+        (format!("/v1/media/NOPE/{rung}/init.mp4"), "not_found"),
         ("/v1/media/audio/guess/init.mp4".to_owned(), "not_found"),
         ("/v1/media/audio/a/7.m4s".to_owned(), "not_found"),
         ("/v1/play/%FF%FE/index.m3u8".to_owned(), "not_found"),

@@ -14,19 +14,19 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use quadrille::api::{App, Keys, Readiness, router};
 use quadrille::catalogue::{
-    AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, Pending,
-    RegisteredGame,
+    AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
 };
 use quadrille::config::{Config, Keyring};
-use quadrille::hls::runs::Runs;
+use quadrille::ladder::RenditionSpec;
 use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, RenditionSpec,
+    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate,
 };
 use quadrille::session::{GameInfo, Games, SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, MediaTime, SegmentNumber, SimulatedClock};
+use quadrille::track::{Held, Pending, Position, Runs};
 use quadrille::usage::Reports;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -59,7 +59,6 @@ pub struct InstantMosaics {
     pub full: AtomicBool,
     /// Names given so far.
     names: Mutex<BTreeSet<Arc<str>>>,
-    finished: tokio::sync::watch::Sender<u64>,
 }
 
 impl InstantMosaics {
@@ -70,6 +69,10 @@ impl InstantMosaics {
 }
 
 impl Mosaics for InstantMosaics {
+    fn rate<'a>(&'a self, _id: &'a MosaicId, _rendition: &'a str) -> Pending<'a, Option<Rate>> {
+        Box::pin(std::future::ready(None))
+    }
+
     fn renditions(&self) -> &[RenditionSpec] {
         &self.renditions
     }
@@ -84,10 +87,6 @@ impl Mosaics for InstantMosaics {
 
     fn signed(&self, id: &str) -> bool {
         self.names.lock().unwrap().contains(id)
-    }
-
-    fn is_hot(&self, _: &MosaicId, _: &str, segment: SegmentNumber) -> bool {
-        segment.is_multiple_of(2)
     }
 
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
@@ -108,20 +107,39 @@ impl Mosaics for InstantMosaics {
         self.want(spec, engine)
     }
 
-    fn segments(&self, _: &MosaicId) -> Runs {
-        Runs::from(self.window())
+    fn bridge(&self, _: &MosaicId, _: &MosaicId, _: u32) -> Option<MosaicId> {
+        None
+    }
+
+    fn held<'a>(&'a self, _: &'a MosaicId) -> Pending<'a, Held> {
+        let whole = Runs::from(self.window());
+        let come_to = Some(Position::end_of(&self.grid, *self.window().end()));
+        Box::pin(async move { Held { whole, come_to } })
+    }
+
+    fn wait<'a>(&'a self, _: &'a MosaicId, _: Position) -> Pending<'a, ()> {
+        Box::pin(std::future::pending())
     }
 
     fn init_segment(&self, rendition: &str) -> Option<Bytes> {
         self.renditions.iter().any(|r| r.name == rendition).then(|| Bytes::from(format!("init {rendition}")))
     }
 
-    fn segment(&self, id: &MosaicId, rendition: &str, segment: SegmentNumber) -> Option<Bytes> {
-        self.window().contains(&segment).then(|| Bytes::from(format!("{id} {rendition} {segment}")))
+    fn segment<'a>(
+        &'a self,
+        id: &'a MosaicId,
+        rendition: &'a str,
+        segment: SegmentNumber,
+    ) -> Pending<'a, Option<Bytes>> {
+        let bytes = self.window().contains(&segment).then(|| Bytes::from(format!("{id} {rendition} {segment}")));
+        Box::pin(async { bytes })
     }
 
-    fn finished(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.finished.subscribe()
+    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Bytes>> {
+        let Position { segment, part } = at;
+        let is_there = self.window().contains(&segment) && part < 6;
+        let bytes = is_there.then(|| Bytes::from(format!("{id} {rendition} {segment}.{part}")));
+        Box::pin(async { bytes })
     }
 }
 
@@ -250,9 +268,18 @@ impl GameCatalogue for MemoryCatalogue {
     }
 
     fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        let found = self.sound_segments(game).contains(segment);
+        let found = self.sound_held(game).whole.contains(segment);
         self.sound_served.fetch_add(u64::from(found), Ordering::Relaxed);
         found.then(|| Bytes::from(format!("sound {game} {segment}")))
+    }
+
+    fn sound_part(&self, game: &GameKey, at: Position) -> Option<Bytes> {
+        let found = self.sound_held(game).whole.contains(at.segment);
+        found.then(|| Bytes::from(format!("sound {game} {}.{}", at.segment, at.part)))
+    }
+
+    fn sound_comes<'a>(&'a self, _: &'a GameKey, _: Position) -> Pending<'a, ()> {
+        Box::pin(async {})
     }
 }
 
@@ -269,13 +296,19 @@ impl Games for MemoryCatalogue {
             },
             id: game.spec.id,
             title: game.spec.title,
+            language: None,
         };
         self.views(tenant).into_iter().map(info).collect()
     }
 
-    fn sound_segments(&self, _: &GameKey) -> Runs {
+    fn wait<'a>(&'a self, _: &'a GameKey, _: Position) -> Pending<'a, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn sound_held(&self, _: &GameKey) -> Held {
         let newest = self.grid.segment_at(self.clock.now());
-        Runs::from(newest - 10..=newest)
+        let come_to = Some(Position::end_of(&self.grid, newest));
+        Held { whole: Runs::from(newest - 10..=newest), come_to }
     }
 
     fn sound_bitrate_bps(&self) -> u32 {
@@ -352,7 +385,6 @@ impl Service {
             clock: Arc::clone(&clock),
             full: AtomicBool::new(false),
             names: Mutex::default(),
-            finished: tokio::sync::watch::Sender::new(0),
         });
         let catalogue = Arc::new(MemoryCatalogue {
             grid,

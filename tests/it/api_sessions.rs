@@ -29,11 +29,14 @@ async fn a_session_is_made_shown_changed_and_ended() {
         "audio",
         "billable_seconds",
         "created_at",
+        "effective_at",
         "effective_segment",
+        "end_reason",
         "engine",
         "games",
         "id",
         "layout",
+        "max_height",
         "playback_url",
         "revision",
         "slots",
@@ -176,6 +179,8 @@ async fn texts_are_bounded() {
         (json!({ "labels": { "k": 7 } }), "labels.k"),
         (json!({ "device_id": "x".repeat(201) }), "device_id"),
         (json!({ "device_id": "a\nb" }), "device_id"),
+        (json!({ "max_height": 100 }), "max_height"),
+        (json!({ "max_height": -720 }), "max_height"),
     ] {
         let mut body = json!({ "games": ["a"] });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());

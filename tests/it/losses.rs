@@ -30,8 +30,8 @@ fn listed(playlist: &str) -> Vec<(u64, String, bool)> {
     let mut gap = false;
     for line in playlist.lines() {
         gap |= line == "#EXT-X-GAP";
-        if line.ends_with(".m4s") {
-            let number: u64 = line.rsplit('/').next().unwrap().trim_end_matches(".m4s").parse().unwrap();
+        if let Some((address, _)) = line.split_once(".m4s") {
+            let number: u64 = address.rsplit('/').next().unwrap().parse().unwrap();
             listed.push((number, line.to_owned(), std::mem::take(&mut gap)));
         }
     }

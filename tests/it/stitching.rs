@@ -1,8 +1,9 @@
 //! Stitched mosaics: their bytes against their tiles' (two decoders), and what a viewer of the whole service gets.
 
 use quadrille::encode::Decoder;
+use quadrille::ladder::{RenditionSpec, Rung};
 use quadrille::layout::Layouts;
-use quadrille::mosaic::{Proof, RenditionSpec, Rung, ladder, prove};
+use quadrille::mosaic::{Proof, open_ladder, prove};
 use quadrille::timeline::Grid;
 
 use crate::support::hostile::Content;
@@ -32,7 +33,7 @@ fn rungs(grid: Grid) -> Vec<Rung> {
         rung("540p", 960, 540, 1_600_000),
         rung("360p", 640, 360, 800_000),
     ];
-    ladder(grid, &renditions, "veryfast", LOOKAHEAD_FRAMES, Some(&Layouts::bundled())).unwrap()
+    open_ladder(grid, &renditions, "veryfast", LOOKAHEAD_FRAMES, Some(&Layouts::bundled())).unwrap()
 }
 
 /// Each slot shows another content at another rate; `turn` turns which. Gives how many slices were merged.
@@ -102,7 +103,7 @@ mod service {
     use reqwest::{Method, StatusCode};
     use serde_json::{Value, json};
 
-    use crate::support::barcode::Clip;
+    use crate::support::barcode::{Clip, moving};
     use crate::support::decode::{Decode, Decoded, Frame, decode};
     use crate::support::service::{SMALL_OUTPUT, TestService, config};
 
@@ -111,6 +112,14 @@ mod service {
 
     /// Service with games `g0` to `g4`, whose pictures carry their clip's and their own number.
     async fn start(dir: &Path, stitch: &str) -> TestService {
+        let mut service = start_with(dir, &format!("{SMALL_OUTPUT}{stitch}")).await;
+        if stitch == STITCH_WARM {
+            service.step_frames = 1;
+        }
+        service
+    }
+
+    async fn start_with(dir: &Path, output: &str) -> TestService {
         let games: Vec<(String, String)> = (0..5u8)
             .map(|n| {
                 let path = dir.join(format!("{n}.mp4"));
@@ -119,12 +128,7 @@ mod service {
             })
             .collect();
         let games: Vec<(&str, String)> = games.iter().map(|(id, source)| (id.as_str(), source.clone())).collect();
-        let config = config(&dir.join("data"), &games, &format!("{SMALL_OUTPUT}{stitch}"));
-        let mut service = TestService::start(&config).await;
-        if stitch == STITCH_WARM {
-            service.step_frames = 1;
-        }
-        service
+        TestService::start(&config(&dir.join("data"), &games, output)).await
     }
 
     async fn create(service: &TestService, body: Value) -> Value {
@@ -142,7 +146,7 @@ mod service {
     }
 
     fn numbers(playlist: &str) -> Vec<u64> {
-        let number = |line: &str| line.strip_suffix(".m4s")?.rsplit('/').next()?.parse().ok();
+        let number = |line: &str| line.split_once(".m4s")?.0.rsplit('/').next()?.parse().ok();
         playlist.lines().filter_map(number).collect()
     }
 
@@ -199,9 +203,12 @@ mod service {
         assert_eq!(decoded.complaints, "");
         assert!(seen.len() >= 3 * 30, "{} frames", seen.len());
         for slot in 0..4usize {
-            let first = seen[0][slot].unwrap().1;
-            let expected: Vec<_> = (first..).take(seen.len()).map(|frame| Some((slot as u8, frame))).collect();
-            assert_eq!(seen.iter().map(|row| row[slot]).collect::<Vec<_>>(), expected, "slot {slot}");
+            // Its first picture stands still for what comes before it: four segments, and what had gone by of the fifth.
+            let frames: Vec<_> = seen.iter().map(|row| row[slot]).collect();
+            let (first, moving) = (frames[0].unwrap().1, moving(&frames));
+            assert!((4 * 30..5 * 30).contains(&(frames.len() - moving.len())), "what stands still before them");
+            let expected = (first..).take(moving.len()).map(|frame| Some((slot as u8, frame)));
+            assert!(moving.iter().copied().eq(expected), "slot {slot}: {frames:?}");
         }
         // Four games in two renditions: eight tiles, and no encoder of the mosaic's own.
         assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, 8.0);
@@ -268,6 +275,39 @@ mod service {
         assert_eq!((seen.len(), decoded.complaints.as_str()), (300, ""));
         let clips: Vec<_> = seen[299].iter().map(|s| s.map(|s| s.0)).collect();
         assert_eq!(clips, [Some(3), Some(1), Some(3), Some(0)]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_announced_is_what_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        // So little that there is always more to say.
+        let rungs = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 12\nlookahead_frames = 0\n\
+            [[output.renditions]]\nname = \"big\"\nwidth = 960\nheight = 540\nbitrate = 500_000\n\
+            [[output.renditions]]\nname = \"small\"\nwidth = 480\nheight = 270\nbitrate = 150_000\n";
+        let service = start_with(dir.path(), &format!("{rungs}{STITCH}")).await;
+        for engine in ["stitch", "render"] {
+            let session = create(&service, json!({"games": ["g0", "g1", "g2", "g3"], "engine": engine})).await;
+            service.crank_segments(13).await;
+            let mut served = Vec::new();
+            for rendition in ["big", "small"] {
+                let playlist = service.text(&playlist_path(&session, &format!("video/{rendition}.m3u8"))).await;
+                let mut bits = Vec::new();
+                for line in playlist.lines().filter(|line| line.contains(".m4s")) {
+                    bits.push(8.0 * service.bytes(line).await.len() as f64);
+                }
+                served.push((bits.iter().copied().fold(0.0, f64::max), bits.iter().sum::<f64>() / bits.len() as f64));
+            }
+            let text = service.text(&playlist_path(&session, "index.m3u8")).await;
+            let told = text.lines().filter_map(|line| line.strip_prefix("#EXT-X-STREAM-INF:BANDWIDTH="));
+            for ((peak, average), line) in served.into_iter().zip(told) {
+                let mut figures =
+                    line.split(",AVERAGE-BANDWIDTH=").map(|rest| rest.split(',').next().unwrap().parse::<f64>());
+                let [told_peak, told_average] = [(); 2].map(|()| figures.next().unwrap().unwrap() - 128_000.0);
+                let near = |told: f64, is: f64| (told / is - 1.0).abs() < 0.1;
+                assert!(near(told_peak, peak), "{engine}: {told_peak} told, {peak} served");
+                assert!(near(told_average, average), "{engine}: {told_average} told, {average} served");
+            }
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use quadrille::encode::{VideoEncoder, VideoSettings};
+use quadrille::encode::VideoEncoder;
+use quadrille::ladder::VideoSettings;
 use quadrille::mosaic::TilePicture;
 use quadrille::timeline::Grid;
 

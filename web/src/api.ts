@@ -44,7 +44,11 @@ export interface Session {
   audio: string | null;
   created_at: string;
   effective_segment: number | null;
+  /** RFC 3339, UTC: the date of the first picture of the last change. */
+  effective_at: string;
   billable_seconds: number;
+  /** Why it ended; null while it is active. An older service does not say. */
+  end_reason?: string | null;
 }
 
 /** A session and the entity tag it was read with. */

@@ -3,15 +3,23 @@
 import { Client } from "./api";
 import { h } from "./dom";
 import { deviceId, keyAtStart, rememberKey } from "./keys";
+import { withPicks } from "./link";
+import type { Picks } from "./picks";
 import { Player } from "./player";
-import { controls } from "./view/controls";
+import { lowLatencyKept, volumeKept } from "./settings";
+import { controls, toggleMute } from "./view/controls";
 import { layoutChooser, soundChooser } from "./view/choosers";
 import { gameList } from "./view/games";
 import { header } from "./view/header";
+import { help } from "./view/help";
+import { listenToKeys } from "./view/keyboard";
 import { announcer, notice } from "./view/notice";
+import { cue, curtain, pendingFlag, soundOffer } from "./view/overlay";
+import { shareButton } from "./view/share";
 import { stage } from "./view/stage";
 import { statsPanel } from "./view/stats";
 import { Viewer } from "./viewer";
+import { VISITS } from "./visit";
 
 declare global {
   interface Window {
@@ -20,10 +28,16 @@ declare global {
   }
 }
 
-const viewer = new Viewer(deviceId(), (key) => new Client(key));
+const lowLatency = lowLatencyKept();
+const viewer = new Viewer(deviceId(), (key) => new Client(key), VISITS, lowLatency);
 const video = h("video", { playsinline: true, "aria-label": "Multiview picture" });
 video.preload = "auto";
-const player = new Player(video, (event) => viewer.hear(event));
+const volume = volumeKept();
+if (volume !== null) {
+  video.volume = volume.level;
+  video.muted = volume.muted;
+}
+const player = new Player(video, (event) => viewer.hear(event), lowLatency);
 viewer.usePlayer(player);
 
 Object.defineProperty(window, "quadrille", {
@@ -49,27 +63,43 @@ viewer.onChange(({ connection }) => {
   rememberKey(key);
 });
 
+// The address names the picks, so that a bookmark and a copied address are links to the mosaic, too.
+let named: Picks | null = null;
+viewer.onChange(({ picks, layouts }) => {
+  if (layouts.length === 0 || picks === named) return;
+  named = picks;
+  const href = withPicks(location.href, picks);
+  if (href !== location.href) history.replaceState(history.state, "", href);
+});
+
 function retry(): void {
   if (viewer.state.connection === "ready") viewer.retry();
   else useKey(key);
 }
 
-const screen = stage(viewer, video);
+const keys = help();
+const hint = cue();
+const screen = stage(viewer, video, [curtain(viewer), pendingFlag(viewer), soundOffer(viewer, video), hint.element]);
 const main = h(
   "main",
   {},
   h(
     "div",
     { class: "left" },
-    h("section", { class: "player", "aria-label": "Player" }, screen, controls(viewer, video, screen)),
+    h("section", { class: "player", "aria-label": "Player" }, screen, controls(viewer, { video, screen, share: shareButton(viewer), toggleHelp: keys.toggle })),
     h("div", { class: "under" }, layoutChooser(viewer), soundChooser(viewer)),
   ),
   h("div", { class: "right" }, gameList(viewer), statsPanel(viewer)),
 );
 const app = document.getElementById("app") ?? document.body;
-app.append(header(viewer, key, useKey), notice(viewer, retry), main, announcer(viewer));
+app.append(header(viewer, key, useKey), notice(viewer, retry), main, announcer(viewer), keys.dialog);
+listenToKeys({ viewer, screen, toggleHelp: keys.toggle, toggleMute: () => toggleMute(video), cue: hint.show });
 
-window.addEventListener("pagehide", () => viewer.abandon());
+// A page that goes away says nothing: it may be a reload, which takes the session up again. One that is not taken up asks for no
+// playlist any more, so that its meter stands, and the service ends it.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) void viewer.comeBack();
+});
 if (!Player.supported()) {
   app.prepend(h("p", { class: "noscript" }, "This browser can not play the stream on this page (no Media Source Extensions). Its address plays in any HLS player."));
 }

@@ -1,17 +1,25 @@
 // Plays one session's stream with hls.js and says how it goes. The only user of hls.js.
 
-import Hls, { type ErrorData, type FragChangedData, type HlsConfig } from "hls.js";
+import Hls, { type ErrorData, type FragChangedData, type HlsConfig, type LevelDetails } from "hls.js";
 import { FrameGaps, Stalls } from "./health";
+import { holdBackS, type PlaylistTerms } from "./holdback";
+import { PictureWatch, type Pulse } from "./pulse";
 import { trackOf } from "./tracks";
 
 export type PlayerEvent =
   | { kind: "playing" }
   | { kind: "segment"; segment: number; rendition: string }
+  /** The date of the picture on the screen, in milliseconds of Unix time: told again and again. */
+  | { kind: "shows"; at: number }
   | { kind: "sound"; name: string }
   | { kind: "stall" }
   | { kind: "resumed"; after_ms: number }
   | { kind: "error"; details: string; fatal: boolean; status: number | null }
+  /** The browser allowed pictures only without sound. */
   | { kind: "muted" }
+  /** The browser plays nothing before somebody presses something. */
+  | { kind: "blocked" }
+  | { kind: "pulse"; pulse: Pulse }
   /** The playlist ended: the session is over. */
   | { kind: "ended" }
   /** Playback can not go on: the stream is gone (404, 410), or no recovery helped. */
@@ -23,8 +31,12 @@ export interface Sample {
   latency_to_edge_s: number | null;
   /** From the instant a picture shows to its showing here, by this computer's clock, in seconds. */
   glass_to_glass_s: number | null;
+  /** How far behind the end of the newest segment, or part, playback belongs. */
+  hold_back_s: number | null;
+  /** Whether the playlists list parts of segments that are not whole yet. */
+  parts: boolean;
   buffer_s: number;
-  /** Paused by the browser or the system: the page itself never pauses. */
+  /** By the viewer, the browser or the system. */
   paused: boolean;
   rendition: string | null;
   rendition_bitrate_bps: number | null;
@@ -49,9 +61,7 @@ export interface Rendition {
 const CONFIG: Partial<HlsConfig> = {
   // fMP4 needs no transmuxing, so a worker would only cost a copy and a wider content security policy.
   enableWorker: false,
-  lowLatencyMode: false,
-  liveSyncDurationCount: 3,
-  liveMaxLatencyDurationCount: 8,
+  // Not noticed in speech or play. hls.js hurries in its low-latency mode only.
   maxLiveSyncPlaybackRate: 1.05,
   backBufferLength: 30,
   maxBufferLength: 30,
@@ -60,12 +70,19 @@ const CONFIG: Partial<HlsConfig> = {
   abrEwmaDefaultEstimate: 10_000_000,
 };
 
-// RFC 8216, 6.3.3: not to start within three target durations of the end. A mosaic that nobody watched before has fewer
-// segments at first; playing them at once would leave nothing to ride out a late one.
-const START_TARGET_DURATIONS = 3;
-// Segments may be a frame or so shorter than the target duration.
-const START_SLACK_S = 0.25;
+// Whoever falls further behind than this, by a slow network or a busy machine, is taken to the edge. Not set with the rest: hls.js
+// takes it only together with a hold-back of ours, which would hide the playlists' own.
+const LATENCY_MOST_DURATIONS = 8;
+
+// A mosaic that nobody watched before has fewer segments than the hold-back at first; playing them at once would leave nothing
+// to ride out a late one. Segments may be a frame or so shorter than the target duration.
+const START_SHARE = 0.95;
 const START_WAIT_MS = 10_000;
+// A jump by less is not worth the flush.
+const JUMP_LEAST_S = 0.25;
+
+// Often enough that a standstill is told when it is one, and cheap.
+const PULSE_MS = 100;
 
 const NETWORK_RETRIES_MAX = 8;
 const MEDIA_RECOVERIES_MAX = 3;
@@ -84,16 +101,27 @@ export class Player {
   private lastFatalMs = 0;
   private retryTimer: number | undefined;
   private startTimer: number | undefined;
+  private pulseTimer: number | undefined;
+  private pictures = new PictureWatch();
+  private pulse: Pulse = "none";
+  private positionS = 0;
+  private unreachable = false;
+  private holdBackS: number | null = null;
 
   constructor(
     readonly video: HTMLVideoElement,
     private readonly report: (event: PlayerEvent) => void,
+    private lowLatency = false,
   ) {
     video.addEventListener("waiting", () => this.waiting());
     video.addEventListener("playing", () => this.playing());
     video.addEventListener("ended", () => this.hls && this.report({ kind: "ended" }));
-    document.addEventListener("visibilitychange", () => this.gaps.interrupt());
-    video.addEventListener("pause", () => this.gaps.interrupt());
+    document.addEventListener("visibilitychange", () => {
+      this.gaps.interrupt();
+      // Nobody saw whether pictures came while the page was hidden.
+      if (this.stalls.started) this.pictures.moved(performance.now());
+    });
+    video.addEventListener("pause", () => this.paused());
     this.watchFrames();
   }
 
@@ -108,9 +136,20 @@ export class Player {
     this.stalls = new Stalls();
     this.errors = this.fatalErrors = this.networkRetries = this.mediaRecoveries = 0;
     this.wantedSound = sound;
-    const hls = new Hls(CONFIG);
+    this.pictures = new PictureWatch();
+    this.unreachable = false;
+    const hls = new Hls({ ...CONFIG, lowLatencyMode: this.lowLatency });
+    hls.config.liveMaxLatencyDurationCount = LATENCY_MOST_DURATIONS;
     this.hls = hls;
-    hls.on(Hls.Events.FRAG_BUFFERED, () => this.startWhenReady());
+    this.pulseTimer = window.setInterval(() => this.feelPulse(), PULSE_MS);
+    hls.on(Hls.Events.FRAG_BUFFERED, () => {
+      this.unreachable = false;
+      this.startWhenReady();
+    });
+    hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
+      this.unreachable = false;
+      this.applyHoldBack(details);
+    });
     hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => this.applySound());
     hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, () => this.report({ kind: "sound", name: this.soundName() ?? "" }));
     hls.on(Hls.Events.FRAG_CHANGED, (_, data) => this.shows(data));
@@ -122,11 +161,14 @@ export class Player {
   stop(): void {
     window.clearTimeout(this.retryTimer);
     window.clearTimeout(this.startTimer);
+    window.clearInterval(this.pulseTimer);
     this.startTimer = undefined;
     this.hls?.destroy();
     this.hls = null;
     this.segment = null;
+    this.holdBackS = null;
     this.gaps.interrupt();
+    this.tellPulse("none");
     this.video.removeAttribute("src");
     this.video.load();
   }
@@ -146,11 +188,37 @@ export class Player {
     if (this.hls) this.hls.nextLevel = index;
   }
 
-  /** Goes back to the live edge and plays, after a pause that the system or a headset made. */
+  /** Goes to the live edge and plays. */
   goLive(): void {
-    const position = this.hls?.liveSyncPosition ?? null;
+    const { hls } = this;
+    if (hls === null) return;
+    hls.config.liveMaxLatencyDurationCount = LATENCY_MOST_DURATIONS;
+    const position = hls.liveSyncPosition;
     if (position !== null) this.video.currentTime = position;
     void this.play();
+  }
+
+  pause(): void {
+    if (this.stalls.started) this.video.pause();
+  }
+
+  /** Goes on where it was paused, as far as the window reaches back. */
+  resume(): void {
+    void this.play();
+  }
+
+  /** Plays nearer to the live edge from now on, or with more in hand again. */
+  setLowLatency(on: boolean): void {
+    if (this.lowLatency === on) return;
+    this.lowLatency = on;
+    const { hls } = this;
+    if (hls === null) return;
+    hls.config.lowLatencyMode = on;
+    if (!on) this.video.playbackRate = 1;
+    const details = hls.latestLevelDetails;
+    if (details !== null) this.applyHoldBack(details);
+    // Who had paused, or lags on purpose, stays there.
+    if (this.pulse === "live" || this.pulse === "buffering") this.goLive();
   }
 
   resetGaps(): void {
@@ -165,6 +233,8 @@ export class Player {
     return {
       latency_to_edge_s: hls && hls.latency > 0 ? hls.latency : null,
       glass_to_glass_s: date === undefined ? null : (wallMs - date) / 1000,
+      hold_back_s: this.targetLatencyS(),
+      parts: (hls?.latestLevelDetails?.partList?.length ?? 0) > 0,
       buffer_s: this.bufferedAheadS(),
       paused: video.paused,
       rendition: level ? `${level.width}×${level.height}` : null,
@@ -186,9 +256,36 @@ export class Player {
   private startWhenReady(): void {
     const { hls, video } = this;
     if (hls === null || this.stalls.started || !video.paused) return;
-    const targetS = hls.levels[hls.loadLevel]?.details?.targetduration ?? 2;
-    if (this.bufferedAheadS() >= START_TARGET_DURATIONS * targetS - START_SLACK_S) void this.play();
-    else this.startTimer ??= window.setTimeout(() => void this.play(), START_WAIT_MS);
+    if (this.holdBackS === null || this.bufferedAheadS() < START_SHARE * this.holdBackS) {
+      this.startTimer ??= window.setTimeout(() => void this.play(), START_WAIT_MS);
+      return;
+    }
+    // hls.js has chosen where to begin before the playlist's parts were known here, and gathering took its time.
+    if (this.lowLatency) this.skipTo(hls.liveSyncPosition);
+    void this.play();
+  }
+
+  /** Skips ahead within what is buffered, and leaves half of it in hand. */
+  private skipTo(position: number | null): void {
+    const { video } = this;
+    if (position === null) return;
+    const latest = video.currentTime + this.bufferedAheadS() - (this.holdBackS ?? 0) / 2;
+    const to = Math.min(position, latest);
+    if (to > video.currentTime + JUMP_LEAST_S) video.currentTime = to;
+  }
+
+  /** Tells hls.js how far behind the edge to stay. A stream may begin to list parts, or cease to, at any time. */
+  private applyHoldBack(details: LevelDetails): void {
+    const { hls } = this;
+    if (hls === null || !details.live) return;
+    const wanted = holdBackS(termsOf(details), this.lowLatency);
+    // Setting it makes hls.js forget the stalls that it has added to it.
+    if (wanted !== this.holdBackS) hls.targetLatency = wanted;
+    this.holdBackS = wanted;
+  }
+
+  private targetLatencyS(): number | null {
+    return this.hls?.targetLatency ?? this.holdBackS;
   }
 
   private bufferedAheadS(): number {
@@ -204,9 +301,18 @@ export class Player {
       if (error instanceof DOMException && error.name === "NotAllowedError" && !this.video.muted) {
         this.video.muted = true;
         this.report({ kind: "muted" });
-        await this.video.play().catch(() => undefined);
+        await this.video.play().catch(() => this.report({ kind: "blocked" }));
       }
     }
+  }
+
+  private paused(): void {
+    this.gaps.interrupt();
+    // Not the pause before the end of a stream or before its first picture.
+    if (this.hls === null || !this.stalls.started || this.video.ended) return;
+    // Who pauses stays behind for as long as the window reaches back, and is not thrown to the edge.
+    this.hls.config.liveMaxLatencyDurationCount = Infinity;
+    this.feelPulse();
   }
 
   private waiting(): void {
@@ -217,7 +323,9 @@ export class Player {
   }
 
   private playing(): void {
-    const stalledMs = this.stalls.playing(performance.now());
+    const nowMs = performance.now();
+    if (this.hls !== null && (!this.stalls.started || this.pulse === "paused")) this.pictures.start(nowMs);
+    const stalledMs = this.stalls.playing(nowMs);
     this.networkRetries = 0;
     this.report(stalledMs === null ? { kind: "playing" } : { kind: "resumed", after_ms: Math.round(stalledMs) });
   }
@@ -245,6 +353,8 @@ export class Player {
     const status = data.response?.code ?? null;
     this.errors += 1;
     if (data.fatal) this.fatalErrors += 1;
+    // Without a status nobody answered; with one of these a proxy did, for a service that is not there.
+    if (data.type === Hls.ErrorTypes.NETWORK_ERROR && (!status || (status >= 502 && status <= 504))) this.unreachable = true;
     this.report({ kind: "error", details: data.details, fatal: data.fatal, status });
     if (!data.fatal || this.hls === null) return;
     if (status === 404 || status === 410) {
@@ -280,11 +390,53 @@ export class Player {
   }
 
   private watchFrames(): void {
-    if (!("requestVideoFrameCallback" in this.video)) return;
+    if (!this.seesFrames()) return;
     const next = (nowMs: number, frame: VideoFrameCallbackMetadata) => {
       if (!document.hidden && !this.video.paused) this.gaps.frame(nowMs, frame.presentedFrames);
+      this.pictureMoved();
       this.video.requestVideoFrameCallback(next);
     };
     this.video.requestVideoFrameCallback(next);
   }
+
+  private seesFrames(): boolean {
+    return "requestVideoFrameCallback" in this.video;
+  }
+
+  private pictureMoved(): void {
+    this.pictures.moved(performance.now());
+    // At once: what says "buffering" must not outlast it.
+    if (this.pulse === "buffering" || this.pulse === "reconnecting") this.feelPulse();
+  }
+
+  private feelPulse(): void {
+    const { hls, video } = this;
+    if (hls === null) return;
+    // No frame is told of while the page is hidden, nor ever by browsers that can not: the position has to do.
+    if (video.currentTime !== this.positionS) {
+      this.positionS = video.currentTime;
+      if (document.hidden || !this.seesFrames()) this.pictures.moved(performance.now());
+    }
+    const seen = {
+      paused: video.paused,
+      unreachable: this.unreachable || !navigator.onLine,
+      latency_to_edge_s: hls.latency > 0 ? hls.latency : null,
+      hold_back_s: this.targetLatencyS(),
+    };
+    this.tellPulse(this.pictures.pulse(performance.now(), seen));
+    const at = hls.playingDate?.getTime();
+    if (at !== undefined) this.report({ kind: "shows", at });
+  }
+
+  private tellPulse(pulse: Pulse): void {
+    if (pulse === this.pulse) return;
+    this.pulse = pulse;
+    this.report({ kind: "pulse", pulse });
+  }
 }
+
+function termsOf(details: LevelDetails): PlaylistTerms {
+  const { targetduration, holdBack, partTarget, partHoldBack } = details;
+  return { targetduration, holdBack, partTarget, partHoldBack, hasParts: (details.partList?.length ?? 0) > 0 };
+}
+

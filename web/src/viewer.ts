@@ -1,38 +1,18 @@
 // One viewer at this page: what is picked, the session that shows it, and everything that keeps the two together.
 
-import { Client, Problem, type Game, type Layout, type Session, type Tagged } from "./api";
-import { addGame, audioFor, chooseLayout, difference, exchange, NO_PICKS, placeGame, removeSlot, samePicks, type Picks } from "./picks";
-import type { Player, PlayerEvent, Rendition, Sample } from "./player";
+import { Client, Problem, type Session, type Tagged } from "./api";
+import { ending, reasonOf, wasWanted } from "./ending";
+import { list } from "./format";
+import { fit } from "./link";
+import { addGame, audioFor, chooseLayout, difference, exchange, placeGame, removeSlot, samePicks, type Picks } from "./picks";
+import type { Player, PlayerEvent } from "./player";
 import { explain, type Explained } from "./problems";
-import { ScreenTimeline, type Splice } from "./timeline";
+import type { Pulse } from "./pulse";
+import { INITIAL, NOT_PLAYING, type ViewerState } from "./state";
+import { ScreenTimeline } from "./timeline";
+import { KEPT_NOWHERE, NO_VISIT, type Visit, type Visits } from "./visit";
 
-export type Phase = "idle" | "starting" | "watching" | "ended";
-export type Connection = "no_key" | "connecting" | "ready" | "refused" | "unreachable";
-
-export interface ViewerState {
-  readonly connection: Connection;
-  readonly phase: Phase;
-  readonly games: readonly Game[];
-  readonly layouts: readonly Layout[];
-  /** What is wanted. */
-  readonly picks: Picks;
-  /** What is on the screen; null while nothing plays. */
-  readonly shown: Picks | null;
-  readonly pending: Splice | null;
-  readonly audio: string | null;
-  readonly selectedSlot: number | null;
-  /** A game chosen first, waiting for a slot. */
-  readonly heldGame: string | null;
-  readonly session: Session | null;
-  /** From which segment the last change shows; null when nothing was changed yet. */
-  readonly lastSwapSegment: number | null;
-  readonly problem: Explained | null;
-  readonly renditions: readonly Rendition[];
-  readonly rendition: number;
-  readonly sample: Sample | null;
-  /** The last thing that happened, for a screen reader. */
-  readonly said: string;
-}
+export type { Connection, Phase, ViewerState } from "./state";
 
 export interface Logged {
   readonly at_ms: number;
@@ -45,26 +25,15 @@ const SESSION_POLL_MS = 3_000;
 const GAMES_POLL_MS = 5_000;
 const SAMPLE_MS = 500;
 const CONFLICTS_MAX = 3;
+// Refusals by which a change learns that there is nothing left to change.
+const OVER_CODES = new Set(["session_ended", "session_unknown"]);
 
-const INITIAL: ViewerState = {
-  connection: "no_key",
-  phase: "idle",
-  games: [],
-  layouts: [],
-  picks: NO_PICKS,
-  shown: null,
-  pending: null,
-  audio: null,
-  selectedSlot: null,
-  heldGame: null,
-  session: null,
-  lastSwapSegment: null,
-  problem: null,
-  renditions: [],
-  rendition: -1,
-  sample: null,
-  said: "",
-};
+/** What is told of a change of the pulse; that it is late or not stands on the page and is worth no interruption. */
+const PULSE_WORDS: Record<Pulse, string> = { none: "", live: "", behind: "", paused: "Paused", buffering: "Buffering", reconnecting: "Reconnecting" };
+
+function picksOf(session: Session): Picks {
+  return { layout: session.layout, games: session.games };
+}
 
 /** 128 random bits as hex. `crypto.randomUUID` is not there on plain HTTP to another host. */
 export function randomId(): string {
@@ -84,12 +53,19 @@ export class Viewer {
   private refusedPicks: Picks | null = null;
   private listeners: ((state: ViewerState) => void)[] = [];
   private scheduled = false;
+  /** What the page began with and is not taken up yet: the first key that is accepted decides. */
+  private begun: { visit: Visit; linked: boolean } | null;
 
   constructor(
     private readonly deviceId: string,
     /** Makes the client of a key. */
     private readonly connectWith: (key: string) => Client,
-  ) {}
+    private readonly visits: Visits = KEPT_NOWHERE,
+    lowLatency = false,
+  ) {
+    this.begun = visits.begin();
+    this.state = { ...INITIAL, lowLatency };
+  }
 
   usePlayer(player: Player): void {
     this.player = player;
@@ -113,18 +89,72 @@ export class Viewer {
   async connect(key: string): Promise<boolean> {
     if (this.state.phase !== "idle") await this.leave();
     this.client = key === "" ? null : this.connectWith(key);
-    this.set({ ...INITIAL, connection: key === "" ? "no_key" : "connecting" });
+    this.set({ ...INITIAL, lowLatency: this.state.lowLatency, connection: key === "" ? "no_key" : "connecting" });
     const client = this.client;
     if (client === null) return false;
     try {
       const [layouts, games] = await Promise.all([client.layouts(), client.games()]);
       if (client !== this.client) return false;
       this.set({ connection: "ready", layouts, games, said: `${games.length} games to pick from` });
+      await this.takeUp(client);
       return true;
     } catch (error) {
       if (client === this.client) this.unconnected(error);
       return false;
     }
+  }
+
+  // ---- what was before -------------------------------------------------------------------------------------------
+
+  /** Brings back what the page began with: the picks of a link or of the last visit, and the session of before a reload. */
+  private async takeUp(client: Client): Promise<void> {
+    const { visit, linked } = this.begun ?? { visit: NO_VISIT, linked: false };
+    this.begun = null;
+    const { picks, missing } = fit(visit.picks, this.state.games, this.state.layouts);
+    const audio = audioFor(picks, visit.audio, visit.picks);
+    this.set({ picks, audio, ...(missing.length > 0 && linked ? { problem: this.notOffered(missing) } : {}) });
+    if (visit.session !== null) await this.resume(client, visit.session, linked && picks.games.length > 0);
+    else this.keepVisit();
+  }
+
+  /** Goes on with a session of before; begins another when it went by itself. `linked`: the picks of a link are wished of it. */
+  private async resume(client: Client, id: string, linked: boolean): Promise<void> {
+    const attempt = ++this.watchAttempt;
+    this.set({ phase: "starting", said: "Going on with your session" });
+    try {
+      const tagged = await client.get(id);
+      if (attempt !== this.watchAttempt) return;
+      if (tagged.session.state === "active") {
+        if (!linked) this.set({ picks: picksOf(tagged.session), audio: tagged.session.audio ?? this.state.audio });
+        this.log({ kind: "resumed_session", session: id });
+        return this.play(tagged);
+      }
+      const reason = reasonOf(tagged.session.end_reason);
+      if (wasWanted(reason)) return this.over(tagged.session);
+    } catch (error) {
+      if (attempt !== this.watchAttempt) return;
+      const gone = error instanceof Problem && (error.status === 404 || error.status === 410);
+      if (!gone) {
+        // It may be there when the service answers again.
+        this.begun = { visit: { picks: this.state.picks, audio: this.state.audio, session: id }, linked };
+        return this.set({ phase: "idle", problem: this.explained(error) });
+      }
+    }
+    this.set({ phase: "idle" });
+    await this.watch();
+  }
+
+  private notOffered(missing: readonly string[]): Explained {
+    const title = missing.length === 1 ? "A game of this link is not offered here" : "Some games of this link are not offered here";
+    return { title, detail: `It names ${list(missing)}.`, advice: "Pick others in their place.", code: "link", canRetry: false };
+  }
+
+  /** So that a reload finds it. */
+  private keepVisit(): void {
+    const { picks, audio, layouts } = this.state;
+    // Not while there is still something to be taken up.
+    if (this.begun !== null || layouts.length === 0) return;
+    this.visits.keep({ picks, audio, session: this.tagged?.session.id ?? null });
   }
 
   // ---- picking -------------------------------------------------------------------------------------------------
@@ -185,6 +215,7 @@ export class Viewer {
   listen(game: string): void {
     if (!this.state.picks.games.includes(game)) return;
     this.set({ audio: game, said: `Sound: ${this.title(game)}` });
+    this.keepVisit();
     this.player?.listen({ id: game, title: this.title(game) });
     void this.bringAbout();
   }
@@ -195,7 +226,36 @@ export class Viewer {
   }
 
   goLive(): void {
+    this.set({ blocked: false, said: "Going to the live edge" });
     this.player?.goLive();
+  }
+
+  /** What the space bar does: watches, pauses, goes on. */
+  playOrPause(): void {
+    const { phase, pulse, blocked } = this.state;
+    if (phase === "idle" || phase === "ended") return void this.watch();
+    if (pulse === "paused" || blocked) return this.goOn();
+    if (phase === "watching") this.player?.pause();
+  }
+
+  private goOn(): void {
+    this.set({ blocked: false });
+    this.player?.resume();
+  }
+
+  setLowLatency(on: boolean): void {
+    this.set({ lowLatency: on, said: on ? "Low latency on" : "Low latency off" });
+    this.player?.setLowLatency(on);
+  }
+
+  /** The sound is on again, by whatever way. */
+  heard(): void {
+    if (this.state.silenced) this.set({ silenced: false });
+  }
+
+  /** Tells a screen reader. */
+  say(said: string): void {
+    this.set({ said });
   }
 
   dismissProblem(): void {
@@ -205,13 +265,17 @@ export class Viewer {
   /** Asks again for what was refused: the change of a session that plays, else the session itself. */
   retry(): void {
     this.set({ problem: null });
-    if (this.tagged === null) void this.watch();
+    if (this.begun !== null && this.client !== null) void this.takeUp(this.client);
+    else if (this.tagged === null) void this.watch();
     else if (this.refusedPicks !== null) this.want(this.refusedPicks);
   }
 
   private want(picks: Picks): void {
+    this.begun = null;
     const audio = audioFor(picks, this.state.audio, this.state.picks);
-    this.set({ picks, audio });
+    // Who picks again after an end wants to see what.
+    this.set({ picks, audio, ...(this.state.phase === "ended" ? { phase: "idle" as const, ending: null } : {}) });
+    this.keepVisit();
     void this.bringAbout();
   }
 
@@ -222,7 +286,8 @@ export class Viewer {
     const { client, player } = this;
     if (client === null || player === null || picks.games.length === 0 || phase === "starting" || phase === "watching") return;
     const attempt = ++this.watchAttempt;
-    this.set({ phase: "starting", problem: null, said: "Starting", lastSwapSegment: null });
+    this.begun = null;
+    this.set({ phase: "starting", problem: null, ending: null, said: "Starting", lastSwapSegment: null });
     try {
       const tagged = await client.create(
         {
@@ -239,15 +304,25 @@ export class Viewer {
         await client.end(tagged.session.id).catch(() => undefined);
         return;
       }
-      this.timeline = new ScreenTimeline();
-      this.accept(tagged);
       this.log({ kind: "session", session: tagged.session.id, effective_segment: tagged.session.effective_segment });
-      const sound = tagged.session.audio ?? audio;
-      player.load(new URL(tagged.session.playback_url, location.href).href, sound === null ? null : { id: sound, title: this.title(sound) });
-      void this.bringAbout();
+      this.play(tagged);
     } catch (error) {
       if (attempt === this.watchAttempt) this.set({ phase: "idle", problem: this.explained(error) });
     }
+  }
+
+  private play(tagged: Tagged): void {
+    const { session } = tagged;
+    this.timeline = new ScreenTimeline();
+    this.accept(tagged);
+    const sound = session.audio ?? this.state.audio;
+    const url = new URL(session.playback_url, location.href);
+    // Viewers choose the sound here, of any game, without another session or a change of this one.
+    url.searchParams.set("all_sounds", "true");
+    url.searchParams.set("low_latency", "true");
+    this.player?.load(url.href, sound === null ? null : { id: sound, title: this.title(sound) });
+    this.keepVisit();
+    void this.bringAbout();
   }
 
   async leave(): Promise<void> {
@@ -256,7 +331,8 @@ export class Viewer {
     const client = this.client;
     this.tagged = null;
     this.player?.stop();
-    this.set({ phase: "idle", shown: null, pending: null, selectedSlot: null, heldGame: null, renditions: [], rendition: -1, sample: null });
+    this.set({ ...NOT_PLAYING, phase: "idle", renditions: [], rendition: -1, sample: null });
+    this.keepVisit();
     if (session === null || client === null || session.state === "ended") return;
     try {
       await client.end(session.id);
@@ -270,15 +346,11 @@ export class Viewer {
     }
   }
 
-  /** The page goes away: the request to end the session outlives it. */
-  abandon(): void {
-    const session = this.tagged?.session;
-    if (session === undefined || session.state === "ended") return;
-    void this.client?.end(session.id, true).catch(() => undefined);
-    this.watchAttempt += 1;
-    this.tagged = null;
-    this.player?.stop();
-    this.set({ phase: "ended", shown: null, pending: null });
+  /** The browser shows the page again that it had put aside: nothing ran meanwhile, and the session may be over. */
+  async comeBack(): Promise<void> {
+    if (this.tagged === null) return;
+    await this.pollSession();
+    if (this.tagged !== null) this.player?.goLive();
   }
 
   /** Changes the session until it is what is wanted; one request at a time, the latest wish wins. */
@@ -312,12 +384,22 @@ export class Viewer {
     }
   }
 
+  /** A picture of the date `at` is on the screen. */
+  private shows(at: number): void {
+    const stood = this.timeline.stands();
+    const changed = this.timeline.show(at);
+    if (!changed && stood === this.timeline.stands()) return;
+    if (changed) this.set({ said: "The change is on the screen" });
+    this.set({ shown: this.timeline.shown(), pending: this.timeline.pending(), stands: this.timeline.stands() });
+    this.followSound();
+  }
+
   /** Takes over what the service says the session is now. */
   private accept(tagged: Tagged, swapped = false): void {
     this.tagged = tagged;
     const { session } = tagged;
-    const picks: Picks = { layout: session.layout, games: session.games };
-    if (swapped || this.timeline.shown() === null) this.timeline.push(session.effective_segment ?? 0, picks);
+    const picks = picksOf(session);
+    if (swapped || this.timeline.shown() === null) this.timeline.push(Date.parse(session.effective_at), picks);
     this.set({
       session,
       shown: this.timeline.shown(),
@@ -335,10 +417,11 @@ export class Viewer {
 
   /** A change was refused: the session is what it was, so the wish becomes that again. */
   private refused(tagged: Tagged, error: unknown): void {
+    if (error instanceof Problem && OVER_CODES.has(error.code)) return void this.findOver();
     const { session } = tagged;
     this.refusedPicks = this.state.picks;
     this.set({
-      picks: { layout: session.layout, games: session.games },
+      picks: picksOf(session),
       audio: session.audio ?? this.state.audio,
       problem: this.explained(error),
     });
@@ -354,10 +437,10 @@ export class Viewer {
       const before = this.tagged.session;
       this.tagged = answer;
       this.set({ session: answer.session });
-      if (answer.session.state === "ended") this.over();
+      if (answer.session.state === "ended") this.over(answer.session);
       else if (answer.session.revision !== before.revision) this.changedElsewhere(answer, before);
     } catch (error) {
-      if (error instanceof Problem && error.status === 404 && this.tagged?.session.id === tagged.session.id) this.over();
+      if (error instanceof Problem && error.status === 404 && this.tagged?.session.id === tagged.session.id) this.over(null);
       // Otherwise the player's own errors tell whether this matters.
     }
   }
@@ -365,47 +448,82 @@ export class Viewer {
   /** An operator or another page changed this session: that is the wish now. */
   private changedElsewhere(answer: Tagged, before: Session): void {
     const { session } = answer;
-    const picks: Picks = { layout: session.layout, games: session.games };
-    const swapped = !samePicks(picks, { layout: before.layout, games: before.games });
+    const picks = picksOf(session);
+    const swapped = !samePicks(picks, picksOf(before));
     this.set({ picks, audio: session.audio ?? this.state.audio });
     this.accept(answer, swapped);
   }
 
-  private over(): void {
+  /** The stream is over: asks the service why. */
+  private async findOver(): Promise<void> {
+    const { client, tagged } = this;
+    if (client === null || tagged === null) return;
+    const last = await client.get(tagged.session.id).catch(() => null);
+    if (this.tagged?.session.id === tagged.session.id) this.over(last?.session ?? null);
+  }
+
+  /** `session`: what it was in the end; null when nobody knows. */
+  private over(session: Session | null): void {
+    const end = ending(reasonOf(session?.end_reason));
     this.tagged = null;
     this.player?.stop();
-    this.log({ kind: "over" });
-    this.set({ phase: "ended", shown: null, pending: null, selectedSlot: null, heldGame: null, said: "The session has ended" });
+    this.log({ kind: "over", reason: end.reason });
+    this.set({
+      ...NOT_PLAYING,
+      phase: "ended",
+      ending: end,
+      sample: null,
+      renditions: [],
+      rendition: -1,
+      said: `${end.title}. ${end.note}`,
+      ...(session === null ? {} : { session }),
+    });
+    this.keepVisit();
   }
 
   // ---- what the player says ------------------------------------------------------------------------------------
 
   hear(event: PlayerEvent): void {
-    this.log({ ...event });
+    if (event.kind !== "shows") this.log({ ...event });
     switch (event.kind) {
       case "playing":
       case "resumed":
         if (this.state.phase === "starting") this.set({ phase: "watching", said: "Playing" });
-        this.set({ renditions: this.player?.renditions() ?? [] });
+        this.set({ blocked: false, renditions: this.player?.renditions() ?? [] });
         break;
-      case "segment":
-        if (this.timeline.show(event.segment)) this.set({ said: "The change is on the screen" });
-        this.set({ shown: this.timeline.shown(), pending: this.timeline.pending() });
-        this.followSound();
+      case "shows":
+        this.shows(event.at);
+        break;
+      case "pulse":
+        this.felt(event.pulse);
+        break;
+      case "muted":
+        this.set({ silenced: true, said: "The browser keeps the sound off. Press M to hear it." });
+        break;
+      case "blocked":
+        this.set({ blocked: true, said: "The browser waits for a press before it plays." });
         break;
       case "ended":
-        this.over();
+        void this.findOver();
         break;
       case "lost":
-        if (event.gone) this.over();
+        if (event.gone) void this.findOver();
         else void this.lost(event.details);
         break;
       case "sound":
       case "stall":
-      case "muted":
       case "error":
         break;
     }
+  }
+
+  private felt(pulse: Pulse): void {
+    const before = this.state.pulse;
+    // Figures of the instant before would contradict it.
+    this.takeSample();
+    const words = PULSE_WORDS[pulse];
+    const again = words === "" && PULSE_WORDS[before] !== "";
+    this.set({ pulse, ...(words !== "" ? { said: words } : again && pulse !== "none" ? { said: "Playing" } : {}) });
   }
 
   private async lost(details: string): Promise<void> {

@@ -2,13 +2,11 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import type { AxeResults } from "axe-core";
 import type { Page, Route } from "playwright-core";
 import type { UsageReport } from "../src/operator/api";
 import type {} from "../src/operator";
-import { openBrowser, unnamed, type Browser } from "./support/browser";
+import { openBrowser, unnamed, violationsOf, type Browser } from "./support/browser";
 import { OPERATOR_KEY, startDemo, type Service } from "./support/service";
 
 const POLL_MS = 1_500;
@@ -98,19 +96,7 @@ after(async () => {
 /** Complaints are cleared where a test makes the service refuse. */
 const expected = () => complaints.splice(0);
 
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-
-/** What axe-core finds wrong with the page as it is. */
-async function violations(): Promise<string[]> {
-  if (!(await page.evaluate(() => "axe" in window))) {
-    // Past the page's content security policy, which lets no script in but its own.
-    const session = await browser.context.newCDPSession(page);
-    await session.send("Runtime.evaluate", { expression: await readFile(AXE, "utf8") });
-    await session.detach();
-  }
-  const results = await page.evaluate(() => (window as unknown as { axe: { run: () => Promise<AxeResults> } }).axe.run());
-  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`);
-}
+const violations = () => violationsOf(page);
 
 const fits = () => page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
 

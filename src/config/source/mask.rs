@@ -34,7 +34,7 @@ const HARMLESS: [(&[&str], &[&str]); 3] = [
 ];
 
 /// What an address says to us and not to its origin stands in the query of these, among the others, and in a fragment of all.
-const OWN: [&str; 4] = ["program", "audio", "loop", "variant"];
+const OWN: [&str; 5] = ["program", "audio", "loop", "variant", "jitter"];
 const OWN_IN_QUERY: [&str; 4] = ["srt", "udp", "rtp", "file"];
 
 /// A name in a path that is so long and has letters and digits is more likely a token than a name.

@@ -84,7 +84,7 @@ impl Run {
     /// No thread can be had, or too many pipelines hang.
     pub fn start(entry: Entry, wanted: Wanted, around: &Surroundings) -> Result<Self, SourceError> {
         let (looped, live) = match &entry {
-            Entry::Source(source) => (source.is_looped(), source.target_lead().is_some()),
+            Entry::Source(source) => (source.is_looped(), source.is_pushed()),
             Entry::Fed(_) => (false, false),
         };
         let (sender, failures) = unbounded();

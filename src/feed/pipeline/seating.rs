@@ -13,7 +13,7 @@ use super::branch::{self, Head, Life, Tail, Trigger, next_wait};
 use super::clean_point::Gate;
 use super::shift;
 use super::stage::{DRAIN_PATIENCE, Joint, Stage, State, index};
-use super::tables::same_language;
+use super::tables::{language_tag, same_language};
 use crate::cadence::Stream;
 use crate::feed::facts::{AudioFacts, VideoFacts, name_of};
 use crate::feed::wanted::AudioWish;
@@ -298,13 +298,23 @@ impl Stage {
 
     /// Reads from a parser's caps what comes, and holds back what is not whole.
     fn watch_head(self: &Arc<Self>, head: &Head, stream: Stream) {
+        if stream == Stream::Sound {
+            // Another stream, perhaps, which may say nothing of it.
+            self.facts.lock().language = None;
+        }
         let (stage, gate) = (Arc::downgrade(self), Arc::clone(&head.gate));
         head.parsed.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
             let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Ok };
             match &info.data {
                 Some(gst::PadProbeData::Event(event)) => {
-                    if let gst::EventView::Caps(caps) = event.view() {
-                        stage.note_caps(stream, caps.caps(), &gate);
+                    match event.view() {
+                        gst::EventView::Caps(caps) => stage.note_caps(stream, caps.caps(), &gate),
+                        gst::EventView::Tag(tag) if stream == Stream::Sound => {
+                            if let Some(code) = tag.tag().get::<gst::tags::LanguageCode>() {
+                                stage.facts.lock().language = Some(language_tag(code.get()));
+                            }
+                        }
+                        _ => {}
                     }
                     gst::PadProbeReturn::Ok
                 }

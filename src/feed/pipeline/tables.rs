@@ -211,6 +211,13 @@ pub(super) fn same_language(one: &str, other: &str) -> bool {
     one == other || LANGUAGES.iter().any(|language| names(language, &one) && names(language, &other))
 }
 
+/// A code of broadcasts as RFC 5646 wants it: the shortest there is.
+pub(super) fn language_tag(code: &str) -> String {
+    let code = code.to_ascii_lowercase();
+    let known = LANGUAGES.iter().find(|(_, b, c)| code == *b || code == *c);
+    known.map_or(code.clone(), |(short, ..)| (*short).to_owned())
+}
+
 /// Descriptors (2.6) by tag.
 fn descriptors(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = bytes;

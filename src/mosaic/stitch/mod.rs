@@ -3,6 +3,7 @@
 //!
 //! Lock order: mosaics, tiles, one tile's state; none is held while a thread starts, nor while encoding, drawing or gathering.
 
+mod bridge;
 mod card;
 mod plans;
 mod pool;
@@ -17,24 +18,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use self::bridge::Bridges;
 pub use self::plans::levels_for;
-use self::plans::{LayoutPlan, Plans, Rung};
-use self::pool::Pool;
+use self::plans::{LayoutPlan, Plans, SlicedRung};
+use self::pool::{Pool, START_MARGIN_FRAMES};
 pub use self::preset::slowest_tile_preset;
 pub use self::self_test::{Proof, SelfTestError, TilePicture, prove, self_test};
 use self::stills::Stills;
 use self::tile::{Tile, TileKey};
 use super::contract::{EngineKind, GameKey, MosaicId, MosaicSpec};
-use super::encoding::{EncodingShared, in_all};
-use super::engine::{Coded, Engine, Tick};
-use super::ladder;
+use super::engine::{Coded, Crossing, Engine, Tick};
 use super::trial::Trial;
 use crate::compositor::Job;
-use crate::encode::{ParameterSets, VideoEncodeError};
-use crate::hls::runs::Runs;
+use crate::encode::VideoEncodeError;
+use crate::ladder::Rung;
 use crate::layout::{Layout, Layouts};
 use crate::stitch::{StitchError, Stitched};
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
+use crate::track::{Block, EncodingShared, Position, Runs, TrackName, in_all};
 
 /// Games that are kept warm where the operator did not say.
 const WARM_GAMES: usize = 8;
@@ -42,7 +43,7 @@ const WARM_GAMES: usize = 8;
 /// What a stitch engine needs to know.
 pub struct StitchSettings {
     pub grid: Grid,
-    pub rungs: Arc<[ladder::Rung]>,
+    pub rungs: Arc<[Rung]>,
     /// x264 preset of tiles.
     pub tile_preset: String,
     pub shared: Arc<EncodingShared>,
@@ -66,10 +67,8 @@ pub enum StitchUnsafe {
 
 /// A mosaic that runs, or lingers so that its listed segments can still be fetched.
 struct StitchMosaic {
-    plans: Arc<[LayoutPlan]>,
     /// By rendition, one for each slot.
     tiles: Vec<Vec<Arc<Tile>>>,
-    colour: [u8; 3],
     running: Mutex<bool>,
 }
 
@@ -84,7 +83,7 @@ pub struct StitchEngine {
     grid: Grid,
     /// Frames that encoders hold back.
     delay_frames: u32,
-    rungs: Arc<Vec<Rung>>,
+    rungs: Arc<Vec<SlicedRung>>,
     plans: Plans,
     stills: Arc<Stills>,
     pool: Pool,
@@ -101,7 +100,7 @@ impl StitchEngine {
     /// `next_frame` is the first frame that will tick. Run [`self_test`] before.
     pub fn new(settings: StitchSettings, next_frame: FrameNumber) -> Result<Self, StitchUnsafe> {
         let grid = settings.grid;
-        let rungs = settings.rungs.iter().map(Rung::new).collect::<Result<Vec<_>, _>>()?;
+        let rungs = settings.rungs.iter().map(SlicedRung::new).collect::<Result<Vec<_>, _>>()?;
         let (rungs, stills) = (Arc::new(rungs), Arc::new(Stills::new(grid)));
         let pool =
             Pool::new(grid, rungs.clone(), stills.clone(), settings.tile_preset, settings.shared, settings.trial);
@@ -135,31 +134,27 @@ impl StitchEngine {
         })
     }
 
-    fn gather(&self, mosaic: &StitchMosaic, rendition: usize, segment: SegmentNumber) -> Option<Stitched> {
-        let plan = mosaic.plans.get(rendition)?;
+    /// A part of a mosaic, of its tiles' blocks in the order of slots.
+    fn stitched(
+        &self,
+        plan: &LayoutPlan,
+        colour: [u8; 3],
+        rendition: usize,
+        at: Position,
+        blocks: &[Block],
+    ) -> Result<Stitched, StitchError> {
         let mut inputs = Vec::with_capacity(plan.tiles.len() + plan.plan.fillers().len());
-        for (tile, (_, place)) in mosaic.tiles.get(rendition)?.iter().zip(&plan.tiles) {
-            inputs.push(tile.segment(segment)?.placed(place.x_mb, place.y_mb, place.height_mbs));
+        for (block, (_, place)) in blocks.iter().zip(&plan.tiles) {
+            // Others are none of a tile's, and miss in the count.
+            if let Block::Tile(tile) = block {
+                inputs.push(tile.placed(place.x_mb, place.y_mb, place.height_mbs)?);
+            }
         }
         for place in plan.plan.fillers() {
-            let still = self.stills.of(&self.rungs, rendition, place.width_mbs, mosaic.colour, segment);
-            let placed = still.map(|still| still.placed(place.x_mb, place.y_mb, place.height_mbs));
-            match placed {
-                Ok(placed) => inputs.push(placed),
-                Err(error) => {
-                    tracing::error!(%error, "no still tile");
-                    return None;
-                }
-            }
+            let still = self.stills.of(&self.rungs, rendition, place.width_mbs, colour, at)?;
+            inputs.push(still.placed(place.x_mb, place.y_mb, place.height_mbs)?);
         }
-        let inputs = inputs.into_iter().collect::<Result<Vec<_>, StitchError>>();
-        match inputs.and_then(|inputs| Stitched::new(&plan.plan, inputs)) {
-            Ok(stitched) => Some(stitched),
-            Err(error) => {
-                tracing::error!(segment, %error, "tiles cannot be stitched");
-                None
-            }
-        }
+        Stitched::new(&plan.plan, inputs)
     }
 
     fn warms(&self, games: usize) -> bool {
@@ -221,8 +216,7 @@ impl Engine for StitchEngine {
                 let tiles = Self::keys(&plans, spec)
                     .map(|keys| keys.into_iter().map(|key| self.pool.tile(key)).collect())
                     .collect();
-                let colour = spec.layout.background;
-                let mosaic = Arc::new(StitchMosaic { plans, tiles, colour, running: Mutex::new(false) });
+                let mosaic = Arc::new(StitchMosaic { tiles, running: Mutex::new(false) });
                 mosaics.insert(id.clone(), mosaic.clone());
                 mosaic
             }
@@ -236,7 +230,7 @@ impl Engine for StitchEngine {
             }
         }
         let first = mosaic.each_tile().filter_map(|tile| tile.first_segment()).max();
-        Ok(first.unwrap_or_else(|| self.grid.segment_of(frame) + 1))
+        Ok(first.unwrap_or_else(|| self.grid.segment_of(frame + START_MARGIN_FRAMES)))
     }
 
     fn stop(&self, id: &MosaicId) {
@@ -280,16 +274,33 @@ impl Engine for StitchEngine {
 
     fn finished(&self, id: &MosaicId) -> Runs {
         let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return Runs::default() };
-        in_all(mosaic.each_tile().map(|tile| tile.window()))
+        in_all(mosaic.each_tile().map(|tile| tile.track()))
     }
 
-    fn segment(&self, id: &MosaicId, rendition: usize, segment: SegmentNumber) -> Option<Coded> {
-        let mosaic = self.mosaics.read().get(id).cloned()?;
-        self.gather(&mosaic, rendition, segment).map(|stitched| Coded::Stitched(Arc::new(stitched)))
+    fn tracks(&self, _id: &MosaicId, spec: &MosaicSpec, rendition: usize) -> Vec<TrackName> {
+        let (Some(plans), Some(rung)) = (self.plans.of(&spec.layout, &self.rungs), self.rungs.get(rendition)) else {
+            return Vec::new();
+        };
+        let keys = Self::keys(&plans, spec).nth(rendition).unwrap_or_default();
+        keys.iter().map(|key| key.track_name(&rung.spec.name)).collect()
     }
 
-    fn parameter_sets(&self, rendition: usize) -> Option<&ParameterSets> {
-        self.rungs.get(rendition).map(|rung| &rung.sets)
+    fn gather(&self, spec: &MosaicSpec, rendition: usize, at: Position, blocks: &[Block]) -> Option<Coded> {
+        let plans = self.plans.of(&spec.layout, &self.rungs)?;
+        let stitched = self.stitched(plans.get(rendition)?, spec.layout.background, rendition, at, blocks);
+        stitched
+            .inspect_err(
+                |error| tracing::error!(segment = at.segment, part = at.part, %error, "tiles cannot be stitched"),
+            )
+            .ok()
+            .map(|stitched| Coded::Stitched(Arc::new(stitched)))
+    }
+
+    fn bridge(&self, rendition: usize, at: Position, crossing: &Crossing<'_>) -> Option<Coded> {
+        let bridges = Bridges { grid: self.grid, rungs: &self.rungs, plans: &self.plans, stills: &self.stills };
+        let bridged = bridges.bridged(rendition, at, crossing);
+        let tell = |error: &StitchError| tracing::error!(segment = at.segment, part = at.part, %error, "no bridge");
+        bridged.inspect_err(tell).ok()
     }
 
     fn cost(&self, spec: &MosaicSpec) -> f64 {
@@ -329,7 +340,7 @@ impl Engine for StitchEngine {
                 return;
             }
             let tile = self.pool.tile(key);
-            self.pool.run(&tile, frame);
+            self.pool.run_ahead(&tile, frame);
         }
     }
 

@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::encode::{ParameterSets, VideoSettings};
 use crate::frame::{CodedSize, MACROBLOCK, Rect};
+use crate::ladder::{Codec, ParameterSets, RenditionSpec, Rung, VideoSettings};
 use crate::layout::{Layout, Layouts, SlotTile};
-use crate::mosaic::contract::RenditionSpec;
-use crate::mosaic::ladder;
 use crate::stitch::{Format, Place, Plan, Pps, Slices, Sps, StitchError, TileShape, level};
 use crate::timeline::Grid;
 
@@ -19,16 +17,16 @@ use crate::timeline::Grid;
 const HIGHEST_LEVEL_IDC: u8 = 41;
 
 /// A rung of the ladder, and how its slices are read.
-pub(super) struct Rung {
+pub(super) struct SlicedRung {
     pub spec: RenditionSpec,
     pub settings: VideoSettings,
     pub sets: ParameterSets,
     pub format: Format,
 }
 
-impl Rung {
-    pub fn new(rung: &ladder::Rung) -> Result<Self, StitchError> {
-        let ladder::Rung { spec, settings, sets } = rung.clone();
+impl SlicedRung {
+    pub fn new(rung: &Rung) -> Result<Self, StitchError> {
+        let Rung { spec, settings, codec: Codec::H264(sets) } = rung.clone();
         let format = Format::new(Sps::parse(&sets.sps)?, Pps::parse(&sets.pps)?)?;
         Ok(Self { spec, settings, sets, format })
     }
@@ -114,7 +112,7 @@ impl Plans {
 
     /// How `layout` is stitched in each of `rungs`; `None` when it cannot be: its slots overlap, or are smaller than a macroblock in
     /// some rendition. Layouts of one id must be equal.
-    pub fn of(&self, layout: &Layout, rungs: &[Rung]) -> Option<Arc<[LayoutPlan]>> {
+    pub fn of(&self, layout: &Layout, rungs: &[SlicedRung]) -> Option<Arc<[LayoutPlan]>> {
         let mut known = self.known.lock();
         if let Some(plans) = known.get(&layout.id) {
             return plans.clone();
@@ -142,7 +140,7 @@ fn plan_of(tiles: &[(TileSize, Place)], format: &Format, max_slices: u32) -> Res
     Plan::new(format, &places, slices, max_slices)
 }
 
-fn plan(layout: &Layout, rung: &Rung, tiles: Vec<(TileSize, Place)>) -> Option<LayoutPlan> {
+fn plan(layout: &Layout, rung: &SlicedRung, tiles: Vec<(TileSize, Place)>) -> Option<LayoutPlan> {
     match plan_of(&tiles, &rung.format, rung.max_slices()) {
         Ok(plan) => Some(LayoutPlan { plan: Arc::new(plan), tiles }),
         Err(error) => {
@@ -154,12 +152,12 @@ fn plan(layout: &Layout, rung: &Rung, tiles: Vec<(TileSize, Place)>) -> Option<L
 
 /// The levels that renditions need for `layouts` to be stitched (A.3.3 bounds the slices of a picture): those of their encoders, or
 /// higher ones, within reason.
-pub fn levels_for(rungs: &[ladder::Rung], layouts: &Layouts) -> Vec<u8> {
+pub fn levels_for(rungs: &[Rung], layouts: &Layouts) -> Vec<u8> {
     let coded: Vec<CodedSize> = rungs.iter().map(|rung| rung.settings.coded()).collect();
     let tiles: Vec<_> = layouts.iter().filter_map(|layout| Some((layout.is_whole(), tiles(layout, &coded)?))).collect();
-    let level = |(n, rung): (usize, &ladder::Rung)| {
+    let level = |(n, rung): (usize, &Rung)| {
         let own = rung.settings.level_idc;
-        let Ok(Rung { format, .. }) = Rung::new(rung) else { return own };
+        let Ok(SlicedRung { format, .. }) = SlicedRung::new(rung) else { return own };
         let fps = rung.settings.grid.fps();
         let pictures = level::Pictures {
             width_mbs: format.width_mbs(),

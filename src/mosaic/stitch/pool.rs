@@ -8,19 +8,19 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::card::{Card, CardMaker};
-use super::plans::{Rung, TileSize};
+use super::plans::{SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
-use super::tile::{Segment, Tile, TileKey};
+use super::tile::{Tile, TileKey};
 use crate::compositor::Job;
 use crate::frame::{AccessUnit, MACROBLOCK};
-use crate::mosaic::encoding::{Encoding, EncodingShared, EncodingSpec, SegmentWindow};
 use crate::mosaic::engine::Tick;
 use crate::mosaic::trial::Trial;
-use crate::stitch::{StitchError, TileSegment};
+use crate::stitch::{StitchError, TileBlock};
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
+use crate::track::{Appended, Block, Encoding, EncodingShared, EncodingSpec, Pack, Position, Track};
 
-/// A segment that begins sooner than this many frames from now is left out: its first frame may already be on its way.
-const START_MARGIN_FRAMES: u64 = 2;
+/// Who starts begins with the segment of this many frames from now: the frames before may already be on their way.
+pub(super) const START_MARGIN_FRAMES: u64 = 2;
 
 /// What a tile costs more than its share of a canvas: a slice a row, and drawing that is not shared between slots.
 const TILE_SURCHARGE: f64 = 1.15;
@@ -28,7 +28,7 @@ const TILE_SURCHARGE: f64 = 1.15;
 /// See the module.
 pub(super) struct Pool {
     grid: Grid,
-    rungs: Arc<Vec<Rung>>,
+    rungs: Arc<Vec<SlicedRung>>,
     stills: Arc<Stills>,
     preset: String,
     shared: Arc<EncodingShared>,
@@ -40,7 +40,7 @@ pub(super) struct Pool {
 impl Pool {
     pub fn new(
         grid: Grid,
-        rungs: Arc<Vec<Rung>>,
+        rungs: Arc<Vec<SlicedRung>>,
         stills: Arc<Stills>,
         preset: String,
         shared: Arc<EncodingShared>,
@@ -62,7 +62,8 @@ impl Pool {
             (key.size.width_mbs * MACROBLOCK, key.size.height_mbs * MACROBLOCK)
         };
         let affinity = self.affinities.fetch_add(1, Ordering::Relaxed);
-        let tile = Arc::new(Tile::new(key.clone(), affinity, canvas, self.shared.window()));
+        let track = self.shared.shelf.track(&key.track_name(&rung.spec.name));
+        let tile = Arc::new(Tile::new(key.clone(), affinity, canvas, track));
         tiles.insert(key, tile.clone());
         tile
     }
@@ -75,11 +76,19 @@ impl Pool {
         self.known(key).is_some_and(|tile| tile.is_running())
     }
 
-    /// Makes `tile` run from the first segment that can be whole, `frame` being the last that ticked. Its thread comes with
-    /// [`Pool::mend`].
+    /// Makes `tile` run from the segment that runs, `frame` being the last that ticked; what has gone by of it stands still. Its thread comes
+    /// with [`Pool::mend`].
     pub fn run(&self, tile: &Arc<Tile>, frame: FrameNumber) {
-        let from = self.grid.segment_of(frame + START_MARGIN_FRAMES) + 1;
-        tile.run(from, self.grid.first_frame(from), |window| self.encoding(tile, window, from));
+        self.run_from(tile, self.grid.segment_of(frame + START_MARGIN_FRAMES));
+    }
+
+    /// [`Pool::run`] where nobody waits: from the next segment on, so that there is no segment's worth of pictures to encode at once.
+    pub fn run_ahead(&self, tile: &Arc<Tile>, frame: FrameNumber) {
+        self.run_from(tile, self.grid.segment_of(frame + START_MARGIN_FRAMES) + 1);
+    }
+
+    fn run_from(&self, tile: &Arc<Tile>, from: SegmentNumber) {
+        tile.run(from, self.grid.first_frame(from), |track| self.encoding(tile, track, from));
     }
 
     /// See [`Encoding::mend`].
@@ -130,7 +139,7 @@ impl Pool {
         (encode + draw) * f64::from(fps.num()) / f64::from(fps.den())
     }
 
-    fn encoding(&self, tile: &Tile, window: SegmentWindow<Segment>, from: SegmentNumber) -> Encoding {
+    fn encoding(&self, tile: &Tile, track: Arc<Track>, from: SegmentNumber) -> Encoding {
         let key = &tile.key;
         let rung = &self.rungs[key.rendition];
         let (rungs, rendition) = (self.rungs.clone(), key.rendition);
@@ -141,10 +150,9 @@ impl Pool {
             settings: rung.tile_settings(key.size, self.grid, &self.preset),
             check: Box::new(move |sets| rungs[rendition].accepts(sets).map_err(|e| e.to_string())),
             pack: self.packer(tile),
-            prepare: Some(Box::new(self.card_maker(tile))),
             from,
         };
-        Encoding::new(spec, window, &self.shared)
+        Encoding::new(spec, track, &self.shared)
     }
 
     /// Makes the tile's card, unless it is made.
@@ -163,86 +171,91 @@ impl Pool {
         TileStills { key: tile.key.clone(), card: tile.card.clone(), rungs, stills }
     }
 
-    /// Indexes a finished segment. What an encoder that failed did not make is held; where it made nothing, see [`TileStills`].
-    fn packer(&self, tile: &Tile) -> crate::mosaic::encoding::Pack<Segment> {
-        let (rungs, grid, stills, window) =
-            (self.rungs.clone(), self.grid, self.stills_of(tile), tile.window().clone());
+    /// Indexes what came of a part. What an encoder that failed did not make is held; where it made nothing, see [`TileStills`].
+    fn packer(&self, tile: &Tile) -> Pack {
+        let (rungs, grid, stills, track) = (self.rungs.clone(), self.grid, self.stills_of(tile), tile.track().clone());
         let (key, make_card) = (tile.key.clone(), self.card_maker(tile));
-        Box::new(move |segment, units: Vec<AccessUnit>| {
-            // The game may have another title by now.
-            make_card();
+        Box::new(move |at, units: &[AccessUnit]| {
+            if at.part == 0 {
+                // The game may have another title by now.
+                make_card();
+            }
             let format = &rungs[key.rendition].format;
-            let gop = grid.gop();
-            let data: Vec<Bytes> = units.into_iter().map(|unit| unit.data).collect();
-            let index = |hold: Option<&TileSegment>| {
-                TileSegment::index(format, key.size.shape(), idr_pic_id(segment), &data, &gop, hold)
+            let gop = grid.part_gop(at.part);
+            let data: Vec<Bytes> = units.iter().map(|unit| unit.data.clone()).collect();
+            let index = |hold: Option<&TileBlock>| {
+                TileBlock::index(format, key.size.shape(), idr_pic_id(at.segment), &data, &gop, hold).map(Arc::new)
             };
-            if data.len() == gop.pictures().len() {
-                return report(&key, segment, index(None).map(Arc::new));
-            }
-            if data.is_empty() {
-                return report(&key, segment, stills.of(&window, segment));
-            }
-            match stills.row(segment) {
-                Ok(row) => report(&key, segment, index(Some(&row)).map(Arc::new)),
-                Err(error) => report(&key, segment, Err(error)),
-            }
+            let made = if data.len() == gop.pictures().len() {
+                index(None)
+            } else if data.is_empty() {
+                stills.of(&track, at)
+            } else {
+                stills.row(at).and_then(|row| index(Some(&row)))
+            };
+            report(&key, at, made).map(Block::Tile)
         })
     }
 
-    /// Fills `segment` of the tiles that still owe it: no mosaic waits for one tile. What comes later for it is let go, so that what was
-    /// listed once stays as it is.
+    /// Fills what is missing of `segment` in the tiles that still owe it: no mosaic waits for one tile. What comes later for it is let go, so
+    /// that what was listed once stays as it is.
     pub fn stand_in(&self, segment: SegmentNumber) {
-        let first_frame = self.grid.first_frame(segment);
         let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
-        for tile in tiles.into_iter().filter(|tile| tile.owes(segment, first_frame)) {
-            let still = self.stills_of(&tile).of(tile.window(), segment);
-            let Some(still) = report(&tile.key, segment, still) else { continue };
-            if tile.stand_in(segment, still) {
-                tracing::warn!(game = %tile.key.game, segment, "a tile is late: its segment is a still");
+        for tile in tiles.into_iter().filter(|tile| tile.owes(&self.grid, segment)) {
+            let (stills, track) = (self.stills_of(&tile), tile.track());
+            let stands_in = |part| {
+                let at = Position::new(segment, part);
+                let still = report(&tile.key, at, stills.of(track, at));
+                still.is_some_and(|still| track.append(at, Block::Tile(still)) == Appended::Taken)
+            };
+            if (track.parts_of(segment)..self.grid.parts()).all(stands_in) {
+                tracing::warn!(game = %tile.key.game, segment, "a tile is late: what is missing of its segment stands still");
                 self.shared.metrics.late_segments.inc();
-                self.shared.finished.send_modify(|count| *count += 1);
             }
         }
     }
 }
 
-/// What stands for a tile's segment of which nothing was encoded: the first picture of the segment before it; where nothing was before, the
-/// tile's card; without one, the background's colour.
+/// What stands for a tile's part of which nothing was encoded. Where a segment begins that is the first picture of the segment before it;
+/// where nothing was before, the tile's card; without one, the background's colour. Within a segment the picture before stays.
 pub(super) struct TileStills {
     pub key: TileKey,
     pub card: Arc<Card>,
-    pub rungs: Arc<Vec<Rung>>,
+    pub rungs: Arc<Vec<SlicedRung>>,
     pub stills: Arc<Stills>,
 }
 
 impl TileStills {
-    pub fn of(&self, window: &SegmentWindow<Segment>, segment: SegmentNumber) -> Result<Segment, StitchError> {
-        let before = segment.checked_sub(1).and_then(|before| window.lock().get(before).cloned());
-        if let Some(before) = before {
-            return Ok(Arc::new(before.frozen(idr_pic_id(segment), &*self.row(segment)?)?));
-        }
-        if let Some(card) = self.card.of(segment) {
-            return Ok(card);
+    pub fn of(&self, track: &Track, at: Position) -> Result<Arc<TileBlock>, StitchError> {
+        if at.part == 0 {
+            let before = at.segment.checked_sub(1).and_then(|before| track.get(Position::new(before, 0)));
+            if let Some(Block::Tile(before)) = before {
+                return Ok(Arc::new(before.frozen(idr_pic_id(at.segment), &*self.row(at)?)?));
+            }
+            if let Some(card) = self.card.of(at.segment) {
+                return Ok(card);
+            }
         }
         let TileKey { rendition, size, colour, .. } = &self.key;
         if size.whole {
-            return self.stills.whole(&self.rungs, *rendition, *colour, segment);
+            return self.stills.whole(&self.rungs, *rendition, *colour, at);
         }
         // One row can stand anywhere and at any height.
-        self.row(segment)
+        self.row(at)
     }
 
     /// A row of its width that is held.
-    fn row(&self, segment: SegmentNumber) -> Result<Segment, StitchError> {
+    fn row(&self, at: Position) -> Result<Arc<TileBlock>, StitchError> {
         let TileKey { rendition, size, colour, .. } = &self.key;
-        self.stills.of(&self.rungs, *rendition, size.width_mbs, *colour, segment)
+        self.stills.of(&self.rungs, *rendition, size.width_mbs, *colour, at)
     }
 }
 
-fn report(key: &TileKey, segment: SegmentNumber, made: Result<Segment, StitchError>) -> Option<Segment> {
-    made.inspect_err(|error| tracing::error!(game = %key.game, segment, %error, "a tile's segment cannot be stitched"))
-        .ok()
+fn report<T>(key: &TileKey, at: Position, made: Result<T, StitchError>) -> Option<T> {
+    made.inspect_err(|error| {
+        tracing::error!(game = %key.game, segment = at.segment, part = at.part, %error, "a tile's part cannot be stitched")
+    })
+    .ok()
 }
 
 fn pixels(width: u32, height: u32) -> f64 {
@@ -250,6 +263,6 @@ fn pixels(width: u32, height: u32) -> f64 {
 }
 
 /// What a tile is called in metrics and measurements: `1080p/960x544`.
-fn label(rung: &Rung, size: TileSize) -> String {
+fn label(rung: &SlicedRung, size: TileSize) -> String {
     format!("{}/{}x{}", rung.spec.name, size.width_mbs * MACROBLOCK, size.height_mbs * MACROBLOCK)
 }

@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use super::plans::{Plans, Rung, TileSize};
+use super::plans::{Plans, SlicedRung, TileSize};
 use crate::encode::{VideoEncodeError, VideoEncoder};
 use crate::frame::{MACROBLOCK, Rect};
+use crate::ladder::Rung;
 use crate::layout::Layouts;
-use crate::mosaic::ladder;
 use crate::mosaic::trial::moving_picture;
 use crate::work::thread_cpu_time;
 
@@ -27,13 +27,13 @@ const MEASURED: TileSize =
 /// The slowest preset with which every tile of `games` games takes no more than half of `usable_cores`, and the cores that
 /// they take; the quickest one if none does. Takes about a second.
 pub fn slowest_tile_preset(
-    rungs: &[ladder::Rung],
+    rungs: &[Rung],
     layouts: &Layouts,
     games: usize,
     usable_cores: f64,
 ) -> Result<(&'static str, f64), VideoEncodeError> {
     // Whatever cannot be read cannot be stitched either, which the self-test says better.
-    let rungs: Vec<Rung> = rungs.iter().filter_map(|rung| Rung::new(rung).ok()).collect();
+    let rungs: Vec<SlicedRung> = rungs.iter().filter_map(|rung| SlicedRung::new(rung).ok()).collect();
     let Some(rung) = rungs.first() else { return Ok((PRESETS[PRESETS.len() - 1], 0.0)) };
     let fps = rung.settings.grid.fps();
     let macroblocks = games as f64 * f64::from(macroblocks(&rungs, layouts));
@@ -50,7 +50,7 @@ pub fn slowest_tile_preset(
 }
 
 /// Macroblocks of one game's tiles, all sizes and renditions together.
-fn macroblocks(rungs: &[Rung], layouts: &Layouts) -> u32 {
+fn macroblocks(rungs: &[SlicedRung], layouts: &Layouts) -> u32 {
     let plans = Plans::new();
     let mut sizes = HashSet::new();
     for layout in layouts.iter() {
@@ -61,7 +61,7 @@ fn macroblocks(rungs: &[Rung], layouts: &Layouts) -> u32 {
     sizes.into_iter().map(|(_, size)| size.width_mbs * size.height_mbs).sum()
 }
 
-fn seconds_per_macroblock(rung: &Rung, preset: &str) -> Result<f64, VideoEncodeError> {
+fn seconds_per_macroblock(rung: &SlicedRung, preset: &str) -> Result<f64, VideoEncodeError> {
     let mut encoder = VideoEncoder::on_one_thread(&rung.tile_settings(MEASURED, rung.settings.grid, preset))?;
     let (width, height) = (MEASURED.width_mbs * MACROBLOCK, MEASURED.height_mbs * MACROBLOCK);
     let mut seconds = 0.0;
@@ -81,7 +81,8 @@ fn seconds_per_macroblock(rung: &Rung, preset: &str) -> Result<f64, VideoEncodeE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mosaic::contract::RenditionSpec;
+    use crate::ladder::RenditionSpec;
+    use crate::mosaic::opening::open_ladder;
     use crate::timeline::Grid;
 
     #[test]
@@ -89,7 +90,7 @@ mod tests {
         let grid = Grid::new("30".parse().unwrap(), 60);
         let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
         let layouts = Layouts::bundled();
-        let rungs = ladder(grid, &[rendition], "veryfast", 10, Some(&layouts)).unwrap();
+        let rungs = open_ladder(grid, &[rendition], "veryfast", 10, Some(&layouts)).unwrap();
         let (slowest, cores) = slowest_tile_preset(&rungs, &layouts, 8, 1e6).unwrap();
         assert_eq!(slowest, "medium");
         assert!(cores > 0.0);

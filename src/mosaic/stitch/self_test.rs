@@ -3,14 +3,15 @@
 
 use bytes::Bytes;
 
-use super::plans::{Plans, Rung, TileSize};
+use super::plans::{Plans, SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
-use crate::encode::{DecodeError, Decoder, VideoEncodeError, VideoEncoder, VideoSettings, decode};
+use crate::encode::{DecodeError, Decoder, VideoEncodeError, VideoEncoder, decode};
 use crate::frame::{AccessUnit, Colour, MACROBLOCK, Picture};
+use crate::ladder::{Rung, VideoSettings};
 use crate::layout::{Layout, Layouts};
-use crate::mosaic::ladder;
-use crate::stitch::{Place, StitchError, Stitched, TileSegment};
+use crate::stitch::{Place, StitchError, Stitched, TileBlock};
 use crate::timeline::Grid;
+use crate::track::Position;
 
 /// Pictures of the test: one IDR picture and enough others for the rate control to be at its end.
 const PICTURES: u32 = 24;
@@ -60,7 +61,7 @@ pub struct Proof<'a> {
 }
 
 /// Tests the smallest rendition that holds four tiles. Takes about a second.
-pub fn self_test(rungs: &[ladder::Rung], grid: Grid, preset: &str) -> Result<(), SelfTestError> {
+pub fn self_test(rungs: &[Rung], grid: Grid, preset: &str) -> Result<(), SelfTestError> {
     let layout = Layouts::bundled().default_for(4).ok_or(SelfTestError::TooSmall)?;
     let proof = Proof {
         layout: &layout,
@@ -79,8 +80,8 @@ pub fn self_test(rungs: &[ladder::Rung], grid: Grid, preset: &str) -> Result<(),
 
 /// Encodes, stitches, decodes and compares; the first pixel that differs is an error. Gives how many slices others stood in for, as in
 /// [`Stitched::merged_slices`].
-pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<usize, SelfTestError> {
-    let rungs = [Rung::new(rung)?];
+pub fn prove(rung: &Rung, proof: &Proof) -> Result<usize, SelfTestError> {
+    let rungs = [SlicedRung::new(rung)?];
     let plans = Plans::new().of(proof.layout, &rungs).ok_or(SelfTestError::TooSmall)?;
     let (rung, plan) = (&rungs[0], &plans[0]);
     let stills = Stills::new(proof.grid);
@@ -92,22 +93,25 @@ pub fn prove(rung: &ladder::Rung, proof: &Proof) -> Result<usize, SelfTestError>
         .collect::<Result<Vec<_>, _>>()?;
     let mut merged = 0;
     for segment in 0..proof.segments {
-        let mut inputs = Vec::new();
-        let mut alone = Vec::new();
-        for tile in &mut tiles {
-            let units = tile.encode(proof, segment)?;
-            let (shape, gop) = (tile.size.shape(), proof.grid.gop());
-            let indexed = TileSegment::index(&rung.format, shape, idr_pic_id(segment), &units, &gop, None)?;
-            inputs.push(indexed.placed(tile.place.x_mb, tile.place.y_mb, tile.place.height_mbs)?);
-            alone.push(units);
+        let alone = tiles.iter_mut().map(|tile| tile.encode(proof, segment)).collect::<Result<Vec<_>, _>>()?;
+        let mut units = Vec::new();
+        for part in 0..proof.grid.parts() {
+            let mut inputs = Vec::new();
+            let (pictures, gop) = (proof.grid.part_pictures(part), proof.grid.part_gop(part));
+            for (tile, units) in tiles.iter().zip(&alone) {
+                let (shape, units) = (tile.size.shape(), &units[pictures.clone()]);
+                let indexed = TileBlock::index(&rung.format, shape, idr_pic_id(segment), units, &gop, None)?;
+                inputs.push(indexed.placed(tile.place.x_mb, tile.place.y_mb, tile.place.height_mbs)?);
+            }
+            for place in plan.plan.fillers() {
+                let at = Position::new(segment, part);
+                let still = stills.of(&rungs, 0, place.width_mbs, proof.layout.background, at)?;
+                inputs.push(still.placed(place.x_mb, place.y_mb, place.height_mbs)?);
+            }
+            let stitched = Stitched::new(&plan.plan, inputs)?;
+            merged += stitched.merged_slices();
+            units.extend(units_of(&stitched));
         }
-        for place in plan.plan.fillers() {
-            let still = stills.of(&rungs, 0, place.width_mbs, proof.layout.background, segment)?;
-            inputs.push(still.placed(place.x_mb, place.y_mb, place.height_mbs)?);
-        }
-        let stitched = Stitched::new(&plan.plan, inputs)?;
-        merged += stitched.merged_slices();
-        let units = units_of(&stitched);
         for decoder in proof.decoders {
             let mosaic = decode(*decoder, &rung.sets, &units)?;
             let alone = tiles.iter().zip(&alone);
@@ -134,7 +138,7 @@ struct TileUnderTest {
 }
 
 impl TileUnderTest {
-    fn new(rung: &Rung, proof: &Proof, tile: usize, size: TileSize, place: Place) -> Result<Self, SelfTestError> {
+    fn new(rung: &SlicedRung, proof: &Proof, tile: usize, size: TileSize, place: Place) -> Result<Self, SelfTestError> {
         let usual = rung.tile_settings(size, proof.grid, proof.preset);
         let bitrate_bps = (usual.bitrate_bps / 100 * (proof.rate_percent)(tile)).max(1000);
         let encoder = VideoEncoder::new(&VideoSettings { bitrate_bps, ..usual.clone() })?;
@@ -190,7 +194,7 @@ fn units_of(stitched: &Stitched) -> Vec<Bytes> {
 }
 
 /// Coarse noise, moved from frame to frame in a direction of the tile's own.
-fn noise(TilePicture { tile, frame: n, width, height }: TilePicture) -> Option<Picture> {
+pub(super) fn noise(TilePicture { tile, frame: n, width, height }: TilePicture) -> Option<Picture> {
     // Fast enough to reach over the edge from one picture to the next.
     const STEPS: [(i64, i64); 4] = [(23, 0), (-23, 7), (0, 19), (9, -21)];
     let (dx, dy) = STEPS[tile % STEPS.len()];
@@ -229,13 +233,14 @@ fn differing(mosaic: &Picture, tile: &Picture, place: Place) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mosaic::contract::RenditionSpec;
+    use crate::ladder::RenditionSpec;
+    use crate::mosaic::opening::open_ladder;
 
     #[test]
     fn this_machine_s_encoder_is_fit_to_be_stitched() {
         let grid = Grid::new("30".parse().unwrap(), 60);
         let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
-        let rungs = ladder(grid, &[rendition], "veryfast", 10, Some(&Layouts::bundled())).unwrap();
+        let rungs = open_ladder(grid, &[rendition], "veryfast", 10, Some(&Layouts::bundled())).unwrap();
         self_test(&rungs, grid, "veryfast").unwrap();
     }
 }

@@ -8,12 +8,10 @@ use parking_lot::Mutex;
 use super::card::Card;
 use super::plans::TileSize;
 use crate::compositor::{Canvas, Draw, Job, fit};
-use crate::hls::window::Pushed;
 use crate::mosaic::contract::GameKey;
-use crate::mosaic::encoding::{Encoding, SegmentWindow};
 use crate::mosaic::engine::Tick;
-use crate::stitch::TileSegment;
-use crate::timeline::{FrameNumber, SegmentNumber};
+use crate::timeline::{FrameNumber, Grid, SegmentNumber};
+use crate::track::{Encoding, LEAD_IN_SEGMENTS, Position, TileName, Track, TrackName};
 
 /// What a tile shows, and how large.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,8 +22,14 @@ pub(super) struct TileKey {
     pub colour: [u8; 3],
 }
 
-/// A finished segment of a tile.
-pub(super) type Segment = Arc<TileSegment>;
+impl TileKey {
+    /// What its track is called; `rung` is the name of its rendition.
+    pub fn track_name(&self, rung: &str) -> TrackName {
+        let TileSize { width_mbs, height_mbs, inside, whole } = self.size;
+        let (game, rung, colour) = (self.game.clone(), rung.into(), self.colour);
+        TrackName::Tile(TileName { game, rung, width_mbs, height_mbs, inside, whole, colour })
+    }
+}
 
 /// See the module. It is kept for as long as a mosaic refers to it.
 pub(super) struct Tile {
@@ -34,7 +38,7 @@ pub(super) struct Tile {
     /// Pixels of its canvas.
     canvas: (u32, u32),
     /// It outlives a stop: sessions may still list what was finished before it.
-    window: SegmentWindow<Segment>,
+    track: Arc<Track>,
     /// What it shows where nothing was encoded.
     pub card: Arc<Card>,
     state: Mutex<State>,
@@ -56,21 +60,16 @@ struct Running {
 }
 
 impl Tile {
-    pub fn new(key: TileKey, affinity: u64, canvas: (u32, u32), window: SegmentWindow<Segment>) -> Self {
+    pub fn new(key: TileKey, affinity: u64, canvas: (u32, u32), track: Arc<Track>) -> Self {
         let state = Mutex::new(State { running: None, users: 0 });
-        Self { key, affinity, canvas, window, card: Arc::default(), state }
+        Self { key, affinity, canvas, track, card: Arc::default(), state }
     }
 
-    /// Makes it run with what `make` makes of its window, unless it does; `first_frame` opens segment `from`.
-    pub fn run(
-        &self,
-        from: SegmentNumber,
-        first_frame: FrameNumber,
-        make: impl FnOnce(SegmentWindow<Segment>) -> Encoding,
-    ) {
+    /// Makes it run with what `make` makes for its track, unless it does; `first_frame` opens segment `from`.
+    pub fn run(&self, from: SegmentNumber, first_frame: FrameNumber, make: impl FnOnce(Arc<Track>) -> Encoding) {
         let mut state = self.state.lock();
         if state.running.is_none() {
-            let encoding = Arc::new(make(self.window.clone()));
+            let encoding = Arc::new(make(self.track.clone()));
             state.running = Some(Running { encoding, from, first_frame, drawn: None });
         }
     }
@@ -120,33 +119,33 @@ impl Tile {
         true
     }
 
-    /// The first segment that is or will be there, and from which on none is missing.
+    /// The first segment that is or will be there and shows more than a still, and from which on none is missing.
     pub fn first_segment(&self) -> Option<SegmentNumber> {
         let from = self.state.lock().running.as_ref()?.from;
-        let newest = self.window.lock().runs().newest_run();
-        Some(newest.filter(|run| *run.end() >= from).map_or(from, |run| *run.start()))
+        let newest = self.track.runs().newest_run();
+        let run = newest.filter(|run| *run.end() >= from);
+        // Where nothing but stills stands before `from`, it is the first that moves.
+        Some(run.map_or(from, |run| {
+            if *run.start() + LEAD_IN_SEGMENTS >= from { from.max(*run.start()) } else { *run.start() }
+        }))
     }
 
-    /// Whether it should have `segment` by now, which begins with `first_frame`, and has not: all its frames were drawn.
-    pub fn owes(&self, segment: SegmentNumber, first_frame: FrameNumber) -> bool {
-        let drawn = |running: &Running| running.drawn.as_ref().is_some_and(|drawn| *drawn.start() <= first_frame);
+    /// Whether it should have `segment` by now, and has not: all its frames were drawn, but for those that had gone by when it began.
+    pub fn owes(&self, grid: &Grid, segment: SegmentNumber) -> bool {
+        let first_frame = grid.first_frame(segment);
+        let drawn = |running: &Running| {
+            let begins =
+                if running.from == segment { first_frame + u64::from(grid.segment_frames()) } else { first_frame };
+            running.drawn.as_ref().is_some_and(|drawn| *drawn.start() <= begins)
+        };
         let state = self.state.lock();
         let owes = state.running.as_ref().is_some_and(|running| running.from <= segment && drawn(running));
         drop(state);
-        owes && self.window.lock().newest() < Some(segment)
+        owes && self.track.position() < Some(Position::end_of(grid, segment))
     }
 
-    /// Takes `still` for a segment that it owes; whether it did still.
-    pub fn stand_in(&self, segment: SegmentNumber, still: Segment) -> bool {
-        self.window.lock().push(segment, still) != Pushed::Refused
-    }
-
-    pub fn window(&self) -> &SegmentWindow<Segment> {
-        &self.window
-    }
-
-    pub fn segment(&self, segment: SegmentNumber) -> Option<Segment> {
-        self.window.lock().get(segment).cloned()
+    pub fn track(&self) -> &Arc<Track> {
+        &self.track
     }
 
     /// What is to be drawn at `tick`: the game's picture on the layout's background, or the background alone where there is none.

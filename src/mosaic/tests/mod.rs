@@ -1,5 +1,6 @@
 //! Both engines behind the registry, without pixels.
 
+mod bridges;
 mod failures;
 mod losses;
 mod room;

@@ -35,7 +35,7 @@ fn games_that_come_and_go_leave_no_tile_and_take_no_warmth_from_others() {
     }
     // A mosaic has its segments at once, as before the first of them came.
     let placement = house.want(EngineKind::Stitch, "1", &["stays"]).unwrap();
-    assert!(house.registry.segments(&placement.id).contains(placement.first_segment), "{placement:?}");
+    assert!(house.segments(&placement.id).contains(placement.first_segment), "{placement:?}");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn the_tiles_of_a_removed_game_run_as_long_as_a_mosaic_holds_them() {
     house.finish(2);
     house.remove("b");
     house.finish(3);
-    assert_eq!(house.registry.segments(&mosaic).newest(), Some(house.grid.segment_of(house.next()) - 1));
+    assert_eq!(house.segments(&mosaic).newest(), Some(house.grid.segment_of(house.next()) - 1));
     house.remove("a");
     house.finish(1);
     house.until("two slots in two renditions", || encoders(&house, "tile") == 4);

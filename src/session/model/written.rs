@@ -5,22 +5,23 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::numbering::Numbering;
+use super::super::splice::Splices;
 use super::super::state::State;
 use super::super::watched::{Shown, ShownTimes};
 use super::{Pick, Session, Show, Wanted, choice_name};
-use crate::hls::splice::{Said, Splices};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind};
 use crate::store::{MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, StoreError, Watched};
 use crate::timeline::SegmentNumber;
+use crate::track::Position;
 use crate::usage::{Booking, Meter, MinuteSeconds};
 
 /// What a session is taken up with by a new process.
-pub(in crate::session) struct TakenUp {
+pub(in crate::session) struct TakenUp<'a> {
     pub layout: Arc<Layout>,
     pub choice: EngineChoice,
-    /// The highest rendition it is offered from now on.
-    pub tier: Arc<str>,
+    /// The highest rendition that it is offered from now on, of those up to a height.
+    pub tier: &'a dyn Fn(Option<u32>) -> Arc<str>,
     pub now_ms: i64,
     /// The segment that runs now.
     pub segment: SegmentNumber,
@@ -43,6 +44,16 @@ struct Saved {
     map_mosaic: Arc<str>,
     #[serde(default)]
     numbering: Numbering,
+    /// Absent in rows of a version that had none.
+    #[serde(default)]
+    sounds: Option<Splices>,
+    #[serde(default)]
+    max_height: Option<u32>,
+}
+
+/// What a session's row says of the renditions that it is offered.
+pub(super) fn max_height_of(row: &SessionRow) -> Option<u32> {
+    serde_json::from_str::<Saved>(&row.splices).ok()?.max_height
 }
 
 impl Session {
@@ -65,28 +76,35 @@ impl Session {
         if saved.splices.newest_from() > segment {
             saved.splices = Splices::new(segment, newest);
         }
-        // What is listed was over. If it is not over yet, time went back, and these numbers come once more.
-        let last = row.last_listed.or(saved.numbering.before_newest_break()).filter(|last| *last >= segment);
+        let sounds = saved.sounds.filter(|sounds| sounds.newest_from() <= segment);
+        let sounds = sounds.unwrap_or_else(|| Splices::new(segment, show.sound_key()));
+        // What was listed had begun. If it is yet to come, time went back, and these numbers come once more.
+        let last = row.last_listed.or(saved.numbering.before_newest_break()).filter(|last| *last > segment);
         if let Some(last) = last {
             saved.numbering.go_on_from(segment, last, unknown_segments);
         }
-        let noted_listed = row.last_listed.filter(|_| last.is_none());
+        let listed_by = row.last_listed.filter(|_| last.is_none());
         Some(Self {
             id: row.id.into(),
             tenant: row.tenant.into(),
             token: row.token.into(),
-            state: if row.last_listed.is_some() { State::Watched } else { State::Waiting },
+            state: State::Active,
             revision: row.revision,
             engine,
             labels: row.labels,
             device_id: row.device_id,
             splices: saved.splices,
             wanted,
+            sounds,
             map_mosaic: saved.map_mosaic,
             numbering: saved.numbering,
-            said: noted_listed.map(Said::up_to).unwrap_or_default(),
-            noted_listed,
+            listed_by,
+            free_from: Position::new(listed_by.map_or(0, |listed_by| listed_by.max(segment) + 1), 0),
+            parts_of: None,
+            noted_listed_by: listed_by,
+            last_segment: None,
             effective_segment: row.effective_segment.min(segment),
+            effective_part: 0,
             created_ms: row.created_ms,
             last_seen_ms: now_ms,
             idle_ms: 0,
@@ -94,7 +112,8 @@ impl Session {
             booked_seconds: meter.billable_seconds(),
             meter,
             shown: ShownTimes::new(show.shown(engine)),
-            tier,
+            max_height: saved.max_height,
+            tier: tier(saved.max_height),
             idempotency: None,
             version: row.version,
             unsaved: last.is_some(),
@@ -108,7 +127,7 @@ impl Session {
     /// What the store should have: the whole row where something changed, else what the meter moved on alone.
     pub(in crate::session) fn snapshot(&mut self) -> Result<(SessionWrite, Receipt), StoreError> {
         self.version += 1;
-        self.noted_listed = self.last_listed();
+        self.noted_listed_by = self.listed_by;
         let booking = self.meter.unbooked();
         let is_whole = self.is_unsaved();
         let part = if is_whole {
@@ -120,7 +139,7 @@ impl Session {
                 session_id: self.id.to_string(),
                 version: self.version,
                 meter: self.meter_json()?,
-                last_listed: self.last_listed(),
+                last_listed: self.listed_by,
                 last_seen_ms: self.last_seen_ms,
                 billable_seconds: self.meter.billable_seconds(),
             })
@@ -135,6 +154,8 @@ impl Session {
             games: self.show.games.clone(),
             map_mosaic: self.map_mosaic.clone(),
             numbering: self.numbering.clone(),
+            sounds: Some(self.sounds.clone()),
+            max_height: self.max_height,
         };
         Ok(SessionRow {
             id: self.id.to_string(),
@@ -151,7 +172,7 @@ impl Session {
             device_id: self.device_id.clone(),
             splices: serde_json::to_string(&saved).map_err(|e| StoreError::Failed(e.to_string()))?,
             meter: self.meter_json()?,
-            last_listed: self.last_listed(),
+            last_listed: self.listed_by,
             effective_segment: self.effective_segment,
             created_ms: self.created_ms,
             last_seen_ms: self.last_seen_ms,

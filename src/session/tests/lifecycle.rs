@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{booked_seconds, lines, play, token};
+use super::{NOW, booked_seconds, lines, play, token};
 use crate::session::state::EndReason;
-use crate::session::testing::{House, asking_for};
+use crate::session::testing::{House, SEGMENT, asking_for};
 use crate::session::{ChangeSession, CreateSession, EndedBy, SessionError, SessionView, ViewState};
 use crate::store::{SessionPart, SessionWrite, Store, testing};
 use crate::timeline::Clock;
@@ -41,7 +41,7 @@ async fn an_idle_session_ends_and_is_billed_to_its_last_poll() {
 async fn the_meter_runs_from_the_first_listed_segment_to_the_end() {
     let house = House::new().await;
     let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
-    house.sessions.multivariant(token(&session)).await.unwrap();
+    house.sessions.multivariant(token(&session), crate::session::Sounds::Own, false).await.unwrap();
     play(&house, &session, 6).await;
     assert_eq!(house.sessions.get("acme", &session.id).await.unwrap().billable_seconds, 0, "nothing is listed yet");
     play(&house, &session, 31).await;
@@ -127,7 +127,7 @@ async fn a_killed_process_loses_at_most_five_seconds_and_no_session() {
     let swapped = house.sessions.change("acme", &session.id, swap).await.unwrap();
     play(&house, &session, 23).await;
     let before = house.sessions.get("acme", &session.id).await.unwrap();
-    let last = house.sessions.video_playlist(token(&session), "1080p").await.unwrap();
+    let last = house.sessions.video_playlist(token(&session), "1080p", NOW).await.unwrap();
 
     house.crash(Duration::from_secs(4)).await;
     let after = house.sessions.get("acme", &session.id).await.unwrap();
@@ -140,7 +140,7 @@ async fn a_killed_process_loses_at_most_five_seconds_and_no_session() {
     assert_eq!(house.metrics.sessions.get(), 1);
 
     house.pass(8).await;
-    let playlist = house.sessions.video_playlist(token(&session), "1080p").await.unwrap();
+    let playlist = house.sessions.video_playlist(token(&session), "1080p", NOW).await.unwrap();
     let sequence = |playlist: &str| -> u64 {
         playlist.lines().find_map(|l| l.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")).unwrap().parse().unwrap()
     };
@@ -179,8 +179,8 @@ async fn a_restart_into_another_setup_takes_the_new_mosaic() {
     play(&house, &session, 16).await;
     house.crash_into(Duration::from_secs(2), "v2-").await;
     house.pass(8).await;
-    let playlist = house.sessions.video_playlist(token(&session), "1080p").await.unwrap();
-    assert!(playlist.contains("/v1/media/v2-1-a/1080p/"), "{playlist}");
+    let playlist = house.sessions.video_playlist(token(&session), "1080p", NOW).await.unwrap();
+    assert!(playlist.contains("/v1/media/v2-1-a/1080p~"), "{playlist}");
 }
 
 #[tokio::test]
@@ -194,7 +194,7 @@ async fn a_full_disk_stops_neither_viewers_nor_the_meter() {
     let (again, created) = house.sessions.create("acme", keyed.clone()).await.unwrap();
     assert!(!created && again.id == new.id);
     for _ in 0..30 {
-        house.sessions.video_playlist(token(&new), "1080p").await.unwrap();
+        house.sessions.video_playlist(token(&new), "1080p", NOW).await.unwrap();
         play(&house, &session, 2).await;
     }
     assert!(booked_seconds(&house, &session).await <= 10);
@@ -225,7 +225,7 @@ async fn a_session_that_the_store_refuses_keeps_no_other_from_being_booked() {
     testing::tamper(house.dir.path(), &format!("DELETE FROM sessions WHERE id = '{}'", bad.id)).await;
     let watch = async |seconds: u64| {
         for _ in 0..seconds / 2 {
-            let _ = house.sessions.video_playlist(token(&bad), "1080p").await;
+            let _ = house.sessions.video_playlist(token(&bad), "1080p", NOW).await;
             play(&house, &good, 2).await;
         }
     };
@@ -253,7 +253,7 @@ async fn a_booking_writes_no_whole_row_and_a_change_does() {
     assert!(!is_whole(booking));
     // The end comes while the booking is on its way, whose answer must not speak for it.
     let (now_ms, terms) = (house.clock.now().unix_millis(), MeterTerms { grace_ms: 2_000, pause_ms: 4_000 });
-    entry.session.lock().end(EndReason::Device, now_ms, terms).unwrap();
+    entry.session.lock().end(EndReason::Device, now_ms, SEGMENT, terms).unwrap();
     entry.session.lock().saved(&under_way);
     assert!(entry.session.lock().is_unsaved());
     // Nor is it written with a request that went away half-way.

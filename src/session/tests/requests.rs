@@ -7,6 +7,8 @@ use crate::session::testing::{House, SEGMENT, asking_for};
 use crate::session::{ChangeSession, CreateSession, EndedBy, ListSessions, SessionError, ViewState};
 use crate::timeline::Clock;
 
+use super::NOW;
+
 #[tokio::test]
 async fn a_session_is_shown_as_the_contract_says() {
     let house = House::new().await;
@@ -23,8 +25,8 @@ async fn a_session_is_shown_as_the_contract_says() {
                 {"slot": 0, "game": "a", "x": 0, "y": 270, "width": 960, "height": 540},
                 {"slot": 1, "game": "b", "x": 960, "y": 270, "width": 960, "height": 540},
             ],
-            "audio": "a", "created_at": "2026-11-22T16:00:00.000Z", "effective_segment": SEGMENT + 2,
-            "billable_seconds": 0,
+            "audio": "a", "max_height": null, "created_at": "2026-11-22T16:00:00.000Z", "effective_segment": SEGMENT + 2,
+            "effective_at": "2026-11-22T16:00:04.000Z", "billable_seconds": 0, "end_reason": null,
         })
     );
     assert_eq!(house.sessions.get("acme", &made.id).await.unwrap(), made);
@@ -204,7 +206,7 @@ async fn sessions_are_listed_newest_first_by_tenant_and_state() {
     let ended = page(Some(ViewState::Ended), None).await.unwrap();
     assert_eq!(ended.sessions.iter().map(|s| &s.session.id).collect::<Vec<_>>(), [&ids[1]]);
     assert_eq!(ended.sessions[0].session.state, ViewState::Ended);
-    assert_eq!(ended.sessions[0].end_reason.as_deref(), Some("operator"));
+    assert_eq!(ended.sessions[0].session.end_reason.as_deref(), Some("operator"));
     assert_eq!(ended.active_sessions, 4);
     assert_eq!(page(None, Some("nonsense".into())).await, Err(SessionError::CursorInvalid));
 }
@@ -260,4 +262,44 @@ async fn a_tenant_at_its_cap_gets_no_new_session_and_keeps_those_it_has() {
     assert!(house.sessions.create("other", asking_for("a")).await.is_ok());
     house.clock.advance(Duration::from_secs(9 * 86_400));
     assert!(house.sessions.create("acme", asking_for("a")).await.is_ok(), "a new month frees");
+}
+
+#[tokio::test]
+async fn of_many_changes_at_once_the_last_one_wins_and_the_others_leave_nothing_behind() {
+    let house = House::new().await;
+    let (made, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    house.clock.advance(Duration::from_secs(12));
+    let token = crate::session::tests::token(&made).to_owned();
+    let listed = || house.sessions.video_playlist(&token, "1080p", NOW);
+    listed().await.unwrap();
+    let games = |n: usize| ["a,b", "b,a", "c,d", "d,c", "a,c", "d,b"][n % 6];
+    let change = |n: usize| {
+        let request = ChangeSession { games: Some(asking_for(games(n)).games), ..ChangeSession::default() };
+        house.sessions.change("acme", &made.id, request)
+    };
+    // A change of nothing is none.
+    let mut last = change(1).await.unwrap();
+    for n in 2..100 {
+        let changed = change(n).await.unwrap();
+        assert_eq!(changed.revision, last.revision + 1, "{n}");
+        last = changed;
+        if n % 10 == 0 {
+            listed().await.unwrap();
+        }
+    }
+    assert_eq!(last.games, asking_for(games(99)).games);
+    house.mosaics.wants.lock().clear();
+    house.pass(1).await;
+    let mut wanted = house.mosaics.wants.lock().clone();
+    wanted.sort();
+    wanted.dedup();
+    assert_eq!(wanted, ["2EH-a-b", "2EH-d-c"], "what shows yet, and what comes");
+    house.clock.advance(Duration::from_secs(10));
+    let playlist = listed().await.unwrap();
+    let mosaic_of = |line: &str| line.split('/').nth(3).map(str::to_owned);
+    let mosaics: Vec<String> =
+        playlist.lines().filter(|line| line.contains(".m4s") && !line.starts_with('#')).filter_map(mosaic_of).collect();
+    let first_new = mosaics.iter().position(|mosaic| mosaic == "2EH-d-c").unwrap();
+    assert!(mosaics[..first_new].iter().all(|mosaic| mosaic == "2EH-a-b"), "{mosaics:?}");
+    assert!(mosaics[first_new..].iter().all(|mosaic| mosaic == "2EH-d-c"), "{mosaics:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{booked_seconds, play, token};
+use super::{NOW, booked_seconds, play, token};
 use crate::session::testing::{House, asking_for};
 use crate::session::{EndedBy, SessionError, SessionView, ViewState};
 use crate::store::{Store, testing};
@@ -11,7 +11,7 @@ use crate::timeline::Clock;
 /// Two seconds of thirty sessions, each of which plays.
 async fn two_seconds(house: &House, sessions: &[SessionView]) {
     for session in sessions {
-        let _ = house.sessions.video_playlist(token(session), "1080p").await;
+        let _ = house.sessions.video_playlist(token(session), "1080p", NOW).await;
     }
     house.pass(2).await;
 }

@@ -26,7 +26,7 @@ fn stitch(units: &[Bytes], hold: bool) {
     let format = canvas(192, 48);
     let still = segment(&format, STILL, 1);
     let hold = hold.then_some(&still);
-    let Ok(tile) = TileSegment::index(&format, rows(6, 3), 1, units, &gop(FRAMES), hold) else { return };
+    let Ok(tile) = TileBlock::index(&format, rows(6, 3), 1, units, &gop(FRAMES), hold) else { return };
     let places = [0, 6].map(|x_mb| Place { x_mb, y_mb: 0, width_mbs: 6, height_mbs: 3 });
     let plan = Plan::new(&format, &places, Slices::PerRow, 60).unwrap();
     let other = segment(&format, NOISE, 3);

@@ -8,7 +8,7 @@ mod sets;
 
 use bytes::Bytes;
 
-use super::{Format, Pps, Slices, Sps, TileSegment, TileShape};
+use super::{Format, Pps, Slices, Sps, TileBlock, TileShape};
 use crate::timeline::{Gop, Grid};
 
 const NOISE: &[u8] = include_bytes!("../fixtures/noise.264");
@@ -76,8 +76,8 @@ fn rows(width_mbs: u32, height_mbs: u32) -> TileShape {
     TileShape { width_mbs, height_mbs, slices: Slices::PerRow }
 }
 
-fn segment(format: &Format, stream: &[u8], height_mbs: u32) -> TileSegment {
-    TileSegment::index(format, rows(6, height_mbs), 1, &encoded(stream).units, &gop(FRAMES), None).unwrap()
+fn segment(format: &Format, stream: &[u8], height_mbs: u32) -> TileBlock {
+    TileBlock::index(format, rows(6, height_mbs), 1, &encoded(stream).units, &gop(FRAMES), None).unwrap()
 }
 
 /// Undoes emulation prevention.

@@ -11,7 +11,7 @@ const fn place(x_mb: u32, y_mb: u32, width_mbs: u32, height_mbs: u32) -> Place {
     Place { x_mb, y_mb, width_mbs, height_mbs }
 }
 
-fn at(tile: &TileSegment, place: Place) -> Arc<Placed> {
+fn at(tile: &TileBlock, place: Place) -> Arc<Placed> {
     tile.placed(place.x_mb, place.y_mb, place.height_mbs).unwrap()
 }
 
@@ -82,11 +82,9 @@ fn two_tiles_and_fillers_are_what_the_plain_way_gives() {
     // No still tile has these widths; the fixtures' one stands for all of them, since nothing is decoded here.
     let (noise, bars) = (segment(&format, NOISE, 3), segment(&format, BARS, 3));
     let mut inputs = vec![at(&noise, places[0]), at(&bars, places[1])];
-    let stills: Vec<TileSegment> = fillers
+    let stills: Vec<TileBlock> = fillers
         .iter()
-        .map(|f| {
-            TileSegment::index(&format, rows(f.width_mbs, 1), 1, &encoded(STILL).units, &gop(FRAMES), None).unwrap()
-        })
+        .map(|f| TileBlock::index(&format, rows(f.width_mbs, 1), 1, &encoded(STILL).units, &gop(FRAMES), None).unwrap())
         .collect();
     inputs.extend(stills.iter().zip(fillers).map(|(still, place)| at(still, place)));
     let (made, sizes) = bytes(&Stitched::new(&plan, inputs).unwrap());
@@ -124,18 +122,18 @@ fn skipped_slices_that_follow_each_other_become_one() {
     let tile_place = place(3, 2, 6, 3);
     let plan = Plan::new(&format, &[tile_place], Slices::PerRow, 60).unwrap();
     let pattern = gop(FRAMES);
-    let stills: Vec<TileSegment> = plan
+    let stills: Vec<TileBlock> = plan
         .fillers()
         .iter()
         .map(|f| {
             let units = super::super::still(&format, &pattern, f.width_mbs, [16, 128, 128]);
-            TileSegment::index(&format, rows(f.width_mbs, 1), 1, &units, &pattern, None).unwrap()
+            TileBlock::index(&format, rows(f.width_mbs, 1), 1, &units, &pattern, None).unwrap()
         })
         .collect();
     let noise = encoded(NOISE).units;
     let stitched = |own: usize| {
         let hold = segment(&format, STILL, 1);
-        let tile = TileSegment::index(&format, rows(6, 3), 1, &noise[..own], &pattern, Some(&hold)).unwrap();
+        let tile = TileBlock::index(&format, rows(6, 3), 1, &noise[..own], &pattern, Some(&hold)).unwrap();
         let mut inputs = vec![at(&tile, tile_place)];
         inputs.extend(stills.iter().zip(plan.fillers()).map(|(still, place)| at(still, *place)));
         Stitched::new(&plan, inputs).unwrap()
@@ -169,7 +167,7 @@ fn a_tile_that_is_the_canvas_stays_what_it_was_but_for_its_idr_pic_id() {
     let format = canvas(96, 48);
     let plan = Plan::new(&format, &[place(0, 0, 6, 3)], Slices::PerRow, 3).unwrap();
     let tile = encoded(BARS);
-    let segment = TileSegment::index(&format, rows(6, 3), 0, &tile.units, &gop(FRAMES), None).unwrap();
+    let segment = TileBlock::index(&format, rows(6, 3), 0, &tile.units, &gop(FRAMES), None).unwrap();
     let (made, sizes) = bytes(&Stitched::new(&plan, vec![at(&segment, place(0, 0, 6, 3))]).unwrap());
     assert_eq!(made, tile.units.concat());
     assert_eq!(sizes, tile.units.iter().map(|unit| unit.len() as u32).collect::<Vec<_>>());
@@ -181,7 +179,7 @@ fn one_slice_a_picture_is_for_the_canvas_and_may_be_held() {
     let whole = TileShape { width_mbs: 6, height_mbs: 1, slices: Slices::Whole };
     let still = segment(&format, STILL, 1);
     let units = encoded(STILL).units;
-    let tile = TileSegment::index(&format, whole, 1, &units[..2], &gop(FRAMES), Some(&still)).unwrap();
+    let tile = TileBlock::index(&format, whole, 1, &units[..2], &gop(FRAMES), Some(&still)).unwrap();
     assert_eq!((tile.frames(), tile.held_frames()), (7, 5));
     let canvas_place = place(0, 0, 6, 1);
     let plan = Plan::new(&format, &[canvas_place], Slices::Whole, 1).unwrap();
@@ -190,13 +188,12 @@ fn one_slice_a_picture_is_for_the_canvas_and_may_be_held() {
         bytes(&Stitched::new(&plan, vec![at(&still, canvas_place)]).unwrap())
     );
     let larger = canvas(96, 48);
-    let refused = TileSegment::index(&larger, whole, 1, &units, &gop(FRAMES), None);
+    let refused = TileBlock::index(&larger, whole, 1, &units, &gop(FRAMES), None);
     assert_eq!(refused.unwrap_err(), StitchError::WholeIsNotCanvas);
     assert_eq!(Plan::new(&larger, &[canvas_place], Slices::Whole, 9), Err(StitchError::WholeIsNotCanvas));
     // Three rows in one slice, of which the rest are held in three.
     let one = TileShape { width_mbs: 6, height_mbs: 3, slices: Slices::Whole };
-    let held =
-        TileSegment::index(&larger, one, 1, &units[..1], &gop(FRAMES), Some(&segment(&larger, STILL, 1))).unwrap();
+    let held = TileBlock::index(&larger, one, 1, &units[..1], &gop(FRAMES), Some(&segment(&larger, STILL, 1))).unwrap();
     let plan = Plan::new(&larger, &[place(0, 0, 6, 3)], Slices::Whole, 1).unwrap();
     let (made, sizes) = bytes(&Stitched::new(&plan, vec![at(&held, place(0, 0, 6, 3))]).unwrap());
     let types: Vec<u8> = nals(&made).iter().map(|nal| nal[0] & 31).collect();
@@ -210,7 +207,7 @@ fn what_an_encoder_did_not_make_is_held() {
     let still = segment(&format, STILL, 1);
     let (noise, stills) = (encoded(NOISE).units, encoded(STILL).units);
     for own in 1..FRAMES {
-        let tile = TileSegment::index(&format, rows(6, 3), 1, &noise[..own], &gop(FRAMES), Some(&still)).unwrap();
+        let tile = TileBlock::index(&format, rows(6, 3), 1, &noise[..own], &gop(FRAMES), Some(&still)).unwrap();
         assert_eq!((tile.frames(), tile.held_frames()), (FRAMES, FRAMES - own));
         let (x_mb, y_mb) = (6, 2);
         let placed = tile.placed(x_mb, y_mb, 3).unwrap();
@@ -218,8 +215,7 @@ fn what_an_encoder_did_not_make_is_held() {
         let mut inputs = vec![placed];
         for f in plan.fillers().to_vec() {
             let units = &encoded(STILL).units;
-            inputs
-                .push(at(&TileSegment::index(&format, rows(f.width_mbs, 1), 1, units, &gop(FRAMES), None).unwrap(), f));
+            inputs.push(at(&TileBlock::index(&format, rows(f.width_mbs, 1), 1, units, &gop(FRAMES), None).unwrap(), f));
         }
         let (made, sizes) = bytes(&Stitched::new(&plan, inputs).unwrap());
         let mut begin = 0;
@@ -239,7 +235,7 @@ fn what_an_encoder_did_not_make_is_held() {
         // By itself it is as many slices as the tile has rows.
         let canvas = canvas(96, 48);
         let still = segment(&canvas, STILL, 1);
-        let tile = TileSegment::index(&canvas, rows(6, 3), 1, &noise[..own], &gop(FRAMES), Some(&still)).unwrap();
+        let tile = TileBlock::index(&canvas, rows(6, 3), 1, &noise[..own], &gop(FRAMES), Some(&still)).unwrap();
         let plan = Plan::new(&canvas, &[place(0, 0, 6, 3)], Slices::PerRow, 60).unwrap();
         let made = bytes(&Stitched::new(&plan, vec![at(&tile, place(0, 0, 6, 3))]).unwrap()).0;
         let made = nals(&made);
@@ -251,14 +247,14 @@ fn what_an_encoder_did_not_make_is_held() {
         }
     }
     let index =
-        |units: &[Bytes], hold| TileSegment::index(&format, rows(6, 3), 1, units, &gop(FRAMES), hold).unwrap_err();
+        |units: &[Bytes], hold| TileBlock::index(&format, rows(6, 3), 1, units, &gop(FRAMES), hold).unwrap_err();
     assert_eq!(index(&noise[..2], None), StitchError::UnitCount { got: 2, expected: 7 });
-    assert_eq!(index(&[], Some(&still)), StitchError::UnitCount { got: 0, expected: 7 });
+    assert_eq!(index(&[], None), StitchError::UnitCount { got: 0, expected: 7 });
     let tall = segment(&format, NOISE, 3);
     let why = "it is not of the same width and one row high";
     assert_eq!(index(&noise[..2], Some(&tall)), StitchError::Hold { why });
-    let short = TileSegment::index(&format, rows(6, 1), 1, &stills[..1], &gop(1), None).unwrap();
-    assert_eq!(index(&noise[..2], Some(&short)), StitchError::Hold { why: "it is too short" });
+    let short = TileBlock::index(&format, rows(6, 1), 1, &stills[..1], &gop(1), None).unwrap();
+    assert_eq!(index(&noise[..2], Some(&short)), StitchError::Hold { why: "it has other pictures" });
     let other = segment(&canvas(192, 192), STILL, 1);
     assert_eq!(index(&noise[..2], Some(&other)), StitchError::Hold { why: "it is made for another canvas" });
 }
@@ -268,11 +264,10 @@ fn a_tile_out_of_step_is_refused() {
     let format = canvas(192, 96);
     let units = encoded(NOISE).units;
     let still = segment(&format, STILL, 1);
-    let index =
-        |units: &[Bytes]| TileSegment::index(&format, rows(6, 3), 0, units, &gop(units.len()), None).unwrap_err();
+    let index = |units: &[Bytes]| TileBlock::index(&format, rows(6, 3), 0, units, &gop(units.len()), None).unwrap_err();
     let in_order = |order: &[usize]| {
         let units: Vec<Bytes> = order.iter().map(|k| units[*k].clone()).collect();
-        TileSegment::index(&format, rows(6, 3), 0, &units, &gop(FRAMES), Some(&still))
+        TileBlock::index(&format, rows(6, 3), 0, &units, &gop(FRAMES), Some(&still))
     };
     for (order, field, got, expected) in [
         (&[1][..], "whether it is of an IDR picture", 0, 1),
@@ -294,12 +289,12 @@ fn a_tile_out_of_step_is_refused() {
     let field = "first_mb_in_slice";
     assert_eq!(index(&[unit(&[0, 2, 1])]), StitchError::Slice { unit: 0, slice: 1, field, got: 12, expected: 6 });
     let with = |nal: &[u8]| Bytes::from([with_length(nal), units[0].to_vec()].concat());
-    assert!(TileSegment::index(&format, rows(6, 3), 0, &[with(&[6, 5, 0x80])], &gop(1), None).is_ok());
+    assert!(TileBlock::index(&format, rows(6, 3), 0, &[with(&[6, 5, 0x80])], &gop(1), None).is_ok());
     assert_eq!(index(&[with(&encoded(NOISE).pps)]), StitchError::UnexpectedNal { unit: 0, nal_type: 8 });
     let cut = units[0].slice(..units[0].len() - 1);
     let bytes = cut.len();
     assert_eq!(index(&[cut]), StitchError::BadLengths { unit: 0, bytes });
-    let shape = |shape| TileSegment::index(&format, shape, 0, &units, &gop(FRAMES), None).unwrap_err();
+    let shape = |shape| TileBlock::index(&format, shape, 0, &units, &gop(FRAMES), None).unwrap_err();
     assert_eq!(shape(rows(0, 3)), StitchError::Shape { width_mbs: 0, height_mbs: 3 });
     assert!(matches!(shape(rows(u32::MAX, u32::MAX)), StitchError::Shape { .. }));
 }
@@ -345,12 +340,12 @@ fn inputs_must_be_the_plan_s() {
     assert_eq!(error, Err(StitchError::InputCount { got: 1, expected: 2 }));
     let error = stitched(vec![at(&noise, places[1]), at(&bars, places[0])]);
     assert_eq!(error, Err(StitchError::InputDiffers { input: 0, field: "place" }));
-    let other_id = TileSegment::index(&format, rows(6, 3), 0, &encoded(BARS).units, &gop(FRAMES), None).unwrap();
+    let other_id = TileBlock::index(&format, rows(6, 3), 0, &encoded(BARS).units, &gop(FRAMES), None).unwrap();
     let error = stitched(vec![at(&noise, places[0]), at(&other_id, places[1])]);
     assert_eq!(error, Err(StitchError::InputDiffers { input: 1, field: "idr_pic_id" }));
-    let shorter = TileSegment::index(&format, rows(6, 3), 1, &encoded(BARS).units[..1], &gop(1), None).unwrap();
+    let shorter = TileBlock::index(&format, rows(6, 3), 1, &encoded(BARS).units[..1], &gop(1), None).unwrap();
     let error = stitched(vec![at(&noise, places[0]), at(&shorter, places[1])]);
-    assert_eq!(error, Err(StitchError::InputDiffers { input: 1, field: "frames" }));
+    assert_eq!(error, Err(StitchError::InputDiffers { input: 1, field: "pictures" }));
     let elsewhere = segment(&canvas(192, 96), BARS, 3);
     let error = stitched(vec![at(&noise, places[0]), at(&elsewhere, places[1])]);
     assert_eq!(error, Err(StitchError::InputDiffers { input: 1, field: "canvas" }));
@@ -405,6 +400,85 @@ proptest! {
                 prop_assert!(places.iter().any(|p| p.x_mb + p.width_mbs > 12 || p.y_mb + p.height_mbs > 8));
             }
             Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
+}
+
+#[test]
+fn parts_that_are_gathered_one_by_one_are_the_segment() {
+    let format = canvas(224, 80);
+    let places = [place(1, 0, 6, 3), place(8, 2, 6, 3)];
+    let plan = Plan::new(&format, &places, Slices::PerRow, 60).unwrap();
+    let pattern = gop(FRAMES);
+    // The pictures `run` of the segment; of the first tile the encoder made `own` and no more.
+    let stitched = |run: std::ops::Range<usize>, own: usize| {
+        let its = pattern.run(run.clone());
+        let still = |width_mbs: u32| {
+            let units = super::super::still(&format, &pattern, width_mbs, [16, 128, 128]);
+            TileBlock::index(&format, rows(width_mbs, 1), 1, &units[run.clone()], &its, None).unwrap()
+        };
+        let tile = |stream: &[u8], own: usize| {
+            let units = &encoded(stream).units[run.start.min(own)..run.end.min(own)];
+            TileBlock::index(&format, rows(6, 3), 1, units, &its, Some(&still(6))).unwrap()
+        };
+        let mut inputs = vec![at(&tile(NOISE, own), places[0]), at(&tile(BARS, FRAMES), places[1])];
+        inputs.extend(plan.fillers().iter().map(|place| at(&still(place.width_mbs), *place)));
+        bytes(&Stitched::new(&plan, inputs).unwrap())
+    };
+    for own in [FRAMES, 4, 1] {
+        let (whole, sizes) = stitched(0..FRAMES, own);
+        let parts = [0..3, 3..6, 6..7].map(|run| stitched(run, own));
+        assert!(parts.iter().flat_map(|(bytes, _)| bytes).eq(&whole), "{own}");
+        assert!(parts.iter().flat_map(|(_, sizes)| sizes).eq(&sizes));
+    }
+}
+
+#[test]
+fn a_block_is_read_back_from_its_bytes_and_whatever_is_cut_or_changed_is_no_panic() {
+    let format = canvas(192, 96);
+    let still = segment(&format, STILL, 1);
+    let written = |block: &TileBlock| {
+        let mut bytes = Vec::new();
+        block.write_onto(&mut bytes);
+        Bytes::from(bytes)
+    };
+    let whole = canvas(96, 48);
+    for (format, block) in [
+        (&format, segment(&format, NOISE, 3)),
+        (
+            &format,
+            TileBlock::index(&format, rows(6, 3), 1, &encoded(BARS).units[..3], &gop(FRAMES), Some(&still)).unwrap(),
+        ),
+        (&whole, {
+            let units: Vec<Bytes> =
+                gop(FRAMES).pictures().iter().map(|p| super::super::held(&whole, *p, [16, 128, 128])).collect();
+            let shape = TileShape { width_mbs: 6, height_mbs: 3, slices: Slices::Whole };
+            TileBlock::index(&whole, shape, 1, &units, &gop(FRAMES), None).unwrap()
+        }),
+    ] {
+        let bytes = written(&block);
+        let read = TileBlock::read(format, &gop(FRAMES), &bytes).unwrap();
+        assert_eq!(written(&read), bytes);
+        assert_eq!((read.shape(), read.held_frames()), (block.shape(), block.held_frames()));
+        let stand = |block: &TileBlock| {
+            let placed = block.placed(0, 0, 3).unwrap();
+            (placed.heads.clone(), placed.rests.clone(), placed.unit_bytes.clone(), placed.skipped.clone())
+        };
+        assert_eq!(stand(&read), stand(&block));
+        for cut in 0..bytes.len() {
+            assert!(TileBlock::read(format, &gop(FRAMES), &bytes.slice(..cut)).is_err(), "{cut}");
+        }
+        let more = Bytes::from([&bytes[..], &[0]].concat());
+        assert!(matches!(TileBlock::read(format, &gop(FRAMES), &more), Err(StitchError::Trailing { .. })));
+        assert!(TileBlock::read(format, &gop(FRAMES - 1), &bytes).is_err(), "a block of other pictures");
+        for at in 0..bytes.len().min(400) {
+            for bit in [0, 3, 7] {
+                let mut other = bytes.to_vec();
+                other[at] ^= 1 << bit;
+                if let Ok(read) = TileBlock::read(format, &gop(FRAMES), &other.into()) {
+                    let _ = read.placed(0, 0, read.shape().height_mbs);
+                }
+            }
         }
     }
 }

@@ -196,3 +196,9 @@ fn a_barcode_is_read_back_from_a_small_tile_of_a_larger_picture() {
     assert_eq!(read(&luma, 640, Rect { x: 43, ..rect }), None);
     assert_eq!(read(&luma, 640, Rect { x: 350, y: 200, ..rect }), None);
 }
+
+/// What was seen of a mosaic without the stills before its first picture that moves.
+pub fn moving<T: PartialEq>(frames: &[T]) -> &[T] {
+    let still = frames.iter().take_while(|frame| **frame == frames[0]).count();
+    &frames[still.saturating_sub(1)..]
+}

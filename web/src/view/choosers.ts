@@ -31,7 +31,8 @@ export function layoutChooser(viewer: Viewer): HTMLElement {
       (id) => viewer.takeLayout(id),
       diagram(layout),
       h("span", { class: "choice-name" }, layout.name),
-      h("span", { class: "choice-note" }, count === 1 ? "1 game" : `${count} games`),
+      // Those who see count the slots.
+      h("span", { class: "unseen" }, count === 1 ? "1 game" : `${count} games`),
     );
   };
   viewer.onChange((state: ViewerState) => {

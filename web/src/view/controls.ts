@@ -1,7 +1,10 @@
-// Under the picture: Watch and Leave, sound level, rendition, full screen.
+// Under the picture: watching, pausing, how live it is, latency, rendition, sound level, sharing, keys, full screen.
 
 import { attribute, h, icon, text, toggle } from "../dom";
 import { seconds } from "../format";
+import { toggleFullScreen } from "../fullscreen";
+import { behindS } from "../pulse";
+import { keepLowLatency, keepVolume } from "../settings";
 import type { Viewer, ViewerState } from "../viewer";
 
 function watchButton(viewer: Viewer): HTMLButtonElement {
@@ -20,6 +23,36 @@ function watchButton(viewer: Viewer): HTMLButtonElement {
   return button;
 }
 
+function pauseButton(viewer: Viewer): HTMLButtonElement {
+  const button = h("button", { type: "button", class: "icon-button", hidden: true });
+  let shown = "";
+  button.addEventListener("click", () => viewer.playOrPause());
+  viewer.onChange(({ phase, pulse }: ViewerState) => {
+    attribute(button, "hidden", phase !== "watching");
+    const name = pulse === "paused" ? "play" : "pause";
+    if (name === shown) return;
+    shown = name;
+    button.replaceChildren(icon(name));
+    const label = name === "play" ? "Play" : "Pause";
+    attribute(button, "aria-label", label);
+    attribute(button, "title", `${label} (space)`);
+  });
+  return button;
+}
+
+/** As the viewer wants it; what a browser does to the sound by itself is not kept. */
+function keep(video: HTMLVideoElement): void {
+  keepVolume({ level: video.volume, muted: video.muted });
+}
+
+/** Answers what it did, in words. */
+export function toggleMute(video: HTMLVideoElement): string {
+  video.muted = !video.muted;
+  if (!video.muted && video.volume === 0) video.volume = 0.5;
+  keep(video);
+  return video.muted ? "Sound off" : "Sound on";
+}
+
 function volume(video: HTMLVideoElement): HTMLElement {
   const mute = h("button", { type: "button", class: "icon-button" });
   const level = h("input", { type: "range", min: 0, max: 1, step: 0.05, "aria-label": "Volume", class: "volume" });
@@ -27,16 +60,14 @@ function volume(video: HTMLVideoElement): HTMLElement {
     const silent = video.muted || video.volume === 0;
     mute.replaceChildren(icon(silent ? "muted" : "sound"));
     attribute(mute, "aria-label", silent ? "Unmute" : "Mute");
-    attribute(mute, "title", silent ? "Unmute" : "Mute");
+    attribute(mute, "title", silent ? "Unmute (M)" : "Mute (M)");
     level.value = String(video.muted ? 0 : video.volume);
   };
-  mute.addEventListener("click", () => {
-    video.muted = !video.muted;
-    if (!video.muted && video.volume === 0) video.volume = 0.5;
-  });
+  mute.addEventListener("click", () => toggleMute(video));
   level.addEventListener("input", () => {
     video.muted = false;
     video.volume = Number(level.value);
+    keep(video);
   });
   video.addEventListener("volumechange", show);
   show();
@@ -44,7 +75,7 @@ function volume(video: HTMLVideoElement): HTMLElement {
 }
 
 function renditionChooser(viewer: Viewer): HTMLElement {
-  const select = h("select", { id: "rendition" }, h("option", { value: -1 }, "Auto"));
+  const select = h("select", { id: "rendition", title: "Quality" }, h("option", { value: -1 }, "Auto"));
   select.addEventListener("change", () => viewer.chooseRendition(Number(select.value)));
   let known = "";
   viewer.onChange((state: ViewerState) => {
@@ -57,48 +88,93 @@ function renditionChooser(viewer: Viewer): HTMLElement {
     if (select.value !== String(state.rendition)) select.value = String(state.rendition);
     attribute(select, "disabled", state.renditions.length === 0);
   });
-  return h("div", { class: "quality" }, h("label", { for: "rendition" }, "Quality"), select);
+  return h("div", { class: "quality" }, h("label", { for: "rendition", class: "unseen" }, "Quality"), select);
+}
+
+function latencySwitch(viewer: Viewer): HTMLElement {
+  const input = h("input", { type: "checkbox", role: "switch" });
+  input.addEventListener("change", () => {
+    keepLowLatency(input.checked);
+    viewer.setLowLatency(input.checked);
+  });
+  viewer.onChange(({ lowLatency }: ViewerState) => {
+    if (input.checked !== lowLatency) input.checked = lowLatency;
+  });
+  return h("label", { class: "switch", title: "Plays nearer to live, with less in hand when the network falters" }, input, h("span", {}, "Low latency"));
 }
 
 function fullScreenButton(screen: HTMLElement): HTMLButtonElement {
-  const button = h("button", { type: "button", class: "icon-button", "aria-label": "Full screen", title: "Full screen" }, icon("full"));
-  button.addEventListener("click", () => {
-    // A browser may refuse; the picture is then simply not larger.
-    void (document.fullscreenElement ? document.exitFullscreen() : screen.requestFullscreen()).catch(() => undefined);
-  });
+  const button = h("button", { type: "button", class: "icon-button", "aria-label": "Full screen", title: "Full screen (F)" }, icon("full"));
+  button.addEventListener("click", () => toggleFullScreen(screen));
   return button;
 }
 
-// Further behind than any start or short stall leaves it.
-const FAR_BEHIND_S = 20;
+function helpButton(toggleHelp: () => void): HTMLButtonElement {
+  const button = h("button", { type: "button", class: "icon-button help-button", "aria-label": "Keys", title: "Keys (?)" }, icon("keyboard"));
+  button.addEventListener("click", toggleHelp);
+  return button;
+}
 
-/** Shown when playback stands still or lags: the way back to now. */
+/** The way back to now, for who paused or fell behind. */
 function goLiveButton(viewer: Viewer): HTMLButtonElement {
-  const button = h("button", { type: "button", class: "quiet-button", hidden: true }, "Go live");
+  const button = h("button", { type: "button", class: "quiet-button go-live", hidden: true }, "Go live");
   button.addEventListener("click", () => viewer.goLive());
-  viewer.onChange(({ phase, sample }: ViewerState) => {
-    const behind = sample !== null && (sample.paused || (sample.latency_to_edge_s ?? 0) > FAR_BEHIND_S);
-    attribute(button, "hidden", phase !== "watching" || !behind);
-  });
+  viewer.onChange(({ phase, pulse }: ViewerState) => attribute(button, "hidden", phase !== "watching" || (pulse !== "behind" && pulse !== "paused")));
   return button;
 }
 
-export function controls(viewer: Viewer, video: HTMLVideoElement, screen: HTMLElement): HTMLElement {
-  const live = h("span", { class: "live-chip", hidden: true }, h("span", { class: "dot", "aria-hidden": "true" }), h("span", { class: "live-words" }));
+/** How live the picture is. "Live" stands here only while it moves, near the edge. */
+export function liveWords({ phase, pulse, stands, sample }: Pick<ViewerState, "phase" | "pulse" | "stands" | "sample">): string {
+  if (phase !== "watching") return "";
+  const lag = behindS(sample);
+  switch (pulse) {
+    case "live":
+      if (stands) return "Starting";
+      return lag === null ? "Live" : `Live · ${seconds(lag)} behind`;
+    case "behind":
+      return lag === null ? "Behind live" : `${seconds(lag)} behind live`;
+    case "paused":
+      return lag === null ? "Paused" : `Paused · ${seconds(lag)} behind`;
+    case "buffering":
+      return "Buffering";
+    case "reconnecting":
+      return "Reconnecting";
+    case "none":
+      return "";
+  }
+}
+
+function liveChip(viewer: Viewer): HTMLElement {
+  const words = h("span", { class: "live-words" });
+  const chip = h("span", { class: "live-chip", hidden: true }, h("span", { class: "dot", "aria-hidden": "true" }), words);
   viewer.onChange((state: ViewerState) => {
-    attribute(live, "hidden", state.phase !== "watching");
-    const behind = state.sample?.glass_to_glass_s ?? null;
-    text(live.querySelector(".live-words") as Element, behind === null ? "Live" : `Live · ${seconds(behind)} behind`);
+    const told = liveWords(state);
+    text(words, told);
+    attribute(chip, "hidden", told === "");
+    attribute(chip, "data-pulse", state.pulse);
   });
+  return chip;
+}
+
+export interface ControlsParts {
+  readonly video: HTMLVideoElement;
+  readonly screen: HTMLElement;
+  readonly share: HTMLElement;
+  readonly toggleHelp: () => void;
+}
+
+export function controls(viewer: Viewer, { video, screen, share, toggleHelp }: ControlsParts): HTMLElement {
   return h(
     "div",
     { class: "controls", role: "group", "aria-label": "Playback" },
     watchButton(viewer),
-    live,
+    pauseButton(viewer),
+    liveChip(viewer),
     goLiveButton(viewer),
     h("span", { class: "spring" }),
+    latencySwitch(viewer),
     renditionChooser(viewer),
     volume(video),
-    fullScreenButton(screen),
+    h("div", { class: "icon-buttons" }, share, helpButton(toggleHelp), fullScreenButton(screen)),
   );
 }

@@ -3,7 +3,6 @@
 
 import type { Layout, Rect } from "../api";
 import { attribute, h, icon, keyed, placeAt, text, toggle } from "../dom";
-import { seconds } from "../format";
 import type { Picks } from "../picks";
 import type { Viewer, ViewerState } from "../viewer";
 
@@ -108,26 +107,6 @@ function slotNote(viewer: Viewer, state: ViewerState, shown: string, wanted: str
   return state.selectedSlot === at ? "Choose a game" : "";
 }
 
-/** What stands over the picture as a whole; empty when the picture speaks for itself. */
-function curtain(state: ViewerState): { title: string; note: string; busy: boolean } | null {
-  if (state.phase === "starting") {
-    const buffered = state.sample?.buffer_s ?? 0;
-    const note = buffered > 0 ? `${seconds(buffered)} gathered` : "The first pictures come within a few seconds.";
-    return { title: "Starting", note, busy: true };
-  }
-  if (state.phase === "ended") return { title: "Session ended", note: "Press Watch to start again.", busy: false };
-  if (state.phase === "idle" && state.picks.games.length === 0) {
-    return { title: "Pick up to four games", note: "They come back as one picture, live.", busy: false };
-  }
-  return null;
-}
-
-function badge(state: ViewerState): string {
-  if (state.phase !== "watching") return "";
-  if (state.pending === null) return "";
-  return state.pending.picks.layout === state.shown?.layout ? "Swapping…" : "New layout coming…";
-}
-
 /** Labels go when the pointer rests, and come back when it moves. */
 function hideWhenQuiet(screen: HTMLElement): void {
   let timer: number | undefined;
@@ -143,38 +122,16 @@ function hideWhenQuiet(screen: HTMLElement): void {
   wake();
 }
 
-function slotKeys(viewer: Viewer, screen: HTMLElement): void {
-  // Single keys act only while the focus is in the picture, so they can not be struck by mistake elsewhere.
-  screen.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape") viewer.clearSelection();
-    else if (/^[1-4]$/.test(event.key) && Number(event.key) <= viewer.state.picks.games.length) viewer.selectSlot(Number(event.key) - 1);
-  });
-}
-
-export function stage(viewer: Viewer, video: HTMLVideoElement): HTMLElement {
+export function stage(viewer: Viewer, video: HTMLVideoElement, over: readonly HTMLElement[]): HTMLElement {
   const slots = h("ul", { class: "slots", "aria-label": "Slots" });
-  const title = h("p", { class: "curtain-title" });
-  const note = h("p", { class: "curtain-note" });
-  const spinner = h("span", { class: "spinner", "aria-hidden": "true" });
-  const cover = h("div", { class: "curtain" }, spinner, title, note);
-  const flag = h("p", { class: "flag" });
-  const screen = h("div", { class: "screen", role: "group", "aria-label": "Picture" }, video, slots, cover, flag);
+  const screen = h("div", { class: "screen", role: "group", "aria-label": "Picture" }, video, slots, ...over);
   const elements = new Map<string, HTMLLIElement>();
   hideWhenQuiet(screen);
-  slotKeys(viewer, screen);
   viewer.onChange((state: ViewerState) => {
     const shape = shapeOf(state);
     const items = shape?.picks.games ?? [];
     const list = keyed(slots, elements, items, (_, at) => String(at), (_, at) => makeSlot(viewer, at));
     if (shape !== null) list.forEach((slot, at) => updateSlot(viewer, slot, at, state, shape));
-    const words = curtain(state);
-    attribute(cover, "hidden", words === null);
-    attribute(spinner, "hidden", !(words?.busy ?? false));
-    text(title, words?.title ?? "");
-    text(note, words?.note ?? "");
-    text(flag, badge(state));
-    attribute(flag, "hidden", badge(state) === "");
     toggle(screen, "playing", state.phase === "watching");
     toggle(screen, "choosing", state.selectedSlot !== null || state.heldGame !== null);
     attribute(slots, "hidden", state.phase === "ended");

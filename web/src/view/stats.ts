@@ -1,5 +1,6 @@
 // Figures about the session that is playing.
 
+import { copy } from "../clipboard";
 import { h, icon, text } from "../dom";
 import { billed, bitrate, dropped, seconds } from "../format";
 import type { Viewer, ViewerState } from "../viewer";
@@ -9,6 +10,7 @@ type Reader = (state: ViewerState) => string;
 const FIGURES: [name: string, label: string, read: Reader][] = [
   ["billed", "Billed so far", (state) => (state.session === null ? "–" : billed(state.session.billable_seconds))],
   ["edge", "Behind live edge", (state) => seconds(state.sample?.latency_to_edge_s ?? null)],
+  ["hold", "Held back", holdWords],
   ["glass", "Glass to glass", (state) => seconds(state.sample?.glass_to_glass_s ?? null)],
   ["rendition", "Rendition", renditionWords],
   ["frames", "Frames dropped", (state) => (state.sample === null ? "–" : dropped(state.sample.frames_dropped, state.sample.frames_total))],
@@ -27,6 +29,12 @@ function renditionWords(state: ViewerState): string {
   return sample.rendition_bitrate_bps === null ? sample.rendition : `${sample.rendition}, ${bitrate(sample.rendition_bitrate_bps)}`;
 }
 
+/** How far behind the edge the player means to stay, and by what it is fed. */
+function holdWords({ sample }: ViewerState): string {
+  if (sample === null || sample.hold_back_s === null) return "–";
+  return `${seconds(sample.hold_back_s)}, ${sample.parts ? "parts" : "segments"}`;
+}
+
 function swapWords(state: ViewerState): string {
   const { lastSwapSegment, pending } = state;
   if (lastSwapSegment === null) return "–";
@@ -40,12 +48,10 @@ function addressRow(viewer: Viewer): HTMLElement {
   const button = h("button", { type: "button", class: "icon-button", "aria-label": "Copy the playback address", title: "Copy" }, icon("copy"));
   button.addEventListener("click", () => {
     if (field.value === "") return;
-    field.select();
-    const copying = navigator.clipboard?.writeText(field.value) ?? Promise.reject(new Error("no clipboard on plain HTTP"));
-    copying.then(
-      () => text(said, "Copied"),
-      () => text(said, "Selected: copy it with the keyboard"),
-    );
+    void copy(field.value).then((copied) => {
+      if (!copied) field.select();
+      text(said, copied ? "Copied" : "Selected: copy it with the keyboard");
+    });
     window.setTimeout(() => text(said, ""), 3_000);
   });
   viewer.onChange((state: ViewerState) => {

@@ -1,7 +1,9 @@
 // Debian's Chromium without a display, and what the tests read out of its page.
 
+import type { AxeResults } from "axe-core";
 import { chromium, type BrowserContext, type CDPSession, type Page } from "playwright-core";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -159,4 +161,18 @@ export async function unnamed(session: CDPSession): Promise<string[]> {
     .filter((node) => !(node.role?.value === "list" || node.role?.value === "group") || (node.properties ?? []).length > 0)
     .filter((node) => String(node.name?.value ?? "").trim() === "")
     .map((node) => `${String(node.role?.value)} (${node.nodeId})`);
+}
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+/** What axe-core finds wrong with a page as it is. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  if (!(await page.evaluate(() => "axe" in window))) {
+    // Past the page's content security policy, which lets no script in but its own.
+    const session = await page.context().newCDPSession(page);
+    await session.send("Runtime.evaluate", { expression: await readFile(AXE, "utf8") });
+    await session.detach();
+  }
+  const results = await page.evaluate(() => (window as unknown as { axe: { run: () => Promise<AxeResults> } }).axe.run());
+  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`);
 }

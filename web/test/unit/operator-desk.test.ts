@@ -22,6 +22,7 @@ function session(at: number): OperatedSession {
     audio: "a",
     created_at: "2026-11-22T16:00:00Z",
     effective_segment: 1,
+    effective_at: "2026-09-01T00:00:02Z",
     billable_seconds: 60,
     device_id: `stb-${at}`,
     labels: {},

@@ -5,25 +5,37 @@ import { ScreenTimeline } from "../../src/timeline";
 
 const picks = (...games: string[]): Picks => ({ layout: "4E", games });
 
-test("a change shows from its segment on, not before", () => {
+test("a change shows from its instant on, not before", () => {
   const timeline = new ScreenTimeline();
   assert.equal(timeline.shown(), null);
   const [first, second] = [picks("a"), picks("b")];
   timeline.push(100, first);
   assert.equal(timeline.shown(), first, "nothing plays yet: what was asked for first is what comes");
   assert.equal(timeline.pending(), null);
-  // Playback starts behind the live edge, in segments before the session's own first one.
+  // Playback starts behind the live edge, in pictures before the session's own first one.
   assert.equal(timeline.show(98), false);
   timeline.push(105, second);
   assert.equal(timeline.show(104), false);
   assert.equal(timeline.shown(), first);
-  assert.equal(timeline.pending()?.segment, 105);
+  assert.equal(timeline.pending()?.at, 105);
   assert.equal(timeline.show(105), true);
   assert.equal(timeline.shown(), second);
   assert.equal(timeline.pending(), null);
 });
 
-test("a later change for the same segment replaces the earlier one", () => {
+test("what comes before the first picture that moves stands still", () => {
+  const timeline = new ScreenTimeline();
+  timeline.push(100, picks("a"));
+  assert.equal(timeline.stands(), false, "nothing is on the screen");
+  for (const [at, stands] of [[97, true], [99, true], [100, false], [101, false]] as const) {
+    timeline.show(at);
+    assert.equal(timeline.stands(), stands, String(at));
+  }
+  timeline.push(110, picks("b"));
+  assert.equal(timeline.stands(), false, "a change to come is not a start");
+});
+
+test("a later change for the same instant replaces the earlier one", () => {
   const timeline = new ScreenTimeline();
   timeline.push(1, picks("a"));
   timeline.push(10, picks("b"));
@@ -38,7 +50,7 @@ test("several changes wait their turn", () => {
   timeline.show(8);
   timeline.push(10, picks("b"));
   timeline.push(12, picks("c"));
-  assert.equal(timeline.pending()?.segment, 12);
+  assert.equal(timeline.pending()?.at, 12);
   timeline.show(11);
   assert.deepEqual(timeline.shown()?.games, ["b"]);
   assert.equal(timeline.show(14), true);

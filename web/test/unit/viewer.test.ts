@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { Client, type Session } from "../../src/api";
 import type { Player } from "../../src/player";
 import { Viewer } from "../../src/viewer";
+import type { Visit, Visits } from "../../src/visit";
 import { game, LAYOUTS } from "./samples";
 
 // What a browser has and Node, or an old Node, has not.
@@ -18,6 +19,9 @@ interface Request {
   body: Record<string, unknown> | null;
   ifMatch: string | null;
 }
+
+/** When segment `n` begins. */
+const at = (n: number) => new Date(n * 2000).toISOString();
 
 /** A service with one session; `refuse` may answer a request in its stead. */
 class Service {
@@ -37,6 +41,7 @@ class Service {
     audio: "a",
     created_at: "2026-09-01T00:00:00Z",
     effective_segment: 100,
+    effective_at: at(100),
     billable_seconds: 0,
   };
 
@@ -58,7 +63,7 @@ class Service {
     }
     if (method === "PATCH") {
       const revision = this.session.revision + 1;
-      this.session = { ...this.session, ...body, revision, effective_segment: 100 + revision } as Session;
+      this.session = { ...this.session, ...body, revision, effective_segment: 100 + revision, effective_at: at(100 + revision) } as Session;
     }
     if (method === "POST") this.session = { ...this.session, ...body } as Session;
     return Response.json(this.session, { headers: { ETag: `"${this.session.revision}"` } });
@@ -90,7 +95,7 @@ async function watching(service: Service): Promise<{ viewer: Viewer; heard: stri
   for (const id of ["a", "b", "c", "d"]) viewer.chooseGame(id);
   await viewer.watch();
   viewer.hear({ kind: "playing" });
-  viewer.hear({ kind: "segment", segment: 99, rendition: "1080p" });
+  viewer.hear({ kind: "shows", at: Date.parse(at(99)) });
   assert.equal(viewer.state.phase, "watching");
   return { viewer, heard, loaded };
 }
@@ -106,7 +111,7 @@ test("a swap is one PATCH; picture and sound follow when its segment shows; noth
   assert.equal(patch?.ifMatch, '"1"');
   assert.equal(viewer.state.shown?.games[0], "a", "not on the screen yet");
   assert.equal(heard.at(-1), "a", "nor to be heard");
-  viewer.hear({ kind: "segment", segment: 102, rendition: "1080p" });
+  viewer.hear({ kind: "shows", at: Date.parse(at(102)) });
   assert.equal(viewer.state.shown?.games[0], "e");
   assert.equal(viewer.state.pending, null);
   assert.equal(heard.at(-1), "e");
@@ -187,4 +192,238 @@ test("four slots are taken: a fifth game is held until a slot is chosen", async 
   await settle();
   assert.equal(viewer.state.heldGame, null);
   assert.deepEqual(service.session.games, ["a", "b", "e", "d"]);
+});
+
+// ---- reloads, links and ends -------------------------------------------------------------------------------------
+
+/** A player of which is noted what it is told. */
+function notedPlayer(told: string[]): Player {
+  const note = (name: string) => (detail?: unknown) => void told.push(typeof detail === "string" ? `${name} ${detail}` : name);
+  return {
+    load: note("load"),
+    listen: () => undefined,
+    stop: note("stop"),
+    pause: note("pause"),
+    resume: note("resume"),
+    goLive: note("goLive"),
+    setLowLatency: note("setLowLatency"),
+    renditions: () => [],
+    sample: () => null,
+  } as unknown as Player;
+}
+
+async function opened(service: Service, visit: Visit, linked = false): Promise<{ viewer: Viewer; kept: Visit[]; told: string[] }> {
+  const kept: Visit[] = [];
+  const visits: Visits = { begin: () => ({ visit, linked }), keep: (one) => kept.push(one) };
+  const viewer = new Viewer("web-test", (key) => new Client(key, service.fetch), visits);
+  const told: string[] = [];
+  viewer.usePlayer(notedPlayer(told));
+  await viewer.connect("dev-1");
+  await settle();
+  return { viewer, kept, told };
+}
+
+const BEFORE: Visit = { picks: { layout: "4E", games: ["a", "b", "c", "d"] }, audio: "b", session: "s1" };
+
+test("a reload goes on with the session that is still there", async () => {
+  const service = new Service();
+  service.session = { ...service.session, audio: "b" };
+  const { viewer, kept, told } = await opened(service, BEFORE);
+  assert.deepEqual(service.requests.map(({ method, path }) => `${method} ${path}`), ["GET /v1/sessions/s1"], "no second session");
+  assert.deepEqual(told, ["load http://quadrille.test/v1/play/t/index.m3u8?all_sounds=true&low_latency=true"]);
+  assert.equal(viewer.state.phase, "starting");
+  assert.equal(viewer.state.audio, "b");
+  assert.equal(kept.at(-1)?.session, "s1");
+  viewer.hear({ kind: "playing" });
+  assert.equal(viewer.state.phase, "watching");
+});
+
+test("what was changed elsewhere during a reload stands", async () => {
+  const service = new Service();
+  service.session = { ...service.session, games: ["e", "b", "c", "d"], audio: "c" };
+  const { viewer } = await opened(service, BEFORE);
+  assert.deepEqual(viewer.state.picks.games, ["e", "b", "c", "d"]);
+  assert.equal(viewer.state.audio, "c");
+  assert.equal(service.asked("PATCH").length, 0);
+});
+
+test("a session that is gone gives way to another with the same picks", async () => {
+  for (const gone of ["unknown", "idle", "unrestorable", "not said"]) {
+    const service = new Service();
+    if (gone === "unknown") service.refuse = ({ method, path }) => (method === "GET" && path.includes("/sessions/") ? problem(404, "session_unknown") : null);
+    else service.session = { ...service.session, state: "ended", ...(gone === "not said" ? {} : { end_reason: gone }) };
+    const { viewer, told } = await opened(service, BEFORE);
+    const [created] = service.asked("POST");
+    assert.deepEqual(created?.body?.["games"], BEFORE.picks.games, gone);
+    assert.equal(created?.body?.["layout"], "4E");
+    assert.equal(created?.body?.["audio"], "b");
+    assert.equal(told.length, 1, gone);
+    assert.equal(viewer.state.phase, "starting");
+  }
+});
+
+test("a session that somebody ended during a reload does not begin anew by itself", async () => {
+  for (const reason of ["operator", "device"]) {
+    const service = new Service();
+    service.session = { ...service.session, state: "ended", end_reason: reason };
+    const { viewer, kept, told } = await opened(service, BEFORE);
+    assert.equal(service.asked("POST").length, 0, reason);
+    assert.equal(viewer.state.phase, "ended");
+    assert.equal(viewer.state.ending?.reason, reason);
+    assert.deepEqual(viewer.state.picks, BEFORE.picks, "and can be had again");
+    assert.ok(!told.some((one) => one.startsWith("load")));
+    assert.equal(kept.at(-1)?.session, null, "a second reload does not ask again");
+  }
+});
+
+test("a service that does not answer is no reason to forget the session", async () => {
+  const service = new Service();
+  service.refuse = ({ path }) => (path.includes("/sessions/") ? problem(503, "not_ready") : null);
+  const { viewer, kept } = await opened(service, BEFORE);
+  assert.equal(viewer.state.phase, "idle");
+  assert.equal(viewer.state.problem?.code, "not_ready");
+  assert.ok(!kept.some((one) => one.session === null), "the next reload tries again");
+  service.refuse = () => null;
+  viewer.retry();
+  await settle();
+  assert.equal(viewer.state.phase, "starting");
+  assert.equal(service.asked("POST").length, 0, "and so does Try again");
+});
+
+test("a link is shown for who opens it, and nobody is billed before Watch", async () => {
+  const service = new Service();
+  const link: Visit = { picks: { layout: "2PL", games: ["d", "b"] }, audio: null, session: null };
+  const { viewer } = await opened(service, link, true);
+  assert.deepEqual(viewer.state.picks, link.picks);
+  assert.equal(viewer.state.audio, "d");
+  assert.deepEqual(service.requests, []);
+  await viewer.watch();
+  assert.deepEqual(service.asked("POST")[0]?.body?.["games"], ["d", "b"]);
+});
+
+test("a link into a tab that watches changes its session", async () => {
+  const service = new Service();
+  const { viewer } = await opened(service, { ...BEFORE, picks: { layout: "2PL", games: ["d", "e"] } }, true);
+  await settle();
+  assert.deepEqual(service.requests.map((one) => one.method), ["GET", "PATCH"]);
+  assert.deepEqual(service.session.games, ["d", "e"]);
+  assert.deepEqual(viewer.state.picks, { layout: "2PL", games: ["d", "e"] });
+});
+
+test("games of a link that are not offered are named", async () => {
+  const { viewer } = await opened(new Service(), { picks: { layout: "3EL", games: ["a", "old-1", "old-2"] }, audio: null, session: null }, true);
+  assert.deepEqual(viewer.state.picks, { layout: "1", games: ["a"] });
+  assert.equal(viewer.state.problem?.code, "link");
+  assert.match(viewer.state.problem?.detail ?? "", /old-1 and old-2/);
+});
+
+test("picks that were kept wait for the first key that is accepted", async () => {
+  const service = new Service();
+  const kept: Visit[] = [];
+  const visits: Visits = { begin: () => ({ visit: { ...BEFORE, session: null }, linked: false }), keep: (one) => kept.push(one) };
+  const viewer = new Viewer("web-test", (key) => new Client(key, key === "good" ? service.fetch : ((async () => problem(401, "unauthorized")) as typeof fetch)), visits);
+  viewer.usePlayer(notedPlayer([]));
+  assert.ok(!(await viewer.connect("bad")));
+  assert.deepEqual(kept, [], "nothing is overwritten meanwhile");
+  assert.ok(await viewer.connect("good"));
+  assert.deepEqual(viewer.state.picks, BEFORE.picks);
+});
+
+test("every pick is kept, and the session with it until it is left", async () => {
+  const service = new Service();
+  const { viewer, kept } = await opened(service, { picks: { layout: "", games: [] }, audio: null, session: null });
+  viewer.chooseGame("c");
+  viewer.chooseGame("e");
+  assert.deepEqual(kept.at(-1), { picks: { layout: "2EH", games: ["c", "e"] }, audio: "c", session: null });
+  await viewer.watch();
+  assert.equal(kept.at(-1)?.session, "s1");
+  viewer.listen("e");
+  assert.equal(kept.at(-1)?.audio, "e");
+  await viewer.leave();
+  assert.equal(kept.at(-1)?.session, null);
+});
+
+test("the page says why a stream ended", async () => {
+  for (const [reason, words] of [["operator", /operator/], ["idle", /pause/], [undefined, /ended/]] as const) {
+    const service = new Service();
+    const { viewer } = await opened(service, BEFORE);
+    viewer.hear({ kind: "playing" });
+    service.session = { ...service.session, state: "ended", billable_seconds: 61, ...(reason === undefined ? {} : { end_reason: reason }) };
+    viewer.hear({ kind: "ended" });
+    await settle();
+    assert.equal(viewer.state.phase, "ended");
+    assert.equal(viewer.state.ending?.reason, reason ?? null);
+    assert.match(viewer.state.said, words);
+    assert.equal(viewer.state.session?.billable_seconds, 61, "the last figure is the final one");
+    await viewer.watch();
+    assert.equal(viewer.state.ending, null);
+    assert.equal(service.asked("POST").length, 1, "and it can be watched again");
+  }
+});
+
+test("a change of a session that has ended tells of the end and not of the change", async () => {
+  const service = new Service();
+  const { viewer } = await opened(service, BEFORE);
+  viewer.hear({ kind: "playing" });
+  service.session = { ...service.session, state: "ended", end_reason: "operator" };
+  service.refuse = ({ method }) => (method === "PATCH" ? problem(409, "session_ended") : null);
+  viewer.put("e", 0);
+  await settle();
+  await settle();
+  assert.equal(viewer.state.ending?.reason, "operator");
+  assert.equal(viewer.state.problem, null);
+  assert.deepEqual(viewer.state.picks.games, ["e", "b", "c", "d"], "the next session is as it was wished for");
+});
+
+test("a stream that is gone is over even when the service can not say why", async () => {
+  const service = new Service();
+  const { viewer } = await opened(service, BEFORE);
+  viewer.hear({ kind: "playing" });
+  service.refuse = () => problem(404, "session_unknown");
+  viewer.hear({ kind: "lost", gone: true, details: "levelLoadError" });
+  await settle();
+  assert.equal(viewer.state.phase, "ended");
+  assert.equal(viewer.state.ending?.reason, null);
+});
+
+test("space watches, pauses and goes on", async () => {
+  const service = new Service();
+  const { viewer, told } = await opened(service, { ...BEFORE, session: null });
+  viewer.playOrPause();
+  await settle();
+  assert.equal(service.asked("POST").length, 1);
+  viewer.playOrPause();
+  assert.ok(!told.includes("pause"), "there is nothing to pause before the first picture");
+  viewer.hear({ kind: "playing" });
+  viewer.hear({ kind: "pulse", pulse: "live" });
+  viewer.playOrPause();
+  viewer.hear({ kind: "pulse", pulse: "paused" });
+  assert.equal(viewer.state.said, "Paused");
+  viewer.playOrPause();
+  viewer.hear({ kind: "pulse", pulse: "behind" });
+  assert.equal(viewer.state.said, "Playing");
+  assert.deepEqual(told.slice(1), ["pause", "resume"]);
+});
+
+test("a player that the browser does not let begin is begun by a press", async () => {
+  const { viewer, told } = await opened(new Service(), BEFORE);
+  viewer.hear({ kind: "muted" });
+  assert.ok(viewer.state.silenced);
+  viewer.hear({ kind: "blocked" });
+  viewer.playOrPause();
+  assert.ok(told.includes("resume") && !viewer.state.blocked);
+  viewer.heard();
+  assert.ok(!viewer.state.silenced);
+});
+
+test("a page that comes back from the browser's cache goes to the edge, or says that it is over", async () => {
+  const service = new Service();
+  const { viewer, told } = await opened(service, BEFORE);
+  viewer.hear({ kind: "playing" });
+  await viewer.comeBack();
+  assert.equal(told.at(-1), "goLive");
+  service.session = { ...service.session, state: "ended", end_reason: "idle" };
+  await viewer.comeBack();
+  assert.equal(viewer.state.ending?.reason, "idle");
+  assert.equal(told.at(-1), "stop");
 });

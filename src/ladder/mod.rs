@@ -1,0 +1,28 @@
+//! The ladder: which renditions there are, and how the pictures of each are coded. Who encodes, stitches, packages or lists stands on
+//! it; it stands on nothing but the grid and sizes of pictures.
+
+mod codec;
+mod settings;
+
+pub use codec::{Codec, ParameterSets};
+pub use settings::{VideoSettings, lowest_level_idc};
+
+/// One rung of the ladder, as configured.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RenditionSpec {
+    /// As in URLs and reports: `1080p`.
+    pub name: String,
+    pub width: u32,
+    pub height: u32,
+    pub bitrate_bps: u32,
+}
+
+/// One rung, and what all encoders of it share, whoever runs them: so a player can go from one mosaic to the next under one init segment.
+#[derive(Clone, Debug)]
+pub struct Rung {
+    pub spec: RenditionSpec,
+    /// For whole canvases.
+    pub settings: VideoSettings,
+    /// The same for all mosaics.
+    pub codec: Codec,
+}

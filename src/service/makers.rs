@@ -1,0 +1,329 @@
+//! Makes the service's parts of its configuration.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::timekeeper::Timekeeper;
+use super::{Options, StartError, cores, measure};
+use crate::api::Readiness;
+use crate::catalogue::{Catalogue, CatalogueSettings};
+use crate::compositor::Compositor;
+use crate::config::{Config, Output};
+use crate::encode::{Libraries, VideoEncodeError};
+use crate::feed::Pace;
+use crate::ladder::Rung;
+use crate::layout::Layouts;
+use crate::metrics::Metrics;
+use crate::mosaic::{
+    Admission, Budget, Engine, MosaicRegistry, Names, RegistrySettings, RenderEngine, RenderSettings, StitchEngine,
+    StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial, open_ladder, self_test, slowest_tile_preset,
+};
+use crate::outbound::{HttpError, Outbound, OutboundParts};
+use crate::session::{SessionSettings, Sessions};
+use crate::store::{SqliteLedger, SqliteStore, Store, StoreError};
+use crate::timeline::{B_PICTURES, FrameNumber};
+use crate::track::{EncodingShared, Failing, MemoryShelf, SoundSettings, capacity_for};
+use crate::usage::{Checking, Integrity, MonthWatch, Reports};
+use crate::work::SystemThreads;
+
+/// Games that may run on one machine.
+const MAX_GAMES: usize = 256;
+
+/// Bytes of packaged segments kept in memory, besides the windows they are packaged from.
+const CACHE_BYTES: usize = 128 << 20;
+
+/// A slice of the store is looked at for damage this often, and after each page of the ledger it rests: about a hundredth of a
+/// processor, a month of hours in two hours.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+const CHECK_REST: Duration = Duration::from_millis(200);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A tick this late means that the service is not making pictures.
+const TICK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Segments that engines and sound keep: what playlists list, and as much again for those who read one a moment ago.
+fn kept_segments(config: &Config) -> u32 {
+    let segment_ms = config.output.grid.segment_duration().as_millis().max(1);
+    let listed = (u128::from(config.output.window_s) * 1000).div_ceil(segment_ms);
+    u32::try_from(capacity_for(usize::try_from(listed).unwrap_or(usize::MAX))).unwrap_or(u32::MAX)
+}
+
+/// What the parts are made from.
+pub(super) struct Makers<'a> {
+    pub config: &'a Config,
+    pub options: &'a Options,
+    pub metrics: &'a Arc<Metrics>,
+    pub store: &'a Arc<dyn Store>,
+    pub timekeeper: &'a Arc<Timekeeper>,
+}
+
+impl Makers<'_> {
+    /// What all encoders share, those of sound included.
+    pub fn shared(&self) -> Arc<EncodingShared> {
+        let (clock, metrics) = (self.options.clock.clone(), self.metrics.clone());
+        let shelf = MemoryShelf::new(self.config.output.grid, kept_segments(self.config) as usize);
+        Arc::new(EncodingShared::new(clock, metrics, Arc::new(shelf)))
+    }
+
+    /// The mosaics' registry with its engines, and a word on whether this machine stitches.
+    pub async fn registry(
+        &self,
+        compositor: &Arc<dyn Compositor>,
+        layouts: &Arc<Layouts>,
+        shared: &Arc<EncodingShared>,
+        trial: Option<Trial>,
+    ) -> Result<(Arc<MosaicRegistry>, String), StartError> {
+        let Config { output, admission, sessions, stitch, .. } = self.config;
+        let (grid, preset, lookahead_frames) = (output.grid, output.preset.name(), output.lookahead_frames);
+        let trial = match trial {
+            Some(trial) => trial,
+            None => measure(output, compositor.clone()).await?,
+        };
+        let cost = trial.mosaic_cores(grid, |_| true);
+        tracing::info!(
+            mosaic_cores = format!("{cost:.3}"),
+            cores = cores(),
+            "trial: what one rendered mosaic takes here"
+        );
+        let next = grid.frame_at(self.options.clock.now()) + 1;
+        let stitched = stitch.enabled.then_some(&**layouts);
+        let rungs: Arc<[Rung]> = open_ladder(grid, &output.renditions, preset, lookahead_frames, stitched)?.into();
+        let tile_preset = self.tile_preset(&rungs, layouts).await?;
+        let (mut engines, mut stitching): (Vec<Arc<dyn Engine>>, _) =
+            (Vec::new(), "off: the configuration says so".into());
+        if stitch.enabled {
+            let settings = StitchSettings {
+                grid,
+                rungs: rungs.clone(),
+                tile_preset: tile_preset.to_owned(),
+                shared: shared.clone(),
+                trial: trial.clone(),
+                layouts: layouts.clone(),
+                keep_warm: stitch.keep_warm,
+            };
+            match stitch_engine(settings, next).await {
+                Ok(engine) => {
+                    engines.push(Arc::new(engine));
+                    self.metrics.stitch_safe.set(1);
+                    stitching = "ok".to_owned();
+                }
+                Err(error) => {
+                    tracing::error!(%error, "THIS MACHINE'S ENCODER IS NOT FIT FOR STITCHING: every mosaic is rendered");
+                    stitching = format!("off: {error}");
+                }
+            }
+        }
+        engines.push(Arc::new(RenderEngine::new(
+            RenderSettings { grid, rungs: rungs.clone(), shared: shared.clone(), trial },
+            next,
+        )));
+        let budget = Budget {
+            // A cranked clock has no real time to keep: only the configured limit counts.
+            cores: if self.options.lockstep { f64::INFINITY } else { cores() as f64 },
+            headroom_percent: admission.headroom_percent,
+            max_mosaics: admission.max_mosaics,
+        };
+        let settings = RegistrySettings {
+            grid,
+            rungs: rungs.clone(),
+            mosaic_idle: Duration::from_secs(sessions.mosaic_idle_s.into()),
+            linger: grid.segment_duration() * kept_segments(self.config),
+            cache_bytes: CACHE_BYTES,
+        };
+        let names = self.names(layouts).await?;
+        let registry = MosaicRegistry::new(
+            settings,
+            names,
+            shared.shelf.clone(),
+            self.options.clock.clone(),
+            self.metrics.clone(),
+            engines,
+            Admission::new(budget),
+        )?;
+        Ok((Arc::new(registry), stitching))
+    }
+
+    /// What names mosaics.
+    pub async fn names(&self, layouts: &Layouts) -> Result<Names, StartError> {
+        let Output { grid, renditions, preset, lookahead_frames, .. } = &self.config.output;
+        // Not the tiles' preset, which a machine may choose by the room it has.
+        let mut set_up = format!("{}+{B_PICTURES}b{lookahead_frames}", preset.name());
+        // Segment numbers that come again must not have names that caches know already.
+        if self.timekeeper.era() > 0 {
+            set_up += &format!("@{}", self.timekeeper.era());
+        }
+        Ok(Names::new(self.store.secret("mosaics").await?, *grid, renditions, &set_up, layouts))
+    }
+
+    /// The tiles' preset: the configured one, or the slowest that all games' tiles leave room for.
+    pub async fn tile_preset(
+        &self,
+        rungs: &Arc<[Rung]>,
+        layouts: &Arc<Layouts>,
+    ) -> Result<&'static str, VideoEncodeError> {
+        let Config { output, admission, stitch, games, .. } = self.config;
+        // A cranked clock has no real time that a measurement could speak of.
+        if stitch.tile_preset.is_some() || !stitch.enabled || self.options.lockstep {
+            return Ok(stitch.tile_preset.unwrap_or(output.preset).name());
+        }
+        let (rungs, layouts, games) = (rungs.clone(), layouts.clone(), games.len().max(1));
+        let usable = cores() as f64 * f64::from(admission.headroom_percent) / 100.0;
+        let measured = tokio::task::spawn_blocking(move || slowest_tile_preset(&rungs, &layouts, games, usable));
+        let (preset, tiles_cores) = measured.await.unwrap_or(Ok((output.preset.name(), 0.0)))?;
+        tracing::info!(preset, tiles_cores = format!("{tiles_cores:.2}"), "tile preset chosen");
+        Ok(preset)
+    }
+
+    pub async fn catalogue(
+        &self,
+        shared: &Arc<EncodingShared>,
+        registry: &Arc<MosaicRegistry>,
+    ) -> Result<Arc<Catalogue>, StartError> {
+        let sound = SoundSettings {
+            grid: self.config.output.grid,
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+            bitrate_bps: self.config.output.audio_bitrate_bps,
+            shelf: shared.shelf.clone(),
+            failing: shared.failing.clone(),
+            in_hand: shared.in_hand.clone(),
+            encoders: Arc::new(Libraries),
+            threads: Arc::new(SystemThreads),
+        };
+        let settings = CatalogueSettings {
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+            store: self.store.clone(),
+            sound: Arc::new(sound),
+            registry: registry.clone(),
+            pace: if self.options.lockstep { Pace::Lockstep } else { Pace::Realtime },
+            secret: self.store.secret("thumbnails").await?,
+            max_games: MAX_GAMES,
+        };
+        Ok(Catalogue::open(settings, self.config.games.clone()).await?)
+    }
+
+    /// Ticks from the next frame on.
+    pub fn ticker(
+        &self,
+        registry: &Arc<MosaicRegistry>,
+        catalogue: &Arc<Catalogue>,
+        compositor: &Arc<dyn Compositor>,
+    ) -> Result<Ticker, StartError> {
+        let grid = self.config.output.grid;
+        let settings = TickerSettings {
+            grid,
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+            games: catalogue.clone(),
+            registry: registry.clone(),
+            compositor: compositor.clone(),
+        };
+        Ticker::start(settings, grid.frame_at(self.options.clock.now()) + 1).map_err(StartError::Tick)
+    }
+
+    pub async fn sessions(
+        &self,
+        registry: &Arc<MosaicRegistry>,
+        catalogue: &Arc<Catalogue>,
+        layouts: &Arc<Layouts>,
+    ) -> Result<Arc<Sessions>, StartError> {
+        let limits = self.config.sessions;
+        let mut settings = SessionSettings::new(
+            &self.config.output.grid,
+            Duration::from_secs(limits.idle_s.into()),
+            Duration::from_secs(self.config.output.window_s.into()),
+            limits.max_sessions as usize,
+        );
+        settings.keep_ended = DAY * limits.keep_ended_days;
+        settings.era = self.timekeeper.era();
+        Sessions::open(
+            self.store.clone(),
+            registry.clone(),
+            catalogue.clone(),
+            layouts.clone(),
+            self.options.clock.clone(),
+            self.config.output.grid,
+            settings,
+            self.metrics.clone(),
+        )
+        .await
+        .map_err(|e| StartError::Sessions(e.to_string()))
+    }
+
+    /// What goes out by itself. It has looked at caps already: a restart is no way around them.
+    pub async fn outbound(&self, outbox: Arc<SqliteStore>, sessions: &Sessions) -> Result<Arc<Outbound>, HttpError> {
+        let Config { prices, ledger, .. } = self.config;
+        let parts = OutboundParts {
+            outbox,
+            standings: Arc::new(MonthWatch::new(Reports::new(
+                self.store.ledger(),
+                prices.clone(),
+                ledger.provider.clone(),
+            ))),
+            caps: sessions.caps(),
+            clock: self.options.clock.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let outbound = Arc::new(Outbound::new(self.config, parts)?);
+        outbound.look().await;
+        Ok(outbound)
+    }
+
+    /// Looks for damage in what is stored, as long as the service runs.
+    pub async fn checking(&self, integrity: &Arc<Integrity>) -> Result<JoinHandle<()>, StoreError> {
+        let ledger = SqliteLedger::open_at_leisure(&self.config.data_dir, CHECK_REST).await?;
+        let mut checking = Checking::new(ledger, integrity.clone(), self.metrics.clone());
+        Ok(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(CHECK_EVERY).await;
+                if let Err(error) = checking.step().await {
+                    tracing::debug!(%error, "nothing was checked");
+                }
+            }
+        }))
+    }
+
+    pub fn readiness(
+        &self,
+        ticker: &Ticker,
+        draining: &Arc<AtomicBool>,
+        integrity: &Arc<Integrity>,
+        failing: &Arc<Failing>,
+    ) -> Readiness {
+        let (store, draining, failing) = (self.store.clone(), draining.clone(), failing.clone());
+        let (database, hours) = (integrity.clone(), integrity.clone());
+        let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
+        let (timekeeper, waits) = (self.timekeeper.clone(), self.timekeeper.clone());
+        Readiness::new()
+            .told("clock", move || timekeeper.note())
+            .check("store", move || {
+                if store.healthy() { Ok(()) } else { Err("it cannot be written: is the disk full?".into()) }
+            })
+            .check("database", move || database.damage().map_or(Ok(()), Err))
+            // A broken hour is a matter for people with a backup. It makes nobody unready.
+            .told("ledger", move || hours.broken_hours().or_else(|| waits.hours_wait()).unwrap_or_else(|| "ok".into()))
+            .check("tick", move || {
+                let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
+                if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }
+            })
+            // New viewers would see holes: they are better off elsewhere until it works again.
+            .check("encoders", move || failing.report())
+            .check("draining", move || {
+                if draining.load(Ordering::Acquire) { Err("the service is ending".into()) } else { Ok(()) }
+            })
+    }
+}
+
+/// The stitch engine, once its tiles are proved to be fit for it.
+async fn stitch_engine(settings: StitchSettings, next_frame: FrameNumber) -> Result<StitchEngine, StitchUnsafe> {
+    let proved = tokio::task::spawn_blocking(move || {
+        self_test(&settings.rungs, settings.grid, &settings.tile_preset)?;
+        StitchEngine::new(settings, next_frame)
+    });
+    proved.await.unwrap_or_else(|panic| Err(StitchUnsafe::Panicked(panic.to_string())))
+}

@@ -1,0 +1,209 @@
+//! What a session's media playlists list, and waiting for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SessionError;
+use super::model::{Lists, Session, Sound, Sounding};
+use super::numbering::Numbering;
+use super::registry::{Entry, Sessions};
+use super::splice::Splices;
+use super::state::Trigger;
+use crate::hls::playlist::target_duration_s;
+use crate::mosaic::{GameKey, MosaicId};
+use crate::timeline::PartNumber;
+use crate::track::{Held, Position};
+
+/// What a client asks of a media playlist (RFC 8216bis, 6.2.5): `_HLS_msn`, `_HLS_part` and `_HLS_skip`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reload {
+    /// The answer waits until this media sequence number is listed whole, or the part of it.
+    pub msn: Option<u64>,
+    pub part: Option<PartNumber>,
+    /// What the client has already may be left out.
+    pub skip: bool,
+    /// Whether parts are listed, with all that belongs to them.
+    pub parts: bool,
+}
+
+/// Segments after the newest that a client may wait for (6.2.5.2).
+const MOST_AHEAD: u64 = 2;
+
+/// Target durations that a reload waits at most (6.2.5.2).
+const PATIENCE_TARGETS: u32 = 3;
+
+/// What a media playlist is made from.
+pub(super) struct Playlist {
+    pub lists: Lists,
+    /// The mosaic of its init segment.
+    pub map_mosaic: Arc<str>,
+    pub numbering: Numbering,
+    /// The mosaic of the part after the newest.
+    pub next_mosaic: Option<Arc<str>>,
+    /// Slots of what it shows.
+    pub slots: usize,
+    /// Of a sound, the game that is heard in each segment.
+    pub sounding: Option<Splices>,
+}
+
+/// What a media playlist lists now.
+enum Now {
+    Lists(Playlist),
+    Waits(Awaited),
+}
+
+/// What has to come before there is an answer.
+enum Awaited {
+    Picture(MosaicId, Position),
+    Sound(GameKey, Position),
+}
+
+impl Sessions {
+    /// What a media playlist lists: the picture's, or that of `sound`. Waits for the first segment of both, and for what
+    /// `reload` says.
+    pub(super) async fn listing(
+        &self,
+        entry: &Entry,
+        sound: Option<&Sound>,
+        reload: Reload,
+    ) -> Result<Playlist, SessionError> {
+        let patience = match reload.msn {
+            Some(_) => Duration::from_secs(u64::from(PATIENCE_TARGETS * target_duration_s(&self.grid))),
+            None => self.settings.first_segment_wait,
+        };
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut in_hurry = false;
+        loop {
+            let awaited = match self.listing_now(entry, sound, reload, in_hurry).await? {
+                Now::Lists(playlist) => return Ok(playlist),
+                Now::Waits(awaited) => awaited,
+            };
+            let comes = async {
+                match &awaited {
+                    Awaited::Picture(id, at) => self.mosaics.wait(id, *at).await,
+                    Awaited::Sound(game, at) => self.games.wait(game, *at).await,
+                }
+            };
+            if tokio::time::timeout_at(deadline, comes).await.is_ok() {
+                continue;
+            }
+            if std::mem::replace(&mut in_hurry, true) {
+                let segment_s = self.grid.segment_duration().as_secs_f64().ceil() as u32;
+                return Err(SessionError::NotReady { retry_after_s: segment_s.max(1) });
+            }
+        }
+    }
+
+    /// `in_hurry` takes a playlist that is too short to begin with, too.
+    async fn listing_now(
+        &self,
+        entry: &Entry,
+        sound: Option<&Sound>,
+        reload: Reload,
+        in_hurry: bool,
+    ) -> Result<Now, SessionError> {
+        // Mosaics are asked between two holds of the session's lock, and not within one.
+        let (mosaics, sounding) = {
+            let session = entry.session.lock();
+            (session.mosaics(), sound.map(|sound| session.sounding(sound)))
+        };
+        let mut held = Vec::with_capacity(mosaics.len());
+        for id in mosaics {
+            let its = self.mosaics.held(&MosaicId(id.clone())).await;
+            held.push((id, its));
+        }
+        let sound = sounding.map(|games| {
+            let held = games.mosaics_since(0).into_iter().map(|key| (key.clone(), self.games.sound_held(&key)));
+            Sounding { held: held.collect(), games }
+        });
+        let (now_ms, terms) = (self.now_ms(), self.terms());
+        let mut session = entry.session.lock();
+        session.step(Trigger::Polled)?;
+        session.seen(now_ms);
+        let lists = session.lists(self.settings.window_segments, &held, sound.as_ref());
+        let running = self.segment_at(now_ms);
+        let comes = lists.comes_at_once(running).filter(|_| !in_hurry).map(|n| session.numbering().sequence(n));
+        let reload = Reload { msn: reload.msn.or(comes), ..reload };
+        if let Some(awaited) = self.awaited(&session, &lists, &held, sound.as_ref(), reload)? {
+            return Ok(Now::Waits(awaited));
+        }
+        let come_to = lists.come_to(self.grid.parts());
+        let next = come_to.map(|come_to| come_to.next(&self.grid));
+        // Where no parts are listed, whole segments are.
+        let newest = lists.listing.segments.last().map(|newest| Position::new(newest.number + 1, 0));
+        let free_from = if reload.parts { next } else { newest };
+        session.listed(free_from.unwrap_or(Position::new(0, 0)), reload.parts);
+        session.watched(now_ms, running, terms);
+        Ok(Now::Lists(Playlist {
+            map_mosaic: session.map_mosaic().clone(),
+            numbering: session.numbering().clone(),
+            next_mosaic: next.and_then(|next| session.mosaic_of(next).cloned()),
+            slots: session.show.games.len(),
+            sounding: sound.map(|sound| sound.games),
+            lists,
+        }))
+    }
+
+    /// What is missing of an answer, if anything is.
+    fn awaited(
+        &self,
+        session: &Session,
+        lists: &Lists,
+        held: &[(Arc<str>, Held)],
+        sound: Option<&Sounding>,
+        reload: Reload,
+    ) -> Result<Option<Awaited>, SessionError> {
+        if lists.ended || !session.state.is_active() {
+            return Ok(None);
+        }
+        let parts = self.grid.parts();
+        let of = |mosaic: &str| held.iter().find(|(id, _)| &**id == mosaic).map(|(_, held)| held);
+        let at = match (lists.listing.segments.last(), reload.msn) {
+            (Some(_), None) => return Ok(None),
+            (Some(newest), Some(msn)) => {
+                let numbering = session.numbering();
+                let newest_msn = numbering.sequence(newest.number);
+                if msn > newest_msn + MOST_AHEAD {
+                    return Err(SessionError::ReloadTooFar { asked: msn, newest: newest_msn });
+                }
+                // A part that the segment has not is the first of the next (6.2.5.2).
+                let (msn, part) = match reload.part {
+                    Some(part) if part >= parts => (msn + 1, 0),
+                    Some(part) => (msn, part),
+                    None => (msn, parts - 1),
+                };
+                let Some(segment) = numbering.segment(msn) else { return Ok(None) };
+                let at = Position::new(segment, part);
+                if lists.come_to(parts) >= Some(at) {
+                    return Ok(None);
+                }
+                at
+            }
+            (None, _) => {
+                let (mosaic, from) = session.newest_splice();
+                let newest = |held: Option<&Held>| held.and_then(|held| held.whole.newest());
+                let next = newest(of(mosaic)).map_or(from, |newest| from.max(newest + 1));
+                if let Some(sound) = sound.filter(|_| newest(of(mosaic)).is_some_and(|newest| newest >= from)) {
+                    let heard = newest(of(mosaic)).unwrap_or(from);
+                    let next = newest(sound.held_in(heard)).map_or(from, |newest| from.max(newest + 1));
+                    let game = sound.games.mosaic_at(heard).unwrap_or(sound.games.newest());
+                    return Ok(Some(Awaited::Sound(game.clone(), Position::end_of(&self.grid, next))));
+                }
+                Position::end_of(&self.grid, next)
+            }
+        };
+        let mosaic = session.mosaic_at(at.segment).unwrap_or(session.newest_splice().0);
+        // Who is there already and is listed no further waits for the other, or for a hole to be sure of: for what comes next.
+        let still = |held: Option<&Held>| {
+            let come_to = held.and_then(|held| held.come_to).filter(|come_to| *come_to >= at);
+            come_to.map_or(at, |come_to| come_to.next(&self.grid))
+        };
+        let picture = still(of(mosaic));
+        Ok(Some(match sound {
+            Some(sound) if picture > at && sound.held_in(at.segment).and_then(|held| held.come_to) < Some(at) => {
+                Awaited::Sound(sound.games.mosaic_at(at.segment).unwrap_or(sound.games.newest()).clone(), at)
+            }
+            _ => Awaited::Picture(MosaicId(mosaic.clone()), picture),
+        }))
+    }
+}

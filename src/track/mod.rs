@@ -1,0 +1,38 @@
+//! Tracks: runs of coded media on the grid, and the shelves they lie on.
+//!
+//! A [`Block`] is a track's units of one part; a segment is its blocks in order. Who makes them appends to a [`Track`] and waits for nobody.
+//! Who wants them takes them from a [`Shelf`], which is memory here ([`MemoryShelf`]) and may be a disk or another machine.
+
+mod block;
+mod encoding;
+mod failing;
+mod held;
+mod memory;
+mod name;
+mod position;
+mod runs;
+mod shelf;
+mod sizes;
+mod sound;
+
+pub use block::{Block, BlockError};
+pub use encoding::{CheckSets, Encoding, EncodingShared, EncodingSpec, Input, Pack, equal_to, in_all};
+pub use failing::{FailedAt, Failing, Watched};
+pub use held::Held;
+pub use memory::{Appended, MemoryShelf, Track};
+pub use name::{TileName, TrackName};
+pub use position::Position;
+pub use runs::Runs;
+pub use shelf::{Pending, Shelf};
+pub use sizes::Sizes;
+pub use sound::{SoundEncoding, SoundSettings, silent_unit};
+
+/// Segments that stand still before the first one of a track that is begun, so that whoever begins with it has a playlist's worth at once: the three
+/// target durations that a player begins from (RFC 8216, 6.3.3), and one for those that come late.
+pub const LEAD_IN_SEGMENTS: u64 = 4;
+
+/// Segments to hold where playlists list `listed_segments`: one that leaves a playlist must be there for its own length and
+/// the length of the longest playlist it was in (RFC 8216, 6.2.2), so a playlist's worth and one more come on top.
+pub const fn capacity_for(listed_segments: usize) -> usize {
+    2 * listed_segments + 1
+}

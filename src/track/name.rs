@@ -1,0 +1,49 @@
+//! What a track is called. Nothing that is measured on a machine is in it, so that any machine makes the same name, and two that make a
+//! track of one name make blocks that can follow each other.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::frame::Rect;
+
+/// A track's name. Rungs are named as the ladder names them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TrackName {
+    /// A game at one size in one rung, encoded for every mosaic that shows it so.
+    Tile(TileName),
+    /// One rung of a mosaic that is encoded as a whole.
+    Canvas { mosaic: Arc<str>, rung: Arc<str> },
+    /// The sound of a game.
+    Sound { game: Arc<str> },
+}
+
+/// What makes a tile's bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TileName {
+    pub game: Arc<str>,
+    pub rung: Arc<str>,
+    pub width_mbs: u32,
+    pub height_mbs: u32,
+    /// What the tile shows its picture in, in pixels of its canvas.
+    pub inside: Rect,
+    /// The tile is a whole canvas, in one slice a picture.
+    pub whole: bool,
+    /// What is drawn around the picture, RGB.
+    pub colour: [u8; 3],
+}
+
+/// A path of which games' and mosaics' names are the last element: `tile/540p/30x17@0,0+480x270/0b0e14/acme/nyk-bos`.
+impl fmt::Display for TrackName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tile(TileName { game, rung, width_mbs, height_mbs, inside, whole, colour }) => {
+                let kind = if *whole { "whole" } else { "tile" };
+                let Rect { x, y, width, height } = inside;
+                let colour = hex::encode(colour);
+                write!(f, "{kind}/{rung}/{width_mbs}x{height_mbs}@{x},{y}+{width}x{height}/{colour}/{game}")
+            }
+            Self::Canvas { mosaic, rung } => write!(f, "canvas/{rung}/{mosaic}"),
+            Self::Sound { game } => write!(f, "sound/{game}"),
+        }
+    }
+}

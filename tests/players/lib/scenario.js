@@ -1,0 +1,84 @@
+// What happens to a session while it is watched.
+
+import { CLOCK, GAMES } from "./service.js";
+import { Refused, changeSession } from "./sessions.js";
+
+const [A, B, C, D] = GAMES;
+
+/** How long a player may take for what lies between two steps, beyond the media's own length. */
+const PATIENCE_MS = 25_000;
+
+/** The session at first, and then at so many seconds shown. A swap is asked for some eight seconds before it is seen. */
+export const WARM = {
+  wish: { games: [A, B, C, D], layout: "4E", audio: A },
+  seconds: 30,
+  steps: [
+    { at: 2, what: "swap", change: { games: [B, A, C, D] } },
+    { at: 6, what: "second swap", change: { games: [B, C, D, A] } },
+    { at: 10, what: "layout", change: { layout: "4PL" } },
+    // A service that does not take `engine` in PATCH changes engines where a layout wants the other one.
+    { at: 14, what: "engine", change: { engine: "render" }, instead: { games: [A, B], layout: "pip" } },
+    { at: 18, what: "sound", change: { audio: B }, sound: B },
+  ],
+};
+
+/** Every game is a slot further on. */
+const turned = (turn) => [...[A, B, C, D].slice(turn), ...[A, B, C, D].slice(0, turn)];
+
+/** Swaps at ever other places of a segment, of tiles that run, and an engine that does not. */
+export const SWAPS = {
+  wish: WARM.wish,
+  seconds: 38,
+  steps: [
+    // Who hurries has come to where the playlist wants it by then.
+    ...[1, 2, 3, 0, 1, 2, 3, 0, 1, 2].map((turn, n) => ({ at: 8 + 2.3 * n, what: "swap", change: { games: turned(turn) } })),
+    { at: 33, what: "engine", change: { engine: "render" } },
+  ],
+};
+
+/** Nothing but a clock to be read off. */
+export const CLOCKED = { wish: { games: [CLOCK, B, C, D], layout: "4E", audio: B }, clockSlot: 0, seconds: 20, steps: [] };
+
+export const COLD = (engine) => ({
+  wish: { games: [A, B, C, D], layout: "4E", audio: A, engine },
+  seconds: 20,
+  steps: [],
+});
+
+/** What others watch meanwhile: other mosaics of the same tiles as those that the scenario comes to. */
+export const OTHERS = [
+  { games: [D, C, B, A], layout: "4E", audio: D },
+  { games: [B, A, D, C], layout: "4PL", audio: D },
+];
+
+/**
+ * Plays a scenario: each step at its time. What is refused is an error of the watch. The answer has the changes that were made, as
+ * `{ what, at, asked, ms, from, date, shows }`: the media time and when, how long the answer took, from which segment and instant the change shows, and what.
+ */
+export async function act(scenario, { watch, origin, session, chooseSound, signal }) {
+  const changes = [];
+  for (const step of scenario.steps) {
+    await watch.reached(step.at, PATIENCE_MS);
+    signal.throwIfAborted();
+    const asked = Date.now();
+    const changed = await change(step, { watch, origin, session });
+    if (step.sound !== undefined) await chooseSound(step.sound);
+    else if (changed !== undefined) changes.push({ what: step.what, at: step.at, asked, ms: Date.now() - asked, from: changed.effective_segment, date: Date.parse(changed.effective_at), shows: [changed.layout, changed.engine, ...changed.games].join(" ") });
+  }
+  await watch.reached(scenario.seconds, PATIENCE_MS);
+  return changes;
+}
+
+async function change(step, { watch, origin, session }) {
+  try {
+    return await changeSession(origin, session.id, step.change, (refusal) => watch.note(`${step.what}: ${refusal}`));
+  } catch (error) {
+    const unknown = error instanceof Refused && error.code === "field_unknown";
+    if (unknown && step.instead !== undefined) {
+      watch.note(`${step.what}: PATCH does not take ${Object.keys(step.change)} yet (${error.status}); a layout that wants the other one instead`);
+      return change({ ...step, change: step.instead, instead: undefined }, { watch, origin, session });
+    }
+    watch.error(`${step.what}: ${error.message}`);
+    return undefined;
+  }
+}

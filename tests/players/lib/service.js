@@ -1,0 +1,148 @@
+// The real service with four drawn games and a ladder that two cores carry beside the players.
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eachLine, start, stop } from "./process.js";
+
+export const GAMES = ["hawks", "otters", "comets", "storks"];
+/** The game whose pictures say when they were made, where there is one. */
+export const CLOCK = "clock";
+export const DEVICE_KEY = "players-device";
+export const FPS = 30;
+export const SEGMENT_S = 2;
+
+const START_MS = 60_000;
+const ASK_EVERY_MS = 250;
+
+/** What viewers read of a game, and how players name its sound. */
+export const titleOf = (game) => `${game[0].toUpperCase()}${game.slice(1)} at home`;
+
+const PATTERNS = ["ball", "smpte", "pinwheel", "ball"];
+
+function configuration(dataDir, { keepWarm, clock }) {
+  const drawn = GAMES.map((id, at) => [id, `test://${PATTERNS[at]}?size=480x270&fps=${FPS}&tone=${262 + 60 * at}`]);
+  const games = [...drawn, ...(clock === undefined ? [] : [[CLOCK, clock]])].map(
+    ([id, source]) => `
+[[games]]
+id = "${id}"
+title = "${titleOf(id)}"
+sources = ["${source}"]`,
+  );
+  return `
+listen = "127.0.0.1:0"
+data_dir = "${dataDir}"
+[[tenants]]
+id = "players"
+device_keys = ["${DEVICE_KEY}"]
+${games.join("\n")}
+[output]
+fps = "${FPS}"
+segment_frames = ${FPS * SEGMENT_S}
+[[output.renditions]]
+name = "540p"
+width = 960
+height = 540
+bitrate = 1_600_000
+[[output.renditions]]
+name = "360p"
+width = 640
+height = 360
+bitrate = 900_000
+[sessions]
+# Short, so that a mosaic nobody watches is cold again before the next round.
+mosaic_idle_s = 5
+[stitch]
+keep_warm = ${keepWarm}
+tile_preset = "ultrafast"
+`;
+}
+
+export class Service {
+  #binary;
+  #folder;
+  #program;
+  #feeds;
+  /** Lines of the log that are warnings or worse. */
+  complaints = [];
+
+  /** `clock` is the source of one more game. */
+  static async start(binary, { keepWarm, clock }) {
+    const service = new Service();
+    service.#feeds = GAMES.length + (clock === undefined ? 0 : 1);
+    service.#binary = binary;
+    service.#folder = await mkdtemp(join(tmpdir(), "quadrille-players-"));
+    await writeFile(service.#configuration, configuration(join(service.#folder, "data"), { keepWarm, clock }));
+    await service.#serve();
+    return service;
+  }
+
+  get #configuration() {
+    return join(this.#folder, "quadrille.toml");
+  }
+
+  async #serve() {
+    this.#program = start(this.#binary, ["serve", "--config", this.#configuration], { stdio: ["ignore", "inherit", "pipe"] });
+    const last = [];
+    const address = new Promise((found, failed) => {
+      const timer = setTimeout(() => failed(new Error(`did not serve within ${START_MS} ms`)), START_MS);
+      this.#program.ended.then((code) => failed(new Error(`ended with ${code}`)));
+      eachLine(this.#program.child.stderr, (line) => {
+        last.push(line);
+        if (last.length > 20) last.shift();
+        const entry = parsed(line);
+        if (["WARN", "ERROR"].includes(entry.level)) this.complaints.push(line);
+        if (entry.message === "serving") {
+          clearTimeout(timer);
+          found(entry.address);
+        }
+      });
+    });
+    try {
+      this.origin = `http://${await address}`;
+    } catch (error) {
+      await this.stop();
+      throw new Error(`${this.#binary} ${error.message}:\n${last.join("\n")}`);
+    }
+  }
+
+  /** Ends it and starts it on the same data. */
+  async restart() {
+    await stop(this.#program);
+    await this.#serve();
+  }
+
+  async stop() {
+    await stop(this.#program);
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async metric(name) {
+    const text = await (await fetch(`${this.origin}/metrics`)).text();
+    const line = text.split("\n").find((one) => one.startsWith(`${name} `));
+    return line === undefined ? undefined : Number(line.split(" ").at(-1));
+  }
+
+  /** Metrics have no event to wait for: they are asked again and again. */
+  async until(what, holds, { signal, limitMs = START_MS }) {
+    const deadline = Date.now() + limitMs;
+    while (!(await holds())) {
+      signal.throwIfAborted();
+      if (Date.now() > deadline) throw new Error(`the service: not ${what} within ${limitMs / 1000} s`);
+      await new Promise((again) => setTimeout(again, ASK_EVERY_MS));
+    }
+  }
+
+  untilFeedsAreLive(signal) {
+    const live = async () => (await this.metric('quadrille_feeds{status="live"}')) === this.#feeds;
+    return this.until("all feeds live", live, { signal });
+  }
+}
+
+function parsed(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return {};
+  }
+}

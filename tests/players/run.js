@@ -1,0 +1,156 @@
+// Plays the service with everybody's players: `node run.js [--only PLAYER,…] [--round NAME,…] [--fault NAME] [--again]`, or measures what two of them see:
+// `node run.js --figures FILE`.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Audience } from "./lib/audience.js";
+import { Audit } from "./lib/audit.js";
+import { Clock } from "./lib/clock.js";
+import { fault } from "./lib/faults.js";
+import { figures } from "./lib/figures.js";
+import { playRound } from "./lib/round.js";
+import { CLOCKED, COLD, OTHERS, SWAPS, WARM } from "./lib/scenario.js";
+import { Service } from "./lib/service.js";
+import { table } from "./lib/table.js";
+import { BINARY, FOLDER, bundles, python } from "./lib/tools.js";
+import { openBrowser, pagesOf } from "./players/page.js";
+
+const LIMIT_MS = 6 * 60_000;
+const MEASURED_LIMIT_MS = 8 * 60_000;
+
+/** As many at once as two cores carry: software decodes every picture here. */
+const WARM_ROUNDS = [
+  { name: "warm", kind: "warm", scenario: WARM, players: ["hls.js", "FFmpeg", "GStreamer"] },
+  { name: "warm", kind: "warm", scenario: WARM, players: ["hls.js low latency", "mpv", "streamlink"] },
+  { name: "warm", kind: "warm", scenario: WARM, players: ["Shaka", "video.js", "rx-player"] },
+];
+/** One after the other, so that each has the machine to itself. */
+const MEASURED_ROUNDS = [CLOCKED, SWAPS].flatMap((scenario) => ["hls.js", "hls.js near live", "hls.js", "hls.js near live"].map((player) => ({ name: "figures", kind: "warm", scenario, players: [player] })));
+const COLD_PLAYERS = ["hls.js", "Shaka", "video.js"];
+const COLD_ROUNDS = [
+  { name: "cold stitch", kind: "cold", scenario: COLD("stitch"), players: COLD_PLAYERS },
+  { name: "cold render", kind: "cold", scenario: COLD("render"), players: COLD_PLAYERS },
+  { name: "cold restart", kind: "cold", scenario: COLD("stitch"), players: COLD_PLAYERS, restart: true },
+];
+
+const { values: options } = parseArgs({
+  options: { again: { type: "boolean" }, only: { type: "string" }, round: { type: "string" }, fault: { type: "string" }, figures: { type: "string" } },
+});
+
+/** The rounds that were asked for, of players that were asked for. */
+function chosen(rounds) {
+  const players = options.only?.split(",");
+  const names = options.round?.split(",");
+  return rounds
+    .filter((round) => names === undefined || names.includes(round.name))
+    .map((round) => ({ ...round, players: round.players.filter((name) => players === undefined || players.includes(name)) }))
+    .filter((round) => round.players.length > 0);
+}
+
+/** Everything that is open, closed in the end, last first. */
+class Open {
+  #closers = [];
+  add(thing, close) {
+    this.#closers.push(() => close(thing));
+    return thing;
+  }
+  async close() {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+}
+
+async function play(rounds, { others }, context) {
+  if (rounds.length === 0) return { rows: [], audits: [] };
+  const open = new Open();
+  const rows = [];
+  try {
+    const clock = rounds.some((round) => round.scenario === CLOCKED) ? open.add(await Clock.start(), (one) => one.stop()) : undefined;
+    const service = open.add(await Service.start(BINARY, { keepWarm: others.length > 0, clock: clock?.source }), (one) => one.stop());
+    const audit = new Audit(() => service.origin);
+    await service.untilFeedsAreLive(context.signal);
+    open.add(await Audience.gather(service, others, context.signal), (one) => one.leave());
+    for (const round of rounds) {
+      context.signal.throwIfAborted();
+      if (round.restart) await service.restart();
+      say(`${round.name}: ${round.players.join(", ")}`);
+      let played = await playRound(round, { ...context, service, audit });
+      if (options.again && played.some((row) => row.wrong.length > 0)) {
+        for (const row of played) row.wrong.forEach((text) => say(`  ${row.player}: ${text}`));
+        say("  once more: a machine that others use, too, holds a player up now and then");
+        played = await playRound(round, { ...context, service, audit });
+      }
+      await audit.settle();
+      say(`  the processors were busy ${Math.round(played[0].busy * 100)} % of the time`);
+      rows.push(...played);
+    }
+    const late = await service.metric("quadrille_late_segments_total");
+    return { rows, audits: [{ audit, late, log: service.complaints }] };
+  } finally {
+    await open.close();
+  }
+}
+
+async function main() {
+  const began = Date.now();
+  const ending = new AbortController();
+  const watches = new Set();
+  const end = (why) => {
+    ending.abort(new Error(why));
+    for (const watch of watches) watch.over(why);
+  };
+  const limitMs = options.figures === undefined ? LIMIT_MS : MEASURED_LIMIT_MS;
+  const limit = setTimeout(() => end(`not done within ${limitMs / 60_000} minutes`), limitMs);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => end(signal));
+
+  const tools = await python();
+  const browser = await openBrowser();
+  try {
+    const spoil = () => fault(options.fault);
+    const context = { signal: ending.signal, watches, tools, browser, pages: await pagesOf(await bundles()), spoil };
+    const first = await play(chosen(options.figures === undefined ? WARM_ROUNDS : MEASURED_ROUNDS), { others: OTHERS }, context);
+    const second = await play(chosen(COLD_ROUNDS), { others: [] }, context);
+    ending.signal.throwIfAborted();
+    return await report([...first.rows, ...second.rows], [...first.audits, ...second.audits], { tools, began });
+  } finally {
+    clearTimeout(limit);
+    await browser.close();
+  }
+}
+
+async function report(rows, audits, { tools, began }) {
+  const read = [];
+  for (const { audit, late, log } of audits) read.push({ ...(await audit.read(tools.python)), late, log });
+  await mkdir(FOLDER, { recursive: true });
+  if (options.figures !== undefined) await writeFile(options.figures, figures(rows));
+  const file = join(FOLDER, "report.json");
+  await writeFile(file, JSON.stringify({ began: new Date(began).toISOString(), rows, service: read }, undefined, 1));
+  const sum = (name) => read.reduce((total, one) => total + one[name], 0);
+  const faults = read.flatMap((one) => one.faults);
+  say(`\n${table(rows)}\n`);
+  for (const row of rows) [...row.wrong, ...row.errors, ...row.notes].forEach((text) => say(`${row.player}, ${row.round}: ${text}`));
+  say(`${sum("playlists")} playlists, ${sum("media")} pieces of media, ${sum("asked")} looked for: ${faults.length} faults`);
+  faults.slice(0, 20).forEach((one) => say(`  ${one}`));
+  say(`segments that the service finished late: ${sum("late")}; what it warned of:`);
+  for (const [message, times] of counted(read.flatMap((one) => one.log))) say(`  ${times} times: ${message}`);
+  say(`${Math.round((Date.now() - began) / 1000)} s; all details: ${file}`);
+  return faults.length === 0 && rows.every((row) => row.wrong.length === 0 || !row.strict);
+}
+
+/** Log lines by their message. */
+function counted(lines) {
+  const times = new Map();
+  for (const { message } of lines.map((line) => JSON.parse(line))) times.set(message, (times.get(message) ?? 0) + 1);
+  return times;
+}
+
+function say(text) {
+  console.log(text);
+}
+
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,77 @@
+// Everything that the viewer's page knows at one moment. Views are drawn from it alone.
+
+import type { Game, Layout, Session } from "./api";
+import type { Ending } from "./ending";
+import { NO_PICKS, type Picks } from "./picks";
+import type { Rendition, Sample } from "./player";
+import type { Explained } from "./problems";
+import type { Pulse } from "./pulse";
+import type { Splice } from "./timeline";
+
+export type Phase = "idle" | "starting" | "watching" | "ended";
+export type Connection = "no_key" | "connecting" | "ready" | "refused" | "unreachable";
+
+export interface ViewerState {
+  readonly connection: Connection;
+  readonly phase: Phase;
+  readonly games: readonly Game[];
+  readonly layouts: readonly Layout[];
+  /** What is wanted. */
+  readonly picks: Picks;
+  /** What is on the screen; null while nothing plays. */
+  readonly shown: Picks | null;
+  readonly pending: Splice | null;
+  readonly audio: string | null;
+  readonly selectedSlot: number | null;
+  /** A game chosen first, waiting for a slot. */
+  readonly heldGame: string | null;
+  readonly session: Session | null;
+  /** From which segment the last change shows; null when nothing was changed yet. */
+  readonly lastSwapSegment: number | null;
+  /** Why the last session is over; null while there is one, and when it was left here. */
+  readonly ending: Ending | null;
+  readonly problem: Explained | null;
+  /** What the picture does. */
+  readonly pulse: Pulse;
+  /** The picture stands still on purpose: it is before the session's first that moves. */
+  readonly stands: boolean;
+  /** The browser took the sound away until somebody presses something. */
+  readonly silenced: boolean;
+  /** The browser does not even begin before that. */
+  readonly blocked: boolean;
+  readonly lowLatency: boolean;
+  readonly renditions: readonly Rendition[];
+  readonly rendition: number;
+  readonly sample: Sample | null;
+  /** The last thing that happened, for a screen reader. */
+  readonly said: string;
+}
+
+export const INITIAL: ViewerState = {
+  connection: "no_key",
+  phase: "idle",
+  games: [],
+  layouts: [],
+  picks: NO_PICKS,
+  shown: null,
+  pending: null,
+  audio: null,
+  selectedSlot: null,
+  heldGame: null,
+  session: null,
+  lastSwapSegment: null,
+  ending: null,
+  problem: null,
+  pulse: "none",
+  stands: false,
+  silenced: false,
+  blocked: false,
+  lowLatency: false,
+  renditions: [],
+  rendition: -1,
+  sample: null,
+  said: "",
+};
+
+/** What is no longer so once nothing plays. */
+export const NOT_PLAYING = { shown: null, pending: null, selectedSlot: null, heldGame: null, stands: false, silenced: false, blocked: false } as const;
