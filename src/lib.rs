@@ -6,6 +6,7 @@
 pub mod api;
 pub mod cadence;
 pub mod catalogue;
+pub mod clips;
 pub mod compositor;
 pub mod config;
 pub mod encode;

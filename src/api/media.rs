@@ -55,7 +55,7 @@ pub async fn video_init(
     served(&app, &method, &headers, Kept { media_type: VIDEO, cached: INIT_CACHED, tag }, bytes)
 }
 
-/// A segment of a mosaic in one rendition, or a part of one (`{n}.{part}.m4s`), while it is in the window. A part that a playlist hints at is waited for.
+/// A segment of a mosaic in one rendition, a part of one (`{n}.{part}.m4s`), or the picture that opens it (`{n}.key.m4s`), while it is in the window. A part that a playlist hints at is waited for.
 #[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/{n}.m4s", tag = "playback",
     params(("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
@@ -75,6 +75,7 @@ pub async fn video_segment(
     let rendition = rendition(&app, &mosaic, &rung, Some(number))?;
     let found = match number {
         Number::Segment(segment) => app.mosaics.segment(&id, rendition, segment).await,
+        Number::KeyPicture(segment) => app.mosaics.key_picture(&id, rendition, segment).await,
         Number::Part(at) => {
             hinted(app.mosaics.wait(&id, at)).await;
             app.mosaics.part(&id, rendition, at).await
@@ -124,10 +125,12 @@ pub async fn audio_segment(
     let number = number(&file)?;
     let game = sound(&app, &element, Some(number))?;
     let found = match number {
-        Number::Segment(segment) => app.catalogue.sound_segment(&game, segment),
+        // Sound has none.
+        Number::KeyPicture(_) => None,
+        Number::Segment(segment) => app.catalogue.sound_segment(&game, segment).await,
         Number::Part(at) => {
             hinted(app.catalogue.sound_comes(&game, at)).await;
-            app.catalogue.sound_part(&game, at)
+            app.catalogue.sound_part(&game, at).await
         }
     };
     let bytes = found.ok_or_else(|| not_in_window(number.segment()))?;
@@ -198,6 +201,8 @@ fn rendition<'a>(app: &App, mosaic: &str, element: &'a str, number: Option<Numbe
 enum Number {
     Segment(SegmentNumber),
     Part(Position),
+    /// The picture that opens a segment.
+    KeyPicture(SegmentNumber),
 }
 
 impl Number {
@@ -206,12 +211,13 @@ impl Number {
         match self {
             Self::Segment(segment) => etag::of_number(segment),
             Self::Part(Position { segment, part }) => etag::of_text(&format!("{segment}.{part}")),
+            Self::KeyPicture(segment) => etag::of_text(&format!("{segment}.key")),
         }
     }
 
     fn segment(self) -> SegmentNumber {
         match self {
-            Self::Segment(segment) | Self::Part(Position { segment, .. }) => segment,
+            Self::Segment(segment) | Self::KeyPicture(segment) | Self::Part(Position { segment, .. }) => segment,
         }
     }
 }
@@ -224,6 +230,7 @@ fn number(file: &str) -> Result<Number, Problem> {
     let read = || {
         let name = file.strip_suffix(".m4s")?;
         Some(match name.split_once('.') {
+            Some((segment, "key")) => Number::KeyPicture(plain(segment)?),
             Some((segment, part)) => Number::Part(Position { segment: plain(segment)?, part: plain(part)? }),
             None => Number::Segment(plain(name)?),
         })
@@ -231,7 +238,7 @@ fn number(file: &str) -> Result<Number, Problem> {
     read().ok_or_else(|| {
         Problem::new(
             Code::NotFound,
-            "Segments are named by their number, {n}.m4s, and parts by theirs, {n}.{part}.m4s.",
+            "Segments are named by their number, {n}.m4s, parts by theirs, {n}.{part}.m4s, the picture that opens one {n}.key.m4s.",
         )
     })
 }
@@ -266,6 +273,7 @@ mod tests {
     #[test]
     fn only_one_spelling_of_a_segment_is_a_segment() {
         assert_eq!(number("46012345.m4s").ok(), Some(Number::Segment(46_012_345)));
+        assert_eq!(number("46012345.key.m4s").ok(), Some(Number::KeyPicture(46_012_345)));
         assert_eq!(number("46012345.2.m4s").ok(), Some(Number::Part(Position::new(46_012_345, 2))));
         for bad in [
             "046.m4s",
@@ -277,6 +285,8 @@ mod tests {
             "46.01.m4s",
             "46..m4s",
             "46.1.2.m4s",
+            "46.key.1.m4s",
+            "046.key.m4s",
             "46.4294967296.m4s",
             "99999999999999999999.m4s",
         ] {

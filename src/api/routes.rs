@@ -55,7 +55,7 @@ impl Table {
 }
 
 fn table() -> Table {
-    use operator::{games as operator_games, sessions as operator_sessions, usage};
+    use operator::{clips, games as operator_games, sessions as operator_sessions, usage};
     Table::new()
         .add("get", "/v1/games", games::list)
         .add("get", "/v1/layouts", layouts::list)
@@ -66,6 +66,7 @@ fn table() -> Table {
         .add("get", "/v1/multiview.m3u8", multiview::open)
         .add("get", "/v1/play/{token}/index.m3u8", playback::multivariant)
         .add_as("get", "/v1/play/{token}/video/{rendition}.m3u8", "/v1/play/{token}/video/{file}", playback::video)
+        .add_as("get", "/v1/play/{token}/keys/{rendition}.m3u8", "/v1/play/{token}/keys/{file}", playback::key_pictures)
         .add_as("get", "/v1/play/{token}/audio/{game}.m3u8", "/v1/play/{token}/audio/{file}", playback::audio)
         .add_as("get", "/v1/play/{token}/sound/{name}.m3u8", "/v1/play/{token}/sound/{file}", playback::sound)
         .add("get", "/v1/media/{mosaic}/{rendition}/init.mp4", media::video_init)
@@ -85,6 +86,11 @@ fn table() -> Table {
         .add("delete", "/v1/operator/games/{id}", operator_games::delete)
         .add("get", "/v1/operator/sessions", operator_sessions::list)
         .add("delete", "/v1/operator/sessions/{id}", operator_sessions::end)
+        .add("get", "/v1/operator/clips", clips::list)
+        .add("post", "/v1/operator/clips", clips::create)
+        .add("get", "/v1/operator/clips/{id}", clips::get)
+        .add("delete", "/v1/operator/clips/{id}", clips::delete)
+        .add("get", "/v1/operator/clips/{id}/clip.mp4", clips::file)
         .add("get", "/v1/operator/usage", usage::report)
         .add("get", "/v1/operator/usage/records", usage::records)
         .add("post", "/v1/operator/usage/quote", usage::quote)

@@ -138,10 +138,10 @@ pub trait GameCatalogue: Send + Sync {
     fn sound_init(&self, game: &GameKey) -> Option<Bytes>;
 
     /// Segment `segment` of a game's sound, if it is in the window. The sound of a game that is gone is silence.
-    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes>;
+    fn sound_segment<'a>(&'a self, game: &'a GameKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>>;
 
     /// One part of a segment of a game's sound, as [`GameCatalogue::sound_segment`].
-    fn sound_part(&self, game: &GameKey, at: Position) -> Option<Bytes>;
+    fn sound_part<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, Option<Bytes>>;
 
     /// Waits until a game's sound has come to `at`, for as long as it takes.
     fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()>;

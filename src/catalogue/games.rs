@@ -26,7 +26,9 @@ use crate::package;
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, SegmentNumber};
-use crate::track::{Block, Held, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, Track, TrackName};
+use crate::track::{
+    Block, Held, LayeredShelf, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, TrackName,
+};
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -41,6 +43,8 @@ pub struct CatalogueSettings {
     pub metrics: Arc<Metrics>,
     pub store: Arc<dyn Store>,
     pub sound: Arc<SoundSettings>,
+    /// Where its sound is read, that of the past too.
+    pub shelf: LayeredShelf,
     pub pace: Pace,
     /// Whose admission says what may be decoded.
     pub registry: Arc<MosaicRegistry>,
@@ -91,20 +95,17 @@ struct Games {
 /// Who waits for the sound of a game looks this often whether the game is still there.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// A game that is gone, for those who still show it.
+/// A game that is gone, for those who still show it. Its last sound lies on the shelf yet; what comes after it is silence.
 struct Removed {
     key: GameKey,
     slate: Option<Picture>,
-    /// Its last segments, while playlists may list them; what comes after them is silence.
-    sound: Option<Arc<Track>>,
-    /// The segment that ran when it went.
-    at: SegmentNumber,
 }
 
 /// See the module.
 pub struct Catalogue {
     settings: CatalogueSettings,
     sound: Arc<SoundSettings>,
+    shelf: LayeredShelf,
     sound_init: Bytes,
     pace: Pace,
     decoding: Decoding,
@@ -125,7 +126,7 @@ pub enum OpenError {
 impl Catalogue {
     /// Starts the feeds of `shared` and of every game that operators registered.
     pub async fn open(settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
-        let (sound, pace) = (settings.sound.clone(), settings.pace);
+        let (sound, shelf, pace) = (settings.sound.clone(), settings.shelf.clone(), settings.pace);
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
         let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
@@ -133,6 +134,7 @@ impl Catalogue {
             settings,
             sound_init: package::audio_init(sound.bitrate_bps)?,
             sound,
+            shelf,
             pace,
             decoding,
             games: RwLock::default(),
@@ -213,23 +215,6 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Lets go of the sound of removed games that no playlist lists any more.
-    fn forget_removed_sound(&self) {
-        let oldest = self.silence().whole.oldest().unwrap_or(0);
-        let is_over = |gone: &Removed| gone.sound.is_some() && gone.at < oldest;
-        if self.games.read().removed.iter().any(is_over) {
-            self.games.write().removed.iter_mut().filter(|gone| is_over(gone)).for_each(|gone| gone.sound = None);
-        }
-    }
-
-    /// What was encoded of a game's sound, while it may be asked for.
-    fn sound_track(&self, game: &GameKey) -> Option<Arc<Track>> {
-        if let Some(game) = self.by_key(game) {
-            return Some(game.sound.track().clone());
-        }
-        self.games.read().removed.iter().find(|gone| gone.key == *game).and_then(|gone| gone.sound.clone())
-    }
-
     /// Whether a block of a game's sound is silence, because the game is gone.
     fn is_silent(&self, game: &GameKey, at: Position) -> bool {
         let Held { whole, come_to } = self.silence();
@@ -242,7 +227,7 @@ impl Catalogue {
         let next = self.last_frame.load(Ordering::Acquire) + 1;
         let running = grid.segment_of(next);
         let newest = running.saturating_sub(1);
-        let whole = Runs::from(newest.saturating_sub(self.sound.shelf.capacity() as u64)..=newest);
+        let whole = Runs::from(newest.saturating_sub(self.shelf.capacity())..=newest);
         let parts = (next - grid.first_frame(running)) / u64::from(grid.part_frames());
         // Fewer than a segment has.
         let come_to = match u32::try_from(parts).ok().and_then(|parts| parts.checked_sub(1)) {
@@ -255,7 +240,6 @@ impl Catalogue {
     /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
     /// threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
-        self.forget_removed_sound();
         let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
         sounds.iter().for_each(|sound| sound.mend());
         let metrics = &self.settings.metrics;
@@ -382,9 +366,7 @@ impl Catalogue {
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }
-            let at = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire));
-            let sound = Some(game.sound.track().clone());
-            games.removed.push(Removed { key: game.key.clone(), slate: gone, sound, at });
+            games.removed.push(Removed { key: game.key.clone(), slate: gone });
         }
         self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
         stop_aside(game.feed.clone());
@@ -446,7 +428,12 @@ impl session::Games for Catalogue {
     }
 
     fn sound_held(&self, key: &GameKey) -> Held {
-        self.by_key(key).map_or_else(|| self.silence(), |game| game.sound.track().held())
+        let held = self.shelf.held_now(&TrackName::Sound { game: key.clone() });
+        if self.by_key(key).is_some() {
+            return held;
+        }
+        let silence = self.silence();
+        Held { whole: held.whole.or(&silence.whole), come_to: silence.come_to }
     }
 
     fn wait<'a>(&'a self, key: &'a GameKey, at: Position) -> Pending<'a, ()> {
@@ -537,21 +524,25 @@ impl GameCatalogue for Catalogue {
         Some(self.sound_init.clone())
     }
 
-    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        let (grid, blocks) = (&self.sound.grid, self.sound_track(game).and_then(|track| track.segment(segment)));
-        if let Some(blocks) = blocks {
-            return packaged(segment, package::audio_segment(grid, segment, &units_of(&blocks)));
-        }
-        self.is_silent(game, Position::end_of(grid, segment)).then(|| silent_segment(grid, segment))?.ok()
+    fn sound_segment<'a>(&'a self, game: &'a GameKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let grid = &self.sound.grid;
+            if let Some(blocks) = self.shelf.segment(&TrackName::Sound { game: game.clone() }, segment).await {
+                return packaged(segment, package::audio_segment(grid, segment, &units_of(&blocks)));
+            }
+            self.is_silent(game, Position::end_of(grid, segment)).then(|| silent_segment(grid, segment))?.ok()
+        })
     }
 
-    fn sound_part(&self, game: &GameKey, at: Position) -> Option<Bytes> {
-        let (grid, block) = (&self.sound.grid, self.sound_track(game).and_then(|track| track.get(at)));
-        let frames = grid.part_aac_frames(at.segment, at.part);
-        if let Some(block) = block {
-            return packaged(at.segment, package::audio_fragment(at.segment, frames, &units_of(&[block])));
-        }
-        self.is_silent(game, at).then(|| silent_part(grid, at))?.ok()
+    fn sound_part<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let grid = &self.sound.grid;
+            let frames = grid.part_aac_frames(at.segment, at.part);
+            if let Some(block) = self.shelf.get(&TrackName::Sound { game: game.clone() }, at).await {
+                return packaged(at.segment, package::audio_fragment(at.segment, frames, &units_of(&[block])));
+            }
+            self.is_silent(game, at).then(|| silent_part(grid, at))?.ok()
+        })
     }
 
     fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()> {

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::follow::{Playlist, Reload};
-use super::model::{Lists, Sound};
+use super::model::{Lists, Sound, rfc_3339_ms};
 use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
 use super::splice::{Bridge, Listed};
@@ -20,8 +21,18 @@ use crate::mosaic::{MosaicId, Rate};
 use crate::timeline::SegmentNumber;
 use crate::track::Position;
 
-/// What the address of a playlist ends with that lists parts.
-const WITH_PARTS: &str = "?low_latency=true";
+/// What the address of a playlist ends with that lists parts, or what was played since an instant (milliseconds of Unix time): media playlists
+/// have no other way to know what the client asked for.
+fn query(parts: bool, start_ms: Option<i64>) -> String {
+    let parts = parts.then(|| "low_latency=true".to_owned());
+    let start = start_ms.map(|ms| format!("start={}", rfc_3339_ms(ms)));
+    let asked: Vec<String> = parts.into_iter().chain(start).collect();
+    if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) }
+}
+
+/// How far into a period of addresses playlists are given whole: whoever has old addresses of what is left out of a delta update has come for new ones
+/// by then, or asks for no such update any more (RFC 8216bis, 6.3.7).
+const WHOLE_MS: i64 = 30_000;
 
 /// Stands for no game in the address of an init segment: no game can be called so.
 const ANY_GAME: &str = "*";
@@ -35,7 +46,15 @@ const MAX_SLOTS: usize = 4;
 impl Sessions {
     /// Text of the multivariant playlist: every rendition, and `sounds`: of the session's own what it has chosen first (players that know no DEFAULT
     /// take the first), then that of each slot. They are few whatever there is: many players open all of them before the first picture.
-    pub async fn multivariant(&self, token: &str, sounds: Sounds, parts: bool) -> Result<String, SessionError> {
+    ///
+    /// `start_ms`: what was played since is listed, too.
+    pub async fn multivariant(
+        &self,
+        token: &str,
+        sounds: Sounds,
+        parts: bool,
+        start_ms: Option<i64>,
+    ) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
         let (picks, chosen, max_height, mosaic) = {
             let mut session = entry.session.lock();
@@ -69,11 +88,12 @@ impl Sessions {
             [sound("sound/main.m3u8".into(), "Main".into(), true, &chosen)].into_iter().chain(slots).collect()
         };
         let mut playlist = Multivariant { renditions: self.variants(&MosaicId(mosaic), max_height).await, audio };
-        if parts {
-            // Media playlists have no other way to know what the client asked for.
-            let uris = playlist.renditions.iter_mut().map(|variant| &mut variant.uri);
-            uris.chain(playlist.audio.iter_mut().map(|audio| &mut audio.uri)).for_each(|uri| uri.push_str(WITH_PARTS));
-        }
+        let query = query(parts, start_ms);
+        // Pictures alone have no parts.
+        let of_keys = self::query(false, start_ms);
+        playlist.renditions.iter_mut().for_each(|variant| variant.key_pictures_uri.push_str(&of_keys));
+        let uris = playlist.renditions.iter_mut().map(|variant| &mut variant.uri);
+        uris.chain(playlist.audio.iter_mut().map(|audio| &mut audio.uri)).for_each(|uri| uri.push_str(&query));
         Ok(playlist.render())
     }
 
@@ -105,6 +125,7 @@ impl Sessions {
         };
         Some(VideoVariant {
             uri: format!("video/{}.m3u8", rendition.name),
+            key_pictures_uri: format!("keys/{}.m3u8", rendition.name),
             bandwidth_bps,
             average_bandwidth_bps,
             width: rendition.width,
@@ -126,7 +147,9 @@ impl Sessions {
         let grid = &self.grid;
         let others = self.offered(max_height).filter(|r| r.name != rendition);
         let sounds = ["main".to_owned()].into_iter().chain((0..playlist.slots).map(|slot| slot.to_string()));
-        let sounds = sounds.map(|sound| format!("../sound/{sound}.m3u8{WITH_PARTS}"));
+        let query = query(true, reload.start_ms);
+        let sounds = sounds.map(|sound| format!("../sound/{sound}.m3u8{query}"));
+        let ageing = self.ageing();
         // A playlist names a mosaic or two, many times.
         let known: RefCell<Vec<(String, Rc<Addresses<'_>>)>> = RefCell::default();
         let of = |mosaic: &str| -> Rc<Addresses<'_>> {
@@ -134,7 +157,7 @@ impl Sessions {
             if let Some((_, addresses)) = known.iter().find(|(known, _)| known == mosaic) {
                 return addresses.clone();
             }
-            let addresses = Rc::new(self.paths.rung(mosaic, rendition));
+            let addresses = Rc::new(self.paths.rung(mosaic, rendition).ageing(ageing));
             known.push((mosaic.to_owned(), addresses.clone()));
             addresses
         };
@@ -146,9 +169,39 @@ impl Sessions {
                 duration: video_part_duration(grid, at.part),
                 independent: at.part == 0,
             },
-            report_uris: others.map(|r| format!("{}.m3u8{WITH_PARTS}", r.name)).chain(sounds).collect(),
+            report_uris: others.map(|r| format!("{}.m3u8{query}", r.name)).chain(sounds).collect(),
         };
         Ok(self.render(&playlist, media, reload))
+    }
+
+    /// Text of the playlist of the pictures that open a rendition's segments: what players show while they seek.
+    pub async fn key_pictures_playlist(
+        &self,
+        token: &str,
+        rendition: &str,
+        reload: Reload,
+    ) -> Result<String, SessionError> {
+        let entry = self.entry_of_token(token)?;
+        let max_height = entry.session.lock().max_height;
+        if !self.offered(max_height).any(|r| r.name == rendition) {
+            return Err(SessionError::RenditionUnknown { name: rendition.to_owned() });
+        }
+        let reload = Reload { parts: false, part: None, ..reload };
+        let playlist = self.listing(&entry, None, reload).await?;
+        let (grid, ageing) = (&self.grid, self.ageing());
+        let of = |mosaic: &str| self.paths.rung(mosaic, rendition).ageing(ageing);
+        let media = Entries {
+            map_uri: of(&playlist.map_mosaic).init(),
+            segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).key_picture(n)),
+            part: &|at, mosaic| Part {
+                uri: of(mosaic).part(at),
+                duration: video_part_duration(grid, at.part),
+                independent: at.part == 0,
+            },
+            report_uris: Vec::new(),
+        };
+        let media = Media { key_pictures: true, ..self.media(&playlist, media, reload) };
+        Ok(media.render())
     }
 
     /// Text of a game's sound playlist (`game` is the game's id, without `.m3u8`). It lists the same segments as the
@@ -183,15 +236,16 @@ impl Sessions {
         let playlist = self.listing(entry, Some(sound), reload).await?;
         let max_height = entry.session.lock().max_height;
         let grid = &self.grid;
+        let (ageing, query) = (self.ageing(), query(true, reload.start_ms));
         let sounding: Vec<(SegmentNumber, Addresses<'_>)> = playlist
             .sounding
             .iter()
             .flat_map(|sounding| sounding.entries())
-            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic)))
+            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic).ageing(ageing)))
             .collect();
         // The same bytes for every game, and one address over the playlist's whole life.
         let any = match sound {
-            Sound::Game(key) => self.paths.sound(key),
+            Sound::Game(key) => self.paths.sound(key).ageing(ageing),
             Sound::Main | Sound::Slot(_) => self.paths.sound(&ANY_GAME.into()),
         };
         let of = |n: SegmentNumber| {
@@ -206,13 +260,17 @@ impl Sessions {
                 duration: audio_part_duration(grid, at.segment, at.part),
                 independent: true,
             },
-            report_uris: self.offered(max_height).map(|r| format!("../video/{}.m3u8{WITH_PARTS}", r.name)).collect(),
+            report_uris: self.offered(max_height).map(|r| format!("../video/{}.m3u8{query}", r.name)).collect(),
         };
         Ok(self.render(&playlist, media, reload))
     }
 
-    /// `playlist` as text. Pictures and sound break at the same places, which is how players put them together again.
     fn render(&self, playlist: &Playlist, entries: Entries, reload: Reload) -> String {
+        self.media(playlist, entries, reload).render()
+    }
+
+    /// Pictures and sound break at the same places, which is how players put them together again.
+    fn media(&self, playlist: &Playlist, entries: Entries, reload: Reload) -> Media {
         let Playlist { lists: Lists { listing, ended, resumed }, numbering, .. } = playlist;
         let parts = |n, mosaic: &str, bridge: Option<&Bridge>, parts| {
             let of = |part| bridge.filter(|bridge| part < bridge.begins).map_or(mosaic, |bridge| &bridge.before);
@@ -241,21 +299,37 @@ impl Sessions {
             report_uris: entries.report_uris,
             come_to: (numbering.sequence(come_to.segment), come_to.part),
         });
-        let low_latency = reload.parts.then(|| LowLatency {
-            part_target: part_target(&self.grid),
-            skips: reload.skip && !ended,
-            coming,
-        });
+        let low_latency = reload.parts.then(|| LowLatency { part_target: part_target(&self.grid), coming });
         let first = listing.segments.first();
-        let media = Media {
+        let asked = reload.start_ms.filter(|_| playlist.is_started);
+        let start = asked.zip(first.zip(listing.segments.last())).and_then(|(start_ms, (first, last))| {
+            let time_ms = |n| self.grid.segment_time(n).unix_millis();
+            // What is yet to come begins where live begins.
+            let is_there = start_ms <= time_ms(last.number);
+            is_there.then(|| Duration::from_millis(u64::try_from(start_ms - time_ms(first.number)).unwrap_or(0)))
+        });
+        Media {
             target_duration_s: target_duration_s(&self.grid),
             map_uri: entries.map_uri,
             segments: listing.segments.iter().map(entry).collect(),
             ended: *ended,
+            start,
+            can_skip: reload.parts || playlist.is_started,
+            skips: reload.skip && !ended && !self.gives_new_addresses(),
             discontinuity_sequence: first.map_or(0, |first| numbering.breaks_before(first.number, *resumed)),
+            key_pictures: false,
             low_latency,
-        };
-        media.render()
+        }
+    }
+}
+
+impl Sessions {
+    /// Whether addresses of the past were others a moment ago.
+    fn gives_new_addresses(&self) -> bool {
+        self.settings.start_over.is_some_and(|right| {
+            let period_ms = i64::try_from(right.pause.as_millis()).unwrap_or(i64::MAX).max(1);
+            self.now_ms().rem_euclid(period_ms) < WHOLE_MS
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 28] = [
+const ROOMS: [(&str, &str, &[&str]); 29] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
@@ -60,10 +60,23 @@ const ROOMS: [(&str, &str, &[&str]); 28] = [
         "games, their feeds and sound",
         &["feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics"],
     ),
+    ("clips", "files of what was played", &["timeline", "package", "mosaic", "session", "catalogue"]),
     (
         "api",
         "routes, keys, problems; TLS; axum",
-        &["timeline", "frame", "metrics", "layout", "track", "config", "mosaic", "usage", "session", "catalogue"],
+        &[
+            "timeline",
+            "frame",
+            "metrics",
+            "layout",
+            "track",
+            "config",
+            "mosaic",
+            "usage",
+            "session",
+            "catalogue",
+            "clips",
+        ],
     ),
     ("service", "puts it all together", &["*"]),
     ("lib", "the library's list of rooms", &[]),

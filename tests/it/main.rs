@@ -24,6 +24,7 @@ mod outbound;
 mod process;
 mod seen;
 mod soak;
+mod start_over;
 mod stitching;
 mod support;
 mod vectors;
