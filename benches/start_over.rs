@@ -45,7 +45,7 @@ async fn main() {
     let listed = text(&service, &format!("{index}?start=60")).await;
     let uri = listed.lines().find(|line| line.starts_with("video/")).expect("a rendition");
     let playlist = text(&service, &index.replace("index.m3u8", uri)).await;
-    let old: Vec<&str> = playlist.lines().filter(|line| line.starts_with("/v1/media")).take(20).collect();
+    let old: Vec<&str> = playlist.lines().filter(|line| line.ends_with(".m4s")).take(20).collect();
     assert_eq!(old.len(), 20, "{playlist}");
     let mut took = Vec::new();
     for address in old {

@@ -197,7 +197,9 @@ pub(super) fn start_ms(text: &str, now_ms: Option<i64>) -> Result<i64, Problem> 
     // A plus sign in a query stands for a space.
     let instant = text.replace(' ', "+").parse::<jiff::Timestamp>().map(|instant| instant.as_millisecond()).ok();
     let back = || {
-        let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=MOST_BACK_S).contains(seconds))?;
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let seconds =
+            text.parse::<f64>().ok().filter(|_| is_plain).filter(|seconds| (0.0..=MOST_BACK_S).contains(seconds))?;
         Some(now_ms? - (seconds * 1000.0) as i64)
     };
     instant.or_else(back).ok_or_else(|| {

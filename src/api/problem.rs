@@ -46,6 +46,9 @@ codes! {
     BodyInvalid = "body_invalid", BAD_REQUEST, "The body is not readable JSON";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    BreakEnded = "break_ended", CONFLICT, "The break has ended";
+    BreakRunning = "break_running", CONFLICT, "A break of this id is running";
+    BreakUnknown = "break_unknown", NOT_FOUND, "There is no such break";
     CapReached = "cap_reached", PAYMENT_REQUIRED, "The month's cap is reached";
     Capacity = "capacity", SERVICE_UNAVAILABLE, "No room on this machine now";
     ClipMissing = "clip_missing", UNPROCESSABLE_ENTITY, "Not all of it was kept";

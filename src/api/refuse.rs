@@ -3,6 +3,7 @@
 use super::problem::{Code, Problem};
 use crate::catalogue::CatalogueError;
 use crate::clips::ClipError;
+use crate::cues::track::BreakError;
 use crate::session::SessionError;
 use crate::usage::UsageError;
 
@@ -65,6 +66,21 @@ impl From<ClipError> for Problem {
             }
             E::Busy { .. } | E::Full { .. } => Problem::new(Code::Capacity, detail).retry_after_s(STORE_RETRY_S),
             E::Disk(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<BreakError> for Problem {
+    fn from(error: BreakError) -> Self {
+        use BreakError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Id => Problem::field("id", detail),
+            E::Duration { .. } => Problem::field("duration_s", detail),
+            E::Running { .. } => Problem::new(Code::BreakRunning, detail),
+            E::Unknown { .. } => Problem::new(Code::BreakUnknown, detail),
+            E::Ended { .. } => Problem::new(Code::BreakEnded, detail),
+            E::Full => Problem::new(Code::Capacity, detail).retry_after_s(STORE_RETRY_S),
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::health::GameHealth;
+use crate::cues::track::{BeginBreak, BreakError, CueEvent};
 use crate::mosaic::GameKey;
-use crate::timeline::SegmentNumber;
+use crate::timeline::{MediaTime, SegmentNumber};
 use crate::track::{Pending, Position};
 
 /// How a game's feed is right now.
@@ -130,6 +132,15 @@ pub trait GameCatalogue: Send + Sync {
 
     /// Forgets a registered game. Sessions that show it see a slate.
     fn delete<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Result<(), CatalogueError>>;
+
+    /// What was signalled of a game, as far as it lies in `span`; `None` for no game of `tenant`.
+    fn cues(&self, tenant: &str, id: &str, span: Range<MediaTime>) -> Option<Vec<CueEvent>>;
+
+    /// Begins a break by hand; `None` for no game of `tenant`.
+    fn begin_break(&self, tenant: &str, id: &str, asked: &BeginBreak) -> Option<Result<CueEvent, BreakError>>;
+
+    /// Ends break `of`, whoever began it.
+    fn end_break(&self, tenant: &str, id: &str, of: &str) -> Option<Result<CueEvent, BreakError>>;
 
     /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
     fn thumbnail(&self, element: &str) -> Option<Bytes>;

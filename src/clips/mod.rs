@@ -148,17 +148,23 @@ impl Clips {
         files.sort();
         for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "json")) {
             let kept: Option<Kept> = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            let is_whole = kept
-                .as_ref()
-                .is_some_and(|kept| kept.clip.state == ClipState::Ready && path.with_extension("mp4").is_file());
-            match kept.filter(|_| is_whole) {
-                Some(kept) => drop(known.insert(kept.clip.id.clone(), kept)),
-                None => tracing::warn!(file = %path.display(), "a clip that was not finished is let go"),
+            let Some(mut kept) = kept else {
+                tracing::warn!(file = %path.display(), "a clip cannot be read and is let go");
+                continue;
+            };
+            if kept.clip.state != ClipState::Ready || !path.with_extension("mp4").is_file() {
+                kept.clip.state = ClipState::Failed;
+                kept.clip.problem.get_or_insert_with(|| "the service ended while it was made".to_owned());
             }
+            known.insert(kept.clip.id.clone(), kept);
         }
-        let ours =
-            |path: &Path| path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| known.contains_key(stem));
-        for left in files.iter().filter(|path| !ours(path) && path.is_file()) {
+        let is_wanted = |path: &Path| {
+            let known = path.file_stem().and_then(|stem| known.get(stem.to_str()?));
+            known.is_some_and(|kept| {
+                kept.clip.state == ClipState::Ready || path.extension().is_some_and(|e| e == "json")
+            })
+        };
+        for left in files.iter().filter(|path| !is_wanted(path) && path.is_file()) {
             if left.extension().is_some_and(|e| e == "json" || e == "mp4" || e == "part") {
                 fs::remove_file(left)?;
             }
@@ -200,7 +206,10 @@ impl Clips {
             if waiting >= MOST_WAITING {
                 return Err(ClipError::Busy { waiting });
             }
-            known.insert(id.clone(), Kept { tenant: spec.tenant.clone(), clip: clip.clone() });
+            let kept = Kept { tenant: spec.tenant.clone(), clip: clip.clone() };
+            // Whoever was told of it finds it after a restart, too.
+            self.note(&kept).map_err(|error| ClipError::Disk(error.to_string()))?;
+            known.insert(id.clone(), kept);
         }
         let clips = self.clone();
         tokio::spawn(async move { clips.work(id, spec).await });
@@ -227,14 +236,16 @@ impl Clips {
         };
         if let Err(error) = made {
             tracing::error!(clip = id, %error, "a clip could not be made");
-            return;
         }
-        let written = serde_json::to_vec(&kept)
-            .map_err(io::Error::other)
-            .and_then(|json| fs::write(path.with_extension("json"), json));
-        if let Err(error) = written {
+        if let Err(error) = self.note(&kept) {
             tracing::error!(clip = id, %error, "a clip will be gone after a restart");
         }
+    }
+
+    /// Writes down what a clip is: some hundred bytes.
+    fn note(&self, kept: &Kept) -> io::Result<()> {
+        let json = serde_json::to_vec(kept).map_err(io::Error::other)?;
+        fs::write(self.path(&kept.clip.id).with_extension("json"), json)
     }
 
     /// The tenant's clips, the newest first.

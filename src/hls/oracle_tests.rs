@@ -245,6 +245,7 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         ended: true,
         discontinuity_sequence: 0,
         start: None,
+        date_ranges: Vec::new(),
         key_pictures: false,
         can_skip: false,
         skips: false,

@@ -150,6 +150,8 @@ pub struct Media {
     pub discontinuity_sequence: u64,
     /// Where players begin, from the first segment on, where a client asked for that; `None`: near the end, or at the beginning of an ended one.
     pub start: Option<Duration>,
+    /// Whole EXT-X-DATERANGE lines (bis 4.4.5.1), without their ends.
+    pub date_ranges: Vec<String>,
     /// Whether its segments are single pictures, each shown until the next (4.3.3.6).
     pub key_pictures: bool,
     /// Whether delta updates are offered: the same over the playlist's whole life (bis 4.4.3.8).
@@ -430,6 +432,7 @@ impl fmt::Display for Media {
         if skipped > 0 {
             writeln!(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")?;
         }
+        self.date_ranges.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         let mut map = self.first_map(segments);
         let with_parts = segments.len().saturating_sub(SEGMENTS_WITH_PARTS);
         for (i, segment) in segments.iter().enumerate() {

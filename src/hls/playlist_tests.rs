@@ -114,6 +114,7 @@ fn media(segments: Vec<MediaSegment>) -> Media {
         ended: false,
         discontinuity_sequence: 0,
         start: None,
+        date_ranges: Vec::new(),
         key_pictures: false,
         can_skip: false,
         skips: false,

@@ -46,6 +46,8 @@ pub(super) struct Playlist {
     pub slots: usize,
     /// Of a sound, the game that is heard in each segment.
     pub sounding: Option<Splices>,
+    /// The games of each mosaic that it may list.
+    pub shown: Vec<(Arc<str>, Vec<GameKey>)>,
     /// It begins where the client asked for, or as near as there is something.
     pub is_started: bool,
 }
@@ -143,9 +145,9 @@ impl Sessions {
         let newest = lists.listing.segments.last().map(|newest| Position::new(newest.number + 1, 0));
         let free_from = if reload.parts { next } else { newest };
         session.listed(free_from.unwrap_or(Position::new(0, 0)), reload.parts);
-        session.looks_back(matches!(window, Window::Since(_)).then(|| self.idle_ms()));
         session.watched(now_ms, running, terms);
         Ok(Now::Lists(Playlist {
+            shown: session.shown_games(),
             is_started: reload.start_ms.is_some() && self.settings.start_over.is_some(),
             map_mosaic: session.map_mosaic().clone(),
             numbering: session.numbering().clone(),

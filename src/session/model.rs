@@ -173,8 +173,6 @@ pub(super) struct Session {
     last_seen_ms: i64,
     /// How long the service has run since, in which it could have been asked.
     idle_ms: i64,
-    /// Of a client that plays the past: how long it may not ask and yet watch.
-    pause_ms: Option<i64>,
     pub ended_ms: Option<i64>,
     meter: Meter,
     shown: ShownTimes,
@@ -248,7 +246,6 @@ impl Session {
             created_ms: now_ms,
             last_seen_ms: now_ms,
             idle_ms: 0,
-            pause_ms: None,
             ended_ms: None,
             meter: Meter::default(),
             max_height,
@@ -283,18 +280,8 @@ impl Session {
         if self.state.is_active() {
             self.seen(now_ms);
             self.listed_by = self.listed_by.max(Some(segment));
-            self.meter.listed(now_ms, self.own(terms));
+            self.meter.listed(now_ms, terms);
         }
-    }
-
-    /// Whether the playlist that is served lists more than the live window: who has it can play for long without asking again, and what is a
-    /// pause for others, of `pause_ms` at most, may be none.
-    pub(super) fn looks_back(&mut self, pause_ms: Option<i64>) {
-        self.pause_ms = pause_ms;
-    }
-
-    fn own(&self, terms: MeterTerms) -> MeterTerms {
-        MeterTerms { pause_ms: self.pause_ms.map_or(terms.pause_ms, |ms| ms.max(terms.pause_ms)), ..terms }
     }
 
     /// Nothing from `free_from` on is listed by the playlist that is served.
@@ -324,6 +311,15 @@ impl Session {
         self.sounds.prune(oldest);
         let kept = self.splices.mosaics_since(oldest);
         self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
+    }
+
+    /// The games of the mosaics that it shows or showed, each game once.
+    pub(super) fn shown_games(&self) -> Vec<(Arc<str>, Vec<GameKey>)> {
+        let distinct = |games: &[GameKey]| {
+            let mut seen = HashSet::new();
+            games.iter().filter(|game| seen.insert(*game)).cloned().collect()
+        };
+        self.wanted.iter().map(|wanted| (wanted.mosaic.clone(), distinct(&wanted.spec.games))).collect()
     }
 
     /// The mosaic that part `at` is of.
@@ -429,7 +425,7 @@ impl Session {
         self.step(Trigger::End(reason))?;
         if was_active {
             match reason {
-                EndReason::Device | EndReason::Operator => self.meter.stop(now_ms, self.own(terms)),
+                EndReason::Device | EndReason::Operator => self.meter.stop(now_ms, terms),
                 EndReason::Idle | EndReason::Unrestorable => self.meter.stop_idle(now_ms, terms),
             }
             self.ended_ms = Some(now_ms);

@@ -28,23 +28,11 @@ pub(super) struct Paths {
     began_ms: i64,
 }
 
-/// Addresses of what was played a while ago are good for a time: who was given hours of them in one playlist must come back for it, as those who
-/// watch live must.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ageing {
-    /// Segments before it are of the past.
-    pub past_before: SegmentNumber,
-    /// Their addresses are given in this period of time, and are good in the next one, too.
-    pub period: u64,
-}
-
-/// Segments around the one from which on they are of the past: where an address was given before it was, it is good for a while yet.
-const AGEING_SEGMENTS: u64 = 30;
-
 /// The addresses of one rendition of a mosaic, or of one sound.
 pub(super) struct Addresses<'a> {
     paths: &'a Paths,
-    ageing: Option<Ageing>,
+    /// Of a session's own, which are good as long as it is there.
+    is_own: bool,
     /// Up to the signature.
     prefix: String,
     mac: Hmac<Sha256>,
@@ -64,62 +52,54 @@ impl Paths {
     /// The addresses of a rendition of a mosaic. Who is given one rendition is not given those above it.
     pub(super) fn rung(&self, mosaic: &str, rendition: &str) -> Addresses<'_> {
         let prefix = format!("/v1/media/{mosaic}/{rendition}{SIGNED}");
-        Addresses { paths: self, ageing: None, prefix, mac: self.rung_mac(mosaic, rendition) }
+        Addresses { paths: self, is_own: false, prefix, mac: self.rung_mac(mosaic, rendition) }
     }
 
     /// The addresses of a game's sound. Knowing a game's id (another tenant's, say) does not open its sound.
     pub(super) fn sound(&self, key: &GameKey) -> Addresses<'_> {
         let prefix = format!("/v1/media/audio/{}{SIGNED}", URL_SAFE_NO_PAD.encode(key.as_bytes()));
-        Addresses { paths: self, ageing: None, prefix, mac: self.sound_mac(key) }
+        Addresses { paths: self, is_own: false, prefix, mac: self.sound_mac(key) }
     }
 
-    /// The rendition behind a path element, if its signature is this service's, of this mosaic and of segment `n`, or of the init segment, and good at
-    /// this time.
+    /// The rendition behind a path element, if its signature is this service's, of this mosaic and of segment `n`, or of the init segment. `is_own`: as a
+    /// session's own address has it.
     pub(super) fn rendition_of<'a>(
         &self,
         mosaic: &str,
         element: &'a str,
         n: Option<SegmentNumber>,
-        ageing: Option<Ageing>,
+        is_own: bool,
     ) -> Option<&'a str> {
         let (rendition, signature) = element.split_once(SIGNED)?;
-        self.verifies(self.rung_mac(mosaic, rendition), n, ageing, signature).then_some(rendition)
+        self.verifies(self.rung_mac(mosaic, rendition), n, is_own, signature).then_some(rendition)
     }
 
     /// The game behind a path element, as [`Paths::rendition_of`].
-    pub(super) fn game_of(&self, element: &str, n: Option<SegmentNumber>, ageing: Option<Ageing>) -> Option<GameKey> {
+    pub(super) fn game_of(&self, element: &str, n: Option<SegmentNumber>, is_own: bool) -> Option<GameKey> {
         if element.len() > MAX_ELEMENT_LENGTH {
             return None;
         }
         let (key, signature) = element.split_once(SIGNED)?;
         let key = String::from_utf8(URL_SAFE_NO_PAD.decode(key).ok()?).ok()?;
-        self.verifies(self.sound_mac(&key), n, ageing, signature).then(|| key.into())
+        self.verifies(self.sound_mac(&key), n, is_own, signature).then(|| key.into())
     }
 
-    fn verifies(&self, mac: Hmac<Sha256>, n: Option<SegmentNumber>, ageing: Option<Ageing>, signature: &str) -> bool {
+    fn verifies(&self, mac: Hmac<Sha256>, n: Option<SegmentNumber>, is_own: bool, signature: &str) -> bool {
         // The decoder takes one spelling alone.
         let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES);
-        let Some(signature) = signature else { return false };
-        let is = |period: Option<u64>| self.of(mac.clone(), n, period).verify_truncated_left(&signature).is_ok();
-        let Some((n, Ageing { past_before, period })) = n.zip(ageing) else { return is(None) };
-        (n + AGEING_SEGMENTS >= past_before && is(None))
-            || (n < past_before + AGEING_SEGMENTS && [period, period.saturating_sub(1)].map(Some).into_iter().any(is))
+        signature.is_some_and(|signature| self.of(mac, n, is_own).verify_truncated_left(&signature).is_ok())
     }
 
-    /// `mac`, for segment `n` or the init segment; for one of the past, given in `period`.
-    fn of(&self, mut mac: Hmac<Sha256>, n: Option<SegmentNumber>, period: Option<u64>) -> Hmac<Sha256> {
+    /// `mac`, for segment `n` or the init segment.
+    fn of(&self, mut mac: Hmac<Sha256>, n: Option<SegmentNumber>, is_own: bool) -> Hmac<Sha256> {
         match n {
             None => mac.update(b"init"),
             Some(n) => mac.update(&n.to_be_bytes()),
         }
         // The process before this one may have served other bytes for segments up to the one in which this one began, where nothing but a
-        // lead-in is left; caches know them.
-        if n.is_some_and(|n| n <= self.began_in) {
+        // lead-in is left; caches know them. A session's own addresses are in no cache that others share, and stay.
+        if !is_own && n.is_some_and(|n| n <= self.began_in) {
             mac.update(&self.began_ms.to_be_bytes());
-        }
-        if let Some(period) = period {
-            mac.update(b"past");
-            mac.update(&period.to_be_bytes());
         }
         mac
     }
@@ -145,9 +125,11 @@ impl Paths {
 }
 
 impl Addresses<'_> {
-    /// Those of the past for a time.
-    pub(super) fn ageing(self, ageing: Option<Ageing>) -> Self {
-        Self { ageing, ..self }
+    /// Those of the session `token`, if there is one given: for what is kept longer than everybody's are good.
+    pub(super) fn of_session(self, token: Option<&str>) -> Self {
+        let Some(token) = token else { return self };
+        let prefix = self.prefix.replacen("/v1/media/", &format!("/v1/play/{token}/media/"), 1);
+        Self { is_own: true, prefix, ..self }
     }
 
     pub(super) fn init(&self) -> String {
@@ -168,9 +150,7 @@ impl Addresses<'_> {
     }
 
     fn signed(&self, n: Option<SegmentNumber>) -> String {
-        let is_past = |ageing: &Ageing| n.is_some_and(|n| n < ageing.past_before);
-        let period = self.ageing.filter(is_past).map(|ageing| ageing.period);
-        let signature = &self.paths.of(self.mac.clone(), n, period).finalize().into_bytes()[..SIGNATURE_BYTES];
+        let signature = &self.paths.of(self.mac.clone(), n, self.is_own).finalize().into_bytes()[..SIGNATURE_BYTES];
         format!("{}{}", self.prefix, URL_SAFE_NO_PAD.encode(signature))
     }
 }
@@ -189,11 +169,11 @@ mod tests {
         let paths = Paths::new([7; 32], 0, 100, 0);
         let init = paths.sound(&"acme/nyk-bos".into()).init();
         let element = element(&init);
-        assert_eq!(paths.game_of(element, None, None).as_deref(), Some("acme/nyk-bos"));
+        assert_eq!(paths.game_of(element, None, false).as_deref(), Some("acme/nyk-bos"));
         assert!(element.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{element}");
 
-        assert_eq!(Paths::new([8; 32], 0, 100, 0).game_of(element, None, None), None, "another service's");
-        assert_eq!(Paths::new([7; 32], 1, 100, 0).game_of(element, None, None), None, "another era's");
+        assert_eq!(Paths::new([8; 32], 0, 100, 0).game_of(element, None, false), None, "another service's");
+        assert_eq!(Paths::new([7; 32], 1, 100, 0).game_of(element, None, false), None, "another era's");
         let (_, signature) = element.split_once('~').unwrap();
         let other = URL_SAFE_NO_PAD.encode("acme/nyk-mia");
         for forged in [
@@ -204,9 +184,9 @@ mod tests {
             &format!("{element}AA"),
             &element[..element.len() - 2],
         ] {
-            assert_eq!(paths.game_of(forged, None, None), None, "{forged}");
+            assert_eq!(paths.game_of(forged, None, false), None, "{forged}");
         }
-        assert_eq!(paths.game_of(&"a".repeat(100_000), None, None), None);
+        assert_eq!(paths.game_of(&"a".repeat(100_000), None, false), None);
     }
 
     #[test]
@@ -221,8 +201,8 @@ mod tests {
         assert_eq!(of(&before, 101), of(&after, 101));
         // And the former's address opens nothing.
         let former = before.rung("m", "720p").segment(100);
-        assert_eq!(before.rendition_of("m", element(&former), Some(100), None), Some("720p"));
-        assert_eq!(after.rendition_of("m", element(&former), Some(100), None), None);
+        assert_eq!(before.rendition_of("m", element(&former), Some(100), false), Some("720p"));
+        assert_eq!(after.rendition_of("m", element(&former), Some(100), false), None);
         assert_eq!(before.rung("m", "720p").init(), after.rung("m", "720p").init());
     }
 
@@ -232,40 +212,37 @@ mod tests {
         let addresses = paths.rung("m", "540p");
         let segment = addresses.segment(200);
         let of_segment = element(&segment);
-        assert_eq!(paths.rendition_of("m", of_segment, Some(200), None), Some("540p"));
+        assert_eq!(paths.rendition_of("m", of_segment, Some(200), false), Some("540p"));
         assert_eq!(element(&addresses.part(Position::new(200, 3))), of_segment);
         assert!(of_segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{of_segment}");
-        assert_eq!(paths.rendition_of("m", of_segment, Some(201), None), None, "the next segment");
-        assert_eq!(paths.rendition_of("m", of_segment, None, None), None, "the init segment");
-        assert_eq!(paths.rendition_of("m", element(&addresses.init()), Some(200), None), None, "and what it opens");
-        assert_eq!(paths.rendition_of("n", of_segment, Some(200), None), None, "another mosaic's");
+        assert_eq!(paths.rendition_of("m", of_segment, Some(201), false), None, "the next segment");
+        assert_eq!(paths.rendition_of("m", of_segment, None, false), None, "the init segment");
+        assert_eq!(paths.rendition_of("m", element(&addresses.init()), Some(200), false), None, "and what it opens");
+        assert_eq!(paths.rendition_of("n", of_segment, Some(200), false), None, "another mosaic's");
         let signature = of_segment.strip_prefix("540p~").unwrap();
         let last = signature.as_bytes()[signature.len() - 1];
         let respelt = format!("540p~{}{}", &signature[..signature.len() - 1], char::from(last + 1));
         for forged in
             ["540p", "1080p", "540p~", &format!("1080p~{signature}"), &of_segment[..of_segment.len() - 1], &respelt]
         {
-            assert_eq!(paths.rendition_of("m", forged, Some(200), None), None, "{forged}");
+            assert_eq!(paths.rendition_of("m", forged, Some(200), false), None, "{forged}");
         }
         let sound = paths.sound(&"a".into()).segment(200);
-        assert_eq!(paths.game_of(element(&sound), Some(200), None).as_deref(), Some("a"));
-        assert_eq!(paths.game_of(element(&sound), Some(201), None), None);
+        assert_eq!(paths.game_of(element(&sound), Some(200), false).as_deref(), Some("a"));
+        assert_eq!(paths.game_of(element(&sound), Some(201), false), None);
     }
 
     #[test]
-    fn what_was_played_a_while_ago_is_given_for_a_time() {
-        let paths = Paths::new([7; 32], 0, 100, 0);
-        let at = |period| Some(Ageing { past_before: 1000, period });
-        let given = |n, period| paths.rung("m", "540p").ageing(at(period)).segment(n);
-        let opens = |address: &str, n, period| paths.rendition_of("m", element(address), Some(n), at(period)).is_some();
-        let past = given(500, 7);
-        assert_eq!([6, 7, 8, 9].map(|period| opens(&past, 500, period)), [false, true, true, false]);
-        let live = given(1000, 7);
-        assert_eq!(live, paths.rung("m", "540p").segment(1000), "the same for all, so that caches have it once");
-        assert!(opens(&live, 1000, 7) && !opens(&paths.rung("m", "540p").segment(500), 500, 7));
-        // While it becomes past both are good.
-        let later = |n| paths.rendition_of("m", element(&live), Some(n), Some(Ageing { past_before: 1010, period: 7 }));
-        assert!(later(1000).is_some());
-        assert!(opens(&given(995, 7), 995, 7) && opens(&paths.rung("m", "540p").segment(995), 995, 7));
+    fn a_session_s_own_addresses_stay_over_restarts_and_open_nothing_else() {
+        let [before, after] = [1000, 3000].map(|began_ms| Paths::new([7; 32], 0, 100, began_ms));
+        let own = |paths: &Paths, n| paths.rung("m", "540p").of_session(Some("t")).segment(n);
+        let address = own(&before, 50);
+        assert!(address.starts_with("/v1/play/t/media/m/540p~"), "{address}");
+        assert_eq!(address, own(&after, 50));
+        assert_eq!(after.rendition_of("m", element(&address), Some(50), true), Some("540p"));
+        assert_eq!(after.rendition_of("m", element(&address), Some(51), true), None);
+        let sound = before.sound(&"a".into()).of_session(Some("t")).part(Position::new(50, 1));
+        assert!(sound.starts_with("/v1/play/t/media/audio/") && sound.ends_with("/50.1.m4s"), "{sound}");
+        assert_eq!(after.game_of(element(&sound), Some(50), true).as_deref(), Some("a"));
     }
 }

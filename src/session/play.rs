@@ -12,6 +12,7 @@ use super::registry::{Entry, Sessions};
 use super::splice::{Bridge, Listed};
 use super::state::Trigger;
 use super::{SessionError, Sounds};
+use crate::cues::track::RangeLine;
 use crate::hls::playlist::{
     AudioRendition, Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration,
     part_target, peak_bandwidth_bps, target_duration_s, video_part_duration,
@@ -29,10 +30,6 @@ fn query(parts: bool, start_ms: Option<i64>) -> String {
     let asked: Vec<String> = parts.into_iter().chain(start).collect();
     if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) }
 }
-
-/// How far into a period of addresses playlists are given whole: whoever has old addresses of what is left out of a delta update has come for new ones
-/// by then, or asks for no such update any more (RFC 8216bis, 6.3.7).
-const WHOLE_MS: i64 = 30_000;
 
 /// Stands for no game in the address of an init segment: no game can be called so.
 const ANY_GAME: &str = "*";
@@ -149,7 +146,7 @@ impl Sessions {
         let sounds = ["main".to_owned()].into_iter().chain((0..playlist.slots).map(|slot| slot.to_string()));
         let query = query(true, reload.start_ms);
         let sounds = sounds.map(|sound| format!("../sound/{sound}.m3u8{query}"));
-        let ageing = self.ageing();
+        let own = self.own(&entry, reload);
         // A playlist names a mosaic or two, many times.
         let known: RefCell<Vec<(String, Rc<Addresses<'_>>)>> = RefCell::default();
         let of = |mosaic: &str| -> Rc<Addresses<'_>> {
@@ -157,12 +154,12 @@ impl Sessions {
             if let Some((_, addresses)) = known.iter().find(|(known, _)| known == mosaic) {
                 return addresses.clone();
             }
-            let addresses = Rc::new(self.paths.rung(mosaic, rendition).ageing(ageing));
+            let addresses = Rc::new(self.paths.rung(mosaic, rendition).of_session(own));
             known.push((mosaic.to_owned(), addresses.clone()));
             addresses
         };
         let media = Entries {
-            map_uri: of(&playlist.map_mosaic).init(),
+            map_uri: self.paths.rung(&playlist.map_mosaic, rendition).init(),
             segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).segment(n)),
             part: &|at, mosaic| Part {
                 uri: of(mosaic).part(at),
@@ -188,10 +185,10 @@ impl Sessions {
         }
         let reload = Reload { parts: false, part: None, ..reload };
         let playlist = self.listing(&entry, None, reload).await?;
-        let (grid, ageing) = (&self.grid, self.ageing());
-        let of = |mosaic: &str| self.paths.rung(mosaic, rendition).ageing(ageing);
+        let (grid, own) = (&self.grid, self.own(&entry, reload));
+        let of = |mosaic: &str| self.paths.rung(mosaic, rendition).of_session(own);
         let media = Entries {
-            map_uri: of(&playlist.map_mosaic).init(),
+            map_uri: self.paths.rung(&playlist.map_mosaic, rendition).init(),
             segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).key_picture(n)),
             part: &|at, mosaic| Part {
                 uri: of(mosaic).part(at),
@@ -236,24 +233,28 @@ impl Sessions {
         let playlist = self.listing(entry, Some(sound), reload).await?;
         let max_height = entry.session.lock().max_height;
         let grid = &self.grid;
-        let (ageing, query) = (self.ageing(), query(true, reload.start_ms));
+        let (own, query) = (self.own(entry, reload), query(true, reload.start_ms));
         let sounding: Vec<(SegmentNumber, Addresses<'_>)> = playlist
             .sounding
             .iter()
             .flat_map(|sounding| sounding.entries())
-            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic).ageing(ageing)))
+            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic).of_session(own)))
             .collect();
         // The same bytes for every game, and one address over the playlist's whole life.
         let any = match sound {
-            Sound::Game(key) => self.paths.sound(key).ageing(ageing),
+            Sound::Game(key) => self.paths.sound(key).of_session(own),
             Sound::Main | Sound::Slot(_) => self.paths.sound(&ANY_GAME.into()),
+        };
+        let init = match sound {
+            Sound::Game(key) => self.paths.sound(key).init(),
+            Sound::Main | Sound::Slot(_) => any.init(),
         };
         let of = |n: SegmentNumber| {
             let from = sounding.iter().rev().find(|(from, _)| *from <= n).or(sounding.first());
             from.map_or(&any, |(_, addresses)| addresses)
         };
         let media = Entries {
-            map_uri: any.init(),
+            map_uri: init,
             segment: &|n, _| MediaSegment::audio(grid, n, of(n).segment(n)),
             part: &|at, _| Part {
                 uri: of(at.segment).part(at),
@@ -315,8 +316,9 @@ impl Sessions {
             ended: *ended,
             start,
             can_skip: reload.parts || playlist.is_started,
-            skips: reload.skip && !ended && !self.gives_new_addresses(),
+            skips: reload.skip && !ended,
             discontinuity_sequence: first.map_or(0, |first| numbering.breaks_before(first.number, *resumed)),
+            date_ranges: self.date_ranges(playlist),
             key_pictures: false,
             low_latency,
         }
@@ -324,12 +326,31 @@ impl Sessions {
 }
 
 impl Sessions {
-    /// Whether addresses of the past were others a moment ago.
-    fn gives_new_addresses(&self) -> bool {
-        self.settings.start_over.is_some_and(|right| {
-            let period_ms = i64::try_from(right.pause.as_millis()).unwrap_or(i64::MAX).max(1);
-            self.now_ms().rem_euclid(period_ms) < WHOLE_MS
-        })
+    /// What was signalled of the games that are shown, each while it is shown.
+    fn date_ranges(&self, playlist: &Playlist) -> Vec<String> {
+        let Lists { listing, .. } = &playlist.lists;
+        let mut lines: Vec<RangeLine> = Vec::new();
+        for showing in listing.segments.chunk_by(|one, next| one.mosaic == next.mosaic) {
+            let (Some(first), Some(last)) = (showing.first(), showing.last()) else { continue };
+            let span = self.grid.segment_time(first.number)..self.grid.segment_time(last.number + 1);
+            let games = playlist.shown.iter().find(|(mosaic, _)| *mosaic == first.mosaic);
+            for game in games.into_iter().flat_map(|(_, games)| games) {
+                for line in self.games.date_ranges(game, span.clone()) {
+                    if !lines.contains(&line) {
+                        lines.push(line);
+                    }
+                }
+            }
+        }
+        // Of one range the line that begins it comes first, as they were given.
+        lines.sort_by_key(|line| line.starts_at);
+        lines.into_iter().map(|line| line.text).collect()
+    }
+
+    /// The session whose own addresses a playlist has: one that begins where the client asked, all over its life, so that no address in it changes as
+    /// what it opens grows old (6.2.1).
+    fn own<'a>(&self, entry: &'a Entry, reload: Reload) -> Option<&'a str> {
+        (reload.start_ms.is_some() && self.settings.start_over.is_some()).then_some(&*entry.token)
     }
 }
 

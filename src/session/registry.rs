@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::model::{Identity, Session, TakenUp, choice_of, operated_row, view_of_row};
-use super::paths::{Ageing, Paths};
+use super::paths::Paths;
 use super::settings::{SessionSettings, StartOverRight};
 use super::state::EndReason;
 use super::turns::Turns;
@@ -425,15 +425,38 @@ impl Sessions {
         audience
     }
 
-    /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment.
-    pub fn sound_of(&self, element: &str, n: Option<SegmentNumber>) -> Option<GameKey> {
-        self.paths.game_of(element, n, self.ageing())
+    /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment. `token`: of
+    /// a session's own address.
+    pub fn sound_of(&self, element: &str, n: Option<SegmentNumber>, token: Option<&str>) -> Option<GameKey> {
+        let game = self.paths.game_of(element, n, token.is_some())?;
+        self.may_have(n, token).then_some(game)
     }
 
     /// The rendition behind the second path element of `/v1/media/{mosaic}/{element}/…`, if this service signed it for the mosaic and segment `n`, or
-    /// for the init segment.
-    pub fn rendition_of<'a>(&self, mosaic: &str, element: &'a str, n: Option<SegmentNumber>) -> Option<&'a str> {
-        self.paths.rendition_of(mosaic, element, n, self.ageing())
+    /// for the init segment. `token`: of a session's own address.
+    pub fn rendition_of<'a>(
+        &self,
+        mosaic: &str,
+        element: &'a str,
+        n: Option<SegmentNumber>,
+        token: Option<&str>,
+    ) -> Option<&'a str> {
+        let rendition = self.paths.rendition_of(mosaic, element, n, token.is_some())?;
+        self.may_have(n, token).then_some(rendition)
+    }
+
+    /// Everybody's addresses are good for what playlists without a beginning list; a session's own as long as it is there, and asking for one is
+    /// watching: who has hours in one playlist needs none to go on.
+    fn may_have(&self, n: Option<SegmentNumber>, token: Option<&str>) -> bool {
+        let Some(token) = token else {
+            // Two windows are promised, and a little more.
+            let oldest = self.running().saturating_sub(4 * self.settings.window_segments as u64);
+            return self.settings.start_over.is_none() || n.is_none_or(|n| n >= oldest);
+        };
+        let Ok(entry) = self.entry_of_token(token) else { return false };
+        let (now_ms, terms) = (self.now_ms(), self.terms());
+        entry.session.lock().watched(now_ms, self.segment_at(now_ms), terms);
+        true
     }
 
     /// The address of segment `n` of a mosaic in one rendition.
@@ -456,16 +479,6 @@ impl Sessions {
     pub(super) fn idle_ms(&self) -> i64 {
         let idle = self.settings.start_over.map_or(self.settings.idle, |right| right.pause);
         i64::try_from(idle.as_millis()).unwrap_or(i64::MAX)
-    }
-
-    /// What is of the past now, and for how long its addresses are good; `None` where nobody goes back.
-    pub(super) fn ageing(&self) -> Option<Ageing> {
-        let right = self.settings.start_over?;
-        let (now_ms, running) = (self.now_ms(), self.running());
-        let past_before = running.saturating_sub(2 * self.settings.window_segments as u64);
-        // A client that paused for as long as it may finds its addresses good.
-        let period_ms = i64::try_from(right.pause.as_millis()).unwrap_or(i64::MAX).max(1);
-        Some(Ageing { past_before, period: u64::try_from(now_ms / period_ms).unwrap_or(0) })
     }
 
     /// The segment that runs.

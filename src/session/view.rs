@@ -1,13 +1,15 @@
 //! What goes in and out of a session: requests and the JSON view of the HTTP contract.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::cues::track::RangeLine;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
-use crate::timeline::SegmentNumber;
+use crate::timeline::{MediaTime, SegmentNumber};
 use crate::track::{Held, Pending, Position};
 
 /// A game as sessions see it.
@@ -37,6 +39,11 @@ pub trait Games: Send + Sync {
 
     /// What the sound of every game is encoded at, bits per second.
     fn sound_bitrate_bps(&self) -> u32;
+
+    /// The EXT-X-DATERANGE lines of a game for segments of `span`. A line that was given stays the same.
+    fn date_ranges(&self, _key: &GameKey, _span: Range<MediaTime>) -> Vec<RangeLine> {
+        Vec::new()
+    }
 
     /// The game that `tenant` called `id` until a while ago: a player may have chosen its sound.
     fn removed_sound(&self, _tenant: &str, _id: &str) -> Option<GameKey> {

@@ -1,7 +1,7 @@
 //! The whole HTTP service over doubles of what lies behind it: mosaics that exist at once, games that never fail.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use quadrille::catalogue::{
     AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
 };
 use quadrille::config::{Config, Keyring};
+use quadrille::cues::track::{BeginBreak, BreakError, CueEvent};
 use quadrille::ladder::RenditionSpec;
 use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
@@ -272,6 +273,18 @@ impl GameCatalogue for MemoryCatalogue {
                 }
             }
         })
+    }
+
+    fn cues(&self, tenant: &str, id: &str, _: Range<MediaTime>) -> Option<Vec<CueEvent>> {
+        self.registered_game(tenant, id).map(|_| Vec::new())
+    }
+
+    fn begin_break(&self, _: &str, _: &str, _: &BeginBreak) -> Option<Result<CueEvent, BreakError>> {
+        None
+    }
+
+    fn end_break(&self, _: &str, _: &str, of: &str) -> Option<Result<CueEvent, BreakError>> {
+        Some(Err(BreakError::Unknown { id: of.to_owned() }))
     }
 
     fn thumbnail(&self, element: &str) -> Option<Bytes> {

@@ -51,7 +51,7 @@ fn listed(playlist: &str) -> BTreeMap<u64, Option<String>> {
     let mut gap = false;
     for line in playlist.lines() {
         gap |= line == "#EXT-X-GAP";
-        if line.starts_with("/v1/media") {
+        if line.contains("/media/") && line.starts_with("/v1/") {
             let n = first.parse::<u64>().unwrap() + listed.len() as u64;
             listed.insert(n, (!std::mem::take(&mut gap)).then(|| line.to_owned()));
         }
@@ -274,7 +274,7 @@ async fn where_to_begin_is_an_instant_or_seconds_back() {
     let service = TestService::start(&configured(dir.path(), "[]")).await;
     let session = create(&service, ["a", "b"]).await;
     service.crank_segments(4).await;
-    for wrong in ["yesterday", "-5", "1e9", "", "2026-13-01T00:00:00Z", "NaN"] {
+    for wrong in ["yesterday", "-5", "1e9", "", "2026-13-01T00:00:00Z", "NaN", "1e2", "+5"] {
         let path = format!("{}?start={wrong}", playback(&session));
         let answer = service.send(Method::GET, &path, DEVICE, None).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{wrong}");

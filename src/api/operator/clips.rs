@@ -14,8 +14,10 @@ use utoipa::ToSchema;
 
 use crate::api::App;
 use crate::api::auth::Operator;
+use crate::api::etag;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
+use crate::api::range::{self, Wanted};
 use crate::api::sessions::EngineWish;
 use crate::clips::{Clip, ClipSpec, Clips, LONGEST};
 use crate::session::{MosaicWish, NamedMosaic};
@@ -87,7 +89,7 @@ pub async fn create(
     let frame = |grid: &Grid, at| grid.frame_time(grid.frame_at(at));
     let (from, to) = (frame(clips.grid(), from), frame(clips.grid(), to));
     if to <= from || to.since(from) > LONGEST {
-        let detail = format!("It is after `from`, by {} s at most.", LONGEST.as_secs());
+        let detail = format!("It is after `from`, by a frame at least and {} s at most.", LONGEST.as_secs());
         return Err(Problem::field("to", detail));
     }
     let games = match (body.game, body.games) {
@@ -176,17 +178,30 @@ pub async fn file(
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     let path = clips(&app)?.file(&operator.tenant, &id)?;
-    let mut request = axum::http::Request::new(Bytes::empty());
-    (*request.method_mut(), *request.headers_mut()) = (method, headers);
-    let Ok(served) = ServeFile::new(path).oneshot(request).await;
-    if served.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-        let problem = Problem::new(Code::RangeUnsatisfiable, "The file is shorter.");
-        return Err(match served.headers().get(header::CONTENT_RANGE) {
-            Some(length) => problem.header(header::CONTENT_RANGE, length.clone()),
-            None => problem,
-        });
+    // Behind an id there are never other bytes.
+    let tag = etag::of_text(&id);
+    if etag::matches_none(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
+    let length = usize::try_from(clips(&app)?.get(&operator.tenant, &id)?.bytes).unwrap_or(usize::MAX);
+    let in_range = method == Method::GET && range::holds(&headers, &tag);
+    let mut request = axum::http::Request::new(Bytes::empty());
+    *request.method_mut() = method;
+    // As for all that is served here: which ranges are understood is told in one place.
+    match if in_range { range::wanted(&headers, length) } else { Wanted::All } {
+        Wanted::All => {}
+        Wanted::Part(part) => {
+            let wanted = crate::api::header_text(&format!("bytes={}-{}", part.start, part.end - 1));
+            request.headers_mut().insert(header::RANGE, wanted);
+        }
+        Wanted::Nothing => {
+            let problem = Problem::new(Code::RangeUnsatisfiable, format!("The file has {length} bytes."));
+            return Err(problem.header(header::CONTENT_RANGE, crate::api::header_text(&format!("bytes */{length}"))));
+        }
+    }
+    let Ok(served) = ServeFile::new(path).oneshot(request).await;
     let mut response = served.map(Bytes::new);
+    response.headers_mut().insert(header::ETAG, tag);
     // An operator's own, behind a key.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
     Ok(response)

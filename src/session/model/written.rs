@@ -108,7 +108,6 @@ impl Session {
             created_ms: row.created_ms,
             last_seen_ms: now_ms,
             idle_ms: 0,
-            pause_ms: None,
             ended_ms: None,
             booked_seconds: meter.billable_seconds(),
             meter,

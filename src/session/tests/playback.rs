@@ -44,7 +44,7 @@ async fn playlists_are_whole_and_stable() {
     let audio = house.sessions.audio_playlist(token, "own", NOW).await.unwrap();
     let map = audio.lines().find_map(|l| l.strip_prefix("#EXT-X-MAP:URI=\"/v1/media/audio/")).unwrap();
     let element = map.strip_suffix("/init.mp4\"").unwrap();
-    assert_eq!(house.sessions.sound_of(element, None).as_deref(), Some("acme/own"));
+    assert_eq!(house.sessions.sound_of(element, None, None).as_deref(), Some("acme/own"));
     assert_eq!(segments(&audio).iter().map(|(n, _)| *n).collect::<Vec<_>>(), [n, m], "in step with the picture");
 
     let multivariant = house.sessions.multivariant(token, Sounds::All, false, None).await.unwrap();
@@ -197,7 +197,7 @@ fn heard(house: &House, playlist: &str) -> Vec<(u64, String)> {
         let n = parts.next().unwrap().strip_suffix(".m4s").unwrap().parse().unwrap();
         (n, parts.next().unwrap())
     }) {
-        let game = house.sessions.sound_of(element, Some(n)).unwrap().to_string();
+        let game = house.sessions.sound_of(element, Some(n), None).unwrap().to_string();
         if heard.last().is_none_or(|(_, last)| *last != game) {
             heard.push((n, game));
         }
@@ -392,9 +392,9 @@ async fn a_session_is_offered_what_its_height_allows_and_no_address_says_more() 
     let mut elements = address.split('/');
     let (mosaic, rung) = (elements.next().unwrap(), elements.next().unwrap());
     let n = elements.next().unwrap().strip_suffix(".m4s").unwrap().parse().ok();
-    assert_eq!(house.sessions.rendition_of(mosaic, rung, n), Some("540p"));
-    assert_eq!(house.sessions.rendition_of(mosaic, rung, n.map(|n| n + 1)), None, "nor is the next one given");
-    assert_eq!(house.sessions.rendition_of(mosaic, &rung.replace("540p", "1080p"), n), None);
+    assert_eq!(house.sessions.rendition_of(mosaic, rung, n, None), Some("540p"));
+    assert_eq!(house.sessions.rendition_of(mosaic, rung, n.map(|n| n + 1), None), None, "nor is the next one given");
+    assert_eq!(house.sessions.rendition_of(mosaic, &rung.replace("540p", "1080p"), n, None), None);
     // Another process goes on with it.
     house.crash(Duration::from_secs(2)).await;
     assert_eq!(house.sessions.get("acme", &session.id).await.unwrap().max_height, Some(720));

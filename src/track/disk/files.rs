@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,14 +104,15 @@ impl Files {
             let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
             let Some(number) = number.filter(|_| path.extension().is_some_and(|e| e == EXTENSION)) else { continue };
             match taken_up(&path) {
-                Ok(found) if found.records.is_empty() => fs::remove_file(&path)?,
-                Ok(found) => {
+                Ok(Some(found)) => {
                     let kept = Kept { bytes: found.end, records: found.records, is_broken: false };
                     track.files.insert(number, kept);
                 }
+                Ok(None) => {
+                    tracing::warn!(file = %path.display(), "this is no file of the start-over window, and is left alone")
+                }
                 Err(error) => {
-                    tracing::warn!(file = %path.display(), %error, "a file of the start-over window cannot be taken up");
-                    fs::remove_file(&path)?;
+                    tracing::warn!(file = %path.display(), %error, "a file of the start-over window cannot be taken up, and is left alone");
                 }
             }
         }
@@ -146,27 +148,35 @@ impl Files {
     /// Appends the record of a segment newer than all of its track. A write that fails leaves nothing.
     pub fn append(&self, key: &Key, n: SegmentNumber, head: &[u8], record: &[u8]) -> io::Result<()> {
         let number = n / self.length;
+        let path = self.path(key, number);
         let known = self.index.read().tracks.get(key).and_then(|track| {
             let kept = track.files.get(&number)?;
             Some((kept.bytes, kept.is_broken))
         });
-        if let Some((_, true)) = known {
-            return Err(io::Error::other("an earlier write to its file failed"));
-        }
-        let path = self.path(key, number);
-        let at = known.map_or(0, |(bytes, _)| bytes);
-        if let Some(folder) = path.parent().filter(|_| at == 0) {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let opened = match known {
+            Some((_, true)) => return Err(io::Error::other("an earlier write to its file failed")),
+            Some((at, false)) => ours().append(true).open(&path).map(|file| (file, at)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        let (mut file, at) = match opened {
+            // Not there yet, or somebody removed it, and what was in it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if known.is_some() {
+                    self.drop_file(key, number);
+                }
+                path.parent().map_or(Ok(()), fs::create_dir_all)?;
+                (ours().append(true).create_new(true).open(&path)?, 0)
+            }
+            opened => opened?,
+        };
         let written = write_at(&mut file, at, if at == 0 { head } else { &[] }, record);
         let mut index = self.index.write();
         let Index { tracks, bytes } = &mut *index;
         let track = tracks.entry(*key).or_default();
         match written {
             Ok(begins) => {
-                let kept =
-                    track.files.entry(number).or_insert(Kept { bytes: 0, records: Vec::new(), is_broken: false });
+                let new = Kept { bytes: 0, records: Vec::new(), is_broken: false };
+                let kept = track.files.entry(number).or_insert(new);
                 let length = record.len() as u64;
                 *bytes += begins + length - kept.bytes;
                 kept.bytes = begins + length;
@@ -176,7 +186,11 @@ impl Files {
                 Ok(())
             }
             Err(error) => {
-                if file.set_len(at).is_err()
+                if at == 0 {
+                    // Half of a head would be in the way of the next one.
+                    drop(file);
+                    let _ = fs::remove_file(&path);
+                } else if file.set_len(at).is_err()
                     && let Some(kept) = track.files.get_mut(&number)
                 {
                     kept.is_broken = true;
@@ -262,10 +276,28 @@ fn write_at(file: &mut File, at: u64, head: &[u8], record: &[u8]) -> io::Result<
     Ok(at + head.len() as u64)
 }
 
-/// What a file holds; what is no record at its end is cut off.
-fn taken_up(path: &Path) -> io::Result<Found> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
+/// How files are opened: none through a link, which could lead to anything.
+fn ours() -> OpenOptions {
+    let mut options = File::options();
+    options.custom_flags(libc::O_NOFOLLOW);
+    options
+}
+
+/// A file of the window, for reading.
+pub(super) fn opened(path: &Path) -> io::Result<File> {
+    ours().read(true).open(path)
+}
+
+/// What a file holds; what is no record at its end is cut off. `None` for what is none of ours.
+fn taken_up(path: &Path) -> io::Result<Option<Found>> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let file = ours().read(true).write(true).open(path)?;
     let found = walk(&file)?;
+    if found.records.is_empty() {
+        return Ok(None);
+    }
     if file.metadata()?.len() > found.end {
         file.set_len(found.end)?;
         tracing::info!(file = %path.display(), "half a segment at the end of a file of the start-over window is cut off");
@@ -273,5 +305,5 @@ fn taken_up(path: &Path) -> io::Result<Found> {
     if found.is_damaged {
         tracing::warn!(file = %path.display(), "a file of the start-over window is damaged: what can be read of it is kept");
     }
-    Ok(found)
+    Ok(Some(found))
 }

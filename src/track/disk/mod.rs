@@ -14,14 +14,15 @@ mod files;
 mod tests;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use self::files::{Files, Key, Spot};
 use super::{Block, Keeper, Position, Runs, TrackName};
@@ -33,6 +34,9 @@ use crate::work::{InHand, Mended, Piece, SystemThreads, Worker};
 /// Segments that may wait for the disk, and their bytes: what a disk that stands still for some seconds costs in memory.
 const QUEUE_SEGMENTS: usize = 4096;
 const QUEUE_BYTES: u64 = 128 << 20;
+
+/// Nothing lost for so long, and all is well again: one track may fail beside many that do not.
+const WELL_AFTER: Duration = Duration::from_secs(30);
 
 /// What the shelf is told.
 pub struct DiskSettings {
@@ -64,6 +68,7 @@ struct Lying {
     /// Bytes that wait for the writer.
     waiting: AtomicU64,
     is_failing: AtomicBool,
+    lost_at: Mutex<Option<Instant>>,
 }
 
 enum Task {
@@ -118,6 +123,7 @@ impl DiskShelf {
             metrics,
             waiting: AtomicU64::new(0),
             is_failing: AtomicBool::new(false),
+            lost_at: Mutex::default(),
         });
         let of_writer = lying.clone();
         let run = Arc::new(move |tasks: &crossbeam_channel::Receiver<Piece<Task>>| {
@@ -231,7 +237,8 @@ impl Lying {
                 Err(error) => return self.lost(Lost::Disk, track, Some(error)),
             }
         }
-        if self.is_failing.swap(false, Ordering::Relaxed) {
+        let is_well = self.lost_at.lock().is_none_or(|at| at.elapsed() >= WELL_AFTER);
+        if is_well && self.is_failing.swap(false, Ordering::Relaxed) {
             tracing::info!("what is played is kept for start-over again");
         }
     }
@@ -268,6 +275,7 @@ impl Lying {
 
     fn lost(&self, why: Lost, track: &TrackName, error: Option<io::Error>) {
         self.metrics.shelf_lost.with_label_values(&[why.name()]).inc();
+        *self.lost_at.lock() = Some(Instant::now());
         // Once: every track would say the same, again and again.
         if !self.is_failing.swap(true, Ordering::Relaxed) {
             let error = error.map(|error| error.to_string());
@@ -278,6 +286,6 @@ impl Lying {
 
 fn read_at(spot: &Spot) -> io::Result<Bytes> {
     let mut record = vec![0; spot.record.bytes as usize];
-    File::open(&spot.path)?.read_exact_at(&mut record, spot.record.offset)?;
+    files::opened(&spot.path)?.read_exact_at(&mut record, spot.record.offset)?;
     Ok(record.into())
 }

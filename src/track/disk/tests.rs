@@ -166,8 +166,10 @@ fn the_oldest_goes_where_bytes_are_short_and_what_is_written_now_never_does() {
     disk.settle();
     assert!(disk.lost(Lost::Room) > 20 && shelf.trouble().is_some());
     assert!(disk.metrics.shelf_bytes.get() <= 60_000);
-    // And goes on by itself.
+    // And goes on by itself; that all is well is said when nothing was lost for a while.
     shelf.keep(&track("a"), FIRST + 600 * 21, &blocks(FIRST + 600 * 21, 100));
+    *shelf.lying.lost_at.lock() = None;
+    shelf.keep(&track("a"), FIRST + 600 * 21 + 1, &blocks(FIRST + 600 * 21 + 1, 100));
     disk.settle();
     assert_eq!(shelf.trouble(), None);
 }
@@ -191,7 +193,39 @@ fn a_disk_that_fails_costs_what_it_failed_at() {
     shelf.keep(&track("a"), FIRST + 600, &blocks(FIRST + 600, 20));
     disk.settle();
     assert_eq!(read(&shelf, "a", FIRST + 600), Some(blocks(FIRST + 600, 20)));
-    assert_eq!(shelf.trouble(), None);
+    // Somebody removes the folder: what comes then is kept.
+    std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    shelf.keep(&track("a"), FIRST + 601, &blocks(FIRST + 601, 20));
+    disk.settle();
+    assert_eq!(read(&shelf, "a", FIRST + 601), Some(blocks(FIRST + 601, 20)));
+    assert_eq!(read(&shelf, "a", FIRST + 600), None);
+}
+
+/// Found by somebody who put such things there: a link to a system's file was emptied, and a folder kept the service from starting.
+#[test]
+fn what_is_none_of_ours_is_left_alone() {
+    let disk = Disk::new();
+    let shelf = disk.open();
+    shelf.keep(&track("a"), FIRST, &blocks(FIRST, 20));
+    disk.settle();
+    drop(shelf);
+    let folder = disk.files().remove(0).parent().unwrap().to_owned();
+    let (victim, number) = (disk.dir.path().join("victim"), FIRST / 600);
+    std::fs::write(&victim, "somebody's").unwrap();
+    let named = |n: u64| folder.join(format!("{n}.qdvr"));
+    // One that is there at start, the one that comes next, a folder, and a file of somebody's.
+    std::os::unix::fs::symlink(&victim, named(number - 1)).unwrap();
+    std::os::unix::fs::symlink(&victim, named(number + 1)).unwrap();
+    std::fs::create_dir(named(number - 2)).unwrap();
+    std::fs::write(named(number - 3), "somebody else's").unwrap();
+    let shelf = disk.open();
+    shelf.keep(&track("a"), FIRST + 600, &blocks(FIRST + 600, 20));
+    shelf.keep(&track("a"), FIRST + 1200, &blocks(FIRST + 1200, 20));
+    disk.settle();
+    assert_eq!(disk.lost(Lost::Disk), 1);
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "somebody's");
+    assert_eq!(std::fs::read_to_string(named(number - 3)).unwrap(), "somebody else's");
+    assert_eq!(shelf.runs(&track("a")).iter().collect::<Vec<_>>(), [FIRST, FIRST + 1200]);
 }
 
 #[test]
