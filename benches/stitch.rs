@@ -144,6 +144,7 @@ fn stitched(bench: &Bench) -> Stitched {
         trial: bench.trial(),
         layouts: bench.layouts.clone(),
         keep_warm: Some(false),
+        recorded: Vec::new(),
     };
     let first = bench.grid.first_frame(FIRST_SEGMENT);
     let engine = StitchEngine::new(settings, first - 3).expect("stitching works");

@@ -5,10 +5,12 @@ pub mod usage;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use quadrille::config::{Config, mask_text};
 use quadrille::layout::{Layouts, LayoutsError};
+use quadrille::lint::{LintOptions, SegmentChoice};
 use quadrille::store::Begin;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -31,6 +33,8 @@ const AFTER: &str = "\
 Logs go to standard error: for people on a terminal, as JSON lines otherwise. QUADRILLE_LOG sets what is logged, \
 as in QUADRILLE_LOG=debug or QUADRILLE_LOG=quadrille::feed=trace.
 
+`lint` exits with 0 where it found no errors, 1 where it did, 2 where the stream could not be had.
+
 Exit status: 0 after SIGTERM or SIGINT, 1 when the service cannot start or a ledger is broken, 2 when its configuration is wrong.";
 
 #[derive(Debug, Subcommand)]
@@ -49,11 +53,68 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = "quadrille.toml")]
         config: PathBuf,
     },
+    /// Check any HLS stream, a service's own or another's, against RFC 8216bis and what devices need.
+    Lint(LintArguments),
     /// Read the ledger of a service, also while it runs.
     #[command(subcommand)]
     Usage(usage::UsageCommand),
     /// Run six synthetic games and print the address of a page that shows them. Needs no configuration.
     Demo(DemoOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct LintArguments {
+    /// http://, https:// or a file: a multivariant or a media playlist.
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// How long a live stream is watched, as in 60s or 2m; four target durations when absent.
+    #[arg(long, value_name = "TIME", value_parser = watch_time)]
+    pub watch: Option<Duration>,
+    /// Which segments are loaded.
+    #[arg(long, value_enum, default_value = "some")]
+    pub segments: Segments,
+    /// A header for the stream's own server; may come more than once.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub headers: Vec<(String, String)>,
+    /// Output for programs.
+    #[arg(long)]
+    pub json: bool,
+    /// Warnings fail, too.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Segments {
+    All,
+    /// The first two, the last one, and those that come.
+    Some,
+    None,
+}
+
+/// The longest watch: a match with all that comes after it.
+const MOST_WATCHED: Duration = Duration::from_secs(24 * 3600);
+
+fn watch_time(text: &str) -> Result<Duration, String> {
+    let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| *time <= MOST_WATCHED).ok_or_else(|| "0s to 24h is allowed, as 60s or 2m".to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("NAME: VALUE is allowed, as in 'Authorization: Bearer x'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+impl From<LintArguments> for LintOptions {
+    fn from(asked: LintArguments) -> Self {
+        let segments = match asked.segments {
+            Segments::All => SegmentChoice::All,
+            Segments::Some => SegmentChoice::Some,
+            Segments::None => SegmentChoice::None,
+        };
+        let LintArguments { url, watch, headers, json, strict, .. } = asked;
+        Self { url, watch, segments, headers, json, strict, ..Self::default() }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -5,15 +5,19 @@
 
 pub mod api;
 pub mod cadence;
+pub mod captions;
 pub mod catalogue;
+pub mod clips;
 pub mod compositor;
 pub mod config;
+pub mod cues;
 pub mod encode;
 pub mod feed;
 pub mod frame;
 pub mod hls;
 pub mod ladder;
 pub mod layout;
+pub mod lint;
 pub mod metrics;
 pub mod mosaic;
 pub mod outbound;

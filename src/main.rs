@@ -47,6 +47,7 @@ fn main() -> ExitCode {
                 }
                 Err(code) => code,
             },
+            Command::Lint(asked) => lint(asked).await,
             Command::Usage(command) => match cli::usage::run(command).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(e) => failed(&e),
@@ -57,6 +58,15 @@ fn main() -> ExitCode {
     // Threads of a pipeline that does not let go must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Requests wait for their answers, one after the other.
+async fn lint(asked: cli::LintArguments) -> ExitCode {
+    let run = tokio::task::spawn_blocking(|| quadrille::lint::run(&asked.into(), &mut std::io::stdout().lock()));
+    match run.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic.to_string()))) {
+        Ok(status) => ExitCode::from(status.code()),
+        Err(e) => failed(&e.into()),
+    }
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

@@ -68,6 +68,13 @@ pub struct Metrics {
     pub clock_error_seconds: Gauge,
     /// Times that the clock was in doubt, by `kind`: wall time was set (step), the machine slept (sleep).
     pub clock_doubts: IntCounterVec,
+    /// Bytes of the start-over window on the disk.
+    pub shelf_bytes: IntGauge,
+    /// Segments of tracks that are not in the start-over window, by `reason`: the disk does not keep up (queue), there is no room (room), it
+    /// failed (disk).
+    pub shelf_lost: IntCounterVec,
+    /// Segments of tracks in the start-over window that could not be read as they were written: gaps.
+    pub shelf_damaged: IntCounter,
     /// Webhooks of thresholds, by `outcome` (told, failed) of each attempt.
     pub webhooks: IntCounterVec,
 }
@@ -172,6 +179,17 @@ impl Metrics {
                 "Steps of wall time and sleeps of the machine, by kind",
                 "kind",
                 &["step", "sleep"],
+            )?,
+            shelf_bytes: make.gauge("shelf_bytes", "Bytes of the start-over window on the disk")?,
+            shelf_lost: make.counters(
+                "shelf_lost_segments_total",
+                "Segments of tracks that are missing in the start-over window",
+                "reason",
+                &["queue", "room", "disk"],
+            )?,
+            shelf_damaged: make.counter(
+                "shelf_damaged_segments_total",
+                "Segments of tracks in the start-over window that could not be read as they were written",
             )?,
             webhooks: make.counters(
                 "webhooks_total",

@@ -6,6 +6,7 @@ mod timekeeper;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,6 +79,10 @@ pub enum StartError {
     Sessions(String),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error("start_over: {}: {source}", .dir.display())]
+    StartOver { dir: PathBuf, source: std::io::Error },
+    #[error("start_over.layouts: there is no layout {0:?}; these are: {1}")]
+    StartOverLayout(String, String),
     #[error("what goes out: {0}")]
     Outbound(#[from] HttpError),
     #[error("cannot start the tick: {0}")]
@@ -148,12 +153,14 @@ impl Service {
         let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
-        let shared = makers.shared();
-        let (registry, stitching) = makers.registry(&compositor, &layouts, &shared, trial).await?;
-        let catalogue = makers.catalogue(&shared, &registry).await?;
+        let rungs = makers.rungs(&layouts)?;
+        let (shared, shelf) = makers.shared(&rungs).await?;
+        let (registry, stitching) = makers.registry(&compositor, &layouts, &rungs, (&shared, &shelf), trial).await?;
+        let catalogue = makers.catalogue((&shared, &shelf), &registry).await?;
         let grid = config.output.grid;
         let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
+        let outbound = makers.outbound(sqlite, &sessions).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let app = Arc::new(App {
             sessions: sessions.clone(),
@@ -164,11 +171,13 @@ impl Service {
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: metrics.clone(),
             clock: options.clock.clone(),
-            readiness: makers.readiness(&ticker, &draining, &integrity, &shared.failing).note("stitch", stitching),
+            readiness: makers
+                .readiness(&ticker, &draining, &integrity, &shared.failing, &shelf)
+                .note("stitch", stitching),
+            clips: makers.clips(&registry, &catalogue)?,
             public_base: None,
         });
-        let outbound = makers.outbound(sqlite, &sessions).await?;
-        let (in_hand, encodings) = (shared.in_hand.clone(), shared);
+        let in_hand = shared.in_hand.clone();
         let (stop_serving, stopped) = oneshot::channel::<()>();
         let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };
         let router = api::router(app.clone());
@@ -177,8 +186,15 @@ impl Service {
             let _ = stopped.await;
         }));
         let (registry_too, catalogue_too) = (registry.clone(), catalogue.clone());
-        let sweep =
-            Sweep { sessions, registry: registry_too, catalogue: catalogue_too, store: store.clone(), encodings, grid };
+        let sweep = Sweep {
+            sessions,
+            registry: registry_too,
+            catalogue: catalogue_too,
+            store: store.clone(),
+            shelf,
+            clock: options.clock.clone(),
+            grid,
+        };
         let mut chores = Vec::new();
         if !options.lockstep {
             chores = start_chores(sweep.clone(), &timekeeper, &closing);
@@ -292,6 +308,11 @@ impl Ground {
             Some(dir) => Layouts::load(dir)?,
             None => Layouts::bundled(),
         });
+        let recorded = config.start_over.iter().flat_map(|start_over| &start_over.layouts);
+        if let Some(unknown) = recorded.into_iter().find(|id| layouts.get(id).is_none()) {
+            let known: Vec<&str> = layouts.iter().map(|layout| layout.id.as_str()).collect();
+            return Err(StartError::StartOverLayout(unknown.clone(), known.join(", ")));
+        }
         let metrics = Arc::new(Metrics::new()?);
         let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);
         let seed = ledger_key(&sqlite, &config.data_dir, options.begin.with_new_ledger_key).await?;

@@ -20,7 +20,7 @@ use quadrille::mosaic::{
 use quadrille::session::{SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, SystemClock};
-use quadrille::track::{Failing, MemoryShelf, SoundSettings};
+use quadrille::track::{Failing, LayeredShelf, MemoryShelf, SoundSettings};
 use quadrille::usage::{PriceBook, Reports};
 use quadrille::work::{InHand, SystemThreads};
 use tokio::net::TcpListener;
@@ -125,6 +125,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         metrics: metrics.clone(),
         store: store.clone(),
         sound: Arc::new(sound),
+        shelf: LayeredShelf::new(shelf.clone(), None),
         pace: Pace::Realtime,
         secret: [1; 32],
         max_games: 1,
@@ -154,6 +155,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         metrics,
         clock,
         readiness: Readiness::new(),
+        clips: None,
         public_base: None,
     };
     let path = |(name, _): &(&str, usize)| app.sessions.segment_address(&placement.id.0, name, SEGMENT);

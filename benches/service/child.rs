@@ -195,6 +195,14 @@ impl Handle {
         assert!(answer.bytes().await.expect("a body").len() > 1000);
     }
 
+    /// What is behind a path.
+    #[allow(dead_code, reason = "only one of the benches goes back")]
+    pub async fn bytes(&self, path: &str) -> Vec<u8> {
+        let answer = self.http.get(format!("{}{path}", self.base)).send().await.expect("the service answers");
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.bytes().await.expect("a body").to_vec()
+    }
+
     pub async fn metric(&self, name: &str) -> f64 {
         let answer = self.http.get(format!("{}/metrics", self.base)).send().await.expect("the service answers");
         let text = answer.text().await.expect("text");

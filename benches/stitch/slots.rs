@@ -94,6 +94,7 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
                 trial,
                 layouts: layouts.clone(),
                 keep_warm: Some(false),
+                recorded: Vec::new(),
             };
             Box::new(StitchEngine::new(settings, next_frame).expect("stitching works"))
         }

@@ -25,6 +25,8 @@ const AUDIO: &str = "audio/mp4";
 /// A segment's name says everything that decides its bytes (RFC 8246). A day outlives every window many times.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=86400, immutable");
 
+const OWN: HeaderValue = HeaderValue::from_static("private, max-age=86400, immutable");
+
 /// A part that is hinted at comes within its own length and what encoders hold back.
 const HINT_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -49,13 +51,13 @@ pub async fn video_init(
 ) -> Result<Response, Problem> {
     // A session's map outlives its first mosaic, so it need not run: that we gave the name is enough.
     mosaic_id(&app, &mosaic)?;
-    let rendition = rendition(&app, &mosaic, &rung, None)?;
+    let rendition = rendition(&app, &mosaic, &rung, None, None)?;
     let bytes = app.mosaics.init_segment(rendition).ok_or_else(|| rendition_unknown(&app, rendition))?;
     let tag = etag::of_bytes(&bytes);
     served(&app, &method, &headers, Kept { media_type: VIDEO, cached: INIT_CACHED, tag }, bytes)
 }
 
-/// A segment of a mosaic in one rendition, or a part of one (`{n}.{part}.m4s`), while it is in the window. A part that a playlist hints at is waited for.
+/// A segment of a mosaic in one rendition, a part of one (`{n}.{part}.m4s`), or the picture that opens it (`{n}.key.m4s`), while it is in the window. A part that a playlist hints at is waited for.
 #[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/{n}.m4s", tag = "playback",
     params(("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
@@ -71,17 +73,52 @@ pub async fn video_segment(
     headers: HeaderMap,
     Named((mosaic, rung, file)): Named<(String, String, String)>,
 ) -> Result<Response, Problem> {
-    let (id, number) = (mosaic_id(&app, &mosaic)?, number(&file)?);
-    let rendition = rendition(&app, &mosaic, &rung, Some(number))?;
+    video(&app, &method, &headers, [&mosaic, &rung, &file], None).await
+}
+
+/// The same for one session, as the playlists have it that begin where `start` says: good as long as the session is there, and its meter runs.
+#[utoipa::path(get, path = "/v1/play/{token}/media/{mosaic}/{rendition}/{n}.m4s", tag = "playback",
+    params(("token" = String, Path), ("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
+    responses(
+        (status = 200, description = "CMAF segment", content_type = "video/mp4"),
+        (status = 206, description = "The range asked for", content_type = "video/mp4"),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn own_video_segment(
+    State(app): State<Arc<App>>,
+    method: Method,
+    headers: HeaderMap,
+    Named((token, mosaic, rung, file)): Named<(String, String, String, String)>,
+) -> Result<Response, Problem> {
+    video(&app, &method, &headers, [&mosaic, &rung, &file], Some(&token)).await
+}
+
+async fn video(
+    app: &App,
+    method: &Method,
+    headers: &HeaderMap,
+    [mosaic, rung, file]: [&str; 3],
+    token: Option<&str>,
+) -> Result<Response, Problem> {
+    let (id, number) = (mosaic_id(app, mosaic)?, number(file)?);
+    let rendition = rendition(app, mosaic, rung, Some(number), token)?;
     let found = match number {
         Number::Segment(segment) => app.mosaics.segment(&id, rendition, segment).await,
+        Number::KeyPicture(segment) => app.mosaics.key_picture(&id, rendition, segment).await,
         Number::Part(at) => {
             hinted(app.mosaics.wait(&id, at)).await;
             app.mosaics.part(&id, rendition, at).await
         }
     };
     let bytes = found.ok_or_else(|| not_in_window(number.segment()))?;
-    served(&app, &method, &headers, Kept { media_type: VIDEO, cached: IMMUTABLE, tag: number.tag() }, bytes)
+    served(app, method, headers, Kept { media_type: VIDEO, cached: cached(token), tag: number.tag() }, bytes)
+}
+
+/// What is one viewer's no cache that others share has to keep.
+fn cached(token: Option<&str>) -> HeaderValue {
+    if token.is_some() { OWN } else { IMMUTABLE }
 }
 
 /// The init segment of a game's sound.
@@ -100,7 +137,7 @@ pub async fn audio_init(
     headers: HeaderMap,
     Named(element): Named<String>,
 ) -> Result<Response, Problem> {
-    let bytes = app.catalogue.sound_init(&sound(&app, &element, None)?).ok_or_else(no_such_sound)?;
+    let bytes = app.catalogue.sound_init(&sound(&app, &element, None, None)?).ok_or_else(no_such_sound)?;
     let tag = etag::of_bytes(&bytes);
     served(&app, &method, &headers, Kept { media_type: AUDIO, cached: INIT_CACHED, tag }, bytes)
 }
@@ -121,17 +158,48 @@ pub async fn audio_segment(
     headers: HeaderMap,
     Named((element, file)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
-    let number = number(&file)?;
-    let game = sound(&app, &element, Some(number))?;
+    audio(&app, &method, &headers, [&element, &file], None).await
+}
+
+/// The same for one session, as the playlists have it that begin where `start` says.
+#[utoipa::path(get, path = "/v1/play/{token}/media/audio/{game}/{n}.m4s", tag = "playback",
+    params(("token" = String, Path), ("game" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
+    responses(
+        (status = 200, description = "CMAF segment", content_type = "audio/mp4"),
+        (status = 206, description = "The range asked for", content_type = "audio/mp4"),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn own_audio_segment(
+    State(app): State<Arc<App>>,
+    method: Method,
+    headers: HeaderMap,
+    Named((token, element, file)): Named<(String, String, String)>,
+) -> Result<Response, Problem> {
+    audio(&app, &method, &headers, [&element, &file], Some(&token)).await
+}
+
+async fn audio(
+    app: &App,
+    method: &Method,
+    headers: &HeaderMap,
+    [element, file]: [&str; 2],
+    token: Option<&str>,
+) -> Result<Response, Problem> {
+    let number = number(file)?;
+    let game = sound(app, element, Some(number), token)?;
     let found = match number {
-        Number::Segment(segment) => app.catalogue.sound_segment(&game, segment),
+        // Sound has none.
+        Number::KeyPicture(_) => None,
+        Number::Segment(segment) => app.catalogue.sound_segment(&game, segment).await,
         Number::Part(at) => {
             hinted(app.catalogue.sound_comes(&game, at)).await;
-            app.catalogue.sound_part(&game, at)
+            app.catalogue.sound_part(&game, at).await
         }
     };
     let bytes = found.ok_or_else(|| not_in_window(number.segment()))?;
-    served(&app, &method, &headers, Kept { media_type: AUDIO, cached: IMMUTABLE, tag: number.tag() }, bytes)
+    served(app, method, headers, Kept { media_type: AUDIO, cached: cached(token), tag: number.tag() }, bytes)
 }
 
 /// What caches are told of a file of media.
@@ -183,8 +251,14 @@ fn mosaic_id(app: &App, text: &str) -> Result<MosaicId, Problem> {
 }
 
 /// The rendition of a path element that we gave for a segment, or for the init segment. Who was given one has been given no other.
-fn rendition<'a>(app: &App, mosaic: &str, element: &'a str, number: Option<Number>) -> Result<&'a str, Problem> {
-    let found = app.sessions.rendition_of(mosaic, element, number.map(Number::segment));
+fn rendition<'a>(
+    app: &App,
+    mosaic: &str,
+    element: &'a str,
+    number: Option<Number>,
+    token: Option<&str>,
+) -> Result<&'a str, Problem> {
+    let found = app.sessions.rendition_of(mosaic, element, number.map(Number::segment), token);
     found.ok_or_else(|| {
         Problem::new(
             Code::NotFound,
@@ -198,6 +272,8 @@ fn rendition<'a>(app: &App, mosaic: &str, element: &'a str, number: Option<Numbe
 enum Number {
     Segment(SegmentNumber),
     Part(Position),
+    /// The picture that opens a segment.
+    KeyPicture(SegmentNumber),
 }
 
 impl Number {
@@ -206,12 +282,13 @@ impl Number {
         match self {
             Self::Segment(segment) => etag::of_number(segment),
             Self::Part(Position { segment, part }) => etag::of_text(&format!("{segment}.{part}")),
+            Self::KeyPicture(segment) => etag::of_text(&format!("{segment}.key")),
         }
     }
 
     fn segment(self) -> SegmentNumber {
         match self {
-            Self::Segment(segment) | Self::Part(Position { segment, .. }) => segment,
+            Self::Segment(segment) | Self::KeyPicture(segment) | Self::Part(Position { segment, .. }) => segment,
         }
     }
 }
@@ -224,6 +301,7 @@ fn number(file: &str) -> Result<Number, Problem> {
     let read = || {
         let name = file.strip_suffix(".m4s")?;
         Some(match name.split_once('.') {
+            Some((segment, "key")) => Number::KeyPicture(plain(segment)?),
             Some((segment, part)) => Number::Part(Position { segment: plain(segment)?, part: plain(part)? }),
             None => Number::Segment(plain(name)?),
         })
@@ -231,7 +309,7 @@ fn number(file: &str) -> Result<Number, Problem> {
     read().ok_or_else(|| {
         Problem::new(
             Code::NotFound,
-            "Segments are named by their number, {n}.m4s, and parts by theirs, {n}.{part}.m4s.",
+            "Segments are named by their number, {n}.m4s, parts by theirs, {n}.{part}.m4s, the picture that opens one {n}.key.m4s.",
         )
     })
 }
@@ -242,8 +320,8 @@ async fn hinted(comes: impl Future<Output = ()>) {
     let _ = tokio::time::timeout(HINT_PATIENCE, comes).await;
 }
 
-fn sound(app: &App, element: &str, number: Option<Number>) -> Result<GameKey, Problem> {
-    app.sessions.sound_of(element, number.map(Number::segment)).ok_or_else(no_such_sound)
+fn sound(app: &App, element: &str, number: Option<Number>, token: Option<&str>) -> Result<GameKey, Problem> {
+    app.sessions.sound_of(element, number.map(Number::segment), token).ok_or_else(no_such_sound)
 }
 
 fn no_such_sound() -> Problem {
@@ -266,6 +344,7 @@ mod tests {
     #[test]
     fn only_one_spelling_of_a_segment_is_a_segment() {
         assert_eq!(number("46012345.m4s").ok(), Some(Number::Segment(46_012_345)));
+        assert_eq!(number("46012345.key.m4s").ok(), Some(Number::KeyPicture(46_012_345)));
         assert_eq!(number("46012345.2.m4s").ok(), Some(Number::Part(Position::new(46_012_345, 2))));
         for bad in [
             "046.m4s",
@@ -277,6 +356,8 @@ mod tests {
             "46.01.m4s",
             "46..m4s",
             "46.1.2.m4s",
+            "46.key.1.m4s",
+            "046.key.m4s",
             "46.4294967296.m4s",
             "99999999999999999999.m4s",
         ] {

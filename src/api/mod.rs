@@ -5,6 +5,7 @@
 
 mod auth;
 mod base;
+mod cues;
 mod etag;
 mod extract;
 mod games;
@@ -39,6 +40,7 @@ pub use server::{ServerLimits, serve};
 pub use tls::{Tls, TlsError};
 
 use crate::catalogue::GameCatalogue;
+use crate::clips::Clips;
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::mosaic::Mosaics;
@@ -57,6 +59,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub readiness: Readiness,
+    /// Where there is a start-over window to make them of.
+    pub clips: Option<Arc<Clips>>,
     /// Scheme and authority (`https://tv.example`) that clients reach this service at, when it is not what they ask for.
     pub public_base: Option<String>,
 }

@@ -12,7 +12,7 @@ use super::App;
 use super::base::Base;
 use super::extract::Params;
 use super::limits;
-use super::playback::PLAYLIST_TYPE;
+use super::playback::{self, PLAYLIST_TYPE};
 use super::problem::{Problem, ProblemBody};
 use super::sessions::EngineWish;
 use crate::session::CreateSession;
@@ -31,6 +31,8 @@ pub struct Wish {
     /// `true`: the playlists list parts, see the playback URL.
     #[serde(default)]
     low_latency: bool,
+    /// Where players begin: an instant (RFC 3339), or so many seconds back, see the playback URL.
+    start: Option<String>,
     device_id: Option<String>,
     /// A device key, for clients that cannot send an Authorization header.
     key: Option<String>,
@@ -41,6 +43,7 @@ pub struct Wish {
     security((), ("device_key" = []), ("operator_key" = [])),
     responses(
         (status = 302, description = "To the new session's multivariant playlist", headers(("Location" = String))),
+        (status = 400, description = "`start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
@@ -73,8 +76,12 @@ pub async fn open(
         device_id: wish.device_id,
         ..CreateSession::default()
     };
+    let start = wish.start.as_deref().map(|text| playback::start_ms(text, Some(app.clock.now().unix_millis())));
+    let start = start.transpose()?.map(|ms| format!("start={}", playback::instant(ms)));
     let (session, _) = app.sessions.create(&caller.tenant, request).await?;
-    let query = if wish.low_latency { "?low_latency=true" } else { "" };
+    let parts = wish.low_latency.then(|| "low_latency=true".to_owned());
+    let asked: Vec<String> = parts.into_iter().chain(start).collect();
+    let query = if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) };
     let headers = [
         (header::LOCATION, super::header_text(&format!("{}{query}", base.url(&session.playback_url)))),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -9,7 +9,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::{Code, Problem, ProblemBody};
-use super::{games, health, layouts, media, multiview, operator, playback, sessions};
+use super::{cues, games, health, layouts, media, multiview, operator, playback, sessions};
 
 /// The API's description as JSON.
 #[utoipa::path(get, path = "/openapi.json", tag = "operators",
@@ -40,14 +40,16 @@ pub fn document() -> utoipa::openapi::OpenApi {
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        games::list, layouts::list,
+        games::list, cues::list, layouts::list,
         sessions::create, sessions::get, sessions::change, sessions::end,
         multiview::open,
-        playback::multivariant, playback::video, playback::audio, playback::sound,
-        media::video_init, media::video_segment, media::audio_init, media::audio_segment, games::thumbnail,
+        playback::multivariant, playback::video, playback::key_pictures, playback::audio, playback::sound,
+        media::video_init, media::video_segment, media::audio_init, media::audio_segment, media::own_video_segment, media::own_audio_segment, games::thumbnail,
         operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
         operator::games::delete,
+        operator::breaks::begin, operator::breaks::end,
         operator::sessions::list, operator::sessions::end,
+        operator::clips::list, operator::clips::create, operator::clips::get, operator::clips::delete, operator::clips::file,
         operator::usage::report, operator::usage::records, operator::usage::quote,
         health::metrics, health::alive, health::ready, serve,
     ),

@@ -44,6 +44,9 @@ pub struct Listed {
     /// `true`: the playlists that are named list parts (RFC 8216bis). Some players follow them wherever they see them, and not all do it well.
     #[serde(default)]
     low_latency: bool,
+    /// What was played is listed too, and players begin there: an instant (RFC 3339), or so many seconds back. As far as the start-over window reaches;
+    /// without one, or beyond the present, it is as without `start`.
+    start: Option<String>,
 }
 
 impl Listed {
@@ -62,6 +65,7 @@ impl Listed {
     responses(
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
+        (status = 400, description = "`start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
@@ -73,7 +77,9 @@ pub async fn multivariant(
     Named(token): Named<String>,
     Params(listed): Params<Listed>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.multivariant(&token, listed.sounds(), listed.low_latency).await?;
+    let start_ms =
+        listed.start.as_deref().map(|text| start_ms(text, Some(app.clock.now().unix_millis()))).transpose()?;
+    let text = app.sessions.multivariant(&token, listed.sounds(), listed.low_latency, start_ms).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -81,7 +87,7 @@ pub async fn multivariant(
 #[utoipa::path(get, path = "/v1/play/{token}/video/{rendition}.m3u8", tag = "playback",
     params(("token" = String, Path), ("rendition" = String, Path), Following),
     responses(
-        (status = 400, description = "`reload_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
@@ -99,11 +105,33 @@ pub async fn video(
     Ok(playlist(&app, &method, &headers, text))
 }
 
+/// The pictures that open a rendition's segments, one by one, for players that show them while viewers seek (RFC 8216, 4.3.3.6).
+#[utoipa::path(get, path = "/v1/play/{token}/keys/{rendition}.m3u8", tag = "playback",
+    params(("token" = String, Path), ("rendition" = String, Path), Following),
+    responses(
+        (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "`session_unknown`, `rendition_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn key_pictures(
+    State(app): State<Arc<App>>,
+    method: Method,
+    headers: HeaderMap,
+    Named((token, file)): Named<(String, String)>,
+    Params(following): Params<Following>,
+) -> Result<Response, Problem> {
+    let text = app.sessions.key_pictures_playlist(&token, stem(&file)?, following.reload()?).await?;
+    Ok(playlist(&app, &method, &headers, text))
+}
+
 /// The playlist of a game's sound.
 #[utoipa::path(get, path = "/v1/play/{token}/audio/{game}.m3u8", tag = "playback",
     params(("token" = String, Path), ("game" = String, Path), Following),
     responses(
-        (status = 400, description = "`reload_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
@@ -126,7 +154,7 @@ pub async fn audio(
 #[utoipa::path(get, path = "/v1/play/{token}/sound/{name}.m3u8", tag = "playback",
     params(("token" = String, Path), ("name" = String, Path), Following),
     responses(
-        (status = 400, description = "`reload_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
@@ -160,7 +188,34 @@ pub struct Following {
     /// Whether parts are listed, as the multivariant playlist was asked.
     #[serde(default)]
     low_latency: bool,
+    /// The instant from which on it lists what was played (RFC 3339), as the multivariant playlist was asked.
+    start: Option<String>,
 }
+
+/// The instant that `start` means, in milliseconds of Unix time. Seconds back are counted from `now_ms`; without it they mean nothing.
+pub(super) fn start_ms(text: &str, now_ms: Option<i64>) -> Result<i64, Problem> {
+    // A plus sign in a query stands for a space.
+    let instant = text.replace(' ', "+").parse::<jiff::Timestamp>().map(|instant| instant.as_millisecond()).ok();
+    let back = || {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let seconds =
+            text.parse::<f64>().ok().filter(|_| is_plain).filter(|seconds| (0.0..=MOST_BACK_S).contains(seconds))?;
+        Some(now_ms? - (seconds * 1000.0) as i64)
+    };
+    instant.or_else(back).ok_or_else(|| {
+        let seconds = if now_ms.is_some() { ", or seconds back from now, 0 to 86400, as 600" } else { "" };
+        let detail = format!("An instant is allowed, as 2026-11-27T19:30:00Z{seconds}.");
+        Problem::new(Code::StartInvalid, detail).with("parameter", "start").with("value", text)
+    })
+}
+
+/// `unix_ms` as `start` has it.
+pub(super) fn instant(unix_ms: i64) -> String {
+    format!("{:.3}", jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX))
+}
+
+/// The furthest that is understood in seconds; windows are shorter.
+const MOST_BACK_S: f64 = 86_400.0;
 
 impl Following {
     fn reload(&self) -> Result<Reload, Problem> {
@@ -169,7 +224,8 @@ impl Following {
             return Err(Problem::new(Code::ReloadInvalid, detail).with("parameter", "_HLS_part"));
         }
         let skip = matches!(self.skip.as_deref(), Some("YES" | "v2"));
-        Ok(Reload { msn: self.msn, part: self.part, skip, parts: self.low_latency })
+        let start_ms = self.start.as_deref().map(|text| start_ms(text, None)).transpose()?;
+        Ok(Reload { msn: self.msn, part: self.part, skip, parts: self.low_latency, start_ms })
     }
 }
 

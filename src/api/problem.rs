@@ -46,8 +46,14 @@ codes! {
     BodyInvalid = "body_invalid", BAD_REQUEST, "The body is not readable JSON";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    BreakEnded = "break_ended", CONFLICT, "The break has ended";
+    BreakRunning = "break_running", CONFLICT, "A break of this id is running";
+    BreakUnknown = "break_unknown", NOT_FOUND, "There is no such break";
     CapReached = "cap_reached", PAYMENT_REQUIRED, "The month's cap is reached";
     Capacity = "capacity", SERVICE_UNAVAILABLE, "No room on this machine now";
+    ClipMissing = "clip_missing", UNPROCESSABLE_ENTITY, "Not all of it was kept";
+    ClipNotReady = "clip_not_ready", CONFLICT, "The clip is not ready";
+    ClipUnknown = "clip_unknown", NOT_FOUND, "There is no such clip";
     CursorInvalid = "cursor_invalid", UNPROCESSABLE_ENTITY, "The cursor is not one of ours";
     EngineUnsuited = "engine_unsuited", UNPROCESSABLE_ENTITY, "The engine cannot make this layout";
     FieldInvalid = "field_invalid", UNPROCESSABLE_ENTITY, "A field has a value that is not allowed";
@@ -78,6 +84,8 @@ codes! {
     SessionUnknown = "session_unknown", NOT_FOUND, "There is no such session";
     SoundUnknown = "sound_unknown", NOT_FOUND, "There is no such sound";
     SourceInvalid = "source_invalid", UNPROCESSABLE_ENTITY, "A source cannot be used";
+    StartInvalid = "start_invalid", BAD_REQUEST, "A playlist cannot begin there";
+    StartOverOff = "start_over_off", CONFLICT, "This service keeps nothing of what was played";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot keep changes now";
     TariffMissing = "tariff_missing", UNPROCESSABLE_ENTITY, "No tariff is valid then";
     TimeInvalid = "time_invalid", UNPROCESSABLE_ENTITY, "A time cannot be read";

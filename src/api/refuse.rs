@@ -2,11 +2,16 @@
 
 use super::problem::{Code, Problem};
 use crate::catalogue::CatalogueError;
+use crate::clips::ClipError;
+use crate::cues::track::BreakError;
 use crate::session::SessionError;
 use crate::usage::UsageError;
 
 /// How long a client should wait for a store that cannot write now.
 const STORE_RETRY_S: u32 = 5;
+
+/// How long a client should wait for a clip.
+const CLIP_RETRY_S: u32 = 2;
 
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
@@ -45,6 +50,37 @@ impl From<SessionError> for Problem {
             E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
             E::NotReady { retry_after_s } => Problem::new(Code::NotReady, detail).retry_after_s(retry_after_s),
             E::Store(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<ClipError> for Problem {
+    fn from(error: ClipError) -> Self {
+        use ClipError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Unknown(_) => Problem::new(Code::ClipUnknown, detail),
+            E::NotReady(_) => Problem::new(Code::ClipNotReady, detail).retry_after_s(CLIP_RETRY_S),
+            E::Missing { missing, until } => {
+                Problem::new(Code::ClipMissing, detail).with("missing_from", missing).with("missing_to", until)
+            }
+            E::Busy { .. } | E::Full { .. } => Problem::new(Code::Capacity, detail).retry_after_s(STORE_RETRY_S),
+            E::Disk(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<BreakError> for Problem {
+    fn from(error: BreakError) -> Self {
+        use BreakError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Id => Problem::field("id", detail),
+            E::Duration { .. } => Problem::field("duration_s", detail),
+            E::Running { .. } => Problem::new(Code::BreakRunning, detail),
+            E::Unknown { .. } => Problem::new(Code::BreakUnknown, detail),
+            E::Ended { .. } => Problem::new(Code::BreakEnded, detail),
+            E::Full => Problem::new(Code::Capacity, detail).retry_after_s(STORE_RETRY_S),
         }
     }
 }

@@ -16,7 +16,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
-use super::{App, games, health, layouts, log, media, multiview, openapi, operator, page, playback, sessions};
+use super::{App, cues, games, health, layouts, log, media, multiview, openapi, operator, page, playback, sessions};
 
 /// Routes under construction. `described` is each route as the API's description names it.
 struct Table {
@@ -55,9 +55,10 @@ impl Table {
 }
 
 fn table() -> Table {
-    use operator::{games as operator_games, sessions as operator_sessions, usage};
+    use operator::{breaks, clips, games as operator_games, sessions as operator_sessions, usage};
     Table::new()
         .add("get", "/v1/games", games::list)
+        .add("get", "/v1/games/{id}/cues", cues::list)
         .add("get", "/v1/layouts", layouts::list)
         .add("post", "/v1/sessions", sessions::create)
         .add("get", "/v1/sessions/{id}", sessions::get)
@@ -66,8 +67,21 @@ fn table() -> Table {
         .add("get", "/v1/multiview.m3u8", multiview::open)
         .add("get", "/v1/play/{token}/index.m3u8", playback::multivariant)
         .add_as("get", "/v1/play/{token}/video/{rendition}.m3u8", "/v1/play/{token}/video/{file}", playback::video)
+        .add_as("get", "/v1/play/{token}/keys/{rendition}.m3u8", "/v1/play/{token}/keys/{file}", playback::key_pictures)
         .add_as("get", "/v1/play/{token}/audio/{game}.m3u8", "/v1/play/{token}/audio/{file}", playback::audio)
         .add_as("get", "/v1/play/{token}/sound/{name}.m3u8", "/v1/play/{token}/sound/{file}", playback::sound)
+        .add_as(
+            "get",
+            "/v1/play/{token}/media/{mosaic}/{rendition}/{n}.m4s",
+            "/v1/play/{token}/media/{mosaic}/{rendition}/{file}",
+            media::own_video_segment,
+        )
+        .add_as(
+            "get",
+            "/v1/play/{token}/media/audio/{game}/{n}.m4s",
+            "/v1/play/{token}/media/audio/{game}/{file}",
+            media::own_audio_segment,
+        )
         .add("get", "/v1/media/{mosaic}/{rendition}/init.mp4", media::video_init)
         .add_as(
             "get",
@@ -85,6 +99,13 @@ fn table() -> Table {
         .add("delete", "/v1/operator/games/{id}", operator_games::delete)
         .add("get", "/v1/operator/sessions", operator_sessions::list)
         .add("delete", "/v1/operator/sessions/{id}", operator_sessions::end)
+        .add("post", "/v1/operator/games/{id}/breaks", breaks::begin)
+        .add("delete", "/v1/operator/games/{id}/breaks/{break}", breaks::end)
+        .add("get", "/v1/operator/clips", clips::list)
+        .add("post", "/v1/operator/clips", clips::create)
+        .add("get", "/v1/operator/clips/{id}", clips::get)
+        .add("delete", "/v1/operator/clips/{id}", clips::delete)
+        .add("get", "/v1/operator/clips/{id}/clip.mp4", clips::file)
         .add("get", "/v1/operator/usage", usage::report)
         .add("get", "/v1/operator/usage/records", usage::records)
         .add("post", "/v1/operator/usage/quote", usage::quote)

@@ -116,6 +116,12 @@ impl Continuity {
         Placed { at, raw, step }
     }
 
+    /// Where something stamped `raw` belongs by what came last of its stream.
+    pub fn settled(&self, stream: Stream, raw: i64) -> SourceNanos {
+        let (track, other) = (&self.tracks[stream.index()], &self.tracks[1 - stream.index()]);
+        raw + if track.next.is_some() { track.correction } else { other.correction }
+    }
+
     /// The correction for the first sample of an announced stretch: the other stream's, if it is there already.
     fn opening(&self, mine: usize, raw: i64) -> i64 {
         let (track, other) = (&self.tracks[mine], &self.tracks[1 - mine]);

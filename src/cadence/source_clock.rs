@@ -89,6 +89,17 @@ impl SourceClock {
         self.line.map(|line| at - line.offset_at(at))
     }
 
+    /// When `source` is due; `None` before there is an anchor. As long as the line is not bent anew.
+    pub fn due_at(&self, source: SourceNanos) -> Option<MediaTime> {
+        let line = self.line?;
+        // The offset changes by half a percent of the time that passes at most: the second step is off by nanoseconds.
+        let mut at = source + line.offset;
+        for _ in 0..3 {
+            at = source + line.offset_at(at);
+        }
+        u64::try_from(at).ok().map(MediaTime::from_nanos)
+    }
+
     /// Present slew, in parts per billion: positive when the source is played slower than it claims to run.
     pub fn slew_ppb(&self) -> i64 {
         self.line.map_or(0, |line| line.slew_ppb)

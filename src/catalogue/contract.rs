@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::health::GameHealth;
+use crate::cues::track::{BeginBreak, BreakError, CueEvent};
 use crate::mosaic::GameKey;
-use crate::timeline::SegmentNumber;
+use crate::timeline::{MediaTime, SegmentNumber};
 use crate::track::{Pending, Position};
 
 /// How a game's feed is right now.
@@ -131,6 +133,15 @@ pub trait GameCatalogue: Send + Sync {
     /// Forgets a registered game. Sessions that show it see a slate.
     fn delete<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Result<(), CatalogueError>>;
 
+    /// What was signalled of a game, as far as it lies in `span`; `None` for no game of `tenant`.
+    fn cues(&self, tenant: &str, id: &str, span: Range<MediaTime>) -> Option<Vec<CueEvent>>;
+
+    /// Begins a break by hand; `None` for no game of `tenant`.
+    fn begin_break(&self, tenant: &str, id: &str, asked: &BeginBreak) -> Option<Result<CueEvent, BreakError>>;
+
+    /// Ends break `of`, whoever began it.
+    fn end_break(&self, tenant: &str, id: &str, of: &str) -> Option<Result<CueEvent, BreakError>>;
+
     /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
     fn thumbnail(&self, element: &str) -> Option<Bytes>;
 
@@ -138,10 +149,10 @@ pub trait GameCatalogue: Send + Sync {
     fn sound_init(&self, game: &GameKey) -> Option<Bytes>;
 
     /// Segment `segment` of a game's sound, if it is in the window. The sound of a game that is gone is silence.
-    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes>;
+    fn sound_segment<'a>(&'a self, game: &'a GameKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>>;
 
     /// One part of a segment of a game's sound, as [`GameCatalogue::sound_segment`].
-    fn sound_part(&self, game: &GameKey, at: Position) -> Option<Bytes>;
+    fn sound_part<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, Option<Bytes>>;
 
     /// Waits until a game's sound has come to `at`, for as long as it takes.
     fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()>;

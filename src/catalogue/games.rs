@@ -3,30 +3,31 @@
 //! Lock order: `changing` (one change at a time, held over the store), then `games`, then a feed's own; `games` is never held
 //! over an await or while a feed starts or stops.
 
+mod asked;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
-use super::contract::{
-    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
-};
+use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, RegisteredGame};
 use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
-use super::silence::{silent_part, silent_segment};
 use crate::config::{self, SourceUri};
-use crate::feed::{self, Decoding, Feed, FeedSpec, FeedStatus, Outcome, Pace, slate};
-use crate::frame::{Picture, SoundUnit};
+use crate::cues::track::{CueTrack, Policy, RangeLine, Signal, Source};
+use crate::feed::{self, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
+use crate::frame::Picture;
 use crate::metrics::Metrics;
 use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::package;
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
-use crate::timeline::{Clock, FrameNumber, SegmentNumber};
-use crate::track::{Block, Held, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, Track, TrackName};
+use crate::timeline::{Clock, FrameNumber, MediaTime};
+use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, TrackName};
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -41,6 +42,8 @@ pub struct CatalogueSettings {
     pub metrics: Arc<Metrics>,
     pub store: Arc<dyn Store>,
     pub sound: Arc<SoundSettings>,
+    /// Where its sound is read, that of the past too.
+    pub shelf: LayeredShelf,
     pub pace: Pace,
     /// Whose admission says what may be decoded.
     pub registry: Arc<MosaicRegistry>,
@@ -60,6 +63,7 @@ struct Game {
     thumbnail_element: String,
     feed: Arc<Feed>,
     sound: Arc<SoundEncoding>,
+    cues: Arc<Mutex<CueTrack>>,
 }
 
 impl Game {
@@ -67,6 +71,19 @@ impl Game {
         match &self.owner {
             Some(owner) => owner == tenant,
             None => self.tenants.is_empty() || self.tenants.iter().any(|t| t == tenant),
+        }
+    }
+
+    /// Hands what the source signals to the game's cues.
+    fn take_signals(&self) {
+        let signals = self.feed.take_signals();
+        if signals.is_empty() {
+            return;
+        }
+        let mut cues = self.cues.lock();
+        for FeedSignal { info, arrived, at } in signals {
+            tracing::debug!(game = %self.key, %at, section = info.hex(), "a signal of a source");
+            cues.feed(arrived, Some(at), &Signal::Section(info), Source::Ts);
         }
     }
 
@@ -80,6 +97,13 @@ impl Game {
     }
 }
 
+/// What a game's feed goes on with that takes the place of another.
+#[derive(Default)]
+struct Earlier {
+    sound: Option<Arc<SoundEncoding>>,
+    cues: Option<Arc<Mutex<CueTrack>>>,
+}
+
 #[derive(Default)]
 struct Games {
     /// Ordered by key, so that lists are stable.
@@ -91,20 +115,17 @@ struct Games {
 /// Who waits for the sound of a game looks this often whether the game is still there.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// A game that is gone, for those who still show it.
+/// A game that is gone, for those who still show it. Its last sound lies on the shelf yet; what comes after it is silence.
 struct Removed {
     key: GameKey,
     slate: Option<Picture>,
-    /// Its last segments, while playlists may list them; what comes after them is silence.
-    sound: Option<Arc<Track>>,
-    /// The segment that ran when it went.
-    at: SegmentNumber,
 }
 
 /// See the module.
 pub struct Catalogue {
     settings: CatalogueSettings,
     sound: Arc<SoundSettings>,
+    shelf: LayeredShelf,
     sound_init: Bytes,
     pace: Pace,
     decoding: Decoding,
@@ -125,7 +146,7 @@ pub enum OpenError {
 impl Catalogue {
     /// Starts the feeds of `shared` and of every game that operators registered.
     pub async fn open(settings: CatalogueSettings, shared: Vec<config::Game>) -> Result<Arc<Self>, OpenError> {
-        let (sound, pace) = (settings.sound.clone(), settings.pace);
+        let (sound, shelf, pace) = (settings.sound.clone(), settings.shelf.clone(), settings.pace);
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
         let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
@@ -133,6 +154,7 @@ impl Catalogue {
             settings,
             sound_init: package::audio_init(sound.bitrate_bps)?,
             sound,
+            shelf,
             pace,
             decoding,
             games: RwLock::default(),
@@ -142,7 +164,7 @@ impl Catalogue {
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
             let spec = GameSpec { id: game.id, title: game.title, sources, labels: game.labels };
-            catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), None);
+            catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), Earlier::default());
         }
         for row in rows {
             let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
@@ -151,19 +173,19 @@ impl Catalogue {
                 tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
                 Vec::new()
             });
-            catalogue.run(spec, sources, Some(row.tenant), Vec::new(), None);
+            catalogue.run(spec, sources, Some(row.tenant), Vec::new(), Earlier::default());
         }
         Ok(catalogue)
     }
 
-    /// Starts a game's feed and makes it known; `sound` carries on an earlier feed's track.
+    /// Starts a game's feed and makes it known; `earlier` carries on an earlier feed's tracks.
     fn run(
         &self,
         spec: GameSpec,
         sources: Vec<SourceUri>,
         owner: Option<String>,
         tenants: Vec<String>,
-        sound: Option<Arc<SoundEncoding>>,
+        earlier: Earlier,
     ) -> Arc<Game> {
         let key = game_key(owner.as_deref(), &spec.id);
         let feed = Feed::start_within(
@@ -178,13 +200,15 @@ impl Catalogue {
             self.decoding.clone(),
         );
         let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
-        let sound = sound.unwrap_or_else(|| {
+        let new_cues = || Arc::new(Mutex::new(CueTrack::new(&spec.id, Policy::new(self.sound.grid))));
+        let cues = earlier.cues.unwrap_or_else(new_cues);
+        let sound = earlier.sound.unwrap_or_else(|| {
             self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
             Arc::new(SoundEncoding::new(self.sound.clone(), &key, from))
         });
         sound.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
-        let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound });
+        let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound, cues });
         let mut games = self.games.write();
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
@@ -213,23 +237,6 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Lets go of the sound of removed games that no playlist lists any more.
-    fn forget_removed_sound(&self) {
-        let oldest = self.silence().whole.oldest().unwrap_or(0);
-        let is_over = |gone: &Removed| gone.sound.is_some() && gone.at < oldest;
-        if self.games.read().removed.iter().any(is_over) {
-            self.games.write().removed.iter_mut().filter(|gone| is_over(gone)).for_each(|gone| gone.sound = None);
-        }
-    }
-
-    /// What was encoded of a game's sound, while it may be asked for.
-    fn sound_track(&self, game: &GameKey) -> Option<Arc<Track>> {
-        if let Some(game) = self.by_key(game) {
-            return Some(game.sound.track().clone());
-        }
-        self.games.read().removed.iter().find(|gone| gone.key == *game).and_then(|gone| gone.sound.clone())
-    }
-
     /// Whether a block of a game's sound is silence, because the game is gone.
     fn is_silent(&self, game: &GameKey, at: Position) -> bool {
         let Held { whole, come_to } = self.silence();
@@ -242,7 +249,7 @@ impl Catalogue {
         let next = self.last_frame.load(Ordering::Acquire) + 1;
         let running = grid.segment_of(next);
         let newest = running.saturating_sub(1);
-        let whole = Runs::from(newest.saturating_sub(self.sound.shelf.capacity() as u64)..=newest);
+        let whole = Runs::from(newest.saturating_sub(self.shelf.capacity())..=newest);
         let parts = (next - grid.first_frame(running)) / u64::from(grid.part_frames());
         // Fewer than a segment has.
         let come_to = match u32::try_from(parts).ok().and_then(|parts| parts.checked_sub(1)) {
@@ -255,11 +262,12 @@ impl Catalogue {
     /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
     /// threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
-        self.forget_removed_sound();
         let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
         sounds.iter().for_each(|sound| sound.mend());
         let metrics = &self.settings.metrics;
         let now = self.settings.clock.now();
+        let cues: Vec<_> = self.games.read().running.values().map(|game| game.cues.clone()).collect();
+        cues.iter().for_each(|cues| cues.lock().advance(now));
         let mut counts = [(FeedStatus::Live, 0), (FeedStatus::Slate, 0), (FeedStatus::Off, 0)];
         // Told under the lock: a game that is removed meanwhile would be told after it is forgotten.
         let games = self.games.read();
@@ -335,7 +343,7 @@ impl Catalogue {
             StoreError::Exists => CatalogueError::Exists(spec.id.clone()),
             other => CatalogueError::Store(other.to_string()),
         })?;
-        Ok(self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), None).registered())
+        Ok(self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), Earlier::default()).registered())
     }
 
     async fn put(&self, tenant: &str, mut spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
@@ -361,11 +369,13 @@ impl Catalogue {
                 thumbnail_element: before.thumbnail_element.clone(),
                 feed: before.feed.clone(),
                 sound: before.sound.clone(),
+                cues: before.cues.clone(),
             });
             self.games.write().running.insert(game.key.clone(), game.clone());
             return Ok((game.registered(), false));
         }
-        let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), Some(before.sound.clone()));
+        let earlier = Earlier { sound: Some(before.sound.clone()), cues: Some(before.cues.clone()) };
+        let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), earlier);
         stop_aside(before.feed.clone());
         Ok((game.registered(), false))
     }
@@ -382,9 +392,7 @@ impl Catalogue {
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);
             }
-            let at = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire));
-            let sound = Some(game.sound.track().clone());
-            games.removed.push(Removed { key: game.key.clone(), slate: gone, sound, at });
+            games.removed.push(Removed { key: game.key.clone(), slate: gone });
         }
         self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
         stop_aside(game.feed.clone());
@@ -429,6 +437,7 @@ impl mosaic::Games for Catalogue {
             frames.with_label_values(&["dropped"]).inc_by(u64::from(pick.dropped));
             pictures.insert(game.key.clone(), pick.picture);
             cards.insert(game.key.clone(), game.feed.card().clone());
+            game.take_signals();
             let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
             game.sound.push(game.feed.sound_at(samples));
         }
@@ -446,7 +455,12 @@ impl session::Games for Catalogue {
     }
 
     fn sound_held(&self, key: &GameKey) -> Held {
-        self.by_key(key).map_or_else(|| self.silence(), |game| game.sound.track().held())
+        let held = self.shelf.held_now(&TrackName::Sound { game: key.clone() });
+        if self.by_key(key).is_some() {
+            return held;
+        }
+        let silence = self.silence();
+        Held { whole: held.whole.or(&silence.whole), come_to: silence.come_to }
     }
 
     fn wait<'a>(&'a self, key: &'a GameKey, at: Position) -> Pending<'a, ()> {
@@ -457,6 +471,11 @@ impl session::Games for Catalogue {
                 let _ = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await;
             }
         })
+    }
+
+    fn date_ranges(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<RangeLine> {
+        // Those of a game that is gone are gone with it.
+        self.by_key(key).map(|game| game.cues.lock().date_ranges(span)).unwrap_or_default()
     }
 
     fn removed_sound(&self, tenant: &str, id: &str) -> Option<GameKey> {
@@ -475,86 +494,8 @@ impl session::Games for Catalogue {
     }
 }
 
-/// AAC frames of blocks, in order: some thirty kilobytes a segment, so that nobody keeps what is packaged of them.
-fn units_of(blocks: &[Block]) -> Vec<SoundUnit> {
-    let mut units = Vec::new();
-    for block in blocks {
-        if let Block::Sound(its) = block {
-            units.extend_from_slice(its);
-        }
-    }
-    units
-}
-
-fn packaged(segment: SegmentNumber, made: Result<Bytes, package::CmafError>) -> Option<Bytes> {
-    made.inspect_err(|error| tracing::error!(segment, %error, "cannot package a sound segment")).ok()
-}
-
 fn info(game: &Game) -> session::GameInfo {
     // Whoever does not know what is spoken says that it is undetermined (ISO 639-2).
     let language = game.feed.language().filter(|code| code != "und");
     session::GameInfo { key: game.key.clone(), id: game.spec.id.clone(), title: game.spec.title.clone(), language }
-}
-
-impl GameCatalogue for Catalogue {
-    fn games(&self, tenant: &str) -> Vec<GameView> {
-        let view = |game: &Arc<Game>| GameView {
-            id: game.spec.id.clone(),
-            title: game.spec.title.clone(),
-            status: game.status(),
-            audio: vec![AudioTrack { id: "main".into(), language: "und".into(), label: game.spec.title.clone() }],
-            thumbnail: game.feed.thumbnail().map(|_| game.thumbnail_element.clone()),
-        };
-        self.visible(tenant).iter().map(view).collect()
-    }
-
-    fn registered(&self, tenant: &str) -> Vec<RegisteredGame> {
-        self.visible(tenant).iter().map(|g| g.registered()).collect()
-    }
-
-    fn create<'a>(&'a self, tenant: &'a str, spec: GameSpec) -> Pending<'a, Result<RegisteredGame, CatalogueError>> {
-        Box::pin(self.add(tenant, spec))
-    }
-
-    fn replace<'a>(
-        &'a self,
-        tenant: &'a str,
-        spec: GameSpec,
-    ) -> Pending<'a, Result<(RegisteredGame, bool), CatalogueError>> {
-        Box::pin(self.put(tenant, spec))
-    }
-
-    fn delete<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Result<(), CatalogueError>> {
-        Box::pin(self.remove(tenant, id))
-    }
-
-    fn thumbnail(&self, element: &str) -> Option<Bytes> {
-        let game = self.games.read().running.values().find(|g| g.thumbnail_element == element).cloned()?;
-        game.feed.thumbnail()
-    }
-
-    fn sound_init(&self, _: &GameKey) -> Option<Bytes> {
-        Some(self.sound_init.clone())
-    }
-
-    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        let (grid, blocks) = (&self.sound.grid, self.sound_track(game).and_then(|track| track.segment(segment)));
-        if let Some(blocks) = blocks {
-            return packaged(segment, package::audio_segment(grid, segment, &units_of(&blocks)));
-        }
-        self.is_silent(game, Position::end_of(grid, segment)).then(|| silent_segment(grid, segment))?.ok()
-    }
-
-    fn sound_part(&self, game: &GameKey, at: Position) -> Option<Bytes> {
-        let (grid, block) = (&self.sound.grid, self.sound_track(game).and_then(|track| track.get(at)));
-        let frames = grid.part_aac_frames(at.segment, at.part);
-        if let Some(block) = block {
-            return packaged(at.segment, package::audio_fragment(at.segment, frames, &units_of(&[block])));
-        }
-        self.is_silent(game, at).then(|| silent_part(grid, at))?.ok()
-    }
-
-    fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()> {
-        session::Games::wait(self, game, at)
-    }
 }

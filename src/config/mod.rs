@@ -10,6 +10,7 @@ mod outbound;
 mod output;
 mod reader;
 mod source;
+mod start_over;
 mod stitch;
 mod tariff;
 mod tenant;
@@ -31,6 +32,7 @@ pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use source::mask::{MASK, mask_text, mask_text_about, masked};
 pub use source::srt::{SrtMode, SrtSource};
 pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
+pub use start_over::StartOver;
 pub use stitch::Stitch;
 pub use tenant::Tenant;
 pub use tls::Tls;
@@ -55,6 +57,8 @@ pub struct Config {
     pub sessions: SessionLimits,
     pub admission: Admission,
     pub stitch: Stitch,
+    /// What viewers may go back to; `None`: nothing is kept.
+    pub start_over: Option<StartOver>,
     pub ledger: Ledger,
     pub export: Option<Export>,
     /// What all events name as their source.
@@ -111,6 +115,7 @@ impl Config {
         let sessions = limits::read_sessions(&mut root);
         let admission = limits::read_admission(&mut root);
         let stitch = stitch::read(&mut root);
+        let start_over = start_over::read(&mut root);
         let ledger = ledger::read(&mut root);
         let (export, event_source) = outbound::read_export(&mut root);
         let prices = tariff::read_all(&mut root, &tenants);
@@ -127,6 +132,7 @@ impl Config {
             sessions,
             admission,
             stitch,
+            start_over,
             ledger,
             export,
             event_source,

@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 use super::downmix::Downmix;
 use super::intake::{Gone, Intake};
 use super::samples::{picture_of, timing_of};
+use super::signals::Signalled;
 use crate::cadence::{Continuity, Step, Stream};
+use crate::cues::scte35::SpliceInfo;
 use crate::timeline::Clock;
 
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
@@ -49,6 +51,12 @@ impl Delivery {
     /// Pictures that this run has brought.
     pub fn pictures(&self) -> u64 {
         self.intake.pictures_in_run()
+    }
+
+    /// The source signals something, due when a picture stamped `raw` is; `None`: at once.
+    pub fn signal(&self, info: SpliceInfo, raw: Option<i64>) {
+        let at = raw.map(|raw| self.continuity.lock().settled(Stream::Picture, raw));
+        self.intake.signal(self.run, Signalled { info, arrived: self.clock.now(), at });
     }
 
     /// The source has a sound stream: what is late of it is worth waiting for.

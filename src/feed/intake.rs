@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Pace;
+use super::signals::{FeedSignal, Signalled, Signals};
 use crate::cadence::{
     PickedPicture, PictureQueue, Placed, SoundBuffer, SoundNews, SoundTrouble, SoundWatch, SourceClock, SourceNanos,
     Step,
@@ -91,6 +92,7 @@ struct State {
     /// When the newest picture arrived, in real time and in ours.
     last_arrival: Option<(Instant, MediaTime)>,
     pictures_in_run: u64,
+    signals: Signals,
 }
 
 impl State {
@@ -167,6 +169,7 @@ impl Intake {
                 last_tick: None,
                 last_arrival: None,
                 pictures_in_run: 0,
+                signals: Signals::default(),
             }),
             changed: Condvar::new(),
             pace,
@@ -200,8 +203,24 @@ impl Intake {
         state.resettle = false;
         state.sound_expected = false;
         state.pictures_in_run = 0;
+        state.signals.clear();
         self.changed.notify_all();
         state.run
+    }
+
+    /// Takes in what the source of `run` signals.
+    pub fn signal(&self, run: u64, signalled: Signalled) {
+        let mut state = self.state.lock();
+        if state.run == run {
+            state.signals.push(signalled);
+        }
+    }
+
+    /// What was signalled since it was asked for last, on our time line.
+    pub fn take_signals(&self) -> Vec<FeedSignal> {
+        let mut state = self.state.lock();
+        let State { signals, clock, .. } = &mut *state;
+        signals.take(clock)
     }
 
     /// The run is over; returns how many pictures it brought. What was decoded is still shown.

@@ -19,6 +19,7 @@ mod pipeline;
 mod playlist;
 mod room;
 mod samples;
+mod signals;
 mod slate;
 mod source;
 mod srt;
@@ -54,6 +55,7 @@ pub use health::{FeedHealth, Reason};
 use intake::Intake;
 pub use pipeline::{Abandoned, abandoned};
 pub use room::{DecodeCosts, DecodeRoom, Decoding};
+pub use signals::FeedSignal;
 pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
 
@@ -261,6 +263,11 @@ impl Feed {
         let ticks = Mutex::new(Ticks { connecting, good: None, last: None, since: clock.now(), colour: None });
         let told_reconnects = AtomicU64::new(0);
         Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects })
+    }
+
+    /// What its source signalled since it was asked last. Quick.
+    pub fn take_signals(&self) -> Vec<FeedSignal> {
+        self.intake.take_signals()
     }
 
     pub fn spec(&self) -> &FeedSpec {

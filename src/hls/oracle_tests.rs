@@ -244,6 +244,11 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         segments,
         ended: true,
         discontinuity_sequence: 0,
+        start: None,
+        date_ranges: Vec::new(),
+        key_pictures: false,
+        can_skip: false,
+        skips: false,
         low_latency: None,
     };
     write(dir, "video.m3u8", &[media("a/init.mp4", listed).render().as_bytes()]);
@@ -262,6 +267,7 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
     }
     let rendition = VideoVariant {
         uri: "video.m3u8".to_owned(),
+        key_pictures_uri: "keys.m3u8".into(),
         bandwidth_bps: 900_000,
         average_bandwidth_bps: 430_000,
         width: 320,

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use crate::package::AUDIO_CODEC;
 use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
@@ -36,6 +37,8 @@ pub struct Multivariant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoVariant {
     pub uri: String,
+    /// Of the playlist of the pictures that open its segments.
+    pub key_pictures_uri: String,
     /// Peak over any segment, picture and sound, in bits per second (4.3.4.2); see [`peak_bandwidth_bps`].
     pub bandwidth_bps: u32,
     /// The same on average.
@@ -99,7 +102,7 @@ impl fmt::Display for Multivariant {
         for variant in &self.renditions {
             variant.write(f, !self.audio.is_empty())?;
         }
-        Ok(())
+        self.renditions.iter().try_for_each(|variant| variant.write_key_pictures(f))
     }
 }
 
@@ -121,6 +124,14 @@ impl VideoVariant {
         }
         writeln!(f, ",CLOSED-CAPTIONS=NONE\n{}", line_uri(&self.uri))
     }
+
+    /// 4.3.4.3. What opens a segment is no larger than the segment.
+    fn write_key_pictures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bandwidth_bps, width, height, .. } = self;
+        write!(f, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={bandwidth_bps},CODECS=\"{}\"", quoted(&self.video_codec))?;
+        let uri = quoted_uri(&self.key_pictures_uri);
+        writeln!(f, ",RESOLUTION={width}x{height},VIDEO-RANGE=SDR,URI=\"{uri}\"")
+    }
 }
 
 /// A media playlist: the listed segments of one rendition or one game's sound.
@@ -137,6 +148,16 @@ pub struct Media {
     pub ended: bool,
     /// Discontinuities that have left the window since the playlist began (4.3.3.3).
     pub discontinuity_sequence: u64,
+    /// Where players begin, from the first segment on, where a client asked for that; `None`: near the end, or at the beginning of an ended one.
+    pub start: Option<Duration>,
+    /// Whole EXT-X-DATERANGE lines (bis 4.4.5.1), without their ends.
+    pub date_ranges: Vec<String>,
+    /// Whether its segments are single pictures, each shown until the next (4.3.3.6).
+    pub key_pictures: bool,
+    /// Whether delta updates are offered: the same over the playlist's whole life (bis 4.4.3.8).
+    pub can_skip: bool,
+    /// Whether the client asked for one (bis 6.2.5.1) and gets it.
+    pub skips: bool,
     /// What is for clients that follow closely; `None` for others.
     pub low_latency: Option<LowLatency>,
 }
@@ -146,8 +167,6 @@ pub struct Media {
 pub struct LowLatency {
     /// Longer than any part, and the same over the playlist's whole life (bis 4.4.3.7): [`part_target`].
     pub part_target: SegmentDuration,
-    /// Whether the client asked for a delta update (bis 6.2.5.1).
-    pub skips: bool,
     /// What comes after the last whole segment; `None` where nothing does any more.
     pub coming: Option<Coming>,
 }
@@ -316,7 +335,9 @@ impl Media {
 
     /// Segments at the front that a delta update leaves out: those that lie further than the skip boundary from the end.
     fn skipped(&self, segments: &[MediaSegment], target_s: u32) -> usize {
-        let Some(_) = self.low_latency.as_ref().filter(|low| low.skips) else { return 0 };
+        if !(self.can_skip && self.skips) {
+            return 0;
+        }
         let boundary_s = f64::from(SKIP_UNTIL_TARGETS * target_s);
         let mut from_end_s = 0.0;
         let near = segments.iter().rev().take_while(|segment| {
@@ -329,11 +350,14 @@ impl Media {
     /// How far from the end players are to stay, and how they may ask. The same over the playlist's whole life: AVPlayer gives up on one where it
     /// is not.
     fn write_control(&self, f: &mut fmt::Formatter<'_>, target_s: u32) -> fmt::Result {
-        // Where nothing is said HOLD-BACK is the same three target durations, and parsers take the tag for low latency.
-        let Some(low) = &self.low_latency else { return Ok(()) };
         // bis 4.4.3.8: HOLD-BACK is at least three target durations, PART-HOLD-BACK should be three part targets at least.
         let hold_back = HOLD_BACK_TARGETS * target_s;
         let until = SKIP_UNTIL_TARGETS * target_s;
+        let Some(low) = &self.low_latency else {
+            // Where nothing is said HOLD-BACK is the same three target durations, and parsers take the tag for low latency: it stands where it
+            // spares a client hours of lines alone.
+            return if self.can_skip { writeln!(f, "#EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL={until}.0") } else { Ok(()) };
+        };
         // Rounded up: a part may end a microsecond later than it is long.
         let part_target = Seconds { micros: low.part_target.micros_up() };
         let part_hold_back = Seconds { micros: 3 * part_target.micros };
@@ -344,9 +368,12 @@ impl Media {
         writeln!(f, "#EXT-X-PART-INF:PART-TARGET={part_target}")
     }
 
-    /// Where players begin that do not know of hold-backs (4.3.5.2). Those that follow closely know, and an ended playlist is played from its
-    /// beginning.
+    /// Where players begin (4.3.5.2): where the client asked for, or else, for those that do not know of hold-backs, near the end. Those that follow
+    /// closely know, and an ended playlist is played from its beginning.
     fn write_start(&self, f: &mut fmt::Formatter<'_>, target_s: u32) -> fmt::Result {
+        if let Some(start) = self.start {
+            return writeln!(f, "#EXT-X-START:TIME-OFFSET={:.3},PRECISE=YES", start.as_secs_f64());
+        }
         if self.ended || self.low_latency.is_some() {
             return Ok(());
         }
@@ -398,10 +425,14 @@ impl fmt::Display for Media {
             writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{left}")?;
         }
         f.write_str("#EXT-X-INDEPENDENT-SEGMENTS\n")?;
+        if self.key_pictures {
+            f.write_str("#EXT-X-I-FRAMES-ONLY\n")?;
+        }
         self.write_start(f, target)?;
         if skipped > 0 {
             writeln!(f, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}")?;
         }
+        self.date_ranges.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         let mut map = self.first_map(segments);
         let with_parts = segments.len().saturating_sub(SEGMENTS_WITH_PARTS);
         for (i, segment) in segments.iter().enumerate() {

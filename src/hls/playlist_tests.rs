@@ -8,6 +8,7 @@ fn grid(fps: &str, segment_frames: u32) -> Grid {
 fn variant(name: &str, width: u32, height: u32, fps: &str) -> VideoVariant {
     VideoVariant {
         uri: format!("video/{name}.m3u8"),
+        key_pictures_uri: format!("keys/{name}.m3u8"),
         bandwidth_bps: 6_500_000,
         average_bandwidth_bps: 6_140_000,
         width,
@@ -51,7 +52,11 @@ fn a_multivariant_playlist_names_every_rendition_and_every_games_sound() {
          video/1080p.m3u8\n\
          #EXT-X-STREAM-INF:BANDWIDTH=6500000,AVERAGE-BANDWIDTH=6140000,CODECS=\"avc1.640028,mp4a.40.2\",\
          RESOLUTION=960x540,FRAME-RATE=60.000,VIDEO-RANGE=SDR,AUDIO=\"sound\",CLOSED-CAPTIONS=NONE\n\
-         video/540p.m3u8\n"
+         video/540p.m3u8\n\
+         #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=6500000,CODECS=\"avc1.640028\",RESOLUTION=1920x1080,VIDEO-RANGE=SDR,\
+         URI=\"keys/1080p.m3u8\"\n\
+         #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=6500000,CODECS=\"avc1.640028\",RESOLUTION=960x540,VIDEO-RANGE=SDR,\
+         URI=\"keys/540p.m3u8\"\n"
     );
 }
 
@@ -63,7 +68,9 @@ fn no_sound_means_no_group_and_no_audio_codec() {
         "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n\
          #EXT-X-STREAM-INF:BANDWIDTH=6500000,AVERAGE-BANDWIDTH=6140000,CODECS=\"avc1.640028\",\
          RESOLUTION=1920x1080,FRAME-RATE=25.000,VIDEO-RANGE=SDR,CLOSED-CAPTIONS=NONE\n\
-         video/1080p.m3u8\n"
+         video/1080p.m3u8\n\
+         #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=6500000,CODECS=\"avc1.640028\",RESOLUTION=1920x1080,VIDEO-RANGE=SDR,\
+         URI=\"keys/1080p.m3u8\"\n"
     );
 }
 
@@ -106,6 +113,11 @@ fn media(segments: Vec<MediaSegment>) -> Media {
         segments,
         ended: false,
         discontinuity_sequence: 0,
+        start: None,
+        date_ranges: Vec::new(),
+        key_pictures: false,
+        can_skip: false,
+        skips: false,
         low_latency: None,
     }
 }
@@ -265,7 +277,6 @@ fn followed(segments: Vec<MediaSegment>, running: u32) -> Media {
     let with_parts = |s: MediaSegment| MediaSegment { parts: (0..6).map(|p| part(s.number, p)).collect(), ..s };
     let low_latency = LowLatency {
         part_target: part_target(&grid),
-        skips: false,
         coming: Some(Coming {
             running: (0..running).map(|p| part(next, p)).collect(),
             running_begins: grid.segment_time(next),
@@ -274,7 +285,7 @@ fn followed(segments: Vec<MediaSegment>, running: u32) -> Media {
             come_to: if running == 0 { (next - 1, 5) } else { (next, running - 1) },
         }),
     };
-    Media { low_latency: Some(low_latency), ..media(segments.into_iter().map(with_parts).collect()) }
+    Media { can_skip: true, low_latency: Some(low_latency), ..media(segments.into_iter().map(with_parts).collect()) }
 }
 
 #[test]
@@ -343,8 +354,7 @@ fn what_players_were_told_at_first_stands_in_the_end_too() {
 fn a_delta_update_leaves_out_what_lies_before_the_skip_boundary() {
     let mut playlist = followed((N..N + 15).map(|n| video(n, "aa")).collect(), 1);
     let whole = playlist.render();
-    let asked = |playlist: &mut Media, skips| playlist.low_latency.as_mut().unwrap().skips = skips;
-    asked(&mut playlist, true);
+    playlist.skips = true;
     let delta = playlist.render();
     assert!(delta.contains("#EXT-X-VERSION:9\n") && delta.contains("#EXT-X-MEDIA-SEQUENCE:45664200\n"), "{delta}");
     assert!(delta.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=9\n"), "six segments are within twelve seconds: {delta}");
@@ -354,8 +364,24 @@ fn a_delta_update_leaves_out_what_lies_before_the_skip_boundary() {
     // Nothing lies that far back.
     let mut short = followed((N..N + 5).map(|n| video(n, "aa")).collect(), 1);
     let whole = short.render();
-    asked(&mut short, true);
+    short.skips = true;
     assert_eq!(short.render(), whole);
+}
+
+#[test]
+fn what_begins_in_the_past_says_where_and_may_be_asked_for_what_is_new() {
+    let segments: Vec<_> = (N..N + 3000).map(|n| video(n, "aa")).collect();
+    let start = Some(Duration::from_millis(1500));
+    let mut playlist = Media { start, can_skip: true, ..media(segments) };
+    let whole = playlist.render();
+    let head = "#EXT-X-TARGETDURATION:2\n#EXT-X-SERVER-CONTROL:CAN-SKIP-UNTIL=12.0\n#EXT-X-MEDIA-SEQUENCE:45664200\n\
+                #EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-START:TIME-OFFSET=1.500,PRECISE=YES\n";
+    assert!(whole.contains(head) && whole.matches("#EXTINF").count() == 3000, "{}", &whole[..400]);
+    playlist.skips = true;
+    let delta = playlist.render();
+    assert!(delta.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=2994\n") && delta.len() < 2000, "{delta}");
+    playlist.ended = true;
+    assert!(playlist.render().contains("#EXT-X-START:TIME-OFFSET=1.500,PRECISE=YES\n"));
 }
 
 proptest! {

@@ -93,6 +93,9 @@ pub trait Mosaics: Send + Sync {
     /// The engines of this machine that can make `layout`, the preferred one first.
     fn engines_for(&self, layout: &Layout) -> Vec<EngineKind>;
 
+    /// The name of a mosaic, whether it runs or not, and the engine that it is made by.
+    fn name(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<(MosaicId, EngineKind), AdmitError>;
+
     /// Wants `spec`: starts it if nobody did, keeps it alive for another 20 s if it runs. Idempotent and quick.
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError>;
 
@@ -129,4 +132,12 @@ pub trait Mosaics: Send + Sync {
 
     /// Bytes of one part of a segment, as [`Mosaics::segment`].
     fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Bytes>>;
+
+    /// The picture that opens segment `segment`, alone, as [`Mosaics::segment`].
+    fn key_picture<'a>(
+        &'a self,
+        id: &'a MosaicId,
+        rendition: &'a str,
+        segment: SegmentNumber,
+    ) -> Pending<'a, Option<Bytes>>;
 }

@@ -174,6 +174,16 @@ pub fn package_part(grid: &Grid, at: Position, coded: &Coded) -> Result<Bytes, C
     package::video_fragment_of(grid, at.segment, frames, &coded.heads(grid, at), |out| coded.append_to(out))
 }
 
+/// The picture that opens segment `n`, of which `coded` is the first part, by itself.
+pub fn package_key_picture(grid: &Grid, n: SegmentNumber, coded: &Coded) -> Result<Bytes, CmafError> {
+    let bytes = coded.heads(grid, Position::new(n, 0)).first().map_or(0, |first| first.bytes);
+    package::video_key_picture(grid, n, bytes, |out| {
+        let end = out.len() + bytes;
+        coded.append_to(out);
+        out.truncate(end);
+    })
+}
+
 /// The CMAF segment that `parts` are the parts of. Copies every byte once: milliseconds for large ones.
 pub fn package_segment(grid: &Grid, n: SegmentNumber, parts: &[Coded]) -> Result<Bytes, CmafError> {
     let heads: Vec<UnitHead> =

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
 use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
-use super::engine::{Engine, Tick, package_part, package_segment};
+use super::engine::{Engine, Tick, package_key_picture, package_part, package_segment};
 use super::known::{Before, Known};
 use super::names::{Named, Names};
 use super::overload::Overload;
@@ -83,8 +83,17 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Names that are kept as read: more than a machine has mosaics that anybody watches.
 const READ_KEPT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
-/// A segment of a mosaic's rendition, by its place on the ladder, or one of its parts.
-type PackagedKey = (MosaicId, usize, SegmentNumber, Option<PartNumber>);
+/// What is packaged of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Piece {
+    Whole,
+    Part(PartNumber),
+    /// The picture that opens it.
+    KeyPicture,
+}
+
+/// A segment of a mosaic's rendition, by its place on the ladder, or a piece of it.
+type PackagedKey = (MosaicId, usize, SegmentNumber, Piece);
 
 /// How much of the machine is given up in one sweep at most, while pictures are late.
 const SHED_SHARE: f64 = 0.25;
@@ -429,17 +438,23 @@ impl MosaicRegistry {
     }
 
     /// Puts a segment or a part together of what lies on the shelf.
-    async fn packaged(&self, (id, rendition, segment, part): &PackagedKey) -> Option<Bytes> {
+    async fn packaged(&self, (id, rendition, segment, piece): &PackagedKey) -> Option<Bytes> {
         let known = self.read(id)?;
-        let (grid, rendition, segment, part) = (self.settings.grid, *rendition, *segment, *part);
+        let (grid, rendition, segment, piece) = (self.settings.grid, *rendition, *segment, *piece);
+        let part = match piece {
+            Piece::Whole => None,
+            Piece::Part(part) => Some(part),
+            Piece::KeyPicture => Some(0),
+        };
         let lying = known.lying(&*self.shelf, rendition, segment, part).await?;
         // What was measured of a mosaic's own segments.
         let measured = lying.coded_bytes();
-        let is_measured = part.is_none() && known.before.is_none();
+        let is_measured = piece == Piece::Whole && known.before.is_none();
         let packaging = tokio::task::spawn_blocking(move || {
-            let packaged = match part {
-                Some(part) => package_part(&grid, Position { segment, part }, &known.gather(&lying, part)?),
-                None => package_segment(&grid, segment, &known.gather_all(&grid, &lying)?),
+            let packaged = match piece {
+                Piece::Part(part) => package_part(&grid, Position { segment, part }, &known.gather(&lying, part)?),
+                Piece::Whole => package_segment(&grid, segment, &known.gather_all(&grid, &lying)?),
+                Piece::KeyPicture => package_key_picture(&grid, segment, &known.gather(&lying, 0)?),
             };
             Some(packaged)
         });
@@ -484,6 +499,11 @@ impl Mosaics for MosaicRegistry {
 
     fn engines_for(&self, layout: &Layout) -> Vec<EngineKind> {
         self.engines.iter().filter(|e| e.suits(layout)).map(|e| e.kind()).collect()
+    }
+
+    fn name(&self, spec: &MosaicSpec, choice: EngineChoice) -> Result<(MosaicId, EngineKind), AdmitError> {
+        let kind = self.engine_for(&spec.layout, choice)?.kind();
+        Ok((self.names.name(spec, kind), kind))
     }
 
     fn want(&self, spec: &MosaicSpec, choice: EngineChoice) -> Result<Placement, AdmitError> {
@@ -544,12 +564,21 @@ impl Mosaics for MosaicRegistry {
         rendition: &'a str,
         segment: SegmentNumber,
     ) -> Pending<'a, Option<Bytes>> {
-        Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, segment, None)).await })
+        Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, segment, Piece::Whole)).await })
     }
 
     fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Bytes>> {
-        Box::pin(
-            async move { self.bytes((id.clone(), self.rendition_index(rendition)?, at.segment, Some(at.part))).await },
-        )
+        let piece = Piece::Part(at.part);
+        Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, at.segment, piece)).await })
+    }
+
+    fn key_picture<'a>(
+        &'a self,
+        id: &'a MosaicId,
+        rendition: &'a str,
+        segment: SegmentNumber,
+    ) -> Pending<'a, Option<Bytes>> {
+        let piece = Piece::KeyPicture;
+        Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, segment, piece)).await })
     }
 }

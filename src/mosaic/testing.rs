@@ -270,6 +270,7 @@ impl House {
             trial: trial.clone(),
             layouts: layouts.clone(),
             keep_warm: plan.keep_warm,
+            recorded: Vec::new(),
         };
         let stitch = Arc::new(StitchEngine::new(settings, next).unwrap());
         let settings = RenderSettings { grid, rungs: rungs.clone(), shared: shared.clone(), trial };

@@ -83,6 +83,24 @@ pub fn video_fragment_of(
     video(grid, n, heads, append, frames, b"cmfl")
 }
 
+/// The picture that opens segment `n`, alone, and shown for as long as the segment: what players show while they seek (RFC 8216, 4.3.3.6). `append`
+/// writes its `bytes`.
+pub fn video_key_picture(
+    grid: &Grid,
+    n: SegmentNumber,
+    bytes: usize,
+    append: impl FnOnce(&mut Vec<u8>),
+) -> Result<Bytes, CmafError> {
+    if bytes == 0 {
+        return Err(CmafError::NoBytes(grid.first_frame(n)));
+    }
+    let duration = grid.segment_frames().checked_mul(grid.frame_ticks()).ok_or(CmafError::TooLarge("duration"))?;
+    let sample =
+        TrunEntry { duration: Some(duration), size: Some(sample_size(bytes)?), flags: Some(SYNC), cts: Some(0) };
+    let tfdt = grid.video_ticks(grid.first_frame(n));
+    Run { n, tfdt, defaults: Defaults::default(), samples: vec![sample] }.write(b"cmfs", bytes, append)
+}
+
 /// Segment `n` of an audio track: exactly AAC frames `first_aac_frame(n) .. first_aac_frame(n + 1)`, in order.
 pub fn audio_segment(grid: &Grid, n: SegmentNumber, units: &[SoundUnit]) -> Result<Bytes, CmafError> {
     audio(n, units, grid.first_aac_frame(n)..grid.first_aac_frame(n + 1), b"cmfs")

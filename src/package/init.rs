@@ -186,7 +186,7 @@ impl TrackHeader {
 }
 
 /// Writes a box of kind `kind` around what `body` writes.
-fn container(
+pub(super) fn container(
     kind: &[u8; 4],
     out: &mut Vec<u8>,
     body: impl FnOnce(&mut Vec<u8>) -> Result<(), CmafError>,

@@ -5,14 +5,17 @@
 
 mod fragment;
 mod init;
+mod movie;
 
 #[cfg(test)]
 mod tests;
 
 pub use fragment::{
-    UnitHead, audio_fragment, audio_segment, video_fragment, video_fragment_of, video_segment, video_segment_of,
+    UnitHead, audio_fragment, audio_segment, video_fragment, video_fragment_of, video_key_picture, video_segment,
+    video_segment_of,
 };
 pub use init::{VideoTrack, audio_init, video_codec, video_init};
+pub use movie::Movie;
 
 use crate::timeline::SAMPLE_RATE_HZ;
 
@@ -30,6 +33,8 @@ const TRACK_ID: u32 = 1;
 pub enum CmafError {
     #[error("there is no access unit to wrap")]
     Empty,
+    #[error("these are no bytes of a track")]
+    NoTrack,
     #[error("the first access unit is number {got}, but {expected} opens the segment or fragment")]
     WrongStart { expected: u64, got: u64 },
     #[error("the first access unit of a segment is not an IDR picture")]

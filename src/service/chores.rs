@@ -10,8 +10,8 @@ use crate::catalogue::Catalogue;
 use crate::mosaic::MosaicRegistry;
 use crate::session::Sessions;
 use crate::store::Store;
-use crate::timeline::Grid;
-use crate::track::EncodingShared;
+use crate::timeline::{Clock, Grid};
+use crate::track::LayeredShelf;
 use crate::usage::Closing;
 
 /// How often sessions, mosaics and meters are looked after.
@@ -30,7 +30,8 @@ pub struct Sweep {
     pub registry: Arc<MosaicRegistry>,
     pub catalogue: Arc<Catalogue>,
     pub store: Arc<dyn Store>,
-    pub encodings: Arc<EncodingShared>,
+    pub shelf: LayeredShelf,
+    pub clock: Arc<dyn Clock>,
     pub grid: Grid,
 }
 
@@ -39,8 +40,12 @@ impl Sweep {
         self.sessions.sweep().await;
         self.registry.sweep();
         self.catalogue.sweep();
-        let EncodingShared { shelf, clock, .. } = &*self.encodings;
-        shelf.forget(self.grid.segment_at(clock.now()));
+        let running = self.grid.segment_at(self.clock.now());
+        self.shelf.memory().forget(running);
+        if let Some(disk) = self.shelf.disk() {
+            disk.mend();
+            disk.forget(running);
+        }
         if !self.store.healthy()
             && let Err(e) = self.store.probe().await
         {

@@ -1,20 +1,23 @@
 //! Makes the service's parts of its configuration.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
 use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure};
 use crate::api::Readiness;
 use crate::catalogue::{Catalogue, CatalogueSettings};
+use crate::clips::{ClipSettings, Clips};
 use crate::compositor::Compositor;
 use crate::config::{Config, Output};
 use crate::encode::{Libraries, VideoEncodeError};
 use crate::feed::Pace;
-use crate::ladder::Rung;
+use crate::ladder::{Codec, Rung};
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::mosaic::{
@@ -22,12 +25,15 @@ use crate::mosaic::{
     StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial, open_ladder, self_test, slowest_tile_preset,
 };
 use crate::outbound::{HttpError, Outbound, OutboundParts};
-use crate::session::{SessionSettings, Sessions};
+use crate::session::{SessionSettings, Sessions, StartOverRight};
+use crate::stitch::{Format, Pps, Sps};
 use crate::store::{SqliteLedger, SqliteStore, Store, StoreError};
 use crate::timeline::{B_PICTURES, FrameNumber};
-use crate::track::{EncodingShared, Failing, MemoryShelf, SoundSettings, capacity_for};
+use crate::track::{
+    DiskSettings, DiskShelf, EncodingShared, Failing, LayeredShelf, MemoryShelf, SoundSettings, capacity_for,
+};
 use crate::usage::{Checking, Integrity, MonthWatch, Reports};
-use crate::work::SystemThreads;
+use crate::work::{InHand, SystemThreads};
 
 /// Games that may run on one machine.
 const MAX_GAMES: usize = 256;
@@ -52,6 +58,36 @@ fn kept_segments(config: &Config) -> u32 {
     u32::try_from(capacity_for(usize::try_from(listed).unwrap_or(usize::MAX))).unwrap_or(u32::MAX)
 }
 
+/// Segments that viewers may go back; none where nothing is kept.
+fn start_over_segments(config: &Config) -> u64 {
+    let window_s = config.start_over.as_ref().map_or(0, |start_over| start_over.window_s);
+    let segment_ms = config.output.grid.segment_duration().as_millis().max(1);
+    u64::try_from((u128::from(window_s) * 1000).div_ceil(segment_ms)).unwrap_or(u64::MAX)
+}
+
+/// The canvases that tiles of each rung stand on.
+fn formats(rungs: &[Rung]) -> HashMap<Arc<str>, Format> {
+    let format = |rung: &Rung| {
+        let Codec::H264(sets) = &rung.codec;
+        let format = Format::new(Sps::parse(&sets.sps).ok()?, Pps::parse(&sets.pps).ok()?).ok()?;
+        Some((rung.spec.name.as_str().into(), format))
+    };
+    // A rung whose sets are not understood is not stitched, and has no tiles.
+    rungs.iter().filter_map(format).collect()
+}
+
+/// Of all parameter sets: what was coded under others is read by them alone.
+fn sets_digest(rungs: &[Rung]) -> String {
+    let mut digest = Sha256::new();
+    for Rung { spec, codec: Codec::H264(sets), .. } in rungs {
+        for bytes in [spec.name.as_bytes(), &sets.sps, &sets.pps] {
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(bytes);
+        }
+    }
+    hex::encode(digest.finalize())
+}
+
 /// What the parts are made from.
 pub(super) struct Makers<'a> {
     pub config: &'a Config,
@@ -62,11 +98,57 @@ pub(super) struct Makers<'a> {
 }
 
 impl Makers<'_> {
-    /// What all encoders share, those of sound included.
-    pub fn shared(&self) -> Arc<EncodingShared> {
+    /// The ladder, with the parameter sets of its encoders.
+    pub fn rungs(&self, layouts: &Layouts) -> Result<Arc<[Rung]>, VideoEncodeError> {
+        let Config { output, stitch, .. } = self.config;
+        let stitched = stitch.enabled.then_some(layouts);
+        let preset = output.preset.name();
+        Ok(open_ladder(output.grid, &output.renditions, preset, output.lookahead_frames, stitched)?.into())
+    }
+
+    /// What all encoders share, those of sound included, and the shelves that their blocks lie on.
+    pub async fn shared(&self, rungs: &Arc<[Rung]>) -> Result<(Arc<EncodingShared>, LayeredShelf), StartError> {
         let (clock, metrics) = (self.options.clock.clone(), self.metrics.clone());
-        let shelf = MemoryShelf::new(self.config.output.grid, kept_segments(self.config) as usize);
-        Arc::new(EncodingShared::new(clock, metrics, Arc::new(shelf)))
+        let in_hand = InHand::default();
+        let disk = self.disk(rungs, &in_hand).await?;
+        let memory = MemoryShelf::new(self.config.output.grid, kept_segments(self.config) as usize);
+        let memory = Arc::new(match &disk {
+            Some(disk) => memory.kept_by(disk.clone()),
+            None => memory,
+        });
+        let shelf = LayeredShelf::new(memory.clone(), disk);
+        Ok((Arc::new(EncodingShared::new(clock, metrics, memory).counted_in(in_hand)), shelf))
+    }
+
+    /// The start-over window, where the configuration has one.
+    async fn disk(&self, rungs: &Arc<[Rung]>, in_hand: &InHand) -> Result<Option<Arc<DiskShelf>>, StartError> {
+        let Some(start_over) = &self.config.start_over else { return Ok(None) };
+        let grid = self.config.output.grid;
+        let settings = DiskSettings {
+            dir: start_over.dir.clone().unwrap_or_else(|| self.config.data_dir.join("start-over")),
+            grid,
+            set_up: format!("{}/{}", self.set_up(), sets_digest(rungs)),
+            formats: formats(rungs),
+            segments: start_over_segments(self.config),
+            bytes: start_over.bytes,
+        };
+        let (clock, metrics, in_hand) = (self.options.clock.clone(), self.metrics.clone(), in_hand.clone());
+        let dir = settings.dir.clone();
+        let opened = tokio::task::spawn_blocking(move || DiskShelf::open(settings, clock, metrics, in_hand)).await;
+        let opened = opened.unwrap_or_else(|panic| Err(std::io::Error::other(panic.to_string())));
+        opened.map(Some).map_err(|source| StartError::StartOver { dir, source })
+    }
+
+    /// What encoders are told, on all machines alike.
+    fn set_up(&self) -> String {
+        let Output { preset, lookahead_frames, .. } = &self.config.output;
+        // Not the tiles' preset, which a machine may choose by the room it has.
+        let mut set_up = format!("{}+{B_PICTURES}b{lookahead_frames}", preset.name());
+        // Segment numbers that come again must not have names that caches know already.
+        if self.timekeeper.era() > 0 {
+            set_up += &format!("@{}", self.timekeeper.era());
+        }
+        set_up
     }
 
     /// The mosaics' registry with its engines, and a word on whether this machine stitches.
@@ -74,11 +156,12 @@ impl Makers<'_> {
         &self,
         compositor: &Arc<dyn Compositor>,
         layouts: &Arc<Layouts>,
-        shared: &Arc<EncodingShared>,
+        rungs: &Arc<[Rung]>,
+        (shared, shelf): (&Arc<EncodingShared>, &LayeredShelf),
         trial: Option<Trial>,
     ) -> Result<(Arc<MosaicRegistry>, String), StartError> {
-        let Config { output, admission, sessions, stitch, .. } = self.config;
-        let (grid, preset, lookahead_frames) = (output.grid, output.preset.name(), output.lookahead_frames);
+        let Config { output, admission, sessions, stitch, start_over, .. } = self.config;
+        let grid = output.grid;
         let trial = match trial {
             Some(trial) => trial,
             None => measure(output, compositor.clone()).await?,
@@ -90,9 +173,7 @@ impl Makers<'_> {
             "trial: what one rendered mosaic takes here"
         );
         let next = grid.frame_at(self.options.clock.now()) + 1;
-        let stitched = stitch.enabled.then_some(&**layouts);
-        let rungs: Arc<[Rung]> = open_ladder(grid, &output.renditions, preset, lookahead_frames, stitched)?.into();
-        let tile_preset = self.tile_preset(&rungs, layouts).await?;
+        let tile_preset = self.tile_preset(rungs, layouts).await?;
         let (mut engines, mut stitching): (Vec<Arc<dyn Engine>>, _) =
             (Vec::new(), "off: the configuration says so".into());
         if stitch.enabled {
@@ -104,6 +185,7 @@ impl Makers<'_> {
                 trial: trial.clone(),
                 layouts: layouts.clone(),
                 keep_warm: stitch.keep_warm,
+                recorded: start_over.as_ref().map(|start_over| start_over.layouts.clone()).unwrap_or_default(),
             };
             match stitch_engine(settings, next).await {
                 Ok(engine) => {
@@ -138,7 +220,7 @@ impl Makers<'_> {
         let registry = MosaicRegistry::new(
             settings,
             names,
-            shared.shelf.clone(),
+            Arc::new(shelf.clone()),
             self.options.clock.clone(),
             self.metrics.clone(),
             engines,
@@ -149,14 +231,8 @@ impl Makers<'_> {
 
     /// What names mosaics.
     pub async fn names(&self, layouts: &Layouts) -> Result<Names, StartError> {
-        let Output { grid, renditions, preset, lookahead_frames, .. } = &self.config.output;
-        // Not the tiles' preset, which a machine may choose by the room it has.
-        let mut set_up = format!("{}+{B_PICTURES}b{lookahead_frames}", preset.name());
-        // Segment numbers that come again must not have names that caches know already.
-        if self.timekeeper.era() > 0 {
-            set_up += &format!("@{}", self.timekeeper.era());
-        }
-        Ok(Names::new(self.store.secret("mosaics").await?, *grid, renditions, &set_up, layouts))
+        let Output { grid, renditions, .. } = &self.config.output;
+        Ok(Names::new(self.store.secret("mosaics").await?, *grid, renditions, &self.set_up(), layouts))
     }
 
     /// The tiles' preset: the configured one, or the slowest that all games' tiles leave room for.
@@ -180,7 +256,7 @@ impl Makers<'_> {
 
     pub async fn catalogue(
         &self,
-        shared: &Arc<EncodingShared>,
+        (shared, shelf): (&Arc<EncodingShared>, &LayeredShelf),
         registry: &Arc<MosaicRegistry>,
     ) -> Result<Arc<Catalogue>, StartError> {
         let sound = SoundSettings {
@@ -199,6 +275,7 @@ impl Makers<'_> {
             metrics: self.metrics.clone(),
             store: self.store.clone(),
             sound: Arc::new(sound),
+            shelf: shelf.clone(),
             registry: registry.clone(),
             pace: if self.options.lockstep { Pace::Lockstep } else { Pace::Realtime },
             secret: self.store.secret("thumbnails").await?,
@@ -241,6 +318,13 @@ impl Makers<'_> {
         );
         settings.keep_ended = DAY * limits.keep_ended_days;
         settings.era = self.timekeeper.era();
+        if let Some(start_over) = &self.config.start_over {
+            settings.start_over = Some(StartOverRight {
+                segments: start_over_segments(self.config),
+                pause: Duration::from_secs(start_over.pause_s.max(limits.idle_s).into()),
+                linger: Duration::from_secs(start_over.linger_s.into()),
+            });
+        }
         Sessions::open(
             self.store.clone(),
             registry.clone(),
@@ -253,6 +337,20 @@ impl Makers<'_> {
         )
         .await
         .map_err(|e| StartError::Sessions(e.to_string()))
+    }
+
+    /// Clips, where there is something to make them of.
+    pub fn clips(
+        &self,
+        registry: &Arc<MosaicRegistry>,
+        catalogue: &Arc<Catalogue>,
+    ) -> Result<Option<Arc<Clips>>, StartError> {
+        let Some(start_over) = &self.config.start_over else { return Ok(None) };
+        let dir = self.config.data_dir.join("clips");
+        let settings = ClipSettings { dir: dir.clone(), bytes: start_over.clip_bytes, grid: self.config.output.grid };
+        let clips =
+            Clips::open(settings, registry.clone(), catalogue.clone(), catalogue.clone(), self.options.clock.clone());
+        clips.map(Some).map_err(|source| StartError::StartOver { dir, source })
     }
 
     /// What goes out by itself. It has looked at caps already: a restart is no way around them.
@@ -294,7 +392,9 @@ impl Makers<'_> {
         draining: &Arc<AtomicBool>,
         integrity: &Arc<Integrity>,
         failing: &Arc<Failing>,
+        shelf: &LayeredShelf,
     ) -> Readiness {
+        let disk = shelf.disk().cloned();
         let (store, draining, failing) = (self.store.clone(), draining.clone(), failing.clone());
         let (database, hours) = (integrity.clone(), integrity.clone());
         let (clock, grid, position) = (self.options.clock.clone(), self.config.output.grid, ticker.watch());
@@ -310,6 +410,11 @@ impl Makers<'_> {
             .check("tick", move || {
                 let behind = clock.now().since(grid.frame_time(position.load(Ordering::Acquire)));
                 if behind < TICK_PATIENCE { Ok(()) } else { Err(format!("{behind:.1?} behind")) }
+            })
+            // Live viewers lose nothing by it.
+            .told("start_over", move || match &disk {
+                Some(disk) => disk.trouble().unwrap_or_else(|| "ok".into()),
+                None => "off".into(),
             })
             // New viewers would see holes: they are better off elsewhere until it works again.
             .check("encoders", move || failing.report())

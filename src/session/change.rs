@@ -4,7 +4,7 @@ use super::model::{Coming, Pick, Session, Show, shows_at};
 use super::registry::{Entry, Sessions, begins};
 use super::state::Trigger;
 use super::turns::Turn;
-use super::{ChangeSession, SessionError, SessionView};
+use super::{ChangeSession, MosaicWish, NamedMosaic, SessionError, SessionView};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, MosaicId, Placement};
 use crate::timeline::SegmentNumber;
@@ -40,6 +40,15 @@ impl Sessions {
         let audio = audio.unwrap_or_else(|| games[0].id.clone());
         check_audio(&games, &audio)?;
         Ok(Show { layout, games, audio, engine })
+    }
+
+    /// What a mosaic would be called, and what it is made of, without making it: the past of one that nobody watches has a name, too.
+    pub fn named(&self, tenant: &str, wish: MosaicWish) -> Result<NamedMosaic, SessionError> {
+        let MosaicWish { games, layout, audio, engine } = wish;
+        let show = self.show(tenant, games, layout, audio, engine)?;
+        let (id, engine) = self.mosaics.name(&show.spec(), engine)?;
+        let sound = show.sound_key();
+        Ok(NamedMosaic { id, engine, layout: show.layout.id.clone(), games: show.game_ids(), audio: show.audio, sound })
     }
 
     /// What `request` makes of `old`: what it does not name stays.
@@ -99,7 +108,7 @@ impl Sessions {
         }
         drop(turn);
         let _ = self.persist(&entry).await;
-        Ok(entry.session.lock().view(&self.grid))
+        Ok(self.told(entry.session.lock().view(&self.grid)))
     }
 
     /// Gives a mosaic that has only just begun a moment, where that lets it show sooner; not where another change waits.

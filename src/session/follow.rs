@@ -7,7 +7,7 @@ use super::SessionError;
 use super::model::{Lists, Session, Sound, Sounding};
 use super::numbering::Numbering;
 use super::registry::{Entry, Sessions};
-use super::splice::Splices;
+use super::splice::{Splices, Window};
 use super::state::Trigger;
 use crate::hls::playlist::target_duration_s;
 use crate::mosaic::{GameKey, MosaicId};
@@ -24,6 +24,8 @@ pub struct Reload {
     pub skip: bool,
     /// Whether parts are listed, with all that belongs to them.
     pub parts: bool,
+    /// What was played is listed from this instant on (milliseconds of Unix time), as far as it is there.
+    pub start_ms: Option<i64>,
 }
 
 /// Segments after the newest that a client may wait for (6.2.5.2).
@@ -44,6 +46,10 @@ pub(super) struct Playlist {
     pub slots: usize,
     /// Of a sound, the game that is heard in each segment.
     pub sounding: Option<Splices>,
+    /// The games of each mosaic that it may list.
+    pub shown: Vec<(Arc<str>, Vec<GameKey>)>,
+    /// It begins where the client asked for, or as near as there is something.
+    pub is_started: bool,
 }
 
 /// What a media playlist lists now.
@@ -102,10 +108,16 @@ impl Sessions {
         reload: Reload,
         in_hurry: bool,
     ) -> Result<Now, SessionError> {
+        let window = self.window(reload);
+        let oldest = match window {
+            Window::Since(since) => since,
+            Window::Newest(segments) => self.running().saturating_sub(2 * segments as u64),
+        };
         // Mosaics are asked between two holds of the session's lock, and not within one.
         let (mosaics, sounding) = {
             let session = entry.session.lock();
-            (session.mosaics(), sound.map(|sound| session.sounding(sound)))
+            let sounding = sound.map(|sound| session.sounding(sound).reaching_back(oldest));
+            (session.mosaics_since(oldest), sounding)
         };
         let mut held = Vec::with_capacity(mosaics.len());
         for id in mosaics {
@@ -120,7 +132,7 @@ impl Sessions {
         let mut session = entry.session.lock();
         session.step(Trigger::Polled)?;
         session.seen(now_ms);
-        let lists = session.lists(self.settings.window_segments, &held, sound.as_ref());
+        let lists = session.lists(window, &held, sound.as_ref());
         let running = self.segment_at(now_ms);
         let comes = lists.comes_at_once(running).filter(|_| !in_hurry).map(|n| session.numbering().sequence(n));
         let reload = Reload { msn: reload.msn.or(comes), ..reload };
@@ -135,6 +147,8 @@ impl Sessions {
         session.listed(free_from.unwrap_or(Position::new(0, 0)), reload.parts);
         session.watched(now_ms, running, terms);
         Ok(Now::Lists(Playlist {
+            shown: session.shown_games(),
+            is_started: reload.start_ms.is_some() && self.settings.start_over.is_some(),
             map_mosaic: session.map_mosaic().clone(),
             numbering: session.numbering().clone(),
             next_mosaic: next.and_then(|next| session.mosaic_of(next).cloned()),
@@ -142,6 +156,17 @@ impl Sessions {
             sounding: sound.map(|sound| sound.games),
             lists,
         }))
+    }
+
+    /// What a playlist lists: the live window, or more where more was asked for and may be had.
+    fn window(&self, reload: Reload) -> Window {
+        let live = self.settings.window_segments;
+        let (Some(right), Some(start_ms)) = (self.settings.start_over, reload.start_ms) else {
+            return Window::Newest(live);
+        };
+        let running = self.running();
+        let since = self.segment_at(start_ms).max(running.saturating_sub(right.segments));
+        if since + (live as u64) < running { Window::Since(since) } else { Window::Newest(live) }
     }
 
     /// What is missing of an answer, if anything is.

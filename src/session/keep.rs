@@ -104,7 +104,7 @@ impl Sessions {
     pub(super) fn keep_wanted(&self) {
         let now_ms = self.now_ms();
         let running = self.segment_at(now_ms);
-        let listed = 2 * self.settings.window_segments as u64;
+        let listed = self.reach();
         // By mosaic and what was asked for: in another set-up, those who asked for an engine and those who did not may part.
         let mut wanted: BTreeMap<(Arc<str>, &str), Wanting> = BTreeMap::new();
         for entry in self.entries() {
@@ -223,14 +223,26 @@ impl Sessions {
         outcome
     }
 
-    /// Ended playlists are served as long as a playlist is, so that a player can play out what it knows.
+    /// Ended playlists are served as long as a playlist is, so that a player can play out what it knows; with a start-over right for longer, but those
+    /// that ended first go as soon as they are many.
     fn forget_ended(&self, entries: &[Arc<Entry>]) {
         let now_ms = self.now_ms();
         let window = self.grid.segment_duration() * u32::try_from(self.settings.window_segments).unwrap_or(u32::MAX);
-        let linger_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        let in_ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let least_ms = now_ms - in_ms(window);
+        let right = self.settings.start_over;
+        let mut over_before_ms = right.map_or(least_ms, |right| least_ms.min(now_ms - in_ms(right.linger)));
+        if right.is_some() {
+            let mut ended: Vec<i64> = entries.iter().filter_map(|entry| entry.session.lock().ended_ms).collect();
+            ended.sort_unstable();
+            let most = self.settings.max_sessions.div_ceil(2);
+            if let Some(newest_gone_ms) = ended.len().checked_sub(most + 1).and_then(|at| ended.get(at)) {
+                over_before_ms = over_before_ms.max((newest_gone_ms + 1).min(least_ms));
+            }
+        }
         let over = |entry: &&Arc<Entry>| {
             let mut session = entry.session.lock();
-            let is_over = session.ended_ms.is_some_and(|ended_ms| now_ms - ended_ms > linger_ms);
+            let is_over = session.ended_ms.is_some_and(|ended_ms| ended_ms < over_before_ms);
             // What the store does not have yet must not go.
             is_over && !session.has_news() && session.step(Trigger::LingerOver).is_ok()
         };

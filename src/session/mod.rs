@@ -12,6 +12,7 @@ mod numbering;
 mod paths;
 mod play;
 mod registry;
+mod settings;
 mod splice;
 mod state;
 mod turns;
@@ -25,8 +26,9 @@ mod tests;
 
 pub use error::SessionError;
 pub use follow::Reload;
-pub use registry::{SessionSettings, Sessions};
+pub use registry::Sessions;
+pub use settings::{SessionSettings, StartOverRight};
 pub use view::{
-    Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, OperatedSession, SessionPage,
-    SessionView, SlotView, Sounds, ViewState,
+    Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, MosaicWish, NamedMosaic,
+    OperatedSession, SessionPage, SessionView, SlotView, Sounds, ViewState,
 };

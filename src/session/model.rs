@@ -14,7 +14,7 @@ use self::written::max_height_of;
 pub(super) use self::written::{Receipt, TakenUp};
 use super::numbering::Numbering;
 use super::paths::Paths;
-use super::splice::{Listing, Splice, Splices};
+use super::splice::{Listing, Splice, Splices, Window};
 use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
@@ -313,6 +313,15 @@ impl Session {
         self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
     }
 
+    /// The games of the mosaics that it shows or showed, each game once.
+    pub(super) fn shown_games(&self) -> Vec<(Arc<str>, Vec<GameKey>)> {
+        let distinct = |games: &[GameKey]| {
+            let mut seen = HashSet::new();
+            games.iter().filter(|game| seen.insert(*game)).cloned().collect()
+        };
+        self.wanted.iter().map(|wanted| (wanted.mosaic.clone(), distinct(&wanted.spec.games))).collect()
+    }
+
     /// The mosaic that part `at` is of.
     pub(super) fn mosaic_of(&self, at: Position) -> Option<&Arc<str>> {
         self.splices.mosaic_of(at)
@@ -323,9 +332,9 @@ impl Session {
         self.splices.mosaic_at(n)
     }
 
-    /// Mosaics whose segments a playlist may list now.
-    pub(super) fn mosaics(&self) -> Vec<Arc<str>> {
-        self.splices.mosaics_since(0)
+    /// Mosaics of which a playlist may list segments from `oldest` on.
+    pub(super) fn mosaics_since(&self, oldest: SegmentNumber) -> Vec<Arc<str>> {
+        self.splices.mosaics_since(oldest)
     }
 
     /// What `sound` is, segment by segment: games take the place of mosaics.
@@ -352,8 +361,8 @@ impl Session {
     }
 
     /// What a media playlist lists: that of the picture, or that of a sound of which `sound` is there; `held` is what is there of
-    /// [`Session::mosaics`]. It follows from the splices and from what is there alone.
-    pub(super) fn lists(&self, window_segments: usize, held: &[(Arc<str>, Held)], sound: Option<&Sounding>) -> Lists {
+    /// [`Session::mosaics_since`]. It follows from the splices and from what is there alone.
+    pub(super) fn lists(&self, window: Window, held: &[(Arc<str>, Held)], sound: Option<&Sounding>) -> Lists {
         // What comes after the end moves nothing: others may watch the same mosaics.
         let until_end = |held: &Held| match self.last_segment {
             Some(last) => Held { whole: held.whole.and(&Runs::from(0..=last)), come_to: held.come_to },
@@ -362,7 +371,14 @@ impl Session {
         let of = |mosaic: &str| {
             held.iter().find(|(id, _)| &**id == mosaic).map(|(_, held)| until_end(held)).unwrap_or_default()
         };
-        let picture = self.splices.listing(window_segments, of);
+        let picture = match window {
+            // Beyond a break lies what this process, as it is set up, knows nothing of.
+            Window::Since(since) => {
+                let since = since.max(self.numbering.newest_break().unwrap_or(0));
+                self.splices.reaching_back(since).listing(Window::Since(since), of)
+            }
+            Window::Newest(_) => self.splices.listing(window, of),
+        };
         let listing = match sound {
             Some(sound) => picture.beside(|n| sound.held_in(n).cloned().unwrap_or_default()),
             None => picture,
@@ -485,6 +501,7 @@ impl Session {
             games,
             audio: self.show.audio.clone(),
             max_height: self.max_height,
+            start_over_s: None,
             created_at: rfc_3339_ms(self.created_ms),
             effective_segment: self.numbering.sequence(self.effective_segment),
             effective_at: shows_at(grid, Position::new(self.effective_segment, self.effective_part)).to_string(),
@@ -505,6 +522,7 @@ pub(super) fn shows_at(grid: &Grid, at: Position) -> MediaTime {
 pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>, grid: &Grid) -> SessionView {
     SessionView {
         max_height: max_height_of(&row),
+        start_over_s: None,
         playback_url: Paths::playback(&row.token),
         state: if row.ended_ms.is_none() { ViewState::Active } else { ViewState::Ended },
         slots: layout.map(|layout| slots_of(layout, &row.games)).unwrap_or_default(),
@@ -548,6 +566,6 @@ pub(super) fn choice_of(name: &str) -> EngineChoice {
     }
 }
 
-fn rfc_3339_ms(unix_ms: i64) -> String {
+pub(super) fn rfc_3339_ms(unix_ms: i64) -> String {
     format!("{:.3}", jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX))
 }

@@ -31,6 +31,8 @@ pub(super) struct Paths {
 /// The addresses of one rendition of a mosaic, or of one sound.
 pub(super) struct Addresses<'a> {
     paths: &'a Paths,
+    /// Of a session's own, which are good as long as it is there.
+    is_own: bool,
     /// Up to the signature.
     prefix: String,
     mac: Hmac<Sha256>,
@@ -50,46 +52,53 @@ impl Paths {
     /// The addresses of a rendition of a mosaic. Who is given one rendition is not given those above it.
     pub(super) fn rung(&self, mosaic: &str, rendition: &str) -> Addresses<'_> {
         let prefix = format!("/v1/media/{mosaic}/{rendition}{SIGNED}");
-        Addresses { paths: self, prefix, mac: self.rung_mac(mosaic, rendition) }
+        Addresses { paths: self, is_own: false, prefix, mac: self.rung_mac(mosaic, rendition) }
     }
 
     /// The addresses of a game's sound. Knowing a game's id (another tenant's, say) does not open its sound.
     pub(super) fn sound(&self, key: &GameKey) -> Addresses<'_> {
         let prefix = format!("/v1/media/audio/{}{SIGNED}", URL_SAFE_NO_PAD.encode(key.as_bytes()));
-        Addresses { paths: self, prefix, mac: self.sound_mac(key) }
+        Addresses { paths: self, is_own: false, prefix, mac: self.sound_mac(key) }
     }
 
-    /// The rendition behind a path element, if its signature is this service's, of this mosaic and of segment `n`, or of the init segment.
-    pub(super) fn rendition_of<'a>(&self, mosaic: &str, element: &'a str, n: Option<SegmentNumber>) -> Option<&'a str> {
+    /// The rendition behind a path element, if its signature is this service's, of this mosaic and of segment `n`, or of the init segment. `is_own`: as a
+    /// session's own address has it.
+    pub(super) fn rendition_of<'a>(
+        &self,
+        mosaic: &str,
+        element: &'a str,
+        n: Option<SegmentNumber>,
+        is_own: bool,
+    ) -> Option<&'a str> {
         let (rendition, signature) = element.split_once(SIGNED)?;
-        self.verifies(self.rung_mac(mosaic, rendition), n, signature).then_some(rendition)
+        self.verifies(self.rung_mac(mosaic, rendition), n, is_own, signature).then_some(rendition)
     }
 
     /// The game behind a path element, as [`Paths::rendition_of`].
-    pub(super) fn game_of(&self, element: &str, n: Option<SegmentNumber>) -> Option<GameKey> {
+    pub(super) fn game_of(&self, element: &str, n: Option<SegmentNumber>, is_own: bool) -> Option<GameKey> {
         if element.len() > MAX_ELEMENT_LENGTH {
             return None;
         }
         let (key, signature) = element.split_once(SIGNED)?;
         let key = String::from_utf8(URL_SAFE_NO_PAD.decode(key).ok()?).ok()?;
-        self.verifies(self.sound_mac(&key), n, signature).then(|| key.into())
+        self.verifies(self.sound_mac(&key), n, is_own, signature).then(|| key.into())
     }
 
-    fn verifies(&self, mac: Hmac<Sha256>, n: Option<SegmentNumber>, signature: &str) -> bool {
+    fn verifies(&self, mac: Hmac<Sha256>, n: Option<SegmentNumber>, is_own: bool, signature: &str) -> bool {
         // The decoder takes one spelling alone.
         let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES);
-        signature.is_some_and(|signature| self.of(mac, n).verify_truncated_left(&signature).is_ok())
+        signature.is_some_and(|signature| self.of(mac, n, is_own).verify_truncated_left(&signature).is_ok())
     }
 
     /// `mac`, for segment `n` or the init segment.
-    fn of(&self, mut mac: Hmac<Sha256>, n: Option<SegmentNumber>) -> Hmac<Sha256> {
+    fn of(&self, mut mac: Hmac<Sha256>, n: Option<SegmentNumber>, is_own: bool) -> Hmac<Sha256> {
         match n {
             None => mac.update(b"init"),
             Some(n) => mac.update(&n.to_be_bytes()),
         }
         // The process before this one may have served other bytes for segments up to the one in which this one began, where nothing but a
-        // lead-in is left; caches know them.
-        if n.is_some_and(|n| n <= self.began_in) {
+        // lead-in is left; caches know them. A session's own addresses are in no cache that others share, and stay.
+        if !is_own && n.is_some_and(|n| n <= self.began_in) {
             mac.update(&self.began_ms.to_be_bytes());
         }
         mac
@@ -116,6 +125,13 @@ impl Paths {
 }
 
 impl Addresses<'_> {
+    /// Those of the session `token`, if there is one given: for what is kept longer than everybody's are good.
+    pub(super) fn of_session(self, token: Option<&str>) -> Self {
+        let Some(token) = token else { return self };
+        let prefix = self.prefix.replacen("/v1/media/", &format!("/v1/play/{token}/media/"), 1);
+        Self { is_own: true, prefix, ..self }
+    }
+
     pub(super) fn init(&self) -> String {
         format!("{}/init.mp4", self.signed(None))
     }
@@ -124,12 +140,17 @@ impl Addresses<'_> {
         format!("{}/{n}.m4s", self.signed(Some(n)))
     }
 
+    /// Whoever may have a segment may have the picture that opens it.
+    pub(super) fn key_picture(&self, n: SegmentNumber) -> String {
+        format!("{}/{n}.key.m4s", self.signed(Some(n)))
+    }
+
     pub(super) fn part(&self, Position { segment, part }: Position) -> String {
         format!("{}/{segment}.{part}.m4s", self.signed(Some(segment)))
     }
 
     fn signed(&self, n: Option<SegmentNumber>) -> String {
-        let signature = &self.paths.of(self.mac.clone(), n).finalize().into_bytes()[..SIGNATURE_BYTES];
+        let signature = &self.paths.of(self.mac.clone(), n, self.is_own).finalize().into_bytes()[..SIGNATURE_BYTES];
         format!("{}{}", self.prefix, URL_SAFE_NO_PAD.encode(signature))
     }
 }
@@ -148,11 +169,11 @@ mod tests {
         let paths = Paths::new([7; 32], 0, 100, 0);
         let init = paths.sound(&"acme/nyk-bos".into()).init();
         let element = element(&init);
-        assert_eq!(paths.game_of(element, None).as_deref(), Some("acme/nyk-bos"));
+        assert_eq!(paths.game_of(element, None, false).as_deref(), Some("acme/nyk-bos"));
         assert!(element.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{element}");
 
-        assert_eq!(Paths::new([8; 32], 0, 100, 0).game_of(element, None), None, "another service's");
-        assert_eq!(Paths::new([7; 32], 1, 100, 0).game_of(element, None), None, "another era's");
+        assert_eq!(Paths::new([8; 32], 0, 100, 0).game_of(element, None, false), None, "another service's");
+        assert_eq!(Paths::new([7; 32], 1, 100, 0).game_of(element, None, false), None, "another era's");
         let (_, signature) = element.split_once('~').unwrap();
         let other = URL_SAFE_NO_PAD.encode("acme/nyk-mia");
         for forged in [
@@ -163,9 +184,9 @@ mod tests {
             &format!("{element}AA"),
             &element[..element.len() - 2],
         ] {
-            assert_eq!(paths.game_of(forged, None), None, "{forged}");
+            assert_eq!(paths.game_of(forged, None, false), None, "{forged}");
         }
-        assert_eq!(paths.game_of(&"a".repeat(100_000), None), None);
+        assert_eq!(paths.game_of(&"a".repeat(100_000), None, false), None);
     }
 
     #[test]
@@ -180,8 +201,8 @@ mod tests {
         assert_eq!(of(&before, 101), of(&after, 101));
         // And the former's address opens nothing.
         let former = before.rung("m", "720p").segment(100);
-        assert_eq!(before.rendition_of("m", element(&former), Some(100)), Some("720p"));
-        assert_eq!(after.rendition_of("m", element(&former), Some(100)), None);
+        assert_eq!(before.rendition_of("m", element(&former), Some(100), false), Some("720p"));
+        assert_eq!(after.rendition_of("m", element(&former), Some(100), false), None);
         assert_eq!(before.rung("m", "720p").init(), after.rung("m", "720p").init());
     }
 
@@ -191,23 +212,37 @@ mod tests {
         let addresses = paths.rung("m", "540p");
         let segment = addresses.segment(200);
         let of_segment = element(&segment);
-        assert_eq!(paths.rendition_of("m", of_segment, Some(200)), Some("540p"));
+        assert_eq!(paths.rendition_of("m", of_segment, Some(200), false), Some("540p"));
         assert_eq!(element(&addresses.part(Position::new(200, 3))), of_segment);
         assert!(of_segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{of_segment}");
-        assert_eq!(paths.rendition_of("m", of_segment, Some(201)), None, "the next segment");
-        assert_eq!(paths.rendition_of("m", of_segment, None), None, "the init segment");
-        assert_eq!(paths.rendition_of("m", element(&addresses.init()), Some(200)), None, "and what it opens");
-        assert_eq!(paths.rendition_of("n", of_segment, Some(200)), None, "another mosaic's");
+        assert_eq!(paths.rendition_of("m", of_segment, Some(201), false), None, "the next segment");
+        assert_eq!(paths.rendition_of("m", of_segment, None, false), None, "the init segment");
+        assert_eq!(paths.rendition_of("m", element(&addresses.init()), Some(200), false), None, "and what it opens");
+        assert_eq!(paths.rendition_of("n", of_segment, Some(200), false), None, "another mosaic's");
         let signature = of_segment.strip_prefix("540p~").unwrap();
         let last = signature.as_bytes()[signature.len() - 1];
         let respelt = format!("540p~{}{}", &signature[..signature.len() - 1], char::from(last + 1));
         for forged in
             ["540p", "1080p", "540p~", &format!("1080p~{signature}"), &of_segment[..of_segment.len() - 1], &respelt]
         {
-            assert_eq!(paths.rendition_of("m", forged, Some(200)), None, "{forged}");
+            assert_eq!(paths.rendition_of("m", forged, Some(200), false), None, "{forged}");
         }
         let sound = paths.sound(&"a".into()).segment(200);
-        assert_eq!(paths.game_of(element(&sound), Some(200)).as_deref(), Some("a"));
-        assert_eq!(paths.game_of(element(&sound), Some(201)), None);
+        assert_eq!(paths.game_of(element(&sound), Some(200), false).as_deref(), Some("a"));
+        assert_eq!(paths.game_of(element(&sound), Some(201), false), None);
+    }
+
+    #[test]
+    fn a_session_s_own_addresses_stay_over_restarts_and_open_nothing_else() {
+        let [before, after] = [1000, 3000].map(|began_ms| Paths::new([7; 32], 0, 100, began_ms));
+        let own = |paths: &Paths, n| paths.rung("m", "540p").of_session(Some("t")).segment(n);
+        let address = own(&before, 50);
+        assert!(address.starts_with("/v1/play/t/media/m/540p~"), "{address}");
+        assert_eq!(address, own(&after, 50));
+        assert_eq!(after.rendition_of("m", element(&address), Some(50), true), Some("540p"));
+        assert_eq!(after.rendition_of("m", element(&address), Some(51), true), None);
+        let sound = before.sound(&"a".into()).of_session(Some("t")).part(Position::new(50, 1));
+        assert!(sound.starts_with("/v1/play/t/media/audio/") && sound.ends_with("/50.1.m4s"), "{sound}");
+        assert_eq!(after.game_of(element(&sound), Some(50), true).as_deref(), Some("a"));
     }
 }

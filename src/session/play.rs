@@ -3,14 +3,16 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::follow::{Playlist, Reload};
-use super::model::{Lists, Sound};
+use super::model::{Lists, Sound, rfc_3339_ms};
 use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
 use super::splice::{Bridge, Listed};
 use super::state::Trigger;
 use super::{SessionError, Sounds};
+use crate::cues::track::RangeLine;
 use crate::hls::playlist::{
     AudioRendition, Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration,
     part_target, peak_bandwidth_bps, target_duration_s, video_part_duration,
@@ -20,8 +22,14 @@ use crate::mosaic::{MosaicId, Rate};
 use crate::timeline::SegmentNumber;
 use crate::track::Position;
 
-/// What the address of a playlist ends with that lists parts.
-const WITH_PARTS: &str = "?low_latency=true";
+/// What the address of a playlist ends with that lists parts, or what was played since an instant (milliseconds of Unix time): media playlists
+/// have no other way to know what the client asked for.
+fn query(parts: bool, start_ms: Option<i64>) -> String {
+    let parts = parts.then(|| "low_latency=true".to_owned());
+    let start = start_ms.map(|ms| format!("start={}", rfc_3339_ms(ms)));
+    let asked: Vec<String> = parts.into_iter().chain(start).collect();
+    if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) }
+}
 
 /// Stands for no game in the address of an init segment: no game can be called so.
 const ANY_GAME: &str = "*";
@@ -35,7 +43,15 @@ const MAX_SLOTS: usize = 4;
 impl Sessions {
     /// Text of the multivariant playlist: every rendition, and `sounds`: of the session's own what it has chosen first (players that know no DEFAULT
     /// take the first), then that of each slot. They are few whatever there is: many players open all of them before the first picture.
-    pub async fn multivariant(&self, token: &str, sounds: Sounds, parts: bool) -> Result<String, SessionError> {
+    ///
+    /// `start_ms`: what was played since is listed, too.
+    pub async fn multivariant(
+        &self,
+        token: &str,
+        sounds: Sounds,
+        parts: bool,
+        start_ms: Option<i64>,
+    ) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
         let (picks, chosen, max_height, mosaic) = {
             let mut session = entry.session.lock();
@@ -69,11 +85,12 @@ impl Sessions {
             [sound("sound/main.m3u8".into(), "Main".into(), true, &chosen)].into_iter().chain(slots).collect()
         };
         let mut playlist = Multivariant { renditions: self.variants(&MosaicId(mosaic), max_height).await, audio };
-        if parts {
-            // Media playlists have no other way to know what the client asked for.
-            let uris = playlist.renditions.iter_mut().map(|variant| &mut variant.uri);
-            uris.chain(playlist.audio.iter_mut().map(|audio| &mut audio.uri)).for_each(|uri| uri.push_str(WITH_PARTS));
-        }
+        let query = query(parts, start_ms);
+        // Pictures alone have no parts.
+        let of_keys = self::query(false, start_ms);
+        playlist.renditions.iter_mut().for_each(|variant| variant.key_pictures_uri.push_str(&of_keys));
+        let uris = playlist.renditions.iter_mut().map(|variant| &mut variant.uri);
+        uris.chain(playlist.audio.iter_mut().map(|audio| &mut audio.uri)).for_each(|uri| uri.push_str(&query));
         Ok(playlist.render())
     }
 
@@ -105,6 +122,7 @@ impl Sessions {
         };
         Some(VideoVariant {
             uri: format!("video/{}.m3u8", rendition.name),
+            key_pictures_uri: format!("keys/{}.m3u8", rendition.name),
             bandwidth_bps,
             average_bandwidth_bps,
             width: rendition.width,
@@ -126,7 +144,9 @@ impl Sessions {
         let grid = &self.grid;
         let others = self.offered(max_height).filter(|r| r.name != rendition);
         let sounds = ["main".to_owned()].into_iter().chain((0..playlist.slots).map(|slot| slot.to_string()));
-        let sounds = sounds.map(|sound| format!("../sound/{sound}.m3u8{WITH_PARTS}"));
+        let query = query(true, reload.start_ms);
+        let sounds = sounds.map(|sound| format!("../sound/{sound}.m3u8{query}"));
+        let own = self.own(&entry, reload);
         // A playlist names a mosaic or two, many times.
         let known: RefCell<Vec<(String, Rc<Addresses<'_>>)>> = RefCell::default();
         let of = |mosaic: &str| -> Rc<Addresses<'_>> {
@@ -134,21 +154,51 @@ impl Sessions {
             if let Some((_, addresses)) = known.iter().find(|(known, _)| known == mosaic) {
                 return addresses.clone();
             }
-            let addresses = Rc::new(self.paths.rung(mosaic, rendition));
+            let addresses = Rc::new(self.paths.rung(mosaic, rendition).of_session(own));
             known.push((mosaic.to_owned(), addresses.clone()));
             addresses
         };
         let media = Entries {
-            map_uri: of(&playlist.map_mosaic).init(),
+            map_uri: self.paths.rung(&playlist.map_mosaic, rendition).init(),
             segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).segment(n)),
             part: &|at, mosaic| Part {
                 uri: of(mosaic).part(at),
                 duration: video_part_duration(grid, at.part),
                 independent: at.part == 0,
             },
-            report_uris: others.map(|r| format!("{}.m3u8{WITH_PARTS}", r.name)).chain(sounds).collect(),
+            report_uris: others.map(|r| format!("{}.m3u8{query}", r.name)).chain(sounds).collect(),
         };
         Ok(self.render(&playlist, media, reload))
+    }
+
+    /// Text of the playlist of the pictures that open a rendition's segments: what players show while they seek.
+    pub async fn key_pictures_playlist(
+        &self,
+        token: &str,
+        rendition: &str,
+        reload: Reload,
+    ) -> Result<String, SessionError> {
+        let entry = self.entry_of_token(token)?;
+        let max_height = entry.session.lock().max_height;
+        if !self.offered(max_height).any(|r| r.name == rendition) {
+            return Err(SessionError::RenditionUnknown { name: rendition.to_owned() });
+        }
+        let reload = Reload { parts: false, part: None, ..reload };
+        let playlist = self.listing(&entry, None, reload).await?;
+        let (grid, own) = (&self.grid, self.own(&entry, reload));
+        let of = |mosaic: &str| self.paths.rung(mosaic, rendition).of_session(own);
+        let media = Entries {
+            map_uri: self.paths.rung(&playlist.map_mosaic, rendition).init(),
+            segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).key_picture(n)),
+            part: &|at, mosaic| Part {
+                uri: of(mosaic).part(at),
+                duration: video_part_duration(grid, at.part),
+                independent: at.part == 0,
+            },
+            report_uris: Vec::new(),
+        };
+        let media = Media { key_pictures: true, ..self.media(&playlist, media, reload) };
+        Ok(media.render())
     }
 
     /// Text of a game's sound playlist (`game` is the game's id, without `.m3u8`). It lists the same segments as the
@@ -183,36 +233,45 @@ impl Sessions {
         let playlist = self.listing(entry, Some(sound), reload).await?;
         let max_height = entry.session.lock().max_height;
         let grid = &self.grid;
+        let (own, query) = (self.own(entry, reload), query(true, reload.start_ms));
         let sounding: Vec<(SegmentNumber, Addresses<'_>)> = playlist
             .sounding
             .iter()
             .flat_map(|sounding| sounding.entries())
-            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic)))
+            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic).of_session(own)))
             .collect();
         // The same bytes for every game, and one address over the playlist's whole life.
         let any = match sound {
-            Sound::Game(key) => self.paths.sound(key),
+            Sound::Game(key) => self.paths.sound(key).of_session(own),
             Sound::Main | Sound::Slot(_) => self.paths.sound(&ANY_GAME.into()),
+        };
+        let init = match sound {
+            Sound::Game(key) => self.paths.sound(key).init(),
+            Sound::Main | Sound::Slot(_) => any.init(),
         };
         let of = |n: SegmentNumber| {
             let from = sounding.iter().rev().find(|(from, _)| *from <= n).or(sounding.first());
             from.map_or(&any, |(_, addresses)| addresses)
         };
         let media = Entries {
-            map_uri: any.init(),
+            map_uri: init,
             segment: &|n, _| MediaSegment::audio(grid, n, of(n).segment(n)),
             part: &|at, _| Part {
                 uri: of(at.segment).part(at),
                 duration: audio_part_duration(grid, at.segment, at.part),
                 independent: true,
             },
-            report_uris: self.offered(max_height).map(|r| format!("../video/{}.m3u8{WITH_PARTS}", r.name)).collect(),
+            report_uris: self.offered(max_height).map(|r| format!("../video/{}.m3u8{query}", r.name)).collect(),
         };
         Ok(self.render(&playlist, media, reload))
     }
 
-    /// `playlist` as text. Pictures and sound break at the same places, which is how players put them together again.
     fn render(&self, playlist: &Playlist, entries: Entries, reload: Reload) -> String {
+        self.media(playlist, entries, reload).render()
+    }
+
+    /// Pictures and sound break at the same places, which is how players put them together again.
+    fn media(&self, playlist: &Playlist, entries: Entries, reload: Reload) -> Media {
         let Playlist { lists: Lists { listing, ended, resumed }, numbering, .. } = playlist;
         let parts = |n, mosaic: &str, bridge: Option<&Bridge>, parts| {
             let of = |part| bridge.filter(|bridge| part < bridge.begins).map_or(mosaic, |bridge| &bridge.before);
@@ -241,21 +300,57 @@ impl Sessions {
             report_uris: entries.report_uris,
             come_to: (numbering.sequence(come_to.segment), come_to.part),
         });
-        let low_latency = reload.parts.then(|| LowLatency {
-            part_target: part_target(&self.grid),
-            skips: reload.skip && !ended,
-            coming,
-        });
+        let low_latency = reload.parts.then(|| LowLatency { part_target: part_target(&self.grid), coming });
         let first = listing.segments.first();
-        let media = Media {
+        let asked = reload.start_ms.filter(|_| playlist.is_started);
+        let start = asked.zip(first.zip(listing.segments.last())).and_then(|(start_ms, (first, last))| {
+            let time_ms = |n| self.grid.segment_time(n).unix_millis();
+            // What is yet to come begins where live begins.
+            let is_there = start_ms <= time_ms(last.number);
+            is_there.then(|| Duration::from_millis(u64::try_from(start_ms - time_ms(first.number)).unwrap_or(0)))
+        });
+        Media {
             target_duration_s: target_duration_s(&self.grid),
             map_uri: entries.map_uri,
             segments: listing.segments.iter().map(entry).collect(),
             ended: *ended,
+            start,
+            can_skip: reload.parts || playlist.is_started,
+            skips: reload.skip && !ended,
             discontinuity_sequence: first.map_or(0, |first| numbering.breaks_before(first.number, *resumed)),
+            date_ranges: self.date_ranges(playlist),
+            key_pictures: false,
             low_latency,
-        };
-        media.render()
+        }
+    }
+}
+
+impl Sessions {
+    /// What was signalled of the games that are shown, each while it is shown.
+    fn date_ranges(&self, playlist: &Playlist) -> Vec<String> {
+        let Lists { listing, .. } = &playlist.lists;
+        let mut lines: Vec<RangeLine> = Vec::new();
+        for showing in listing.segments.chunk_by(|one, next| one.mosaic == next.mosaic) {
+            let (Some(first), Some(last)) = (showing.first(), showing.last()) else { continue };
+            let span = self.grid.segment_time(first.number)..self.grid.segment_time(last.number + 1);
+            let games = playlist.shown.iter().find(|(mosaic, _)| *mosaic == first.mosaic);
+            for game in games.into_iter().flat_map(|(_, games)| games) {
+                for line in self.games.date_ranges(game, span.clone()) {
+                    if !lines.contains(&line) {
+                        lines.push(line);
+                    }
+                }
+            }
+        }
+        // Of one range the line that begins it comes first, as they were given.
+        lines.sort_by_key(|line| line.starts_at);
+        lines.into_iter().map(|line| line.text).collect()
+    }
+
+    /// The session whose own addresses a playlist has: one that begins where the client asked, all over its life, so that no address in it changes as
+    /// what it opens grows old (6.2.1).
+    fn own<'a>(&self, entry: &'a Entry, reload: Reload) -> Option<&'a str> {
+        (reload.start_ms.is_some() && self.settings.start_over.is_some()).then_some(&*entry.token)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
 use super::model::{Identity, Session, TakenUp, choice_of, operated_row, view_of_row};
 use super::paths::Paths;
+use super::settings::{SessionSettings, StartOverRight};
 use super::state::EndReason;
 use super::turns::Turns;
 use super::{
@@ -33,50 +33,6 @@ const IDEMPOTENCY_QUEUES: usize = 64;
 
 /// After this long, room may have become free: sessions end all the time.
 const CAPACITY_RETRY_S: u32 = 10;
-
-/// As long as an encoder takes to open, and then some; less than a player has in hand that plays part by part.
-const CHANGE_WAIT: Duration = Duration::from_millis(700);
-
-/// Ended sessions are kept this long where nothing else is said.
-const KEEP_ENDED: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// The bounds of sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionSettings {
-    /// A session without a playlist request for this long ends.
-    pub idle: Duration,
-    /// Segments in a media playlist; at least 1.
-    pub window_segments: usize,
-    /// Active sessions at once.
-    pub max_sessions: usize,
-    /// How long a playlist request waits for the first segment of a mosaic that has none yet.
-    pub first_segment_wait: Duration,
-    /// How long a change waits for a mosaic that has only just begun, if it can then show at once.
-    pub change_wait: Duration,
-    /// How long ended sessions can still be looked up.
-    pub keep_ended: Duration,
-    /// How often time has gone back: goes into the names of sounds, as into those of mosaics.
-    pub era: u64,
-}
-
-impl SessionSettings {
-    /// Settings for `grid`: playlists `window` long, and as much patience as a new mosaic needs to make its first segment.
-    pub fn new(grid: &Grid, idle: Duration, window: Duration, max_sessions: usize) -> Self {
-        let segment = grid.segment_duration();
-        // A player needs three segments to start from (RFC 8216, 6.3.3).
-        let window_segments = (window.as_nanos() / segment.as_nanos().max(1)).clamp(3, 3600) as usize;
-        let first_segment_wait = segment * 2 + Duration::from_secs(2);
-        Self {
-            idle,
-            window_segments,
-            max_sessions,
-            first_segment_wait,
-            change_wait: CHANGE_WAIT,
-            keep_ended: KEEP_ENDED,
-            era: 0,
-        }
-    }
-}
 
 /// The registry of sessions.
 pub struct Sessions {
@@ -285,7 +241,7 @@ impl Sessions {
         self.count();
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
         let _ = self.persist(&entry).await;
-        Ok(entry.session.lock().view(&self.grid))
+        Ok(self.told(entry.session.lock().view(&self.grid)))
     }
 
     /// A place for one more active session.
@@ -366,12 +322,21 @@ impl Sessions {
     fn fresh_view(&self, entry: &Entry) -> SessionView {
         let mut session = entry.session.lock();
         session.advance_meter(self.now_ms(), self.terms());
-        session.view(&self.grid)
+        self.told(session.view(&self.grid))
+    }
+
+    /// With what is the same for all sessions.
+    pub(super) fn told(&self, view: SessionView) -> SessionView {
+        let window_s = |right: StartOverRight| {
+            let segments = u32::try_from(right.segments).unwrap_or(u32::MAX);
+            u32::try_from((self.grid.segment_duration() * segments).as_secs()).unwrap_or(u32::MAX)
+        };
+        SessionView { start_over_s: self.settings.start_over.map(window_s), ..view }
     }
 
     fn row_view(&self, row: SessionRow) -> SessionView {
         let layout = self.layouts.get(&row.layout);
-        view_of_row(row, layout.as_deref(), &self.grid)
+        self.told(view_of_row(row, layout.as_deref(), &self.grid))
     }
 
     /// Ends a session; one that has ended already stays as it is.
@@ -429,7 +394,9 @@ impl Sessions {
             }
         };
         let active_sessions = self.audience(tenant).sessions;
-        Ok(SessionPage { sessions: rows.into_iter().map(view).collect(), next_cursor, active_sessions })
+        let told = |operated: OperatedSession| OperatedSession { session: self.told(operated.session), ..operated };
+        let sessions = rows.into_iter().map(view).map(told).collect();
+        Ok(SessionPage { sessions, next_cursor, active_sessions })
     }
 
     fn fresh_operated(&self, entry: &Entry) -> OperatedSession {
@@ -458,15 +425,38 @@ impl Sessions {
         audience
     }
 
-    /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment.
-    pub fn sound_of(&self, element: &str, n: Option<SegmentNumber>) -> Option<GameKey> {
-        self.paths.game_of(element, n)
+    /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment. `token`: of
+    /// a session's own address.
+    pub fn sound_of(&self, element: &str, n: Option<SegmentNumber>, token: Option<&str>) -> Option<GameKey> {
+        let game = self.paths.game_of(element, n, token.is_some())?;
+        self.may_have(n, token).then_some(game)
     }
 
     /// The rendition behind the second path element of `/v1/media/{mosaic}/{element}/…`, if this service signed it for the mosaic and segment `n`, or
-    /// for the init segment.
-    pub fn rendition_of<'a>(&self, mosaic: &str, element: &'a str, n: Option<SegmentNumber>) -> Option<&'a str> {
-        self.paths.rendition_of(mosaic, element, n)
+    /// for the init segment. `token`: of a session's own address.
+    pub fn rendition_of<'a>(
+        &self,
+        mosaic: &str,
+        element: &'a str,
+        n: Option<SegmentNumber>,
+        token: Option<&str>,
+    ) -> Option<&'a str> {
+        let rendition = self.paths.rendition_of(mosaic, element, n, token.is_some())?;
+        self.may_have(n, token).then_some(rendition)
+    }
+
+    /// Everybody's addresses are good for what playlists without a beginning list; a session's own as long as it is there, and asking for one is
+    /// watching: who has hours in one playlist needs none to go on.
+    fn may_have(&self, n: Option<SegmentNumber>, token: Option<&str>) -> bool {
+        let Some(token) = token else {
+            // Two windows are promised, and a little more.
+            let oldest = self.running().saturating_sub(4 * self.settings.window_segments as u64);
+            return self.settings.start_over.is_none() || n.is_none_or(|n| n >= oldest);
+        };
+        let Ok(entry) = self.entry_of_token(token) else { return false };
+        let (now_ms, terms) = (self.now_ms(), self.terms());
+        entry.session.lock().watched(now_ms, self.segment_at(now_ms), terms);
+        true
     }
 
     /// The address of segment `n` of a mosaic in one rendition.
@@ -485,8 +475,21 @@ impl Sessions {
         MeterTerms { grace_ms, pause_ms: (2 * grace_ms).min(idle_ms) }
     }
 
+    /// A session without a playlist request for this long ends.
     pub(super) fn idle_ms(&self) -> i64 {
-        i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX)
+        let idle = self.settings.start_over.map_or(self.settings.idle, |right| right.pause);
+        i64::try_from(idle.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The segment that runs.
+    pub(super) fn running(&self) -> SegmentNumber {
+        self.segment_at(self.now_ms())
+    }
+
+    /// Segments that a playlist may list at most, whatever was asked for.
+    pub(super) fn reach(&self) -> u64 {
+        let segments = self.settings.start_over.map_or(0, |right| right.segments);
+        segments.max(2 * self.settings.window_segments as u64)
     }
 
     /// The renditions that a session is offered, best first.

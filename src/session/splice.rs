@@ -15,6 +15,9 @@ use crate::track::{Held, Position};
 /// A segment that is missing is waited for until a segment this much newer is finished; then it will never come.
 const PATIENCE_SEGMENTS: u64 = 2;
 
+/// Splices that a session keeps. Who changes more often within a start-over window finds, going back beyond them, what the oldest of them shows.
+const MOST_KEPT: usize = 64;
+
 /// From segment `from` on, the session shows `mosaic`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Splice {
@@ -126,7 +129,25 @@ impl Splices {
     /// Forgets what ended before segment `oldest`, the oldest one that may still be listed.
     pub fn prune(&mut self, oldest: SegmentNumber) {
         let after = self.entries.partition_point(|s| s.from <= oldest);
-        self.entries.drain(..after.saturating_sub(1));
+        let past = after.saturating_sub(1).max(self.entries.len().saturating_sub(MOST_KEPT));
+        // Never the last one: the most that are kept are more than one.
+        self.entries.drain(..past);
+    }
+
+    /// The same, but what it shows first it has shown since segment `since`: who goes back further than the session is old sees that.
+    pub fn reaching_back(&self, since: SegmentNumber) -> Self {
+        let mut entries = self.entries.clone();
+        if let Some(first) = entries.first_mut().filter(|first| since < first.from) {
+            match &first.bridge {
+                // It is of one segment, and before it there was what it opens with.
+                Some(bridge) => {
+                    let before = Splice::of(since, bridge.before.clone());
+                    entries.insert(0, before);
+                }
+                None => first.from = since,
+            }
+        }
+        Self { entries }
     }
 
     /// Mosaics shown in segment `oldest` or later, each once: those that must be kept running or readable. Bridges are among them, and what
@@ -147,17 +168,20 @@ impl Splices {
     /// What playlists list, `held` being what is there of a mosaic. It follows from the splices and from how far the mosaics have come alone,
     /// so that whoever asks, and whichever process is asked, sees the same: a playlist has no memory.
     ///
-    /// At most `window_segments` segments, their numbers without a hole. What was listed once is not taken back: mosaics only go
+    /// The segments of `window`, their numbers without a hole. What was listed once is not taken back: mosaics only go
     /// forward, a segment that is missing behind a newer one never comes, and splices are set where nothing is listed yet.
     ///
     /// A segment that is missing while a newer one is finished holds the playlist's end back, since it may come any moment,
     /// until one [`PATIENCE_SEGMENTS`] newer is there or its mosaic has gone past it. Then it is a hole: listed as a gap, so that
     /// what stands before it stays listed.
-    pub fn listing(&self, window_segments: usize, held: impl Fn(&str) -> Held) -> Listing {
+    pub fn listing(&self, window: Window, held: impl Fn(&str) -> Held) -> Listing {
         let spans = self.spans(held);
         let Some(newest) = spans.iter().filter_map(Span::newest).max() else { return Listing::default() };
         let end = spans_end(&spans, newest);
-        let oldest = (end + 1).saturating_sub(window_segments as u64);
+        let oldest = match window {
+            Window::Newest(segments) => (end + 1).saturating_sub(segments as u64),
+            Window::Since(segment) => segment,
+        };
         let has = |n: SegmentNumber| spans.iter().any(|span| span.has(n));
         let mut segments: Vec<Listed> = (oldest.max(self.entries[0].from)..=end)
             .filter_map(|n| {
@@ -185,7 +209,7 @@ impl Splices {
     /// The first segment from `n` on that is there: where playlists go on that broke off before `n`.
     pub fn first_from(&self, n: SegmentNumber, held: impl Fn(&str) -> Held) -> Option<SegmentNumber> {
         let spans = self.spans(held);
-        let first = |span: &Span| span.held.whole.iter().find(|m| *m >= n && span.covers(*m));
+        let first = |span: &Span| span.held.whole.oldest_from(n.max(span.entry.from)).filter(|m| span.covers(*m));
         spans.iter().filter_map(first).min()
     }
 
@@ -203,6 +227,15 @@ impl Splices {
         };
         self.entries.iter().zip(ends).map(span).collect()
     }
+}
+
+/// Which segments a playlist lists of those that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// So many at most.
+    Newest(usize),
+    /// This one and what came after it.
+    Since(SegmentNumber),
 }
 
 /// What the playlists of a session list at an instant.
@@ -293,7 +326,7 @@ impl Span<'_> {
     }
 
     fn newest(&self) -> Option<SegmentNumber> {
-        self.held.whole.iter().filter(|n| self.covers(*n)).last()
+        self.held.whole.newest_before(self.end).filter(|n| self.covers(*n))
     }
 
     /// Whether segment `n`, which is not there, may still come: its mosaic has not gone past it.

@@ -18,7 +18,7 @@ fn whole(whole: Runs) -> Held {
 /// What is listed; `!` marks gaps.
 fn listed(splices: &Splices, window: usize, finished: &Finished) -> Vec<(u64, String)> {
     let held = |m: &str| whole(finished.get(m).cloned().map(Runs::from).unwrap_or_default());
-    named(&splices.listing(window, held).segments)
+    named(&splices.listing(Window::Newest(window), held).segments)
 }
 
 fn named(listing: &[Listed]) -> Vec<(u64, String)> {
@@ -82,7 +82,7 @@ fn the_end_waits_for_a_late_segment_but_not_for_ever() {
 #[test]
 fn a_hole_is_listed_as_a_gap_until_it_leaves_at_the_front() {
     let splices = swapped(100, &[]);
-    let playlist = |finished: &Runs| named(&splices.listing(4, |_| whole(finished.clone())).segments);
+    let playlist = |finished: &Runs| named(&splices.listing(Window::Newest(4), |_| whole(finished.clone())).segments);
     assert_eq!(playlist(&runs(&[100, 101])), entries(&[(100, "a"), (101, "a")]));
     // 102 never came.
     assert_eq!(playlist(&runs(&[100, 101, 103])), entries(&[(100, "a"), (101, "a"), (102, "a!"), (103, "a")]));
@@ -102,7 +102,9 @@ fn the_running_segment_is_that_of_the_mosaic_that_shows_in_it() {
             Held { whole: Runs::from(98..=end), come_to: Some(Position { segment, part }) }
         }
     };
-    let running = |a, b| splices.listing(15, held(a, b)).running.map(|r| (r.number, r.mosaic.to_string(), r.parts));
+    let running = |a, b| {
+        splices.listing(Window::Newest(15), held(a, b)).running.map(|r| (r.number, r.mosaic.to_string(), r.parts))
+    };
     assert_eq!(running((102, 0), (102, 1)), Some((102, "a".into(), 1)));
     assert_eq!(running((102, 2), (102, 2)), None, "nothing of 103 is there");
     assert_eq!(running((102, 2), (103, 1)), Some((103, "b".into(), 2)));
@@ -112,7 +114,7 @@ fn the_running_segment_is_that_of_the_mosaic_that_shows_in_it() {
 #[test]
 fn the_sound_beside_a_picture_has_gaps_of_its_own_and_waits_for_what_may_come() {
     let splices = swapped(100, &[]);
-    let picture = || splices.listing(15, |_| whole(runs(&[100, 101, 103, 104])));
+    let picture = || splices.listing(Window::Newest(15), |_| whole(runs(&[100, 101, 103, 104])));
     assert_eq!(named(&picture().segments)[2], (102, "a!".to_owned()));
     let sound = picture().beside(|_| whole(runs(&[95, 101, 102, 104])));
     assert_eq!(named(&sound.segments), entries(&[(101, "a"), (102, "a"), (103, "a!"), (104, "a")]));
@@ -121,15 +123,19 @@ fn the_sound_beside_a_picture_has_gaps_of_its_own_and_waits_for_what_may_come() 
     assert_eq!(picture().beside(|_| Held::default()), Listing::default());
     // Of a segment that runs, as much as both have of it.
     let come_to = |part| Held { whole: Runs::from(100..=104), come_to: Some(Position::new(105, part)) };
-    let parts =
-        |picture, sound| splices.listing(15, |_| come_to(picture)).beside(|_| come_to(sound)).running.map(|r| r.parts);
+    let parts = |picture, sound| {
+        splices.listing(Window::Newest(15), |_| come_to(picture)).beside(|_| come_to(sound)).running.map(|r| r.parts)
+    };
     assert_eq!([parts(1, 0), parts(0, 1)], [Some(1), Some(1)]);
-    assert_eq!(splices.listing(15, |_| come_to(1)).beside(|_| whole(Runs::from(100..=104))).running, None);
+    assert_eq!(
+        splices.listing(Window::Newest(15), |_| come_to(1)).beside(|_| whole(Runs::from(100..=104))).running,
+        None
+    );
 }
 
 #[test]
 fn a_sound_that_changes_lists_of_each_what_is_there_of_it() {
-    let picture = swapped(100, &[]).listing(15, |_| whole(Runs::from(100..=105)));
+    let picture = swapped(100, &[]).listing(Window::Newest(15), |_| whole(Runs::from(100..=105)));
     // From 103 on it is another game's, which came later than the first and is behind.
     let there = |n: u64| whole(if n < 103 { Runs::from(90..=200) } else { Runs::from(102..=104) });
     let sound = picture.beside(there);
@@ -142,7 +148,7 @@ fn a_sound_that_changes_lists_of_each_what_is_there_of_it() {
 #[test]
 fn an_ended_session_lists_what_was_whole_when_it_ended() {
     let splices = swapped(100, &[]);
-    let until = |newest, last| splices.listing(15, |_| whole(Runs::from(98..=newest))).until(last);
+    let until = |newest, last| splices.listing(Window::Newest(15), |_| whole(Runs::from(98..=newest))).until(last);
     let (listing, ended) = until(103, 102);
     assert_eq!((listing.segments.last().map(|last| last.number), ended), (Some(102), true));
     let (listing, ended) = until(101, 102);
@@ -151,7 +157,7 @@ fn an_ended_session_lists_what_was_whole_when_it_ended() {
         (Some(101), false),
         "the last one is on its way"
     );
-    assert_eq!(splices.listing(15, |_| Held::default()).until(102), (Listing::default(), true));
+    assert_eq!(splices.listing(Window::Newest(15), |_| Held::default()).until(102), (Listing::default(), true));
 }
 
 #[test]
@@ -234,7 +240,7 @@ proptest! {
                 let come_to = if runs_now { Some(Position::new(now, part - 1)) } else { self::whole(whole.clone()).come_to };
                 Held { whole, come_to }
             };
-            let Listing { segments: list, running } = splices.listing(window, held);
+            let Listing { segments: list, running } = splices.listing(Window::Newest(window), held);
             prop_assert!(list.len() <= window);
             prop_assert!(list.windows(2).all(|p| p[0].number + 1 == p[1].number), "hole in {:?}", list);
             prop_assert!(!list.first().is_some_and(|l| l.gap), "begins with a gap: {:?}", list);

@@ -43,6 +43,8 @@ pub(crate) struct CrankedMosaics {
     pub room: Mutex<usize>,
     /// Mosaics that were left for another, and for which.
     pub exchanged: Mutex<Vec<(String, String)>>,
+    /// Segments that are kept of each.
+    pub kept: Mutex<u64>,
     /// Segments that never come, of any mosaic.
     pub holes: Mutex<HashSet<SegmentNumber>>,
     pub finished: tokio::sync::watch::Sender<u64>,
@@ -67,6 +69,7 @@ impl CrankedMosaics {
             wants: Mutex::default(),
             room: Mutex::new(100),
             exchanged: Mutex::default(),
+            kept: Mutex::new(30),
             holes: Mutex::default(),
             finished: tokio::sync::watch::channel(0).0,
             rates: Mutex::default(),
@@ -90,7 +93,7 @@ impl CrankedMosaics {
         let Some(first) = self.running.lock().get(&*id.0).copied() else { return Runs::default() };
         let newest = self.newest();
         let holes = self.holes.lock();
-        (first.max(newest.saturating_sub(30))..=newest).filter(|n| !holes.contains(n)).collect()
+        (first.max(newest.saturating_sub(*self.kept.lock()))..=newest).filter(|n| !holes.contains(n)).collect()
     }
 }
 
@@ -114,6 +117,10 @@ impl Mosaics for CrankedMosaics {
 
     fn renditions(&self) -> &[RenditionSpec] {
         &self.ladder
+    }
+
+    fn name(&self, spec: &MosaicSpec, _: EngineChoice) -> Result<(MosaicId, EngineKind), AdmitError> {
+        Ok((MosaicId(self.id(spec, EngineKind::Render).into()), EngineKind::Render))
     }
 
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
@@ -190,11 +197,17 @@ impl Mosaics for CrankedMosaics {
     fn part<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: Position) -> Pending<'a, Option<Bytes>> {
         Box::pin(async { None })
     }
+
+    fn key_picture<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: SegmentNumber) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async { None })
+    }
 }
 
 /// Four shared games `a` to `d`, and `own`, which is acme's alone. Their sound is as new as the clock says.
 pub(crate) struct FourGames {
     clock: Arc<SimulatedClock>,
+    /// Segments of sound that are kept.
+    kept: u64,
     /// Keys of games that show a slate.
     off: Arc<Mutex<HashSet<GameKey>>>,
 }
@@ -230,7 +243,7 @@ impl Games for FourGames {
 
     fn sound_held(&self, _: &GameKey) -> Held {
         let newest = grid().segment_at(self.clock.now()) - 1;
-        whole(Runs::from(newest - 14..=newest))
+        whole(Runs::from(newest + 1 - self.kept..=newest))
     }
 
     fn live(&self) -> HashSet<GameKey> {
@@ -332,7 +345,9 @@ async fn open(
     metrics: &Arc<Metrics>,
 ) -> Arc<Sessions> {
     let store: Arc<dyn Store> = disk.clone();
-    let games = Arc::new(FourGames { clock: clock.clone(), off: off.clone() });
+    let kept = settings.start_over.map_or(15, |right| right.segments);
+    *mosaics.kept.lock() = kept.max(30);
+    let games = Arc::new(FourGames { clock: clock.clone(), kept, off: off.clone() });
     let layouts = Arc::new(Layouts::bundled());
     Sessions::open(store, mosaics.clone(), games, layouts, clock.clone(), grid(), settings, metrics.clone())
         .await

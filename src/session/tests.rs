@@ -4,6 +4,7 @@ mod playback;
 mod requests;
 mod restarts;
 mod standstill;
+mod start_over;
 mod unbookable;
 
 use super::testing::House;
@@ -11,7 +12,7 @@ use super::{Reload, SessionView};
 use crate::store::{MeterLine, testing};
 
 /// Whatever there is.
-const NOW: Reload = Reload { msn: None, part: None, skip: false, parts: true };
+const NOW: Reload = Reload { msn: None, part: None, skip: false, parts: true, start_ms: None };
 
 fn token(session: &SessionView) -> &str {
     session.playback_url.split('/').nth(3).unwrap()

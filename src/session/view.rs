@@ -1,13 +1,15 @@
 //! What goes in and out of a session: requests and the JSON view of the HTTP contract.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::cues::track::RangeLine;
 use crate::layout::Layout;
-use crate::mosaic::{EngineChoice, GameKey};
-use crate::timeline::SegmentNumber;
+use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
+use crate::timeline::{MediaTime, SegmentNumber};
 use crate::track::{Held, Pending, Position};
 
 /// A game as sessions see it.
@@ -38,6 +40,11 @@ pub trait Games: Send + Sync {
     /// What the sound of every game is encoded at, bits per second.
     fn sound_bitrate_bps(&self) -> u32;
 
+    /// The EXT-X-DATERANGE lines of a game for segments of `span`. A line that was given stays the same.
+    fn date_ranges(&self, _key: &GameKey, _span: Range<MediaTime>) -> Vec<RangeLine> {
+        Vec::new()
+    }
+
     /// The game that `tenant` called `id` until a while ago: a player may have chosen its sound.
     fn removed_sound(&self, _tenant: &str, _id: &str) -> Option<GameKey> {
         None
@@ -45,6 +52,29 @@ pub trait Games: Send + Sync {
 
     /// The games with pictures of their own at present. All others show a slate.
     fn live(&self) -> HashSet<GameKey>;
+}
+
+/// A mosaic as it is asked for, and one of its games to be heard.
+#[derive(Clone, Debug, Default)]
+pub struct MosaicWish {
+    /// Game ids, one for each slot.
+    pub games: Vec<String>,
+    pub layout: Option<String>,
+    pub audio: Option<String>,
+    pub engine: EngineChoice,
+}
+
+/// A mosaic and what is heard of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedMosaic {
+    pub id: MosaicId,
+    pub engine: EngineKind,
+    pub layout: String,
+    /// Game ids in slot order.
+    pub games: Vec<String>,
+    /// The id of the game that is heard, and its key.
+    pub audio: String,
+    pub sound: GameKey,
 }
 
 /// A request for a session.
@@ -175,6 +205,8 @@ pub struct SessionView {
     pub audio: String,
     /// No rendition above it is offered, pixels; `null` where all are.
     pub max_height: Option<u32>,
+    /// How far back its playlists can begin (`?start=`), in seconds; `null` where they cannot.
+    pub start_over_s: Option<u32>,
     /// RFC 3339, UTC.
     pub created_at: String,
     /// The segment in which the last change begins to show.

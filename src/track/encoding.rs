@@ -59,6 +59,11 @@ impl EncodingShared {
         }
     }
 
+    /// Counts what encoders have in hand with what others count there.
+    pub fn counted_in(self, in_hand: InHand) -> Self {
+        Self { in_hand, ..self }
+    }
+
     /// With other encoders and threads than the libraries' and the system's.
     pub fn made_of(self, encoders: Arc<dyn PictureEncoders>, threads: Arc<dyn Threads>) -> Self {
         Self { encoders, threads, ..self }

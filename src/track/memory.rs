@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::{Block, Held, Pending, Position, Runs, Shelf, Sizes, TrackName};
-use crate::timeline::{Grid, SegmentNumber};
+use crate::timeline::{Grid, PartNumber, SegmentNumber};
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,18 @@ pub enum Appended {
     Refused,
 }
 
+/// Where whole segments go on to.
+pub trait Keeper: Send + Sync {
+    /// Takes the blocks of a segment that has just become whole. Never waits.
+    fn keep(&self, track: &TrackName, segment: SegmentNumber, blocks: &[Block]);
+}
+
+/// What a track's segments are kept by, and as whose.
+struct KeptBy {
+    keeper: Arc<dyn Keeper>,
+    name: TrackName,
+}
+
 /// One track's newest blocks. A segment that never came is a hole and nothing more: what was finished before it stays for its time.
 pub struct Track {
     parts: usize,
@@ -29,6 +41,7 @@ pub struct Track {
     held: Mutex<Segments>,
     sizes: Mutex<Sizes>,
     come_to: watch::Sender<Option<Position>>,
+    kept_by: Option<KeptBy>,
 }
 
 #[derive(Default)]
@@ -47,7 +60,13 @@ impl Track {
             held: Mutex::default(),
             sizes: Mutex::default(),
             come_to,
+            kept_by: None,
         }
+    }
+
+    /// Gives its segments on to `keeper`.
+    fn kept_by(self, keeper: Arc<dyn Keeper>, name: TrackName) -> Self {
+        Self { kept_by: Some(KeptBy { keeper, name }), ..self }
     }
 
     pub fn append(&self, at: Position, block: Block) -> Appended {
@@ -71,6 +90,13 @@ impl Track {
         held.forget_before(oldest);
         // With the lock held: of two who append, the later one is told last, and who reads both sees them agree.
         self.come_to.send_replace(Some(at));
+        if let Some(KeptBy { keeper, name }) = &self.kept_by
+            && at.part as usize + 1 == self.parts
+        {
+            let blocks = held.blocks(at.segment).cloned().unwrap_or_default();
+            drop(held);
+            keeper.keep(name, at.segment, &blocks);
+        }
         Appended::Taken
     }
 
@@ -148,13 +174,24 @@ impl Segments {
 pub struct MemoryShelf {
     grid: Grid,
     capacity: usize,
+    keeper: Option<Arc<dyn Keeper>>,
     tracks: RwLock<HashMap<TrackName, Arc<Track>>>,
 }
 
 impl MemoryShelf {
     /// Each track keeps its newest `capacity` segments.
     pub fn new(grid: Grid, capacity: usize) -> Self {
-        Self { grid, capacity, tracks: RwLock::default() }
+        Self { grid, capacity, keeper: None, tracks: RwLock::default() }
+    }
+
+    /// Gives segments on to `keeper` as they become whole.
+    pub fn kept_by(self, keeper: Arc<dyn Keeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// The last part of every segment.
+    pub fn last_part(&self) -> PartNumber {
+        self.grid.parts() - 1
     }
 
     /// Segments that each track keeps.
@@ -168,7 +205,14 @@ impl MemoryShelf {
             return track.clone();
         }
         let mut tracks = self.tracks.write();
-        tracks.entry(name.clone()).or_insert_with(|| Arc::new(Track::new(self.grid, self.capacity))).clone()
+        let made = || {
+            let track = Track::new(self.grid, self.capacity);
+            Arc::new(match &self.keeper {
+                Some(keeper) => track.kept_by(keeper.clone(), name.clone()),
+                None => track,
+            })
+        };
+        tracks.entry(name.clone()).or_insert_with(made).clone()
     }
 
     /// The track `name`, if there is one.

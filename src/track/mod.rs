@@ -1,12 +1,15 @@
 //! Tracks: runs of coded media on the grid, and the shelves they lie on.
 //!
 //! A [`Block`] is a track's units of one part; a segment is its blocks in order. Who makes them appends to a [`Track`] and waits for nobody.
-//! Who wants them takes them from a [`Shelf`], which is memory here ([`MemoryShelf`]) and may be a disk or another machine.
+//! Who wants them takes them from a [`Shelf`], which is memory ([`MemoryShelf`]) and,
+//! for start-over, a disk ([`DiskShelf`]), both as one ([`LayeredShelf`]); it may be another machine.
 
 mod block;
+mod disk;
 mod encoding;
 mod failing;
 mod held;
+mod layered;
 mod memory;
 mod name;
 mod position;
@@ -16,10 +19,12 @@ mod sizes;
 mod sound;
 
 pub use block::{Block, BlockError};
+pub use disk::{DiskSettings, DiskShelf};
 pub use encoding::{CheckSets, Encoding, EncodingShared, EncodingSpec, Input, Pack, equal_to, in_all};
 pub use failing::{FailedAt, Failing, Watched};
 pub use held::Held;
-pub use memory::{Appended, MemoryShelf, Track};
+pub use layered::LayeredShelf;
+pub use memory::{Appended, Keeper, MemoryShelf, Track};
 pub use name::{TileName, TrackName};
 pub use position::Position;
 pub use runs::Runs;

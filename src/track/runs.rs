@@ -38,6 +38,52 @@ impl Runs {
         self.runs.iter().cloned().flatten()
     }
 
+    /// The newest number below `end`.
+    pub fn newest_before(&self, end: SegmentNumber) -> Option<SegmentNumber> {
+        let last = end.checked_sub(1)?;
+        let run = self.runs.iter().rev().find(|run| *run.start() <= last)?;
+        Some(*run.end().min(&last))
+    }
+
+    /// The oldest number from `from` on.
+    pub fn oldest_from(&self, from: SegmentNumber) -> Option<SegmentNumber> {
+        let run = self.runs.iter().find(|run| *run.end() >= from)?;
+        Some(*run.start().max(&from))
+    }
+
+    /// Adds a number newer than all; another changes nothing.
+    pub fn push(&mut self, n: SegmentNumber) {
+        match self.runs.last_mut() {
+            Some(run) if n <= *run.end() => {}
+            Some(run) if n == *run.end() + 1 => *run = *run.start()..=n,
+            Some(_) | None => self.runs.push(n..=n),
+        }
+    }
+
+    /// The numbers that one of the two has.
+    pub fn or(&self, other: &Self) -> Self {
+        let mut all: Vec<_> = self.runs.iter().chain(&other.runs).cloned().collect();
+        all.sort_unstable_by_key(|run| *run.start());
+        let mut runs: Vec<RangeInclusive<SegmentNumber>> = Vec::with_capacity(all.len());
+        for run in all {
+            match runs.last_mut() {
+                // Neighbours without a hole between them are one.
+                Some(last) if *run.start() <= last.end().saturating_add(1) => {
+                    *last = *last.start()..=*last.end().max(run.end());
+                }
+                Some(_) | None => runs.push(run),
+            }
+        }
+        Self { runs }
+    }
+
+    /// All but `range`.
+    pub fn without(&self, range: &RangeInclusive<SegmentNumber>) -> Self {
+        let below = range.start().checked_sub(1).map(|end| Self::from(0..=end)).unwrap_or_default();
+        let above = range.end().checked_add(1).map(|from| Self::from(from..=SegmentNumber::MAX)).unwrap_or_default();
+        self.and(&below.or(&above))
+    }
+
     /// The numbers that both have.
     pub fn and(&self, other: &Self) -> Self {
         let mut runs = Vec::new();
@@ -62,15 +108,9 @@ impl From<RangeInclusive<SegmentNumber>> for Runs {
 /// From ascending numbers; one that does not ascend is left out.
 impl FromIterator<SegmentNumber> for Runs {
     fn from_iter<I: IntoIterator<Item = SegmentNumber>>(numbers: I) -> Self {
-        let mut runs: Vec<RangeInclusive<SegmentNumber>> = Vec::new();
-        for n in numbers {
-            match runs.last_mut() {
-                Some(run) if n <= *run.end() => {}
-                Some(run) if n == *run.end() + 1 => *run = *run.start()..=n,
-                Some(_) | None => runs.push(n..=n),
-            }
-        }
-        Self { runs }
+        let mut runs = Self::default();
+        numbers.into_iter().for_each(|n| runs.push(n));
+        runs
     }
 }
 
@@ -101,6 +141,13 @@ mod tests {
             prop_assert_eq!(runs(&a).iter().collect::<BTreeSet<_>>(), a.clone());
             // Equal sets are equal runs, however they came to be.
             prop_assert_eq!(runs(&a).and(&runs(&b)), runs(&a.intersection(&b).copied().collect()));
+            prop_assert_eq!(runs(&a).or(&runs(&b)), runs(&a.union(&b).copied().collect()));
+            for n in 0..32 {
+                prop_assert_eq!(runs(&a).newest_before(n), a.range(..n).next_back().copied());
+                prop_assert_eq!(runs(&a).oldest_from(n), a.range(n..).next().copied());
+                let left = a.iter().copied().filter(|m| !(n..=n + 3).contains(m)).collect();
+                prop_assert_eq!(runs(&a).without(&(n..=n + 3)), runs(&left));
+            }
         }
     }
 }

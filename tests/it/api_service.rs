@@ -1,7 +1,7 @@
 //! The whole HTTP service over doubles of what lies behind it: mosaics that exist at once, games that never fail.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use quadrille::catalogue::{
     AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
 };
 use quadrille::config::{Config, Keyring};
+use quadrille::cues::track::{BeginBreak, BreakError, CueEvent};
 use quadrille::ladder::RenditionSpec;
 use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
@@ -89,6 +90,11 @@ impl Mosaics for InstantMosaics {
         self.names.lock().unwrap().contains(id)
     }
 
+    fn name(&self, spec: &MosaicSpec, _: EngineChoice) -> Result<(MosaicId, EngineKind), AdmitError> {
+        let name = format!("{} {:?}", spec.layout.id, spec.games);
+        Ok((MosaicId(hex::encode(&Sha256::digest(name)[..16]).into()), EngineKind::Render))
+    }
+
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {
         if self.full.load(Ordering::Relaxed) {
             return Err(AdmitError::Capacity { detail: "one encoder too many".into(), retry_after_s: 7 });
@@ -140,6 +146,16 @@ impl Mosaics for InstantMosaics {
         let is_there = self.window().contains(&segment) && part < 6;
         let bytes = is_there.then(|| Bytes::from(format!("{id} {rendition} {segment}.{part}")));
         Box::pin(async { bytes })
+    }
+
+    fn key_picture<'a>(
+        &'a self,
+        id: &'a MosaicId,
+        rendition: &'a str,
+        segment: SegmentNumber,
+    ) -> Pending<'a, Option<Bytes>> {
+        let bytes = self.window().contains(&segment).then(|| Bytes::from(format!("{id} {rendition} {segment} key")));
+        Box::pin(async move { bytes })
     }
 }
 
@@ -259,6 +275,18 @@ impl GameCatalogue for MemoryCatalogue {
         })
     }
 
+    fn cues(&self, tenant: &str, id: &str, _: Range<MediaTime>) -> Option<Vec<CueEvent>> {
+        self.registered_game(tenant, id).map(|_| Vec::new())
+    }
+
+    fn begin_break(&self, _: &str, _: &str, _: &BeginBreak) -> Option<Result<CueEvent, BreakError>> {
+        None
+    }
+
+    fn end_break(&self, _: &str, _: &str, of: &str) -> Option<Result<CueEvent, BreakError>> {
+        Some(Err(BreakError::Unknown { id: of.to_owned() }))
+    }
+
     fn thumbnail(&self, element: &str) -> Option<Bytes> {
         element.starts_with("thumb-").then(|| Bytes::from_static(b"\xff\xd8jpeg"))
     }
@@ -267,15 +295,19 @@ impl GameCatalogue for MemoryCatalogue {
         Some(Bytes::from_static(b"sound init"))
     }
 
-    fn sound_segment(&self, game: &GameKey, segment: SegmentNumber) -> Option<Bytes> {
-        let found = self.sound_held(game).whole.contains(segment);
-        self.sound_served.fetch_add(u64::from(found), Ordering::Relaxed);
-        found.then(|| Bytes::from(format!("sound {game} {segment}")))
+    fn sound_segment<'a>(&'a self, game: &'a GameKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let found = self.sound_held(game).whole.contains(segment);
+            self.sound_served.fetch_add(u64::from(found), Ordering::Relaxed);
+            found.then(|| Bytes::from(format!("sound {game} {segment}")))
+        })
     }
 
-    fn sound_part(&self, game: &GameKey, at: Position) -> Option<Bytes> {
-        let found = self.sound_held(game).whole.contains(at.segment);
-        found.then(|| Bytes::from(format!("sound {game} {}.{}", at.segment, at.part)))
+    fn sound_part<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let found = self.sound_held(game).whole.contains(at.segment);
+            found.then(|| Bytes::from(format!("sound {game} {}.{}", at.segment, at.part)))
+        })
     }
 
     fn sound_comes<'a>(&'a self, _: &'a GameKey, _: Position) -> Pending<'a, ()> {
@@ -421,6 +453,7 @@ impl Service {
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             readiness,
+            clips: None,
             public_base: None,
         };
         Self { router: router(Arc::new(app)), metrics, mosaics, clock, sessions, ready, catalogue, _data: data }

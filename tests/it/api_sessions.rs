@@ -40,6 +40,7 @@ async fn a_session_is_made_shown_changed_and_ended() {
         "playback_url",
         "revision",
         "slots",
+        "start_over_s",
         "state",
     ];
     assert_eq!(members, expected);

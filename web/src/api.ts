@@ -47,6 +47,8 @@ export interface Session {
   /** RFC 3339, UTC: the date of the first picture of the last change. */
   effective_at: string;
   billable_seconds: number;
+  /** How far back its playlists can begin, in seconds; null where they can not. An older service does not say. */
+  start_over_s?: number | null;
   /** Why it ended; null while it is active. An older service does not say. */
   end_reason?: string | null;
 }

@@ -1,7 +1,7 @@
 // The device key and the device's own name, kept by the browser.
 
+import { randomId } from "./ids";
 import { read, write } from "./storage";
-import { randomId } from "./viewer";
 
 const KEY_ITEM = "quadrille.device_key";
 const DEVICE_ITEM = "quadrille.device_id";

@@ -15,6 +15,7 @@ import { help } from "./view/help";
 import { listenToKeys } from "./view/keyboard";
 import { announcer, notice } from "./view/notice";
 import { cue, curtain, pendingFlag, soundOffer } from "./view/overlay";
+import { rewindBar } from "./view/rewind";
 import { shareButton } from "./view/share";
 import { stage } from "./view/stage";
 import { statsPanel } from "./view/stats";
@@ -77,16 +78,20 @@ function retry(): void {
   else useKey(key);
 }
 
-const keys = help();
+const keys = help(viewer);
 const hint = cue();
 const screen = stage(viewer, video, [curtain(viewer), pendingFlag(viewer), soundOffer(viewer, video), hint.element]);
+const rewind = rewindBar(viewer);
+const bars = controls(viewer, { video, screen, share: shareButton(viewer), rewind, toggleHelp: keys.toggle });
+// A screen that is full shows nothing but the picture: the bar goes there.
+document.addEventListener("fullscreenchange", () => (document.fullscreenElement === screen ? screen.append(rewind) : bars.prepend(rewind)));
 const main = h(
   "main",
   {},
   h(
     "div",
     { class: "left" },
-    h("section", { class: "player", "aria-label": "Player" }, screen, controls(viewer, { video, screen, share: shareButton(viewer), toggleHelp: keys.toggle })),
+    h("section", { class: "player", "aria-label": "Player" }, screen, bars),
     h("div", { class: "under" }, layoutChooser(viewer), soundChooser(viewer)),
   ),
   h("div", { class: "right" }, gameList(viewer), statsPanel(viewer)),

@@ -95,3 +95,11 @@ export function difference(
   if (audio !== null && audio !== has.audio) change.audio = audio;
   return Object.keys(change).length === 0 ? null : change;
 }
+
+/** What a change from what is shown to `picks` brings, in words. */
+export function changeWords(shown: Picks | null, picks: Picks, title: (game: string) => string): string {
+  if (shown === null || shown.layout !== picks.layout) return "The new layout comes with the next segments";
+  const slot = picks.games.findIndex((game, at) => game !== shown.games[at]);
+  const game = picks.games[slot];
+  return game === undefined ? "" : `${title(game)} comes into slot ${slot + 1} with the next segments`;
+}

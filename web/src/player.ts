@@ -3,6 +3,7 @@
 import Hls, { type ErrorData, type FragChangedData, type HlsConfig, type LevelDetails } from "hls.js";
 import { FrameGaps, Stalls } from "./health";
 import { holdBackS, type PlaylistTerms } from "./holdback";
+import { mediaTimeOf, type Span } from "./past";
 import { PictureWatch, type Pulse } from "./pulse";
 import { trackOf } from "./tracks";
 
@@ -61,8 +62,6 @@ export interface Rendition {
 const CONFIG: Partial<HlsConfig> = {
   // fMP4 needs no transmuxing, so a worker would only cost a copy and a wider content security policy.
   enableWorker: false,
-  // Not noticed in speech or play. hls.js hurries in its low-latency mode only.
-  maxLiveSyncPlaybackRate: 1.05,
   backBufferLength: 30,
   maxBufferLength: 30,
   capLevelToPlayerSize: true,
@@ -73,6 +72,8 @@ const CONFIG: Partial<HlsConfig> = {
 // Whoever falls further behind than this, by a slow network or a busy machine, is taken to the edge. Not set with the rest: hls.js
 // takes it only together with a hold-back of ours, which would hide the playlists' own.
 const LATENCY_MOST_DURATIONS = 8;
+// Not noticed in speech or play. hls.js hurries in its low-latency mode only.
+const HURRY_RATE = 1.05;
 
 // A mosaic that nobody watched before has fewer segments than the hold-back at first; playing them at once would leave nothing
 // to ride out a late one. Segments may be a frame or so shorter than the target duration.
@@ -107,6 +108,9 @@ export class Player {
   private positionS = 0;
   private unreachable = false;
   private holdBackS: number | null = null;
+  private rendition = -1;
+  /** The viewer is behind live on purpose, and stays there. */
+  private rewound = false;
 
   constructor(
     readonly video: HTMLVideoElement,
@@ -129,9 +133,11 @@ export class Player {
     return Hls.isSupported();
   }
 
-  /** Starts `url`; a stream that played before is let go. */
-  load(url: string, sound: { id: string; title: string } | null): void {
+  /** Starts `url`, at live or in the past as the playlist says (`rewound`); a stream that played before is let go. */
+  load(url: string, sound: { id: string; title: string } | null, rewound = false): void {
+    const { rendition } = this;
     this.stop();
+    this.rendition = rendition;
     this.gaps = new FrameGaps();
     this.stalls = new Stalls();
     this.errors = this.fatalErrors = this.networkRetries = this.mediaRecoveries = 0;
@@ -139,8 +145,8 @@ export class Player {
     this.pictures = new PictureWatch();
     this.unreachable = false;
     const hls = new Hls({ ...CONFIG, lowLatencyMode: this.lowLatency });
-    hls.config.liveMaxLatencyDurationCount = LATENCY_MOST_DURATIONS;
     this.hls = hls;
+    this.staysBehind(rewound);
     this.pulseTimer = window.setInterval(() => this.feelPulse(), PULSE_MS);
     hls.on(Hls.Events.FRAG_BUFFERED, () => {
       this.unreachable = false;
@@ -149,6 +155,9 @@ export class Player {
     hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
       this.unreachable = false;
       this.applyHoldBack(details);
+    });
+    hls.on(Hls.Events.MANIFEST_PARSED, () => {
+      if (this.rendition >= 0) hls.nextLevel = this.rendition;
     });
     hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => this.applySound());
     hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, () => this.report({ kind: "sound", name: this.soundName() ?? "" }));
@@ -167,6 +176,7 @@ export class Player {
     this.hls = null;
     this.segment = null;
     this.holdBackS = null;
+    this.rendition = -1;
     this.gaps.interrupt();
     this.tellPulse("none");
     this.video.removeAttribute("src");
@@ -185,14 +195,43 @@ export class Player {
 
   /** -1 lets the player choose by bandwidth and size. */
   chooseRendition(index: number): void {
+    this.rendition = index;
     if (this.hls) this.hls.nextLevel = index;
+  }
+
+  /** The date of the picture on the screen; null before there is one. */
+  date(): number | null {
+    return this.hls?.playingDate?.getTime() ?? null;
+  }
+
+  /** What the playlist lists; null before it is read. */
+  span(): Span | null {
+    const { hls } = this;
+    const details = hls?.latestLevelDetails;
+    const [first, last] = [details?.fragments[0], details?.fragments.at(-1)];
+    if (!hls || first?.programDateTime == null || last?.programDateTime == null) return null;
+    const to = last.programDateTime + 1000 * last.duration;
+    const [date, held] = [this.date(), this.targetLatencyS() ?? 0];
+    // By the latency, which grows evenly; the end of the playlist comes in leaps.
+    const live = date !== null && hls.latency > 0 ? date + 1000 * (hls.latency - held) : to - 1000 * held;
+    return { from: first.programDateTime, to, live };
+  }
+
+  /** Plays on from the picture of `at`. Answers whether the playlist lists it. */
+  seek(at: number): boolean {
+    const time = mediaTimeOf(this.hls?.latestLevelDetails?.fragments ?? [], at);
+    if (time === null) return false;
+    this.staysBehind(true);
+    this.video.currentTime = time;
+    void this.play();
+    return true;
   }
 
   /** Goes to the live edge and plays. */
   goLive(): void {
     const { hls } = this;
     if (hls === null) return;
-    hls.config.liveMaxLatencyDurationCount = LATENCY_MOST_DURATIONS;
+    this.staysBehind(false);
     const position = hls.liveSyncPosition;
     if (position !== null) this.video.currentTime = position;
     void this.play();
@@ -218,6 +257,7 @@ export class Player {
     const details = hls.latestLevelDetails;
     if (details !== null) this.applyHoldBack(details);
     // Who had paused, or lags on purpose, stays there.
+    if (this.rewound) return;
     if (this.pulse === "live" || this.pulse === "buffering") this.goLive();
   }
 
@@ -252,6 +292,16 @@ export class Player {
     };
   }
 
+  /** Who went back is neither taken to the edge nor hurried there. */
+  private staysBehind(rewound: boolean): void {
+    this.rewound = rewound;
+    const { hls, video } = this;
+    if (hls === null) return;
+    hls.config.liveMaxLatencyDurationCount = rewound ? Infinity : LATENCY_MOST_DURATIONS;
+    hls.config.maxLiveSyncPlaybackRate = rewound ? 1 : HURRY_RATE;
+    if (rewound) video.playbackRate = 1;
+  }
+
   /** Starts once enough is buffered, or when enough does not come. */
   private startWhenReady(): void {
     const { hls, video } = this;
@@ -261,7 +311,7 @@ export class Player {
       return;
     }
     // hls.js has chosen where to begin before the playlist's parts were known here, and gathering took its time.
-    if (this.lowLatency) this.skipTo(hls.liveSyncPosition);
+    if (this.lowLatency && !this.rewound) this.skipTo(hls.liveSyncPosition);
     void this.play();
   }
 
@@ -324,6 +374,9 @@ export class Player {
 
   private playing(): void {
     const nowMs = performance.now();
+    // It has started: who pauses now is not started again.
+    window.clearTimeout(this.startTimer);
+    this.startTimer = undefined;
     if (this.hls !== null && (!this.stalls.started || this.pulse === "paused")) this.pictures.start(nowMs);
     const stalledMs = this.stalls.playing(nowMs);
     this.networkRetries = 0;

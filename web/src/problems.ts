@@ -49,3 +49,14 @@ function adviceFor(problem: Problem): { advice: string; canRetry: boolean } {
 export function explain(problem: Problem): Explained {
   return { title: problem.title, detail: problem.detail, code: problem.code, ...adviceFor(problem) };
 }
+
+/** Games that a link names and this service does not offer. */
+export function notOffered(missing: readonly string[]): Explained {
+  const title = missing.length === 1 ? "A game of this link is not offered here" : "Some games of this link are not offered here";
+  return { title, detail: `It names ${list(missing)}.`, advice: "Pick others in their place.", code: "link", canRetry: false };
+}
+
+/** The player has tried what it could. */
+export function stopped(details: string): Explained {
+  return { title: "Playback stopped", detail: `The player gave up (${details}).`, advice: "Press Watch to start again.", code: "player", canRetry: true };
+}

@@ -13,6 +13,9 @@ export type Pulse =
   /** The picture stands, and the service can not be reached. */
   | "reconnecting";
 
+/** What is told of a change of the pulse; that it is late or not stands on the page and is worth no interruption. */
+export const PULSE_WORDS: Record<Pulse, string> = { none: "", live: "", behind: "", paused: "Paused", buffering: "Buffering", reconnecting: "Reconnecting" };
+
 // What is shorter no viewer takes for a standstill, and a word about it would only flicker.
 export const STILL_AFTER_MS = 300;
 

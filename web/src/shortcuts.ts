@@ -1,6 +1,7 @@
 // What a key means on the viewer's page, and where it means nothing. Pure.
 
 import type { Direction } from "./directions";
+import { STEP_S } from "./past";
 
 export type Shortcut =
   | { kind: "play" }
@@ -10,6 +11,8 @@ export type Shortcut =
   | { kind: "move"; direction: Direction }
   /** Changes places with the slot in that direction. */
   | { kind: "swap"; direction: Direction }
+  /** Seconds forward, or back if negative. */
+  | { kind: "rewind"; seconds: number }
   | { kind: "help" }
   | { kind: "clear" };
 
@@ -52,6 +55,14 @@ export const KEYS: readonly (readonly [keys: readonly string[], does: string])[]
   [["?"], "Show these keys"],
 ];
 
+/** Told where there is a past to go to. */
+export const PAST_KEYS: typeof KEYS = [
+  [["J", "L"], "10 seconds back, forward"],
+  [["←", "→"], "On the rewind bar: the same"],
+  [["Page ↑", "↓"], "On the rewind bar: a minute on, back"],
+  [["Home", "End"], "On the rewind bar: the oldest there is; live"],
+];
+
 /** `pressed`: the focus came there by a pointer, so that the element does not wait for keys. */
 export function shortcutOf(stroke: Stroke, focus: Focus, pressed: boolean): Shortcut | null {
   if (focus === "field" || stroke.ctrlKey || stroke.metaKey || stroke.altKey || stroke.isComposing) return null;
@@ -69,6 +80,12 @@ export function shortcutOf(stroke: Stroke, focus: Focus, pressed: boolean): Shor
     case "f":
     case "F":
       return { kind: "full_screen" };
+    case "j":
+    case "J":
+      return { kind: "rewind", seconds: -STEP_S };
+    case "l":
+    case "L":
+      return { kind: "rewind", seconds: STEP_S };
     case "?":
       return { kind: "help" };
     case "Escape":

@@ -2,6 +2,7 @@
 
 import type { Game, Layout, Session } from "./api";
 import type { Ending } from "./ending";
+import type { Reach } from "./past";
 import { NO_PICKS, type Picks } from "./picks";
 import type { Rendition, Sample } from "./player";
 import type { Explained } from "./problems";
@@ -35,6 +36,12 @@ export interface ViewerState {
   readonly pulse: Pulse;
   /** The picture stands still on purpose: it is before the session's first that moves. */
   readonly stands: boolean;
+  /** How far back playback can go, and where it is; null where no past is kept, and while nothing plays. */
+  readonly reach: Reach | null;
+  /** The viewer went back, and stays behind. */
+  readonly rewound: boolean;
+  /** Which games are on the screen is known; not so before changes that another page has seen. */
+  readonly knowsShown: boolean;
   /** The browser took the sound away until somebody presses something. */
   readonly silenced: boolean;
   /** The browser does not even begin before that. */
@@ -64,6 +71,9 @@ export const INITIAL: ViewerState = {
   problem: null,
   pulse: "none",
   stands: false,
+  reach: null,
+  rewound: false,
+  knowsShown: true,
   silenced: false,
   blocked: false,
   lowLatency: false,
@@ -74,4 +84,15 @@ export const INITIAL: ViewerState = {
 };
 
 /** What is no longer so once nothing plays. */
-export const NOT_PLAYING = { shown: null, pending: null, selectedSlot: null, heldGame: null, stands: false, silenced: false, blocked: false } as const;
+export const NOT_PLAYING = {
+  shown: null,
+  pending: null,
+  selectedSlot: null,
+  heldGame: null,
+  stands: false,
+  reach: null,
+  rewound: false,
+  knowsShown: true,
+  silenced: false,
+  blocked: false,
+} as const;

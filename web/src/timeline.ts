@@ -8,13 +8,18 @@ export interface Splice {
   readonly picks: Picks;
 }
 
-// More changes than this cannot wait at once in a window of a few segments.
+// As many as the service knows.
 const SPLICES_MAX = 64;
 
 /** The changes of one session in order, and the date of what is on the screen. */
 export class ScreenTimeline {
   private splices: Splice[] = [];
   private onScreen: number | null = null;
+  /** The newest that was on it: who goes back has seen the changes in between. */
+  private newest = -Infinity;
+
+  /** `knowsAll`: nothing was changed before the first that is noted. */
+  constructor(private readonly knowsAll = true) {}
 
   /** Notes that `picks` show from `at` on. A later change for the same or an earlier instant replaces what it covers. */
   push(at: number, picks: Picks): void {
@@ -27,23 +32,27 @@ export class ScreenTimeline {
   show(at: number): boolean {
     const before = this.shown();
     this.onScreen = at;
-    const due = this.splices.filter((splice) => splice.at <= at).length;
-    // Those before the one in force can not come back: live playback does not seek behind its buffer.
-    if (due > 1) this.splices.splice(0, due - 1);
+    this.newest = Math.max(this.newest, at);
     return before !== this.shown();
   }
 
-  /** The picks on the screen; before the first picture, those asked for first. */
+  /** Whether it is known what is on the screen: a page that was loaded anew does not know of the changes before. */
+  knows(): boolean {
+    const first = this.splices[0];
+    return this.knowsAll || first === undefined || this.onScreen === null || this.onScreen >= first.at || this.newest < first.at;
+  }
+
+  /** The picks on the screen; before the first change, those asked for first. */
   shown(): Picks | null {
     const at = this.onScreen;
     const due = at === null ? [] : this.splices.filter((splice) => splice.at <= at);
     return (due.at(-1) ?? this.splices[0])?.picks ?? null;
   }
 
-  /** The last change that is not on the screen yet. */
+  /** The last change that was not on the screen yet. */
   pending(): Splice | null {
     const last = this.splices.at(-1);
-    if (last === undefined || last.picks === this.shown()) return null;
+    if (last === undefined || last.at <= this.newest || last.picks === this.shown()) return null;
     return last;
   }
 

@@ -2,25 +2,21 @@
 
 import { Client, Problem, type Session, type Tagged } from "./api";
 import { ending, reasonOf, wasWanted } from "./ending";
-import { list } from "./format";
+import { note, type Logged } from "./events";
+import { randomId } from "./ids";
 import { fit } from "./link";
-import { addGame, audioFor, chooseLayout, difference, exchange, placeGame, removeSlot, samePicks, type Picks } from "./picks";
+import { streamUrl } from "./past";
+import { addGame, audioFor, changeWords, chooseLayout, difference, exchange, placeGame, removeSlot, samePicks, type Picks } from "./picks";
 import type { Player, PlayerEvent } from "./player";
-import { explain, type Explained } from "./problems";
-import type { Pulse } from "./pulse";
+import { explain, notOffered, stopped, type Explained } from "./problems";
+import { PULSE_WORDS, type Pulse } from "./pulse";
+import { Rewind, type RewindHost } from "./rewind";
 import { INITIAL, NOT_PLAYING, type ViewerState } from "./state";
 import { ScreenTimeline } from "./timeline";
 import { KEPT_NOWHERE, NO_VISIT, type Visit, type Visits } from "./visit";
 
 export type { Connection, Phase, ViewerState } from "./state";
 
-export interface Logged {
-  readonly at_ms: number;
-  readonly kind: string;
-  readonly [detail: string]: unknown;
-}
-
-const EVENTS_MAX = 500;
 const SESSION_POLL_MS = 3_000;
 const GAMES_POLL_MS = 5_000;
 const SAMPLE_MS = 500;
@@ -28,21 +24,14 @@ const CONFLICTS_MAX = 3;
 // Refusals by which a change learns that there is nothing left to change.
 const OVER_CODES = new Set(["session_ended", "session_unknown"]);
 
-/** What is told of a change of the pulse; that it is late or not stands on the page and is worth no interruption. */
-const PULSE_WORDS: Record<Pulse, string> = { none: "", live: "", behind: "", paused: "Paused", buffering: "Buffering", reconnecting: "Reconnecting" };
-
 function picksOf(session: Session): Picks {
   return { layout: session.layout, games: session.games };
-}
-
-/** 128 random bits as hex. `crypto.randomUUID` is not there on plain HTTP to another host. */
-export function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export class Viewer {
   state: ViewerState = INITIAL;
   readonly events: Logged[] = [];
+  readonly rewind: Rewind;
   private client: Client | null = null;
   private player: Player | null = null;
   private tagged: Tagged | null = null;
@@ -65,6 +54,7 @@ export class Viewer {
   ) {
     this.begun = visits.begin();
     this.state = { ...INITIAL, lowLatency };
+    this.rewind = new Rewind(this.lends());
   }
 
   usePlayer(player: Player): void {
@@ -112,7 +102,7 @@ export class Viewer {
     this.begun = null;
     const { picks, missing } = fit(visit.picks, this.state.games, this.state.layouts);
     const audio = audioFor(picks, visit.audio, visit.picks);
-    this.set({ picks, audio, ...(missing.length > 0 && linked ? { problem: this.notOffered(missing) } : {}) });
+    this.set({ picks, audio, ...(missing.length > 0 && linked ? { problem: notOffered(missing) } : {}) });
     if (visit.session !== null) await this.resume(client, visit.session, linked && picks.games.length > 0);
     else this.keepVisit();
   }
@@ -142,11 +132,6 @@ export class Viewer {
     }
     this.set({ phase: "idle" });
     await this.watch();
-  }
-
-  private notOffered(missing: readonly string[]): Explained {
-    const title = missing.length === 1 ? "A game of this link is not offered here" : "Some games of this link are not offered here";
-    return { title, detail: `It names ${list(missing)}.`, advice: "Pick others in their place.", code: "link", canRetry: false };
   }
 
   /** So that a reload finds it. */
@@ -227,7 +212,7 @@ export class Viewer {
 
   goLive(): void {
     this.set({ blocked: false, said: "Going to the live edge" });
-    this.player?.goLive();
+    this.rewind.live();
   }
 
   /** What the space bar does: watches, pauses, goes on. */
@@ -240,7 +225,7 @@ export class Viewer {
 
   private goOn(): void {
     this.set({ blocked: false });
-    this.player?.resume();
+    this.rewind.goOn();
   }
 
   setLowLatency(on: boolean): void {
@@ -313,16 +298,29 @@ export class Viewer {
 
   private play(tagged: Tagged): void {
     const { session } = tagged;
-    this.timeline = new ScreenTimeline();
+    this.timeline = new ScreenTimeline(session.revision === 1);
+    this.rewind.begin(session);
     this.accept(tagged);
-    const sound = session.audio ?? this.state.audio;
-    const url = new URL(session.playback_url, location.href);
-    // Viewers choose the sound here, of any game, without another session or a change of this one.
-    url.searchParams.set("all_sounds", "true");
-    url.searchParams.set("low_latency", "true");
-    this.player?.load(url.href, sound === null ? null : { id: sound, title: this.title(sound) });
+    this.load(session, null);
     this.keepVisit();
     void this.bringAbout();
+  }
+
+  /** Loads the session's stream: live, or from `begin` on. */
+  private load(session: Session, begin: number | null): void {
+    const sound = session.audio ?? this.state.audio;
+    this.player?.load(streamUrl(session.playback_url, location.href, begin), sound === null ? null : { id: sound, title: this.title(sound) }, begin !== null);
+  }
+
+  private lends(): RewindHost {
+    return {
+      state: () => this.state,
+      player: () => this.player,
+      session: () => this.tagged?.session ?? null,
+      load: (begin) => this.tagged !== null && this.load(this.tagged.session, begin),
+      set: (change) => this.set(change),
+      log: (event) => this.log(event),
+    };
   }
 
   async leave(): Promise<void> {
@@ -331,6 +329,7 @@ export class Viewer {
     const client = this.client;
     this.tagged = null;
     this.player?.stop();
+    this.rewind.begin(null);
     this.set({ ...NOT_PLAYING, phase: "idle", renditions: [], rendition: -1, sample: null });
     this.keepVisit();
     if (session === null || client === null || session.state === "ended") return;
@@ -350,7 +349,7 @@ export class Viewer {
   async comeBack(): Promise<void> {
     if (this.tagged === null) return;
     await this.pollSession();
-    if (this.tagged !== null) this.player?.goLive();
+    if (this.tagged !== null) this.rewind.live();
   }
 
   /** Changes the session until it is what is wanted; one request at a time, the latest wish wins. */
@@ -368,7 +367,10 @@ export class Viewer {
           const answer = await client.change(tagged.session.id, change, tagged.etag);
           if (this.tagged?.session.id !== tagged.session.id) return;
           this.log({ kind: "changed", ...change, effective_segment: answer.session.effective_segment });
+          const { rewound } = this.state;
           this.accept(answer, change.games !== undefined);
+          // A change shows at live: who asked for one wants to see it.
+          if (rewound && change.games !== undefined) this.rewind.live();
         } catch (error) {
           if (this.tagged?.session.id !== tagged.session.id) return;
           const stale = error instanceof Problem && error.status === 412;
@@ -386,11 +388,14 @@ export class Viewer {
 
   /** A picture of the date `at` is on the screen. */
   private shows(at: number): void {
-    const stood = this.timeline.stands();
+    this.rewind.shows(at);
+    const before = this.state;
     const changed = this.timeline.show(at);
-    if (!changed && stood === this.timeline.stands()) return;
-    if (changed) this.set({ said: "The change is on the screen" });
-    this.set({ shown: this.timeline.shown(), pending: this.timeline.pending(), stands: this.timeline.stands() });
+    // The past does not stand still: it is what was shown then.
+    const now = { shown: this.timeline.shown(), stands: this.timeline.stands() && !before.rewound, knowsShown: this.timeline.knows() };
+    if (!changed && now.stands === before.stands && now.knowsShown === before.knowsShown) return;
+    if (changed && !before.rewound) this.set({ said: "The change is on the screen" });
+    this.set({ ...now, pending: this.timeline.pending() });
     this.followSound();
   }
 
@@ -459,7 +464,8 @@ export class Viewer {
     const { client, tagged } = this;
     if (client === null || tagged === null) return;
     const last = await client.get(tagged.session.id).catch(() => null);
-    if (this.tagged?.session.id === tagged.session.id) this.over(last?.session ?? null);
+    if (this.tagged?.session.id !== tagged.session.id) return;
+    if (last?.session.state !== "active" || !this.rewind.recover()) this.over(last?.session ?? null);
   }
 
   /** `session`: what it was in the end; null when nobody knows. */
@@ -467,6 +473,7 @@ export class Viewer {
     const end = ending(reasonOf(session?.end_reason));
     this.tagged = null;
     this.player?.stop();
+    this.rewind.begin(null);
     this.log({ kind: "over", reason: end.reason });
     this.set({
       ...NOT_PLAYING,
@@ -519,24 +526,16 @@ export class Viewer {
 
   private felt(pulse: Pulse): void {
     const before = this.state.pulse;
-    // Figures of the instant before would contradict it.
-    this.takeSample();
     const words = PULSE_WORDS[pulse];
     const again = words === "" && PULSE_WORDS[before] !== "";
     this.set({ pulse, ...(words !== "" ? { said: words } : again && pulse !== "none" ? { said: "Playing" } : {}) });
+    // Figures of the instant before would contradict it.
+    this.takeSample();
   }
 
   private async lost(details: string): Promise<void> {
     await this.leave();
-    this.set({
-      problem: {
-        title: "Playback stopped",
-        detail: `The player gave up (${details}).`,
-        advice: "Press Watch to start again.",
-        code: "player",
-        canRetry: true,
-      },
-    });
+    this.set({ problem: stopped(details) });
   }
 
   // ---- odds and ends -------------------------------------------------------------------------------------------
@@ -546,11 +545,7 @@ export class Viewer {
   }
 
   private swapWords(picks: Picks): string {
-    const shown = this.timeline.shown();
-    if (shown === null || shown.layout !== picks.layout) return "The new layout comes with the next segments";
-    const slot = picks.games.findIndex((game, at) => game !== shown.games[at]);
-    const game = picks.games[slot];
-    return game === undefined ? "" : `${this.title(game)} comes into slot ${slot + 1} with the next segments`;
+    return this.state.rewound ? "The change shows live" : changeWords(this.timeline.shown(), picks, (game) => this.title(game));
   }
 
   private async refreshGames(): Promise<void> {
@@ -583,11 +578,11 @@ export class Viewer {
   private takeSample(): void {
     if (this.player === null || this.tagged === null) return;
     this.set({ sample: this.player.sample(performance.now(), Date.now()) });
+    if (this.state.phase === "watching") this.set({ reach: this.rewind.reach() });
   }
 
   private log(event: { kind: string; [detail: string]: unknown }): void {
-    this.events.push({ at_ms: Math.round(performance.now()), ...event });
-    if (this.events.length > EVENTS_MAX) this.events.shift();
+    note(this.events, event);
   }
 
   private set(change: Partial<ViewerState>): void {

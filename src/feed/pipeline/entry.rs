@@ -10,6 +10,7 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use parking_lot::Mutex;
 
+use super::cue_tap::Told;
 use super::doors::Takes;
 use super::parts::{self, Calls};
 use super::programme::{Programme, Step};
@@ -193,6 +194,7 @@ impl Stage {
         // A door for sound alone gets streams without a picture, of which there is nothing to be picked.
         let picks = self.takes(joint, Stream::Picture);
         let programme = picks.then(|| Mutex::new(Programme::new(self.wanted.clone(), self.live)));
+        self.cues.told(Told::Fresh);
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
         out.add_probe(mask, move |pad, info| {
@@ -236,6 +238,7 @@ impl Stage {
     ) -> Option<gst::Buffer> {
         let bytes = buffer.map_readable().ok()?;
         let steps = programme.take(&bytes);
+        programme.take_told().into_iter().for_each(|told| self.cues.told(told));
         let trouble = programme.trouble().map(str::to_owned);
         {
             let mut facts = self.facts.lock();
@@ -349,6 +352,10 @@ impl Stage {
             if let Err(error) = stage.take_apart(pad, &caps, joint) {
                 tracing::debug!(%error, "a stream of the source is left out");
             }
+            // After whatever moves its timestamps.
+            if caps.structure(0).is_some_and(|s| s.name().starts_with("video/")) {
+                listen_to_pictures(pad, &stage);
+            }
         });
         let stage = Arc::downgrade(self);
         demuxer.connect_pad_removed(move |_, pad| {
@@ -357,6 +364,21 @@ impl Stage {
             }
         });
     }
+}
+
+/// Lets the pictures that leave a demuxer say when signals are due.
+fn listen_to_pictures(pad: &gst::Pad, stage: &Arc<Stage>) {
+    let stage = Arc::downgrade(stage);
+    let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    pad.add_probe(mask, move |pad, info| {
+        let Some(stage) = stage.upgrade().filter(|stage| stage.cues.waits()) else { return gst::PadProbeReturn::Ok };
+        match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => stage.place_cues(pad, buffer),
+            Some(gst::PadProbeData::BufferList(list)) => list.iter().for_each(|buffer| stage.place_cues(pad, buffer)),
+            _ => {}
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), glib::BoolError> {

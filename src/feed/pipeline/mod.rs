@@ -8,6 +8,7 @@
 
 mod branch;
 mod clean_point;
+mod cue_tap;
 mod doors;
 mod entry;
 mod letting_go;

@@ -10,7 +10,9 @@
 
 use std::collections::BTreeMap;
 
+use super::cue_tap::{Told, picture_in};
 use super::tables::{Assembler, Kind, Pat, Pmt, Stream, crc32};
+use crate::cues::ts::{CueReader, is_cue_stream};
 use crate::feed::wanted::{AudioWish, Wanted};
 
 pub(super) const PACKET: usize = 188;
@@ -67,7 +69,13 @@ pub(super) struct Programme {
     clock: Option<u64>,
     scrambled: bool,
     trouble: Option<String>,
+    /// What is signalled beside it, by packet identifier.
+    cues: BTreeMap<u16, CueReader>,
+    told: Vec<Told>,
 }
+
+/// Streams of signals of one programme.
+const MOST_CUE_STREAMS: usize = 8;
 
 impl Programme {
     pub fn new(wanted: Wanted, live: bool) -> Self {
@@ -88,7 +96,14 @@ impl Programme {
             clock: None,
             scrambled: false,
             trouble: Some("no programme table so far".into()),
+            cues: BTreeMap::new(),
+            told: Vec::new(),
         }
+    }
+
+    /// What was found beside the stream since it was asked for last, in order; nothing where the programme signals nothing.
+    pub fn take_told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
     }
 
     /// Why nothing comes out, or not what was asked for.
@@ -160,7 +175,22 @@ impl Programme {
             self.clock_came(&clock, out);
             out.packets.extend(clock);
         }
+        if let Some(reader) = self.cues.get_mut(&pid) {
+            for found in reader.take(packet, |_| None) {
+                match found {
+                    Ok(timed) => self.told.push(Told::Signal(timed.info)),
+                    Err(error) => tracing::debug!(pid, %error, "a signal beside the programme cannot be read"),
+                }
+            }
+            return;
+        }
         let Some(chosen) = &self.chosen else { return };
+        if pid == chosen.picture.pid
+            && !self.cues.is_empty()
+            && let Some((pts, prefix)) = picture_in(packet)
+        {
+            self.told.push(Told::Picture { pts, prefix });
+        }
         let ours = if pid == chosen.picture.pid {
             PICTURE_PID
         } else if chosen.sound.as_ref().is_some_and(|sound| sound.pid == pid) {
@@ -187,6 +217,7 @@ impl Programme {
         // In 33 bits (2.4.2.2), which wrap.
         let step = before.map_or(0, |before| base.wrapping_sub(before) & ((1 << 33) - 1));
         if step > STEP_TICKS && !self.live {
+            self.told.push(Told::Fresh);
             out.fresh();
             self.announce(out);
         }
@@ -253,6 +284,7 @@ impl Programme {
         if picture.stream_type == NEWEST {
             self.trouble = Some("the picture is H.266, which cannot be decoded".into());
         }
+        self.listen_for_cues(&pmt);
         let chosen = Chosen { table: pmt, picture, sound };
         let same_picture = before.as_ref().is_some_and(|b| b.picture.is_as(&chosen.picture));
         let same_programme = before.as_ref().is_some_and(|b| b.table.number == chosen.table.number);
@@ -264,6 +296,7 @@ impl Programme {
         if before.is_some() && !(same_picture && same_programme) {
             self.scrambled = false;
             self.clock = None;
+            self.told.push(Told::Fresh);
             out.fresh();
         } else if before.is_some() && same_sound {
             self.chosen = Some(chosen);
@@ -278,6 +311,14 @@ impl Programme {
         }
         self.chosen = Some(chosen);
         self.announce(out);
+    }
+
+    /// Readers of the streams of signals in `pmt`: those that were there go on.
+    fn listen_for_cues(&mut self, pmt: &Pmt) {
+        let is_cues = |s: &&Stream| is_cue_stream(s.stream_type, &pmt.descriptors, &s.descriptors);
+        let mut before = std::mem::take(&mut self.cues);
+        let pids = pmt.streams.iter().filter(is_cues).map(|s| s.pid).take(MOST_CUE_STREAMS);
+        self.cues = pids.map(|pid| (pid, before.remove(&pid).unwrap_or_default())).collect();
     }
 
     /// The sound that was asked for, where it is there; the one that is heard already, or else the first.

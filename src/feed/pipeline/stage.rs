@@ -13,6 +13,7 @@ use gstreamer::prelude::*;
 use parking_lot::{Condvar, Mutex};
 
 use super::branch::{Head, Life, Tail, Trigger};
+use super::cue_tap::CueTap;
 use super::doors::Takes;
 use super::letting_go::{Loose, bury};
 use super::parts::make;
@@ -106,6 +107,7 @@ pub(super) struct Stage {
     pub clock: Arc<dyn Clock>,
     pub decoding: Decoding,
     pub sharing: Sharing,
+    pub cues: CueTap,
     looped: bool,
     pub live: bool,
     failures: Sender<SourceError>,
@@ -151,6 +153,7 @@ impl Stage {
             clock: setting.clock,
             decoding: setting.decoding,
             sharing: Sharing::default(),
+            cues: CueTap::default(),
             looped: setting.looped,
             live: setting.live,
             failures: setting.failures,
@@ -207,6 +210,21 @@ impl Stage {
     pub fn begin_stretch(&self) {
         if !self.live {
             self.begin_lap();
+        }
+    }
+
+    /// Looks whether a picture that left a demuxer says when a signal is due that waits, and hands it on.
+    pub fn place_cues(&self, pad: &gst::Pad, buffer: &gst::BufferRef) {
+        let Some(pts) = buffer.pts() else { return };
+        // As the decoder's pictures will be timed.
+        let segment = pad.sticky_event::<gst::event::Segment>(0);
+        let running = segment.and_then(|event| {
+            event.segment().downcast_ref::<gst::ClockTime>().and_then(|segment| segment.to_running_time(pts))
+        });
+        let (Some(running), Ok(bytes)) = (running, buffer.map_readable()) else { return };
+        let raw = i64::try_from(running.nseconds()).unwrap_or(i64::MAX);
+        for stamped in self.cues.demuxed(&bytes, raw) {
+            self.delivery.signal(stamped.info, stamped.raw);
         }
     }
 

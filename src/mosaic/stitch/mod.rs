@@ -52,6 +52,8 @@ pub struct StitchSettings {
     /// Whether tiles run that no mosaic wants yet, so that a new mosaic has a full window at once; `None`: up to
     /// eight games.
     pub keep_warm: Option<bool>,
+    /// Layouts whose tiles run for every game, whoever watches: so that each of their mosaics has a past.
+    pub recorded: Vec<String>,
 }
 
 /// Why this machine cannot stitch.
@@ -89,6 +91,7 @@ pub struct StitchEngine {
     pool: Pool,
     layouts: Arc<Layouts>,
     keep_warm: Option<bool>,
+    recorded: Vec<String>,
     mosaics: RwLock<HashMap<MosaicId, Arc<StitchMosaic>>>,
     /// The games that ran at the last tick, in order of their names.
     games: Mutex<Vec<GameKey>>,
@@ -113,6 +116,7 @@ impl StitchEngine {
             pool,
             layouts: settings.layouts,
             keep_warm: settings.keep_warm,
+            recorded: settings.recorded,
             mosaics: RwLock::default(),
             games: Mutex::default(),
             last_frame: AtomicU64::new(next_frame),
@@ -161,14 +165,26 @@ impl StitchEngine {
         self.keep_warm.unwrap_or(games <= WARM_GAMES)
     }
 
-    /// Every tile worth keeping warm, the most useful ones first: by how many slots have its size, small ones before large.
+    /// Every tile worth keeping warm, the most useful ones first.
     fn warm_keys(&self) -> Vec<TileKey> {
         let games = self.games.lock().clone();
         if !self.warms(games.len()) {
             return Vec::new();
         }
+        self.keys_of(&games, self.layouts.iter().map(|layout| &**layout))
+    }
+
+    /// Every tile that is recorded, whoever watches.
+    fn recorded_keys(&self) -> Vec<TileKey> {
+        let games = self.games.lock().clone();
+        let is_recorded = |layout: &&Arc<Layout>| self.recorded.contains(&layout.id);
+        self.keys_of(&games, self.layouts.iter().filter(is_recorded).map(|layout| &**layout))
+    }
+
+    /// The tiles of `games` in `layouts`, the most useful ones first: by how many slots have their size, small ones before large.
+    fn keys_of<'a>(&self, games: &[GameKey], layouts: impl Iterator<Item = &'a Layout>) -> Vec<TileKey> {
         let mut classes: Vec<(Vec<plans::TileSize>, [u8; 3], usize)> = Vec::new();
-        for layout in self.layouts.iter() {
+        for layout in layouts {
             let Some(plans) = self.plans.of(layout, &self.rungs) else { continue };
             for slot in 0..layout.slots.len() {
                 let sizes: Vec<_> = plans.iter().map(|plan| plan.tiles[slot].0).collect();
@@ -182,7 +198,7 @@ impl StitchEngine {
         classes.sort_by_key(|(sizes, _, uses)| (std::cmp::Reverse(*uses), area(sizes)));
         let mut keys = Vec::new();
         for (sizes, colour, _) in classes {
-            for game in &games {
+            for game in games {
                 let of_rendition = |(rendition, size): (usize, &plans::TileSize)| TileKey {
                     game: game.clone(),
                     rendition,
@@ -241,8 +257,8 @@ impl Engine for StitchEngine {
         }
         let games = self.games.lock().clone();
         for tile in mosaic.each_tile() {
-            // A game that is no longer there has nothing to be kept warm.
-            let warm = self.warms(games.len()) && games.contains(&tile.key.game);
+            // A game that is no longer there has nothing to be kept warm. What is not worth it goes with the next look at all tiles.
+            let warm = (self.warms(games.len()) || !self.recorded.is_empty()) && games.contains(&tile.key.game);
             if tile.release() == 0 && !warm {
                 tile.stop_if_idle();
             }
@@ -330,7 +346,8 @@ impl Engine for StitchEngine {
 
     fn tend(&self, admit: &mut dyn FnMut(f64) -> bool) {
         let frame = self.last_frame.load(Ordering::Acquire);
-        let keys = self.warm_keys();
+        let mut keys = self.recorded_keys();
+        keys.extend(self.warm_keys());
         self.pool.stop_idle_but(|key| keys.contains(key));
         for key in keys {
             if self.pool.is_running(&key) {
@@ -346,11 +363,12 @@ impl Engine for StitchEngine {
 
     fn give_up(&self, cores: f64) -> f64 {
         let mut freed = 0.0;
+        let recorded: HashSet<TileKey> = self.recorded_keys().into_iter().collect();
         for key in self.warm_keys().iter().rev() {
             if freed >= cores {
                 break;
             }
-            if self.pool.stop(key) {
+            if !recorded.contains(key) && self.pool.stop(key) {
                 freed += self.pool.cost(key);
             }
         }

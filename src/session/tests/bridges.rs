@@ -109,7 +109,7 @@ fn addresses_of_sound(house: &House, playlist: &str) -> Vec<(u64, String)> {
     uris.map(|uri| {
         let mut elements = uri.rsplit('/');
         let segment = elements.next().unwrap().strip_suffix(".m4s").unwrap().parse().unwrap();
-        (segment, house.sessions.sound_of(elements.next().unwrap(), Some(segment)).unwrap().to_string())
+        (segment, house.sessions.sound_of(elements.next().unwrap(), Some(segment), None).unwrap().to_string())
     })
     .collect()
 }

@@ -41,7 +41,7 @@ async fn an_idle_session_ends_and_is_billed_to_its_last_poll() {
 async fn the_meter_runs_from_the_first_listed_segment_to_the_end() {
     let house = House::new().await;
     let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
-    house.sessions.multivariant(token(&session), crate::session::Sounds::Own, false).await.unwrap();
+    house.sessions.multivariant(token(&session), crate::session::Sounds::Own, false, None).await.unwrap();
     play(&house, &session, 6).await;
     assert_eq!(house.sessions.get("acme", &session.id).await.unwrap().billable_seconds, 0, "nothing is listed yet");
     play(&house, &session, 31).await;

@@ -44,10 +44,10 @@ async fn playlists_are_whole_and_stable() {
     let audio = house.sessions.audio_playlist(token, "own", NOW).await.unwrap();
     let map = audio.lines().find_map(|l| l.strip_prefix("#EXT-X-MAP:URI=\"/v1/media/audio/")).unwrap();
     let element = map.strip_suffix("/init.mp4\"").unwrap();
-    assert_eq!(house.sessions.sound_of(element, None).as_deref(), Some("acme/own"));
+    assert_eq!(house.sessions.sound_of(element, None, None).as_deref(), Some("acme/own"));
     assert_eq!(segments(&audio).iter().map(|(n, _)| *n).collect::<Vec<_>>(), [n, m], "in step with the picture");
 
-    let multivariant = house.sessions.multivariant(token, Sounds::All, false).await.unwrap();
+    let multivariant = house.sessions.multivariant(token, Sounds::All, false, None).await.unwrap();
     let names: Vec<_> = multivariant.lines().filter_map(|l| l.split("NAME=\"").nth(1)?.split('"').next()).collect();
     assert_eq!(names, ["Own game", "Game B", "Game A", "Game C", "Game D"], "those on the picture first");
     assert!(
@@ -57,7 +57,7 @@ async fn playlists_are_whole_and_stable() {
     assert!(multivariant.contains("CODECS=\"avc1.640028,mp4a.40.2\",RESOLUTION=960x540"), "{multivariant}");
     assert!(multivariant.contains("\nvideo/540p.m3u8"), "{multivariant}");
 
-    let own = house.sessions.multivariant(token, Sounds::Own, false).await.unwrap();
+    let own = house.sessions.multivariant(token, Sounds::Own, false, None).await.unwrap();
     let sounds: Vec<_> = own.lines().filter(|line| line.starts_with("#EXT-X-MEDIA")).collect();
     let line = |name: &str, language: &str, yes_no: &str, uri: &str| {
         format!(
@@ -69,11 +69,11 @@ async fn playlists_are_whole_and_stable() {
     let expected_sounds =
         [line("Main", german, "YES", "main"), line("Own game", german, "NO", "0"), line("Game B", "", "NO", "1")];
     assert_eq!(sounds, expected_sounds);
-    let main = house.sessions.multivariant(token, Sounds::Main, false).await.unwrap();
+    let main = house.sessions.multivariant(token, Sounds::Main, false, None).await.unwrap();
     assert_eq!(main.lines().filter(|line| line.starts_with("#EXT-X-MEDIA")).collect::<Vec<_>>(), expected_sounds[..1]);
 
     // Parts are for those who ask for them.
-    let followed = house.sessions.multivariant(token, Sounds::Own, true).await.unwrap();
+    let followed = house.sessions.multivariant(token, Sounds::Own, true, None).await.unwrap();
     assert_eq!(followed.replace("?low_latency=true", ""), own);
     assert_eq!(followed.matches("?low_latency=true").count(), 5);
     let without = Reload { parts: false, ..NOW };
@@ -84,7 +84,7 @@ async fn playlists_are_whole_and_stable() {
     let unknown = house.sessions.video_playlist(token, "4k", NOW).await.unwrap_err();
     assert_eq!((unknown.code(), unknown.status()), ("rendition_unknown", 404));
     assert_eq!(house.sessions.audio_playlist(token, "nobody", NOW).await.unwrap_err().code(), "game_unknown");
-    assert_eq!(house.sessions.multivariant("0000", Sounds::Own, false).await, Err(SessionError::SessionUnknown));
+    assert_eq!(house.sessions.multivariant("0000", Sounds::Own, false, None).await, Err(SessionError::SessionUnknown));
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ fn heard(house: &House, playlist: &str) -> Vec<(u64, String)> {
         let n = parts.next().unwrap().strip_suffix(".m4s").unwrap().parse().unwrap();
         (n, parts.next().unwrap())
     }) {
-        let game = house.sessions.sound_of(element, Some(n)).unwrap().to_string();
+        let game = house.sessions.sound_of(element, Some(n), None).unwrap().to_string();
         if heard.last().is_none_or(|(_, last)| *last != game) {
             heard.push((n, game));
         }
@@ -243,7 +243,7 @@ async fn a_session_s_own_sounds_follow_what_it_chose_and_what_its_slots_show() {
 }
 
 fn after(msn: u64, part: Option<u32>) -> Reload {
-    Reload { msn: Some(msn), part, skip: false, parts: true }
+    Reload { msn: Some(msn), part, skip: false, parts: true, start_ms: None }
 }
 
 #[tokio::test]
@@ -382,7 +382,7 @@ async fn a_session_is_offered_what_its_height_allows_and_no_address_says_more() 
     assert_eq!(session.max_height, Some(720));
     let token = token(&session);
     house.clock.advance(Duration::from_secs(12));
-    let multivariant = house.sessions.multivariant(token, Sounds::Own, false).await.unwrap();
+    let multivariant = house.sessions.multivariant(token, Sounds::Own, false, None).await.unwrap();
     assert!(multivariant.contains("RESOLUTION=960x540") && !multivariant.contains("1920x1080"), "{multivariant}");
     assert_eq!(house.sessions.video_playlist(token, "1080p", NOW).await.unwrap_err().code(), "rendition_unknown");
     let video = house.sessions.video_playlist(token, "540p", NOW).await.unwrap();
@@ -392,9 +392,9 @@ async fn a_session_is_offered_what_its_height_allows_and_no_address_says_more() 
     let mut elements = address.split('/');
     let (mosaic, rung) = (elements.next().unwrap(), elements.next().unwrap());
     let n = elements.next().unwrap().strip_suffix(".m4s").unwrap().parse().ok();
-    assert_eq!(house.sessions.rendition_of(mosaic, rung, n), Some("540p"));
-    assert_eq!(house.sessions.rendition_of(mosaic, rung, n.map(|n| n + 1)), None, "nor is the next one given");
-    assert_eq!(house.sessions.rendition_of(mosaic, &rung.replace("540p", "1080p"), n), None);
+    assert_eq!(house.sessions.rendition_of(mosaic, rung, n, None), Some("540p"));
+    assert_eq!(house.sessions.rendition_of(mosaic, rung, n.map(|n| n + 1), None), None, "nor is the next one given");
+    assert_eq!(house.sessions.rendition_of(mosaic, &rung.replace("540p", "1080p"), n, None), None);
     // Another process goes on with it.
     house.crash(Duration::from_secs(2)).await;
     assert_eq!(house.sessions.get("acme", &session.id).await.unwrap().max_height, Some(720));
@@ -413,11 +413,11 @@ async fn playlists_announce_what_was_measured_and_no_less_than_half_of_what_may_
     let house = House::new().await;
     let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
     let announced = || async {
-        let text = house.sessions.multivariant(token(&session), Sounds::Own, false).await.unwrap();
+        let text = house.sessions.multivariant(token(&session), Sounds::Own, false, None).await.unwrap();
         let figures = |name: &str| -> Vec<u32> {
             text.lines().filter_map(|line| line.split(name).nth(1)?.split(',').next()?.parse().ok()).collect()
         };
-        (figures("INF:BANDWIDTH="), figures("AVERAGE-BANDWIDTH="))
+        (figures("#EXT-X-STREAM-INF:BANDWIDTH="), figures("AVERAGE-BANDWIDTH="))
     };
     let sound = 128_000;
     let (peaks, averages) = announced().await;

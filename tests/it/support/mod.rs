@@ -9,4 +9,5 @@ pub mod receiver;
 pub mod remembering_disk;
 mod round_trip;
 pub mod service;
+pub mod signalled;
 pub mod tone;

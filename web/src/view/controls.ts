@@ -3,6 +3,7 @@
 import { attribute, h, icon, text, toggle } from "../dom";
 import { seconds } from "../format";
 import { toggleFullScreen } from "../fullscreen";
+import { lengthOf } from "../past";
 import { behindS } from "../pulse";
 import { keepLowLatency, keepVolume } from "../settings";
 import type { Viewer, ViewerState } from "../viewer";
@@ -115,11 +116,13 @@ function helpButton(toggleHelp: () => void): HTMLButtonElement {
   return button;
 }
 
-/** The way back to now, for who paused or fell behind. */
+/** The way back to now, for who paused or fell behind; the bar has its own. */
 function goLiveButton(viewer: Viewer): HTMLButtonElement {
   const button = h("button", { type: "button", class: "quiet-button go-live", hidden: true }, "Go live");
   button.addEventListener("click", () => viewer.goLive());
-  viewer.onChange(({ phase, pulse }: ViewerState) => attribute(button, "hidden", phase !== "watching" || (pulse !== "behind" && pulse !== "paused")));
+  viewer.onChange(({ phase, pulse, reach }: ViewerState) =>
+    attribute(button, "hidden", phase !== "watching" || reach !== null || (pulse !== "behind" && pulse !== "paused")),
+  );
   return button;
 }
 
@@ -132,9 +135,9 @@ export function liveWords({ phase, pulse, stands, sample }: Pick<ViewerState, "p
       if (stands) return "Starting";
       return lag === null ? "Live" : `Live · ${seconds(lag)} behind`;
     case "behind":
-      return lag === null ? "Behind live" : `${seconds(lag)} behind live`;
+      return lag === null ? "Behind live" : `${lengthOf(lag)} behind live`;
     case "paused":
-      return lag === null ? "Paused" : `Paused · ${seconds(lag)} behind`;
+      return lag === null ? "Paused" : `Paused · ${lengthOf(lag)} behind`;
     case "buffering":
       return "Buffering";
     case "reconnecting":
@@ -160,13 +163,15 @@ export interface ControlsParts {
   readonly video: HTMLVideoElement;
   readonly screen: HTMLElement;
   readonly share: HTMLElement;
+  readonly rewind: HTMLElement;
   readonly toggleHelp: () => void;
 }
 
-export function controls(viewer: Viewer, { video, screen, share, toggleHelp }: ControlsParts): HTMLElement {
+export function controls(viewer: Viewer, { video, screen, share, rewind, toggleHelp }: ControlsParts): HTMLElement {
   return h(
     "div",
     { class: "controls", role: "group", "aria-label": "Playback" },
+    rewind,
     watchButton(viewer),
     pauseButton(viewer),
     liveChip(viewer),

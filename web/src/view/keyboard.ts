@@ -89,6 +89,8 @@ export function listenToKeys(keyboard: Keyboard): void {
         return move(shortcut.direction, focus);
       case "swap":
         return swap(shortcut.direction);
+      case "rewind":
+        return rewind(shortcut.seconds);
       case "help":
         keyboard.toggleHelp();
         return true;
@@ -110,6 +112,14 @@ export function listenToKeys(keyboard: Keyboard): void {
     if (game === undefined) return false;
     viewer.listen(game);
     cue(`Sound: ${viewer.title(game)}`);
+    return true;
+  }
+
+  function rewind(seconds: number): boolean {
+    const { reach, phase } = viewer.state;
+    if (reach === null || phase !== "watching" || (seconds > 0 && reach.isLive)) return false;
+    viewer.rewind.by(seconds);
+    cue(`${Math.abs(seconds)} s ${seconds < 0 ? "back" : "forward"}`);
     return true;
   }
 

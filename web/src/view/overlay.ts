@@ -2,6 +2,7 @@
 
 import { attribute, h, icon, text, toggle } from "../dom";
 import { seconds } from "../format";
+import { clock } from "../past";
 import type { Viewer, ViewerState } from "../viewer";
 
 interface Words {
@@ -44,6 +45,7 @@ function standing(state: ViewerState): Words | null {
     case "paused":
       return { title: "Paused", note: "The session stays open, and its minutes count.", action: "Play", soft: true };
     case "none":
+      return state.reach === null ? null : { title: state.rewound ? "Going back" : "Going live", note: state.rewound ? clock(state.reach.at) : "", busy: true };
     case "live":
     case "behind":
       return null;
@@ -75,6 +77,7 @@ export function curtain(viewer: Viewer): HTMLElement {
 
 function pendingWords(state: ViewerState): string {
   if (state.phase !== "watching" || state.pending === null) return "";
+  if (state.rewound) return "The change shows live";
   return state.pending.picks.layout === state.shown?.layout ? "Swapping…" : "New layout coming…";
 }
 

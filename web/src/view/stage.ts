@@ -79,7 +79,7 @@ function updateSlot(viewer: Viewer, slot: HTMLElement, at: number, state: Viewer
   const pick = slot.querySelector(".slot-pick") as HTMLButtonElement;
   placeAt(slot, layout.slots[at] as Rect, layout.canvas);
   toggle(slot, "selected", state.selectedSlot === at && !foreign);
-  toggle(slot, "coming", wanted !== shown);
+  toggle(slot, "coming", wanted !== shown && !state.rewound);
   toggle(slot, "heard", shown === state.audio && state.phase !== "idle");
   attribute(pick, "aria-pressed", state.selectedSlot === at ? "true" : "false");
   attribute(pick, "disabled", foreign);
@@ -102,7 +102,8 @@ function updateSlot(viewer: Viewer, slot: HTMLElement, at: number, state: Viewer
 }
 
 function slotNote(viewer: Viewer, state: ViewerState, shown: string, wanted: string, at: number): string {
-  if (wanted !== shown) return `${viewer.title(wanted)} in a moment`;
+  // In the past nothing changes any more.
+  if (wanted !== shown) return state.rewound ? "" : `${viewer.title(wanted)} in a moment`;
   if (state.heldGame !== null) return `Put ${viewer.title(state.heldGame)} here`;
   return state.selectedSlot === at ? "Choose a game" : "";
 }
@@ -134,7 +135,8 @@ export function stage(viewer: Viewer, video: HTMLVideoElement, over: readonly HT
     if (shape !== null) list.forEach((slot, at) => updateSlot(viewer, slot, at, state, shape));
     toggle(screen, "playing", state.phase === "watching");
     toggle(screen, "choosing", state.selectedSlot !== null || state.heldGame !== null);
-    attribute(slots, "hidden", state.phase === "ended");
+    // Names that may be wrong are worse than none.
+    attribute(slots, "hidden", state.phase === "ended" || !state.knowsShown);
   });
   return screen;
 }

@@ -1,7 +1,7 @@
 // Starts the real service in its demo form, and ends it.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -22,25 +22,43 @@ export interface Service {
   stop(): Promise<number | null>;
 }
 
-export async function startDemo(): Promise<Service> {
+export function startDemo(): Promise<Service> {
+  return start((dataDir) => ["demo", "--listen", "127.0.0.1:0", "--data-dir", dataDir], /^\s*page:\s+(http:\/\/\S+)/);
+}
+
+/** The service with a configuration of the test's own, which names neither where it listens nor where it keeps what it keeps. */
+export function startConfigured(config: string, deviceKey: string): Promise<Service> {
+  const args = async (dataDir: string) => {
+    const path = join(dataDir, "test.toml");
+    await writeFile(path, `listen = "127.0.0.1:0"\ndata_dir = ${JSON.stringify(join(dataDir, "data"))}\n${config}`);
+    return ["serve", "--config", path];
+  };
+  return start(args, /"message":"serving","address":"([^"]+)"/, (address) => `http://${address}/?key=${deviceKey}`);
+}
+
+/** `says`: the line by which it is ready, and in it what its address is read from. */
+async function start(
+  argsIn: (dataDir: string) => string[] | Promise<string[]>,
+  says: RegExp,
+  urlOf: (said: string) => string = (said) => said,
+): Promise<Service> {
   const web = process.env["QUADRILLE_WEB"] ?? process.cwd();
   const built = process.env["CARGO_TARGET_DIR"] ?? resolve(web, "../target");
   const binary = process.env["QUADRILLE_BIN"] ?? resolve(built, "debug/quadrille");
   const dataDir = await mkdtemp(join(tmpdir(), "quadrille-page-"));
-  const child = spawn(binary, ["demo", "--listen", "127.0.0.1:0", "--data-dir", dataDir], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(binary, await argsIn(dataDir), { stdio: ["ignore", "pipe", "pipe"] });
   const lines: string[] = [];
   const keep = (line: string) => {
     lines.push(line);
     if (lines.length > LOG_LINES_MAX) lines.shift();
   };
-  createInterface({ input: child.stderr }).on("line", keep);
   const stop = async () => {
     const code = await terminate(child);
     await rm(dataDir, { recursive: true, force: true });
     return code;
   };
   try {
-    const url = await pageLine(child, keep);
+    const url = urlOf(await readyLine(child, says, keep));
     const { origin, searchParams } = new URL(url);
     return { url, origin, key: searchParams.get("key") ?? "", log: () => lines.join("\n"), stop };
   } catch (error) {
@@ -49,22 +67,24 @@ export async function startDemo(): Promise<Service> {
   }
 }
 
-/** Waits for the line `page: http://…`. */
-function pageLine(child: ChildProcess, keep: (line: string) => void): Promise<string> {
+/** Waits for a line of either stream that `says` matches; answers what it caught. */
+function readyLine(child: ChildProcess, says: RegExp, keep: (line: string) => void): Promise<string> {
   return new Promise((found, failed) => {
-    const timer = setTimeout(() => failed(new Error(`no line "page: …" within ${START_MS} ms`)), START_MS);
+    const timer = setTimeout(() => failed(new Error(`no line like ${says} within ${START_MS} ms`)), START_MS);
     const done = (act: () => void) => {
       clearTimeout(timer);
       act();
     };
     child.on("error", (error) => done(() => failed(error)));
     child.on("exit", (code) => done(() => failed(new Error(`exit code ${code}`))));
-    if (child.stdout === null) return;
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      keep(line);
-      const url = /^\s*page:\s+(http:\/\/\S+)/.exec(line)?.[1];
-      if (url !== undefined) done(() => found(url));
-    });
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on("line", (line) => {
+        keep(line);
+        const caught = says.exec(line)?.[1];
+        if (caught !== undefined) done(() => found(caught));
+      });
+    }
   });
 }
 

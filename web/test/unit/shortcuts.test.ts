@@ -26,6 +26,8 @@ test("letters and digits do the same everywhere else", () => {
     assert.deepEqual(shortcutOf(stroke("F", { shiftKey: true }), focus, false), { kind: "full_screen" });
     assert.deepEqual(shortcutOf(stroke("4"), focus, false), { kind: "sound", slot: 3 });
     assert.deepEqual(shortcutOf(stroke("?", { shiftKey: true }), focus, false), { kind: "help" });
+    assert.deepEqual(shortcutOf(stroke("j"), focus, false), { kind: "rewind", seconds: -10 });
+    assert.deepEqual(shortcutOf(stroke("L"), focus, false), { kind: "rewind", seconds: 10 });
     assert.equal(shortcutOf(stroke("5"), focus, false), null);
     assert.equal(shortcutOf(stroke("m", { repeat: true }), focus, false), null, "a key held down toggles once");
   }

@@ -56,3 +56,31 @@ test("several changes wait their turn", () => {
   assert.equal(timeline.show(14), true);
   assert.deepEqual(timeline.shown()?.games, ["c"]);
 });
+
+test("who goes back sees the picks of then, and no change that is to come", () => {
+  const timeline = new ScreenTimeline();
+  timeline.push(100, picks("a"));
+  timeline.push(110, picks("b"));
+  timeline.show(111);
+  timeline.push(120, picks("c"));
+  timeline.show(121);
+  assert.ok(timeline.show(112));
+  assert.deepEqual(timeline.shown()?.games, ["b"]);
+  assert.equal(timeline.pending(), null, "it was on the screen already");
+  timeline.show(90);
+  assert.deepEqual(timeline.shown()?.games, ["a"], "before the session it shows what it showed first");
+  assert.ok(timeline.knows());
+  timeline.push(130, picks("d"));
+  assert.equal(timeline.pending()?.at, 130);
+});
+
+test("a page that was loaded anew does not know what was shown before the last change", () => {
+  const timeline = new ScreenTimeline(false);
+  timeline.push(100, picks("a"));
+  timeline.show(98);
+  assert.ok(timeline.knows(), "it is about to begin");
+  timeline.show(101);
+  assert.ok(timeline.knows());
+  timeline.show(99);
+  assert.ok(!timeline.knows());
+});

@@ -1,0 +1,65 @@
+//! What is the operator's to say about cues.
+
+use std::time::Duration;
+
+use super::super::scte35::Role;
+use crate::timeline::{Grid, MediaTime};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Where everything lands.
+    pub grid: Grid,
+    /// How long before its beginning an event is listed; from then on its line stays. RFC 8216bis 4.4.5.1.1 wants it with the
+    /// last segment before the splice, or earlier.
+    pub announce_lead: Duration,
+    /// How long ended events are kept.
+    pub history: Duration,
+    /// Events that are kept. The oldest ended one makes room; where none has ended, a new one is ignored.
+    pub max_events: usize,
+    /// A break whose end nobody says is ended after this.
+    pub max_break: Duration,
+    /// A programme, a chapter, and whatever else is no break.
+    pub max_stretch: Duration,
+    /// How late the end of what has a planned one may come.
+    pub overrun: Duration,
+    /// The same bytes without a time are the same message for so long.
+    pub repeat_within: Duration,
+    /// Times this close together are one: sources round, and two of them measure differently.
+    pub same_time: Duration,
+}
+
+impl Policy {
+    pub fn new(grid: Grid) -> Self {
+        Self {
+            grid,
+            announce_lead: Duration::from_secs(8),
+            history: 6 * HOUR,
+            max_events: 4096,
+            max_break: HOUR / 2,
+            max_stretch: 24 * HOUR,
+            overrun: Duration::from_secs(2),
+            repeat_within: Duration::from_secs(10),
+            same_time: Duration::from_millis(500),
+        }
+    }
+
+    pub(super) fn cap(&self, role: Role) -> Duration {
+        match role {
+            Role::Break | Role::Overlay => self.max_break,
+            Role::Programme | Role::Chapter | Role::Network | Role::Other => self.max_stretch,
+        }
+    }
+
+    /// The instant of the nearest frame; the error is half a frame at most.
+    pub fn on_grid(&self, at: MediaTime) -> MediaTime {
+        let before = self.grid.frame_at(at);
+        let (earlier, later) = (self.grid.frame_time(before), self.grid.frame_time(before + 1));
+        if at.since(earlier) <= later.since(at) { earlier } else { later }
+    }
+
+    pub(super) fn is_same(&self, one: MediaTime, other: MediaTime) -> bool {
+        one.max(other).since(one.min(other)) <= self.same_time
+    }
+}

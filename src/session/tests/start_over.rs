@@ -1,0 +1,276 @@
+//! Going back: to what was played before the session was made, before a change, before a pause, before its end.
+
+use std::time::Duration;
+
+use super::{NOW, booked_seconds, play, token};
+use crate::session::testing::{House, SEGMENT, asking_for, grid};
+use crate::session::{ChangeSession, EndedBy, Reload, SessionError, SessionView, Sounds, StartOverRight};
+use crate::timeline::Clock;
+
+/// An hour.
+const RIGHT: StartOverRight =
+    StartOverRight { segments: 1800, pause: Duration::from_secs(600), linger: Duration::from_secs(1200) };
+
+/// A house whose mosaic of `a` and `b` ran for two hours, watched by nobody.
+async fn house() -> House {
+    let mut settings = House::new().await.settings;
+    settings.start_over = Some(RIGHT);
+    let house = House::with(settings).await;
+    house.mosaics.running.lock().insert("2EH-a-b".into(), SEGMENT - 3600);
+    house
+}
+
+fn back(house: &House, seconds: i64) -> Reload {
+    Reload { parts: false, start_ms: Some(house.clock.now().unix_millis() - 1000 * seconds), ..NOW }
+}
+
+async fn video(house: &House, session: &SessionView, reload: Reload) -> String {
+    house.sessions.video_playlist(token(session), "540p", reload).await.unwrap()
+}
+
+/// The segments of a playlist and their mosaics, or games.
+fn listed(playlist: &str) -> Vec<(u64, String)> {
+    let addresses = playlist.lines().filter(|line| line.ends_with(".m4s"));
+    let named = |address: &str| {
+        let number = address.rsplit('/').next().and_then(|file| file.strip_suffix(".m4s")).unwrap();
+        // Behind "media", which in a session's own addresses stands behind its token.
+        let mosaic = address.split("/media/").nth(1).unwrap().split('/').next().unwrap();
+        (number.parse().unwrap(), mosaic.to_owned())
+    };
+    addresses.map(named).collect()
+}
+
+/// The path element that opens segment `n`.
+fn element(playlist: &str, n: u64) -> String {
+    let address = playlist.lines().find(|line| line.ends_with(&format!("/{n}.m4s"))).unwrap();
+    address.rsplit('/').nth(1).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_session_made_now_begins_before_it_was_made() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    assert_eq!(session.start_over_s, Some(3600));
+    // An instant within a segment: half an hour and a second back.
+    let reload = back(&house, 1801);
+    let multivariant = house.sessions.multivariant(token(&session), Sounds::Own, false, reload.start_ms).await.unwrap();
+    assert!(multivariant.contains("\nvideo/540p.m3u8?start=2026-11-22T15:29:59.000Z\n"), "{multivariant}");
+    assert!(multivariant.contains("URI=\"sound/main.m3u8?start=2026-11-22T15:29:59.000Z\""), "{multivariant}");
+
+    let playlist = video(&house, &session, reload).await;
+    let numbers: Vec<u64> = listed(&playlist).into_iter().map(|(n, _)| n).collect();
+    assert_eq!(numbers, (SEGMENT - 901..SEGMENT).collect::<Vec<_>>());
+    assert!(listed(&playlist).iter().all(|(_, mosaic)| mosaic == "2EH-a-b"));
+    assert!(playlist.contains("#EXT-X-START:TIME-OFFSET=1.000,PRECISE=YES\n"), "{}", &playlist[..600]);
+    let sound = house.sessions.sound_playlist(token(&session), "main", reload).await.unwrap();
+    assert_eq!(listed(&sound).into_iter().map(|(n, _)| n).collect::<Vec<_>>(), numbers);
+    assert!(sound.contains("#EXT-X-START:TIME-OFFSET=1.000"), "where the picture begins");
+    // It begins where it began, and goes on.
+    house.pass(4).await;
+    let later = listed(&video(&house, &session, reload).await);
+    assert_eq!(
+        (later.first().map(|(n, _)| *n), later.last().map(|(n, _)| *n)),
+        (Some(SEGMENT - 901), Some(SEGMENT + 1))
+    );
+    // What is new, for those who have the rest.
+    house.pass(40).await;
+    let delta = video(&house, &session, Reload { skip: true, ..reload }).await;
+    assert!(delta.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=91"), "{delta}");
+}
+
+#[tokio::test]
+async fn nobody_goes_back_further_than_there_is_something_nor_into_the_future() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let first = |playlist: &str| listed(playlist).first().map(|(n, _)| *n);
+    let oldest = video(&house, &session, back(&house, 7200)).await;
+    assert_eq!(first(&oldest), Some(SEGMENT - 1800), "the window's");
+    assert!(oldest.contains("#EXT-X-START:TIME-OFFSET=0.000,"));
+    let live = listed(&video(&house, &session, Reload { parts: false, ..NOW }).await).len();
+    for reload in [back(&house, -600), back(&house, 6)] {
+        let playlist = video(&house, &session, reload).await;
+        assert_eq!(listed(&playlist).len(), live, "the live window");
+    }
+    // A mosaic that begins now has no past; neither has one where nothing is kept.
+    let (young, _) = house.sessions.create("acme", asking_for("c,d")).await.unwrap();
+    house.pass(10).await;
+    let playlist = video(&house, &young, back(&house, 600)).await;
+    assert!(first(&playlist) > Some(SEGMENT), "{playlist}");
+    let plain = House::new().await;
+    plain.mosaics.running.lock().insert("2EH-a-b".into(), SEGMENT - 20);
+    let (session, _) = plain.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    assert_eq!(session.start_over_s, None);
+    let asked = video(&plain, &session, back(&plain, 600)).await;
+    assert_eq!(asked, video(&plain, &session, Reload { parts: false, ..NOW }).await);
+}
+
+#[tokio::test]
+async fn what_was_shown_is_what_is_shown_again() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    play(&house, &session, 20).await;
+    let live = listed(&video(&house, &session, Reload { parts: false, ..NOW }).await);
+    let change = ChangeSession { games: Some(vec!["a".into(), "c".into()]), ..Default::default() };
+    let changed = house.sessions.change("acme", &session.id, change).await.unwrap();
+    play(&house, &session, 300).await;
+    let again = listed(&video(&house, &session, back(&house, 600)).await);
+    assert_eq!(again.first(), Some(&(grid().segment_at(house.clock.now()) - 300, "2EH-a-b".to_owned())));
+    assert!(live.iter().all(|line| again.contains(line)), "what was listed live");
+    let at = again.iter().position(|(_, mosaic)| mosaic == "2EH-a-c").unwrap();
+    assert_eq!(again[at].0, changed.effective_segment);
+    assert!(again[at..].iter().all(|(_, mosaic)| mosaic == "2EH-a-c"));
+    // What was left is no longer made for it.
+    house.mosaics.wants.lock().clear();
+    house.pass(2).await;
+    assert!(house.mosaics.wants.lock().iter().all(|id| id == "2EH-a-c"), "{:?}", house.mosaics.wants.lock());
+    let sound = house.sessions.sound_playlist(token(&session), "1", back(&house, 600)).await.unwrap();
+    let games: std::collections::BTreeSet<String> = sound
+        .lines()
+        .filter(|line| line.ends_with(".m4s"))
+        .map(|line| line.split('~').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(games.len(), 2, "what was heard in the slot then, and since: {games:?}");
+}
+
+#[tokio::test]
+async fn changes_without_end_cost_the_oldest_of_them() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    for turn in 0..100 {
+        let other = if turn % 2 == 0 { "c" } else { "d" };
+        let change = ChangeSession { games: Some(vec!["a".into(), other.into()]), ..Default::default() };
+        house.sessions.change("acme", &session.id, change).await.unwrap();
+        play(&house, &session, 8).await;
+    }
+    let again = listed(&video(&house, &session, back(&house, 3000)).await);
+    let changes = again.windows(2).filter(|pair| pair[0].1 != pair[1].1).count();
+    assert!((60..=64).contains(&changes), "{changes}");
+    let numbers: Vec<u64> = again.iter().map(|(n, _)| *n).collect();
+    assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+}
+
+#[tokio::test]
+async fn an_ended_session_is_played_again_for_a_while() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    play(&house, &session, 60).await;
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    let ended_in = grid().segment_at(house.clock.now());
+    let billed = booked_seconds(&house, &session).await;
+    house.pass(1000).await;
+    let playlist = video(&house, &session, back(&house, 1060)).await;
+    assert!(playlist.ends_with("#EXT-X-ENDLIST\n"));
+    let again = listed(&playlist);
+    assert_eq!(
+        (again.first().map(|(n, _)| *n), again.last().map(|(n, _)| *n)),
+        (Some(ended_in - 30), Some(ended_in - 1))
+    );
+    house.pass(100).await;
+    assert_eq!(booked_seconds(&house, &session).await, billed, "it costs nothing");
+    house.pass(200).await;
+    let gone = house.sessions.video_playlist(token(&session), "540p", back(&house, 1060)).await;
+    assert_eq!(gone, Err(SessionError::SessionUnknown));
+}
+
+/// What docs/billing.md says of pauses.
+#[tokio::test]
+async fn a_pause_ends_no_session_and_who_plays_without_asking_is_billed() {
+    let house = house().await;
+    let (paused, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let (plays_on, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let (gone, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let since = back(&house, 1800);
+    let mut given = String::new();
+    for _ in 0..10 {
+        for session in [&paused, &plays_on, &gone] {
+            given = video(&house, session, since).await;
+        }
+        house.pass(2).await;
+    }
+    // Five minutes without a playlist. One of them has half an hour in the last one, and plays that.
+    let given_at = SEGMENT - 900;
+    for n in given_at..given_at + 150 {
+        let element = element(&given, n);
+        let opened = house.sessions.rendition_of("2EH-a-b", &element, Some(n), Some(token(&plays_on)));
+        assert_eq!(opened, Some("540p"));
+        house.pass(2).await;
+    }
+    for session in [&paused, &plays_on] {
+        assert_eq!(house.sessions.get("acme", &session.id).await.unwrap().end_reason, None);
+        video(&house, session, since).await;
+    }
+    house.pass(2).await;
+    for session in [&paused, &plays_on] {
+        house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    }
+    house.pass(300).await;
+    assert_eq!(booked_seconds(&house, &paused).await, 20 + 2);
+    assert_eq!(booked_seconds(&house, &plays_on).await, 20 + 300 + 2);
+    // Who does not come back is billed no more than anybody else, and its addresses go with it.
+    assert_eq!(house.sessions.get("acme", &gone.id).await.unwrap().end_reason.as_deref(), Some("idle"));
+    assert_eq!(booked_seconds(&house, &gone).await, 20);
+}
+
+#[tokio::test]
+async fn what_was_given_of_the_past_is_the_session_s_own_and_goes_with_it() {
+    let mut house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let token = token(&session).to_owned();
+    let reload = back(&house, 1800);
+    let playlist = video(&house, &session, reload).await;
+    let sound = house.sessions.sound_playlist(&token, "main", reload).await.unwrap();
+    let own = format!("/v1/play/{token}/media/2EH-a-b/540p~");
+    assert!(playlist.lines().filter(|line| line.ends_with(".m4s")).all(|line| line.starts_with(&own)), "{playlist}");
+    let at = SEGMENT - 800;
+    let (past, heard) = (element(&playlist, at), element(&sound, at));
+    let opens = |house: &House, token: Option<&str>| {
+        let rendition = house.sessions.rendition_of("2EH-a-b", &past, Some(at), token).is_some();
+        assert_eq!(house.sessions.sound_of(&heard, Some(at), token).is_some(), rendition);
+        rendition
+    };
+    assert!(opens(&house, Some(&token)) && !opens(&house, None), "everybody's are good for what is live");
+    assert!(!opens(&house, Some("0000")), "no session");
+    assert_eq!(house.sessions.rendition_of("2EH-a-b", &past, Some(at + 1), Some(&token)), None);
+    // No address in the playlist changes, whatever grows old: RFC 8216, 6.2.1.
+    let address =
+        |playlist: &str, n: u64| playlist.lines().find(|line| line.ends_with(&format!("/{n}.m4s"))).unwrap().to_owned();
+    for _ in 0..5 {
+        house.pass(100).await;
+        let later = video(&house, &session, reload).await;
+        assert!((at..SEGMENT).all(|n| address(&later, n) == address(&playlist, n)));
+    }
+    house.crash(Duration::from_secs(4)).await;
+    house.mosaics.running.lock().insert("2EH-a-b".into(), SEGMENT - 3600);
+    assert!(opens(&house, Some(&token)), "a restart changes nothing");
+    // A live address is good for as long as it is listed, and again.
+    let live = video(&house, &session, Reload { parts: false, ..NOW }).await;
+    let (n, _) = listed(&live).pop().unwrap();
+    let live = element(&live, n);
+    let is_good = |house: &House| house.sessions.rendition_of("2EH-a-b", &live, Some(n), None).is_some();
+    house.clock.advance(Duration::from_secs(60));
+    assert!(is_good(&house));
+    house.clock.advance(Duration::from_secs(90));
+    assert!(!is_good(&house));
+    // With the session its addresses go.
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    assert!(opens(&house, Some(&token)), "it is played again for a while");
+    house.pass(1300).await;
+    assert!(!opens(&house, Some(&token)));
+}
+
+#[tokio::test]
+async fn a_restart_loses_nothing_of_what_a_session_showed() {
+    let mut house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    play(&house, &session, 20).await;
+    let change = ChangeSession { games: Some(vec!["a".into(), "c".into()]), ..Default::default() };
+    house.sessions.change("acme", &session.id, change).await.unwrap();
+    play(&house, &session, 60).await;
+    let before = listed(&video(&house, &session, back(&house, 600)).await);
+    house.crash(Duration::from_secs(10)).await;
+    for id in ["2EH-a-b", "2EH-a-c"] {
+        house.mosaics.running.lock().insert(id.into(), SEGMENT - 3600);
+    }
+    let after = listed(&video(&house, &session, back(&house, 610)).await);
+    assert!(before.iter().all(|line| after.contains(line)), "{before:?}\n{after:?}");
+}

@@ -1,0 +1,231 @@
+// Going back, on the page and in a real browser: the bar, its keys, its previews, and the way to live again.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
+import { openBrowser, unnamed, violationsOf, type Browser } from "./support/browser";
+import { startConfigured, type Service } from "./support/service";
+import { pause, ViewerPage } from "./support/viewer-page";
+
+const GAMES = [
+  ["hawks-ravens", "Hawks at Ravens", "ball"],
+  ["otters-herons", "Otters at Herons", "smpte"],
+  ["comets-owls", "Comets at Owls", "pinwheel"],
+  ["storks-wolves", "Storks at Wolves", "ball"],
+  ["lynx-pikes", "Lynx at Pikes", "ball"],
+] as const;
+
+const CONFIG = `
+[[tenants]]
+id = "test"
+operator_keys = ["operator"]
+device_keys = ["device"]
+${GAMES.map(([id, title, picture]) => `[[games]]\nid = "${id}"\ntitle = "${title}"\nsources = ["test://${picture}?size=640x360&fps=30&tone=330"]`).join("\n")}
+[output]
+fps = "30"
+segment_frames = 60
+[[output.renditions]]
+name = "360p"
+width = 640
+height = 360
+bitrate = 800_000
+[start_over]
+window_s = 600
+gigabytes = 1
+`;
+
+const SCREENSHOTS = process.env["SCREENSHOTS"];
+
+let service: Service;
+let browser: Browser;
+let page: Page;
+let viewer: ViewerPage;
+const complaints: string[] = [];
+
+before(async () => {
+  service = await startConfigured(CONFIG, "device");
+  browser = await openBrowser();
+  page = browser.context.pages()[0] ?? (await browser.context.newPage());
+  page.setDefaultTimeout(30_000);
+  viewer = new ViewerPage(page, service);
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+const slider = () => page.getByRole("slider", { name: "Rewind" });
+const liveButton = () => page.locator(".rewind-live");
+const chip = () => page.locator(".live-chip");
+
+/** How far behind now the picture on the screen is, by its date. */
+const ageS = () => page.evaluate(() => (Date.now() - (window.quadrille.player.date() ?? NaN)) / 1000);
+
+/** Waits for a picture that moves and is `seconds` old. */
+async function plays(what: string, seconds: number, within = 3): Promise<void> {
+  const age = "(Date.now() - player.date()) / 1000";
+  await viewer.until(what, `player.date() !== null && ['live', 'behind'].includes(state.pulse) && Math.abs(${age} - ${seconds}) < ${within}`);
+  const before = await page.evaluate(() => [window.quadrille.player.date()!, window.quadrille.player.sample(performance.now(), Date.now()).frames_total] as const);
+  await pause(2_000);
+  const later = await page.evaluate(() => [window.quadrille.player.date()!, window.quadrille.player.sample(performance.now(), Date.now()).frames_total] as const);
+  assert.ok(later[0] - before[0] > 1_000 && later[1] > before[1] + 15, `${what}: it stands, ${before} ${later}`);
+  assert.ok(Math.abs((await ageS()) - seconds) < within + 1, `${what}: ${await ageS()} s behind, not ${seconds}`);
+}
+
+async function shoot(name: string): Promise<void> {
+  if (SCREENSHOTS !== undefined) await page.screenshot({ path: `${SCREENSHOTS}/rewind-${name}.png` });
+}
+
+let liveAge = 0;
+
+test("the bar is there once pictures are, and says that they are live", async () => {
+  await page.goto(service.url);
+  await viewer.pickFirst(2);
+  assert.ok(await page.locator(".rewind").isHidden(), "nothing plays yet");
+  await viewer.watch();
+  await viewer.until("the live edge", "state.phase === 'watching' && !state.stands && state.pulse === 'live' && state.reach?.isLive", 60_000);
+  assert.ok(await slider().isVisible());
+  assert.match((await slider().getAttribute("aria-valuetext")) ?? "", /^live, \d\d:\d\d:\d\d$/);
+  assert.ok(await liveButton().isDisabled());
+  assert.ok(await page.locator(".go-live").isHidden(), "one way to live is enough");
+  await viewer.until("a minute of past", "state.reach.isLive && state.reach.live - state.reach.oldest > 50_000", 120_000);
+  liveAge = await ageS();
+});
+
+test("keys step back, within the playlist first and then beyond it, and forward again", async () => {
+  await slider().focus();
+  await page.keyboard.press("ArrowLeft");
+  await plays("ten seconds back", liveAge + 10);
+  assert.match(await chip().innerText(), /^\d\d\.\d s behind live$/);
+  assert.equal(await liveButton().isEnabled(), true);
+  for (let press = 0; press < 3; press++) await page.keyboard.press("ArrowLeft");
+  await plays("forty seconds back", liveAge + 40);
+  assert.match((await slider().getAttribute("aria-valuetext")) ?? "", /^\d\d seconds behind live, \d\d:\d\d:\d\d$/);
+  assert.ok((await page.evaluate(() => window.quadrille.events.filter((event) => event.kind === "rewind").map((event) => event["way"]))).includes("load"));
+  await page.keyboard.press("ArrowRight");
+  await plays("thirty seconds back", liveAge + 30);
+  const { session } = await viewer.state();
+  assert.equal(session?.state, "active");
+});
+
+test("who went back stays there", async () => {
+  const before = await ageS();
+  await pause(10_000);
+  assert.ok(Math.abs((await ageS()) - before) < 2, `${before} s behind became ${await ageS()}`);
+  assert.equal(await page.evaluate(() => document.querySelector("video")!.playbackRate), 1);
+  assert.doesNotMatch(await chip().innerText(), /Live/);
+});
+
+test("the bar is named for screen readers, and nothing is wrong with the page", async () => {
+  const session = await browser.context.newCDPSession(page);
+  assert.deepEqual(await unnamed(session), []);
+  await session.detach();
+  assert.deepEqual(await violationsOf(page), []);
+});
+
+test("a preview shows the picture and its time of day", async () => {
+  const box = (await slider().boundingBox())!;
+  await page.mouse.move(box.x + box.width * 0.4, box.y + box.height / 2);
+  const preview = page.locator(".rewind-preview");
+  await preview.waitFor({ state: "visible" });
+  assert.match(await preview.innerText(), /\d\d:\d\d:\d\d\s+.*behind live/s);
+  await page.locator(".rewind-picture").waitFor({ state: "visible" });
+  const lit = await page.evaluate(() => {
+    const canvas = document.querySelector<HTMLCanvasElement>(".rewind-picture")!;
+    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((value, at) => at % 4 !== 3 && value > 60).length / ((data.length * 3) / 4);
+  });
+  assert.ok(lit > 0.1, `${lit} of the preview's samples are lit`);
+  await shoot("wide");
+  await page.mouse.move(5, 5);
+  await preview.waitFor({ state: "hidden" });
+});
+
+test("a press on the bar plays from there; Live returns", async () => {
+  const box = (await slider().boundingBox())!;
+  const { reach } = await viewer.state();
+  const share = 0.5;
+  await page.mouse.click(box.x + 8 + share * (box.width - 16), box.y + box.height / 2);
+  await plays("the middle of the bar", (reach!.now - (reach!.oldest + share * (reach!.live - reach!.oldest))) / 1000, 6);
+  await page.mouse.move(5, 5);
+  await liveButton().click();
+  await viewer.until("live again", "state.pulse === 'live' && state.reach?.isLive");
+  await plays("live", liveAge, 4);
+  assert.match(await chip().innerText(), /^Live · /);
+  assert.equal((await viewer.state()).rewound, false);
+});
+
+test("Home goes to the oldest there is, and a swap there to live", async () => {
+  await slider().focus();
+  await page.keyboard.press("Home");
+  const { reach } = await viewer.state();
+  await viewer.until("the oldest", `state.rewound && ['live', 'behind'].includes(state.pulse) && player.date() - ${reach!.oldest} < 12_000`);
+  assert.match((await slider().getAttribute("aria-valuetext")) ?? "", /minute/);
+  assert.match(await chip().innerText(), /^\d+ min( \d+ s)? behind live$/);
+  const { picks } = await viewer.state();
+  await viewer.slot(0).click();
+  await viewer.card(2).click();
+  await viewer.admitted("the swap at live", `state.pulse === 'live' && state.shown?.games[0] !== ${JSON.stringify(picks.games[0])} && state.pending === null && !state.rewound`);
+  assert.equal((await viewer.state()).reach?.isLive, true);
+});
+
+test("before the swap the page names what was shown then", async () => {
+  const { picks } = await viewer.state();
+  await slider().focus();
+  await page.keyboard.press("PageDown");
+  await viewer.until("a minute ago", "state.rewound && ['live', 'behind'].includes(state.pulse) && state.reach.now - player.date() > 45_000");
+  const { shown, pending } = await viewer.state();
+  assert.notEqual(shown?.games[0], picks.games[0]);
+  assert.equal(pending, null);
+  assert.equal(await page.locator(".slot.coming").count(), 0);
+  await page.keyboard.press("End");
+  await viewer.until("live again", "state.pulse === 'live' && state.reach?.isLive && !state.rewound");
+});
+
+test("a pause longer than the live window goes on where it was", async () => {
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  await page.keyboard.press("Space");
+  await viewer.until("the pause", "state.pulse === 'paused'");
+  const at = await page.evaluate(() => window.quadrille.player.date()!);
+  await viewer.until("the window to move on", `player.span().from > ${at}`, 60_000);
+  await page.keyboard.press("Space");
+  await viewer.until("pictures", `['live', 'behind'].includes(state.pulse) && Math.abs(player.date() - ${at}) < 6_000`);
+  await page.keyboard.press("l");
+  await viewer.until("ten seconds on", `player.date() - ${at} > 9_000`);
+  await page.keyboard.press("j");
+});
+
+test("on a phone the bar is there and nothing sticks out", async () => {
+  for (const [width, height] of [[390, 844], [360, 640], [844, 390]] as const) {
+    await page.setViewportSize({ width, height });
+    await page.evaluate(() => window.scrollTo(0, 0));
+    await pause(300);
+    const box = (await slider().boundingBox())!;
+    assert.ok(box.width > 120 && box.x >= 0 && box.x + box.width <= width, `${width}x${height}: ${JSON.stringify(box)}`);
+    assert.ok(!(await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)), `${width}x${height}`);
+    await page.mouse.move(box.x + box.width * 0.1, box.y + box.height / 2);
+    await page.locator(".rewind-picture").waitFor({ state: "visible" });
+    await shoot(`${width}x${height}`);
+    await page.mouse.move(5, 5);
+  }
+  await page.setViewportSize({ width: 1600, height: 1000 });
+  await page.locator(".brand").click();
+  await page.keyboard.press("f");
+  await viewer.until("full screen", "document.fullscreenElement !== null && document.querySelector('.rewind').parentElement === document.fullscreenElement");
+  await page.mouse.move(500, 500);
+  await pause(400);
+  await shoot("full");
+  await page.keyboard.press("f");
+  await viewer.until("the page again", "document.fullscreenElement === null && document.querySelector('.rewind').parentElement.classList.contains('controls')");
+});
+
+test("nothing was complained about", async () => {
+  const others = complaints.filter((text) => !/503|404/.test(text));
+  assert.deepEqual(others, []);
+  assert.equal((await viewer.sample()).fatal_errors, 0);
+});
