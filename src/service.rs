@@ -16,10 +16,10 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::api::{self, App, Keys, ServerLimits, Tls, TlsError};
+use crate::api::{self, App, ServerLimits, Tls, TlsError};
 use crate::catalogue::{self, Catalogue};
 use crate::compositor::{self, Compositor, CompositorError};
-use crate::config::{CompositorChoice, Config, Keyring, Output};
+use crate::config::{CompositorChoice, Config, Output};
 use crate::encode::VideoEncodeError;
 use crate::feed::{self, FeedError};
 use crate::layout::{Layouts, LayoutsError};
@@ -28,7 +28,7 @@ use crate::mosaic::{MosaicRegistry, RegistryError, Ticker, Trial, TrialError, tr
 use crate::outbound::{HttpError, Outbound, OutboundTasks};
 use crate::store::{Begin, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
-use crate::usage::{Closing, Integrity, KeyError, Reports, ledger_key};
+use crate::usage::{Closing, Integrity, KeyError, ledger_key};
 use crate::work::InHand;
 use chores::{Sweep, start_chores};
 use makers::Makers;
@@ -162,21 +162,9 @@ impl Service {
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
         let outbound = makers.outbound(sqlite, &sessions).await?;
         let draining = Arc::new(AtomicBool::new(false));
-        let app = Arc::new(App {
-            sessions: sessions.clone(),
-            mosaics: registry.clone(),
-            catalogue: catalogue.clone(),
-            layouts,
-            reports: Reports::new(store.ledger(), config.prices.clone(), config.ledger.provider.clone()),
-            keys: Keys::new(Keyring::new(&config.tenants)),
-            metrics: metrics.clone(),
-            clock: options.clock.clone(),
-            readiness: makers
-                .readiness(&ticker, &draining, &integrity, &shared.failing, &shelf)
-                .note("stitch", stitching),
-            clips: makers.clips(&registry, &catalogue)?,
-            public_base: None,
-        });
+        let readiness =
+            makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf).note("stitch", stitching);
+        let app = makers.app((&sessions, &registry, &catalogue), layouts, readiness)?;
         let in_hand = shared.in_hand.clone();
         let (stop_serving, stopped) = oneshot::channel::<()>();
         let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };
@@ -185,11 +173,10 @@ impl Service {
             // An error means that the sender is gone, which ends serving just the same.
             let _ = stopped.await;
         }));
-        let (registry_too, catalogue_too) = (registry.clone(), catalogue.clone());
         let sweep = Sweep {
             sessions,
-            registry: registry_too,
-            catalogue: catalogue_too,
+            registry: registry.clone(),
+            catalogue: catalogue.clone(),
             store: store.clone(),
             shelf,
             clock: options.clock.clone(),

@@ -87,7 +87,7 @@ impl Movie {
             let flags = entry.flags.or(traf.tfhd.default_sample_flags).unwrap_or(0);
             let bytes = entry.size.or(traf.tfhd.default_sample_size).unwrap_or(0);
             let cts = entry.cts.unwrap_or(0);
-            at.samples.push(Sample { bytes, duration, cts: cts.into(), is_sync: flags & NO_SYNC == 0 });
+            at.samples.push(Sample { bytes, duration, cts, is_sync: flags & NO_SYNC == 0 });
             at.ends += u64::from(duration);
         }
         let added = &at.samples[before..];
@@ -118,7 +118,7 @@ impl Movie {
     fn written(&self, from: MediaTime, to: MediaTime, payload_at: u64) -> Result<Vec<u8>, CmafError> {
         let timescale = self.tracks.first().ok_or(CmafError::NoTrack)?.timescale;
         let duration = ticks(to, timescale).saturating_sub(ticks(from, timescale));
-        let trak = self.tracks.iter().enumerate().map(|(n, track)| {
+        let mut traks = self.tracks.iter().enumerate().map(|(n, track)| {
             let mut offset = payload_at;
             let mut chunks = Vec::new();
             for (of, samples, bytes) in &self.chunks {
@@ -144,7 +144,7 @@ impl Movie {
         // In the order of init segments, for the same reason.
         container(b"moov", &mut out, |out| {
             mvhd.encode(out)?;
-            trak.map(|trak| written(&trak, out)).collect()
+            traks.try_for_each(|trak| written(&trak, out))
         })?;
         Ok(out)
     }

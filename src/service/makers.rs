@@ -10,11 +10,11 @@ use tokio::task::JoinHandle;
 
 use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure};
-use crate::api::Readiness;
+use crate::api::{App, Keys, Readiness};
 use crate::catalogue::{Catalogue, CatalogueSettings};
 use crate::clips::{ClipSettings, Clips};
 use crate::compositor::Compositor;
-use crate::config::{Config, Output};
+use crate::config::{Config, Keyring, Output};
 use crate::encode::{Libraries, VideoEncodeError};
 use crate::feed::Pace;
 use crate::ladder::{Codec, Rung};
@@ -337,6 +337,29 @@ impl Makers<'_> {
         )
         .await
         .map_err(|e| StartError::Sessions(e.to_string()))
+    }
+
+    /// What requests are answered from.
+    pub fn app(
+        &self,
+        (sessions, registry, catalogue): (&Arc<Sessions>, &Arc<MosaicRegistry>, &Arc<Catalogue>),
+        layouts: Arc<Layouts>,
+        readiness: Readiness,
+    ) -> Result<Arc<App>, StartError> {
+        let Config { prices, ledger, tenants, .. } = self.config;
+        Ok(Arc::new(App {
+            sessions: sessions.clone(),
+            mosaics: registry.clone(),
+            catalogue: catalogue.clone(),
+            layouts,
+            reports: Reports::new(self.store.ledger(), prices.clone(), ledger.provider.clone()),
+            keys: Keys::new(Keyring::new(tenants)),
+            metrics: self.metrics.clone(),
+            clock: self.options.clock.clone(),
+            readiness,
+            clips: self.clips(registry, catalogue)?,
+            public_base: None,
+        }))
     }
 
     /// Clips, where there is something to make them of.
