@@ -141,6 +141,13 @@ pub(super) fn walk(file: &File) -> io::Result<Found> {
     Ok(found)
 }
 
+/// Whether a file without a record is one that was only begun: nothing is in it, or what a head begins with.
+pub(super) fn is_begun(file: &File) -> io::Result<bool> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(FILE_MAGIC.len());
+    let mut begin = [0; FILE_MAGIC.len()];
+    Ok(read_all(file, &mut begin[..length], 0)? && FILE_MAGIC.starts_with(&begin[..length]))
+}
+
 /// Where the head ends, if it is one.
 fn behind_head(file: &File) -> io::Result<Option<u64>> {
     let mut begin = [0; 6];

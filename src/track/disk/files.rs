@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use sha2::{Digest as _, Sha256};
 
-use super::file::{Found, Record, blocks_at, walk};
+use super::file::{Found, Record, blocks_at, is_begun, walk};
 use crate::timeline::{Grid, SegmentNumber};
 use crate::track::Runs;
 
@@ -165,7 +165,7 @@ impl Files {
                     self.drop_file(key, number);
                 }
                 path.parent().map_or(Ok(()), fs::create_dir_all)?;
-                (ours().append(true).create_new(true).open(&path)?, 0)
+                (begun(&path)?, 0)
             }
             opened => opened?,
         };
@@ -281,6 +281,21 @@ fn ours() -> OpenOptions {
     let mut options = File::options();
     options.custom_flags(libc::O_NOFOLLOW);
     options
+}
+
+/// A file for a track to begin with. One in which a process that was killed put down nothing yet, or a piece of a head, is taken; what somebody else put
+/// there is not.
+fn begun(path: &Path) -> io::Result<File> {
+    match ours().append(true).create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        opened => return opened,
+    }
+    let file = ours().read(true).append(true).open(path)?;
+    if !file.metadata()?.is_file() || !is_begun(&file)? {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else is in its place"));
+    }
+    file.set_len(0)?;
+    Ok(file)
 }
 
 /// A file of the window, for reading.
