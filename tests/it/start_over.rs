@@ -230,6 +230,8 @@ async fn clips_are_files_that_begin_and_end_to_the_frame() {
     };
     let ms = Duration::from_millis;
     clip(&service, &asked(from, from + ms(6000)), &dir.path().join("long.mp4")).await;
+    // Ids sort by the time at which they are made.
+    service.crank(1).await;
     let short = clip(&service, &asked(from + ms(1500), from + ms(3600)), &dir.path().join("short.mp4")).await;
     assert_eq!((&short["duration_s"], &short["games"]), (&json!(2.1), &json!(["g0", "g1"])));
     let (long, whole) = barcodes(dir.path().join("long.mp4")).await;
