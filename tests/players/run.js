@@ -75,7 +75,7 @@ async function play(rounds, { others }, context) {
       if (round.restart) await service.restart();
       say(`${round.name}: ${round.players.join(", ")}`);
       let played = await playRound(round, { ...context, service, audit });
-      if (options.again && played.some((row) => row.wrong.length > 0)) {
+      for (let left = options.again ? AGAIN_MOST : 0; left > 0 && played.some((row) => row.wrong.length > 0); left--) {
         for (const row of played) row.wrong.forEach((text) => say(`  ${row.player}: ${text}`));
         say("  once more: a machine that others use, too, holds a player up now and then");
         played = await playRound(round, { ...context, service, audit });
@@ -90,6 +90,10 @@ async function play(rounds, { others }, context) {
     await open.close();
   }
 }
+
+// Shaka loses its first two seconds in about one cold start of four on a machine that is busy with encoders (docs/players.md): one more chance is
+// one too few for a run that others wait for.
+const AGAIN_MOST = 2;
 
 async function main() {
   const began = Date.now();

@@ -11,6 +11,7 @@ def summary(text):
     if playlist.is_variant:
         return {
             "variants": [variant.uri for variant in playlist.playlists],
+            "key_pictures": [variant.uri for variant in playlist.iframe_playlists],
             "sounds": [media.name for media in playlist.media if media.type == "AUDIO"],
         }
     return {

@@ -33,7 +33,8 @@ function parseOne(text) {
 function summary(playlist) {
   if (playlist.isMasterPlaylist) {
     const sounds = playlist.variants[0]?.audio ?? [];
-    return { variants: playlist.variants.map((variant) => variant.uri), sounds: sounds.map((sound) => sound.name) };
+    const uris = (keys) => playlist.variants.filter((variant) => Boolean(variant.isIFrameOnly) === keys).map((variant) => variant.uri);
+    return { variants: uris(false), key_pictures: uris(true), sounds: sounds.map((sound) => sound.name) };
   }
   return {
     target: playlist.targetDuration,
