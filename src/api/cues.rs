@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::auth::Caller;
 use super::extract::{Named, Params};
+use super::instant;
 use super::problem::{Code, Problem, ProblemBody};
 use crate::cues::track::CueEvent;
 use crate::timeline::MediaTime;
@@ -69,11 +70,8 @@ pub(super) fn unknown(id: &str) -> Problem {
 }
 
 fn instant(parameter: &'static str, text: &str) -> Result<MediaTime, Problem> {
-    // A plus sign in a query stands for a space.
-    let instant = text.replace(' ', "+").parse::<jiff::Timestamp>().ok();
-    let nanos = instant.and_then(|instant| u128::try_from(instant.as_nanosecond()).ok());
-    nanos.map(MediaTime::from_unix_nanos).ok_or_else(|| {
-        let detail = format!("{text:?} is no instant: as 2026-11-27T19:30:00Z is allowed.");
+    instant::read(text).ok_or_else(|| {
+        let detail = format!("{text:?} is no instant: {}.", instant::ALLOWED);
         Problem::new(Code::ParameterInvalid, detail).with("parameter", parameter)
     })
 }

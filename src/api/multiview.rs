@@ -77,7 +77,7 @@ pub async fn open(
         ..CreateSession::default()
     };
     let start = wish.start.as_deref().map(|text| playback::start_ms(text, Some(app.clock.now().unix_millis())));
-    let start = start.transpose()?.map(|ms| format!("start={}", playback::instant(ms)));
+    let start = start.transpose()?.map(|ms| format!("start={}", playback::written(ms)));
     let (session, _) = app.sessions.create(&caller.tenant, request).await?;
     let parts = wish.low_latency.then(|| "low_latency=true".to_owned());
     let asked: Vec<String> = parts.into_iter().chain(start).collect();

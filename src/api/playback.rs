@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::etag;
 use super::extract::{Named, Params};
+use super::instant;
 use super::problem::{Code, Problem, ProblemBody};
 use crate::session::{Reload, Sounds};
 
@@ -194,8 +195,7 @@ pub struct Following {
 
 /// The instant that `start` means, in milliseconds of Unix time. Seconds back are counted from `now_ms`; without it they mean nothing.
 pub(super) fn start_ms(text: &str, now_ms: Option<i64>) -> Result<i64, Problem> {
-    // A plus sign in a query stands for a space.
-    let instant = text.replace(' ', "+").parse::<jiff::Timestamp>().map(|instant| instant.as_millisecond()).ok();
+    let instant = instant::read(text).map(|at| at.unix_millis());
     let back = || {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let seconds =
@@ -210,7 +210,7 @@ pub(super) fn start_ms(text: &str, now_ms: Option<i64>) -> Result<i64, Problem> 
 }
 
 /// `unix_ms` as `start` has it.
-pub(super) fn instant(unix_ms: i64) -> String {
+pub(super) fn written(unix_ms: i64) -> String {
     format!("{:.3}", jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX))
 }
 

@@ -16,6 +16,7 @@ use crate::api::App;
 use crate::api::auth::Operator;
 use crate::api::etag;
 use crate::api::extract::{Body, Named, RequestBody};
+use crate::api::instant;
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::api::range::{self, Wanted};
 use crate::api::sessions::EngineWish;
@@ -57,11 +58,7 @@ fn clips(app: &App) -> Result<&Arc<Clips>, Problem> {
 }
 
 fn instant(field: &'static str, text: &str) -> Result<MediaTime, Problem> {
-    let instant = text.parse::<jiff::Timestamp>().ok();
-    let nanos = instant.and_then(|instant| u128::try_from(instant.as_nanosecond()).ok());
-    nanos
-        .map(MediaTime::from_unix_nanos)
-        .ok_or_else(|| Problem::field(field, format!("{text:?} is no instant: as 2026-11-27T19:30:00Z is allowed.")))
+    instant::read(text).ok_or_else(|| Problem::field(field, format!("{text:?} is no instant: {}.", instant::ALLOWED)))
 }
 
 /// Makes an MP4 of what was played: of a game, or of any mosaic, watched or not, as far as the start-over window reaches. Nothing is encoded. It is begun at

@@ -1,5 +1,7 @@
 //! The tables of a transport stream that say what is in it (ISO/IEC 13818-1, 2.4.4).
 
+pub(in crate::feed) use crate::cues::scte35::crc32;
+
 /// What a stream is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -98,13 +100,6 @@ impl Assembler {
         }
         true
     }
-}
-
-/// The checksum of sections (annex A); 0 over a whole section with its own.
-pub(in crate::feed) fn crc32(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 })
-    })
 }
 
 fn pid(bytes: &[u8]) -> u16 {
