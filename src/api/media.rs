@@ -117,7 +117,7 @@ async fn video(
 }
 
 /// What is one viewer's no cache that others share has to keep.
-fn cached(token: Option<&str>) -> HeaderValue {
+pub(super) fn cached(token: Option<&str>) -> HeaderValue {
     if token.is_some() { OWN } else { IMMUTABLE }
 }
 
@@ -203,14 +203,20 @@ async fn audio(
 }
 
 /// What caches are told of a file of media.
-struct Kept {
-    media_type: &'static str,
-    cached: HeaderValue,
-    tag: HeaderValue,
+pub(super) struct Kept {
+    pub media_type: &'static str,
+    pub cached: HeaderValue,
+    pub tag: HeaderValue,
 }
 
 /// The bytes, or the range of them that was asked for, or that the client has them already.
-fn served(app: &App, method: &Method, headers: &HeaderMap, kept: Kept, bytes: Bytes) -> Result<Response, Problem> {
+pub(super) fn served(
+    app: &App,
+    method: &Method,
+    headers: &HeaderMap,
+    kept: Kept,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
     let Kept { media_type, cached, tag } = kept;
     let has_it = etag::matches_none(headers, &tag);
     let in_range = range::holds(headers, &tag);
@@ -245,7 +251,7 @@ fn served(app: &App, method: &Method, headers: &HeaderMap, kept: Kept, bytes: By
 }
 
 /// The mosaic of a name that we gave; any other name, well made or not, names nothing.
-fn mosaic_id(app: &App, text: &str) -> Result<MosaicId, Problem> {
+pub(super) fn mosaic_id(app: &App, text: &str) -> Result<MosaicId, Problem> {
     let ours = app.mosaics.signed(text);
     if ours { Ok(MosaicId(text.into())) } else { Err(Problem::new(Code::NotFound, "There is no such mosaic.")) }
 }
@@ -315,7 +321,7 @@ fn number(file: &str) -> Result<Number, Problem> {
 }
 
 /// Waits for a part that a playlist hinted at (RFC 8216bis, 6.2.5.4), but not for one that is far off.
-async fn hinted(comes: impl Future<Output = ()>) {
+pub(super) async fn hinted(comes: impl Future<Output = ()>) {
     // What is not there after that is answered as what is gone.
     let _ = tokio::time::timeout(HINT_PATIENCE, comes).await;
 }
@@ -328,7 +334,7 @@ fn no_such_sound() -> Problem {
     Problem::new(Code::NotFound, "There is no such sound.")
 }
 
-fn not_in_window(number: SegmentNumber) -> Problem {
+pub(super) fn not_in_window(number: SegmentNumber) -> Problem {
     Problem::new(Code::SegmentUnknown, format!("Segment {number} is not in the window.")).with("segment", number)
 }
 

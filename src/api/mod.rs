@@ -26,6 +26,7 @@ mod refuse;
 mod routes;
 mod server;
 mod sessions;
+mod texts;
 mod tls;
 
 use std::sync::Arc;

@@ -218,7 +218,7 @@ pub(super) fn written(unix_ms: i64) -> String {
 const MOST_BACK_S: f64 = 86_400.0;
 
 impl Following {
-    fn reload(&self) -> Result<Reload, Problem> {
+    pub(super) fn reload(&self) -> Result<Reload, Problem> {
         if self.part.is_some() && self.msn.is_none() {
             let detail = "_HLS_part says which part of _HLS_msn, which is missing.";
             return Err(Problem::new(Code::ReloadInvalid, detail).with("parameter", "_HLS_part"));
@@ -229,13 +229,13 @@ impl Following {
     }
 }
 
-fn stem(file: &str) -> Result<&str, Problem> {
+pub(super) fn stem(file: &str) -> Result<&str, Problem> {
     file.strip_suffix(".m3u8").ok_or_else(|| Problem::new(Code::NotFound, "Playlists here end in .m3u8."))
 }
 
 /// A session's playlist: its own, so no cache that others share may keep it, and soon another, so each time it is asked whether it still is. A
 /// request that finds that it has it is a request all the same: the meter runs.
-fn playlist(app: &App, method: &Method, headers: &HeaderMap, text: String) -> Response {
+pub(super) fn playlist(app: &App, method: &Method, headers: &HeaderMap, text: String) -> Response {
     let tag = etag::weak_of(&text);
     let has_it = etag::matches_none(headers, &tag);
     let common = [

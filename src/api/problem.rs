@@ -83,6 +83,7 @@ codes! {
     SessionEnded = "session_ended", CONFLICT, "The session has ended";
     SessionUnknown = "session_unknown", NOT_FOUND, "There is no such session";
     SoundUnknown = "sound_unknown", NOT_FOUND, "There is no such sound";
+    TextUnknown = "text_unknown", NOT_FOUND, "There is no such text";
     SourceInvalid = "source_invalid", UNPROCESSABLE_ENTITY, "A source cannot be used";
     StartInvalid = "start_invalid", BAD_REQUEST, "A playlist cannot begin there";
     StartOverOff = "start_over_off", CONFLICT, "This service keeps nothing of what was played";

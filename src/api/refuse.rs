@@ -44,6 +44,7 @@ impl From<SessionError> for Problem {
                 Problem::new(Code::IdempotencyConflict, detail).with("parameter", "Idempotency-Key")
             }
             E::SoundUnknown { .. } => Problem::new(Code::SoundUnknown, detail),
+            E::TextUnknown { .. } => Problem::new(Code::TextUnknown, detail),
             E::HeightTooLow { least, .. } => Problem::field("max_height", detail).with("least", least),
             E::RenditionUnknown { .. } => Problem::new(Code::RenditionUnknown, detail),
             E::ReloadTooFar { newest, .. } => Problem::new(Code::ReloadInvalid, detail).with("newest", newest),

@@ -16,7 +16,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
-use super::{App, cues, games, health, layouts, log, media, multiview, openapi, operator, page, playback, sessions};
+use super::{
+    App, cues, games, health, layouts, log, media, multiview, openapi, operator, page, playback, sessions, texts,
+};
 
 /// Routes under construction. `described` is each route as the API's description names it.
 struct Table {
@@ -70,6 +72,13 @@ fn table() -> Table {
         .add_as("get", "/v1/play/{token}/keys/{rendition}.m3u8", "/v1/play/{token}/keys/{file}", playback::key_pictures)
         .add_as("get", "/v1/play/{token}/audio/{game}.m3u8", "/v1/play/{token}/audio/{file}", playback::audio)
         .add_as("get", "/v1/play/{token}/sound/{name}.m3u8", "/v1/play/{token}/sound/{file}", playback::sound)
+        .add_as("get", "/v1/play/{token}/text/{name}.m3u8", "/v1/play/{token}/text/{file}", texts::text)
+        .add_as(
+            "get",
+            "/v1/play/{token}/media/{mosaic}/text/{text}/{n}.vtt",
+            "/v1/play/{token}/media/{mosaic}/text/{text}/{file}",
+            texts::own_text_segment,
+        )
         .add_as(
             "get",
             "/v1/play/{token}/media/{mosaic}/{rendition}/{n}.m4s",
@@ -88,6 +97,12 @@ fn table() -> Table {
             "/v1/media/{mosaic}/{rendition}/{n}.m4s",
             "/v1/media/{mosaic}/{rendition}/{file}",
             media::video_segment,
+        )
+        .add_as(
+            "get",
+            "/v1/media/{mosaic}/text/{text}/{n}.vtt",
+            "/v1/media/{mosaic}/text/{text}/{file}",
+            texts::text_segment,
         )
         .add("get", "/v1/media/audio/{game}/init.mp4", media::audio_init)
         .add_as("get", "/v1/media/audio/{game}/{n}.m4s", "/v1/media/audio/{game}/{file}", media::audio_segment)

@@ -72,6 +72,13 @@ impl TextBlock {
         out
     }
 
+    /// Memory it takes, give or take.
+    pub fn bytes(&self) -> usize {
+        let lines = self.cues.iter().flat_map(|cue| &cue.text.lines);
+        let spans = lines.flat_map(|line| line.spans()).map(|span| span.text.len() + size_of_val(span));
+        spans.sum::<usize>() + self.cues.len() * size_of::<Cue>()
+    }
+
     /// The block that [`TextBlock::to_bytes`] wrote.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! A cue: text that stands on the picture from one instant to another.
 
+use std::sync::Arc;
+
 use crate::timeline::MediaTime;
 
 /// A part of a hundred, in hundredths: 0 to 10,000. Whole numbers, so that cues compare and their bytes are the same everywhere.
@@ -290,4 +292,12 @@ pub struct TrackInfo {
     /// RFC 5646; `und` where nobody knows.
     pub language: String,
     pub kind: Kind,
+}
+
+/// A text of a game.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TextInfo {
+    /// Its name among the game's texts: `en`, `es-2`, `und`. Small letters, digits and hyphens.
+    pub id: Arc<str>,
+    pub track: TrackInfo,
 }

@@ -17,7 +17,7 @@ pub mod webvtt;
 pub use bytes::{TextBlock, TextBlockError};
 pub use cue::{
     Align, Cue, Kind, Line, LineAlign, LinePosition, Percent, Placement, PositionAlign, Rgba, Screen, Span, Style,
-    Text, Told, TrackInfo, Writing,
+    Text, TextInfo, Told, TrackInfo, Writing,
 };
 pub use placement::{InSlot, SlotOnCanvas, mosaic_text, place};
 pub use track::{Limits, Piece, TextTrack};

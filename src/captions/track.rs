@@ -93,22 +93,21 @@ impl TextTrack {
         }
     }
 
-    /// Takes in the next block of a shelf, whose part begins at `from`: the other way of [`TextTrack::block`]. A cue that was open and is not in it
+    /// Takes in the next block of a shelf, whose part begins at `from`: the other way of [`TextTrack::block`]. A cue that would stand and is not in it
     /// ended with the part before. Blocks come in order and without holes; over a hole what was open ends where the next one begins.
     pub fn take_block(&mut self, from: MediaTime, block: &TextBlock) {
         let goes_on = |cue: &Cue| block.cues.iter().any(|its| its.start == cue.start && its.text == cue.text);
-        let open =
-            self.cues.iter_mut().filter(|cue| cue.told == Told::AsItGoes && cue.end.is_none() && cue.start < from);
-        open.filter(|cue| !goes_on(cue)).for_each(|cue| cue.end = Some(from));
+        let stands = self.cues.iter_mut().filter(|cue| cue.start < from && cue.end.is_none_or(|end| end > from));
+        stands.filter(|cue| !goes_on(cue)).for_each(|cue| cue.end = Some(from));
         for cue in &block.cues {
             self.push(cue.clone());
         }
     }
 
-    /// Ends whatever is open: the source is gone, or another one speaks from now on.
+    /// Ends whatever stands: the source is gone, or another one speaks from now on.
     pub fn end_all(&mut self, at: MediaTime) {
         self.show(&Screen { at, texts: Vec::new() });
-        for cue in self.cues.iter_mut().filter(|cue| cue.end.is_none()) {
+        for cue in self.cues.iter_mut().filter(|cue| cue.end.is_none_or(|end| end > at)) {
             cue.end = Some(at.max(cue.start + Duration::from_nanos(1)));
         }
     }

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::health::GameHealth;
+use crate::captions::SlotOnCanvas;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
-use crate::mosaic::GameKey;
-use crate::timeline::{MediaTime, SegmentNumber};
+use crate::mosaic::{GameKey, MosaicSpec};
+use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Pending, Position};
 
 /// How a game's feed is right now.
@@ -107,6 +108,26 @@ pub enum CatalogueError {
     Store(String),
 }
 
+/// A text of the games of a mosaic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextWanted {
+    /// As [`TextInfo::id`](crate::captions::TextInfo) has it.
+    pub text: String,
+    /// Where each game's text stands, in the order of the slots.
+    pub slots: Vec<(SlotOnCanvas, GameKey)>,
+}
+
+impl TextWanted {
+    /// That of the slots of `mosaic` that are wanted.
+    pub fn of(mosaic: &MosaicSpec, text: String, is_wanted: impl Fn(usize) -> bool) -> Self {
+        let MosaicSpec { layout, games } = mosaic;
+        let canvas = layout.canvas;
+        let place = |slot| SlotOnCanvas { rect: layout.picture_on(slot, canvas.0, canvas.1), canvas };
+        let wanted = games.iter().enumerate().filter(|(slot, _)| is_wanted(*slot));
+        Self { text, slots: wanted.map(|(slot, game)| (place(slot), game.clone())).collect() }
+    }
+}
+
 /// The games of this machine: those of the configuration file and those that operators registered.
 pub trait GameCatalogue: Send + Sync {
     /// The games `tenant` may show, ordered by id.
@@ -153,6 +174,14 @@ pub trait GameCatalogue: Send + Sync {
 
     /// One part of a segment of a game's sound, as [`GameCatalogue::sound_segment`].
     fn sound_part<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, Option<Bytes>>;
+
+    /// Segment `segment` of a text as WebVTT, or its part `part`, once it is over. Where nothing is written it says so.
+    fn text_segment<'a>(
+        &'a self,
+        wanted: &'a TextWanted,
+        segment: SegmentNumber,
+        part: Option<PartNumber>,
+    ) -> Pending<'a, Option<Bytes>>;
 
     /// Waits until a game's sound has come to `at`, for as long as it takes.
     fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()>;

@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, RegisteredGame};
 use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
+use super::texts::GameTexts;
 use crate::config::{self, SourceUri};
 use crate::cues::track::{CueTrack, Policy, RangeLine, Signal, Source};
 use crate::feed::{self, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
@@ -64,6 +65,7 @@ struct Game {
     feed: Arc<Feed>,
     sound: Arc<SoundEncoding>,
     cues: Arc<Mutex<CueTrack>>,
+    texts: Arc<Mutex<GameTexts>>,
 }
 
 impl Game {
@@ -87,6 +89,13 @@ impl Game {
         }
     }
 
+    /// Hands what the source writes to the game's texts. `shows` is whether the source's picture is shown.
+    fn take_texts(&self, frame: FrameNumber, shows: bool) {
+        let texts = self.feed.take_texts(frame);
+        let languages = |service| self.feed.facts().caption_language(service);
+        self.texts.lock().tick(frame, texts, shows, &languages);
+    }
+
     fn status(&self) -> GameStatus {
         self.feed.status().into()
     }
@@ -102,6 +111,7 @@ impl Game {
 struct Earlier {
     sound: Option<Arc<SoundEncoding>>,
     cues: Option<Arc<Mutex<CueTrack>>>,
+    texts: Option<Arc<Mutex<GameTexts>>>,
 }
 
 #[derive(Default)]
@@ -132,6 +142,8 @@ pub struct Catalogue {
     games: RwLock<Games>,
     changing: tokio::sync::Mutex<()>,
     last_frame: AtomicU64,
+    /// The frame up to which texts lie on the shelf.
+    written_to: AtomicU64,
 }
 
 /// Why the catalogue cannot be opened.
@@ -160,6 +172,7 @@ impl Catalogue {
             games: RwLock::default(),
             changing: tokio::sync::Mutex::new(()),
             last_frame: AtomicU64::new(first),
+            written_to: AtomicU64::new(0),
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
@@ -202,13 +215,16 @@ impl Catalogue {
         let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
         let new_cues = || Arc::new(Mutex::new(CueTrack::new(&spec.id, Policy::new(self.sound.grid))));
         let cues = earlier.cues.unwrap_or_else(new_cues);
+        let new_texts = || Arc::new(Mutex::new(GameTexts::new(key.clone(), self.sound.grid, self.sound.shelf.clone())));
+        let texts = earlier.texts.unwrap_or_else(new_texts);
         let sound = earlier.sound.unwrap_or_else(|| {
             self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
             Arc::new(SoundEncoding::new(self.sound.clone(), &key, from))
         });
         sound.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
-        let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound, cues });
+        let game =
+            Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound, cues, texts });
         let mut games = self.games.write();
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
@@ -370,11 +386,16 @@ impl Catalogue {
                 feed: before.feed.clone(),
                 sound: before.sound.clone(),
                 cues: before.cues.clone(),
+                texts: before.texts.clone(),
             });
             self.games.write().running.insert(game.key.clone(), game.clone());
             return Ok((game.registered(), false));
         }
-        let earlier = Earlier { sound: Some(before.sound.clone()), cues: Some(before.cues.clone()) };
+        let earlier = Earlier {
+            sound: Some(before.sound.clone()),
+            cues: Some(before.cues.clone()),
+            texts: Some(before.texts.clone()),
+        };
         let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), earlier);
         stop_aside(before.feed.clone());
         Ok((game.registered(), false))
@@ -435,12 +456,15 @@ impl mosaic::Games for Catalogue {
             };
             frames.with_label_values(&[outcome]).inc();
             frames.with_label_values(&["dropped"]).inc_by(u64::from(pick.dropped));
+            let shows = pick.outcome != Outcome::Slate;
             pictures.insert(game.key.clone(), pick.picture);
             cards.insert(game.key.clone(), game.feed.card().clone());
             game.take_signals();
+            game.take_texts(frame, shows);
             let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
             game.sound.push(game.feed.sound_at(samples));
         }
+        self.written_to.store(frame, Ordering::Release);
         GamePictures { running: pictures, removed, cards }
     }
 }
@@ -497,5 +521,12 @@ impl session::Games for Catalogue {
 fn info(game: &Game) -> session::GameInfo {
     // Whoever does not know what is spoken says that it is undetermined (ISO 639-2).
     let language = game.feed.language().filter(|code| code != "und");
-    session::GameInfo { key: game.key.clone(), id: game.spec.id.clone(), title: game.spec.title.clone(), language }
+    let texts = game.texts.lock().infos();
+    session::GameInfo {
+        key: game.key.clone(),
+        id: game.spec.id.clone(),
+        title: game.spec.title.clone(),
+        language,
+        texts,
+    }
 }

@@ -7,9 +7,10 @@ mod keys;
 mod room;
 mod silence;
 mod sources;
+mod texts;
 
 pub use contract::{
-    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
+    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame, TextWanted,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
 pub use health::{AudioHealth, GameHealth, VideoHealth};

@@ -29,7 +29,7 @@ pub enum SourceKind {
     Rtp,
     Rtmp,
     /// A synthetic picture and tone. Query: `fps`, `size` (`1280x720`), `tone` (Hz), `label`, `flash=1` (a flash and a beep
-    /// every second), `barcode=1` (the frame's number in blocks).
+    /// every second), `barcode=1` (the frame's number in blocks), `captions=en` (the time, in a language).
     Test,
 }
 
@@ -73,7 +73,7 @@ pub enum SourceError {
     Masked,
     #[error("there is no test pattern {0:?}; there are {patterns}", patterns = TEST_PATTERNS.join(", "))]
     Pattern(String),
-    #[error("a test source has no parameter {0:?}; it has fps, size, tone, label, flash and barcode")]
+    #[error("a test source has no parameter {0:?}; it has fps, size, tone, label, flash, barcode and captions")]
     TestKey(String),
     #[error("the parameter {key}={value} of a test source is not allowed; {allowed}")]
     TestValue { key: String, value: String, allowed: &'static str },
@@ -193,6 +193,8 @@ fn check_test(url: &Url) -> Result<SourceKind, SourceError> {
             "size" => "WIDTHxHEIGHT is, both even, 64x36 to 3840x2160",
             "flash" | "barcode" if matches!(value.as_ref(), "0" | "1") => continue,
             "flash" | "barcode" => "0 and 1 are",
+            "captions" if is_language(&value) => continue,
+            "captions" => "a language of two or three letters is",
             _ => return Err(SourceError::TestKey(key.into_owned())),
         };
         return Err(SourceError::TestValue { key: key.into_owned(), value: value.into_owned(), allowed });
@@ -205,6 +207,10 @@ fn is_source_rate(text: &str) -> bool {
     let (num, den) = text.split_once('/').unwrap_or((text, "1"));
     let (Ok(num), Ok(den)) = (num.parse::<u32>(), den.parse::<u32>()) else { return false };
     den > 0 && num >= den && u64::from(num) <= 120 * u64::from(den)
+}
+
+fn is_language(text: &str) -> bool {
+    (2..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 fn is_size(text: &str) -> bool {
@@ -262,7 +268,7 @@ mod tests {
             ("rtmp://origin.example/live/stream", SourceKind::Rtmp),
             ("test://ball", SourceKind::Test),
             (
-                "test://smpte?tone=440&label=Hawks%20at%20Ravens&fps=30000/1001&size=960x540&flash=1&barcode=1",
+                "test://smpte?tone=440&label=Hawks%20at%20Ravens&fps=30000/1001&size=960x540&flash=1&barcode=1&captions=en",
                 SourceKind::Test,
             ),
         ];
@@ -297,9 +303,10 @@ mod tests {
             ("rtmp://host/live", "APPLICATION/STREAM"),
             ("test://football", "there are ball, smpte"),
             ("test://ball/2", "ball/2"),
-            ("test://ball?volume=3", "tone, label, flash and barcode"),
+            ("test://ball?volume=3", "tone, label, flash, barcode and captions"),
             ("test://ball?tone=99999", "to 24000 Hz"),
             ("test://ball?size=961x540", "both even"),
+            ("test://ball?captions=EN-us", "two or three letters"),
             ("test://ball?fps=0", "1 to 120"),
             ("test://ball?fps=1/0", "1 to 120"),
         ];

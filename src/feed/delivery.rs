@@ -1,5 +1,6 @@
 //! From decoded samples to the intake: one source time for pictures and sound, whatever the source's timestamps do.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use gstreamer as gst;
@@ -7,10 +8,12 @@ use parking_lot::Mutex;
 
 use super::downmix::Downmix;
 use super::intake::{Gone, Intake};
-use super::samples::{picture_of, timing_of};
+use super::pipeline::{Beside, Page, Stamped};
+use super::samples::{captions_of, picture_of, timing_of};
 use super::signals::Signalled;
+use super::texts::{TextOrigin, Writing};
 use crate::cadence::{Continuity, Step, Stream};
-use crate::cues::scte35::SpliceInfo;
+use crate::captions::Text;
 use crate::timeline::Clock;
 
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
@@ -53,10 +56,27 @@ impl Delivery {
         self.intake.pictures_in_run()
     }
 
-    /// The source signals something, due when a picture stamped `raw` is; `None`: at once.
-    pub fn signal(&self, info: SpliceInfo, raw: Option<i64>) {
-        let at = raw.map(|raw| self.continuity.lock().settled(Stream::Picture, raw));
-        self.intake.signal(self.run, Signalled { info, arrived: self.clock.now(), at });
+    /// The source signals or writes something, due when a picture stamped so is.
+    pub fn beside(&self, Stamped { what, raw }: Stamped) {
+        let at = self.continuity.lock().settled(Stream::Picture, raw);
+        match what {
+            Beside::Signal(info) => {
+                self.intake.signal(self.run, Signalled { info, arrived: self.clock.now(), at: Some(at) });
+            }
+            Beside::Teletext { page: Page { origin, number }, data, .. } => {
+                self.intake.write(self.run, at, Writing::Teletext { origin, page: number, data });
+            }
+        }
+    }
+
+    /// A cue that the source tells whole: from the picture stamped `stands.start` to that stamped `stands.end`.
+    pub fn cue(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<i64>) {
+        let (at, until) = {
+            let continuity = self.continuity.lock();
+            (continuity.settled(Stream::Picture, stands.start), continuity.settled(Stream::Picture, stands.end))
+        };
+        let origin = Arc::clone(origin);
+        self.intake.write(self.run, at, Writing::Cue { origin, text, until });
     }
 
     /// The source has a sound stream: what is late of it is worth waiting for.
@@ -103,6 +123,9 @@ impl Delivery {
         let Some((picture, fps)) = picture_of(sample) else { return Ok(()) };
         let now = self.clock.now();
         let place = self.continuity.lock().place(Stream::Picture, raw, duration, self.live.then_some(now));
+        for captions in captions_of(sample) {
+            self.intake.write(self.run, place.at, Writing::Captions(captions));
+        }
         self.intake.push_picture(self.run, place, picture, fps, now)
     }
 

@@ -2,6 +2,8 @@
 
 use gstreamer as gst;
 
+use crate::captions::cea::{Described, Service};
+
 /// What is known of the source that runs; everything is `None` before it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -11,6 +13,8 @@ pub struct Facts {
     pub audio: Option<AudioFacts>,
     /// What the sound's tags say is spoken (RFC 5646): `de`, or `und` where they say that they don't know.
     pub language: Option<String>,
+    /// What the source's tables say of its captions.
+    pub captions: Vec<Described>,
     /// Media comes, and no picture yet from which on it decodes whole: nothing is shown.
     pub awaits_clean_point: bool,
     /// Why there are no pictures, where the pipeline knows.
@@ -36,6 +40,12 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What a service of captions is written in (RFC 5646), where the source's tables say so.
+    pub fn caption_language(&self, service: Service) -> Option<String> {
+        let described = self.captions.iter().find(|described| described.service == service)?;
+        Some(described.language.clone())
+    }
+
     /// What is wrong at present, the worst first.
     pub fn trouble(&self) -> Option<&str> {
         let all = [

@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Pace;
 use super::signals::{FeedSignal, Signalled, Signals};
+use super::texts::{FeedTexts, Texts, Writing};
 use crate::cadence::{
     PickedPicture, PictureQueue, Placed, SoundBuffer, SoundNews, SoundTrouble, SoundWatch, SourceClock, SourceNanos,
     Step,
@@ -93,6 +94,7 @@ struct State {
     last_arrival: Option<(Instant, MediaTime)>,
     pictures_in_run: u64,
     signals: Signals,
+    texts: Texts,
 }
 
 impl State {
@@ -170,6 +172,7 @@ impl Intake {
                 last_arrival: None,
                 pictures_in_run: 0,
                 signals: Signals::default(),
+                texts: Texts::default(),
             }),
             changed: Condvar::new(),
             pace,
@@ -204,6 +207,7 @@ impl Intake {
         state.sound_expected = false;
         state.pictures_in_run = 0;
         state.signals.clear();
+        state.texts.restart();
         self.changed.notify_all();
         state.run
     }
@@ -213,6 +217,24 @@ impl Intake {
         let mut state = self.state.lock();
         if state.run == run {
             state.signals.push(signalled);
+        }
+    }
+
+    /// Takes in what the source of `run` writes with the picture at `at`.
+    pub fn write(&self, run: u64, at: SourceNanos, writing: Writing) {
+        let mut state = self.state.lock();
+        if state.run == run {
+            state.texts.push(at, writing);
+        }
+    }
+
+    /// What was written with the pictures up to the one that `tick` shows.
+    pub fn take_texts(&self, tick: MediaTime) -> FeedTexts {
+        let mut state = self.state.lock();
+        let State { texts, clock, pictures, .. } = &mut *state;
+        match clock.source_at(tick) {
+            Some(want) => texts.take(pictures.horizon(want), |at| clock.due_at(at)),
+            None => texts.nothing(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Sources on HTTP: one that turns out to be a playlist is fetched here and goes in at the pipeline's doors; anything else is
 //! left to the pipeline's own elements.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,6 +20,9 @@ use super::pipeline::{Doors, Entry, Fed, Takes};
 use super::playlist::{
     Client, Container, Found, OpenError, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
 };
+use super::texts::TextOrigin;
+use crate::cadence::SourceNanos;
+use crate::captions::Text;
 
 /// How often whoever waits here gives way to the watchdog.
 const POLL: Duration = Duration::from_millis(50);
@@ -95,6 +99,7 @@ pub(super) fn look(
         let history = history.lock();
         setting.choices.sort_by_key(|choice| history.dark.iter().any(|dark| dark == choice.picture.path()));
     }
+    facts.lock().captions = std::mem::take(&mut setting.captions);
     let own_sound = setting.choices.iter().any(|choice| choice.sound.is_some());
     let (history, facts) = (Arc::clone(history), Arc::clone(facts));
     let feeder = move |doors: Doors| {
@@ -265,6 +270,11 @@ impl Sink for Hall {
 
     fn data(&self, track: Track, bytes: Bytes) -> Result<(), Refused> {
         self.push(track, bytes)
+    }
+
+    fn cue(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<SourceNanos>) {
+        let Range { start, end } = stands;
+        self.doors.cue(origin, text, start.saturating_add(BASE_NANOS)..end.saturating_add(BASE_NANOS));
     }
 
     fn end(&self, track: Track) {

@@ -29,6 +29,7 @@ mod sync_tests;
 mod synthetic;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod thumbnail;
 mod trouble;
 mod wanted;
@@ -58,6 +59,7 @@ pub use room::{DecodeCosts, DecodeRoom, Decoding};
 pub use signals::FeedSignal;
 pub use slate::draw as slate;
 use supervisor::{Report, Supervisor};
+pub use texts::{FeedTexts, TextOrigin, Written};
 
 /// The last picture is shown this long after its source fell silent, then the slate.
 const HOLD: Duration = Duration::from_millis(700);
@@ -268,6 +270,11 @@ impl Feed {
     /// What its source signalled since it was asked last. Quick.
     pub fn take_signals(&self) -> Vec<FeedSignal> {
         self.intake.take_signals()
+    }
+
+    /// What was written with the pictures up to that of `frame`, since it was asked last: to be asked after [`Feed::picture_at`]. Quick.
+    pub fn take_texts(&self, frame: FrameNumber) -> FeedTexts {
+        self.intake.take_texts(self.grid.frame_time(frame))
     }
 
     pub fn spec(&self) -> &FeedSpec {

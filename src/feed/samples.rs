@@ -85,6 +85,22 @@ fn colour_of(info: &gst_video::VideoInfo, caps: &gst::CapsRef) -> Colour {
     }
 }
 
+/// The `cc_data()` (ATSC A/53 part 4, 6.2.3.1) of the picture in `sample`. Decoders hand its triples on, without the head that counts them.
+pub(super) fn captions_of(sample: &gst::Sample) -> Vec<Vec<u8>> {
+    // process_cc_data_flag and cc_count; em_data.
+    const PROCESS: u8 = 0x40;
+    const MOST_TRIPLES: usize = 31;
+    const TRIPLE: usize = 3;
+    let Some(buffer) = sample.buffer() else { return Vec::new() };
+    let metas = buffer.iter_meta::<gst_video::VideoCaptionMeta>();
+    let raw = metas.filter(|meta| meta.caption_type() == gst_video::VideoCaptionType::Cea708Raw);
+    let with_head = |meta: gst::MetaRef<'_, gst_video::VideoCaptionMeta>| {
+        let triples = &meta.data()[..meta.data().len().min(MOST_TRIPLES * TRIPLE)];
+        [&[PROCESS | (triples.len() / TRIPLE) as u8, 0xff], triples].concat()
+    };
+    raw.map(with_head).collect()
+}
+
 /// Running time in `segment` of what `sample` holds, and its duration, both in ns. `None` for a sample without a timestamp.
 pub(super) fn timing_of(sample: &gst::Sample, segment: Option<&gst::Segment>) -> Option<(i64, i64)> {
     let buffer = sample.buffer()?;

@@ -5,6 +5,7 @@
 //! background, a few moving things), so that a demo's six games leave the cores to the encoders.
 
 use std::f32::consts::TAU;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use url::Url;
 use super::error::SourceError;
 use super::intake::Intake;
 use super::pen::{DigitSet, Stencil};
+use super::texts::{TextOrigin, Writing};
 use super::{Pace, SourceError as Ending};
+use crate::captions::{Kind, Text, TrackInfo};
 use crate::frame::{Colour, Picture, PlaneMemory};
 use crate::timeline::{Clock, MediaTime, SAMPLE_RATE_HZ};
 
@@ -32,6 +35,8 @@ pub(super) struct SyntheticSpec {
     flash: bool,
     /// The frame's number in blocks along the upper edge: lets a test tell frames apart.
     barcode: bool,
+    /// What is written with it is said to be in this language: the second that runs.
+    captions: Option<Arc<TextOrigin>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +82,7 @@ impl SyntheticSpec {
             label: None,
             flash: false,
             barcode: false,
+            captions: None,
         };
         for (key, value) in url.query_pairs() {
             let wrong = |allowed: &str| bad(format!("{key}={value}: {allowed}"));
@@ -93,7 +99,11 @@ impl SyntheticSpec {
                 "label" => spec.label = Some(value.chars().take(80).collect()),
                 "flash" => spec.flash = switch(&value).ok_or_else(|| wrong("0 or 1"))?,
                 "barcode" => spec.barcode = switch(&value).ok_or_else(|| wrong("0 or 1"))?,
-                _ => return Err(bad(format!("{key} is not one of fps, size, tone, label, flash, barcode"))),
+                "captions" => {
+                    let wrong = || wrong("a language of two or three letters");
+                    spec.captions = Some(Arc::new(captions_in(&value).ok_or_else(wrong)?));
+                }
+                _ => return Err(bad(format!("{key} is not one of fps, size, tone, label, flash, barcode, captions"))),
             }
         }
         Ok(spec)
@@ -106,6 +116,12 @@ fn switch(value: &str) -> Option<bool> {
         "1" => Some(true),
         _ => None,
     }
+}
+
+fn captions_in(language: &str) -> Option<TextOrigin> {
+    let is_code = (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase());
+    let track = TrackInfo { language: language.to_owned(), kind: Kind::Captions };
+    is_code.then(|| TextOrigin { track, name: "captions".into() })
 }
 
 fn rate(value: &str) -> Option<(u32, u32)> {
@@ -437,6 +453,9 @@ pub(super) fn run(
         let sound_at = nanos(MediaTime::of_sample(sample));
         sample = next.sample().max(sample);
         let Some(picture) = painter.paint(number, at, title) else { return Ending::NoPicture };
+        if let Some(origin) = &spec.captions {
+            say_the_time(intake, run, origin, at..next, title);
+        }
         let pushed = intake
             .push_sound(run, sound_at, &sound)
             .and_then(|()| intake.push_picture(run, nanos(at), picture, Some(spec.fps), clock.now()));
@@ -448,6 +467,21 @@ pub(super) fn run(
         }
         number += 1;
     }
+}
+
+/// With the first picture of every other second, a caption of its time, which stands for a second and a half.
+fn say_the_time(intake: &Intake, run: u64, origin: &Arc<TextOrigin>, picture: Range<MediaTime>, title: &str) {
+    const EVERY_NANOS: u64 = 2_000_000_000;
+    const STANDS_NANOS: i64 = 1_500_000_000;
+    let begins = picture.start.as_nanos().div_ceil(EVERY_NANOS) * EVERY_NANOS;
+    if begins >= picture.end.as_nanos() {
+        return;
+    }
+    let s = begins / 1_000_000_000;
+    let text = format!("{title}\nIt is {:02}:{:02}:{:02}", s / 3600 % 24, s / 60 % 60, s % 60);
+    let at = nanos(picture.start);
+    let writing = Writing::Cue { origin: Arc::clone(origin), text: Text::plain(&text), until: at + STANDS_NANOS };
+    intake.write(run, at, writing);
 }
 
 fn nanos(at: MediaTime) -> i64 {

@@ -3,6 +3,7 @@
 //! Pure: structs in, text out. No HTTP, no files, no clock.
 
 pub mod playlist;
+pub mod texts;
 
 #[cfg(test)]
 mod oracle_tests;

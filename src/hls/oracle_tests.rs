@@ -240,7 +240,7 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
     }
     let media = |map_uri: &str, segments| Media {
         target_duration_s: target_duration_s(grid),
-        map_uri: map_uri.to_owned(),
+        map_uri: Some(map_uri.to_owned()),
         segments,
         ended: true,
         discontinuity_sequence: 0,
@@ -275,7 +275,11 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         fps: grid.fps(),
         video_codec: package::video_codec(&a.sps).unwrap(),
     };
-    write(dir, "index.m3u8", &[Multivariant { renditions: vec![rendition], audio }.render().as_bytes()])
+    write(
+        dir,
+        "index.m3u8",
+        &[Multivariant { renditions: vec![rendition], audio, ..Multivariant::default() }.render().as_bytes()],
+    )
 }
 
 #[test]

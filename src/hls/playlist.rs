@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use super::texts::{TEXT_GROUP, TextRendition};
 use crate::package::AUDIO_CODEC;
 use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
 
@@ -31,6 +32,7 @@ pub struct Multivariant {
     /// Best first: players without a measurement begin with the first.
     pub renditions: Vec<VideoVariant>,
     pub audio: Vec<AudioRendition>,
+    pub texts: Vec<TextRendition>,
 }
 
 /// One rung of the ladder.
@@ -99,15 +101,17 @@ impl fmt::Display for Multivariant {
             let uri = quoted_uri(&audio.uri);
             writeln!(f, ",DEFAULT={yes_no},AUTOSELECT={yes_no},CHANNELS=\"2\",URI=\"{uri}\"")?;
         }
+        let names = distinct_names(self.texts.iter().map(|text| text.name.as_str()));
+        self.texts.iter().zip(&names).try_for_each(|(text, name)| text.write(f, name))?;
         for variant in &self.renditions {
-            variant.write(f, !self.audio.is_empty())?;
+            variant.write(f, !self.audio.is_empty(), !self.texts.is_empty())?;
         }
         self.renditions.iter().try_for_each(|variant| variant.write_key_pictures(f))
     }
 }
 
 impl VideoVariant {
-    fn write(&self, f: &mut fmt::Formatter<'_>, with_audio: bool) -> fmt::Result {
+    fn write(&self, f: &mut fmt::Formatter<'_>, with_audio: bool, with_text: bool) -> fmt::Result {
         let Self { bandwidth_bps, average_bandwidth_bps, width, height, .. } = self;
         write!(f, "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth_bps},AVERAGE-BANDWIDTH={average_bandwidth_bps}")?;
         write!(f, ",CODECS=\"{}", quoted(&self.video_codec))?;
@@ -121,6 +125,9 @@ impl VideoVariant {
         f.write_str(",VIDEO-RANGE=SDR")?;
         if with_audio {
             write!(f, ",AUDIO=\"{AUDIO_GROUP}\"")?;
+        }
+        if with_text {
+            write!(f, ",SUBTITLES=\"{TEXT_GROUP}\"")?;
         }
         writeln!(f, ",CLOSED-CAPTIONS=NONE\n{}", line_uri(&self.uri))
     }
@@ -139,8 +146,8 @@ impl VideoVariant {
 pub struct Media {
     /// The same number over the playlist's whole life and in every playlist of a session: [`target_duration_s`].
     pub target_duration_s: u32,
-    /// The init segment of the first listed segment.
-    pub map_uri: String,
+    /// The init segment of the first listed segment; text has none.
+    pub map_uri: Option<String>,
     /// In order. Their numbers are the media sequence numbers, so a playlist has no hole: of segments with a hole between
     /// them, only those after the last hole are rendered.
     pub segments: Vec<MediaSegment>,
@@ -397,9 +404,9 @@ impl Media {
     }
 
     /// The init segment of the first segment of `unbroken`, which may have changed before it.
-    fn first_map(&self, unbroken: &[MediaSegment]) -> &str {
+    fn first_map(&self, unbroken: &[MediaSegment]) -> Option<&str> {
         let before = &self.segments[..self.segments.len() - unbroken.len()];
-        before.iter().rev().find_map(|s| s.new_map_uri.as_deref()).unwrap_or(&self.map_uri)
+        before.iter().rev().find_map(|s| s.new_map_uri.as_deref()).or(self.map_uri.as_deref())
     }
 }
 
@@ -437,15 +444,15 @@ impl fmt::Display for Media {
         let with_parts = segments.len().saturating_sub(SEGMENTS_WITH_PARTS);
         for (i, segment) in segments.iter().enumerate() {
             if i < skipped {
-                map = segment.new_map_uri.as_deref().unwrap_or(map);
+                map = segment.new_map_uri.as_deref().or(map);
                 continue;
             }
             if segment.discontinuity {
                 f.write_str("#EXT-X-DISCONTINUITY\n")?;
             }
-            let new_map = segment.new_map_uri.as_deref().filter(|new| *new != map);
-            if i == skipped || new_map.is_some() {
-                map = new_map.unwrap_or(map);
+            let new_map = segment.new_map_uri.as_deref().filter(|new| Some(*new) != map);
+            map = new_map.or(map);
+            if let Some(map) = map.filter(|_| i == skipped || new_map.is_some()) {
                 writeln!(f, "#EXT-X-MAP:URI=\"{}\"", quoted_uri(map))?;
             }
             segment.write(f, i >= with_parts)?;
@@ -506,7 +513,7 @@ fn quoted(text: &str) -> Cow<'_, str> {
 }
 
 /// A URI for a quoted string: what cannot stand in a URI (RFC 3986, 2) or in a quoted string is percent-encoded.
-fn quoted_uri(uri: &str) -> Cow<'_, str> {
+pub(super) fn quoted_uri(uri: &str) -> Cow<'_, str> {
     let good =
         |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
     if uri.bytes().all(good) {
@@ -532,7 +539,7 @@ fn line_uri(uri: &str) -> Cow<'_, str> {
     }
 }
 
-fn is_language_tag(tag: &str) -> bool {
+pub(super) fn is_language_tag(tag: &str) -> bool {
     tag.len() <= 35
         && tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
 }

@@ -35,6 +35,7 @@ fn a_multivariant_playlist_names_every_rendition_and_every_games_sound() {
             sound("a", "Hawks at Ravens", Some("en"), false),
             sound("b", "Derby de la ciudad", Some("es-MX"), true),
         ],
+        texts: vec![],
     };
     // 4.3.1.1: EXTM3U MUST be the first line. 4.3.4.1: AUTOSELECT, if present, MUST be YES where DEFAULT is YES.
     // 4.3.4.2: BANDWIDTH is required; CODECS lists every format; AUDIO matches a GROUP-ID.
@@ -62,7 +63,8 @@ fn a_multivariant_playlist_names_every_rendition_and_every_games_sound() {
 
 #[test]
 fn no_sound_means_no_group_and_no_audio_codec() {
-    let playlist = Multivariant { renditions: vec![variant("1080p", 1920, 1080, "25")], audio: vec![] };
+    let playlist =
+        Multivariant { renditions: vec![variant("1080p", 1920, 1080, "25")], audio: vec![], ..Multivariant::default() };
     assert_eq!(
         playlist.render(),
         "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -86,6 +88,7 @@ fn what_operators_write_never_breaks_a_playlist() {
             sound("e", "\u{0}", None, false),
             sound("f\" x\n", "", None, false),
         ],
+        texts: vec![],
     };
     // 4.2: a quoted string holds no CR, LF or double quote. 4.3.4.1.1: names differ within a group; one default at most.
     let line = |name: &str, yes_no: &str, uri: &str| {
@@ -109,7 +112,7 @@ fn what_operators_write_never_breaks_a_playlist() {
 fn media(segments: Vec<MediaSegment>) -> Media {
     Media {
         target_duration_s: 2,
-        map_uri: "/v1/media/aa/1080p/init.mp4".to_owned(),
+        map_uri: Some("/v1/media/aa/1080p/init.mp4".to_owned()),
         segments,
         ended: false,
         discontinuity_sequence: 0,
@@ -159,7 +162,7 @@ fn sound_segments_have_their_own_exact_length_and_instant() {
     let grid = grid("30", 60);
     let audio = |n| MediaSegment::audio(&grid, n, format!("/v1/media/audio/hawks/{n}.m4s"));
     let playlist = Media {
-        map_uri: "/v1/media/audio/hawks/init.mp4".to_owned(),
+        map_uri: Some("/v1/media/audio/hawks/init.mp4".to_owned()),
         ended: true,
         ..media((N + 1..N + 5).map(audio).collect())
     };

@@ -107,6 +107,9 @@ pub trait Mosaics: Send + Sync {
     /// `None` where there is none.
     fn bridge(&self, from: &MosaicId, to: &MosaicId, begins: PartNumber) -> Option<MosaicId>;
 
+    /// What a name says that it shows; of a bridge, what it goes over to. `None` for no name of this deployment.
+    fn shows(&self, id: &MosaicId) -> Option<MosaicSpec>;
+
     /// What there is of a mosaic in every rendition.
     fn held<'a>(&'a self, id: &'a MosaicId) -> Pending<'a, Held>;
 

@@ -520,6 +520,10 @@ impl Mosaics for MosaicRegistry {
         self.names.bridge(from, to, begins)
     }
 
+    fn shows(&self, id: &MosaicId) -> Option<MosaicSpec> {
+        Some(self.read(id)?.spec.clone())
+    }
+
     fn held<'a>(&'a self, id: &'a MosaicId) -> Pending<'a, Held> {
         Box::pin(async move {
             let Some(known) = self.read(id) else { return Held::default() };

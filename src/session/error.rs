@@ -39,6 +39,8 @@ pub enum SessionError {
     RenditionUnknown { name: String },
     #[error("a session has the sounds main and 0 to 3, by slot, not {name:?}")]
     SoundUnknown { name: String },
+    #[error("texts are named as the multivariant playlist has them, main-en, all-en or 0-en, not {name:?}")]
+    TextUnknown { name: String },
     /// No segment is finished yet, even after waiting.
     #[error("no segment is ready yet")]
     NotReady { retry_after_s: u32 },
@@ -69,6 +71,7 @@ impl SessionError {
             Self::HeightTooLow { .. } => "field_invalid",
             Self::RenditionUnknown { .. } => "rendition_unknown",
             Self::SoundUnknown { .. } => "sound_unknown",
+            Self::TextUnknown { .. } => "text_unknown",
             Self::NotReady { .. } => "not_ready",
             Self::ReloadTooFar { .. } => "reload_invalid",
             Self::CursorInvalid => "cursor_invalid",
@@ -90,7 +93,8 @@ impl SessionError {
             | Self::LayoutUnknown { .. }
             | Self::SessionUnknown
             | Self::RenditionUnknown { .. }
-            | Self::SoundUnknown { .. } => 404,
+            | Self::SoundUnknown { .. }
+            | Self::TextUnknown { .. } => 404,
             Self::ReloadTooFar { .. } => 400,
             Self::CapReached(_) => 402,
             Self::SessionEnded => 409,

@@ -15,6 +15,7 @@ mod registry;
 mod settings;
 mod splice;
 mod state;
+mod texts;
 mod turns;
 mod view;
 mod watched;
@@ -28,6 +29,7 @@ pub use error::SessionError;
 pub use follow::Reload;
 pub use registry::Sessions;
 pub use settings::{SessionSettings, StartOverRight};
+pub use texts::{TextOf, TextWish};
 pub use view::{
     Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, MosaicWish, NamedMosaic,
     OperatedSession, SessionPage, SessionView, SlotView, Sounds, ViewState,

@@ -61,6 +61,24 @@ impl Paths {
         Addresses { paths: self, is_own: false, prefix, mac: self.sound_mac(key) }
     }
 
+    /// The addresses of a text of a mosaic, as [`super::TextWish`] names it.
+    pub(super) fn text(&self, mosaic: &str, text: &str) -> Addresses<'_> {
+        let prefix = format!("/v1/media/{mosaic}/text/{text}{SIGNED}");
+        Addresses { paths: self, is_own: false, prefix, mac: self.mac(["text", mosaic, text]) }
+    }
+
+    /// The text behind a path element, as [`Paths::rendition_of`].
+    pub(super) fn text_of<'a>(
+        &self,
+        mosaic: &str,
+        element: &'a str,
+        n: SegmentNumber,
+        is_own: bool,
+    ) -> Option<&'a str> {
+        let (text, signature) = element.split_once(SIGNED)?;
+        self.verifies(self.mac(["text", mosaic, text]), Some(n), is_own, signature).then_some(text)
+    }
+
     /// The rendition behind a path element, if its signature is this service's, of this mosaic and of segment `n`, or of the init segment. `is_own`: as a
     /// session's own address has it.
     pub(super) fn rendition_of<'a>(
@@ -147,6 +165,14 @@ impl Addresses<'_> {
 
     pub(super) fn part(&self, Position { segment, part }: Position) -> String {
         format!("{}/{segment}.{part}.m4s", self.signed(Some(segment)))
+    }
+
+    pub(super) fn text_segment(&self, n: SegmentNumber) -> String {
+        format!("{}/{n}.vtt", self.signed(Some(n)))
+    }
+
+    pub(super) fn text_part(&self, Position { segment, part }: Position) -> String {
+        format!("{}/{segment}.{part}.vtt", self.signed(Some(segment)))
     }
 
     fn signed(&self, n: Option<SegmentNumber>) -> String {

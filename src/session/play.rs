@@ -11,7 +11,7 @@ use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
 use super::splice::{Bridge, Listed};
 use super::state::Trigger;
-use super::{SessionError, Sounds};
+use super::{GameInfo, SessionError, Sounds, texts};
 use crate::cues::track::RangeLine;
 use crate::hls::playlist::{
     AudioRendition, Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration,
@@ -24,7 +24,7 @@ use crate::track::Position;
 
 /// What the address of a playlist ends with that lists parts, or what was played since an instant (milliseconds of Unix time): media playlists
 /// have no other way to know what the client asked for.
-fn query(parts: bool, start_ms: Option<i64>) -> String {
+pub(super) fn query(parts: bool, start_ms: Option<i64>) -> String {
     let parts = parts.then(|| "low_latency=true".to_owned());
     let start = start_ms.map(|ms| format!("start={}", rfc_3339_ms(ms)));
     let asked: Vec<String> = parts.into_iter().chain(start).collect();
@@ -84,8 +84,12 @@ impl Sessions {
                 .map(|(n, pick)| sound(format!("sound/{n}.m3u8"), title(&pick.id), false, &pick.id));
             [sound("sound/main.m3u8".into(), "Main".into(), true, &chosen)].into_iter().chain(slots).collect()
         };
-        let mut playlist = Multivariant { renditions: self.variants(&MosaicId(mosaic), max_height).await, audio };
         let query = query(parts, start_ms);
+        let shown: Vec<&GameInfo> =
+            picks.iter().filter_map(|pick| all.iter().find(|game| game.key == pick.key)).collect();
+        let texts = texts::renditions(&shown, &all, &query);
+        let mut playlist =
+            Multivariant { renditions: self.variants(&MosaicId(mosaic), max_height).await, audio, texts };
         // Pictures alone have no parts.
         let of_keys = self::query(false, start_ms);
         playlist.renditions.iter_mut().for_each(|variant| variant.key_pictures_uri.push_str(&of_keys));
@@ -159,7 +163,7 @@ impl Sessions {
             addresses
         };
         let media = Entries {
-            map_uri: self.paths.rung(&playlist.map_mosaic, rendition).init(),
+            map_uri: Some(self.paths.rung(&playlist.map_mosaic, rendition).init()),
             segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).segment(n)),
             part: &|at, mosaic| Part {
                 uri: of(mosaic).part(at),
@@ -188,7 +192,7 @@ impl Sessions {
         let (grid, own) = (&self.grid, self.own(&entry, reload));
         let of = |mosaic: &str| self.paths.rung(mosaic, rendition).of_session(own);
         let media = Entries {
-            map_uri: self.paths.rung(&playlist.map_mosaic, rendition).init(),
+            map_uri: Some(self.paths.rung(&playlist.map_mosaic, rendition).init()),
             segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).key_picture(n)),
             part: &|at, mosaic| Part {
                 uri: of(mosaic).part(at),
@@ -254,7 +258,7 @@ impl Sessions {
             from.map_or(&any, |(_, addresses)| addresses)
         };
         let media = Entries {
-            map_uri: init,
+            map_uri: Some(init),
             segment: &|n, _| MediaSegment::audio(grid, n, of(n).segment(n)),
             part: &|at, _| Part {
                 uri: of(at.segment).part(at),
@@ -266,7 +270,7 @@ impl Sessions {
         Ok(self.render(&playlist, media, reload))
     }
 
-    fn render(&self, playlist: &Playlist, entries: Entries, reload: Reload) -> String {
+    pub(super) fn render(&self, playlist: &Playlist, entries: Entries, reload: Reload) -> String {
         self.media(playlist, entries, reload).render()
     }
 
@@ -349,17 +353,17 @@ impl Sessions {
 
     /// The session whose own addresses a playlist has: one that begins where the client asked, all over its life, so that no address in it changes as
     /// what it opens grows old (6.2.1).
-    fn own<'a>(&self, entry: &'a Entry, reload: Reload) -> Option<&'a str> {
+    pub(super) fn own<'a>(&self, entry: &'a Entry, reload: Reload) -> Option<&'a str> {
         (reload.start_ms.is_some() && self.settings.start_over.is_some()).then_some(&*entry.token)
     }
 }
 
 /// How a track's entries look in a media playlist.
-struct Entries<'a> {
-    map_uri: String,
+pub(super) struct Entries<'a> {
+    pub map_uri: Option<String>,
     /// Of a segment of a mosaic.
-    segment: &'a dyn Fn(SegmentNumber, &str) -> MediaSegment,
-    part: &'a dyn Fn(Position, &str) -> Part,
+    pub segment: &'a dyn Fn(SegmentNumber, &str) -> MediaSegment,
+    pub part: &'a dyn Fn(Position, &str) -> Part,
     /// The session's other playlists.
-    report_uris: Vec<String>,
+    pub report_uris: Vec<String>,
 }

@@ -111,6 +111,10 @@ impl CrankedMosaics {
 }
 
 impl Mosaics for CrankedMosaics {
+    fn shows(&self, _id: &MosaicId) -> Option<MosaicSpec> {
+        None
+    }
+
     fn rate<'a>(&'a self, _id: &'a MosaicId, rendition: &'a str) -> Pending<'a, Option<Rate>> {
         Box::pin(async move { self.rates.lock().get(rendition).copied() })
     }
@@ -223,12 +227,14 @@ impl Games for FourGames {
             id: id.into(),
             title: format!("Game {}", id.to_uppercase()),
             language: None,
+            texts: Vec::new(),
         });
         let own = GameInfo {
             key: "acme/own".into(),
             id: "own".into(),
             title: "Own game".into(),
             language: Some("de".into()),
+            texts: Vec::new(),
         };
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }

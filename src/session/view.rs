@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::captions::TextInfo;
 use crate::cues::track::RangeLine;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
@@ -21,6 +22,8 @@ pub struct GameInfo {
     pub title: String,
     /// What is spoken, where its source says so.
     pub language: Option<String>,
+    /// What is written with its pictures.
+    pub texts: Vec<TextInfo>,
 }
 
 /// The games that tenants may show. Implemented by the catalogue; sessions know no more.

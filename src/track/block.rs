@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Position;
+use crate::captions::{TextBlock, TextBlockError};
 use crate::frame::{AccessUnit, SoundUnit};
 use crate::stitch::{Format, StitchError, TileBlock};
 use crate::timeline::Grid;
@@ -18,6 +19,8 @@ pub enum Block {
     Tile(Arc<TileBlock>),
     /// AAC frames in order.
     Sound(Arc<[SoundUnit]>),
+    /// The cues of a text that stand in it.
+    Text(Arc<TextBlock>),
 }
 
 /// Why bytes are no block.
@@ -43,6 +46,8 @@ pub enum BlockError {
     NoFormat,
     #[error(transparent)]
     Tile(#[from] StitchError),
+    #[error(transparent)]
+    Text(#[from] TextBlockError),
 }
 
 const MAGIC: &[u8; 4] = b"QBLK";
@@ -50,6 +55,7 @@ const VERSION: u8 = 1;
 const PICTURES: u8 = 1;
 const TILE: u8 = 2;
 const SOUND: u8 = 3;
+const TEXT: u8 = 4;
 /// The highest bit of a picture's length says that it is an IDR picture.
 const SYNC: u32 = 1 << 31;
 
@@ -62,6 +68,7 @@ impl Block {
     ///         an IDR picture (32); their bytes, one after the other
     /// kind 2, a tile's pictures: see TileBlock::write_onto
     /// kind 3, sound: number of AAC frames (16), the first one's number (64); of each its length (16); their bytes
+    /// kind 4, text: see TextBlock::to_bytes
     /// ```
     pub fn to_bytes(&self, grid: &Grid, at: Position) -> Bytes {
         let mut out = Vec::with_capacity(64 + self.payload_bytes());
@@ -91,6 +98,7 @@ impl Block {
                 units.iter().for_each(|unit| out.extend_from_slice(&(unit.data.len() as u16).to_be_bytes()));
                 units.iter().for_each(|unit| out.extend_from_slice(&unit.data));
             }
+            Self::Text(block) => out.extend_from_slice(&block.to_bytes()),
         }
         let sum = crc32fast::hash(&out);
         out.extend_from_slice(&sum.to_be_bytes());
@@ -127,6 +135,7 @@ impl Block {
                 Ok(Self::Tile(Arc::new(TileBlock::read(format, &grid.part_gop(at.part), &fields.0)?)))
             }
             SOUND => sound(grid, at, fields),
+            TEXT => Ok(Self::Text(Arc::new(TextBlock::from_bytes(&fields.0)?))),
             kind => Err(BlockError::Kind(kind)),
         }
     }
@@ -136,6 +145,7 @@ impl Block {
             Self::Pictures(_) => PICTURES,
             Self::Tile(_) => TILE,
             Self::Sound(_) => SOUND,
+            Self::Text(_) => TEXT,
         }
     }
 
@@ -145,6 +155,7 @@ impl Block {
             Self::Pictures(units) => units.iter().map(|unit| unit.data.len()).sum(),
             Self::Tile(block) => block.coded_bytes(),
             Self::Sound(units) => units.iter().map(|unit| unit.data.len()).sum(),
+            Self::Text(block) => block.bytes(),
         }
     }
 
@@ -154,6 +165,7 @@ impl Block {
             Self::Pictures(units) => units.iter().map(|unit| unit.data.len() + 6).sum(),
             Self::Tile(block) => block.bytes(),
             Self::Sound(units) => units.iter().map(|unit| unit.data.len() + 2).sum(),
+            Self::Text(block) => block.bytes(),
         }
     }
 }
@@ -242,7 +254,8 @@ impl PartialEq for Block {
                 bytes(a) == bytes(b)
             }
             (Self::Sound(a), Self::Sound(b)) => a == b,
-            (Self::Pictures(_) | Self::Tile(_) | Self::Sound(_), _) => false,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Pictures(_) | Self::Tile(_) | Self::Sound(_) | Self::Text(_), _) => false,
         }
     }
 }

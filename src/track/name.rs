@@ -15,6 +15,8 @@ pub enum TrackName {
     Canvas { mosaic: Arc<str>, rung: Arc<str> },
     /// The sound of a game.
     Sound { game: Arc<str> },
+    /// A text of a game, as [`TextInfo`](crate::captions::TextInfo) names it.
+    Text { game: Arc<str>, text: Arc<str> },
 }
 
 /// What makes a tile's bytes.
@@ -44,6 +46,7 @@ impl fmt::Display for TrackName {
             }
             Self::Canvas { mosaic, rung } => write!(f, "canvas/{rung}/{mosaic}"),
             Self::Sound { game } => write!(f, "sound/{game}"),
+            Self::Text { game, text } => write!(f, "text/{text}/{game}"),
         }
     }
 }

@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use quadrille::api::{App, Keys, Readiness, router};
 use quadrille::catalogue::{
     AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
+    TextWanted,
 };
 use quadrille::config::{Config, Keyring};
 use quadrille::cues::track::{BeginBreak, BreakError, CueEvent};
@@ -26,7 +27,7 @@ use quadrille::mosaic::{
 };
 use quadrille::session::{GameInfo, Games, SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
-use quadrille::timeline::{Clock, Grid, MediaTime, SegmentNumber, SimulatedClock};
+use quadrille::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber, SimulatedClock};
 use quadrille::track::{Held, Pending, Position, Runs};
 use quadrille::usage::Reports;
 use serde_json::Value;
@@ -70,6 +71,10 @@ impl InstantMosaics {
 }
 
 impl Mosaics for InstantMosaics {
+    fn shows(&self, _id: &MosaicId) -> Option<MosaicSpec> {
+        None
+    }
+
     fn rate<'a>(&'a self, _id: &'a MosaicId, _rendition: &'a str) -> Pending<'a, Option<Rate>> {
         Box::pin(std::future::ready(None))
     }
@@ -310,6 +315,15 @@ impl GameCatalogue for MemoryCatalogue {
         })
     }
 
+    fn text_segment<'a>(
+        &'a self,
+        _: &'a TextWanted,
+        _: SegmentNumber,
+        _: Option<PartNumber>,
+    ) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async { None })
+    }
+
     fn sound_comes<'a>(&'a self, _: &'a GameKey, _: Position) -> Pending<'a, ()> {
         Box::pin(async {})
     }
@@ -329,6 +343,7 @@ impl Games for MemoryCatalogue {
             id: game.spec.id,
             title: game.spec.title,
             language: None,
+            texts: Vec::new(),
         };
         self.views(tenant).into_iter().map(info).collect()
     }

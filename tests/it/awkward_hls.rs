@@ -50,7 +50,7 @@ fn answer(mut stream: TcpStream, answers: impl Fn(&str) -> Option<Vec<u8>>) {
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
 }
 
-fn serve_files(files: Files) -> String {
+pub fn serve_files(files: Files) -> String {
     serve(move |path, _| files.get(path).cloned())
 }
 

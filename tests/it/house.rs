@@ -21,14 +21,18 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
     ),
     ("cues", "breaks and what else is signalled of a game: SCTE 35, date ranges (pure)", &["timeline"]),
     ("cadence", "one picture a tick; source clocks (pure)", &["timeline"]),
-    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence", "config", "work", "cues"]),
+    (
+        "feed",
+        "sources, decoding, slate; GStreamer",
+        &["frame", "timeline", "cadence", "config", "work", "cues", "captions"],
+    ),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC", &["frame", "timeline", "ladder"]),
     ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &["timeline"]),
     (
         "track",
         "runs of coded media: encoders at work, blocks, shelves",
-        &["timeline", "frame", "ladder", "encode", "stitch", "metrics", "work"],
+        &["timeline", "frame", "ladder", "encode", "stitch", "metrics", "work", "captions"],
     ),
     ("package", "CMAF boxes (pure)", &["frame", "timeline"]),
     ("hls", "playlists (pure)", &["timeline", "package"]),
@@ -59,12 +63,18 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
     (
         "session",
         "sessions, splices, restarts",
-        &["mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues"],
+        &[
+            "mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues",
+            "captions",
+        ],
     ),
     (
         "catalogue",
-        "games, their feeds and sound",
-        &["feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues"],
+        "games, their feeds, sound and texts",
+        &[
+            "feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues",
+            "captions",
+        ],
     ),
     ("lint", "rules for HLS streams, and whatever breaks them", &[]),
     ("clips", "files of what was played", &["timeline", "package", "mosaic", "session", "catalogue"]),

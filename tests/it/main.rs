@@ -10,6 +10,7 @@ mod api_sessions;
 mod awkward_hls;
 mod bench_buffer;
 mod caching;
+mod captions;
 mod cues;
 mod docs;
 mod house;

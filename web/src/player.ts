@@ -1,6 +1,7 @@
 // Plays one session's stream with hls.js and says how it goes. The only user of hls.js.
 
 import Hls, { type ErrorData, type FragChangedData, type HlsConfig, type LevelDetails } from "hls.js";
+import { captionLike, captionsOf, type Caption } from "./captions";
 import { FrameGaps, Stalls } from "./health";
 import { holdBackS, type PlaylistTerms } from "./holdback";
 import { mediaTimeOf, type Span } from "./past";
@@ -13,6 +14,8 @@ export type PlayerEvent =
   /** The date of the picture on the screen, in milliseconds of Unix time: told again and again. */
   | { kind: "shows"; at: number }
   | { kind: "sound"; name: string }
+  /** Which captions there are is known, or others are. */
+  | { kind: "captions" }
   | { kind: "stall" }
   | { kind: "resumed"; after_ms: number }
   | { kind: "error"; details: string; fatal: boolean; status: number | null }
@@ -94,6 +97,7 @@ export class Player {
   private gaps = new FrameGaps();
   private stalls = new Stalls();
   private wantedSound: { id: string; title: string } | null = null;
+  private wantedCaptions: string | null = null;
   private segment: number | null = null;
   private errors = 0;
   private fatalErrors = 0;
@@ -161,6 +165,10 @@ export class Player {
     });
     hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => this.applySound());
     hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, () => this.report({ kind: "sound", name: this.soundName() ?? "" }));
+    hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => {
+      this.applyCaptions();
+      this.report({ kind: "captions" });
+    });
     hls.on(Hls.Events.FRAG_CHANGED, (_, data) => this.shows(data));
     hls.on(Hls.Events.ERROR, (_, data) => this.failed(data));
     hls.loadSource(url);
@@ -191,6 +199,17 @@ export class Player {
 
   renditions(): Rendition[] {
     return (this.hls?.levels ?? []).map((level, index) => ({ index, name: `${level.height}p` }));
+  }
+
+  /** The captions that the stream offers. */
+  captions(): Caption[] {
+    return captionsOf(this.hls?.subtitleTracks ?? []);
+  }
+
+  /** Shows captions by their id, or those most like them; null shows none. Kept for the streams that are loaded after. */
+  chooseCaptions(id: string | null): void {
+    this.wantedCaptions = id;
+    this.applyCaptions();
   }
 
   /** -1 lets the player choose by bandwidth and size. */
@@ -400,6 +419,16 @@ export class Player {
     if (hls === null || wantedSound === null) return;
     const index = trackOf(hls.audioTracks, wantedSound);
     if (index >= 0 && index !== hls.audioTrack) hls.audioTrack = index;
+  }
+
+  private applyCaptions(): void {
+    const { hls, wantedCaptions } = this;
+    if (hls === null) return;
+    const captions = this.captions();
+    const wanted = wantedCaptions === null ? null : captionLike(captions, wantedCaptions);
+    const index = wanted === null ? -1 : captions.indexOf(captions.find((one) => one.id === wanted.id) ?? wanted);
+    hls.subtitleDisplay = index >= 0;
+    if (hls.subtitleTrack !== index) hls.subtitleTrack = index;
   }
 
   private failed(data: ErrorData): void {

@@ -13,6 +13,17 @@ export function keepLowLatency(on: boolean): void {
   write(LOW_LATENCY_ITEM, on ? "on" : "off");
 }
 
+const CAPTIONS_ITEM = "quadrille.captions";
+
+/** The captions that were on last, as the stream names them; null while they are off. */
+export function captionsKept(): string | null {
+  return read(CAPTIONS_ITEM) || null;
+}
+
+export function keepCaptions(id: string | null): void {
+  write(CAPTIONS_ITEM, id ?? "");
+}
+
 export interface Volume {
   /** 0 to 1. */
   readonly level: number;

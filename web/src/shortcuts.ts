@@ -6,6 +6,8 @@ import { STEP_S } from "./past";
 export type Shortcut =
   | { kind: "play" }
   | { kind: "mute" }
+  /** Off, and on again. */
+  | { kind: "captions" }
   | { kind: "full_screen" }
   | { kind: "sound"; slot: number }
   | { kind: "move"; direction: Direction }
@@ -46,6 +48,7 @@ const ARROWS: Record<string, Direction> = { ArrowLeft: "left", ArrowRight: "righ
 export const KEYS: readonly (readonly [keys: readonly string[], does: string])[] = [
   [["Space"], "Watch, pause, go on"],
   [["M"], "Sound off and on"],
+  [["C"], "Captions on and off, where there are some"],
   [["F"], "Full screen"],
   [["1", "2", "3", "4"], "Hear the game in that slot"],
   [["←", "↑", "→", "↓"], "From slot to slot; in the list, from game to game"],
@@ -77,6 +80,9 @@ export function shortcutOf(stroke: Stroke, focus: Focus, pressed: boolean): Shor
     case "m":
     case "M":
       return { kind: "mute" };
+    case "c":
+    case "C":
+      return { kind: "captions" };
     case "f":
     case "F":
       return { kind: "full_screen" };

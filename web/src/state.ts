@@ -1,5 +1,6 @@
 // Everything that the viewer's page knows at one moment. Views are drawn from it alone.
 
+import type { Caption } from "./captions";
 import type { Game, Layout, Session } from "./api";
 import type { Ending } from "./ending";
 import type { Reach } from "./past";
@@ -49,6 +50,9 @@ export interface ViewerState {
   readonly lowLatency: boolean;
   readonly renditions: readonly Rendition[];
   readonly rendition: number;
+  readonly captions: readonly Caption[];
+  /** The captions that are wanted; null while they are off. */
+  readonly caption: string | null;
   readonly sample: Sample | null;
   /** The last thing that happened, for a screen reader. */
   readonly said: string;
@@ -79,6 +83,8 @@ export const INITIAL: ViewerState = {
   lowLatency: false,
   renditions: [],
   rendition: -1,
+  captions: [],
+  caption: null,
   sample: null,
   said: "",
 };

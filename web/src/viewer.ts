@@ -1,6 +1,7 @@
 // One viewer at this page: what is picked, the session that shows it, and everything that keeps the two together.
 
 import { Client, Problem, type Session, type Tagged } from "./api";
+import { captionLike, captionName } from "./captions";
 import { ending, reasonOf, wasWanted } from "./ending";
 import { note, type Logged } from "./events";
 import { randomId } from "./ids";
@@ -12,6 +13,7 @@ import { explain, notOffered, stopped, type Explained } from "./problems";
 import { PULSE_WORDS, type Pulse } from "./pulse";
 import { Rewind, type RewindHost } from "./rewind";
 import { INITIAL, NOT_PLAYING, type ViewerState } from "./state";
+import { captionsKept, keepCaptions } from "./settings";
 import { ScreenTimeline } from "./timeline";
 import { KEPT_NOWHERE, NO_VISIT, type Visit, type Visits } from "./visit";
 
@@ -53,12 +55,13 @@ export class Viewer {
     lowLatency = false,
   ) {
     this.begun = visits.begin();
-    this.state = { ...INITIAL, lowLatency };
+    this.state = { ...INITIAL, lowLatency, caption: captionsKept() };
     this.rewind = new Rewind(this.lends());
   }
 
   usePlayer(player: Player): void {
     this.player = player;
+    player.chooseCaptions(this.state.caption);
   }
 
   onChange(listener: (state: ViewerState) => void): void {
@@ -79,7 +82,7 @@ export class Viewer {
   async connect(key: string): Promise<boolean> {
     if (this.state.phase !== "idle") await this.leave();
     this.client = key === "" ? null : this.connectWith(key);
-    this.set({ ...INITIAL, lowLatency: this.state.lowLatency, connection: key === "" ? "no_key" : "connecting" });
+    this.set({ ...INITIAL, lowLatency: this.state.lowLatency, caption: this.state.caption, connection: key === "" ? "no_key" : "connecting" });
     const client = this.client;
     if (client === null) return false;
     try {
@@ -210,6 +213,21 @@ export class Viewer {
     this.set({ rendition: index });
   }
 
+  /** Shows captions by their id; null shows none. */
+  chooseCaptions(id: string | null): void {
+    this.player?.chooseCaptions(id);
+    keepCaptions(id);
+    const name = id === null ? null : this.captionName(id);
+    this.set({ caption: id, said: name === null ? "Captions off" : `Captions: ${name}` });
+  }
+
+  /** What the captions of `id` are called now. */
+  captionName(id: string): string {
+    const { captions, shown, picks } = this.state;
+    const caption = captionLike(captions, id);
+    return caption === null ? id : (captionName(caption, (shown ?? picks).games, (game) => this.title(game)) ?? caption.name);
+  }
+
   goLive(): void {
     this.set({ blocked: false, said: "Going to the live edge" });
     this.rewind.live();
@@ -330,7 +348,7 @@ export class Viewer {
     this.tagged = null;
     this.player?.stop();
     this.rewind.begin(null);
-    this.set({ ...NOT_PLAYING, phase: "idle", renditions: [], rendition: -1, sample: null });
+    this.set({ ...NOT_PLAYING, phase: "idle", renditions: [], rendition: -1, captions: [], sample: null });
     this.keepVisit();
     if (session === null || client === null || session.state === "ended") return;
     try {
@@ -482,6 +500,7 @@ export class Viewer {
       sample: null,
       renditions: [],
       rendition: -1,
+      captions: [],
       said: `${end.title}. ${end.note}`,
       ...(session === null ? {} : { session }),
     });
@@ -516,6 +535,9 @@ export class Viewer {
       case "lost":
         if (event.gone) void this.findOver();
         else void this.lost(event.details);
+        break;
+      case "captions":
+        this.set({ captions: this.player?.captions() ?? [] });
         break;
       case "sound":
       case "stall":

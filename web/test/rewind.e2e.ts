@@ -20,7 +20,7 @@ const CONFIG = `
 id = "test"
 operator_keys = ["operator"]
 device_keys = ["device"]
-${GAMES.map(([id, title, picture]) => `[[games]]\nid = "${id}"\ntitle = "${title}"\nsources = ["test://${picture}?size=640x360&fps=30&tone=330"]`).join("\n")}
+${GAMES.map(([id, title, picture]) => `[[games]]\nid = "${id}"\ntitle = "${title}"\nsources = ["test://${picture}?size=640x360&fps=30&tone=330&captions=en"]`).join("\n")}
 [output]
 fps = "30"
 segment_frames = 60
@@ -125,6 +125,29 @@ test("the bar is named for screen readers, and nothing is wrong with the page", 
   const session = await browser.context.newCDPSession(page);
   assert.deepEqual(await unnamed(session), []);
   await session.detach();
+  assert.deepEqual(await violationsOf(page), []);
+});
+
+test("captions come from a menu or a key, and each game's stands in its own picture", async () => {
+  await viewer.until("captions to choose from", "state.captions.length >= 4");
+  const menu = page.getByLabel("Captions");
+  assert.deepEqual(await menu.locator("option").allInnerTexts(), ["Captions off", "Main (en)", "All games (en)", "Hawks at Ravens (en)", "Otters at Herons (en)"]);
+  await menu.selectOption("all-en");
+  const showing = "[...document.querySelector('video').textTracks].filter((track) => track.mode === 'showing').flatMap((track) => [...(track.activeCues ?? [])])";
+  await viewer.until("the captions of both games", `${showing}.length === 2`);
+  const cues = await page.evaluate<{ text: string; left: number }[]>(`${showing}.map((cue) => ({ text: cue.text, left: cue.position }))`);
+  for (const [title, isLeft] of [["Hawks at Ravens", true], ["Otters at Herons", false]] as const) {
+    const cue = cues.find((one) => one.text.startsWith(title));
+    assert.match(cue?.text ?? "", /\nIt is \d\d:\d\d:\d\d$/, JSON.stringify(cues));
+    assert.equal((cue?.left ?? NaN) < 50, isLeft, JSON.stringify(cues));
+  }
+  await shoot("captions");
+  await slider().focus();
+  await page.keyboard.press("c");
+  await viewer.until("no captions", `state.caption === null && ${showing}.length === 0`);
+  assert.equal(await menu.inputValue(), "");
+  await page.keyboard.press("c");
+  await viewer.until("captions again", `state.caption === 'all-en' && ${showing}.length > 0`);
   assert.deepEqual(await violationsOf(page), []);
 });
 

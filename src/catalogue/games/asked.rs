@@ -2,18 +2,24 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
 use super::{Catalogue, Game};
-use crate::catalogue::contract::{AudioTrack, CatalogueError, GameCatalogue, GameSpec, GameView, RegisteredGame};
+use crate::captions;
+use crate::captions::webvtt::SegmentForm;
+use crate::catalogue::contract::{
+    AudioTrack, CatalogueError, GameCatalogue, GameSpec, GameView, RegisteredGame, TextWanted,
+};
 use crate::catalogue::silence::{silent_part, silent_segment};
+use crate::catalogue::texts::read_back;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
 use crate::frame::SoundUnit;
 use crate::mosaic::GameKey;
 use crate::package;
 use crate::session;
-use crate::timeline::{MediaTime, SegmentNumber};
+use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Block, Pending, Position, Shelf, TrackName};
 
 impl GameCatalogue for Catalogue {
@@ -92,6 +98,40 @@ impl GameCatalogue for Catalogue {
                 return packaged(at.segment, package::audio_fragment(at.segment, frames, &units_of(&[block])));
             }
             self.is_silent(game, at).then(|| silent_part(grid, at))?.ok()
+        })
+    }
+
+    fn text_segment<'a>(
+        &'a self,
+        wanted: &'a TextWanted,
+        segment: SegmentNumber,
+        part: Option<PartNumber>,
+    ) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async move {
+            let grid = &self.sound.grid;
+            if part.is_some_and(|part| part >= grid.parts()) {
+                return None;
+            }
+            let first = grid.first_frame(segment);
+            let frames = match part {
+                Some(part) => {
+                    let begins = first + u64::from(part) * u64::from(grid.part_frames());
+                    begins..(begins + u64::from(grid.part_frames())).min(grid.first_frame(segment + 1))
+                }
+                None => first..grid.first_frame(segment + 1),
+            };
+            // What is served is kept for ever: not before all of it was written.
+            if frames.end > self.written_to.load(Ordering::Acquire) + 1 {
+                return None;
+            }
+            let mut games = Vec::with_capacity(wanted.slots.len());
+            for (slot, game) in &wanted.slots {
+                let name = TrackName::Text { game: game.clone(), text: wanted.text.as_str().into() };
+                games.push((*slot, read_back(&self.shelf, grid, &name, segment, part).await));
+            }
+            let games: Vec<_> = games.iter().map(|(slot, text)| (*slot, text)).collect();
+            let (from, to) = (grid.frame_time(frames.start), grid.frame_time(frames.end));
+            Some(captions::mosaic_text(from, to, &SegmentForm::default(), &games).into())
         })
     }
 

@@ -30,7 +30,7 @@ const HARMLESS: [(&[&str], &[&str]); 3] = [
         ],
     ),
     (&["udp", "rtp"], &["interface", "multicast-iface"]),
-    (&["test"], &["fps", "size", "tone", "label", "flash", "barcode"]),
+    (&["test"], &["fps", "size", "tone", "label", "flash", "barcode", "captions"]),
 ];
 
 /// What an address says to us and not to its origin stands in the query of these, among the others, and in a fragment of all.

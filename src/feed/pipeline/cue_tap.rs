@@ -1,4 +1,4 @@
-//! What a transport stream signals of its programme, put on the time of its pictures.
+//! What a transport stream has beside its programme (signals, pages of teletext), put on the time of its pictures.
 //!
 //! A splice is named by a presentation time of the stream, and demuxers stamp their pictures anew. A picture that is seen on both sides, by its first
 //! bytes, tells how one follows from the other. Until one was seen, what is signalled waits.
@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use super::teletext::Page;
+use crate::captions::cea::Described;
 use crate::cues::scte35::SpliceInfo;
 
 /// Pictures in front of the demuxer that are remembered.
 const SEEN: usize = 64;
-/// Signals that may wait for a picture. The oldest goes first.
+/// What may wait for a picture. The oldest goes first.
 const WAITING: usize = 32;
 /// The first bytes of a picture that tell it from others: as much as is in one packet at most.
 const PREFIX_MOST: usize = 184;
@@ -29,22 +31,46 @@ pub(super) enum Told {
         pts: u64,
         prefix: Vec<u8>,
     },
-    Signal(SpliceInfo),
+    Beside(Beside),
+    /// What is written in its captions.
+    Services(Vec<Described>),
     /// What follows is another picture's.
     Fresh,
 }
 
-/// A signal whose time is known, in nanoseconds as the demuxer stamps; `None`: at once.
+/// What lies beside the programme.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamped {
-    pub info: SpliceInfo,
-    pub raw: Option<i64>,
+pub(in crate::feed) enum Beside {
+    Signal(SpliceInfo),
+    /// Data of a page of teletext, and the time that it names.
+    Teletext {
+        page: Page,
+        pts: Option<u64>,
+        data: Vec<u8>,
+    },
+}
+
+impl Beside {
+    /// The presentation time that it is about.
+    fn pts(&self) -> Option<u64> {
+        match self {
+            Self::Signal(info) => info.splice_pts(),
+            Self::Teletext { pts, .. } => *pts,
+        }
+    }
+}
+
+/// What lies beside, and its time, in nanoseconds as the demuxer stamps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::feed) struct Stamped {
+    pub what: Beside,
+    pub raw: i64,
 }
 
 #[derive(Default)]
 pub(super) struct CueTap {
-    /// Whether the stream signals anything: most do not, and nothing is looked for then.
-    signals: AtomicBool,
+    /// Whether anything waits: mostly nothing does, and nothing is looked for then.
+    waits: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -53,7 +79,7 @@ struct State {
     seen: VecDeque<(u64, Vec<u8>)>,
     /// A presentation time, and what the demuxer makes of it.
     reference: Option<(u64, i64)>,
-    waiting: VecDeque<SpliceInfo>,
+    waiting: VecDeque<Beside>,
 }
 
 impl CueTap {
@@ -69,12 +95,13 @@ impl CueTap {
                     state.seen.push_back((pts, prefix));
                 }
             }
-            Told::Signal(info) => {
+            Told::Services(_) => {}
+            Told::Beside(what) => {
                 if state.waiting.len() == WAITING {
                     state.waiting.pop_front();
                 }
-                state.waiting.push_back(info);
-                self.signals.store(true, Ordering::Release);
+                state.waiting.push_back(what);
+                self.waits.store(true, Ordering::Release);
             }
             // What waits is of what is over.
             Told::Fresh => *state = State::default(),
@@ -83,10 +110,10 @@ impl CueTap {
 
     /// Whether anything waits for a picture.
     pub fn waits(&self) -> bool {
-        self.signals.load(Ordering::Acquire)
+        self.waits.load(Ordering::Acquire)
     }
 
-    /// A picture left the demuxer, stamped `raw`: the signals that can be placed by it.
+    /// A picture left the demuxer, stamped `raw`: what can be placed by it.
     pub fn demuxed(&self, first_bytes: &[u8], raw: i64) -> Vec<Stamped> {
         let mut state = self.state.lock();
         let mut alike = state.seen.iter().filter(|(_, prefix)| first_bytes.starts_with(prefix));
@@ -94,11 +121,11 @@ impl CueTap {
             state.reference = Some((*pts, raw));
         }
         let Some(reference) = state.reference else { return Vec::new() };
-        self.signals.store(false, Ordering::Release);
-        let stamped = |info: SpliceInfo| {
+        self.waits.store(false, Ordering::Release);
+        let stamped = |what: Beside| {
             // What names no time means the picture that goes by.
-            let raw = info.splice_pts().map(|pts| by(reference, pts)).or(Some(raw));
-            Stamped { info, raw }
+            let raw = what.pts().map_or(raw, |pts| by(reference, pts));
+            Stamped { what, raw }
         };
         std::mem::take(&mut state.waiting).into_iter().map(stamped).collect()
     }
@@ -136,7 +163,7 @@ pub(super) fn picture_in(packet: &[u8]) -> Option<(u64, Vec<u8>)> {
 mod tests {
     use super::*;
 
-    fn signal(pts: Option<u64>) -> SpliceInfo {
+    fn signal(pts: Option<u64>) -> Beside {
         // A time_signal (ANSI/SCTE 35 2023, 9.7.4), or a splice_null.
         let mut section = vec![0xfc, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xf0];
         match pts {
@@ -150,7 +177,7 @@ mod tests {
         section[2] = (section.len() + 4 - 3) as u8;
         let sum = crate::feed::pipeline::tables::crc32(&section);
         section.extend(sum.to_be_bytes());
-        SpliceInfo::parse(&section).unwrap()
+        Beside::Signal(SpliceInfo::parse(&section).unwrap())
     }
 
     fn prefix(of: u8) -> Vec<u8> {
@@ -162,21 +189,18 @@ mod tests {
         let tap = CueTap::default();
         assert!(!tap.waits());
         tap.told(Told::Picture { pts: 900_000, prefix: prefix(1) });
-        tap.told(Told::Signal(signal(Some(990_000))));
-        tap.told(Told::Signal(signal(None)));
+        tap.told(Told::Beside(signal(Some(990_000))));
+        tap.told(Told::Beside(signal(None)));
         assert!(tap.waits());
         assert_eq!(tap.demuxed(&prefix(7), 5), [], "none that was seen before");
         let placed = tap.demuxed(&[prefix(1), prefix(9)].concat(), 5_000_000_000);
-        assert_eq!(
-            placed.iter().map(|stamped| stamped.raw).collect::<Vec<_>>(),
-            [Some(6_000_000_000), Some(5_000_000_000)]
-        );
+        assert_eq!(placed.iter().map(|stamped| stamped.raw).collect::<Vec<_>>(), [6_000_000_000, 5_000_000_000]);
         assert!(!tap.waits());
         // It stays known, over a wrap of the count, until the stream is another one.
-        tap.told(Told::Signal(signal(Some(PTS_MODULUS - 90_000))));
-        assert_eq!(tap.demuxed(&prefix(7), 0)[0].raw, Some(5_000_000_000 - 11_000_000_000));
+        tap.told(Told::Beside(signal(Some(PTS_MODULUS - 90_000))));
+        assert_eq!(tap.demuxed(&prefix(7), 0)[0].raw, 5_000_000_000 - 11_000_000_000);
         tap.told(Told::Fresh);
-        tap.told(Told::Signal(signal(Some(990_000))));
+        tap.told(Told::Beside(signal(Some(990_000))));
         assert_eq!(tap.demuxed(&prefix(1), 0), []);
     }
 
@@ -185,10 +209,10 @@ mod tests {
         let tap = CueTap::default();
         tap.told(Told::Picture { pts: 900_000, prefix: prefix(1) });
         tap.told(Told::Picture { pts: 903_000, prefix: prefix(1) });
-        tap.told(Told::Signal(signal(Some(990_000))));
+        tap.told(Told::Beside(signal(Some(990_000))));
         assert_eq!(tap.demuxed(&prefix(1), 0), []);
         tap.told(Told::Picture { pts: 906_000, prefix: prefix(2) });
-        assert_eq!(tap.demuxed(&prefix(2), 1_000)[0].raw, Some(1_000 + 84_000 * 100_000 / 9));
+        assert_eq!(tap.demuxed(&prefix(2), 1_000)[0].raw, 1_000 + 84_000 * 100_000 / 9);
     }
 
     #[test]

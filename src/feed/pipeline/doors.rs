@@ -1,5 +1,6 @@
 //! The way in for bytes that Rust code fetches: a door for each track, with a demuxer of its own behind it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,8 +12,10 @@ use gstreamer_app as gst_app;
 
 use super::entry::broken;
 use super::stage::Stage;
+use crate::captions::Text;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Gone;
+use crate::feed::texts::TextOrigin;
 
 /// A door takes in so much that its demuxer has not read yet, then whoever pushes waits.
 const ROOM_BYTES: u64 = 1 << 20;
@@ -89,6 +92,11 @@ impl Doors {
     /// There will be sound: what is late of it is worth waiting for.
     pub fn expect_sound(&self) {
         self.stage.expect_sound(true);
+    }
+
+    /// A cue of a text of the source's own, by the time at which demuxers' zeros are told (ns).
+    pub fn cue(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<i64>) {
+        self.stage.delivery.cue(origin, text, stands);
     }
 
     /// Ends the run: the source is lost, and this is why.

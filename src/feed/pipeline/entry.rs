@@ -238,7 +238,14 @@ impl Stage {
     ) -> Option<gst::Buffer> {
         let bytes = buffer.map_readable().ok()?;
         let steps = programme.take(&bytes);
-        programme.take_told().into_iter().for_each(|told| self.cues.told(told));
+        for told in programme.take_told() {
+            match told {
+                // What a playlist said of them stays where the stream says nothing.
+                Told::Services(services) if services.is_empty() => {}
+                Told::Services(services) => self.facts.lock().captions = services,
+                told => self.cues.told(told),
+            }
+        }
         let trouble = programme.trouble().map(str::to_owned);
         {
             let mut facts = self.facts.lock();

@@ -19,6 +19,7 @@ mod share;
 mod shift;
 mod stage;
 pub(super) mod tables;
+mod teletext;
 #[cfg(test)]
 mod tests;
 
@@ -40,10 +41,12 @@ use super::trouble;
 use super::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
 use crate::work::lower_priority;
+pub(super) use cue_tap::{Beside, Stamped};
 pub(super) use doors::{Doors, Fed, Takes};
 use letting_go::Loose;
 pub use letting_go::{Abandoned, abandoned};
 use stage::{Order, Setting, Stage};
+pub(super) use teletext::Page;
 
 /// How often a run gives way to the watchdog.
 const POLL: Duration = Duration::from_millis(50);

@@ -10,8 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use super::cue_tap::{Told, picture_in};
-use super::tables::{Assembler, Kind, Pat, Pmt, Stream, crc32};
+use super::cue_tap::{Beside, Told, picture_in};
+use super::tables::{Assembler, Kind, Pat, Pmt, Stream, crc32, language_tag};
+use super::teletext::{Page, PesReader, pages_of};
+use crate::captions::cea::{Described, services_of_descriptor};
 use crate::cues::ts::{CueReader, is_cue_stream};
 use crate::feed::wanted::{AudioWish, Wanted};
 
@@ -71,8 +73,22 @@ pub(super) struct Programme {
     trouble: Option<String>,
     /// What is signalled beside it, by packet identifier.
     cues: BTreeMap<u16, CueReader>,
+    /// Teletext beside it, likewise.
+    teletext: BTreeMap<u16, Pages>,
     told: Vec<Told>,
 }
+
+/// A stream of teletext.
+#[derive(Default)]
+struct Pages {
+    reader: PesReader,
+    pages: Vec<Page>,
+}
+
+/// Streams of teletext of one programme that are read.
+const MOST_TELETEXT_STREAMS: usize = 4;
+/// caption_service_descriptor (ATSC A/65, 6.9.2).
+const CAPTION_SERVICES: u8 = 0x86;
 
 /// Streams of signals of one programme.
 const MOST_CUE_STREAMS: usize = 8;
@@ -97,6 +113,7 @@ impl Programme {
             scrambled: false,
             trouble: Some("no programme table so far".into()),
             cues: BTreeMap::new(),
+            teletext: BTreeMap::new(),
             told: Vec::new(),
         }
     }
@@ -178,15 +195,22 @@ impl Programme {
         if let Some(reader) = self.cues.get_mut(&pid) {
             for found in reader.take(packet, |_| None) {
                 match found {
-                    Ok(timed) => self.told.push(Told::Signal(timed.info)),
+                    Ok(timed) => self.told.push(Told::Beside(Beside::Signal(timed.info))),
                     Err(error) => tracing::debug!(pid, %error, "a signal beside the programme cannot be read"),
                 }
             }
             return;
         }
+        if let Some(stream) = self.teletext.get_mut(&pid) {
+            for (pts, data) in stream.reader.take(packet) {
+                let of = |page: &Page| Told::Beside(Beside::Teletext { page: page.clone(), pts, data: data.clone() });
+                self.told.extend(stream.pages.iter().map(of));
+            }
+            return;
+        }
         let Some(chosen) = &self.chosen else { return };
         if pid == chosen.picture.pid
-            && !self.cues.is_empty()
+            && !(self.cues.is_empty() && self.teletext.is_empty())
             && let Some((pts, prefix)) = picture_in(packet)
         {
             self.told.push(Told::Picture { pts, prefix });
@@ -284,7 +308,7 @@ impl Programme {
         if picture.stream_type == NEWEST {
             self.trouble = Some("the picture is H.266, which cannot be decoded".into());
         }
-        self.listen_for_cues(&pmt);
+        self.listen_beside(&pmt, &picture);
         let chosen = Chosen { table: pmt, picture, sound };
         let same_picture = before.as_ref().is_some_and(|b| b.picture.is_as(&chosen.picture));
         let same_programme = before.as_ref().is_some_and(|b| b.table.number == chosen.table.number);
@@ -313,8 +337,19 @@ impl Programme {
         self.announce(out);
     }
 
-    /// Readers of the streams of signals in `pmt`: those that were there go on.
-    fn listen_for_cues(&mut self, pmt: &Pmt) {
+    /// Readers of what lies beside the picture in `pmt`: those that were there go on.
+    fn listen_beside(&mut self, pmt: &Pmt, picture: &Stream) {
+        let services: Vec<Described> = picture
+            .descriptors_of(CAPTION_SERVICES)
+            .flat_map(services_of_descriptor)
+            .map(|its| Described { language: language_tag(&its.language), ..its })
+            .collect();
+        self.told.push(Told::Services(services));
+        let mut before = std::mem::take(&mut self.teletext);
+        let with_pages = pmt.streams.iter().map(|s| (s.pid, pages_of(s))).filter(|(_, pages)| !pages.is_empty());
+        let reading = with_pages.take(MOST_TELETEXT_STREAMS);
+        self.teletext =
+            reading.map(|(pid, pages)| (pid, Pages { pages, ..before.remove(&pid).unwrap_or_default() })).collect();
         let is_cues = |s: &&Stream| is_cue_stream(s.stream_type, &pmt.descriptors, &s.descriptors);
         let mut before = std::mem::take(&mut self.cues);
         let pids = pmt.streams.iter().filter(is_cues).map(|s| s.pid).take(MOST_CUE_STREAMS);

@@ -224,7 +224,7 @@ impl Stage {
         let (Some(running), Ok(bytes)) = (running, buffer.map_readable()) else { return };
         let raw = i64::try_from(running.nseconds()).unwrap_or(i64::MAX);
         for stamped in self.cues.demuxed(&bytes, raw) {
-            self.delivery.signal(stamped.info, stamped.raw);
+            self.delivery.beside(stamped);
         }
     }
 

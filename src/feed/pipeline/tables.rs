@@ -156,6 +156,11 @@ impl Stream {
             && (self.stream_type != 6 || self.descriptors == other.descriptors)
     }
 
+    /// The bodies of its descriptors of a tag.
+    pub fn descriptors_of(&self, wanted: u8) -> impl Iterator<Item = &[u8]> {
+        descriptors(&self.descriptors).filter(move |(tag, _)| *tag == wanted).map(|(_, body)| body)
+    }
+
     /// Whether its language (ISO_639_language_descriptor, 2.6.18) is this one, of two letters or three.
     pub fn speaks(&self, language: &str) -> bool {
         descriptors(&self.descriptors).filter(|(tag, _)| *tag == 0x0a).any(|(_, body)| {

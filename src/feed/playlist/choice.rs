@@ -1,11 +1,14 @@
 //! Which variant to play, and with which sound.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use url::Url;
 
-use super::master::{MasterPlaylist, Variant};
+use super::master::{MasterPlaylist, TextRendition, Variant};
 use super::text::PlaylistError;
+use crate::captions::{Kind, TrackInfo};
+use crate::feed::texts::TextOrigin;
 
 /// Below this many lines nothing is left out for being larger than needed, if there is anything so large.
 const LEAST_LIMIT_LINES: u32 = 720;
@@ -61,9 +64,21 @@ pub struct Choice {
     pub picture: Url,
     /// A playlist of its own; `None` where the sound is in the picture's segments.
     pub sound: Option<Url>,
+    /// Its texts, as the playlist lists them.
+    pub texts: Vec<TextChoice>,
     /// For the operator: size, rate and bit rate.
     pub label: String,
 }
+
+/// A rendition of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextChoice {
+    pub url: Url,
+    pub origin: Arc<TextOrigin>,
+}
+
+/// Texts of a source that are read.
+const MOST_TEXTS: usize = 4;
 
 /// All choices of `playlist`, best first: who cannot play one goes on to the next. `decodes` says whether a codec (as
 /// RFC 6381 has it) can be decoded here.
@@ -127,8 +142,32 @@ fn choice(playlist: &MasterPlaylist, variant: &Variant, language: Option<&str>) 
     Choice {
         picture: variant.url.clone(),
         sound: sound.and_then(|rendition| rendition.url.clone()),
+        texts: texts(playlist, variant),
         label: format!("{size}{rate}, {} kb/s", variant.bandwidth_bps / 1000),
     }
+}
+
+/// The texts of a variant's group.
+fn texts(playlist: &MasterPlaylist, variant: &Variant) -> Vec<TextChoice> {
+    let group = variant.subtitles.as_deref();
+    let of_group = playlist.texts.iter().filter(|text| Some(text.group.as_str()) == group);
+    let choice = |text: &TextRendition| {
+        let kind = match (text.forced, text.for_deaf) {
+            (true, _) => Kind::Forced,
+            (false, true) => Kind::Captions,
+            (false, false) => Kind::Subtitles,
+        };
+        let language = text.language.as_deref().map_or_else(|| "und".to_owned(), language_tag);
+        let origin = TextOrigin { track: TrackInfo { language, kind }, name: text.name.as_str().into() };
+        TextChoice { url: text.url.clone(), origin: Arc::new(origin) }
+    };
+    of_group.map(choice).take(MOST_TEXTS).collect()
+}
+
+/// A language tag with two letters where there are some for three.
+pub(super) fn language_tag(tag: &str) -> String {
+    let rest = tag.split_once(['-', '_']).map_or(String::new(), |(_, rest)| format!("-{}", rest.to_ascii_lowercase()));
+    format!("{}{rest}", primary(tag))
 }
 
 /// The first part of a language tag. Three letters (ISO 639-2), which people know from broadcasts, are as good as two.

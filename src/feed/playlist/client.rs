@@ -3,6 +3,8 @@
 //! Everything that decides is pure and elsewhere ([`Follower`], [`Stretches`], [`choices`]). Lock order: `state`, then a
 //! queue's; no lock is held while something is fetched or handed over.
 
+mod texts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +22,7 @@ use super::stamp::{Container, InitInfo, Stamp, stamp};
 use super::stretches::{Place, Stamped, Stretches, Track, WRAP_NANOS};
 use super::text::Variables;
 use super::{MAX_PLAYLIST_BYTES, Sink, Stretch};
+use crate::captions::cea::Described;
 use crate::feed::fetch::{Fetched, Fetcher, Request};
 
 const MAX_SEGMENT_BYTES: usize = 64 << 20;
@@ -53,6 +56,8 @@ pub struct Setting {
     pub first: Option<Fetched>,
     pub looped: bool,
     pub shown: Shown,
+    /// What the captions within the pictures are written in.
+    pub captions: Vec<Described>,
 }
 
 struct State {
@@ -127,6 +132,7 @@ impl Client {
                 shared.finish(Outcome::Lost(format!("no thread: {error}")));
             }
         }
+        texts::start(&shared);
         Self { shared }
     }
 
@@ -268,6 +274,12 @@ struct Reading {
     problem: String,
 }
 
+impl Reading {
+    fn new(url: Url) -> Self {
+        Self { url, keys: Vec::new(), init: None, begun: None, new: true, own_sound: false, problem: String::new() }
+    }
+}
+
 /// Why a playlist is left.
 enum Left {
     Stopped,
@@ -299,15 +311,7 @@ impl Fetching<'_> {
                 return;
             };
             let mut follower = Follower::new(begin.clone(), self.shared.looped, era, self.shared.now());
-            let mut reading = Reading {
-                url,
-                keys: Vec::new(),
-                init: None,
-                begun: None,
-                new: true,
-                own_sound,
-                problem: String::new(),
-            };
+            let mut reading = Reading { own_sound, ..Reading::new(url) };
             let left = self.follow(&mut follower, &mut reading, changes);
             begin = follower.left_off();
             era = follower.era();

@@ -19,6 +19,28 @@ pub struct Variant {
     pub codecs: Vec<String>,
     /// The group of sound renditions that belongs to it.
     pub audio: Option<String>,
+    /// The group of texts that belongs to it.
+    pub subtitles: Option<String>,
+}
+
+/// A text, told by EXT-X-MEDIA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextRendition {
+    pub group: String,
+    pub name: String,
+    pub language: Option<String>,
+    pub forced: bool,
+    /// It describes sounds, for those who do not hear.
+    pub for_deaf: bool,
+    pub url: Url,
+}
+
+/// Captions within the pictures, told by EXT-X-MEDIA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedCaptions {
+    /// `CC1` to `CC4`, `SERVICE1` to `SERVICE63`.
+    pub instream_id: String,
+    pub language: String,
 }
 
 /// A sound track, told by EXT-X-MEDIA.
@@ -38,6 +60,8 @@ pub struct MasterPlaylist {
     /// In the order of the playlist.
     pub variants: Vec<Variant>,
     pub audio: Vec<AudioRendition>,
+    pub texts: Vec<TextRendition>,
+    pub closed_captions: Vec<ClosedCaptions>,
     pub variables: Variables,
 }
 
@@ -99,17 +123,31 @@ impl MasterPlaylist {
             frame_rate: attributes.number::<f64>("FRAME-RATE").filter(|fps| fps.is_finite() && *fps > 0.0),
             codecs: codecs.filter(|codec| !codec.is_empty()).collect(),
             audio: attributes.text("AUDIO").map(str::to_owned),
+            subtitles: attributes.text("SUBTITLES").map(str::to_owned),
         });
         Ok(())
     }
 
     fn media(&mut self, value: &str, base: &Url) -> Result<(), PlaylistError> {
         let attributes = Attributes::read(value, &self.variables)?;
-        if attributes.text("TYPE") != Some("AUDIO") {
-            return Ok(());
-        }
-        if self.audio.len() >= MAX_RENDITIONS {
+        if self.audio.len() + self.texts.len() + self.closed_captions.len() >= MAX_RENDITIONS {
             return Err(PlaylistError::TooMany { what: "renditions", limit: MAX_RENDITIONS });
+        }
+        match attributes.text("TYPE") {
+            Some("AUDIO") => {}
+            Some("SUBTITLES") => {
+                self.texts.extend(text_rendition(&attributes, base));
+                return Ok(());
+            }
+            Some("CLOSED-CAPTIONS") => {
+                let told = attributes.text("INSTREAM-ID").zip(attributes.text("LANGUAGE"));
+                self.closed_captions.extend(told.map(|(id, language)| ClosedCaptions {
+                    instream_id: id.to_ascii_uppercase(),
+                    language: language.to_ascii_lowercase(),
+                }));
+                return Ok(());
+            }
+            _ => return Ok(()),
         }
         let url = match attributes.text("URI") {
             Some(uri) => match resolve(base, uri) {
@@ -128,4 +166,17 @@ impl MasterPlaylist {
         });
         Ok(())
     }
+}
+
+/// `None` for one without an address.
+fn text_rendition(attributes: &Attributes, base: &Url) -> Option<TextRendition> {
+    let characteristics = attributes.text("CHARACTERISTICS").unwrap_or_default();
+    Some(TextRendition {
+        group: attributes.text("GROUP-ID").unwrap_or_default().to_owned(),
+        name: attributes.text("NAME").unwrap_or_default().to_owned(),
+        language: attributes.text("LANGUAGE").map(str::to_ascii_lowercase),
+        forced: attributes.is_yes("FORCED"),
+        for_deaf: characteristics.contains("public.accessibility.describes-music-and-sound"),
+        url: resolve(base, attributes.text("URI")?)?,
+    })
 }

@@ -18,6 +18,7 @@ mod stretches;
 mod tests;
 mod text;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,10 @@ use bytes::Bytes;
 use url::Url;
 
 use super::fetch::{FetchError, Fetched, Fetcher, Request};
+use super::texts::TextOrigin;
 use crate::cadence::SourceNanos;
+use crate::captions::Text;
+use crate::captions::cea::{Described, Service};
 use crate::config::masked;
 pub use choice::{Choice, Limit, VariantWish};
 pub use client::{Client, Outcome, Setting};
@@ -65,6 +69,8 @@ pub trait Sink: Send + Sync {
     fn data(&self, track: Track, bytes: Bytes) -> Result<(), Refused>;
     /// Nothing follows on this track.
     fn end(&self, track: Track);
+    /// A cue of a text, which stands for so long of the run's time.
+    fn cue(&self, _origin: &Arc<TextOrigin>, _text: Text, _stands: Range<SourceNanos>) {}
 }
 
 /// What a source's parameters and its feed ask for.
@@ -99,18 +105,32 @@ pub(super) fn setting(
     let master = master::MasterPlaylist::read(&text, &found.url).map_err(refused)?;
     let Some(master) = master else {
         media::MediaPlaylist::read(&text, &found.url, &text::Variables::default()).map_err(refused)?;
-        let choices = vec![Choice { picture: asked.clone(), sound: None, label: "the only variant".into() }];
+        let choices =
+            vec![Choice { picture: asked.clone(), sound: None, texts: Vec::new(), label: "the only variant".into() }];
         return Ok(Setting {
             choices,
             variables: text::Variables::default(),
             first: Some(found),
             looped: wishes.looped,
             shown,
+            captions: Vec::new(),
         });
     };
     let choices = choice::choices(&master, wishes.variant, wishes.language.as_deref(), wishes.limit, decodes);
     let choices = choices.map_err(refused)?;
-    Ok(Setting { choices, variables: master.variables, first: None, looped: wishes.looped, shown })
+    let captions = master.closed_captions.iter().filter_map(described).collect();
+    Ok(Setting { choices, variables: master.variables, first: None, looped: wishes.looped, shown, captions })
+}
+
+/// What EXT-X-MEDIA says of captions within the pictures (RFC 8216, 4.3.4.1).
+fn described(told: &master::ClosedCaptions) -> Option<Described> {
+    let number = |prefix: &str| told.instream_id.strip_prefix(prefix)?.parse().ok();
+    let service = match (number("CC"), number("SERVICE")) {
+        (Some(channel @ 1..=4), _) => Service::Line21(channel),
+        (_, Some(service @ 1..=63)) => Service::Dtvcc(service),
+        _ => return None,
+    };
+    Some(Described { service, language: choice::language_tag(&told.language), easy_reader: false, wide: true })
 }
 
 /// What is behind a source's URL.

@@ -313,6 +313,61 @@ fn fragments(bytes: &[u8], skip: usize, init: Option<&InitInfo>) -> Stamp {
     Stamp { container: Container::FragmentedMp4, first, measured, zero, skip }
 }
 
+/// The samples of text in a segment of fragmented MP4, in order (ISO/IEC 14496-12, 8.8); none where it is something else. One track is taken to be in it.
+pub fn text_samples(bytes: &[u8]) -> Vec<&[u8]> {
+    if !is_mp4(bytes) {
+        return Vec::new();
+    }
+    let mut sizes: Vec<u32> = Vec::new();
+    let mut samples = Vec::new();
+    for (kind, content) in boxes(bytes) {
+        match &kind {
+            b"moof" => {
+                sizes.clear();
+                for (_, traf) in boxes(content).filter(|(kind, _)| kind == b"traf") {
+                    for (_, trun) in boxes(traf).filter(|(kind, _)| kind == b"trun") {
+                        sizes.extend(sample_sizes(trun));
+                    }
+                }
+            }
+            b"mdat" => {
+                // Where sizes are left to the defaults there is one sample.
+                let only = u32::try_from(content.len()).ok().filter(|_| sizes.is_empty());
+                let mut rest = content;
+                for size in sizes.drain(..).chain(only) {
+                    let Some((sample, after)) = rest.split_at_checked(size as usize) else { break };
+                    samples.extend((!sample.is_empty()).then_some(sample));
+                    rest = after;
+                }
+            }
+            _ => {}
+        }
+    }
+    samples
+}
+
+/// As far as a run of samples tells them.
+fn sample_sizes(trun: &[u8]) -> Vec<u32> {
+    let read = || {
+        let (_, flags, run) = full(trun)?;
+        let count = u32_at(run, 0)?;
+        if flags & 0x200 == 0 {
+            return None;
+        }
+        let mut at = 4 + if flags & 1 != 0 { 4 } else { 0 } + if flags & 4 != 0 { 4 } else { 0 };
+        let bytes = 4 * (flags >> 8 & 0xf).count_ones() as usize;
+        let before = if flags & 0x100 != 0 { 4 } else { 0 };
+        let mut sizes = Vec::new();
+        for _ in 0..count {
+            let Some(size) = u32_at(run, at + before) else { break };
+            sizes.push(size);
+            at += bytes;
+        }
+        Some(sizes)
+    };
+    read().unwrap_or_default()
+}
+
 /// Decode time and length of a track fragment in the track's ticks; `None` for another track's.
 fn run(traf: &[u8], track: &TrackInfo) -> Option<(u64, u64)> {
     let (_, flags, tfhd) = full(child(traf, b"tfhd")?)?;

@@ -96,6 +96,19 @@ impl Stretches {
         self.known.iter().any(|stretch| (stretch.key.era, stretch.key.discontinuity) == (era, discontinuity))
     }
 
+    /// Where `track` ends so far.
+    pub fn come_to(&self, track: Track) -> Option<SourceNanos> {
+        self.lines[usize::from(track == Track::Sound)].end
+    }
+
+    /// Where what the clock of a stretch says lies, whatever it has wrapped to; `None` where no picture has come of it.
+    pub fn source_of(&self, era: Era, discontinuity: u64, stamp: i64) -> Option<SourceNanos> {
+        let said = |stretch: &&Stretch| (stretch.key.era, stretch.key.discontinuity) == (era, discontinuity);
+        let stretch = self.known.iter().rev().find(said)?;
+        let apart = (stamp - stretch.near + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2;
+        Some(stretch.near + apart + stretch.offset)
+    }
+
     /// Where the next segment of `track` lies; segments are to come in order. `None` for one that was there already, as
     /// where another variant takes over.
     pub fn place(&mut self, track: Track, segment: &Stamped) -> Option<Place> {

@@ -252,7 +252,7 @@ impl Lying {
             }
             let format = match track {
                 TrackName::Tile(tile) => self.settings.formats.get(&tile.rung),
-                TrackName::Canvas { .. } | TrackName::Sound { .. } => None,
+                TrackName::Canvas { .. } | TrackName::Sound { .. } | TrackName::Text { .. } => None,
             };
             let block = |(part, bytes): (u32, &Bytes)| {
                 Block::from_bytes(&self.settings.grid, Position::new(n, part), format, bytes)

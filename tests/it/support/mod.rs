@@ -2,6 +2,7 @@
 
 pub mod barcode;
 pub mod bookings;
+pub mod captioned;
 pub mod decode;
 pub mod hostile;
 pub mod program;

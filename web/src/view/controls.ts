@@ -1,5 +1,6 @@
 // Under the picture: watching, pausing, how live it is, latency, rendition, sound level, sharing, keys, full screen.
 
+import { captionLike, captionName } from "../captions";
 import { attribute, h, icon, text, toggle } from "../dom";
 import { seconds } from "../format";
 import { toggleFullScreen } from "../fullscreen";
@@ -92,6 +93,28 @@ function renditionChooser(viewer: Viewer): HTMLElement {
   return h("div", { class: "quality" }, h("label", { for: "rendition", class: "unseen" }, "Quality"), select);
 }
 
+function captionChooser(viewer: Viewer): HTMLElement {
+  const select = h("select", { id: "captions", title: "Captions (C)" });
+  select.addEventListener("change", () => viewer.chooseCaptions(select.value || null));
+  const chooser = h("div", { class: "quality captions", hidden: true }, h("label", { for: "captions", class: "unseen" }, "Captions"), select);
+  let known = "";
+  viewer.onChange(({ captions, caption, shown, picks }: ViewerState) => {
+    const { games } = shown ?? picks;
+    const named = captions.map((one) => ({ id: one.id, name: captionName(one, games, (game) => viewer.title(game)) }));
+    const there = named.filter((one) => one.name !== null);
+    const names = there.map((one) => `${one.id}:${one.name}`).join();
+    if (names !== known) {
+      known = names;
+      const options = there.map((one) => h("option", { value: one.id }, one.name ?? ""));
+      select.replaceChildren(h("option", { value: "" }, "Captions off"), ...options);
+    }
+    attribute(chooser, "hidden", there.length === 0);
+    const chosen = caption === null ? "" : (captionLike(captions, caption)?.id ?? "");
+    if (select.value !== chosen) select.value = chosen;
+  });
+  return chooser;
+}
+
 function latencySwitch(viewer: Viewer): HTMLElement {
   const input = h("input", { type: "checkbox", role: "switch" });
   input.addEventListener("change", () => {
@@ -178,6 +201,7 @@ export function controls(viewer: Viewer, { video, screen, share, rewind, toggleH
     goLiveButton(viewer),
     h("span", { class: "spring" }),
     latencySwitch(viewer),
+    captionChooser(viewer),
     renditionChooser(viewer),
     volume(video),
     h("div", { class: "icon-buttons" }, share, helpButton(toggleHelp), fullScreenButton(screen)),

@@ -1,5 +1,6 @@
 // Keys on the whole page: what they do is told by `shortcuts.ts`, where the focus goes by what is on the screen.
 
+import { captionLike } from "../captions";
 import { neighbour, type Direction } from "../directions";
 import { toggleFullScreen } from "../fullscreen";
 import { shortcutOf, type Focus, type Shortcut } from "../shortcuts";
@@ -51,6 +52,8 @@ export function listenToKeys(keyboard: Keyboard): void {
     if (event.detail > 0) pressed = document.activeElement;
   });
   let spaceTaken = false;
+  /** The captions that were put off last. */
+  let captionBefore: string | null = null;
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented) return;
     const focus = focusOf(document.activeElement);
@@ -80,6 +83,8 @@ export function listenToKeys(keyboard: Keyboard): void {
         cue(words);
         return true;
       }
+      case "captions":
+        return captions();
       case "full_screen":
         toggleFullScreen(screen);
         return true;
@@ -104,6 +109,16 @@ export function listenToKeys(keyboard: Keyboard): void {
     const { picks, connection, phase } = viewer.state;
     if (picks.games.length === 0 || (connection !== "ready" && phase !== "watching")) return false;
     viewer.playOrPause();
+    return true;
+  }
+
+  function captions(): boolean {
+    const { captions, caption } = viewer.state;
+    const wanted = caption === null ? captionLike(captions, captionBefore ?? "") : null;
+    if (caption === null && wanted === null) return false;
+    captionBefore = caption ?? captionBefore;
+    viewer.chooseCaptions(wanted?.id ?? null);
+    cue(wanted === null ? "Captions off" : `Captions: ${viewer.captionName(wanted.id)}`);
     return true;
   }
 

@@ -23,6 +23,7 @@ test("the browser's own chords stay its own", () => {
 test("letters and digits do the same everywhere else", () => {
   for (const focus of EVERYWHERE.filter((one) => one !== "field")) {
     assert.deepEqual(shortcutOf(stroke("m"), focus, false), { kind: "mute" });
+    assert.deepEqual(shortcutOf(stroke("C"), focus, false), { kind: "captions" });
     assert.deepEqual(shortcutOf(stroke("F", { shiftKey: true }), focus, false), { kind: "full_screen" });
     assert.deepEqual(shortcutOf(stroke("4"), focus, false), { kind: "sound", slot: 3 });
     assert.deepEqual(shortcutOf(stroke("?", { shiftKey: true }), focus, false), { kind: "help" });

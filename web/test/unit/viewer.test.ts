@@ -90,6 +90,8 @@ async function watching(service: Service): Promise<{ viewer: Viewer; heard: stri
     listen: (one: { id: string }) => heard.push(one.id),
     stop: () => undefined,
     renditions: () => [],
+    captions: () => [],
+    chooseCaptions: () => undefined,
   } as unknown as Player);
   assert.ok(await viewer.connect("dev-1"));
   for (const id of ["a", "b", "c", "d"]) viewer.chooseGame(id);
@@ -170,7 +172,7 @@ test("a change without room leaves the session as it is, and can be asked for ag
 test("a session that comes after the viewer has left is ended at once", async () => {
   const service = new Service();
   const viewer = new Viewer("web-test", (key) => new Client(key, service.fetch));
-  viewer.usePlayer({ stop: () => undefined, load: () => assert.fail("nothing is to be played") } as unknown as Player);
+  viewer.usePlayer({ stop: () => undefined, chooseCaptions: () => undefined, load: () => assert.fail("nothing is to be played") } as unknown as Player);
   await viewer.connect("dev-1");
   viewer.chooseGame("a");
   let open = () => {};
@@ -208,6 +210,8 @@ function notedPlayer(told: string[]): Player {
     goLive: note("goLive"),
     setLowLatency: note("setLowLatency"),
     renditions: () => [],
+    captions: () => [],
+    chooseCaptions: () => undefined,
     sample: () => null,
   } as unknown as Player;
 }
