@@ -18,7 +18,7 @@ use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, Register
 use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
 use crate::config::{self, SourceUri};
-use crate::cues::track::{CueTrack, Policy, RangeLine, Signal, Source};
+use crate::cues::track::{CueTrack, Policy, RangeLine};
 use crate::feed::{self, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::metrics::Metrics;
@@ -81,9 +81,9 @@ impl Game {
             return;
         }
         let mut cues = self.cues.lock();
-        for FeedSignal { info, arrived, at } in signals {
-            tracing::debug!(game = %self.key, %at, section = info.hex(), "a signal of a source");
-            cues.feed(arrived, Some(at), &Signal::Section(info), Source::Ts);
+        for FeedSignal { signal, source, arrived, at } in signals {
+            tracing::debug!(game = %self.key, %at, ?signal, "a signal of a source");
+            cues.feed(arrived, Some(at), &signal, source);
         }
     }
 

@@ -7,10 +7,12 @@ use parking_lot::Mutex;
 
 use super::downmix::Downmix;
 use super::intake::{Gone, Intake};
+use super::playlist::Said;
 use super::samples::{picture_of, timing_of};
 use super::signals::Signalled;
-use crate::cadence::{Continuity, Step, Stream};
+use crate::cadence::{Continuity, SourceNanos, Step, Stream};
 use crate::cues::scte35::SpliceInfo;
+use crate::cues::track::{Signal, Source};
 use crate::timeline::Clock;
 
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
@@ -55,8 +57,28 @@ impl Delivery {
 
     /// The source signals something, due when a picture stamped `raw` is; `None`: at once.
     pub fn signal(&self, info: SpliceInfo, raw: Option<i64>) {
-        let at = raw.map(|raw| self.continuity.lock().settled(Stream::Picture, raw));
-        self.intake.signal(self.run, Signalled { info, arrived: self.clock.now(), at });
+        let at = raw.map(|raw| self.settled(raw));
+        self.tell(Signal::Section(info), Source::Ts, at, None);
+    }
+
+    /// What the source's playlist says, by times that are due `base` (ns) later.
+    pub fn cue(&self, said: Said, base: i64) {
+        let due = |at: SourceNanos| self.settled(at.saturating_add(base));
+        match said {
+            Said::Tag { tag, at } => self.tell(Signal::Older(tag), Source::Hls, Some(due(at)), None),
+            Said::Range { range, start, end } => {
+                let signal = Signal::Range { range, start: None, end: None };
+                self.tell(signal, Source::Hls, start.map(due), end.map(due));
+            }
+        }
+    }
+
+    fn settled(&self, raw: i64) -> SourceNanos {
+        self.continuity.lock().settled(Stream::Picture, raw)
+    }
+
+    fn tell(&self, signal: Signal, source: Source, at: Option<SourceNanos>, ends: Option<SourceNanos>) {
+        self.intake.signal(self.run, Signalled { signal, source, arrived: self.clock.now(), at, ends });
     }
 
     /// The source has a sound stream: what is late of it is worth waiting for.

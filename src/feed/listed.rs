@@ -17,7 +17,7 @@ use super::fetch::{FetchError, FetchProblem, Fetcher};
 use super::health::Reason;
 use super::pipeline::{Doors, Entry, Fed, Takes};
 use super::playlist::{
-    Client, Container, Found, OpenError, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
+    Client, Container, Found, Known, OpenError, Outcome, Refused, Said, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
 };
 
 /// How often whoever waits here gives way to the watchdog.
@@ -30,6 +30,7 @@ const BASE_NANOS: i64 = 3_600_000_000_000;
 #[derive(Debug, Default)]
 pub(super) struct History {
     shown: Shown,
+    cues: Known,
     /// Variants that brought bytes and no picture, by their paths: tried last.
     dark: Vec<String>,
     /// The variant that was handed over last.
@@ -93,6 +94,7 @@ pub(super) fn look(
     let mut setting = setting(found, url, wishes, shown, &decodes).map_err(refused)?;
     {
         let history = history.lock();
+        setting.known = Arc::clone(&history.cues);
         setting.choices.sort_by_key(|choice| history.dark.iter().any(|dark| dark == choice.picture.path()));
     }
     let own_sound = setting.choices.iter().any(|choice| choice.sound.is_some());
@@ -265,6 +267,10 @@ impl Sink for Hall {
 
     fn data(&self, track: Track, bytes: Bytes) -> Result<(), Refused> {
         self.push(track, bytes)
+    }
+
+    fn cue(&self, said: Said) {
+        self.doors.cue(said, BASE_NANOS);
     }
 
     fn end(&self, track: Track) {

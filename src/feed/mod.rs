@@ -265,9 +265,10 @@ impl Feed {
         Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects })
     }
 
-    /// What its source signalled since it was asked last. Quick.
+    /// What its source signalled since it was asked last, and what was signalled before and is due at another time now: its
+    /// pictures were held up. Quick.
     pub fn take_signals(&self) -> Vec<FeedSignal> {
-        self.intake.take_signals()
+        self.intake.take_signals(self.clock.now())
     }
 
     pub fn spec(&self) -> &FeedSpec {

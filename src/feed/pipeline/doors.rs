@@ -13,6 +13,7 @@ use super::entry::broken;
 use super::stage::Stage;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Gone;
+use crate::feed::playlist::Said;
 
 /// A door takes in so much that its demuxer has not read yet, then whoever pushes waits.
 const ROOM_BYTES: u64 = 1 << 20;
@@ -89,6 +90,11 @@ impl Doors {
     /// There will be sound: what is late of it is worth waiting for.
     pub fn expect_sound(&self) {
         self.stage.expect_sound(true);
+    }
+
+    /// What the source says of its breaks, by times that are due `base` (ns) later.
+    pub fn cue(&self, said: Said, base: i64) {
+        self.stage.delivery.cue(said, base);
     }
 
     /// Ends the run: the source is lost, and this is why.

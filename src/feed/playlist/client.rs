@@ -1,7 +1,7 @@
 //! A source that is a playlist, at work: per track one thread that fetches and one that hands over.
 //!
 //! Everything that decides is pure and elsewhere ([`Follower`], [`Stretches`], [`choices`]). Lock order: `state`, then a
-//! queue's; no lock is held while something is fetched or handed over.
+//! queue's; `cues` alone; no lock is held while something is fetched or handed over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use url::Url;
 
 use super::choice::Choice;
+use super::cues::{Known, PlaylistCues, Said};
 use super::decrypt::{decrypt, iv_of};
 use super::follower::{Begin, Failed, Follower, Job, Lost, Shown, Step};
 use super::media::{ByteRange, Init, MediaPlaylist, Protection};
@@ -53,6 +54,8 @@ pub struct Setting {
     pub first: Option<Fetched>,
     pub looped: bool,
     pub shown: Shown,
+    /// What is known of the source's cues.
+    pub known: Known,
 }
 
 struct State {
@@ -81,6 +84,7 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     queues: [Queue; 2],
+    cues: Mutex<PlaylistCues>,
 }
 
 /// A running client; dropping it ends it.
@@ -113,6 +117,7 @@ impl Client {
             }),
             changed: Condvar::new(),
             queues: [Queue::default(), Queue::default()],
+            cues: Mutex::new(PlaylistCues::new(setting.known)),
         });
         let tracks = if with_sound { &[Track::Picture, Track::Sound][..] } else { &[Track::Picture] };
         for track in tracks {
@@ -233,6 +238,10 @@ impl Shared {
         if track == Track::Picture {
             self.state.lock().shown = shown;
         }
+    }
+
+    fn say(&self, said: Vec<Said>) {
+        said.into_iter().for_each(|said| self.sink.cue(said));
     }
 
     /// A choice that cannot be played gives way to the next; false when there is none.
@@ -397,6 +406,10 @@ impl Fetching<'_> {
         });
         match read {
             Ok(playlist) => {
+                if self.track == Track::Picture {
+                    let said = self.shared.cues.lock().loaded(&playlist);
+                    self.shared.say(said);
+                }
                 follower.loaded(playlist, self.shared.now());
                 self.be_patient(follower.patience());
             }
@@ -542,6 +555,11 @@ impl Fetching<'_> {
             self.let_picture_begin(&stamped);
         }
         let place = self.shared.state.lock().stretches.place(self.track, &stamped)?;
+        if self.track == Track::Picture {
+            let first = place.at.saturating_add(stamp.shown_after);
+            let said = self.shared.cues.lock().placed(segment, job.era, first);
+            self.shared.say(said);
+        }
         let init = segment.init.as_ref().and_then(|_| reading.init.as_ref().map(|(_, bytes, _)| bytes.clone()));
         let form = Some((stamp.container, init.clone()));
         let begin = (place.fresh || reading.begun != form).then(|| Stretch {

@@ -7,11 +7,13 @@
 
 mod choice;
 mod client;
+mod cues;
 mod decrypt;
 mod follower;
 mod master;
 mod media;
 mod queue;
+mod ranges;
 mod stamp;
 mod stretches;
 #[cfg(test)]
@@ -29,6 +31,7 @@ use crate::cadence::SourceNanos;
 use crate::config::masked;
 pub use choice::{Choice, Limit, VariantWish};
 pub use client::{Client, Outcome, Setting};
+pub use cues::{Known, Said};
 pub use follower::Shown;
 pub use stamp::Container;
 pub use stretches::Track;
@@ -65,6 +68,8 @@ pub trait Sink: Send + Sync {
     fn data(&self, track: Track, bytes: Bytes) -> Result<(), Refused>;
     /// Nothing follows on this track.
     fn end(&self, track: Track);
+    /// What the playlist says of breaks; before the pictures that it is about, as a rule. Returns at once.
+    fn cue(&self, said: Said);
 }
 
 /// What a source's parameters and its feed ask for.
@@ -106,11 +111,12 @@ pub(super) fn setting(
             first: Some(found),
             looped: wishes.looped,
             shown,
+            known: Known::default(),
         });
     };
     let choices = choice::choices(&master, wishes.variant, wishes.language.as_deref(), wishes.limit, decodes);
     let choices = choices.map_err(refused)?;
-    Ok(Setting { choices, variables: master.variables, first: None, looped: wishes.looped, shown })
+    Ok(Setting { choices, variables: master.variables, first: None, looped: wishes.looped, shown, known: Known::default() })
 }
 
 /// What is behind a source's URL.

@@ -3,6 +3,7 @@
 pub mod barcode;
 pub mod bookings;
 pub mod decode;
+pub mod hls_source;
 pub mod hostile;
 pub mod program;
 pub mod receiver;
