@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::health::GameHealth;
+use crate::config::BreakPolicy;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
 use crate::mosaic::GameKey;
 use crate::timeline::{MediaTime, SegmentNumber};
@@ -57,6 +58,8 @@ pub struct GameSpec {
     /// URIs in full, the primary first: no answer tells them so (see [`GameSpec::masked_sources`]).
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// `None`: as the configuration has it for all.
+    pub break_policy: Option<BreakPolicy>,
 }
 
 impl fmt::Debug for GameSpec {
@@ -66,6 +69,7 @@ impl fmt::Debug for GameSpec {
             .field("title", &self.title)
             .field("sources", &self.masked_sources())
             .field("labels", &self.labels)
+            .field("break_policy", &self.break_policy)
             .finish()
     }
 }

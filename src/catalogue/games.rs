@@ -4,6 +4,7 @@
 //! over an await or while a feed starts or stops.
 
 mod asked;
+mod break_slate;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -14,10 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use self::break_slate::BreakSlate;
 use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, RegisteredGame};
 use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
-use crate::config::{self, SourceUri};
+use crate::config::{self, BreakPolicy, SourceUri};
 use crate::cues::track::{CueTrack, Policy, RangeLine};
 use crate::feed::{self, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
@@ -51,6 +53,8 @@ pub struct CatalogueSettings {
     pub secret: [u8; 32],
     /// Games that may run on this machine.
     pub max_games: usize,
+    /// Of games that say nothing of their own.
+    pub break_policy: BreakPolicy,
 }
 
 struct Game {
@@ -64,6 +68,8 @@ struct Game {
     feed: Arc<Feed>,
     sound: Arc<SoundEncoding>,
     cues: Arc<Mutex<CueTrack>>,
+    /// What stands for it in a break, where it is not to be shown then.
+    break_slate: Option<BreakSlate>,
 }
 
 impl Game {
@@ -163,11 +169,12 @@ impl Catalogue {
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
-            let spec = GameSpec { id: game.id, title: game.title, sources, labels: game.labels };
+            let config::Game { id, title, labels, break_policy, .. } = game;
+            let spec = GameSpec { id, title, sources, labels, break_policy };
             catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), Earlier::default());
         }
         for row in rows {
-            let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
+            let spec = spec_of(&row);
             // A source that a newer version no longer takes must not keep the service down: the game shows its slate.
             let sources = spec.checked_sources().unwrap_or_else(|e| {
                 tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
@@ -208,7 +215,18 @@ impl Catalogue {
         });
         sound.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
-        let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound, cues });
+        let break_slate = self.break_slate(&spec);
+        let game = Arc::new(Game {
+            key: key.clone(),
+            spec,
+            owner,
+            tenants,
+            thumbnail_element,
+            feed,
+            sound,
+            cues,
+            break_slate,
+        });
         let mut games = self.games.write();
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
@@ -360,9 +378,10 @@ impl Catalogue {
         let sources = spec.checked_sources()?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
-            // Only labels changed: the feed goes on untouched.
+            // The feed goes on untouched.
             let game = Arc::new(Game {
                 key: before.key.clone(),
+                break_slate: self.break_slate(&spec),
                 spec,
                 owner: before.owner.clone(),
                 tenants: Vec::new(),
@@ -412,7 +431,19 @@ fn row(tenant: &str, spec: &GameSpec) -> GameRow {
         title: spec.title.clone(),
         sources: spec.sources.clone(),
         labels: spec.labels.clone(),
+        break_policy: spec.break_policy.map(|policy| policy.name().to_owned()),
     }
+}
+
+fn spec_of(row: &GameRow) -> GameSpec {
+    let GameRow { tenant, id, title, sources, labels, break_policy } = row.clone();
+    let policy = break_policy.as_deref().map(str::parse).transpose();
+    // Rather dark than shown against the rights.
+    let break_policy = policy.unwrap_or_else(|error| {
+        tracing::error!(game = id, tenant, %error, "a registered game's break policy cannot be read");
+        Some(BreakPolicy::Slate)
+    });
+    GameSpec { id, title, sources, labels, break_policy }
 }
 
 impl mosaic::Games for Catalogue {
@@ -435,11 +466,12 @@ impl mosaic::Games for Catalogue {
             };
             frames.with_label_values(&[outcome]).inc();
             frames.with_label_values(&["dropped"]).inc_by(u64::from(pick.dropped));
-            pictures.insert(game.key.clone(), pick.picture);
-            cards.insert(game.key.clone(), game.feed.card().clone());
+            let sound = game.feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1));
             game.take_signals();
-            let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
-            game.sound.push(game.feed.sound_at(samples));
+            let (picture, sound) = game.kept_off(grid.frame_time(frame), pick.picture, sound);
+            pictures.insert(game.key.clone(), picture);
+            cards.insert(game.key.clone(), game.feed.card().clone());
+            game.sound.push(sound);
         }
         GamePictures { running: pictures, removed, cards }
     }

@@ -17,7 +17,8 @@ use super::fetch::{FetchError, FetchProblem, Fetcher};
 use super::health::Reason;
 use super::pipeline::{Doors, Entry, Fed, Takes};
 use super::playlist::{
-    Client, Container, Found, Known, OpenError, Outcome, Refused, Said, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
+    Client, Container, Found, Known, OpenError, Outcome, Refused, Said, Setting, Shown, Sink, Stretch, Track, Wishes,
+    open, setting,
 };
 
 /// How often whoever waits here gives way to the watchdog.

@@ -56,8 +56,9 @@ use intake::Intake;
 pub use pipeline::{Abandoned, abandoned};
 pub use room::{DecodeCosts, DecodeRoom, Decoding};
 pub use signals::FeedSignal;
-pub use slate::draw as slate;
+pub use slate::{BREAK, draw as slate};
 use supervisor::{Report, Supervisor};
+pub use thumbnail::jpeg_of;
 
 /// The last picture is shown this long after its source fell silent, then the slate.
 const HOLD: Duration = Duration::from_millis(700);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quadrille::config::{BreakPolicy, Config};
 use quadrille::layout::Layouts;
 use quadrille::timeline::{Clock as _, MediaTime};
 use reqwest::{Method, StatusCode};
@@ -12,6 +13,7 @@ use crate::support::decode::{Decode, decode};
 use crate::support::hls_source::{Files, segmented, serve_files};
 use crate::support::service::{SMALL_OUTPUT, TestService, WHOLE_SLOTS, config};
 use crate::support::signalled::{SpliceInsert, signalled};
+use crate::support::tone;
 
 async fn start(dir: &std::path::Path) -> TestService {
     let source = |tone: u32| format!("test://ball?size=320x180&fps=30&tone={tone}");
@@ -40,7 +42,7 @@ fn attribute<'l>(line: &'l str, name: &str) -> Option<&'l str> {
 /// Ends the session and plays it whole: the picture of each date is the one with the number, which is what a cue names. `playlist` is its list of pictures.
 async fn assert_shown_at(service: &TestService, session: &Value, playlist: &str, cues: &[(u32, &str)]) {
     let begins = playlist.lines().find_map(|line| line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:")).unwrap();
-    let seen = play(service, session).await;
+    let (seen, _) = play(service, session).await;
     let instant = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
     for (number, told) in cues {
         let shown = seen.iter().position(|frame| *frame == Some(*number)).unwrap();
@@ -49,8 +51,8 @@ async fn assert_shown_at(service: &TestService, session: &Value, playlist: &str,
     }
 }
 
-/// Ends the session and plays it whole: the number of each picture in its first slot, where there is one.
-async fn play(service: &TestService, session: &Value) -> Vec<Option<u32>> {
+/// Ends the session and plays it whole: the number of each picture in its first slot, where there is one, and what is heard.
+async fn play(service: &TestService, session: &Value) -> (Vec<Option<u32>>, Vec<i16>) {
     let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
     service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
     service.crank_segments(1).await;
@@ -59,17 +61,22 @@ async fn play(service: &TestService, session: &Value) -> Vec<Option<u32>> {
     let slot = Layouts::bundled().get("2EH").unwrap().slot_on(0, 960, 540);
     let seen = tokio::task::spawn_blocking(move || {
         let mut seen = Vec::new();
-        decode(&Decode::new(&url, 60.0), |_, frame| seen.push(frame.barcode(slot).map(|code| code.frame)));
-        seen
+        let decoded =
+            decode(&Decode::new(&url, 60.0), |_, frame| seen.push(frame.barcode(slot).map(|code| code.frame)));
+        (seen, decoded.sound)
     });
     seen.await.unwrap()
 }
 
 /// A service whose game `a` comes from `source`, with whole slots and half a minute in its playlists.
-async fn start_long(dir: &std::path::Path, source: String, more: &str) -> TestService {
+async fn start_long(dir: &std::path::Path, source: String) -> TestService {
+    TestService::start(&long_config(dir, source)).await
+}
+
+fn long_config(dir: &std::path::Path, source: String) -> Config {
     let games = [("a", source), ("b", "test://ball?size=320x180&fps=30".into())];
     let output = SMALL_OUTPUT.replace("window_s = 10", "window_s = 30");
-    TestService::start(&config(&dir.join("data"), &games, &format!("{output}{WHOLE_SLOTS}{more}"))).await
+    config(&dir.join("data"), &games, &format!("{output}{WHOLE_SLOTS}"))
 }
 
 async fn events(service: &TestService) -> Vec<Value> {
@@ -193,7 +200,7 @@ async fn what_a_transport_stream_signals_is_where_its_picture_is() {
     let with_cues = signalled(&std::fs::read(&path).unwrap(), &[(90, out), (120, out), (240, back)]);
     std::fs::write(&path, with_cues).unwrap();
 
-    let service = start_long(dir.path(), format!("file://{}", path.display()), "").await;
+    let service = start_long(dir.path(), format!("file://{}", path.display())).await;
     let session = create(&service, ["a", "b"]).await;
     service.crank_segments(14).await;
     let told = service.device(Method::GET, "/v1/games/a/cues", None, StatusCode::OK).await;
@@ -249,7 +256,7 @@ fn said_by_ranges() -> Vec<String> {
 
 async fn a_break_of_a_playlist_is_where_its_pictures_are(files: Files, address: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let service = start_long(dir.path(), format!("{}/{address}", serve_files(files)), "").await;
+    let service = start_long(dir.path(), format!("{}/{address}", serve_files(files))).await;
     let session = create(&service, ["a", "b"]).await;
     service.crank_segments(16).await;
     let events = events(&service).await;
@@ -292,7 +299,7 @@ async fn a_break_that_stream_and_playlist_signal_is_one() {
     let list = "#EXTM3U\n#EXT-X-TARGETDURATION:30\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:30.0,\nwhole.ts\n#EXT-X-ENDLIST\n";
     files.insert("list.m3u8".into(), list.into());
     with_lines(&mut files, "list.m3u8", &said_by_ranges());
-    let service = start_long(dir.path(), format!("{}/list.m3u8", serve_files(files)), "").await;
+    let service = start_long(dir.path(), format!("{}/list.m3u8", serve_files(files))).await;
     let session = create(&service, ["a", "b"]).await;
     service.crank_segments(16).await;
     let events = events(&service).await;
@@ -321,7 +328,7 @@ async fn tags_without_a_date_are_of_the_segment_that_they_stand_before() {
         lines.push(line.to_owned());
     }
     files.insert("list.m3u8".into(), lines.join("\n").into_bytes());
-    let service = start_long(dir.path(), format!("{}/list.m3u8", serve_files(files)), "").await;
+    let service = start_long(dir.path(), format!("{}/list.m3u8", serve_files(files))).await;
     let session = create(&service, ["a", "b"]).await;
     service.crank_segments(16).await;
     let events = events(&service).await;
@@ -330,4 +337,84 @@ async fn tags_without_a_date_are_of_the_segment_that_they_stand_before() {
     let text = playlist(&service, &session, "video/big.m3u8").await;
     let times = [(210, event["starts_at"].as_str().unwrap()), (300, event["ends_at"].as_str().unwrap())];
     assert_shown_at(&service, &session, &text, &times).await;
+}
+
+/// What stands in a file: half a minute with a break from `OUT` to `BACK` in it.
+fn signalled_clip(dir: &std::path::Path, cues: &[(u32, SpliceInsert)]) -> String {
+    let path = dir.join("signalled.ts");
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "30", "-c:a", "aac", "-f", "mpegts"];
+    clip(11).write_with(&path, &coding);
+    std::fs::write(&path, signalled(&std::fs::read(&path).unwrap(), cues)).unwrap();
+    format!("file://{}", path.display())
+}
+
+/// The frames `from..to` of what is heard, without those at its ends: AAC rings.
+fn heard(sound: &[i16], from: usize, to: usize) -> f64 {
+    tone::share(&sound[(from + 3) * 1600..(to - 3) * 1600], 400)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_slate_stands_from_the_splices_frame_to_its_return() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = long_config(dir.path(), signalled_clip(dir.path(), &[(100, OUT), (240, BACK)]));
+    config.games[0].break_policy = Some(BreakPolicy::Slate);
+    let service = TestService::start(&config).await;
+    let session = create(&service, ["a", "b"]).await;
+    // Within the break.
+    service.crank_segments(9).await;
+    let games = service.device(Method::GET, "/v1/games", None, StatusCode::OK).await;
+    assert_eq!(games[0]["status"], "live", "{games}");
+    assert_eq!(service.metric("quadrille_game_slate_seconds{game=\"a\"}").await, 0.0);
+    let thumbnail = games[0]["thumbnail_url"].as_str().expect("the slate's");
+    let of_slate = service.bytes(thumbnail).await;
+    service.crank_segments(2).await;
+    assert_eq!(service.bytes(thumbnail).await, of_slate, "its last picture may be of the break");
+    service.crank_segments(9).await;
+    let (seen, sound) = play(&service, &session).await;
+    let last = seen.iter().position(|frame| *frame == Some(OUT.frame - 1)).unwrap();
+    let back = last + 1 + (BACK.frame - OUT.frame) as usize;
+    assert!(seen[last + 1..back].iter().all(Option::is_none), "{:?}", &seen[last..=back]);
+    assert_eq!(seen[back], Some(BACK.frame));
+    assert!(heard(&sound, last - 60, last + 1) > 0.9 && heard(&sound, back, back + 60) > 0.9);
+    assert_eq!(heard(&sound, last + 1, back), 0.0, "silence");
+    // It is billed as what was there.
+    service.crank_segments(6).await;
+    let path = format!("/v1/operator/usage/records?session_id={}", session["id"].as_str().unwrap());
+    let told = service.operator(Method::GET, &path, None, StatusCode::OK).await;
+    let records = told["records"].as_array().unwrap();
+    let sum = |field: &str| records.iter().map(|record| record[field].as_u64().unwrap()).sum::<u64>();
+    assert!(sum("billable_seconds") >= 10 && sum("slate_seconds") == 0, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registered_game_has_a_break_policy_of_its_own_and_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = signalled_clip(dir.path(), &[]);
+    let config = long_config(dir.path(), source.clone());
+    let service = TestService::start(&config).await;
+    let game = |policy: Option<&str>| json!({"title": "Own", "sources": [source], "break_policy": policy});
+    let path = "/v1/operator/games/own";
+    let made = service.operator(Method::PUT, path, Some(game(Some("slate"))), StatusCode::CREATED).await;
+    assert_eq!(made["break_policy"], "slate");
+    let session = create(&service, ["own", "b"]).await;
+    service.crank_segments(6).await;
+    break_of(&service, "own", json!({"duration_s": 20}), StatusCode::CREATED).await;
+    service.crank(45).await;
+    // It ends with the policy, and the source has gone on behind it.
+    let changed = service.operator(Method::PUT, path, Some(game(None)), StatusCode::OK).await;
+    assert_eq!(changed["break_policy"], Value::Null);
+    service.crank_segments(4).await;
+    let (seen, _) = play(&service, &session).await;
+    let shown = |frame: &Option<u32>| frame.is_some();
+    let first = seen.iter().position(shown).unwrap();
+    let dark = first + seen[first..].iter().position(Option::is_none).unwrap();
+    let back = dark + seen[dark..].iter().position(shown).unwrap();
+    assert!((40..=50).contains(&(back - dark)), "{}", back - dark);
+    let before = seen[dark - 1].unwrap();
+    assert_eq!(seen[back], Some(before + 1 + (back - dark) as u32));
+    service.operator(Method::PUT, path, Some(game(Some("slate"))), StatusCode::OK).await;
+    let ended = service.stop().await;
+    let service = TestService::start_at(&config, ended).await;
+    let kept = service.operator(Method::GET, path, None, StatusCode::OK).await;
+    assert_eq!((&kept["break_policy"], &kept["title"]), (&json!("slate"), &json!("Own")));
 }

@@ -205,7 +205,8 @@ impl Shared {
 
     /// The thread between a track's queue and the sink, which may block for as long as the feed has no room.
     fn hand_over(&self, track: Track) {
-        const CHUNK_BYTES: usize = 256 << 10;
+        // No more pictures begin in it than a tap for cues remembers: what leaves the demuxer is to be known again.
+        const CHUNK_BYTES: usize = 16 << 10;
         while let Some(item) = self.queue(track).take() {
             let gone = match item {
                 Item::Segment { stretch, mut bytes, shown } => {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::cues::daterange::{OlderTag, SourceRange};
 use super::ranges::Ranges;
 use super::text::{Attributes, Line, PlaylistError, Variables, lines, resolve, seconds};
+use crate::cues::daterange::{OlderTag, SourceRange};
 
 /// A day of two-second segments has more; no playlist of 1 MiB can.
 pub const MAX_SEGMENTS: usize = 20_000;

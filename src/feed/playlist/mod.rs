@@ -116,7 +116,14 @@ pub(super) fn setting(
     };
     let choices = choice::choices(&master, wishes.variant, wishes.language.as_deref(), wishes.limit, decodes);
     let choices = choices.map_err(refused)?;
-    Ok(Setting { choices, variables: master.variables, first: None, looped: wishes.looped, shown, known: Known::default() })
+    Ok(Setting {
+        choices,
+        variables: master.variables,
+        first: None,
+        looped: wishes.looped,
+        shown,
+        known: Known::default(),
+    })
 }
 
 /// What is behind a source's URL.
