@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::health::GameHealth;
 use crate::captions::SlotOnCanvas;
+use crate::config::BreakPolicy;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
 use crate::mosaic::{GameKey, MosaicSpec};
 use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
@@ -58,6 +59,8 @@ pub struct GameSpec {
     /// URIs in full, the primary first: no answer tells them so (see [`GameSpec::masked_sources`]).
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// `None`: as the configuration has it for all.
+    pub break_policy: Option<BreakPolicy>,
 }
 
 impl fmt::Debug for GameSpec {
@@ -67,6 +70,7 @@ impl fmt::Debug for GameSpec {
             .field("title", &self.title)
             .field("sources", &self.masked_sources())
             .field("labels", &self.labels)
+            .field("break_policy", &self.break_policy)
             .finish()
     }
 }

@@ -4,6 +4,7 @@
 //! over an await or while a feed starts or stops.
 
 mod asked;
+mod break_slate;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -14,12 +15,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use self::break_slate::BreakSlate;
 use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, RegisteredGame};
 use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
 use super::texts::GameTexts;
-use crate::config::{self, SourceUri};
-use crate::cues::track::{CueTrack, Policy, RangeLine, Signal, Source};
+use crate::config::{self, BreakPolicy, SourceUri};
+use crate::cues::track::{CueTrack, Policy, RangeLine};
 use crate::feed::{self, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::metrics::Metrics;
@@ -52,6 +54,8 @@ pub struct CatalogueSettings {
     pub secret: [u8; 32],
     /// Games that may run on this machine.
     pub max_games: usize,
+    /// Of games that say nothing of their own.
+    pub break_policy: BreakPolicy,
 }
 
 struct Game {
@@ -66,6 +70,8 @@ struct Game {
     sound: Arc<SoundEncoding>,
     cues: Arc<Mutex<CueTrack>>,
     texts: Arc<Mutex<GameTexts>>,
+    /// What stands for it in a break, where it is not to be shown then.
+    break_slate: Option<BreakSlate>,
 }
 
 impl Game {
@@ -83,9 +89,9 @@ impl Game {
             return;
         }
         let mut cues = self.cues.lock();
-        for FeedSignal { info, arrived, at } in signals {
-            tracing::debug!(game = %self.key, %at, section = info.hex(), "a signal of a source");
-            cues.feed(arrived, Some(at), &Signal::Section(info), Source::Ts);
+        for FeedSignal { signal, source, arrived, at } in signals {
+            tracing::debug!(game = %self.key, %at, ?signal, "a signal of a source");
+            cues.feed(arrived, Some(at), &signal, source);
         }
     }
 
@@ -176,11 +182,12 @@ impl Catalogue {
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
-            let spec = GameSpec { id: game.id, title: game.title, sources, labels: game.labels };
+            let config::Game { id, title, labels, break_policy, .. } = game;
+            let spec = GameSpec { id, title, sources, labels, break_policy };
             catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), Earlier::default());
         }
         for row in rows {
-            let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
+            let spec = spec_of(&row);
             // A source that a newer version no longer takes must not keep the service down: the game shows its slate.
             let sources = spec.checked_sources().unwrap_or_else(|e| {
                 tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
@@ -223,8 +230,19 @@ impl Catalogue {
         });
         sound.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
-        let game =
-            Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound, cues, texts });
+        let break_slate = self.break_slate(&spec);
+        let game = Arc::new(Game {
+            key: key.clone(),
+            spec,
+            owner,
+            tenants,
+            thumbnail_element,
+            feed,
+            sound,
+            cues,
+            texts,
+            break_slate,
+        });
         let mut games = self.games.write();
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
@@ -376,9 +394,10 @@ impl Catalogue {
         let sources = spec.checked_sources()?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
-            // Only labels changed: the feed goes on untouched.
+            // The feed goes on untouched.
             let game = Arc::new(Game {
                 key: before.key.clone(),
+                break_slate: self.break_slate(&spec),
                 spec,
                 owner: before.owner.clone(),
                 tenants: Vec::new(),
@@ -433,7 +452,19 @@ fn row(tenant: &str, spec: &GameSpec) -> GameRow {
         title: spec.title.clone(),
         sources: spec.sources.clone(),
         labels: spec.labels.clone(),
+        break_policy: spec.break_policy.map(|policy| policy.name().to_owned()),
     }
+}
+
+fn spec_of(row: &GameRow) -> GameSpec {
+    let GameRow { tenant, id, title, sources, labels, break_policy } = row.clone();
+    let policy = break_policy.as_deref().map(str::parse).transpose();
+    // Rather dark than shown against the rights.
+    let break_policy = policy.unwrap_or_else(|error| {
+        tracing::error!(game = id, tenant, %error, "a registered game's break policy cannot be read");
+        Some(BreakPolicy::Slate)
+    });
+    GameSpec { id, title, sources, labels, break_policy }
 }
 
 impl mosaic::Games for Catalogue {
@@ -456,13 +487,14 @@ impl mosaic::Games for Catalogue {
             };
             frames.with_label_values(&[outcome]).inc();
             frames.with_label_values(&["dropped"]).inc_by(u64::from(pick.dropped));
-            let shows = pick.outcome != Outcome::Slate;
-            pictures.insert(game.key.clone(), pick.picture);
-            cards.insert(game.key.clone(), game.feed.card().clone());
+            let sound = game.feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1));
             game.take_signals();
-            game.take_texts(frame, shows);
-            let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
-            game.sound.push(game.feed.sound_at(samples));
+            let at = grid.frame_time(frame);
+            game.take_texts(frame, pick.outcome != Outcome::Slate && !game.is_off_air(at));
+            let (picture, sound) = game.kept_off(at, pick.picture, sound);
+            pictures.insert(game.key.clone(), picture);
+            cards.insert(game.key.clone(), game.feed.card().clone());
+            game.sound.push(sound);
         }
         self.written_to.store(frame, Ordering::Release);
         GamePictures { running: pictures, removed, cards }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::names::{check_id, check_labels, check_title};
 use super::reader::{Table, Value};
-use super::{SourceUri, Tenant};
+use super::{BreakPolicy, SourceUri, Tenant, breaks};
 
 /// Most sources of a game: the primary and its backups.
 pub const MAX_SOURCES: usize = 8;
@@ -20,6 +20,8 @@ pub struct Game {
     /// Ids of the tenants that may show it; `None` means all.
     pub tenants: Option<Vec<String>>,
     pub labels: BTreeMap<String, String>,
+    /// `None`: as all.
+    pub break_policy: Option<BreakPolicy>,
 }
 
 impl Game {
@@ -53,8 +55,9 @@ fn read_one(item: &Value, tenants: &[Tenant]) -> Option<Game> {
     let sources = table.required("sources", SourceUri::ALLOWED).map(|v| read_sources(&v)).unwrap_or_default();
     let for_tenants = table.optional("tenants").map(|list| read_tenants(&list, tenants));
     let labels = read_labels(&mut table);
+    let break_policy = breaks::read(&mut table);
     table.finish();
-    Some(Game { id: id?, title: title?, sources, tenants: for_tenants, labels })
+    Some(Game { id: id?, title: title?, sources, tenants: for_tenants, labels, break_policy })
 }
 
 fn read_sources(list: &Value) -> Vec<SourceUri> {

@@ -1,5 +1,6 @@
 //! The configuration: one struct per topic, validated once; a mistake names its line, its key and what is allowed.
 
+mod breaks;
 mod game;
 mod key;
 mod ledger;
@@ -21,6 +22,7 @@ mod tls;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+pub use breaks::{BreakPolicy, BreakPolicyError};
 pub use game::{Game, MAX_SOURCES};
 pub use key::{ApiKey, ApiKeyError, KeyHolder, KeyRole, Keyring};
 pub use ledger::Ledger;
@@ -52,6 +54,8 @@ pub struct Config {
     /// At least one.
     pub tenants: Vec<Tenant>,
     pub games: Vec<Game>,
+    /// Of every game that says nothing of its own.
+    pub break_policy: BreakPolicy,
     pub output: Output,
     pub compositor: CompositorChoice,
     pub sessions: SessionLimits,
@@ -110,6 +114,7 @@ impl Config {
         let layouts_dir = read_path(&mut root, "layouts_dir");
         let compositor = limits::read_compositor(&mut root);
         let tenants = tenant::read_all(&mut root);
+        let break_policy = breaks::read(&mut root).unwrap_or_default();
         let games = game::read_all(&mut root, &tenants);
         let output = output::read(&mut root);
         let sessions = limits::read_sessions(&mut root);
@@ -126,6 +131,7 @@ impl Config {
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
             layouts_dir,
             tenants,
+            break_policy,
             games,
             output,
             compositor,

@@ -57,9 +57,10 @@ fn the_contract_parses_as_printed() {
 
 #[test]
 fn everything_can_be_set() {
-    let text = CONTRACT
-        .replace("data_dir = \"data\"", "data_dir = \"/var/q\"\nlayouts_dir = \"own\"\ncompositor = \"cpu\"")
-        + r#"
+    let text = CONTRACT.replace(
+        "data_dir = \"data\"",
+        "data_dir = \"/var/q\"\nbreak_policy = \"slate\"\nlayouts_dir = \"own\"\ncompositor = \"cpu\"",
+    ) + r#"
 [[output.renditions]]
 name = "540p"
 width = 960
@@ -83,6 +84,7 @@ title = "Late game"
 sources = ["srt://10.0.0.1:9000", "test://smpte"]
 tenants = ["acme"]
 labels = { league = "nba" }
+break_policy = "show"
 "#;
     let text = text.replace(
         "segment_frames = 60",
@@ -100,6 +102,8 @@ labels = { league = "nba" }
     let late = &config.games[1];
     assert!(late.is_for("acme") && !late.is_for("other") && config.games[0].is_for("other"));
     assert_eq!(late.labels["league"], "nba");
+    let policies = (config.break_policy, config.games[0].break_policy, late.break_policy);
+    assert_eq!(policies, (BreakPolicy::Slate, None, Some(BreakPolicy::Show)));
 }
 
 #[test]
@@ -136,6 +140,11 @@ fn every_mistake_names_line_key_and_what_is_allowed() {
         (("\"op-…\"", "\"sha256:12\""), "q.toml:5: key `tenants[0].operator_keys[0]`: ", "64 hexadecimal"),
         (("\"dev-…\"", "\"op-…\""), "q.toml:6: key `tenants[0].device_keys[0]`: this key is there", "each key"),
         (("id = \"nyk-bos\"", "id = \"\""), "q.toml:8: key `games[0].id`: ", "1 to 64"),
+        (
+            ("title =", "break_policy = \"squeeze\"\ntitle ="),
+            "q.toml:9: key `games[0].break_policy`: \"squeeze\" is no break policy",
+            "\"show\" and \"slate\"",
+        ),
         (("title =", "titel ="), "q.toml:9: key `games[0].titel`: there is no such key", "`title`"),
         (("[\"file:///clips/a.mp4\"]", "[]"), "q.toml:10: key `games[0].sources`: there are 0", "1 to 8"),
         (("file:///clips/a.mp4", "ftp://a"), "q.toml:10: key `games[0].sources[0]`: ", "rtmp://"),

@@ -9,11 +9,13 @@ use parking_lot::Mutex;
 use super::downmix::Downmix;
 use super::intake::{Gone, Intake};
 use super::pipeline::{Beside, Page, Stamped};
+use super::playlist::Said;
 use super::samples::{captions_of, picture_of, timing_of};
 use super::signals::Signalled;
 use super::texts::{TextOrigin, Writing};
-use crate::cadence::{Continuity, Step, Stream};
+use crate::cadence::{Continuity, SourceNanos, Step, Stream};
 use crate::captions::Text;
+use crate::cues::track::{Signal, Source};
 use crate::timeline::Clock;
 
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
@@ -58,25 +60,40 @@ impl Delivery {
 
     /// The source signals or writes something, due when a picture stamped so is.
     pub fn beside(&self, Stamped { what, raw }: Stamped) {
-        let at = self.continuity.lock().settled(Stream::Picture, raw);
+        let at = self.settled(raw);
         match what {
-            Beside::Signal(info) => {
-                self.intake.signal(self.run, Signalled { info, arrived: self.clock.now(), at: Some(at) });
-            }
+            Beside::Signal(info) => self.tell(Signal::Section(info), Source::Ts, Some(at), None),
             Beside::Teletext { page: Page { origin, number }, data, .. } => {
                 self.intake.write(self.run, at, Writing::Teletext { origin, page: number, data });
             }
         }
     }
 
+    /// What the source's playlist says, by times that are due `base` (ns) later.
+    pub fn cue(&self, said: Said, base: i64) {
+        let due = |at: SourceNanos| self.settled(at.saturating_add(base));
+        match said {
+            Said::Tag { tag, at } => self.tell(Signal::Older(tag), Source::Hls, Some(due(at)), None),
+            Said::Range { range, start, end } => {
+                let signal = Signal::Range { range, start: None, end: None };
+                self.tell(signal, Source::Hls, start.map(due), end.map(due));
+            }
+        }
+    }
+
     /// A cue that the source tells whole: from the picture stamped `stands.start` to that stamped `stands.end`.
-    pub fn cue(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<i64>) {
-        let (at, until) = {
-            let continuity = self.continuity.lock();
-            (continuity.settled(Stream::Picture, stands.start), continuity.settled(Stream::Picture, stands.end))
-        };
+    pub fn text(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<i64>) {
+        let (at, until) = (self.settled(stands.start), self.settled(stands.end));
         let origin = Arc::clone(origin);
         self.intake.write(self.run, at, Writing::Cue { origin, text, until });
+    }
+
+    fn settled(&self, raw: i64) -> SourceNanos {
+        self.continuity.lock().settled(Stream::Picture, raw)
+    }
+
+    fn tell(&self, signal: Signal, source: Source, at: Option<SourceNanos>, ends: Option<SourceNanos>) {
+        self.intake.signal(self.run, Signalled { signal, source, arrived: self.clock.now(), at, ends });
     }
 
     /// The source has a sound stream: what is late of it is worth waiting for.

@@ -238,11 +238,11 @@ impl Intake {
         }
     }
 
-    /// What was signalled since it was asked for last, on our time line.
-    pub fn take_signals(&self) -> Vec<FeedSignal> {
+    /// What was signalled since it was asked for last, on our time line, where it is `now`.
+    pub fn take_signals(&self, now: MediaTime) -> Vec<FeedSignal> {
         let mut state = self.state.lock();
         let State { signals, clock, .. } = &mut *state;
-        signals.take(clock)
+        signals.take(clock, now)
     }
 
     /// The run is over; returns how many pictures it brought. What was decoded is still shown.

@@ -18,7 +18,8 @@ use super::fetch::{FetchError, FetchProblem, Fetcher};
 use super::health::Reason;
 use super::pipeline::{Doors, Entry, Fed, Takes};
 use super::playlist::{
-    Client, Container, Found, OpenError, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
+    Client, Container, Found, Known, OpenError, Outcome, Refused, Said, Setting, Shown, Sink, Stretch, Track, Wishes,
+    open, setting,
 };
 use super::texts::TextOrigin;
 use crate::cadence::SourceNanos;
@@ -34,6 +35,7 @@ const BASE_NANOS: i64 = 3_600_000_000_000;
 #[derive(Debug, Default)]
 pub(super) struct History {
     shown: Shown,
+    cues: Known,
     /// Variants that brought bytes and no picture, by their paths: tried last.
     dark: Vec<String>,
     /// The variant that was handed over last.
@@ -97,6 +99,7 @@ pub(super) fn look(
     let mut setting = setting(found, url, wishes, shown, &decodes).map_err(refused)?;
     {
         let history = history.lock();
+        setting.known = Arc::clone(&history.cues);
         setting.choices.sort_by_key(|choice| history.dark.iter().any(|dark| dark == choice.picture.path()));
     }
     facts.lock().captions = std::mem::take(&mut setting.captions);
@@ -272,9 +275,13 @@ impl Sink for Hall {
         self.push(track, bytes)
     }
 
-    fn cue(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<SourceNanos>) {
+    fn text(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<SourceNanos>) {
         let Range { start, end } = stands;
-        self.doors.cue(origin, text, start.saturating_add(BASE_NANOS)..end.saturating_add(BASE_NANOS));
+        self.doors.text(origin, text, start.saturating_add(BASE_NANOS)..end.saturating_add(BASE_NANOS));
+    }
+
+    fn cue(&self, said: Said) {
+        self.doors.cue(said, BASE_NANOS);
     }
 
     fn end(&self, track: Track) {

@@ -57,9 +57,10 @@ use intake::Intake;
 pub use pipeline::{Abandoned, abandoned};
 pub use room::{DecodeCosts, DecodeRoom, Decoding};
 pub use signals::FeedSignal;
-pub use slate::draw as slate;
+pub use slate::{BREAK, draw as slate};
 use supervisor::{Report, Supervisor};
 pub use texts::{FeedTexts, TextOrigin, Written};
+pub use thumbnail::jpeg_of;
 
 /// The last picture is shown this long after its source fell silent, then the slate.
 const HOLD: Duration = Duration::from_millis(700);
@@ -267,9 +268,10 @@ impl Feed {
         Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects })
     }
 
-    /// What its source signalled since it was asked last. Quick.
+    /// What its source signalled since it was asked last, and what was signalled before and is due at another time now: its
+    /// pictures were held up. Quick.
     pub fn take_signals(&self) -> Vec<FeedSignal> {
-        self.intake.take_signals()
+        self.intake.take_signals(self.clock.now())
     }
 
     /// What was written with the pictures up to that of `frame`, since it was asked last: to be asked after [`Feed::picture_at`]. Quick.

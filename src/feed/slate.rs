@@ -9,6 +9,8 @@ pub const CONNECTING: &str = "Connecting";
 pub const RECONNECTING: &str = "Signal lost – reconnecting";
 /// The note where pictures are there and are not shown yet.
 pub const ONE_MOMENT: &str = "One moment";
+/// The note of a game whose break is not shown.
+pub const BREAK: &str = "Break";
 
 const WIDTH: usize = 1280;
 const HEIGHT: usize = 720;

@@ -10,7 +10,7 @@ const MAX_WIDTH: u32 = 320;
 const QUALITY: u8 = 75;
 
 /// A JPEG of `picture` with square pixels; `None` when it cannot be made (a picture of some absurd shape).
-pub(super) fn jpeg_of(picture: &Picture) -> Option<Bytes> {
+pub fn jpeg_of(picture: &Picture) -> Option<Bytes> {
     let (num, den) = picture.pixel_aspect;
     let display_width = (u64::from(picture.width) * u64::from(num) / u64::from(den)).max(1);
     let width = u32::try_from(display_width).ok()?.min(MAX_WIDTH);

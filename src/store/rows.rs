@@ -13,12 +13,15 @@ pub struct GameRow {
     /// Source URIs, primary first.
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// What its slot shows while a break runs; `None`: as all games do.
+    pub break_policy: Option<String>,
 }
 
 impl fmt::Debug for GameRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tenant, id, title, sources, labels } = self;
-        write!(f, "GameRow {{ {tenant}/{id}, {title:?}, {} sources, {labels:?} }}", sources.len())
+        let Self { tenant, id, title, sources, labels, break_policy } = self;
+        let sources = sources.len();
+        write!(f, "GameRow {{ {tenant}/{id}, {title:?}, {sources} sources, {labels:?}, {break_policy:?} }}")
     }
 }
 

@@ -11,6 +11,7 @@ fn game(tenant: &str, id: &str) -> GameRow {
         title: "Knicks at Celtics, “live”".into(),
         sources: vec!["srt://one:9000".into(), "https://two/index.m3u8".into()],
         labels: [("league".to_owned(), "nba".to_owned())].into(),
+        break_policy: Some("slate".into()),
     }
 }
 
@@ -104,7 +105,7 @@ async fn games_are_kept_by_tenant() {
     store.add_game(game("acme", "g")).await.unwrap();
     store.add_game(game("other", "g")).await.unwrap();
     assert_eq!(store.add_game(game("acme", "g")).await, Err(StoreError::Exists));
-    let renamed = GameRow { title: "Another".into(), ..game("acme", "g") };
+    let renamed = GameRow { title: "Another".into(), break_policy: None, ..game("acme", "g") };
     assert!(store.replace_game(renamed.clone()).await.unwrap());
     assert!(!store.replace_game(game("acme", "nobody")).await.unwrap());
     assert_eq!(store.games().await.unwrap(), [renamed.clone(), game("other", "g")]);

@@ -12,7 +12,7 @@ use crate::api_service::{Service, path_of};
 async fn games_are_registered_changed_and_forgotten() {
     let service = Service::start().await;
     let game = json!({ "id": "nyk-bos", "title": "Knicks at Celtics", "sources": ["srt://10.0.0.1:9000", "test://ball"],
-        "labels": { "league": "nba" } });
+        "labels": { "league": "nba" }, "break_policy": "slate" });
     let made = service.post("/v1/operator/games", "op-acme", game.clone()).await.ok(201);
     assert_eq!(made.header("location"), "/v1/operator/games/nyk-bos");
     let mut expected = game.clone();
@@ -36,6 +36,7 @@ async fn games_are_registered_changed_and_forgotten() {
     let put = json!({ "title": "Game 7", "sources": ["udp://239.0.0.1:5000"] });
     let changed = service.tell("PUT", "/v1/operator/games/nyk-bos", "op-acme", &[], put.clone()).await.ok(200);
     assert_eq!((&changed.json()["title"], &changed.json()["labels"]), (&json!("Game 7"), &json!({})));
+    assert_eq!(changed.json()["break_policy"], Value::Null, "what is not said is not kept");
     let new = service.tell("PUT", "/v1/operator/games/lal-gsw", "op-acme", &[], put.clone()).await.ok(201);
     assert_eq!(new.header("location"), "/v1/operator/games/lal-gsw");
 
@@ -154,6 +155,7 @@ async fn a_game_that_cannot_be_is_refused_with_what_is_allowed() {
         (json!({ "id": "x".repeat(65) }), "field_invalid", "id"),
         (json!({ "title": "" }), "field_invalid", "title"),
         (json!({ "labels": { "a b": "" } }), "field_invalid", "labels"),
+        (json!({ "break_policy": "advertise" }), "field_invalid", "break_policy"),
         (json!({ "source": "test://ball" }), "field_unknown", "source"),
     ] {
         let answer = service.post("/v1/operator/games", "op-acme", of(change)).await.refused(422, code);

@@ -180,6 +180,7 @@ impl MemoryCatalogue {
                 title: format!("Game {}", id.to_uppercase()),
                 sources: vec!["test://ball".into()],
                 labels: BTreeMap::new(),
+                break_policy: None,
             },
             origin: GameOrigin::Config,
             health: health(GameStatus::Live),

@@ -1,15 +1,13 @@
 //! What sources write with their pictures, as it comes to players.
 
-use std::collections::HashMap;
-
 use quadrille::layout::Layouts;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::awkward_hls::serve_files;
 use crate::support::barcode::Clip;
 use crate::support::captioned::{PopOn, SeenCue, as_ffmpeg_reads, cues, write};
 use crate::support::decode::{Decode, decode};
+use crate::support::hls_source::{Files, read_folder, serve_files};
 use crate::support::service::{SMALL_OUTPUT, TestService, WHOLE_SLOTS, config};
 
 /// Captions of a clip of 14 seconds. The second begins within a segment of ours and goes over two boundaries.
@@ -176,11 +174,7 @@ async fn texts_of_a_playlist_are_where_its_pictures_are() {
         "0",
     ];
     clip.write_with(&dir.path().join("list.m3u8"), &[&coding[..], &hls].concat());
-    let mut files: HashMap<String, Vec<u8>> = std::fs::read_dir(dir.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap()))
-        .collect();
+    let mut files: Files = read_folder(dir.path(), "");
     // The clock of the pictures, which wraps while they play (26.5 hours are 95,443.7 s): the first picture's time, as the stream has it.
     let first = files["list0.ts"].chunks_exact(188).find_map(first_pts).unwrap();
     assert!(first < (1 << 33) && first + 10 * 90_000 > (1 << 33), "{first}");
@@ -224,6 +218,9 @@ async fn texts_of_a_playlist_are_where_its_pictures_are() {
         TestService::start(&config(&dir.path().join("data"), &games, &format!("{output}{WHOLE_SLOTS}"))).await;
     let body = json!({"games": ["a", "b"], "audio": "b", "layout": "2EH"});
     let session = service.device(Method::POST, "/v1/sessions", Some(body), StatusCode::CREATED).await;
+    // Pictures are waited for at each tick, text is not.
+    service.crank(10).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     service.crank_segments(14).await;
     let multivariant = playlist(&service, &session, "index.m3u8").await;
     let named = |name: &str| multivariant.lines().any(|line| line.contains("TYPE=SUBTITLES") && line.contains(name));

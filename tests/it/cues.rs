@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quadrille::config::{BreakPolicy, Config};
 use quadrille::layout::Layouts;
 use quadrille::timeline::{Clock as _, MediaTime};
 use reqwest::{Method, StatusCode};
@@ -9,8 +10,10 @@ use serde_json::{Value, json};
 
 use crate::support::barcode::Clip;
 use crate::support::decode::{Decode, decode};
+use crate::support::hls_source::{Files, segmented, serve_files};
 use crate::support::service::{SMALL_OUTPUT, TestService, WHOLE_SLOTS, config};
 use crate::support::signalled::{SpliceInsert, signalled};
+use crate::support::tone;
 
 async fn start(dir: &std::path::Path) -> TestService {
     let source = |tone: u32| format!("test://ball?size=320x180&fps=30&tone={tone}");
@@ -34,6 +37,51 @@ fn ranges(playlist: &str) -> Vec<String> {
 /// A quoted attribute.
 fn attribute<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     line.split(&format!("{name}=\"")).nth(1)?.split('"').next()
+}
+
+/// Ends the session and plays it whole: the picture of each date is the one with the number, which is what a cue names. `playlist` is its list of pictures.
+async fn assert_shown_at(service: &TestService, session: &Value, playlist: &str, cues: &[(u32, &str)]) {
+    let begins = playlist.lines().find_map(|line| line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:")).unwrap();
+    let (seen, _) = play(service, session).await;
+    let instant = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    for (number, told) in cues {
+        let shown = seen.iter().position(|frame| *frame == Some(*number)).unwrap();
+        let shown_ms = instant(begins) + (shown as i64 * 1000 + 15) / 30;
+        assert!((shown_ms - instant(told)).abs() <= 1, "{number} is shown at {shown_ms}, told {told}");
+    }
+}
+
+/// Ends the session and plays it whole: the number of each picture in its first slot, where there is one, and what is heard.
+async fn play(service: &TestService, session: &Value) -> (Vec<Option<u32>>, Vec<i16>) {
+    let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+    service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
+    service.crank_segments(1).await;
+    let url = session["playback_url"].as_str().unwrap();
+    let url = format!("{}{}", service.base, &url[url.find("/v1/play").unwrap()..]);
+    let slot = Layouts::bundled().get("2EH").unwrap().slot_on(0, 960, 540);
+    let seen = tokio::task::spawn_blocking(move || {
+        let mut seen = Vec::new();
+        let decoded =
+            decode(&Decode::new(&url, 60.0), |_, frame| seen.push(frame.barcode(slot).map(|code| code.frame)));
+        (seen, decoded.sound)
+    });
+    seen.await.unwrap()
+}
+
+/// A service whose game `a` comes from `source`, with whole slots and half a minute in its playlists.
+async fn start_long(dir: &std::path::Path, source: String) -> TestService {
+    TestService::start(&long_config(dir, source)).await
+}
+
+fn long_config(dir: &std::path::Path, source: String) -> Config {
+    let games = [("a", source), ("b", "test://ball?size=320x180&fps=30".into())];
+    let output = SMALL_OUTPUT.replace("window_s = 10", "window_s = 30");
+    config(&dir.join("data"), &games, &format!("{output}{WHOLE_SLOTS}"))
+}
+
+async fn events(service: &TestService) -> Vec<Value> {
+    let told = service.device(Method::GET, "/v1/games/a/cues", None, StatusCode::OK).await;
+    told["events"].as_array().unwrap().clone()
 }
 
 async fn break_of(service: &TestService, game: &str, body: Value, status: StatusCode) -> Value {
@@ -152,10 +200,7 @@ async fn what_a_transport_stream_signals_is_where_its_picture_is() {
     let with_cues = signalled(&std::fs::read(&path).unwrap(), &[(90, out), (120, out), (240, back)]);
     std::fs::write(&path, with_cues).unwrap();
 
-    let games = [("a", format!("file://{}", path.display())), ("b", "test://ball?size=320x180&fps=30".into())];
-    let output = SMALL_OUTPUT.replace("window_s = 10", "window_s = 30");
-    let service =
-        TestService::start(&config(&dir.path().join("data"), &games, &format!("{output}{WHOLE_SLOTS}"))).await;
+    let service = start_long(dir.path(), format!("file://{}", path.display())).await;
     let session = create(&service, ["a", "b"]).await;
     service.crank_segments(14).await;
     let told = service.device(Method::GET, "/v1/games/a/cues", None, StatusCode::OK).await;
@@ -169,21 +214,207 @@ async fn what_a_transport_stream_signals_is_where_its_picture_is() {
     let starts_at = event["starts_at"].as_str().unwrap();
     assert_eq!(attribute(&lines[0], "START-DATE"), Some(starts_at));
 
-    // The picture of that date is the one that the splice names.
-    let begins = text.lines().find_map(|line| line.strip_prefix("#EXT-X-PROGRAM-DATE-TIME:")).unwrap().to_owned();
-    let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
-    service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
-    service.crank_segments(1).await;
-    let url = session["playback_url"].as_str().unwrap();
-    let url = format!("{}{}", service.base, &url[url.find("/v1/play").unwrap()..]);
-    let slot = Layouts::bundled().get("2EH").unwrap().slot_on(0, 960, 540);
-    let seen = tokio::task::spawn_blocking(move || {
-        let mut seen = Vec::new();
-        decode(&Decode::new(&url, 60.0), |_, frame| seen.push(frame.barcode(slot).map(|code| code.frame)));
-        seen
-    });
-    let shown = seen.await.unwrap().iter().position(|frame| *frame == Some(210)).unwrap();
-    let instant = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
-    let shown_ms = instant(&begins) + (shown as i64 * 1000 + 15) / 30;
-    assert!((shown_ms - instant(starts_at)).abs() <= 1, "shown at {shown_ms}, told {starts_at}");
+    assert_shown_at(&service, &session, &text, &[(210, starts_at)]).await;
+}
+
+/// A clip of half a minute.
+fn clip(number: u8) -> Clip {
+    Clip { width: 640, height: 360, ..Clip::new(number, 900, 400) }
+}
+
+/// When the clip's picture `frame` was taken, by a clock that is years off ours.
+fn taken_at(frame: u32) -> String {
+    let first: jiff::Timestamp = "2031-02-03T04:05:06.700Z".parse().unwrap();
+    format!("{:.3}", first + Duration::from_micros(u64::from(frame) * 1_000_000 / 30))
+}
+
+/// `playlist` with `lines` behind its first one, and its first picture's date.
+fn with_lines(files: &mut Files, playlist: &str, lines: &[String]) {
+    let text = String::from_utf8(files.remove(playlist).unwrap()).unwrap();
+    let date = format!("#EXT-X-PROGRAM-DATE-TIME:{}\n#EXTINF", taken_at(0));
+    let text = text.replacen("#EXTINF", &date, 1).replacen('\n', &format!("\n{}\n", lines.join("\n")), 1);
+    files.insert(playlist.into(), text.into_bytes());
+}
+
+fn hex(insert: SpliceInsert) -> String {
+    let digits: String = insert.section(90_000).iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("0x{digits}")
+}
+
+const OUT: SpliceInsert = SpliceInsert { event_id: 815, out: true, frame: 217, duration_frames: Some(180) };
+const BACK: SpliceInsert = SpliceInsert { event_id: 815, out: false, frame: 301, duration_frames: None };
+
+/// A break from `OUT` to `BACK`, as date ranges say it: one that begins it, and the same again with its end.
+fn said_by_ranges() -> Vec<String> {
+    let start = format!("#EXT-X-DATERANGE:ID=\"ad\",START-DATE=\"{}\"", taken_at(OUT.frame));
+    let end = taken_at(BACK.frame);
+    vec![
+        format!("{start},PLANNED-DURATION=6,SCTE35-OUT={}", hex(OUT)),
+        format!("#EXT-X-DATERANGE:ID=\"ad\",END-DATE=\"{end}\",SCTE35-IN={}", hex(BACK)),
+    ]
+}
+
+async fn a_break_of_a_playlist_is_where_its_pictures_are(files: Files, address: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let service = start_long(dir.path(), format!("{}/{address}", serve_files(files))).await;
+    let session = create(&service, ["a", "b"]).await;
+    service.crank_segments(16).await;
+    let events = events(&service).await;
+    let [event] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((&event["source"], &event["kind"], &event["state"]), (&json!("hls"), &json!("break"), &json!("ended")));
+    assert_eq!((&event["planned_duration_s"], &event["ended_by"]), (&json!(6.0), &json!("signal")));
+    let text = playlist(&service, &session, "video/big.m3u8").await;
+    let lines = ranges(&text);
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].contains("SCTE35-OUT=0xFC") && lines[1].contains("SCTE35-IN=0xFC"), "{lines:?}");
+    let (begins, ends) = (attribute(&lines[0], "START-DATE").unwrap(), attribute(&lines[1], "END-DATE").unwrap());
+    assert_shown_at(&service, &session, &text, &[(OUT.frame, begins), (BACK.frame, ends)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_playlist_dates_is_where_its_picture_is() {
+    let mut files = segmented(&clip(7), "", &["-bf", "2"]);
+    with_lines(&mut files, "list.m3u8", &said_by_ranges());
+    a_break_of_a_playlist_is_where_its_pictures_are(files, "list.m3u8").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fragments_that_are_decoded_before_they_are_shown_move_no_date() {
+    // Pictures that are shown later than decoded, and no edit list that takes it back.
+    let options = ["-bf", "2", "-hls_segment_type", "fmp4", "-hls_segment_options", "use_editlist=0"];
+    let mut files = segmented(&clip(8), "", &options);
+    with_lines(&mut files, "list.m3u8", &said_by_ranges());
+    a_break_of_a_playlist_is_where_its_pictures_are(files, "list.m3u8").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_that_stream_and_playlist_signal_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("whole.ts");
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "30", "-c:a", "aac", "-f", "mpegts"];
+    clip(9).write_with(&path, &coding);
+    let in_band = signalled(&std::fs::read(&path).unwrap(), &[(100, OUT), (240, BACK)]);
+    let mut files = Files::new();
+    files.insert("whole.ts".into(), in_band);
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:30\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:30.0,\nwhole.ts\n#EXT-X-ENDLIST\n";
+    files.insert("list.m3u8".into(), list.into());
+    with_lines(&mut files, "list.m3u8", &said_by_ranges());
+    let service = start_long(dir.path(), format!("{}/list.m3u8", serve_files(files))).await;
+    let session = create(&service, ["a", "b"]).await;
+    service.crank_segments(16).await;
+    let events = events(&service).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    let text = playlist(&service, &session, "video/big.m3u8").await;
+    assert_eq!(ranges(&text).len(), 2, "{text}");
+    assert_shown_at(&service, &session, &text, &[(OUT.frame, events[0]["starts_at"].as_str().unwrap())]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_without_a_date_are_of_the_segment_that_they_stand_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = segmented(&clip(10), "", &[]);
+    let text = String::from_utf8(files["list.m3u8"].clone()).unwrap();
+    // Segments are a second long.
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let number = line.strip_suffix(".ts").map(|number| number.parse::<u32>().unwrap());
+        let tag = match number {
+            Some(7) => Some("#EXT-X-CUE-OUT:6.0".to_owned()),
+            Some(n @ 8..10) => Some(format!("#EXT-X-CUE-OUT-CONT:{}/6", n - 7)),
+            Some(10) => Some("#EXT-X-CUE-IN".to_owned()),
+            _ => None,
+        };
+        lines.extend(tag);
+        lines.push(line.to_owned());
+    }
+    files.insert("list.m3u8".into(), lines.join("\n").into_bytes());
+    let service = start_long(dir.path(), format!("{}/list.m3u8", serve_files(files))).await;
+    let session = create(&service, ["a", "b"]).await;
+    service.crank_segments(16).await;
+    let events = events(&service).await;
+    let [event] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((&event["kind"], &event["planned_duration_s"]), (&json!("break"), &json!(6.0)));
+    let text = playlist(&service, &session, "video/big.m3u8").await;
+    let times = [(210, event["starts_at"].as_str().unwrap()), (300, event["ends_at"].as_str().unwrap())];
+    assert_shown_at(&service, &session, &text, &times).await;
+}
+
+/// What stands in a file: half a minute with a break from `OUT` to `BACK` in it.
+fn signalled_clip(dir: &std::path::Path, cues: &[(u32, SpliceInsert)]) -> String {
+    let path = dir.join("signalled.ts");
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "30", "-c:a", "aac", "-f", "mpegts"];
+    clip(11).write_with(&path, &coding);
+    std::fs::write(&path, signalled(&std::fs::read(&path).unwrap(), cues)).unwrap();
+    format!("file://{}", path.display())
+}
+
+/// The frames `from..to` of what is heard, without those at its ends: AAC rings.
+fn heard(sound: &[i16], from: usize, to: usize) -> f64 {
+    tone::share(&sound[(from + 3) * 1600..(to - 3) * 1600], 400)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_slate_stands_from_the_splices_frame_to_its_return() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = long_config(dir.path(), signalled_clip(dir.path(), &[(100, OUT), (240, BACK)]));
+    config.games[0].break_policy = Some(BreakPolicy::Slate);
+    let service = TestService::start(&config).await;
+    let session = create(&service, ["a", "b"]).await;
+    // Within the break.
+    service.crank_segments(9).await;
+    let games = service.device(Method::GET, "/v1/games", None, StatusCode::OK).await;
+    assert_eq!(games[0]["status"], "live", "{games}");
+    assert_eq!(service.metric("quadrille_game_slate_seconds{game=\"a\"}").await, 0.0);
+    let thumbnail = games[0]["thumbnail_url"].as_str().expect("the slate's");
+    let of_slate = service.bytes(thumbnail).await;
+    service.crank_segments(2).await;
+    assert_eq!(service.bytes(thumbnail).await, of_slate, "its last picture may be of the break");
+    service.crank_segments(9).await;
+    let (seen, sound) = play(&service, &session).await;
+    let last = seen.iter().position(|frame| *frame == Some(OUT.frame - 1)).unwrap();
+    let back = last + 1 + (BACK.frame - OUT.frame) as usize;
+    assert!(seen[last + 1..back].iter().all(Option::is_none), "{:?}", &seen[last..=back]);
+    assert_eq!(seen[back], Some(BACK.frame));
+    assert!(heard(&sound, last - 60, last + 1) > 0.9 && heard(&sound, back, back + 60) > 0.9);
+    assert_eq!(heard(&sound, last + 1, back), 0.0, "silence");
+    // It is billed as what was there.
+    service.crank_segments(6).await;
+    let path = format!("/v1/operator/usage/records?session_id={}", session["id"].as_str().unwrap());
+    let told = service.operator(Method::GET, &path, None, StatusCode::OK).await;
+    let records = told["records"].as_array().unwrap();
+    let sum = |field: &str| records.iter().map(|record| record[field].as_u64().unwrap()).sum::<u64>();
+    assert!(sum("billable_seconds") >= 10 && sum("slate_seconds") == 0, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registered_game_has_a_break_policy_of_its_own_and_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = signalled_clip(dir.path(), &[]);
+    let config = long_config(dir.path(), source.clone());
+    let service = TestService::start(&config).await;
+    let game = |policy: Option<&str>| json!({"title": "Own", "sources": [source], "break_policy": policy});
+    let path = "/v1/operator/games/own";
+    let made = service.operator(Method::PUT, path, Some(game(Some("slate"))), StatusCode::CREATED).await;
+    assert_eq!(made["break_policy"], "slate");
+    let session = create(&service, ["own", "b"]).await;
+    service.crank_segments(6).await;
+    break_of(&service, "own", json!({"duration_s": 20}), StatusCode::CREATED).await;
+    service.crank(45).await;
+    // It ends with the policy, and the source has gone on behind it.
+    let changed = service.operator(Method::PUT, path, Some(game(None)), StatusCode::OK).await;
+    assert_eq!(changed["break_policy"], Value::Null);
+    service.crank_segments(4).await;
+    let (seen, _) = play(&service, &session).await;
+    let shown = |frame: &Option<u32>| frame.is_some();
+    let first = seen.iter().position(shown).unwrap();
+    let dark = first + seen[first..].iter().position(Option::is_none).unwrap();
+    let back = dark + seen[dark..].iter().position(shown).unwrap();
+    assert!((40..=50).contains(&(back - dark)), "{}", back - dark);
+    let before = seen[dark - 1].unwrap();
+    assert_eq!(seen[back], Some(before + 1 + (back - dark) as u32));
+    service.operator(Method::PUT, path, Some(game(Some("slate"))), StatusCode::OK).await;
+    let ended = service.stop().await;
+    let service = TestService::start_at(&config, ended).await;
+    let kept = service.operator(Method::GET, path, None, StatusCode::OK).await;
+    assert_eq!((&kept["break_policy"], &kept["title"]), (&json!("slate"), &json!("Own")));
 }

@@ -53,6 +53,19 @@ export interface Session {
   end_reason?: string | null;
 }
 
+/** Something that was signalled of a game: a break, and what else there is. */
+export interface Cue {
+  id: string;
+  kind: string;
+  /** `out` leads out of the programme. */
+  direction: "out" | "in" | "none";
+  state: "pending" | "announced" | "open" | "ended";
+  /** RFC 3339, UTC. */
+  starts_at: string;
+  /** Where it ended, or will as was said. */
+  ends_at: string | null;
+}
+
 /** A session and the entity tag it was read with. */
 export interface Tagged {
   session: Session;
@@ -170,6 +183,13 @@ export class Caller {
 export class Client extends Caller {
   async games(): Promise<Game[]> {
     return (await this.call("GET", "/v1/games")).json();
+  }
+
+  /** What was signalled of a game between two instants, in milliseconds of Unix time. */
+  async cues(game: string, from: number, to: number): Promise<Cue[]> {
+    const span = new URLSearchParams({ from: new Date(from).toISOString(), to: new Date(to).toISOString() });
+    const answer = await this.call("GET", `/v1/games/${encodeURIComponent(game)}/cues?${span}`);
+    return ((await answer.json()) as { events: Cue[] }).events;
   }
 
   async layouts(): Promise<Layout[]> {

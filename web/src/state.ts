@@ -2,6 +2,7 @@
 
 import type { Caption } from "./captions";
 import type { Game, Layout, Session } from "./api";
+import type { GameBreak } from "./breaks";
 import type { Ending } from "./ending";
 import type { Reach } from "./past";
 import { NO_PICKS, type Picks } from "./picks";
@@ -39,6 +40,8 @@ export interface ViewerState {
   readonly stands: boolean;
   /** How far back playback can go, and where it is; null where no past is kept, and while nothing plays. */
   readonly reach: Reach | null;
+  /** Breaks of the games that are shown, as far back as playback can go. */
+  readonly breaks: readonly GameBreak[];
   /** The viewer went back, and stays behind. */
   readonly rewound: boolean;
   /** Which games are on the screen is known; not so before changes that another page has seen. */
@@ -76,6 +79,7 @@ export const INITIAL: ViewerState = {
   pulse: "none",
   stands: false,
   reach: null,
+  breaks: [],
   rewound: false,
   knowsShown: true,
   silenced: false,
@@ -97,6 +101,7 @@ export const NOT_PLAYING = {
   heldGame: null,
   stands: false,
   reach: null,
+  breaks: [],
   rewound: false,
   knowsShown: true,
   silenced: false,

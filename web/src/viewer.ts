@@ -1,6 +1,7 @@
 // One viewer at this page: what is picked, the session that shows it, and everything that keeps the two together.
 
 import { Client, Problem, type Session, type Tagged } from "./api";
+import { BreakWatch } from "./breaks";
 import { captionLike, captionName } from "./captions";
 import { ending, reasonOf, wasWanted } from "./ending";
 import { note, type Logged } from "./events";
@@ -34,6 +35,7 @@ export class Viewer {
   state: ViewerState = INITIAL;
   readonly events: Logged[] = [];
   readonly rewind: Rewind;
+  private readonly breaks = new BreakWatch(() => this.client, () => this.state, (breaks) => this.set({ breaks }));
   private client: Client | null = null;
   private player: Player | null = null;
   private tagged: Tagged | null = null;
@@ -71,6 +73,7 @@ export class Viewer {
 
   /** Runs the page's clocks. */
   run(): void {
+    this.breaks.run();
     window.setInterval(() => this.takeSample(), SAMPLE_MS);
     window.setInterval(() => void this.pollSession(), SESSION_POLL_MS);
     window.setInterval(() => {

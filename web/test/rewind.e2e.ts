@@ -169,6 +169,35 @@ test("a preview shows the picture and its time of day", async () => {
   await preview.waitFor({ state: "hidden" });
 });
 
+test("a break is marked on the bar, named for screen readers, and told by the preview", async () => {
+  const { picks } = await viewer.state();
+  const game = picks.games[0]!;
+  const path = `/v1/operator/games/${game}/breaks`;
+  const headers = { "Content-Type": "application/json" };
+  const begun = await viewer.call(path, { method: "POST", body: JSON.stringify({ id: "ad", duration_s: 60 }), headers }, "operator");
+  assert.equal(begun.status, 201);
+  const item = page.getByRole("list", { name: "Breaks" }).getByRole("listitem");
+  await viewer.until("the mark of the break that runs", `state.breaks.length === 1 && state.reach.live > state.breaks[0].from + 6_000`, 60_000);
+  const title = GAMES.find(([id]) => id === game)![1];
+  assert.match((await item.textContent())!, new RegExp(`^Break in ${title} since \\d\\d:\\d\\d:\\d\\d$`));
+  assert.equal((await viewer.call(`${path}/ad`, { method: "DELETE" }, "operator")).status, 200);
+  await viewer.until("its end", "state.breaks.length === 1 && state.breaks[0].to !== null && state.reach.live > state.breaks[0].to", 60_000);
+  const { breaks, reach } = await viewer.state();
+  const { from, to } = breaks[0]!;
+  await viewer.until("its words", `document.querySelector(".rewind-breaks li")?.textContent?.startsWith("Break in ${title} from ")`);
+  // It lies on the bar where the slider's thumb would be.
+  const [bar, mark] = [(await slider().boundingBox())!, (await item.boundingBox())!];
+  const share = (at: number) => bar.x + 8 + ((at - reach!.oldest) / (reach!.live - reach!.oldest)) * (bar.width - 16);
+  assert.ok(Math.abs(mark.x - share(from)) < 12 && Math.abs(mark.x + mark.width - share(to!)) < 12, `${JSON.stringify(mark)} ${share(from)} ${share(to!)}`);
+  assert.ok(mark.y >= bar.y && mark.y + mark.height <= bar.y + bar.height + 1, "below the bar, within its row");
+  await page.mouse.move(mark.x + mark.width / 2, bar.y + bar.height / 2);
+  await page.locator(".rewind-in-break").waitFor({ state: "visible" });
+  assert.match(await page.locator(".rewind-in-break").innerText(), new RegExp(`^Break: ${title}$`));
+  await shoot("break");
+  await page.mouse.move(5, 5);
+  assert.deepEqual(await violationsOf(page), []);
+});
+
 test("a press on the bar plays from there; Live returns", async () => {
   const box = (await slider().boundingBox())!;
   const { reach } = await viewer.state();

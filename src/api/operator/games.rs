@@ -15,7 +15,7 @@ use crate::api::auth::Operator;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{GameHealth, GameOrigin, GameSpec, GameStatus, RegisteredGame};
-use crate::config::{MAX_SOURCES, check_id, check_labels, check_title};
+use crate::config::{BreakPolicy, MAX_SOURCES, check_id, check_labels, check_title};
 use crate::session::Audience;
 
 /// A game to register.
@@ -32,10 +32,14 @@ pub struct GameBody {
     pub sources: Vec<String>,
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// What its slot shows while a break runs: what the source sends (`show`), or a card with its title, and silence (`slate`). Absent or `null`: as the
+    /// configuration has it for all games.
+    #[serde(default)]
+    pub break_policy: Option<BreakPolicy>,
 }
 
 impl RequestBody for GameBody {
-    const FIELDS: &'static [&'static str] = &["id", "title", "sources", "labels"];
+    const FIELDS: &'static [&'static str] = &["id", "title", "sources", "labels", "break_policy"];
 }
 
 /// A game as its operator sees it.
@@ -48,6 +52,8 @@ pub struct RegisteredBody {
     /// `…`, for their owner too.
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// What was asked for; `null`: as the configuration has it for all games.
+    pub break_policy: Option<BreakPolicy>,
     pub status: GameStatus,
     pub health: GameHealth,
     /// `config`: from the configuration file, read-only here; `operator`: registered here.
@@ -59,10 +65,20 @@ pub struct RegisteredBody {
 impl RegisteredBody {
     fn new(game: RegisteredGame, audience: &Audience) -> Self {
         let sources = game.spec.masked_sources();
-        let GameSpec { id, title, labels, .. } = game.spec;
+        let GameSpec { id, title, labels, break_policy, .. } = game.spec;
         let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
         let status = game.health.status;
-        Self { id, title, sources, labels, status, health: game.health, origin: game.origin, active_sessions }
+        Self {
+            id,
+            title,
+            sources,
+            labels,
+            break_policy,
+            status,
+            health: game.health,
+            origin: game.origin,
+            active_sessions,
+        }
     }
 }
 
@@ -189,5 +205,5 @@ fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem>
         let detail = format!("A game has 1 to {MAX_SOURCES} sources, not {}.", body.sources.len());
         return Err(Problem::field("sources", detail).with("limit", MAX_SOURCES));
     }
-    Ok(GameSpec { id, title: body.title, sources: body.sources, labels: body.labels })
+    Ok(GameSpec { id, title: body.title, sources: body.sources, labels: body.labels, break_policy: body.break_policy })
 }

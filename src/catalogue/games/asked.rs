@@ -24,12 +24,13 @@ use crate::track::{Block, Pending, Position, Shelf, TrackName};
 
 impl GameCatalogue for Catalogue {
     fn games(&self, tenant: &str) -> Vec<GameView> {
+        let now = self.settings.clock.now();
         let view = |game: &Arc<Game>| GameView {
             id: game.spec.id.clone(),
             title: game.spec.title.clone(),
             status: game.status(),
             audio: vec![AudioTrack { id: "main".into(), language: "und".into(), label: game.spec.title.clone() }],
-            thumbnail: game.feed.thumbnail().map(|_| game.thumbnail_element.clone()),
+            thumbnail: game.thumbnail(now).map(|_| game.thumbnail_element.clone()),
         };
         self.visible(tenant).iter().map(view).collect()
     }
@@ -73,7 +74,7 @@ impl GameCatalogue for Catalogue {
 
     fn thumbnail(&self, element: &str) -> Option<Bytes> {
         let game = self.games.read().running.values().find(|g| g.thumbnail_element == element).cloned()?;
-        game.feed.thumbnail()
+        game.thumbnail(self.settings.clock.now())
     }
 
     fn sound_init(&self, _: &GameKey) -> Option<Bytes> {

@@ -26,7 +26,7 @@ pub enum OlderError {
 }
 
 /// What such a tag says of the segment that follows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OlderTag {
     /// A break begins with it.
     Out { duration: Option<Duration> },

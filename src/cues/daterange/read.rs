@@ -28,7 +28,7 @@ pub struct Carried {
 }
 
 /// A date range of a source. Dates are the source's own, in microseconds since 1970.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceRange {
     pub id: String,
     pub class: Option<String>,
@@ -86,6 +86,25 @@ impl SourceRange {
                 self.client.push((name.to_owned(), value.to_owned()));
             }
             _ => {}
+        }
+    }
+
+    /// What two lines, or two readings, say of one range: "If a Playlist contains two EXT-X-DATERANGE tags with the same ID
+    /// attribute value, then any AttributeName that appears in both tags MUST have the same value" (4.4.5.1). Where that
+    /// is not so, `self` counts.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        Self {
+            class: self.class.or_else(|| other.class.clone()),
+            start_us: self.start_us.or(other.start_us),
+            end_us: self.end_us.or(other.end_us),
+            duration: self.duration.or(other.duration),
+            planned_duration: self.planned_duration.or(other.planned_duration),
+            end_on_next: self.end_on_next || other.end_on_next,
+            cmd: self.cmd.or_else(|| other.cmd.clone()),
+            out: self.out.or_else(|| other.out.clone()),
+            back_in: self.back_in.or_else(|| other.back_in.clone()),
+            ..self
         }
     }
 

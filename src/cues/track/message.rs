@@ -149,13 +149,17 @@ fn of_range(range: &SourceRange, start: Option<MediaTime>, end: Option<MediaTime
         let info = carried.as_ref().and_then(|carried| carried.info.as_ref()).filter(|_| at.is_some());
         info.map_or_else(Vec::new, |info| of_section(info, at))
     };
+    // Some say the way back as a range of its own, whose date is that of the way back.
+    let only_back = range.back_in.is_some() && range.out.is_none() && range.cmd.is_none();
+    let end = end.or(start.filter(|_| only_back));
     // What is immediate in a section happened at the range's date.
     let dated = |list: Vec<Message>, at| list.into_iter().map(move |message| Message { at, ..message });
     let mut list: Vec<Message> = dated(read(&range.out, start), start).collect();
     list.extend(dated(read(&range.cmd, start), start));
     for message in &mut list {
-        if let What::Start { planned: planned @ None, .. } = &mut message.what {
-            *planned = range.planned_duration;
+        if let What::Start { planned, .. } = &mut message.what {
+            *planned = planned.or(range.planned_duration);
+            (message.class, message.ends_on_next) = (range.class.as_deref().map(Arc::from), range.end_on_next);
         }
     }
     let ends: Vec<Message> = dated(read(&range.back_in, end), end).collect();

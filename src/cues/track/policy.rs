@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::scte35::Role;
+use super::event::Key;
 use crate::timeline::{Grid, MediaTime};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -57,6 +58,13 @@ impl Policy {
         let before = self.grid.frame_at(at);
         let (earlier, later) = (self.grid.frame_time(before), self.grid.frame_time(before + 1));
         if at.since(earlier) <= later.since(at) { earlier } else { later }
+    }
+
+    /// Whether two times that one event of `key` was said to begin at are one. A range's ID is its own, and where its date lies
+    /// on our grid is found anew whenever its source comes back, or a backup takes its place.
+    pub(super) fn is_same_of(&self, key: &Key, one: MediaTime, other: MediaTime) -> bool {
+        let apart = one.max(other).since(one.min(other));
+        apart <= if matches!(key, Key::Range(_)) { self.repeat_within } else { self.same_time }
     }
 
     pub(super) fn is_same(&self, one: MediaTime, other: MediaTime) -> bool {

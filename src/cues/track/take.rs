@@ -64,12 +64,19 @@ impl CueTrack {
         let last = before.iter_mut().rev().find(|e| e.key == message.key && e.state != State::Cancelled && !e.orphan);
         let trigger = Trigger::Start { at, planned, auto_return };
         match event.state {
-            State::Ended { at: end, .. } if at < end || policy.is_same(at, event.starts_at) => Outcome::Repeated,
+            State::Ended { at: end, .. } if at < end || policy.is_same_of(&event.key, at, event.starts_at) => {
+                Outcome::Repeated
+            }
             State::Ended { .. } | State::Cancelled => self.create(message, at, source, false),
             State::Pending | State::Announced if last.as_ref().is_some_and(|last| !last.ends_for(at)) => {
                 Outcome::Ignored
             }
             State::Pending | State::Announced => {
+                let fits = policy.is_same(at, event.starts_at) && event.ends.is_none_or(|(end, _)| end > at);
+                if event.state == State::Pending && event.source == source && fits {
+                    // Nothing is listed yet, and who says a time again knows it better by now.
+                    event.starts_at = at;
+                }
                 let outcome = event.on(trigger, now, &policy);
                 if outcome == Outcome::Changed {
                     event.hex = message.hex.or(event.hex.take());
@@ -81,7 +88,8 @@ impl CueTrack {
                 outcome
             }
             State::Open => {
-                let known = message.at.is_none() || (message.hex.is_some() && message.hex == event.hex);
+                let said_so = message.hex.is_some() && message.hex == event.hex;
+                let known = message.at.is_none() || said_so || matches!(event.key, Key::Range(_));
                 if known || policy.is_same(at, event.starts_at) {
                     return event.on(trigger, now, &policy);
                 }
@@ -153,6 +161,9 @@ impl CueTrack {
             let outcome = event.on(Trigger::End { at, by: EndedBy::Signal }, now, &policy);
             if outcome == Outcome::Changed {
                 event.end_hex = message.hex.or(event.end_hex.take());
+            } else if outcome == Outcome::Repeated && event.source == source && event.is_live() {
+                // The same end, known better by now.
+                event.ends = event.ends.map(|(_, by)| (at, by));
             }
             return outcome;
         }
@@ -225,7 +236,7 @@ impl CueTrack {
         let event = &mut self.events[i];
         // Marks without a number of their own are told apart by their bytes.
         let numbered = matches!(event.key, Key::Segment { .. } | Key::Range(_));
-        let same = policy.is_same(at, event.starts_at) && (numbered || event.hex == message.hex);
+        let same = policy.is_same_of(&event.key, at, event.starts_at) && (numbered || event.hex == message.hex);
         match event.state {
             _ if same => Outcome::Repeated,
             State::Pending | State::Announced if numbered => {

@@ -331,3 +331,90 @@ fn everything_lands_on_the_nearest_frame() {
         assert!(on.as_nanos().abs_diff(at.as_nanos()) <= half);
     }
 }
+
+#[test]
+fn times_that_are_said_again_by_the_same_source_are_known_better_until_they_are_listed() {
+    let mut track = track();
+    let out = insert(7, true, false, Some(60), false);
+    track.feed(s(0.0), Some(s(20.0)), &out, Source::Hls);
+    track.feed(s(1.0), Some(s(20.2)), &out, Source::Hls);
+    let better = track.policy.on_grid(s(20.2));
+    assert_eq!(all(&track)[0].starts_at, better.to_string());
+    // Another source measures differently, and what is listed stays.
+    track.feed(s(2.0), Some(s(19.9)), &out, Source::Ts);
+    track.advance(s(14.0));
+    track.feed(s(14.0), Some(s(20.3)), &out, Source::Hls);
+    assert_eq!((all(&track)[0].starts_at.clone(), all(&track).len()), (better.to_string(), 1));
+    let back = insert(7, false, false, None, false);
+    track.feed(s(30.0), Some(s(50.0)), &back, Source::Hls);
+    track.feed(s(31.0), Some(s(50.2)), &back, Source::Hls);
+    track.advance(s(60.0));
+    assert_eq!(all(&track)[0].ends_at, Some(track.policy.on_grid(s(50.2)).to_string()));
+}
+
+#[test]
+fn a_range_is_the_same_wherever_its_date_comes_to_lie() {
+    let mut track = track();
+    let range = |start: f64, end: Option<f64>| {
+        let range = SourceRange { id: "chapter".into(), ..SourceRange::default() };
+        Signal::Range { range: Box::new(range), start: Some(s(start)), end: end.map(s) }
+    };
+    track.feed(s(0.0), Some(s(0.0)), &range(2.0, None), Source::Hls);
+    track.advance(s(3.0));
+    // A backup takes over, and is two seconds behind.
+    track.feed(s(4.0), Some(s(4.0)), &range(4.0, Some(9.0)), Source::Hls);
+    track.advance(s(10.0));
+    track.feed(s(11.0), Some(s(11.0)), &range(6.0, Some(11.0)), Source::Hls);
+    assert_eq!(all(&track).len(), 1, "{:?}", all(&track));
+    let alone = SourceRange {
+        id: "back".into(),
+        back_in: read_hex(&insert(9, false, false, None, false)),
+        ..SourceRange::default()
+    };
+    track.feed(s(12.0), Some(s(12.0)), &insert(9, true, false, None, false), Source::Ts);
+    let signal = Signal::Range { range: Box::new(alone), start: Some(s(15.0)), end: None };
+    track.feed(s(13.0), Some(s(15.0)), &signal, Source::Hls);
+    track.advance(s(16.0));
+    let event = &all(&track)[1];
+    assert_eq!((event.duration_s.map(f64::round), event.ended_by), (Some(3.0), Some(EndedBy::Signal)));
+}
+
+fn read_hex(signal: &Signal) -> Option<crate::cues::daterange::Carried> {
+    let Signal::Section(info) = signal else { panic!("no section") };
+    let text = info.hex();
+    let range = SourceRange::read([("ID", "x"), ("START-DATE", "2030-01-01T00:00:00Z"), ("SCTE35-IN", &*text)]);
+    range.unwrap().back_in
+}
+
+#[test]
+fn a_break_is_off_the_air_until_it_is_said_planned_or_by_policy_to_end() {
+    let off = |track: &CueTrack, at: f64| track.is_off_air(s(at));
+    // Its way back never comes.
+    let mut lost = track();
+    lost.feed(s(0.0), Some(s(10.0)), &insert(1, true, false, Some(30), false), Source::Ts);
+    assert!(!off(&lost, 9.9) && off(&lost, 10.1) && off(&lost, 39.9) && !off(&lost, 40.1));
+    assert!(lost.in_break(s(50.0)).is_some(), "nobody said that it is over");
+    // Nothing was planned.
+    let mut open = track();
+    open.feed(s(0.0), Some(s(10.0)), &insert(2, true, false, None, false), Source::Ts);
+    assert!(off(&open, 1809.0) && !off(&open, 1811.0));
+    open.advance(s(2000.0));
+    assert!(!off(&open, 2000.0));
+    // It comes back early, or never was; other things are no breaks.
+    let mut early = track();
+    early.feed(s(0.0), Some(s(10.0)), &insert(3, true, false, Some(30), true), Source::Ts);
+    early.feed(s(15.0), Some(s(20.0)), &insert(3, false, false, None, false), Source::Ts);
+    assert!(off(&early, 19.9) && !off(&early, 20.1));
+    let mut cancelled = track();
+    cancelled.feed(s(0.0), Some(s(10.0)), &insert(4, true, false, Some(30), true), Source::Ts);
+    cancelled.feed(s(5.0), None, &cancel(4), Source::Ts);
+    assert!(!off(&cancelled, 15.0));
+    let mut cut = track();
+    cut.feed(s(0.0), Some(s(10.0)), &insert(5, true, false, Some(30), true), Source::Ts);
+    cut.advance(s(12.0));
+    cut.feed(s(15.0), None, &cancel(5), Source::Ts);
+    assert!(off(&cut, 14.9) && !off(&cut, 15.1));
+    let mut programme = track();
+    programme.feed(s(0.0), Some(s(10.0)), &segments(&[(6, 0x10, Some(30))]), Source::Ts);
+    assert!(!off(&programme, 15.0));
+}

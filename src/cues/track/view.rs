@@ -111,6 +111,17 @@ impl CueTrack {
         Some(InBreak { id: outermost.id.clone(), since: outermost.starts_at, until })
     }
 
+    /// Whether a break is to be kept from viewers at `at`, where policy wants that. It ends where it was said to, but no later
+    /// than planned, whoever is late with its end, and where nothing was planned no later than by policy.
+    pub fn is_off_air(&self, at: MediaTime) -> bool {
+        let breaks = self.events.iter().filter(|event| event.role == Role::Break && !event.instant);
+        breaks.into_iter().any(|event| {
+            let cap = self.policy.cap(event.role);
+            let planned = event.planned.filter(|planned| !planned.is_zero()).map_or(cap, |planned| planned.min(cap));
+            event.covers(at) && at < self.policy.on_grid(event.starts_at + planned)
+        })
+    }
+
     fn lies_in(&self, event: &Event, at: MediaTime) -> bool {
         // What ends by itself ends there, though that is still to come.
         let planned = event.planned.filter(|_| event.auto_return && event.is_live() && !event.end_is_said());

@@ -12,8 +12,9 @@ use super::teletext::Page;
 use crate::captions::cea::Described;
 use crate::cues::scte35::SpliceInfo;
 
-/// Pictures in front of the demuxer that are remembered.
-const SEEN: usize = 64;
+/// Pictures in front of the demuxer that are remembered: all that can begin in what it is given at once (16 KiB), and what it holds back.
+/// One that is not there any more could be taken for another that begins alike.
+const SEEN: usize = 128;
 /// What may wait for a picture. The oldest goes first.
 const WAITING: usize = 32;
 /// The first bytes of a picture that tell it from others: as much as is in one packet at most.

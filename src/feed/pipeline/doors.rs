@@ -15,6 +15,7 @@ use super::stage::Stage;
 use crate::captions::Text;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Gone;
+use crate::feed::playlist::Said;
 use crate::feed::texts::TextOrigin;
 
 /// A door takes in so much that its demuxer has not read yet, then whoever pushes waits.
@@ -95,8 +96,13 @@ impl Doors {
     }
 
     /// A cue of a text of the source's own, by the time at which demuxers' zeros are told (ns).
-    pub fn cue(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<i64>) {
-        self.stage.delivery.cue(origin, text, stands);
+    pub fn text(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<i64>) {
+        self.stage.delivery.text(origin, text, stands);
+    }
+
+    /// What the source says of its breaks, by times that are due `base` (ns) later.
+    pub fn cue(&self, said: Said, base: i64) {
+        self.stage.delivery.cue(said, base);
     }
 
     /// Ends the run: the source is lost, and this is why.

@@ -361,7 +361,7 @@ impl Stage {
             }
             // After whatever moves its timestamps.
             if caps.structure(0).is_some_and(|s| s.name().starts_with("video/")) {
-                listen_to_pictures(pad, &stage);
+                listen_to_pictures(pad, &stage, stage.zero(joint).is_some());
             }
         });
         let stage = Arc::downgrade(self);
@@ -373,12 +373,14 @@ impl Stage {
     }
 }
 
-/// Lets the pictures that leave a demuxer say when signals are due.
-fn listen_to_pictures(pad: &gst::Pad, stage: &Arc<Stage>) {
+/// Lets the pictures that leave a demuxer say when signals are due. `shifted`: their timestamps are their running time, whatever
+/// segment the pad remembers.
+fn listen_to_pictures(pad: &gst::Pad, stage: &Arc<Stage>, shifted: bool) {
     let stage = Arc::downgrade(stage);
     let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
     pad.add_probe(mask, move |pad, info| {
         let Some(stage) = stage.upgrade().filter(|stage| stage.cues.waits()) else { return gst::PadProbeReturn::Ok };
+        let pad = (!shifted).then_some(pad);
         match &info.data {
             Some(gst::PadProbeData::Buffer(buffer)) => stage.place_cues(pad, buffer),
             Some(gst::PadProbeData::BufferList(list)) => list.iter().for_each(|buffer| stage.place_cues(pad, buffer)),

@@ -213,14 +213,16 @@ impl Stage {
         }
     }
 
-    /// Looks whether a picture that left a demuxer says when a signal is due that waits, and hands it on.
-    pub fn place_cues(&self, pad: &gst::Pad, buffer: &gst::BufferRef) {
+    /// Looks whether a picture that left a demuxer says when a signal is due that waits, and hands it on. `pad` has the segment that
+    /// it is timed by; without one its timestamp is its time.
+    pub fn place_cues(&self, pad: Option<&gst::Pad>, buffer: &gst::BufferRef) {
         let Some(pts) = buffer.pts() else { return };
         // As the decoder's pictures will be timed.
-        let segment = pad.sticky_event::<gst::event::Segment>(0);
-        let running = segment.and_then(|event| {
+        let timed = |pad: &gst::Pad| {
+            let event = pad.sticky_event::<gst::event::Segment>(0)?;
             event.segment().downcast_ref::<gst::ClockTime>().and_then(|segment| segment.to_running_time(pts))
-        });
+        };
+        let running = pad.map_or(Some(pts), timed);
         let (Some(running), Ok(bytes)) = (running, buffer.map_readable()) else { return };
         let raw = i64::try_from(running.nseconds()).unwrap_or(i64::MAX);
         for stamped in self.cues.demuxed(&bytes, raw) {

@@ -1,8 +1,9 @@
 //! A source that is a playlist, at work: per track one thread that fetches and one that hands over.
 //!
 //! Everything that decides is pure and elsewhere ([`Follower`], [`Stretches`], [`choices`]). Lock order: `state`, then a
-//! queue's; no lock is held while something is fetched or handed over.
+//! queue's; `cues` alone; no lock is held while something is fetched or handed over.
 
+mod resources;
 mod texts;
 
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use parking_lot::{Condvar, Mutex};
 use url::Url;
 
 use super::choice::Choice;
-use super::decrypt::{decrypt, iv_of};
+use super::cues::{Known, PlaylistCues, Said};
 use super::follower::{Begin, Failed, Follower, Job, Lost, Shown, Step};
-use super::media::{ByteRange, Init, MediaPlaylist, Protection};
+use super::media::{Init, MediaPlaylist};
 use super::queue::{Item, Queue};
 use super::stamp::{Container, InitInfo, Stamp, stamp};
 use super::stretches::{Place, Stamped, Stretches, Track, WRAP_NANOS};
@@ -58,6 +59,8 @@ pub struct Setting {
     pub shown: Shown,
     /// What the captions within the pictures are written in.
     pub captions: Vec<Described>,
+    /// What is known of the source's cues.
+    pub known: Known,
 }
 
 struct State {
@@ -86,6 +89,7 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     queues: [Queue; 2],
+    cues: Mutex<PlaylistCues>,
 }
 
 /// A running client; dropping it ends it.
@@ -118,6 +122,7 @@ impl Client {
             }),
             changed: Condvar::new(),
             queues: [Queue::default(), Queue::default()],
+            cues: Mutex::new(PlaylistCues::new(setting.known)),
         });
         let tracks = if with_sound { &[Track::Picture, Track::Sound][..] } else { &[Track::Picture] };
         for track in tracks {
@@ -206,7 +211,8 @@ impl Shared {
 
     /// The thread between a track's queue and the sink, which may block for as long as the feed has no room.
     fn hand_over(&self, track: Track) {
-        const CHUNK_BYTES: usize = 256 << 10;
+        // No more pictures begin in it than a tap for cues remembers: what leaves the demuxer is to be known again.
+        const CHUNK_BYTES: usize = 16 << 10;
         while let Some(item) = self.queue(track).take() {
             let gone = match item {
                 Item::Segment { stretch, mut bytes, shown } => {
@@ -239,6 +245,10 @@ impl Shared {
         if track == Track::Picture {
             self.state.lock().shown = shown;
         }
+    }
+
+    fn say(&self, said: Vec<Said>) {
+        said.into_iter().for_each(|said| self.sink.cue(said));
     }
 
     /// A choice that cannot be played gives way to the next; false when there is none.
@@ -401,6 +411,10 @@ impl Fetching<'_> {
         });
         match read {
             Ok(playlist) => {
+                if self.track == Track::Picture {
+                    let said = self.shared.cues.lock().loaded(&playlist);
+                    self.shared.say(said);
+                }
                 follower.loaded(playlist, self.shared.now());
                 self.be_patient(follower.patience());
             }
@@ -478,57 +492,6 @@ impl Fetching<'_> {
         Ok(info)
     }
 
-    fn clear(
-        &self,
-        reading: &mut Reading,
-        protection: &Protection,
-        sequence: u64,
-        bytes: Bytes,
-        time: Duration,
-    ) -> Result<Bytes, (Failed, String)> {
-        let (url, iv) = match protection {
-            Protection::Clear => return Ok(bytes),
-            Protection::Refused { method } => {
-                return Err((Failed::ForGood, Lost::Encrypted { method: Arc::clone(method) }.to_string()));
-            }
-            Protection::Aes128 { key, iv } => (key, iv.unwrap_or_else(|| iv_of(sequence))),
-        };
-        let known = reading.keys.iter().find(|(known, _)| known == url).map(|(_, key)| key.clone());
-        let key = match known {
-            Some(key) => key,
-            None => {
-                let key = self.resource(url, None, MAX_KEY_BYTES, time)?;
-                if reading.keys.len() >= KEYS_KEPT {
-                    reading.keys.remove(0);
-                }
-                reading.keys.push((Arc::clone(url), key.clone()));
-                key
-            }
-        };
-        decrypt(&bytes, &key, iv).map(Bytes::from).map_err(|error| {
-            // The key may have been wrong for a moment.
-            reading.keys.retain(|(known, _)| known != url);
-            (Failed::Now, error.to_string())
-        })
-    }
-
-    fn resource(
-        &self,
-        url: &Url,
-        range: Option<ByteRange>,
-        limit: usize,
-        time: Duration,
-    ) -> Result<Bytes, (Failed, String)> {
-        let range = range.map(|range| (range.offset, range.length));
-        let silence = (time / 3).max(LEAST_SILENCE);
-        let request = Request { url, range, limit, time: time.max(silence), silence };
-        self.shared.fetcher.get(&request).map(|fetched| fetched.bytes).map_err(|error| {
-            // A status may change: a segment that is listed before it is there, a server that is being restarted.
-            let lasting = error.problem.is_final() && !error.problem.is_status();
-            (if lasting { Failed::ForGood } else { Failed::Now }, error.to_string())
-        })
-    }
-
     /// Where the segment lies on the run's timeline; `None` for one that was there already.
     fn place(&self, reading: &mut Reading, job: &Job, stamp: &Stamp) -> Option<Placed> {
         let segment = &job.segment;
@@ -546,6 +509,11 @@ impl Fetching<'_> {
             self.let_picture_begin(&stamped);
         }
         let place = self.shared.state.lock().stretches.place(self.track, &stamped)?;
+        if self.track == Track::Picture {
+            let first = place.at.saturating_add(stamp.shown_after);
+            let said = self.shared.cues.lock().placed(segment, job.era, first);
+            self.shared.say(said);
+        }
         let init = segment.init.as_ref().and_then(|_| reading.init.as_ref().map(|(_, bytes, _)| bytes.clone()));
         let form = Some((stamp.container, init.clone()));
         let begin = (place.fresh || reading.begun != form).then(|| Stretch {

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::ranges::Ranges;
 use super::text::{Attributes, Line, PlaylistError, Variables, lines, resolve, seconds};
+use crate::cues::daterange::{OlderTag, SourceRange};
 
 /// A day of two-second segments has more; no playlist of 1 MiB can.
 pub const MAX_SEGMENTS: usize = 20_000;
+/// In front of one segment stand a break's end and another's beginning at most, each said in several ways.
+const MAX_CUES: usize = 8;
 /// Without EXT-X-TARGETDURATION, which real servers forget, and as a floor: nobody is asked more often than this.
 const LEAST_TARGET: Duration = Duration::from_millis(500);
 const LONGEST_TARGET: Duration = Duration::from_secs(120);
@@ -57,6 +61,8 @@ pub struct Segment {
     pub gap: bool,
     /// When its first picture was taken, in microseconds since 1970, where the playlist says so.
     pub programme_us: Option<i64>,
+    /// What tags of older kinds say in front of it; at most [`MAX_CUES`].
+    pub cues: Vec<OlderTag>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +82,8 @@ pub struct MediaPlaylist {
     /// EXT-X-ENDLIST: no more will come.
     pub ended: bool,
     pub segments: Vec<Segment>,
+    /// EXT-X-DATERANGE, one for each ID.
+    pub ranges: Vec<SourceRange>,
     /// EXT-X-START, in seconds from the beginning, or from the end where negative.
     pub start_s: Option<f64>,
 }
@@ -151,6 +159,8 @@ struct Reader<'a> {
     keys: Vec<(String, Protection)>,
     gap: bool,
     programme_us: Option<i64>,
+    cues: Vec<OlderTag>,
+    ranges: Ranges,
 }
 
 impl<'a> Reader<'a> {
@@ -173,6 +183,8 @@ impl<'a> Reader<'a> {
             keys: Vec::new(),
             gap: false,
             programme_us: None,
+            cues: Vec::new(),
+            ranges: Ranges::default(),
         }
     }
 
@@ -206,9 +218,18 @@ impl<'a> Reader<'a> {
                 self.start_s = offset.filter(|seconds| seconds.is_finite());
             }
             "#EXT-X-DEFINE" => self.variables.define(value, self.imported, self.url)?,
-            _ => {}
+            "#EXT-X-DATERANGE" => self.ranges.take(value, &self.variables),
+            _ => self.older_tag(name, value),
         }
         Ok(())
+    }
+
+    fn older_tag(&mut self, name: &str, value: &str) {
+        match OlderTag::read(name, value) {
+            Some(Ok(tag)) if self.cues.len() < MAX_CUES && !self.cues.contains(&tag) => self.cues.push(tag),
+            Some(Err(error)) => tracing::debug!(%error, "a cue of a playlist makes no sense"),
+            Some(Ok(_)) | None => {}
+        }
     }
 
     fn key(&mut self, value: &str) -> Result<(), PlaylistError> {
@@ -279,6 +300,7 @@ impl<'a> Reader<'a> {
             protection: self.protection(),
             gap: gap || !usable,
             programme_us,
+            cues: std::mem::take(&mut self.cues),
         });
         Ok(())
     }
@@ -288,15 +310,28 @@ impl<'a> Reader<'a> {
         self.target.or(longest).unwrap_or(Duration::from_secs(6)).clamp(LEAST_TARGET, LONGEST_TARGET)
     }
 
-    fn playlist(self) -> MediaPlaylist {
+    fn playlist(mut self) -> MediaPlaylist {
+        date_backwards(&mut self.segments);
         MediaPlaylist {
             target: self.target(),
             // What the end is known of is no live stream, whatever it calls itself; whether it was one, its reader knows.
             kind: self.kind,
             ended: self.ended || self.kind == Kind::Vod,
             segments: self.segments,
+            ranges: self.ranges.into_list(),
             start_s: self.start_s,
         }
+    }
+}
+
+/// Segments before the first date of their discontinuity have theirs by their durations.
+fn date_backwards(segments: &mut [Segment]) {
+    let mut after: Option<(u64, i64)> = None;
+    for segment in segments.iter_mut().rev() {
+        let length = i64::try_from(segment.duration.as_micros()).unwrap_or(0);
+        let of_next = after.filter(|(discontinuity, _)| *discontinuity == segment.discontinuity);
+        segment.programme_us = segment.programme_us.or(of_next.map(|(_, us)| us.saturating_sub(length)));
+        after = segment.programme_us.map(|us| (segment.discontinuity, us));
     }
 }
 

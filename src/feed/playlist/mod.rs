@@ -7,11 +7,13 @@
 
 mod choice;
 mod client;
+mod cues;
 mod decrypt;
 mod follower;
 mod master;
 mod media;
 mod queue;
+mod ranges;
 mod stamp;
 mod stretches;
 #[cfg(test)]
@@ -33,6 +35,7 @@ use crate::captions::cea::{Described, Service};
 use crate::config::masked;
 pub use choice::{Choice, Limit, VariantWish};
 pub use client::{Client, Outcome, Setting};
+pub use cues::{Known, Said};
 pub use follower::Shown;
 pub use stamp::Container;
 pub use stretches::Track;
@@ -70,7 +73,9 @@ pub trait Sink: Send + Sync {
     /// Nothing follows on this track.
     fn end(&self, track: Track);
     /// A cue of a text, which stands for so long of the run's time.
-    fn cue(&self, _origin: &Arc<TextOrigin>, _text: Text, _stands: Range<SourceNanos>) {}
+    fn text(&self, _origin: &Arc<TextOrigin>, _text: Text, _stands: Range<SourceNanos>) {}
+    /// What the playlist says of breaks; before the pictures that it is about, as a rule. Returns at once.
+    fn cue(&self, said: Said);
 }
 
 /// What a source's parameters and its feed ask for.
@@ -114,12 +119,21 @@ pub(super) fn setting(
             looped: wishes.looped,
             shown,
             captions: Vec::new(),
+            known: Known::default(),
         });
     };
     let choices = choice::choices(&master, wishes.variant, wishes.language.as_deref(), wishes.limit, decodes);
     let choices = choices.map_err(refused)?;
     let captions = master.closed_captions.iter().filter_map(described).collect();
-    Ok(Setting { choices, variables: master.variables, first: None, looped: wishes.looped, shown, captions })
+    Ok(Setting {
+        choices,
+        variables: master.variables,
+        first: None,
+        looped: wishes.looped,
+        shown,
+        captions,
+        known: Known::default(),
+    })
 }
 
 /// What EXT-X-MEDIA says of captions within the pictures (RFC 8216, 4.3.4.1).

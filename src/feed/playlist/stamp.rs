@@ -33,6 +33,8 @@ pub struct Stamp {
     pub container: Container,
     /// The first timestamp: of the pictures, where there are any.
     pub first: Option<i64>,
+    /// From the first timestamp to the first picture that is shown: where timestamps are those of decoding, it is later.
+    pub shown_after: i64,
     /// From the first timestamp to the end of the last picture.
     pub measured: Option<i64>,
     /// The timestamps at which a demuxer that begins with this segment counts zero, of pictures and of sound.
@@ -75,6 +77,7 @@ pub fn stamp(bytes: &[u8], init: Option<&InitInfo>) -> Option<Stamp> {
     packed.then_some(Stamp {
         container: Container::PackedAudio,
         first: id3,
+        shown_after: 0,
         measured: None,
         zero: id3.map(|id3| [id3; 2]),
         skip,
@@ -160,7 +163,7 @@ fn transport_stream(bytes: &[u8], skip: usize) -> Stamp {
     let ruling = if picture.count > 0 { &picture } else { &sound };
     let first = ruling.begins();
     let zero = clock.or(first).map(|zero| [zero; 2]);
-    Stamp { container: Container::TransportStream, first, measured: ruling.length(), zero, skip }
+    Stamp { container: Container::TransportStream, first, shown_after: 0, measured: ruling.length(), zero, skip }
 }
 
 /// The stream id and the presentation timestamp of a PES packet (ISO/IEC 13818-1, 2.4.3.6).
@@ -296,12 +299,16 @@ fn fragments(bytes: &[u8], skip: usize, init: Option<&InitInfo>) -> Stamp {
     let ruling = tracks.iter().find(|track| track.picture).or(tracks.first());
     let mut first = None;
     let mut end = None;
+    let mut shown_after = 0;
     if let Some(track) = ruling {
         let ns = |ticks: u64| in_ns(i128::from(ticks), track.scale).saturating_add(track.shift);
         for (_, moof) in boxes(bytes).filter(|(kind, _)| kind == b"moof") {
             for (_, traf) in boxes(moof).filter(|(kind, _)| kind == b"traf") {
-                if let Some((begins, length)) = run(traf, track) {
-                    first.get_or_insert(ns(begins));
+                if let Some(Fragment { begins, length, shown_after: after }) = run(traf, track) {
+                    if first.is_none() {
+                        first = Some(ns(begins));
+                        shown_after = in_ns(i128::from(after), track.scale);
+                    }
                     end = Some(ns(begins.saturating_add(length)));
                 }
             }
@@ -310,7 +317,7 @@ fn fragments(bytes: &[u8], skip: usize, init: Option<&InitInfo>) -> Stamp {
     let measured = first.zip(end).map(|(first, end)| end - first).filter(|length| *length > 0);
     let shift_of = |picture: bool| tracks.iter().find(|track| track.picture == picture).map_or(0, |track| track.shift);
     let zero = Some([shift_of(true), shift_of(false)]);
-    Stamp { container: Container::FragmentedMp4, first, measured, zero, skip }
+    Stamp { container: Container::FragmentedMp4, first, shown_after, measured, zero, skip }
 }
 
 /// The samples of text in a segment of fragmented MP4, in order (ISO/IEC 14496-12, 8.8); none where it is something else. One track is taken to be in it.
@@ -368,8 +375,17 @@ fn sample_sizes(trun: &[u8]) -> Vec<u32> {
     read().unwrap_or_default()
 }
 
-/// Decode time and length of a track fragment in the track's ticks; `None` for another track's.
-fn run(traf: &[u8], track: &TrackInfo) -> Option<(u64, u64)> {
+/// A track fragment, in the track's ticks.
+struct Fragment {
+    /// Its first decode time.
+    begins: u64,
+    length: u64,
+    /// From there to the earliest time of presentation.
+    shown_after: i64,
+}
+
+/// What a track fragment says of its time; `None` for another track's.
+fn run(traf: &[u8], track: &TrackInfo) -> Option<Fragment> {
     let (_, flags, tfhd) = full(child(traf, b"tfhd")?)?;
     if u32_at(tfhd, 0)? != track.id {
         return None;
@@ -379,20 +395,30 @@ fn run(traf: &[u8], track: &TrackInfo) -> Option<(u64, u64)> {
     let (version, _, tfdt) = full(child(traf, b"tfdt")?)?;
     let begins = if version == 1 { u64::from_be_bytes(*tfdt.first_chunk::<8>()?) } else { u64::from(u32_at(tfdt, 0)?) };
     let mut length = 0u64;
+    let mut earliest: Option<i64> = None;
     for (_, trun) in boxes(traf).filter(|(kind, _)| kind == b"trun") {
         let Some((_, flags, trun)) = full(trun) else { continue };
         let count = u32_at(trun, 0)?;
-        if flags & 0x100 == 0 {
+        if flags & 0x900 == 0 {
+            earliest.get_or_insert(i64::try_from(length).unwrap_or(i64::MAX));
             length = length.saturating_add(u64::from(count) * u64::from(usual));
             continue;
         }
         let mut at = 4 + if flags & 1 != 0 { 4 } else { 0 } + if flags & 4 != 0 { 4 } else { 0 };
         let sample_bytes = 4 * (flags >> 8 & 0xf).count_ones() as usize;
         for _ in 0..count {
-            let Some(duration) = u32_at(trun, at) else { break };
+            // A table that ends too soon is one of fewer samples.
+            if at + sample_bytes > trun.len() {
+                break;
+            }
+            let duration = if flags & 0x100 != 0 { u32_at(trun, at)? } else { usual };
+            // The composition offset comes last. Read as signed in either version (8.8.8): none is as long as two billion ticks.
+            let offset = if flags & 0x800 != 0 { u32_at(trun, at + sample_bytes - 4)?.cast_signed() } else { 0 };
+            let shown = i64::try_from(length).unwrap_or(i64::MAX).saturating_add(i64::from(offset));
+            earliest = Some(earliest.map_or(shown, |earliest| earliest.min(shown)));
             length = length.saturating_add(u64::from(duration));
             at += sample_bytes;
         }
     }
-    Some((begins, length))
+    Some(Fragment { begins, length, shown_after: earliest.unwrap_or(0) })
 }

@@ -101,10 +101,16 @@ impl Stretches {
         self.lines[usize::from(track == Track::Sound)].end
     }
 
-    /// Where what the clock of a stretch says lies, whatever it has wrapped to; `None` where no picture has come of it.
+    /// Whether any picture has its place.
+    pub fn has_begun(&self) -> bool {
+        !self.known.is_empty()
+    }
+
+    /// Where what the clock of a stretch says lies, whatever it has wrapped to. Playlists of text forget discontinuities: where there is no such
+    /// stretch the newest is meant.
     pub fn source_of(&self, era: Era, discontinuity: u64, stamp: i64) -> Option<SourceNanos> {
         let said = |stretch: &&Stretch| (stretch.key.era, stretch.key.discontinuity) == (era, discontinuity);
-        let stretch = self.known.iter().rev().find(said)?;
+        let stretch = self.known.iter().rev().find(said).or(self.known.back())?;
         let apart = (stamp - stretch.near + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2;
         Some(stretch.near + apart + stretch.offset)
     }

@@ -95,6 +95,10 @@ impl<'a> Attributes<'a> {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_ref())
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_ref()))
+    }
+
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.text(name)?.parse().ok()
     }

@@ -4,6 +4,7 @@ pub mod barcode;
 pub mod bookings;
 pub mod captioned;
 pub mod decode;
+pub mod hls_source;
 pub mod hostile;
 pub mod program;
 pub mod receiver;

@@ -66,7 +66,8 @@ pub fn signalled(stream: &[u8], cues: &[(u32, SpliceInsert)]) -> Vec<u8> {
 }
 
 impl SpliceInsert {
-    fn section(&self, first_pts: u64) -> Vec<u8> {
+    /// Its splice_info_section, in a stream whose first picture is stamped `first_pts`.
+    pub fn section(&self, first_pts: u64) -> Vec<u8> {
         let time = |ticks: u64| {
             let mut bytes = vec![0xfe | (ticks >> 32) as u8];
             bytes.extend((ticks as u32).to_be_bytes());

@@ -1,5 +1,6 @@
 // The bar of the past: where playback is between the oldest picture there is and live, and the way to everywhere in between.
 
+import { inBreak, marks } from "../breaks";
 import { attribute, h, icon, text, toggle } from "../dom";
 import { clock, LEAP_S, placeWords, spokenPlace, STEP_S, type Reach } from "../past";
 import { Thumbnails } from "../thumbnails";
@@ -50,7 +51,8 @@ interface Preview {
 function preview(viewer: Viewer): Preview {
   const canvas = h("canvas", { class: "rewind-picture", width: 320, height: 180, hidden: true });
   const [time, words] = [h("strong", {}), h("span", {})];
-  const element = h("div", { class: "rewind-preview", "aria-hidden": "true", hidden: true }, canvas, h("p", {}, time, words));
+  const breaks = h("span", { class: "rewind-in-break" });
+  const element = h("div", { class: "rewind-preview", "aria-hidden": "true", hidden: true }, canvas, h("p", {}, time, words, breaks));
   const thumbnails = new Thumbnails(canvas, () => viewer.rewind.staleKeys());
   return {
     element,
@@ -58,6 +60,8 @@ function preview(viewer: Viewer): Preview {
       attribute(element, "hidden", false);
       text(time, clock(at));
       text(words, placeWords(at, reach));
+      const games = inBreak(viewer.state.breaks, at, (game) => viewer.title(game));
+      text(breaks, games.length === 0 ? "" : `Break: ${games.join(", ")}`);
       element.style.setProperty("--share", String(share));
       thumbnails.want(viewer.rewind.pictureAt(at));
     },
@@ -68,11 +72,35 @@ function preview(viewer: Viewer): Preview {
   };
 }
 
+/** Where games were in a break, each to be read out; told by their form, too: stripes below the bar. */
+function breakMarks(viewer: Viewer): HTMLElement {
+  const list = h("ul", { class: "rewind-breaks", "aria-label": "Breaks", hidden: true });
+  const items = new Map<string, HTMLElement>();
+  viewer.onChange(({ reach, breaks }: ViewerState) => {
+    const shown = reach === null ? [] : marks(breaks, reach, (game) => viewer.title(game));
+    attribute(list, "hidden", shown.length === 0);
+    for (const [id, item] of items) {
+      if (shown.some((mark) => mark.id === id)) continue;
+      item.remove();
+      items.delete(id);
+    }
+    shown.forEach((mark, at) => {
+      const item = items.get(mark.id) ?? h("li", {}, h("span", {}));
+      items.set(mark.id, item);
+      if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null);
+      text(item.firstElementChild as HTMLElement, mark.words);
+      item.style.setProperty("--from", mark.from.toFixed(4));
+      item.style.setProperty("--to", mark.to.toFixed(4));
+    });
+  });
+  return list;
+}
+
 export function rewindBar(viewer: Viewer): HTMLElement {
   const slider = h("input", { type: "range", class: "rewind-slider", "aria-label": "Rewind", min: -1, max: 0, step: 1, value: 0 });
   const words = h("span", { class: "rewind-words", "aria-hidden": "true" });
   const shown = preview(viewer);
-  const track = h("div", { class: "rewind-track" }, slider, shown.element);
+  const track = h("div", { class: "rewind-track" }, slider, breakMarks(viewer), shown.element);
   const bar = h(
     "div",
     { class: "rewind", role: "group", "aria-label": "Going back", hidden: true },

@@ -138,17 +138,24 @@ impl TextFetching<'_> {
         }
         let (era, discontinuity) = (job.era, job.segment.discontinuity);
         // Pictures say where a stretch lies.
-        let patience = self.shared.now() + super::PICTURE_FIRST;
-        while !self.shared.is_stopped()
-            && self.shared.now() < patience
-            && !self.shared.state.lock().stretches.knows(era, discontinuity)
-        {
+        let mut patience = self.shared.now() + super::PICTURE_FIRST;
+        while !self.shared.is_stopped() {
+            let (has_begun, knows) = {
+                let state = self.shared.state.lock();
+                (state.stretches.has_begun(), state.stretches.knows(era, discontinuity))
+            };
+            if !has_begun {
+                patience = self.shared.now() + super::PICTURE_FIRST;
+            }
+            if knows || self.shared.now() >= patience {
+                break;
+            }
             self.shared.wait_until(self.shared.now() + LOOK);
         }
         for Stamped { start, end, text } in cues {
             let placed: Option<SourceNanos> = self.shared.state.lock().stretches.source_of(era, discontinuity, start);
             if let Some(at) = placed {
-                self.shared.sink.cue(&self.choice.origin, text, at..at + (end - start));
+                self.shared.sink.text(&self.choice.origin, text, at..at + (end - start));
             }
         }
     }

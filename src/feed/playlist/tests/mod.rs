@@ -1,6 +1,7 @@
 //! Playlists read, followed, chosen from and played.
 
 mod choosing;
+mod cueing;
 mod following;
 mod placing;
 mod playing;

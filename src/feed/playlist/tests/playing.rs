@@ -10,7 +10,7 @@ use url::Url;
 use super::super::stamp::{InitInfo, stamp};
 use super::super::stretches::WRAP_NANOS;
 use super::super::{
-    Client, Container, Limit, Outcome, Refused, Shown, Sink, Stretch, Track, VariantWish, Wishes, open, setting,
+    Client, Container, Limit, Outcome, Refused, Said, Shown, Sink, Stretch, Track, VariantWish, Wishes, open, setting,
 };
 use super::server::{Answer, Server};
 use crate::feed::fetch::{FetchProblem, Fetcher, Request};
@@ -25,6 +25,7 @@ enum Event {
     Begin(Track, Stretch),
     Data(Track, Bytes),
     End(Track),
+    Cue(Said),
 }
 
 #[derive(Default)]
@@ -62,6 +63,10 @@ impl Sink for Recorder {
 
     fn end(&self, track: Track) {
         self.note(Event::End(track));
+    }
+
+    fn cue(&self, said: Said) {
+        self.note(Event::Cue(said));
     }
 }
 
