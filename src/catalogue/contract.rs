@@ -57,6 +57,8 @@ pub struct GameSpec {
     /// URIs in full, the primary first: no answer tells them so (see [`GameSpec::masked_sources`]).
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// How much later than its source claims its pictures are captured; negative: earlier.
+    pub offset_ms: i32,
 }
 
 impl fmt::Debug for GameSpec {
@@ -66,6 +68,7 @@ impl fmt::Debug for GameSpec {
             .field("title", &self.title)
             .field("sources", &self.masked_sources())
             .field("labels", &self.labels)
+            .field("offset_ms", &self.offset_ms)
             .finish()
     }
 }

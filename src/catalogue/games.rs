@@ -4,6 +4,7 @@
 //! over an await or while a feed starts or stops.
 
 mod asked;
+mod in_step;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -26,6 +27,7 @@ use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::package;
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
+use crate::sync::{Aligner, Latency};
 use crate::timeline::{Clock, FrameNumber, MediaTime};
 use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, TrackName};
 
@@ -51,6 +53,8 @@ pub struct CatalogueSettings {
     pub secret: [u8; 32],
     /// Games that may run on this machine.
     pub max_games: usize,
+    /// No game is delayed by more than this to be in step with others.
+    pub most_delay: Duration,
 }
 
 struct Game {
@@ -93,7 +97,7 @@ impl Game {
 
     fn registered(&self) -> RegisteredGame {
         let origin = if self.owner.is_some() { GameOrigin::Operator } else { GameOrigin::Config };
-        RegisteredGame { spec: self.spec.clone(), origin, health: self.feed.health().into() }
+        RegisteredGame { spec: self.spec.clone(), origin, health: self.health() }
     }
 }
 
@@ -132,6 +136,7 @@ pub struct Catalogue {
     games: RwLock<Games>,
     changing: tokio::sync::Mutex<()>,
     last_frame: AtomicU64,
+    aligner: Mutex<Aligner<GameKey>>,
 }
 
 /// Why the catalogue cannot be opened.
@@ -150,6 +155,7 @@ impl Catalogue {
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
         let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
+        let aligner = Mutex::new(Aligner::new(settings.most_delay));
         let catalogue = Arc::new(Self {
             settings,
             sound_init: package::audio_init(sound.bitrate_bps)?,
@@ -160,14 +166,27 @@ impl Catalogue {
             games: RwLock::default(),
             changing: tokio::sync::Mutex::new(()),
             last_frame: AtomicU64::new(first),
+            aligner,
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
-            let spec = GameSpec { id: game.id, title: game.title, sources, labels: game.labels };
+            let spec = GameSpec {
+                id: game.id,
+                title: game.title,
+                sources,
+                labels: game.labels,
+                offset_ms: game.offset_ms,
+            };
             catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), Earlier::default());
         }
         for row in rows {
-            let spec = GameSpec { id: row.id, title: row.title, sources: row.sources, labels: row.labels };
+            let spec = GameSpec {
+                id: row.id,
+                title: row.title,
+                sources: row.sources,
+                labels: row.labels,
+                offset_ms: row.offset_ms,
+            };
             // A source that a newer version no longer takes must not keep the service down: the game shows its slate.
             let sources = spec.checked_sources().unwrap_or_else(|e| {
                 tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
@@ -280,6 +299,7 @@ impl Catalogue {
             metrics.game_slate_seconds.with_label_values(&[key]).set(i64::try_from(dark_s).unwrap_or(i64::MAX));
             metrics.game_reconnects.with_label_values(&[key]).inc_by(game.feed.untold_reconnects());
             self.tell_sound(game);
+            self.tell_latency(game);
         }
         let abandoned = feed::abandoned();
         metrics.pipelines_abandoned.inc_by(abandoned.total.saturating_sub(metrics.pipelines_abandoned.get()));
@@ -360,7 +380,7 @@ impl Catalogue {
         let sources = spec.checked_sources()?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
-            // Only labels changed: the feed goes on untouched.
+            // Only labels or the offset changed: the feed goes on untouched.
             let game = Arc::new(Game {
                 key: before.key.clone(),
                 spec,
@@ -412,6 +432,7 @@ fn row(tenant: &str, spec: &GameSpec) -> GameRow {
         title: spec.title.clone(),
         sources: spec.sources.clone(),
         labels: spec.labels.clone(),
+        offset_ms: spec.offset_ms,
     }
 }
 
@@ -476,6 +497,10 @@ impl session::Games for Catalogue {
     fn date_ranges(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<RangeLine> {
         // Those of a game that is gone are gone with it.
         self.by_key(key).map(|game| game.cues.lock().date_ranges(span)).unwrap_or_default()
+    }
+
+    fn latencies(&self, games: &[GameKey]) -> Vec<Option<Latency>> {
+        games.iter().map(|key| self.latency_of(key)).collect()
     }
 
     fn removed_sound(&self, tenant: &str, id: &str) -> Option<GameKey> {

@@ -1,6 +1,7 @@
 //! The configuration: one struct per topic, validated once; a mistake names its line, its key and what is allowed.
 
 mod game;
+mod in_step;
 mod key;
 mod ledger;
 mod limits;
@@ -21,7 +22,8 @@ mod tls;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-pub use game::{Game, MAX_SOURCES};
+pub use game::{Game, MAX_OFFSET_MS, MAX_SOURCES};
+pub use in_step::InStep;
 pub use key::{ApiKey, ApiKeyError, KeyHolder, KeyRole, Keyring};
 pub use ledger::Ledger;
 pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimits};
@@ -57,6 +59,8 @@ pub struct Config {
     pub sessions: SessionLimits,
     pub admission: Admission,
     pub stitch: Stitch,
+    /// How games of one clock are kept in step.
+    pub in_step: InStep,
     /// What viewers may go back to; `None`: nothing is kept.
     pub start_over: Option<StartOver>,
     pub ledger: Ledger,
@@ -115,6 +119,7 @@ impl Config {
         let sessions = limits::read_sessions(&mut root);
         let admission = limits::read_admission(&mut root);
         let stitch = stitch::read(&mut root);
+        let in_step = in_step::read(&mut root);
         let start_over = start_over::read(&mut root);
         let ledger = ledger::read(&mut root);
         let (export, event_source) = outbound::read_export(&mut root);
@@ -132,6 +137,7 @@ impl Config {
             sessions,
             admission,
             stitch,
+            in_step,
             start_over,
             ledger,
             export,

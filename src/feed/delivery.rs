@@ -5,13 +5,15 @@ use std::sync::Arc;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
+use super::dates::{self, Dates};
 use super::downmix::Downmix;
 use super::intake::{Gone, Intake};
 use super::samples::{picture_of, timing_of};
 use super::signals::Signalled;
 use crate::cadence::{Continuity, Step, Stream};
 use crate::cues::scte35::SpliceInfo;
-use crate::timeline::Clock;
+use crate::sync::{Claim, ClockKind};
+use crate::timeline::{Clock, MediaTime};
 
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
 /// another one is taken.
@@ -24,6 +26,7 @@ pub(super) struct Delivery {
     continuity: Mutex<Continuity>,
     downmix: Mutex<Downmix>,
     opening: Mutex<Opening>,
+    dates: Mutex<Dates>,
 }
 
 /// The first picture of a lap waits for the second. Demuxers (GStreamer 1.22's for Matroska, for one) may open a stream with
@@ -45,6 +48,7 @@ impl Delivery {
             continuity: Mutex::new(Continuity::new()),
             downmix: Mutex::new(Downmix::default()),
             opening: Mutex::new(Opening::Awaited),
+            dates: Mutex::default(),
         }
     }
 
@@ -57,6 +61,22 @@ impl Delivery {
     pub fn signal(&self, info: SpliceInfo, raw: Option<i64>) {
         let at = raw.map(|raw| self.continuity.lock().settled(Stream::Picture, raw));
         self.intake.signal(self.run, Signalled { info, arrived: self.clock.now(), at });
+    }
+
+    /// A picture stamped `raw` was captured at `unix_us`, and what follows counts on from there.
+    pub fn date(&self, raw: i64, unix_us: i64) {
+        if let Some(claim) = dates::dated(unix_us) {
+            self.dates.lock().put(raw, claim);
+        }
+    }
+
+    /// What the source claims of when this picture was captured. A date says more than a time of day.
+    fn claim_of(&self, sample: &gst::Sample, raw: i64, now: MediaTime) -> Option<Claim> {
+        let dated = self.dates.lock().of(raw);
+        dated.or_else(|| {
+            let time = sample.buffer().and_then(dates::time_code_of)?;
+            Some(Claim::of_day(ClockKind::Sei, time, now))
+        })
     }
 
     /// The source has a sound stream: what is late of it is worth waiting for.
@@ -103,6 +123,7 @@ impl Delivery {
         let Some((picture, fps)) = picture_of(sample) else { return Ok(()) };
         let now = self.clock.now();
         let place = self.continuity.lock().place(Stream::Picture, raw, duration, self.live.then_some(now));
+        self.intake.claim(self.run, place, self.claim_of(sample, raw, now));
         self.intake.push_picture(self.run, place, picture, fps, now)
     }
 

@@ -19,6 +19,7 @@ use super::pipeline::{Doors, Entry, Fed, Takes};
 use super::playlist::{
     Client, Container, Found, OpenError, Outcome, Refused, Setting, Shown, Sink, Stretch, Track, Wishes, open, setting,
 };
+use crate::cadence::SourceNanos;
 
 /// How often whoever waits here gives way to the watchdog.
 const POLL: Duration = Duration::from_millis(50);
@@ -265,6 +266,10 @@ impl Sink for Hall {
 
     fn data(&self, track: Track, bytes: Bytes) -> Result<(), Refused> {
         self.push(track, bytes)
+    }
+
+    fn date(&self, at: SourceNanos, unix_us: i64) {
+        self.doors.date(at.saturating_add(BASE_NANOS), unix_us);
     }
 
     fn end(&self, track: Track) {

@@ -51,6 +51,7 @@ pub(super) fn game(row: &SqliteRow) -> Result<GameRow, StoreError> {
         title: row.try_get("title")?,
         sources: from_json(row, "sources")?,
         labels: from_json(row, "labels")?,
+        offset_ms: row.try_get("offset_ms")?,
     })
 }
 

@@ -13,12 +13,14 @@ pub struct GameRow {
     /// Source URIs, primary first.
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// How much later than its source claims its pictures are captured.
+    pub offset_ms: i32,
 }
 
 impl fmt::Debug for GameRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tenant, id, title, sources, labels } = self;
-        write!(f, "GameRow {{ {tenant}/{id}, {title:?}, {} sources, {labels:?} }}", sources.len())
+        let Self { tenant, id, title, sources, labels, offset_ms } = self;
+        write!(f, "GameRow {{ {tenant}/{id}, {title:?}, {} sources, {labels:?}, {offset_ms} ms }}", sources.len())
     }
 }
 

@@ -11,6 +11,7 @@ fn game(tenant: &str, id: &str) -> GameRow {
         title: "Knicks at Celtics, “live”".into(),
         sources: vec!["srt://one:9000".into(), "https://two/index.m3u8".into()],
         labels: [("league".to_owned(), "nba".to_owned())].into(),
+        offset_ms: -1700,
     }
 }
 

@@ -278,12 +278,13 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
     Ok(Some(match command {
         Command::Sessions(_) | Command::Close => return Ok(None),
         Command::AddGame(game) => put_game(
-            "INSERT INTO games (title, sources, labels, tenant, id) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO games (title, sources, labels, offset_ms, tenant, id) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             game,
         )?,
-        Command::ReplaceGame(game) => {
-            put_game("UPDATE games SET title = ?, sources = ?, labels = ? WHERE tenant = ? AND id = ?", game)?
-        }
+        Command::ReplaceGame(game) => put_game(
+            "UPDATE games SET title = ?, sources = ?, labels = ?, offset_ms = ? WHERE tenant = ? AND id = ?",
+            game,
+        )?,
         Command::RemoveGame { tenant, id } => {
             let remove = sqlx::query("DELETE FROM games WHERE tenant = ? AND id = ?");
             remove.bind(tenant.clone()).bind(id.clone())
@@ -325,5 +326,6 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
 
 fn put_game(statement: &'static str, game: &GameRow) -> Result<Statement, StoreError> {
     let statement = sqlx::query(statement).bind(game.title.clone()).bind(codec::json(&game.sources)?);
-    Ok(statement.bind(codec::json(&game.labels)?).bind(game.tenant.clone()).bind(game.id.clone()))
+    let statement = statement.bind(codec::json(&game.labels)?).bind(game.offset_ms);
+    Ok(statement.bind(game.tenant.clone()).bind(game.id.clone()))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 32] = [
+const ROOMS: [(&str, &str, &[&str]); 33] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
@@ -21,7 +21,12 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
     ),
     ("cues", "breaks and what else is signalled of a game: SCTE 35, date ranges (pure)", &["timeline"]),
     ("cadence", "one picture a tick; source clocks (pure)", &["timeline"]),
-    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence", "config", "work", "cues"]),
+    (
+        "sync",
+        "when pictures were captured, how far games are apart, which is delayed (pure)",
+        &["timeline", "cadence"],
+    ),
+    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence", "sync", "config", "work", "cues"]),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC", &["frame", "timeline", "ladder"]),
     ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &["timeline"]),
@@ -59,12 +64,12 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
     (
         "session",
         "sessions, splices, restarts",
-        &["mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues"],
+        &["mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues", "sync"],
     ),
     (
         "catalogue",
         "games, their feeds and sound",
-        &["feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues"],
+        &["feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues", "sync"],
     ),
     ("lint", "rules for HLS streams, and whatever breaks them", &[]),
     ("clips", "files of what was played", &["timeline", "package", "mosaic", "session", "catalogue"]),

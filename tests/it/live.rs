@@ -51,7 +51,7 @@ impl Drop for Sender {
 }
 
 /// Serves the files of a folder, one connection and one request at a time per thread, until the test's process ends.
-fn serve(folder: PathBuf) -> u16 {
+pub fn serve(folder: PathBuf) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -15,7 +15,7 @@ use crate::api::auth::Operator;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{GameHealth, GameOrigin, GameSpec, GameStatus, RegisteredGame};
-use crate::config::{MAX_SOURCES, check_id, check_labels, check_title};
+use crate::config::{MAX_OFFSET_MS, MAX_SOURCES, check_id, check_labels, check_title};
 use crate::session::Audience;
 
 /// A game to register.
@@ -32,10 +32,14 @@ pub struct GameBody {
     pub sources: Vec<String>,
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// How much later than its source claims its pictures are captured, in milliseconds, a day at most; negative: earlier. For encoders
+    /// whose clocks are known to be wrong. It takes effect at once.
+    #[serde(default)]
+    pub offset_ms: i32,
 }
 
 impl RequestBody for GameBody {
-    const FIELDS: &'static [&'static str] = &["id", "title", "sources", "labels"];
+    const FIELDS: &'static [&'static str] = &["id", "title", "sources", "labels", "offset_ms"];
 }
 
 /// A game as its operator sees it.
@@ -48,6 +52,8 @@ pub struct RegisteredBody {
     /// `…`, for their owner too.
     pub sources: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    /// How much later than its source claims its pictures are captured, in milliseconds.
+    pub offset_ms: i32,
     pub status: GameStatus,
     pub health: GameHealth,
     /// `config`: from the configuration file, read-only here; `operator`: registered here.
@@ -59,10 +65,10 @@ pub struct RegisteredBody {
 impl RegisteredBody {
     fn new(game: RegisteredGame, audience: &Audience) -> Self {
         let sources = game.spec.masked_sources();
-        let GameSpec { id, title, labels, .. } = game.spec;
+        let GameSpec { id, title, labels, offset_ms, .. } = game.spec;
         let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
         let status = game.health.status;
-        Self { id, title, sources, labels, status, health: game.health, origin: game.origin, active_sessions }
+        Self { id, title, sources, labels, offset_ms, status, health: game.health, origin: game.origin, active_sessions }
     }
 }
 
@@ -189,5 +195,10 @@ fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem>
         let detail = format!("A game has 1 to {MAX_SOURCES} sources, not {}.", body.sources.len());
         return Err(Problem::field("sources", detail).with("limit", MAX_SOURCES));
     }
-    Ok(GameSpec { id, title: body.title, sources: body.sources, labels: body.labels })
+    if !(-MAX_OFFSET_MS..=MAX_OFFSET_MS).contains(&body.offset_ms) {
+        let detail = format!("An offset is -{MAX_OFFSET_MS} to {MAX_OFFSET_MS} milliseconds, not {}.", body.offset_ms);
+        return Err(Problem::field("offset_ms", detail).with("limit", MAX_OFFSET_MS));
+    }
+    let GameBody { title, sources, labels, offset_ms, .. } = body;
+    Ok(GameSpec { id, title, sources, labels, offset_ms })
 }

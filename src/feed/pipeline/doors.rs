@@ -91,6 +91,11 @@ impl Doors {
         self.stage.expect_sound(true);
     }
 
+    /// A picture that is due at `raw` ns was captured at `unix_us`.
+    pub fn date(&self, raw: i64, unix_us: i64) {
+        self.stage.delivery.date(raw, unix_us);
+    }
+
     /// Ends the run: the source is lost, and this is why.
     pub fn fail(&self, error: SourceError) {
         self.stage.fail(error);

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::cue_tap::Told;
 use super::doors::Takes;
+use super::hold::hold;
 use super::parts::{self, Calls};
 use super::programme::{Programme, Step};
 use super::stage::{Joint, Stage};
@@ -33,6 +34,7 @@ impl Stage {
             Source::Pushed(push) => {
                 let head = parts::head_of(push).map_err(broken)?;
                 let last = self.chain(&head, joint).map_err(broken)?;
+                head.last().map_or(Ok(()), |queue| hold(queue, self)).map_err(broken)?;
                 self.take_apart(&last, &parts::caps_of(push), joint).map_err(broken)?;
                 head.iter().rev().try_for_each(|e| e.sync_state_with_parent()).map_err(broken)
             }

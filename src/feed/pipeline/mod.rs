@@ -11,6 +11,7 @@ mod clean_point;
 mod cue_tap;
 mod doors;
 mod entry;
+mod hold;
 mod letting_go;
 mod parts;
 mod programme;
