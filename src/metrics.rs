@@ -114,10 +114,8 @@ impl Metrics {
             encoders: make.gauges("encoders", "Running encoders", "kind", &KINDS)?,
             encoder_failures: make.encoder_failures()?,
             feeds: make.gauges("feeds", "Feeds by status", "status", &["live", "slate", "off"])?,
-            feed_av_offset_ms: make.by_game(
-                "feed_av_offset_ms",
-                "How much later than its picture a feed's sound is heard, in ms",
-            )?,
+            feed_av_offset_ms: make
+                .by_game("feed_av_offset_ms", "How much later than its picture a feed's sound is heard, in ms")?,
             feed_sound_losses: make.counters(
                 "feed_sound_losses_total",
                 "Times a feed's sound stopped while its pictures went on",
@@ -136,10 +134,8 @@ impl Metrics {
                 "game",
                 &[],
             )?,
-            game_latency_seconds: make.by_game(
-                "game_latency_seconds",
-                "How long before it is drawn a game's picture was captured",
-            )?,
+            game_latency_seconds: make
+                .by_game("game_latency_seconds", "How long before it is drawn a game's picture was captured")?,
             game_delay_seconds: make
                 .by_game("game_delay_seconds", "How much of that is delay to be in step with other games")?,
             skew_frames: make.seconds(

@@ -65,11 +65,7 @@ impl SourceClock {
 
     /// For a source that sends by its own clock; its pictures are to arrive `target_lead` before they are due.
     pub fn live(target_lead: Duration) -> Self {
-        Self {
-            target_lead: Some(i64::try_from(target_lead.as_nanos()).unwrap_or(0)),
-            line: None,
-            delay: Delay::NONE,
-        }
+        Self { target_lead: Some(i64::try_from(target_lead.as_nanos()).unwrap_or(0)), line: None, delay: Delay::NONE }
     }
 
     /// As late as `delay` says.

@@ -170,13 +170,8 @@ impl Catalogue {
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
-            let spec = GameSpec {
-                id: game.id,
-                title: game.title,
-                sources,
-                labels: game.labels,
-                offset_ms: game.offset_ms,
-            };
+            let spec =
+                GameSpec { id: game.id, title: game.title, sources, labels: game.labels, offset_ms: game.offset_ms };
             catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), Earlier::default());
         }
         for row in rows {

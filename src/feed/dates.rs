@@ -6,7 +6,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::VideoTimeCodeFlags;
 
-use crate::sync::{Claim, ClockKind};
+use crate::sync::Claim;
 
 /// Dates that are kept: of more segments than are fetched ahead.
 const MOST: usize = 64;
@@ -59,14 +59,10 @@ pub(super) fn time_code_of(buffer: &gst::BufferRef) -> Option<i64> {
     Some(seconds * 1_000_000_000 + i64::from(code.frames()) * 1_000_000_000 * den / num)
 }
 
-/// The claim of a dated picture.
-pub(super) fn dated(unix_us: i64) -> Option<Claim> {
-    Claim::dated(ClockKind::Pdt, unix_us)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::ClockKind;
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -78,12 +74,10 @@ mod tests {
         dates.put(10 * SECOND, claim(1000));
         dates.put(12 * SECOND, claim(1005));
         let of = |dates: &Dates, ms: i64| dates.of(ms * 1_000_000).map(|claim| claim.captured / 1_000_000);
-        assert_eq!([9_000, 9_960, 11_000, 12_500].map(|ms| of(&dates, ms)), [
-            None,
-            Some(999_960),
-            Some(1_001_000),
-            Some(1_005_500)
-        ]);
+        assert_eq!(
+            [9_000, 9_960, 11_000, 12_500].map(|ms| of(&dates, ms)),
+            [None, Some(999_960), Some(1_001_000), Some(1_005_500)]
+        );
         assert_eq!(of(&dates, 133_000), None);
         // Another one for the same place, or from farther back.
         dates.put(11 * SECOND, claim(2000));

@@ -63,9 +63,9 @@ impl Delivery {
         self.intake.signal(self.run, Signalled { info, arrived: self.clock.now(), at });
     }
 
-    /// A picture stamped `raw` was captured at `unix_us`, and what follows counts on from there.
-    pub fn date(&self, raw: i64, unix_us: i64) {
-        if let Some(claim) = dates::dated(unix_us) {
+    /// A picture stamped `raw` was captured at `unix_us` by that clock, and what follows counts on from there.
+    pub fn date(&self, clock: ClockKind, raw: i64, unix_us: i64) {
+        if let Some(claim) = Claim::dated(clock, unix_us) {
             self.dates.lock().put(raw, claim);
         }
     }

@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod awkward_tests;
+#[cfg(test)]
+mod clock_tests;
 mod dates;
 mod delivery;
 mod downmix;

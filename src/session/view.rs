@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use crate::cues::track::RangeLine;
 use crate::layout::Layout;
-use crate::sync::Latency;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
+use crate::sync::Latency;
 use crate::timeline::{MediaTime, SegmentNumber};
 use crate::track::{Held, Pending, Position};
 

@@ -21,12 +21,12 @@ const ROOMS: [(&str, &str, &[&str]); 33] = [
     ),
     ("cues", "breaks and what else is signalled of a game: SCTE 35, date ranges (pure)", &["timeline"]),
     ("cadence", "one picture a tick; source clocks (pure)", &["timeline"]),
+    ("sync", "when pictures were captured, how far games are apart, which is delayed (pure)", &["timeline", "cadence"]),
     (
-        "sync",
-        "when pictures were captured, how far games are apart, which is delayed (pure)",
-        &["timeline", "cadence"],
+        "feed",
+        "sources, decoding, slate; GStreamer",
+        &["frame", "timeline", "cadence", "sync", "config", "work", "cues"],
     ),
-    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence", "sync", "config", "work", "cues"]),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC", &["frame", "timeline", "ladder"]),
     ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &["timeline"]),
@@ -64,12 +64,18 @@ const ROOMS: [(&str, &str, &[&str]); 33] = [
     (
         "session",
         "sessions, splices, restarts",
-        &["mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues", "sync"],
+        &[
+            "mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues",
+            "sync",
+        ],
     ),
     (
         "catalogue",
         "games, their feeds and sound",
-        &["feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues", "sync"],
+        &[
+            "feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues",
+            "sync",
+        ],
     ),
     ("lint", "rules for HLS streams, and whatever breaks them", &[]),
     ("clips", "files of what was played", &["timeline", "package", "mosaic", "session", "catalogue"]),

@@ -23,7 +23,8 @@ const AGE_MS: i64 = 10_000;
 /// A clip as HLS, three times: `ahead` and `behind` with dates by one clock, the first beginning a segment later; `undated` without.
 fn write_playlists(dir: &Path) {
     let clip = dir.join("clip.mp4");
-    Clip { width: 320, height: 180, sound: ClipSound::None, ..Clip::new(7, 40 * SEGMENT_FRAMES as u32, 0) }.write(&clip);
+    Clip { width: 320, height: 180, sound: ClipSound::None, ..Clip::new(7, 40 * SEGMENT_FRAMES as u32, 0) }
+        .write(&clip);
     let keys = format!("expr:not(mod(n,{SEGMENT_FRAMES}))");
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-y", "-i"]).arg(&clip).args(["-c:v", "libx264", "-preset", "ultrafast"]);
@@ -82,7 +83,10 @@ async fn games_of_one_clock_show_the_same_picture_within_a_frame() {
     let latency = ahead["latency_ms"].as_i64();
     assert!(near(latency, behind["latency_ms"].as_i64().unwrap()) && near(latency, AGE_MS + 100), "{ahead} {behind}");
     let undated = health(&service, "undated").await;
-    assert_eq!((&undated["clock"], &undated["latency_ms"], &undated["delay_ms"]), (&Value::Null, &Value::Null, &json!(0)));
+    assert_eq!(
+        (&undated["clock"], &undated["latency_ms"], &undated["delay_ms"]),
+        (&Value::Null, &Value::Null, &json!(0))
+    );
 
     let body = json!({"games": ["ahead", "behind", "undated"], "layout": "3EL"});
     let made = service.device(Method::POST, "/v1/sessions", Some(body), StatusCode::CREATED).await;
@@ -138,9 +142,7 @@ async fn a_skew_that_is_not_to_be_mended_is_told_and_an_offset_explains_it() {
     assert!(near(ahead, -AHEAD_MS) && mine_before == Some(0) && near(told["skew_ms"].as_i64(), AHEAD_MS), "{told}");
 
     let path = "/v1/operator/games/mine";
-    let refused = service
-        .operator(Method::PUT, path, Some(mine(90_000_000)), StatusCode::UNPROCESSABLE_ENTITY)
-        .await;
+    let refused = service.operator(Method::PUT, path, Some(mine(90_000_000)), StatusCode::UNPROCESSABLE_ENTITY).await;
     assert_eq!((&refused["code"], &refused["field"]), (&json!("field_invalid"), &json!("offset_ms")));
     let changed = service.operator(Method::PUT, path, Some(mine(AHEAD_MS)), StatusCode::OK).await;
     assert_eq!((&changed["offset_ms"], &changed["status"]), (&json!(AHEAD_MS), &json!("live")), "its feed goes on");

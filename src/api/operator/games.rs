@@ -68,7 +68,17 @@ impl RegisteredBody {
         let GameSpec { id, title, labels, offset_ms, .. } = game.spec;
         let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
         let status = game.health.status;
-        Self { id, title, sources, labels, offset_ms, status, health: game.health, origin: game.origin, active_sessions }
+        Self {
+            id,
+            title,
+            sources,
+            labels,
+            offset_ms,
+            status,
+            health: game.health,
+            origin: game.origin,
+            active_sessions,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::entry::broken;
 use super::stage::Stage;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Gone;
+use crate::sync::ClockKind;
 
 /// A door takes in so much that its demuxer has not read yet, then whoever pushes waits.
 const ROOM_BYTES: u64 = 1 << 20;
@@ -93,7 +94,7 @@ impl Doors {
 
     /// A picture that is due at `raw` ns was captured at `unix_us`.
     pub fn date(&self, raw: i64, unix_us: i64) {
-        self.stage.delivery.date(raw, unix_us);
+        self.stage.delivery.date(ClockKind::Pdt, raw, unix_us);
     }
 
     /// Ends the run: the source is lost, and this is why.

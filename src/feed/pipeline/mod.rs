@@ -15,6 +15,7 @@ mod hold;
 mod letting_go;
 mod parts;
 mod programme;
+mod reports;
 mod seating;
 mod share;
 mod shift;

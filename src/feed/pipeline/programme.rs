@@ -72,6 +72,8 @@ pub(super) struct Programme {
     /// What is signalled beside it, by packet identifier.
     cues: BTreeMap<u16, CueReader>,
     told: Vec<Told>,
+    /// When what comes was sent, in microseconds since 1970, where the source tells.
+    sent_us: Option<i64>,
 }
 
 /// Streams of signals of one programme.
@@ -98,12 +100,18 @@ impl Programme {
             trouble: Some("no programme table so far".into()),
             cues: BTreeMap::new(),
             told: Vec::new(),
+            sent_us: None,
         }
     }
 
     /// What was found beside the stream since it was asked for last, in order; nothing where the programme signals nothing.
     pub fn take_told(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.told)
+    }
+
+    /// What comes next was sent then, in microseconds since 1970.
+    pub fn sent(&mut self, at_us: Option<i64>) {
+        self.sent_us = at_us;
     }
 
     /// Why nothing comes out, or not what was asked for.
@@ -186,7 +194,7 @@ impl Programme {
         }
         let Some(chosen) = &self.chosen else { return };
         if pid == chosen.picture.pid
-            && !self.cues.is_empty()
+            && (!self.cues.is_empty() || self.sent_us.is_some())
             && let Some((pts, prefix)) = picture_in(packet)
         {
             self.told.push(Told::Picture { pts, prefix });
@@ -220,6 +228,9 @@ impl Programme {
             self.told.push(Told::Fresh);
             out.fresh();
             self.announce(out);
+        }
+        if let Some(sent_us) = self.sent_us {
+            self.told.push(Told::Clock { pcr: base, sent_us });
         }
     }
 
