@@ -69,7 +69,7 @@ fn a_source_without_a_clock_tells_nothing() {
 fn a_feed_that_is_delayed_walks_there_unseen_or_holds_one_picture() {
     let folder = tempfile::tempdir().unwrap();
     // Twelve seconds, darker to lighter four pictures a step.
-    let clip = super::tests::Clip { frames: 360, luma: |n| 20 + (n / 2) as u8, ..CLIP };
+    let clip = tests::Clip { frames: 360, luma: |n| 20 + (n / 2) as u8, ..CLIP };
     let mut bench = Bench::new("30", &[&url_of(&clip.make(folder.path()))]);
     bench.until_live(500);
     bench.tick();
@@ -110,7 +110,7 @@ fn sender_reports_of_rtp_tell_when_it_was_sent() {
     let sender = gst::parse::launch(&sender).unwrap();
     sender.set_state(gst::State::Playing).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let grid = super::tests::grid("25");
+    let grid = tests::grid("25");
     let source = Url::parse(&format!("rtp://127.0.0.1:{port}?rtcp=1")).unwrap();
     let spec = FeedSpec { key: "a".into(), title: "A".into(), sources: vec![source] };
     let feed = Feed::start(spec, grid, Arc::clone(&clock), Pace::Realtime);

@@ -175,6 +175,7 @@ impl MemoryCatalogue {
                 title: format!("Game {}", id.to_uppercase()),
                 sources: vec!["test://ball".into()],
                 labels: BTreeMap::new(),
+                offset_ms: 0,
             },
             origin: GameOrigin::Config,
             health: health(GameStatus::Live),
@@ -231,6 +232,9 @@ fn health(status: GameStatus) -> GameHealth {
         audio: None,
         bitrate_bps: None,
         av_offset_ms: None,
+        clock: None,
+        latency_ms: None,
+        delay_ms: 0,
     }
 }
 
