@@ -19,6 +19,7 @@ async fn games_are_registered_changed_and_forgotten() {
     expected["status"] = json!("slate");
     expected["origin"] = json!("operator");
     expected["active_sessions"] = json!(0);
+    expected["offset_ms"] = json!(0);
     expected["health"] = made.json()["health"].clone();
     assert_eq!(made.json(), expected);
     assert_eq!(expected["health"]["status"], "slate");

@@ -81,7 +81,9 @@ async fn games_of_one_clock_show_the_same_picture_within_a_frame() {
     assert_eq!((&ahead["clock"], &behind["clock"]), (&json!("pdt"), &json!("pdt")), "{ahead} {behind}");
     assert!(near(ahead["delay_ms"].as_i64(), AHEAD_MS) && near(behind["delay_ms"].as_i64(), 0), "{ahead} {behind}");
     let latency = ahead["latency_ms"].as_i64();
-    assert!(near(latency, behind["latency_ms"].as_i64().unwrap()) && near(latency, AGE_MS + 100), "{ahead} {behind}");
+    assert!(near(latency, behind["latency_ms"].as_i64().unwrap()), "{ahead} {behind}");
+    // And the few ticks until there was a picture.
+    assert!((AGE_MS..AGE_MS + 500).contains(&latency.unwrap()), "{ahead}");
     let undated = health(&service, "undated").await;
     assert_eq!(
         (&undated["clock"], &undated["latency_ms"], &undated["delay_ms"]),
