@@ -10,7 +10,7 @@ use crate::timeline::MediaTime;
 const DEADBAND: i64 = 2_000_000;
 /// The games of a clock stay as late as the latest was for so long after it went or became earlier: it may come back.
 const LINGER: Duration = Duration::from_secs(60);
-/// A game that is aligned stays so until it is a tenth of the bound beyond it: at the edge it would come and go.
+/// A game that is delayed stays so until it is a tenth of the bound beyond it: at the edge it would come and go.
 const EDGE: i64 = 10;
 
 /// How each of `latencies` differs from the latest by the same clock, in ns: 0 for that one, negative for what is shown too
@@ -45,7 +45,8 @@ struct Group<K> {
     target: Option<i64>,
     /// Since when it could be less.
     loose_since: Option<MediaTime>,
-    aligned: BTreeSet<K>,
+    /// Those that are delayed.
+    delayed: BTreeSet<K>,
 }
 
 /// Brings the games of each clock to one latency by delaying the early ones: that of the latest within the bound. A game that
@@ -85,7 +86,7 @@ impl<K: Ord + Clone> Aligner<K> {
 
 impl<K: Ord + Clone> Group<K> {
     const fn new() -> Self {
-        Self { target: None, loose_since: None, aligned: BTreeSet::new() }
+        Self { target: None, loose_since: None, delayed: BTreeSet::new() }
     }
 
     /// `bases` are latencies as they would be without a delay of ours.
@@ -93,13 +94,14 @@ impl<K: Ord + Clone> Group<K> {
         let Some(latest) = self.latest(most, &bases) else { return };
         let target = self.settle(now, latest);
         for (game, base) in bases {
-            let reach = if self.aligned.contains(&game) { most + most / EDGE } else { most };
+            let reach = if self.delayed.contains(&game) { most + most / EDGE } else { most };
             let delay = target - base;
             let fits = (-DEADBAND..=reach).contains(&delay);
-            if fits {
-                self.aligned.insert(game.clone());
+            // One that waits for nobody is not held to anybody.
+            if fits && delay > DEADBAND {
+                self.delayed.insert(game.clone());
             } else {
-                self.aligned.remove(&game);
+                self.delayed.remove(&game);
             }
             wanted.push((game, if fits { delay.clamp(0, most) } else { 0 }));
         }
@@ -110,7 +112,7 @@ impl<K: Ord + Clone> Group<K> {
     fn latest(&self, most: i64, bases: &[(K, i64)]) -> Option<i64> {
         let reached = |top: i64| {
             let within = |(game, base): &&(K, i64)| {
-                let reach = if self.aligned.contains(game) { most + most / EDGE } else { most };
+                let reach = if self.delayed.contains(game) { most + most / EDGE } else { most };
                 (0..=reach).contains(&(top - base))
             };
             bases.iter().filter(within).count()
