@@ -39,24 +39,55 @@ impl Dates {
     }
 }
 
+/// A time code as it stands in a picture.
+#[derive(Clone, Copy, Debug)]
+struct TimeCode {
+    hours: u32,
+    minutes: u32,
+    seconds: u32,
+    pictures: u32,
+    /// Pictures a second, as a fraction.
+    fps: (u32, u32),
+    drops: bool,
+}
+
+impl TimeCode {
+    /// The time of day, in ns; `None` for one that is none.
+    ///
+    /// A drop-frame code leaves out numbers, so that its pictures are counted (SMPTE ST 12-1); any other is read as it stands.
+    /// Without a rate the pictures of a second cannot be told apart, and the code is worth nothing.
+    fn of_day(self) -> Option<i64> {
+        let (num, den) = (i64::from(self.fps.0), i64::from(self.fps.1));
+        if num == 0 || den == 0 || self.hours > 23 || self.minutes > 59 || self.seconds > 59 {
+            return None;
+        }
+        let nominal = (num + den / 2) / den;
+        let [minutes, seconds] = [self.minutes, self.seconds].map(i64::from);
+        let minutes = i64::from(self.hours) * 60 + minutes;
+        let pictures = i64::from(self.pictures);
+        if pictures >= nominal {
+            return None;
+        }
+        let nanos =
+            |pictures: i64| i64::try_from(i128::from(pictures) * i128::from(den) * 1_000_000_000 / i128::from(num));
+        if self.drops && nominal % 30 == 0 {
+            // Two numbers of each minute but every tenth, of thirty a second.
+            let dropped = nominal / 15 * (minutes - minutes / 10);
+            return nanos((minutes * 60 + seconds) * nominal + pictures - dropped).ok();
+        }
+        Some((minutes * 60 + seconds) * 1_000_000_000 + nanos(pictures).ok()?)
+    }
+}
+
 /// The time of day that a picture's time code tells, in ns.
-///
-/// A drop-frame code counts pictures (SMPTE ST 12-1); any other is read as it stands. Without a rate the pictures of a second
-/// cannot be told apart, and the code is worth nothing.
 pub(super) fn time_code_of(buffer: &gst::BufferRef) -> Option<i64> {
     let code = buffer.meta::<gst_video::VideoTimeCodeMeta>()?.tc();
-    let fps = code.fps();
-    let (num, den) = (i64::from(fps.numer()), i64::from(fps.denom()));
-    if num <= 0 || den <= 0 || code.hours() > 23 || code.minutes() > 59 || code.seconds() > 59 {
-        return None;
-    }
-    if code.flags().contains(VideoTimeCodeFlags::DROP_FRAME)
-        && let Ok(code) = gst_video::ValidVideoTimeCode::try_from(code.clone())
-    {
-        return i64::try_from(code.time_since_daily_jam().nseconds()).ok();
-    }
-    let seconds = i64::from(code.hours()) * 3600 + i64::from(code.minutes()) * 60 + i64::from(code.seconds());
-    Some(seconds * 1_000_000_000 + i64::from(code.frames()) * 1_000_000_000 * den / num)
+    // SAFETY: the code is alive, and these are plain numbers of it. Its own method makes a fraction of them and panics where a
+    // stream says that its rate is so many by zero.
+    let fps = unsafe { ((*code.as_ptr()).config.fps_n, (*code.as_ptr()).config.fps_d) };
+    let drops = code.flags().contains(VideoTimeCodeFlags::DROP_FRAME);
+    let (hours, minutes, seconds, pictures) = (code.hours(), code.minutes(), code.seconds(), code.frames());
+    TimeCode { hours, minutes, seconds, pictures, fps, drops }.of_day()
 }
 
 #[cfg(test)]
@@ -84,5 +115,29 @@ mod tests {
         assert_eq!((of(&dates, 12_500), of(&dates, 10_500)), (Some(2_001_500), Some(1_000_500)));
         (0..1000).for_each(|n| dates.put((20 + n) * SECOND, claim(n)));
         assert_eq!((dates.known.len(), of(&dates, 11_000)), (MOST, None));
+    }
+
+    #[test]
+    fn a_time_code_is_a_time_of_day_or_nothing() {
+        let code = |hours, minutes, seconds, pictures, fps, drops| {
+            TimeCode { hours, minutes, seconds, pictures, fps, drops }.of_day()
+        };
+        assert_eq!(code(1, 2, 3, 10, (25, 1), false), Some(3_723_400_000_000));
+        // An hour of drop-frame is an hour but for a few milliseconds, and the number after 00:00:59:29 is 00:01:00:02.
+        let hour = code(1, 0, 0, 0, (30_000, 1001), true).unwrap();
+        assert!((hour - 3600 * SECOND).abs() < 4_000_000, "{hour}");
+        let step = code(0, 1, 0, 2, (30_000, 1001), true).unwrap() - code(0, 0, 59, 29, (30_000, 1001), true).unwrap();
+        assert!((step - 33_366_667).abs() <= 1, "{step}");
+        assert!((code(1, 0, 0, 0, (60_000, 1001), true).unwrap() - hour).abs() < 4_000_000);
+        for wrong in [
+            code(24, 0, 0, 0, (25, 1), false),
+            code(0, 60, 0, 0, (25, 1), false),
+            code(0, 0, 0, 25, (25, 1), false),
+            code(0, 0, 0, 0, (0, 1), false),
+            code(0, 0, 0, 0, (25, 0), true),
+        ] {
+            assert_eq!(wrong, None);
+        }
+        let _ = code(23, 59, 59, u32::MAX - 1, (u32::MAX, 1), true);
     }
 }
