@@ -5,12 +5,7 @@ use std::collections::BTreeSet;
 use super::registry::{Entry, Sessions};
 use super::view::{SessionView, ViewState};
 use crate::mosaic::GameKey;
-use crate::sync::skews;
-
-/// Nanoseconds to whole milliseconds, rounded.
-fn millis(ns: i64) -> i64 {
-    (ns as f64 / 1e6).round() as i64
-}
+use crate::sync::{millis, skews};
 
 impl Sessions {
     /// The session as it is now.

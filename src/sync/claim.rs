@@ -76,6 +76,11 @@ pub(super) fn since_epoch(at: MediaTime) -> i64 {
     i64::try_from(at.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// Nanoseconds to whole milliseconds, rounded: as people are told them.
+pub fn millis(ns: i64) -> i64 {
+    (ns as f64 / 1e6).round() as i64
+}
+
 /// How long ago what is shown was captured, by a clock of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {

@@ -10,5 +10,5 @@ mod claim;
 mod estimate;
 
 pub use align::{Aligner, Reading, skews};
-pub use claim::{Claim, ClockKind, Latency};
+pub use claim::{Claim, ClockKind, Latency, millis};
 pub use estimate::Estimator;

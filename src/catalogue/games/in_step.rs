@@ -7,15 +7,10 @@ use super::{Catalogue, Game};
 use crate::catalogue::health::GameHealth;
 use crate::feed::FeedStatus;
 use crate::mosaic::GameKey;
-use crate::sync::{Latency, Reading, skews};
+use crate::sync::{Latency, Reading, millis, skews};
 
 /// Nobody sees a game that nobody watches: it leaps to where it is wanted, where that is farther than this.
 const LEAP: i64 = 20_000_000;
-
-/// Nanoseconds to whole milliseconds, rounded.
-fn millis(ns: i64) -> i64 {
-    (ns as f64 / 1e6).round() as i64
-}
 
 impl Game {
     /// How long ago what it shows was captured, where its source tells and the operator does not object.
