@@ -26,6 +26,7 @@ pub mod service;
 pub mod session;
 pub mod stitch;
 pub mod store;
+pub mod sync;
 pub mod timeline;
 pub mod track;
 pub mod usage;

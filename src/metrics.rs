@@ -27,6 +27,12 @@ pub struct Metrics {
     pub game_slate_seconds: IntGaugeVec,
     /// How often a game's sources were lost or could not be reached, by `game`.
     pub game_reconnects: IntCounterVec,
+    /// How long before it is drawn a game's picture was captured, by `game`; absent where its source does not tell.
+    pub game_latency_seconds: GaugeVec,
+    /// How much of that is delay that keeps it in step with other games, by `game`.
+    pub game_delay_seconds: GaugeVec,
+    /// By how many frames the games of a mosaic are apart that somebody watches, once a second for each, where sources tell.
+    pub skew_frames: Histogram,
     /// Pipelines and decoders that did not let themselves be torn down, since the start.
     pub pipelines_abandoned: IntCounter,
     /// Those of them that still hang.
@@ -81,6 +87,8 @@ pub struct Metrics {
 
 /// Buckets of what must fit into a frame, in seconds.
 const WITHIN_A_FRAME: [f64; 12] = [0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.024, 0.033, 0.05, 0.1, 0.25, 1.0];
+/// Buckets of frames; the first that matters is one.
+const IN_FRAMES: [f64; 10] = [0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 150.0, 600.0];
 /// Buckets of what must fit into a segment, in seconds.
 const WITHIN_A_SEGMENT: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2];
 
@@ -92,6 +100,8 @@ impl Metrics {
         let _ = self.game_reconnects.remove_label_values(&[game]);
         let _ = self.feed_av_offset_ms.remove_label_values(&[game]);
         let _ = self.feed_sound_losses.remove_label_values(&[game]);
+        let _ = self.game_latency_seconds.remove_label_values(&[game]);
+        let _ = self.game_delay_seconds.remove_label_values(&[game]);
     }
 
     #[expect(clippy::too_many_lines, reason = "a list: as long as there are metrics")]
@@ -104,7 +114,8 @@ impl Metrics {
             encoders: make.gauges("encoders", "Running encoders", "kind", &KINDS)?,
             encoder_failures: make.encoder_failures()?,
             feeds: make.gauges("feeds", "Feeds by status", "status", &["live", "slate", "off"])?,
-            feed_av_offset_ms: make.av_offsets()?,
+            feed_av_offset_ms: make
+                .by_game("feed_av_offset_ms", "How much later than its picture a feed's sound is heard, in ms")?,
             feed_sound_losses: make.counters(
                 "feed_sound_losses_total",
                 "Times a feed's sound stopped while its pictures went on",
@@ -122,6 +133,15 @@ impl Metrics {
                 "How often a game's sources were lost or could not be reached",
                 "game",
                 &[],
+            )?,
+            game_latency_seconds: make
+                .by_game("game_latency_seconds", "How long before it is drawn a game's picture was captured")?,
+            game_delay_seconds: make
+                .by_game("game_delay_seconds", "How much of that is delay to be in step with other games")?,
+            skew_frames: make.seconds(
+                "skew_frames",
+                "By how many frames the games of a watched mosaic are apart, once a second",
+                &IN_FRAMES,
             )?,
             pipelines_abandoned: make.counter("pipelines_abandoned_total", "Pipelines that hung in their tear-down")?,
             pipelines_hanging: make.gauge("pipelines_hanging", "Those of them that still hang")?,
@@ -236,9 +256,8 @@ impl Maker<'_> {
         Ok(failures)
     }
 
-    fn av_offsets(&self) -> Result<GaugeVec, prometheus::Error> {
-        let opts = Opts::new("feed_av_offset_ms", "How much later than its picture a feed's sound is heard, in ms");
-        self.registered(GaugeVec::new(opts, &["game"])?)
+    fn by_game(&self, name: &str, help: &str) -> Result<GaugeVec, prometheus::Error> {
+        self.registered(GaugeVec::new(Opts::new(name, help), &["game"])?)
     }
 
     fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

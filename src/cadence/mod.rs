@@ -4,11 +4,13 @@
 //! A source speaks its own time (nanoseconds, counted from wherever it likes). [`Continuity`] makes one unbroken source
 //! time out of its laps and jumps, [`SourceClock`] maps our instants to source time, and [`PictureQueue`] and
 //! [`SoundBuffer`] are asked for what is due at a source time. Pictures and sound go through the same mapping, so lips and
-//! voice cannot drift apart; [`SoundWatch`] measures what came of it.
+//! voice cannot drift apart; [`SoundWatch`] measures what came of it. A [`Delay`] makes the whole mapping later: so games are
+//! held in step.
 
 mod continuity;
 #[cfg(test)]
 mod continuity_tests;
+mod delay;
 mod picture_queue;
 mod sound_buffer;
 mod sound_watch;
@@ -19,6 +21,7 @@ mod source_clock;
 mod tests;
 
 pub use continuity::{Continuity, Placed, Step, Stream};
+pub use delay::Delay;
 pub use picture_queue::{PickedPicture, PictureQueue};
 pub use sound_buffer::SoundBuffer;
 pub use sound_watch::{SoundNews, SoundTrouble, SoundWatch};

@@ -11,8 +11,9 @@ const CONTIGUOUS_SAMPLES: f64 = 960.0;
 const WALK_SAMPLES: f64 = 960.0;
 /// Within this of the wanted place, samples are copied as they are.
 const EXACT_SAMPLES: f64 = 0.5;
-/// How much faster or slower a walking reader goes than the samples: the clock's slew and a little for catching up.
-const MAX_PACE: f64 = 0.006;
+/// How much faster or slower a walking reader goes than the samples: the clock's slew, its delay's, and a little for catching
+/// up.
+const MAX_PACE: f64 = 0.011;
 /// Length of every fade: 5 ms.
 const FADE_SAMPLES: u32 = 240;
 /// How slowly the sample count follows the timestamps' drift, per push.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::SourceNanos;
+use super::{Delay, SourceNanos};
 use crate::timeline::MediaTime;
 
 /// Fastest change of the mapping, in parts per billion: half a percent is under a tenth of a semitone.
@@ -22,10 +22,14 @@ const SETTLING_TOLERANCE_NANOS: i64 = 100_000_000;
 ///
 /// *Lead* is how long before its due instant a picture arrives. Of a live source it is kept at a target, the room that
 /// network jitter may take; of a pulled source nothing is observed, and the line stays straight.
+///
+/// All of this is on a line of the clock's own, which runs behind our instants by its [`Delay`]. A live source's data must
+/// be held for as long on their way here: the clock then sees them arrive as if there were no delay.
 #[derive(Clone, Debug)]
 pub struct SourceClock {
     target_lead: Option<i64>,
     line: Option<Line>,
+    delay: Delay,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,12 +60,41 @@ fn nanos(at: MediaTime) -> i64 {
 impl SourceClock {
     /// For a source that delivers when asked: it follows our clock, so its anchor holds for good.
     pub const fn pulled() -> Self {
-        Self { target_lead: None, line: None }
+        Self { target_lead: None, line: None, delay: Delay::NONE }
     }
 
     /// For a source that sends by its own clock; its pictures are to arrive `target_lead` before they are due.
     pub fn live(target_lead: Duration) -> Self {
-        Self { target_lead: Some(i64::try_from(target_lead.as_nanos()).unwrap_or(0)), line: None }
+        Self { target_lead: Some(i64::try_from(target_lead.as_nanos()).unwrap_or(0)), line: None, delay: Delay::NONE }
+    }
+
+    /// As late as `delay` says.
+    #[must_use]
+    pub fn with_delay(self, delay: Delay) -> Self {
+        Self { delay, ..self }
+    }
+
+    pub const fn delay(&self) -> Delay {
+        self.delay
+    }
+
+    /// From `at` on it goes to be late by `target` ns, at a pace that nobody hears, or `at_once`.
+    pub fn delay_to(&mut self, target: i64, at: MediaTime, at_once: bool) {
+        if at_once {
+            self.delay.leap_to(target, nanos(at));
+        } else {
+            self.delay.walk_to(target, nanos(at));
+        }
+    }
+
+    /// How late it is at `at`, in ns.
+    pub fn delay_at(&self, at: MediaTime) -> i64 {
+        self.delay.at(nanos(at))
+    }
+
+    /// `at` on the clock's own line.
+    fn own(&self, at: MediaTime) -> i64 {
+        nanos(at) - self.delay_at(at)
     }
 
     pub const fn is_live(&self) -> bool {
@@ -74,7 +107,7 @@ impl SourceClock {
 
     /// From here on, `source` is due at `at`.
     pub fn anchor(&mut self, source: SourceNanos, at: MediaTime) {
-        let at = nanos(at);
+        let at = self.own(at);
         self.line = Some(Line::new(at, at - source, self.target_lead.unwrap_or(0)));
     }
 
@@ -85,7 +118,7 @@ impl SourceClock {
 
     /// The source time that is due at `at`; `None` before there is an anchor.
     pub fn source_at(&self, at: MediaTime) -> Option<SourceNanos> {
-        let at = nanos(at);
+        let at = self.own(at);
         self.line.map(|line| at - line.offset_at(at))
     }
 
@@ -97,7 +130,7 @@ impl SourceClock {
         for _ in 0..3 {
             at = source + line.offset_at(at);
         }
-        u64::try_from(at).ok().map(MediaTime::from_nanos)
+        u64::try_from(self.delay.instant_of(at)).ok().map(MediaTime::from_nanos)
     }
 
     /// Present slew, in parts per billion: positive when the source is played slower than it claims to run.
@@ -109,7 +142,7 @@ impl SourceClock {
     /// Does nothing for a pulled source.
     pub fn observe(&mut self, source: SourceNanos, arrival: MediaTime) {
         let Some(target) = self.target_lead else { return };
-        let now = nanos(arrival);
+        let now = self.own(arrival);
         let fresh_anchor = Line::new(now, now + target - source, target);
         let Some(line) = &mut self.line else {
             self.line = Some(fresh_anchor);

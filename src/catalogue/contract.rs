@@ -61,6 +61,8 @@ pub struct GameSpec {
     pub labels: BTreeMap<String, String>,
     /// `None`: as the configuration has it for all.
     pub break_policy: Option<BreakPolicy>,
+    /// How much later than its source claims its pictures are captured; negative: earlier.
+    pub offset_ms: i32,
 }
 
 impl fmt::Debug for GameSpec {
@@ -71,6 +73,7 @@ impl fmt::Debug for GameSpec {
             .field("sources", &self.masked_sources())
             .field("labels", &self.labels)
             .field("break_policy", &self.break_policy)
+            .field("offset_ms", &self.offset_ms)
             .finish()
     }
 }

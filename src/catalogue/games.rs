@@ -5,6 +5,7 @@
 
 mod asked;
 mod break_slate;
+mod in_step;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -29,6 +30,7 @@ use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::package;
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
+use crate::sync::{Aligner, Latency};
 use crate::timeline::{Clock, FrameNumber, MediaTime};
 use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, TrackName};
 
@@ -56,6 +58,8 @@ pub struct CatalogueSettings {
     pub max_games: usize,
     /// Of games that say nothing of their own.
     pub break_policy: BreakPolicy,
+    /// No game is delayed by more than this to be in step with others.
+    pub most_delay: Duration,
 }
 
 struct Game {
@@ -108,7 +112,7 @@ impl Game {
 
     fn registered(&self) -> RegisteredGame {
         let origin = if self.owner.is_some() { GameOrigin::Operator } else { GameOrigin::Config };
-        RegisteredGame { spec: self.spec.clone(), origin, health: self.feed.health().into() }
+        RegisteredGame { spec: self.spec.clone(), origin, health: self.health() }
     }
 }
 
@@ -150,6 +154,7 @@ pub struct Catalogue {
     last_frame: AtomicU64,
     /// The frame up to which texts lie on the shelf.
     written_to: AtomicU64,
+    aligner: Mutex<Aligner<GameKey>>,
 }
 
 /// Why the catalogue cannot be opened.
@@ -168,6 +173,7 @@ impl Catalogue {
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
         let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
+        let aligner = Mutex::new(Aligner::new(settings.most_delay));
         let catalogue = Arc::new(Self {
             settings,
             sound_init: package::audio_init(sound.bitrate_bps)?,
@@ -179,11 +185,12 @@ impl Catalogue {
             changing: tokio::sync::Mutex::new(()),
             last_frame: AtomicU64::new(first),
             written_to: AtomicU64::new(0),
+            aligner,
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
-            let config::Game { id, title, labels, break_policy, .. } = game;
-            let spec = GameSpec { id, title, sources, labels, break_policy };
+            let config::Game { id, title, labels, break_policy, offset_ms, .. } = game;
+            let spec = GameSpec { id, title, sources, labels, break_policy, offset_ms };
             catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), Earlier::default());
         }
         for row in rows {
@@ -314,6 +321,7 @@ impl Catalogue {
             metrics.game_slate_seconds.with_label_values(&[key]).set(i64::try_from(dark_s).unwrap_or(i64::MAX));
             metrics.game_reconnects.with_label_values(&[key]).inc_by(game.feed.untold_reconnects());
             self.tell_sound(game);
+            self.tell_latency(game);
         }
         let abandoned = feed::abandoned();
         metrics.pipelines_abandoned.inc_by(abandoned.total.saturating_sub(metrics.pipelines_abandoned.get()));
@@ -394,7 +402,7 @@ impl Catalogue {
         let sources = spec.checked_sources()?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
-            // The feed goes on untouched.
+            // Labels, the offset or what is shown in breaks: the feed goes on untouched.
             let game = Arc::new(Game {
                 key: before.key.clone(),
                 break_slate: self.break_slate(&spec),
@@ -453,18 +461,19 @@ fn row(tenant: &str, spec: &GameSpec) -> GameRow {
         sources: spec.sources.clone(),
         labels: spec.labels.clone(),
         break_policy: spec.break_policy.map(|policy| policy.name().to_owned()),
+        offset_ms: spec.offset_ms,
     }
 }
 
 fn spec_of(row: &GameRow) -> GameSpec {
-    let GameRow { tenant, id, title, sources, labels, break_policy } = row.clone();
+    let GameRow { tenant, id, title, sources, labels, break_policy, offset_ms } = row.clone();
     let policy = break_policy.as_deref().map(str::parse).transpose();
     // Rather dark than shown against the rights.
     let break_policy = policy.unwrap_or_else(|error| {
         tracing::error!(game = id, tenant, %error, "a registered game's break policy cannot be read");
         Some(BreakPolicy::Slate)
     });
-    GameSpec { id, title, sources, labels, break_policy }
+    GameSpec { id, title, sources, labels, break_policy, offset_ms }
 }
 
 impl mosaic::Games for Catalogue {
@@ -532,6 +541,10 @@ impl session::Games for Catalogue {
     fn date_ranges(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<RangeLine> {
         // Those of a game that is gone are gone with it.
         self.by_key(key).map(|game| game.cues.lock().date_ranges(span)).unwrap_or_default()
+    }
+
+    fn latencies(&self, games: &[GameKey]) -> Vec<Option<Latency>> {
+        games.iter().map(|key| self.latency_of(key)).collect()
     }
 
     fn removed_sound(&self, tenant: &str, id: &str) -> Option<GameKey> {

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::contract::GameStatus;
 use crate::feed::{Facts, FeedHealth, FeedStatus, Reason};
 use crate::frame::{Colour, Matrix, Range8, Transfer};
+use crate::sync::ClockKind;
 use crate::timeline::MediaTime;
 
 /// How a game is, and what its source is made of.
@@ -30,6 +31,13 @@ pub struct GameHealth {
     pub bitrate_bps: Option<u64>,
     /// How much later than its picture sound is, in milliseconds; negative when it is early.
     pub av_offset_ms: Option<i64>,
+    /// What tells when its pictures were captured: `pdt` (the date of an HLS playlist), `rtcp` (sender reports), `sei` (time codes
+    /// in the pictures).
+    pub clock: Option<ClockKind>,
+    /// How long before it is drawn a picture was captured, by that clock and the game's `offset_ms`, in milliseconds.
+    pub latency_ms: Option<i64>,
+    /// How much of that is delay that keeps it in step with other games.
+    pub delay_ms: i64,
 }
 
 /// A source's picture.
@@ -94,6 +102,9 @@ impl From<FeedHealth> for GameHealth {
             bitrate_bps,
             // Finite, and of a few seconds at most.
             av_offset_ms: health.av_offset_ms.map(|ms| ms.round() as i64),
+            clock: None,
+            latency_ms: None,
+            delay_ms: 0,
         }
     }
 }
@@ -149,7 +160,7 @@ mod tests {
         let expected = serde_json::json!({
             "status": "slate", "reason": "unauthorized", "since": "2024-01-01T00:01:30Z", "source_index": 1,
             "reconnects": 3, "last_error": "wrong passphrase", "container": null, "video": null, "audio": null,
-            "bitrate_bps": null, "av_offset_ms": null,
+            "bitrate_bps": null, "av_offset_ms": null, "clock": null, "latency_ms": null, "delay_ms": 0,
         });
         assert_eq!(serde_json::to_value(GameHealth::from(unknown.clone())).unwrap(), expected);
         let colour = Colour { matrix: Matrix::Bt2020, transfer: Transfer::Pq, range: Range8::Full, ..Colour::CANVAS };

@@ -60,7 +60,14 @@ mod tests {
 
     fn game(sources: &[&str]) -> GameSpec {
         let sources = sources.iter().map(|&source| source.to_owned()).collect();
-        GameSpec { id: "g".into(), title: "G".into(), sources, labels: BTreeMap::new(), break_policy: None }
+        GameSpec {
+            id: "g".into(),
+            title: "G".into(),
+            sources,
+            labels: BTreeMap::new(),
+            break_policy: None,
+            offset_ms: 0,
+        }
     }
 
     fn kept(sent: &[&str], before: &GameSpec) -> Result<Vec<String>, CatalogueError> {

@@ -9,6 +9,9 @@ use super::{BreakPolicy, SourceUri, Tenant, breaks};
 /// Most sources of a game: the primary and its backups.
 pub const MAX_SOURCES: usize = 8;
 
+/// Farthest that what a game's source claims may be shifted: a day either way.
+pub const MAX_OFFSET_MS: i32 = 86_400_000;
+
 /// A live programme a viewer can pick.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Game {
@@ -22,6 +25,8 @@ pub struct Game {
     pub labels: BTreeMap<String, String>,
     /// `None`: as all.
     pub break_policy: Option<BreakPolicy>,
+    /// How much later than its source claims its pictures are captured; negative: earlier.
+    pub offset_ms: i32,
 }
 
 impl Game {
@@ -56,8 +61,9 @@ fn read_one(item: &Value, tenants: &[Tenant]) -> Option<Game> {
     let for_tenants = table.optional("tenants").map(|list| read_tenants(&list, tenants));
     let labels = read_labels(&mut table);
     let break_policy = breaks::read(&mut table);
+    let offset_ms = table.optional("offset_ms").and_then(|v| v.signed(MAX_OFFSET_MS, "milliseconds")).unwrap_or(0);
     table.finish();
-    Some(Game { id: id?, title: title?, sources, tenants: for_tenants, labels, break_policy })
+    Some(Game { id: id?, title: title?, sources, tenants: for_tenants, labels, break_policy, offset_ms })
 }
 
 fn read_sources(list: &Value) -> Vec<SourceUri> {

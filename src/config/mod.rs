@@ -2,6 +2,7 @@
 
 mod breaks;
 mod game;
+mod in_step;
 mod key;
 mod ledger;
 mod limits;
@@ -23,7 +24,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use breaks::{BreakPolicy, BreakPolicyError};
-pub use game::{Game, MAX_SOURCES};
+pub use game::{Game, MAX_OFFSET_MS, MAX_SOURCES};
+pub use in_step::InStep;
 pub use key::{ApiKey, ApiKeyError, KeyHolder, KeyRole, Keyring};
 pub use ledger::Ledger;
 pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimits};
@@ -61,6 +63,8 @@ pub struct Config {
     pub sessions: SessionLimits,
     pub admission: Admission,
     pub stitch: Stitch,
+    /// How games of one clock are kept in step.
+    pub in_step: InStep,
     /// What viewers may go back to; `None`: nothing is kept.
     pub start_over: Option<StartOver>,
     pub ledger: Ledger,
@@ -120,6 +124,7 @@ impl Config {
         let sessions = limits::read_sessions(&mut root);
         let admission = limits::read_admission(&mut root);
         let stitch = stitch::read(&mut root);
+        let in_step = in_step::read(&mut root);
         let start_over = start_over::read(&mut root);
         let ledger = ledger::read(&mut root);
         let (export, event_source) = outbound::read_export(&mut root);
@@ -138,6 +143,7 @@ impl Config {
             sessions,
             admission,
             stitch,
+            in_step,
             start_over,
             ledger,
             export,

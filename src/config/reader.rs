@@ -176,6 +176,20 @@ impl<'d, 't> Value<'d, 't> {
         number
     }
 
+    /// A whole number from `-most` to `most`.
+    pub fn signed(&self, most: i32, unit: &str) -> Option<i32> {
+        let allowed = format!("-{most} to {most} {unit} is allowed");
+        let DeValue::Integer(digits) = self.value else {
+            return self.wrong_type("a whole number", &allowed);
+        };
+        let number = i32::from_str_radix(digits.as_str(), digits.radix()).ok();
+        let number = number.filter(|number| (-most..=most).contains(number));
+        if number.is_none() {
+            self.refuse(format!("{digits} is not allowed"), &allowed);
+        }
+        number
+    }
+
     pub fn items(&self, allowed: &str) -> Vec<Value<'d, 't>> {
         let DeValue::Array(items) = self.value else {
             self.wrong_type::<()>("a list", allowed);

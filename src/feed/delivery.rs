@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
+use super::dates::{self, Dates};
 use super::downmix::Downmix;
 use super::intake::{Gone, Intake};
 use super::pipeline::{Beside, Page, Stamped};
@@ -16,7 +17,8 @@ use super::texts::{TextOrigin, Writing};
 use crate::cadence::{Continuity, SourceNanos, Step, Stream};
 use crate::captions::Text;
 use crate::cues::track::{Signal, Source};
-use crate::timeline::Clock;
+use crate::sync::{Claim, ClockKind};
+use crate::timeline::{Clock, MediaTime};
 
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
 /// another one is taken.
@@ -29,6 +31,7 @@ pub(super) struct Delivery {
     continuity: Mutex<Continuity>,
     downmix: Mutex<Downmix>,
     opening: Mutex<Opening>,
+    dates: Mutex<Dates>,
 }
 
 /// The first picture of a lap waits for the second. Demuxers (GStreamer 1.22's for Matroska, for one) may open a stream with
@@ -50,6 +53,7 @@ impl Delivery {
             continuity: Mutex::new(Continuity::new()),
             downmix: Mutex::new(Downmix::default()),
             opening: Mutex::new(Opening::Awaited),
+            dates: Mutex::default(),
         }
     }
 
@@ -94,6 +98,22 @@ impl Delivery {
 
     fn tell(&self, signal: Signal, source: Source, at: Option<SourceNanos>, ends: Option<SourceNanos>) {
         self.intake.signal(self.run, Signalled { signal, source, arrived: self.clock.now(), at, ends });
+    }
+
+    /// A picture stamped `raw` was captured at `unix_us` by that clock, and what follows counts on from there.
+    pub fn date(&self, clock: ClockKind, raw: i64, unix_us: i64) {
+        if let Some(claim) = Claim::dated(clock, unix_us) {
+            self.dates.lock().put(raw, claim);
+        }
+    }
+
+    /// What the source claims of when this picture was captured. A date says more than a time of day.
+    fn claim_of(&self, sample: &gst::Sample, raw: i64, now: MediaTime) -> Option<Claim> {
+        let dated = self.dates.lock().of(raw);
+        dated.or_else(|| {
+            let time = sample.buffer().and_then(dates::time_code_of)?;
+            Some(Claim::of_day(ClockKind::Sei, time, now))
+        })
     }
 
     /// The source has a sound stream: what is late of it is worth waiting for.
@@ -143,6 +163,7 @@ impl Delivery {
         for captions in captions_of(sample) {
             self.intake.write(self.run, place.at, Writing::Captions(captions));
         }
+        self.intake.claim(self.run, place, self.claim_of(sample, raw, now));
         self.intake.push_picture(self.run, place, picture, fps, now)
     }
 

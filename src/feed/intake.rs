@@ -16,6 +16,7 @@ use crate::cadence::{
     Step,
 };
 use crate::frame::{Picture, Sound};
+use crate::sync::{Claim, Estimator, Latency};
 use crate::timeline::{Grid, MediaTime, SAMPLE_RATE_HZ};
 
 /// A picture is held this long past its time, then the slate is shown.
@@ -95,6 +96,7 @@ struct State {
     pictures_in_run: u64,
     signals: Signals,
     texts: Texts,
+    estimator: Estimator,
 }
 
 impl State {
@@ -173,6 +175,7 @@ impl Intake {
                 pictures_in_run: 0,
                 signals: Signals::default(),
                 texts: Texts::default(),
+                estimator: Estimator::new(),
             }),
             changed: Condvar::new(),
             pace,
@@ -191,15 +194,18 @@ impl Intake {
         }
         state.run += 1;
         state.timing = timing;
+        // Another source of the game is as late as the others are.
+        let delay = state.clock.delay();
         state.clock = match timing {
             Timing::OnGrid => {
                 let mut clock = SourceClock::pulled();
                 clock.anchor(0, MediaTime::ZERO);
                 clock
             }
-            Timing::Pulled => SourceClock::pulled(),
-            Timing::Live(lead) => SourceClock::live(lead),
+            Timing::Pulled => SourceClock::pulled().with_delay(delay),
+            Timing::Live(lead) => SourceClock::live(lead).with_delay(delay),
         };
+        state.estimator.restart();
         state.pictures.restart();
         state.sound.restart();
         state.watch.restart();
@@ -243,6 +249,59 @@ impl Intake {
         let mut state = self.state.lock();
         let State { signals, clock, .. } = &mut *state;
         signals.take(clock, now)
+    }
+
+    /// What the source of `run` claims of the picture at `place`.
+    pub fn claim(&self, run: u64, place: Placed, claim: Option<Claim>) {
+        let mut state = self.state.lock();
+        if state.run == run {
+            if place.step == Step::Jump {
+                state.estimator.restart();
+            }
+            if let Some(claim) = claim {
+                state.estimator.observe(place.at, claim);
+            }
+        }
+    }
+
+    /// How long before the last tick what it showed was captured, where the source tells.
+    pub fn latency(&self) -> Option<Latency> {
+        let state = self.state.lock();
+        let tick = state.last_tick?;
+        let claim = state.estimator.captured(state.clock.source_at(tick)?)?;
+        let tick = i64::try_from(tick.as_nanos()).unwrap_or(i64::MAX);
+        Some(Latency { clock: claim.clock, ns: tick.saturating_sub(claim.captured) })
+    }
+
+    /// How much later the feed is than its source would have it, in ns, at the last tick.
+    pub fn delay(&self) -> i64 {
+        let state = self.state.lock();
+        state.last_tick.map_or(0, |tick| state.clock.delay_at(tick))
+    }
+
+    /// From the last tick on the feed goes to be later than its source would have it by `target` ns: unheard, or `at_once`, which holds a
+    /// picture or leaves some out. What is drawn on the grid is never late.
+    pub fn delay_to(&self, target: i64, at_once: bool) {
+        let mut state = self.state.lock();
+        let Some(tick) = state.last_tick.filter(|_| state.timing != Timing::OnGrid) else { return };
+        let before = state.clock.delay_at(tick);
+        if target == if at_once { before } else { state.clock.delay().target() } {
+            return;
+        }
+        state.clock.delay_to(target, tick, at_once);
+        // A live source is held for as long as it has become later: that is no silence.
+        let longer = Duration::from_nanos((state.clock.delay_at(tick) - before).max(0).unsigned_abs());
+        if let Some((real, media)) = &mut state.last_arrival {
+            *real += longer;
+            *media = *media + longer;
+        }
+        self.changed.notify_all();
+    }
+
+    /// How long something that arrived at `arrived` is still to be held at `now`.
+    pub fn held_for(&self, arrived: MediaTime, now: MediaTime) -> Duration {
+        let delay = self.state.lock().clock.delay_at(now);
+        Duration::from_nanos(delay.max(0).unsigned_abs()).saturating_sub(now.since(arrived))
     }
 
     /// The run is over; returns how many pictures it brought. What was decoded is still shown.

@@ -284,6 +284,10 @@ impl Sink for Hall {
         self.doors.cue(said, BASE_NANOS);
     }
 
+    fn date(&self, at: SourceNanos, unix_us: i64) {
+        self.doors.date(at.saturating_add(BASE_NANOS), unix_us);
+    }
+
     fn end(&self, track: Track) {
         if let Some(way) = self.tracks.lock()[index(track)].take() {
             way.door.end();

@@ -6,6 +6,9 @@
 
 #[cfg(test)]
 mod awkward_tests;
+#[cfg(test)]
+mod clock_tests;
+mod dates;
 mod delivery;
 mod downmix;
 mod error;
@@ -49,6 +52,7 @@ use crate::cadence::SoundNews;
 pub use crate::cadence::SoundTrouble;
 use crate::config::{mask_text, masked};
 use crate::frame::{Colour, Picture, Sound};
+use crate::sync::Latency;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
@@ -302,6 +306,11 @@ impl Feed {
                 ticks.good = Some((picked.picture.clone(), at));
                 (picked.picture, Outcome::OnTime)
             }
+            // Held on purpose: a feed that became later at once.
+            Some(picked) if picked.age < 0 => {
+                ticks.good = Some((picked.picture.clone(), at));
+                (picked.picture, Outcome::Held)
+            }
             // Between two sources, too, the last picture stays for a moment: a backup may be there before it is missed.
             _ => match &ticks.good {
                 Some((picture, since)) if at.since(*since) <= HOLD => (picture.clone(), Outcome::Held),
@@ -348,6 +357,21 @@ impl Feed {
     /// How often sound was lost, for three seconds or more, while pictures went on.
     pub fn sound_losses(&self) -> u64 {
         self.intake.sound_losses()
+    }
+
+    /// How long before the last tick what it showed was captured, where the source tells.
+    pub fn latency(&self) -> Option<Latency> {
+        self.intake.latency()
+    }
+
+    /// How much later than its source would have it the feed is shown at present, in ns.
+    pub fn delay(&self) -> i64 {
+        self.intake.delay()
+    }
+
+    /// Makes it so: unheard, at half a percent of the time that passes, or `at_once`.
+    pub fn delay_to(&self, ns: i64, at_once: bool) {
+        self.intake.delay_to(ns, at_once);
     }
 
     pub fn status(&self) -> FeedStatus {

@@ -25,6 +25,8 @@ pub(super) struct Wanted {
     pub looped: bool,
     /// How much later than others a picture of a pushing source may arrive.
     pub jitter: Option<Duration>,
+    /// Sender reports of an RTP source are listened to, on the port after its own.
+    pub reports: bool,
 }
 
 /// What [`Wanted::jitter`] may be, in milliseconds.
@@ -103,6 +105,13 @@ impl Wanted {
             "jitter" => {
                 let ms = value.parse().ok().filter(|ms| JITTER_MS.contains(ms));
                 self.jitter = Some(Duration::from_millis(ms.ok_or_else(|| refused("40 to 5000, milliseconds, is"))?));
+            }
+            "rtcp" => {
+                self.reports = match value {
+                    "1" => true,
+                    "0" => false,
+                    _ => return Err(refused("0 and 1 are")),
+                };
             }
             "loop" => {
                 self.looped = match value {

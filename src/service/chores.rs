@@ -39,6 +39,7 @@ impl Sweep {
     pub async fn once(&self) {
         self.sessions.sweep().await;
         self.registry.sweep();
+        self.catalogue.keep_in_step(&self.sessions.shown_together());
         self.catalogue.sweep();
         let running = self.grid.segment_at(self.clock.now());
         self.shelf.memory().forget(running);

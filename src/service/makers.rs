@@ -281,6 +281,7 @@ impl Makers<'_> {
             secret: self.store.secret("thumbnails").await?,
             max_games: MAX_GAMES,
             break_policy: self.config.break_policy,
+            most_delay: self.config.in_step.most_delay,
         };
         Ok(Catalogue::open(settings, self.config.games.clone()).await?)
     }

@@ -108,7 +108,7 @@ impl Sessions {
         }
         drop(turn);
         let _ = self.persist(&entry).await;
-        Ok(self.told(entry.session.lock().view(&self.grid)))
+        Ok(self.view_of(&entry))
     }
 
     /// Gives a mosaic that has only just begun a moment, where that lets it show sooner; not where another change waits.

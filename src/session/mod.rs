@@ -13,6 +13,7 @@ mod paths;
 mod play;
 mod registry;
 mod settings;
+mod skew;
 mod splice;
 mod state;
 mod texts;

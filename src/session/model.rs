@@ -56,6 +56,10 @@ impl Show {
         self.games.iter().map(|g| g.id.clone()).collect()
     }
 
+    pub(super) fn game_keys(&self) -> Vec<GameKey> {
+        self.games.iter().map(|g| g.key.clone()).collect()
+    }
+
     /// The game that is heard.
     pub(super) fn sound_key(&self) -> GameKey {
         let chosen = self.games.iter().find(|game| game.id == self.audio).or(self.games.first());
@@ -502,6 +506,7 @@ impl Session {
             audio: self.show.audio.clone(),
             max_height: self.max_height,
             start_over_s: None,
+            skew_ms: None,
             created_at: rfc_3339_ms(self.created_ms),
             effective_segment: self.numbering.sequence(self.effective_segment),
             effective_at: shows_at(grid, Position::new(self.effective_segment, self.effective_part)).to_string(),
@@ -523,6 +528,7 @@ pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>, grid: &Grid)
     SessionView {
         max_height: max_height_of(&row),
         start_over_s: None,
+        skew_ms: None,
         playback_url: Paths::playback(&row.token),
         state: if row.ended_ms.is_none() { ViewState::Active } else { ViewState::Ended },
         slots: layout.map(|layout| slots_of(layout, &row.games)).unwrap_or_default(),

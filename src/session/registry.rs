@@ -241,7 +241,7 @@ impl Sessions {
         self.count();
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
         let _ = self.persist(&entry).await;
-        Ok(self.told(entry.session.lock().view(&self.grid)))
+        Ok(self.view_of(&entry))
     }
 
     /// A place for one more active session.
@@ -320,9 +320,8 @@ impl Sessions {
     }
 
     fn fresh_view(&self, entry: &Entry) -> SessionView {
-        let mut session = entry.session.lock();
-        session.advance_meter(self.now_ms(), self.terms());
-        self.told(session.view(&self.grid))
+        entry.session.lock().advance_meter(self.now_ms(), self.terms());
+        self.view_of(entry)
     }
 
     /// With what is the same for all sessions.
@@ -402,7 +401,9 @@ impl Sessions {
     fn fresh_operated(&self, entry: &Entry) -> OperatedSession {
         let mut session = entry.session.lock();
         session.advance_meter(self.now_ms(), self.terms());
-        session.operated(&self.grid)
+        let (operated, games) = (session.operated(&self.grid), session.show.game_keys());
+        drop(session);
+        OperatedSession { session: self.with_skew(operated.session, &games), ..operated }
     }
 
     /// What the active sessions of `tenant` show: a walk over all that this process holds.

@@ -10,6 +10,7 @@ use crate::captions::TextInfo;
 use crate::cues::track::RangeLine;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
+use crate::sync::Latency;
 use crate::timeline::{MediaTime, SegmentNumber};
 use crate::track::{Held, Pending, Position};
 
@@ -46,6 +47,11 @@ pub trait Games: Send + Sync {
     /// The EXT-X-DATERANGE lines of a game for segments of `span`. A line that was given stays the same.
     fn date_ranges(&self, _key: &GameKey, _span: Range<MediaTime>) -> Vec<RangeLine> {
         Vec::new()
+    }
+
+    /// How long ago what each of `games` shows was captured, where its source tells.
+    fn latencies(&self, games: &[GameKey]) -> Vec<Option<Latency>> {
+        vec![None; games.len()]
     }
 
     /// The game that `tenant` called `id` until a while ago: a player may have chosen its sound.
@@ -186,6 +192,9 @@ pub struct SlotView {
     pub y: u32,
     pub width: u32,
     pub height: u32,
+    /// How much later than the session's latest game by the same kind of clock this one is shown, in milliseconds: 0 for that one, negative
+    /// for one that is early. `null` where its source does not tell, or no other one's does.
+    pub skew_ms: Option<i64>,
 }
 
 /// A session, as the API shows it.
@@ -210,6 +219,8 @@ pub struct SessionView {
     pub max_height: Option<u32>,
     /// How far back its playlists can begin (`?start=`), in seconds; `null` where they cannot.
     pub start_over_s: Option<u32>,
+    /// How far its games are apart at most, in milliseconds, as far as their sources tell; `null` where no two do, by the same kind of clock.
+    pub skew_ms: Option<i64>,
     /// RFC 3339, UTC.
     pub created_at: String,
     /// The segment in which the last change begins to show.
@@ -231,6 +242,7 @@ pub(super) fn slots_of(layout: &Layout, games: &[String]) -> Vec<SlotView> {
         y: rect.y,
         width: rect.width,
         height: rect.height,
+        skew_ms: None,
     };
     layout.slots.iter().zip(games).enumerate().map(slot).collect()
 }

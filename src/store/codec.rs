@@ -52,6 +52,7 @@ pub(super) fn game(row: &SqliteRow) -> Result<GameRow, StoreError> {
         sources: from_json(row, "sources")?,
         labels: from_json(row, "labels")?,
         break_policy: row.try_get("break_policy")?,
+        offset_ms: row.try_get("offset_ms")?,
     })
 }
 

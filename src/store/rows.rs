@@ -15,13 +15,18 @@ pub struct GameRow {
     pub labels: BTreeMap<String, String>,
     /// What its slot shows while a break runs; `None`: as all games do.
     pub break_policy: Option<String>,
+    /// How much later than its source claims its pictures are captured.
+    pub offset_ms: i32,
 }
 
 impl fmt::Debug for GameRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tenant, id, title, sources, labels, break_policy } = self;
+        let Self { tenant, id, title, sources, labels, break_policy, offset_ms } = self;
         let sources = sources.len();
-        write!(f, "GameRow {{ {tenant}/{id}, {title:?}, {sources} sources, {labels:?}, {break_policy:?} }}")
+        write!(
+            f,
+            "GameRow {{ {tenant}/{id}, {title:?}, {sources} sources, {labels:?}, {break_policy:?}, {offset_ms} ms }}"
+        )
     }
 }
 

@@ -12,6 +12,7 @@ fn game(tenant: &str, id: &str) -> GameRow {
         sources: vec!["srt://one:9000".into(), "https://two/index.m3u8".into()],
         labels: [("league".to_owned(), "nba".to_owned())].into(),
         break_policy: Some("slate".into()),
+        offset_ms: -1700,
     }
 }
 

@@ -278,12 +278,12 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
     Ok(Some(match command {
         Command::Sessions(_) | Command::Close => return Ok(None),
         Command::AddGame(game) => put_game(
-            "INSERT INTO games (title, sources, labels, break_policy, tenant, id) VALUES (?, ?, ?, ?, ?, ?) \
+            "INSERT INTO games (title, sources, labels, break_policy, offset_ms, tenant, id) VALUES (?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT DO NOTHING",
             game,
         )?,
         Command::ReplaceGame(game) => put_game(
-            "UPDATE games SET title = ?, sources = ?, labels = ?, break_policy = ? WHERE tenant = ? AND id = ?",
+            "UPDATE games SET title = ?, sources = ?, labels = ?, break_policy = ?, offset_ms = ? WHERE tenant = ? AND id = ?",
             game,
         )?,
         Command::RemoveGame { tenant, id } => {
@@ -330,6 +330,7 @@ fn put_game(statement: &'static str, game: &GameRow) -> Result<Statement, StoreE
     Ok(statement
         .bind(codec::json(&game.labels)?)
         .bind(game.break_policy.clone())
+        .bind(game.offset_ms)
         .bind(game.tenant.clone())
         .bind(game.id.clone()))
 }

@@ -181,6 +181,7 @@ impl MemoryCatalogue {
                 sources: vec!["test://ball".into()],
                 labels: BTreeMap::new(),
                 break_policy: None,
+                offset_ms: 0,
             },
             origin: GameOrigin::Config,
             health: health(GameStatus::Live),
@@ -237,6 +238,9 @@ fn health(status: GameStatus) -> GameHealth {
         audio: None,
         bitrate_bps: None,
         av_offset_ms: None,
+        clock: None,
+        latency_ms: None,
+        delay_ms: 0,
     }
 }
 

@@ -19,7 +19,8 @@ async fn a_session_is_made_shown_changed_and_ended() {
         (&session["state"], &session["layout"], &session["engine"], &session["audio"]),
         (&json!("active"), &json!("4E"), &json!("render"), &json!("a"))
     );
-    assert_eq!(session["slots"][3], json!({ "slot": 3, "game": "d", "x": 960, "y": 540, "width": 960, "height": 540 }));
+    let last = json!({ "slot": 3, "game": "d", "x": 960, "y": 540, "width": 960, "height": 540, "skew_ms": null });
+    assert_eq!(session["slots"][3], last);
     assert_eq!(session["billable_seconds"], 0);
     assert!(session["created_at"].as_str().unwrap().ends_with('Z'));
     assert!(path_of(&session["playback_url"]).starts_with("/v1/play/"));
@@ -39,6 +40,7 @@ async fn a_session_is_made_shown_changed_and_ended() {
         "max_height",
         "playback_url",
         "revision",
+        "skew_ms",
         "slots",
         "start_over_s",
         "state",

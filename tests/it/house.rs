@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 32] = [
+const ROOMS: [(&str, &str, &[&str]); 33] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
@@ -21,10 +21,11 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
     ),
     ("cues", "breaks and what else is signalled of a game: SCTE 35, date ranges (pure)", &["timeline"]),
     ("cadence", "one picture a tick; source clocks (pure)", &["timeline"]),
+    ("sync", "when pictures were captured, how far games are apart, which is delayed (pure)", &["timeline", "cadence"]),
     (
         "feed",
         "sources, decoding, slate; GStreamer",
-        &["frame", "timeline", "cadence", "config", "work", "cues", "captions"],
+        &["frame", "timeline", "cadence", "sync", "config", "work", "cues", "captions"],
     ),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC", &["frame", "timeline", "ladder"]),
@@ -65,7 +66,7 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
         "sessions, splices, restarts",
         &[
             "mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues",
-            "captions",
+            "captions", "sync",
         ],
     ),
     (
@@ -73,7 +74,7 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
         "games, their feeds, sound and texts",
         &[
             "feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues",
-            "captions",
+            "captions", "sync",
         ],
     ),
     ("lint", "rules for HLS streams, and whatever breaks them", &[]),

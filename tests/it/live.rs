@@ -51,7 +51,7 @@ impl Drop for Sender {
 }
 
 /// Serves the files of a folder, one connection and one request at a time per thread, until the test's process ends.
-fn serve(folder: PathBuf) -> u16 {
+pub fn serve(folder: PathBuf) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -293,6 +293,37 @@ fn service_live_hls_over_http() {
     let ticks = bench.for_seconds(6);
     assert_runs(&ticks, &bench);
     assert_lip_sync(&ticks);
+}
+
+/// By how much later than their number says pictures show, in frames.
+fn lateness(ticks: &[Tick], grid: &Grid) -> i64 {
+    let last = ticks.iter().rfind(|tick| tick.outcome == Outcome::OnTime).unwrap();
+    grid.frame_at(last.at) as i64 - i64::from(last.code.unwrap().frame)
+}
+
+#[test]
+fn service_live_transport_stream_that_is_delayed_is_held_as_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, port) = (clip(folder.path()), free_port());
+    let mut bench = Bench::new(&format!("udp://127.0.0.1:{port}"));
+    let _sender = Sender::udp(&clip, port);
+    bench.until_live(Duration::from_secs(8));
+    let before = lateness(&bench.for_seconds(2), &bench.grid);
+    bench.feed.delay_to(4_000_000_000, true);
+    let held = bench.for_seconds(4);
+    assert!(held.iter().all(|tick| tick.outcome != Outcome::Slate), "{:?}", bench.feed.health());
+    let ticks = bench.for_seconds(5);
+    assert_runs(&ticks, &bench);
+    assert_lip_sync(&ticks);
+    let later = lateness(&ticks, &bench.grid) - before;
+    assert!((118..=122).contains(&later), "{later} frames");
+    assert_eq!(bench.feed.health().reconnects, 0);
+    // Back at once: what was held is shown without a slate.
+    bench.feed.delay_to(0, true);
+    let ticks = bench.for_seconds(3);
+    assert!(ticks.iter().all(|tick| tick.outcome != Outcome::Slate), "{:?}", bench.feed.health());
+    let later = lateness(&ticks, &bench.grid) - before;
+    assert!(later.abs() <= 2, "{later} frames");
 }
 
 /// A sender dies and another takes its place: as soon as the slate shows, or (`away`) after the feed has given it up.

@@ -29,5 +29,6 @@ mod soak;
 mod start_over;
 mod stitching;
 mod support;
+mod sync;
 mod vectors;
 mod viewing;

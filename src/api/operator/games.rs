@@ -15,7 +15,7 @@ use crate::api::auth::Operator;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{GameHealth, GameOrigin, GameSpec, GameStatus, RegisteredGame};
-use crate::config::{BreakPolicy, MAX_SOURCES, check_id, check_labels, check_title};
+use crate::config::{BreakPolicy, MAX_OFFSET_MS, MAX_SOURCES, check_id, check_labels, check_title};
 use crate::session::Audience;
 
 /// A game to register.
@@ -36,10 +36,14 @@ pub struct GameBody {
     /// configuration has it for all games.
     #[serde(default)]
     pub break_policy: Option<BreakPolicy>,
+    /// How much later than its source claims its pictures are captured, in milliseconds, a day at most; negative: earlier. For encoders
+    /// whose clocks are known to be wrong. It takes effect at once.
+    #[serde(default)]
+    pub offset_ms: i32,
 }
 
 impl RequestBody for GameBody {
-    const FIELDS: &'static [&'static str] = &["id", "title", "sources", "labels", "break_policy"];
+    const FIELDS: &'static [&'static str] = &["id", "title", "sources", "labels", "break_policy", "offset_ms"];
 }
 
 /// A game as its operator sees it.
@@ -54,6 +58,8 @@ pub struct RegisteredBody {
     pub labels: BTreeMap<String, String>,
     /// What was asked for; `null`: as the configuration has it for all games.
     pub break_policy: Option<BreakPolicy>,
+    /// How much later than its source claims its pictures are captured, in milliseconds.
+    pub offset_ms: i32,
     pub status: GameStatus,
     pub health: GameHealth,
     /// `config`: from the configuration file, read-only here; `operator`: registered here.
@@ -65,7 +71,7 @@ pub struct RegisteredBody {
 impl RegisteredBody {
     fn new(game: RegisteredGame, audience: &Audience) -> Self {
         let sources = game.spec.masked_sources();
-        let GameSpec { id, title, labels, break_policy, .. } = game.spec;
+        let GameSpec { id, title, labels, break_policy, offset_ms, .. } = game.spec;
         let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
         let status = game.health.status;
         Self {
@@ -74,6 +80,7 @@ impl RegisteredBody {
             sources,
             labels,
             break_policy,
+            offset_ms,
             status,
             health: game.health,
             origin: game.origin,
@@ -205,5 +212,10 @@ fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem>
         let detail = format!("A game has 1 to {MAX_SOURCES} sources, not {}.", body.sources.len());
         return Err(Problem::field("sources", detail).with("limit", MAX_SOURCES));
     }
-    Ok(GameSpec { id, title: body.title, sources: body.sources, labels: body.labels, break_policy: body.break_policy })
+    if !(-MAX_OFFSET_MS..=MAX_OFFSET_MS).contains(&body.offset_ms) {
+        let detail = format!("An offset is -{MAX_OFFSET_MS} to {MAX_OFFSET_MS} milliseconds, not {}.", body.offset_ms);
+        return Err(Problem::field("offset_ms", detail).with("limit", MAX_OFFSET_MS));
+    }
+    let GameBody { title, sources, labels, break_policy, offset_ms, .. } = body;
+    Ok(GameSpec { id, title, sources, labels, break_policy, offset_ms })
 }

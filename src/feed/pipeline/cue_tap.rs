@@ -23,6 +23,8 @@ const PREFIX_MOST: usize = 184;
 const PREFIX_LEAST: usize = 24;
 /// Presentation times are counted in 33 bits (ISO/IEC 13818-1, 2.4.3.7).
 const PTS_MODULUS: u64 = 1 << 33;
+/// Pictures are sent before they are presented, by less than this (2.4.2.6 has a second, for most).
+const FARTHEST_NANOS: i64 = 10_000_000_000;
 
 /// What was found in front of a demuxer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,11 @@ pub(super) enum Told {
     Beside(Beside),
     /// What is written in its captions.
     Services(Vec<Described>),
+    /// A clock reference, in ticks of 90 kHz, and when it was sent, in microseconds since 1970.
+    Clock {
+        pcr: u64,
+        sent_us: i64,
+    },
     /// What follows is another picture's.
     Fresh,
 }
@@ -72,6 +79,8 @@ pub(in crate::feed) struct Stamped {
 pub(super) struct CueTap {
     /// Whether anything waits: mostly nothing does, and nothing is looked for then.
     waits: AtomicBool,
+    /// Whether a clock reference says what pictures are dated.
+    dates: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -81,6 +90,7 @@ struct State {
     /// A presentation time, and what the demuxer makes of it.
     reference: Option<(u64, i64)>,
     waiting: VecDeque<Beside>,
+    clock: Option<(u64, i64)>,
 }
 
 impl CueTap {
@@ -104,6 +114,10 @@ impl CueTap {
                 state.waiting.push_back(what);
                 self.waits.store(true, Ordering::Release);
             }
+            Told::Clock { pcr, sent_us } => {
+                state.clock = Some((pcr, sent_us));
+                self.dates.store(true, Ordering::Release);
+            }
             // What waits is of what is over.
             Told::Fresh => *state = State::default(),
         }
@@ -111,7 +125,19 @@ impl CueTap {
 
     /// Whether anything waits for a picture.
     pub fn waits(&self) -> bool {
-        self.waits.load(Ordering::Acquire)
+        self.waits.load(Ordering::Acquire) || self.dates.load(Ordering::Acquire)
+    }
+
+    /// What the last clock reference makes of the picture that was seen last on both sides: as the demuxer stamps it, and when it was
+    /// sent, in microseconds since 1970. Each reference is told once.
+    pub fn take_date(&self) -> Option<(i64, i64)> {
+        let mut state = self.state.lock();
+        let (pts, raw) = state.reference?;
+        let (pcr, sent_us) = state.clock.take()?;
+        self.dates.store(false, Ordering::Release);
+        let ahead = by((pcr, 0), pts);
+        // Another programme's clock says nothing of this picture.
+        (ahead.abs() <= FARTHEST_NANOS).then(|| (raw, sent_us.saturating_add(ahead / 1000)))
     }
 
     /// A picture left the demuxer, stamped `raw`: what can be placed by it.
@@ -203,6 +229,20 @@ mod tests {
         tap.told(Told::Fresh);
         tap.told(Told::Beside(signal(Some(990_000))));
         assert_eq!(tap.demuxed(&prefix(1), 0), []);
+    }
+
+    #[test]
+    fn a_clock_reference_dates_the_picture_that_was_seen_last() {
+        let tap = CueTap::default();
+        tap.told(Told::Picture { pts: 900_000, prefix: prefix(1) });
+        tap.told(Told::Clock { pcr: PTS_MODULUS - 90_000, sent_us: 1_000_000 });
+        assert!(tap.waits());
+        assert_eq!(tap.take_date(), None, "no picture yet");
+        tap.demuxed(&prefix(1), 5);
+        // Eleven seconds over the wrap: that is another clock.
+        assert_eq!((tap.take_date(), tap.waits()), (None, false));
+        tap.told(Told::Clock { pcr: 855_000, sent_us: 1_000_000 });
+        assert_eq!((tap.take_date(), tap.take_date()), (Some((5, 1_500_000)), None));
     }
 
     #[test]

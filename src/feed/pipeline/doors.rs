@@ -17,6 +17,7 @@ use crate::feed::error::SourceError;
 use crate::feed::intake::Gone;
 use crate::feed::playlist::Said;
 use crate::feed::texts::TextOrigin;
+use crate::sync::ClockKind;
 
 /// A door takes in so much that its demuxer has not read yet, then whoever pushes waits.
 const ROOM_BYTES: u64 = 1 << 20;
@@ -103,6 +104,11 @@ impl Doors {
     /// What the source says of its breaks, by times that are due `base` (ns) later.
     pub fn cue(&self, said: Said, base: i64) {
         self.stage.delivery.cue(said, base);
+    }
+
+    /// A picture that is due at `raw` ns was captured at `unix_us`.
+    pub fn date(&self, raw: i64, unix_us: i64) {
+        self.stage.delivery.date(ClockKind::Pdt, raw, unix_us);
     }
 
     /// Ends the run: the source is lost, and this is why.

@@ -12,8 +12,10 @@ use parking_lot::Mutex;
 
 use super::cue_tap::Told;
 use super::doors::Takes;
+use super::hold::hold;
 use super::parts::{self, Calls};
 use super::programme::{Programme, Step};
+use super::reports;
 use super::stage::{Joint, Stage};
 use crate::cadence::Stream;
 use crate::feed::error::SourceError;
@@ -33,6 +35,10 @@ impl Stage {
             Source::Pushed(push) => {
                 let head = parts::head_of(push).map_err(broken)?;
                 let last = self.chain(&head, joint).map_err(broken)?;
+                head.last().map_or(Ok(()), |queue| hold(queue, self)).map_err(broken)?;
+                if self.wanted.reports {
+                    reports::listen(self, push, &head, joint).map_err(broken)?;
+                }
                 self.take_apart(&last, &parts::caps_of(push), joint).map_err(broken)?;
                 head.iter().rev().try_for_each(|e| e.sync_state_with_parent()).map_err(broken)
             }
@@ -237,6 +243,7 @@ impl Stage {
         joint: usize,
     ) -> Option<gst::Buffer> {
         let bytes = buffer.map_readable().ok()?;
+        programme.sent(reports::sent_us(buffer));
         let steps = programme.take(&bytes);
         for told in programme.take_told() {
             match told {

@@ -111,11 +111,12 @@ pub(super) fn head_of(push: &Push) -> Result<Vec<gst::Element>, glib::BoolError>
         }
         make.build()
     };
-    // A thread of its own for the socket: a decoder that is busy must not cost datagrams. Full, it loses the oldest.
+    // A thread of its own for the socket: a decoder that is busy must not cost datagrams. Here a delayed feed is held, too: ten
+    // seconds of 27 Mb/s. Full, it loses the oldest.
     let queue = || {
         gst::ElementFactory::make("queue")
             .property("max-size-buffers", 0u32)
-            .property("max-size-bytes", 8u32 << 20)
+            .property("max-size-bytes", 32u32 << 20)
             .property("max-size-time", 0u64)
             .property_from_str("leaky", "downstream")
             .build()

@@ -76,6 +76,8 @@ pub(super) struct Programme {
     /// Teletext beside it, likewise.
     teletext: BTreeMap<u16, Pages>,
     told: Vec<Told>,
+    /// When what comes was sent, in microseconds since 1970, where the source tells.
+    sent_us: Option<i64>,
 }
 
 /// A stream of teletext.
@@ -115,12 +117,18 @@ impl Programme {
             cues: BTreeMap::new(),
             teletext: BTreeMap::new(),
             told: Vec::new(),
+            sent_us: None,
         }
     }
 
     /// What was found beside the stream since it was asked for last, in order; nothing where the programme signals nothing.
     pub fn take_told(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.told)
+    }
+
+    /// What comes next was sent then, in microseconds since 1970.
+    pub fn sent(&mut self, at_us: Option<i64>) {
+        self.sent_us = at_us;
     }
 
     /// Why nothing comes out, or not what was asked for.
@@ -210,7 +218,7 @@ impl Programme {
         }
         let Some(chosen) = &self.chosen else { return };
         if pid == chosen.picture.pid
-            && !(self.cues.is_empty() && self.teletext.is_empty())
+            && !(self.cues.is_empty() && self.teletext.is_empty() && self.sent_us.is_none())
             && let Some((pts, prefix)) = picture_in(packet)
         {
             self.told.push(Told::Picture { pts, prefix });
@@ -244,6 +252,9 @@ impl Programme {
             self.told.push(Told::Fresh);
             out.fresh();
             self.announce(out);
+        }
+        if let Some(sent_us) = self.sent_us {
+            self.told.push(Told::Clock { pcr: base, sent_us });
         }
     }
 

@@ -25,6 +25,7 @@ use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
 use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
+use crate::sync::ClockKind;
 use crate::timeline::Clock;
 
 /// Nothing drains for so long, and nothing waits for room either: the old head is given up.
@@ -227,6 +228,9 @@ impl Stage {
         let raw = i64::try_from(running.nseconds()).unwrap_or(i64::MAX);
         for stamped in self.cues.demuxed(&bytes, raw) {
             self.delivery.beside(stamped);
+        }
+        if let Some((raw, unix_us)) = self.cues.take_date() {
+            self.delivery.date(ClockKind::Rtcp, raw, unix_us);
         }
     }
 

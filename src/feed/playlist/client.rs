@@ -23,6 +23,7 @@ use super::stamp::{Container, InitInfo, Stamp, stamp};
 use super::stretches::{Place, Stamped, Stretches, Track, WRAP_NANOS};
 use super::text::Variables;
 use super::{MAX_PLAYLIST_BYTES, Sink, Stretch};
+use crate::cadence::SourceNanos;
 use crate::captions::cea::Described;
 use crate::feed::fetch::{Fetched, Fetcher, Request};
 
@@ -215,8 +216,11 @@ impl Shared {
         const CHUNK_BYTES: usize = 16 << 10;
         while let Some(item) = self.queue(track).take() {
             let gone = match item {
-                Item::Segment { stretch, mut bytes, shown } => {
+                Item::Segment { stretch, dated, mut bytes, shown } => {
                     let mut gone = stretch.is_some_and(|stretch| self.sink.begin(track, stretch).is_err());
+                    if let Some((at, unix_us)) = dated.filter(|_| track == Track::Picture) {
+                        self.sink.date(at, unix_us);
+                    }
                     while !gone && !bytes.is_empty() && !self.is_stopped() {
                         let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
                         gone = self.sink.data(track, chunk).is_err();
@@ -436,12 +440,13 @@ impl Fetching<'_> {
     fn fetch(&self, follower: &mut Follower, reading: &mut Reading, job: &Job) {
         match self.segment(reading, job) {
             Ok((stamp, bytes)) => {
-                let stretch = self.place(reading, job, &stamp);
+                let placed = self.place(reading, job, &stamp);
                 follower.fetched(self.shared.now());
-                if let Some(stretch) = stretch {
+                if let Some(Placed { begin, at }) = placed {
                     // Waits while the feed has no room.
                     let bytes = bytes.slice(stamp.skip..);
-                    let item = Item::Segment { stretch: stretch.begin, bytes, shown: follower.shown() };
+                    let dated = job.segment.programme_us.map(|us| (at, us));
+                    let item = Item::Segment { stretch: begin, dated, bytes, shown: follower.shown() };
                     self.shared.queue(self.track).put(item);
                     self.be_patient(follower.patience());
                 }
@@ -526,7 +531,7 @@ impl Fetching<'_> {
         });
         reading.new = false;
         reading.begun = form;
-        Some(Placed { begin })
+        Some(Placed { begin, at: place.at })
     }
 
     /// A stretch begins where its pictures do: they are not to wait or to be cut by the few milliseconds by which sound, whose
@@ -544,6 +549,8 @@ impl Fetching<'_> {
 
 struct Placed {
     begin: Option<Stretch>,
+    /// When its first timestamp is due.
+    at: SourceNanos,
 }
 
 /// Where a demuxer that begins with this segment counts from.

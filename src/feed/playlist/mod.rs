@@ -70,6 +70,8 @@ pub struct Refused;
 pub trait Sink: Send + Sync {
     fn begin(&self, track: Track, stretch: Stretch) -> Result<(), Refused>;
     fn data(&self, track: Track, bytes: Bytes) -> Result<(), Refused>;
+    /// The first picture of what follows, due at `at`, was captured at `unix_us`, microseconds since 1970.
+    fn date(&self, _at: SourceNanos, _unix_us: i64) {}
     /// Nothing follows on this track.
     fn end(&self, track: Track);
     /// A cue of a text, which stands for so long of the run's time.

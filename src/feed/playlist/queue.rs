@@ -6,6 +6,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
 use super::{Shown, Stretch};
+use crate::cadence::SourceNanos;
 
 /// Fetched ahead of what is being handed over. A live playlist has no more to give than three target durations.
 const MAX_SEGMENTS: usize = 3;
@@ -16,6 +17,8 @@ pub enum Item {
     Segment {
         /// Said where a demuxer has to begin anew.
         stretch: Option<Stretch>,
+        /// When its first picture is due, and when it was captured, in microseconds since 1970.
+        dated: Option<(SourceNanos, i64)>,
         bytes: Bytes,
         /// What is shown of the source when this was.
         shown: Shown,
