@@ -2,9 +2,13 @@
 //!
 //! Every picture is 8-bit 4:2:0 in three planes (I420); feeds convert anything else once, on the way in.
 
+mod sound_track;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+pub use sound_track::{SoundRole, SoundTrack};
 
 /// Matrix coefficients (ITU-T H.273, table 4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -129,6 +129,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         pace: Pace::Realtime,
         secret: [1; 32],
         max_games: 1,
+        max_sounds: 1,
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
     let layout = layouts.get("1").expect("it is bundled");

@@ -82,6 +82,8 @@ struct Track {
 #[derive(Clone, Debug, Default)]
 pub struct Continuity {
     tracks: [Track; 2],
+    /// Of further sounds, each beside the picture.
+    beside: Vec<Track>,
     first_picture: Option<i64>,
     /// Where the next lap's first picture belongs.
     lap_start: Option<SourceNanos>,
@@ -106,14 +108,18 @@ impl Continuity {
         let (correction, step) = if std::mem::take(&mut self.tracks[mine].opens) {
             (self.opening(mine, raw), Step::Jump)
         } else {
-            self.judge(mine, raw, arrived)
+            judge(&self.tracks[mine], &self.tracks[1 - mine], raw, arrived)
         };
-        let at = raw + correction;
-        let track = &mut self.tracks[mine];
-        track.correction = correction;
-        track.next = Some(at + duration.max(0));
-        track.arrived = arrived;
-        Placed { at, raw, step }
+        self.tracks[mine].put(correction, step, raw, duration, arrived)
+    }
+
+    /// The same for sound number `beside` of those beside the main one: it goes by the picture. They are few.
+    pub fn place_beside(&mut self, beside: usize, raw: i64, duration: i64, arrived: Option<MediaTime>) -> Placed {
+        if self.beside.len() <= beside {
+            self.beside.resize(beside + 1, Track::default());
+        }
+        let (correction, step) = judge(&self.beside[beside], &self.tracks[0], raw, arrived);
+        self.beside[beside].put(correction, step, raw, duration, arrived)
     }
 
     /// Where something stamped `raw` belongs by what came last of its stream.
@@ -132,9 +138,50 @@ impl Continuity {
         }
     }
 
-    /// The correction for a sample and what its step is, by the rules above.
-    fn judge(&self, mine: usize, raw: i64, arrived: Option<MediaTime>) -> (i64, Step) {
-        let (track, other) = (&self.tracks[mine], &self.tracks[1 - mine]);
+    /// The source says that the raw time of `stream` is a new one from its next sample on, the same for every stream whose
+    /// stretch has this `number`. To be called for each stream, at its own place; whichever comes first decides where the
+    /// stretch begins, and the other goes by it.
+    pub fn begin_stretch(&mut self, stream: Stream, number: u64) {
+        let track = &mut self.tracks[stream.index()];
+        track.opens |= track.stretch != number;
+        track.stretch = number;
+    }
+
+    /// Gives up what is known of where `stream` belongs: its next sample is taken to be as new as the other stream's
+    /// newest. The last resort for sound that arrives and is never heard.
+    pub fn resettle(&mut self, stream: Stream, raw: i64) {
+        let other = self.tracks[1 - stream.index()];
+        let track = &mut self.tracks[stream.index()];
+        if let Some(next) = other.next {
+            track.correction = next - raw;
+            track.next = Some(next);
+        }
+    }
+
+    /// The source starts again from its beginning: its first picture follows the last one without a hole. The lap is as
+    /// long as its pictures: sound past the last picture gives way to the next lap's.
+    pub fn begin_lap(&mut self) {
+        let start = self.tracks[0].next.or(self.tracks[1].next).unwrap_or(0);
+        let correction = start - self.first_picture.unwrap_or(0);
+        self.lap_start = self.first_picture.map(|_| start);
+        for track in self.tracks.iter_mut().chain(&mut self.beside) {
+            *track = Track { correction, stretch: track.stretch, ..Track::default() };
+        }
+    }
+}
+
+impl Track {
+    fn put(&mut self, correction: i64, step: Step, raw: i64, duration: i64, arrived: Option<MediaTime>) -> Placed {
+        let at = raw + correction;
+        self.correction = correction;
+        self.next = Some(at + duration.max(0));
+        self.arrived = arrived;
+        Placed { at, raw, step }
+    }
+}
+
+/// The correction for a sample of `track` and what its step is, by the rules of [`Continuity`].
+fn judge(track: &Track, other: &Track, raw: i64, arrived: Option<MediaTime>) -> (i64, Step) {
         let Some(next) = track.next else { return (other.correction, Step::Follows) };
         let fits = |correction: i64| (raw + correction - next).abs() <= TOLERANCE_NANOS;
         if fits(track.correction) {
@@ -166,38 +213,6 @@ impl Continuity {
         } else {
             (next - raw, Step::Jump)
         }
-    }
-
-    /// The source says that the raw time of `stream` is a new one from its next sample on, the same for every stream whose
-    /// stretch has this `number`. To be called for each stream, at its own place; whichever comes first decides where the
-    /// stretch begins, and the other goes by it.
-    pub fn begin_stretch(&mut self, stream: Stream, number: u64) {
-        let track = &mut self.tracks[stream.index()];
-        track.opens |= track.stretch != number;
-        track.stretch = number;
-    }
-
-    /// Gives up what is known of where `stream` belongs: its next sample is taken to be as new as the other stream's
-    /// newest. The last resort for sound that arrives and is never heard.
-    pub fn resettle(&mut self, stream: Stream, raw: i64) {
-        let other = self.tracks[1 - stream.index()];
-        let track = &mut self.tracks[stream.index()];
-        if let Some(next) = other.next {
-            track.correction = next - raw;
-            track.next = Some(next);
-        }
-    }
-
-    /// The source starts again from its beginning: its first picture follows the last one without a hole. The lap is as
-    /// long as its pictures: sound past the last picture gives way to the next lap's.
-    pub fn begin_lap(&mut self) {
-        let start = self.tracks[0].next.or(self.tracks[1].next).unwrap_or(0);
-        let correction = start - self.first_picture.unwrap_or(0);
-        self.lap_start = self.first_picture.map(|_| start);
-        for track in &mut self.tracks {
-            *track = Track { correction, stretch: track.stretch, ..Track::default() };
-        }
-    }
 }
 
 fn nanos(at: MediaTime) -> i64 {

@@ -4,6 +4,7 @@
 //! over an await or while a feed starts or stops.
 
 mod asked;
+mod sounds;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -26,8 +27,9 @@ use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::package;
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
-use crate::timeline::{Clock, FrameNumber, MediaTime};
-use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, TrackName};
+use crate::timeline::{Clock, FrameNumber, MediaTime, SegmentNumber};
+use crate::track::{Held, LayeredShelf, Pending, Position, Runs, SoundKey, SoundSettings};
+use sounds::{Sounds, info};
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -51,6 +53,8 @@ pub struct CatalogueSettings {
     pub secret: [u8; 32],
     /// Games that may run on this machine.
     pub max_games: usize,
+    /// Sounds of a game that are taken at most, its main one among them.
+    pub max_sounds: usize,
 }
 
 struct Game {
@@ -62,7 +66,7 @@ struct Game {
     tenants: Vec<String>,
     thumbnail_element: String,
     feed: Arc<Feed>,
-    sound: Arc<SoundEncoding>,
+    sounds: Arc<Sounds>,
     cues: Arc<Mutex<CueTrack>>,
 }
 
@@ -100,7 +104,7 @@ impl Game {
 /// What a game's feed goes on with that takes the place of another.
 #[derive(Default)]
 struct Earlier {
-    sound: Option<Arc<SoundEncoding>>,
+    sounds: Option<Arc<Sounds>>,
     cues: Option<Arc<Mutex<CueTrack>>>,
 }
 
@@ -149,7 +153,8 @@ impl Catalogue {
         let (sound, shelf, pace) = (settings.sound.clone(), settings.shelf.clone(), settings.pace);
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
-        let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
+        let room = Arc::new(MachineRoom(settings.registry.clone()));
+        let decoding = Decoding { room, costs: Arc::default(), max_sounds: settings.max_sounds };
         let catalogue = Arc::new(Self {
             settings,
             sound_init: package::audio_init(sound.bitrate_bps)?,
@@ -199,16 +204,13 @@ impl Catalogue {
             self.pace,
             self.decoding.clone(),
         );
-        let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
+        let from = self.next_segment();
         let new_cues = || Arc::new(Mutex::new(CueTrack::new(&spec.id, Policy::new(self.sound.grid))));
         let cues = earlier.cues.unwrap_or_else(new_cues);
-        let sound = earlier.sound.unwrap_or_else(|| {
-            self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
-            Arc::new(SoundEncoding::new(self.sound.clone(), &key, from))
-        });
-        sound.mend();
+        let sounds = earlier.sounds.unwrap_or_else(|| Arc::new(Sounds::new(&self.sound, &key, from)));
+        sounds.mend();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
-        let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sound, cues });
+        let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sounds, cues });
         let mut games = self.games.write();
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
@@ -237,10 +239,9 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Whether a block of a game's sound is silence, because the game is gone.
-    fn is_silent(&self, game: &GameKey, at: Position) -> bool {
-        let Held { whole, come_to } = self.silence();
-        self.by_key(game).is_none() && whole.oldest() <= Some(at.segment) && come_to >= Some(at)
+    /// What begins now begins with this segment.
+    fn next_segment(&self) -> SegmentNumber {
+        self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS
     }
 
     /// What there is of silence: what is over, as far back as tracks go.
@@ -259,11 +260,14 @@ impl Catalogue {
         Held { whole, come_to: Some(come_to) }
     }
 
-    /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
-    /// threads of sound that are missing. Call about once a second.
+    /// Counts feeds by status, and tells each game's slate, reconnects and sound; takes up the
+    /// sounds that sources have come to bring, and starts the threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
-        let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
-        sounds.iter().for_each(|sound| sound.mend());
+        let running: Vec<_> = self.games.read().running.values().cloned().collect();
+        for game in running {
+            game.sounds.take_up(&self.sound, &game.key, &game.feed, self.next_segment());
+            game.sounds.mend();
+        }
         let metrics = &self.settings.metrics;
         let now = self.settings.clock.now();
         let cues: Vec<_> = self.games.read().running.values().map(|game| game.cues.clone()).collect();
@@ -368,13 +372,13 @@ impl Catalogue {
                 tenants: Vec::new(),
                 thumbnail_element: before.thumbnail_element.clone(),
                 feed: before.feed.clone(),
-                sound: before.sound.clone(),
+                sounds: before.sounds.clone(),
                 cues: before.cues.clone(),
             });
             self.games.write().running.insert(game.key.clone(), game.clone());
             return Ok((game.registered(), false));
         }
-        let earlier = Earlier { sound: Some(before.sound.clone()), cues: Some(before.cues.clone()) };
+        let earlier = Earlier { sounds: Some(before.sounds.clone()), cues: Some(before.cues.clone()) };
         let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), earlier);
         stop_aside(before.feed.clone());
         Ok((game.registered(), false))
@@ -394,7 +398,8 @@ impl Catalogue {
             }
             games.removed.push(Removed { key: game.key.clone(), slate: gone });
         }
-        self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
+        let sounds = i64::try_from(game.sounds.count()).unwrap_or(i64::MAX);
+        self.settings.metrics.encoders.with_label_values(&["audio"]).sub(sounds);
         stop_aside(game.feed.clone());
         Ok(())
     }
@@ -439,7 +444,7 @@ impl mosaic::Games for Catalogue {
             cards.insert(game.key.clone(), game.feed.card().clone());
             game.take_signals();
             let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
-            game.sound.push(game.feed.sound_at(samples));
+            game.sounds.push(&game.feed, &samples);
         }
         GamePictures { running: pictures, removed, cards }
     }
@@ -454,23 +459,12 @@ impl session::Games for Catalogue {
         self.visible(tenant).iter().map(|g| info(g)).collect()
     }
 
-    fn sound_held(&self, key: &GameKey) -> Held {
-        let held = self.shelf.held_now(&TrackName::Sound { game: key.clone() });
-        if self.by_key(key).is_some() {
-            return held;
-        }
-        let silence = self.silence();
-        Held { whole: held.whole.or(&silence.whole), come_to: silence.come_to }
+    fn sound_held(&self, key: &SoundKey) -> Held {
+        self.held_of(key)
     }
 
-    fn wait<'a>(&'a self, key: &'a GameKey, at: Position) -> Pending<'a, ()> {
-        Box::pin(async move {
-            let name = TrackName::Sound { game: key.clone() };
-            // A game may go meanwhile, and silence wakes nobody.
-            while session::Games::sound_held(self, key).come_to < Some(at) {
-                let _ = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await;
-            }
-        })
+    fn wait<'a>(&'a self, key: &'a SoundKey, at: Position) -> Pending<'a, ()> {
+        Box::pin(self.comes(key, at))
     }
 
     fn date_ranges(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<RangeLine> {
@@ -492,10 +486,4 @@ impl session::Games for Catalogue {
         let live = games.running.iter().filter(|(_, game)| game.status() == GameStatus::Live);
         live.map(|(key, _)| key.clone()).collect()
     }
-}
-
-fn info(game: &Game) -> session::GameInfo {
-    // Whoever does not know what is spoken says that it is undetermined (ISO 639-2).
-    let language = game.feed.language().filter(|code| code != "und");
-    session::GameInfo { key: game.key.clone(), id: game.spec.id.clone(), title: game.spec.title.clone(), language }
 }

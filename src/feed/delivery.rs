@@ -11,6 +11,7 @@ use super::samples::{picture_of, timing_of};
 use super::signals::Signalled;
 use crate::cadence::{Continuity, Step, Stream};
 use crate::cues::scte35::SpliceInfo;
+use crate::frame::SoundTrack;
 use crate::timeline::Clock;
 
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
@@ -69,6 +70,7 @@ impl Delivery {
         *self.opening.lock() = Opening::Awaited;
         self.continuity.lock().begin_lap();
         self.intake.realign_sound(self.run);
+        self.intake.realign_besides(self.run);
     }
 
     /// Takes a decoded sample in; may wait for room.
@@ -122,6 +124,31 @@ impl Delivery {
             self.intake.realign_sound(self.run);
         }
         self.intake.push_sound(self.run, place, &interleaved)
+    }
+}
+
+impl Delivery {
+    /// The number of a sound beside the main one; `None`: nobody takes it. There are `most` at most.
+    pub fn sound_beside(&self, track: SoundTrack, most: usize) -> Option<usize> {
+        self.intake.sound_beside(self.run, track, most)
+    }
+
+    /// Takes in a decoded sample of the sound of this number, which `downmix` is for; may wait for room.
+    pub fn deliver_beside(
+        &self,
+        number: usize,
+        sample: &gst::Sample,
+        downmix: &mut Downmix,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let Some((raw, duration)) = timing_of(sample, sample.segment()) else { return Ok(gst::FlowSuccess::Ok) };
+        let Some(interleaved) = downmix.stereo_of(sample) else { return Ok(gst::FlowSuccess::Ok) };
+        let arrived = self.live.then(|| self.clock.now());
+        let place = self.continuity.lock().place_beside(number, raw, duration, arrived);
+        if place.step == Step::Jump {
+            self.intake.realign_beside(self.run, number);
+        }
+        let pushed = self.intake.push_beside(self.run, number, place, &interleaved);
+        pushed.map(|()| gst::FlowSuccess::Ok).map_err(|Gone| gst::FlowError::Eos)
     }
 }
 

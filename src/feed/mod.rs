@@ -6,6 +6,9 @@
 
 #[cfg(test)]
 mod awkward_tests;
+mod beside;
+#[cfg(test)]
+mod beside_tests;
 mod delivery;
 mod downmix;
 mod error;
@@ -47,7 +50,7 @@ use url::Url;
 use crate::cadence::SoundNews;
 pub use crate::cadence::SoundTrouble;
 use crate::config::{mask_text, masked};
-use crate::frame::{Colour, Picture, Sound};
+use crate::frame::{Colour, Picture, Sound, SoundTrack};
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
@@ -323,6 +326,16 @@ impl Feed {
             None => {}
         }
         sound
+    }
+
+    /// The sounds beside the main one that its sources have, or had once: what is known stays known. Quick.
+    pub fn sounds_beside(&self) -> Vec<SoundTrack> {
+        self.intake.sounds_beside()
+    }
+
+    /// The sound `id` of [`Feed::sounds_beside`], as [`Feed::sound_at`]: silence where there is none. Any other is silent.
+    pub fn sound_beside_at(&self, id: &str, samples: Range<u64>) -> Sound {
+        self.intake.beside(id, samples)
     }
 
     /// How much later than its picture sound is heard, in ms, by the source's own stamps of what was shown and heard in the

@@ -207,7 +207,7 @@ impl Supervisor {
             AudioWish::First | AudioWish::Index(_) | AudioWish::Pid(_) => None,
         };
         let fps = self.grid.fps();
-        let Decoding { room, costs } = &self.decoding;
+        let Decoding { room, costs, .. } = &self.decoding;
         let limit = Limit {
             lines: MOST_LINES,
             fps: f64::from(fps.num()) / f64::from(fps.den()),

@@ -61,6 +61,8 @@ pub struct AudioRendition {
     pub language: Option<String>,
     /// The session's choice. Of several, the first counts.
     pub default: bool,
+    /// What it is for beside being heard (4.3.4.1), as `public.accessibility.describes-video`.
+    pub characteristics: Option<&'static str>,
 }
 
 /// The most bits per second that any segment can hold: `video_bitrate_bps` is the rate the encoder's buffer drains at, and
@@ -96,8 +98,11 @@ impl fmt::Display for Multivariant {
             // 4.3.4.1: AUTOSELECT must be YES where DEFAULT is. Nowhere else: a player that picks by language would else
             // pick another game's commentary.
             let yes_no = if default == Some(i) { "YES" } else { "NO" };
-            let uri = quoted_uri(&audio.uri);
-            writeln!(f, ",DEFAULT={yes_no},AUTOSELECT={yes_no},CHANNELS=\"2\",URI=\"{uri}\"")?;
+            write!(f, ",DEFAULT={yes_no},AUTOSELECT={yes_no}")?;
+            if let Some(characteristics) = audio.characteristics {
+                write!(f, ",CHARACTERISTICS=\"{characteristics}\"")?;
+            }
+            writeln!(f, ",CHANNELS=\"2\",URI=\"{}\"", quoted_uri(&audio.uri))?;
         }
         for variant in &self.renditions {
             variant.write(f, !self.audio.is_empty())?;

@@ -24,6 +24,7 @@ fn sound(id: &str, name: &str, language: Option<&str>, default: bool) -> AudioRe
         name: name.to_owned(),
         language: language.map(str::to_owned),
         default,
+        characteristics: None,
     }
 }
 

@@ -280,6 +280,7 @@ impl Makers<'_> {
             pace: if self.options.lockstep { Pace::Lockstep } else { Pace::Realtime },
             secret: self.store.secret("thumbnails").await?,
             max_games: MAX_GAMES,
+            max_sounds: self.config.output.max_sounds,
         };
         Ok(Catalogue::open(settings, self.config.games.clone()).await?)
     }

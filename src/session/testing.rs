@@ -223,12 +223,14 @@ impl Games for FourGames {
             id: id.into(),
             title: format!("Game {}", id.to_uppercase()),
             language: None,
+            sounds: Vec::new(),
         });
         let own = GameInfo {
             key: "acme/own".into(),
             id: "own".into(),
             title: "Own game".into(),
             language: Some("de".into()),
+            sounds: Vec::new(),
         };
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }

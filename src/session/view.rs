@@ -7,10 +7,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cues::track::RangeLine;
+use crate::frame::SoundTrack;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
 use crate::timeline::{MediaTime, SegmentNumber};
-use crate::track::{Held, Pending, Position};
+use crate::track::{Held, Pending, Position, SoundKey};
 
 /// A game as sessions see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct GameInfo {
     pub title: String,
     /// What is spoken, where its source says so.
     pub language: Option<String>,
+    /// The sounds beside its main one.
+    pub sounds: Vec<SoundTrack>,
 }
 
 /// The games that tenants may show. Implemented by the catalogue; sessions know no more.
@@ -31,11 +34,11 @@ pub trait Games: Send + Sync {
     /// Every game that `tenant` may show, in a stable order.
     fn all(&self, tenant: &str) -> Vec<GameInfo>;
 
-    /// What there is of the sound of a game. That of a game that is gone is silence, without an end.
-    fn sound_held(&self, key: &GameKey) -> Held;
+    /// What there is of a sound. That of a game that is gone is silence, without an end; one that a game does not have is its main one.
+    fn sound_held(&self, key: &SoundKey) -> Held;
 
-    /// Waits until the sound of a game has come to `at`, for as long as it takes.
-    fn wait<'a>(&'a self, key: &'a GameKey, at: Position) -> Pending<'a, ()>;
+    /// Waits until a sound has come to `at`, for as long as it takes.
+    fn wait<'a>(&'a self, key: &'a SoundKey, at: Position) -> Pending<'a, ()>;
 
     /// What the sound of every game is encoded at, bits per second.
     fn sound_bitrate_bps(&self) -> u32;
@@ -72,9 +75,9 @@ pub struct NamedMosaic {
     pub layout: String,
     /// Game ids in slot order.
     pub games: Vec<String>,
-    /// The id of the game that is heard, and its key.
+    /// What is heard, as in [`CreateSession::audio`], and its key.
     pub audio: String,
-    pub sound: GameKey,
+    pub sound: SoundKey,
 }
 
 /// A request for a session.
@@ -83,7 +86,7 @@ pub struct CreateSession {
     /// Game ids, one for each slot.
     pub games: Vec<String>,
     pub layout: Option<String>,
-    /// One of `games`; the first one if not given.
+    /// One of `games`, or a sound of it beside its main one, `game/deu`; the first one's main sound if not given.
     pub audio: Option<String>,
     pub engine: EngineChoice,
     /// No rendition above it is offered, pixels.

@@ -25,7 +25,7 @@ pub use failing::{FailedAt, Failing, Watched};
 pub use held::Held;
 pub use layered::LayeredShelf;
 pub use memory::{Appended, Keeper, MemoryShelf, Track};
-pub use name::{TileName, TrackName};
+pub use name::{SoundKey, TileName, TrackName, sound_key, split_sound_key};
 pub use position::Position;
 pub use runs::Runs;
 pub use shelf::{Pending, Shelf};

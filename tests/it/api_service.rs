@@ -237,7 +237,13 @@ fn health(status: GameStatus) -> GameHealth {
 impl GameCatalogue for MemoryCatalogue {
     fn games(&self, tenant: &str) -> Vec<GameView> {
         let view = |game: RegisteredGame| GameView {
-            audio: vec![AudioTrack { id: game.spec.id.clone(), language: "en".into(), label: game.spec.title.clone() }],
+            audio: vec![AudioTrack {
+                id: game.spec.id.clone(),
+                language: "en".into(),
+                label: game.spec.title.clone(),
+                default: true,
+                characteristics: Vec::new(),
+            }],
             thumbnail: (game.health.status == GameStatus::Live).then(|| format!("thumb-{}", game.spec.id)),
             id: game.spec.id,
             title: game.spec.title,
@@ -329,6 +335,7 @@ impl Games for MemoryCatalogue {
             id: game.spec.id,
             title: game.spec.title,
             language: None,
+            sounds: Vec::new(),
         };
         self.views(tenant).into_iter().map(info).collect()
     }

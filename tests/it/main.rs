@@ -25,6 +25,7 @@ mod outbound;
 mod process;
 mod seen;
 mod soak;
+mod sounds;
 mod start_over;
 mod stitching;
 mod support;

@@ -117,7 +117,11 @@ impl Stage {
 
     /// Takes everything of the entry down, for another lap.
     pub fn close(&self) {
-        let joints = std::mem::take(&mut self.state.lock().joints);
+        let joints = {
+            let mut state = self.state.lock();
+            state.besides.clear();
+            std::mem::take(&mut state.joints)
+        };
         for element in joints.into_iter().flat_map(|joint| joint.elements) {
             // Why an element does not go to Null is on the bus already.
             let _ = element.set_state(gst::State::Null);
@@ -193,7 +197,9 @@ impl Stage {
         self.add_transport_demuxer(&out, inner)?;
         // A door for sound alone gets streams without a picture, of which there is nothing to be picked.
         let picks = self.takes(joint, Stream::Picture);
-        let programme = picks.then(|| Mutex::new(Programme::new(self.wanted.clone(), self.live)));
+        let most = self.decoding.max_sounds.saturating_sub(1);
+        let programme =
+            picks.then(|| Mutex::new(Programme::new(self.wanted.clone(), self.live).with_sounds_beside(most)));
         self.cues.told(Told::Fresh);
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
@@ -239,6 +245,9 @@ impl Stage {
         let bytes = buffer.map_readable().ok()?;
         let steps = programme.take(&bytes);
         programme.take_told().into_iter().for_each(|told| self.cues.told(told));
+        if let Some(tracks) = programme.take_tracks() {
+            *self.tracks.lock() = tracks;
+        }
         let trouble = programme.trouble().map(str::to_owned);
         {
             let mut facts = self.facts.lock();
@@ -315,6 +324,7 @@ impl Stage {
                 own.open &= at == joint;
             }
         }
+        state.besides.retain(|chain| !theirs.contains(&chain.joint));
         elements
     }
 

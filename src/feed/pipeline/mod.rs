@@ -6,6 +6,7 @@
 //! A run has a thread of its own, the only one that makes, starts and tears down. The supervisor watches from outside and
 //! waits for nothing but messages ([`letting_go`] says why).
 
+mod beside;
 mod branch;
 mod clean_point;
 mod cue_tap;

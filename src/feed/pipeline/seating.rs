@@ -28,19 +28,34 @@ impl Stage {
         if let Some(zero) = self.zero(joint) {
             shift::shift(pad, zero[index(stream)]);
         }
+        if stream == Stream::Sound && self.is_picked(joint)
+            && let Some(track) = self.known_beside(pad)
+        {
+            return self.take_beside(pad, caps, joint, Some(track));
+        }
         // Behind a programme that was picked there is one sound, the one that was asked for.
         let ordinal = {
+            let picked = self.is_picked(joint);
             let mut state = self.state.lock();
             state.sounds_seen += usize::from(stream == Stream::Sound);
-            let picked = state.joints.get(joint).is_some_and(|joint| joint.picked);
             (!picked).then_some(state.sounds_seen)
         };
         let wished = self.is_wished(pad, stream, ordinal);
         self.usher(pad, stream, ordinal);
         if !(wished && self.take(pad, caps, stream)) {
-            self.park(pad, stream, joint);
+            match stream {
+                Stream::Picture => self.park(pad, stream, joint),
+                Stream::Sound => {
+                    self.state.lock().parked_sounds += 1;
+                    self.take_beside(pad, caps, joint, None);
+                }
+            }
             self.call(stream);
         }
+    }
+
+    fn is_picked(&self, joint: usize) -> bool {
+        self.state.lock().joints.get(joint).is_some_and(|joint| joint.picked)
     }
 
     /// Watches what a pad carries: it may change its codec, or its branch may have become free.
@@ -192,6 +207,7 @@ impl Stage {
         old: Option<(Head, bool)>,
         tail: Option<Tail>,
     ) -> Result<(), glib::BoolError> {
+        self.drop_beside(pad);
         if let Some(peer) = pad.peer() {
             // It was parked; the fakesink goes with the demuxer.
             pad.unlink(&peer)?;
@@ -267,7 +283,8 @@ impl Stage {
     }
 
     fn add_tail(self: &Arc<Self>, stream: Stream) -> Result<Tail, glib::BoolError> {
-        let tail = branch::tail(stream, self.fields, &self.delivery)?;
+        let delivery = Arc::clone(&self.delivery);
+        let tail = branch::tail(stream, self.fields, move |sample| delivery.deliver(stream, sample))?;
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
         tail.end.add_probe(mask, move |_, info| {
@@ -396,6 +413,7 @@ impl Stage {
 
     /// A demuxer takes a pad away.
     pub fn pad_gone(&self, pad: &gst::Pad) {
+        self.drop_beside(pad);
         for stream in [Stream::Picture, Stream::Sound] {
             let head = {
                 let state = self.state.lock();
@@ -426,7 +444,7 @@ impl Stage {
 }
 
 /// The language that a pad's tags tell, as they tell it.
-fn language_of(pad: &gst::Pad) -> Option<String> {
+pub(super) fn language_of(pad: &gst::Pad) -> Option<String> {
     let mut language = None;
     pad.sticky_events_foreach(|event| {
         if let gst::EventView::Tag(tag) = event.view()

@@ -2,6 +2,7 @@
 //!
 //! One lock, and none is held around a call into GStreamer, which may block or call back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use parking_lot::{Condvar, Mutex};
 
+use super::beside::Chain;
 use super::branch::{Head, Life, Tail, Trigger};
 use super::cue_tap::CueTap;
 use super::doors::Takes;
@@ -25,6 +27,7 @@ use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
 use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
+use crate::frame::SoundTrack;
 use crate::timeline::Clock;
 
 /// Nothing drains for so long, and nothing waits for room either: the old head is given up.
@@ -83,6 +86,8 @@ pub(super) struct Joint {
 pub(super) struct State {
     pub branches: [Branch; 2],
     pub joints: Vec<Joint>,
+    /// The chains of the sounds beside the main one.
+    pub besides: Vec<Chain>,
     order: Option<Order>,
     /// The end was acted upon. Two branches may see it at once, and it is one end all the same.
     pub ended: bool,
@@ -108,6 +113,8 @@ pub(super) struct Stage {
     pub decoding: Decoding,
     pub sharing: Sharing,
     pub cues: CueTap,
+    /// The sounds beside the main one of the programme that was picked, by the packet identifiers that its demuxer sees.
+    pub tracks: Mutex<BTreeMap<u16, SoundTrack>>,
     looped: bool,
     pub live: bool,
     failures: Sender<SourceError>,
@@ -154,6 +161,7 @@ impl Stage {
             decoding: setting.decoding,
             sharing: Sharing::default(),
             cues: CueTap::default(),
+            tracks: Mutex::default(),
             looped: setting.looped,
             live: setting.live,
             failures: setting.failures,
@@ -289,6 +297,9 @@ impl Stage {
 
     /// Something posted an error. In the sound it costs the sound; anywhere else it ends the run.
     pub fn broke(&self, source: Option<&gst::Object>, error: SourceError) {
+        if source.is_some_and(|source| self.is_of_beside(source)) {
+            return tracing::debug!(%error, "a sound beside the main one fails");
+        }
         let owner = source.and_then(|source| self.owner_of(source));
         if owner != Some(Stream::Sound) {
             return self.fail(error);
