@@ -128,7 +128,7 @@ pub async fn key_pictures(
     Ok(playlist(&app, &method, &headers, text))
 }
 
-/// The playlist of a game's sound.
+/// The playlist of a game's sound: its main one, or with `~` and its id another, `nyk-bos~deu`, which is the main one where the game has no such sound.
 #[utoipa::path(get, path = "/v1/play/{token}/audio/{game}.m3u8", tag = "playback",
     params(("token" = String, Path), ("game" = String, Path), Following),
     responses(
@@ -150,7 +150,8 @@ pub async fn audio(
     Ok(playlist(&app, &method, &headers, text))
 }
 
-/// The playlist of the session's own sound: `main` is what it has chosen, a number what that slot shows. It changes with them: with the
+/// The playlist of the session's own sound: `main` is what it has chosen, a number what that slot shows, with `~` and an id
+/// another sound of its game, `0~deu`, or its main one where it has no such sound. It changes with them: with the
 /// picture where that changes with a segment, and else from the next segment on.
 #[utoipa::path(get, path = "/v1/play/{token}/sound/{name}.m3u8", tag = "playback",
     params(("token" = String, Path), ("name" = String, Path), Following),

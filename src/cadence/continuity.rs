@@ -182,37 +182,37 @@ impl Track {
 
 /// The correction for a sample of `track` and what its step is, by the rules of [`Continuity`].
 fn judge(track: &Track, other: &Track, raw: i64, arrived: Option<MediaTime>) -> (i64, Step) {
-        let Some(next) = track.next else { return (other.correction, Step::Follows) };
-        let fits = |correction: i64| (raw + correction - next).abs() <= TOLERANCE_NANOS;
-        if fits(track.correction) {
-            return (track.correction, Step::Follows);
-        }
-        let took = arrived.zip(track.arrived).map(|(now, last)| nanos(now) - nanos(last));
-        let hole = |correction: i64| {
-            let at = raw + correction;
-            let length = at - next;
-            let by_other =
-                other.correction == correction && other.next.is_some_and(|other| (at - other).abs() <= TOLERANCE_NANOS);
-            let by_itself = match took {
-                Some(took) => (length - took).abs() <= TOLERANCE_NANOS,
-                None => length <= LONGEST_HOLE_NANOS,
-            };
-            length > 0 && (by_other || by_itself)
+    let Some(next) = track.next else { return (other.correction, Step::Follows) };
+    let fits = |correction: i64| (raw + correction - next).abs() <= TOLERANCE_NANOS;
+    if fits(track.correction) {
+        return (track.correction, Step::Follows);
+    }
+    let took = arrived.zip(track.arrived).map(|(now, last)| nanos(now) - nanos(last));
+    let hole = |correction: i64| {
+        let at = raw + correction;
+        let length = at - next;
+        let by_other =
+            other.correction == correction && other.next.is_some_and(|other| (at - other).abs() <= TOLERANCE_NANOS);
+        let by_itself = match took {
+            Some(took) => (length - took).abs() <= TOLERANCE_NANOS,
+            None => length <= LONGEST_HOLE_NANOS,
         };
-        let wrapped = [WRAP_NANOS, -WRAP_NANOS].map(|wrap| track.correction + wrap);
-        if hole(track.correction) {
-            (track.correction, Step::Hole(next))
-        } else if (raw + other.correction - next).abs() <= 2 * TOLERANCE_NANOS {
-            // Both ends of a splice may be off by as much as the streams are.
-            (other.correction, Step::Jump)
-        } else if hole(other.correction) {
-            // The other stream jumped while this one was silent.
-            (other.correction, Step::Hole(next))
-        } else if let Some(correction) = wrapped.into_iter().find(|c| fits(*c)) {
-            (correction, Step::Jump)
-        } else {
-            (next - raw, Step::Jump)
-        }
+        length > 0 && (by_other || by_itself)
+    };
+    let wrapped = [WRAP_NANOS, -WRAP_NANOS].map(|wrap| track.correction + wrap);
+    if hole(track.correction) {
+        (track.correction, Step::Hole(next))
+    } else if (raw + other.correction - next).abs() <= 2 * TOLERANCE_NANOS {
+        // Both ends of a splice may be off by as much as the streams are.
+        (other.correction, Step::Jump)
+    } else if hole(other.correction) {
+        // The other stream jumped while this one was silent.
+        (other.correction, Step::Hole(next))
+    } else if let Some(correction) = wrapped.into_iter().find(|c| fits(*c)) {
+        (correction, Step::Jump)
+    } else {
+        (next - raw, Step::Jump)
+    }
 }
 
 fn nanos(at: MediaTime) -> i64 {

@@ -14,8 +14,8 @@ use super::state::Trigger;
 use super::{SessionError, Sounds};
 use crate::cues::track::RangeLine;
 use crate::hls::playlist::{
-    Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration,
-    part_target, peak_bandwidth_bps, target_duration_s, video_part_duration,
+    Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration, part_target,
+    peak_bandwidth_bps, target_duration_s, video_part_duration,
 };
 use crate::ladder::RenditionSpec;
 use crate::mosaic::{MosaicId, Rate};

@@ -19,12 +19,7 @@ pub(super) fn split_address(stem: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// The sounds of a session that shows `picks` and has chosen `chosen`; `all` are the tenant's games.
-pub(super) fn audio_renditions(
-    sounds: Sounds,
-    picks: &[Pick],
-    chosen: &str,
-    all: &[GameInfo],
-) -> Vec<AudioRendition> {
+pub(super) fn audio_renditions(sounds: Sounds, picks: &[Pick], chosen: &str, all: &[GameInfo]) -> Vec<AudioRendition> {
     let info = |id: &str| all.iter().find(|game| game.id == id);
     if sounds == Sounds::All {
         let mut ids: Vec<&str> = picks.iter().map(|pick| &*pick.id).chain(all.iter().map(|game| &*game.id)).collect();

@@ -204,7 +204,7 @@ pub struct SessionView {
     /// Game ids in slot order.
     pub games: Vec<String>,
     pub slots: Vec<SlotView>,
-    /// The game whose sound is the default.
+    /// The sound that is the default: a game's id, or `nyk-bos/deu` for one beside its main one.
     pub audio: String,
     /// No rendition above it is offered, pixels; `null` where all are.
     pub max_height: Option<u32>,

@@ -1,6 +1,7 @@
 //! The sounds beside the main one: each has a chain of its own that hangs on its demuxer's pad and goes with it. What fails in a chain costs
 //! that sound alone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use gstreamer as gst;
@@ -19,11 +20,23 @@ use crate::frame::{SoundRole, SoundTrack};
 
 /// From a pad to the feed.
 pub(super) struct Chain {
-    pub pad: gst::Pad,
+    pad: gst::Pad,
     pub joint: usize,
+    sink: gst::Pad,
     bins: [gst::Bin; 2],
+    number: Number,
     /// The language that it was counted by.
     code: Option<String>,
+    /// Its pad is gone: it goes when it has handed over what it holds.
+    leaves: bool,
+    /// It has handed over everything, or fails.
+    ended: Arc<AtomicBool>,
+}
+
+impl Chain {
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
 }
 
 impl Stage {
@@ -38,7 +51,7 @@ impl Stage {
     /// is not `known`.
     pub fn take_beside(self: &Arc<Self>, pad: &gst::Pad, caps: &gst::Caps, joint: usize, known: Option<SoundTrack>) {
         let most = self.decoding.max_sounds.saturating_sub(1);
-        let has_room = self.state.lock().besides.len() < most;
+        let has_room = self.state.lock().besides.iter().filter(|chain| !chain.leaves).count() < most;
         let number: Number = Arc::new(OnceLock::new());
         let is_wanted = has_room
             && match known {
@@ -67,9 +80,21 @@ impl Stage {
             Some(Some(number)) => delivery.deliver_beside(*number, &sample, &mut downmix.lock()),
             _ => Ok(gst::FlowSuccess::Ok),
         })?;
+        self.leave_to_next(number);
+        let ended = Arc::new(AtomicBool::new(false));
+        self.await_beside_end(&tail.end, &ended);
         // Known before it can fail, as what is one sound's alone.
         let bins = [head.bin.clone(), tail.bin.clone()];
-        self.state.lock().besides.push(Chain { pad: pad.clone(), joint, bins: bins.clone(), code: None });
+        self.state.lock().besides.push(Chain {
+            pad: pad.clone(),
+            joint,
+            sink: head.sink.clone(),
+            bins: bins.clone(),
+            number: Arc::clone(number),
+            code: None,
+            leaves: false,
+            ended,
+        });
         let hung = bins.iter().try_for_each(|bin| self.add(bin.upcast_ref(), joint)).and_then(|()| {
             head.src.link(&tail.sink).map_err(|error| glib::bool_error!("{error}"))?;
             bins.iter().rev().try_for_each(|bin| bin.sync_state_with_parent())?;
@@ -83,6 +108,49 @@ impl Stage {
             self.tell_beside(pad, number);
         }
         Ok(())
+    }
+
+    /// Keeps the end of a chain from its sink, and tells of it.
+    fn await_beside_end(self: &Arc<Self>, end: &gst::Pad, ended: &Arc<AtomicBool>) {
+        let (stage, ended) = (Arc::downgrade(self), Arc::clone(ended));
+        end.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| match &info.data {
+            Some(gst::PadProbeData::Event(event)) if event.type_() == gst::EventType::Eos => {
+                ended.store(true, Ordering::Release);
+                if let Some(stage) = stage.upgrade() {
+                    stage.changed.notify_all();
+                    stage.end_if_drained();
+                }
+                gst::PadProbeReturn::Handled
+            }
+            _ => gst::PadProbeReturn::Ok,
+        });
+    }
+
+    /// What still hands over the sound of this number goes at once: two would mix.
+    fn leave_to_next(&self, number: &Number) {
+        let Some(Some(number)) = number.get() else { return };
+        let same = |chain: &&Chain| chain.leaves && chain.number.get() == Some(&Some(*number));
+        let pads: Vec<_> = self.state.lock().besides.iter().filter(same).map(|chain| chain.pad.clone()).collect();
+        pads.iter().for_each(|pad| self.drop_beside(pad));
+    }
+
+    /// The pad of a chain is gone.
+    pub fn beside_gone(&self, pad: &gst::Pad) {
+        let sink = {
+            let mut state = self.state.lock();
+            let Some(chain) = state.besides.iter_mut().find(|chain| chain.pad == *pad && !chain.leaves) else { return };
+            chain.leaves = true;
+            chain.sink.clone()
+        };
+        let _ = pad.unlink(&sink);
+        sink.send_event(gst::event::Eos::new());
+    }
+
+    /// Takes out the chains that have nothing to do any more.
+    pub fn clear_besides(&self) {
+        let over = |chain: &&Chain| chain.leaves && chain.has_ended();
+        let pads: Vec<_> = self.state.lock().besides.iter().filter(over).map(|chain| chain.pad.clone()).collect();
+        pads.iter().for_each(|pad| self.drop_beside(pad));
     }
 
     /// Says what sound it is when the first of it comes: its tags are there by then.
@@ -132,10 +200,18 @@ impl Stage {
         self.bury(bins);
     }
 
-    /// Whether what posted an error is part of a chain.
-    pub fn is_of_beside(&self, source: &gst::Object) -> bool {
-        let bins: Vec<_> = self.state.lock().besides.iter().flat_map(|chain| chain.bins.clone()).collect();
-        bins.iter().any(|bin| source == bin || source.has_as_ancestor(bin))
+    /// Whether what posted an error is part of a chain; it is over then.
+    pub fn beside_broke(&self, source: &gst::Object) -> bool {
+        let chains: Vec<_> = {
+            let state = self.state.lock();
+            state.besides.iter().map(|chain| (chain.bins.clone(), Arc::clone(&chain.ended))).collect()
+        };
+        let is_of = |bins: &[gst::Bin; 2]| bins.iter().any(|bin| source == bin || source.has_as_ancestor(bin));
+        let Some((_, ended)) = chains.into_iter().find(|(bins, _)| is_of(bins)) else { return false };
+        ended.store(true, Ordering::Release);
+        self.changed.notify_all();
+        self.end_if_drained();
+        true
     }
 }
 

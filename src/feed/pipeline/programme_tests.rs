@@ -304,9 +304,14 @@ fn sounds_beside_the_main_one_keep_their_names_and_identifiers_when_the_table_mo
     const DESCRIBED: &[u8] = &[0x0a, 4, b'e', b'n', b'g', 3];
     let mut of = programme("").with_sounds_beside(2);
     let mut w = Writer::default();
-    let streams: [Es; 5] =
-        [(H264, 0x100, &[]), (AAC, 0x101, ENGLISH), (AC3, 0x102, GERMAN), (AAC, 0x103, DESCRIBED), (AAC, 0x104, GERMAN)];
-    let bytes = w.pat(&[(1, 0x1000)]).pmt(0x1000, 1, 0x100, 0, &streams).media(0x102, 7).take();
+    let streams: [Es; 5] = [
+        (H264, 0x100, &[]),
+        (AAC, 0x101, ENGLISH),
+        (AC3, 0x102, GERMAN),
+        (AAC, 0x103, DESCRIBED),
+        (AAC, 0x104, GERMAN),
+    ];
+    let bytes = w.pat(&[(1, 0x1000)]).pmt(0x1000, 1, 0x100, 0, &streams).media(0x100, 7).media(0x102, 7).take();
     let steps = of.take(&bytes);
     let ids = |of: &mut Programme| {
         let tracks = of.take_tracks()?;

@@ -28,7 +28,8 @@ impl Stage {
         if let Some(zero) = self.zero(joint) {
             shift::shift(pad, zero[index(stream)]);
         }
-        if stream == Stream::Sound && self.is_picked(joint)
+        if stream == Stream::Sound
+            && self.is_picked(joint)
             && let Some(track) = self.known_beside(pad)
         {
             return self.take_beside(pad, caps, joint, Some(track));
@@ -182,7 +183,9 @@ impl Stage {
     pub fn await_end(&self, joint: usize) {
         let mut patience = Patience::new();
         let mut state = self.state.lock();
-        while hanging(&state.joints, joint).any(|joint| joint.open) && patience.lasts(self) {
+        while (hanging(&state.joints, joint).any(|joint| joint.open) || has_besides(&state, joint))
+            && patience.lasts(self)
+        {
             self.changed.wait_for(&mut state, Duration::from_millis(20));
         }
     }
@@ -413,7 +416,7 @@ impl Stage {
 
     /// A demuxer takes a pad away.
     pub fn pad_gone(&self, pad: &gst::Pad) {
-        self.drop_beside(pad);
+        self.beside_gone(pad);
         for stream in [Stream::Picture, Stream::Sound] {
             let head = {
                 let state = self.state.lock();
@@ -485,13 +488,21 @@ impl Patience {
     }
 }
 
+/// Whether a sound beside the main one that hangs on `joint` still has something to hand over.
+fn has_besides(state: &State, joint: usize) -> bool {
+    let mut chains = state.besides.iter().filter(|chain| !chain.has_ended());
+    chains.any(|chain| chain.joint == joint || hangs(&state.joints, chain.joint, joint))
+}
+
 /// The joints that hang on `joint`, itself left out.
 fn hanging(joints: &[Joint], joint: usize) -> impl Iterator<Item = &Joint> {
-    joints.iter().filter(move |at| {
-        let mut parent = at.parent;
-        while let Some(at) = parent.filter(|parent| *parent != joint) {
-            parent = joints.get(at).and_then(|joint| joint.parent);
-        }
-        parent.is_some()
-    })
+    (0..joints.len()).filter(move |at| hangs(joints, *at, joint)).filter_map(|at| joints.get(at))
+}
+
+fn hangs(joints: &[Joint], at: usize, joint: usize) -> bool {
+    let mut parent = joints.get(at).and_then(|at| at.parent);
+    while let Some(at) = parent.filter(|parent| *parent != joint) {
+        parent = joints.get(at).and_then(|joint| joint.parent);
+    }
+    parent.is_some()
 }

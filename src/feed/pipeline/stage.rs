@@ -271,7 +271,8 @@ impl Stage {
     /// The source has ended when nothing is under way and nothing more can come.
     pub fn end_if_drained(&self) {
         let mut state = self.state.lock();
-        let busy = state.branches.iter().any(|branch| branch.life().is_under_way());
+        let busy = state.branches.iter().any(|branch| branch.life().is_under_way())
+            || state.besides.iter().any(|chain| !chain.has_ended());
         let open = state.joints.iter().any(|joint| joint.open);
         let begun = state.branches.iter().any(|branch| branch.life() != Life::Empty);
         let pushed = state.joints.iter().any(|joint| joint.parent.is_some());
@@ -297,7 +298,7 @@ impl Stage {
 
     /// Something posted an error. In the sound it costs the sound; anywhere else it ends the run.
     pub fn broke(&self, source: Option<&gst::Object>, error: SourceError) {
-        if source.is_some_and(|source| self.is_of_beside(source)) {
+        if source.is_some_and(|source| self.beside_broke(source)) {
             return tracing::debug!(%error, "a sound beside the main one fails");
         }
         let owner = source.and_then(|source| self.owner_of(source));
@@ -346,6 +347,7 @@ impl Stage {
 
     /// Looks after what no event tells: to be called some times a second.
     pub fn look_after(&self) {
+        self.clear_besides();
         let now = Instant::now();
         let fed = self.fed[1].load(Ordering::Relaxed);
         let delivered = self.delivered[1].swap(0, Ordering::Relaxed);
