@@ -27,6 +27,9 @@ pub enum SoundsWish {
     /// That, and what each slot shows.
     #[default]
     Own,
+    /// What the session has chosen, and in a second group the same as its source codes it (AC-3, E-AC-3, HE-AAC, AAC of more than two channels), with the
+    /// renditions listed again. That follows no swap: read the playlist again after one.
+    AsCame,
     /// Every game of the tenant by itself, so that a player can follow a swap without reading the playlist again.
     All,
 }
@@ -56,6 +59,7 @@ impl Listed {
             _ if self.all_sounds => Sounds::All,
             SoundsWish::Main => Sounds::Main,
             SoundsWish::Own => Sounds::Own,
+            SoundsWish::AsCame => Sounds::AsCame,
             SoundsWish::All => Sounds::All,
         }
     }

@@ -6,6 +6,7 @@
 //! [`SoundBuffer`] are asked for what is due at a source time. Pictures and sound go through the same mapping, so lips and
 //! voice cannot drift apart; [`SoundWatch`] measures what came of it.
 
+mod coded_queue;
 mod continuity;
 #[cfg(test)]
 mod continuity_tests;
@@ -18,6 +19,7 @@ mod source_clock;
 #[cfg(test)]
 mod tests;
 
+pub use coded_queue::CodedQueue;
 pub use continuity::{Continuity, Placed, Step, Stream};
 pub use picture_queue::{PickedPicture, PictureQueue};
 pub use sound_buffer::SoundBuffer;

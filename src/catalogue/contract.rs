@@ -149,7 +149,7 @@ pub trait GameCatalogue: Send + Sync {
     /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
     fn thumbnail(&self, element: &str) -> Option<Bytes>;
 
-    /// Init segment of a sound; the same for all of them.
+    /// Init segment of a sound; the same for all that are encoded here.
     fn sound_init(&self, sound: &SoundKey) -> Option<Bytes>;
 
     /// Segment `segment` of a sound, if it is in the window. The sound of a game that is gone is silence; one that a game does not have is its main

@@ -4,6 +4,7 @@
 //! over an await or while a feed starts or stops.
 
 mod asked;
+mod came;
 mod sounds;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -29,6 +30,7 @@ use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, MediaTime, SegmentNumber};
 use crate::track::{Held, LayeredShelf, Pending, Position, Runs, SoundKey, SoundSettings};
+use came::{CameSounds, Silences};
 use sounds::{Sounds, info};
 
 /// Segments left out at a game's start, so that the first one is whole.
@@ -67,6 +69,7 @@ struct Game {
     thumbnail_element: String,
     feed: Arc<Feed>,
     sounds: Arc<Sounds>,
+    came: Arc<CameSounds>,
     cues: Arc<Mutex<CueTrack>>,
 }
 
@@ -105,6 +108,7 @@ impl Game {
 #[derive(Default)]
 struct Earlier {
     sounds: Option<Arc<Sounds>>,
+    came: Option<Arc<CameSounds>>,
     cues: Option<Arc<Mutex<CueTrack>>>,
 }
 
@@ -131,6 +135,7 @@ pub struct Catalogue {
     sound: Arc<SoundSettings>,
     shelf: LayeredShelf,
     sound_init: Bytes,
+    silences: Silences,
     pace: Pace,
     decoding: Decoding,
     games: RwLock<Games>,
@@ -158,6 +163,7 @@ impl Catalogue {
         let catalogue = Arc::new(Self {
             settings,
             sound_init: package::audio_init(sound.bitrate_bps)?,
+            silences: Silences::default(),
             sound,
             shelf,
             pace,
@@ -209,8 +215,10 @@ impl Catalogue {
         let cues = earlier.cues.unwrap_or_else(new_cues);
         let sounds = earlier.sounds.unwrap_or_else(|| Arc::new(Sounds::new(&self.sound, &key, from)));
         sounds.mend();
+        let came = earlier.came.unwrap_or_default();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
-        let game = Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sounds, cues });
+        let game =
+            Arc::new(Game { key: key.clone(), spec, owner, tenants, thumbnail_element, feed, sounds, came, cues });
         let mut games = self.games.write();
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
@@ -267,6 +275,7 @@ impl Catalogue {
         for game in running {
             game.sounds.take_up(&self.sound, &game.key, &game.feed, self.next_segment());
             game.sounds.mend();
+            game.came.take_up(&self.sound, &self.silences, &game.key, &game.feed, self.next_segment());
         }
         let metrics = &self.settings.metrics;
         let now = self.settings.clock.now();
@@ -373,12 +382,17 @@ impl Catalogue {
                 thumbnail_element: before.thumbnail_element.clone(),
                 feed: before.feed.clone(),
                 sounds: before.sounds.clone(),
+                came: before.came.clone(),
                 cues: before.cues.clone(),
             });
             self.games.write().running.insert(game.key.clone(), game.clone());
             return Ok((game.registered(), false));
         }
-        let earlier = Earlier { sounds: Some(before.sounds.clone()), cues: Some(before.cues.clone()) };
+        let earlier = Earlier {
+            sounds: Some(before.sounds.clone()),
+            came: Some(before.came.clone()),
+            cues: Some(before.cues.clone()),
+        };
         let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), earlier);
         stop_aside(before.feed.clone());
         Ok((game.registered(), false))
@@ -445,6 +459,7 @@ impl mosaic::Games for Catalogue {
             game.take_signals();
             let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
             game.sounds.push(&game.feed, &samples);
+            game.came.push(&game.feed, &samples);
         }
         GamePictures { running: pictures, removed, cards }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
@@ -11,7 +12,7 @@ use super::samples::{picture_of, timing_of};
 use super::signals::Signalled;
 use crate::cadence::{Continuity, Step, Stream};
 use crate::cues::scte35::SpliceInfo;
-use crate::frame::SoundTrack;
+use crate::frame::{CodedFrame, SoundTrack};
 use crate::timeline::Clock;
 
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
@@ -131,6 +132,12 @@ impl Delivery {
     /// The number of a sound beside the main one; `None`: nobody takes it. There are `most` at most.
     pub fn sound_beside(&self, track: SoundTrack, most: usize) -> Option<usize> {
         self.intake.sound_beside(self.run, track, most)
+    }
+
+    /// Takes in a frame of the main sound as it came, stamped `raw`.
+    pub fn deliver_coded(&self, frame: CodedFrame, raw: i64) {
+        let at = self.continuity.lock().settled(Stream::Sound, raw);
+        self.intake.push_coded(self.run, frame.form, at, Bytes::copy_from_slice(frame.data));
     }
 
     /// Takes in a decoded sample of the sound of this number, which `downmix` is for; may wait for room.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Pace;
+use super::as_came::AsCame;
 use super::beside::Besides;
 use super::signals::{FeedSignal, Signalled, Signals};
 use crate::cadence::{
@@ -84,6 +85,7 @@ pub(super) struct State {
     pub pictures: PictureQueue<Waiting>,
     sound: SoundBuffer,
     pub besides: Besides,
+    pub as_came: AsCame,
     watch: SoundWatch,
     /// The sound is to be placed anew: where it was put it is never heard.
     resettle: bool,
@@ -165,6 +167,7 @@ impl Intake {
                 pictures: PictureQueue::new(tick_nanos, 10),
                 sound: SoundBuffer::new(SOUND_CAPACITY),
                 besides: Besides::default(),
+                as_came: AsCame::default(),
                 watch: SoundWatch::new(),
                 resettle: false,
                 sound_expected: false,
@@ -203,6 +206,7 @@ impl Intake {
         state.pictures.restart();
         state.sound.restart();
         state.besides.restart();
+        state.as_came.restart();
         state.watch.restart();
         state.resettle = false;
         state.sound_expected = false;
@@ -246,6 +250,7 @@ impl Intake {
         state.pictures.restart();
         state.sound.restart();
         state.besides.restart();
+        state.as_came.restart();
         self.changed.notify_all();
     }
 

@@ -281,7 +281,11 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         fps: grid.fps(),
         video_codec: package::video_codec(&a.sps).unwrap(),
     };
-    write(dir, "index.m3u8", &[Multivariant { renditions: vec![rendition], audio }.render().as_bytes()])
+    write(
+        dir,
+        "index.m3u8",
+        &[Multivariant { renditions: vec![rendition], audio, ..Multivariant::default() }.render().as_bytes()],
+    )
 }
 
 #[test]

@@ -24,6 +24,8 @@ const VERSION_WITH_SKIP: u8 = 9;
 const SEGMENTS_WITH_PARTS: usize = 2;
 
 const AUDIO_GROUP: &str = "sound";
+/// Players show it to viewers.
+const AS_CAME_GROUP: &str = "sound as it came";
 
 /// A multivariant playlist: every rendition of the picture, and the sound of every game.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,23 @@ pub struct Multivariant {
     /// Best first: players without a measurement begin with the first.
     pub renditions: Vec<VideoVariant>,
     pub audio: Vec<AudioRendition>,
+    /// What is listed of each rendition once more, with another sound.
+    pub as_came: Option<AsCame>,
+    /// What the sounds of the first group have, bits per second.
+    pub audio_bitrate_bps: u32,
+}
+
+/// A sound as its source codes it, in a group of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AsCame {
+    pub uri: String,
+    pub name: String,
+    pub language: Option<String>,
+    /// RFC 6381.
+    pub codec: String,
+    /// As bis 4.4.6.1 has them: `6`, `16/JOC`.
+    pub channels: String,
+    pub bitrate_bps: u32,
 }
 
 /// One rung of the ladder.
@@ -104,28 +123,56 @@ impl fmt::Display for Multivariant {
             }
             writeln!(f, ",CHANNELS=\"2\",URI=\"{}\"", quoted_uri(&audio.uri))?;
         }
-        for variant in &self.renditions {
-            variant.write(f, !self.audio.is_empty())?;
+        if let Some(came) = &self.as_came {
+            came.write(f)?;
+        }
+        let sound = (!self.audio.is_empty()).then_some((AUDIO_CODEC, AUDIO_GROUP));
+        self.renditions.iter().try_for_each(|variant| variant.write(f, sound))?;
+        if let Some(came) = &self.as_came {
+            // After all others: who chooses by codecs finds them, and who takes what comes first can play it.
+            let more = |bps: u32| bps.saturating_sub(self.audio_bitrate_bps).saturating_add(came.bitrate_bps);
+            for variant in &self.renditions {
+                let variant = VideoVariant {
+                    bandwidth_bps: more(variant.bandwidth_bps),
+                    average_bandwidth_bps: more(variant.average_bandwidth_bps),
+                    ..variant.clone()
+                };
+                variant.write(f, Some((&came.codec, AS_CAME_GROUP)))?;
+            }
         }
         self.renditions.iter().try_for_each(|variant| variant.write_key_pictures(f))
     }
 }
 
+impl AsCame {
+    /// Alone in its group: AUTOSELECT must be YES where DEFAULT is (4.3.4.1).
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = distinct_names([self.name.as_str()].into_iter()).pop().unwrap_or_default();
+        write!(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{AS_CAME_GROUP}\",NAME=\"{name}\"")?;
+        if let Some(language) = self.language.as_deref().filter(|l| is_language_tag(l)) {
+            write!(f, ",LANGUAGE=\"{language}\"")?;
+        }
+        let (channels, uri) = (quoted(&self.channels), quoted_uri(&self.uri));
+        writeln!(f, ",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"{channels}\",URI=\"{uri}\"")
+    }
+}
+
 impl VideoVariant {
-    fn write(&self, f: &mut fmt::Formatter<'_>, with_audio: bool) -> fmt::Result {
+    /// `sound` is its codec and its group.
+    fn write(&self, f: &mut fmt::Formatter<'_>, sound: Option<(&str, &str)>) -> fmt::Result {
         let Self { bandwidth_bps, average_bandwidth_bps, width, height, .. } = self;
         write!(f, "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth_bps},AVERAGE-BANDWIDTH={average_bandwidth_bps}")?;
         write!(f, ",CODECS=\"{}", quoted(&self.video_codec))?;
-        if with_audio {
-            write!(f, ",{AUDIO_CODEC}")?;
+        if let Some((codec, _)) = sound {
+            write!(f, ",{}", quoted(codec))?;
         }
         // 4.3.4.2: FRAME-RATE is rounded to three decimal places.
         let (num, den) = (u64::from(self.fps.num()), u64::from(self.fps.den()));
         let millihertz = (num * 1000 + den / 2) / den;
         write!(f, "\",RESOLUTION={width}x{height},FRAME-RATE={}.{:03}", millihertz / 1000, millihertz % 1000)?;
         f.write_str(",VIDEO-RANGE=SDR")?;
-        if with_audio {
-            write!(f, ",AUDIO=\"{AUDIO_GROUP}\"")?;
+        if let Some((_, group)) = sound {
+            write!(f, ",AUDIO=\"{group}\"")?;
         }
         writeln!(f, ",CLOSED-CAPTIONS=NONE\n{}", line_uri(&self.uri))
     }
@@ -276,6 +323,13 @@ impl MediaSegment {
         let (first, end) = (grid.first_aac_frame(n), grid.first_aac_frame(n + 1));
         let duration = SegmentDuration { ticks: (end - first) * AAC_FRAME_SAMPLES, timescale: SAMPLE_RATE_HZ };
         Self::plain(n, uri, duration, MediaTime::of_sample(first * AAC_FRAME_SAMPLES))
+    }
+
+    /// The same of a sound as it came, whose frames have `frame_samples`.
+    pub fn coded(grid: &Grid, n: SegmentNumber, frame_samples: u64, uri: String) -> Self {
+        let (first, end) = (grid.first_coded_frame(n, frame_samples), grid.first_coded_frame(n + 1, frame_samples));
+        let duration = SegmentDuration { ticks: (end - first) * frame_samples, timescale: SAMPLE_RATE_HZ };
+        Self::plain(n, uri, duration, MediaTime::of_sample(first * frame_samples))
     }
 
     fn plain(number: SegmentNumber, uri: String, duration: SegmentDuration, program_date_time: MediaTime) -> Self {

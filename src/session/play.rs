@@ -8,11 +8,12 @@ use super::follow::{Playlist, Reload};
 use super::model::{Lists, Sound, rfc_3339_ms};
 use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
-use super::renditions::{audio_renditions, split_address};
+use super::renditions::{as_came, audio_renditions, split_address};
 use super::splice::{Bridge, Listed};
 use super::state::Trigger;
 use super::{SessionError, Sounds};
 use crate::cues::track::RangeLine;
+use crate::frame::CodedSound;
 use crate::hls::playlist::{
     Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration, part_target,
     peak_bandwidth_bps, target_duration_s, video_part_duration,
@@ -66,13 +67,18 @@ impl Sessions {
         };
         let all = self.games.all(&entry.tenant);
         let audio = audio_renditions(sounds, &picks, &chosen, &all);
-        let mut playlist = Multivariant { renditions: self.variants(&MosaicId(mosaic), max_height).await, audio };
+        let as_came = as_came(sounds, &chosen, &all);
+        let renditions = self.variants(&MosaicId(mosaic), max_height).await;
+        let mut playlist =
+            Multivariant { renditions, audio, as_came, audio_bitrate_bps: self.games.sound_bitrate_bps() };
         let query = query(parts, start_ms);
         // Pictures alone have no parts.
         let of_keys = self::query(false, start_ms);
         playlist.renditions.iter_mut().for_each(|variant| variant.key_pictures_uri.push_str(&of_keys));
         let uris = playlist.renditions.iter_mut().map(|variant| &mut variant.uri);
         uris.chain(playlist.audio.iter_mut().map(|audio| &mut audio.uri)).for_each(|uri| uri.push_str(&query));
+        // It has no parts.
+        playlist.as_came.iter_mut().for_each(|came| came.uri.push_str(&of_keys));
         Ok(playlist.render())
     }
 
@@ -198,14 +204,18 @@ impl Sessions {
                 running.or_else(|| self.games.removed_sound(&entry.tenant, game)).ok_or_else(unknown)?
             }
         };
-        self.sound(&entry, &Sound::Game(sound_key(&key, track)), reload).await
+        let form = track.filter(|track| CodedSound::is_id(track)).map(|id| id.parse().map_err(|_| unknown()));
+        let form: Option<CodedSound> = form.transpose()?;
+        // Frames that are longer than AAC's would make longer parts than are announced.
+        let reload = if form.is_some() { Reload { parts: false, part: None, ..reload } } else { reload };
+        self.sound(&entry, &Sound::Game(sound_key(&key, track)), form, reload).await
     }
 
     /// Text of the playlist of the session's own sound: `main`, or a slot's number, or that and one of the sounds of the game in it, `0~deu`.
     pub async fn sound_playlist(&self, token: &str, name: &str, reload: Reload) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
         let in_slot = || {
-            let (slot, track) = split_address(name)?;
+            let (slot, track) = split_address(name).filter(|(_, track)| !track.is_some_and(CodedSound::is_id))?;
             let slot = slot.parse().ok().filter(|n: &usize| *n < MAX_SLOTS && n.to_string() == slot)?;
             Some(Sound::Slot(slot, track.map(str::to_owned)))
         };
@@ -213,10 +223,17 @@ impl Sessions {
             "main" => Sound::Main,
             _ => in_slot().ok_or_else(|| SessionError::SoundUnknown { name: name.to_owned() })?,
         };
-        self.sound(&entry, &sound, reload).await
+        self.sound(&entry, &sound, None, reload).await
     }
 
-    async fn sound(&self, entry: &Entry, sound: &Sound, reload: Reload) -> Result<String, SessionError> {
+    /// `form` is that of a sound as it came.
+    async fn sound(
+        &self,
+        entry: &Entry,
+        sound: &Sound,
+        form: Option<CodedSound>,
+        reload: Reload,
+    ) -> Result<String, SessionError> {
         let playlist = self.listing(entry, Some(sound), reload).await?;
         let max_height = entry.session.lock().max_height;
         let grid = &self.grid;
@@ -242,7 +259,10 @@ impl Sessions {
         };
         let media = Entries {
             map_uri: init,
-            segment: &|n, _| MediaSegment::audio(grid, n, of(n).segment(n)),
+            segment: &|n, _| match form {
+                Some(form) => MediaSegment::coded(grid, n, form.frame_samples(), of(n).segment(n)),
+                None => MediaSegment::audio(grid, n, of(n).segment(n)),
+            },
             part: &|at, _| Part {
                 uri: of(at.segment).part(at),
                 duration: audio_part_duration(grid, at.segment, at.part),

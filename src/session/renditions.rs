@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::model::{Pick, split_audio};
 use super::{GameInfo, Sounds};
 use crate::frame::SoundTrack;
-use crate::hls::playlist::AudioRendition;
+use crate::hls::playlist::{AsCame, AudioRendition};
 
 /// Parts a game or a slot and one of its sounds beside the main one in the address of a playlist. No id has it.
 const BESIDE: char = '~';
@@ -42,9 +42,24 @@ pub(super) fn audio_renditions(sounds: Sounds, picks: &[Pick], chosen: &str, all
         default: true,
         characteristics: heard.and_then(|heard| heard.role.characteristic()),
     };
-    let shown = if sounds == Sounds::Main { &[][..] } else { picks };
+    let shown = if sounds == Sounds::Own { picks } else { &[][..] };
     let of_slot = |(slot, pick): (usize, &Pick)| of_game(&format!("sound/{slot}"), &pick.id, info(&pick.id), |_| false);
     [main].into_iter().chain(shown.iter().enumerate().flat_map(of_slot)).collect()
+}
+
+/// The second group, of the main sound that a session has chosen, as it came.
+pub(super) fn as_came(sounds: Sounds, chosen: &str, all: &[GameInfo]) -> Option<AsCame> {
+    let (id, track) = split_audio(chosen);
+    let info = all.iter().find(|game| game.id == id).filter(|_| sounds == Sounds::AsCame && track.is_none())?;
+    let form = info.as_came?;
+    Some(AsCame {
+        uri: format!("audio/{id}{BESIDE}{form}.m3u8"),
+        name: info.title.clone(),
+        language: info.language.clone(),
+        codec: form.codec(),
+        channels: form.told_channels(),
+        bitrate_bps: form.bitrate_bps(),
+    })
 }
 
 /// A sound as viewers name it.
@@ -91,6 +106,7 @@ mod tests {
             title: format!("Game {id}"),
             language: Some("en".into()),
             sounds,
+            as_came: (id == "a").then(|| "came-aac-5-2".parse().unwrap()),
         };
         vec![game("a", vec![ad, deu]), game("b", Vec::new())]
     }
@@ -115,6 +131,18 @@ mod tests {
         assert_eq!(all.iter().filter(|(.., default)| *default).count(), 1);
         assert_eq!(all.len(), 4);
         assert_eq!(listed(Sounds::Main, "a").len(), 1);
+        assert_eq!(listed(Sounds::AsCame, "a"), listed(Sounds::Main, "a"));
+    }
+
+    #[test]
+    fn the_second_group_is_of_the_game_that_is_heard_and_of_its_main_sound() {
+        let came = as_came(Sounds::AsCame, "a", &games()).unwrap();
+        assert_eq!((came.uri.as_str(), came.codec.as_str()), ("audio/a~came-aac-5-2.m3u8", "mp4a.40.5"));
+        for (sounds, chosen) in
+            [(Sounds::AsCame, "b"), (Sounds::AsCame, "a/deu"), (Sounds::Own, "a"), (Sounds::All, "a")]
+        {
+            assert_eq!(as_came(sounds, chosen, &games()), None, "{sounds:?} {chosen}");
+        }
     }
 
     #[test]

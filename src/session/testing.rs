@@ -224,6 +224,7 @@ impl Games for FourGames {
             title: format!("Game {}", id.to_uppercase()),
             language: None,
             sounds: Vec::new(),
+            as_came: None,
         });
         let own = GameInfo {
             key: "acme/own".into(),
@@ -231,6 +232,7 @@ impl Games for FourGames {
             title: "Own game".into(),
             language: Some("de".into()),
             sounds: Vec::new(),
+            as_came: None,
         };
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }

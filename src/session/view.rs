@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cues::track::RangeLine;
-use crate::frame::SoundTrack;
+use crate::frame::{CodedSound, SoundTrack};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
 use crate::timeline::{MediaTime, SegmentNumber};
@@ -24,6 +24,8 @@ pub struct GameInfo {
     pub language: Option<String>,
     /// The sounds beside its main one.
     pub sounds: Vec<SoundTrack>,
+    /// How its source codes its main sound, where that is offered as it comes.
+    pub as_came: Option<CodedSound>,
 }
 
 /// The games that tenants may show. Implemented by the catalogue; sessions know no more.
@@ -116,6 +118,8 @@ pub enum Sounds {
     /// That, and what each slot shows.
     #[default]
     Own,
+    /// What the session has chosen, and in a second group the same as its source codes it, where it does in a way that players may prefer.
+    AsCame,
     /// Every game that the tenant may show, each by itself.
     All,
 }

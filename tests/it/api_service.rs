@@ -336,6 +336,7 @@ impl Games for MemoryCatalogue {
             title: game.spec.title,
             language: None,
             sounds: Vec::new(),
+            as_came: None,
         };
         self.views(tenant).into_iter().map(info).collect()
     }

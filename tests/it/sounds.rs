@@ -111,3 +111,65 @@ async fn every_sound_of_a_game_can_be_chosen_by_a_session_and_by_a_player() {
     assert_eq!(distinct(tones(&service, &session, "audio/three~deu.m3u8").await), [700]);
     assert_eq!(distinct(tones(&service, &session, "audio/one~deu.m3u8").await), [1700], "it has no other");
 }
+
+/// What `quadrille lint` finds wrong with a stream.
+async fn faults(url: String) -> String {
+    use quadrille::lint::{ExitStatus, LintOptions, run};
+    let check = move || {
+        let options = LintOptions { url, ..LintOptions::default() };
+        let mut out = Vec::new();
+        let status = run(&options, &mut out).unwrap();
+        if status == ExitStatus::Clean { String::new() } else { String::from_utf8(out).unwrap() }
+    };
+    tokio::task::spawn_blocking(check).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_of_five_channels_and_one_is_offered_as_it_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let (surround, one) = (dir.path().join("surround.ts"), dir.path().join("one.ts"));
+    three_sounds(&one, &TONES_HZ[3..]);
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-y", "-f", "lavfi", "-t", "10", "-i", "testsrc2=s=320x180:r=30"]);
+    let tone = format!("0.3*sin(2*PI*{}*t)", TONES_HZ[1]);
+    let sides = [tone.as_str(), &tone, &tone, "0", &tone, &tone].join("|");
+    command.args(["-f", "lavfi", "-t", "10", "-i", &format!("aevalsrc={sides}:c=5.1(side):s=48000")]);
+    command.args("-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 30 -c:a ac3 -b:a 448k -f mpegts".split(' '));
+    assert!(command.arg(&surround).status().unwrap().success());
+    let source = |path: &Path| format!("file://{}", path.display());
+    let games = [("surround", source(&surround)), ("one", source(&one))];
+    let service = TestService::start(&config(dir.path(), &games, "")).await;
+    service.crank_segments(4).await;
+    let make = |body: Value| service.device(Method::POST, "/v1/sessions", Some(body), StatusCode::CREATED);
+    let session = make(json!({"games": ["surround"]})).await;
+    service.crank_segments(6).await;
+
+    let plain = service.text(&playlist(&session, "index.m3u8")).await;
+    assert!(!plain.contains("ac-3"), "only who asks is offered it: {plain}");
+    let index = service.text(&playlist(&session, "index.m3u8?sounds=as_came")).await;
+    let came = index.lines().find(|line| line.contains("GROUP-ID=\"sound as it came\"")).expect("a second group");
+    assert!(came.contains("CHANNELS=\"6\""), "{index}");
+    assert_eq!(index.matches(",ac-3\"").count(), 2, "each rendition once more: {index}");
+    let uri = came.split("URI=\"").nth(1).unwrap().trim_end_matches('"').to_owned();
+    let media = service.text(&playlist(&session, &uri)).await;
+    assert!(!media.contains("EXT-X-PART"), "{media}");
+
+    // It goes on beside a swap, and where there is another game it has none.
+    let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+    service.device(Method::PATCH, &path, Some(json!({"games": ["one"]})), StatusCode::OK).await;
+    service.crank_segments(3).await;
+    let other = service.text(&playlist(&session, "index.m3u8?sounds=as_came")).await;
+    assert!(!other.contains("as it came"), "{other}");
+    service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
+    let heard = tones(&service, &session, &uri).await;
+    assert!(heard.iter().flatten().all(|tone| *tone == TONES_HZ[1]), "{heard:?}");
+    assert!(heard.iter().flatten().count() >= 5, "{heard:?}");
+
+    let whole = make(json!({"games": ["surround"]})).await;
+    service.crank_segments(4).await;
+    let path = format!("/v1/sessions/{}", whole["id"].as_str().unwrap());
+    service.text(&playlist(&whole, "sound/main.m3u8")).await;
+    service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
+    let found = faults(format!("{}{}", service.base, playlist(&whole, "index.m3u8?sounds=as_came"))).await;
+    assert_eq!(found, "");
+}

@@ -65,8 +65,8 @@ impl GameCatalogue for Catalogue {
         game.feed.thumbnail()
     }
 
-    fn sound_init(&self, _: &SoundKey) -> Option<Bytes> {
-        Some(self.sound_init.clone())
+    fn sound_init(&self, sound: &SoundKey) -> Option<Bytes> {
+        self.init_of(sound)
     }
 
     fn sound_segment<'a>(&'a self, sound: &'a SoundKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>> {

@@ -14,7 +14,7 @@ use super::{Catalogue, Game, LOOK_AGAIN};
 use crate::catalogue::contract::AudioTrack;
 use crate::catalogue::silence::{silent_part, silent_segment};
 use crate::feed::Feed;
-use crate::frame::{SoundTrack, SoundUnit};
+use crate::frame::{CodedSound, NoCodedSound, SoundTrack, SoundUnit};
 use crate::mosaic::GameKey;
 use crate::package;
 use crate::session::GameInfo;
@@ -125,6 +125,7 @@ pub(super) fn info(game: &Game) -> GameInfo {
         title: game.spec.title.clone(),
         language,
         sounds: game.sounds.tracks(),
+        as_came: game.came.offered(&game.feed),
     }
 }
 
@@ -163,6 +164,9 @@ impl Catalogue {
     /// What there is of a sound.
     pub(super) fn held_of(&self, key: &SoundKey) -> Held {
         let (game, track) = split_sound_key(key);
+        if let Some(form) = track.and_then(|track| track.parse().ok()) {
+            return self.came_held(key, game, form);
+        }
         let main = self.main_held(&game.into());
         let Some(track) = track else { return main };
         let own = self.shelf.held_now(&TrackName::sound(key));
@@ -194,7 +198,8 @@ impl Catalogue {
         let (game, track) = split_sound_key(key);
         // A game may go meanwhile, and silence wakes nobody; and a sound may come into its own.
         while self.held_of(key).come_to < Some(at) {
-            let is_own = track.is_none_or(|track| self.own_blocks(game, track).is_alone(at.segment));
+            let is_own =
+                track.is_none_or(|track| CodedSound::is_id(track) || self.own_blocks(game, track).is_alone(at.segment));
             let name = TrackName::sound(if is_own { key } else { game });
             let _ = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await;
         }
@@ -203,6 +208,9 @@ impl Catalogue {
     /// Segment `n` of a sound in its box.
     pub(super) async fn segment_of(&self, key: &SoundKey, n: SegmentNumber) -> Option<Bytes> {
         let grid = &self.sound.grid;
+        if let (game, Some(Ok(form))) = came(key) {
+            return self.came_segment(key, game, form, n).await;
+        }
         for name in self.names(key, n) {
             if let Some(blocks) = self.shelf.segment(&name, n).await {
                 return packaged(n, package::audio_segment(grid, n, &units_of(&blocks)));
@@ -213,6 +221,10 @@ impl Catalogue {
 
     /// One part of it.
     pub(super) async fn part_of(&self, key: &SoundKey, at: Position) -> Option<Bytes> {
+        if matches!(came(key), (_, Some(Ok(_)))) {
+            // Its playlists list no parts.
+            return None;
+        }
         let grid = &self.sound.grid;
         let frames = grid.part_aac_frames(at.segment, at.part);
         for name in self.names(key, at.segment) {
@@ -221,6 +233,14 @@ impl Catalogue {
             }
         }
         self.is_silent(key, at).then(|| silent_part(grid, at))?.ok()
+    }
+
+    /// The init segment of a sound.
+    pub(super) fn init_of(&self, key: &SoundKey) -> Option<Bytes> {
+        match came(key) {
+            (_, Some(Ok(form))) => packaged(0, package::coded_init(form)),
+            _ => Some(self.sound_init.clone()),
+        }
     }
 
     /// The tracks that segment `n` of a sound may be of, the likelier one first.
@@ -241,6 +261,12 @@ impl Catalogue {
     }
 }
 
+/// The game of a sound, and how it is coded where it is one as it came.
+fn came(key: &SoundKey) -> (&str, Option<Result<CodedSound, NoCodedSound>>) {
+    let (game, track) = split_sound_key(key);
+    (game, track.filter(|track| CodedSound::is_id(track)).map(str::parse))
+}
+
 /// AAC frames of blocks, in order: some thirty kilobytes a segment, so that nobody keeps what is packaged of them.
 fn units_of(blocks: &[Block]) -> Vec<SoundUnit> {
     let mut units = Vec::new();
@@ -252,6 +278,6 @@ fn units_of(blocks: &[Block]) -> Vec<SoundUnit> {
     units
 }
 
-fn packaged(segment: SegmentNumber, made: Result<Bytes, package::CmafError>) -> Option<Bytes> {
+pub(super) fn packaged(segment: SegmentNumber, made: Result<Bytes, package::CmafError>) -> Option<Bytes> {
     made.inspect_err(|error| tracing::error!(segment, %error, "cannot package a sound segment")).ok()
 }

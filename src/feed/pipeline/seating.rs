@@ -15,6 +15,7 @@ use super::shift;
 use super::stage::{DRAIN_PATIENCE, Joint, Stage, State, index};
 use super::tables::{language_tag, same_language};
 use crate::cadence::Stream;
+use crate::feed::as_came::{SharedTap, Tap};
 use crate::feed::facts::{AudioFacts, VideoFacts, name_of};
 use crate::feed::wanted::AudioWish;
 use crate::timeline::MediaTime;
@@ -322,13 +323,29 @@ impl Stage {
             // Another stream, perhaps, which may say nothing of it.
             self.facts.lock().language = None;
         }
+        let tap = (stream == Stream::Sound).then(SharedTap::default);
+        if let Some(tap) = tap.clone() {
+            head.src.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+                if let Some(gst::PadProbeData::Event(event)) = &info.data
+                    && let gst::EventView::Caps(caps) = event.view()
+                {
+                    tap.lock().decodes(caps.caps());
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
         let (stage, gate) = (Arc::downgrade(self), Arc::clone(&head.gate));
-        head.parsed.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        head.parsed.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
             let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Ok };
             match &info.data {
                 Some(gst::PadProbeData::Event(event)) => {
                     match event.view() {
-                        gst::EventView::Caps(caps) => stage.note_caps(stream, caps.caps(), &gate),
+                        gst::EventView::Caps(caps) => {
+                            if let Some(tap) = &tap {
+                                tap.lock().parsed(caps.caps());
+                            }
+                            stage.note_caps(stream, caps.caps(), &gate);
+                        }
                         gst::EventView::Tag(tag) if stream == Stream::Sound => {
                             if let Some(code) = tag.tag().get::<gst::tags::LanguageCode>() {
                                 stage.facts.lock().language = Some(language_tag(code.get()));
@@ -338,7 +355,12 @@ impl Stage {
                     }
                     gst::PadProbeReturn::Ok
                 }
-                Some(gst::PadProbeData::Buffer(buffer)) => stage.pass_unit(stream, buffer, &gate),
+                Some(gst::PadProbeData::Buffer(buffer)) => {
+                    if let Some(tap) = &tap {
+                        stage.hand_on(pad, buffer, &tap.lock());
+                    }
+                    stage.pass_unit(stream, buffer, &gate)
+                }
                 _ => gst::PadProbeReturn::Ok,
             }
         });
@@ -355,6 +377,14 @@ impl Stage {
                 Some(buffer) if !gate.lock().shows(time_of(buffer)) => gst::PadProbeReturn::Handled,
                 _ => gst::PadProbeReturn::Ok,
             });
+        }
+    }
+
+    /// Takes a coded frame of the main sound on its way to the decoder, where it can be handed on as it is.
+    fn hand_on(&self, pad: &gst::Pad, buffer: &gst::BufferRef, tap: &Tap) {
+        let (Some(raw), Ok(bytes)) = (running_time_of(pad, buffer), buffer.map_readable()) else { return };
+        if let Some(frame) = tap.frame(&bytes) {
+            self.delivery.deliver_coded(frame, raw);
         }
     }
 
@@ -458,6 +488,13 @@ pub(super) fn language_of(pad: &gst::Pad) -> Option<String> {
         std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
     });
     language
+}
+
+/// When a buffer is due, as what is decoded of it will be timed.
+pub(super) fn running_time_of(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<i64> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
+    Some(i64::try_from(segment.to_running_time(buffer.pts()?)?.nseconds()).unwrap_or(i64::MAX))
 }
 
 /// When a picture is shown, or else decoded, in the stream's own time.

@@ -19,6 +19,7 @@ use super::cue_tap::CueTap;
 use super::doors::Takes;
 use super::letting_go::{Loose, bury};
 use super::parts::make;
+use super::seating::running_time_of;
 use super::share::Sharing;
 use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
@@ -223,14 +224,7 @@ impl Stage {
 
     /// Looks whether a picture that left a demuxer says when a signal is due that waits, and hands it on.
     pub fn place_cues(&self, pad: &gst::Pad, buffer: &gst::BufferRef) {
-        let Some(pts) = buffer.pts() else { return };
-        // As the decoder's pictures will be timed.
-        let segment = pad.sticky_event::<gst::event::Segment>(0);
-        let running = segment.and_then(|event| {
-            event.segment().downcast_ref::<gst::ClockTime>().and_then(|segment| segment.to_running_time(pts))
-        });
-        let (Some(running), Ok(bytes)) = (running, buffer.map_readable()) else { return };
-        let raw = i64::try_from(running.nseconds()).unwrap_or(i64::MAX);
+        let (Some(raw), Ok(bytes)) = (running_time_of(pad, buffer), buffer.map_readable()) else { return };
         for stamped in self.cues.demuxed(&bytes, raw) {
             self.delivery.signal(stamped.info, stamped.raw);
         }
