@@ -29,8 +29,8 @@ use crate::package;
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, MediaTime, SegmentNumber};
-use crate::track::{Held, LayeredShelf, Pending, Position, Runs, SoundKey, SoundSettings};
-use came::{CameSounds, Silences};
+use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Silences, SoundKey, SoundSettings};
+use came::CameSounds;
 use sounds::{Sounds, info};
 
 /// Segments left out at a game's start, so that the first one is whole.

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+pub use super::as_came::AsCame;
 use crate::package::AUDIO_CODEC;
 use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
 
@@ -24,8 +25,6 @@ const VERSION_WITH_SKIP: u8 = 9;
 const SEGMENTS_WITH_PARTS: usize = 2;
 
 const AUDIO_GROUP: &str = "sound";
-/// Players show it to viewers.
-const AS_CAME_GROUP: &str = "sound as it came";
 
 /// A multivariant playlist: every rendition of the picture, and the sound of every game.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,19 +36,6 @@ pub struct Multivariant {
     pub as_came: Option<AsCame>,
     /// What the sounds of the first group have, bits per second.
     pub audio_bitrate_bps: u32,
-}
-
-/// A sound as its source codes it, in a group of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AsCame {
-    pub uri: String,
-    pub name: String,
-    pub language: Option<String>,
-    /// RFC 6381.
-    pub codec: String,
-    /// As bis 4.4.6.1 has them: `6`, `16/JOC`.
-    pub channels: String,
-    pub bitrate_bps: u32,
 }
 
 /// One rung of the ladder.
@@ -129,37 +115,15 @@ impl fmt::Display for Multivariant {
         let sound = (!self.audio.is_empty()).then_some((AUDIO_CODEC, AUDIO_GROUP));
         self.renditions.iter().try_for_each(|variant| variant.write(f, sound))?;
         if let Some(came) = &self.as_came {
-            // After all others: who chooses by codecs finds them, and who takes what comes first can play it.
-            let more = |bps: u32| bps.saturating_sub(self.audio_bitrate_bps).saturating_add(came.bitrate_bps);
-            for variant in &self.renditions {
-                let variant = VideoVariant {
-                    bandwidth_bps: more(variant.bandwidth_bps),
-                    average_bandwidth_bps: more(variant.average_bandwidth_bps),
-                    ..variant.clone()
-                };
-                variant.write(f, Some((&came.codec, AS_CAME_GROUP)))?;
-            }
+            came.write_variants(f, &self.renditions, self.audio_bitrate_bps)?;
         }
         self.renditions.iter().try_for_each(|variant| variant.write_key_pictures(f))
     }
 }
 
-impl AsCame {
-    /// Alone in its group: AUTOSELECT must be YES where DEFAULT is (4.3.4.1).
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = distinct_names([self.name.as_str()].into_iter()).pop().unwrap_or_default();
-        write!(f, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{AS_CAME_GROUP}\",NAME=\"{name}\"")?;
-        if let Some(language) = self.language.as_deref().filter(|l| is_language_tag(l)) {
-            write!(f, ",LANGUAGE=\"{language}\"")?;
-        }
-        let (channels, uri) = (quoted(&self.channels), quoted_uri(&self.uri));
-        writeln!(f, ",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"{channels}\",URI=\"{uri}\"")
-    }
-}
-
 impl VideoVariant {
     /// `sound` is its codec and its group.
-    fn write(&self, f: &mut fmt::Formatter<'_>, sound: Option<(&str, &str)>) -> fmt::Result {
+    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, sound: Option<(&str, &str)>) -> fmt::Result {
         let Self { bandwidth_bps, average_bandwidth_bps, width, height, .. } = self;
         write!(f, "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth_bps},AVERAGE-BANDWIDTH={average_bandwidth_bps}")?;
         write!(f, ",CODECS=\"{}", quoted(&self.video_codec))?;
@@ -544,7 +508,7 @@ fn write_parts(f: &mut fmt::Formatter<'_>, parts: &[Part]) -> fmt::Result {
 }
 
 /// 4.1: no control characters in a playlist; 4.2: a quoted string holds no double quote, CR or LF.
-fn quoted(text: &str) -> Cow<'_, str> {
+pub(super) fn quoted(text: &str) -> Cow<'_, str> {
     let bad = |c: char| c == '"' || c.is_control();
     if !text.contains(bad) {
         return Cow::Borrowed(text);
@@ -565,7 +529,7 @@ fn quoted(text: &str) -> Cow<'_, str> {
 }
 
 /// A URI for a quoted string: what cannot stand in a URI (RFC 3986, 2) or in a quoted string is percent-encoded.
-fn quoted_uri(uri: &str) -> Cow<'_, str> {
+pub(super) fn quoted_uri(uri: &str) -> Cow<'_, str> {
     let good =
         |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
     if uri.bytes().all(good) {
@@ -591,13 +555,13 @@ fn line_uri(uri: &str) -> Cow<'_, str> {
     }
 }
 
-fn is_language_tag(tag: &str) -> bool {
+pub(super) fn is_language_tag(tag: &str) -> bool {
     tag.len() <= 35
         && tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// 4.3.4.1.1: the members of a group have different names. A name that came before gets a number.
-fn distinct_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn distinct_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut taken = HashSet::new();
     names
         .map(|name| {

@@ -10,8 +10,8 @@ use crate::frame::{Aac, AacObject, Ac3, CodedSound, Eac3};
 pub fn coded_init(form: CodedSound) -> Result<Bytes, CmafError> {
     let audio = Audio {
         data_reference_index: 1,
-        // F.2, F.5: what the specific box tells counts; FFmpeg and others read this.
-        channel_count: form.channels() as u16,
+        // ETSI TS 102 366, F.3 and F.5: two, whatever comes; the specific box tells it.
+        channel_count: if matches!(form, CodedSound::Aac(_)) { form.channels() as u16 } else { 2 },
         sample_size: 16,
         sample_rate: FixedPoint::from(AUDIO_TIMESCALE as u16),
     };

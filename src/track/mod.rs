@@ -27,7 +27,7 @@ pub use held::Held;
 pub use layered::LayeredShelf;
 pub use memory::{Appended, Keeper, MemoryShelf, Track};
 pub use name::{SoundKey, TileName, TrackName, sound_key, split_sound_key};
-pub use passed::PassedSound;
+pub use passed::{PassedSound, Silences};
 pub use position::Position;
 pub use runs::Runs;
 pub use shelf::{Pending, Shelf};

@@ -7,11 +7,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{Block, LEAD_IN_SEGMENTS, Position, Track};
+use crate::encode::silent_frame;
 use crate::frame::{CodedSound, SoundUnit};
 use crate::timeline::{Grid, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
 
 /// After a longer loss it begins anew at a segment boundary, as encoded sound does.
 const MOST_SILENCE_S: u64 = 30;
+
+/// Frames of silence that are remembered.
+const MOST_SILENCES: usize = 64;
 
 /// See the module. One lock, and a track's own under it.
 pub struct PassedSound {
@@ -110,6 +114,29 @@ impl PassedSound {
         let frame_samples = self.form.frame_samples() as u16;
         // What is refused was there before.
         self.track.append(at, Block::Coded { frame_samples, units: units.into() });
+    }
+}
+
+/// A frame of silence of each form that was asked for.
+#[derive(Default)]
+pub struct Silences(Mutex<Vec<(CodedSound, Option<Bytes>)>>);
+
+impl Silences {
+    /// The first of a form takes some milliseconds. `None` where none can be made: said once.
+    pub fn of(&self, form: CodedSound) -> Option<Bytes> {
+        let mut known = self.0.lock();
+        if let Some((_, silence)) = known.iter().find(|(known, _)| *known == form) {
+            return silence.clone();
+        }
+        let silence = silent_frame(form);
+        if let Err(error) = &silence {
+            tracing::warn!(%form, %error, "a sound is not offered as it comes: there is no silence for it");
+        }
+        if known.len() >= MOST_SILENCES {
+            known.remove(0);
+        }
+        known.push((form, silence.ok()));
+        known.last().and_then(|(_, silence)| silence.clone())
     }
 }
 

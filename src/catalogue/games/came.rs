@@ -5,22 +5,21 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::Catalogue;
 use super::sounds::packaged;
-use crate::encode::silent_frame;
 use crate::feed::{CODED_LAG_SAMPLES, Feed};
 use crate::frame::{CodedSound, SoundUnit};
 use crate::mosaic::GameKey;
 use crate::package;
 use crate::timeline::SegmentNumber;
-use crate::track::{Block, Held, PassedSound, Position, Runs, Shelf, SoundKey, SoundSettings, TrackName, sound_key};
+use crate::track::{
+    Block, Held, PassedSound, Position, Runs, Shelf, Silences, SoundKey, SoundSettings, TrackName, sound_key,
+};
 
 /// Forms of a game that are kept at most: a source that changes its form again and again is offered no more.
 const MOST_FORMS: usize = 4;
-/// Frames of silence that are remembered.
-const MOST_SILENCES: usize = 64;
 
 /// See the module.
 #[derive(Default)]
@@ -76,29 +75,6 @@ impl CameSounds {
 
     fn begins(&self, form: CodedSound) -> Option<SegmentNumber> {
         self.forms.read().iter().find(|came| came.form == form).map(|came| came.from)
-    }
-}
-
-/// A frame of silence of each form that was asked for.
-#[derive(Default)]
-pub(super) struct Silences(Mutex<Vec<(CodedSound, Option<Bytes>)>>);
-
-impl Silences {
-    /// The first of a form takes some milliseconds. `None` where none can be made: said once.
-    fn of(&self, form: CodedSound) -> Option<Bytes> {
-        let mut known = self.0.lock();
-        if let Some((_, silence)) = known.iter().find(|(known, _)| *known == form) {
-            return silence.clone();
-        }
-        let silence = silent_frame(form);
-        if let Err(error) = &silence {
-            tracing::warn!(%form, %error, "a sound is not offered as it comes: there is no silence for it");
-        }
-        if known.len() >= MOST_SILENCES {
-            known.remove(0);
-        }
-        known.push((form, silence.ok()));
-        known.last().and_then(|(_, silence)| silence.clone())
     }
 }
 
