@@ -131,3 +131,66 @@ fn a_sound_that_goes_is_silent_and_comes_back_under_its_name() {
     }
     assert_eq!(bench.feed.sounds_beside().len(), 2, "no name is given twice");
 }
+
+/// A presentation whose sounds have playlists of their own: six seconds in segments of two.
+fn presentation(folder: &Path, fmp4: bool) -> u16 {
+    let whole = folder.join("whole.ts");
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-y", "-f", "lavfi", "-t", "6", "-i", "color=gray:s=160x96:r=30"]);
+    for (hertz, _) in THREE {
+        let sine = format!("sine=frequency={hertz}:sample_rate=48000");
+        command.args(["-f", "lavfi", "-t", "6", "-i", &sine]);
+    }
+    let maps =
+        "-map 0:v -map 1:a -map 2:a -map 3:a -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 60 -c:a aac -f mpegts";
+    assert!(command.args(maps.split(' ')).arg(&whole).status().unwrap().success());
+    for (name, stream) in [("v", "0:v"), ("a0", "0:a:0"), ("a1", "0:a:1"), ("a2", "0:a:2")] {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-y", "-i"]).arg(&whole).args(["-map", stream, "-c", "copy", "-f", "hls"]);
+        command.args(["-hls_time", "2", "-hls_list_size", "0", "-hls_playlist_type", "vod"]);
+        if fmp4 {
+            command.args(["-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", &format!("{name}.mp4")]);
+        }
+        assert!(command.arg(folder.join(format!("{name}.m3u8"))).status().unwrap().success());
+    }
+    let media = |n: usize, name: &str, more: &str| {
+        format!("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"g\",NAME=\"{name}\",URI=\"a{n}.m3u8\"{more}\n")
+    };
+    let master = [
+        "#EXTM3U\n".to_owned(),
+        media(0, "English", ",LANGUAGE=\"en\",DEFAULT=YES,AUTOSELECT=YES"),
+        media(1, "Deutsch", ",LANGUAGE=\"de-AT\""),
+        media(2, "Described", ",LANGUAGE=\"en\",CHARACTERISTICS=\"public.accessibility.describes-video\""),
+        "#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=160x96,CODECS=\"avc1.640028,mp4a.40.2\",AUDIO=\"g\"\nv.m3u8\n"
+            .to_owned(),
+    ];
+    std::fs::write(folder.join("index.m3u8"), master.concat()).unwrap();
+    super::sync_tests::serve(folder.to_owned())
+}
+
+#[test]
+fn sounds_in_playlists_of_their_own_are_heard_beside_the_main_one() {
+    for fmp4 in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let port = presentation(folder.path(), fmp4);
+        let mut bench = Bench::new("30", &[&format!("http://127.0.0.1:{port}/index.m3u8?loop=1")]);
+        bench.until_live(1000);
+        // All of them are there when so much was shown.
+        heard(&mut bench, 45, &[]);
+        let told = bench.feed.sounds_beside();
+        let mut told: Vec<_> = told.iter().map(|t| (&*t.id, t.language.as_deref(), t.label.as_str())).collect();
+        told.sort_unstable();
+        assert_eq!(
+            told,
+            [("deu", Some("de-at"), "Deutsch"), ("eng-ad", Some("en"), "Described, audio description")],
+            "fMP4: {fmp4}"
+        );
+        // Into the second lap.
+        for stretch in 0..4 {
+            let heard = heard(&mut bench, 60, &["deu", "eng-ad"]);
+            let pitches: Vec<_> = heard.iter().map(|sound| hertz(sound)).collect();
+            let right = near(pitches[0], 400) && near(pitches[1], 700) && near(pitches[2], 1100);
+            assert!(right, "fMP4: {fmp4}, {stretch}: {pitches:?}");
+        }
+    }
+}

@@ -19,6 +19,7 @@ use crate::cadence::Stream;
 use crate::feed::error::SourceError;
 use crate::feed::facts::name_of;
 use crate::feed::source::Source;
+use crate::frame::SoundTrack;
 
 pub(super) fn broken(error: glib::BoolError) -> SourceError {
     SourceError::Pipeline(error.to_string())
@@ -58,14 +59,35 @@ impl Stage {
 
     pub fn add_joint(&self, parent: Option<usize>, open: bool) -> usize {
         let mut state = self.state.lock();
-        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both, picked: false, zero: None });
+        state.joints.push(Joint {
+            parent,
+            elements: Vec::new(),
+            open,
+            takes: Takes::Both,
+            beside: None,
+            picked: false,
+            zero: None,
+        });
         state.joints.len() - 1
     }
 
-    pub fn set_takes(&self, joint: usize, takes: Takes) {
+    pub fn set_takes(&self, joint: usize, takes: Takes, beside: Option<SoundTrack>) {
         if let Some(joint) = self.state.lock().joints.get_mut(joint) {
-            joint.takes = takes;
+            (joint.takes, joint.beside) = (takes, beside);
         }
+    }
+
+    /// The sound beside the main one that what hangs on this joint is.
+    pub fn beside_of(&self, joint: usize) -> Option<SoundTrack> {
+        let state = self.state.lock();
+        let mut joint = state.joints.get(joint);
+        while let Some(at) = joint {
+            if at.beside.is_some() {
+                return at.beside.clone();
+            }
+            joint = at.parent.and_then(|parent| state.joints.get(parent));
+        }
+        None
     }
 
     pub fn set_zero(&self, joint: usize, zero: Option<[i64; 2]>) {
@@ -302,7 +324,7 @@ impl Stage {
             return;
         }
         // What says when it is due does not have to be joined.
-        if self.zero(joint).is_none() {
+        if self.zero(joint).is_none() && self.beside_of(joint).is_none() {
             self.begin_stretch();
         }
         if let Err(error) = add(self) {

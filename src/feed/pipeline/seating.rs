@@ -29,11 +29,11 @@ impl Stage {
         if let Some(zero) = self.zero(joint) {
             shift::shift(pad, zero[index(stream)]);
         }
-        if stream == Stream::Sound
-            && self.is_picked(joint)
-            && let Some(track) = self.known_beside(pad)
-        {
-            return self.take_beside(pad, caps, joint, Some(track));
+        if stream == Stream::Sound {
+            let picked = || self.known_beside(pad).filter(|_| self.is_picked(joint));
+            if let Some(track) = self.beside_of(joint).or_else(picked) {
+                return self.take_beside(pad, caps, joint, Some(track));
+            }
         }
         // Behind a programme that was picked there is one sound, the one that was asked for.
         let ordinal = {

@@ -77,6 +77,8 @@ pub(super) struct Joint {
     /// Whether bytes are pushed through it, and their end was not seen yet.
     pub open: bool,
     pub takes: Takes,
+    /// What comes through it is this sound beside the main one.
+    pub beside: Option<SoundTrack>,
     /// Whether what comes through it was picked already.
     pub picked: bool,
     /// When a demuxer's own zero is due, of pictures and of sound, where whoever feeds it knows.

@@ -241,13 +241,13 @@ pub(super) fn language_tag(code: &str) -> String {
 }
 
 /// The code of a language in three letters (ISO 639-2/T), whichever of its codes this is.
-pub(super) fn language_in_three(code: &str) -> String {
+pub(in crate::feed) fn language_in_three(code: &str) -> String {
     let code = code.to_ascii_lowercase();
     known_language(&code).map_or(code.clone(), |(_, three, ..)| (*three).to_owned())
 }
 
 /// What a language is called.
-pub(super) fn language_name(code: &str) -> Option<&'static str> {
+pub(in crate::feed) fn language_name(code: &str) -> Option<&'static str> {
     known_language(&code.to_ascii_lowercase()).map(|(.., name)| *name)
 }
 

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::text::{Attributes, Line, PlaylistError, Variables, lines, resolve};
+use crate::frame::SoundRole;
 
 pub const MAX_VARIANTS: usize = 200;
 const MAX_RENDITIONS: usize = 200;
@@ -29,6 +30,7 @@ pub struct AudioRendition {
     pub language: Option<String>,
     pub default: bool,
     pub autoselect: bool,
+    pub role: SoundRole,
     /// `None`: it is in the variant's own segments.
     pub url: Option<Url>,
 }
@@ -124,8 +126,16 @@ impl MasterPlaylist {
             language: attributes.text("LANGUAGE").map(str::to_ascii_lowercase),
             default: attributes.is_yes("DEFAULT"),
             autoselect: attributes.is_yes("AUTOSELECT"),
+            role: role_of(attributes.text("CHARACTERISTICS").unwrap_or_default()),
             url,
         });
         Ok(())
     }
+}
+
+/// What a sound is for, by its media characteristics (RFC 8216, 4.3.4.1).
+fn role_of(characteristics: &str) -> SoundRole {
+    let roles = [SoundRole::Description, SoundRole::HearingImpaired];
+    let told = |role: &SoundRole| characteristics.split(',').any(|told| Some(told.trim()) == role.characteristic());
+    roles.into_iter().find(told).unwrap_or_default()
 }
