@@ -2,9 +2,15 @@
 //!
 //! Every picture is 8-bit 4:2:0 in three planes (I420); feeds convert anything else once, on the way in.
 
+mod coded_sound;
+mod sound_track;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+pub use coded_sound::{Aac, AacObject, Ac3, CodedFrame, CodedSound, Eac3, NoCodedSound};
+pub use sound_track::{SoundRole, SoundTrack};
 
 /// Matrix coefficients (ITU-T H.273, table 4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -214,7 +220,8 @@ pub struct AccessUnit {
     pub data: bytes::Bytes,
 }
 
-/// One AAC-LC access unit (raw, no ADTS): samples `aac_frame * 1024 ..` since the media epoch, stereo, 48 kHz.
+/// One access unit of sound at 48 kHz: of AAC-LC stereo (raw, no ADTS) samples `aac_frame * 1024 ..` since the media epoch. Of another coded sound its
+/// frames are counted in the same way, each as long as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SoundUnit {
     pub aac_frame: u64,

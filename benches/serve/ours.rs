@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
 use quadrille::catalogue::{Catalogue, CatalogueSettings};
-use quadrille::config::Keyring;
+use quadrille::config::{BreakPolicy, Keyring};
 use quadrille::encode::Libraries;
 use quadrille::feed::Pace;
 use quadrille::ladder::RenditionSpec;
@@ -129,7 +129,9 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         pace: Pace::Realtime,
         secret: [1; 32],
         max_games: 1,
+        break_policy: BreakPolicy::Show,
         most_delay: Duration::ZERO,
+        max_sounds: 1,
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
     let layout = layouts.get("1").expect("it is bundled");

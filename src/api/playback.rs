@@ -27,6 +27,9 @@ pub enum SoundsWish {
     /// That, and what each slot shows.
     #[default]
     Own,
+    /// What the session has chosen, and in a second group the same as its source codes it (AC-3, E-AC-3, HE-AAC, AAC of more than two channels), with the
+    /// renditions listed again. That follows no swap: read the playlist again after one.
+    AsCame,
     /// Every game of the tenant by itself, so that a player can follow a swap without reading the playlist again.
     All,
 }
@@ -56,6 +59,7 @@ impl Listed {
             _ if self.all_sounds => Sounds::All,
             SoundsWish::Main => Sounds::Main,
             SoundsWish::Own => Sounds::Own,
+            SoundsWish::AsCame => Sounds::AsCame,
             SoundsWish::All => Sounds::All,
         }
     }
@@ -128,7 +132,7 @@ pub async fn key_pictures(
     Ok(playlist(&app, &method, &headers, text))
 }
 
-/// The playlist of a game's sound.
+/// The playlist of a game's sound: its main one, or with `~` and its id another, `nyk-bos~deu`, which is the main one where the game has no such sound.
 #[utoipa::path(get, path = "/v1/play/{token}/audio/{game}.m3u8", tag = "playback",
     params(("token" = String, Path), ("game" = String, Path), Following),
     responses(
@@ -150,7 +154,8 @@ pub async fn audio(
     Ok(playlist(&app, &method, &headers, text))
 }
 
-/// The playlist of the session's own sound: `main` is what it has chosen, a number what that slot shows. It changes with them: with the
+/// The playlist of the session's own sound: `main` is what it has chosen, a number what that slot shows, with `~` and an id
+/// another sound of its game, `0~deu`, or its main one where it has no such sound. It changes with them: with the
 /// picture where that changes with a segment, and else from the next segment on.
 #[utoipa::path(get, path = "/v1/play/{token}/sound/{name}.m3u8", tag = "playback",
     params(("token" = String, Path), ("name" = String, Path), Following),

@@ -53,7 +53,7 @@ pub struct CreateBody {
     pub games: Vec<String>,
     /// Without it: `1`, `2EH`, `3EL` or `4E`, by the number of games.
     pub layout: Option<String>,
-    /// The game that is heard first; without it the first one.
+    /// What is heard first: a game, or one of its sounds beside its main one, as `nyk-bos/deu`; without it the first game.
     pub audio: Option<String>,
     /// `auto` when absent.
     pub engine: Option<EngineWish>,
@@ -87,6 +87,7 @@ pub struct ChangeBody {
     #[schema(min_items = 1, max_items = 4)]
     pub games: Option<Vec<String>>,
     pub layout: Option<String>,
+    /// A game, or one of its sounds beside its main one, as `nyk-bos/deu`.
     pub audio: Option<String>,
     pub engine: Option<EngineWish>,
 }

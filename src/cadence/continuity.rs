@@ -82,6 +82,8 @@ struct Track {
 #[derive(Clone, Debug, Default)]
 pub struct Continuity {
     tracks: [Track; 2],
+    /// Of further sounds, each beside the picture.
+    beside: Vec<Track>,
     first_picture: Option<i64>,
     /// Where the next lap's first picture belongs.
     lap_start: Option<SourceNanos>,
@@ -106,14 +108,18 @@ impl Continuity {
         let (correction, step) = if std::mem::take(&mut self.tracks[mine].opens) {
             (self.opening(mine, raw), Step::Jump)
         } else {
-            self.judge(mine, raw, arrived)
+            judge(&self.tracks[mine], &self.tracks[1 - mine], raw, arrived)
         };
-        let at = raw + correction;
-        let track = &mut self.tracks[mine];
-        track.correction = correction;
-        track.next = Some(at + duration.max(0));
-        track.arrived = arrived;
-        Placed { at, raw, step }
+        self.tracks[mine].put(correction, step, raw, duration, arrived)
+    }
+
+    /// The same for sound number `beside` of those beside the main one: it goes by the picture. They are few.
+    pub fn place_beside(&mut self, beside: usize, raw: i64, duration: i64, arrived: Option<MediaTime>) -> Placed {
+        if self.beside.len() <= beside {
+            self.beside.resize(beside + 1, Track::default());
+        }
+        let (correction, step) = judge(&self.beside[beside], &self.tracks[0], raw, arrived);
+        self.beside[beside].put(correction, step, raw, duration, arrived)
     }
 
     /// Where something stamped `raw` belongs by what came last of its stream.
@@ -129,42 +135,6 @@ impl Continuity {
             other.correction
         } else {
             track.next.or(other.next).unwrap_or(raw) - raw
-        }
-    }
-
-    /// The correction for a sample and what its step is, by the rules above.
-    fn judge(&self, mine: usize, raw: i64, arrived: Option<MediaTime>) -> (i64, Step) {
-        let (track, other) = (&self.tracks[mine], &self.tracks[1 - mine]);
-        let Some(next) = track.next else { return (other.correction, Step::Follows) };
-        let fits = |correction: i64| (raw + correction - next).abs() <= TOLERANCE_NANOS;
-        if fits(track.correction) {
-            return (track.correction, Step::Follows);
-        }
-        let took = arrived.zip(track.arrived).map(|(now, last)| nanos(now) - nanos(last));
-        let hole = |correction: i64| {
-            let at = raw + correction;
-            let length = at - next;
-            let by_other =
-                other.correction == correction && other.next.is_some_and(|other| (at - other).abs() <= TOLERANCE_NANOS);
-            let by_itself = match took {
-                Some(took) => (length - took).abs() <= TOLERANCE_NANOS,
-                None => length <= LONGEST_HOLE_NANOS,
-            };
-            length > 0 && (by_other || by_itself)
-        };
-        let wrapped = [WRAP_NANOS, -WRAP_NANOS].map(|wrap| track.correction + wrap);
-        if hole(track.correction) {
-            (track.correction, Step::Hole(next))
-        } else if (raw + other.correction - next).abs() <= 2 * TOLERANCE_NANOS {
-            // Both ends of a splice may be off by as much as the streams are.
-            (other.correction, Step::Jump)
-        } else if hole(other.correction) {
-            // The other stream jumped while this one was silent.
-            (other.correction, Step::Hole(next))
-        } else if let Some(correction) = wrapped.into_iter().find(|c| fits(*c)) {
-            (correction, Step::Jump)
-        } else {
-            (next - raw, Step::Jump)
         }
     }
 
@@ -194,9 +164,54 @@ impl Continuity {
         let start = self.tracks[0].next.or(self.tracks[1].next).unwrap_or(0);
         let correction = start - self.first_picture.unwrap_or(0);
         self.lap_start = self.first_picture.map(|_| start);
-        for track in &mut self.tracks {
+        for track in self.tracks.iter_mut().chain(&mut self.beside) {
             *track = Track { correction, stretch: track.stretch, ..Track::default() };
         }
+    }
+}
+
+impl Track {
+    fn put(&mut self, correction: i64, step: Step, raw: i64, duration: i64, arrived: Option<MediaTime>) -> Placed {
+        let at = raw + correction;
+        self.correction = correction;
+        self.next = Some(at + duration.max(0));
+        self.arrived = arrived;
+        Placed { at, raw, step }
+    }
+}
+
+/// The correction for a sample of `track` and what its step is, by the rules of [`Continuity`].
+fn judge(track: &Track, other: &Track, raw: i64, arrived: Option<MediaTime>) -> (i64, Step) {
+    let Some(next) = track.next else { return (other.correction, Step::Follows) };
+    let fits = |correction: i64| (raw + correction - next).abs() <= TOLERANCE_NANOS;
+    if fits(track.correction) {
+        return (track.correction, Step::Follows);
+    }
+    let took = arrived.zip(track.arrived).map(|(now, last)| nanos(now) - nanos(last));
+    let hole = |correction: i64| {
+        let at = raw + correction;
+        let length = at - next;
+        let by_other =
+            other.correction == correction && other.next.is_some_and(|other| (at - other).abs() <= TOLERANCE_NANOS);
+        let by_itself = match took {
+            Some(took) => (length - took).abs() <= TOLERANCE_NANOS,
+            None => length <= LONGEST_HOLE_NANOS,
+        };
+        length > 0 && (by_other || by_itself)
+    };
+    let wrapped = [WRAP_NANOS, -WRAP_NANOS].map(|wrap| track.correction + wrap);
+    if hole(track.correction) {
+        (track.correction, Step::Hole(next))
+    } else if (raw + other.correction - next).abs() <= 2 * TOLERANCE_NANOS {
+        // Both ends of a splice may be off by as much as the streams are.
+        (other.correction, Step::Jump)
+    } else if hole(other.correction) {
+        // The other stream jumped while this one was silent.
+        (other.correction, Step::Hole(next))
+    } else if let Some(correction) = wrapped.into_iter().find(|c| fits(*c)) {
+        (correction, Step::Jump)
+    } else {
+        (next - raw, Step::Jump)
     }
 }
 

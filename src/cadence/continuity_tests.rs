@@ -278,3 +278,20 @@ fn sound_that_was_never_heard_is_placed_by_its_picture() {
     assert_eq!(line.place(Stream::Sound, 50 * SECOND + SOUND, SOUND, None).at, 60 * SECOND + PICTURE);
     assert_eq!(line.place(Stream::Sound, 50 * SECOND + 2 * SOUND, SOUND, None).at, 60 * SECOND + PICTURE + SOUND);
 }
+
+#[test]
+fn a_sound_beside_the_main_one_goes_by_the_picture_through_laps_and_jumps() {
+    let mut line = Continuity::new();
+    const FRAME: i64 = 40_000_000;
+    let mut shown = 0;
+    for lap in 0..3i64 {
+        for n in 0..50 {
+            let picture = line.place(Stream::Picture, n * FRAME, FRAME, None);
+            let beside = line.place_beside(1, n * FRAME + 5_000_000, FRAME, None);
+            assert_eq!(beside.at - picture.at, 5_000_000, "lap {lap}, {n}");
+            assert_eq!(picture.at, shown);
+            shown += FRAME;
+        }
+        line.begin_lap();
+    }
+}

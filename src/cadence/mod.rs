@@ -7,6 +7,7 @@
 //! voice cannot drift apart; [`SoundWatch`] measures what came of it. A [`Delay`] makes the whole mapping later: so games are
 //! held in step.
 
+mod coded_queue;
 mod continuity;
 #[cfg(test)]
 mod continuity_tests;
@@ -20,6 +21,7 @@ mod source_clock;
 #[cfg(test)]
 mod tests;
 
+pub use coded_queue::CodedQueue;
 pub use continuity::{Continuity, Placed, Step, Stream};
 pub use delay::Delay;
 pub use picture_queue::{PickedPicture, PictureQueue};

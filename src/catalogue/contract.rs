@@ -14,7 +14,7 @@ use crate::config::BreakPolicy;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
 use crate::mosaic::{GameKey, MosaicSpec};
 use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
-use crate::track::{Pending, Position};
+use crate::track::{Pending, Position, SoundKey};
 
 /// How a game's feed is right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -31,11 +31,16 @@ pub enum GameStatus {
 /// One sound track of a game.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AudioTrack {
+    /// `main` or, as in a session's `audio` behind the game's id and a slash, `deu`, `eng-ad`.
     pub id: String,
     /// RFC 5646 language tag; `und` when the source does not say.
     pub language: String,
     /// For people.
     pub label: String,
+    /// Whether it is what is heard where nobody chooses.
+    pub default: bool,
+    /// Media characteristics, as `public.accessibility.describes-video`; empty for most.
+    pub characteristics: Vec<String>,
 }
 
 /// A game as its tenant's devices may see it.
@@ -173,14 +178,15 @@ pub trait GameCatalogue: Send + Sync {
     /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
     fn thumbnail(&self, element: &str) -> Option<Bytes>;
 
-    /// Init segment of a game's sound; the same for all of them.
-    fn sound_init(&self, game: &GameKey) -> Option<Bytes>;
+    /// Init segment of a sound; the same for all that are encoded here.
+    fn sound_init(&self, sound: &SoundKey) -> Option<Bytes>;
 
-    /// Segment `segment` of a game's sound, if it is in the window. The sound of a game that is gone is silence.
-    fn sound_segment<'a>(&'a self, game: &'a GameKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>>;
+    /// Segment `segment` of a sound, if it is in the window. The sound of a game that is gone is silence; one that a game does not have is its main
+    /// sound.
+    fn sound_segment<'a>(&'a self, sound: &'a SoundKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>>;
 
-    /// One part of a segment of a game's sound, as [`GameCatalogue::sound_segment`].
-    fn sound_part<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, Option<Bytes>>;
+    /// One part of a segment of a sound, as [`GameCatalogue::sound_segment`].
+    fn sound_part<'a>(&'a self, sound: &'a SoundKey, at: Position) -> Pending<'a, Option<Bytes>>;
 
     /// Segment `segment` of a text as WebVTT, or its part `part`, once it is over. Where nothing is written it says so.
     fn text_segment<'a>(
@@ -190,6 +196,6 @@ pub trait GameCatalogue: Send + Sync {
         part: Option<PartNumber>,
     ) -> Pending<'a, Option<Bytes>>;
 
-    /// Waits until a game's sound has come to `at`, for as long as it takes.
-    fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()>;
+    /// Waits until a sound has come to `at`, for as long as it takes.
+    fn sound_comes<'a>(&'a self, sound: &'a SoundKey, at: Position) -> Pending<'a, ()>;
 }

@@ -5,7 +5,9 @@
 
 mod asked;
 mod break_slate;
+mod came;
 mod in_step;
+mod sounds;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -31,8 +33,10 @@ use crate::package;
 use crate::session;
 use crate::store::{GameRow, Store, StoreError};
 use crate::sync::{Aligner, Latency};
-use crate::timeline::{Clock, FrameNumber, MediaTime};
-use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Shelf, SoundEncoding, SoundSettings, TrackName};
+use crate::timeline::{Clock, FrameNumber, MediaTime, SegmentNumber};
+use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Silences, SoundKey, SoundSettings};
+use came::CameSounds;
+use sounds::{Sounds, info};
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -60,6 +64,8 @@ pub struct CatalogueSettings {
     pub break_policy: BreakPolicy,
     /// No game is delayed by more than this to be in step with others.
     pub most_delay: Duration,
+    /// Sounds of a game that are taken at most, its main one among them.
+    pub max_sounds: usize,
 }
 
 struct Game {
@@ -71,7 +77,8 @@ struct Game {
     tenants: Vec<String>,
     thumbnail_element: String,
     feed: Arc<Feed>,
-    sound: Arc<SoundEncoding>,
+    sounds: Arc<Sounds>,
+    came: Arc<CameSounds>,
     cues: Arc<Mutex<CueTrack>>,
     texts: Arc<Mutex<GameTexts>>,
     /// What stands for it in a break, where it is not to be shown then.
@@ -119,7 +126,8 @@ impl Game {
 /// What a game's feed goes on with that takes the place of another.
 #[derive(Default)]
 struct Earlier {
-    sound: Option<Arc<SoundEncoding>>,
+    sounds: Option<Arc<Sounds>>,
+    came: Option<Arc<CameSounds>>,
     cues: Option<Arc<Mutex<CueTrack>>>,
     texts: Option<Arc<Mutex<GameTexts>>>,
 }
@@ -147,6 +155,7 @@ pub struct Catalogue {
     sound: Arc<SoundSettings>,
     shelf: LayeredShelf,
     sound_init: Bytes,
+    silences: Silences,
     pace: Pace,
     decoding: Decoding,
     games: RwLock<Games>,
@@ -172,11 +181,13 @@ impl Catalogue {
         let (sound, shelf, pace) = (settings.sound.clone(), settings.shelf.clone(), settings.pace);
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
-        let decoding = Decoding { room: Arc::new(MachineRoom(settings.registry.clone())), costs: Arc::default() };
+        let room = Arc::new(MachineRoom(settings.registry.clone()));
+        let decoding = Decoding { room, costs: Arc::default(), max_sounds: settings.max_sounds };
         let aligner = Mutex::new(Aligner::new(settings.most_delay));
         let catalogue = Arc::new(Self {
             settings,
             sound_init: package::audio_init(sound.bitrate_bps)?,
+            silences: Silences::default(),
             sound,
             shelf,
             pace,
@@ -226,16 +237,14 @@ impl Catalogue {
             self.pace,
             self.decoding.clone(),
         );
-        let from = self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS;
+        let from = self.next_segment();
         let new_cues = || Arc::new(Mutex::new(CueTrack::new(&spec.id, Policy::new(self.sound.grid))));
         let cues = earlier.cues.unwrap_or_else(new_cues);
         let new_texts = || Arc::new(Mutex::new(GameTexts::new(key.clone(), self.sound.grid, self.sound.shelf.clone())));
         let texts = earlier.texts.unwrap_or_else(new_texts);
-        let sound = earlier.sound.unwrap_or_else(|| {
-            self.settings.metrics.encoders.with_label_values(&["audio"]).inc();
-            Arc::new(SoundEncoding::new(self.sound.clone(), &key, from))
-        });
-        sound.mend();
+        let sounds = earlier.sounds.unwrap_or_else(|| Arc::new(Sounds::new(&self.sound, &key, from)));
+        sounds.mend();
+        let came = earlier.came.unwrap_or_default();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
         let break_slate = self.break_slate(&spec);
         let game = Arc::new(Game {
@@ -245,7 +254,8 @@ impl Catalogue {
             tenants,
             thumbnail_element,
             feed,
-            sound,
+            sounds,
+            came,
             cues,
             texts,
             break_slate,
@@ -278,10 +288,9 @@ impl Catalogue {
         self.games.read().running.get(key).cloned()
     }
 
-    /// Whether a block of a game's sound is silence, because the game is gone.
-    fn is_silent(&self, game: &GameKey, at: Position) -> bool {
-        let Held { whole, come_to } = self.silence();
-        self.by_key(game).is_none() && whole.oldest() <= Some(at.segment) && come_to >= Some(at)
+    /// What begins now begins with this segment.
+    fn next_segment(&self) -> SegmentNumber {
+        self.sound.grid.segment_of(self.last_frame.load(Ordering::Acquire)) + START_MARGIN_SEGMENTS
     }
 
     /// What there is of silence: what is over, as far back as tracks go.
@@ -300,11 +309,15 @@ impl Catalogue {
         Held { whole, come_to: Some(come_to) }
     }
 
-    /// Counts feeds by status, and tells each game's slate, reconnects and sound; starts the
-    /// threads of sound that are missing. Call about once a second.
+    /// Counts feeds by status, and tells each game's slate, reconnects and sound; takes up the
+    /// sounds that sources have come to bring, and starts the threads of sound that are missing. Call about once a second.
     pub fn sweep(&self) {
-        let sounds: Vec<_> = self.games.read().running.values().map(|game| game.sound.clone()).collect();
-        sounds.iter().for_each(|sound| sound.mend());
+        let running: Vec<_> = self.games.read().running.values().cloned().collect();
+        for game in running {
+            game.sounds.take_up(&self.sound, &game.key, &game.feed, self.next_segment());
+            game.sounds.mend();
+            game.came.take_up(&self.sound, &self.silences, &game.key, &game.feed, self.next_segment());
+        }
         let metrics = &self.settings.metrics;
         let now = self.settings.clock.now();
         let cues: Vec<_> = self.games.read().running.values().map(|game| game.cues.clone()).collect();
@@ -411,7 +424,8 @@ impl Catalogue {
                 tenants: Vec::new(),
                 thumbnail_element: before.thumbnail_element.clone(),
                 feed: before.feed.clone(),
-                sound: before.sound.clone(),
+                sounds: before.sounds.clone(),
+                came: before.came.clone(),
                 cues: before.cues.clone(),
                 texts: before.texts.clone(),
             });
@@ -419,7 +433,8 @@ impl Catalogue {
             return Ok((game.registered(), false));
         }
         let earlier = Earlier {
-            sound: Some(before.sound.clone()),
+            sounds: Some(before.sounds.clone()),
+            came: Some(before.came.clone()),
             cues: Some(before.cues.clone()),
             texts: Some(before.texts.clone()),
         };
@@ -442,7 +457,8 @@ impl Catalogue {
             }
             games.removed.push(Removed { key: game.key.clone(), slate: gone });
         }
-        self.settings.metrics.encoders.with_label_values(&["audio"]).dec();
+        let sounds = i64::try_from(game.sounds.count()).unwrap_or(i64::MAX);
+        self.settings.metrics.encoders.with_label_values(&["audio"]).sub(sounds);
         stop_aside(game.feed.clone());
         Ok(())
     }
@@ -496,14 +512,15 @@ impl mosaic::Games for Catalogue {
             };
             frames.with_label_values(&[outcome]).inc();
             frames.with_label_values(&["dropped"]).inc_by(u64::from(pick.dropped));
-            let sound = game.feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1));
             game.take_signals();
             let at = grid.frame_time(frame);
-            game.take_texts(frame, pick.outcome != Outcome::Slate && !game.is_off_air(at));
-            let (picture, sound) = game.kept_off(at, pick.picture, sound);
-            pictures.insert(game.key.clone(), picture);
+            let is_off_air = game.is_off_air(at);
+            game.take_texts(frame, pick.outcome != Outcome::Slate && !is_off_air);
+            pictures.insert(game.key.clone(), if is_off_air { game.break_picture() } else { pick.picture });
             cards.insert(game.key.clone(), game.feed.card().clone());
-            game.sound.push(sound);
+            let samples = grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1);
+            game.sounds.push(&game.feed, &samples, is_off_air);
+            game.came.push(&game.feed, &samples, |at| game.is_off_air(at));
         }
         self.written_to.store(frame, Ordering::Release);
         GamePictures { running: pictures, removed, cards }
@@ -519,23 +536,12 @@ impl session::Games for Catalogue {
         self.visible(tenant).iter().map(|g| info(g)).collect()
     }
 
-    fn sound_held(&self, key: &GameKey) -> Held {
-        let held = self.shelf.held_now(&TrackName::Sound { game: key.clone() });
-        if self.by_key(key).is_some() {
-            return held;
-        }
-        let silence = self.silence();
-        Held { whole: held.whole.or(&silence.whole), come_to: silence.come_to }
+    fn sound_held(&self, key: &SoundKey) -> Held {
+        self.held_of(key)
     }
 
-    fn wait<'a>(&'a self, key: &'a GameKey, at: Position) -> Pending<'a, ()> {
-        Box::pin(async move {
-            let name = TrackName::Sound { game: key.clone() };
-            // A game may go meanwhile, and silence wakes nobody.
-            while session::Games::sound_held(self, key).come_to < Some(at) {
-                let _ = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await;
-            }
-        })
+    fn wait<'a>(&'a self, key: &'a SoundKey, at: Position) -> Pending<'a, ()> {
+        Box::pin(self.comes(key, at))
     }
 
     fn date_ranges(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<RangeLine> {
@@ -560,18 +566,5 @@ impl session::Games for Catalogue {
         let games = self.games.read();
         let live = games.running.iter().filter(|(_, game)| game.status() == GameStatus::Live);
         live.map(|(key, _)| key.clone()).collect()
-    }
-}
-
-fn info(game: &Game) -> session::GameInfo {
-    // Whoever does not know what is spoken says that it is undetermined (ISO 639-2).
-    let language = game.feed.language().filter(|code| code != "und");
-    let texts = game.texts.lock().infos();
-    session::GameInfo {
-        key: game.key.clone(),
-        id: game.spec.id.clone(),
-        title: game.spec.title.clone(),
-        language,
-        texts,
     }
 }

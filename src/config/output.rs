@@ -27,6 +27,8 @@ pub struct Output {
     /// Length of the live window in seconds; at least three segments.
     pub window_s: u32,
     pub audio_bitrate_bps: u32,
+    /// Sounds of a game that are offered at most, its main one among them.
+    pub max_sounds: usize,
 }
 
 /// The x264 preset: how much work goes into a picture.
@@ -83,6 +85,7 @@ impl Default for Output {
             lookahead_frames: 10,
             window_s: 30,
             audio_bitrate_bps: 128_000,
+            max_sounds: 4,
         }
     }
 }
@@ -160,6 +163,8 @@ pub(super) fn read(root: &mut Table) -> Output {
     }
     let audio = table.optional("audio_bitrate").and_then(|v| v.whole(32_000..=320_000, "bits per second"));
     output.audio_bitrate_bps = audio.unwrap_or(output.audio_bitrate_bps);
+    let sounds = table.optional("max_sounds").and_then(|v| v.whole(1..=8, "sounds of a game"));
+    output.max_sounds = sounds.map_or(output.max_sounds, |sounds: u32| sounds as usize);
     table.finish();
     output
 }

@@ -48,7 +48,7 @@ fn the_contract_parses_as_printed() {
     assert_eq!(config.output.grid, Grid::new("30".parse().unwrap(), 60));
     assert_eq!(config.output.renditions.len(), 1);
     assert_eq!(config.output.renditions[0].bitrate_bps, 6_000_000);
-    assert_eq!((config.output.window_s, config.output.audio_bitrate_bps), (30, 128_000));
+    assert_eq!((config.output.window_s, config.output.audio_bitrate_bps, config.output.max_sounds), (30, 128_000, 4));
     assert_eq!(
         (config.sessions, config.admission, config.stitch),
         (SessionLimits::default(), Admission::default(), Stitch::default())
@@ -88,12 +88,12 @@ break_policy = "show"
 "#;
     let text = text.replace(
         "segment_frames = 60",
-        "segment_frames = 60\npreset = \"faster\"\nwindow_s = 60\naudio_bitrate = 96_000",
+        "segment_frames = 60\npreset = \"faster\"\nwindow_s = 60\naudio_bitrate = 96_000\nmax_sounds = 2",
     );
     let config = parse(&text).unwrap();
     assert_eq!(config.layouts_dir.as_deref(), Some(Path::new("own")));
     assert_eq!((config.compositor, config.output.preset), (CompositorChoice::Cpu, Preset::Faster));
-    assert_eq!((config.output.window_s, config.output.audio_bitrate_bps), (60, 96_000));
+    assert_eq!((config.output.window_s, config.output.audio_bitrate_bps, config.output.max_sounds), (60, 96_000, 2));
     let limits = SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5, keep_ended_days: 90 };
     assert_eq!(config.sessions, limits);
     assert_eq!(config.admission, Admission { headroom_percent: 70, max_mosaics: Some(3) });

@@ -3,10 +3,12 @@
 
 mod audio;
 mod decode;
+mod silence;
 mod video;
 
 pub use audio::{AudioEncodeError, AudioEncoder};
 pub use decode::{DecodeError, Decoder, decode};
+pub use silence::silent_frame;
 pub use video::{VideoEncodeError, VideoEncoder};
 
 use std::time::Duration;

@@ -425,7 +425,7 @@ fn awkward_a_source_that_is_too_large_for_the_machine_says_so_and_is_shown_as_ro
     let clock = Arc::new(SimulatedClock::new(start));
     let room = Arc::new(Left(Mutex::new(0.000_001)));
     let spec = FeedSpec { key: "a".into(), title: "A".into(), sources: vec![Url::parse(&url_of(&path)).unwrap()] };
-    let decoding = Decoding { room: room.clone(), costs: Arc::default() };
+    let decoding = Decoding { room: room.clone(), ..Decoding::unlimited() };
     let feed = Feed::start_within(spec, grid, clock.clone(), Pace::Realtime, decoding);
     let first = grid.frame_at(start);
     // Cranked as fast as the feed's threads come along.

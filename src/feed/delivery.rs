@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
 use super::dates::{self, Dates};
 use super::downmix::Downmix;
 use super::intake::{Gone, Intake};
-use super::pipeline::{Beside, Page, Stamped};
+use super::pipeline::{Aside, Page, Stamped};
 use super::playlist::Said;
 use super::samples::{captions_of, picture_of, timing_of};
 use super::signals::Signalled;
@@ -17,6 +18,7 @@ use super::texts::{TextOrigin, Writing};
 use crate::cadence::{Continuity, SourceNanos, Step, Stream};
 use crate::captions::Text;
 use crate::cues::track::{Signal, Source};
+use crate::frame::{CodedFrame, SoundTrack};
 use crate::sync::{Claim, ClockKind};
 use crate::timeline::{Clock, MediaTime};
 
@@ -66,8 +68,8 @@ impl Delivery {
     pub fn beside(&self, Stamped { what, raw }: Stamped) {
         let at = self.settled(raw);
         match what {
-            Beside::Signal(info) => self.tell(Signal::Section(info), Source::Ts, Some(at), None),
-            Beside::Teletext { page: Page { origin, number }, data, .. } => {
+            Aside::Signal(info) => self.tell(Signal::Section(info), Source::Ts, Some(at), None),
+            Aside::Teletext { page: Page { origin, number }, data, .. } => {
                 self.intake.write(self.run, at, Writing::Teletext { origin, page: number, data });
             }
         }
@@ -126,6 +128,7 @@ impl Delivery {
         *self.opening.lock() = Opening::Awaited;
         self.continuity.lock().begin_lap();
         self.intake.realign_sound(self.run);
+        self.intake.realign_besides(self.run);
     }
 
     /// Takes a decoded sample in; may wait for room.
@@ -183,6 +186,37 @@ impl Delivery {
             self.intake.realign_sound(self.run);
         }
         self.intake.push_sound(self.run, place, &interleaved)
+    }
+}
+
+impl Delivery {
+    /// The number of a sound beside the main one; `None`: nobody takes it. There are `most` at most.
+    pub fn sound_beside(&self, track: SoundTrack, most: usize) -> Option<usize> {
+        self.intake.sound_beside(self.run, track, most)
+    }
+
+    /// Takes in a frame of the main sound as it came, stamped `raw`.
+    pub fn deliver_coded(&self, frame: CodedFrame, raw: i64) {
+        let at = self.continuity.lock().settled(Stream::Sound, raw);
+        self.intake.push_coded(self.run, frame.form, at, Bytes::copy_from_slice(frame.data));
+    }
+
+    /// Takes in a decoded sample of the sound of this number, which `downmix` is for; may wait for room.
+    pub fn deliver_beside(
+        &self,
+        number: usize,
+        sample: &gst::Sample,
+        downmix: &mut Downmix,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let Some((raw, duration)) = timing_of(sample, sample.segment()) else { return Ok(gst::FlowSuccess::Ok) };
+        let Some(interleaved) = downmix.stereo_of(sample) else { return Ok(gst::FlowSuccess::Ok) };
+        let arrived = self.live.then(|| self.clock.now());
+        let place = self.continuity.lock().place_beside(number, raw, duration, arrived);
+        if place.step == Step::Jump {
+            self.intake.realign_beside(self.run, number);
+        }
+        let pushed = self.intake.push_beside(self.run, number, place, &interleaved);
+        pushed.map(|()| gst::FlowSuccess::Ok).map_err(|Gone| gst::FlowError::Eos)
     }
 }
 

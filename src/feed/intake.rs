@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Pace;
+use super::as_came::AsCame;
+use super::beside::Besides;
 use super::signals::{FeedSignal, Signalled, Signals};
 use super::texts::{FeedTexts, Texts, Writing};
 use crate::cadence::{
@@ -28,10 +30,10 @@ const HOPELESS_NANOS: i64 = 1_000_000_000;
 /// Sound nobody asked for is kept this long.
 const SOUND_KEPT_NANOS: i64 = 1_500_000_000;
 /// Sound of a pulled source is decoded this far ahead.
-const SOUND_AHEAD: usize = 2 * SAMPLE_RATE_HZ as usize;
+pub(super) const SOUND_AHEAD: usize = 2 * SAMPLE_RATE_HZ as usize;
 /// Sound of any source is kept at most so far ahead (2.3 MB): a pulled one's where its pictures have a hole, because the
 /// demuxer must get past the sound to what comes after it; a live one's that is stamped ahead of its pictures.
-const SOUND_CAPACITY: usize = 12 * SAMPLE_RATE_HZ as usize;
+pub(super) const SOUND_CAPACITY: usize = 12 * SAMPLE_RATE_HZ as usize;
 /// A hole in both streams of a pulled source is passed over where more than this of it is left.
 const WORTH_SKIPPING_NANOS: i64 = 200_000_000;
 /// Sound that starts within this is as good as there.
@@ -40,7 +42,7 @@ const NEARLY_NANOS: i64 = 250_000_000;
 const PULLED_START: usize = 4;
 /// How long [`Pace::Lockstep`] waits for a picture, and for sound.
 const LOCKSTEP_PATIENCE: Duration = Duration::from_secs(10);
-const LOCKSTEP_SOUND_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const LOCKSTEP_SOUND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a run of a source is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub(super) enum Timing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// No source runs; the next one is tried later.
     Down,
     Running,
@@ -70,20 +72,22 @@ pub(super) struct Shape {
 
 /// A picture in the queue.
 #[derive(Clone, Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     picture: Picture,
     /// As the source stamped it.
     raw: i64,
     step: Step,
 }
 
-struct State {
-    phase: Phase,
-    run: u64,
+pub(super) struct State {
+    pub phase: Phase,
+    pub run: u64,
     timing: Timing,
-    clock: SourceClock,
-    pictures: PictureQueue<Waiting>,
+    pub clock: SourceClock,
+    pub pictures: PictureQueue<Waiting>,
     sound: SoundBuffer,
+    pub besides: Besides,
+    pub as_came: AsCame,
     watch: SoundWatch,
     /// The sound is to be placed anew: where it was put it is never heard.
     resettle: bool,
@@ -136,9 +140,9 @@ impl State {
 }
 
 pub(super) struct Intake {
-    state: Mutex<State>,
-    changed: Condvar,
-    pace: Pace,
+    pub(super) state: Mutex<State>,
+    pub(super) changed: Condvar,
+    pub(super) pace: Pace,
 }
 
 /// The run was ended or replaced: whoever pushes is to stop.
@@ -166,6 +170,8 @@ impl Intake {
                 clock: SourceClock::pulled(),
                 pictures: PictureQueue::new(tick_nanos, 10),
                 sound: SoundBuffer::new(SOUND_CAPACITY),
+                besides: Besides::default(),
+                as_came: AsCame::default(),
                 watch: SoundWatch::new(),
                 resettle: false,
                 sound_expected: false,
@@ -208,6 +214,8 @@ impl Intake {
         state.estimator.restart();
         state.pictures.restart();
         state.sound.restart();
+        state.besides.restart();
+        state.as_came.restart();
         state.watch.restart();
         state.resettle = false;
         state.sound_expected = false;
@@ -322,6 +330,8 @@ impl Intake {
         state.run += 1;
         state.pictures.restart();
         state.sound.restart();
+        state.besides.restart();
+        state.as_came.restart();
         self.changed.notify_all();
     }
 
@@ -448,6 +458,7 @@ impl Intake {
             state.watch.shown(tick, picked.picture.raw);
         }
         state.sound.drop_before(want - SOUND_KEPT_NANOS);
+        state.besides.drop_before(want - SOUND_KEPT_NANOS);
         let overdue = !picked.fresh && picked.age > HOLD_NANOS;
         if state.has_lost_its_place(want, overdue, &picked) {
             state.clock.release();
@@ -462,6 +473,7 @@ impl Intake {
             && !state.clock.is_live()
             && !state.pictures.is_full()
             && !state.sound.is_full()
+            && !state.besides.is_any_full()
         {
             let there = match state.clock.source_at(tick) {
                 Some(want) => state.pictures.newest_at().is_some_and(|at| at > state.pictures.horizon(want)),

@@ -24,6 +24,7 @@ use super::playlist::{
 use super::texts::TextOrigin;
 use crate::cadence::SourceNanos;
 use crate::captions::Text;
+use crate::frame::SoundTrack;
 
 /// How often whoever waits here gives way to the watchdog.
 const POLL: Duration = Duration::from_millis(50);
@@ -143,7 +144,8 @@ fn found(
 
 /// Looks after a client for as long as its run lasts.
 fn attend(doors: &Doors, fetcher: Arc<Fetcher>, setting: Setting, history: &Mutex<History>, facts: &Mutex<Facts>) {
-    let sink = Arc::new(Hall { doors: doors.clone(), tracks: Mutex::default(), used: AtomicBool::new(false) });
+    let beside = setting.beside.clone();
+    let sink = Arc::new(Hall { doors: doors.clone(), beside, tracks: Mutex::default(), used: AtomicBool::new(false) });
     if setting.choices.first().is_some_and(|choice| choice.sound.is_some()) {
         doors.expect_sound();
     }
@@ -208,25 +210,29 @@ struct Way {
 /// Where a client hands over: a door for each track, opened when the track begins.
 struct Hall {
     doors: Doors,
-    tracks: Mutex<[Option<Way>; 2]>,
+    /// What [`Track::Beside`] is, by its number.
+    beside: Vec<SoundTrack>,
+    tracks: Mutex<[Option<Way>; Track::MOST]>,
     /// Whether anything was handed over.
     used: AtomicBool,
-}
-
-fn index(track: Track) -> usize {
-    usize::from(track == Track::Sound)
 }
 
 impl Hall {
     /// The track's door, if it takes what comes now; an old one that does not is closed behind the new one.
     fn door(&self, track: Track, takes: Takes, timed: bool) -> Result<Arc<Fed>, Refused> {
-        let old = self.tracks.lock()[index(track)].take();
+        let old = self.tracks.lock()[track.index()].take();
         if let Some(way) = &old
             && (way.takes, way.timed) == (takes, timed)
         {
             return Ok(Arc::clone(&way.door));
         }
-        let opened = self.doors.open(takes, timed);
+        let opened = match track {
+            Track::Picture | Track::Sound => self.doors.open(takes, timed),
+            Track::Beside(n) => match self.beside.get(usize::from(n)) {
+                Some(beside) => self.doors.open_beside(beside.clone(), timed),
+                None => return Err(Refused),
+            },
+        };
         // Only now: a run of which every door is closed has ended.
         if let Some(way) = old {
             way.door.end();
@@ -244,7 +250,7 @@ impl Hall {
         self.used.store(true, Ordering::Relaxed);
         let (door, due) = {
             let mut tracks = self.tracks.lock();
-            let way = tracks[index(track)].as_mut().ok_or(Refused)?;
+            let way = tracks[track.index()].as_mut().ok_or(Refused)?;
             (Arc::clone(&way.door), way.due.take())
         };
         door.push(bytes, due).map_err(|_| Refused)
@@ -254,7 +260,7 @@ impl Hall {
 impl Sink for Hall {
     fn begin(&self, track: Track, stretch: Stretch) -> Result<(), Refused> {
         let takes = match (track, stretch.own_sound) {
-            (Track::Sound, _) => Takes::Sound,
+            (Track::Sound | Track::Beside(_), _) => Takes::Sound,
             (Track::Picture, true) => Takes::Picture,
             (Track::Picture, false) => Takes::Both,
         };
@@ -264,7 +270,7 @@ impl Sink for Hall {
         let door = self.door(track, takes, timed)?;
         door.fresh((!timed).then_some(zero_at));
         let due = timed.then(|| Duration::from_nanos(zero_at[1].max(0).unsigned_abs()));
-        self.tracks.lock()[index(track)] = Some(Way { door, takes, timed, due });
+        self.tracks.lock()[track.index()] = Some(Way { door, takes, timed, due });
         match stretch.init {
             Some(init) => self.push(track, init),
             None => Ok(()),
@@ -289,7 +295,7 @@ impl Sink for Hall {
     }
 
     fn end(&self, track: Track) {
-        if let Some(way) = self.tracks.lock()[index(track)].take() {
+        if let Some(way) = self.tracks.lock()[track.index()].take() {
             way.door.end();
         }
     }

@@ -4,8 +4,14 @@
 //! exactly the sound asked for. Whatever happens to a source shows as a slate and silence, never as an error or a wait: the
 //! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
+mod as_came;
+#[cfg(test)]
+mod as_came_tests;
 #[cfg(test)]
 mod awkward_tests;
+mod beside;
+#[cfg(test)]
+mod beside_tests;
 #[cfg(test)]
 mod clock_tests;
 mod dates;
@@ -51,7 +57,7 @@ use url::Url;
 use crate::cadence::SoundNews;
 pub use crate::cadence::SoundTrouble;
 use crate::config::{mask_text, masked};
-use crate::frame::{Colour, Picture, Sound};
+use crate::frame::{CodedSound, Colour, Picture, Sound, SoundTrack};
 use crate::sync::Latency;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
@@ -70,6 +76,8 @@ pub use thumbnail::jpeg_of;
 const HOLD: Duration = Duration::from_millis(700);
 /// A feed nobody ticks is judged by whether a picture arrived this recently.
 const RECENTLY: Duration = Duration::from_secs(1);
+/// Frames of sound as it came are put in their places so much later than decoded sound is read: the one that belongs to a place may begin after it.
+pub const CODED_LAG_SAMPLES: u64 = 4800;
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A game to be run. `Debug` has the sources masked.
@@ -341,6 +349,27 @@ impl Feed {
             None => {}
         }
         sound
+    }
+
+    /// The sounds beside the main one that its sources have, or had once: what is known stays known. Quick.
+    pub fn sounds_beside(&self) -> Vec<SoundTrack> {
+        self.intake.sounds_beside()
+    }
+
+    /// The sound `id` of [`Feed::sounds_beside`], as [`Feed::sound_at`]: silence where there is none. Any other is silent.
+    pub fn sound_beside_at(&self, id: &str, samples: Range<u64>) -> Sound {
+        self.intake.beside(id, samples)
+    }
+
+    /// How the main sound of its source is coded, where that can be handed on as it comes; the last one there was.
+    pub fn coded_form(&self) -> Option<CodedSound> {
+        self.intake.coded_form()
+    }
+
+    /// The frames of `form` that begin within `samples` (48 kHz, counted from the media epoch), by their numbers since the media epoch; none where there is
+    /// nothing for a place. Calls for the same form are to be ascending and contiguous, and behind those of [`Feed::sound_at`] by [`CODED_LAG_SAMPLES`].
+    pub fn coded_at(&self, form: CodedSound, samples: &Range<u64>) -> Vec<(u64, Option<Bytes>)> {
+        self.intake.coded(form, samples)
     }
 
     /// How much later than its picture sound is heard, in ms, by the source's own stamps of what was shown and heard in the

@@ -60,12 +60,17 @@ impl DecodeRoom for Unlimited {
 pub struct Decoding {
     pub room: Arc<dyn DecodeRoom>,
     pub costs: Arc<DecodeCosts>,
+    /// Sounds of a game that are decoded at most, the main one among them.
+    pub max_sounds: usize,
 }
+
+/// Sounds of a game where nothing else is said.
+const MAX_SOUNDS: usize = 4;
 
 impl Decoding {
     /// As much as comes.
     pub fn unlimited() -> Self {
-        Self { room: Arc::new(Unlimited), costs: Arc::default() }
+        Self { room: Arc::new(Unlimited), costs: Arc::default(), max_sounds: MAX_SOUNDS }
     }
 }
 

@@ -207,14 +207,15 @@ impl Supervisor {
             AudioWish::First | AudioWish::Index(_) | AudioWish::Pid(_) => None,
         };
         let fps = self.grid.fps();
-        let Decoding { room, costs } = &self.decoding;
+        let Decoding { room, costs, max_sounds } = &self.decoding;
         let limit = Limit {
             lines: MOST_LINES,
             fps: f64::from(fps.num()) / f64::from(fps.den()),
             // A playlist's variants mostly differ in their size alone.
             pixels_per_s: costs.pixels_per_s("h264", room.left()),
         };
-        Wishes { variant: wanted.variant, language, looped: wanted.looped, limit }
+        let beside = max_sounds.saturating_sub(1);
+        Wishes { variant: wanted.variant, language, beside, looped: wanted.looped, limit }
     }
 
     /// The one place where a source's trouble is told, to the log and to operators: nothing secret gets past it.

@@ -114,7 +114,7 @@ fn an_awkward_pause_of_sound_or_picture_in_a_file_is_a_hole_and_both_come_back_i
 }
 
 /// Serves the files of a folder over HTTP until the test's process ends; returns the port.
-fn serve(folder: PathBuf) -> u16 {
+pub(super) fn serve(folder: PathBuf) -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

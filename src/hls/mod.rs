@@ -2,6 +2,7 @@
 //!
 //! Pure: structs in, text out. No HTTP, no files, no clock.
 
+mod as_came;
 pub mod playlist;
 pub mod texts;
 

@@ -263,7 +263,13 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         let uri = format!("{game}.m3u8");
         write(dir, &uri, &[media(&format!("{game}/init.mp4"), listed).render().as_bytes()]);
         let language = Some("en".to_owned());
-        audio.push(AudioRendition { uri, name: game.to_owned(), language, default: game == "ravens" });
+        audio.push(AudioRendition {
+            uri,
+            name: game.to_owned(),
+            language,
+            default: game == "ravens",
+            characteristics: None,
+        });
     }
     let rendition = VideoVariant {
         uri: "video.m3u8".to_owned(),

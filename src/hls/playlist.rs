@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+pub use super::as_came::AsCame;
 use super::texts::{TEXT_GROUP, TextRendition};
 use crate::package::AUDIO_CODEC;
 use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
@@ -33,6 +34,10 @@ pub struct Multivariant {
     pub renditions: Vec<VideoVariant>,
     pub audio: Vec<AudioRendition>,
     pub texts: Vec<TextRendition>,
+    /// What is listed of each rendition once more, with another sound.
+    pub as_came: Option<AsCame>,
+    /// What the sounds of the first group have, bits per second.
+    pub audio_bitrate_bps: u32,
 }
 
 /// One rung of the ladder.
@@ -63,6 +68,8 @@ pub struct AudioRendition {
     pub language: Option<String>,
     /// The session's choice. Of several, the first counts.
     pub default: bool,
+    /// What it is for beside being heard (4.3.4.1), as `public.accessibility.describes-video`.
+    pub characteristics: Option<&'static str>,
 }
 
 /// The most bits per second that any segment can hold: `video_bitrate_bps` is the rate the encoder's buffer drains at, and
@@ -98,33 +105,48 @@ impl fmt::Display for Multivariant {
             // 4.3.4.1: AUTOSELECT must be YES where DEFAULT is. Nowhere else: a player that picks by language would else
             // pick another game's commentary.
             let yes_no = if default == Some(i) { "YES" } else { "NO" };
-            let uri = quoted_uri(&audio.uri);
-            writeln!(f, ",DEFAULT={yes_no},AUTOSELECT={yes_no},CHANNELS=\"2\",URI=\"{uri}\"")?;
+            write!(f, ",DEFAULT={yes_no},AUTOSELECT={yes_no}")?;
+            if let Some(characteristics) = audio.characteristics {
+                write!(f, ",CHARACTERISTICS=\"{characteristics}\"")?;
+            }
+            writeln!(f, ",CHANNELS=\"2\",URI=\"{}\"", quoted_uri(&audio.uri))?;
         }
         let names = distinct_names(self.texts.iter().map(|text| text.name.as_str()));
         self.texts.iter().zip(&names).try_for_each(|(text, name)| text.write(f, name))?;
-        for variant in &self.renditions {
-            variant.write(f, !self.audio.is_empty(), !self.texts.is_empty())?;
+        if let Some(came) = &self.as_came {
+            came.write(f)?;
+        }
+        let sound = (!self.audio.is_empty()).then_some((AUDIO_CODEC, AUDIO_GROUP));
+        let with_text = !self.texts.is_empty();
+        self.renditions.iter().try_for_each(|variant| variant.write(f, sound, with_text))?;
+        if let Some(came) = &self.as_came {
+            came.write_variants(f, &self.renditions, self.audio_bitrate_bps, with_text)?;
         }
         self.renditions.iter().try_for_each(|variant| variant.write_key_pictures(f))
     }
 }
 
 impl VideoVariant {
-    fn write(&self, f: &mut fmt::Formatter<'_>, with_audio: bool, with_text: bool) -> fmt::Result {
+    /// `sound` is its codec and its group.
+    pub(super) fn write(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        sound: Option<(&str, &str)>,
+        with_text: bool,
+    ) -> fmt::Result {
         let Self { bandwidth_bps, average_bandwidth_bps, width, height, .. } = self;
         write!(f, "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth_bps},AVERAGE-BANDWIDTH={average_bandwidth_bps}")?;
         write!(f, ",CODECS=\"{}", quoted(&self.video_codec))?;
-        if with_audio {
-            write!(f, ",{AUDIO_CODEC}")?;
+        if let Some((codec, _)) = sound {
+            write!(f, ",{}", quoted(codec))?;
         }
         // 4.3.4.2: FRAME-RATE is rounded to three decimal places.
         let (num, den) = (u64::from(self.fps.num()), u64::from(self.fps.den()));
         let millihertz = (num * 1000 + den / 2) / den;
         write!(f, "\",RESOLUTION={width}x{height},FRAME-RATE={}.{:03}", millihertz / 1000, millihertz % 1000)?;
         f.write_str(",VIDEO-RANGE=SDR")?;
-        if with_audio {
-            write!(f, ",AUDIO=\"{AUDIO_GROUP}\"")?;
+        if let Some((_, group)) = sound {
+            write!(f, ",AUDIO=\"{group}\"")?;
         }
         if with_text {
             write!(f, ",SUBTITLES=\"{TEXT_GROUP}\"")?;
@@ -278,6 +300,13 @@ impl MediaSegment {
         let (first, end) = (grid.first_aac_frame(n), grid.first_aac_frame(n + 1));
         let duration = SegmentDuration { ticks: (end - first) * AAC_FRAME_SAMPLES, timescale: SAMPLE_RATE_HZ };
         Self::plain(n, uri, duration, MediaTime::of_sample(first * AAC_FRAME_SAMPLES))
+    }
+
+    /// The same of a sound as it came, whose frames have `frame_samples`.
+    pub fn coded(grid: &Grid, n: SegmentNumber, frame_samples: u64, uri: String) -> Self {
+        let (first, end) = (grid.first_coded_frame(n, frame_samples), grid.first_coded_frame(n + 1, frame_samples));
+        let duration = SegmentDuration { ticks: (end - first) * frame_samples, timescale: SAMPLE_RATE_HZ };
+        Self::plain(n, uri, duration, MediaTime::of_sample(first * frame_samples))
     }
 
     fn plain(number: SegmentNumber, uri: String, duration: SegmentDuration, program_date_time: MediaTime) -> Self {
@@ -492,7 +521,7 @@ fn write_parts(f: &mut fmt::Formatter<'_>, parts: &[Part]) -> fmt::Result {
 }
 
 /// 4.1: no control characters in a playlist; 4.2: a quoted string holds no double quote, CR or LF.
-fn quoted(text: &str) -> Cow<'_, str> {
+pub(super) fn quoted(text: &str) -> Cow<'_, str> {
     let bad = |c: char| c == '"' || c.is_control();
     if !text.contains(bad) {
         return Cow::Borrowed(text);
@@ -545,7 +574,7 @@ pub(super) fn is_language_tag(tag: &str) -> bool {
 }
 
 /// 4.3.4.1.1: the members of a group have different names. A name that came before gets a number.
-fn distinct_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(super) fn distinct_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut taken = HashSet::new();
     names
         .map(|name| {

@@ -24,6 +24,7 @@ fn sound(id: &str, name: &str, language: Option<&str>, default: bool) -> AudioRe
         name: name.to_owned(),
         language: language.map(str::to_owned),
         default,
+        characteristics: None,
     }
 }
 
@@ -35,7 +36,7 @@ fn a_multivariant_playlist_names_every_rendition_and_every_games_sound() {
             sound("a", "Hawks at Ravens", Some("en"), false),
             sound("b", "Derby de la ciudad", Some("es-MX"), true),
         ],
-        texts: vec![],
+        ..Multivariant::default()
     };
     // 4.3.1.1: EXTM3U MUST be the first line. 4.3.4.1: AUTOSELECT, if present, MUST be YES where DEFAULT is YES.
     // 4.3.4.2: BANDWIDTH is required; CODECS lists every format; AUDIO matches a GROUP-ID.
@@ -62,9 +63,50 @@ fn a_multivariant_playlist_names_every_rendition_and_every_games_sound() {
 }
 
 #[test]
+fn a_sound_as_it_came_has_a_group_of_its_own_and_every_rendition_once_more() {
+    let described = AudioRendition {
+        characteristics: Some("public.accessibility.describes-video"),
+        ..sound("a~eng-ad", "Described", Some("en"), false)
+    };
+    let playlist = Multivariant {
+        renditions: vec![variant("540p", 960, 540, "30")],
+        audio: vec![sound("a", "Main", Some("en"), true), described],
+        as_came: Some(AsCame {
+            uri: "audio/a~came-ac3-1.m3u8".into(),
+            name: "Hawks at Ravens".into(),
+            language: Some("en".into()),
+            codec: "ac-3".into(),
+            channels: "6".into(),
+            bitrate_bps: 448_000,
+        }),
+        audio_bitrate_bps: 128_000,
+        texts: vec![],
+    };
+    let text = playlist.render();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[4].ends_with(
+        "DEFAULT=NO,AUTOSELECT=NO,CHARACTERISTICS=\"public.accessibility.describes-video\",CHANNELS=\"2\",URI=\"audio/a~eng-ad.m3u8\""
+    ));
+    assert_eq!(
+        lines[5..],
+        [
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound as it came\",NAME=\"Hawks at Ravens\",LANGUAGE=\"en\",DEFAULT=YES,\
+             AUTOSELECT=YES,CHANNELS=\"6\",URI=\"audio/a~came-ac3-1.m3u8\"",
+            "#EXT-X-STREAM-INF:BANDWIDTH=6500000,AVERAGE-BANDWIDTH=6140000,CODECS=\"avc1.640028,mp4a.40.2\",\
+             RESOLUTION=960x540,FRAME-RATE=30.000,VIDEO-RANGE=SDR,AUDIO=\"sound\",CLOSED-CAPTIONS=NONE",
+            "video/540p.m3u8",
+            "#EXT-X-STREAM-INF:BANDWIDTH=6820000,AVERAGE-BANDWIDTH=6460000,CODECS=\"avc1.640028,ac-3\",\
+             RESOLUTION=960x540,FRAME-RATE=30.000,VIDEO-RANGE=SDR,AUDIO=\"sound as it came\",CLOSED-CAPTIONS=NONE",
+            "video/540p.m3u8",
+            "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=6500000,CODECS=\"avc1.640028\",RESOLUTION=960x540,VIDEO-RANGE=SDR,\
+             URI=\"keys/540p.m3u8\"",
+        ]
+    );
+}
+
+#[test]
 fn no_sound_means_no_group_and_no_audio_codec() {
-    let playlist =
-        Multivariant { renditions: vec![variant("1080p", 1920, 1080, "25")], audio: vec![], ..Multivariant::default() };
+    let playlist = Multivariant { renditions: vec![variant("1080p", 1920, 1080, "25")], ..Multivariant::default() };
     assert_eq!(
         playlist.render(),
         "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n\
@@ -88,7 +130,7 @@ fn what_operators_write_never_breaks_a_playlist() {
             sound("e", "\u{0}", None, false),
             sound("f\" x\n", "", None, false),
         ],
-        texts: vec![],
+        ..Multivariant::default()
     };
     // 4.2: a quoted string holds no CR, LF or double quote. 4.3.4.1.1: names differ within a group; one default at most.
     let line = |name: &str, yes_no: &str, uri: &str| {

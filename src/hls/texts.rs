@@ -72,7 +72,7 @@ mod tests {
             TextRendition { forced: true, ..text("\"A\"", Some("e\"n"), false) },
             text("Main (en)", None, false),
         ];
-        let playlist = Multivariant { renditions: vec![variant], audio: vec![], texts }.render();
+        let playlist = Multivariant { renditions: vec![variant], texts, ..Multivariant::default() }.render();
         let media: Vec<&str> = playlist.lines().filter(|line| line.starts_with("#EXT-X-MEDIA")).collect();
         assert_eq!(
             media[0],

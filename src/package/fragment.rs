@@ -103,12 +103,23 @@ pub fn video_key_picture(
 
 /// Segment `n` of an audio track: exactly AAC frames `first_aac_frame(n) .. first_aac_frame(n + 1)`, in order.
 pub fn audio_segment(grid: &Grid, n: SegmentNumber, units: &[SoundUnit]) -> Result<Bytes, CmafError> {
-    audio(n, units, grid.first_aac_frame(n)..grid.first_aac_frame(n + 1), b"cmfs")
+    audio(n, units, grid.first_aac_frame(n)..grid.first_aac_frame(n + 1), AAC_FRAME_SAMPLES, b"cmfs")
 }
 
 /// AAC frames `aac_frames`, a part of segment `n` of an audio track.
 pub fn audio_fragment(n: SegmentNumber, aac_frames: Range<u64>, units: &[SoundUnit]) -> Result<Bytes, CmafError> {
-    audio(n, units, aac_frames, b"cmfl")
+    audio(n, units, aac_frames, AAC_FRAME_SAMPLES, b"cmfl")
+}
+
+/// Segment `n` of a track of sound as it came, whose frames have `frame_samples`: exactly those of [`Grid::first_coded_frame`], in order.
+pub fn coded_segment(
+    grid: &Grid,
+    n: SegmentNumber,
+    frame_samples: u64,
+    units: &[SoundUnit],
+) -> Result<Bytes, CmafError> {
+    let frames = grid.first_coded_frame(n, frame_samples)..grid.first_coded_frame(n + 1, frame_samples);
+    audio(n, units, frames, frame_samples, b"cmfs")
 }
 
 fn video(
@@ -139,7 +150,13 @@ fn video(
     run.write(brand, units.iter().map(|u| u.bytes).sum(), append)
 }
 
-fn audio(n: SegmentNumber, units: &[SoundUnit], aac_frames: Range<u64>, brand: &[u8; 4]) -> Result<Bytes, CmafError> {
+fn audio(
+    n: SegmentNumber,
+    units: &[SoundUnit],
+    aac_frames: Range<u64>,
+    frame_samples: u64,
+    brand: &[u8; 4],
+) -> Result<Bytes, CmafError> {
     check_order(units.iter().map(|u| (u.aac_frame, u.data.len())), &aac_frames)?;
     if let Some(pair) = units.windows(2).find(|pair| pair[0].aac_frame + 1 != pair[1].aac_frame) {
         return Err(CmafError::Disordered { before: pair[0].aac_frame, got: pair[1].aac_frame });
@@ -154,9 +171,9 @@ fn audio(n: SegmentNumber, units: &[SoundUnit], aac_frames: Range<u64>, brand: &
         .collect();
     let run = Run {
         n,
-        tfdt: aac_frames.start * AAC_FRAME_SAMPLES,
-        // Every AAC frame is as long as the next and stands alone: said once, not per sample.
-        defaults: Defaults { duration: Some(AAC_FRAME_SAMPLES as u32), flags: Some(SYNC) },
+        tfdt: aac_frames.start * frame_samples,
+        // Every frame is as long as the next and stands alone: said once, not per sample.
+        defaults: Defaults { duration: Some(frame_samples as u32), flags: Some(SYNC) },
         samples: samples?,
     };
     let bytes = units.iter().map(|u| u.data.len()).sum();

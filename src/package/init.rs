@@ -83,12 +83,17 @@ pub fn audio_init(bitrate_bps: u32) -> Result<Bytes, CmafError> {
         btrt: None,
         taic: None,
     };
+    audio_header(entry.into(), AUDIO_TIMESCALE)
+}
+
+/// The header of a track of sound.
+pub(super) fn audio_header(entry: Codec, timescale: u32) -> Result<Bytes, CmafError> {
     let header = TrackHeader {
-        timescale: AUDIO_TIMESCALE,
+        timescale,
         tkhd: Tkhd { volume: 1.into(), ..canonical_tkhd() },
         hdlr: Hdlr { handler: FourCC::new(b"soun"), name: "audio".to_owned() },
         media: MediaHeader::Sound(Smhd::default()),
-        entry: entry.into(),
+        entry,
     };
     header.write()
 }

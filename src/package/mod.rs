@@ -3,16 +3,20 @@
 //! Nothing here depends on a clock, a machine or a mosaic: equal input gives equal bytes. That is what lets a session be
 //! spliced from segments of different mosaics under one init segment.
 
+mod coded;
 mod fragment;
 mod init;
 mod movie;
 
 #[cfg(test)]
+mod coded_tests;
+#[cfg(test)]
 mod tests;
 
+pub use coded::coded_init;
 pub use fragment::{
-    UnitHead, audio_fragment, audio_segment, video_fragment, video_fragment_of, video_key_picture, video_segment,
-    video_segment_of,
+    UnitHead, audio_fragment, audio_segment, coded_segment, video_fragment, video_fragment_of, video_key_picture,
+    video_segment, video_segment_of,
 };
 pub use init::{VideoTrack, audio_init, video_codec, video_init};
 pub use movie::Movie;

@@ -282,6 +282,7 @@ impl Makers<'_> {
             max_games: MAX_GAMES,
             break_policy: self.config.break_policy,
             most_delay: self.config.in_step.most_delay,
+            max_sounds: self.config.output.max_sounds,
         };
         Ok(Catalogue::open(settings, self.config.games.clone()).await?)
     }

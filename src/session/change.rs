@@ -1,6 +1,6 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
-use super::model::{Coming, Pick, Session, Show, shows_at};
+use super::model::{Coming, Pick, Session, Show, shows_at, split_audio};
 use super::registry::{Entry, Sessions, begins};
 use super::state::Trigger;
 use super::turns::Turn;
@@ -37,8 +37,10 @@ impl Sessions {
         };
         let layout = found.ok_or_else(|| SessionError::LayoutUnknown { id: layout.unwrap_or_default() })?;
         check_fit(&layout, games.len(), engine)?;
-        let audio = audio.unwrap_or_else(|| games[0].id.clone());
-        check_audio(&games, &audio)?;
+        let audio = match audio {
+            Some(audio) => self.checked_audio(tenant, &games, &audio)?,
+            None => games[0].id.clone(),
+        };
         Ok(Show { layout, games, audio, engine })
     }
 
@@ -58,17 +60,48 @@ impl Sessions {
         if let Some(games) = &request.games {
             let layout = Some(request.layout.clone().unwrap_or_else(|| old.layout.id.clone()));
             show = self.show(tenant, games.clone(), layout, None, show.engine)?;
-            show.audio = following_audio(old, &show.games);
+            show.audio = self.following_audio(tenant, old, &show.games);
         } else if let Some(id) = &request.layout {
             // The games stay, and so do their keys, even if one is no longer registered.
             show.layout = self.layouts.get(id).ok_or_else(|| SessionError::LayoutUnknown { id: id.clone() })?;
         }
         check_fit(&show.layout, show.games.len(), show.engine)?;
         if let Some(audio) = &request.audio {
-            check_audio(&show.games, audio)?;
-            show.audio.clone_from(audio);
+            show.audio = self.checked_audio(tenant, &show.games, audio)?;
         }
         Ok(show)
+    }
+
+    /// `audio` as it is told: a game's main sound by the game's id alone.
+    fn checked_audio(&self, tenant: &str, games: &[Pick], audio: &str) -> Result<String, SessionError> {
+        let unknown = || SessionError::AudioUnknown { id: audio.to_owned() };
+        let (id, track) = split_audio(audio);
+        let game = games.iter().find(|game| game.id == id).ok_or_else(unknown)?;
+        match track {
+            None => Ok(game.id.clone()),
+            Some(track) if self.has_sound(tenant, game, track) => Ok(audio.to_owned()),
+            Some(_) => Err(unknown()),
+        }
+    }
+
+    fn has_sound(&self, tenant: &str, game: &Pick, track: &str) -> bool {
+        let info = self.games.find(tenant, &game.id).filter(|info| info.key == game.key);
+        info.is_some_and(|info| info.sounds.iter().any(|sound| &*sound.id == track))
+    }
+
+    /// The sound after a swap that names none: it stays while its game is on the picture, else it goes with the slot, and to the same of the new game's
+    /// sounds, where that has it.
+    fn following_audio(&self, tenant: &str, old: &Show, games: &[Pick]) -> String {
+        let (id, track) = split_audio(&old.audio);
+        if games.iter().any(|game| game.id == id) {
+            return old.audio.clone();
+        }
+        let slot = old.games.iter().position(|game| game.id == id).unwrap_or(0);
+        let Some(game) = games.get(slot).or(games.first()) else { return String::new() };
+        match track.filter(|track| self.has_sound(tenant, game, track)) {
+            Some(track) => format!("{}/{track}", game.id),
+            None => game.id.clone(),
+        }
     }
 
     /// Changes what a session shows, from the first part on that was not yet listed to it. A refusal changes nothing.
@@ -176,21 +209,4 @@ fn check_fit(layout: &Layout, games: usize, engine: EngineChoice) -> Result<(), 
         return Err(SessionError::EngineUnsuited { engine: EngineKind::Stitch, layout: layout.id.clone() });
     }
     Ok(())
-}
-
-fn check_audio(games: &[Pick], audio: &str) -> Result<(), SessionError> {
-    if games.iter().any(|game| game.id == audio) {
-        Ok(())
-    } else {
-        Err(SessionError::AudioUnknown { id: audio.to_owned() })
-    }
-}
-
-/// The sound after a swap that names none: it stays while its game is on the picture, else it goes with the slot.
-fn following_audio(old: &Show, games: &[Pick]) -> String {
-    if games.iter().any(|game| game.id == old.audio) {
-        return old.audio.clone();
-    }
-    let slot = old.games.iter().position(|game| game.id == old.audio).unwrap_or(0);
-    games.get(slot).or(games.first()).map(|game| game.id.clone()).unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use super::state::Trigger;
 use crate::hls::playlist::target_duration_s;
 use crate::mosaic::{GameKey, MosaicId};
 use crate::timeline::PartNumber;
-use crate::track::{Held, Position};
+use crate::track::{Held, Position, SoundKey};
 
 /// What a client asks of a media playlist (RFC 8216bis, 6.2.5): `_HLS_msn`, `_HLS_part` and `_HLS_skip`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ enum Now {
 /// What has to come before there is an answer.
 enum Awaited {
     Picture(MosaicId, Position),
-    Sound(GameKey, Position),
+    Sound(SoundKey, Position),
 }
 
 impl Sessions {

@@ -12,6 +12,7 @@ mod numbering;
 mod paths;
 mod play;
 mod registry;
+mod renditions;
 mod settings;
 mod skew;
 mod splice;

@@ -19,11 +19,12 @@ use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
 use super::{OperatedSession, SessionError, SessionView, ViewState};
+use crate::frame::SoundTrack;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
 use crate::store::{IdempotencyRow, SessionRow};
 use crate::timeline::{Grid, MediaTime, PartNumber, SegmentNumber};
-use crate::track::{Held, Position, Runs};
+use crate::track::{Held, Position, Runs, SoundKey, sound_key};
 use crate::usage::{Meter, MeterTerms, Slate};
 
 /// A session that the store refuses is offered to it again after this, or when its viewer changes it.
@@ -42,7 +43,7 @@ pub(super) struct Show {
     pub layout: Arc<Layout>,
     /// One for each slot, in slot order.
     pub games: Vec<Pick>,
-    /// The game whose sound is the default; one of `games`.
+    /// The sound that is the default: one of `games`, or a sound of it beside its main one, `game/deu`.
     pub audio: String,
     pub engine: EngineChoice,
 }
@@ -60,16 +61,25 @@ impl Show {
         self.games.iter().map(|g| g.key.clone()).collect()
     }
 
-    /// The game that is heard.
-    pub(super) fn sound_key(&self) -> GameKey {
-        let chosen = self.games.iter().find(|game| game.id == self.audio).or(self.games.first());
-        // A session has a game.
-        chosen.map_or_else(|| "".into(), |game| game.key.clone())
+    /// What is heard.
+    pub(super) fn sound_key(&self) -> SoundKey {
+        let (id, track) = split_audio(&self.audio);
+        match self.games.iter().find(|game| game.id == id) {
+            Some(game) => sound_key(&game.key, track),
+            // A session has a game.
+            None => self.games.first().map_or_else(|| "".into(), |game| game.key.clone()),
+        }
     }
 
     fn shown(&self, engine: EngineKind) -> Shown {
         Shown { engine, layout: self.layout.id.clone(), games: self.game_ids() }
     }
+}
+
+/// The game of a sound as viewers name it, `game` or `game/deu`, and which of its sounds; `None`: the main one.
+pub(super) fn split_audio(audio: &str) -> (&str, Option<&str>) {
+    let (game, track) = audio.split_once('/').map_or((audio, None), |(game, track)| (game, Some(track)));
+    (game, track.filter(|track| *track != SoundTrack::MAIN))
 }
 
 /// A mosaic of the session's splices, as the registry of mosaics is asked for it.
@@ -85,17 +95,17 @@ pub(super) struct Wanted {
 pub(super) enum Sound {
     /// What the session has chosen.
     Main,
-    /// That of whatever a slot shows.
-    Slot(usize),
-    /// One game's, whatever is shown.
-    Game(GameKey),
+    /// That of whatever a slot shows: its main sound, or the one that is so called.
+    Slot(usize, Option<String>),
+    /// One sound, whatever is shown.
+    Game(SoundKey),
 }
 
 /// A sound, segment by segment, and what is there of its games.
 #[derive(Clone, Debug)]
 pub(super) struct Sounding {
     pub games: Splices,
-    pub held: Vec<(GameKey, Held)>,
+    pub held: Vec<(SoundKey, Held)>,
 }
 
 impl Sounding {
@@ -346,13 +356,14 @@ impl Session {
         match sound {
             Sound::Game(key) => Splices::new(0, key.clone()),
             Sound::Main => self.sounds.clone(),
-            Sound::Slot(slot) => {
+            Sound::Slot(slot, track) => {
                 // Where a layout has no such slot, what is heard is what the session has chosen.
                 let in_slot = |splice: &Splice| {
                     // The sound of a bridge goes over when its segment is over.
                     let wanted = self.wanted.iter().find(|wanted| wanted.mosaic == *splice.opens_with());
                     let game = wanted.and_then(|wanted| wanted.spec.games.get(*slot));
-                    game.or_else(|| self.sounds.mosaic_at(splice.from)).unwrap_or(self.sounds.newest()).clone()
+                    let its = game.map(|game| sound_key(game, track.as_deref()));
+                    its.unwrap_or_else(|| self.sounds.mosaic_at(splice.from).unwrap_or(self.sounds.newest()).clone())
                 };
                 let mut entries = self.splices.entries().iter();
                 let first = entries.next().map(|splice| (splice.from, in_slot(splice)));

@@ -1,7 +1,6 @@
 //! The playlists of a session.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,18 +8,20 @@ use super::follow::{Playlist, Reload};
 use super::model::{Lists, Sound, rfc_3339_ms};
 use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
+use super::renditions::{as_came, audio_renditions, split_address};
 use super::splice::{Bridge, Listed};
 use super::state::Trigger;
 use super::{GameInfo, SessionError, Sounds, texts};
 use crate::cues::track::RangeLine;
+use crate::frame::CodedSound;
 use crate::hls::playlist::{
-    AudioRendition, Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration,
-    part_target, peak_bandwidth_bps, target_duration_s, video_part_duration,
+    Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration, part_target,
+    peak_bandwidth_bps, target_duration_s, video_part_duration,
 };
 use crate::ladder::RenditionSpec;
 use crate::mosaic::{MosaicId, Rate};
 use crate::timeline::SegmentNumber;
-use crate::track::Position;
+use crate::track::{Position, sound_key};
 
 /// What the address of a playlist ends with that lists parts, or what was played since an instant (milliseconds of Unix time): media playlists
 /// have no other way to know what the client asked for.
@@ -65,36 +66,22 @@ impl Sessions {
             )
         };
         let all = self.games.all(&entry.tenant);
-        let title =
-            |id: &str| all.iter().find(|game| game.id == id).map_or_else(|| id.to_owned(), |game| game.title.clone());
-        let language = |id: &str| all.iter().find(|game| game.id == id)?.language.clone();
-        let sound = |uri, name, default, of: &str| AudioRendition { uri, name, default, language: language(of) };
-        let audio = if sounds == Sounds::All {
-            let mut ids: Vec<&str> =
-                picks.iter().map(|pick| &*pick.id).chain(all.iter().map(|game| &*game.id)).collect();
-            let mut seen = HashSet::new();
-            ids.retain(|id| seen.insert(*id));
-            ids.sort_by_key(|id| *id != chosen);
-            ids.into_iter().map(|id| sound(format!("audio/{id}.m3u8"), title(id), id == chosen, id)).collect()
-        } else {
-            let shown = if sounds == Sounds::Main { &[][..] } else { &picks[..] };
-            let slots = shown
-                .iter()
-                .enumerate()
-                .map(|(n, pick)| sound(format!("sound/{n}.m3u8"), title(&pick.id), false, &pick.id));
-            [sound("sound/main.m3u8".into(), "Main".into(), true, &chosen)].into_iter().chain(slots).collect()
-        };
+        let audio = audio_renditions(sounds, &picks, &chosen, &all);
+        let as_came = as_came(sounds, &chosen, &all);
         let query = query(parts, start_ms);
         let shown: Vec<&GameInfo> =
             picks.iter().filter_map(|pick| all.iter().find(|game| game.key == pick.key)).collect();
         let texts = texts::renditions(&shown, &all, &query);
-        let mut playlist =
-            Multivariant { renditions: self.variants(&MosaicId(mosaic), max_height).await, audio, texts };
+        let renditions = self.variants(&MosaicId(mosaic), max_height).await;
+        let audio_bitrate_bps = self.games.sound_bitrate_bps();
+        let mut playlist = Multivariant { renditions, audio, texts, as_came, audio_bitrate_bps };
         // Pictures alone have no parts.
         let of_keys = self::query(false, start_ms);
         playlist.renditions.iter_mut().for_each(|variant| variant.key_pictures_uri.push_str(&of_keys));
         let uris = playlist.renditions.iter_mut().map(|variant| &mut variant.uri);
         uris.chain(playlist.audio.iter_mut().map(|audio| &mut audio.uri)).for_each(|uri| uri.push_str(&query));
+        // It has no parts.
+        playlist.as_came.iter_mut().for_each(|came| came.uri.push_str(&of_keys));
         Ok(playlist.render())
     }
 
@@ -205,35 +192,51 @@ impl Sessions {
         Ok(media.render())
     }
 
-    /// Text of a game's sound playlist (`game` is the game's id, without `.m3u8`). It lists the same segments as the
+    /// Text of a game's sound playlist: `game` is the game's id, without `.m3u8`, or that and one of its sounds, `game~deu`, which is the main one where the
+    /// game has no such sound. It lists the same segments as the
     /// picture's, so that players find both in step.
     pub async fn audio_playlist(&self, token: &str, game: &str, reload: Reload) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
+        let unknown = || SessionError::GameUnknown { id: game.to_owned() };
+        let (game, track) = split_address(game).ok_or_else(unknown)?;
         let picked = entry.session.lock().show.games.iter().find(|pick| pick.id == game).map(|pick| pick.key.clone());
         let key = match picked {
             Some(key) => key,
             None => {
                 let running = self.games.find(&entry.tenant, game).map(|info| info.key);
-                running
-                    .or_else(|| self.games.removed_sound(&entry.tenant, game))
-                    .ok_or_else(|| SessionError::GameUnknown { id: game.to_owned() })?
+                running.or_else(|| self.games.removed_sound(&entry.tenant, game)).ok_or_else(unknown)?
             }
         };
-        self.sound(&entry, &Sound::Game(key), reload).await
+        let form = track.filter(|track| CodedSound::is_id(track)).map(|id| id.parse().map_err(|_| unknown()));
+        let form: Option<CodedSound> = form.transpose()?;
+        // Frames that are longer than AAC's would make longer parts than are announced.
+        let reload = if form.is_some() { Reload { parts: false, part: None, ..reload } } else { reload };
+        self.sound(&entry, &Sound::Game(sound_key(&key, track)), form, reload).await
     }
 
-    /// Text of the playlist of the session's own sound: `main`, or a slot's number.
+    /// Text of the playlist of the session's own sound: `main`, or a slot's number, or that and one of the sounds of the game in it, `0~deu`.
     pub async fn sound_playlist(&self, token: &str, name: &str, reload: Reload) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
-        let slot = || name.parse().ok().filter(|slot: &usize| *slot < MAX_SLOTS && slot.to_string() == name);
+        let in_slot = || {
+            let (slot, track) = split_address(name).filter(|(_, track)| !track.is_some_and(CodedSound::is_id))?;
+            let slot = slot.parse().ok().filter(|n: &usize| *n < MAX_SLOTS && n.to_string() == slot)?;
+            Some(Sound::Slot(slot, track.map(str::to_owned)))
+        };
         let sound = match name {
             "main" => Sound::Main,
-            _ => Sound::Slot(slot().ok_or_else(|| SessionError::SoundUnknown { name: name.to_owned() })?),
+            _ => in_slot().ok_or_else(|| SessionError::SoundUnknown { name: name.to_owned() })?,
         };
-        self.sound(&entry, &sound, reload).await
+        self.sound(&entry, &sound, None, reload).await
     }
 
-    async fn sound(&self, entry: &Entry, sound: &Sound, reload: Reload) -> Result<String, SessionError> {
+    /// `form` is that of a sound as it came.
+    async fn sound(
+        &self,
+        entry: &Entry,
+        sound: &Sound,
+        form: Option<CodedSound>,
+        reload: Reload,
+    ) -> Result<String, SessionError> {
         let playlist = self.listing(entry, Some(sound), reload).await?;
         let max_height = entry.session.lock().max_height;
         let grid = &self.grid;
@@ -247,11 +250,11 @@ impl Sessions {
         // The same bytes for every game, and one address over the playlist's whole life.
         let any = match sound {
             Sound::Game(key) => self.paths.sound(key).of_session(own),
-            Sound::Main | Sound::Slot(_) => self.paths.sound(&ANY_GAME.into()),
+            Sound::Main | Sound::Slot(..) => self.paths.sound(&ANY_GAME.into()),
         };
         let init = match sound {
             Sound::Game(key) => self.paths.sound(key).init(),
-            Sound::Main | Sound::Slot(_) => any.init(),
+            Sound::Main | Sound::Slot(..) => any.init(),
         };
         let of = |n: SegmentNumber| {
             let from = sounding.iter().rev().find(|(from, _)| *from <= n).or(sounding.first());
@@ -259,7 +262,10 @@ impl Sessions {
         };
         let media = Entries {
             map_uri: Some(init),
-            segment: &|n, _| MediaSegment::audio(grid, n, of(n).segment(n)),
+            segment: &|n, _| match form {
+                Some(form) => MediaSegment::coded(grid, n, form.frame_samples(), of(n).segment(n)),
+                None => MediaSegment::audio(grid, n, of(n).segment(n)),
+            },
             part: &|at, _| Part {
                 uri: of(at.segment).part(at),
                 duration: audio_part_duration(grid, at.segment, at.part),

@@ -228,6 +228,8 @@ impl Games for FourGames {
             title: format!("Game {}", id.to_uppercase()),
             language: None,
             texts: Vec::new(),
+            sounds: Vec::new(),
+            as_came: None,
         });
         let own = GameInfo {
             key: "acme/own".into(),
@@ -235,6 +237,8 @@ impl Games for FourGames {
             title: "Own game".into(),
             language: Some("de".into()),
             texts: Vec::new(),
+            sounds: Vec::new(),
+            as_came: None,
         };
         shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
     }

@@ -13,6 +13,7 @@ use crate::hls::playlist::{MediaSegment, Part, video_part_duration};
 use crate::hls::texts::TextRendition;
 use crate::mosaic::MosaicId;
 use crate::timeline::SegmentNumber;
+use crate::track::split_sound_key;
 
 /// Languages that a session offers of what its games are written in.
 const MOST_TEXTS: usize = 4;
@@ -126,9 +127,9 @@ impl Sessions {
         let (own, query) = (self.own(&entry, reload), query(true, reload.start_ms));
         let slots = |n: SegmentNumber, mosaic: &str| match of {
             TextOf::Main => {
-                let game = heard.mosaic_at(n).unwrap_or(heard.newest());
+                let (game, _) = split_sound_key(heard.mosaic_at(n).unwrap_or(heard.newest()));
                 let shows = self.mosaics.shows(&MosaicId(mosaic.into()));
-                shows.and_then(|spec| spec.games.iter().position(|its| its == game)).map(TextOf::Slot)
+                shows.and_then(|spec| spec.games.iter().position(|its| **its == *game)).map(TextOf::Slot)
             }
             of => Some(of),
         };
@@ -172,6 +173,8 @@ mod tests {
             id: id.into(),
             title: format!("Game {id}"),
             language: None,
+            sounds: Vec::new(),
+            as_came: None,
             texts: texts.iter().map(text).collect(),
         }
     }

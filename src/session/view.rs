@@ -8,11 +8,12 @@ use utoipa::ToSchema;
 
 use crate::captions::TextInfo;
 use crate::cues::track::RangeLine;
+use crate::frame::{CodedSound, SoundTrack};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
 use crate::sync::Latency;
 use crate::timeline::{MediaTime, SegmentNumber};
-use crate::track::{Held, Pending, Position};
+use crate::track::{Held, Pending, Position, SoundKey};
 
 /// A game as sessions see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,10 @@ pub struct GameInfo {
     pub language: Option<String>,
     /// What is written with its pictures.
     pub texts: Vec<TextInfo>,
+    /// The sounds beside its main one.
+    pub sounds: Vec<SoundTrack>,
+    /// How its source codes its main sound, where that is offered as it comes.
+    pub as_came: Option<CodedSound>,
 }
 
 /// The games that tenants may show. Implemented by the catalogue; sessions know no more.
@@ -35,11 +40,11 @@ pub trait Games: Send + Sync {
     /// Every game that `tenant` may show, in a stable order.
     fn all(&self, tenant: &str) -> Vec<GameInfo>;
 
-    /// What there is of the sound of a game. That of a game that is gone is silence, without an end.
-    fn sound_held(&self, key: &GameKey) -> Held;
+    /// What there is of a sound. That of a game that is gone is silence, without an end; one that a game does not have is its main one.
+    fn sound_held(&self, key: &SoundKey) -> Held;
 
-    /// Waits until the sound of a game has come to `at`, for as long as it takes.
-    fn wait<'a>(&'a self, key: &'a GameKey, at: Position) -> Pending<'a, ()>;
+    /// Waits until a sound has come to `at`, for as long as it takes.
+    fn wait<'a>(&'a self, key: &'a SoundKey, at: Position) -> Pending<'a, ()>;
 
     /// What the sound of every game is encoded at, bits per second.
     fn sound_bitrate_bps(&self) -> u32;
@@ -81,9 +86,9 @@ pub struct NamedMosaic {
     pub layout: String,
     /// Game ids in slot order.
     pub games: Vec<String>,
-    /// The id of the game that is heard, and its key.
+    /// What is heard, as in [`CreateSession::audio`], and its key.
     pub audio: String,
-    pub sound: GameKey,
+    pub sound: SoundKey,
 }
 
 /// A request for a session.
@@ -92,7 +97,7 @@ pub struct CreateSession {
     /// Game ids, one for each slot.
     pub games: Vec<String>,
     pub layout: Option<String>,
-    /// One of `games`; the first one if not given.
+    /// One of `games`, or a sound of it beside its main one, `game/deu`; the first one's main sound if not given.
     pub audio: Option<String>,
     pub engine: EngineChoice,
     /// No rendition above it is offered, pixels.
@@ -122,6 +127,8 @@ pub enum Sounds {
     /// That, and what each slot shows.
     #[default]
     Own,
+    /// What the session has chosen, and in a second group the same as its source codes it, where it does in a way that players may prefer.
+    AsCame,
     /// Every game that the tenant may show, each by itself.
     All,
 }
@@ -213,7 +220,7 @@ pub struct SessionView {
     /// Game ids in slot order.
     pub games: Vec<String>,
     pub slots: Vec<SlotView>,
-    /// The game whose sound is the default.
+    /// The sound that is the default: a game's id, or `nyk-bos/deu` for one beside its main one.
     pub audio: String,
     /// No rendition above it is offered, pixels; `null` where all are.
     pub max_height: Option<u32>,

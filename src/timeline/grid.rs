@@ -194,7 +194,12 @@ impl Grid {
 
     /// The AAC frames of a part of segment `segment`, which begins at the boundary nearest the grid's, as segments do.
     pub fn part_aac_frames(&self, segment: SegmentNumber, part: PartNumber) -> Range<u64> {
-        let at = |frames: usize| self.aac_frame_at(self.first_frame(segment) + frames as u64);
+        self.part_coded_frames(segment, part, AAC_FRAME_SAMPLES)
+    }
+
+    /// The same of sound whose frames have `frame_samples`, not 0.
+    pub fn part_coded_frames(&self, segment: SegmentNumber, part: PartNumber, frame_samples: u64) -> Range<u64> {
+        let at = |frames: usize| self.coded_frame_at(self.first_frame(segment) + frames as u64, frame_samples);
         let Range { start, end } = self.part_pictures(part);
         at(start)..at(end)
     }
@@ -287,13 +292,28 @@ impl Grid {
     /// begins at the AAC frame boundary nearest the grid's. Segment `n`'s sound is AAC frames `first_aac_frame(n) ..
     /// first_aac_frame(n + 1)`.
     pub const fn first_aac_frame(&self, segment: SegmentNumber) -> u64 {
-        self.aac_frame_at(self.first_frame(segment))
+        self.first_coded_frame(segment, AAC_FRAME_SAMPLES)
     }
 
-    /// The AAC frame whose start is nearest the start of `frame`.
-    const fn aac_frame_at(&self, frame: FrameNumber) -> u64 {
+    /// The same of sound whose frames have `frame_samples`, not 0.
+    pub const fn first_coded_frame(&self, segment: SegmentNumber, frame_samples: u64) -> u64 {
+        self.coded_frame_at(self.first_frame(segment), frame_samples)
+    }
+
+    /// The segment that frame `number` of such sound belongs to.
+    pub fn segment_of_coded(&self, number: u64, frame_samples: u64) -> SegmentNumber {
+        let near = self.segment_at(MediaTime::of_sample(number * frame_samples));
+        // Its boundaries lie half a frame from the grid's at most.
+        (near.saturating_sub(1)..=near + 1)
+            .rev()
+            .find(|n| self.first_coded_frame(*n, frame_samples) <= number)
+            .unwrap_or(near)
+    }
+
+    /// The frame of sound whose start is nearest the start of `frame`.
+    const fn coded_frame_at(&self, frame: FrameNumber, frame_samples: u64) -> u64 {
         let sample = self.sample_at_frame(frame);
-        (sample + AAC_FRAME_SAMPLES / 2) / AAC_FRAME_SAMPLES
+        (sample + frame_samples / 2) / frame_samples
     }
 }
 

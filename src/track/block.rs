@@ -1,5 +1,6 @@
 //! A track's units of one part, and their bytes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ pub enum Block {
     Sound(Arc<[SoundUnit]>),
     /// The cues of a text that stand in it.
     Text(Arc<TextBlock>),
+    /// Frames of a sound as it came, in order, each of so many samples.
+    Coded { frame_samples: u16, units: Arc<[SoundUnit]> },
 }
 
 /// Why bytes are no block.
@@ -42,6 +45,8 @@ pub enum BlockError {
     Elsewhere { expected: Position, got: Position },
     #[error("unit {0} is none of its part")]
     UnitElsewhere(u64),
+    #[error("a block of sound whose frames have {0} samples")]
+    FrameLength(u16),
     #[error("a tile's block where the canvas is not known")]
     NoFormat,
     #[error(transparent)]
@@ -56,6 +61,9 @@ const PICTURES: u8 = 1;
 const TILE: u8 = 2;
 const SOUND: u8 = 3;
 const TEXT: u8 = 4;
+const CODED: u8 = 5;
+/// The longest frame of a coded sound, in samples.
+const LONGEST_FRAME: u16 = 4096;
 /// The highest bit of a picture's length says that it is an IDR picture.
 const SYNC: u32 = 1 << 31;
 
@@ -69,6 +77,7 @@ impl Block {
     /// kind 2, a tile's pictures: see TileBlock::write_onto
     /// kind 3, sound: number of AAC frames (16), the first one's number (64); of each its length (16); their bytes
     /// kind 4, text: see TextBlock::to_bytes
+    /// kind 5, sound as it came: samples of a frame (16), then as kind 3
     /// ```
     pub fn to_bytes(&self, grid: &Grid, at: Position) -> Bytes {
         let mut out = Vec::with_capacity(64 + self.payload_bytes());
@@ -90,13 +99,10 @@ impl Block {
                 units.iter().for_each(|unit| out.extend_from_slice(&unit.data));
             }
             Self::Tile(block) => block.write_onto(&mut out),
-            Self::Sound(units) => {
-                out.extend_from_slice(&(units.len() as u16).to_be_bytes());
-                let first = units.first().map_or(0, |unit| unit.aac_frame);
-                out.extend_from_slice(&first.to_be_bytes());
-                // An AAC frame has at most 768 bytes a channel (ISO/IEC 14496-3, 4.5.3.1).
-                units.iter().for_each(|unit| out.extend_from_slice(&(unit.data.len() as u16).to_be_bytes()));
-                units.iter().for_each(|unit| out.extend_from_slice(&unit.data));
+            Self::Sound(units) => write_sound(units, &mut out),
+            Self::Coded { frame_samples, units } => {
+                out.extend_from_slice(&frame_samples.to_be_bytes());
+                write_sound(units, &mut out);
             }
             Self::Text(block) => out.extend_from_slice(&block.to_bytes()),
         }
@@ -134,7 +140,18 @@ impl Block {
                 let format = format.ok_or(BlockError::NoFormat)?;
                 Ok(Self::Tile(Arc::new(TileBlock::read(format, &grid.part_gop(at.part), &fields.0)?)))
             }
-            SOUND => sound(grid, at, fields),
+            SOUND => {
+                let its = grid.part_aac_frames(at.segment, at.part);
+                Ok(Self::Sound(sound(its, fields)?))
+            }
+            CODED => {
+                let frame_samples = fields.u16()?;
+                if frame_samples == 0 || frame_samples > LONGEST_FRAME {
+                    return Err(BlockError::FrameLength(frame_samples));
+                }
+                let its = grid.part_coded_frames(at.segment, at.part, frame_samples.into());
+                Ok(Self::Coded { frame_samples, units: sound(its, fields)? })
+            }
             TEXT => Ok(Self::Text(Arc::new(TextBlock::from_bytes(&fields.0)?))),
             kind => Err(BlockError::Kind(kind)),
         }
@@ -146,6 +163,7 @@ impl Block {
             Self::Tile(_) => TILE,
             Self::Sound(_) => SOUND,
             Self::Text(_) => TEXT,
+            Self::Coded { .. } => CODED,
         }
     }
 
@@ -154,7 +172,7 @@ impl Block {
         match self {
             Self::Pictures(units) => units.iter().map(|unit| unit.data.len()).sum(),
             Self::Tile(block) => block.coded_bytes(),
-            Self::Sound(units) => units.iter().map(|unit| unit.data.len()).sum(),
+            Self::Sound(units) | Self::Coded { units, .. } => units.iter().map(|unit| unit.data.len()).sum(),
             Self::Text(block) => block.bytes(),
         }
     }
@@ -164,7 +182,7 @@ impl Block {
         match self {
             Self::Pictures(units) => units.iter().map(|unit| unit.data.len() + 6).sum(),
             Self::Tile(block) => block.bytes(),
-            Self::Sound(units) => units.iter().map(|unit| unit.data.len() + 2).sum(),
+            Self::Sound(units) | Self::Coded { units, .. } => units.iter().map(|unit| unit.data.len() + 2).sum(),
             Self::Text(block) => block.bytes(),
         }
     }
@@ -191,9 +209,18 @@ fn pictures(grid: &Grid, at: Position, mut fields: Fields) -> Result<Block, Bloc
     if fields.0.is_empty() { Ok(Block::Pictures(units)) } else { Err(BlockError::Trailing) }
 }
 
-fn sound(grid: &Grid, at: Position, mut fields: Fields) -> Result<Block, BlockError> {
+fn write_sound(units: &[SoundUnit], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(units.len() as u16).to_be_bytes());
+    let first = units.first().map_or(0, |unit| unit.aac_frame);
+    out.extend_from_slice(&first.to_be_bytes());
+    // An AAC frame has at most 768 bytes a channel (ISO/IEC 14496-3, 4.5.3.1), one of E-AC-3 4096 (ETSI TS 102 366, E.1.3.1.3).
+    units.iter().for_each(|unit| out.extend_from_slice(&(unit.data.len() as u16).to_be_bytes()));
+    units.iter().for_each(|unit| out.extend_from_slice(&unit.data));
+}
+
+/// The frames of a part that has `its`.
+fn sound(its: Range<u64>, mut fields: Fields) -> Result<Arc<[SoundUnit]>, BlockError> {
     let (count, first) = (fields.u16()?, fields.u64()?);
-    let its = grid.part_aac_frames(at.segment, at.part);
     // Of nothing the first is number 0: a block is written in one way.
     let begins = if count > 0 { its.start } else { 0 };
     if first != begins || u64::from(count) > its.end - its.start {
@@ -205,7 +232,7 @@ fn sound(grid: &Grid, at: Position, mut fields: Fields) -> Result<Block, BlockEr
         Ok(SoundUnit { aac_frame, data })
     });
     let units = units.collect::<Result<_, BlockError>>()?;
-    if fields.0.is_empty() { Ok(Block::Sound(units)) } else { Err(BlockError::Trailing) }
+    if fields.0.is_empty() { Ok(units) } else { Err(BlockError::Trailing) }
 }
 
 /// Fields of a block, one after the other.
@@ -255,7 +282,10 @@ impl PartialEq for Block {
             }
             (Self::Sound(a), Self::Sound(b)) => a == b,
             (Self::Text(a), Self::Text(b)) => a == b,
-            (Self::Pictures(_) | Self::Tile(_) | Self::Sound(_) | Self::Text(_), _) => false,
+            (Self::Coded { frame_samples: a, units: of_a }, Self::Coded { frame_samples: b, units: of_b }) => {
+                (a, of_a) == (b, of_b)
+            }
+            (Self::Pictures(_) | Self::Tile(_) | Self::Sound(_) | Self::Text(_) | Self::Coded { .. }, _) => false,
         }
     }
 }
@@ -274,9 +304,13 @@ mod tests {
 
     fn blocks() -> impl Strategy<Value = (Position, Block)> {
         let data = prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..11);
-        (0u32..3, any::<bool>(), data).prop_map(|(part, is_sound, data)| {
+        (0u32..3, 0u8..3, data).prop_map(|(part, kind, data)| {
             let at = Position::new(SEGMENT, part);
-            let block = if is_sound {
+            let block = if kind == 2 {
+                let frames = grid().part_coded_frames(SEGMENT, part, 1536);
+                let unit = |(aac_frame, data): (u64, Vec<u8>)| SoundUnit { aac_frame, data: data.into() };
+                Block::Coded { frame_samples: 1536, units: frames.zip(data).map(unit).collect() }
+            } else if kind == 1 {
                 let frames = grid().part_aac_frames(SEGMENT, part);
                 Block::Sound(
                     frames.zip(data).map(|(aac_frame, data)| SoundUnit { aac_frame, data: data.into() }).collect(),

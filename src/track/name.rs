@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::frame::Rect;
+use crate::frame::{Rect, SoundTrack};
 
 /// A track's name. Rungs are named as the ladder names them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,10 +13,37 @@ pub enum TrackName {
     Tile(TileName),
     /// One rung of a mosaic that is encoded as a whole.
     Canvas { mosaic: Arc<str>, rung: Arc<str> },
-    /// The sound of a game.
-    Sound { game: Arc<str> },
+    /// A sound of a game: its main one, `main`, or another.
+    Sound { game: Arc<str>, track: Arc<str> },
     /// A text of a game, as [`TextInfo`](crate::captions::TextInfo) names it.
     Text { game: Arc<str>, text: Arc<str> },
+}
+
+/// A sound of a game in one word, which stands in signed addresses and in the rows of sessions: the game's name for its main sound,
+/// `acme/nyk-bos#deu` for another. No game's name has a `#`.
+pub type SoundKey = Arc<str>;
+
+/// The word for sound `track` of `game`; `None`: the main one.
+pub fn sound_key(game: &Arc<str>, track: Option<&str>) -> SoundKey {
+    match track.filter(|track| *track != SoundTrack::MAIN) {
+        None => game.clone(),
+        Some(track) => format!("{game}{BESIDE}{track}").into(),
+    }
+}
+
+/// The game of a sound, and which of its sounds it is; `None`: the main one.
+pub fn split_sound_key(key: &str) -> (&str, Option<&str>) {
+    key.split_once(BESIDE).map_or((key, None), |(game, track)| (game, Some(track)))
+}
+
+const BESIDE: char = '#';
+
+impl TrackName {
+    /// The track of a sound that is named in one word.
+    pub fn sound(key: &str) -> Self {
+        let (game, track) = split_sound_key(key);
+        Self::Sound { game: game.into(), track: track.unwrap_or(SoundTrack::MAIN).into() }
+    }
 }
 
 /// What makes a tile's bytes.
@@ -45,7 +72,8 @@ impl fmt::Display for TrackName {
                 write!(f, "{kind}/{rung}/{width_mbs}x{height_mbs}@{x},{y}+{width}x{height}/{colour}/{game}")
             }
             Self::Canvas { mosaic, rung } => write!(f, "canvas/{rung}/{mosaic}"),
-            Self::Sound { game } => write!(f, "sound/{game}"),
+            Self::Sound { game, track } if &**track == SoundTrack::MAIN => write!(f, "sound/{game}"),
+            Self::Sound { game, track } => write!(f, "sound:{track}/{game}"),
             Self::Text { game, text } => write!(f, "text/{text}/{game}"),
         }
     }

@@ -49,10 +49,10 @@ pub struct SoundEncoding {
 }
 
 impl SoundEncoding {
-    /// Sound of `game` from segment `from` on, encoded once [`SoundEncoding::mend`] has found a thread.
-    pub fn new(settings: Arc<SoundSettings>, game: &str, from: SegmentNumber) -> Self {
-        let track = settings.shelf.track(&TrackName::Sound { game: game.into() });
-        let watched = Arc::new(settings.failing.watch("audio", format!("{game}/sound")));
+    /// The sound `key` from segment `from` on, encoded once [`SoundEncoding::mend`] has found a thread.
+    pub fn new(settings: Arc<SoundSettings>, key: &str, from: SegmentNumber) -> Self {
+        let track = settings.shelf.track(&TrackName::sound(key));
+        let watched = Arc::new(settings.failing.watch("audio", format!("{key}/sound")));
         let (its, kept, watched_too) = (settings.clone(), track.clone(), watched.clone());
         let run = move |sounds: &Receiver<Piece<Sound>>| {
             let work = Work {

@@ -247,7 +247,13 @@ fn health(status: GameStatus) -> GameHealth {
 impl GameCatalogue for MemoryCatalogue {
     fn games(&self, tenant: &str) -> Vec<GameView> {
         let view = |game: RegisteredGame| GameView {
-            audio: vec![AudioTrack { id: game.spec.id.clone(), language: "en".into(), label: game.spec.title.clone() }],
+            audio: vec![AudioTrack {
+                id: game.spec.id.clone(),
+                language: "en".into(),
+                label: game.spec.title.clone(),
+                default: true,
+                characteristics: Vec::new(),
+            }],
             thumbnail: (game.health.status == GameStatus::Live).then(|| format!("thumb-{}", game.spec.id)),
             id: game.spec.id,
             title: game.spec.title,
@@ -349,6 +355,8 @@ impl Games for MemoryCatalogue {
             title: game.spec.title,
             language: None,
             texts: Vec::new(),
+            sounds: Vec::new(),
+            as_came: None,
         };
         self.views(tenant).into_iter().map(info).collect()
     }

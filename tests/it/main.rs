@@ -26,6 +26,7 @@ mod outbound;
 mod process;
 mod seen;
 mod soak;
+mod sounds;
 mod start_over;
 mod stitching;
 mod support;

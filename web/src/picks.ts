@@ -1,6 +1,7 @@
 // What a viewer has picked: a layout and a game for each of its slots. Pure; every change gives new picks.
 
 import type { Game, Layout } from "./api";
+import { gameOfSound } from "./tracks";
 
 /** The contract's limit. */
 export const MAX_GAMES = 4;
@@ -73,10 +74,11 @@ export function chooseLayout(picks: Picks, layout: Layout, games: readonly Game[
   return filled.length === 0 ? NO_PICKS : { layout: layout.id, games: filled };
 }
 
-/** The game to listen to: `wanted` if it is on the mosaic, else what stands in the slot it had, else the first slot's. */
+/** The sound to listen to: `wanted` if its game is on the mosaic, else that of what stands in the slot it had, else the first slot's. */
 export function audioFor(picks: Picks, wanted: string | null, before: Picks): string | null {
-  if (wanted !== null && picks.games.includes(wanted)) return wanted;
-  const slot = wanted === null ? -1 : before.games.indexOf(wanted);
+  const game = gameOfSound(wanted);
+  if (game !== null && picks.games.includes(game)) return wanted;
+  const slot = game === null ? -1 : before.games.indexOf(game);
   return picks.games[slot] ?? picks.games[0] ?? null;
 }
 

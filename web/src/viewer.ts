@@ -17,6 +17,7 @@ import { INITIAL, NOT_PLAYING, type ViewerState } from "./state";
 import { captionsKept, keepCaptions } from "./settings";
 import { ScreenTimeline } from "./timeline";
 import { KEPT_NOWHERE, NO_VISIT, type Visit, type Visits } from "./visit";
+import { gameOfSound, soundId } from "./tracks";
 
 export type { Connection, Phase, ViewerState } from "./state";
 
@@ -203,11 +204,13 @@ export class Viewer {
     if (layout !== undefined) this.want(chooseLayout(this.state.picks, layout, this.state.games));
   }
 
-  listen(game: string): void {
-    if (!this.state.picks.games.includes(game)) return;
-    this.set({ audio: game, said: `Sound: ${this.title(game)}` });
+  /** A game's main sound, or another of its sounds, as `nyk-bos/deu`. */
+  listen(sound: string): void {
+    if (!this.state.picks.games.includes(gameOfSound(sound) ?? "")) return;
+    const wanted = this.sound(sound);
+    this.set({ audio: sound, said: `Sound: ${wanted.title}` });
     this.keepVisit();
-    this.player?.listen({ id: game, title: this.title(game) });
+    this.player?.listen(wanted);
     void this.bringAbout();
   }
 
@@ -330,7 +333,7 @@ export class Viewer {
   /** Loads the session's stream: live, or from `begin` on. */
   private load(session: Session, begin: number | null): void {
     const sound = session.audio ?? this.state.audio;
-    this.player?.load(streamUrl(session.playback_url, location.href, begin), sound === null ? null : { id: sound, title: this.title(sound) }, begin !== null);
+    this.player?.load(streamUrl(session.playback_url, location.href, begin), sound === null ? null : this.sound(sound), begin !== null);
   }
 
   private lends(): RewindHost {
@@ -438,7 +441,7 @@ export class Viewer {
   /** Sound goes over to another game when its picture is there, not when it was asked for. */
   private followSound(): void {
     const { audio, shown } = this.state;
-    if (audio !== null && shown?.games.includes(audio)) this.player?.listen({ id: audio, title: this.title(audio) });
+    if (audio !== null && shown?.games.includes(gameOfSound(audio) ?? "")) this.player?.listen(this.sound(audio));
   }
 
   /** A change was refused: the session is what it was, so the wish becomes that again. */
@@ -564,6 +567,13 @@ export class Viewer {
   }
 
   // ---- odds and ends -------------------------------------------------------------------------------------------
+
+  /** A sound and what people call it. */
+  private sound(id: string): { id: string; title: string } {
+    const game = gameOfSound(id) ?? id;
+    const track = this.state.games.find((one) => one.id === game)?.audio.find((one) => soundId(game, one) === id);
+    return { id, title: id === game || track === undefined ? this.title(game) : `${this.title(game)}: ${track.label}` };
+  }
 
   title(game: string): string {
     return this.state.games.find((one) => one.id === game)?.title ?? game;

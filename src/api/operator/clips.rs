@@ -35,7 +35,7 @@ pub struct ClipBody {
     pub games: Option<Vec<String>>,
     /// As for a session.
     pub layout: Option<String>,
-    /// The game that is heard; the first when absent.
+    /// The game that is heard, or one of its sounds beside its main one, as `nyk-bos/deu`; the first game when absent.
     pub audio: Option<String>,
     pub engine: Option<EngineWish>,
     /// The best when absent.

@@ -6,21 +6,14 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::{Catalogue, Game};
+use super::{Catalogue, Game, sounds};
 use crate::captions;
 use crate::captions::webvtt::SegmentForm;
-use crate::catalogue::contract::{
-    AudioTrack, CatalogueError, GameCatalogue, GameSpec, GameView, RegisteredGame, TextWanted,
-};
-use crate::catalogue::silence::{silent_part, silent_segment};
+use crate::catalogue::contract::{CatalogueError, GameCatalogue, GameSpec, GameView, RegisteredGame, TextWanted};
 use crate::catalogue::texts::read_back;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
-use crate::frame::SoundUnit;
-use crate::mosaic::GameKey;
-use crate::package;
-use crate::session;
 use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
-use crate::track::{Block, Pending, Position, Shelf, TrackName};
+use crate::track::{Pending, Position, SoundKey, TrackName};
 
 impl GameCatalogue for Catalogue {
     fn games(&self, tenant: &str) -> Vec<GameView> {
@@ -29,7 +22,7 @@ impl GameCatalogue for Catalogue {
             id: game.spec.id.clone(),
             title: game.spec.title.clone(),
             status: game.status(),
-            audio: vec![AudioTrack { id: "main".into(), language: "und".into(), label: game.spec.title.clone() }],
+            audio: sounds::told(game),
             thumbnail: game.thumbnail(now).map(|_| game.thumbnail_element.clone()),
         };
         self.visible(tenant).iter().map(view).collect()
@@ -77,29 +70,16 @@ impl GameCatalogue for Catalogue {
         game.thumbnail(self.settings.clock.now())
     }
 
-    fn sound_init(&self, _: &GameKey) -> Option<Bytes> {
-        Some(self.sound_init.clone())
+    fn sound_init(&self, sound: &SoundKey) -> Option<Bytes> {
+        self.init_of(sound)
     }
 
-    fn sound_segment<'a>(&'a self, game: &'a GameKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>> {
-        Box::pin(async move {
-            let grid = &self.sound.grid;
-            if let Some(blocks) = self.shelf.segment(&TrackName::Sound { game: game.clone() }, segment).await {
-                return packaged(segment, package::audio_segment(grid, segment, &units_of(&blocks)));
-            }
-            self.is_silent(game, Position::end_of(grid, segment)).then(|| silent_segment(grid, segment))?.ok()
-        })
+    fn sound_segment<'a>(&'a self, sound: &'a SoundKey, segment: SegmentNumber) -> Pending<'a, Option<Bytes>> {
+        Box::pin(self.segment_of(sound, segment))
     }
 
-    fn sound_part<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, Option<Bytes>> {
-        Box::pin(async move {
-            let grid = &self.sound.grid;
-            let frames = grid.part_aac_frames(at.segment, at.part);
-            if let Some(block) = self.shelf.get(&TrackName::Sound { game: game.clone() }, at).await {
-                return packaged(at.segment, package::audio_fragment(at.segment, frames, &units_of(&[block])));
-            }
-            self.is_silent(game, at).then(|| silent_part(grid, at))?.ok()
-        })
+    fn sound_part<'a>(&'a self, sound: &'a SoundKey, at: Position) -> Pending<'a, Option<Bytes>> {
+        Box::pin(self.part_of(sound, at))
     }
 
     fn text_segment<'a>(
@@ -136,22 +116,7 @@ impl GameCatalogue for Catalogue {
         })
     }
 
-    fn sound_comes<'a>(&'a self, game: &'a GameKey, at: Position) -> Pending<'a, ()> {
-        session::Games::wait(self, game, at)
+    fn sound_comes<'a>(&'a self, sound: &'a SoundKey, at: Position) -> Pending<'a, ()> {
+        Box::pin(self.comes(sound, at))
     }
-}
-
-/// AAC frames of blocks, in order: some thirty kilobytes a segment, so that nobody keeps what is packaged of them.
-fn units_of(blocks: &[Block]) -> Vec<SoundUnit> {
-    let mut units = Vec::new();
-    for block in blocks {
-        if let Block::Sound(its) = block {
-            units.extend_from_slice(its);
-        }
-    }
-    units
-}
-
-fn packaged(segment: SegmentNumber, made: Result<Bytes, package::CmafError>) -> Option<Bytes> {
-    made.inspect_err(|error| tracing::error!(segment, %error, "cannot package a sound segment")).ok()
 }

@@ -9,7 +9,7 @@ use super::{Catalogue, Game};
 use crate::catalogue::contract::GameSpec;
 use crate::config::BreakPolicy;
 use crate::feed::{self, slate};
-use crate::frame::{Picture, Sound};
+use crate::frame::Picture;
 use crate::timeline::MediaTime;
 
 /// A thumbnail's picture may be so old.
@@ -41,14 +41,10 @@ impl Game {
         self.break_slate.is_some() && self.cues.lock().is_off_air(at)
     }
 
-    /// What viewers get of a tick at `at`.
-    pub(super) fn kept_off(&self, at: MediaTime, picture: Picture, sound: Sound) -> (Picture, Sound) {
-        let Some(slate) = self.break_slate.as_ref().filter(|_| self.is_off_air(at)) else {
-            return (picture, sound);
-        };
-        let picture = slate.picture.as_ref().unwrap_or_else(|| self.feed.card()).clone();
-        let silence = vec![0; sound.interleaved.len()];
-        (picture, Sound { samples: sound.samples, interleaved: silence })
+    /// What stands for its picture in a break.
+    pub(super) fn break_picture(&self) -> Picture {
+        let slate = self.break_slate.as_ref().and_then(|slate| slate.picture.as_ref());
+        slate.unwrap_or_else(|| self.feed.card()).clone()
     }
 
     /// A JPEG of its picture, or of what stands for it in a break.

@@ -16,7 +16,6 @@ use parking_lot::Mutex;
 use super::clean_point::{Coding, Gate};
 use super::parts::{decoders, factories, limit_threads, make, stream_queue};
 use crate::cadence::Stream;
-use crate::feed::delivery::Delivery;
 use crate::feed::downmix;
 use crate::feed::facts::name_of;
 
@@ -229,8 +228,12 @@ fn make_decoder(bin: &gst::Bin, last: &gst::Element, caps: &gst::Caps) -> Result
     Err(glib::bool_error!("no decoder for {}", name_of(caps)))
 }
 
-/// Builds the tail of a branch. `fields` are deinterlace's.
-pub(super) fn tail(stream: Stream, fields: &str, delivery: &Arc<Delivery>) -> Result<Tail, glib::BoolError> {
+/// Builds the tail of a branch, which hands what comes to `deliver`. `fields` are deinterlace's.
+pub(super) fn tail(
+    stream: Stream,
+    fields: &str,
+    deliver: impl Fn(gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> + Send + Sync + 'static,
+) -> Result<Tail, glib::BoolError> {
     let convert = match stream {
         Stream::Picture => vec![
             gst::ElementFactory::make("videoconvert").property("n-threads", 1u32).build()?,
@@ -251,12 +254,11 @@ pub(super) fn tail(stream: Stream, fields: &str, delivery: &Arc<Delivery>) -> Re
         .max_buffers(1)
         .enable_last_sample(false)
         .build();
-    let taker = Arc::clone(delivery);
     app.set_callbacks(
         gst_app::AppSinkCallbacks::builder()
             .new_sample(move |app| {
                 let sample = app.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                taker.deliver(stream, sample)
+                deliver(sample)
             })
             .build(),
     );

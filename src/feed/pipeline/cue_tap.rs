@@ -34,7 +34,7 @@ pub(super) enum Told {
         pts: u64,
         prefix: Vec<u8>,
     },
-    Beside(Beside),
+    Aside(Aside),
     /// What is written in its captions.
     Services(Vec<Described>),
     /// A clock reference, in ticks of 90 kHz, and when it was sent, in microseconds since 1970.
@@ -48,7 +48,7 @@ pub(super) enum Told {
 
 /// What lies beside the programme.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::feed) enum Beside {
+pub(in crate::feed) enum Aside {
     Signal(SpliceInfo),
     /// Data of a page of teletext, and the time that it names.
     Teletext {
@@ -58,7 +58,7 @@ pub(in crate::feed) enum Beside {
     },
 }
 
-impl Beside {
+impl Aside {
     /// The presentation time that it is about.
     fn pts(&self) -> Option<u64> {
         match self {
@@ -71,7 +71,7 @@ impl Beside {
 /// What lies beside, and its time, in nanoseconds as the demuxer stamps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::feed) struct Stamped {
-    pub what: Beside,
+    pub what: Aside,
     pub raw: i64,
 }
 
@@ -89,7 +89,7 @@ struct State {
     seen: VecDeque<(u64, Vec<u8>)>,
     /// A presentation time, and what the demuxer makes of it.
     reference: Option<(u64, i64)>,
-    waiting: VecDeque<Beside>,
+    waiting: VecDeque<Aside>,
     clock: Option<(u64, i64)>,
 }
 
@@ -107,7 +107,7 @@ impl CueTap {
                 }
             }
             Told::Services(_) => {}
-            Told::Beside(what) => {
+            Told::Aside(what) => {
                 if state.waiting.len() == WAITING {
                     state.waiting.pop_front();
                 }
@@ -149,7 +149,7 @@ impl CueTap {
         }
         let Some(reference) = state.reference else { return Vec::new() };
         self.waits.store(false, Ordering::Release);
-        let stamped = |what: Beside| {
+        let stamped = |what: Aside| {
             // What names no time means the picture that goes by.
             let raw = what.pts().map_or(raw, |pts| by(reference, pts));
             Stamped { what, raw }
@@ -190,7 +190,7 @@ pub(super) fn picture_in(packet: &[u8]) -> Option<(u64, Vec<u8>)> {
 mod tests {
     use super::*;
 
-    fn signal(pts: Option<u64>) -> Beside {
+    fn signal(pts: Option<u64>) -> Aside {
         // A time_signal (ANSI/SCTE 35 2023, 9.7.4), or a splice_null.
         let mut section = vec![0xfc, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xf0];
         match pts {
@@ -204,7 +204,7 @@ mod tests {
         section[2] = (section.len() + 4 - 3) as u8;
         let sum = crate::feed::pipeline::tables::crc32(&section);
         section.extend(sum.to_be_bytes());
-        Beside::Signal(SpliceInfo::parse(&section).unwrap())
+        Aside::Signal(SpliceInfo::parse(&section).unwrap())
     }
 
     fn prefix(of: u8) -> Vec<u8> {
@@ -216,18 +216,18 @@ mod tests {
         let tap = CueTap::default();
         assert!(!tap.waits());
         tap.told(Told::Picture { pts: 900_000, prefix: prefix(1) });
-        tap.told(Told::Beside(signal(Some(990_000))));
-        tap.told(Told::Beside(signal(None)));
+        tap.told(Told::Aside(signal(Some(990_000))));
+        tap.told(Told::Aside(signal(None)));
         assert!(tap.waits());
         assert_eq!(tap.demuxed(&prefix(7), 5), [], "none that was seen before");
         let placed = tap.demuxed(&[prefix(1), prefix(9)].concat(), 5_000_000_000);
         assert_eq!(placed.iter().map(|stamped| stamped.raw).collect::<Vec<_>>(), [6_000_000_000, 5_000_000_000]);
         assert!(!tap.waits());
         // It stays known, over a wrap of the count, until the stream is another one.
-        tap.told(Told::Beside(signal(Some(PTS_MODULUS - 90_000))));
+        tap.told(Told::Aside(signal(Some(PTS_MODULUS - 90_000))));
         assert_eq!(tap.demuxed(&prefix(7), 0)[0].raw, 5_000_000_000 - 11_000_000_000);
         tap.told(Told::Fresh);
-        tap.told(Told::Beside(signal(Some(990_000))));
+        tap.told(Told::Aside(signal(Some(990_000))));
         assert_eq!(tap.demuxed(&prefix(1), 0), []);
     }
 
@@ -250,7 +250,7 @@ mod tests {
         let tap = CueTap::default();
         tap.told(Told::Picture { pts: 900_000, prefix: prefix(1) });
         tap.told(Told::Picture { pts: 903_000, prefix: prefix(1) });
-        tap.told(Told::Beside(signal(Some(990_000))));
+        tap.told(Told::Aside(signal(Some(990_000))));
         assert_eq!(tap.demuxed(&prefix(1), 0), []);
         tap.told(Told::Picture { pts: 906_000, prefix: prefix(2) });
         assert_eq!(tap.demuxed(&prefix(2), 1_000)[0].raw, 1_000 + 84_000 * 100_000 / 9);

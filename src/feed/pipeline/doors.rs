@@ -17,6 +17,7 @@ use crate::feed::error::SourceError;
 use crate::feed::intake::Gone;
 use crate::feed::playlist::Said;
 use crate::feed::texts::TextOrigin;
+use crate::frame::SoundTrack;
 use crate::sync::ClockKind;
 
 /// A door takes in so much that its demuxer has not read yet, then whoever pushes waits.
@@ -52,13 +53,25 @@ impl Doors {
     /// # Errors
     /// [`SourceError::Pipeline`]; the run is of no use then.
     pub fn open(&self, takes: Takes, timed: bool) -> Result<Fed, SourceError> {
+        self.open_for(takes, timed, None)
+    }
+
+    /// The same for a sound beside the main one.
+    ///
+    /// # Errors
+    /// [`SourceError::Pipeline`].
+    pub fn open_beside(&self, beside: SoundTrack, timed: bool) -> Result<Fed, SourceError> {
+        self.open_for(Takes::Sound, timed, Some(beside))
+    }
+
+    fn open_for(&self, takes: Takes, timed: bool, beside: Option<SoundTrack>) -> Result<Fed, SourceError> {
         let app = gst_app::AppSrc::builder()
             .format(if timed { gst::Format::Time } else { gst::Format::Bytes })
             .block(true)
             .max_bytes(ROOM_BYTES)
             .build();
         let joint = self.stage.add_joint(None, true);
-        self.stage.set_takes(joint, takes);
+        self.stage.set_takes(joint, takes, beside);
         self.stage.add(app.upcast_ref(), joint).map_err(broken)?;
         let pad = app.static_pad("src").ok_or_else(|| SourceError::Pipeline("an appsrc without a pad".into()))?;
         let behind = self.stage.add_joint(Some(joint), true);

@@ -21,6 +21,7 @@ use crate::cadence::Stream;
 use crate::feed::error::SourceError;
 use crate::feed::facts::name_of;
 use crate::feed::source::Source;
+use crate::frame::SoundTrack;
 
 pub(super) fn broken(error: glib::BoolError) -> SourceError {
     SourceError::Pipeline(error.to_string())
@@ -64,14 +65,35 @@ impl Stage {
 
     pub fn add_joint(&self, parent: Option<usize>, open: bool) -> usize {
         let mut state = self.state.lock();
-        state.joints.push(Joint { parent, elements: Vec::new(), open, takes: Takes::Both, picked: false, zero: None });
+        state.joints.push(Joint {
+            parent,
+            elements: Vec::new(),
+            open,
+            takes: Takes::Both,
+            beside: None,
+            picked: false,
+            zero: None,
+        });
         state.joints.len() - 1
     }
 
-    pub fn set_takes(&self, joint: usize, takes: Takes) {
+    pub fn set_takes(&self, joint: usize, takes: Takes, beside: Option<SoundTrack>) {
         if let Some(joint) = self.state.lock().joints.get_mut(joint) {
-            joint.takes = takes;
+            (joint.takes, joint.beside) = (takes, beside);
         }
+    }
+
+    /// The sound beside the main one that what hangs on this joint is.
+    pub fn beside_of(&self, joint: usize) -> Option<SoundTrack> {
+        let state = self.state.lock();
+        let mut joint = state.joints.get(joint);
+        while let Some(at) = joint {
+            if at.beside.is_some() {
+                return at.beside.clone();
+            }
+            joint = at.parent.and_then(|parent| state.joints.get(parent));
+        }
+        None
     }
 
     pub fn set_zero(&self, joint: usize, zero: Option<[i64; 2]>) {
@@ -123,7 +145,11 @@ impl Stage {
 
     /// Takes everything of the entry down, for another lap.
     pub fn close(&self) {
-        let joints = std::mem::take(&mut self.state.lock().joints);
+        let joints = {
+            let mut state = self.state.lock();
+            state.besides.clear();
+            std::mem::take(&mut state.joints)
+        };
         for element in joints.into_iter().flat_map(|joint| joint.elements) {
             // Why an element does not go to Null is on the bus already.
             let _ = element.set_state(gst::State::Null);
@@ -199,7 +225,9 @@ impl Stage {
         self.add_transport_demuxer(&out, inner)?;
         // A door for sound alone gets streams without a picture, of which there is nothing to be picked.
         let picks = self.takes(joint, Stream::Picture);
-        let programme = picks.then(|| Mutex::new(Programme::new(self.wanted.clone(), self.live)));
+        let most = self.decoding.max_sounds.saturating_sub(1);
+        let programme =
+            picks.then(|| Mutex::new(Programme::new(self.wanted.clone(), self.live).with_sounds_beside(most)));
         self.cues.told(Told::Fresh);
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
@@ -252,6 +280,9 @@ impl Stage {
                 Told::Services(services) => self.facts.lock().captions = services,
                 told => self.cues.told(told),
             }
+        }
+        if let Some(tracks) = programme.take_tracks() {
+            *self.tracks.lock() = tracks;
         }
         let trouble = programme.trouble().map(str::to_owned);
         {
@@ -307,7 +338,7 @@ impl Stage {
             return;
         }
         // What says when it is due does not have to be joined.
-        if self.zero(joint).is_none() {
+        if self.zero(joint).is_none() && self.beside_of(joint).is_none() {
             self.begin_stretch();
         }
         if let Err(error) = add(self) {
@@ -329,6 +360,7 @@ impl Stage {
                 own.open &= at == joint;
             }
         }
+        state.besides.retain(|chain| !theirs.contains(&chain.joint));
         elements
     }
 

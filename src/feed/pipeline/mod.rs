@@ -6,6 +6,7 @@
 //! A run has a thread of its own, the only one that makes, starts and tears down. The supervisor watches from outside and
 //! waits for nothing but messages ([`letting_go`] says why).
 
+mod beside;
 mod branch;
 mod clean_point;
 mod cue_tap;
@@ -43,7 +44,7 @@ use super::trouble;
 use super::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
 use crate::work::lower_priority;
-pub(super) use cue_tap::{Beside, Stamped};
+pub(super) use cue_tap::{Aside, Stamped};
 pub(super) use doors::{Doors, Fed, Takes};
 use letting_go::Loose;
 pub use letting_go::{Abandoned, abandoned};

@@ -2,7 +2,7 @@
 //!
 //! What comes may hold many programmes, name others tomorrow, move its streams from table to table, show and hide them. A
 //! demuxer that follows all that starts anew at every change. This stands in front of it: it picks the programme, one picture
-//! and one sound, and lets the demuxer see a stream whose tables hardly ever change. A sound that moves or changes its codec
+//! and its sounds, and lets the demuxer see a stream whose tables hardly ever change. A sound that moves or changes its codec
 //! is one that goes and one that comes; clock references stand on an identifier of their own. Only where the picture is
 //! another one a fresh demuxer is asked for.
 //!
@@ -10,12 +10,13 @@
 
 use std::collections::BTreeMap;
 
-use super::cue_tap::{Beside, Told, picture_in};
-use super::tables::{Assembler, Kind, Pat, Pmt, Stream, crc32, language_tag};
+use super::cue_tap::{Aside, Told, picture_in};
+use super::tables::{Assembler, Kind, Pat, Pmt, Stream, crc32, language_in_three, language_name, language_tag};
 use super::teletext::{Page, PesReader, pages_of};
 use crate::captions::cea::{Described, services_of_descriptor};
 use crate::cues::ts::{CueReader, is_cue_stream};
 use crate::feed::wanted::{AudioWish, Wanted};
+use crate::frame::{SoundRole, SoundTrack};
 
 pub(super) const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
@@ -29,6 +30,8 @@ const PICTURE_PID: u16 = 0x100;
 const CLOCK_PID: u16 = 0x1f0;
 const FIRST_SOUND_PID: u16 = 0x110;
 const SOUND_PIDS: u16 = 16;
+const FIRST_BESIDE_PID: u16 = 0x120;
+const BESIDE_PIDS: u16 = 0xd0;
 const NO_PID: u16 = 0x1fff;
 /// References are at most 0.1 s apart (2.7.2), and seldom more than a second where they are not.
 const STEP_TICKS: u64 = 90_000;
@@ -50,6 +53,16 @@ struct Chosen {
     table: Pmt,
     picture: Stream,
     sound: Option<Stream>,
+    /// The sounds beside that one.
+    besides: Vec<Beside>,
+}
+
+/// A sound beside the main one, and the identifier that the demuxer sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Beside {
+    stream: Stream,
+    ours: u16,
+    track: SoundTrack,
 }
 
 pub(super) struct Programme {
@@ -64,6 +77,11 @@ pub(super) struct Programme {
     tables: BTreeMap<u16, Pmt>,
     chosen: Option<Chosen>,
     sound_pid: u16,
+    /// Sounds beside the main one that are let through, and how many identifiers they had so far.
+    most_beside: usize,
+    beside_pids: u16,
+    /// They are others than when somebody asked last.
+    has_other_tracks: bool,
     version: u8,
     counters: [u8; 2],
     /// Whether the source sends by a clock of its own; the last reference, in ticks of 90 kHz.
@@ -108,6 +126,9 @@ impl Programme {
             tables: BTreeMap::new(),
             chosen: None,
             sound_pid: FIRST_SOUND_PID,
+            most_beside: 0,
+            beside_pids: 0,
+            has_other_tracks: false,
             version: 0,
             counters: [0; 2],
             live,
@@ -119,6 +140,17 @@ impl Programme {
             told: Vec::new(),
             sent_us: None,
         }
+    }
+
+    /// Lets so many sounds beside the main one through.
+    pub fn with_sounds_beside(self, most: usize) -> Self {
+        Self { most_beside: most, ..self }
+    }
+
+    /// The sounds beside the main one, by the identifiers that the demuxer sees, where they are others than when this was asked last.
+    pub fn take_tracks(&mut self) -> Option<BTreeMap<u16, SoundTrack>> {
+        let chosen = self.chosen.as_ref().filter(|_| std::mem::take(&mut self.has_other_tracks))?;
+        Some(chosen.besides.iter().map(|beside| (beside.ours, beside.track.clone())).collect())
     }
 
     /// What was found beside the stream since it was asked for last, in order; nothing where the programme signals nothing.
@@ -203,7 +235,7 @@ impl Programme {
         if let Some(reader) = self.cues.get_mut(&pid) {
             for found in reader.take(packet, |_| None) {
                 match found {
-                    Ok(timed) => self.told.push(Told::Beside(Beside::Signal(timed.info))),
+                    Ok(timed) => self.told.push(Told::Aside(Aside::Signal(timed.info))),
                     Err(error) => tracing::debug!(pid, %error, "a signal beside the programme cannot be read"),
                 }
             }
@@ -211,7 +243,7 @@ impl Programme {
         }
         if let Some(stream) = self.teletext.get_mut(&pid) {
             for (pts, data) in stream.reader.take(packet) {
-                let of = |page: &Page| Told::Beside(Beside::Teletext { page: page.clone(), pts, data: data.clone() });
+                let of = |page: &Page| Told::Aside(Aside::Teletext { page: page.clone(), pts, data: data.clone() });
                 self.told.extend(stream.pages.iter().map(of));
             }
             return;
@@ -227,6 +259,8 @@ impl Programme {
             PICTURE_PID
         } else if chosen.sound.as_ref().is_some_and(|sound| sound.pid == pid) {
             self.sound_pid
+        } else if let Some(beside) = chosen.besides.iter().find(|beside| beside.stream.pid == pid) {
+            beside.ours
         } else {
             return;
         };
@@ -320,7 +354,11 @@ impl Programme {
             self.trouble = Some("the picture is H.266, which cannot be decoded".into());
         }
         self.listen_beside(&pmt, &picture);
-        let chosen = Chosen { table: pmt, picture, sound };
+        let others = before.as_ref().map_or(&[][..], |b| &b.besides);
+        let besides = self.besides_of(&pmt, sound.as_ref(), others);
+        let same_besides = besides == others;
+        self.has_other_tracks |= !same_besides;
+        let chosen = Chosen { table: pmt, picture, sound, besides };
         let same_picture = before.as_ref().is_some_and(|b| b.picture.is_as(&chosen.picture));
         let same_programme = before.as_ref().is_some_and(|b| b.table.number == chosen.table.number);
         let same_sound = match (heard, &chosen.sound) {
@@ -333,10 +371,10 @@ impl Programme {
             self.clock = None;
             self.told.push(Told::Fresh);
             out.fresh();
-        } else if before.is_some() && same_sound {
+        } else if before.is_some() && same_sound && same_besides {
             self.chosen = Some(chosen);
             return;
-        } else if heard.is_some() && chosen.sound.is_some() {
+        } else if !same_sound && heard.is_some() && chosen.sound.is_some() {
             // The old sound goes before the new one comes, or the new one would find its place taken.
             self.chosen = Some(Chosen { sound: None, ..chosen.clone() });
             self.announce(out);
@@ -380,7 +418,32 @@ impl Programme {
         wished.or(same).or_else(|| sounds.next()).cloned()
     }
 
-    /// Our own tables (2.4.4): one programme, its picture, its sound.
+    /// The sounds of `pmt` beside `main`, each under an identifier of ours: those that were there keep theirs.
+    fn besides_of(&mut self, pmt: &Pmt, main: Option<&Stream>, before: &[Beside]) -> Vec<Beside> {
+        let mut counted: BTreeMap<(Option<String>, SoundRole), usize> = BTreeMap::new();
+        let sounds = pmt.streams.iter().filter(|s| s.kind == Kind::Sound && main.is_none_or(|main| main.pid != s.pid));
+        let mut besides = Vec::new();
+        for stream in sounds.take(self.most_beside) {
+            let (told, role) = (stream.language(), stream.role());
+            let code = told.map(language_in_three);
+            let nth = counted.entry((code.clone(), role)).or_default();
+            *nth += 1;
+            let name = told.and_then(language_name);
+            let track = SoundTrack::new(code.as_deref(), told.map(language_tag), role, *nth, name);
+            let same = before.iter().find(|b| b.stream.is_as(stream) && b.track.id == track.id);
+            let ours = same.map_or_else(
+                || {
+                    self.beside_pids = (self.beside_pids + 1) % BESIDE_PIDS;
+                    FIRST_BESIDE_PID + self.beside_pids
+                },
+                |same| same.ours,
+            );
+            besides.push(Beside { stream: stream.clone(), ours, track });
+        }
+        besides
+    }
+
+    /// Our own tables (2.4.4): one programme, its picture, its sounds.
     fn announce(&mut self, out: &mut Out) {
         let Some(chosen) = &self.chosen else { return };
         self.version = (self.version + 1) % 32;
@@ -395,7 +458,9 @@ impl Programme {
         table.extend(length(&chosen.table.descriptors));
         table.extend(&chosen.table.descriptors);
         let streams = [(PICTURE_PID, Some(&chosen.picture)), (self.sound_pid, chosen.sound.as_ref())];
-        for (ours, stream) in streams.into_iter().filter_map(|(ours, stream)| Some((ours, stream?))) {
+        let streams = streams.into_iter().filter_map(|(ours, stream)| Some((ours, stream?)));
+        let besides = chosen.besides.iter().map(|beside| (beside.ours, &beside.stream));
+        for (ours, stream) in streams.chain(besides) {
             table.push(stream.stream_type);
             table.extend(pid(ours));
             table.extend(length(&stream.descriptors));

@@ -282,3 +282,58 @@ fn a_step_of_the_clock_is_another_stretch_unless_the_source_has_a_clock_of_its_o
     };
     assert_eq!((fresh(false), fresh(true)), (2, 0));
 }
+
+/// What the demuxer sees of sounds: identifier and descriptors, table by table.
+fn sound_tables(steps: Vec<Step>) -> Vec<Vec<(u16, Vec<u8>)>> {
+    let mut assembler = Assembler::default();
+    let mut tables = Vec::new();
+    for step in steps {
+        let Step::Bytes(bytes) = step else { continue };
+        for packet in bytes.chunks(PACKET).filter(|p| u16::from(p[1] & 0x1f) << 8 | u16::from(p[2]) == PMT_PID) {
+            for pmt in assembler.take(packet).iter().filter_map(|section| Pmt::parse(section)) {
+                let sounds = pmt.streams.into_iter().filter(|s| s.kind == Kind::Sound);
+                tables.push(sounds.map(|s| (s.pid, s.descriptors)).collect());
+            }
+        }
+    }
+    tables
+}
+
+#[test]
+fn sounds_beside_the_main_one_keep_their_names_and_identifiers_when_the_table_moves_them() {
+    const DESCRIBED: &[u8] = &[0x0a, 4, b'e', b'n', b'g', 3];
+    let mut of = programme("").with_sounds_beside(2);
+    let mut w = Writer::default();
+    let streams: [Es; 5] = [
+        (H264, 0x100, &[]),
+        (AAC, 0x101, ENGLISH),
+        (AC3, 0x102, GERMAN),
+        (AAC, 0x103, DESCRIBED),
+        (AAC, 0x104, GERMAN),
+    ];
+    let bytes = w.pat(&[(1, 0x1000)]).pmt(0x1000, 1, 0x100, 0, &streams).media(0x100, 7).media(0x102, 7).take();
+    let steps = of.take(&bytes);
+    let ids = |of: &mut Programme| {
+        let tracks = of.take_tracks()?;
+        Some(tracks.into_iter().map(|(pid, track)| (pid, track.id.to_string())).collect::<Vec<_>>())
+    };
+    let first = ids(&mut of).unwrap();
+    assert_eq!(first.iter().map(|(_, id)| id.as_str()).collect::<Vec<_>>(), ["deu", "eng-ad"], "no more than two");
+    let tables = sound_tables(steps);
+    assert_eq!(tables[0].len(), 3);
+    assert_eq!(tables[0][1..].iter().map(|(pid, _)| *pid).collect::<Vec<_>>(), [first[0].0, first[1].0]);
+
+    // The same in another order, without the German one's twin: nothing changes for the demuxer but the order.
+    let moved: [Es; 4] = [(H264, 0x100, &[]), (AAC, 0x101, ENGLISH), (AAC, 0x103, DESCRIBED), (AC3, 0x102, GERMAN)];
+    of.take(&w.pmt(0x1000, 1, 0x100, 1, &moved).take());
+    assert_eq!(ids(&mut of).map(|now| now == first), Some(true));
+    // One goes, and comes back as another codec: it has its name, and a fresh identifier.
+    of.take(&w.pmt(0x1000, 1, 0x100, 2, &moved[..3]).take());
+    assert_eq!(ids(&mut of).unwrap(), [first[1].clone()]);
+    let back: [Es; 4] = [moved[0], moved[1], moved[2], (AAC, 0x102, GERMAN)];
+    of.take(&w.pmt(0x1000, 1, 0x100, 3, &back).take());
+    let now = ids(&mut of).unwrap();
+    let german = now.iter().find(|(_, id)| id == "deu").unwrap();
+    assert_ne!(german.0, first[0].0);
+    assert!(now.contains(&first[1]));
+}

@@ -15,6 +15,7 @@ use super::shift;
 use super::stage::{DRAIN_PATIENCE, Joint, Stage, State, index};
 use super::tables::{language_tag, same_language};
 use crate::cadence::Stream;
+use crate::feed::as_came::{SharedTap, Tap};
 use crate::feed::facts::{AudioFacts, VideoFacts, name_of};
 use crate::feed::wanted::AudioWish;
 use crate::timeline::MediaTime;
@@ -28,19 +29,35 @@ impl Stage {
         if let Some(zero) = self.zero(joint) {
             shift::shift(pad, zero[index(stream)]);
         }
+        if stream == Stream::Sound {
+            let picked = || self.known_beside(pad).filter(|_| self.is_picked(joint));
+            if let Some(track) = self.beside_of(joint).or_else(picked) {
+                return self.take_beside(pad, caps, joint, Some(track));
+            }
+        }
         // Behind a programme that was picked there is one sound, the one that was asked for.
         let ordinal = {
+            let picked = self.is_picked(joint);
             let mut state = self.state.lock();
             state.sounds_seen += usize::from(stream == Stream::Sound);
-            let picked = state.joints.get(joint).is_some_and(|joint| joint.picked);
             (!picked).then_some(state.sounds_seen)
         };
         let wished = self.is_wished(pad, stream, ordinal);
         self.usher(pad, stream, ordinal);
         if !(wished && self.take(pad, caps, stream)) {
-            self.park(pad, stream, joint);
+            match stream {
+                Stream::Picture => self.park(pad, stream, joint),
+                Stream::Sound => {
+                    self.state.lock().parked_sounds += 1;
+                    self.take_beside(pad, caps, joint, None);
+                }
+            }
             self.call(stream);
         }
+    }
+
+    fn is_picked(&self, joint: usize) -> bool {
+        self.state.lock().joints.get(joint).is_some_and(|joint| joint.picked)
     }
 
     /// Watches what a pad carries: it may change its codec, or its branch may have become free.
@@ -167,7 +184,9 @@ impl Stage {
     pub fn await_end(&self, joint: usize) {
         let mut patience = Patience::new();
         let mut state = self.state.lock();
-        while hanging(&state.joints, joint).any(|joint| joint.open) && patience.lasts(self) {
+        while (hanging(&state.joints, joint).any(|joint| joint.open) || has_besides(&state, joint))
+            && patience.lasts(self)
+        {
             self.changed.wait_for(&mut state, Duration::from_millis(20));
         }
     }
@@ -192,6 +211,7 @@ impl Stage {
         old: Option<(Head, bool)>,
         tail: Option<Tail>,
     ) -> Result<(), glib::BoolError> {
+        self.drop_beside(pad);
         if let Some(peer) = pad.peer() {
             // It was parked; the fakesink goes with the demuxer.
             pad.unlink(&peer)?;
@@ -267,7 +287,8 @@ impl Stage {
     }
 
     fn add_tail(self: &Arc<Self>, stream: Stream) -> Result<Tail, glib::BoolError> {
-        let tail = branch::tail(stream, self.fields, &self.delivery)?;
+        let delivery = Arc::clone(&self.delivery);
+        let tail = branch::tail(stream, self.fields, move |sample| delivery.deliver(stream, sample))?;
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
         tail.end.add_probe(mask, move |_, info| {
@@ -302,13 +323,29 @@ impl Stage {
             // Another stream, perhaps, which may say nothing of it.
             self.facts.lock().language = None;
         }
+        let tap = (stream == Stream::Sound).then(SharedTap::default);
+        if let Some(tap) = tap.clone() {
+            head.src.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+                if let Some(gst::PadProbeData::Event(event)) = &info.data
+                    && let gst::EventView::Caps(caps) = event.view()
+                {
+                    tap.lock().decodes(caps.caps());
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
         let (stage, gate) = (Arc::downgrade(self), Arc::clone(&head.gate));
-        head.parsed.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        head.parsed.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
             let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Ok };
             match &info.data {
                 Some(gst::PadProbeData::Event(event)) => {
                     match event.view() {
-                        gst::EventView::Caps(caps) => stage.note_caps(stream, caps.caps(), &gate),
+                        gst::EventView::Caps(caps) => {
+                            if let Some(tap) = &tap {
+                                tap.lock().parsed(caps.caps());
+                            }
+                            stage.note_caps(stream, caps.caps(), &gate);
+                        }
                         gst::EventView::Tag(tag) if stream == Stream::Sound => {
                             if let Some(code) = tag.tag().get::<gst::tags::LanguageCode>() {
                                 stage.facts.lock().language = Some(language_tag(code.get()));
@@ -318,7 +355,12 @@ impl Stage {
                     }
                     gst::PadProbeReturn::Ok
                 }
-                Some(gst::PadProbeData::Buffer(buffer)) => stage.pass_unit(stream, buffer, &gate),
+                Some(gst::PadProbeData::Buffer(buffer)) => {
+                    if let Some(tap) = &tap {
+                        stage.hand_on(pad, buffer, &tap.lock());
+                    }
+                    stage.pass_unit(stream, buffer, &gate)
+                }
                 _ => gst::PadProbeReturn::Ok,
             }
         });
@@ -335,6 +377,14 @@ impl Stage {
                 Some(buffer) if !gate.lock().shows(time_of(buffer)) => gst::PadProbeReturn::Handled,
                 _ => gst::PadProbeReturn::Ok,
             });
+        }
+    }
+
+    /// Takes a coded frame of the main sound on its way to the decoder, where it can be handed on as it is.
+    fn hand_on(&self, pad: &gst::Pad, buffer: &gst::BufferRef, tap: &Tap) {
+        let (Some(raw), Ok(bytes)) = (running_time_of(pad, buffer), buffer.map_readable()) else { return };
+        if let Some(frame) = tap.frame(&bytes) {
+            self.delivery.deliver_coded(frame, raw);
         }
     }
 
@@ -396,6 +446,7 @@ impl Stage {
 
     /// A demuxer takes a pad away.
     pub fn pad_gone(&self, pad: &gst::Pad) {
+        self.beside_gone(pad);
         for stream in [Stream::Picture, Stream::Sound] {
             let head = {
                 let state = self.state.lock();
@@ -426,7 +477,7 @@ impl Stage {
 }
 
 /// The language that a pad's tags tell, as they tell it.
-fn language_of(pad: &gst::Pad) -> Option<String> {
+pub(super) fn language_of(pad: &gst::Pad) -> Option<String> {
     let mut language = None;
     pad.sticky_events_foreach(|event| {
         if let gst::EventView::Tag(tag) = event.view()
@@ -437,6 +488,13 @@ fn language_of(pad: &gst::Pad) -> Option<String> {
         std::ops::ControlFlow::Continue(gst::EventForeachAction::Keep)
     });
     language
+}
+
+/// When a buffer is due, as what is decoded of it will be timed.
+pub(super) fn running_time_of(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<i64> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
+    Some(i64::try_from(segment.to_running_time(buffer.pts()?)?.nseconds()).unwrap_or(i64::MAX))
 }
 
 /// When a picture is shown, or else decoded, in the stream's own time.
@@ -467,13 +525,21 @@ impl Patience {
     }
 }
 
+/// Whether a sound beside the main one that hangs on `joint` still has something to hand over.
+fn has_besides(state: &State, joint: usize) -> bool {
+    let mut chains = state.besides.iter().filter(|chain| !chain.has_ended());
+    chains.any(|chain| chain.joint == joint || hangs(&state.joints, chain.joint, joint))
+}
+
 /// The joints that hang on `joint`, itself left out.
 fn hanging(joints: &[Joint], joint: usize) -> impl Iterator<Item = &Joint> {
-    joints.iter().filter(move |at| {
-        let mut parent = at.parent;
-        while let Some(at) = parent.filter(|parent| *parent != joint) {
-            parent = joints.get(at).and_then(|joint| joint.parent);
-        }
-        parent.is_some()
-    })
+    (0..joints.len()).filter(move |at| hangs(joints, *at, joint)).filter_map(|at| joints.get(at))
+}
+
+fn hangs(joints: &[Joint], at: usize, joint: usize) -> bool {
+    let mut parent = joints.get(at).and_then(|at| at.parent);
+    while let Some(at) = parent.filter(|parent| *parent != joint) {
+        parent = joints.get(at).and_then(|joint| joint.parent);
+    }
+    parent.is_some()
 }

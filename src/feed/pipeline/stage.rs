@@ -2,6 +2,7 @@
 //!
 //! One lock, and none is held around a call into GStreamer, which may block or call back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,11 +13,13 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use parking_lot::{Condvar, Mutex};
 
+use super::beside::Chain;
 use super::branch::{Head, Life, Tail, Trigger};
 use super::cue_tap::CueTap;
 use super::doors::Takes;
 use super::letting_go::{Loose, bury};
 use super::parts::make;
+use super::seating::running_time_of;
 use super::share::Sharing;
 use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
@@ -25,6 +28,7 @@ use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
 use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
+use crate::frame::SoundTrack;
 use crate::sync::ClockKind;
 use crate::timeline::Clock;
 
@@ -74,6 +78,8 @@ pub(super) struct Joint {
     /// Whether bytes are pushed through it, and their end was not seen yet.
     pub open: bool,
     pub takes: Takes,
+    /// What comes through it is this sound beside the main one.
+    pub beside: Option<SoundTrack>,
     /// Whether what comes through it was picked already.
     pub picked: bool,
     /// When a demuxer's own zero is due, of pictures and of sound, where whoever feeds it knows.
@@ -84,6 +90,8 @@ pub(super) struct Joint {
 pub(super) struct State {
     pub branches: [Branch; 2],
     pub joints: Vec<Joint>,
+    /// The chains of the sounds beside the main one.
+    pub besides: Vec<Chain>,
     order: Option<Order>,
     /// The end was acted upon. Two branches may see it at once, and it is one end all the same.
     pub ended: bool,
@@ -109,6 +117,8 @@ pub(super) struct Stage {
     pub decoding: Decoding,
     pub sharing: Sharing,
     pub cues: CueTap,
+    /// The sounds beside the main one of the programme that was picked, by the packet identifiers that its demuxer sees.
+    pub tracks: Mutex<BTreeMap<u16, SoundTrack>>,
     looped: bool,
     pub live: bool,
     failures: Sender<SourceError>,
@@ -155,6 +165,7 @@ impl Stage {
             decoding: setting.decoding,
             sharing: Sharing::default(),
             cues: CueTap::default(),
+            tracks: Mutex::default(),
             looped: setting.looped,
             live: setting.live,
             failures: setting.failures,
@@ -217,15 +228,9 @@ impl Stage {
     /// Looks whether a picture that left a demuxer says when a signal is due that waits, and hands it on. `pad` has the segment that
     /// it is timed by; without one its timestamp is its time.
     pub fn place_cues(&self, pad: Option<&gst::Pad>, buffer: &gst::BufferRef) {
-        let Some(pts) = buffer.pts() else { return };
-        // As the decoder's pictures will be timed.
-        let timed = |pad: &gst::Pad| {
-            let event = pad.sticky_event::<gst::event::Segment>(0)?;
-            event.segment().downcast_ref::<gst::ClockTime>().and_then(|segment| segment.to_running_time(pts))
-        };
-        let running = pad.map_or(Some(pts), timed);
-        let (Some(running), Ok(bytes)) = (running, buffer.map_readable()) else { return };
-        let raw = i64::try_from(running.nseconds()).unwrap_or(i64::MAX);
+        let of_itself = || buffer.pts().and_then(|pts| i64::try_from(pts.nseconds()).ok());
+        let raw = pad.map_or_else(of_itself, |pad| running_time_of(pad, buffer));
+        let (Some(raw), Ok(bytes)) = (raw, buffer.map_readable()) else { return };
         for stamped in self.cues.demuxed(&bytes, raw) {
             self.delivery.beside(stamped);
         }
@@ -269,7 +274,8 @@ impl Stage {
     /// The source has ended when nothing is under way and nothing more can come.
     pub fn end_if_drained(&self) {
         let mut state = self.state.lock();
-        let busy = state.branches.iter().any(|branch| branch.life().is_under_way());
+        let busy = state.branches.iter().any(|branch| branch.life().is_under_way())
+            || state.besides.iter().any(|chain| !chain.has_ended());
         let open = state.joints.iter().any(|joint| joint.open);
         let begun = state.branches.iter().any(|branch| branch.life() != Life::Empty);
         let pushed = state.joints.iter().any(|joint| joint.parent.is_some());
@@ -295,6 +301,9 @@ impl Stage {
 
     /// Something posted an error. In the sound it costs the sound; anywhere else it ends the run.
     pub fn broke(&self, source: Option<&gst::Object>, error: SourceError) {
+        if source.is_some_and(|source| self.beside_broke(source)) {
+            return tracing::debug!(%error, "a sound beside the main one fails");
+        }
         let owner = source.and_then(|source| self.owner_of(source));
         if owner != Some(Stream::Sound) {
             return self.fail(error);
@@ -341,6 +350,7 @@ impl Stage {
 
     /// Looks after what no event tells: to be called some times a second.
     pub fn look_after(&self) {
+        self.clear_besides();
         let now = Instant::now();
         let fed = self.fed[1].load(Ordering::Relaxed);
         let delivered = self.delivered[1].swap(0, Ordering::Relaxed);

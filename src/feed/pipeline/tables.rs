@@ -1,6 +1,7 @@
 //! The tables of a transport stream that say what is in it (ISO/IEC 13818-1, 2.4.4).
 
 pub(in crate::feed) use crate::cues::scte35::crc32;
+use crate::frame::SoundRole;
 
 /// What a stream is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +162,34 @@ impl Stream {
         descriptors(&self.descriptors).filter(move |(tag, _)| *tag == wanted).map(|(_, body)| body)
     }
 
+    /// The language that it tells (ISO_639_language_descriptor, 2.6.18); none where it says that it is undetermined or nothing in particular.
+    pub fn language(&self) -> Option<&str> {
+        let body = descriptors(&self.descriptors).find(|(tag, body)| *tag == 0x0a && body.len() >= 4)?.1;
+        let code = std::str::from_utf8(&body[..3]).ok()?;
+        let is_code = code.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let says_nothing = matches!(&*code.to_ascii_lowercase(), "und" | "mis" | "mul" | "qaa" | "zxx");
+        (is_code && !says_nothing).then_some(code)
+    }
+
+    /// What it is for: by the type in its language descriptor (2.6.19), or by its supplementary audio descriptor (ETSI EN 300 468, 6.4.10).
+    pub fn role(&self) -> SoundRole {
+        let told = descriptors(&self.descriptors).find_map(|(tag, body)| match (tag, body) {
+            (0x0a, [_, _, _, kind, ..]) => match kind {
+                1 => Some(SoundRole::Clean),
+                2 => Some(SoundRole::HearingImpaired),
+                3 => Some(SoundRole::Description),
+                _ => None,
+            },
+            (0x7f, [0x06, about, ..]) => match about >> 2 & 0x1f {
+                0x01 => Some(SoundRole::Description),
+                0x02 => Some(SoundRole::HearingImpaired),
+                _ => None,
+            },
+            _ => None,
+        });
+        told.unwrap_or_default()
+    }
+
     /// Whether its language (ISO_639_language_descriptor, 2.6.18) is this one, of two letters or three.
     pub fn speaks(&self, language: &str) -> bool {
         descriptors(&self.descriptors).filter(|(tag, _)| *tag == 0x0a).any(|(_, body)| {
@@ -170,52 +199,65 @@ impl Stream {
     }
 }
 
-/// Languages by ISO 639-1 and ISO 639-2 (T, and B where it differs).
-const LANGUAGES: [(&str, &str, &str); 30] = [
-    ("ar", "ara", ""),
-    ("bg", "bul", ""),
-    ("ca", "cat", ""),
-    ("cs", "ces", "cze"),
-    ("da", "dan", ""),
-    ("de", "deu", "ger"),
-    ("el", "ell", "gre"),
-    ("en", "eng", ""),
-    ("es", "spa", ""),
-    ("et", "est", ""),
-    ("fi", "fin", ""),
-    ("fr", "fra", "fre"),
-    ("he", "heb", ""),
-    ("hi", "hin", ""),
-    ("hr", "hrv", "scr"),
-    ("hu", "hun", ""),
-    ("it", "ita", ""),
-    ("ja", "jpn", ""),
-    ("ko", "kor", ""),
-    ("nl", "nld", "dut"),
-    ("no", "nor", ""),
-    ("pl", "pol", ""),
-    ("pt", "por", ""),
-    ("ro", "ron", "rum"),
-    ("ru", "rus", ""),
-    ("sv", "swe", ""),
-    ("th", "tha", ""),
-    ("tr", "tur", ""),
-    ("uk", "ukr", ""),
-    ("zh", "zho", "chi"),
+/// Languages by ISO 639-1 and ISO 639-2 (T, and B where it differs), and what they are called.
+const LANGUAGES: [(&str, &str, &str, &str); 30] = [
+    ("ar", "ara", "", "Arabic"),
+    ("bg", "bul", "", "Bulgarian"),
+    ("ca", "cat", "", "Catalan"),
+    ("cs", "ces", "cze", "Czech"),
+    ("da", "dan", "", "Danish"),
+    ("de", "deu", "ger", "German"),
+    ("el", "ell", "gre", "Greek"),
+    ("en", "eng", "", "English"),
+    ("es", "spa", "", "Spanish"),
+    ("et", "est", "", "Estonian"),
+    ("fi", "fin", "", "Finnish"),
+    ("fr", "fra", "fre", "French"),
+    ("he", "heb", "", "Hebrew"),
+    ("hi", "hin", "", "Hindi"),
+    ("hr", "hrv", "scr", "Croatian"),
+    ("hu", "hun", "", "Hungarian"),
+    ("it", "ita", "", "Italian"),
+    ("ja", "jpn", "", "Japanese"),
+    ("ko", "kor", "", "Korean"),
+    ("nl", "nld", "dut", "Dutch"),
+    ("no", "nor", "", "Norwegian"),
+    ("pl", "pol", "", "Polish"),
+    ("pt", "por", "", "Portuguese"),
+    ("ro", "ron", "rum", "Romanian"),
+    ("ru", "rus", "", "Russian"),
+    ("sv", "swe", "", "Swedish"),
+    ("th", "tha", "", "Thai"),
+    ("tr", "tur", "", "Turkish"),
+    ("uk", "ukr", "", "Ukrainian"),
+    ("zh", "zho", "chi", "Chinese"),
 ];
 
 /// Whether two codes name one language.
 pub(super) fn same_language(one: &str, other: &str) -> bool {
     let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
-    let names = |(a, b, c): &(&str, &str, &str), code: &str| code == *a || code == *b || code == *c;
-    one == other || LANGUAGES.iter().any(|language| names(language, &one) && names(language, &other))
+    one == other || known_language(&one).is_some_and(|known| Some(known) == known_language(&other))
 }
 
 /// A code of broadcasts as RFC 5646 wants it: the shortest there is.
 pub(super) fn language_tag(code: &str) -> String {
     let code = code.to_ascii_lowercase();
-    let known = LANGUAGES.iter().find(|(_, b, c)| code == *b || code == *c);
-    known.map_or(code.clone(), |(short, ..)| (*short).to_owned())
+    known_language(&code).map_or(code.clone(), |(short, ..)| (*short).to_owned())
+}
+
+/// The code of a language in three letters (ISO 639-2/T), whichever of its codes this is.
+pub(in crate::feed) fn language_in_three(code: &str) -> String {
+    let code = code.to_ascii_lowercase();
+    known_language(&code).map_or(code.clone(), |(_, three, ..)| (*three).to_owned())
+}
+
+/// What a language is called.
+pub(in crate::feed) fn language_name(code: &str) -> Option<&'static str> {
+    known_language(&code.to_ascii_lowercase()).map(|(.., name)| *name)
+}
+
+fn known_language(code: &str) -> Option<&'static (&'static str, &'static str, &'static str, &'static str)> {
+    LANGUAGES.iter().find(|(a, b, c, _)| code == *a || code == *b || (code == *c && !c.is_empty()))
 }
 
 /// Descriptors (2.6) by tag.

@@ -1,14 +1,18 @@
 //! Which variant to play, and with which sound.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use url::Url;
 
-use super::master::{MasterPlaylist, TextRendition, Variant};
+use super::master::{AudioRendition, MasterPlaylist, TextRendition, Variant};
+use super::stretches::Track;
 use super::text::PlaylistError;
 use crate::captions::{Kind, TrackInfo};
+use crate::feed::pipeline::tables::language_in_three;
 use crate::feed::texts::TextOrigin;
+use crate::frame::{SoundRole, SoundTrack};
 
 /// Below this many lines nothing is left out for being larger than needed, if there is anything so large.
 const LEAST_LIMIT_LINES: u32 = 720;
@@ -66,6 +70,8 @@ pub struct Choice {
     pub sound: Option<Url>,
     /// Its texts, as the playlist lists them.
     pub texts: Vec<TextChoice>,
+    /// Of each sound beside that one that the source has, in the order of [`sounds_beside`]: its playlist, where this variant has it.
+    pub beside: Vec<Option<Url>>,
     /// For the operator: size, rate and bit rate.
     pub label: String,
 }
@@ -133,16 +139,16 @@ fn pixels_per_s(variant: &Variant) -> f64 {
 }
 
 fn choice(playlist: &MasterPlaylist, variant: &Variant, language: Option<&str>) -> Choice {
-    let group = variant.audio.as_deref();
-    let of_group = playlist.audio.iter().filter(|rendition| Some(rendition.group.as_str()) == group);
+    let of_group = group_of(playlist, variant);
     let speaks = |spoken: Option<&str>| matches!((language, spoken), (Some(a), Some(b)) if primary(a) == primary(b));
-    let sound = of_group.min_by_key(|r| (!speaks(r.language.as_deref()), !r.default, !r.autoselect));
+    let sound = of_group.into_iter().min_by_key(|r| (!speaks(r.language.as_deref()), !r.default, !r.autoselect));
     let size = variant.resolution.map_or_else(|| "size unknown".to_owned(), |(w, h)| format!("{w}x{h}"));
     let rate = variant.frame_rate.map_or_else(String::new, |fps| format!(", {fps} fps"));
     Choice {
         picture: variant.url.clone(),
         sound: sound.and_then(|rendition| rendition.url.clone()),
         texts: texts(playlist, variant),
+        beside: Vec::new(),
         label: format!("{size}{rate}, {} kb/s", variant.bandwidth_bps / 1000),
     }
 }
@@ -168,6 +174,40 @@ fn texts(playlist: &MasterPlaylist, variant: &Variant) -> Vec<TextChoice> {
 pub(super) fn language_tag(tag: &str) -> String {
     let rest = tag.split_once(['-', '_']).map_or(String::new(), |(_, rest)| format!("-{}", rest.to_ascii_lowercase()));
     format!("{}{rest}", primary(tag))
+}
+
+fn group_of<'a>(playlist: &'a MasterPlaylist, variant: &Variant) -> Vec<&'a AudioRendition> {
+    let group = variant.audio.as_deref();
+    playlist.audio.iter().filter(|rendition| Some(rendition.group.as_str()) == group).collect()
+}
+
+/// The sounds beside the one that `choices` of `playlist` have, in playlists of their own: `most` of them. Each choice is told where it finds them.
+pub fn sounds_beside(playlist: &MasterPlaylist, choices: &mut [Choice], most: usize) -> Vec<SoundTrack> {
+    let of = |choice: &Choice| {
+        let variant = playlist.variants.iter().find(|variant| variant.url == choice.picture);
+        let renditions = variant.map(|variant| group_of(playlist, variant)).unwrap_or_default();
+        let main = choice.sound.clone();
+        renditions.into_iter().filter(move |rendition| rendition.url.is_some() && rendition.url != main)
+    };
+    let Some(first) = choices.first() else { return Vec::new() };
+    let known: Vec<&AudioRendition> = of(first).take(most.min(Track::MOST_BESIDE)).collect();
+    let same = |one: &AudioRendition, other: &AudioRendition| {
+        (&one.name, &one.language, one.role) == (&other.name, &other.language, other.role)
+    };
+    for choice in choices.iter_mut() {
+        let there: Vec<&AudioRendition> = of(choice).collect();
+        let found = |known: &&AudioRendition| there.iter().find(|there| same(there, known))?.url.clone();
+        choice.beside = known.iter().map(found).collect();
+    }
+    let mut counted: BTreeMap<(Option<String>, SoundRole), usize> = BTreeMap::new();
+    let track = |rendition: &&AudioRendition| {
+        let primary = rendition.language.as_deref().map(|tag| tag.split(['-', '_']).next().unwrap_or(tag));
+        let code = primary.filter(|code| *code != "und").map(language_in_three);
+        let nth = counted.entry((code.clone(), rendition.role)).or_default();
+        *nth += 1;
+        SoundTrack::new(code.as_deref(), rendition.language.clone(), rendition.role, *nth, Some(&rendition.name))
+    };
+    known.iter().map(track).collect()
 }
 
 /// The first part of a language tag. Three letters (ISO 639-2), which people know from broadcasts, are as good as two.

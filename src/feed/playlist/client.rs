@@ -26,6 +26,7 @@ use super::{MAX_PLAYLIST_BYTES, Sink, Stretch};
 use crate::cadence::SourceNanos;
 use crate::captions::cea::Described;
 use crate::feed::fetch::{Fetched, Fetcher, Request};
+use crate::frame::SoundTrack;
 
 const MAX_SEGMENT_BYTES: usize = 64 << 20;
 const MAX_INIT_BYTES: usize = 4 << 20;
@@ -53,6 +54,8 @@ pub enum Outcome {
 pub struct Setting {
     /// Best first, never empty.
     pub choices: Vec<Choice>,
+    /// The sounds beside the main one, as [`Choice::beside`] has their playlists.
+    pub beside: Vec<SoundTrack>,
     pub variables: Variables,
     /// The first choice's playlist, where it was read already.
     pub first: Option<Fetched>,
@@ -85,11 +88,13 @@ struct Shared {
     choices: Vec<Choice>,
     variables: Variables,
     looped: bool,
+    /// The sounds beside the main one.
+    beside: Vec<Track>,
     begun: Instant,
     stopped: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
-    queues: [Queue; 2],
+    queues: [Queue; Track::MOST],
     cues: Mutex<PlaylistCues>,
 }
 
@@ -102,7 +107,9 @@ impl Client {
     /// Begins to fetch. Without a thread to be had, the outcome says so.
     pub fn start(fetcher: Arc<Fetcher>, sink: Arc<dyn Sink>, setting: Setting) -> Self {
         let with_sound = setting.choices.iter().any(|choice| choice.sound.is_some());
+        let beside: Vec<_> = (0..Track::MOST_BESIDE as u8).take(setting.beside.len()).map(Track::Beside).collect();
         let shared = Arc::new(Shared {
+            beside: beside.clone(),
             fetcher,
             sink,
             choices: setting.choices,
@@ -122,14 +129,13 @@ impl Client {
                 patient_until: PLAYLIST_TIME,
             }),
             changed: Condvar::new(),
-            queues: [Queue::default(), Queue::default()],
+            queues: Default::default(),
             cues: Mutex::new(PlaylistCues::new(setting.known)),
         });
-        let tracks = if with_sound { &[Track::Picture, Track::Sound][..] } else { &[Track::Picture] };
-        for track in tracks {
+        let sound = with_sound.then_some(Track::Sound);
+        for track in [Track::Picture].into_iter().chain(sound).chain(beside) {
             let fetching = Arc::clone(&shared);
             let handing = Arc::clone(&shared);
-            let track = *track;
             let name = |what: &str| std::thread::Builder::new().name(format!("hls-{what}"));
             let spawned = name("fetch")
                 .spawn(move || Fetching { shared: &fetching, track }.run())
@@ -207,7 +213,7 @@ impl Shared {
     }
 
     fn queue(&self, track: Track) -> &Queue {
-        &self.queues[usize::from(track == Track::Sound)]
+        &self.queues[track.index()]
     }
 
     /// The thread between a track's queue and the sink, which may block for as long as the feed has no room.
@@ -234,6 +240,8 @@ impl Shared {
                     self.note_shown(track, shown);
                     self.sink.end(track);
                     if track == Track::Picture {
+                        // A sound beside it that cannot be had must not keep the run from its end.
+                        self.beside.iter().for_each(|track| self.sink.end(*track));
                         self.finish(Outcome::Ended);
                     }
                     return;
@@ -316,9 +324,10 @@ impl Fetching<'_> {
             let url = match self.track {
                 Track::Picture => Some(choice.picture.clone()),
                 Track::Sound => choice.sound.clone(),
+                Track::Beside(n) => choice.beside.get(usize::from(n)).cloned().flatten(),
             };
             let Some(url) = url else {
-                // This choice has its sound in its pictures' segments.
+                // This choice has its sound in its pictures' segments, or not at all.
                 if self.until_changed(changes, Duration::MAX) {
                     continue;
                 }
@@ -342,7 +351,7 @@ impl Fetching<'_> {
                     } else {
                         format!("{lost}: {}", reading.problem)
                     };
-                    if self.track == Track::Sound {
+                    if self.track != Track::Picture {
                         self.shared.state.lock().problem = Some(format!("sound: {reason}"));
                         begin = Begin::Anew(Shown::default());
                         if !self.until_changed(changes, SOUND_RETRY) && self.shared.is_stopped() {
@@ -510,7 +519,7 @@ impl Fetching<'_> {
             hole: job.hole,
             takes_over: reading.new,
         };
-        if self.track == Track::Sound {
+        if self.track != Track::Picture {
             self.let_picture_begin(&stamped);
         }
         let place = self.shared.state.lock().stretches.place(self.track, &stamped)?;

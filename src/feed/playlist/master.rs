@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::text::{Attributes, Line, PlaylistError, Variables, lines, resolve};
+use crate::frame::SoundRole;
 
 pub const MAX_VARIANTS: usize = 200;
 const MAX_RENDITIONS: usize = 200;
@@ -51,6 +52,7 @@ pub struct AudioRendition {
     pub language: Option<String>,
     pub default: bool,
     pub autoselect: bool,
+    pub role: SoundRole,
     /// `None`: it is in the variant's own segments.
     pub url: Option<Url>,
 }
@@ -162,6 +164,7 @@ impl MasterPlaylist {
             language: attributes.text("LANGUAGE").map(str::to_ascii_lowercase),
             default: attributes.is_yes("DEFAULT"),
             autoselect: attributes.is_yes("AUTOSELECT"),
+            role: role_of(attributes.text("CHARACTERISTICS").unwrap_or_default()),
             url,
         });
         Ok(())
@@ -179,4 +182,11 @@ fn text_rendition(attributes: &Attributes, base: &Url) -> Option<TextRendition> 
         for_deaf: characteristics.contains("public.accessibility.describes-music-and-sound"),
         url: resolve(base, attributes.text("URI")?)?,
     })
+}
+
+/// What a sound is for, by its media characteristics (RFC 8216, 4.3.4.1).
+fn role_of(characteristics: &str) -> SoundRole {
+    let roles = [SoundRole::Description, SoundRole::HearingImpaired];
+    let told = |role: &SoundRole| characteristics.split(',').any(|told| Some(told.trim()) == role.characteristic());
+    roles.into_iter().find(told).unwrap_or_default()
 }

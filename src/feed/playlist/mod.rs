@@ -86,6 +86,8 @@ pub struct Wishes {
     pub variant: VariantWish,
     /// Of the sound, as RFC 5646 has it.
     pub language: Option<String>,
+    /// Sounds beside the main one that are followed at most.
+    pub beside: usize,
     /// A whole presentation is played again and again.
     pub looped: bool,
     pub limit: Limit,
@@ -112,10 +114,16 @@ pub(super) fn setting(
     let master = master::MasterPlaylist::read(&text, &found.url).map_err(refused)?;
     let Some(master) = master else {
         media::MediaPlaylist::read(&text, &found.url, &text::Variables::default()).map_err(refused)?;
-        let choices =
-            vec![Choice { picture: asked.clone(), sound: None, texts: Vec::new(), label: "the only variant".into() }];
+        let choices = vec![Choice {
+            picture: asked.clone(),
+            sound: None,
+            texts: Vec::new(),
+            beside: Vec::new(),
+            label: "the only variant".into(),
+        }];
         return Ok(Setting {
             choices,
+            beside: Vec::new(),
             variables: text::Variables::default(),
             first: Some(found),
             looped: wishes.looped,
@@ -125,10 +133,12 @@ pub(super) fn setting(
         });
     };
     let choices = choice::choices(&master, wishes.variant, wishes.language.as_deref(), wishes.limit, decodes);
-    let choices = choices.map_err(refused)?;
+    let mut choices = choices.map_err(refused)?;
+    let beside = choice::sounds_beside(&master, &mut choices, wishes.beside);
     let captions = master.closed_captions.iter().filter_map(described).collect();
     Ok(Setting {
         choices,
+        beside,
         variables: master.variables,
         first: None,
         looped: wishes.looped,

@@ -27,6 +27,23 @@ pub enum Track {
     Picture,
     /// Sound from a playlist of its own.
     Sound,
+    /// A sound beside the main one, from a playlist of its own: counted from 0.
+    Beside(u8),
+}
+
+impl Track {
+    /// Sounds beside the main one that are followed at most.
+    pub const MOST_BESIDE: usize = 7;
+    /// Tracks there may be.
+    pub const MOST: usize = 2 + Self::MOST_BESIDE;
+
+    pub fn index(self) -> usize {
+        match self {
+            Self::Picture => 0,
+            Self::Sound => 1,
+            Self::Beside(n) => 2 + usize::from(n).min(Self::MOST_BESIDE - 1),
+        }
+    }
 }
 
 /// A segment's place among its playlist's and what its bytes say.
@@ -86,7 +103,7 @@ struct Line {
 #[derive(Default)]
 pub struct Stretches {
     known: VecDeque<Stretch>,
-    lines: [Line; 2],
+    lines: [Line; Track::MOST],
     untold: u32,
 }
 
@@ -118,7 +135,7 @@ impl Stretches {
     /// Where the next segment of `track` lies; segments are to come in order. `None` for one that was there already, as
     /// where another variant takes over.
     pub fn place(&mut self, track: Track, segment: &Stamped) -> Option<Place> {
-        let index = usize::from(track == Track::Sound);
+        let index = track.index();
         let line = self.lines[index];
         let hole = nanos(segment.hole);
         let expected = line.end.map(|end| end + hole);

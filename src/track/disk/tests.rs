@@ -16,7 +16,7 @@ fn grid() -> Grid {
 }
 
 fn track(game: &str) -> TrackName {
-    TrackName::Sound { game: game.into() }
+    TrackName::sound(game)
 }
 
 /// `bytes` in each AAC frame.

@@ -2,6 +2,7 @@
 
 import type { Game, Layout } from "../api";
 import { attribute, h, icon, keyed, text, toggle } from "../dom";
+import { soundId, soundNote } from "../tracks";
 import type { Viewer, ViewerState } from "../viewer";
 import { diagram } from "./diagram";
 
@@ -46,20 +47,20 @@ export function soundChooser(viewer: Viewer): HTMLElement {
   const list = h("div", { class: "choices sounds" });
   const elements = new Map<string, HTMLLabelElement>();
   const empty = h("p", { class: "hint" }, "Pick a game to choose its sound.");
-  const make = (game: Game) =>
-    radio("sound", game.id, (id) => viewer.listen(id), icon("headphones"), h("span", { class: "choice-name" }), h("span", { class: "choice-note" }));
+  const make = (sound: Choice) =>
+    radio("sound", sound.id, (id) => viewer.listen(id), icon("headphones"), h("span", { class: "choice-name" }), h("span", { class: "choice-note" }));
   viewer.onChange((state: ViewerState) => {
-    // A game that stands in two slots has one sound.
+    // A game that stands in two slots has its sounds once.
     const ids = [...new Set(state.picks.games)];
-    const games = ids.map((id) => state.games.find((game) => game.id === id) ?? missing(id));
-    const labels = keyed(list, elements, games, (game) => game.id, make);
+    const sounds = ids.flatMap((id) => choicesOf(state.games.find((game) => game.id === id) ?? missing(id)));
+    const labels = keyed(list, elements, sounds, (sound) => sound.id, make);
     labels.forEach((label, at) => {
-      const game = games[at] as Game;
-      check(label, game.id === state.audio);
-      text(label.querySelector(".choice-name") as Element, game.title);
-      text(label.querySelector(".choice-note") as Element, soundNote(game));
+      const sound = sounds[at] as Choice;
+      check(label, sound.id === state.audio);
+      text(label.querySelector(".choice-name") as Element, sound.title);
+      text(label.querySelector(".choice-note") as Element, sound.note);
     });
-    attribute(empty, "hidden", games.length > 0);
+    attribute(empty, "hidden", sounds.length > 0);
   });
   return h("fieldset", { class: "panel sound-panel" }, h("legend", {}, "Sound"), list, empty);
 }
@@ -69,15 +70,15 @@ function missing(id: string): Game {
   return { id, title: id, status: "off", audio: [], thumbnail_url: null };
 }
 
-function soundNote(game: Game): string {
-  const sound = game.audio[0];
-  if (sound === undefined) return "no sound";
-  if (sound.label !== "" && sound.label !== game.title) return sound.label;
-  // ISO 639-2: nobody said which language it is.
-  if (sound.language === "" || sound.language === "und") return "Programme sound";
-  try {
-    return new Intl.DisplayNames(["en"], { type: "language" }).of(sound.language) ?? sound.language;
-  } catch {
-    return sound.language;
-  }
+/** A sound to be chosen. */
+interface Choice {
+  readonly id: string;
+  readonly title: string;
+  readonly note: string;
+}
+
+function choicesOf(game: Game): Choice[] {
+  const { id, title, audio } = game;
+  const tracks = audio.length === 0 ? [undefined] : audio;
+  return tracks.map((track) => ({ id: soundId(id, track), title, note: soundNote(title, track) }));
 }

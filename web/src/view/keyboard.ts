@@ -5,6 +5,7 @@ import { neighbour, type Direction } from "../directions";
 import { toggleFullScreen } from "../fullscreen";
 import { shortcutOf, type Focus, type Shortcut } from "../shortcuts";
 import type { Viewer } from "../viewer";
+import { gameOfSound } from "../tracks";
 
 export interface Keyboard {
   readonly viewer: Viewer;
@@ -143,7 +144,7 @@ export function listenToKeys(keyboard: Keyboard): void {
     const slots = buttons(".slots .slot-pick");
     if (focus === "slot") return step(slots, direction) >= 0;
     const { shown, picks, audio } = viewer.state;
-    const heard = (shown ?? picks).games.indexOf(audio ?? "");
+    const heard = (shown ?? picks).games.indexOf(gameOfSound(audio) ?? "");
     const first = slots[heard] ?? slots[0];
     first?.focus({ preventScroll: true });
     return first !== undefined;

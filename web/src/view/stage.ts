@@ -5,6 +5,7 @@ import type { Layout, Rect } from "../api";
 import { attribute, h, icon, keyed, placeAt, text, toggle } from "../dom";
 import type { Picks } from "../picks";
 import type { Viewer, ViewerState } from "../viewer";
+import { gameOfSound } from "../tracks";
 
 export const GAME_DRAG = "application/x-quadrille-game";
 const SLOT_DRAG = "application/x-quadrille-slot";
@@ -80,7 +81,8 @@ function updateSlot(viewer: Viewer, slot: HTMLElement, at: number, state: Viewer
   placeAt(slot, layout.slots[at] as Rect, layout.canvas);
   toggle(slot, "selected", state.selectedSlot === at && !foreign);
   toggle(slot, "coming", wanted !== shown && !state.rewound);
-  toggle(slot, "heard", shown === state.audio && state.phase !== "idle");
+  const heard = gameOfSound(state.audio);
+  toggle(slot, "heard", shown === heard && state.phase !== "idle");
   attribute(pick, "aria-pressed", state.selectedSlot === at ? "true" : "false");
   attribute(pick, "disabled", foreign);
   text(pick.querySelector(".slot-title") as Element, viewer.title(shown));
@@ -97,7 +99,7 @@ function updateSlot(viewer: Viewer, slot: HTMLElement, at: number, state: Viewer
     attribute(button, "title", label);
     attribute(button, "disabled", foreign);
   }
-  attribute(listen, "aria-pressed", wanted === state.audio ? "true" : "false");
+  attribute(listen, "aria-pressed", wanted === heard ? "true" : "false");
   attribute(remove, "hidden", picks.games.length === 1 && state.phase !== "idle" && state.phase !== "ended");
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { billed, bitrate, dropped, initials, list, seconds } from "../../src/format";
 import { FrameGaps, Stalls } from "../../src/health";
-import { gameOfAudioUrl, trackOf } from "../../src/tracks";
+import { gameOfAudioUrl, gameOfSound, soundId, soundNote, trackOf } from "../../src/tracks";
 
 test("the longest gap between frames, the open one included", () => {
   const gaps = new FrameGaps();
@@ -58,4 +58,21 @@ test("figures read as people write them", () => {
   assert.equal(initials("derby"), "D");
   assert.equal(initials(""), "");
   assert.equal(list(["a", "b", "c"]), "a, b and c");
+});
+
+test("a sound beside a game's main one has a name of its own, and is found by its address", () => {
+  const tracks = [
+    { name: "Knicks at Celtics", url: "https://x/v1/play/t/audio/nyk-bos.m3u8?start=1" },
+    { name: "Knicks at Celtics: German", url: "https://x/v1/play/t/audio/nyk-bos~deu.m3u8" },
+  ];
+  assert.equal(trackOf(tracks, { id: "nyk-bos/deu", title: "?" }), 1);
+  assert.equal(trackOf(tracks, { id: "nyk-bos", title: "?" }), 0);
+  assert.equal(gameOfSound("nyk-bos/deu"), "nyk-bos");
+  assert.equal(gameOfSound(null), null);
+  const german = { id: "deu", language: "de", label: "German" };
+  assert.equal(soundId("nyk-bos", german), "nyk-bos/deu");
+  assert.equal(soundId("nyk-bos", { ...german, id: "main" }), "nyk-bos");
+  assert.equal(soundNote("Knicks at Celtics", german), "German");
+  assert.equal(soundNote("K", { id: "main", language: "de", label: "K" }), "German");
+  assert.equal(soundNote("K", undefined), "no sound");
 });

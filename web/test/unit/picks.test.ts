@@ -45,6 +45,8 @@ test("another layout keeps the first games and fills up with live ones", () => {
 
 test("sound stays with its game, else with its slot", () => {
   assert.equal(audioFor(FOUR, "c", FOUR), "c");
+  assert.equal(audioFor(FOUR, "c/deu", FOUR), "c/deu");
+  assert.equal(audioFor({ layout: "4E", games: ["a", "e", "c", "d"] }, "b/deu", FOUR), "e");
   assert.equal(audioFor({ layout: "4E", games: ["a", "e", "c", "d"] }, "b", FOUR), "e");
   assert.equal(audioFor({ layout: "1", games: ["a"] }, "d", FOUR), "a");
   assert.equal(audioFor(NO_PICKS, "d", FOUR), null);

@@ -74,6 +74,7 @@ fn wishes() -> Wishes {
     Wishes {
         variant: VariantWish::Best,
         language: None,
+        beside: 0,
         looped: false,
         limit: Limit { lines: 1080, fps: 30.0, pixels_per_s: f64::INFINITY },
     }
