@@ -9,6 +9,8 @@ use super::message::{Message, What};
 use super::{CueTrack, Echo, MAX_ECHOES};
 use crate::timeline::MediaTime;
 
+/// What a nameless break is said to begin at differs by less where it is told from behind its beginning.
+const ROUGHLY: Duration = Duration::from_secs(1);
 /// Nothing is announced further ahead: presentation times wrap after 26 hours.
 const FURTHEST_AHEAD: Duration = Duration::from_secs(26 * 3600);
 
@@ -52,7 +54,7 @@ impl CueTrack {
 
     fn start(&mut self, message: Message, at: MediaTime, source: Source) -> Outcome {
         self.end_on_next(&message, at);
-        if let Some(outcome) = self.join(&message, at) {
+        if let Some(outcome) = self.join(&message, at, source) {
             return outcome;
         }
         let What::Start { planned, auto_return } = message.what else { return Outcome::Ignored };
@@ -108,7 +110,7 @@ impl CueTrack {
 
     /// One break that is said in two ways. Tags of HLS have no name: they are about the break that is there. And a section
     /// gives the nameless break of the same instant its name.
-    fn join(&mut self, message: &Message, at: MediaTime) -> Option<Outcome> {
+    fn join(&mut self, message: &Message, at: MediaTime, source: Source) -> Option<Outcome> {
         let What::Start { planned, auto_return } = message.what else { return None };
         let (policy, now) = (self.policy, self.now);
         let is_break =
@@ -117,9 +119,17 @@ impl CueTrack {
         // A name that is in use is not given again before that is over.
         let of_name = self.events.iter().filter(|e| e.key == message.key && e.state != State::Cancelled && !e.orphan);
         let unfree = of_name.map(|event| event.ended_at().unwrap_or(MediaTime::from_nanos(u64::MAX))).max();
+        let last_end = self.events.iter().filter(|e| e.key == Key::Cue).filter_map(Event::ended_at).max();
         let mut breaks = self.events.iter_mut().rev().filter(is_break);
         if message.key == Key::Cue {
             let event = breaks.find(|event| event.covers(at) || near(event))?;
+            // Its pictures were held up before they were shown.
+            let own = event.key == Key::Cue && event.source == source && last_end.is_none_or(|end| end <= at);
+            let apart = event.starts_at.max(at).since(event.starts_at.min(at));
+            if own && matches!(event.state, State::Pending | State::Announced) && apart > ROUGHLY {
+                let planned = planned.or(event.planned);
+                return Some(event.on(Trigger::Start { at, planned, auto_return }, now, &policy));
+            }
             let unplanned = event.planned.is_none() && event.is_live();
             let trigger = Trigger::Start { at: event.starts_at, planned, auto_return };
             return Some(if unplanned { event.on(trigger, now, &policy) } else { Outcome::Repeated });

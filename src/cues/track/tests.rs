@@ -418,3 +418,23 @@ fn a_break_is_off_the_air_until_it_is_said_planned_or_by_policy_to_end() {
     programme.feed(s(0.0), Some(s(10.0)), &segments(&[(6, 0x10, Some(30))]), Source::Ts);
     assert!(!off(&programme, 15.0));
 }
+
+#[test]
+fn a_nameless_break_moves_with_its_pictures_until_it_begins() {
+    let mut track = track();
+    let out = Signal::Older(OlderTag::Out { duration: Some(Duration::from_secs(30)) });
+    let goes_on = Signal::Older(OlderTag::Continues { elapsed: Some(Duration::from_secs(2)), duration: None });
+    track.feed(s(0.0), Some(s(5.0)), &out, Source::Hls);
+    track.feed(s(0.0), Some(s(7.5)), &goes_on, Source::Hls);
+    let started = |track: &CueTrack, at: f64| {
+        let events = all(track);
+        assert_eq!((events.len(), events[0].starts_at.clone()), (1, track.policy.on_grid(s(at)).to_string()));
+        assert_eq!(events[0].planned_duration_s, Some(30.0));
+    };
+    started(&track, 5.0);
+    track.feed(s(2.0), Some(s(9.0)), &out, Source::Hls);
+    started(&track, 9.0);
+    track.advance(s(9.5));
+    track.feed(s(10.0), Some(s(13.0)), &out, Source::Hls);
+    started(&track, 9.0);
+}

@@ -114,8 +114,8 @@ impl CueTrack {
     /// Whether a break is to be kept from viewers at `at`, where policy wants that. It ends where it was said to, but no later
     /// than planned, whoever is late with its end, and where nothing was planned no later than by policy.
     pub fn is_off_air(&self, at: MediaTime) -> bool {
-        let breaks = self.events.iter().filter(|event| event.role == Role::Break && !event.instant);
-        breaks.into_iter().any(|event| {
+        let mut breaks = self.events.iter().filter(|event| event.role == Role::Break && !event.instant);
+        breaks.any(|event| {
             let cap = self.policy.cap(event.role);
             let planned = event.planned.filter(|planned| !planned.is_zero()).map_or(cap, |planned| planned.min(cap));
             event.covers(at) && at < self.policy.on_grid(event.starts_at + planned)

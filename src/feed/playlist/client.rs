@@ -20,7 +20,7 @@ use super::follower::{Begin, Failed, Follower, Job, Lost, Shown, Step};
 use super::media::{Init, MediaPlaylist};
 use super::queue::{Item, Queue};
 use super::stamp::{Container, InitInfo, Stamp, stamp};
-use super::stretches::{Place, Stamped, Stretches, Track, WRAP_NANOS};
+use super::stretches::{Stamped, Stretches, Track};
 use super::text::Variables;
 use super::{MAX_PLAYLIST_BYTES, Sink, Stretch};
 use crate::cadence::SourceNanos;
@@ -533,7 +533,7 @@ impl Fetching<'_> {
         let begin = (place.fresh || reading.begun != form).then(|| Stretch {
             container: stamp.container,
             init,
-            zero_at: zero_at(&place, stamp),
+            zero_at: place.zero_at(stamp),
             from: place.from,
             own_sound: reading.own_sound,
             programme_us: segment.programme_us,
@@ -560,16 +560,4 @@ struct Placed {
     begin: Option<Stretch>,
     /// When its first timestamp is due.
     at: SourceNanos,
-}
-
-/// Where a demuxer that begins with this segment counts from.
-fn zero_at(place: &Place, stamp: &Stamp) -> [i64; 2] {
-    let (Some(first), Some(zero)) = (stamp.first, stamp.zero) else { return [place.at; 2] };
-    zero.map(|zero| {
-        if !stamp.container.wraps() {
-            return zero + place.offset;
-        }
-        // The clock's last wrap may lie between the two.
-        place.at + (zero - first + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2
-    })
 }

@@ -110,7 +110,10 @@ impl PlaylistCues {
         self.listed = playlist.segments.iter().map(listed).collect();
         let known = Arc::clone(&self.known);
         let mut known = known.lock();
-        known.iter_mut().for_each(|entry| entry.listed = false);
+        // All of them first: what is listed gives way to nothing.
+        for entry in known.iter_mut() {
+            entry.listed = playlist.ranges.iter().any(|range| range.id == entry.range.id);
+        }
         for range in &playlist.ranges {
             take_in(&mut known, range);
         }
@@ -227,7 +230,6 @@ impl PlaylistCues {
 /// What a reading says of a range, beside what readings before it said.
 fn take_in(known: &mut VecDeque<Range>, range: &SourceRange) {
     if let Some(entry) = known.iter_mut().find(|entry| entry.range.id == range.id) {
-        entry.listed = true;
         let now = range.clone().or(&entry.range);
         if now != entry.range {
             entry.range = now;

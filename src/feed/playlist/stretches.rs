@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::follower::Era;
+use super::stamp::Stamp;
 use crate::cadence::SourceNanos;
 
 /// A segment this far from where it should begin is another clock's. Durations are rounded to whole seconds at times.
@@ -76,6 +77,20 @@ pub struct Place {
     pub fresh: bool,
     /// What comes before this was shown already.
     pub from: SourceNanos,
+}
+
+impl Place {
+    /// Where a demuxer that begins with the segment counts from, of pictures and of sound.
+    pub fn zero_at(&self, stamp: &Stamp) -> [i64; 2] {
+        let (Some(first), Some(zero)) = (stamp.first, stamp.zero) else { return [self.at; 2] };
+        zero.map(|zero| {
+            if !stamp.container.wraps() {
+                return zero + self.offset;
+            }
+            // The clock's last wrap may lie between the two.
+            self.at + (zero - first + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -509,3 +509,24 @@ fn fragments_tell_where_they_begin_and_how_long_they_last() {
     assert!((picture - starts("v")).abs() < 1_000_000, "{picture}, {}", starts("v"));
     assert!((sound - starts("a")).abs() < 1_000_000, "{sound}, {}", starts("a"));
 }
+
+#[test]
+fn cues_are_handed_over_with_the_place_of_their_pictures_and_before_them() {
+    let server = Server::start();
+    let dated = "#EXT-X-PROGRAM-DATE-TIME:2030-01-01T00:00:00Z\n#EXTINF:2,\n0.ts\n#EXT-X-CUE-OUT\n#EXTINF:2,\n1.ts\n";
+    let range = "#EXT-X-DATERANGE:ID=\"ad\",START-DATE=\"2030-01-01T01:00:03.5+01:00\"\n";
+    server.text("/vod.m3u8", &format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{range}{dated}#EXT-X-ENDLIST"));
+    server.on("/0.ts", [Answer::Body(segment(900_000))]);
+    server.on("/1.ts", [Answer::Body(segment(902_000))]);
+    let (client, recorder) = start(&server.url("/vod.m3u8"), &wishes(), Shown::default());
+    assert_eq!(outcome(&client), Outcome::Ended);
+    let events = recorder.events.lock().clone();
+    let said: Vec<&Said> =
+        events.iter().filter_map(|e| if let Event::Cue(said) = e { Some(said) } else { None }).collect();
+    // The second segment's first picture is due at 2 s.
+    let [Said::Tag { at, .. }, Said::Range { range, start, end: None }] = said[..] else { panic!("{said:?}") };
+    assert_eq!((*at, &*range.id, *start), (2 * SECOND, "ad", Some(2 * SECOND + 3 * SECOND / 2)));
+    let place = |wanted: &Event| events.iter().position(|event| event == wanted);
+    let last = Event::Data(Track::Picture, segment(902_000).into());
+    assert!(place(&Event::Cue(said[1].clone())) < place(&last) && place(&last).is_some());
+}
