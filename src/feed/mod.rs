@@ -415,6 +415,11 @@ impl Feed {
         if live { FeedStatus::Live } else { FeedStatus::Slate }
     }
 
+    /// Since when it is what it is, live or a slate.
+    pub fn since(&self) -> MediaTime {
+        self.ticks.lock().since
+    }
+
     pub fn health(&self) -> FeedHealth {
         let status = self.status();
         let shape = self.intake.shape();

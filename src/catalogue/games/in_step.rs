@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Catalogue, Game};
 use crate::catalogue::health::GameHealth;
@@ -11,6 +12,8 @@ use crate::sync::{Latency, Reading, millis, skews};
 
 /// Nobody sees a game that nobody watches: it leaps to where it is wanted, where that is farther than this.
 const LEAP: i64 = 20_000_000;
+/// Who saw a slate until now does not mind a picture that stands still for a moment.
+const JUST_LIVE: Duration = Duration::from_secs(5);
 
 impl Game {
     /// How long ago what it shows was captured, where its source tells and the operator does not object.
@@ -44,10 +47,12 @@ impl Catalogue {
             Some(Reading { game: game.key.clone(), latency, delay: game.feed.delay() })
         };
         let readings: Vec<Reading<GameKey>> = games.iter().filter_map(reading).collect();
-        let wanted = self.aligner.lock().align(self.settings.clock.now(), &readings);
+        let now = self.settings.clock.now();
+        let wanted = self.aligner.lock().align(now, &readings);
         for (key, delay) in wanted {
             if let Some(game) = games.iter().find(|game| game.key == key) {
-                let leaps = !watched.contains(&key) && (delay - game.feed.delay()).abs() > LEAP;
+                let unseen = !watched.contains(&key) || now.since(game.feed.since()) < JUST_LIVE;
+                let leaps = unseen && (delay - game.feed.delay()).abs() > LEAP;
                 game.feed.delay_to(delay, leaps);
             }
         }
