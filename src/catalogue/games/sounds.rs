@@ -202,7 +202,11 @@ impl Catalogue {
             let is_own = track
                 .is_none_or(|track| self.is_came(game, track) || self.own_blocks(game, track).is_alone(at.segment));
             let name = TrackName::sound(if is_own { key } else { game });
-            let _ = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await;
+            let came = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await.is_ok();
+            if came && self.held_of(key).come_to < Some(at) {
+                // The track that was asked has come there, and what stands for it has not.
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
         }
     }
 
