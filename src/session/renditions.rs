@@ -7,6 +7,9 @@ use super::{GameInfo, Sounds};
 use crate::frame::SoundTrack;
 use crate::hls::playlist::{AsCame, AudioRendition};
 
+/// What viewers read of the sound that a session has chosen.
+const MAIN: &str = "Main";
+
 /// Parts a game or a slot and one of its sounds beside the main one in the address of a playlist. No id has it.
 const BESIDE: char = '~';
 
@@ -37,7 +40,7 @@ pub(super) fn audio_renditions(sounds: Sounds, picks: &[Pick], chosen: &str, all
     let heard = track.and_then(|track| info(id)?.sounds.iter().find(|sound| &*sound.id == track));
     let main = AudioRendition {
         uri: "sound/main.m3u8".into(),
-        name: "Main".into(),
+        name: MAIN.into(),
         language: track.map_or_else(|| info(id)?.language.clone(), |_| heard?.language.clone()),
         default: true,
         characteristics: heard.and_then(|heard| heard.role.characteristic()),
@@ -54,7 +57,8 @@ pub(super) fn as_came(sounds: Sounds, chosen: &str, all: &[GameInfo]) -> Option<
     let form = info.as_came?;
     Some(AsCame {
         uri: format!("audio/{id}{BESIDE}{form}.m3u8"),
-        name: info.title.clone(),
+        // Groups have the same members (RFC 8216bis, 4.4.6.1.1).
+        name: MAIN.into(),
         language: info.language.clone(),
         codec: form.codec(),
         channels: form.told_channels(),

@@ -86,6 +86,11 @@ impl Catalogue {
         self.games.read().running.get(game).and_then(|game| game.came.begins(form))
     }
 
+    /// Whether `track` is a form of `game` that is handed on now.
+    pub(super) fn is_came(&self, game: &str, track: &str) -> bool {
+        track.parse().is_ok_and(|form| self.came_from(game, form).is_some())
+    }
+
     /// What there is of sound `key`, which is `form` of `game` as it came: silence before it begins, and where it is of the past.
     pub(super) fn came_held(&self, key: &SoundKey, game: &str, form: CodedSound) -> Held {
         let own = self.shelf.held_now(&TrackName::sound(key));

@@ -205,10 +205,15 @@ impl Catalogue {
         let (game, track) = split_sound_key(key);
         // A game may go meanwhile, and silence wakes nobody; and a sound may come into its own.
         while self.held_of(key).come_to < Some(at) {
-            let is_own =
-                track.is_none_or(|track| CodedSound::is_id(track) || self.own_blocks(game, track).is_alone(at.segment));
+            // What nobody writes is no track: the main sound goes as fast.
+            let is_own = track
+                .is_none_or(|track| self.is_came(game, track) || self.own_blocks(game, track).is_alone(at.segment));
             let name = TrackName::sound(if is_own { key } else { game });
-            let _ = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await;
+            let came = tokio::time::timeout(LOOK_AGAIN, self.sound.shelf.wait(&name, at)).await.is_ok();
+            if came && self.held_of(key).come_to < Some(at) {
+                // The track that was asked has come there, and what stands for it has not.
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
         }
     }
 
