@@ -57,8 +57,15 @@ impl Table {
 }
 
 fn table() -> Table {
-    use operator::{breaks, clips, games as operator_games, sessions as operator_sessions, usage};
-    Table::new()
+    for_operators(for_viewers(Table::new()))
+        .add("get", "/metrics", health::metrics)
+        .add("get", "/healthz", health::alive)
+        .add("get", "/readyz", health::ready)
+        .add("get", "/openapi.json", openapi::serve)
+}
+
+fn for_viewers(table: Table) -> Table {
+    table
         .add("get", "/v1/games", games::list)
         .add("get", "/v1/games/{id}/cues", cues::list)
         .add("get", "/v1/layouts", layouts::list)
@@ -107,6 +114,11 @@ fn table() -> Table {
         .add("get", "/v1/media/audio/{game}/init.mp4", media::audio_init)
         .add_as("get", "/v1/media/audio/{game}/{n}.m4s", "/v1/media/audio/{game}/{file}", media::audio_segment)
         .add_as("get", "/v1/media/thumb/{thumbnail}.jpg", "/v1/media/thumb/{file}", games::thumbnail)
+}
+
+fn for_operators(table: Table) -> Table {
+    use operator::{breaks, clips, games as operator_games, sessions as operator_sessions, usage};
+    table
         .add("get", "/v1/operator/games", operator_games::list)
         .add("post", "/v1/operator/games", operator_games::create)
         .add("get", "/v1/operator/games/{id}", operator_games::get)
@@ -124,10 +136,6 @@ fn table() -> Table {
         .add("get", "/v1/operator/usage", usage::report)
         .add("get", "/v1/operator/usage/records", usage::records)
         .add("post", "/v1/operator/usage/quote", usage::quote)
-        .add("get", "/metrics", health::metrics)
-        .add("get", "/healthz", health::alive)
-        .add("get", "/readyz", health::ready)
-        .add("get", "/openapi.json", openapi::serve)
 }
 
 /// The whole service as one router.

@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn tracks_that_have_stopped_go_when_nobody_may_ask_for_them() {
         let shelf = MemoryShelf::new(grid(), 4);
-        let [a, b] = ["a", "b"].map(|game| TrackName::sound(game));
+        let [a, b] = ["a", "b"].map(TrackName::sound);
         let held = shelf.track(&a);
         whole(&held, 7);
         whole(&shelf.track(&b), 7);
@@ -363,7 +363,7 @@ mod tests {
     async fn who_waits_is_woken_by_the_position_of_its_own_track() {
         use futures_task_poll::poll;
         let shelf = MemoryShelf::new(grid(), 4);
-        let [a, b] = ["a", "b"].map(|game| TrackName::sound(game));
+        let [a, b] = ["a", "b"].map(TrackName::sound);
         let mut waiting = shelf.wait(&a, Position::new(7, 1));
         assert!(!poll(&mut waiting));
         whole(&shelf.track(&b), 7);

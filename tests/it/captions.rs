@@ -1,5 +1,7 @@
 //! What sources write with their pictures, as it comes to players.
 
+use std::path::Path;
+
 use quadrille::layout::Layouts;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -153,9 +155,8 @@ async fn frames_in(service: &TestService, session: &Value, slot: usize) -> Vec<O
     seen.await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn texts_of_a_playlist_are_where_its_pictures_are() {
-    let dir = tempfile::tempdir().unwrap();
+/// Files of a playlist with pictures whose clock wraps while they play, and with texts that go by it: WebVTT, and TTML at the end.
+fn with_texts(dir: &Path) -> Files {
     let clip = Clip { width: 640, height: 360, ..Clip::new(9, 300, 400) };
     let coding =
         ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "30", "-sc_threshold", "0", "-c:a", "aac"];
@@ -173,8 +174,8 @@ async fn texts_of_a_playlist_are_where_its_pictures_are() {
         "-muxdelay",
         "0",
     ];
-    clip.write_with(&dir.path().join("list.m3u8"), &[&coding[..], &hls].concat());
-    let mut files: Files = read_folder(dir.path(), "");
+    clip.write_with(&dir.join("list.m3u8"), &[&coding[..], &hls].concat());
+    let mut files: Files = read_folder(dir, "");
     // The clock of the pictures, which wraps while they play (26.5 hours are 95,443.7 s): the first picture's time, as the stream has it.
     let first = files["list0.ts"].chunks_exact(188).find_map(first_pts).unwrap();
     assert!(first < (1 << 33) && first + 10 * 90_000 > (1 << 33), "{first}");
@@ -208,7 +209,13 @@ async fn texts_of_a_playlist_are_where_its_pictures_are() {
         )
         .into_bytes(),
     );
+    files
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_a_playlist_are_where_its_pictures_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = with_texts(dir.path());
     let games = [
         ("a", format!("{}/master.m3u8", serve_files(files))),
         ("b", "test://ball?size=320x180&fps=30&captions=en".into()),
