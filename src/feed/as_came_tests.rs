@@ -17,7 +17,7 @@ fn clip(folder: &Path, codec: &str, options: &str) -> (String, Vec<u8>) {
     let (clip, raw) = (folder.join("clip.ts"), folder.join("raw"));
     run(
         &format!(
-            "-f lavfi -t 4 -i color=gray:s=160x96:r=30 -f lavfi -t 4 -i anoisesrc=r=48000:a=0.2 -af pan=5.1(side)|c0=c0|c1=c0|c2=c0|c4=c0|c5=c0 \
+            "-f lavfi -t 4 -i color=gray:s=160x96:r=30 -f lavfi -t 4 -i anoisesrc=r=48000:a=0.2 -af pan=5.1|c0=c0|c1=c0|c2=c0|c4=c0|c5=c0 \
              -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 30 -c:a {codec} {options} -f mpegts"
         ),
         &clip,

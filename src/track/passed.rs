@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn every_segment_has_its_frames_and_what_did_not_come_is_silent() {
         let form = CodedSound::Ac3(Ac3 { bsid: 8, bsmod: 0, acmod: 2, lfe: false, rate_code: 10 });
-        let track = Arc::new(Track::new(grid(), 20));
+        let track = Arc::new(Track::new(grid(), 100));
         let silence = Bytes::from_static(b"silence");
         let passed = PassedSound::new(track.clone(), grid(), form, silence.clone(), 1000);
         let first = grid().first_coded_frame(1000, 1536);
