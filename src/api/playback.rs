@@ -45,6 +45,9 @@ pub struct Listed {
     /// `true`: the playlists that are named list parts (RFC 8216bis). Some players follow them wherever they see them, and not all do it well.
     #[serde(default)]
     low_latency: bool,
+    /// `true`: images for scrubbing are named, too (`EXT-X-IMAGE-STREAM-INF`). Some players read them before anything else.
+    #[serde(default)]
+    images: bool,
     /// What was played is listed too, and players begin there: an instant (RFC 3339), or so many seconds back. As far as the start-over window reaches;
     /// without one, or beyond the present, it is as without `start`.
     start: Option<String>,
@@ -80,7 +83,10 @@ pub async fn multivariant(
 ) -> Result<Response, Problem> {
     let start_ms =
         listed.start.as_deref().map(|text| start_ms(text, Some(app.clock.now().unix_millis()))).transpose()?;
-    let text = app.sessions.multivariant(&token, listed.sounds(), listed.low_latency, start_ms).await?;
+    let mut text = app.sessions.multivariant(&token, listed.sounds(), listed.low_latency, start_ms).await?;
+    if listed.images {
+        text += &app.sessions.image_stream(&token, start_ms)?;
+    }
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -218,7 +224,7 @@ pub(super) fn written(unix_ms: i64) -> String {
 const MOST_BACK_S: f64 = 86_400.0;
 
 impl Following {
-    fn reload(&self) -> Result<Reload, Problem> {
+    pub(super) fn reload(&self) -> Result<Reload, Problem> {
         if self.part.is_some() && self.msn.is_none() {
             let detail = "_HLS_part says which part of _HLS_msn, which is missing.";
             return Err(Problem::new(Code::ReloadInvalid, detail).with("parameter", "_HLS_part"));
@@ -235,7 +241,7 @@ fn stem(file: &str) -> Result<&str, Problem> {
 
 /// A session's playlist: its own, so no cache that others share may keep it, and soon another, so each time it is asked whether it still is. A
 /// request that finds that it has it is a request all the same: the meter runs.
-fn playlist(app: &App, method: &Method, headers: &HeaderMap, text: String) -> Response {
+pub(super) fn playlist(app: &App, method: &Method, headers: &HeaderMap, text: String) -> Response {
     let tag = etag::weak_of(&text);
     let has_it = etag::matches_none(headers, &tag);
     let common = [

@@ -29,7 +29,6 @@ mod sync_tests;
 mod synthetic;
 #[cfg(test)]
 mod tests;
-mod thumbnail;
 mod trouble;
 mod wanted;
 

@@ -2,6 +2,7 @@
 //!
 //! Pure: structs in, text out. No HTTP, no files, no clock.
 
+pub mod images;
 pub mod playlist;
 
 #[cfg(test)]

@@ -236,7 +236,7 @@ impl SegmentDuration {
     }
 
     /// Seconds, rounded to the nearest: what 4.3.3.1 compares with the target duration.
-    fn rounded_s(self) -> u32 {
+    pub fn rounded_s(self) -> u32 {
         let timescale = u64::from(self.timescale.max(1));
         u32::try_from((self.ticks + timescale / 2) / timescale).unwrap_or(u32::MAX)
     }
@@ -506,7 +506,7 @@ fn quoted(text: &str) -> Cow<'_, str> {
 }
 
 /// A URI for a quoted string: what cannot stand in a URI (RFC 3986, 2) or in a quoted string is percent-encoded.
-fn quoted_uri(uri: &str) -> Cow<'_, str> {
+pub(super) fn quoted_uri(uri: &str) -> Cow<'_, str> {
     let good =
         |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
     if uri.bytes().all(good) {
@@ -525,7 +525,7 @@ fn quoted_uri(uri: &str) -> Cow<'_, str> {
 }
 
 /// A URI for a line of its own: 4.1 takes a line that begins with `#` for a comment or a tag.
-fn line_uri(uri: &str) -> Cow<'_, str> {
+pub(super) fn line_uri(uri: &str) -> Cow<'_, str> {
     match quoted_uri(uri) {
         uri if uri.starts_with('#') => Cow::Owned(format!("./{uri}")),
         uri => uri,

@@ -447,7 +447,7 @@ impl Sessions {
 
     /// Everybody's addresses are good for what playlists without a beginning list; a session's own as long as it is there, and asking for one is
     /// watching: who has hours in one playlist needs none to go on.
-    fn may_have(&self, n: Option<SegmentNumber>, token: Option<&str>) -> bool {
+    pub(super) fn may_have(&self, n: Option<SegmentNumber>, token: Option<&str>) -> bool {
         let Some(token) = token else {
             // Two windows are promised, and a little more.
             let oldest = self.running().saturating_sub(4 * self.settings.window_segments as u64);

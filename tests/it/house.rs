@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 32] = [
+const ROOMS: [(&str, &str, &[&str]); 33] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
+    ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
     ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
     ("metrics", "every metric's name and help", &[]),
     ("layout", "layout files → checked rectangles", &["frame"]),
@@ -21,9 +22,13 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
     ),
     ("cues", "breaks and what else is signalled of a game: SCTE 35, date ranges (pure)", &["timeline"]),
     ("cadence", "one picture a tick; source clocks (pure)", &["timeline"]),
-    ("feed", "sources, decoding, slate; GStreamer", &["frame", "timeline", "cadence", "config", "work", "cues"]),
+    (
+        "feed",
+        "sources, decoding, slate; GStreamer",
+        &["frame", "jpeg", "timeline", "cadence", "config", "work", "cues"],
+    ),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
-    ("encode", "libx264, AAC", &["frame", "timeline", "ladder"]),
+    ("encode", "libx264, AAC; decoding what was encoded", &["frame", "timeline", "ladder", "work"]),
     ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &["timeline"]),
     (
         "track",
@@ -38,6 +43,7 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
         &[
             "timeline",
             "frame",
+            "jpeg",
             "metrics",
             "layout",
             "ladder",
@@ -95,13 +101,15 @@ const ROOMS: [(&str, &str, &[&str]); 32] = [
 ];
 
 /// Crates that only some rooms may use, so that changing one never reaches further.
-const CRATE_USERS: [(&str, &[&str]); 16] = [
+const CRATE_USERS: [(&str, &[&str]); 18] = [
     ("gstreamer", &["feed", "encode"]),
     ("gstreamer_app", &["feed", "encode"]),
     ("gstreamer_audio", &["feed", "encode"]),
     ("gstreamer_video", &["feed", "encode"]),
     ("wgpu", &["compositor"]),
     ("axum", &["api"]),
+    ("jpeg_encoder", &["jpeg"]),
+    ("fast_image_resize", &["jpeg"]),
     ("sqlx", &["store"]),
     ("mp4_atom", &["package"]),
     ("ed25519_dalek", &["usage"]),

@@ -13,6 +13,7 @@ mod caching;
 mod cues;
 mod docs;
 mod house;
+mod images;
 mod ledger;
 mod ledger_month;
 mod ledger_points;
