@@ -15,6 +15,7 @@ pub mod encode;
 pub mod feed;
 pub mod frame;
 pub mod hls;
+pub mod jpeg;
 pub mod ladder;
 pub mod layout;
 pub mod lint;

@@ -15,12 +15,13 @@ use super::etag;
 use super::extract::Named;
 use super::problem::{Code, Problem, ProblemBody};
 use super::range::{self, Wanted};
-use crate::mosaic::{GameKey, MosaicId};
+use crate::mosaic::{GameKey, Image, MosaicId};
 use crate::timeline::SegmentNumber;
 use crate::track::Position;
 
 const VIDEO: &str = "video/mp4";
 const AUDIO: &str = "audio/mp4";
+pub(super) const IMAGE: &str = "image/jpeg";
 
 /// A segment's name says everything that decides its bytes (RFC 8246). A day outlives every window many times.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=86400, immutable");
@@ -57,7 +58,7 @@ pub async fn video_init(
     served(&app, &method, &headers, Kept { media_type: VIDEO, cached: INIT_CACHED, tag }, bytes)
 }
 
-/// A segment of a mosaic in one rendition, a part of one (`{n}.{part}.m4s`), or the picture that opens it (`{n}.key.m4s`), while it is in the window. A part that a playlist hints at is waited for.
+/// A segment of a mosaic in one rendition, a part of one (`{n}.{part}.m4s`), or the picture that opens it (`{n}.key.m4s`, or as a JPEG `{n}.jpg`), while it is in the window. A part that a playlist hints at is waited for.
 #[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/{n}.m4s", tag = "playback",
     params(("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
@@ -107,13 +108,20 @@ async fn video(
     let found = match number {
         Number::Segment(segment) => app.mosaics.segment(&id, rendition, segment).await,
         Number::KeyPicture(segment) => app.mosaics.key_picture(&id, rendition, segment).await,
+        Number::Image(segment) => app.mosaics.image(&Image::Single(id, segment)).await,
         Number::Part(at) => {
             hinted(app.mosaics.wait(&id, at)).await;
             app.mosaics.part(&id, rendition, at).await
         }
     };
     let bytes = found.ok_or_else(|| not_in_window(number.segment()))?;
-    served(app, method, headers, Kept { media_type: VIDEO, cached: cached(token), tag: number.tag() }, bytes)
+    served(
+        app,
+        method,
+        headers,
+        Kept { media_type: number.media_type(), cached: cached(token), tag: number.tag() },
+        bytes,
+    )
 }
 
 /// What is one viewer's no cache that others share has to keep.
@@ -191,7 +199,7 @@ async fn audio(
     let game = sound(app, element, Some(number), token)?;
     let found = match number {
         // Sound has none.
-        Number::KeyPicture(_) => None,
+        Number::KeyPicture(_) | Number::Image(_) => None,
         Number::Segment(segment) => app.catalogue.sound_segment(&game, segment).await,
         Number::Part(at) => {
             hinted(app.catalogue.sound_comes(&game, at)).await;
@@ -280,6 +288,8 @@ enum Number {
     Part(Position),
     /// The picture that opens a segment.
     KeyPicture(SegmentNumber),
+    /// The same as a JPEG.
+    Image(SegmentNumber),
 }
 
 impl Number {
@@ -289,22 +299,31 @@ impl Number {
             Self::Segment(segment) => etag::of_number(segment),
             Self::Part(Position { segment, part }) => etag::of_text(&format!("{segment}.{part}")),
             Self::KeyPicture(segment) => etag::of_text(&format!("{segment}.key")),
+            Self::Image(segment) => etag::of_text(&format!("{segment}.jpg")),
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Image(_) => IMAGE,
+            Self::Segment(_) | Self::Part(_) | Self::KeyPicture(_) => VIDEO,
         }
     }
 
     fn segment(self) -> SegmentNumber {
         match self {
-            Self::Segment(segment) | Self::KeyPicture(segment) | Self::Part(Position { segment, .. }) => segment,
+            Self::Segment(segment) | Self::KeyPicture(segment) | Self::Image(segment) => segment,
+            Self::Part(Position { segment, .. }) => segment,
         }
     }
 }
 
-/// `46012345.m4s`, `46012345.2.m4s`; other spellings of the numbers are none, or caches would keep one under many names.
+/// `46012345.m4s`, `46012345.2.m4s`, `46012345.jpg`; other spellings of the numbers are none, or caches would keep one under many names.
 fn number(file: &str) -> Result<Number, Problem> {
-    fn plain<N: FromStr + ToString>(text: &str) -> Option<N> {
-        text.parse().ok().filter(|number: &N| number.to_string() == text)
-    }
     let read = || {
+        if let Some(segment) = file.strip_suffix(".jpg") {
+            return Some(Number::Image(plain(segment)?));
+        }
         let name = file.strip_suffix(".m4s")?;
         Some(match name.split_once('.') {
             Some((segment, "key")) => Number::KeyPicture(plain(segment)?),
@@ -315,9 +334,14 @@ fn number(file: &str) -> Result<Number, Problem> {
     read().ok_or_else(|| {
         Problem::new(
             Code::NotFound,
-            "Segments are named by their number, {n}.m4s, parts by theirs, {n}.{part}.m4s, the picture that opens one {n}.key.m4s.",
+            "Segments are named by their number, {n}.m4s, parts by theirs, {n}.{part}.m4s, the picture that opens one {n}.key.m4s or {n}.jpg.",
         )
     })
+}
+
+/// A number as we write it.
+pub(super) fn plain<N: FromStr + ToString>(text: &str) -> Option<N> {
+    text.parse().ok().filter(|number: &N| number.to_string() == text)
 }
 
 /// Waits for a part that a playlist hinted at (RFC 8216bis, 6.2.5.4), but not for one that is far off.
@@ -351,6 +375,7 @@ mod tests {
     fn only_one_spelling_of_a_segment_is_a_segment() {
         assert_eq!(number("46012345.m4s").ok(), Some(Number::Segment(46_012_345)));
         assert_eq!(number("46012345.key.m4s").ok(), Some(Number::KeyPicture(46_012_345)));
+        assert_eq!(number("46012345.jpg").ok(), Some(Number::Image(46_012_345)));
         assert_eq!(number("46012345.2.m4s").ok(), Some(Number::Part(Position::new(46_012_345, 2))));
         for bad in [
             "046.m4s",
@@ -364,6 +389,9 @@ mod tests {
             "46.1.2.m4s",
             "46.key.1.m4s",
             "046.key.m4s",
+            "046.jpg",
+            "46.2.jpg",
+            "46.key.jpg",
             "46.4294967296.m4s",
             "99999999999999999999.m4s",
         ] {

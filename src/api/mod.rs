@@ -10,6 +10,7 @@ mod etag;
 mod extract;
 mod games;
 mod health;
+mod images;
 mod instant;
 mod layouts;
 mod limits;

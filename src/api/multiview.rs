@@ -31,6 +31,9 @@ pub struct Wish {
     /// `true`: the playlists list parts, see the playback URL.
     #[serde(default)]
     low_latency: bool,
+    /// `true`: the playlist names images for scrubbing, see the playback URL.
+    #[serde(default)]
+    images: bool,
     /// Where players begin: an instant (RFC 3339), or so many seconds back, see the playback URL.
     start: Option<String>,
     device_id: Option<String>,
@@ -80,7 +83,8 @@ pub async fn open(
     let start = start.transpose()?.map(|ms| format!("start={}", playback::written(ms)));
     let (session, _) = app.sessions.create(&caller.tenant, request).await?;
     let parts = wish.low_latency.then(|| "low_latency=true".to_owned());
-    let asked: Vec<String> = parts.into_iter().chain(start).collect();
+    let images = wish.images.then(|| "images=true".to_owned());
+    let asked: Vec<String> = parts.into_iter().chain(images).chain(start).collect();
     let query = if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) };
     let headers = [
         (header::LOCATION, super::header_text(&format!("{}{query}", base.url(&session.playback_url)))),

@@ -9,7 +9,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::{Code, Problem, ProblemBody};
-use super::{cues, games, health, layouts, media, multiview, operator, playback, sessions, texts};
+use super::{cues, games, health, images, layouts, media, multiview, operator, playback, sessions, texts};
 
 /// The API's description as JSON.
 #[utoipa::path(get, path = "/openapi.json", tag = "operators",
@@ -43,7 +43,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         games::list, cues::list, layouts::list,
         sessions::create, sessions::get, sessions::change, sessions::end,
         multiview::open,
-        playback::multivariant, playback::video, playback::key_pictures, playback::audio, playback::sound, texts::text, texts::text_segment, texts::own_text_segment,
+        playback::multivariant, playback::video, playback::key_pictures, images::playlist, images::sprite, playback::audio, playback::sound, texts::text, texts::text_segment, texts::own_text_segment,
         media::video_init, media::video_segment, media::audio_init, media::audio_segment, media::own_video_segment, media::own_audio_segment, games::thumbnail,
         operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
         operator::games::delete,

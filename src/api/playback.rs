@@ -48,6 +48,9 @@ pub struct Listed {
     /// `true`: the playlists that are named list parts (RFC 8216bis). Some players follow them wherever they see them, and not all do it well.
     #[serde(default)]
     low_latency: bool,
+    /// `true`: images for scrubbing are named, too (`EXT-X-IMAGE-STREAM-INF`). Some players read them before anything else.
+    #[serde(default)]
+    images: bool,
     /// What was played is listed too, and players begin there: an instant (RFC 3339), or so many seconds back. As far as the start-over window reaches;
     /// without one, or beyond the present, it is as without `start`.
     start: Option<String>,
@@ -84,7 +87,10 @@ pub async fn multivariant(
 ) -> Result<Response, Problem> {
     let start_ms =
         listed.start.as_deref().map(|text| start_ms(text, Some(app.clock.now().unix_millis()))).transpose()?;
-    let text = app.sessions.multivariant(&token, listed.sounds(), listed.low_latency, start_ms).await?;
+    let mut text = app.sessions.multivariant(&token, listed.sounds(), listed.low_latency, start_ms).await?;
+    if listed.images {
+        text += &app.sessions.image_stream(&token, start_ms)?;
+    }
     Ok(playlist(&app, &method, &headers, text))
 }
 

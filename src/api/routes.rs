@@ -17,7 +17,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
 use super::{
-    App, cues, games, health, layouts, log, media, multiview, openapi, operator, page, playback, sessions, texts,
+    App, cues, games, health, images, layouts, log, media, multiview, openapi, operator, page, playback, sessions,
+    texts,
 };
 
 /// Routes under construction. `described` is each route as the API's description names it.
@@ -79,6 +80,13 @@ fn for_viewers(table: Table) -> Table {
         .add_as("get", "/v1/play/{token}/keys/{rendition}.m3u8", "/v1/play/{token}/keys/{file}", playback::key_pictures)
         .add_as("get", "/v1/play/{token}/audio/{game}.m3u8", "/v1/play/{token}/audio/{file}", playback::audio)
         .add_as("get", "/v1/play/{token}/sound/{name}.m3u8", "/v1/play/{token}/sound/{file}", playback::sound)
+        .add("get", "/v1/play/{token}/images.m3u8", images::playlist)
+        .add_as(
+            "get",
+            "/v1/play/{token}/images/{signature}/{first}-{segments}.jpg",
+            "/v1/play/{token}/images/{signature}/{file}",
+            images::sprite,
+        )
         .add_as("get", "/v1/play/{token}/text/{name}.m3u8", "/v1/play/{token}/text/{file}", texts::text)
         .add_as(
             "get",

@@ -12,6 +12,7 @@ use gstreamer_video::prelude::*;
 
 use crate::frame::{Colour, Picture, PlaneMemory};
 use crate::ladder::ParameterSets;
+use crate::work::lower_priority;
 
 /// Longest wait for one decoded picture.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,6 +65,16 @@ pub fn decode(decoder: Decoder, sets: &ParameterSets, units: &[Bytes]) -> Result
     let source = bin.and_then(|b| b.by_name("source")).and_then(|e| e.downcast::<gst_app::AppSrc>().ok());
     let sink = bin.and_then(|b| b.by_name("sink")).and_then(|e| e.downcast::<gst_app::AppSink>().ok());
     let (source, sink) = source.zip(sink).ok_or_else(missing)?;
+    if let Some(bus) = running.0.bus() {
+        // Posted by the thread that decodes: it stands back behind what answers requests.
+        bus.set_sync_handler(|_, message| {
+            if matches!(message.view(), gst::MessageView::StreamStatus(status) if status.type_() == gst::StreamStatusType::Enter)
+            {
+                lower_priority();
+            }
+            gst::BusSyncReply::Pass
+        });
+    }
     running.0.set_state(gst::State::Playing).map_err(|e| DecodeError::Unavailable(e.to_string()))?;
     for (at, unit) in units.iter().enumerate() {
         let bytes = byte_stream(if at == 0 { Some(sets) } else { None }, unit).ok_or(DecodeError::Malformed(at))?;

@@ -39,7 +39,6 @@ mod synthetic;
 #[cfg(test)]
 mod tests;
 mod texts;
-mod thumbnail;
 mod trouble;
 mod wanted;
 
@@ -70,7 +69,6 @@ pub use signals::FeedSignal;
 pub use slate::{BREAK, draw as slate};
 use supervisor::{Report, Supervisor};
 pub use texts::{FeedTexts, TextOrigin, Written};
-pub use thumbnail::jpeg_of;
 
 /// The last picture is shown this long after its source fell silent, then the slate.
 const HOLD: Duration = Duration::from_millis(700);

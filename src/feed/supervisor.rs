@@ -16,8 +16,9 @@ use super::room::Decoding;
 use super::source::Source;
 use super::wanted::AudioWish;
 use super::wanted::Wanted;
-use super::{FeedSpec, pipeline, synthetic, thumbnail};
+use super::{FeedSpec, pipeline, synthetic};
 use crate::config::{mask_text, mask_text_about};
+use crate::jpeg;
 use crate::timeline::{Clock, Grid, MediaTime};
 
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
@@ -272,7 +273,7 @@ impl Watch<'_> {
             && let Some(picture) = intake.any_picture()
         {
             self.drawn = Some(Instant::now());
-            let jpeg = thumbnail::jpeg_of(&picture);
+            let jpeg = jpeg::thumbnail(&picture);
             report.lock().thumbnail = jpeg;
         }
         let facts = Arc::clone(&report.lock().facts);

@@ -3,6 +3,7 @@
 //! Pure: structs in, text out. No HTTP, no files, no clock.
 
 mod as_came;
+pub mod images;
 pub mod playlist;
 pub mod texts;
 

@@ -265,7 +265,7 @@ impl SegmentDuration {
     }
 
     /// Seconds, rounded to the nearest: what 4.3.3.1 compares with the target duration.
-    fn rounded_s(self) -> u32 {
+    pub fn rounded_s(self) -> u32 {
         let timescale = u64::from(self.timescale.max(1));
         u32::try_from((self.ticks + timescale / 2) / timescale).unwrap_or(u32::MAX)
     }
@@ -561,7 +561,7 @@ pub(super) fn quoted_uri(uri: &str) -> Cow<'_, str> {
 }
 
 /// A URI for a line of its own: 4.1 takes a line that begins with `#` for a comment or a tag.
-fn line_uri(uri: &str) -> Cow<'_, str> {
+pub(super) fn line_uri(uri: &str) -> Cow<'_, str> {
     match quoted_uri(uri) {
         uri if uri.starts_with('#') => Cow::Owned(format!("./{uri}")),
         uri => uri,

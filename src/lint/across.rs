@@ -15,6 +15,8 @@ pub enum Role {
     Subtitles,
     #[serde(rename = "i-frames")]
     IFrames,
+    /// For scrubbing.
+    Images,
 }
 
 /// One of the playlists.
@@ -35,7 +37,8 @@ const CLOCK_SLACK_US: f64 = 100_000.0;
 pub fn check(members: &[Member], findings: &mut Findings) {
     let Some((first, others)) = members.split_first() else { return };
     for other in others {
-        if other.playlist.images_only || first.playlist.images_only {
+        // Images stand in no variant, and an image may show more than a segment.
+        if other.role == Role::Images || first.playlist.images_only {
             continue;
         }
         headers(first, other, findings);

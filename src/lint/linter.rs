@@ -16,7 +16,7 @@ use super::rules::{http as http_rules, multivariant as rules};
 use super::schema::Kind;
 use super::text::{self, Variables};
 use super::track::Track;
-use super::{bandwidth, daterange, http_check, low_latency, media_check, multivariant_check};
+use super::{bandwidth, daterange, http_check, images, low_latency, media_check, multivariant_check};
 
 /// Checks one stream.
 pub struct Linter<'a> {
@@ -101,6 +101,7 @@ impl<'a> Linter<'a> {
         self.together();
         self.watch();
         bandwidth::check(self.multivariant.as_ref(), &self.tracks, &mut self.findings);
+        images::together(self.multivariant.as_ref(), &self.tracks, &mut self.findings);
         Ok(self.report())
     }
 
@@ -137,6 +138,9 @@ impl<'a> Linter<'a> {
         }
         for variant in &playlist.iframes {
             add(&variant.url, Role::IFrames, Vec::new());
+        }
+        for stream in &playlist.images {
+            add(&stream.url, Role::Images, Vec::new());
         }
     }
 

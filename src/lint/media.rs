@@ -6,6 +6,7 @@ use url::Url;
 
 use super::date::{self, Date};
 use super::finding::Notes;
+use super::images::Tiles;
 use super::rules::{low_latency as low, media as rules, text as text_rules};
 use super::text::{self, Entry, Tag, Text};
 
@@ -83,6 +84,8 @@ pub struct Segment {
     pub date: Option<Date>,
     pub key: Option<Rc<Key>>,
     pub map: Option<Rc<Map>>,
+    /// How an image is made of tiles.
+    pub tiles: Option<Tiles>,
     pub parts: Vec<Part>,
 }
 
@@ -95,7 +98,7 @@ pub struct MediaPlaylist {
     pub ended: bool,
     pub kind: Option<PlaylistType>,
     pub iframes_only: bool,
-    /// Of pictures for scrubbing (EXT-X-IMAGES-ONLY): no media segments at all.
+    /// Of pictures for scrubbing (EXT-X-IMAGES-ONLY): no media at all.
     pub images_only: bool,
     pub independent: bool,
     pub part_target_s: Option<f64>,
@@ -174,6 +177,7 @@ struct Pending {
     discontinuity: bool,
     gap: bool,
     date: Option<Date>,
+    tiles: Option<Tiles>,
     parts: Vec<Part>,
     /// The next byte of the last part's resource.
     part_end: Option<(String, u64)>,
@@ -306,6 +310,7 @@ impl Reader<'_, '_, '_> {
                 self.map = url.map(|url| Rc::new(Map { line: tag.line, url, range, key }));
             }
             "EXT-X-PART" => self.part(tag),
+            "EXT-X-TILES" => self.pending.tiles = Tiles::read(tag),
             _ => {}
         }
     }
@@ -387,6 +392,7 @@ impl Reader<'_, '_, '_> {
             date: pending.date,
             key: self.key.clone(),
             map: self.map.clone(),
+            tiles: pending.tiles,
             parts: pending.parts,
         });
     }

@@ -2,6 +2,7 @@
 
 use super::date;
 use super::finding::Notes;
+use super::images;
 use super::media::{MediaPlaylist, PlaylistType};
 use super::rules::{low_latency as low, media as rules, text as text_rules};
 use super::text::{self, Tag};
@@ -12,7 +13,7 @@ const DATE_SLACK_US: f64 = 100_000.0;
 /// `asked_to_skip`: the request had `_HLS_skip`.
 pub fn check(playlist: &MediaPlaylist, asked_to_skip: bool, notes: &mut Notes) {
     if playlist.images_only {
-        return;
+        images::check(playlist, notes);
     }
     versions(playlist, notes);
     durations(playlist, notes);

@@ -13,6 +13,7 @@ mod daterange;
 mod fetch;
 mod finding;
 mod http_check;
+mod images;
 mod linter;
 mod low_latency;
 mod media;

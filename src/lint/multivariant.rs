@@ -46,6 +46,8 @@ pub struct Multivariant {
     pub text: Text,
     pub variants: Vec<Variant>,
     pub iframes: Vec<Variant>,
+    /// Playlists of images for scrubbing.
+    pub images: Vec<Variant>,
     pub renditions: Vec<Rendition>,
     pub independent: bool,
     pub start: bool,
@@ -59,7 +61,7 @@ impl Multivariant {
 
 /// Takes a multivariant playlist apart.
 pub fn read(text: Text, base: &Url, notes: &mut Notes) -> Multivariant {
-    let (mut variants, mut iframes, mut renditions) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut variants, mut iframes, mut images, mut renditions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let resolve = |line: u32, uri: &str, notes: &mut Notes| match base.join(uri) {
         Ok(url) => Some(url),
         Err(error) => {
@@ -75,10 +77,11 @@ pub fn read(text: Text, base: &Url, notes: &mut Notes) -> Multivariant {
                     no_uri(tag, notes);
                 }
             }
-            Entry::Tag(tag) if tag.name == "EXT-X-I-FRAME-STREAM-INF" => {
+            Entry::Tag(tag) if ["EXT-X-I-FRAME-STREAM-INF", "EXT-X-IMAGE-STREAM-INF"].contains(&&*tag.name) => {
                 let uri = tag.text("URI").unwrap_or_default();
                 if let Some(url) = resolve(tag.line, uri, notes).filter(|_| !uri.is_empty()) {
-                    iframes.push(Variant { tag: tag.clone(), url });
+                    let them = if tag.name == "EXT-X-IMAGE-STREAM-INF" { &mut images } else { &mut iframes };
+                    them.push(Variant { tag: tag.clone(), url });
                 }
             }
             Entry::Tag(tag) if tag.name == "EXT-X-MEDIA" => {
@@ -100,7 +103,7 @@ pub fn read(text: Text, base: &Url, notes: &mut Notes) -> Multivariant {
     }
     let has = |name: &str| text.tags().any(|tag| tag.name == name);
     let (independent, start) = (has("EXT-X-INDEPENDENT-SEGMENTS"), has("EXT-X-START"));
-    Multivariant { variants, iframes, renditions, independent, start, text }
+    Multivariant { variants, iframes, images, renditions, independent, start, text }
 }
 
 fn no_uri(tag: &Tag, notes: &mut Notes) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::Notes;
+use super::images;
 use super::media_check;
 use super::multivariant::{Multivariant, Rendition, Variant};
 use super::rules::multivariant as rules;
@@ -34,6 +35,9 @@ pub fn check(playlist: &Multivariant, notes: &mut Notes) {
     for variant in &playlist.iframes {
         variant_alone(variant, notes);
         references(playlist, variant, &["VIDEO"], notes);
+    }
+    for stream in &playlist.images {
+        images::stream(stream, notes);
     }
     together(playlist, notes);
     unused(playlist, notes);

@@ -26,7 +26,7 @@ impl Linter<'_> {
         let choice = self.options.segments;
         let track = &self.tracks[index];
         let Some(playlist) = track.playlist.as_ref().filter(|_| choice != SegmentChoice::None) else { return };
-        if playlist.images_only || playlist.segments.is_empty() {
+        if playlist.segments.is_empty() {
             return;
         }
         let (first, next) = (playlist.first_sequence(), playlist.next_sequence());
@@ -59,6 +59,10 @@ impl Linter<'_> {
         // 4.4.4.7: there are no bytes for it.
         if segment.gap {
             return;
+        }
+        let track = &self.tracks[index];
+        if track.role == Role::Images || track.playlist.as_ref().is_some_and(|playlist| playlist.images_only) {
+            return self.image(index, segment);
         }
         let Some(answer) = self.resource(index, segment.line, &segment.url, segment.range) else { return };
         self.tracks[index].measure(segment.sequence, answer.body.len(), segment.duration_s);
@@ -115,7 +119,7 @@ impl Linter<'_> {
     }
 
     /// Loads something that a playlist names; says what is wrong with the answer.
-    fn resource(&mut self, index: usize, line: u32, url: &Url, range: Option<(u64, u64)>) -> Option<Answer> {
+    pub(super) fn resource(&mut self, index: usize, line: u32, url: &Url, range: Option<(u64, u64)>) -> Option<Answer> {
         let limit = self.options.limits.segment_bytes;
         // A server that knows no ranges sends everything.
         let answer = self.get(url, range, limit);

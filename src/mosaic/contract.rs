@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::images::Image;
 use crate::ladder::RenditionSpec;
 use crate::layout::Layout;
 use crate::timeline::{PartNumber, SegmentNumber};
@@ -143,4 +144,9 @@ pub trait Mosaics: Send + Sync {
         rendition: &'a str,
         segment: SegmentNumber,
     ) -> Pending<'a, Option<Bytes>>;
+
+    /// A JPEG for scrubbing, made of pictures of the smallest rendition. `None` where the one picture that it shows is not there.
+    fn image<'a>(&'a self, _image: &'a Image) -> Pending<'a, Option<Bytes>> {
+        Box::pin(async { None })
+    }
 }

@@ -184,6 +184,19 @@ pub fn package_key_picture(grid: &Grid, n: SegmentNumber, coded: &Coded) -> Resu
     })
 }
 
+/// The access unit of the picture that opens a segment, of which `coded` is the first part.
+pub(super) fn opening_unit(coded: &Coded) -> Bytes {
+    match coded {
+        Coded::Units(units) => units.first().map(|unit| unit.data.clone()).unwrap_or_default(),
+        Coded::Stitched(stitched) => {
+            let mut out = Vec::new();
+            stitched.append_to(&mut out);
+            out.truncate(stitched.sizes().next().unwrap_or(0) as usize);
+            out.into()
+        }
+    }
+}
+
 /// The CMAF segment that `parts` are the parts of. Copies every byte once: milliseconds for large ones.
 pub fn package_segment(grid: &Grid, n: SegmentNumber, parts: &[Coded]) -> Result<Bytes, CmafError> {
     let heads: Vec<UnitHead> =

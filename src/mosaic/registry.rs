@@ -16,6 +16,7 @@ use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
 use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
 use super::engine::{Engine, Tick, package_key_picture, package_part, package_segment};
+use super::images::{Image, Images};
 use super::known::{Before, Known};
 use super::names::{Named, Names};
 use super::overload::Overload;
@@ -108,10 +109,10 @@ fn lane(key: &PackagedKey) -> usize {
 
 /// See the module.
 pub struct MosaicRegistry {
-    settings: RegistrySettings,
+    pub(super) settings: RegistrySettings,
     renditions: Vec<RenditionSpec>,
     names: Names,
-    shelf: Arc<dyn Shelf>,
+    pub(super) shelf: Arc<dyn Shelf>,
     /// Mosaics whose names were read lately.
     read: Mutex<LruCache<MosaicId, Arc<Known>>>,
     clock: Arc<dyn Clock>,
@@ -126,6 +127,7 @@ pub struct MosaicRegistry {
     overload: Mutex<Overload>,
     cache: ByteCache<PackagedKey>,
     rates: Rates,
+    pub(super) images: Images,
     packaging: Vec<tokio::sync::Mutex<()>>,
 }
 
@@ -170,6 +172,7 @@ impl MosaicRegistry {
             overload: Mutex::default(),
             cache,
             rates,
+            images: Images::default(),
             packaging: (0..PACKAGING_LANES).map(|_| tokio::sync::Mutex::default()).collect(),
         })
     }
@@ -401,7 +404,7 @@ impl MosaicRegistry {
     }
 
     /// What the name `id` says, if it is one of this deployment's.
-    fn read(&self, id: &MosaicId) -> Option<Arc<Known>> {
+    pub(super) fn read(&self, id: &MosaicId) -> Option<Arc<Known>> {
         if let Some(known) = self.read.lock().get(id) {
             return Some(known.clone());
         }
@@ -584,5 +587,9 @@ impl Mosaics for MosaicRegistry {
     ) -> Pending<'a, Option<Bytes>> {
         let piece = Piece::KeyPicture;
         Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, segment, piece)).await })
+    }
+
+    fn image<'a>(&'a self, image: &'a Image) -> Pending<'a, Option<Bytes>> {
+        Box::pin(self.image_of(image))
     }
 }

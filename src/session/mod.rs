@@ -6,6 +6,7 @@
 mod change;
 mod error;
 mod follow;
+mod images;
 mod keep;
 mod model;
 mod numbering;

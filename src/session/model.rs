@@ -346,6 +346,11 @@ impl Session {
         self.splices.mosaic_at(n)
     }
 
+    /// What it shows from `since` on.
+    pub(super) fn splices_since(&self, since: SegmentNumber) -> Splices {
+        self.splices.reaching_back(since)
+    }
+
     /// Mosaics of which a playlist may list segments from `oldest` on.
     pub(super) fn mosaics_since(&self, oldest: SegmentNumber) -> Vec<Arc<str>> {
         self.splices.mosaics_since(oldest)

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::mosaic::GameKey;
+use crate::mosaic::{GameKey, MosaicId};
 use crate::timeline::SegmentNumber;
 use crate::track::Position;
 
@@ -102,6 +102,30 @@ impl Paths {
         self.verifies(self.sound_mac(&key), n, is_own, signature).then(|| key.into())
     }
 
+    /// The address of a sprite, one of a session's own: of the first pictures of segments from `first` on, as `mosaics` have them.
+    pub(super) fn sprite(&self, token: &str, mosaics: &[Option<MosaicId>], first: SegmentNumber) -> String {
+        let signature = &self.sprite_mac(mosaics, first).finalize().into_bytes()[..SIGNATURE_BYTES];
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        format!("/v1/play/{token}/images/{signature}/{first}-{}.jpg", mosaics.len())
+    }
+
+    /// Whether [`Paths::sprite`] gave `signature`.
+    pub(super) fn signed_sprite(&self, mosaics: &[Option<MosaicId>], first: SegmentNumber, signature: &str) -> bool {
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES);
+        signature.is_some_and(|given| self.sprite_mac(mosaics, first).verify_truncated_left(&given).is_ok())
+    }
+
+    fn sprite_mac(&self, mosaics: &[Option<MosaicId>], first: SegmentNumber) -> Hmac<Sha256> {
+        let mut mac = self.mac(["sprite", "", ""]);
+        mac.update(&first.to_be_bytes());
+        for run in mosaics.chunk_by(|one, next| one == next) {
+            // No name has a zero byte, and none is empty.
+            mac.update(run[0].as_ref().map_or("", |mosaic| &mosaic.0).as_bytes());
+            mac.update(&[0, u8::try_from(run.len()).unwrap_or(u8::MAX)]);
+        }
+        mac
+    }
+
     fn verifies(&self, mac: Hmac<Sha256>, n: Option<SegmentNumber>, is_own: bool, signature: &str) -> bool {
         // The decoder takes one spelling alone.
         let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES);
@@ -161,6 +185,11 @@ impl Addresses<'_> {
     /// Whoever may have a segment may have the picture that opens it.
     pub(super) fn key_picture(&self, n: SegmentNumber) -> String {
         format!("{}/{n}.key.m4s", self.signed(Some(n)))
+    }
+
+    /// The same as a JPEG.
+    pub(super) fn image(&self, n: SegmentNumber) -> String {
+        format!("{}/{n}.jpg", self.signed(Some(n)))
     }
 
     pub(super) fn part(&self, Position { segment, part }: Position) -> String {

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 33] = [
+const ROOMS: [(&str, &str, &[&str]); 34] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
+    ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
     ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
     ("metrics", "every metric's name and help", &[]),
     ("layout", "layout files → checked rectangles", &["frame"]),
@@ -25,10 +26,10 @@ const ROOMS: [(&str, &str, &[&str]); 33] = [
     (
         "feed",
         "sources, decoding, slate; GStreamer",
-        &["frame", "timeline", "cadence", "sync", "config", "work", "cues", "captions"],
+        &["frame", "jpeg", "timeline", "cadence", "sync", "config", "work", "cues", "captions"],
     ),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
-    ("encode", "libx264, AAC", &["frame", "timeline", "ladder"]),
+    ("encode", "libx264, AAC; decoding what was encoded", &["frame", "timeline", "ladder", "work"]),
     ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &["timeline"]),
     (
         "track",
@@ -43,6 +44,7 @@ const ROOMS: [(&str, &str, &[&str]); 33] = [
         &[
             "timeline",
             "frame",
+            "jpeg",
             "metrics",
             "layout",
             "ladder",
@@ -74,7 +76,7 @@ const ROOMS: [(&str, &str, &[&str]); 33] = [
         "games, their feeds, sound and texts",
         &[
             "feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues",
-            "captions", "sync",
+            "captions", "sync", "jpeg",
         ],
     ),
     ("lint", "rules for HLS streams, and whatever breaks them", &[]),
@@ -106,13 +108,15 @@ const ROOMS: [(&str, &str, &[&str]); 33] = [
 ];
 
 /// Crates that only some rooms may use, so that changing one never reaches further.
-const CRATE_USERS: [(&str, &[&str]); 16] = [
+const CRATE_USERS: [(&str, &[&str]); 18] = [
     ("gstreamer", &["feed", "encode"]),
     ("gstreamer_app", &["feed", "encode"]),
     ("gstreamer_audio", &["feed", "encode"]),
     ("gstreamer_video", &["feed", "encode"]),
     ("wgpu", &["compositor"]),
     ("axum", &["api"]),
+    ("jpeg_encoder", &["jpeg"]),
+    ("fast_image_resize", &["jpeg"]),
     ("sqlx", &["store"]),
     ("mp4_atom", &["package"]),
     ("ed25519_dalek", &["usage"]),

@@ -14,6 +14,7 @@ mod captions;
 mod cues;
 mod docs;
 mod house;
+mod images;
 mod ledger;
 mod ledger_month;
 mod ledger_points;

@@ -10,6 +10,7 @@ use crate::catalogue::contract::GameSpec;
 use crate::config::BreakPolicy;
 use crate::feed::{self, slate};
 use crate::frame::Picture;
+use crate::jpeg;
 use crate::timeline::MediaTime;
 
 /// A thumbnail's picture may be so old.
@@ -28,7 +29,7 @@ impl Catalogue {
             BreakPolicy::Show => None,
             BreakPolicy::Slate => {
                 let picture = slate(&spec.title, feed::BREAK);
-                let thumbnail = picture.as_ref().and_then(feed::jpeg_of);
+                let thumbnail = picture.as_ref().and_then(jpeg::thumbnail);
                 Some(BreakSlate { picture, thumbnail })
             }
         }

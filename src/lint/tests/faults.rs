@@ -3,7 +3,7 @@
 use super::planted::{Fault, fault};
 use super::world::Base::{Live, Ts, Vod};
 use super::world::{body, rep};
-use super::{faults_live, faults_segment};
+use super::{faults_images, faults_live, faults_segment};
 
 const V: &str = "v1.m3u8";
 const M: &str = "multi.m3u8";
@@ -11,10 +11,8 @@ const DATE: &str = "#EXT-X-PROGRAM-DATE-TIME:2026-11-27T00:00:00.000Z\n";
 const END: &str = "#EXT-X-ENDLIST\n";
 
 pub fn faults() -> Vec<Fault> {
-    [text(), media(), dateranges(), multivariant(), streams(), faults_live::faults(), faults_segment::faults()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let texts = [text(), media(), dateranges(), multivariant(), streams()].into_iter();
+    texts.chain([faults_images::faults(), faults_live::faults(), faults_segment::faults()]).flatten().collect()
 }
 
 /// A line before the end of `v1.m3u8` of the transport stream.

@@ -3,6 +3,7 @@
 mod bytes;
 mod docs;
 mod faults;
+mod faults_images;
 mod faults_live;
 mod faults_segment;
 mod hostile;

@@ -122,6 +122,8 @@ impl World {
             "multi.m3u8" => mpegurl(multivariant(live)),
             "v1.m3u8" | "v2.m3u8" | "a.m3u8" | "s.m3u8" if !live => mpegurl(self.vod(name)),
             "i.m3u8" if !live => mpegurl(IFRAMES.to_owned()),
+            "t.m3u8" if !live => mpegurl(IMAGES.to_owned()),
+            _ if name.ends_with(".jpg") => Some(("image/jpeg", JPEG.to_vec())),
             "v1.m3u8" | "a.m3u8" => self.live(name, query).and_then(mpegurl),
             "vi.mp4" => Some(("video/mp4", bytes::init(true, (640, 360), 1))),
             "ai.mp4" => Some(("audio/mp4", bytes::init(false, (0, 0), 1))),
@@ -282,9 +284,18 @@ fn multivariant(live: bool) -> String {
             "#EXT-X-STREAM-INF:BANDWIDTH={bps},{stream},SUBTITLES=\"sub\",CLOSED-CAPTIONS=NONE\n{name}.m3u8\n"
         );
     }
-    made + "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=50000,CODECS=\"avc1.64001f\",RESOLUTION=640x360,URI=\"i.m3u8\"\n"
+    made += "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=50000,CODECS=\"avc1.64001f\",RESOLUTION=640x360,URI=\"i.m3u8\"\n";
+    made + "#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=9000,CODECS=\"jpeg\",RESOLUTION=64x36,URI=\"t.m3u8\"\n"
 }
 
 const IFRAMES: &str = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-I-FRAMES-ONLY\n\
 #EXT-X-MAP:URI=\"vi.mp4\"\n#EXT-X-PROGRAM-DATE-TIME:2026-11-27T00:00:00.000Z\n#EXTINF:4.0,\n#EXT-X-BYTERANGE:500@0\nv1-0.mp4\n\
 #EXTINF:4.0,\n#EXT-X-BYTERANGE:500@0\nv1-1.mp4\n#EXT-X-ENDLIST\n";
+
+const IMAGES: &str = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:8\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-IMAGES-ONLY\n\
+#EXT-X-PROGRAM-DATE-TIME:2026-11-27T00:00:00.000Z\n\
+#EXT-X-TILES:RESOLUTION=64x36,LAYOUT=2x1,DURATION=4.0\n#EXTINF:8.0,\nt-0.jpg\n\
+#EXT-X-TILES:RESOLUTION=64x36,LAYOUT=2x1,DURATION=4.0\n#EXTINF:8.0,\nt-1.jpg\n#EXT-X-ENDLIST\n";
+
+/// As much of one of 128x36 as is looked at.
+const JPEG: &[u8] = b"\xff\xd8\xff\xc0\0\x0b\x08\0\x24\0\x80\x01\x01\x11\0\xff\xd9";
