@@ -176,7 +176,8 @@ fn sprites_of(listed: &[Listed], since: u64, ended: bool) -> Vec<Sprite> {
     let kept: BTreeSet<u64> = listed.iter().filter(|one| !one.gap).map(|one| one.number / SPRITE_SEGMENTS).collect();
     let last = if ended && rest > 0 { whole } else { whole.saturating_sub(1) };
     let fewest_from = (last + 1).saturating_sub(FEWEST);
-    let begins = kept.range(since..).next().copied().unwrap_or(fewest_from);
+    // Where nothing is kept from there on yet, all that is listed stands before it.
+    let begins = kept.range(since..).next().copied().unwrap_or(last + 1);
     let sprite = |run: u64| Sprite {
         first: run * SPRITE_SEGMENTS,
         segments: if run == whole { rest } else { SPRITE_SEGMENTS },

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use quadrille::config::Config;
 use quadrille::layout::Layouts;
+use quadrille::lint::{self, HttpFetch, LintOptions, Linter, Role, SegmentChoice, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use zune_jpeg::JpegDecoder;
@@ -238,6 +239,9 @@ async fn a_sprite_shows_what_its_segments_open_with_over_a_swap_an_outage_and_a_
         bytes.insert(*run, service.bytes(&entry.uri).await);
     }
 
+    let url = format!("{}{}", service.base, playback(&session, "index.m3u8?images=true&start=45"));
+    assert_eq!(linted(url).await, (Vec::new(), before.len()));
+
     // A service that was down for longer than a run is, and lost what it kept of images.
     let stopped_at = service.stop().await;
     let service = TestService::start_at(&config, stopped_at + Duration::from_secs(25)).await;
@@ -271,6 +275,22 @@ async fn a_sprite_shows_what_its_segments_open_with_over_a_swap_an_outage_and_a_
     assert!(shows(&service, &ended, &openings(&service, &session, &start).await).await > 20);
 }
 
+/// What `quadrille lint` says of the images of a stream, and how many it looked at.
+async fn linted(url: String) -> (Vec<String>, usize) {
+    let options =
+        LintOptions { url, watch: Some(Duration::ZERO), segments: SegmentChoice::All, ..LintOptions::default() };
+    tokio::task::spawn_blocking(move || {
+        let root = lint::address(&options.url).unwrap();
+        let (mut fetch, clock) = (HttpFetch::new(&root, Vec::new()), SystemClock::default());
+        let report = Linter::new(root, &mut fetch, &clock, &options).run().unwrap();
+        let images = report.playlists.iter().find(|facts| facts.kind == Role::Images).unwrap();
+        let found = report.findings.iter().filter(|finding| finding.playlist == images.uri);
+        (found.map(|finding| format!("{finding:?}")).collect(), images.segments_checked)
+    })
+    .await
+    .unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn live_there_is_an_image_of_each_segment_whichever_engine_makes_them() {
     let dir = tempfile::tempdir().unwrap();
@@ -288,6 +308,9 @@ async fn live_there_is_an_image_of_each_segment_whichever_engine_makes_them() {
             let line = video.lines().find(|line| line.starts_with(tag)).unwrap();
             assert!(playlist.contains(line), "{line} is not in {playlist}");
         }
+        let url = format!("{}{}", service.base, playback(&session, "index.m3u8?images=true"));
+        let (findings, checked) = linted(url).await;
+        assert!(findings.is_empty() && checked == listed.len(), "{findings:?}, {checked}");
         let openings = openings(&service, &session, "").await;
         assert_eq!(listed.keys().collect::<Vec<_>>(), openings.keys().collect::<Vec<_>>());
         for (n, entry) in &listed {

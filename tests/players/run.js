@@ -3,6 +3,7 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Audience } from "./lib/audience.js";
 import { Audit } from "./lib/audit.js";
@@ -10,7 +11,7 @@ import { Clock } from "./lib/clock.js";
 import { fault } from "./lib/faults.js";
 import { figures } from "./lib/figures.js";
 import { playRound } from "./lib/round.js";
-import { CLOCKED, COLD, OTHERS, SWAPS, WARM } from "./lib/scenario.js";
+import { CLOCKED, COLD, IMAGES, OTHERS, PAST, SWAPS, WARM } from "./lib/scenario.js";
 import { Service } from "./lib/service.js";
 import { table } from "./lib/table.js";
 import { BINARY, FOLDER, bundles, python } from "./lib/tools.js";
@@ -25,6 +26,8 @@ const WARM_ROUNDS = [
   { name: "warm", kind: "warm", scenario: WARM, players: ["hls.js low latency", "mpv", "streamlink"] },
   { name: "warm", kind: "warm", scenario: WARM, players: ["Shaka", "video.js", "rx-player"] },
 ];
+const IMAGES_ROUNDS = [{ name: "images", kind: "warm", scenario: IMAGES, players: ["Shaka", "hls.js", "video.js"] }];
+const PAST_ROUNDS = [{ name: "past", kind: "past", scenario: PAST, players: ["hls.js", "Shaka", "video.js"] }];
 /** One after the other, so that each has the machine to itself. */
 const MEASURED_ROUNDS = [CLOCKED, SWAPS].flatMap((scenario) => ["hls.js", "hls.js near live", "hls.js", "hls.js near live"].map((player) => ({ name: "figures", kind: "warm", scenario, players: [player] })));
 const COLD_PLAYERS = ["hls.js", "Shaka", "video.js"];
@@ -65,10 +68,12 @@ async function play(rounds, { others }, context) {
   const open = new Open();
   const rows = [];
   try {
-    const clock = rounds.some((round) => round.scenario === CLOCKED) ? open.add(await Clock.start(), (one) => one.stop()) : undefined;
-    const service = open.add(await Service.start(BINARY, { keepWarm: others.length > 0, clock: clock?.source }), (one) => one.stop());
+    const isPast = rounds.some((round) => round.scenario === PAST);
+    const clock = isPast || rounds.some((round) => round.scenario === CLOCKED) ? open.add(await Clock.start(), (one) => one.stop()) : undefined;
+    const service = open.add(await Service.start(BINARY, { keepWarm: others.length > 0 || isPast, startOver: isPast, clock: clock?.source }), (one) => one.stop());
     const audit = new Audit(() => service.origin);
     await service.untilFeedsAreLive(context.signal);
+    if (isPast) await setTimeout(PAST.before, undefined, { signal: context.signal });
     open.add(await Audience.gather(service, others, context.signal), (one) => one.leave());
     for (const round of rounds) {
       context.signal.throwIfAborted();
@@ -104,7 +109,7 @@ async function main() {
     for (const watch of watches) watch.over(why);
   };
   const limitMs = options.figures === undefined ? LIMIT_MS : MEASURED_LIMIT_MS;
-  const limit = setTimeout(() => end(`not done within ${limitMs / 60_000} minutes`), limitMs);
+  const limit = globalThis.setTimeout(() => end(`not done within ${limitMs / 60_000} minutes`), limitMs);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => end(signal));
 
   const tools = await python();
@@ -112,10 +117,14 @@ async function main() {
   try {
     const spoil = () => fault(options.fault);
     const context = { signal: ending.signal, watches, tools, browser, pages: await pagesOf(await bundles()), spoil };
-    const first = await play(chosen(options.figures === undefined ? WARM_ROUNDS : MEASURED_ROUNDS), { others: OTHERS }, context);
-    const second = await play(chosen(COLD_ROUNDS), { others: [] }, context);
+    const first = await play(chosen(options.figures === undefined ? [...WARM_ROUNDS, ...IMAGES_ROUNDS] : MEASURED_ROUNDS), { others: OTHERS }, context);
+    const played = [first];
+    if (options.figures === undefined) {
+      played.push(await play(chosen(PAST_ROUNDS), { others: [] }, context));
+      played.push(await play(chosen(COLD_ROUNDS), { others: [] }, context));
+    }
     ending.signal.throwIfAborted();
-    return await report([...first.rows, ...second.rows], [...first.audits, ...second.audits], { tools, began });
+    return await report(played.flatMap(({ rows }) => rows), played.flatMap(({ audits }) => audits), { tools, began });
   } finally {
     clearTimeout(limit);
     await browser.close();

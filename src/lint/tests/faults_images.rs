@@ -33,7 +33,7 @@ pub fn faults() -> Vec<Fault> {
                 jpeg
             })],
         ),
-        one("image-bandwidth-exceeded", M, "BANDWIDTH=9000", "BANDWIDTH=7"),
+        one("image-bandwidth-exceeded", M, "BANDWIDTH=9000,CODECS", "BANDWIDTH=7,CODECS"),
         one("target-duration-exceeded", T, "TARGETDURATION:8", "TARGETDURATION:7"),
     ]
 }

@@ -8,8 +8,8 @@ export const OWN = "/-/";
 
 const PLAYLIST = /\.m3u8$/;
 const PLAYBACK = /^\/v1\/(play|media|multiview)/;
-const MEDIA = /^\/v1\/media\//;
-const VIDEO_SEGMENT = /^\/v1\/media\/(?!audio\/)([^/]+)\/([^/]+)\/(\d+)(?:\.\d+)?\.m4s$/;
+const MEDIA = /^\/v1\/(?:play\/[^/]+\/)?media\/.*\.(?:mp4|m4s)$/;
+const VIDEO_SEGMENT = /^\/v1\/(?:play\/[^/]+\/)?media\/(?!audio\/)([^/]+)\/([^/]+)\/(\d+)(?:\.\d+)?\.m4s$/;
 
 export class Recorder {
   #agent = new http.Agent({ keepAlive: true });

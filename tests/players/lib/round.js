@@ -45,11 +45,11 @@ async function sit(seat, { scenario }, { signal, watches }) {
     seat.posted = Date.now();
     session = await createSession(recorder.origin, scenario.wish, (refusal) => watch.note(refusal));
     // Parts are for those who ask for them.
-    const url = PARTS.has(seat.name) ? `${session.playback_url}?low_latency=true` : session.playback_url;
+    const url = PARTS.has(seat.name) ? `${session.playback_url}?low_latency=true` : `${session.playback_url}${scenario.query ?? ""}`;
     await player.play(url, placeOf(session.slots[scenario.clockSlot]));
     await watch.reached(0, FIRST_FRAME_MS);
     const chooseSound = (game) => choose(titleOf(game), seat);
-    seat.changes = await act(scenario, { watch, origin: recorder.origin, session, chooseSound, signal });
+    seat.changes = await act(scenario, { watch, origin: recorder.origin, session, player, chooseSound, signal });
     hasSeen(seat);
   } catch (error) {
     watch.error(error.message);

@@ -22,6 +22,23 @@ export const WARM = {
   ],
 };
 
+/** Images for scrubbing: who knows them finds them, and nobody is disturbed by them. */
+export const IMAGES = { wish: WARM.wish, seconds: 14, query: "?images=true", steps: [{ at: 8, what: "images", images: true }] };
+
+/** Back to half a minute ago, on from there and back again. A clock in the picture says where that was. */
+export const PAST = {
+  wish: { games: [CLOCK, B, C, D], layout: "4E", audio: B },
+  clockSlot: 0,
+  query: "?start=40",
+  before: 45_000,
+  seconds: 4,
+  steps: [
+    { at: 5, what: "on", seek: 15 },
+    { at: 5, what: "back", seek: -22 },
+    { at: 4, what: "on a little", seek: 3.3 },
+  ],
+};
+
 /** Every game is a slot further on. */
 const turned = (turn) => [...[A, B, C, D].slice(turn), ...[A, B, C, D].slice(0, turn)];
 
@@ -55,11 +72,14 @@ export const OTHERS = [
  * Plays a scenario: each step at its time. What is refused is an error of the watch. The answer has the changes that were made, as
  * `{ what, at, asked, ms, from, date, shows }`: the media time and when, how long the answer took, from which segment and instant the change shows, and what.
  */
-export async function act(scenario, { watch, origin, session, chooseSound, signal }) {
+export async function act(scenario, { watch, origin, session, player, chooseSound, signal }) {
   const changes = [];
   for (const step of scenario.steps) {
     await watch.reached(step.at, PATIENCE_MS);
     signal.throwIfAborted();
+    if (step.images === true) await hasImages({ watch, player, origin });
+    if (step.seek !== undefined) await seeks(step, { watch, player });
+    if (step.change === undefined) continue;
     const asked = Date.now();
     const changed = await change(step, { watch, origin, session });
     if (step.sound !== undefined) await chooseSound(step.sound);
@@ -67,6 +87,44 @@ export async function act(scenario, { watch, origin, session, chooseSound, signa
   }
   await watch.reached(scenario.seconds, PATIENCE_MS);
   return changes;
+}
+
+/** Images that a player shows while viewers seek: those of the player that has a call for them are there, and are JPEGs. */
+async function hasImages({ watch, player, origin }) {
+  const images = await player.images?.();
+  if (images === undefined) return;
+  if (images.length < 3) watch.error(`images: the player found ${images.length}`);
+  for (const { uri, width, height } of images) {
+    const answer = await fetch(new URL(uri, origin));
+    const type = answer.headers.get("content-type");
+    if (answer.status !== 200 || type !== "image/jpeg") watch.error(`images: ${uri} is ${answer.status}, ${type}`);
+    if (width !== 320 || height !== 180) watch.error(`images: ${uri} is shown as ${width}x${height}`);
+  }
+}
+
+/** How far a seek may land from where it was to. */
+const LANDS_WITHIN_S = 0.5;
+/** The clock in the picture is read to a frame or two, and a picture stands in for one that came late. */
+const SHOWS_WITHIN_S = 0.2;
+
+/** Seeks, and compares what instant is shown then, by the player's date and by the clock in the picture, with what was shown before. */
+async function seeks({ what, seek }, { watch, player }) {
+  const before = dated(watch.frames);
+  await player.seek(seek);
+  await watch.reached(2, PATIENCE_MS);
+  const after = dated(watch.frames);
+  if (before === undefined || after === undefined) return watch.error(`${what}: no clock was read`);
+  // From the last frame before to the first after, less what was played between the two.
+  const moved = (after.date - before.date - (after.at - watch.frames[0].at)) / 1000;
+  if (Math.abs(moved - seek) > LANDS_WITHIN_S + 1) watch.error(`${what}: went ${moved.toFixed(2)} s, and was to go ${seek}`);
+  const off = (after.date - after.made - (before.date - before.made)) / 1000;
+  if (Math.abs(off) > SHOWS_WITHIN_S) watch.error(`${what}: the picture and its date part by ${off.toFixed(2)} s`);
+  else watch.note(`${what}: went ${moved.toFixed(2)} s of ${seek}, the picture is ${off.toFixed(2)} s off its date`);
+}
+
+/** The last frame of which both the date and the clock are known. */
+function dated(frames) {
+  return frames.findLast((frame) => frame.date !== undefined && frame.made !== undefined);
 }
 
 async function change(step, { watch, origin, session }) {

@@ -20,7 +20,7 @@ export const titleOf = (game) => `${game[0].toUpperCase()}${game.slice(1)} at ho
 
 const PATTERNS = ["ball", "smpte", "pinwheel", "ball"];
 
-function configuration(dataDir, { keepWarm, clock }) {
+function configuration(dataDir, { keepWarm, startOver = false, clock }) {
   const drawn = GAMES.map((id, at) => [id, `test://${PATTERNS[at]}?size=480x270&fps=${FPS}&tone=${262 + 60 * at}`]);
   const games = [...drawn, ...(clock === undefined ? [] : [[CLOCK, clock]])].map(
     ([id, source]) => `
@@ -55,6 +55,7 @@ mosaic_idle_s = 5
 [stitch]
 keep_warm = ${keepWarm}
 tile_preset = "ultrafast"
+${startOver ? '[start_over]\nwindow_s = 600\ngigabytes = 1\nlayouts = ["4E"]' : ""}
 `;
 }
 
@@ -67,12 +68,12 @@ export class Service {
   complaints = [];
 
   /** `clock` is the source of one more game. */
-  static async start(binary, { keepWarm, clock }) {
+  static async start(binary, { keepWarm, startOver, clock }) {
     const service = new Service();
     service.#feeds = GAMES.length + (clock === undefined ? 0 : 1);
     service.#binary = binary;
     service.#folder = await mkdtemp(join(tmpdir(), "quadrille-players-"));
-    await writeFile(service.#configuration, configuration(join(service.#folder, "data"), { keepWarm, clock }));
+    await writeFile(service.#configuration, configuration(join(service.#folder, "data"), { keepWarm, startOver, clock }));
     await service.#serve();
     return service;
   }

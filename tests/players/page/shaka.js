@@ -16,4 +16,9 @@ async function play(url) {
 window.players = { shaka: { play } };
 // Of the old sound it keeps so much; without that it throws away what it is about to play, and stalls whatever it plays.
 const KEPT_S = 3;
+window.images = async () => {
+  const [track] = player.getImageTracks();
+  const all = track === undefined ? [] : await player.getAllThumbnails(track.id);
+  return all.map(({ uris, width, height }) => ({ uri: new URL(uris[0]).pathname, width, height }));
+};
 window.chooseSound = (name) => player.selectAudioTrack(player.getAudioTracks().find((track) => track.label === name), KEPT_S);

@@ -22,16 +22,20 @@ export function watch(video, dateOf = () => undefined) {
 
   const onFrame = (now, { presentationTime, mediaTime, presentedFrames }) => {
     first ??= mediaTime;
+    if (video.seeking) return void video.requestVideoFrameCallback(onFrame);
     // `dateOf` tells of the play head, which is not quite at the frame.
     const date = dateOf();
+    seen += 1;
+    const old = age !== undefined && seen % READ_EVERY === 0 ? age(Math.round(wall(presentationTime))) : undefined;
+    if (old !== undefined) ages.push(old);
     frames.push({
       at: wall(presentationTime),
+      // When it was made, where it says so.
+      made: old === undefined ? undefined : wall(presentationTime) - old,
       pts: mediaTime,
       count: presentedFrames,
       date: date === undefined ? undefined : date - (video.currentTime - mediaTime) * 1000,
     });
-    seen += 1;
-    if (age !== undefined && seen % READ_EVERY === 0) ages.push(age(Math.round(wall(presentationTime))));
     video.requestVideoFrameCallback(onFrame);
   };
   video.requestVideoFrameCallback(onFrame);
@@ -48,15 +52,21 @@ export function watch(video, dateOf = () => undefined) {
     [frames, events, ages] = [[], [], []];
   };
   setInterval(flush, FLUSH_EVERY_MS);
+  const anew = (why) => {
+    first = undefined;
+    tell("anew", why);
+    flush();
+  };
+  /** What was shown before does not count. */
+  window.seekBy = (seconds) => {
+    anew(`seeks by ${seconds} s`);
+    video.currentTime += seconds;
+  };
   return {
     error: (text) => tell("error", text),
     /** Seconds shown so far. */
     shown: () => (first === undefined ? 0 : video.currentTime - first),
     /** Begins to watch once more, as if nothing had been shown. */
-    anew: (why) => {
-      first = undefined;
-      tell("anew", why);
-      flush();
-    },
+    anew,
   };
 }

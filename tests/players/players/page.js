@@ -67,6 +67,9 @@ export function pagePlayer(bundle, player) {
           const chosen = await page.evaluate((one) => window.chooseSound(one), name);
           if (chosen === false) watch.note("sound: the browser's own HLS offers no choice of sound");
         },
+        /** What it would show of them while a viewer seeks; `undefined` where it has no call for that. */
+        images: () => page.evaluate(() => window.images?.()),
+        seek: (seconds) => page.evaluate((by) => window.seekBy(by), seconds),
         stop: () => page.close(),
       };
     },
