@@ -368,7 +368,7 @@ async fn a_break_slate_stands_from_the_splices_frame_to_its_return() {
     let thumbnail = games[0]["thumbnail_url"].as_str().expect("the slate's");
     let of_slate = service.bytes(thumbnail).await;
     service.crank_segments(2).await;
-    assert_eq!(service.bytes(thumbnail).await, of_slate, "its last picture may be of the break");
+    assert!(service.bytes(thumbnail).await == of_slate, "its last picture may be of the break");
     service.crank_segments(9).await;
     let (seen, sound) = play(&service, &session).await;
     let last = seen.iter().position(|frame| *frame == Some(OUT.frame - 1)).unwrap();

@@ -63,6 +63,8 @@ export interface Rendition {
 }
 
 const CONFIG: Partial<HlsConfig> = {
+  // For date ranges it would make a track of text from a `data:` address, which the page's policy forbids. The page asks the service for breaks.
+  enableDateRangeMetadataCues: false,
   // fMP4 needs no transmuxing, so a worker would only cost a copy and a wider content security policy.
   enableWorker: false,
   backBufferLength: 30,

@@ -51,10 +51,7 @@ impl Game {
     /// A JPEG of its picture, or of what stands for it in a break.
     pub(super) fn thumbnail(&self, now: MediaTime) -> Option<Bytes> {
         let Some(slate) = &self.break_slate else { return self.feed.thumbnail() };
-        let is_off_air = {
-            let cues = self.cues.lock();
-            cues.is_off_air(now) || cues.is_off_air(now.saturating_sub(THUMBNAIL_AGE))
-        };
-        if is_off_air { slate.thumbnail.clone() } else { self.feed.thumbnail() }
+        let was_off_air = self.cues.lock().was_off_air(now.saturating_sub(THUMBNAIL_AGE), now);
+        if was_off_air { slate.thumbnail.clone() } else { self.feed.thumbnail() }
     }
 }

@@ -405,6 +405,11 @@ fn a_break_is_off_the_air_until_it_is_said_planned_or_by_policy_to_end() {
     early.feed(s(0.0), Some(s(10.0)), &insert(3, true, false, Some(30), true), Source::Ts);
     early.feed(s(15.0), Some(s(20.0)), &insert(3, false, false, None, false), Source::Ts);
     assert!(off(&early, 19.9) && !off(&early, 20.1));
+    assert!(
+        early.was_off_air(s(5.0), s(25.0))
+            && !early.was_off_air(s(20.1), s(25.0))
+            && !early.was_off_air(s(5.0), s(9.9))
+    );
     let mut cancelled = track();
     cancelled.feed(s(0.0), Some(s(10.0)), &insert(4, true, false, Some(30), true), Source::Ts);
     cancelled.feed(s(5.0), None, &cancel(4), Source::Ts);

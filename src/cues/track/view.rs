@@ -114,11 +114,22 @@ impl CueTrack {
     /// Whether a break is to be kept from viewers at `at`, where policy wants that. It ends where it was said to, but no later
     /// than planned, whoever is late with its end, and where nothing was planned no later than by policy.
     pub fn is_off_air(&self, at: MediaTime) -> bool {
+        self.was_off_air(at, at)
+    }
+
+    /// Whether it was so at any time from `from` to `to`.
+    pub fn was_off_air(&self, from: MediaTime, to: MediaTime) -> bool {
         let mut breaks = self.events.iter().filter(|event| event.role == Role::Break && !event.instant);
         breaks.any(|event| {
+            let said = match event.state {
+                State::Cancelled => return false,
+                State::Ended { at, .. } => Some(at),
+                State::Pending | State::Announced | State::Open => event.ends.map(|(at, _)| at),
+            };
             let cap = self.policy.cap(event.role);
             let planned = event.planned.filter(|planned| !planned.is_zero()).map_or(cap, |planned| planned.min(cap));
-            event.covers(at) && at < self.policy.on_grid(event.starts_at + planned)
+            let planned_end = self.policy.on_grid(event.starts_at + planned);
+            event.starts_at <= to && from < said.map_or(planned_end, |said| said.min(planned_end))
         })
     }
 
