@@ -132,12 +132,15 @@ impl MosaicRegistry {
     }
 }
 
+/// What a mosaic's name says, and what lies on the shelf of the part that opens one of its segments.
+type Opening = (Arc<Known>, Lying);
+
 /// What an image is made of.
 struct Work {
     sets: ParameterSets,
     size: (u32, u32),
     is_single: bool,
-    tiles: Vec<(SegmentNumber, Option<(Arc<Known>, Lying)>)>,
+    tiles: Vec<(SegmentNumber, Option<Opening>)>,
 }
 
 impl Work {
