@@ -34,7 +34,15 @@ pub(super) struct Delivery {
     downmix: Mutex<Downmix>,
     opening: Mutex<Opening>,
     dates: Mutex<Dates>,
+    /// Cues that came before the first picture.
+    early: Mutex<Vec<EarlyText>>,
 }
+
+/// A cue, and from which picture to which it stands, by their stamps.
+type EarlyText = (Arc<TextOrigin>, Text, Range<i64>);
+
+/// Cues that wait for the first picture at most: ten seconds of text and far more.
+const MOST_EARLY: usize = 1024;
 
 /// The first picture of a lap waits for the second. Demuxers (GStreamer 1.22's for Matroska, for one) may open a stream with
 /// a segment that they correct right after the first picture; timed by the first segment it would be off.
@@ -56,6 +64,7 @@ impl Delivery {
             downmix: Mutex::new(Downmix::default()),
             opening: Mutex::new(Opening::Awaited),
             dates: Mutex::default(),
+            early: Mutex::default(),
         }
     }
 
@@ -89,9 +98,24 @@ impl Delivery {
 
     /// A cue that the source tells whole: from the picture stamped `stands.start` to that stamped `stands.end`.
     pub fn text(&self, origin: &Arc<TextOrigin>, text: Text, stands: Range<i64>) {
-        let (at, until) = (self.settled(stands.start), self.settled(stands.end));
-        let origin = Arc::clone(origin);
-        self.intake.write(self.run, at, Writing::Cue { origin, text, until });
+        {
+            let mut early = self.early.lock();
+            if early.len() >= MOST_EARLY {
+                early.remove(0);
+            }
+            early.push((Arc::clone(origin), text, stands));
+        }
+        // Where times belong is known once a picture has its place.
+        if self.pictures() > 0 {
+            self.place_texts();
+        }
+    }
+
+    fn place_texts(&self) {
+        for (origin, text, stands) in std::mem::take(&mut *self.early.lock()) {
+            let (at, until) = (self.settled(stands.start), self.settled(stands.end));
+            self.intake.write(self.run, at, Writing::Cue { origin, text, until });
+        }
     }
 
     fn settled(&self, raw: i64) -> SourceNanos {
@@ -167,7 +191,9 @@ impl Delivery {
             self.intake.write(self.run, place.at, Writing::Captions(captions));
         }
         self.intake.claim(self.run, place, self.claim_of(sample, raw, now));
-        self.intake.push_picture(self.run, place, picture, fps, now)
+        self.intake.push_picture(self.run, place, picture, fps, now)?;
+        self.place_texts();
+        Ok(())
     }
 
     fn deliver_sound(&self, sample: &gst::Sample) -> Result<(), Gone> {

@@ -45,6 +45,8 @@ struct Group<K> {
     target: Option<i64>,
     /// Since when it could be less.
     loose_since: Option<MediaTime>,
+    /// Whose latency that is.
+    latest: Option<K>,
     /// Those that are delayed.
     delayed: BTreeSet<K>,
 }
@@ -86,7 +88,7 @@ impl<K: Ord + Clone> Aligner<K> {
 
 impl<K: Ord + Clone> Group<K> {
     const fn new() -> Self {
-        Self { target: None, loose_since: None, delayed: BTreeSet::new() }
+        Self { target: None, loose_since: None, latest: None, delayed: BTreeSet::new() }
     }
 
     /// `bases` are latencies as they would be without a delay of ours.
@@ -109,17 +111,21 @@ impl<K: Ord + Clone> Group<K> {
 
     /// The latency that the most games can be brought to; of several, what is nearest to the one that is in force, or else the
     /// least.
-    fn latest(&self, most: i64, bases: &[(K, i64)]) -> Option<i64> {
-        let reached = |top: i64| {
+    fn latest(&mut self, most: i64, bases: &[(K, i64)]) -> Option<i64> {
+        let reached = |latest: &K, top: i64| {
             let within = |(game, base): &&(K, i64)| {
-                let reach = if self.delayed.contains(game) { most + most / EDGE } else { most };
+                // Who waits for a game goes on to wait for it a little beyond the bound, and for no other.
+                let waits = self.latest.as_ref() == Some(latest) && self.delayed.contains(game);
+                let reach = if waits { most + most / EDGE } else { most };
                 (0..=reach).contains(&(top - base))
             };
             bases.iter().filter(within).count()
         };
         let away = |top: i64| self.target.map_or(top, |target| (top - target).abs());
-        let tops = bases.iter().map(|(_, base)| *base);
-        tops.max_by_key(|top| (reached(*top), std::cmp::Reverse(away(*top))))
+        let (game, top) =
+            bases.iter().max_by_key(|(game, top)| (reached(game, *top), std::cmp::Reverse(away(*top))))?;
+        self.latest = Some(game.clone());
+        Some(*top)
     }
 
     /// The target goes up at once and down late.

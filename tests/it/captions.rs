@@ -229,11 +229,12 @@ async fn texts_of_a_playlist_are_where_its_pictures_are() {
     service.crank(10).await;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     service.crank_segments(14).await;
+    let health = service.operator(Method::GET, "/v1/operator/games/a", None, StatusCode::OK).await;
     let multivariant = playlist(&service, &session, "index.m3u8").await;
     let named = |name: &str| multivariant.lines().any(|line| line.contains("TYPE=SUBTITLES") && line.contains(name));
     assert!(
         named("NAME=\"Game a (de)\",LANGUAGE=\"de\"") && named("NAME=\"Game b (en)\",LANGUAGE=\"en\""),
-        "{multivariant}"
+        "{multivariant} {health}"
     );
     assert!(!named("FORCED=YES"), "what cannot be had is not offered");
     let list = playlist(&service, &session, "text/0-de.m3u8").await;
