@@ -66,7 +66,7 @@ fn answer(app: &App, name: &str, page: EmbeddedFile, headers: &HeaderMap) -> Res
 fn content_security_policy(app: &App) -> HeaderValue {
     let own = app.public_base.as_deref().unwrap_or("");
     super::header_text(&format!(
-        "default-src 'self'; connect-src 'self' {own}; img-src 'self' data: blob: {own}; media-src 'self' blob: {own}; \
+        "default-src 'self'; connect-src 'self' {own}; img-src 'self' data: blob: {own}; media-src 'self' blob: data: {own}; \
          worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     ))

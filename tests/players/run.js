@@ -26,6 +26,7 @@ const WARM_ROUNDS = [
   { name: "warm", kind: "warm", scenario: WARM, players: ["hls.js low latency", "mpv", "streamlink"] },
   { name: "warm", kind: "warm", scenario: WARM, players: ["Shaka", "video.js", "rx-player"] },
 ];
+/** Those that are played where they are asked for by name alone. */
 const IMAGES_ROUNDS = [{ name: "images", kind: "warm", scenario: IMAGES, players: ["Shaka", "hls.js", "video.js"] }];
 const PAST_ROUNDS = [{ name: "past", kind: "past", scenario: PAST, players: ["hls.js", "Shaka", "video.js"] }];
 /** One after the other, so that each has the machine to itself. */
@@ -116,11 +117,12 @@ async function main() {
   const browser = await openBrowser();
   try {
     const spoil = () => fault(options.fault);
+    const isNamed = options.round !== undefined;
     const context = { signal: ending.signal, watches, tools, browser, pages: await pagesOf(await bundles()), spoil };
-    const first = await play(chosen(options.figures === undefined ? [...WARM_ROUNDS, ...IMAGES_ROUNDS] : MEASURED_ROUNDS), { others: OTHERS }, context);
+    const first = await play(chosen(options.figures === undefined ? [...WARM_ROUNDS, ...(isNamed ? IMAGES_ROUNDS : [])] : MEASURED_ROUNDS), { others: OTHERS }, context);
     const played = [first];
     if (options.figures === undefined) {
-      played.push(await play(chosen(PAST_ROUNDS), { others: [] }, context));
+      if (isNamed) played.push(await play(chosen(PAST_ROUNDS), { others: [] }, context));
       played.push(await play(chosen(COLD_ROUNDS), { others: [] }, context));
     }
     ending.signal.throwIfAborted();

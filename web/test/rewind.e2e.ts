@@ -131,12 +131,12 @@ test("the bar is named for screen readers, and nothing is wrong with the page", 
 test("captions come from a menu or a key, and each game's stands in its own picture", async () => {
   await viewer.until("captions to choose from", "state.captions.length >= 4");
   const menu = page.getByLabel("Captions");
-  assert.deepEqual(await menu.locator("option").allInnerTexts(), ["Captions off", "Main (en)", "All games (en)", "Hawks at Ravens (en)", "Otters at Herons (en)"]);
+  assert.deepEqual(await menu.locator("option").allInnerTexts(), ["Captions off", "Main (en)", "All games (en)", "Comets at Owls (en)", "Hawks at Ravens (en)"]);
   await menu.selectOption("all-en");
   const showing = "[...document.querySelector('video').textTracks].filter((track) => track.mode === 'showing').flatMap((track) => [...(track.activeCues ?? [])])";
   await viewer.until("the captions of both games", `${showing}.length === 2`);
   const cues = await page.evaluate<{ text: string; left: number }[]>(`${showing}.map((cue) => ({ text: cue.text, left: cue.position }))`);
-  for (const [title, isLeft] of [["Hawks at Ravens", true], ["Otters at Herons", false]] as const) {
+  for (const [title, isLeft] of [["Comets at Owls", true], ["Hawks at Ravens", false]] as const) {
     const cue = cues.find((one) => one.text.startsWith(title));
     assert.match(cue?.text ?? "", /\nIt is \d\d:\d\d:\d\d$/, JSON.stringify(cues));
     assert.equal((cue?.left ?? NaN) < 50, isLeft, JSON.stringify(cues));
