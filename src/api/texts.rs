@@ -1,6 +1,5 @@
 //! Texts of games, as WebVTT: their playlists under `/v1/play/…`, their segments under `/v1/media/…`.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,7 +8,7 @@ use axum::response::Response;
 
 use super::App;
 use super::extract::{Named, Params};
-use super::media::{Kept, cached, hinted, mosaic_id, not_in_window, served};
+use super::media::{Kept, cached, hinted, mosaic_id, not_in_window, plain, served};
 use super::playback::{Following, playlist, stem};
 use super::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::TextWanted;
@@ -110,9 +109,6 @@ async fn segment(
 
 /// `{n}.vtt` or `{n}.{part}.vtt`, in one spelling.
 fn number(file: &str) -> Result<(SegmentNumber, Option<PartNumber>), Problem> {
-    fn plain<N: FromStr + ToString>(text: &str) -> Option<N> {
-        text.parse().ok().filter(|number: &N| number.to_string() == text)
-    }
     let read = || {
         let name = file.strip_suffix(".vtt")?;
         Some(match name.split_once('.') {

@@ -18,6 +18,9 @@ use crate::track::split_sound_key;
 /// Languages that a session offers of what its games are written in.
 const MOST_TEXTS: usize = 4;
 
+/// Letters of a text's name.
+const MOST_NAME: usize = 40;
+
 /// Whose text is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextOf {
@@ -68,7 +71,10 @@ impl TextWish {
             "none" => None,
             slots => Some(TextOf::read(slots)?),
         };
-        (!text.is_empty()).then(|| Self { slots, text: text.to_owned() })
+        // As texts are named: what nobody can have named is not signed, either.
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_name = (1..=MOST_NAME).contains(&text.len()) && text.bytes().all(is_plain);
+        is_name.then(|| Self { slots, text: text.to_owned() })
     }
 }
 
@@ -210,7 +216,19 @@ mod tests {
         for text in ["all-en", "main-und", "3-pt-br-2", "none-en"] {
             assert_eq!(TextWish::read(text).map(|wish| wish.written()).as_deref(), Some(text));
         }
-        for bad in ["", "en", "all-", "03-en", "+1-en", "-en", "slot-en"] {
+        for bad in [
+            "",
+            "en",
+            "all-",
+            "03-en",
+            "+1-en",
+            "-en",
+            "slot-en",
+            "all-EN",
+            "all-../x",
+            "0-e n",
+            &format!("0-{}", "x".repeat(41)),
+        ] {
             assert_eq!(TextWish::read(bad), None, "{bad}");
         }
     }

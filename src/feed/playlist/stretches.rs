@@ -143,7 +143,8 @@ impl Stretches {
     pub fn source_of(&self, era: Era, discontinuity: u64, stamp: i64) -> Option<SourceNanos> {
         let said = |stretch: &&Stretch| (stretch.key.era, stretch.key.discontinuity) == (era, discontinuity);
         let stretch = self.known.iter().rev().find(said).or(self.known.back())?;
-        let apart = (stamp - stretch.near + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2;
+        let within = stamp.rem_euclid(WRAP_NANOS) - stretch.near.rem_euclid(WRAP_NANOS);
+        let apart = (within + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2;
         Some(stretch.near + apart + stretch.offset)
     }
 

@@ -23,6 +23,8 @@ const AHEAD_NANOS: i64 = 10_000_000_000;
 const LOOK: Duration = Duration::from_millis(100);
 /// What has no end of its own (TTML) stands as long.
 const OPEN_NANOS: i64 = 10_000_000_000;
+/// No cue stands longer.
+const LONGEST_NANOS: i64 = 3_600_000_000_000;
 
 /// A cue by the stream's own clock, in ns.
 struct Stamped {
@@ -172,7 +174,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Stamped>, String> {
             let document = ttml::read(&text).map_err(|error| error.to_string())?;
             cues.extend(document.cues.into_iter().map(|cue| {
                 let start = nanos(cue.start);
-                Stamped { start, end: cue.end.map_or(start + OPEN_NANOS, nanos), text: cue.text }
+                Stamped { start, end: cue.end.map_or(start.saturating_add(OPEN_NANOS), nanos), text: cue.text }
             }));
         } else {
             let document = webvtt::read(&text).map_err(|error| error.to_string())?;
@@ -180,12 +182,14 @@ fn read(bytes: &[u8]) -> Result<Vec<Stamped>, String> {
             // 90 kHz; an end may lie before the zero of its text, but not by much.
             let zero = i64::try_from(u128::from(mpegts) * 100_000 / 9).unwrap_or(0) - ms(local_ms);
             cues.extend(document.cues.into_iter().map(|cue| Stamped {
-                start: zero + ms(cue.start_ms),
-                end: zero + ms(cue.end_ms),
+                start: zero.saturating_add(ms(cue.start_ms)),
+                end: zero.saturating_add(ms(cue.end_ms)),
                 text: cue.text,
             }));
         }
     }
+    // Times may be anything.
+    cues.iter_mut().for_each(|cue| cue.end = cue.end.min(cue.start.saturating_add(LONGEST_NANOS)));
     cues.retain(|cue| cue.end > cue.start);
     cues.truncate(MOST_CUES);
     Ok(cues)
@@ -222,5 +226,7 @@ mod tests {
         assert_eq!(read(&segment).unwrap().len(), 2);
         assert!(read(b"<html/>").is_err() && read(b"no text").is_err() && read(&[0xff; 40]).is_err());
         assert_eq!(read(b"WEBVTT\n\n").unwrap().len(), 0);
+        let far = read(b"WEBVTT\n\n2000000000000:00:00.000 --> 5000000000000:00:00.000\nfar\n").unwrap_or_default();
+        assert!(far.iter().all(|cue| cue.end - cue.start <= LONGEST_NANOS));
     }
 }
