@@ -62,6 +62,8 @@ after(async () => {
 const slider = () => page.getByRole("slider", { name: "Rewind" });
 const liveButton = () => page.locator(".rewind-live");
 const chip = () => page.locator(".live-chip");
+const chipSays = (pattern: RegExp) => viewer.says("the chip", () => chip().innerText(), pattern);
+const sliderSays = (pattern: RegExp) => viewer.says("the slider", () => slider().getAttribute("aria-valuetext"), pattern);
 
 /** How far behind now the picture on the screen is, by its date. */
 const ageS = () => page.evaluate(() => (Date.now() - (window.quadrille.player.date() ?? NaN)) / 1000);
@@ -90,7 +92,7 @@ test("the bar is there once pictures are, and says that they are live", async ()
   await viewer.watch();
   await viewer.until("the live edge", "state.phase === 'watching' && !state.stands && state.pulse === 'live' && state.reach?.isLive", 60_000);
   assert.ok(await slider().isVisible());
-  assert.match((await slider().getAttribute("aria-valuetext")) ?? "", /^live, \d\d:\d\d:\d\d$/);
+  await sliderSays(/^live, \d\d:\d\d:\d\d$/);
   assert.ok(await liveButton().isDisabled());
   assert.ok(await page.locator(".go-live").isHidden(), "one way to live is enough");
   await viewer.until("a minute of past", "state.reach.isLive && state.reach.live - state.reach.oldest > 50_000", 120_000);
@@ -101,11 +103,11 @@ test("keys step back, within the playlist first and then beyond it, and forward 
   await slider().focus();
   await page.keyboard.press("ArrowLeft");
   await plays("ten seconds back", liveAge + 10);
-  assert.match(await chip().innerText(), /^\d\d\.\d s behind live$/);
+  await chipSays(/^\d\d\.\d s behind live$/);
   assert.equal(await liveButton().isEnabled(), true);
   for (let press = 0; press < 3; press++) await page.keyboard.press("ArrowLeft");
   await plays("forty seconds back", liveAge + 40);
-  assert.match((await slider().getAttribute("aria-valuetext")) ?? "", /^\d\d seconds behind live, \d\d:\d\d:\d\d$/);
+  await sliderSays(/^\d\d seconds behind live, \d\d:\d\d:\d\d$/);
   assert.ok((await page.evaluate(() => window.quadrille.events.filter((event) => event.kind === "rewind").map((event) => event["way"]))).includes("load"));
   await page.keyboard.press("ArrowRight");
   await plays("thirty seconds back", liveAge + 30);
@@ -208,7 +210,7 @@ test("a press on the bar plays from there; Live returns", async () => {
   await liveButton().click();
   await viewer.until("live again", "state.pulse === 'live' && state.reach?.isLive");
   await plays("live", liveAge, 4);
-  assert.match(await chip().innerText(), /^Live · /);
+  await chipSays(/^Live · /);
   assert.equal((await viewer.state()).rewound, false);
 });
 
@@ -217,13 +219,13 @@ test("Home goes to the oldest there is, and a swap there to live", async () => {
   await page.keyboard.press("Home");
   const { reach } = await viewer.state();
   await viewer.until("the oldest", `state.rewound && ['live', 'behind'].includes(state.pulse) && player.date() - ${reach!.oldest} < 12_000`);
-  assert.match((await slider().getAttribute("aria-valuetext")) ?? "", /minute/);
-  assert.match(await chip().innerText(), /^\d+ min( \d+ s)? behind live$/);
+  await sliderSays(/minute/);
+  await chipSays(/^\d+ min( \d+ s)? behind live$/);
   const { picks } = await viewer.state();
   await viewer.slot(0).click();
   await viewer.card(2).click();
   await viewer.admitted("the swap at live", `state.pulse === 'live' && state.shown?.games[0] !== ${JSON.stringify(picks.games[0])} && state.pending === null && !state.rewound`);
-  assert.equal((await viewer.state()).reach?.isLive, true);
+  await viewer.until("that it is live", "state.reach?.isLive");
 });
 
 test("before the swap the page names what was shown then", async () => {

@@ -149,11 +149,12 @@ function goLiveButton(viewer: Viewer): HTMLButtonElement {
   return button;
 }
 
-/** How live the picture is. "Live" stands here only while it moves, near the edge. */
-export function liveWords({ phase, pulse, stands, sample }: Pick<ViewerState, "phase" | "pulse" | "stands" | "sample">): string {
+/** How live the picture is. "Live" stands here only while it moves, near the edge, and nobody went back. */
+export function liveWords({ phase, pulse, stands, sample, rewound }: Pick<ViewerState, "phase" | "pulse" | "stands" | "sample" | "rewound">): string {
   if (phase !== "watching") return "";
   const lag = behindS(sample);
-  switch (pulse) {
+  // A player that has just loaded the past does not know yet how far from the edge that is.
+  switch (rewound && pulse === "live" ? "behind" : pulse) {
     case "live":
       if (stands) return "Starting";
       return lag === null ? "Live" : `Live · ${seconds(lag)} behind`;

@@ -6,6 +6,7 @@ import type {} from "../../src/main";
 import type { Service } from "./service";
 
 const ROOM_WITHIN_MS = 120_000;
+const SAID_WITHIN_MS = 10_000;
 const POLL_MS = 100;
 const RETRY_MS = 3_000;
 
@@ -49,6 +50,17 @@ export class ViewerPage {
         const known = await this.page.evaluate(() => JSON.stringify({ state: { ...window.quadrille.state, games: [], layouts: [] }, events: window.quadrille.events.slice(-30) }, null, 1));
         assert.fail(`${what} did not come within ${timeoutMs} ms\n${known}\n${this.service.log()}`);
       }
+      await pause(POLL_MS);
+    }
+  }
+
+  /** Waits until `read` gives what `pattern` matches: what a picture that moves says of itself may be another word for a moment. */
+  async says(what: string, read: () => Promise<string | null>, pattern: RegExp): Promise<void> {
+    const deadlineMs = Date.now() + SAID_WITHIN_MS;
+    for (;;) {
+      const said = (await read()) ?? "";
+      if (pattern.test(said)) return;
+      if (Date.now() > deadlineMs) assert.match(said, pattern, what);
       await pause(POLL_MS);
     }
   }

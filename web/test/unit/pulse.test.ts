@@ -81,6 +81,7 @@ test("only a picture that moves near the edge is called live", () => {
   assert.equal(liveWords(stateWith({ pulse: "live", sample })), "Live · 22.4 s behind");
   assert.equal(liveWords(stateWith({ pulse: "live", stands: true, sample })), "Starting");
   assert.equal(liveWords(stateWith({ pulse: "behind", sample })), "22.4 s behind live");
+  assert.equal(liveWords(stateWith({ pulse: "live", rewound: true, sample })), "22.4 s behind live", "who went back is never told that it is live");
   for (const phase of ["idle", "starting", "ended"] as const) assert.equal(liveWords(stateWith({ phase, pulse: "live" })), "");
 });
 
