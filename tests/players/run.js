@@ -11,7 +11,7 @@ import { Clock } from "./lib/clock.js";
 import { fault } from "./lib/faults.js";
 import { figures } from "./lib/figures.js";
 import { playRound } from "./lib/round.js";
-import { CLOCKED, COLD, IMAGES, OTHERS, PAST, SWAPS, WARM } from "./lib/scenario.js";
+import { BESIDE, CLOCKED, COLD, OTHERS, PAST, SWAPS, WARM } from "./lib/scenario.js";
 import { Service } from "./lib/service.js";
 import { table } from "./lib/table.js";
 import { BINARY, FOLDER, bundles, python } from "./lib/tools.js";
@@ -26,9 +26,11 @@ const WARM_ROUNDS = [
   { name: "warm", kind: "warm", scenario: WARM, players: ["hls.js low latency", "mpv", "streamlink"] },
   { name: "warm", kind: "warm", scenario: WARM, players: ["Shaka", "video.js", "rx-player"] },
 ];
-/** Those that are played where they are asked for by name alone. */
-const IMAGES_ROUNDS = [{ name: "images", kind: "warm", scenario: IMAGES, players: ["Shaka", "hls.js", "video.js"] }];
-const PAST_ROUNDS = [{ name: "past", kind: "past", scenario: PAST, players: ["hls.js", "Shaka", "video.js"] }];
+/** What the first of them plays is the past of the second. */
+const PAST_ROUNDS = [
+  { name: "beside", kind: "warm", scenario: BESIDE, players: ["hls.js", "Shaka", "video.js"] },
+  { name: "past", kind: "past", scenario: PAST, players: ["hls.js", "Shaka", "video.js"] },
+];
 /** One after the other, so that each has the machine to itself. */
 const MEASURED_ROUNDS = [CLOCKED, SWAPS].flatMap((scenario) => ["hls.js", "hls.js near live", "hls.js", "hls.js near live"].map((player) => ({ name: "figures", kind: "warm", scenario, players: [player] })));
 const COLD_PLAYERS = ["hls.js", "Shaka", "video.js"];
@@ -69,16 +71,17 @@ async function play(rounds, { others }, context) {
   const open = new Open();
   const rows = [];
   try {
-    const isPast = rounds.some((round) => round.scenario === PAST);
+    const isPast = rounds.some((round) => round.scenario === PAST || round.scenario === BESIDE);
     const clock = isPast || rounds.some((round) => round.scenario === CLOCKED) ? open.add(await Clock.start(), (one) => one.stop()) : undefined;
-    const service = open.add(await Service.start(BINARY, { keepWarm: others.length > 0 || isPast, startOver: isPast, clock: clock?.source }), (one) => one.stop());
+    const service = open.add(await Service.start(BINARY, { keepWarm: others.length > 0 || isPast, startOver: isPast, captions: isPast, clock: clock?.source }), (one) => one.stop());
     const audit = new Audit(() => service.origin);
     await service.untilFeedsAreLive(context.signal);
-    if (isPast) await setTimeout(PAST.before, undefined, { signal: context.signal });
+    const live = Date.now();
     open.add(await Audience.gather(service, others, context.signal), (one) => one.leave());
     for (const round of rounds) {
       context.signal.throwIfAborted();
       if (round.restart) await service.restart();
+      if (round.scenario === PAST) await setTimeout(Math.max(0, live + PAST.beforeMs - Date.now()), undefined, { signal: context.signal });
       say(`${round.name}: ${round.players.join(", ")}`);
       let played = await playRound(round, { ...context, service, audit });
       for (let left = options.again ? AGAIN_MOST : 0; left > 0 && played.some((row) => row.wrong.length > 0); left--) {
@@ -117,12 +120,11 @@ async function main() {
   const browser = await openBrowser();
   try {
     const spoil = () => fault(options.fault);
-    const isNamed = options.round !== undefined;
     const context = { signal: ending.signal, watches, tools, browser, pages: await pagesOf(await bundles()), spoil };
-    const first = await play(chosen(options.figures === undefined ? [...WARM_ROUNDS, ...(isNamed ? IMAGES_ROUNDS : [])] : MEASURED_ROUNDS), { others: OTHERS }, context);
+    const first = await play(chosen(options.figures === undefined ? WARM_ROUNDS : MEASURED_ROUNDS), { others: OTHERS }, context);
     const played = [first];
     if (options.figures === undefined) {
-      if (isNamed) played.push(await play(chosen(PAST_ROUNDS), { others: [] }, context));
+      played.push(await play(chosen(PAST_ROUNDS), { others: [] }, context));
       played.push(await play(chosen(COLD_ROUNDS), { others: [] }, context));
     }
     ending.signal.throwIfAborted();

@@ -22,9 +22,15 @@ export async function parseAll(texts, python) {
   return parsed;
 }
 
+/**
+ * bis 4.4.3.8: a server that lets no reload wait may leave CAN-BLOCK-RELOAD out. hls-parser takes the tag for low latency, which needs it, and reads
+ * nothing then.
+ */
+const WITHOUT_WAITING = /^#EXT-X-SERVER-CONTROL:(?!.*CAN-BLOCK-RELOAD)/m;
+
 function parseOne(text) {
   try {
-    return { playlist: HLS.parse(text), faults: [] };
+    return { playlist: HLS.parse(text.replace(WITHOUT_WAITING, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,")), faults: [] };
   } catch (error) {
     return { faults: [`hls-parser: ${error.message}`] };
   }

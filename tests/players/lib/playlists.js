@@ -19,8 +19,8 @@ function faultsWithin({ target, partTarget, segments, growing }) {
     if (Math.round(duration) > target) faults.push(`4.3.3.1: segment ${number} lasts ${duration} s, longer than the target`);
     if (discontinuity) faults.push(`segment ${number} has EXT-X-DISCONTINUITY`);
     if (gap) faults.push(`segment ${number} is a gap`);
-    // Images need none.
-    if (map === undefined && !segment.uri.endsWith(".jpg")) faults.push(`segment ${number} has no EXT-X-MAP`);
+    // Images and texts need none.
+    if (map === undefined && !/\.(?:jpg|vtt)$/.test(segment.uri)) faults.push(`segment ${number} has no EXT-X-MAP`);
     if (date === undefined) faults.push(`segment ${number} has no EXT-X-PROGRAM-DATE-TIME`);
     const before = segments[at - 1];
     if (before !== undefined && number !== before.number + 1) faults.push(`segment ${number} comes after ${before.number}`);

@@ -1,12 +1,13 @@
 // What happens to a session while it is watched.
 
-import { CLOCK, GAMES } from "./service.js";
+import { CAPTIONS_OF_MAIN, CLOCK, GAMES, titleOf } from "./service.js";
 import { Refused, changeSession } from "./sessions.js";
 
 const [A, B, C, D] = GAMES;
 
 /** How long a player may take for what lies between two steps, beyond the media's own length. */
 const PATIENCE_MS = 25_000;
+const ASK_EVERY_MS = 100;
 
 /** The session at first, and then at so many seconds shown. A swap is asked for some eight seconds before it is seen. */
 export const WARM = {
@@ -22,19 +23,30 @@ export const WARM = {
   ],
 };
 
-/** Images for scrubbing: who knows them finds them, and nobody is disturbed by them. */
-export const IMAGES = { wish: WARM.wish, seconds: 14, query: "?images=true", steps: [{ at: 8, what: "images", images: true }] };
+/** What stands beside pictures and sound: who knows it finds it, and nobody is disturbed by it. */
+export const BESIDE = {
+  wish: WARM.wish,
+  seconds: 20,
+  query: "?images=true",
+  steps: [
+    { at: 2, what: "captions", captions: A },
+    { at: 8, what: "images", images: true },
+    { at: 9, what: "sound", sound: B },
+    { at: 13, what: "swap", change: { games: [B, A, C, D], audio: B } },
+  ],
+};
 
 /** Back to half a minute ago, on from there and back again. A clock in the picture says where that was. */
 export const PAST = {
   wish: { games: [CLOCK, B, C, D], layout: "4E", audio: B },
   clockSlot: 0,
   query: "?start=40",
-  before: 45_000,
+  beforeMs: 45_000,
   seconds: 4,
   steps: [
     { at: 5, what: "on", seek: 15 },
-    { at: 5, what: "back", seek: -22 },
+    // Not to the very beginning: Shaka stays some seconds away from where a live playlist begins.
+    { at: 5, what: "back", seek: -14 },
     { at: 4, what: "on a little", seek: 3.3 },
   ],
 };
@@ -78,8 +90,12 @@ export async function act(scenario, { watch, origin, session, player, chooseSoun
     await watch.reached(step.at, PATIENCE_MS);
     signal.throwIfAborted();
     if (step.images === true) await hasImages({ watch, player, origin });
+    if (step.captions !== undefined) await showsCaptions(step, { watch, player });
     if (step.seek !== undefined) await seeks(step, { watch, player });
-    if (step.change === undefined) continue;
+    if (step.change === undefined) {
+      if (step.sound !== undefined) await chooseSound(step.sound);
+      continue;
+    }
     const asked = Date.now();
     const changed = await change(step, { watch, origin, session });
     if (step.sound !== undefined) await chooseSound(step.sound);
@@ -87,6 +103,29 @@ export async function act(scenario, { watch, origin, session, player, chooseSoun
   }
   await watch.reached(scenario.seconds, PATIENCE_MS);
   return changes;
+}
+
+const CAPTIONS_WITHIN_MS = 8_000;
+/** A caption stands for a second, and the play head is asked a little later. */
+const CAPTION_OFF_MOST_MS = 1_500;
+
+/** Captions that a player offers are read over the picture, and say the time that the picture was taken at. */
+async function showsCaptions({ what, captions }, { watch, player }) {
+  if (player.showCaptions === undefined) return;
+  if (!(await player.showCaptions(CAPTIONS_OF_MAIN))) return watch.error(`${what}: the player offers none named ${CAPTIONS_OF_MAIN}`);
+  const deadline = Date.now() + CAPTIONS_WITHIN_MS;
+  for (;;) {
+    const { texts, date } = await player.captionsShown();
+    const [text] = texts;
+    if (text !== undefined && date !== undefined) {
+      const said = new RegExp(`^${titleOf(captions)}\nIt is (\\d\\d:\\d\\d:\\d\\d)$`).exec(text)?.[1];
+      const off = said === undefined ? NaN : Date.parse(`${new Date(date).toISOString().slice(0, 10)}T${said}Z`) - date;
+      if (!(Math.abs(off) < CAPTION_OFF_MOST_MS)) watch.error(`${what}: ${JSON.stringify(texts)} at ${new Date(date).toISOString()}`);
+      return;
+    }
+    if (Date.now() > deadline) return watch.error(`${what}: none were shown`);
+    await new Promise((again) => setTimeout(again, ASK_EVERY_MS));
+  }
 }
 
 /** Images that a player shows while viewers seek: those of the player that has a call for them are there, and are JPEGs. */

@@ -18,10 +18,13 @@ const ASK_EVERY_MS = 250;
 /** What viewers read of a game, and how players name its sound. */
 export const titleOf = (game) => `${game[0].toUpperCase()}${game.slice(1)} at home`;
 
+/** How the captions of the game that is heard are named where games have some in English. */
+export const CAPTIONS_OF_MAIN = "Main (en)";
+
 const PATTERNS = ["ball", "smpte", "pinwheel", "ball"];
 
-function configuration(dataDir, { keepWarm, startOver = false, clock }) {
-  const drawn = GAMES.map((id, at) => [id, `test://${PATTERNS[at]}?size=480x270&fps=${FPS}&tone=${262 + 60 * at}`]);
+function configuration(dataDir, { keepWarm, startOver = false, captions = false, clock }) {
+  const drawn = GAMES.map((id, at) => [id, `test://${PATTERNS[at]}?size=480x270&fps=${FPS}&tone=${262 + 60 * at}${captions ? "&captions=en" : ""}`]);
   const games = [...drawn, ...(clock === undefined ? [] : [[CLOCK, clock]])].map(
     ([id, source]) => `
 [[games]]
@@ -68,12 +71,12 @@ export class Service {
   complaints = [];
 
   /** `clock` is the source of one more game. */
-  static async start(binary, { keepWarm, startOver, clock }) {
+  static async start(binary, options) {
     const service = new Service();
-    service.#feeds = GAMES.length + (clock === undefined ? 0 : 1);
+    service.#feeds = GAMES.length + (options.clock === undefined ? 0 : 1);
     service.#binary = binary;
     service.#folder = await mkdtemp(join(tmpdir(), "quadrille-players-"));
-    await writeFile(service.#configuration, configuration(join(service.#folder, "data"), { keepWarm, startOver, clock }));
+    await writeFile(service.#configuration, configuration(join(service.#folder, "data"), options));
     await service.#serve();
     return service;
   }

@@ -26,6 +26,11 @@ window.players = {
   // Comes as near as it is told to by hurrying a little, for which the browser leaves pictures out.
   hlsjs_near: { play: (url) => play(url, { lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.05 }) },
 };
+window.showCaptions = (name) => {
+  hls.subtitleDisplay = true;
+  hls.subtitleTrack = hls.subtitleTracks.findIndex((track) => track.name === name);
+  return hls.subtitleTrack >= 0;
+};
 window.chooseSound = (name) => {
   hls.audioTrack = hls.audioTracks.findIndex((track) => track.name === name);
 };

@@ -21,4 +21,9 @@ window.images = async () => {
   const all = track === undefined ? [] : await player.getAllThumbnails(track.id);
   return all.map(({ uris, width, height }) => ({ uri: new URL(uris[0]).pathname, width, height }));
 };
+window.showCaptions = (name) => {
+  const track = player.getTextTracks().find(({ label }) => label === name);
+  player.selectTextTrack(track ?? null);
+  return track !== undefined;
+};
 window.chooseSound = (name) => player.selectAudioTrack(player.getAudioTracks().find((track) => track.label === name), KEPT_S);

@@ -20,6 +20,13 @@ async function play(url) {
 }
 
 window.players = { videojs: { play } };
+// Its own, not the element's.
+window.textTracks = () => Array.from(player.textTracks());
+window.showCaptions = (name) => {
+  const track = window.textTracks().find(({ label }) => label === name);
+  if (track !== undefined) track.mode = "showing";
+  return track !== undefined;
+};
 window.chooseSound = (name) => {
   const tracks = player.audioTracks();
   for (let at = 0; at < tracks.length; at++) tracks[at].enabled = tracks[at].label === name;

@@ -14,7 +14,7 @@ export function watch(video, dateOf = () => undefined) {
   let frames = [];
   let events = [];
   let first;
-  let seen = 0;
+  let readAt = -Infinity;
   let ages = [];
   const age = window.clockPlace && clockReader(video, window.clockPlace);
   const wall = (now) => performance.timeOrigin + now;
@@ -25,8 +25,10 @@ export function watch(video, dateOf = () => undefined) {
     if (video.seeking) return void video.requestVideoFrameCallback(onFrame);
     // `dateOf` tells of the play head, which is not quite at the frame.
     const date = dateOf();
-    seen += 1;
-    const old = age !== undefined && seen % READ_EVERY === 0 ? age(Math.round(wall(presentationTime))) : undefined;
+    // By what was shown, not by what was told of: of a page behind another one a frame a second is.
+    const isToRead = age !== undefined && presentedFrames - readAt >= READ_EVERY;
+    if (isToRead) readAt = presentedFrames;
+    const old = isToRead ? age(Math.round(wall(presentationTime))) : undefined;
     if (old !== undefined) ages.push(old);
     frames.push({
       at: wall(presentationTime),
@@ -61,6 +63,11 @@ export function watch(video, dateOf = () => undefined) {
   window.seekBy = (seconds) => {
     anew(`seeks by ${seconds} s`);
     video.currentTime += seconds;
+  };
+  /** What is read over the picture, and the instant that the picture shows, in milliseconds of Unix time. */
+  window.captionsShown = () => {
+    const showing = [...(window.textTracks?.() ?? video.textTracks)].filter((track) => track.mode === "showing");
+    return { texts: showing.flatMap((track) => Array.from(track.activeCues ?? [])).map((cue) => cue.text), date: dateOf() };
   };
   return {
     error: (text) => tell("error", text),

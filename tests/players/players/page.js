@@ -69,6 +69,9 @@ export function pagePlayer(bundle, player) {
         },
         /** What it would show of them while a viewer seeks; `undefined` where it has no call for that. */
         images: () => page.evaluate(() => window.images?.()),
+        /** Answers whether there are any of that name. */
+        showCaptions: (name) => page.evaluate((one) => window.showCaptions(one), name),
+        captionsShown: () => page.evaluate(() => window.captionsShown()),
         seek: (seconds) => page.evaluate((by) => window.seekBy(by), seconds),
         stop: () => page.close(),
       };
