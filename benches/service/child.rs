@@ -87,13 +87,13 @@ impl Child {
         child
     }
 
-    /// Host and port it listens on.
     /// To ask the service from another task.
     #[allow(dead_code, reason = "only one of the benches has many tasks")]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
+    /// Host and port it listens on.
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
     }
@@ -201,6 +201,13 @@ impl Handle {
         let answer = self.http.get(format!("{}{path}", self.base)).send().await.expect("the service answers");
         assert_eq!(answer.status(), 200, "{path}");
         answer.bytes().await.expect("a body").to_vec()
+    }
+
+    /// What REST answers a device.
+    #[allow(dead_code, reason = "only one of the benches asks for more than figures")]
+    pub async fn json(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.base)).bearer_auth("dev").send().await;
+        answer.expect("the service answers").json().await.expect("JSON")
     }
 
     pub async fn metric(&self, name: &str) -> f64 {

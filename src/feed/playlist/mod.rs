@@ -5,6 +5,7 @@
 //! timeline ([`stretches`]) by what their first bytes say ([`stamp`]). The [`client`] has the threads around them and hands
 //! bytes to a [`Sink`].
 
+mod boxed;
 mod choice;
 mod client;
 mod cues;

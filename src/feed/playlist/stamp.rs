@@ -196,13 +196,13 @@ fn read_id3(bytes: &[u8]) -> (Option<i64>, usize) {
     (found, at)
 }
 
-fn is_mp4(bytes: &[u8]) -> bool {
+pub(super) fn is_mp4(bytes: &[u8]) -> bool {
     const FIRST: [&[u8]; 9] = [b"ftyp", b"styp", b"moof", b"moov", b"sidx", b"emsg", b"prft", b"free", b"mdat"];
     bytes.get(4..8).is_some_and(|kind| FIRST.contains(&kind))
 }
 
 /// The boxes in `bytes`: kind and content. Ends where the sizes make no sense.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(super) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let (head, _) = bytes.split_first_chunk::<8>()?;
         let [a, b, c, d, kind @ ..] = *head;
@@ -220,16 +220,16 @@ fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-fn child<'a>(bytes: &'a [u8], wanted: &[u8; 4]) -> Option<&'a [u8]> {
+pub(super) fn child<'a>(bytes: &'a [u8], wanted: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(bytes).find(|(kind, _)| kind == wanted).map(|(_, content)| content)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
 /// Version and flags, then `then` bytes.
-fn full(bytes: &[u8]) -> Option<(u8, u32, &[u8])> {
+pub(super) fn full(bytes: &[u8]) -> Option<(u8, u32, &[u8])> {
     let flags = u32_at(bytes, 0)?;
     Some(((flags >> 24) as u8, flags & 0xff_ffff, &bytes[4..]))
 }
@@ -268,12 +268,12 @@ fn track(trak: &[u8], movie_scale: u32) -> Option<TrackInfo> {
     (scale > 0).then_some(TrackInfo { id, scale, picture, sample_duration: 0, shift: shift.unwrap_or(0) })
 }
 
-fn in_ns(ticks: i128, scale: u32) -> i64 {
+pub(super) fn in_ns(ticks: i128, scale: u32) -> i64 {
     i64::try_from(ticks * 1_000_000_000 / i128::from(scale.max(1))).unwrap_or(0)
 }
 
 /// An empty edit shows what follows later, a media time leaves out what comes before it: sound's priming, pictures' delay.
-fn shift(elst: &[u8], scale: u32, movie_scale: u32) -> Option<i64> {
+pub(super) fn shift(elst: &[u8], scale: u32, movie_scale: u32) -> Option<i64> {
     let (version, _, list) = full(elst)?;
     let entries = list.get(4..)?.chunks_exact(if version == 1 { 20 } else { 12 });
     let mut shift = 0i64;
@@ -318,61 +318,6 @@ fn fragments(bytes: &[u8], skip: usize, init: Option<&InitInfo>) -> Stamp {
     let shift_of = |picture: bool| tracks.iter().find(|track| track.picture == picture).map_or(0, |track| track.shift);
     let zero = Some([shift_of(true), shift_of(false)]);
     Stamp { container: Container::FragmentedMp4, first, shown_after, measured, zero, skip }
-}
-
-/// The samples of text in a segment of fragmented MP4, in order (ISO/IEC 14496-12, 8.8); none where it is something else. One track is taken to be in it.
-pub fn text_samples(bytes: &[u8]) -> Vec<&[u8]> {
-    if !is_mp4(bytes) {
-        return Vec::new();
-    }
-    let mut sizes: Vec<u32> = Vec::new();
-    let mut samples = Vec::new();
-    for (kind, content) in boxes(bytes) {
-        match &kind {
-            b"moof" => {
-                sizes.clear();
-                for (_, traf) in boxes(content).filter(|(kind, _)| kind == b"traf") {
-                    for (_, trun) in boxes(traf).filter(|(kind, _)| kind == b"trun") {
-                        sizes.extend(sample_sizes(trun));
-                    }
-                }
-            }
-            b"mdat" => {
-                // Where sizes are left to the defaults there is one sample.
-                let only = u32::try_from(content.len()).ok().filter(|_| sizes.is_empty());
-                let mut rest = content;
-                for size in sizes.drain(..).chain(only) {
-                    let Some((sample, after)) = rest.split_at_checked(size as usize) else { break };
-                    samples.extend((!sample.is_empty()).then_some(sample));
-                    rest = after;
-                }
-            }
-            _ => {}
-        }
-    }
-    samples
-}
-
-/// As far as a run of samples tells them.
-fn sample_sizes(trun: &[u8]) -> Vec<u32> {
-    let read = || {
-        let (_, flags, run) = full(trun)?;
-        let count = u32_at(run, 0)?;
-        if flags & 0x200 == 0 {
-            return None;
-        }
-        let mut at = 4 + if flags & 1 != 0 { 4 } else { 0 } + if flags & 4 != 0 { 4 } else { 0 };
-        let bytes = 4 * (flags >> 8 & 0xf).count_ones() as usize;
-        let before = if flags & 0x100 != 0 { 4 } else { 0 };
-        let mut sizes = Vec::new();
-        for _ in 0..count {
-            let Some(size) = u32_at(run, at + before) else { break };
-            sizes.push(size);
-            at += bytes;
-        }
-        Some(sizes)
-    };
-    read().unwrap_or_default()
 }
 
 /// A track fragment, in the track's ticks.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Fetching, LEAST_SILENCE, Reading, SOUND_RETRY, Shared};
 use crate::cadence::SourceNanos;
 use crate::captions::{Text, ttml, webvtt};
+use crate::feed::playlist::boxed::{BoxedCue, TextForm, samples};
 use crate::feed::playlist::choice::TextChoice;
 use crate::feed::playlist::follower::{Begin, Era, Failed, Follower, Job, Shown, Step};
 use crate::feed::playlist::media::Protection;
@@ -131,7 +132,14 @@ impl TextFetching<'_> {
             Protection::Clear => bytes,
             protection => fetching.clear(reading, protection, segment.sequence, bytes, time)?,
         };
-        read(&bytes).map_err(|problem| (Failed::ForGood, problem))
+        let form = match &segment.init {
+            Some(init) => {
+                fetching.init(reading, init, segment.sequence, time)?;
+                reading.init.as_ref().and_then(|(_, bytes, _)| TextForm::read(bytes))
+            }
+            None => TextForm::read(&bytes),
+        };
+        read(&bytes, form.as_ref()).map_err(|problem| (Failed::ForGood, problem))
     }
 
     fn hand_over(&self, job: &Job, cues: Vec<Stamped>) {
@@ -163,12 +171,16 @@ impl TextFetching<'_> {
     }
 }
 
-/// The cues of a segment: WebVTT, or TTML, plain or as samples of fragmented MP4 (ISO/IEC 14496-30).
-fn read(bytes: &[u8]) -> Result<Vec<Stamped>, String> {
-    let samples = crate::feed::playlist::stamp::text_samples(bytes);
-    let texts: Vec<&[u8]> = if samples.is_empty() { vec![bytes] } else { samples };
+/// The cues of a segment: WebVTT, or TTML, plain or as samples of fragmented MP4 (ISO/IEC 14496-30), `form` being what their init section says.
+fn read(bytes: &[u8], form: Option<&TextForm>) -> Result<Vec<Stamped>, String> {
+    let samples = samples(bytes, form);
     let mut cues = Vec::new();
-    for text in texts {
+    if let Some(boxed) = form.and_then(|form| form.webvtt(&samples)) {
+        cues.extend(boxed.into_iter().map(|BoxedCue { start, end, text }| Stamped { start, end, text }));
+        return Ok(bounded(cues));
+    }
+    let whole = samples.is_empty().then_some(bytes);
+    for text in samples.iter().map(|sample| sample.bytes).chain(whole) {
         let text = String::from_utf8_lossy(text);
         if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
             let document = ttml::read(&text).map_err(|error| error.to_string())?;
@@ -188,11 +200,15 @@ fn read(bytes: &[u8]) -> Result<Vec<Stamped>, String> {
             }));
         }
     }
-    // Times may be anything.
+    Ok(bounded(cues))
+}
+
+/// Times may be anything, and cues as many as fit.
+fn bounded(mut cues: Vec<Stamped>) -> Vec<Stamped> {
     cues.iter_mut().for_each(|cue| cue.end = cue.end.min(cue.start.saturating_add(LONGEST_NANOS)));
     cues.retain(|cue| cue.end > cue.start);
     cues.truncate(MOST_CUES);
-    Ok(cues)
+    cues
 }
 
 fn ms(ms: u64) -> i64 {
@@ -210,10 +226,10 @@ mod tests {
     #[test]
     fn webvtt_and_ttml_are_read_by_the_clock_of_their_stream() {
         let vtt = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:10.000,MPEGTS:1800000\n\n00:00:11.000 --> 00:00:12.500\nA\n";
-        let cues = read(vtt.as_bytes()).unwrap();
+        let cues = read(vtt.as_bytes(), None).unwrap();
         assert_eq!((cues[0].start, cues[0].end, cues[0].text.text()), (21_000_000_000, 22_500_000_000, "A".to_owned()));
         let xml = "<?xml version=\"1.0\"?><tt xmlns=\"http://www.w3.org/ns/ttml\"><body><div><p begin=\"3s\" end=\"4s\">B</p><p begin=\"5s\">C</p></div></body></tt>";
-        let cues = read(xml.as_bytes()).unwrap();
+        let cues = read(xml.as_bytes(), None).unwrap();
         assert_eq!((cues[0].start, cues[0].text.text()), (3_000_000_000, "B".to_owned()));
         assert_eq!(cues[1].end - cues[1].start, OPEN_NANOS);
         // The same as a sample.
@@ -223,10 +239,11 @@ mod tests {
         let trun = boxed(b"trun", &sizes);
         let moof = boxed(b"moof", &boxed(b"traf", &trun));
         let segment = [moof, boxed(b"mdat", xml.as_bytes())].concat();
-        assert_eq!(read(&segment).unwrap().len(), 2);
-        assert!(read(b"<html/>").is_err() && read(b"no text").is_err() && read(&[0xff; 40]).is_err());
-        assert_eq!(read(b"WEBVTT\n\n").unwrap().len(), 0);
-        let far = read(b"WEBVTT\n\n2000000000000:00:00.000 --> 5000000000000:00:00.000\nfar\n").unwrap_or_default();
+        assert_eq!(read(&segment, None).unwrap().len(), 2);
+        assert!(read(b"<html/>", None).is_err() && read(b"no text", None).is_err() && read(&[0xff; 40], None).is_err());
+        assert_eq!(read(b"WEBVTT\n\n", None).unwrap().len(), 0);
+        let far =
+            read(b"WEBVTT\n\n2000000000000:00:00.000 --> 5000000000000:00:00.000\nfar\n", None).unwrap_or_default();
         assert!(far.iter().all(|cue| cue.end - cue.start <= LONGEST_NANOS));
     }
 }
