@@ -14,7 +14,7 @@ use super::auth::Caller;
 use super::base::Base;
 use super::extract::Named;
 use super::problem::{Code, Problem, ProblemBody};
-use crate::catalogue::{AudioTrack, GameStatus, GameView};
+use crate::catalogue::{AudioTrack, GameStatus, GameText, GameView};
 
 /// A game that this tenant may show.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,6 +24,8 @@ pub struct GameBody {
     pub title: String,
     pub status: GameStatus,
     pub audio: Vec<AudioTrack>,
+    /// Captions and subtitles that have shown something so far.
+    pub texts: Vec<GameText>,
     /// A JPEG that is renewed every few seconds; needs no key. `null` while there is none.
     pub thumbnail_url: Option<String>,
 }
@@ -31,7 +33,14 @@ pub struct GameBody {
 impl GameBody {
     fn new(game: GameView, base: &Base) -> Self {
         let thumbnail_url = game.thumbnail.map(|t| base.url(&format!("/v1/media/thumb/{t}.jpg")));
-        Self { id: game.id, title: game.title, status: game.status, audio: game.audio, thumbnail_url }
+        Self {
+            id: game.id,
+            title: game.title,
+            status: game.status,
+            audio: game.audio,
+            texts: game.texts,
+            thumbnail_url,
+        }
     }
 }
 

@@ -43,6 +43,28 @@ pub struct AudioTrack {
     pub characteristics: Vec<String>,
 }
 
+/// A text of a game that has shown something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GameText {
+    /// As in the names of playlists, behind the slot: `en`, `es-2`, `und`.
+    pub id: String,
+    /// RFC 5646 language tag; `und` when the source does not say.
+    pub language: String,
+    pub kind: TextKind,
+}
+
+/// Whom a text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TextKind {
+    /// What is said, for those who hear.
+    Subtitles,
+    /// What is heard, for those who do not.
+    Captions,
+    /// What must be read by everybody.
+    Forced,
+}
+
 /// A game as its tenant's devices may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GameView {
@@ -51,6 +73,8 @@ pub struct GameView {
     pub title: String,
     pub status: GameStatus,
     pub audio: Vec<AudioTrack>,
+    /// Captions and subtitles.
+    pub texts: Vec<GameText>,
     /// Opaque, unguessable path element (`[0-9A-Za-z_-]+`) under which [`GameCatalogue::thumbnail`] finds the game's
     /// picture: an `<img>` can send no key. `None` while there is no picture.
     pub thumbnail: Option<String>,

@@ -10,7 +10,8 @@ mod sources;
 mod texts;
 
 pub use contract::{
-    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame, TextWanted,
+    AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameText, GameView, RegisteredGame,
+    TextKind, TextWanted,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
 pub use health::{AudioHealth, GameHealth, VideoHealth};

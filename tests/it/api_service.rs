@@ -254,6 +254,7 @@ impl GameCatalogue for MemoryCatalogue {
                 default: true,
                 characteristics: Vec::new(),
             }],
+            texts: Vec::new(),
             thumbnail: (game.health.status == GameStatus::Live).then(|| format!("thumb-{}", game.spec.id)),
             id: game.spec.id,
             title: game.spec.title,

@@ -281,7 +281,8 @@ async fn games_and_layouts_are_listed_with_what_the_contract_names() {
     assert_eq!(games.as_array().unwrap().len(), 6);
     let thumbnail = "http://tv.example:8080/v1/media/thumb/thumb-a.jpg";
     let expected = json!({ "id": "a", "title": "Game A", "status": "live", "thumbnail_url": thumbnail,
-        "audio": [{ "id": "a", "language": "en", "label": "Game A", "default": true, "characteristics": [] }] });
+        "audio": [{ "id": "a", "language": "en", "label": "Game A", "default": true, "characteristics": [] }],
+        "texts": [] });
     assert_eq!(games[0], expected);
     let picture = service.get(&path_of(&games[0]["thumbnail_url"]), "").await.ok(200);
     assert_eq!(picture.header("content-type"), "image/jpeg");

@@ -86,6 +86,10 @@ async fn captions_stand_in_their_slot_with_the_picture_that_they_came_with() {
     let streams = multivariant.lines().filter(|line| line.starts_with("#EXT-X-STREAM-INF"));
     assert!(streams.clone().count() == 2 && streams.into_iter().all(|line| line.contains(",SUBTITLES=\"text\"")));
 
+    let games = service.device(Method::GET, "/v1/games", None, StatusCode::OK).await;
+    assert_eq!(games[0]["texts"], json!([{"id": "und", "language": "und", "kind": "captions"}]), "{games}");
+    assert_eq!(games[1]["texts"], json!([]));
+
     service.crank_segments(9).await;
     let pictures = playlist(&service, &session, "video/big.m3u8").await;
     let mut all = Vec::new();

@@ -9,11 +9,24 @@ use bytes::Bytes;
 use super::{Catalogue, Game, sounds};
 use crate::captions;
 use crate::captions::webvtt::SegmentForm;
-use crate::catalogue::contract::{CatalogueError, GameCatalogue, GameSpec, GameView, RegisteredGame, TextWanted};
+use crate::captions::{Kind, TextInfo};
+use crate::catalogue::contract::{
+    CatalogueError, GameCatalogue, GameSpec, GameText, GameView, RegisteredGame, TextKind, TextWanted,
+};
 use crate::catalogue::texts::read_back;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
 use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Pending, Position, SoundKey, TrackName};
+
+/// A text, for whoever may show the game.
+fn told(info: &TextInfo) -> GameText {
+    let kind = match info.track.kind {
+        Kind::Subtitles => TextKind::Subtitles,
+        Kind::Captions => TextKind::Captions,
+        Kind::Forced => TextKind::Forced,
+    };
+    GameText { id: info.id.to_string(), language: info.track.language.clone(), kind }
+}
 
 impl GameCatalogue for Catalogue {
     fn games(&self, tenant: &str) -> Vec<GameView> {
@@ -23,6 +36,7 @@ impl GameCatalogue for Catalogue {
             title: game.spec.title.clone(),
             status: game.status(),
             audio: sounds::told(game),
+            texts: game.texts.lock().infos().iter().map(told).collect(),
             thumbnail: game.thumbnail(now).map(|_| game.thumbnail_element.clone()),
         };
         self.visible(tenant).iter().map(view).collect()
