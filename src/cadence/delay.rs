@@ -17,7 +17,7 @@ impl Delay {
 
     /// The delay at `at`.
     pub fn at(&self, at: i64) -> i64 {
-        let walked = i128::from((at - self.from).max(0)) * i128::from(WALK_PPB) / 1_000_000_000;
+        let walked = i128::from(at.saturating_sub(self.from).max(0)) * i128::from(WALK_PPB) / 1_000_000_000;
         let walked = walked as i64;
         self.value + (self.target - self.value).clamp(-walked, walked)
     }
@@ -40,7 +40,7 @@ impl Delay {
     /// The instant that is `own` on the source's own line.
     pub fn instant_of(&self, own: i64) -> i64 {
         // Half a percent a step: the third is off by nanoseconds.
-        (0..4).fold(own, |at, _| own + self.at(at))
+        (0..4).fold(own, |at, _| own.saturating_add(self.at(at)))
     }
 }
 
@@ -64,6 +64,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_instant_is_too_far(from in any::<i64>(), target in 0i64..60_000_000_000, own in any::<i64>()) {
+            let mut delay = Delay::default();
+            delay.walk_to(target, from);
+            prop_assert!(delay.instant_of(own) >= own);
+        }
+
         /// Whatever is asked of it, it never moves faster than it may, and its inverse is one.
         #[test]
         fn a_walk_never_hurries(targets in prop::collection::vec((0i64..10_000, 0i64..100_000), 1..20)) {

@@ -48,8 +48,8 @@ impl Line {
     }
 
     fn offset_at(&self, at: i64) -> i64 {
-        let bend = i128::from(at - self.from) * i128::from(self.slew_ppb) / 1_000_000_000;
-        self.offset + bend as i64
+        let bend = (i128::from(at) - i128::from(self.from)) * i128::from(self.slew_ppb) / 1_000_000_000;
+        self.offset.saturating_add(bend as i64)
     }
 }
 
@@ -126,9 +126,10 @@ impl SourceClock {
     pub fn due_at(&self, source: SourceNanos) -> Option<MediaTime> {
         let line = self.line?;
         // The offset changes by half a percent of the time that passes at most: the second step is off by nanoseconds.
-        let mut at = source + line.offset;
+        // What a source says of times to come may be anything.
+        let mut at = source.saturating_add(line.offset);
         for _ in 0..3 {
-            at = source + line.offset_at(at);
+            at = source.saturating_add(line.offset_at(at));
         }
         u64::try_from(self.delay.instant_of(at)).ok().map(MediaTime::from_nanos)
     }

@@ -190,6 +190,17 @@ fn a_pulled_source_keeps_its_anchor() {
     assert_eq!(clock.source_at(MediaTime::from_secs(99)), Some(-SECOND - 7));
 }
 
+proptest! {
+    #[test]
+    fn whatever_a_source_says_of_times_to_come_has_an_instant_or_none(source in any::<i64>(), at in 0u64..4_000_000_000) {
+        let mut clock = SourceClock::pulled();
+        clock.anchor(0, MediaTime::from_millis(at));
+        clock.delay_to(SECOND, MediaTime::from_millis(at), false);
+        let due = clock.due_at(source);
+        prop_assert!(due.is_none() || source > -4_000_000_000_000_000_000);
+    }
+}
+
 #[test]
 fn a_live_source_that_jumps_is_anchored_anew_and_a_burst_settles() {
     let target = Duration::from_millis(400);

@@ -51,8 +51,10 @@ pub struct Images {
     pub target_duration_s: u32,
     /// Discontinuities that have left the window since the playlist began.
     pub discontinuity_sequence: u64,
-    /// Where players begin, from the first image on; `None`: near the end, or at the beginning of an ended one.
+    /// Where players begin, from the first segment of pictures on; `None`: near the end, or at the beginning of an ended one.
     pub start: Option<Duration>,
+    /// How far from the end players begin otherwise.
+    pub hold_back_s: u32,
     /// In order, without a hole. Their numbers are the media sequence numbers.
     pub images: Vec<MediaSegment>,
     pub ended: bool,
@@ -73,11 +75,11 @@ impl fmt::Display for Images {
             writeln!(f, "#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuity_sequence)?;
         }
         f.write_str("#EXT-X-IMAGES-ONLY\n")?;
-        // Shaka takes where to begin, and how far from the end to stay, from the first playlist that it reads, which is this one.
+        // Shaka takes where to begin from the first playlist that it reads, which is this one, and counts from where its pictures begin.
         match self.start {
             Some(start) => writeln!(f, "#EXT-X-START:TIME-OFFSET={:.3},PRECISE=YES", start.as_secs_f64())?,
             None if self.ended => {}
-            None => writeln!(f, "#EXT-X-START:TIME-OFFSET=-{}.0", 3 * target)?,
+            None => writeln!(f, "#EXT-X-START:TIME-OFFSET=-{}.0", self.hold_back_s)?,
         }
         for image in &self.images {
             if image.discontinuity {
@@ -124,6 +126,7 @@ mod tests {
             target_duration_s: 2,
             discontinuity_sequence: 0,
             start: Some(Duration::from_millis(1500)),
+            hold_back_s: 6,
             images: (7..10).map(image).collect(),
             ended: true,
         };

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub use super::as_came::AsCame;
 use super::texts::{TEXT_GROUP, TextRendition};
+pub(super) use crate::cues::daterange::quoted;
 use crate::package::AUDIO_CODEC;
 use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
 
@@ -353,7 +354,7 @@ pub fn audio_part_duration(grid: &Grid, n: SegmentNumber, part: PartNumber) -> S
 }
 
 /// Target durations from the end that players stay: the fewest that are allowed (bis 4.4.3.8).
-const HOLD_BACK_TARGETS: u32 = 3;
+pub(crate) const HOLD_BACK_TARGETS: u32 = 3;
 
 /// Target durations from the end that a delta update may begin at: the fewest that are allowed (bis 4.4.3.8).
 const SKIP_UNTIL_TARGETS: u32 = 6;
@@ -518,27 +519,6 @@ fn write_parts(f: &mut fmt::Formatter<'_>, parts: &[Part]) -> fmt::Result {
         writeln!(f, "#EXT-X-PART:DURATION={},URI=\"{uri}\"{independent}", Seconds { micros })?;
     }
     Ok(())
-}
-
-/// 4.1: no control characters in a playlist; 4.2: a quoted string holds no double quote, CR or LF.
-pub(super) fn quoted(text: &str) -> Cow<'_, str> {
-    let bad = |c: char| c == '"' || c.is_control();
-    if !text.contains(bad) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(
-        text.chars()
-            .map(|c| {
-                if c == '"' {
-                    '\''
-                } else if c.is_control() {
-                    ' '
-                } else {
-                    c
-                }
-            })
-            .collect(),
-    )
 }
 
 /// A URI for a quoted string: what cannot stand in a URI (RFC 3986, 2) or in a quoted string is percent-encoded.

@@ -51,6 +51,18 @@ pub struct TickerSettings {
     pub compositor: Arc<dyn Compositor>,
 }
 
+/// Ends the process when its thread panics. Without the tick nobody is shown anything any more, and a process that lives is not started anew.
+struct Vital;
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!("the tick's thread panicked, and nothing can be shown without it: the process ends");
+            std::process::abort();
+        }
+    }
+}
+
 /// The tick's thread. Stops when dropped.
 pub struct Ticker {
     stop: Arc<AtomicBool>,
@@ -64,8 +76,11 @@ impl Ticker {
         let stop = Arc::new(AtomicBool::new(false));
         let next = Arc::new(AtomicU64::new(first));
         let (stopping, position) = (stop.clone(), next.clone());
-        let thread =
-            thread::Builder::new().name("tick".into()).spawn(move || run(&settings, first, &stopping, &position))?;
+        let work = move || {
+            let _vital = Vital;
+            run(&settings, first, &stopping, &position);
+        };
+        let thread = thread::Builder::new().name("tick".into()).spawn(work)?;
         Ok(Self { stop, next, thread: Some(thread) })
     }
 

@@ -74,7 +74,7 @@ impl Sessions {
 
     /// `audio` as it is told: a game's main sound by the game's id alone.
     fn checked_audio(&self, tenant: &str, games: &[Pick], audio: &str) -> Result<String, SessionError> {
-        let unknown = || SessionError::AudioUnknown { id: audio.to_owned() };
+        let unknown = || SessionError::AudioUnknown { id: audio.to_owned(), there: self.sounds_of(tenant, games) };
         let (id, track) = split_audio(audio);
         let game = games.iter().find(|game| game.id == id).ok_or_else(unknown)?;
         match track {
@@ -82,6 +82,16 @@ impl Sessions {
             Some(track) if self.has_sound(tenant, game, track) => Ok(audio.to_owned()),
             Some(_) => Err(unknown()),
         }
+    }
+
+    /// What may be chosen to be heard.
+    fn sounds_of(&self, tenant: &str, games: &[Pick]) -> Vec<String> {
+        let beside = |game: &Pick| {
+            let info = self.games.find(tenant, &game.id).filter(|info| info.key == game.key);
+            let sounds = info.into_iter().flat_map(|info| info.sounds);
+            sounds.map(|sound| format!("{}/{}", game.id, sound.id)).collect::<Vec<_>>()
+        };
+        games.iter().flat_map(|game| [game.id.clone()].into_iter().chain(beside(game))).collect()
     }
 
     fn has_sound(&self, tenant: &str, game: &Pick, track: &str) -> bool {

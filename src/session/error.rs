@@ -17,8 +17,8 @@ pub enum SessionError {
     LayoutMismatch { layout: String, slots: usize, games: usize },
     #[error("engine {} cannot make layout {layout}", .engine.name())]
     EngineUnsuited { engine: EngineKind, layout: String },
-    #[error("the sound of {id:?} cannot be chosen: it is not one of the session's games")]
-    AudioUnknown { id: String },
+    #[error("the sound of {id:?} cannot be chosen; the session has {}", .there.join(", "))]
+    AudioUnknown { id: String, there: Vec<String> },
     #[error("no room: {detail}")]
     Capacity { detail: String, retry_after_s: u32 },
     /// The tenant's month has come to its cap.

@@ -5,7 +5,6 @@
 //! has lost or the session has changed within it: which mosaic's pictures it has follows from the splices. It is listed when it is whole.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::SessionError;
 use super::follow::{Playlist, Reload};
@@ -14,7 +13,7 @@ use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
 use super::splice::{Listed, Splices};
 use crate::hls::images::{ImageStream, Images, Tiles};
-use crate::hls::playlist::{MediaSegment, SegmentDuration, target_duration_s};
+use crate::hls::playlist::{HOLD_BACK_TARGETS, MediaSegment, SegmentDuration, target_duration_s};
 use crate::mosaic::{Image, MosaicId, SPRITE_COLUMNS, SPRITE_ROWS, SPRITE_SEGMENTS, image_size};
 use crate::timeline::SegmentNumber;
 
@@ -93,6 +92,7 @@ impl Sessions {
             target_duration_s: target_duration_s(&self.grid),
             discontinuity_sequence: breaks_before(&playlist, first),
             start: None,
+            hold_back_s: HOLD_BACK_TARGETS * target_duration_s(&self.grid),
             images,
             ended: playlist.lists.ended,
         })
@@ -127,13 +127,13 @@ impl Sessions {
         };
         let (width, height) = self.image_size();
         let tiles = Tiles { width, height, columns: SPRITE_COLUMNS, rows: SPRITE_ROWS, duration: one };
-        let begins_ms = self.grid.segment_time(first).unix_millis();
-        let start = u64::try_from(start_ms - begins_ms).ok().filter(|_| start_ms <= self.now_ms());
+        let pictures = self.listing(entry, None, Reload { start_ms: Some(start_ms), ..Reload::default() }).await?;
         Ok(Images {
             tiles: Some(tiles),
             target_duration_s: times(one, SPRITE_SEGMENTS).rounded_s().max(1),
             discontinuity_sequence: breaks_before(&playlist, Some(first)),
-            start: start.map(Duration::from_millis),
+            start: self.asked_start(&pictures.lists.listing, start_ms),
+            hold_back_s: HOLD_BACK_TARGETS * target_duration_s(&self.grid),
             images: sprites.iter().map(image).collect(),
             ended,
         })

@@ -9,7 +9,7 @@ use super::model::{Lists, Sound, rfc_3339_ms};
 use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
 use super::renditions::{as_came, audio_renditions, split_address};
-use super::splice::{Bridge, Listed};
+use super::splice::{Bridge, Listed, Listing};
 use super::state::Trigger;
 use super::{GameInfo, SessionError, Sounds, texts};
 use crate::cues::track::RangeLine;
@@ -313,12 +313,7 @@ impl Sessions {
         let low_latency = reload.parts.then(|| LowLatency { part_target: part_target(&self.grid), coming });
         let first = listing.segments.first();
         let asked = reload.start_ms.filter(|_| playlist.is_started);
-        let start = asked.zip(first.zip(listing.segments.last())).and_then(|(start_ms, (first, last))| {
-            let time_ms = |n| self.grid.segment_time(n).unix_millis();
-            // What is yet to come begins where live begins.
-            let is_there = start_ms <= time_ms(last.number);
-            is_there.then(|| Duration::from_millis(u64::try_from(start_ms - time_ms(first.number)).unwrap_or(0)))
-        });
+        let start = asked.and_then(|start_ms| self.asked_start(listing, start_ms));
         Media {
             target_duration_s: target_duration_s(&self.grid),
             map_uri: entries.map_uri,
@@ -335,14 +330,30 @@ impl Sessions {
     }
 }
 
+/// Longer than anything is announced ahead.
+const AHEAD: Duration = Duration::from_secs(60);
+
 impl Sessions {
+    /// How far from the beginning of what is listed playback begins that was asked for from `start_ms` on; `None` where that is yet to come: it begins
+    /// where live begins.
+    pub(super) fn asked_start(&self, listing: &Listing, start_ms: i64) -> Option<Duration> {
+        let (first, last) = listing.segments.first().zip(listing.segments.last())?;
+        let time_ms = |n| self.grid.segment_time(n).unix_millis();
+        let is_there = start_ms <= time_ms(last.number);
+        is_there.then(|| Duration::from_millis(u64::try_from(start_ms - time_ms(first.number)).unwrap_or(0)))
+    }
+
     /// What was signalled of the games that are shown, each while it is shown.
     fn date_ranges(&self, playlist: &Playlist) -> Vec<String> {
         let Lists { listing, .. } = &playlist.lists;
         let mut lines: Vec<RangeLine> = Vec::new();
+        let newest = listing.segments.last().map(|newest| newest.number);
         for showing in listing.segments.chunk_by(|one, next| one.mosaic == next.mosaic) {
             let (Some(first), Some(last)) = (showing.first(), showing.last()) else { continue };
-            let span = self.grid.segment_time(first.number)..self.grid.segment_time(last.number + 1);
+            let ends = self.grid.segment_time(last.number + 1);
+            // Of what is shown now it also says what is announced: whoever puts something in its place needs the time.
+            let is_now = Some(last.number) == newest && !playlist.lists.ended;
+            let span = self.grid.segment_time(first.number)..if is_now { ends + AHEAD } else { ends };
             let games = playlist.shown.iter().find(|(mosaic, _)| *mosaic == first.mosaic);
             for game in games.into_iter().flat_map(|(_, games)| games) {
                 for line in self.games.date_ranges(game, span.clone()) {

@@ -81,7 +81,7 @@ impl TextWish {
 /// The texts that a session offers: what its games have first, then what others have that it may come to show. Most players read the list once.
 pub(super) fn renditions(shown: &[&GameInfo], all: &[GameInfo], query: &str) -> Vec<TextRendition> {
     let mut seen = HashSet::new();
-    let offered: Vec<&TextInfo> = shown
+    let mut offered: Vec<&TextInfo> = shown
         .iter()
         .copied()
         .chain(all)
@@ -89,22 +89,23 @@ pub(super) fn renditions(shown: &[&GameInfo], all: &[GameInfo], query: &str) -> 
         .filter(|text| seen.insert(text.id.clone()))
         .take(MOST_TEXTS)
         .collect();
+    // Of one language, what a viewer means who asks for it comes first.
+    offered.sort_by_key(|text| text.track.kind == Kind::Forced);
     let mut renditions = Vec::new();
     for text in offered {
         let rendition = |of: TextOf, whose: &str| {
             let is_known = text.track.language != "und";
             let language = is_known.then(|| text.track.language.clone());
-            let name = match &language {
-                Some(language) => format!("{whose} ({language})"),
-                None => whose.to_owned(),
-            };
+            let is_forced = text.track.kind == Kind::Forced;
+            let said = [language.as_deref(), is_forced.then_some("forced")].into_iter().flatten().collect::<Vec<_>>();
+            let name = if said.is_empty() { whose.to_owned() } else { format!("{whose} ({})", said.join(", ")) };
             TextRendition {
                 uri: format!("text/{}-{}.m3u8{query}", of.named(), text.id),
                 name,
                 language,
                 // One of each language: a player that chooses by language takes what is heard.
                 autoselect: of == TextOf::Main,
-                forced: text.track.kind == Kind::Forced,
+                forced: is_forced,
                 for_deaf: text.track.kind == Kind::Captions,
             }
         };

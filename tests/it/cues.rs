@@ -258,7 +258,15 @@ async fn a_break_of_a_playlist_is_where_its_pictures_are(files: Files, address: 
     let dir = tempfile::tempdir().unwrap();
     let service = start_long(dir.path(), format!("{}/{address}", serve_files(files))).await;
     let session = create(&service, ["a", "b"]).await;
-    service.crank_segments(16).await;
+    let mut ahead = None;
+    for _ in 0..16 {
+        service.crank_segments(1).await;
+        let text = playlist(&service, &session, "video/big.m3u8").await;
+        let told = ranges(&text).first().map(|line| attribute(line, "START-DATE").unwrap().to_owned());
+        ahead = ahead.or(told.map(|begins| (begins, service.clock.now().to_string())));
+    }
+    let (begins, told_at) = ahead.expect("it is listed");
+    assert!(begins > told_at, "whoever puts something in its place is told ahead: {begins}, at {told_at}");
     let events = events(&service).await;
     let [event] = &events[..] else { panic!("{events:?}") };
     assert_eq!((&event["source"], &event["kind"], &event["state"]), (&json!("hls"), &json!("break"), &json!("ended")));

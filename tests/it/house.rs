@@ -37,7 +37,7 @@ const ROOMS: [(&str, &str, &[&str]); 34] = [
         &["timeline", "frame", "ladder", "encode", "stitch", "metrics", "work", "captions"],
     ),
     ("package", "CMAF boxes (pure)", &["frame", "timeline"]),
-    ("hls", "playlists (pure)", &["timeline", "package"]),
+    ("hls", "playlists (pure)", &["timeline", "package", "cues"]),
     (
         "mosaic",
         "names, engines, registry, admission, tick",

@@ -139,16 +139,20 @@ fn is_hex(text: &str) -> bool {
     text.strip_prefix("0x").is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// 4.2: a quoted-string has no line feed, carriage return or double quote. Other control characters may not stand in a
-/// playlist at all (4.1).
-fn quoted(text: &str) -> Cow<'_, str> {
-    let bad = |c: char| c == '"' || c.is_control();
-    if !text.contains(bad) {
+/// What ends a line for some reader, or turns the direction of what follows: a line is to be read as it was written.
+fn is_unfit(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `text` as it may stand in a quoted string of a playlist (RFC 8216, 4.1: no control characters; 4.2: no double quotes).
+pub fn quoted(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| c == '"' || is_unfit(c)) {
         return Cow::Borrowed(text);
     }
     let clean = |c: char| match c {
         '"' => '\'',
-        c if c.is_control() => ' ',
+        c if is_unfit(c) => ' ',
         c => c,
     };
     Cow::Owned(text.chars().map(clean).collect())

@@ -153,7 +153,9 @@ impl CueTrack {
     }
 
     pub(super) fn view(&self, event: &Event) -> CueEvent {
-        let ends_at = event.ended_at().or(event.ends.map(|(at, _)| at));
+        let planned =
+            event.planned.filter(|_| event.is_live()).map(|planned| self.policy.on_grid(event.starts_at + planned));
+        let ends_at = event.ended_at().or(event.ends.map(|(at, _)| at)).or(planned);
         let state = match event.state {
             State::Pending => CueState::Pending,
             State::Announced => CueState::Announced,

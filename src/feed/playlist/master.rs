@@ -7,6 +7,10 @@ use crate::frame::SoundRole;
 
 pub const MAX_VARIANTS: usize = 200;
 const MAX_RENDITIONS: usize = 200;
+/// Letters of a name that are taken.
+const MOST_NAME: usize = 120;
+/// Bytes of a language tag; the longest that RFC 5646 (4.4.1) reckons with has 35.
+const MOST_TAG: usize = 35;
 
 /// One way to see the whole presentation.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,9 +147,8 @@ impl MasterPlaylist {
             }
             Some("CLOSED-CAPTIONS") => {
                 let told = attributes.text("INSTREAM-ID").zip(attributes.text("LANGUAGE"));
-                self.closed_captions.extend(told.map(|(id, language)| ClosedCaptions {
-                    instream_id: id.to_ascii_uppercase(),
-                    language: language.to_ascii_lowercase(),
+                self.closed_captions.extend(told.and_then(|(id, language)| {
+                    Some(ClosedCaptions { instream_id: id.to_ascii_uppercase(), language: language_of(language)? })
                 }));
                 return Ok(());
             }
@@ -160,8 +163,8 @@ impl MasterPlaylist {
         };
         self.audio.push(AudioRendition {
             group: attributes.text("GROUP-ID").unwrap_or_default().to_owned(),
-            name: attributes.text("NAME").unwrap_or_default().to_owned(),
-            language: attributes.text("LANGUAGE").map(str::to_ascii_lowercase),
+            name: attributes.text("NAME").unwrap_or_default().chars().take(MOST_NAME).collect(),
+            language: attributes.text("LANGUAGE").and_then(language_of),
             default: attributes.is_yes("DEFAULT"),
             autoselect: attributes.is_yes("AUTOSELECT"),
             role: role_of(attributes.text("CHARACTERISTICS").unwrap_or_default()),
@@ -171,13 +174,20 @@ impl MasterPlaylist {
     }
 }
 
+/// A language tag in small letters; `None` for what is none (RFC 5646, 2.1: subtags of one to eight letters and digits).
+fn language_of(text: &str) -> Option<String> {
+    let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let good = text.len() <= MOST_TAG && text.split(['-', '_']).all(is_subtag);
+    good.then(|| text.to_ascii_lowercase())
+}
+
 /// `None` for one without an address.
 fn text_rendition(attributes: &Attributes, base: &Url) -> Option<TextRendition> {
     let characteristics = attributes.text("CHARACTERISTICS").unwrap_or_default();
     Some(TextRendition {
         group: attributes.text("GROUP-ID").unwrap_or_default().to_owned(),
-        name: attributes.text("NAME").unwrap_or_default().to_owned(),
-        language: attributes.text("LANGUAGE").map(str::to_ascii_lowercase),
+        name: attributes.text("NAME").unwrap_or_default().chars().take(MOST_NAME).collect(),
+        language: attributes.text("LANGUAGE").and_then(language_of),
         forced: attributes.is_yes("FORCED"),
         for_deaf: characteristics.contains("public.accessibility.describes-music-and-sound"),
         url: resolve(base, attributes.text("URI")?)?,
