@@ -14,17 +14,31 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Where the source at `url` listens, if it does. Of a name nobody knows yet what it will be: it counts as any address.
-    pub fn of(url: &Url) -> Option<Self> {
-        let listens = match url.scheme() {
-            "udp" | "rtp" => true,
-            "srt" => url.query_pairs().any(|(key, value)| key == "mode" && value == "listener"),
-            _ => false,
+    /// Where the source at `url` listens. Of a name nobody knows yet what it will be: it counts as any address.
+    pub fn of(url: &Url) -> Vec<Self> {
+        let asked = |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
+        let at = |host: Option<&str>, port: Option<u16>| {
+            let any = IpAddr::from([0, 0, 0, 0]);
+            let address = host.and_then(|host| super::bare(host).parse().ok()).unwrap_or(any);
+            port.map(|port| Self { address, port })
         };
-        let port = url.port().filter(|_| listens)?;
-        let any = IpAddr::from([0, 0, 0, 0]);
-        let address = url.host_str().and_then(|host| super::bare(host).parse().ok()).unwrap_or(any);
-        Some(Self { address, port })
+        let own = at(url.host_str(), url.port());
+        match url.scheme() {
+            "udp" => own.into_iter().collect(),
+            // The sender's reports come to the port after it.
+            "rtp" if asked("rtcp").is_some() => {
+                let reports = at(url.host_str(), url.port().and_then(|port| port.checked_add(1)));
+                own.into_iter().chain(reports).collect()
+            }
+            "rtp" => own.into_iter().collect(),
+            "srt" if asked("mode").as_deref() == Some("listener") => own.into_iter().collect(),
+            // A caller may call from a port of its choice.
+            "srt" => {
+                let port = asked("localport").and_then(|port| port.parse().ok());
+                at(asked("localaddress").or(asked("adapter")).as_deref(), port).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn meets(&self, other: &Self) -> bool {
@@ -52,7 +66,7 @@ pub struct Claims(Vec<(Option<String>, String, Claim)>);
 impl Claims {
     /// Notes what the sources of a game claim, whoever else has it.
     pub fn add<'a>(&mut self, owner: Option<&str>, game: &str, sources: impl IntoIterator<Item = &'a Url>) {
-        let claims = sources.into_iter().filter_map(Claim::of);
+        let claims = sources.into_iter().flat_map(Claim::of);
         self.0.extend(claims.map(|claim| (owner.map(str::to_owned), game.to_owned(), claim)));
     }
 
@@ -61,13 +75,13 @@ impl Claims {
     /// # Errors
     /// [`Taken`].
     pub fn check(&self, owner: Option<&str>, game: &str, url: &Url) -> Result<(), Taken> {
-        let Some(wanted) = Claim::of(url) else { return Ok(()) };
-        for (whose, by, claim) in &self.0 {
-            let own = whose.as_deref() == owner;
-            if !claim.meets(&wanted) || (own && (by == game || claim.is_shareable(&wanted))) {
-                continue;
+        for wanted in Claim::of(url) {
+            for (whose, by, claim) in &self.0 {
+                let own = whose.as_deref() == owner;
+                if claim.meets(&wanted) && !(own && (by == game || claim.is_shareable(&wanted))) {
+                    return Err(Taken { by: own.then(|| by.clone()) });
+                }
             }
-            return Err(Taken { by: own.then(|| by.clone()) });
         }
         Ok(())
     }

@@ -147,6 +147,7 @@ fn a_port_or_a_group_belongs_to_one_owner() {
     let mut claims = Claims::default();
     claims.add(Some("acme"), "one", [&url("udp://0.0.0.0:5000"), &url("srt://0.0.0.0:9000?mode=listener")]);
     claims.add(Some("acme"), "two", [&url("rtp://239.1.1.1:5004"), &url("srt://far.example:9100")]);
+    claims.add(None, "reports", [&url("rtp://0.0.0.0:6000?rtcp=1"), &url("srt://far.example:9000?localport=6100")]);
     let taken = |by: Option<&str>| Err(Taken { by: by.map(str::to_owned) });
     let check = |owner, game, text: &str| claims.check(owner, game, &url(text));
     assert_eq!(check(Some("acme"), "one", "udp://0.0.0.0:5000"), Ok(()), "its own");
@@ -162,4 +163,6 @@ fn a_port_or_a_group_belongs_to_one_owner() {
     assert_eq!(check(Some("rival"), "three", "udp://239.1.1.2:5004"), Ok(()), "another group");
     assert_eq!(check(Some("rival"), "three", "srt://0.0.0.0:9100?mode=listener"), Ok(()), "a caller claims nothing");
     assert_eq!(check(Some("rival"), "three", "srt://far.example:9000"), Ok(()));
+    assert_eq!(check(Some("rival"), "three", "udp://0.0.0.0:6001"), taken(None), "where the reports come");
+    assert_eq!(check(Some("rival"), "three", "udp://0.0.0.0:6100"), taken(None), "where a caller calls from");
 }

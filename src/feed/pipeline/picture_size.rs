@@ -10,8 +10,8 @@ const SECOND: SourceNanos = 1_000_000_000;
 /// Profiles whose parameter sets tell the chroma format (7.3.2.1.1).
 const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
-/// A size that cannot be read is nobody's that is played.
-const UNREADABLE: (u32, u32) = (u32::MAX, u32::MAX);
+/// The size of a damaged parameter set: what cannot be read here is not for a decoder either.
+pub(super) const UNREADABLE: (u32, u32) = (u32::MAX, u32::MAX);
 
 /// The largest size, in pixels, that an access unit declares; `None` where it declares none.
 pub(super) fn declared(coding: Coding, codec: &str, bytes: &[u8]) -> Option<(u32, u32)> {
@@ -261,6 +261,17 @@ mod tests {
         let key = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xff, 0x3f, 0x00, 0x10];
         assert_eq!(declared(Coding::Flagged, "vp8", &key), Some((16_383, 4096)));
         assert_eq!(declared(Coding::Flagged, "vp9", &key), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn hostile_bytes_have_a_size_or_none(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), kind in 0u8..64) {
+            let unit = [&[0, 0, 1, kind, 1][..], &bytes].concat();
+            for (coding, codec) in [(Coding::H264, "h264"), (Coding::Hevc, "hevc"), (Coding::Mpeg12, "mpeg2"), (Coding::Flagged, "vp8")] {
+                let _ = declared(coding, codec, &unit);
+                let _ = declared(coding, codec, &bytes);
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use gstreamer as gst;
 use parking_lot::Mutex;
 
 use super::clean_point::{Coding, Gate};
-use super::picture_size::{Pace, declared};
+use super::picture_size::{Pace, UNREADABLE, declared};
 use super::stage::Stage;
 use crate::cadence::{SourceNanos, Stream};
 use crate::feed::error::SourceError;
@@ -79,9 +79,7 @@ impl Stage {
         let bears = limits.allow(width, height);
         if !bears {
             let most = format!("{}x{} is decoded at most", limits.width, limits.height);
-            let is =
-                if width == u32::MAX { "of a size that cannot be read".into() } else { format!("{width}x{height}") };
-            self.fail(SourceError::TooLarge(format!("the pictures are {is}, and {most}")));
+            self.fail(SourceError::TooLarge(format!("the pictures are {width}x{height}, and {most}")));
         }
         bears
     }
@@ -99,7 +97,12 @@ impl Stage {
             _ => String::new(),
         };
         let Ok(bytes) = buffer.map_readable() else { return true };
-        declared(coding, &codec, &bytes).is_none_or(|(width, height)| self.bears_size(width, height))
+        match declared(coding, &codec, &bytes) {
+            None => true,
+            // Damaged on its way: the next one may be whole.
+            Some(UNREADABLE) => false,
+            Some((width, height)) => self.bears_size(width, height),
+        }
     }
 
     /// Whether a unit of the picture stream is left out because the machine has no room for it. What was left out whole begins at
