@@ -268,7 +268,7 @@ impl Stage {
                             let mut programme = programme.lock();
                             let picked = stage.pick_programme(pad, &buffer, &mut programme, inner);
                             if programme.most_streams() > most_streams {
-                                stage.fail(too_many_streams(stage.decoding.limits.streams));
+                                stage.refuse(too_many_streams(stage.decoding.limits.streams));
                                 return gst::PadProbeReturn::Drop;
                             }
                             picked
@@ -432,7 +432,7 @@ impl Stage {
                 return;
             }
             if streams.fetch_add(1, Ordering::Relaxed) >= most {
-                return stage.fail(too_many_streams(most));
+                return stage.refuse(too_many_streams(most));
             }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             if let Err(error) = stage.take_apart(pad, &caps, joint) {

@@ -79,7 +79,7 @@ impl Stage {
         let bears = limits.allow(width, height);
         if !bears {
             let most = format!("{}x{} is decoded at most", limits.width, limits.height);
-            self.fail(SourceError::TooLarge(format!("the pictures are {width}x{height}, and {most}")));
+            self.refuse(SourceError::TooLarge(format!("the pictures are {width}x{height}, and {most}")));
         }
         bears
     }
@@ -87,8 +87,11 @@ impl Stage {
     /// Whether a unit of the picture stream may come to the decoder at all, by what it declares and how fast they come.
     pub fn bears(&self, buffer: &gst::BufferRef, gate: &Mutex<Gate>, pace: &mut Pace) -> bool {
         let most = self.decoding.limits.fps;
+        if self.is_over() {
+            return false;
+        }
         if pace.exceeds(buffer.dts_or_pts().and_then(|at| i64::try_from(at.nseconds()).ok()), most) {
-            self.fail(SourceError::TooLarge(format!("more than {most} pictures a second come")));
+            self.refuse(SourceError::TooLarge(format!("more than {most} pictures a second come")));
             return false;
         }
         let coding = gate.lock().coding();

@@ -191,6 +191,12 @@ impl Stage {
         let _ = self.failures.send(error);
     }
 
+    /// The source is one that is not taken: it is lost, and nothing of it is shown from now on.
+    pub fn refuse(&self, error: SourceError) {
+        self.fail(error);
+        self.leave();
+    }
+
     /// The run is over: nobody waits for anything here any more.
     pub fn leave(&self) {
         self.over.store(true, Ordering::Release);
