@@ -31,9 +31,9 @@ pub fn write_config(dir: &Path, data_dir: &Path, head: &str, tail: &str) -> Path
          [[tenants]]\nid = \"acme\"\noperator_keys = [\"{OPERATOR}\"]\ndevice_keys = [\"{DEVICE}\"]\n\
          [[games]]\nid = \"a\"\ntitle = \"Ball\"\nsources = [\"test://ball?size=320x180&tone=300\"]\n\
          [[games]]\nid = \"b\"\ntitle = \"Bars\"\nsources = [\"test://smpte?size=320x180&tone=500\"]\n\
-         [output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\n\
+         {sources}[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\n\
          [[output.renditions]]\nname = \"{RENDITION}\"\nwidth = 320\nheight = 180\nbitrate = 200_000\n\
-         [admission]\nheadroom_percent = 100\n{sources}{tail}"
+         [admission]\nheadroom_percent = 100\n{tail}"
     );
     let path = dir.join("quadrille.toml");
     std::fs::write(&path, text).unwrap();
