@@ -2,12 +2,14 @@
 
 pub mod usage;
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use quadrille::catalogue::Borders;
 use quadrille::config::{Config, mask_text};
 use quadrille::layout::{Layouts, LayoutsError};
 use quadrille::lint::{LintOptions, SegmentChoice};
@@ -179,10 +181,13 @@ pub fn check_layouts(config: &Config) -> Result<(), LayoutsError> {
 
 /// Whether the feeds take what the games' sources say to them; the first that they do not.
 pub fn check_sources(config: &Config) -> Result<(), String> {
+    let borders = Borders::new(config, None);
     for game in &config.games {
         for (index, source) in game.sources.iter().enumerate() {
-            quadrille::feed::check_source(source.url())
-                .map_err(|e| format!("game {:?}, source {}: {}", game.id, index + 1, mask_text(&e.to_string())))?;
+            let told =
+                |e: &dyn Display| format!("game {:?}, source {}: {}", game.id, index + 1, mask_text(&e.to_string()));
+            quadrille::feed::check_source(source.url()).map_err(|e| told(&e))?;
+            borders.of(None).check(source.url()).map_err(|e| told(&e))?;
         }
     }
     Ok(())

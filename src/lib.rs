@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod mosaic;
 pub mod outbound;
 pub mod package;
+pub mod reach;
 pub mod service;
 pub mod session;
 pub mod stitch;

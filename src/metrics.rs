@@ -27,6 +27,12 @@ pub struct Metrics {
     pub game_slate_seconds: IntGaugeVec,
     /// How often a game's sources were lost or could not be reached, by `game`.
     pub game_reconnects: IntCounterVec,
+    /// Requests that a game's sources were asked by HTTP, by `game`.
+    pub game_fetches: IntCounterVec,
+    /// Those of them that brought no answer, or were not let out, by `game`.
+    pub game_fetch_failures: IntCounterVec,
+    /// Bytes that were read of answers, unpacked, by `game`.
+    pub game_fetched_bytes: IntCounterVec,
     /// How long before it is drawn a game's picture was captured, by `game`; absent where its source does not tell.
     pub game_latency_seconds: GaugeVec,
     /// How much of that is delay that keeps it in step with other games, by `game`.
@@ -98,6 +104,9 @@ impl Metrics {
         // One that was never counted has none.
         let _ = self.game_slate_seconds.remove_label_values(&[game]);
         let _ = self.game_reconnects.remove_label_values(&[game]);
+        for fetched in [&self.game_fetches, &self.game_fetch_failures, &self.game_fetched_bytes] {
+            let _ = fetched.remove_label_values(&[game]);
+        }
         let _ = self.feed_av_offset_ms.remove_label_values(&[game]);
         let _ = self.feed_sound_losses.remove_label_values(&[game]);
         let _ = self.game_latency_seconds.remove_label_values(&[game]);
@@ -131,6 +140,24 @@ impl Metrics {
             game_reconnects: make.counters(
                 "game_reconnects_total",
                 "How often a game's sources were lost or could not be reached",
+                "game",
+                &[],
+            )?,
+            game_fetches: make.counters(
+                "game_fetches_total",
+                "Requests that a game's sources were asked by HTTP",
+                "game",
+                &[],
+            )?,
+            game_fetch_failures: make.counters(
+                "game_fetch_failures_total",
+                "Requests by HTTP that brought no answer, or were not let out",
+                "game",
+                &[],
+            )?,
+            game_fetched_bytes: make.counters(
+                "game_fetched_bytes_total",
+                "Bytes read of answers by HTTP, unpacked",
                 "game",
                 &[],
             )?,

@@ -156,7 +156,7 @@ impl Service {
         let rungs = makers.rungs(&layouts)?;
         let (shared, shelf) = makers.shared(&rungs).await?;
         let (registry, stitching) = makers.registry(&compositor, &layouts, &rungs, (&shared, &shelf), trial).await?;
-        let catalogue = makers.catalogue((&shared, &shelf), &registry).await?;
+        let catalogue = makers.catalogue((&shared, &shelf), &registry, address).await?;
         let grid = config.output.grid;
         let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
-use quadrille::catalogue::{Catalogue, CatalogueSettings};
+use quadrille::catalogue::{Borders, Catalogue, CatalogueSettings};
 use quadrille::config::{BreakPolicy, Keyring};
 use quadrille::encode::Libraries;
 use quadrille::feed::Pace;
@@ -132,6 +132,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         break_policy: BreakPolicy::Show,
         most_delay: Duration::ZERO,
         max_sounds: 1,
+        borders: Borders::none(),
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
     let layout = layouts.get("1").expect("it is bundled");

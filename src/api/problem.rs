@@ -84,6 +84,8 @@ codes! {
     SessionUnknown = "session_unknown", NOT_FOUND, "There is no such session";
     SoundUnknown = "sound_unknown", NOT_FOUND, "There is no such sound";
     TextUnknown = "text_unknown", NOT_FOUND, "There is no such text";
+    SourceForbidden = "source_forbidden", UNPROCESSABLE_ENTITY, "A source may not lead there";
+    SourceInUse = "source_in_use", CONFLICT, "Another game listens there";
     SourceInvalid = "source_invalid", UNPROCESSABLE_ENTITY, "A source cannot be used";
     StartInvalid = "start_invalid", BAD_REQUEST, "A playlist cannot begin there";
     StartOverOff = "start_over_off", CONFLICT, "This service keeps nothing of what was played";

@@ -111,6 +111,12 @@ impl From<CatalogueError> for Problem {
             E::Unknown(_) => Problem::new(Code::GameUnknown, detail),
             E::ReadOnly(_) => Problem::new(Code::GameReadOnly, detail),
             E::SourceInvalid { index, .. } => source_invalid(index, detail),
+            E::SourceForbidden { index, .. } => {
+                Problem::new(Code::SourceForbidden, detail).with("field", format!("sources[{index}]"))
+            }
+            E::SourceInUse { index, .. } => {
+                Problem::new(Code::SourceInUse, detail).with("field", format!("sources[{index}]"))
+            }
             E::Capacity { limit } => {
                 Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S)
             }

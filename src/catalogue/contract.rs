@@ -137,6 +137,10 @@ pub enum CatalogueError {
     /// `index` counts the game's sources from 0.
     #[error("source {index}: {detail}")]
     SourceInvalid { index: usize, detail: String },
+    #[error("source {index}: {detail}")]
+    SourceForbidden { index: usize, detail: String },
+    #[error("source {index}: {detail}")]
+    SourceInUse { index: usize, detail: String },
     #[error("no room for another game: at most {limit} run on this machine")]
     Capacity { limit: usize },
     /// The store could not keep the change (a full disk): nothing was changed.

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use self::break_slate::BreakSlate;
+use super::borders::Borders;
 use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, RegisteredGame};
 use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
@@ -66,6 +67,8 @@ pub struct CatalogueSettings {
     pub most_delay: Duration,
     /// Sounds of a game that are taken at most, its main one among them.
     pub max_sounds: usize,
+    /// Where sources may lead.
+    pub borders: Borders,
 }
 
 struct Game {
@@ -182,7 +185,9 @@ impl Catalogue {
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
         let room = Arc::new(MachineRoom(settings.registry.clone()));
-        let decoding = Decoding { room, costs: Arc::default(), max_sounds: settings.max_sounds };
+        let (max_sounds, limits) = (settings.max_sounds, settings.borders.limits);
+        let reach = settings.borders.of(None).clone();
+        let decoding = Decoding { room, costs: Arc::default(), max_sounds, reach, limits, fetches: Arc::default() };
         let aligner = Mutex::new(Aligner::new(settings.most_delay));
         let catalogue = Arc::new(Self {
             settings,
@@ -207,7 +212,10 @@ impl Catalogue {
         for row in rows {
             let spec = spec_of(&row);
             // A source that a newer version no longer takes must not keep the service down: the game shows its slate.
-            let sources = spec.checked_sources().unwrap_or_else(|e| {
+            let checked = spec.checked_sources();
+            let sources =
+                checked.and_then(|sources| catalogue.unclaimed(&row.tenant, &spec, &sources).map(|()| sources));
+            let sources = sources.unwrap_or_else(|e| {
                 tracing::error!(game = spec.id, tenant = row.tenant, error = %e, "registered game cannot run");
                 Vec::new()
             });
@@ -235,7 +243,7 @@ impl Catalogue {
             self.sound.grid,
             self.settings.clock.clone(),
             self.pace,
-            self.decoding.clone(),
+            Decoding { reach: self.borders().of(owner.as_deref()).clone(), ..self.decoding.clone() },
         );
         let from = self.next_segment();
         let new_cues = || Arc::new(Mutex::new(CueTrack::new(&spec.id, Policy::new(self.sound.grid))));
@@ -266,6 +274,15 @@ impl Catalogue {
         let _ = self.settings.metrics.feed_sound_losses.remove_label_values(&[&*key]);
         games.running.insert(key, game.clone());
         game
+    }
+
+    pub(super) fn borders(&self) -> &Borders {
+        &self.settings.borders
+    }
+
+    /// Shows each game that runs, and whose it is.
+    pub(super) fn each_game(&self, show: &mut dyn FnMut(Option<&str>, &GameSpec)) {
+        self.games.read().running.values().for_each(|game| show(game.owner.as_deref(), &game.spec));
     }
 
     fn by_id(&self, tenant: &str, id: &str) -> Option<Arc<Game>> {
@@ -333,6 +350,10 @@ impl Catalogue {
             let dark_s = if health.status == FeedStatus::Slate { now.since(health.since).as_secs() } else { 0 };
             metrics.game_slate_seconds.with_label_values(&[key]).set(i64::try_from(dark_s).unwrap_or(i64::MAX));
             metrics.game_reconnects.with_label_values(&[key]).inc_by(game.feed.untold_reconnects());
+            let [requests, failures, bytes] = game.feed.take_fetches();
+            metrics.game_fetches.with_label_values(&[key]).inc_by(requests);
+            metrics.game_fetch_failures.with_label_values(&[key]).inc_by(failures);
+            metrics.game_fetched_bytes.with_label_values(&[key]).inc_by(bytes);
             self.tell_sound(game);
             self.tell_latency(game);
         }
@@ -376,11 +397,11 @@ impl Catalogue {
     }
 
     async fn add(&self, tenant: &str, spec: GameSpec) -> Result<RegisteredGame, CatalogueError> {
-        let sources = spec.checked_sources()?;
         let _one_at_a_time = self.changing.lock().await;
         if self.by_id(tenant, &spec.id).is_some() {
             return Err(CatalogueError::Exists(spec.id));
         }
+        let sources = self.admitted(tenant, &spec)?;
         self.add_checked(tenant, spec, sources).await
     }
 
@@ -406,13 +427,13 @@ impl Catalogue {
         let before = match self.own(tenant, &spec.id) {
             Ok(before) => before,
             Err(CatalogueError::Unknown(_)) => {
-                let sources = spec.checked_sources()?;
+                let sources = self.admitted(tenant, &spec)?;
                 return Ok((self.add_checked(tenant, spec, sources).await?, true));
             }
             Err(e) => return Err(e),
         };
         spec.keep_masked(&before.spec)?;
-        let sources = spec.checked_sources()?;
+        let sources = self.admitted(tenant, &spec)?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
             // Labels, the offset or what is shown in breaks: the feed goes on untouched.

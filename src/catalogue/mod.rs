@@ -1,5 +1,6 @@
 //! The catalogue: the games of this machine, whose they are, their running feeds and their sound.
 
+mod borders;
 mod contract;
 mod games;
 mod health;
@@ -9,6 +10,7 @@ mod silence;
 mod sources;
 mod texts;
 
+pub use borders::Borders;
 pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameText, GameView, RegisteredGame,
     TextKind, TextWanted,

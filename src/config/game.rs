@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::names::{check_id, check_labels, check_title};
 use super::reader::{Table, Value};
 use super::{BreakPolicy, SourceUri, Tenant, breaks};
+use crate::reach::Claims;
 
 /// Most sources of a game: the primary and its backups.
 pub const MAX_SOURCES: usize = 8;
@@ -38,13 +39,24 @@ impl Game {
 
 pub(super) fn read_all(root: &mut Table, tenants: &[Tenant]) -> Vec<Game> {
     let mut games: Vec<Game> = Vec::new();
+    let mut claims = Claims::default();
     for item in root.items("games", "write each as [[games]]") {
         let Some(game) = read_one(&item, tenants) else { continue };
         if games.iter().any(|g| g.id == game.id) {
             item.refuse(format!("there is a game {:?} already", game.id), "each id once is allowed");
-        } else {
-            games.push(game);
+            continue;
         }
+        for source in &game.sources {
+            if let Err(taken) = claims.check(None, &game.id, source.url()) {
+                let by = taken.by.unwrap_or_default();
+                item.refuse(
+                    format!("game {by:?} listens where its source {source} does"),
+                    "each port for one game is allowed, and a multicast group for several",
+                );
+            }
+        }
+        claims.add(None, &game.id, game.sources.iter().map(SourceUri::url));
+        games.push(game);
     }
     games
 }

@@ -147,6 +147,7 @@ mod tests {
             device_keys: vec![format!("{id}-dev").parse().unwrap()],
             thresholds: Vec::new(),
             caps: Vec::new(),
+            sources: crate::reach::Rules::default(),
         };
         let ring = Keyring::new(&[tenant("a"), tenant("b")]);
         let found = |key: &str| ring.find(key).map(|h| (h.tenant.to_string(), h.role));

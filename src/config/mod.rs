@@ -12,6 +12,7 @@ mod outbound;
 mod output;
 mod reader;
 mod source;
+mod sources;
 mod start_over;
 mod stitch;
 mod tariff;
@@ -36,6 +37,7 @@ pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use source::mask::{MASK, mask_text, mask_text_about, masked};
 pub use source::srt::{SrtMode, SrtSource};
 pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
+pub use sources::{PictureLimits, Sources};
 pub use start_over::StartOver;
 pub use stitch::Stitch;
 pub use tenant::Tenant;
@@ -56,6 +58,8 @@ pub struct Config {
     /// At least one.
     pub tenants: Vec<Tenant>,
     pub games: Vec<Game>,
+    /// Where sources may lead.
+    pub sources: Sources,
     /// Of every game that says nothing of its own.
     pub break_policy: BreakPolicy,
     pub output: Output,
@@ -117,7 +121,8 @@ impl Config {
         let data_dir = read_path(&mut root, "data_dir");
         let layouts_dir = read_path(&mut root, "layouts_dir");
         let compositor = limits::read_compositor(&mut root);
-        let tenants = tenant::read_all(&mut root);
+        let sources = sources::read(&mut root);
+        let tenants = tenant::read_all(&mut root, &sources.rules);
         let break_policy = breaks::read(&mut root).unwrap_or_default();
         let games = game::read_all(&mut root, &tenants);
         let output = output::read(&mut root);
@@ -137,6 +142,7 @@ impl Config {
             layouts_dir,
             tenants,
             break_policy,
+            sources,
             games,
             output,
             compositor,

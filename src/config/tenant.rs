@@ -4,6 +4,8 @@ use super::ApiKey;
 use super::names::check_id;
 use super::outbound::{self, Threshold};
 use super::reader::{Table, Value};
+use super::sources;
+use crate::reach::Rules;
 use crate::usage::Amount;
 
 /// An operator: owner of games, keys, sessions and usage.
@@ -16,12 +18,14 @@ pub struct Tenant {
     pub thresholds: Vec<Threshold>,
     /// Once its month has come to one of them, it gets no new sessions.
     pub caps: Vec<Amount>,
+    /// Where the sources of the games that it registers may lead.
+    pub sources: Rules,
 }
 
 const WANTED: &str =
     "at least one [[tenants]] with `id`, `operator_keys` and `device_keys` is needed, or nobody can ask for a session";
 
-pub(super) fn read_all(root: &mut Table) -> Vec<Tenant> {
+pub(super) fn read_all(root: &mut Table, rules: &Rules) -> Vec<Tenant> {
     let Some(list) = root.required("tenants", WANTED) else { return Vec::new() };
     let items = list.items("write each as [[tenants]]");
     if items.is_empty() {
@@ -30,7 +34,7 @@ pub(super) fn read_all(root: &mut Table) -> Vec<Tenant> {
     let mut tenants: Vec<Tenant> = Vec::new();
     let mut keys: Vec<ApiKey> = Vec::new();
     for item in items {
-        let Some(tenant) = read_one(&item, &mut keys) else { continue };
+        let Some(tenant) = read_one(&item, &mut keys, rules) else { continue };
         if tenants.iter().any(|t| t.id == tenant.id) {
             item.refuse(format!("there is a tenant {:?} already", tenant.id), "each id once is allowed");
         } else {
@@ -41,7 +45,7 @@ pub(super) fn read_all(root: &mut Table) -> Vec<Tenant> {
 }
 
 /// One tenant. `seen` holds the keys of all tenants so far: a key with two holders would be a hole.
-fn read_one(item: &Value, seen: &mut Vec<ApiKey>) -> Option<Tenant> {
+fn read_one(item: &Value, seen: &mut Vec<ApiKey>, rules: &Rules) -> Option<Tenant> {
     let mut table = item.table()?;
     let id = table
         .required("id", "a short name such as \"acme\" is needed")
@@ -53,8 +57,9 @@ fn read_one(item: &Value, seen: &mut Vec<ApiKey>) -> Option<Tenant> {
     }
     let thresholds = outbound::read_thresholds(&mut table);
     let caps = outbound::read_caps(&mut table);
+    let sources = sources::read_own(&mut table, rules);
     table.finish();
-    Some(Tenant { id: id?, operator_keys, device_keys, thresholds, caps })
+    Some(Tenant { id: id?, operator_keys, device_keys, thresholds, caps, sources })
 }
 
 fn read_keys(items: Vec<Value>, seen: &mut Vec<ApiKey>) -> Vec<ApiKey> {

@@ -1,6 +1,7 @@
 //! What can be wrong with a feed's surroundings or its source.
 
 use super::health::Reason;
+use crate::reach::Denied;
 
 /// Why feeds cannot run on this machine at all. Shown at start, once.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,14 @@ pub enum SourceError {
     OneSidedEncryption,
     #[error("the SRT caller was turned away: it names another stream id")]
     OtherStreamId,
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Larger, faster or more than is decoded here.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Media of a kind that is not decoded here.
+    #[error("{0}")]
+    Unsupported(String),
     /// What an element of the pipeline has to say.
     #[error("{text}")]
     Element { reason: Reason, text: String },
@@ -53,6 +62,11 @@ impl SourceError {
                 Reason::Unauthorized
             }
             SourceError::Element { reason, .. } => *reason,
+            SourceError::Denied(Denied::Name { .. }) => Reason::Unreachable,
+            SourceError::Denied(Denied::Unreadable(_) | Denied::NoFile) => Reason::Failed,
+            SourceError::Denied(_) => Reason::Forbidden,
+            SourceError::TooLarge(_) => Reason::TooLarge,
+            SourceError::Unsupported(_) => Reason::Unsupported,
             SourceError::Scheme { .. } | SourceError::Uri { .. } | SourceError::Pipeline(_) => Reason::Failed,
         }
     }

@@ -2,19 +2,24 @@
 //! end at once when the run does.
 
 use std::io::Read as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
 use ureq::config::RedirectAuthHeaders;
-use ureq::http::StatusCode;
+use ureq::http::{StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, ResponseExt as _};
 use url::Url;
 
+use super::error::SourceError;
+use super::health::Reason;
 use crate::config::masked;
+use crate::reach::{Denied, Pass, Reach};
 
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(4);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(4);
@@ -50,8 +55,37 @@ pub(super) enum FetchProblem {
     Tls(String),
     #[error("{0}")]
     Connection(String),
+    #[error(transparent)]
+    Denied(Denied),
     #[error("the feed was stopped")]
     Stopped,
+}
+
+impl FetchError {
+    /// An answer that ends before it should.
+    pub fn truncated(url: &Url) -> Self {
+        failed(url, FetchProblem::Truncated)
+    }
+
+    /// The source's error, when this is why it cannot be had.
+    pub fn source_error(&self) -> SourceError {
+        let reason = match &self.problem {
+            FetchProblem::Denied(denied) => return SourceError::Denied(denied.clone()),
+            FetchProblem::TooLarge { .. } => return SourceError::TooLarge(self.to_string()),
+            FetchProblem::Status(401 | 403 | 407) => Reason::Unauthorized,
+            FetchProblem::Status(404 | 410) => Reason::NotFound,
+            FetchProblem::Status(500..=599)
+            | FetchProblem::Time
+            | FetchProblem::Name
+            | FetchProblem::Tls(_)
+            | FetchProblem::Truncated
+            | FetchProblem::Connection(_) => Reason::Unreachable,
+            FetchProblem::Status(_) | FetchProblem::Range | FetchProblem::Redirects | FetchProblem::Stopped => {
+                Reason::Failed
+            }
+        };
+        SourceError::Element { reason, text: self.to_string() }
+    }
 }
 
 impl FetchProblem {
@@ -59,7 +93,10 @@ impl FetchProblem {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Status(status) => matches!(status, 400..=499) && !matches!(status, 408 | 425 | 429),
-            Self::TooLarge { .. } | Self::Range | Self::Redirects | Self::Tls(_) | Self::Stopped => true,
+            Self::Denied(Denied::Name { .. }) => false,
+            Self::Denied(_) | Self::TooLarge { .. } | Self::Range | Self::Redirects | Self::Tls(_) | Self::Stopped => {
+                true
+            }
             Self::Time | Self::Truncated | Self::Name | Self::Connection(_) => false,
         }
     }
@@ -73,7 +110,7 @@ impl FetchProblem {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
     pub url: &'a Url,
-    /// Offset and length.
+    /// Offset and length; a length of `u64::MAX` is all the rest.
     pub range: Option<(u64, u64)>,
     pub limit: usize,
     /// For all of it, redirects included.
@@ -89,13 +126,33 @@ pub(super) struct Fetched {
     pub bytes: Bytes,
 }
 
+/// What a feed has fetched since it was asked last.
+#[derive(Debug, Default)]
+pub struct FetchCounts {
+    requests: AtomicU64,
+    failures: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl FetchCounts {
+    /// Requests, those of them that failed, and bytes; begins anew.
+    pub fn take(&self) -> [u64; 3] {
+        [&self.requests, &self.failures, &self.bytes].map(|count| count.swap(0, Ordering::Relaxed))
+    }
+}
+
 /// An answer whose body is still to be read.
 pub(super) struct Opened {
     pub url: Url,
     /// What tells one version of a file from another, where the server says so; `None` of what has no end.
     pub version: Option<String>,
+    /// Of the whole, in bytes, where the server says so.
+    pub length: Option<u64>,
+    /// Whether the server sends parts.
+    pub ranged: bool,
     body: ureq::BodyReader<'static>,
     stopped: Arc<AtomicBool>,
+    counts: Arc<FetchCounts>,
 }
 
 impl Opened {
@@ -107,6 +164,7 @@ impl Opened {
             Ok(0) => Ok(None),
             Ok(count) => {
                 buffer.truncate(count);
+                self.counts.bytes.fetch_add(count as u64, Ordering::Relaxed);
                 Ok(Some(buffer.into()))
             }
             Err(error) => Err(failed(&self.url, in_body(error, &self.stopped))),
@@ -125,15 +183,22 @@ pub(super) struct Fetcher {
     agent: Agent,
     credentials: Option<Credentials>,
     stopped: Arc<AtomicBool>,
+    counts: Arc<FetchCounts>,
 }
 
 impl Fetcher {
-    /// A client for the source at `url`.
-    pub fn new(url: &Url) -> Self {
+    /// A client for the source at `url`, which goes nowhere but where `reach` lets it.
+    pub fn new(url: &Url, reach: &Reach) -> Self {
+        Self::resolving(url, Judged { pass: reach.of(url), lookup: DefaultResolver::default() })
+    }
+
+    fn resolving<R: Resolver>(url: &Url, resolver: Judged<R>) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = TlsConfig::builder().root_certs(roots()).unversioned_rustls_crypto_provider(provider).build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
+            // A proxy would look names up by itself, and what it found would be nobody's to judge.
+            .proxy(None)
             .max_redirects(MAX_REDIRECTS)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .timeout_resolve(Some(RESOLVE_PATIENCE))
@@ -143,7 +208,13 @@ impl Fetcher {
             .tls_config(tls)
             .build();
         let credentials = basic(url).map(|header| Credentials { origin: url.origin(), header });
-        Self { agent: config.new_agent(), credentials, stopped: Arc::new(AtomicBool::new(false)) }
+        let agent = Agent::with_parts(config, DefaultConnector::default(), resolver);
+        Self { agent, credentials, stopped: Arc::new(AtomicBool::new(false)), counts: Arc::default() }
+    }
+
+    /// Counts there.
+    pub fn counting(self, counts: Arc<FetchCounts>) -> Self {
+        Self { counts, ..self }
     }
 
     /// Ends what is under way and refuses what is to come.
@@ -201,28 +272,54 @@ impl Fetcher {
             call = call.header("Authorization", header);
         }
         if let Some((offset, length)) = request.range {
-            let last = offset.saturating_add(length.max(1)) - 1;
+            let last = match length {
+                u64::MAX => String::new(),
+                length => (offset.saturating_add(length.max(1)) - 1).to_string(),
+            };
             call = call.header("Range", format!("bytes={offset}-{last}")).header("Accept-Encoding", "identity");
         }
         let call = call.config().timeout_global(Some(request.time)).timeout_per_read(Some(request.silence)).build();
-        let response = call.call().map_err(|error| failed(&url, self.problem(error)))?;
+        self.counts.requests.fetch_add(1, Ordering::Relaxed);
+        let fails = |problem| {
+            self.counts.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(url = masked(url.as_str()), %problem, "not fetched");
+            failed(&url, problem)
+        };
+        let response = call.call().map_err(|error| fails(self.problem(error)))?;
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
         if !response.status().is_success() || response.status() == StatusCode::NO_CONTENT {
-            return Err(failed(&url, FetchProblem::Status(response.status().as_u16())));
+            return Err(fails(FetchProblem::Status(response.status().as_u16())));
         }
         let text = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         if let (true, Some((offset, _)), Some(range)) = (partial, request.range, text("content-range")) {
             let begins = range.trim_start_matches("bytes").trim().split('-').next().and_then(|n| n.parse().ok());
             if begins != Some(offset) {
-                return Err(failed(&url, FetchProblem::Range));
+                return Err(fails(FetchProblem::Range));
             }
         }
         let found = Url::parse(&response.get_uri().to_string()).unwrap_or(url);
         let version = text("content-length")
             .map(|length| [Some(length), text("etag"), text("last-modified")].map(Option::unwrap_or_default).join(" "));
+        let total = |range: String| range.rsplit('/').next().and_then(|total| total.parse().ok());
+        let length = match partial {
+            true => text("content-range").and_then(total),
+            false => text("content-length").and_then(|length| length.parse().ok()),
+        };
+        // What was packed has another length.
+        let length = length.filter(|_| text("content-encoding").is_none());
+        tracing::debug!(url = masked(found.as_str()), status = response.status().as_u16(), length, "fetched");
         let stopped = Arc::clone(&self.stopped);
+        let body = response.into_body().into_reader();
         Ok(Answer {
-            answer: Opened { url: found, version, body: response.into_body().into_reader(), stopped },
+            answer: Opened {
+                url: found,
+                version,
+                length,
+                ranged: partial,
+                body,
+                stopped,
+                counts: Arc::clone(&self.counts),
+            },
             partial,
         })
     }
@@ -243,9 +340,39 @@ impl Fetcher {
                 FetchProblem::Tls(error.to_string())
             }
             ureq::Error::Io(error) => FetchProblem::Connection(error.to_string()),
+            ureq::Error::Other(error) => match error.downcast::<Denied>() {
+                Ok(denied) => FetchProblem::Denied(*denied),
+                Err(_) => FetchProblem::Connection("no connection".into()),
+            },
             // The text of the others may hold the address.
             _ => FetchProblem::Connection("the server's answer is not HTTP".into()),
         }
+    }
+}
+
+/// A resolver that gives no address which may not be connected to. Every connection, after a redirect too, goes to one that it gave.
+#[derive(Debug)]
+struct Judged<R> {
+    pass: Pass,
+    lookup: R,
+}
+
+impl<R: Resolver> Resolver for Judged<R> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let denied = |denied: Denied| ureq::Error::Other(Box::new(denied));
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let host = uri.host().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+        self.pass.scheme(scheme).and_then(|()| self.pass.host(host, port)).map_err(denied)?;
+        let found = self.lookup.resolve(uri, config, timeout)?;
+        let mut allowed = self.empty();
+        self.pass.allowed(host, found.iter().copied()).map_err(denied)?.into_iter().for_each(|at| allowed.push(at));
+        Ok(allowed)
     }
 }
 
@@ -290,3 +417,6 @@ fn roots() -> RootCerts {
     });
     RootCerts::Specific(Arc::clone(certificates))
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -29,6 +29,12 @@ pub enum Reason {
     Stalled,
     /// What comes has no picture that can be decoded.
     NoPicture,
+    /// The source leads, or is led, where it may not.
+    Forbidden,
+    /// The source's pictures, streams or lists are larger or more than is taken.
+    TooLarge,
+    /// What comes is of a kind that is not decoded here.
+    Unsupported,
     /// The machine has no room to decode what comes.
     NoRoom,
     /// Pictures are shown, and some of them are left out because the machine has no room for all.

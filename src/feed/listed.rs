@@ -14,13 +14,14 @@ use url::Url;
 
 use super::error::SourceError;
 use super::facts::Facts;
-use super::fetch::{FetchError, FetchProblem, Fetcher};
+use super::fetch::Fetcher;
 use super::health::Reason;
 use super::pipeline::{Doors, Entry, Fed, Takes};
 use super::playlist::{
-    Client, Container, Found, Known, OpenError, Outcome, Refused, Said, Setting, Shown, Sink, Stretch, Track, Wishes,
-    open, setting,
+    Client, Container, Found, Known, OpenError, Outcome, PlaylistError, Refused, Said, Setting, Shown, Sink, Stretch,
+    Track, Wishes, open, setting,
 };
+use super::room::Decoding;
 use super::texts::TextOrigin;
 use crate::cadence::SourceNanos;
 use crate::captions::Text;
@@ -80,9 +81,10 @@ pub(super) fn look(
     wishes: &Wishes,
     history: &Arc<Mutex<History>>,
     facts: &Arc<Mutex<Facts>>,
+    decoding: &Decoding,
     check: &mut dyn FnMut() -> Option<SourceError>,
 ) -> Result<Option<Listing>, SourceError> {
-    let fetcher = Arc::new(Fetcher::new(url));
+    let fetcher = Arc::new(Fetcher::new(url, &decoding.reach).counting(Arc::clone(&decoding.fetches)));
     let found = match found(&fetcher, url, check)? {
         Found::Playlist(found) => found,
         Found::Other(version) => {
@@ -303,23 +305,11 @@ impl Sink for Hall {
 
 /// A source that could not be opened, and what kind of trouble that is.
 fn source_error(error: &OpenError) -> SourceError {
-    let reason = match error {
-        OpenError::Fetch(FetchError { problem, .. }) => match problem {
-            FetchProblem::Status(401 | 403 | 407) => Reason::Unauthorized,
-            FetchProblem::Status(404 | 410) => Reason::NotFound,
-            FetchProblem::Status(500..=599)
-            | FetchProblem::Time
-            | FetchProblem::Name
-            | FetchProblem::Tls(_)
-            | FetchProblem::Truncated
-            | FetchProblem::Connection(_) => Reason::Unreachable,
-            FetchProblem::Status(_)
-            | FetchProblem::TooLarge { .. }
-            | FetchProblem::Range
-            | FetchProblem::Redirects
-            | FetchProblem::Stopped => Reason::Failed,
-        },
-        OpenError::Playlist { .. } => Reason::Failed,
-    };
-    SourceError::Element { reason, text: error.to_string() }
+    match error {
+        OpenError::Fetch(error) => error.source_error(),
+        OpenError::Playlist { error: PlaylistError::TooLarge { .. } | PlaylistError::TooMany { .. }, .. } => {
+            SourceError::TooLarge(error.to_string())
+        }
+        OpenError::Playlist { .. } => SourceError::Element { reason: Reason::Failed, text: error.to_string() },
+    }
 }

@@ -12,6 +12,7 @@ mod awkward_tests;
 mod beside;
 #[cfg(test)]
 mod beside_tests;
+mod called;
 #[cfg(test)]
 mod clock_tests;
 mod dates;
@@ -21,6 +22,8 @@ mod error;
 mod facts;
 mod fetch;
 mod health;
+#[cfg(test)]
+mod hostile_tests;
 mod intake;
 mod listed;
 mod pen;
@@ -61,6 +64,7 @@ use crate::sync::Latency;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
+pub use fetch::FetchCounts;
 pub use health::{FeedHealth, Reason};
 use intake::Intake;
 pub use pipeline::{Abandoned, abandoned};
@@ -177,7 +181,7 @@ pub fn init() -> Result<(), FeedError> {
         ("audioresample", BASE),
         ("deinterlace", GOOD),
         ("qtdemux", GOOD),
-        ("souphttpsrc", GOOD),
+        ("appsrc", BASE),
         ("udpsrc", GOOD),
         ("rtpjitterbuffer", GOOD),
         ("rtpmp2tdepay", GOOD),
@@ -210,7 +214,7 @@ struct Ticks {
     colour: Option<Colour>,
 }
 
-/// A running feed. Lock order: `ticks`, then the intake's.
+/// A running feed. Lock order: `ticks`, then the report's or the intake's.
 pub struct Feed {
     spec: FeedSpec,
     grid: Grid,
@@ -222,6 +226,7 @@ pub struct Feed {
     ticks: Mutex<Ticks>,
     finished: Arc<(Mutex<bool>, Condvar)>,
     told_reconnects: AtomicU64,
+    fetches: Arc<FetchCounts>,
 }
 
 impl Feed {
@@ -239,6 +244,8 @@ impl Feed {
         pace: Pace,
         decoding: Decoding,
     ) -> Arc<Feed> {
+        let fetches = Arc::<FetchCounts>::default();
+        let decoding = Decoding { fetches: Arc::clone(&fetches), ..decoding };
         let intake = Arc::new(Intake::new(&grid, pace));
         let report = Arc::new(Mutex::new(Report::default()));
         let finished = Arc::new((Mutex::new(false), Condvar::new()));
@@ -275,7 +282,7 @@ impl Feed {
         let card = slate::draw(&spec.title, slate::ONE_MOMENT).unwrap_or_else(black);
         let ticks = Mutex::new(Ticks { connecting, good: None, last: None, since: clock.now(), colour: None });
         let told_reconnects = AtomicU64::new(0);
-        Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects })
+        Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects, fetches })
     }
 
     /// What its source signalled since it was asked last, and what was signalled before and is due at another time now: its
@@ -296,6 +303,11 @@ impl Feed {
     /// What stands for it where its pictures cannot be shown though they may be there.
     pub fn card(&self) -> &Picture {
         &self.card
+    }
+
+    /// Requests by HTTP of its sources, those of them that failed, and bytes, since it was asked last.
+    pub fn take_fetches(&self) -> [u64; 3] {
+        self.fetches.take()
     }
 
     /// The picture for `frame`. To be called once a tick, frames ascending; quick, unless the pace is
@@ -322,7 +334,9 @@ impl Feed {
                 Some((picture, since)) if at.since(*since) <= HOLD => (picture.clone(), Outcome::Held),
                 _ => {
                     ticks.good = None;
-                    (ticks.connecting.as_ref().unwrap_or(&self.slate).clone(), Outcome::Slate)
+                    let refusal = self.report.lock().refusal.clone();
+                    let usual = || ticks.connecting.as_ref().unwrap_or(&self.slate).clone();
+                    (refusal.unwrap_or_else(usual), Outcome::Slate)
                 }
             },
         };

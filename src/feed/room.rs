@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::fetch::FetchCounts;
+use crate::config::PictureLimits;
+use crate::reach::Reach;
 use crate::timeline::MediaTime;
 
 /// Processor seconds to decode and convert a pixel, before anything was measured: 1080p30 H.264 took a quarter of a core on the
@@ -62,6 +65,12 @@ pub struct Decoding {
     pub costs: Arc<DecodeCosts>,
     /// Sounds of a game that are decoded at most, the main one among them.
     pub max_sounds: usize,
+    /// Where its sources may lead.
+    pub reach: Reach,
+    /// What of them is decoded at most.
+    pub limits: PictureLimits,
+    /// What they fetch is counted there; each feed's own.
+    pub fetches: Arc<FetchCounts>,
 }
 
 /// Sounds of a game where nothing else is said.
@@ -70,7 +79,14 @@ const MAX_SOUNDS: usize = 4;
 impl Decoding {
     /// As much as comes.
     pub fn unlimited() -> Self {
-        Self { room: Arc::new(Unlimited), costs: Arc::default(), max_sounds: MAX_SOUNDS }
+        Self {
+            room: Arc::new(Unlimited),
+            costs: Arc::default(),
+            max_sounds: MAX_SOUNDS,
+            reach: Reach::of_ones_own(),
+            limits: PictureLimits::default(),
+            fetches: Arc::default(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The slate: what a slot shows while its feed has no picture.
 
+use super::health::Reason;
 use super::pen::Stencil;
 use crate::frame::{Colour, Picture};
 
@@ -9,6 +10,16 @@ pub const CONNECTING: &str = "Connecting";
 pub const RECONNECTING: &str = "Signal lost – reconnecting";
 /// The note where pictures are there and are not shown yet.
 pub const ONE_MOMENT: &str = "One moment";
+/// The note of a feed whose source is not taken, by its reason; `None` where trying again may help.
+pub(super) fn refusal(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Forbidden => Some("Source not allowed"),
+        Reason::TooLarge => Some("Source too large"),
+        Reason::Unsupported => Some("Source of another kind"),
+        _ => None,
+    }
+}
+
 /// The note of a game whose break is not shown.
 pub const BREAK: &str = "Break";
 

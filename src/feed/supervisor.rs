@@ -16,8 +16,9 @@ use super::room::Decoding;
 use super::source::Source;
 use super::wanted::AudioWish;
 use super::wanted::Wanted;
-use super::{FeedSpec, pipeline, synthetic};
+use super::{FeedSpec, pipeline, slate, synthetic};
 use crate::config::{mask_text, mask_text_about};
+use crate::frame::Picture;
 use crate::jpeg;
 use crate::timeline::{Clock, Grid, MediaTime};
 
@@ -50,6 +51,8 @@ pub(super) struct Report {
     pub last_error: Option<String>,
     pub reconnects: u64,
     pub thumbnail: Option<Bytes>,
+    /// What is shown while the source that failed last is one that is not taken.
+    pub refusal: Option<Picture>,
     /// What the source that runs turned out to be.
     pub facts: Arc<Mutex<Facts>>,
 }
@@ -183,7 +186,7 @@ impl Supervisor {
             decoding: &self.decoding,
         };
         let listing = match source.on_http() {
-            Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &mut check),
+            Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &self.decoding, &mut check),
             None => Ok(None),
         };
         let entry = match listing {
@@ -208,7 +211,7 @@ impl Supervisor {
             AudioWish::First | AudioWish::Index(_) | AudioWish::Pid(_) => None,
         };
         let fps = self.grid.fps();
-        let Decoding { room, costs, max_sounds } = &self.decoding;
+        let Decoding { room, costs, max_sounds, .. } = &self.decoding;
         let limit = Limit {
             lines: MOST_LINES,
             fps: f64::from(fps.num()) / f64::from(fps.den()),
@@ -223,7 +226,9 @@ impl Supervisor {
     fn note_failure(&self, index: usize, error: &SourceError) {
         let text = error.to_string();
         let text = self.spec.sources.get(index).map_or_else(|| mask_text(&text), |url| mask_text_about(url, &text));
+        let refusal = slate::refusal(error.reason()).and_then(|note| slate::draw(&self.spec.title, note));
         let mut report = self.report.lock();
+        report.refusal = refusal;
         // A source that stays away says the same every 30 s: once in the log is enough.
         if report.failure.is_none() || report.last_error.as_deref() != Some(&text) {
             tracing::warn!(feed = %self.spec.key, source = index, error = %text, "source lost");
@@ -266,7 +271,7 @@ impl Watch<'_> {
             if report.reconnects > 0 {
                 tracing::info!(feed = %spec.key, source = report.source_index, "source is back");
             }
-            report.failure = None;
+            (report.failure, report.refusal) = (None, None);
         }
         self.seen = pictures;
         if self.drawn.is_none_or(|at| at.elapsed() >= THUMBNAIL_EVERY)

@@ -1,6 +1,7 @@
 //! Makes the service's parts of its configuration.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure};
 use crate::api::{App, Keys, Readiness};
-use crate::catalogue::{Catalogue, CatalogueSettings};
+use crate::catalogue::{Borders, Catalogue, CatalogueSettings};
 use crate::clips::{ClipSettings, Clips};
 use crate::compositor::Compositor;
 use crate::config::{Config, Keyring, Output};
@@ -258,6 +259,7 @@ impl Makers<'_> {
         &self,
         (shared, shelf): (&Arc<EncodingShared>, &LayeredShelf),
         registry: &Arc<MosaicRegistry>,
+        own: SocketAddr,
     ) -> Result<Arc<Catalogue>, StartError> {
         let sound = SoundSettings {
             grid: self.config.output.grid,
@@ -283,6 +285,7 @@ impl Makers<'_> {
             break_policy: self.config.break_policy,
             most_delay: self.config.in_step.most_delay,
             max_sounds: self.config.output.max_sounds,
+            borders: Borders::new(self.config, Some(own)),
         };
         Ok(Catalogue::open(settings, self.config.games.clone()).await?)
     }

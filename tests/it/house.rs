@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 34] = [
+const ROOMS: [(&str, &str, &[&str]); 35] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
@@ -14,7 +14,8 @@ const ROOMS: [(&str, &str, &[&str]); 34] = [
     ("metrics", "every metric's name and help", &[]),
     ("layout", "layout files → checked rectangles", &["frame"]),
     ("ladder", "renditions, and how their pictures are coded", &["timeline", "frame"]),
-    ("config", "one struct a topic, mistakes with line and key", &["timeline", "ladder", "usage"]),
+    ("reach", "where sources may lead: schemes, hosts, addresses, ports, files", &[]),
+    ("config", "one struct a topic, mistakes with line and key", &["timeline", "ladder", "usage", "reach"]),
     (
         "captions",
         "text of games: CEA-608 and -708, teletext, WebVTT, TTML; WebVTT written (pure)",
@@ -26,7 +27,7 @@ const ROOMS: [(&str, &str, &[&str]); 34] = [
     (
         "feed",
         "sources, decoding, slate; GStreamer",
-        &["frame", "jpeg", "timeline", "cadence", "sync", "config", "work", "cues", "captions"],
+        &["frame", "jpeg", "timeline", "cadence", "sync", "config", "work", "cues", "captions", "reach"],
     ),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
     ("encode", "libx264, AAC; decoding what was encoded", &["frame", "timeline", "ladder", "work"]),
@@ -76,7 +77,7 @@ const ROOMS: [(&str, &str, &[&str]); 34] = [
         "games, their feeds, sound and texts",
         &[
             "feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues",
-            "captions", "sync", "jpeg",
+            "captions", "sync", "jpeg", "reach",
         ],
     ),
     ("lint", "rules for HLS streams, and whatever breaks them", &[]),

@@ -25,6 +25,7 @@ mod losses;
 mod low_latency;
 mod outbound;
 mod process;
+mod reach;
 mod seen;
 mod soak;
 mod sounds;

@@ -172,8 +172,8 @@ test("games tell their health in words, have a picture, and say who watches", as
 });
 
 test("a game without a picture says why and for how long, and shows no secret", async () => {
-  const secret = "http://bob:hunter2@127.0.0.1:9/live/a.m3u8?token=hunter2";
-  const body = { id: "dark", title: "Owls at Larks", sources: [secret, "srt://127.0.0.1:9?streamid=#!::r=hunter2&passphrase=hunter2hunter2&latency=200"] };
+  const secret = "http://bob:hunter2@origin.invalid:9/live/a.m3u8?token=hunter2";
+  const body = { id: "dark", title: "Owls at Larks", sources: [secret, "srt://encoder.invalid:9?streamid=#!::r=hunter2&passphrase=hunter2hunter2&latency=200"] };
   const made = await ask("/v1/operator/games", OPERATOR_KEY, { method: "POST", body: JSON.stringify(body) });
   assert.equal(made.status, 201, await made.clone().text());
   const item = panel("Games").locator(".game", { hasText: "Owls at Larks" });
@@ -181,8 +181,8 @@ test("a game without a picture says why and for how long, and shows no secret", 
   const told = await item.innerText();
   assert.match(told, /No picture for \d+ (s|min): its source/);
   assert.match(told, /reconnects?\. Last: /);
-  assert.ok(told.includes("http://…@127.0.0.1:9/live/a.m3u8?token=…"), told);
-  assert.ok(told.includes("srt://127.0.0.1:9?streamid=…&passphrase=…&latency=200"), told);
+  assert.ok(told.includes("http://…@origin.invalid:9/live/a.m3u8?token=…"), told);
+  assert.ok(told.includes("srt://encoder.invalid:9?streamid=…&passphrase=…&latency=200"), told);
   assert.match(told, /being tried/);
   assert.ok(!(await page.content()).includes("hunter2"));
   await page.setViewportSize({ width: 320, height: 640 });

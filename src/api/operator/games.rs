@@ -108,10 +108,10 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<R
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`game_exists`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`game_exists`, `source_in_use`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`source_invalid`, `field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn create(
@@ -152,10 +152,10 @@ pub async fn get(
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`game_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`game_read_only`, `source_in_use`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`source_invalid`, `field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn replace(

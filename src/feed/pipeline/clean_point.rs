@@ -72,6 +72,10 @@ impl Gate {
         self.state = State::Waiting(None);
     }
 
+    pub fn coding(&self) -> Coding {
+        self.coding
+    }
+
     pub fn set_fields(&mut self, fields: bool) {
         self.fields = fields;
     }
@@ -151,7 +155,7 @@ impl Gate {
 }
 
 /// What follows each start code, to the end of the bytes: where a slice ends is not worth a search.
-fn nal_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn nal_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         rest = &rest[rest.windows(3).position(|w| w == [0, 0, 1])? + 3..];
@@ -160,13 +164,13 @@ fn nal_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// What of `unit` comes before the next start code.
-fn cut(unit: &[u8]) -> &[u8] {
+pub(super) fn cut(unit: &[u8]) -> &[u8] {
     let end = unit.windows(3).position(|w| w[0] == 0 && w[1] == 0 && w[2] <= 1);
     &unit[..end.unwrap_or(unit.len())]
 }
 
 /// Bits of a NAL unit's payload, emulation prevention (ITU-T H.264, 7.4.1) taken out.
-struct Bits<'a> {
+pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     byte: usize,
     bit: u32,
@@ -174,7 +178,7 @@ struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, byte: 0, bit: 0, zeros: 0 }
     }
 
@@ -193,12 +197,16 @@ impl<'a> Bits<'a> {
         Some(value)
     }
 
-    fn bits(&mut self, count: u32) -> Option<u32> {
+    pub fn bits(&mut self, count: u32) -> Option<u32> {
         (0..count).try_fold(0, |value, _| Some(value << 1 | self.bit()?))
     }
 
+    pub fn skip(&mut self, count: u32) -> Option<()> {
+        (0..count).try_for_each(|_| self.bit().map(drop))
+    }
+
     /// An unsigned Exp-Golomb code (9.1).
-    fn ue(&mut self) -> Option<u32> {
+    pub fn ue(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while self.bit()? == 0 {
             zeros += 1;

@@ -3,7 +3,9 @@
 //! A joint is a pad behind which everything can be exchanged while the run goes on: another programme, another initialisation,
 //! another container. The branches stay, and drain before the new demuxer begins.
 
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use gstreamer as gst;
 use gstreamer::glib;
@@ -18,10 +20,15 @@ use super::programme::{Programme, Step};
 use super::reports;
 use super::stage::{Joint, Stage};
 use crate::cadence::Stream;
+use crate::feed::called::called;
 use crate::feed::error::SourceError;
 use crate::feed::facts::name_of;
 use crate::feed::source::Source;
 use crate::frame::SoundTrack;
+
+fn too_many_streams(most: u32) -> SourceError {
+    SourceError::TooLarge(format!("a programme or a container has more than {most} streams"))
+}
 
 pub(super) fn broken(error: glib::BoolError) -> SourceError {
     SourceError::Pipeline(error.to_string())
@@ -34,6 +41,7 @@ impl Stage {
         match source {
             Source::Synthetic(_) => Err(SourceError::Pipeline("synthetic sources need no pipeline".into())),
             Source::Pushed(push) => {
+                let push = &called(push, &self.decoding.reach)?;
                 let head = parts::head_of(push).map_err(broken)?;
                 let last = self.chain(&head, joint).map_err(broken)?;
                 head.last().map_or(Ok(()), |queue| hold(queue, self)).map_err(broken)?;
@@ -44,13 +52,29 @@ impl Stage {
                 head.iter().rev().try_for_each(|e| e.sync_state_with_parent()).map_err(broken)
             }
             Source::Pulled { uri, .. } => {
-                let src = opened(uri)?;
+                let src = self.opened(uri)?;
                 let typefind = parts::make("typefind").map_err(broken)?;
                 self.chain(&[src.clone(), typefind.clone()], joint).map_err(broken)?;
                 self.connect_typefind(&typefind, joint);
                 typefind.sync_state_with_parent().and_then(|()| src.sync_state_with_parent()).map_err(broken)
             }
         }
+    }
+
+    /// The element that reads `uri`.
+    fn opened(self: &Arc<Self>, uri: &str) -> Result<gst::Element, SourceError> {
+        let url = url::Url::parse(uri).map_err(|error| SourceError::Pipeline(error.to_string()))?;
+        let Some(path) = url.to_file_path().ok().filter(|_| url.scheme() == "file") else {
+            return self.read_by_http(&url);
+        };
+        let pass = self.decoding.reach.of(&url);
+        pass.scheme(url.scheme())?;
+        let file = pass.open_file(&path)?;
+        // Not by its name: what that leads to may be another file by now.
+        let location = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let element = gst::ElementFactory::make("filesrc").property("location", location).build().map_err(broken)?;
+        *self.file.lock() = Some(file);
+        Ok(element)
     }
 
     /// Adds elements in a row; returns the pad they end in.
@@ -191,12 +215,15 @@ impl Stage {
             Calls::Typefind => self.add_typefind(pad, joint),
             // Within a container that is text or tables; alone it is all there is.
             Calls::Nothing if self.is_all(joint) => {
-                self.fail(SourceError::Pipeline(format!("it is {}: no picture and no sound", name_of(caps))));
+                let is = name_of(caps);
+                self.fail(SourceError::Unsupported(format!(
+                    "it is {is}: no picture and no sound of a kind that is decoded here"
+                )));
                 Ok(())
             }
             Calls::Nothing => self.swallow(pad, joint),
             Calls::List => {
-                self.fail(SourceError::Pipeline(
+                self.fail(SourceError::Unsupported(
                     "it is a playlist that is not read from here: HLS is, over http:// or https://".into(),
                 ));
                 Ok(())
@@ -228,6 +255,7 @@ impl Stage {
         let most = self.decoding.max_sounds.saturating_sub(1);
         let programme =
             picks.then(|| Mutex::new(Programme::new(self.wanted.clone(), self.live).with_sounds_beside(most)));
+        let most_streams = self.decoding.limits.streams as usize;
         self.cues.told(Told::Fresh);
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
@@ -236,7 +264,15 @@ impl Stage {
             match info.data.take() {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
                     let picked = match &programme {
-                        Some(programme) => stage.pick_programme(pad, &buffer, &mut programme.lock(), inner),
+                        Some(programme) => {
+                            let mut programme = programme.lock();
+                            let picked = stage.pick_programme(pad, &buffer, &mut programme, inner);
+                            if programme.most_streams() > most_streams {
+                                stage.refuse(too_many_streams(stage.decoding.limits.streams));
+                                return gst::PadProbeReturn::Drop;
+                            }
+                            picked
+                        }
                         None => Some(buffer.clone()),
                     };
                     let returned =
@@ -389,10 +425,14 @@ impl Stage {
 
     fn connect_demuxer(self: &Arc<Self>, demuxer: &gst::Element, joint: usize) {
         let stage = Arc::downgrade(self);
+        let (most, streams) = (self.decoding.limits.streams, AtomicU32::new(0));
         demuxer.connect_pad_added(move |_, pad| {
             let Some(stage) = stage.upgrade() else { return };
             if pad.direction() != gst::PadDirection::Src {
                 return;
+            }
+            if streams.fetch_add(1, Ordering::Relaxed) >= most {
+                return stage.refuse(too_many_streams(most));
             }
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             if let Err(error) = stage.take_apart(pad, &caps, joint) {
@@ -433,18 +473,4 @@ fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), glib::BoolError> {
     let sink = element.static_pad("sink").ok_or_else(|| glib::bool_error!("{} has no sink", element.name()))?;
     pad.link(&sink).map_err(|error| glib::bool_error!("{error}"))?;
     element.sync_state_with_parent()
-}
-
-/// The element that reads `uri`. What would block on opening is refused: a pipe that nobody writes to, a device.
-fn opened(uri: &str) -> Result<gst::Element, SourceError> {
-    let Some(path) = url::Url::parse(uri).ok().filter(|u| u.scheme() == "file").and_then(|u| u.to_file_path().ok())
-    else {
-        return gst::ElementFactory::make("souphttpsrc").property("location", uri).build().map_err(broken);
-    };
-    let about = std::fs::metadata(&path)
-        .map_err(|error| SourceError::Pipeline(format!("the file {}: {error}", path.display())))?;
-    if !about.is_file() {
-        return Err(SourceError::Pipeline(format!("{} is no regular file", path.display())));
-    }
-    gst::ElementFactory::make("filesrc").property("location", &path).build().map_err(broken)
 }

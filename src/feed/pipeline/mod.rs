@@ -6,8 +6,10 @@
 //! A run has a thread of its own, the only one that makes, starts and tears down. The supervisor watches from outside and
 //! waits for nothing but messages ([`letting_go`] says why).
 
+mod admitted;
 mod beside;
 mod branch;
+mod by_http;
 mod clean_point;
 mod cue_tap;
 mod doors;
@@ -15,6 +17,7 @@ mod entry;
 mod hold;
 mod letting_go;
 mod parts;
+mod picture_size;
 mod programme;
 mod reports;
 mod seating;

@@ -4,6 +4,7 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
+use super::admitted::is_admitted;
 use crate::cadence::Stream;
 use crate::feed::source::Push;
 use crate::feed::srt;
@@ -15,7 +16,7 @@ pub(super) enum Calls {
     Stream(Stream),
     /// Not known yet.
     Typefind,
-    /// Text, tables: nothing of ours.
+    /// Text, tables, still images: nothing of ours.
     Nothing,
     /// A list of other files. GStreamer's demuxers for those fetch by themselves, and hang when they are torn down.
     List,
@@ -41,7 +42,7 @@ pub(super) fn calls_for(caps: &gst::Caps) -> Calls {
     if let Some(factory) = factories(demuxer, caps).into_iter().next() {
         return Calls::Container(factory);
     }
-    if name.starts_with("video/") || name.starts_with("image/") {
+    if name.starts_with("video/") {
         Calls::Stream(Stream::Picture)
     } else if name.starts_with("audio/") {
         Calls::Stream(Stream::Sound)
@@ -50,10 +51,13 @@ pub(super) fn calls_for(caps: &gst::Caps) -> Calls {
     }
 }
 
-/// The factories of a kind that take `caps`, the best first.
+/// The factories of a kind that take `caps` and may be used, the best first.
 pub(super) fn factories(kind: gst::ElementFactoryType, caps: &gst::Caps) -> Vec<gst::ElementFactory> {
     let all = gst::ElementFactory::factories_with_type(kind, gst::Rank::MARGINAL);
-    let mut fit: Vec<_> = all.into_iter().filter(|factory| factory.can_sink_any_caps(caps)).collect();
+    let mut fit: Vec<_> = all
+        .into_iter()
+        .filter(|factory| is_admitted(kind, &factory.name()) && factory.can_sink_any_caps(caps))
+        .collect();
     fit.sort_by_key(|factory| std::cmp::Reverse(factory.rank()));
     fit
 }

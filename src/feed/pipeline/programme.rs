@@ -163,6 +163,11 @@ impl Programme {
         self.sent_us = at_us;
     }
 
+    /// Streams of the programme that has most of them.
+    pub fn most_streams(&self) -> usize {
+        self.tables.values().map(|table| table.streams.len()).max().unwrap_or(0)
+    }
+
     /// Why nothing comes out, or not what was asked for.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()

@@ -337,3 +337,14 @@ fn sounds_beside_the_main_one_keep_their_names_and_identifiers_when_the_table_mo
     assert_ne!(german.0, first[0].0);
     assert!(now.contains(&first[1]));
 }
+
+#[test]
+fn a_table_with_very_many_streams_is_told_before_a_demuxer_sees_it() {
+    let streams: Vec<Es> = (0..190).map(|n| (0x0f, 0x200 + n, &[][..])).collect();
+    let mut writer = Writer::default();
+    let bytes = writer.pat(&[(1, 0x100)]).pmt(0x100, 1, 0x200, 0, &streams).take();
+    let mut programme = Programme::new(Wanted::default(), false);
+    assert_eq!(programme.most_streams(), 0);
+    programme.take(&bytes);
+    assert_eq!(programme.most_streams(), 190);
+}

@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::branch::{self, Head, Life, Tail, Trigger, next_wait};
 use super::clean_point::Gate;
+use super::picture_size::Pace;
 use super::shift;
 use super::stage::{DRAIN_PATIENCE, Joint, Stage, State, index};
 use super::tables::{language_tag, same_language};
@@ -334,7 +335,7 @@ impl Stage {
                 gst::PadProbeReturn::Ok
             });
         }
-        let (stage, gate) = (Arc::downgrade(self), Arc::clone(&head.gate));
+        let (stage, gate, pace) = (Arc::downgrade(self), Arc::clone(&head.gate), Mutex::<Pace>::default());
         head.parsed.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
             let Some(stage) = stage.upgrade() else { return gst::PadProbeReturn::Ok };
             match &info.data {
@@ -344,7 +345,9 @@ impl Stage {
                             if let Some(tap) = &tap {
                                 tap.lock().parsed(caps.caps());
                             }
-                            stage.note_caps(stream, caps.caps(), &gate);
+                            if !stage.note_caps(stream, caps.caps(), &gate) {
+                                return gst::PadProbeReturn::Drop;
+                            }
                         }
                         gst::EventView::Tag(tag) if stream == Stream::Sound => {
                             if let Some(code) = tag.tag().get::<gst::tags::LanguageCode>() {
@@ -358,6 +361,9 @@ impl Stage {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
                     if let Some(tap) = &tap {
                         stage.hand_on(pad, buffer, &tap.lock());
+                    }
+                    if stream == Stream::Picture && !stage.bears(buffer, &gate, &mut pace.lock()) {
+                        return gst::PadProbeReturn::Drop;
                     }
                     stage.pass_unit(stream, buffer, &gate)
                 }
@@ -388,16 +394,21 @@ impl Stage {
         }
     }
 
-    fn note_caps(&self, stream: Stream, caps: &gst::CapsRef, gate: &Mutex<Gate>) {
+    /// False for what is not decoded.
+    fn note_caps(&self, stream: Stream, caps: &gst::CapsRef, gate: &Mutex<Gate>) -> bool {
         match stream {
             Stream::Picture => {
                 let video = VideoFacts::of(caps);
+                if !self.bears_size(video.width, video.height) {
+                    return false;
+                }
                 gate.lock().set_fields(video.interlaced);
                 self.note_demand(&video);
                 self.facts.lock().video = Some(video);
             }
             Stream::Sound => self.facts.lock().audio = Some(AudioFacts::of(caps)),
         }
+        true
     }
 
     fn pass_unit(&self, stream: Stream, buffer: &gst::BufferRef, gate: &Mutex<Gate>) -> gst::PadProbeReturn {

@@ -6,9 +6,11 @@ use std::time::Duration;
 use gstreamer as gst;
 use parking_lot::Mutex;
 
-use super::clean_point::Gate;
+use super::clean_point::{Coding, Gate};
+use super::picture_size::{Pace, UNREADABLE, declared};
 use super::stage::Stage;
 use crate::cadence::{SourceNanos, Stream};
+use crate::feed::error::SourceError;
 use crate::feed::facts::VideoFacts;
 use crate::feed::room::{Demand, Ration, Share};
 use crate::work::thread_cpu_time;
@@ -68,6 +70,41 @@ impl Stage {
         }
         if let Some(known) = rationed.as_mut().filter(|_| video.width > 0) {
             known.ration.demands(Demand { width: video.width, height: video.height, fps: video.fps });
+        }
+    }
+
+    /// Whether pictures of this size are decoded. The run ends where they are not: before anything is made for them.
+    pub fn bears_size(&self, width: u32, height: u32) -> bool {
+        let limits = self.decoding.limits;
+        let bears = limits.allow(width, height);
+        if !bears {
+            let most = format!("{}x{} is decoded at most", limits.width, limits.height);
+            self.refuse(SourceError::TooLarge(format!("the pictures are {width}x{height}, and {most}")));
+        }
+        bears
+    }
+
+    /// Whether a unit of the picture stream may come to the decoder at all, by what it declares and how fast they come.
+    pub fn bears(&self, buffer: &gst::BufferRef, gate: &Mutex<Gate>, pace: &mut Pace) -> bool {
+        let most = self.decoding.limits.fps;
+        if self.is_over() {
+            return false;
+        }
+        if pace.exceeds(buffer.dts_or_pts().and_then(|at| i64::try_from(at.nseconds()).ok()), most) {
+            self.refuse(SourceError::TooLarge(format!("more than {most} pictures a second come")));
+            return false;
+        }
+        let coding = gate.lock().coding();
+        let codec = match coding {
+            Coding::Flagged => self.facts.lock().video.as_ref().map(|video| video.codec.clone()).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let Ok(bytes) = buffer.map_readable() else { return true };
+        match declared(coding, &codec, &bytes) {
+            None => true,
+            // Damaged on its way: the next one may be whole.
+            Some(UNREADABLE) => false,
+            Some((width, height)) => self.bears_size(width, height),
         }
     }
 

@@ -3,6 +3,7 @@
 //! One lock, and none is held around a call into GStreamer, which may block or call back.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use crate::cadence::Stream;
 use crate::feed::delivery::Delivery;
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
+use crate::feed::fetch::Fetcher;
 use crate::feed::intake::Intake;
 use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
@@ -119,6 +121,10 @@ pub(super) struct Stage {
     pub cues: CueTap,
     /// The sounds beside the main one of the programme that was picked, by the packet identifiers that its demuxer sees.
     pub tracks: Mutex<BTreeMap<u16, SoundTrack>>,
+    /// The file that is read; its element knows it by its number.
+    pub file: Mutex<Option<File>>,
+    /// What reads by HTTP for an element.
+    pub fetcher: Mutex<Option<Arc<Fetcher>>>,
     looped: bool,
     pub live: bool,
     failures: Sender<SourceError>,
@@ -166,6 +172,8 @@ impl Stage {
             sharing: Sharing::default(),
             cues: CueTap::default(),
             tracks: Mutex::default(),
+            file: Mutex::default(),
+            fetcher: Mutex::default(),
             looped: setting.looped,
             live: setting.live,
             failures: setting.failures,
@@ -183,9 +191,18 @@ impl Stage {
         let _ = self.failures.send(error);
     }
 
+    /// The source is one that is not taken: it is lost, and nothing of it is shown from now on.
+    pub fn refuse(&self, error: SourceError) {
+        self.fail(error);
+        self.leave();
+    }
+
     /// The run is over: nobody waits for anything here any more.
     pub fn leave(&self) {
         self.over.store(true, Ordering::Release);
+        if let Some(fetcher) = self.fetcher.lock().as_ref() {
+            fetcher.stop();
+        }
         self.state.lock().order = Some(Order::Leave);
         self.changed.notify_all();
     }

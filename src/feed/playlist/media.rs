@@ -11,6 +11,8 @@ use crate::cues::daterange::{OlderTag, SourceRange};
 
 /// A day of two-second segments has more; no playlist of 1 MiB can.
 pub const MAX_SEGMENTS: usize = 20_000;
+/// Addresses of a playlist together: variables and a long base make much of few lines.
+const MAX_ADDRESS_BYTES: usize = 8 << 20;
 /// In front of one segment stand a break's end and another's beginning at most, each said in several ways.
 const MAX_CUES: usize = 8;
 /// Without EXT-X-TARGETDURATION, which real servers forget, and as a floor: nobody is asked more often than this.
@@ -161,6 +163,7 @@ struct Reader<'a> {
     programme_us: Option<i64>,
     cues: Vec<OlderTag>,
     ranges: Ranges,
+    address_bytes: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -185,7 +188,18 @@ impl<'a> Reader<'a> {
             programme_us: None,
             cues: Vec::new(),
             ranges: Ranges::default(),
+            address_bytes: 0,
         }
+    }
+
+    /// `uri` as seen from the playlist, where it can be fetched.
+    fn address(&mut self, uri: &str) -> Result<Option<Url>, PlaylistError> {
+        let url = resolve(self.url, uri);
+        self.address_bytes += url.as_ref().unwrap_or(self.url).as_str().len();
+        if self.address_bytes > MAX_ADDRESS_BYTES {
+            return Err(PlaylistError::TooMany { what: "bytes of addresses", limit: MAX_ADDRESS_BYTES });
+        }
+        Ok(url)
     }
 
     fn tag(&mut self, name: &str, value: &str) -> Result<(), PlaylistError> {
@@ -240,7 +254,7 @@ impl<'a> Reader<'a> {
             self.keys.clear();
             return Ok(());
         }
-        let url = attributes.text("URI").and_then(|uri| resolve(self.url, uri));
+        let url = attributes.text("URI").map_or(Ok(None), |uri| self.address(uri))?;
         let protection = match (method, format.as_str(), url) {
             ("AES-128", "identity", Some(url)) => {
                 Protection::Aes128 { key: Arc::new(url), iv: attributes.text("IV").and_then(iv) }
@@ -260,7 +274,8 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, value: &str) -> Result<(), PlaylistError> {
         let attributes = Attributes::read(value, &self.variables)?;
-        let Some(url) = attributes.text("URI").and_then(|uri| resolve(self.url, uri)) else { return Ok(()) };
+        let Some(uri) = attributes.text("URI") else { return Ok(()) };
+        let Some(url) = self.address(uri)? else { return Ok(()) };
         let range = attributes.text("BYTERANGE").and_then(range);
         let range = range.map(|(length, offset)| ByteRange { offset: offset.unwrap_or(0), length });
         let init = Init { url, range, protection: self.protection() };
@@ -284,7 +299,7 @@ impl<'a> Reader<'a> {
         let sequence = self.sequence;
         self.sequence = sequence.saturating_add(1);
         // A URI that cannot be fetched leaves a hole of its length: the numbers after it must not move.
-        let (url, usable) = resolve(self.url, &uri).map_or_else(|| (self.url.clone(), false), |url| (url, true));
+        let (url, usable) = self.address(&uri)?.map_or_else(|| (self.url.clone(), false), |url| (url, true));
         let range = range.map(|(length, offset)| {
             let continued = self.ranged.as_ref().filter(|(of, _)| *of == url).map_or(0, |(_, end)| *end);
             ByteRange { offset: offset.unwrap_or(continued), length }

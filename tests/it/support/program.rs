@@ -10,6 +10,8 @@ use reqwest::{Method, Response, StatusCode};
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 
+use super::service::OWN_SOURCES;
+
 /// Real time that anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -22,13 +24,14 @@ pub const OPERATOR: &str = "op-1";
 /// A configuration with one tenant, two games, one small rendition and segments of a second. `head` and `tail` go before the
 /// first and after the last table.
 pub fn write_config(dir: &Path, data_dir: &Path, head: &str, tail: &str) -> PathBuf {
+    let sources = if tail.contains("[sources]") { "" } else { OWN_SOURCES };
     let listen = if head.contains("listen") { "" } else { "listen = \"127.0.0.1:0\"\n" };
     let text = format!(
         "{listen}data_dir = {data_dir:?}\ncompositor = \"cpu\"\n{head}\n\
          [[tenants]]\nid = \"acme\"\noperator_keys = [\"{OPERATOR}\"]\ndevice_keys = [\"{DEVICE}\"]\n\
          [[games]]\nid = \"a\"\ntitle = \"Ball\"\nsources = [\"test://ball?size=320x180&tone=300\"]\n\
          [[games]]\nid = \"b\"\ntitle = \"Bars\"\nsources = [\"test://smpte?size=320x180&tone=500\"]\n\
-         [output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\n\
+         {sources}[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\n\
          [[output.renditions]]\nname = \"{RENDITION}\"\nwidth = 320\nheight = 180\nbitrate = 200_000\n\
          [admission]\nheadroom_percent = 100\n{tail}"
     );

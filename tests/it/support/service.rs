@@ -35,6 +35,10 @@ pub struct TestService {
 /// What is in a slot is easier to say of whole slots: for tests that read those.
 pub const WHOLE_SLOTS: &str = "[stitch]\nenabled = false\n";
 
+/// Lets operators show what tests serve on this machine, and files of theirs.
+pub const OWN_SOURCES: &str = "[sources]\nnetworks = [\"0.0.0.0/32\", \"127.0.0.0/8\", \"::1/128\", \"239.0.0.0/8\"]\n\
+    media_dirs = [\"/tmp\"]\n";
+
 /// A configuration with one tenant, small pictures and segments of a second. `extra` is appended.
 pub fn config(data_dir: &Path, games: &[(&str, String)], extra: &str) -> Config {
     let mut text = format!(
@@ -46,6 +50,10 @@ pub fn config(data_dir: &Path, games: &[(&str, String)], extra: &str) -> Config 
         text += &format!("[[games]]\nid = {id:?}\ntitle = \"Game {id}\"\nsources = [{source:?}]\n");
     }
     text += if extra.is_empty() { SMALL_OUTPUT } else { extra };
+    // What tests serve is on this machine.
+    if !extra.contains("[sources]") {
+        text += OWN_SOURCES;
+    }
     // As in service, but for the tiles that nobody has asked for yet.
     if !extra.contains("[stitch]") {
         text += "[stitch]\nkeep_warm = false\n";

@@ -15,6 +15,7 @@ use super::super::{
 use super::server::{Answer, Server};
 use crate::feed::fetch::{FetchProblem, Fetcher, Request};
 use crate::feed::playlist::Found;
+use crate::reach::Reach;
 
 const SECOND: i64 = 1_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -81,7 +82,7 @@ fn wishes() -> Wishes {
 }
 
 fn start(url: &Url, wishes: &Wishes, shown: Shown) -> (Client, Arc<Recorder>) {
-    let fetcher = Arc::new(Fetcher::new(url));
+    let fetcher = Arc::new(Fetcher::new(url, &Reach::of_ones_own()));
     let Found::Playlist(found) = open(&fetcher, url).unwrap() else { panic!("no playlist") };
     let setting = setting(found, url, wishes, shown, &|codec| codec.starts_with("avc1")).unwrap();
     let recorder = Arc::new(Recorder::default());
@@ -415,7 +416,7 @@ fn a_password_is_for_its_own_server_alone() {
 fn what_is_fetched_has_a_size_a_time_and_an_end() {
     let server = Server::start();
     let url = server.url("/x?token=secret");
-    let fetcher = Arc::new(Fetcher::new(&url));
+    let fetcher = Arc::new(Fetcher::new(&url, &Reach::of_ones_own()));
     let get = |limit: usize, range: Option<(u64, u64)>, time: Duration| {
         let request = Request { url: &url, range, limit, time, silence: time };
         fetcher.get(&request).map(|fetched| fetched.bytes.to_vec()).map_err(|error| error.problem)
@@ -465,7 +466,7 @@ fn other_things_than_playlists_are_left_to_others_and_too_large_ones_refused() {
     server.text("/large.m3u8", &large);
     let is_playlist = |path: &str| {
         let url = server.url(path);
-        open(&Arc::new(Fetcher::new(&url)), &url)
+        open(&Arc::new(Fetcher::new(&url, &Reach::of_ones_own())), &url)
             .map(|found| matches!(found, Found::Playlist(_)))
             .map_err(|e| e.to_string())
     };

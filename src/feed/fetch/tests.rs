@@ -1,0 +1,182 @@
+//! Servers that mean no good.
+
+use std::io::{BufRead as _, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
+
+use ureq::unversioned::transport::NextTimeout;
+
+use super::*;
+use crate::reach::Rules;
+
+/// A server at `host`, which answers every connection by `answer`; its port, and how often it was asked.
+pub(in crate::feed) fn served(
+    host: &str,
+    answer: impl Fn(&str, TcpStream) + Send + Sync + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((host, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (counted, answer) = (Arc::clone(&asked), Arc::new(answer));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+                let target =
+                    lines.next().and_then(|line| line.split(' ').nth(1).map(str::to_owned)).unwrap_or_default();
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                answer(&target, stream);
+            });
+        }
+    });
+    (address, asked)
+}
+
+pub(in crate::feed) fn head(status: u16, more: &str) -> String {
+    format!("HTTP/1.1 {status} x\r\n{more}Connection: close\r\n\r\n")
+}
+
+/// As for an operator over REST, but for the addresses of these tests' servers.
+pub(in crate::feed) fn reach(networks: &[&str]) -> Reach {
+    let networks = networks.iter().map(|net| net.parse().unwrap()).collect();
+    Reach::new(Rules { networks, ..Rules::default() }, None)
+}
+
+fn request(url: &Url, limit: usize) -> Request<'_> {
+    Request { url, range: None, limit, time: Duration::from_secs(10), silence: Duration::from_secs(10) }
+}
+
+fn url(address: SocketAddr, path: &str) -> Url {
+    Url::parse(&format!("http://{address}{path}")).unwrap()
+}
+
+/// Every address of 127.0.0.0/8 is this machine's: one stands for the public one, another for what is not to be reached.
+const PUBLIC: &str = "127.0.0.2";
+const INNER: &str = "127.0.0.1";
+
+#[test]
+fn a_redirect_leads_to_nothing_that_the_source_may_not_name() {
+    let (inner, asked) = served(INNER, |_, mut stream| _ = stream.write_all((head(200, "") + "secret").as_bytes()));
+    let port = inner.port();
+    for target in [
+        format!("http://127.0.0.1:{port}/"),
+        format!("http://2130706433:{port}/"),
+        format!("http://017700000001:{port}/"),
+        format!("http://0177.0.0.1:{port}/"),
+        format!("http://0x7f000001:{port}/"),
+        format!("http://127.1:{port}/"),
+        format!("http://[::ffff:127.0.0.1]:{port}/"),
+        format!("http://localhost:{port}/"),
+        format!("http://0.0.0.0:{port}/"),
+        format!("//127.0.0.1:{port}/"),
+        "http://169.254.169.254/latest/meta-data/".to_owned(),
+        "http://[fd00:ec2::254]/".to_owned(),
+        "http://10.0.0.1/".to_owned(),
+    ] {
+        let location = format!("Location: {target}\r\n");
+        let (outer, _) = served(PUBLIC, move |_, mut stream| _ = stream.write_all(head(302, &location).as_bytes()));
+        let url = url(outer, "/a.m3u8");
+        let error = Fetcher::new(&url, &reach(&["127.0.0.2/32"])).get(&request(&url, 1000)).unwrap_err();
+        let denied = matches!(error.problem, FetchProblem::Denied(Denied::Address { .. }));
+        assert!(denied && error.problem.is_final(), "{target}: {error:?}");
+        assert_eq!(error.source_error().reason(), Reason::Forbidden);
+    }
+    for target in ["file:///etc/passwd", "ftp://127.0.0.2/", "data:text/plain,x", "gopher://127.0.0.2/"] {
+        let location = format!("Location: {target}\r\n");
+        let (outer, _) = served(PUBLIC, move |_, mut stream| _ = stream.write_all(head(302, &location).as_bytes()));
+        let url = url(outer, "/a.m3u8");
+        assert!(Fetcher::new(&url, &reach(&["127.0.0.2/32"])).get(&request(&url, 1000)).is_err(), "{target}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "nobody knocked inside");
+}
+
+/// A resolver whose owner changes what a name means.
+#[derive(Debug)]
+struct Rebinding(parking_lot::Mutex<Vec<Vec<SocketAddr>>>);
+
+impl Resolver for Rebinding {
+    fn resolve(&self, _: &Uri, _: &ureq::config::Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut found = self.empty();
+        self.0.lock().remove(0).into_iter().for_each(|address| found.push(address));
+        Ok(found)
+    }
+}
+
+#[test]
+fn a_name_that_becomes_another_address_is_judged_anew_and_what_was_judged_is_connected_to() {
+    let (outer, served_outside) =
+        served(PUBLIC, |_, mut stream| _ = stream.write_all((head(200, "") + "out").as_bytes()));
+    let (inner, served_inside) = served(INNER, |_, mut stream| _ = stream.write_all((head(200, "") + "in").as_bytes()));
+    let url = Url::parse("http://origin.example/a.ts").unwrap();
+    let answers = vec![vec![outer], vec![inner], vec![inner, outer]];
+    let pass = reach(&["127.0.0.2/32"]).of(&url);
+    let fetcher = Fetcher::resolving(&url, Judged { pass, lookup: Rebinding(parking_lot::Mutex::new(answers)) });
+    let get = || fetcher.get(&request(&url, 1000)).map(|fetched| fetched.bytes).map_err(|error| error.problem);
+    assert_eq!(get().unwrap(), "out");
+    assert!(matches!(get(), Err(FetchProblem::Denied(Denied::Address { .. }))));
+    assert_eq!(get().unwrap(), "out", "of two, the one that may be used");
+    assert_eq!((served_outside.load(Ordering::SeqCst), served_inside.load(Ordering::SeqCst)), (2, 0));
+}
+
+#[test]
+fn what_was_packed_small_is_no_larger_than_its_limit() {
+    let bomb = Command::new("sh").args(["-c", "head -c 200000000 /dev/zero | gzip -9"]).output().unwrap().stdout;
+    assert!(bomb.len() < 1 << 20, "{}", bomb.len());
+    let (address, _) = served(PUBLIC, move |_, mut stream| {
+        let head = head(200, &format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", bomb.len()));
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bomb));
+    });
+    let url = url(address, "/a.m3u8");
+    let fetcher = Fetcher::new(&url, &reach(&["127.0.0.2/32"]));
+    let error = fetcher.get(&request(&url, 1 << 20)).unwrap_err();
+    assert_eq!(error.problem, FetchProblem::TooLarge { limit: 1 << 20 });
+    assert_eq!(error.source_error().reason(), Reason::TooLarge);
+}
+
+#[test]
+fn a_server_that_sends_a_byte_now_and_then_has_its_time_like_any_other() {
+    let (address, _) = served(PUBLIC, |target, mut stream| {
+        // In its head, or in its body.
+        if target == "/body" {
+            let _ = stream.write_all(head(200, "Content-Length: 100000\r\n").as_bytes());
+        }
+        while stream.write_all(b"H").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    for path in ["/head", "/body"] {
+        let url = url(address, path);
+        let fetcher = Fetcher::new(&url, &reach(&["127.0.0.2/32"]));
+        let time = Duration::from_millis(300);
+        let begun = Instant::now();
+        let error = fetcher.get(&Request { time, ..request(&url, 1 << 20) }).unwrap_err();
+        assert!(matches!(error.problem, FetchProblem::Time | FetchProblem::Connection(_)), "{path}: {error}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{path}");
+    }
+}
+
+#[test]
+fn a_list_without_an_end_is_read_as_far_as_lists_may_go() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let (address, _) = served(PUBLIC, move |target, mut stream| {
+        let _ = stream.write_all(head(200, "").as_bytes());
+        let begun: &[u8] = if target == "/media" { b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n" } else { b"#EXTM3U\n" };
+        let _ = stream.write_all(begun);
+        let line = b"#EXTINF:1,\na.ts\n".repeat(1000);
+        while stream.write_all(&line).is_ok() {
+            counted.fetch_add(line.len(), Ordering::SeqCst);
+        }
+    });
+    for path in ["/media", "/any"] {
+        let url = url(address, path);
+        let fetcher = Arc::new(Fetcher::new(&url, &reach(&["127.0.0.2/32"])));
+        assert!(crate::feed::playlist::open(&fetcher, &url).unwrap_err().to_string().contains("larger than 1048576"));
+    }
+    // What the system's buffers take beyond that is theirs.
+    assert!(sent.load(Ordering::SeqCst) < 64 << 20, "{}", sent.load(Ordering::SeqCst));
+}
