@@ -25,7 +25,7 @@ use super::room::MachineRoom;
 use super::texts::GameTexts;
 use crate::config::{self, BreakPolicy, SourceUri};
 use crate::cues::track::{CueTrack, Policy, RangeLine};
-use crate::feed::{self, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
+use crate::feed::{Apart, self, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::metrics::Metrics;
 use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
@@ -66,6 +66,8 @@ pub struct CatalogueSettings {
     pub most_delay: Duration,
     /// Sounds of a game that are taken at most, its main one among them.
     pub max_sounds: usize,
+    /// How sources are decoded in processes of their own; `None`: they are decoded in this one.
+    pub apart: Option<Arc<Apart>>,
 }
 
 struct Game {
@@ -182,7 +184,7 @@ impl Catalogue {
         let first = sound.grid.frame_at(settings.clock.now());
         let rows = settings.store.games().await?;
         let room = Arc::new(MachineRoom(settings.registry.clone()));
-        let decoding = Decoding { room, costs: Arc::default(), max_sounds: settings.max_sounds };
+        let decoding = Decoding { room, costs: Arc::default(), max_sounds: settings.max_sounds, apart: settings.apart.clone() };
         let aligner = Mutex::new(Aligner::new(settings.most_delay));
         let catalogue = Arc::new(Self {
             settings,

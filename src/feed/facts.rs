@@ -1,11 +1,12 @@
 //! What a running source turned out to be, and why something of it is missing: for operators.
 
 use gstreamer as gst;
+use serde::{Deserialize, Serialize};
 
 use crate::captions::cea::{Described, Service};
 
 /// What is known of the source that runs; everything is `None` before it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// As `mpeg-ts`, `mp4`, `matroska`.
     pub container: Option<String>,
@@ -61,7 +62,7 @@ impl Facts {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoFacts {
     /// As `h264`, `hevc`, `mpeg2`; a media type where it has no short name.
     pub codec: String,
@@ -74,7 +75,7 @@ pub struct VideoFacts {
     pub interlaced: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioFacts {
     /// As `aac`, `ac3`, `mp2`; a media type where it has no short name.
     pub codec: String,

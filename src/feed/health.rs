@@ -1,6 +1,6 @@
 //! How a feed is, for operators: what it shows and why, what its source is made of.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::FeedStatus;
@@ -9,7 +9,7 @@ use crate::frame::Colour;
 use crate::timeline::MediaTime;
 
 /// Why a feed shows its slate, or is not as it should be. The names are stable: programs branch on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = HealthReason)]
 pub enum Reason {

@@ -4,6 +4,7 @@
 //! exactly the sound asked for. Whatever happens to a source shows as a slate and silence, never as an error or a wait: the
 //! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
+mod apart;
 mod as_came;
 #[cfg(test)]
 mod as_came_tests;
@@ -23,6 +24,7 @@ mod fetch;
 mod health;
 mod intake;
 mod listed;
+mod outlet;
 mod pen;
 mod pipeline;
 mod playlist;
@@ -59,6 +61,7 @@ use crate::config::{mask_text, masked};
 use crate::frame::{CodedSound, Colour, Picture, Sound, SoundTrack};
 use crate::sync::Latency;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
+pub use apart::{Apart, ChildHealth, Ended, child};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
 pub use health::{FeedHealth, Reason};

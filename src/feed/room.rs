@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::apart::Apart;
 use crate::timeline::MediaTime;
 
 /// Processor seconds to decode and convert a pixel, before anything was measured: 1080p30 H.264 took a quarter of a core on the
@@ -62,6 +63,8 @@ pub struct Decoding {
     pub costs: Arc<DecodeCosts>,
     /// Sounds of a game that are decoded at most, the main one among them.
     pub max_sounds: usize,
+    /// How sources are decoded in processes of their own; `None`: they are decoded here.
+    pub apart: Option<Arc<Apart>>,
 }
 
 /// Sounds of a game where nothing else is said.
@@ -70,7 +73,7 @@ const MAX_SOUNDS: usize = 4;
 impl Decoding {
     /// As much as comes.
     pub fn unlimited() -> Self {
-        Self { room: Arc::new(Unlimited), costs: Arc::default(), max_sounds: MAX_SOUNDS }
+        Self { room: Arc::new(Unlimited), costs: Arc::default(), max_sounds: MAX_SOUNDS, apart: None }
     }
 }
 
@@ -94,6 +97,26 @@ impl DecodeCosts {
             None => {
                 // The first picture of a stream opens decoders and buffers: it moves the guess and does not replace it.
                 known.insert(codec.to_owned(), usual + (each - usual) / AVERAGED_PICTURES);
+            }
+        }
+    }
+
+    /// What is known, as told by [`DecodeCosts::known`] elsewhere.
+    pub(super) fn knowing(known: &[(String, f64)]) -> Self {
+        Self { pixel_seconds: Mutex::new(known.iter().cloned().collect()) }
+    }
+
+    /// Processor seconds of a pixel, by codec.
+    pub(super) fn known(&self) -> Vec<(String, f64)> {
+        self.pixel_seconds.lock().iter().map(|(codec, seconds)| (codec.clone(), *seconds)).collect()
+    }
+
+    /// Takes in what somebody else measured, who may be wrong: each codec that is listed here as one picture of `pixels`.
+    pub(super) fn told(&self, known: &[(String, f64)], pixels: u64) {
+        for (codec, _) in PIXEL_SECONDS {
+            let seconds = known.iter().find(|(told, _)| told == codec).map(|(_, seconds)| *seconds);
+            if let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()) {
+                self.measured(codec, pixels, seconds * pixels as f64);
             }
         }
     }

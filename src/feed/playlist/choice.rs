@@ -23,7 +23,7 @@ const RATE_SLACK: f64 = 1.05;
 const USUAL_FPS: f64 = 30.0;
 
 /// What a source's parameters ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum VariantWish {
     /// The best within the limit.
     #[default]
