@@ -13,4 +13,4 @@ pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame, TextWanted,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
-pub use health::{AudioHealth, GameHealth, VideoHealth};
+pub use health::{AudioHealth, DecoderHealth, GameHealth, VideoHealth};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::FeedStatus;
+use super::apart::ChildHealth;
 use super::facts::Facts;
 use crate::frame::Colour;
 use crate::timeline::MediaTime;
@@ -64,6 +65,8 @@ pub struct FeedHealth {
     pub colour: Option<Colour>,
     /// How much later than its picture sound is heard.
     pub av_offset_ms: Option<f64>,
+    /// The process that decodes it, where one of its own does.
+    pub child: Option<ChildHealth>,
     /// What the source that runs turned out to be.
     pub facts: Facts,
 }

@@ -225,6 +225,8 @@ pub struct Feed {
     ticks: Mutex<Ticks>,
     finished: Arc<(Mutex<bool>, Condvar)>,
     told_reconnects: AtomicU64,
+    /// Whether its sources are decoded in processes of their own.
+    is_apart: bool,
 }
 
 impl Feed {
@@ -243,6 +245,7 @@ impl Feed {
         decoding: Decoding,
     ) -> Arc<Feed> {
         let intake = Arc::new(Intake::new(&grid, pace));
+        let is_apart = decoding.apart.is_some();
         let report = Arc::new(Mutex::new(Report::default()));
         let finished = Arc::new((Mutex::new(false), Condvar::new()));
         let supervisor = Supervisor {
@@ -278,7 +281,7 @@ impl Feed {
         let card = slate::draw(&spec.title, slate::ONE_MOMENT).unwrap_or_else(black);
         let ticks = Mutex::new(Ticks { connecting, good: None, last: None, since: clock.now(), colour: None });
         let told_reconnects = AtomicU64::new(0);
-        Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects })
+        Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects, is_apart })
     }
 
     /// What its source signalled since it was asked last, and what was signalled before and is due at another time now: its
@@ -458,6 +461,7 @@ impl Feed {
             fps: shape.fps,
             colour,
             av_offset_ms,
+            child: self.is_apart.then(|| *report.child.lock()),
             facts,
         }
     }

@@ -73,7 +73,12 @@ const MAX_SOUNDS: usize = 4;
 impl Decoding {
     /// As much as comes.
     pub fn unlimited() -> Self {
-        Self { room: Arc::new(Unlimited), costs: Arc::default(), max_sounds: MAX_SOUNDS, apart: None }
+        // What holds inside holds apart: all of a feed's tests can be run so.
+        #[cfg(test)]
+        let apart = std::env::var("QUADRILLE_TEST_FEEDS").is_ok_and(|feeds| feeds == "apart").then(super::apart::apart);
+        #[cfg(not(test))]
+        let apart = None;
+        Self { room: Arc::new(Unlimited), costs: Arc::default(), max_sounds: MAX_SOUNDS, apart }
     }
 }
 

@@ -152,8 +152,8 @@ impl Supervisor {
             let begun = Instant::now();
             let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
             let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
-            let (error, run) =
-                source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history, url));
+            let (error, run) = source
+                .map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history, url));
             // Reported first: who sees the slate finds the reason.
             if !self.intake.is_stopped() {
                 self.note_failure(index, &error);

@@ -251,14 +251,7 @@ impl Hall {
         }
     }
 
-    fn begin(
-        self: &Arc<Self>,
-        far: &Arc<Far>,
-        door: u32,
-        takes: Takes,
-        timed: bool,
-        beside: Option<message::Track>,
-    ) {
+    fn begin(self: &Arc<Self>, far: &Arc<Far>, door: u32, takes: Takes, timed: bool, beside: Option<message::Track>) {
         let (sender, errands) = unbounded();
         self.errands.lock().insert(door, sender);
         let (hall, told) = (Arc::clone(self), Arc::clone(far));

@@ -80,7 +80,12 @@ impl FarDoors {
         Self { link }
     }
 
-    pub fn open(&self, takes: pipeline::Takes, timed: bool, beside: Option<&SoundTrack>) -> Result<FarFed, SourceError> {
+    pub fn open(
+        &self,
+        takes: pipeline::Takes,
+        timed: bool,
+        beside: Option<&SoundTrack>,
+    ) -> Result<FarFed, SourceError> {
         let door = {
             let mut desk = self.link.desk.lock();
             desk.next += 1;

@@ -270,6 +270,8 @@ impl Outlet for Far {
         fps: Option<(u32, u32)>,
         _now: MediaTime,
     ) -> Result<(), Gone> {
+        #[cfg(test)]
+        super::tests::planted(self.pictures.load(Ordering::Relaxed));
         self.await_credit(Lane::Picture)?;
         let mut ring = self.ring.lock();
         let number = ring.write(&picture).map_err(|error| {

@@ -62,8 +62,9 @@ pub fn lock_in(begin: &Begin, file: Option<&OwnedFd>) -> Result<Vec<String>, Str
 
 fn limit(memory_bytes: u64) {
     let limits = [
-        // What a process writes to, and nobody else has: not libraries, not address space that is only set aside.
-        (Resource::Data, memory_bytes),
+        // What a process writes to, and nobody else has: not libraries, not address space that is only set aside. Twice what it
+        // may: the parent sees it grow first, and can say why it ended.
+        (Resource::Data, memory_bytes.saturating_mul(2)),
         (Resource::Nofile, MOST_DESCRIPTORS),
         (Resource::Core, 0),
         // Of memory that it shares, too.
@@ -80,7 +81,8 @@ fn limit(memory_bytes: u64) {
 fn fence(network: bool, file: Option<&OwnedFd>) -> Result<bool, landlock::RulesetError> {
     let abi = ABI::V6;
     let read = AccessFs::from_read(abi);
-    let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
+    let ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
     let ruleset = if network { ruleset } else { ruleset.handle_access(AccessNet::from_all(abi))? };
     let mut ruleset = ruleset
         .scope(Scope::from_all(abi))?
@@ -238,8 +240,7 @@ fn filter(network: bool) -> Result<(), seccompiler::Error> {
         CALLS.iter().chain(network).map(|call| (*call, Vec::new())).collect();
     // Threads and no processes.
     let thread = libc::CLONE_THREAD as u64;
-    let is_thread =
-        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(thread), thread)?;
+    let is_thread = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(thread), thread)?;
     calls.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_thread])?]);
     // Of its own limits, to be read.
     let read_only = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;

@@ -22,7 +22,7 @@ pub enum Task {
     /// What is heard next stands exactly where its timestamp says.
     RealignSound,
     RealignBeside(u32),
-    ExpectSound(bool),
+    ExpectNoSound,
 }
 
 /// Beside what a child has credit for, what it says without asking.
@@ -111,9 +111,14 @@ impl Lanes {
 }
 
 /// A lane's thread. It ends with its sender, or when `work` says so.
-fn lane(name: &str, window: u32, mut work: impl FnMut(Task) -> bool + Send + 'static) -> Result<Sender<Task>, SourceError> {
+fn lane(
+    name: &str,
+    window: u32,
+    mut work: impl FnMut(Task) -> bool + Send + 'static,
+) -> Result<Sender<Task>, SourceError> {
     let (sender, tasks): (_, Receiver<Task>) = bounded(window as usize + MOST_UNASKED);
-    let thread = std::thread::Builder::new().name(name.into()).spawn(move || while tasks.recv().is_ok_and(&mut work) {});
+    let thread =
+        std::thread::Builder::new().name(name.into()).spawn(move || while tasks.recv().is_ok_and(&mut work) {});
     thread.map_err(|error| SourceError::Pipeline(format!("no thread: {error}")))?;
     Ok(sender)
 }
@@ -138,8 +143,8 @@ impl Target {
                 intake.realign_beside(*run, index as usize);
                 true
             }
-            Task::ExpectSound(expected) => {
-                intake.expect_sound(*run, expected);
+            Task::ExpectNoSound => {
+                intake.expect_sound(*run, false);
                 true
             }
             Task::Picture(..) => true,

@@ -11,14 +11,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cadence::{Placed, SourceNanos, Step};
+use crate::captions::{Kind, TrackInfo};
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::texts::TextOrigin;
 use crate::feed::wanted::Wanted;
-use crate::frame::{
-    Aac, AacObject, CodedSound, Colour, Matrix, Primaries, Range8, SoundRole, SoundTrack, Transfer,
-};
-use crate::captions::{Kind, TrackInfo};
+use crate::frame::{Aac, AacObject, CodedSound, Colour, Matrix, Primaries, Range8, SoundRole, SoundTrack, Transfer};
 use crate::sync::{Claim, ClockKind};
 
 /// Longest message, in bytes: five seconds of sound.
@@ -36,10 +34,15 @@ const MOST_CAPTIONS: usize = 64;
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Up {
     /// It has locked itself in, and what it could not do for that.
-    Ready { missing: Vec<String> },
+    Ready {
+        missing: Vec<String>,
+    },
     /// It is alive.
     Beat,
-    Facts { facts: Box<Facts>, warned: Option<SourceError> },
+    Facts {
+        facts: Box<Facts>,
+        warned: Option<SourceError>,
+    },
     /// The source is lost.
     Failed(SourceError),
     /// A picture lies in the ring, tightly packed.
@@ -47,35 +50,70 @@ pub enum Up {
     /// Interleaved stereo follows.
     Sound(Place),
     /// Of the sound of that number.
-    Beside { index: u32, place: Place },
+    Beside {
+        index: u32,
+        place: Place,
+    },
     RealignSound,
     RealignBesides,
     RealignBeside(u32),
     ExpectSound(bool),
-    Claim { place: Place, clock: u8, captured: i64 },
+    Claim {
+        place: Place,
+        clock: u8,
+        captured: i64,
+    },
     NoClaim(Place),
     /// A section of SCTE 35 follows.
-    Section { at: Option<SourceNanos> },
+    Section {
+        at: Option<SourceNanos>,
+    },
     /// `cc_data()` follows.
-    Captions { at: SourceNanos },
+    Captions {
+        at: SourceNanos,
+    },
     /// Data of a page follow.
-    Teletext { at: SourceNanos, origin: Origin, page: u16 },
+    Teletext {
+        at: SourceNanos,
+        origin: Origin,
+        page: u16,
+    },
     /// The cue of that number stands so.
-    TextStands { number: u64, at: SourceNanos, until: SourceNanos },
+    TextStands {
+        number: u64,
+        at: SourceNanos,
+        until: SourceNanos,
+    },
     /// What the playlist said under that number is due so.
-    CueStands { number: u64, at: Option<SourceNanos>, ends: Option<SourceNanos> },
+    CueStands {
+        number: u64,
+        at: Option<SourceNanos>,
+        ends: Option<SourceNanos>,
+    },
     /// A frame of coded sound follows.
-    Coded { form: Form, at: SourceNanos },
+    Coded {
+        form: Form,
+        at: SourceNanos,
+    },
     /// There is a sound beside the main one; to be answered.
-    SoundBeside { track: Track, most: u32 },
+    SoundBeside {
+        track: Track,
+        most: u32,
+    },
     /// So many cores are asked for; to be answered.
     Admit(f64),
     /// Processor seconds that a pixel takes.
     Costs(Vec<(String, f64)>),
     /// A door was opened, or could not be.
-    DoorOpened { door: u32, error: Option<SourceError> },
+    DoorOpened {
+        door: u32,
+        error: Option<SourceError>,
+    },
     /// A door has taken in so many bytes.
-    DoorTook { door: u32, bytes: u32 },
+    DoorTook {
+        door: u32,
+        bytes: u32,
+    },
 }
 
 /// From the parent to its child.
@@ -83,20 +121,52 @@ pub enum Up {
 pub enum Down {
     Begin(Box<Begin>),
     /// Time on the parent's clock (ns), the feed's delay (ns), cores that are left.
-    Beat { now: u64, delay: i64, left: f64 },
+    Beat {
+        now: u64,
+        delay: i64,
+        left: f64,
+    },
     /// Something of that lane was taken in; what comes next may follow it.
-    Credit { lane: Lane, resettle: bool },
+    Credit {
+        lane: Lane,
+        resettle: bool,
+    },
     SoundBeside(Option<u32>),
     Admitted(bool),
-    Open { door: u32, takes: Takes, timed: bool, beside: Option<Track> },
+    Open {
+        door: u32,
+        takes: Takes,
+        timed: bool,
+        beside: Option<Track>,
+    },
     /// Bytes follow.
-    Push { door: u32, at_ns: Option<u64> },
-    Fresh { door: u32, zero: Option<[i64; 2]> },
-    End { door: u32 },
+    Push {
+        door: u32,
+        at_ns: Option<u64>,
+    },
+    Fresh {
+        door: u32,
+        zero: Option<[i64; 2]>,
+    },
+    End {
+        door: u32,
+    },
     ExpectSound,
-    Text { number: u64, start: i64, end: i64 },
-    Cue { number: u64, start: Option<i64>, end: Option<i64>, base: i64 },
-    Date { raw: i64, unix_us: i64 },
+    Text {
+        number: u64,
+        start: i64,
+        end: i64,
+    },
+    Cue {
+        number: u64,
+        start: Option<i64>,
+        end: Option<i64>,
+        base: i64,
+    },
+    Date {
+        raw: i64,
+        unix_us: i64,
+    },
     Over,
 }
 
@@ -452,6 +522,10 @@ impl Meter {
         }
         self.messages += 1;
         self.bytes += bytes as u64;
-        if self.messages > MOST_MESSAGES || self.bytes > MOST_BYTES_PER_S { Err(Lie::Flood("messages")) } else { Ok(()) }
+        if self.messages > MOST_MESSAGES || self.bytes > MOST_BYTES_PER_S {
+            Err(Lie::Flood("messages"))
+        } else {
+            Ok(())
+        }
     }
 }

@@ -36,8 +36,10 @@ use std::sync::Arc;
 pub use child::child;
 pub(super) use doors::{FarDoors, FarFed};
 pub(super) use parent::{Run, Surroundings};
-pub use watched::{ChildHealth, Ended};
+#[cfg(test)]
+pub(super) use tests::apart;
 pub(super) use watched::Watched;
+pub use watched::{ChildHealth, Ended};
 
 /// Memory that a child may write to, where nothing else is said: a 2160p decoder with all its pictures takes a third of it.
 pub const MEMORY_BYTES: u64 = 1 << 30;

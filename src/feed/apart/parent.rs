@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::{Condvar, Mutex};
 use url::Url;
 
+use super::Apart;
 use super::doors::Desk;
 use super::lanes::{Lanes, Target};
 use super::message::{self, Begin, Down, Lane, Lie};
@@ -21,7 +22,6 @@ use super::passing;
 use super::reader::{Reader, Told};
 use super::ring::Ring;
 use super::watched::{ChildHealth, Ended};
-use super::Apart;
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
@@ -36,9 +36,11 @@ const POLL: Duration = Duration::from_millis(50);
 /// How often the child is told the time, the delay and the room there is.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked what the child takes.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A child that lives says so ten times a second. By then its slot has shown the slate for more than a second.
 const BEAT_PATIENCE: Duration = Duration::from_secs(2);
+/// One that was not heard for so long is not well, where nothing else comes either.
+const SILENCE: Duration = Duration::from_millis(500);
 /// Starting, on a machine that is busy.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// A child that does not read is stuck: it promised to.
@@ -47,7 +49,7 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(1);
 const LEAVE_PATIENCE: Duration = Duration::from_millis(300);
 const DIE_PATIENCE: Duration = Duration::from_secs(2);
 /// What a child inherits of the environment: how libraries and plugins are found, and nothing that anybody would keep secret.
-const INHERITED: [&str; 9] = [
+pub(super) const INHERITED: [&str; 9] = [
     "PATH",
     "HOME",
     "LANG",
@@ -111,7 +113,10 @@ impl Link {
     }
 
     pub fn lied(&self, lie: &Lie) {
-        self.fail(Ended::Lied, SourceError::Pipeline(format!("the process that decodes it says what cannot be: {lie}")));
+        self.fail(
+            Ended::Lied,
+            SourceError::Pipeline(format!("the process that decodes it says what cannot be: {lie}")),
+        );
     }
 
     pub fn hear(&self) {
@@ -244,10 +249,16 @@ impl Run {
             let patience = if self.told.lock().ready { BEAT_PATIENCE } else { START_PATIENCE };
             if self.link.heard.lock().elapsed() >= patience {
                 self.why = Ended::Hung;
-                return SourceError::Pipeline("the process that decodes it hangs".into());
+                return hangs();
             }
             if let Some(reason) = check() {
-                let known = self.told.lock().warned.take().filter(|_| matches!(reason, SourceError::Stalled { .. }));
+                let stalled = matches!(reason, SourceError::Stalled { .. });
+                // A source is silent where its process is not.
+                if stalled && self.link.heard.lock().elapsed() >= SILENCE {
+                    self.why = Ended::Hung;
+                    return hangs();
+                }
+                let known = self.told.lock().warned.take().filter(|_| stalled);
                 return known.unwrap_or(reason);
             }
         }
@@ -329,6 +340,10 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.end("");
     }
+}
+
+fn hangs() -> SourceError {
+    SourceError::Pipeline("the process that decodes it hangs".into())
 }
 
 fn broken(what: &str, error: &io::Error) -> SourceError {

@@ -25,7 +25,9 @@ use crate::feed::texts::Writing;
 const MOST_CORES: f64 = 16.0;
 /// Pixels by which a cost is told to those who average it.
 const TOLD_PIXELS: u64 = 1280 * 720;
-/// Longest data of a page of teletext, of a picture's captions, of a frame of coded sound.
+/// Longest `cc_data()`: a head and as many triples as it can count (ATSC A/53 part 4, 6.2.3.1).
+const MOST_CC_DATA: usize = 2 + 31 * 3;
+/// Longest data of a page of teletext, of a section, of a frame of coded sound.
 const MOST_ASIDE: usize = 1 << 16;
 
 /// What a child said of itself.
@@ -95,7 +97,10 @@ impl Reader {
             Up::RealignSound => self.lanes.give(Lane::Sound, Task::RealignSound)?,
             Up::RealignBesides => self.lanes.realign_besides()?,
             Up::RealignBeside(index) => self.lanes.give(Lane::Beside(index), Task::RealignBeside(index))?,
-            Up::ExpectSound(expected) => self.lanes.give(Lane::Sound, Task::ExpectSound(expected))?,
+            // Before the next picture, which a tick shows with the sound that belongs to it.
+            Up::ExpectSound(true) => self.target.intake.expect_sound(self.target.run, true),
+            // After the sound that came before.
+            Up::ExpectSound(false) => self.lanes.give(Lane::Sound, Task::ExpectNoSound)?,
             other => return self.take_word(other),
         }
         Ok(())
@@ -112,6 +117,7 @@ impl Reader {
                 let info = SpliceInfo::parse(tail).map_err(|_| Lie::Value("a section"))?;
                 self.signal(Signal::Section(info), Source::Ts, at.map(message::time).transpose()?, None);
             }
+            Up::Captions { .. } if tail.len() > MOST_CC_DATA => return Err(Lie::Length(tail.len())),
             Up::Captions { at } => intake.write(*run, message::time(at)?, Writing::Captions(tail.to_vec())),
             Up::Teletext { at, origin, page } => {
                 let origin = Arc::new(origin.checked()?);

@@ -56,11 +56,12 @@ impl Ring {
         }
         let colour = colour_of(head.colour)?;
         let PictureHead { width, height, pixel_aspect, .. } = *head;
-        let size = u64::from(width) * u64::from(height) * 3 / 2;
+        // The product of two sides that may be anything may be too large for any number.
+        let size = u64::from(width).checked_mul(u64::from(height)).and_then(|luma| luma.checked_mul(3)).map(|n| n / 2);
         let even = width >= 2 && height >= 2 && width.is_multiple_of(2) && height.is_multiple_of(2);
-        if !even || size > PLACE_BYTES {
+        let Some(size) = size.filter(|size| even && *size <= PLACE_BYTES) else {
             return Err(Lie::Value("a picture's size"));
-        }
+        };
         let mut bytes = self.copies.take(size as usize);
         let mut filled = 0;
         while filled < bytes.len() {

@@ -69,7 +69,12 @@ impl TestService {
 
     pub async fn start_at(config: &Config, at: MediaTime) -> Self {
         let clock = Arc::new(SimulatedClock::new(at));
-        let options = Options { clock: clock.clone(), lockstep: true, feed_program: Some(env!("CARGO_BIN_EXE_quadrille").into()), begin: Begin::default() };
+        let options = Options {
+            clock: clock.clone(),
+            lockstep: true,
+            feed_program: Some(env!("CARGO_BIN_EXE_quadrille").into()),
+            begin: Begin::default(),
+        };
         // No trial: with a cranked clock there is no real time that a measurement could speak of.
         let trial = Trial { compose: 0.0, encode: vec![0.0; config.output.renditions.len()] };
         let service = Service::start(config, options, Some(trial)).await.unwrap();
