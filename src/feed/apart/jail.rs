@@ -26,7 +26,8 @@ const MOST_DESCRIPTORS: u64 = 256;
 const LIBRARIES: [&str; 7] =
     ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/sys/devices/system/cpu"];
 /// What finds a host and trusts it.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
+    "/usr/share/glib-2.0/schemas",
     "/etc/resolv.conf",
     "/etc/hosts",
     "/etc/nsswitch.conf",

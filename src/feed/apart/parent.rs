@@ -61,6 +61,10 @@ pub(super) const INHERITED: [&str; 9] = [
     "GST_PLUGIN_FEATURE_RANK",
 ];
 
+/// Nor does it ask the desktop for proxies and settings: who is told that there are none does not look for their files.
+pub(super) const PLAIN: [(&str, &str); 3] =
+    [("GIO_USE_PROXY_RESOLVER", "dummy"), ("GIO_USE_NETWORK_MONITOR", "base"), ("GSETTINGS_BACKEND", "memory")];
+
 /// What runs apart are made with.
 pub struct Surroundings<'a> {
     pub apart: &'a Apart,
@@ -370,7 +374,12 @@ fn spawn(apart: &Apart) -> io::Result<(Child, UnixStream)> {
     let mut command = Command::new(&apart.program);
     command.args(&apart.arguments).env_clear();
     command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-    command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
+    command.envs(PLAIN);
+    command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(if cfg!(test) {
+        Stdio::inherit()
+    } else {
+        Stdio::null()
+    });
     Ok((command.spawn()?, ours))
 }
 
