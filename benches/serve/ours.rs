@@ -132,6 +132,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         break_policy: BreakPolicy::Show,
         most_delay: Duration::ZERO,
         max_sounds: 1,
+        apart: None,
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
     let layout = layouts.get("1").expect("it is bundled");
