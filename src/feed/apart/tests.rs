@@ -49,12 +49,15 @@ pub(super) fn planted(pictures: u64) {
         LOOPS if pictures >= 30 => loop {
             std::hint::spin_loop();
         },
-        GROWS if pictures >= 30 => {
-            let mut kept = Vec::new();
-            loop {
-                kept.push(vec![1_u8; 4 << 20]);
-                std::thread::sleep(Duration::from_millis(10));
-            }
+        // Its pictures go on meanwhile.
+        GROWS if pictures == 30 => {
+            std::thread::spawn(|| {
+                let mut kept = Vec::new();
+                loop {
+                    kept.push(vec![1_u8; 4 << 20]);
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            });
         }
         _ => {}
     }
