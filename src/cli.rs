@@ -60,6 +60,9 @@ pub enum Command {
     /// Read the ledger of a service, also while it runs.
     #[command(subcommand)]
     Usage(usage::UsageCommand),
+    /// Decode one source for the service that started this. Nobody else does.
+    #[command(hide = true)]
+    FeedChild,
     /// Run six synthetic games and print the address of a page that shows them. Needs no configuration.
     Demo(DemoOptions),
 }

@@ -44,7 +44,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     println!("Measuring this machine ({} cores) …", service::cores());
     let (renditions, trial) = pick_ladder(&config).await?;
     config.output.renditions = renditions;
-    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, begin };
+    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin };
     let service = Service::start(&config, options, Some(trial)).await?;
     println!("\nSix games are on. Pick one to four of them here:\n");
     println!("page: http://{}/?key=demo-device", service.address);

@@ -25,6 +25,9 @@ const MISTAKEN: u8 = 2;
 fn main() -> ExitCode {
     memory::spare();
     let cli = Cli::parse();
+    if matches!(cli.command, Command::FeedChild) {
+        return quadrille::feed::child();
+    }
     cli::start_log();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -52,6 +55,8 @@ fn main() -> ExitCode {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(e) => failed(&e),
             },
+            // It has no runtime.
+            Command::FeedChild => ExitCode::FAILURE,
             Command::Demo(options) => demo::run(options).await.unwrap_or_else(|e| failed(&e)),
         }
     });
@@ -110,7 +115,7 @@ async fn serve(config: Config, begin: Begin) -> ExitCode {
         Ok(signals) => signals,
         Err(e) => return failed(&e),
     };
-    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, begin };
+    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin };
     match Service::start(&config, options, None).await {
         Ok(service) => {
             tracing::info!(address = %service.address, games = config.games.len(), tenants = config.tenants.len(), "serving");

@@ -43,6 +43,14 @@ pub struct Metrics {
     pub pipelines_abandoned: IntCounter,
     /// Those of them that still hang.
     pub pipelines_hanging: IntGauge,
+    /// Processes that decode sources.
+    pub decoders: IntGauge,
+    /// Memory that they wrote to, together.
+    pub decoders_memory_bytes: IntGauge,
+    /// Whole seconds of processor time that they took, together with those that are gone.
+    pub decoders_cpu_seconds: IntCounter,
+    /// Those that ended, by `reason`.
+    pub decoders_ended: IntCounterVec,
     /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
     pub frames: IntCounterVec,
     /// Segments that were finished later than a segment duration after their last frame was due.
@@ -172,6 +180,16 @@ impl Metrics {
             )?,
             pipelines_abandoned: make.counter("pipelines_abandoned_total", "Pipelines that hung in their tear-down")?,
             pipelines_hanging: make.gauge("pipelines_hanging", "Those of them that still hang")?,
+            decoders: make.gauge("decoders", "Processes that decode sources")?,
+            decoders_memory_bytes: make.gauge("decoders_memory_bytes", "Memory of processes that decode sources")?,
+            decoders_cpu_seconds: make
+                .counter("decoders_cpu_seconds_total", "Processor time of processes that decode sources")?,
+            decoders_ended: make.counters(
+                "decoders_ended_total",
+                "Processes that decoded sources, by why they ended",
+                "reason",
+                &["source", "died", "hung", "lied", "grew"],
+            )?,
             frames: make.counters(
                 "frames_total",
                 "Feed frames by outcome at their tick",

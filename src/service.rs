@@ -46,6 +46,8 @@ pub struct Options {
     /// The clock is cranked: feeds wait for their pictures, nothing happens by itself between ticks, and nothing is decided by
     /// how fast this machine is. Whoever cranks waits for [`Service::is_settled`].
     pub lockstep: bool,
+    /// The program that decodes apart, where the configuration wants that; `None`: the one that runs.
+    pub feed_program: Option<PathBuf>,
     /// How the data directory is taken up.
     pub begin: Begin,
 }
@@ -53,6 +55,8 @@ pub struct Options {
 /// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    #[error("feeds: the program that decodes apart: {0}")]
+    Program(#[source] std::io::Error),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error(transparent)]

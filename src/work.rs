@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -43,6 +43,19 @@ fn nice_of(thread: Option<rustix::process::Pid>) -> i32 {
 /// Processor time this process has used, all threads together.
 pub fn process_cpu_time() -> Duration {
     cpu_time(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// Processor time of processes that this one has started and watches, in microseconds.
+static CHILDREN_US: AtomicU64 = AtomicU64::new(0);
+
+/// A process that this one started has used so many seconds more.
+pub fn count_child_cpu(seconds: f64) {
+    CHILDREN_US.fetch_add((seconds.max(0.0) * 1e6) as u64, Ordering::Relaxed);
+}
+
+/// Processor time this process and those that it started have used.
+pub fn whole_cpu_time() -> Duration {
+    process_cpu_time() + Duration::from_micros(CHILDREN_US.load(Ordering::Relaxed))
 }
 
 /// Processor time the calling thread has used.

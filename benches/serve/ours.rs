@@ -133,6 +133,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         most_delay: Duration::ZERO,
         max_sounds: 1,
         borders: Borders::none(),
+        apart: None,
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
     let layout = layouts.get("1").expect("it is bundled");

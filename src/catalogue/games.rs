@@ -26,7 +26,7 @@ use super::room::MachineRoom;
 use super::texts::GameTexts;
 use crate::config::{self, BreakPolicy, SourceUri};
 use crate::cues::track::{CueTrack, Policy, RangeLine};
-use crate::feed::{self, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
+use crate::feed::{self, Apart, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::metrics::Metrics;
 use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
@@ -69,6 +69,8 @@ pub struct CatalogueSettings {
     pub max_sounds: usize,
     /// Where sources may lead.
     pub borders: Borders,
+    /// How sources are decoded in processes of their own; `None`: they are decoded in this one.
+    pub apart: Option<Arc<Apart>>,
 }
 
 struct Game {
@@ -186,8 +188,9 @@ impl Catalogue {
         let rows = settings.store.games().await?;
         let room = Arc::new(MachineRoom(settings.registry.clone()));
         let (max_sounds, limits) = (settings.max_sounds, settings.borders.limits);
-        let reach = settings.borders.of(None).clone();
-        let decoding = Decoding { room, costs: Arc::default(), max_sounds, reach, limits, fetches: Arc::default() };
+        let (reach, apart) = (settings.borders.of(None).clone(), settings.apart.clone());
+        let decoding =
+            Decoding { room, costs: Arc::default(), max_sounds, reach, limits, fetches: Arc::default(), apart };
         let aligner = Mutex::new(Aligner::new(settings.most_delay));
         let catalogue = Arc::new(Self {
             settings,
@@ -360,8 +363,22 @@ impl Catalogue {
         let abandoned = feed::abandoned();
         metrics.pipelines_abandoned.inc_by(abandoned.total.saturating_sub(metrics.pipelines_abandoned.get()));
         metrics.pipelines_hanging.set(i64::try_from(abandoned.hanging).unwrap_or(i64::MAX));
+        self.tell_decoders();
         for (status, count) in counts {
             metrics.feeds.with_label_values(&[status.name()]).set(count);
+        }
+    }
+
+    /// How the processes are that decode sources.
+    fn tell_decoders(&self) {
+        let Some(apart) = &self.decoding.apart else { return };
+        let (metrics, (running, memory, cpu_s)) = (&self.settings.metrics, apart.load());
+        metrics.decoders.set(i64::try_from(running).unwrap_or(i64::MAX));
+        metrics.decoders_memory_bytes.set(i64::try_from(memory).unwrap_or(i64::MAX));
+        metrics.decoders_cpu_seconds.inc_by((cpu_s as u64).saturating_sub(metrics.decoders_cpu_seconds.get()));
+        for (why, count) in apart.ended() {
+            let ended = metrics.decoders_ended.with_label_values(&[why.name()]);
+            ended.inc_by(count.saturating_sub(ended.get()));
         }
     }
 

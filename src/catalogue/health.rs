@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::contract::GameStatus;
-use crate::feed::{Facts, FeedHealth, FeedStatus, Reason};
+use crate::feed::{ChildHealth, Ended, Facts, FeedHealth, FeedStatus, Reason};
 use crate::frame::{Colour, Matrix, Range8, Transfer};
 use crate::sync::ClockKind;
 use crate::timeline::MediaTime;
@@ -38,6 +38,8 @@ pub struct GameHealth {
     pub latency_ms: Option<i64>,
     /// How much of that is delay that keeps it in step with other games.
     pub delay_ms: i64,
+    /// The process that decodes its source, with `feeds = "apart"`.
+    pub decoder: Option<DecoderHealth>,
 }
 
 /// A source's picture.
@@ -52,6 +54,26 @@ pub struct VideoHealth {
     pub interlaced: Option<bool>,
     /// Matrix, transfer and range, as in `bt709` or `bt2020 pq full`.
     pub colour: Option<String>,
+}
+
+/// The process that decodes a source.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DecoderHealth {
+    /// Bytes that it wrote to; 0 while none runs.
+    pub memory_bytes: u64,
+    /// Processor time that it takes, in cores.
+    pub cores: f64,
+    /// Why the last one was ended that did not end with its source.
+    pub ended: Option<Ended>,
+    /// How often that was since the game was registered, changed or the service started.
+    pub restarts: u64,
+}
+
+impl From<ChildHealth> for DecoderHealth {
+    fn from(child: ChildHealth) -> Self {
+        let ChildHealth { memory_bytes, cores, ended, restarts, .. } = child;
+        Self { memory_bytes, cores: (cores * 1000.0).round() / 1000.0, ended, restarts }
+    }
 }
 
 /// A source's sound.
@@ -105,6 +127,7 @@ impl From<FeedHealth> for GameHealth {
             clock: None,
             latency_ms: None,
             delay_ms: 0,
+            decoder: health.child.map(DecoderHealth::from),
         }
     }
 }
@@ -155,12 +178,14 @@ mod tests {
             fps: None,
             colour: None,
             av_offset_ms: None,
+            child: None,
             facts: Facts::default(),
         };
         let expected = serde_json::json!({
             "status": "slate", "reason": "unauthorized", "since": "2024-01-01T00:01:30Z", "source_index": 1,
             "reconnects": 3, "last_error": "wrong passphrase", "container": null, "video": null, "audio": null,
             "bitrate_bps": null, "av_offset_ms": null, "clock": null, "latency_ms": null, "delay_ms": 0,
+            "decoder": null,
         });
         assert_eq!(serde_json::to_value(GameHealth::from(unknown.clone())).unwrap(), expected);
         let colour = Colour { matrix: Matrix::Bt2020, transfer: Transfer::Pq, range: Range8::Full, ..Colour::CANVAS };

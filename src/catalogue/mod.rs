@@ -16,4 +16,4 @@ pub use contract::{
     TextKind, TextWanted,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
-pub use health::{AudioHealth, GameHealth, VideoHealth};
+pub use health::{AudioHealth, DecoderHealth, GameHealth, VideoHealth};

@@ -1,6 +1,7 @@
 //! The configuration: one struct per topic, validated once; a mistake names its line, its key and what is allowed.
 
 mod breaks;
+mod feeds;
 mod game;
 mod in_step;
 mod key;
@@ -25,6 +26,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use breaks::{BreakPolicy, BreakPolicyError};
+pub use feeds::{Feeds, FeedsError};
 pub use game::{Game, MAX_OFFSET_MS, MAX_SOURCES};
 pub use in_step::InStep;
 pub use key::{ApiKey, ApiKeyError, KeyHolder, KeyRole, Keyring};
@@ -62,6 +64,8 @@ pub struct Config {
     pub sources: Sources,
     /// Of every game that says nothing of its own.
     pub break_policy: BreakPolicy,
+    /// Where sources are decoded.
+    pub feeds: Feeds,
     pub output: Output,
     pub compositor: CompositorChoice,
     pub sessions: SessionLimits,
@@ -125,6 +129,7 @@ impl Config {
         let tenants = tenant::read_all(&mut root, &sources.rules);
         let break_policy = breaks::read(&mut root).unwrap_or_default();
         let games = game::read_all(&mut root, &tenants);
+        let feeds = feeds::read(&mut root);
         let output = output::read(&mut root);
         let sessions = limits::read_sessions(&mut root);
         let admission = limits::read_admission(&mut root);
@@ -144,6 +149,7 @@ impl Config {
             break_policy,
             sources,
             games,
+            feeds,
             output,
             compositor,
             sessions,

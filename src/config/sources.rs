@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::reader::{Table, Value};
 use crate::reach::{HostPattern, Rules, SCHEMES};
 
@@ -23,7 +25,7 @@ impl Default for Sources {
 }
 
 /// What of a source is decoded at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PictureLimits {
     /// Of a picture's longer side, in pixels.
     pub width: u32,

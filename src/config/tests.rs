@@ -59,7 +59,7 @@ fn the_contract_parses_as_printed() {
 fn everything_can_be_set() {
     let text = CONTRACT.replace(
         "data_dir = \"data\"",
-        "data_dir = \"/var/q\"\nbreak_policy = \"slate\"\nlayouts_dir = \"own\"\ncompositor = \"cpu\"",
+        "data_dir = \"/var/q\"\nbreak_policy = \"slate\"\nlayouts_dir = \"own\"\ncompositor = \"cpu\"\nfeeds = \"apart\"",
     ) + r#"
 [[output.renditions]]
 name = "540p"
@@ -93,6 +93,7 @@ break_policy = "show"
     let config = parse(&text).unwrap();
     assert_eq!(config.layouts_dir.as_deref(), Some(Path::new("own")));
     assert_eq!((config.compositor, config.output.preset), (CompositorChoice::Cpu, Preset::Faster));
+    assert_eq!((config.feeds, parse(CONTRACT).unwrap().feeds), (Feeds::Apart, Feeds::Inside));
     assert_eq!((config.output.window_s, config.output.audio_bitrate_bps, config.output.max_sounds), (60, 96_000, 2));
     let limits = SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5, keep_ended_days: 90 };
     assert_eq!(config.sessions, limits);
@@ -170,6 +171,7 @@ fn every_mistake_names_line_key_and_what_is_allowed() {
         (("6_000_000", "60_000_000"), "q.toml:18: key `output.renditions[0].bitrate`: ", "100000 to 50000000"),
         (("listen", "listne"), "q.toml:1: key `listne`: there is no such key", "`listen`"),
         (("listen =", "compositor = \"fpga\"\nlisten ="), "q.toml:1: key `compositor`: ", "\"gpu\""),
+        (("listen =", "feeds = \"away\"\nlisten ="), "q.toml:1: key `feeds`: ", "\"apart\""),
         (("[output]", "[output]\nwindow_s = 5"), "q.toml:12: key `output.window_s`: 5", "6 to 300"),
         (
             ("[output]", "[stitch]\nkeep_warm = \"yes\"\n[output]"),

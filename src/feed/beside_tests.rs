@@ -191,6 +191,7 @@ fn sounds_in_playlists_of_their_own_are_heard_beside_the_main_one() {
             [("deu", Some("de-at"), "Deutsch"), ("eng-ad", Some("en"), "Described, audio description")],
             "fMP4: {fmp4}"
         );
+        assert_eq!(bench.feed.language().as_deref(), Some("en"), "the main one's, by the playlist");
         // Into the second lap.
         for stretch in 0..4 {
             let heard = heard(&mut bench, 60, &["deu", "eng-ad"]);

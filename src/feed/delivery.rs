@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 
 use super::dates::{self, Dates};
 use super::downmix::Downmix;
-use super::intake::{Gone, Intake};
+use super::intake::Gone;
+use super::outlet::Outlet;
 use super::pipeline::{Aside, Page, Stamped};
 use super::playlist::Said;
 use super::samples::{captions_of, picture_of, timing_of};
@@ -25,7 +26,7 @@ use crate::timeline::{Clock, MediaTime};
 /// What a pipeline's streaming threads share: where to push, and the one time of picture and sound. No lock is held while
 /// another one is taken.
 pub(super) struct Delivery {
-    intake: Arc<Intake>,
+    intake: Arc<dyn Outlet>,
     run: u64,
     clock: Arc<dyn Clock>,
     /// Whether arrival times say anything: the source sends by its own clock.
@@ -53,7 +54,7 @@ enum Opening {
 }
 
 impl Delivery {
-    pub fn new(intake: Arc<Intake>, run: u64, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(intake: Arc<dyn Outlet>, run: u64, clock: Arc<dyn Clock>) -> Self {
         let live = intake.is_live();
         Self {
             intake,

@@ -13,7 +13,7 @@ pub enum FeedError {
 }
 
 /// Why a source URI is refused or a source does not run. The text is for operators: it ends up in a feed's health.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 pub enum SourceError {
     #[error("scheme {scheme:?} is not one of file, http, https, srt, udp, rtp, rtmp, test")]
     Scheme { scheme: String },

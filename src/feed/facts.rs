@@ -1,11 +1,12 @@
 //! What a running source turned out to be, and why something of it is missing: for operators.
 
 use gstreamer as gst;
+use serde::{Deserialize, Serialize};
 
 use crate::captions::cea::{Described, Service};
 
 /// What is known of the source that runs; everything is `None` before it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// As `mpeg-ts`, `mp4`, `matroska`.
     pub container: Option<String>,
@@ -13,6 +14,8 @@ pub struct Facts {
     pub audio: Option<AudioFacts>,
     /// What the sound's tags say is spoken (RFC 5646): `de`, or `und` where they say that they don't know.
     pub language: Option<String>,
+    /// What its playlist says is spoken in the main sound (RFC 5646).
+    pub listed_language: Option<String>,
     /// What the source's tables say of its captions.
     pub captions: Vec<Described>,
     /// Media comes, and no picture yet from which on it decodes whole: nothing is shown.
@@ -61,7 +64,7 @@ impl Facts {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoFacts {
     /// As `h264`, `hevc`, `mpeg2`; a media type where it has no short name.
     pub codec: String,
@@ -74,7 +77,7 @@ pub struct VideoFacts {
     pub interlaced: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioFacts {
     /// As `aac`, `ac3`, `mp2`; a media type where it has no short name.
     pub codec: String,

@@ -1,15 +1,16 @@
 //! How a feed is, for operators: what it shows and why, what its source is made of.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::FeedStatus;
+use super::apart::ChildHealth;
 use super::facts::Facts;
 use crate::frame::Colour;
 use crate::timeline::MediaTime;
 
 /// Why a feed shows its slate, or is not as it should be. The names are stable: programs branch on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = HealthReason)]
 pub enum Reason {
@@ -70,6 +71,8 @@ pub struct FeedHealth {
     pub colour: Option<Colour>,
     /// How much later than its picture sound is heard.
     pub av_offset_ms: Option<f64>,
+    /// The process that decodes it, where one of its own does.
+    pub child: Option<ChildHealth>,
     /// What the source that runs turned out to be.
     pub facts: Facts,
 }

@@ -168,6 +168,7 @@ fn attend(doors: &Doors, fetcher: Arc<Fetcher>, setting: Setting, history: &Mute
         {
             let mut facts = facts.lock();
             facts.pauses = client.is_patient();
+            facts.listed_language = choice.as_ref().and_then(|choice| choice.language.clone());
             facts.variant = choice.map(|choice| choice.label);
             facts.fetch_trouble = client.problem();
         }

@@ -4,6 +4,7 @@
 //! exactly the sound asked for. Whatever happens to a source shows as a slate and silence, never as an error or a wait: the
 //! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
+mod apart;
 mod as_came;
 #[cfg(test)]
 mod as_came_tests;
@@ -26,6 +27,7 @@ mod health;
 mod hostile_tests;
 mod intake;
 mod listed;
+mod outlet;
 mod pen;
 mod pipeline;
 mod playlist;
@@ -62,6 +64,7 @@ use crate::config::{mask_text, masked};
 use crate::frame::{CodedSound, Colour, Picture, Sound, SoundTrack};
 use crate::sync::Latency;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
+pub use apart::{Apart, ChildHealth, Ended, child};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
 pub use fetch::FetchCounts;
@@ -227,6 +230,8 @@ pub struct Feed {
     finished: Arc<(Mutex<bool>, Condvar)>,
     told_reconnects: AtomicU64,
     fetches: Arc<FetchCounts>,
+    /// Whether its sources are decoded in processes of their own.
+    is_apart: bool,
 }
 
 impl Feed {
@@ -247,6 +252,7 @@ impl Feed {
         let fetches = Arc::<FetchCounts>::default();
         let decoding = Decoding { fetches: Arc::clone(&fetches), ..decoding };
         let intake = Arc::new(Intake::new(&grid, pace));
+        let is_apart = decoding.apart.is_some();
         let report = Arc::new(Mutex::new(Report::default()));
         let finished = Arc::new((Mutex::new(false), Condvar::new()));
         let supervisor = Supervisor {
@@ -282,7 +288,20 @@ impl Feed {
         let card = slate::draw(&spec.title, slate::ONE_MOMENT).unwrap_or_else(black);
         let ticks = Mutex::new(Ticks { connecting, good: None, last: None, since: clock.now(), colour: None });
         let told_reconnects = AtomicU64::new(0);
-        Arc::new(Feed { spec, grid, clock, slate, card, intake, report, ticks, finished, told_reconnects, fetches })
+        Arc::new(Feed {
+            spec,
+            grid,
+            clock,
+            slate,
+            card,
+            intake,
+            report,
+            ticks,
+            finished,
+            told_reconnects,
+            fetches,
+            is_apart,
+        })
     }
 
     /// What its source signalled since it was asked last, and what was signalled before and is due at another time now: its
@@ -469,6 +488,7 @@ impl Feed {
             fps: shape.fps,
             colour,
             av_offset_ms,
+            child: self.is_apart.then(|| *report.child.lock()),
             facts,
         }
     }
@@ -483,7 +503,7 @@ impl Feed {
     pub fn language(&self) -> Option<String> {
         let facts = Arc::clone(&self.report.lock().facts);
         let facts = facts.lock();
-        facts.language.clone()
+        facts.listed_language.clone().or_else(|| facts.language.clone())
     }
 
     /// What the source that runs turned out to be, and why something of it is missing.

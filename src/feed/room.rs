@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::apart::Apart;
 use super::fetch::FetchCounts;
 use crate::config::PictureLimits;
 use crate::reach::Reach;
@@ -71,6 +72,8 @@ pub struct Decoding {
     pub limits: PictureLimits,
     /// What they fetch is counted there; each feed's own.
     pub fetches: Arc<FetchCounts>,
+    /// How sources are decoded in processes of their own; `None`: they are decoded here.
+    pub apart: Option<Arc<Apart>>,
 }
 
 /// Sounds of a game where nothing else is said.
@@ -79,6 +82,11 @@ const MAX_SOUNDS: usize = 4;
 impl Decoding {
     /// As much as comes.
     pub fn unlimited() -> Self {
+        // What holds inside holds apart: all of a feed's tests can be run so.
+        #[cfg(test)]
+        let apart = std::env::var("QUADRILLE_TEST_FEEDS").is_ok_and(|feeds| feeds == "apart").then(super::apart::apart);
+        #[cfg(not(test))]
+        let apart = None;
         Self {
             room: Arc::new(Unlimited),
             costs: Arc::default(),
@@ -86,6 +94,7 @@ impl Decoding {
             reach: Reach::of_ones_own(),
             limits: PictureLimits::default(),
             fetches: Arc::default(),
+            apart,
         }
     }
 }
@@ -110,6 +119,26 @@ impl DecodeCosts {
             None => {
                 // The first picture of a stream opens decoders and buffers: it moves the guess and does not replace it.
                 known.insert(codec.to_owned(), usual + (each - usual) / AVERAGED_PICTURES);
+            }
+        }
+    }
+
+    /// What is known, as told by [`DecodeCosts::known`] elsewhere.
+    pub(super) fn knowing(known: &[(String, f64)]) -> Self {
+        Self { pixel_seconds: Mutex::new(known.iter().cloned().collect()) }
+    }
+
+    /// Processor seconds of a pixel, by codec.
+    pub(super) fn known(&self) -> Vec<(String, f64)> {
+        self.pixel_seconds.lock().iter().map(|(codec, seconds)| (codec.clone(), *seconds)).collect()
+    }
+
+    /// Takes in what somebody else measured, who may be wrong: each codec that is listed here as one picture of `pixels`.
+    pub(super) fn told(&self, known: &[(String, f64)], pixels: u64) {
+        for (codec, _) in PIXEL_SECONDS {
+            let seconds = known.iter().find(|(told, _)| told == codec).map(|(_, seconds)| *seconds);
+            if let Some(seconds) = seconds.filter(|seconds| seconds.is_finite()) {
+                self.measured(codec, pixels, seconds * pixels as f64);
             }
         }
     }

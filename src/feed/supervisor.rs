@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use url::Url;
 
+use super::apart::{self, ChildHealth};
 use super::error::SourceError;
 use super::facts::Facts;
 use super::health::Reason;
@@ -55,6 +57,8 @@ pub(super) struct Report {
     pub refusal: Option<Picture>,
     /// What the source that runs turned out to be.
     pub facts: Arc<Mutex<Facts>>,
+    /// How the process is that decodes it, where one does.
+    pub child: Arc<Mutex<ChildHealth>>,
 }
 
 impl Report {
@@ -72,6 +76,28 @@ pub(super) struct Supervisor {
     pub intake: Arc<Intake>,
     pub report: Arc<Mutex<Report>>,
     pub decoding: Decoding,
+}
+
+/// What decodes a source.
+enum Running {
+    Here(pipeline::Run),
+    Apart(apart::Run),
+}
+
+impl Running {
+    fn watch(&mut self, check: &mut dyn FnMut() -> Option<SourceError>) -> SourceError {
+        match self {
+            Self::Here(run) => run.watch(check),
+            Self::Apart(run) => run.watch(check),
+        }
+    }
+
+    fn let_go(self, feed: &str) {
+        match self {
+            Self::Here(run) => run.let_go(feed),
+            Self::Apart(run) => run.let_go(feed),
+        }
+    }
 }
 
 /// What an attempt came to.
@@ -129,8 +155,8 @@ impl Supervisor {
             let begun = Instant::now();
             let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
             let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
-            let (error, run) =
-                source.map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history));
+            let (error, run) = source
+                .map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history, url));
             // Reported first: who sees the slate finds the reason.
             if !self.intake.is_stopped() {
                 self.note_failure(index, &error);
@@ -160,7 +186,8 @@ impl Supervisor {
         source: Source,
         mut wanted: Wanted,
         history: &Arc<Mutex<History>>,
-    ) -> (SourceError, Option<pipeline::Run>) {
+        url: &Url,
+    ) -> (SourceError, Option<Running>) {
         let timing = match &source {
             Source::Synthetic(_) => Timing::OnGrid,
             _ if source.is_pushed() => Timing::Live(wanted.jitter.unwrap_or(JITTER)),
@@ -177,14 +204,6 @@ impl Supervisor {
             let clock = self.clock.as_ref();
             return (synthetic::run(spec, &self.spec.title, &self.intake, run, clock, &mut check), None);
         }
-        let around = pipeline::Surroundings {
-            grid: &self.grid,
-            clock: &self.clock,
-            intake: &self.intake,
-            run,
-            facts: &facts,
-            decoding: &self.decoding,
-        };
         let listing = match source.on_http() {
             Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &self.decoding, &mut check),
             None => Ok(None),
@@ -199,10 +218,29 @@ impl Supervisor {
             Ok(None) => pipeline::Entry::Source(source),
             Err(error) => return (error, None),
         };
-        match pipeline::Run::start(entry, wanted, &around) {
-            Ok(run) => (run.watch(&mut check), Some(run)),
+        match self.start(url, entry, wanted, run, &facts) {
+            Ok(mut run) => (run.watch(&mut check), Some(run)),
             Err(error) => (error, None),
         }
+    }
+
+    /// Starts what decodes: here, or in a process of its own.
+    fn start(
+        &self,
+        url: &Url,
+        entry: pipeline::Entry,
+        wanted: Wanted,
+        run: u64,
+        facts: &Arc<Mutex<Facts>>,
+    ) -> Result<Running, SourceError> {
+        let Self { grid, clock, intake, decoding, report, .. } = self;
+        if let Some(apart) = &decoding.apart {
+            let health = Arc::clone(&report.lock().child);
+            let around = apart::Surroundings { apart, grid, clock, intake, run, facts, decoding, health: &health };
+            return apart::Run::start(url, entry, wanted, &around).map(Running::Apart);
+        }
+        let around = pipeline::Surroundings { grid, clock, intake: intake.clone(), run, facts, decoding };
+        pipeline::Run::start(entry, wanted, &around).map(Running::Here)
     }
 
     fn wishes(&self, wanted: &Wanted) -> Wishes {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::error::SourceError;
@@ -14,7 +15,7 @@ use super::playlist::VariantWish;
 /// - `http(s)` and `rtmp`: the query belongs to the origin, which may have signed it, and is sent as it is. Ours stands in the
 ///   fragment, which is never sent: `https://origin.example/a.m3u8?token=x#program=2&audio=eng`. One word is an exception:
 ///   `loop=1` in the query of `http(s)` is ours and is taken out; all others stay, byte for byte.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Wanted {
     /// The programme's number in a transport stream; the first that has a picture otherwise.
     pub program: Option<u16>,
@@ -33,7 +34,7 @@ pub(super) struct Wanted {
 const JITTER_MS: std::ops::RangeInclusive<u64> = 40..=5000;
 
 /// Which sound is to be heard.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum AudioWish {
     #[default]
     First,

@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::package::{self, CmafError, VideoTrack};
 use crate::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Held, Pending, Position, Shelf, Sizes};
-use crate::work::process_cpu_time;
+use crate::work::whole_cpu_time;
 
 /// What the registry needs to know besides its engines.
 pub struct RegistrySettings {
@@ -329,7 +329,7 @@ impl MosaicRegistry {
 
     /// The canvases of all engines due at `tick`. Takes the load, too.
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
-        self.load.lock().sample(self.clock.now(), process_cpu_time);
+        self.load.lock().sample(self.clock.now(), whole_cpu_time);
         self.engines.iter().flat_map(|e| e.jobs(tick)).collect()
     }
 

@@ -10,12 +10,14 @@ mod special;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 pub use claim::{Claim, Claims, Taken};
@@ -26,9 +28,10 @@ pub use special::special;
 pub const SCHEMES: [&str; 8] = ["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"];
 
 /// What one owner's sources may lead to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
-    /// Of [`SCHEMES`].
+    /// Of [`SCHEMES`]. Judged before a source is handed to another process, which is not told.
+    #[serde(skip, default = "schemes")]
     pub schemes: Vec<&'static str>,
     /// Any, where there is none.
     pub hosts: Vec<HostPattern>,
@@ -40,20 +43,18 @@ pub struct Rules {
     pub media_dirs: Vec<PathBuf>,
 }
 
+fn schemes() -> Vec<&'static str> {
+    SCHEMES.to_vec()
+}
+
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            schemes: SCHEMES.to_vec(),
-            hosts: Vec::new(),
-            networks: Vec::new(),
-            ports: Vec::new(),
-            media_dirs: Vec::new(),
-        }
+        Self { schemes: schemes(), hosts: Vec::new(), networks: Vec::new(), ports: Vec::new(), media_dirs: Vec::new() }
     }
 }
 
 /// Why a source may not lead somewhere. It names nothing of the machine's own network or disk that was not in the source already.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Denied {
     #[error("the scheme {scheme} is not allowed for sources here; allowed: {allowed}")]
     Scheme { scheme: String, allowed: String },
@@ -62,7 +63,7 @@ pub enum Denied {
     #[error("port {port} is not allowed for sources here")]
     Port { port: u16 },
     #[error("{host} is or leads to an address that is {kind}, which is not allowed for sources here")]
-    Address { host: String, kind: &'static str },
+    Address { host: String, kind: Cow<'static, str> },
     #[error("{host} is this service itself: a game cannot show what it is shown in")]
     Itself { host: String },
     #[error("the file does not lie in a folder of media that is allowed for sources here")]
@@ -79,7 +80,7 @@ pub enum Denied {
 pub type Own = Option<SocketAddr>;
 
 /// What an owner's sources may lead to, in a running service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reach {
     rules: Arc<Rules>,
     /// The hosts and files that sources name are trusted; what they lead to is not.
@@ -191,7 +192,7 @@ impl Pass {
         let networks = &self.reach.rules.networks;
         match kind {
             Some(kind) if !self.is_named(host) && !networks.iter().any(|net| net.contains(&address.ip())) => {
-                Err(Denied::Address { host: host.to_owned(), kind })
+                Err(Denied::Address { host: host.to_owned(), kind: kind.into() })
             }
             _ => Ok(()),
         }

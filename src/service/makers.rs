@@ -15,9 +15,9 @@ use crate::api::{App, Keys, Readiness};
 use crate::catalogue::{Borders, Catalogue, CatalogueSettings};
 use crate::clips::{ClipSettings, Clips};
 use crate::compositor::Compositor;
-use crate::config::{Config, Keyring, Output};
+use crate::config::{Config, Feeds, Keyring, Output};
 use crate::encode::{Libraries, VideoEncodeError};
-use crate::feed::Pace;
+use crate::feed::{Apart, Pace};
 use crate::ladder::{Codec, Rung};
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
@@ -286,8 +286,19 @@ impl Makers<'_> {
             most_delay: self.config.in_step.most_delay,
             max_sounds: self.config.output.max_sounds,
             borders: Borders::new(self.config, Some(own)),
+            apart: self.apart()?,
         };
         Ok(Catalogue::open(settings, self.config.games.clone()).await?)
+    }
+
+    /// How feeds are decoded in processes of their own, where they are.
+    fn apart(&self) -> Result<Option<Arc<Apart>>, StartError> {
+        if self.config.feeds == Feeds::Inside {
+            return Ok(None);
+        }
+        let program = self.options.feed_program.clone().map_or_else(std::env::current_exe, Ok);
+        let program = program.map_err(StartError::Program)?;
+        Ok(Some(Arc::new(Apart::new(program, vec!["feed-child".into()]))))
     }
 
     /// Ticks from the next frame on.

@@ -213,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn forced_text_is_named_as_that_and_comes_after_the_text_of_the_same_language() {
+        let a = game("a", &[("en-forced", "en", Kind::Forced), ("en", "en", Kind::Captions)]);
+        let offered = renditions(&[&a], &[], "");
+        let names: Vec<_> = offered.iter().map(|its| (&*its.name, its.forced)).collect();
+        assert_eq!(names[..2], [("Main (en)", false), ("All games (en)", false)]);
+        assert_eq!((names[3], names.len()), (("Main (en, forced)", true), 6));
+    }
+
+    #[test]
     fn names_of_texts_are_read_in_one_spelling() {
         for text in ["all-en", "main-und", "3-pt-br-2", "none-en"] {
             assert_eq!(TextWish::read(text).map(|wish| wish.written()).as_deref(), Some(text));

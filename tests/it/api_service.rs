@@ -241,6 +241,7 @@ fn health(status: GameStatus) -> GameHealth {
         clock: None,
         latency_ms: None,
         delay_ms: 0,
+        decoder: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Service;
 
 /// A service that the stream announces. Whether it ever has text is another matter: see [`super::Decoder::services`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Described {
     pub service: Service,
     /// ISO 639-2, three letters.

@@ -24,7 +24,7 @@ pub use descriptor::{Described, services_of_descriptor};
 pub use sei::{cc_data_of_h264, cc_data_of_h265};
 
 /// A stream of captions within a game's pictures; `Display` gives it as `EXT-X-MEDIA`'s `INSTREAM-ID` has it (RFC 8216bis, 4.4.6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Service {
     /// `CC1` to `CC4`.
     Line21(u8),

@@ -40,7 +40,7 @@ use parking_lot::Mutex;
 use super::delivery::Delivery;
 use super::error::SourceError;
 use super::facts::Facts;
-use super::intake::Intake;
+use super::outlet::Outlet;
 use super::room::Decoding;
 use super::source::Source;
 use super::trouble;
@@ -63,7 +63,7 @@ const LOOK_AFTER: Duration = Duration::from_millis(250);
 pub(super) struct Surroundings<'a> {
     pub grid: &'a Grid,
     pub clock: &'a Arc<dyn Clock>,
-    pub intake: &'a Arc<Intake>,
+    pub intake: Arc<dyn Outlet>,
     /// The intake's number of this run.
     pub run: u64,
     pub facts: &'a Arc<Mutex<Facts>>,
@@ -106,9 +106,9 @@ impl Run {
             live,
             fields,
             facts: Arc::clone(around.facts),
-            intake: Arc::clone(around.intake),
+            intake: Arc::clone(&around.intake),
             run: around.run,
-            delivery: Arc::new(Delivery::new(Arc::clone(around.intake), around.run, Arc::clone(around.clock))),
+            delivery: Arc::new(Delivery::new(Arc::clone(&around.intake), around.run, Arc::clone(around.clock))),
             failures: sender,
             clock: Arc::clone(around.clock),
             decoding: around.decoding.clone(),
@@ -134,6 +134,11 @@ impl Run {
                 return known.unwrap_or(reason);
             }
         }
+    }
+
+    /// Why nothing comes, where an element knows.
+    pub fn warned(&self) -> Option<SourceError> {
+        self.warned.lock().clone()
     }
 
     /// Tears the run down, in bounded time. The intake must have ended it: what waits there for room is freed by that.

@@ -27,7 +27,7 @@ use crate::feed::delivery::Delivery;
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::fetch::Fetcher;
-use crate::feed::intake::Intake;
+use crate::feed::outlet::Outlet;
 use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
 use crate::frame::SoundTrack;
@@ -111,7 +111,7 @@ pub(super) struct Stage {
     pub pipeline: gst::Pipeline,
     pub wanted: Wanted,
     pub facts: Arc<Mutex<Facts>>,
-    pub intake: Arc<Intake>,
+    pub intake: Arc<dyn Outlet>,
     run: u64,
     pub delivery: Arc<Delivery>,
     pub fields: &'static str,
@@ -145,7 +145,7 @@ pub(super) struct Setting {
     pub live: bool,
     pub fields: &'static str,
     pub facts: Arc<Mutex<Facts>>,
-    pub intake: Arc<Intake>,
+    pub intake: Arc<dyn Outlet>,
     pub run: u64,
     pub delivery: Arc<Delivery>,
     pub failures: Sender<SourceError>,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::feed::Pace;
-use crate::feed::intake::Timing;
+use crate::feed::intake::{Intake, Timing};
 use crate::timeline::{MediaTime, SimulatedClock};
 
 const START: MediaTime = MediaTime::from_secs(91_000_000);
@@ -34,7 +34,7 @@ impl Bench {
         let around = Surroundings {
             grid: &self.grid,
             clock: &self.clock,
-            intake: &self.intake,
+            intake: self.intake.clone(),
             run: self.run,
             facts: &self.facts,
             decoding: &Decoding::unlimited(),
@@ -129,7 +129,7 @@ fn a_run_that_hangs_in_its_tear_down_is_abandoned_and_the_next_one_runs() {
     let run = bench.start(move |doors| {
         // A source whose thread never comes back: its pads cannot be deactivated.
         let source = gst::ElementFactory::make("fakesrc").build().unwrap();
-        doors.stage.add(&source, 0).unwrap();
+        doors.stage().add(&source, 0).unwrap();
         let pad = source.static_pad("src").unwrap();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
             let _ = tell.try_send(());
@@ -165,9 +165,9 @@ fn an_end_that_both_branches_see_is_one_lap() {
         live: false,
         fields: "top",
         facts: Arc::clone(&bench.facts),
-        intake: Arc::clone(&bench.intake),
+        intake: bench.intake.clone(),
         run: bench.run,
-        delivery: Arc::new(Delivery::new(Arc::clone(&bench.intake), bench.run, Arc::clone(&bench.clock))),
+        delivery: Arc::new(Delivery::new(bench.intake.clone(), bench.run, Arc::clone(&bench.clock))),
         failures,
         clock: Arc::clone(&bench.clock),
         decoding: Decoding::unlimited(),

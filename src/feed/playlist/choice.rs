@@ -23,7 +23,7 @@ const RATE_SLACK: f64 = 1.05;
 const USUAL_FPS: f64 = 30.0;
 
 /// What a source's parameters ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum VariantWish {
     /// The best within the limit.
     #[default]
@@ -68,6 +68,8 @@ pub struct Choice {
     pub picture: Url,
     /// A playlist of its own; `None` where the sound is in the picture's segments.
     pub sound: Option<Url>,
+    /// What is spoken in it (RFC 5646), where the playlist says so.
+    pub language: Option<String>,
     /// Its texts, as the playlist lists them.
     pub texts: Vec<TextChoice>,
     /// Of each sound beside that one that the source has, in the order of [`sounds_beside`]: its playlist, where this variant has it.
@@ -147,6 +149,7 @@ fn choice(playlist: &MasterPlaylist, variant: &Variant, language: Option<&str>) 
     Choice {
         picture: variant.url.clone(),
         sound: sound.and_then(|rendition| rendition.url.clone()),
+        language: sound.and_then(|rendition| rendition.language.as_deref()).map(language_tag),
         texts: texts(playlist, variant),
         beside: Vec::new(),
         label: format!("{size}{rate}, {} kb/s", variant.bandwidth_bps / 1000),

@@ -118,6 +118,7 @@ pub(super) fn setting(
         let choices = vec![Choice {
             picture: asked.clone(),
             sound: None,
+            language: None,
             texts: Vec::new(),
             beside: Vec::new(),
             label: "the only variant".into(),

@@ -46,6 +46,10 @@ pub fn config(data_dir: &Path, games: &[(&str, String)], extra: &str) -> Config 
          [[tenants]]\nid = \"acme\"\noperator_keys = [\"{OPERATOR}\"]\ndevice_keys = [\"{DEVICE}\"]\n",
         data_dir.to_str().unwrap()
     );
+    // All of these tests hold for both places.
+    if let Ok(feeds) = std::env::var("QUADRILLE_TEST_FEEDS") {
+        text = format!("feeds = {feeds:?}\n{text}");
+    }
     for (id, source) in games {
         text += &format!("[[games]]\nid = {id:?}\ntitle = \"Game {id}\"\nsources = [{source:?}]\n");
     }
@@ -73,7 +77,12 @@ impl TestService {
 
     pub async fn start_at(config: &Config, at: MediaTime) -> Self {
         let clock = Arc::new(SimulatedClock::new(at));
-        let options = Options { clock: clock.clone(), lockstep: true, begin: Begin::default() };
+        let options = Options {
+            clock: clock.clone(),
+            lockstep: true,
+            feed_program: Some(env!("CARGO_BIN_EXE_quadrille").into()),
+            begin: Begin::default(),
+        };
         // No trial: with a cranked clock there is no real time that a measurement could speak of.
         let trial = Trial { compose: 0.0, encode: vec![0.0; config.output.renditions.len()] };
         let service = Service::start(config, options, Some(trial)).await.unwrap();

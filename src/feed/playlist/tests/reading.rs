@@ -91,6 +91,19 @@ fn variables_reach_into_uris_of_both_kinds_of_playlist() {
 }
 
 #[test]
+fn what_is_no_language_is_none_and_a_name_is_short() {
+    let long = "x".repeat(5000);
+    for bad in ["en\u{2028}x", "", "e n", "en-", &long, "a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t"] {
+        let text = format!(
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"{long}\",LANGUAGE=\"{bad}\",URI=\"s.m3u8\"\n\
+             #EXT-X-STREAM-INF:BANDWIDTH=9,SUBTITLES=\"s\"\na.m3u8\n"
+        );
+        let texts = master(&text).texts;
+        assert_eq!((texts[0].language.as_deref(), texts[0].name.len()), (None, 120), "{bad:?}");
+    }
+}
+
+#[test]
 fn a_master_playlist_has_variants_and_sound_and_leaves_the_rest_out() {
     let master = master(
         "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"Deutsch\",LANGUAGE=\"DE\",DEFAULT=YES,URI=\"de.m3u8\"\n\

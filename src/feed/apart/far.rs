@@ -1,0 +1,356 @@
+//! The child's end: what a run hands over to where the intake is another process's.
+//!
+//! Lock order: the ring, then the pipe. Nobody holds a lock while waiting for a credit.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+
+use super::message::{self, Form, Lane, Origin, PictureHead, Place, Track, Up};
+use super::ring::Writer;
+use crate::cadence::{Placed, SourceNanos, Step};
+use crate::cues::track::Signal;
+use crate::feed::error::SourceError;
+use crate::feed::intake::Gone;
+use crate::feed::outlet::Outlet;
+use crate::feed::room::DecodeRoom;
+use crate::feed::signals::Signalled;
+use crate::feed::texts::Writing;
+use crate::frame::{CodedSound, Picture, SoundTrack};
+use crate::sync::Claim;
+use crate::timeline::{Clock, MediaTime, SAMPLE_RATE_HZ};
+
+/// Messages of a lane that may be under way.
+pub const WINDOW: u32 = 4;
+/// Pictures that may be: as many as the ring has places.
+pub const PICTURES: u32 = super::ring::PLACES as u32;
+/// Samples of one message: a stretch that is longer is told in several.
+const MOST_SAMPLES: usize = 1 << 16;
+/// The parent answers at once or is gone.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pipe to the parent. What cannot be written ends the run: the parent is gone.
+pub struct Mouth {
+    pipe: Mutex<UnixStream>,
+    over: AtomicBool,
+}
+
+impl Mouth {
+    pub fn new(pipe: UnixStream) -> Self {
+        Self { pipe: Mutex::new(pipe), over: AtomicBool::new(false) }
+    }
+
+    pub fn say(&self, message: &Up) -> Result<(), Gone> {
+        self.say_with(message, &[])
+    }
+
+    pub fn say_with(&self, message: &Up, tail: &[u8]) -> Result<(), Gone> {
+        if self.is_over() {
+            return Err(Gone);
+        }
+        message::send(&mut *self.pipe.lock(), message, tail).map_err(|error| {
+            if error.kind() != io::ErrorKind::InvalidInput {
+                self.over.store(true, Ordering::Release);
+            }
+            Gone
+        })
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+}
+
+#[derive(Default)]
+struct Waits {
+    pictures: u32,
+    sound: u32,
+    besides: Vec<u32>,
+    beside: Option<Option<u32>>,
+    admitted: Option<bool>,
+    last_push: Option<Instant>,
+}
+
+impl Waits {
+    fn of(&mut self, lane: Lane) -> &mut u32 {
+        match lane {
+            Lane::Picture => &mut self.pictures,
+            Lane::Sound => &mut self.sound,
+            Lane::Beside(index) => {
+                let index = index as usize;
+                if self.besides.len() <= index {
+                    self.besides.resize(index + 1, WINDOW);
+                }
+                &mut self.besides[index]
+            }
+        }
+    }
+}
+
+/// The intake, seen from here.
+pub struct Far {
+    pub mouth: Mouth,
+    live: bool,
+    ring: Mutex<Writer>,
+    waits: Mutex<Waits>,
+    changed: Condvar,
+    /// One question at a time.
+    asking: Mutex<()>,
+    resettle: AtomicBool,
+    delay: AtomicI64,
+    left: AtomicU64,
+    pictures: AtomicU64,
+    clock: Mutex<(u64, Instant)>,
+}
+
+impl Far {
+    pub fn new(mouth: Mouth, ring: Writer, live: bool, now: u64) -> Self {
+        let waits = Waits { pictures: PICTURES, sound: WINDOW, ..Waits::default() };
+        Self {
+            mouth,
+            live,
+            ring: Mutex::new(ring),
+            waits: Mutex::new(waits),
+            changed: Condvar::new(),
+            asking: Mutex::new(()),
+            resettle: AtomicBool::new(false),
+            delay: AtomicI64::new(0),
+            left: AtomicU64::new(0),
+            pictures: AtomicU64::new(0),
+            clock: Mutex::new((now, Instant::now())),
+        }
+    }
+
+    /// Nobody waits any more.
+    pub fn end(&self) {
+        self.mouth.over.store(true, Ordering::Release);
+        let _waits = self.waits.lock();
+        self.changed.notify_all();
+    }
+
+    pub fn beat(&self, now: u64, delay: i64, left: f64) {
+        *self.clock.lock() = (now, Instant::now());
+        self.delay.store(delay, Ordering::Relaxed);
+        self.left.store(left.to_bits(), Ordering::Relaxed);
+    }
+
+    pub fn credit(&self, lane: Lane, resettle: bool) {
+        if resettle {
+            self.resettle.store(true, Ordering::Release);
+        }
+        *self.waits.lock().of(lane) += 1;
+        self.changed.notify_all();
+    }
+
+    pub fn answer_beside(&self, index: Option<u32>) {
+        self.waits.lock().beside = Some(index);
+        self.changed.notify_all();
+    }
+
+    pub fn answer_admitted(&self, admitted: bool) {
+        self.waits.lock().admitted = Some(admitted);
+        self.changed.notify_all();
+    }
+
+    fn await_credit(&self, lane: Lane) -> Result<(), Gone> {
+        let mut waits = self.waits.lock();
+        while *waits.of(lane) == 0 && !self.mouth.is_over() {
+            self.changed.wait(&mut waits);
+        }
+        if self.mouth.is_over() {
+            return Err(Gone);
+        }
+        *waits.of(lane) -= 1;
+        waits.last_push = Some(Instant::now());
+        Ok(())
+    }
+
+    fn ask<T>(&self, question: &Up, answer: impl Fn(&mut Waits) -> Option<T>) -> Option<T> {
+        let _asking = self.asking.lock();
+        // An answer that came too late is not the next one's.
+        answer(&mut self.waits.lock());
+        self.mouth.say(question).ok()?;
+        let until = Instant::now() + ANSWER_PATIENCE;
+        let mut waits = self.waits.lock();
+        loop {
+            if let Some(answer) = answer(&mut waits) {
+                return Some(answer);
+            }
+            if self.mouth.is_over() || self.changed.wait_until(&mut waits, until).timed_out() {
+                return None;
+            }
+        }
+    }
+
+    /// In pieces that messages have room for.
+    fn push(&self, lane: Lane, place: Placed, interleaved: &[i16], head: impl Fn(Place) -> Up) -> Result<(), Gone> {
+        let mut place = place;
+        for piece in interleaved.chunks(2 * MOST_SAMPLES) {
+            self.await_credit(lane)?;
+            self.mouth.say_with(&head(Place::of(place)), &message::bytes_of(piece))?;
+            let nanos = (piece.len() as i64 / 2) * 1_000_000_000 / i64::from(SAMPLE_RATE_HZ);
+            place = Placed { at: place.at + nanos, raw: place.raw + nanos, step: Step::Follows };
+        }
+        Ok(())
+    }
+
+    /// What cannot be said is left unsaid: the run is over then.
+    fn tell(&self, message: &Up, tail: &[u8]) {
+        let _ = self.mouth.say_with(message, tail);
+    }
+}
+
+impl Outlet for Far {
+    fn is_live(&self) -> bool {
+        self.live
+    }
+
+    fn pictures_in_run(&self) -> u64 {
+        self.pictures.load(Ordering::Relaxed)
+    }
+
+    fn signal(&self, _run: u64, signalled: Signalled) {
+        let Signalled { signal, at, ends, .. } = signalled;
+        match signal {
+            Signal::Section(info) => self.tell(&Up::Section { at }, info.section()),
+            // A playlist's words stay with the parent: here they are numbers.
+            Signal::Range { range, .. } => {
+                if let Ok(number) = range.id.parse() {
+                    self.tell(&Up::CueStands { number, at, ends }, &[]);
+                }
+            }
+            Signal::Older(_) => {}
+        }
+    }
+
+    fn write(&self, _run: u64, at: SourceNanos, writing: Writing) {
+        match writing {
+            Writing::Captions(data) => self.tell(&Up::Captions { at }, &data),
+            Writing::Teletext { origin, page, data } => {
+                self.tell(&Up::Teletext { at, origin: Origin::of(&origin), page }, &data);
+            }
+            Writing::Cue { origin, until, .. } => {
+                if let Ok(number) = origin.name.parse() {
+                    self.tell(&Up::TextStands { number, at, until }, &[]);
+                }
+            }
+        }
+    }
+
+    fn claim(&self, _run: u64, place: Placed, claim: Option<Claim>) {
+        let place = Place::of(place);
+        let message = match claim.map(message::claim_code) {
+            Some((clock, captured)) => Up::Claim { place, clock, captured },
+            None => Up::NoClaim(place),
+        };
+        self.tell(&message, &[]);
+    }
+
+    fn expect_sound(&self, _run: u64, expected: bool) {
+        self.tell(&Up::ExpectSound(expected), &[]);
+    }
+
+    fn realign_sound(&self, _run: u64) {
+        self.tell(&Up::RealignSound, &[]);
+    }
+
+    fn take_resettling(&self, _run: u64) -> bool {
+        self.resettle.swap(false, Ordering::AcqRel)
+    }
+
+    fn push_picture(
+        &self,
+        _run: u64,
+        place: Placed,
+        picture: Picture,
+        fps: Option<(u32, u32)>,
+        _now: MediaTime,
+    ) -> Result<(), Gone> {
+        #[cfg(test)]
+        super::tests::planted(self.pictures.load(Ordering::Relaxed));
+        self.await_credit(Lane::Picture)?;
+        let mut ring = self.ring.lock();
+        let number = ring.write(&picture).map_err(|error| {
+            self.tell(&Up::Failed(SourceError::Pipeline(error.to_string())), &[]);
+            Gone
+        })?;
+        let head = PictureHead {
+            number,
+            width: picture.width,
+            height: picture.height,
+            colour: message::colour_code(picture.colour),
+            pixel_aspect: picture.pixel_aspect,
+            fps,
+            place: Place::of(place),
+        };
+        self.pictures.fetch_add(1, Ordering::Relaxed);
+        self.mouth.say(&Up::Picture(head))
+    }
+
+    fn push_sound(&self, _run: u64, place: Placed, interleaved: &[i16]) -> Result<(), Gone> {
+        self.push(Lane::Sound, place, interleaved, Up::Sound)
+    }
+
+    fn push_coded(&self, _run: u64, form: CodedSound, at: SourceNanos, data: Bytes) {
+        self.tell(&Up::Coded { form: Form::of(form), at }, &data);
+    }
+
+    fn sound_beside(&self, _run: u64, track: SoundTrack, most: usize) -> Option<usize> {
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        let question = Up::SoundBeside { track: Track::of(&track), most };
+        self.ask(&question, |waits| waits.beside.take()).flatten().map(|index| index as usize)
+    }
+
+    fn realign_beside(&self, _run: u64, index: usize) {
+        self.tell(&Up::RealignBeside(index as u32), &[]);
+    }
+
+    fn realign_besides(&self, _run: u64) {
+        self.tell(&Up::RealignBesides, &[]);
+    }
+
+    fn push_beside(&self, _run: u64, index: usize, place: Placed, interleaved: &[i16]) -> Result<(), Gone> {
+        let index = index as u32;
+        self.push(Lane::Beside(index), place, interleaved, |place| Up::Beside { index, place })
+    }
+
+    fn held_for(&self, arrived: MediaTime, now: MediaTime) -> Duration {
+        let delay = self.delay.load(Ordering::Relaxed);
+        Duration::from_nanos(delay.max(0).unsigned_abs()).saturating_sub(now.since(arrived))
+    }
+
+    fn idle_since(&self, started: (Instant, MediaTime), now: MediaTime) -> (Duration, Duration) {
+        let waits = self.waits.lock();
+        if waits.pictures == 0 || waits.sound == 0 {
+            return (Duration::ZERO, Duration::ZERO);
+        }
+        let real = waits.last_push.map_or(started.0, |at| at.max(started.0));
+        (real.elapsed(), now.since(started.1))
+    }
+}
+
+impl Clock for Far {
+    fn now(&self) -> MediaTime {
+        let (now, at) = *self.clock.lock();
+        MediaTime::from_nanos(now) + at.elapsed()
+    }
+
+    fn wait_until(&self, at: MediaTime, patience: Duration) -> bool {
+        std::thread::sleep(at.since(self.now()).min(patience));
+        self.now() >= at
+    }
+}
+
+impl DecodeRoom for Far {
+    fn admit(&self, cores: f64) -> bool {
+        self.ask(&Up::Admit(cores), |waits| waits.admitted.take()).unwrap_or(false)
+    }
+
+    fn left(&self) -> f64 {
+        f64::from_bits(self.left.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,261 @@
+//! What a feed's process takes from itself before it reads the first byte of a source.
+//!
+//! Four walls, each of which stands by itself: limits of memory, descriptors and file sizes; no files but libraries and its own
+//! source (Landlock); no system calls but those that decoding takes (seccomp); and an end with its parent's. Where the system
+//! has one of them not, the parent is told, and the others stand.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
+};
+use rustix::process::{Resource, Rlimit, Signal};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
+
+use super::message::Begin;
+use super::ring::{PLACE_BYTES, PLACES};
+
+/// Descriptors: GStreamer has a few for each of its threads.
+const MOST_DESCRIPTORS: u64 = 256;
+/// Libraries and what finds them.
+const LIBRARIES: [&str; 7] =
+    ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/sys/devices/system/cpu"];
+/// What finds a host and trusts it.
+const NAMES: [&str; 9] = [
+    "/usr/share/glib-2.0/schemas",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/ssl/certs",
+    "/usr/share/ca-certificates",
+];
+const DEVICES: [&str; 2] = ["/dev/urandom", "/dev/null"];
+
+/// The process ends when whoever started it does.
+///
+/// # Errors
+/// The system's.
+pub fn die_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
+/// Locks the process in; returns which walls there are not. `file` is the one it may read.
+///
+/// # Errors
+/// A wall that the system has does not stand.
+pub fn lock_in(begin: &Begin, file: Option<&OwnedFd>) -> Result<Vec<String>, String> {
+    limit(begin.memory_bytes);
+    let mut missing = Vec::new();
+    if !fence(begin.network, file).map_err(|error| format!("Landlock: {error}"))? {
+        missing.push("Landlock".to_owned());
+    }
+    filter(begin.network).map_err(|error| format!("seccomp: {error}"))?;
+    Ok(missing)
+}
+
+fn limit(memory_bytes: u64) {
+    let limits = [
+        // What a process writes to, and nobody else has: not libraries, not address space that is only set aside. Twice what it
+        // may: the parent sees it grow first, and can say why it ended.
+        (Resource::Data, memory_bytes.saturating_mul(2)),
+        (Resource::Nofile, MOST_DESCRIPTORS),
+        (Resource::Core, 0),
+        // Of memory that it shares, too.
+        (Resource::Fsize, PLACES * PLACE_BYTES),
+    ];
+    for (resource, most) in limits {
+        let most = rustix::process::getrlimit(resource).maximum.map_or(most, |maximum| maximum.min(most));
+        // Lower than it was needs no right.
+        let _ = rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    }
+}
+
+/// Whether there is a fence at all.
+fn fence(network: bool, file: Option<&OwnedFd>) -> Result<bool, landlock::RulesetError> {
+    let abi = ABI::V6;
+    let read = AccessFs::from_read(abi);
+    let ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
+    let ruleset = if network { ruleset } else { ruleset.handle_access(AccessNet::from_all(abi))? };
+    let mut ruleset = ruleset
+        .scope(Scope::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(LIBRARIES, read))?
+        .add_rules(path_beneath_rules(DEVICES, BitFlags::from(AccessFs::ReadFile)))?;
+    if network {
+        ruleset = ruleset.add_rules(path_beneath_rules(NAMES, read))?;
+    }
+    if let Some(file) = file {
+        ruleset = ruleset.add_rule(PathBeneath::new(file, AccessFs::ReadFile))?;
+    }
+    Ok(ruleset.restrict_self()?.ruleset != RulesetStatus::NotEnforced)
+}
+
+/// What decoding takes.
+const CALLS: &[i64] = &[
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_pwritev,
+    libc::SYS_pwritev2,
+    libc::SYS_close,
+    libc::SYS_close_range,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_fstatfs,
+    libc::SYS_lseek,
+    libc::SYS_openat,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_getcwd,
+    libc::SYS_fadvise64,
+    libc::SYS_fcntl,
+    libc::SYS_ioctl,
+    libc::SYS_dup,
+    libc::SYS_dup3,
+    libc::SYS_pipe2,
+    libc::SYS_eventfd2,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_ppoll,
+    libc::SYS_pselect6,
+    libc::SYS_timerfd_create,
+    libc::SYS_timerfd_settime,
+    libc::SYS_mmap,
+    libc::SYS_mprotect,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_membarrier,
+    libc::SYS_memfd_create,
+    libc::SYS_ftruncate,
+    libc::SYS_futex,
+    libc::SYS_clone3,
+    libc::SYS_set_robust_list,
+    libc::SYS_get_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_set_tid_address,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_getparam,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_getpriority,
+    libc::SYS_setpriority,
+    libc::SYS_nanosleep,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
+    libc::SYS_gettimeofday,
+    libc::SYS_times,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getppid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_uname,
+    libc::SYS_sysinfo,
+    libc::SYS_getrusage,
+    libc::SYS_getrandom,
+    libc::SYS_prctl,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_sigaltstack,
+    libc::SYS_tgkill,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_recvmsg,
+    libc::SYS_sendmsg,
+    libc::SYS_recvfrom,
+    libc::SYS_sendto,
+    libc::SYS_shutdown,
+    libc::SYS_getsockopt,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_select,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_pipe,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_dup2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_epoll_wait,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_arch_prctl,
+];
+
+/// What connecting takes on top of it.
+const NETWORK_CALLS: &[i64] = &[
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_setsockopt,
+    libc::SYS_recvmmsg,
+    libc::SYS_sendmmsg,
+];
+
+fn filter(network: bool) -> Result<(), seccompiler::Error> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    // Its flags lie in memory, where no filter sees them: who finds that it is not there takes the older call.
+    let newer = [(libc::SYS_clone3, Vec::new())].into_iter().collect();
+    let no_clone3 = program(newer, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32), arch)?;
+    let network = NETWORK_CALLS.iter().filter(|_| network);
+    let mut calls: BTreeMap<i64, Vec<SeccompRule>> =
+        CALLS.iter().chain(network).map(|call| (*call, Vec::new())).collect();
+    // Threads and no processes.
+    let thread = libc::CLONE_THREAD as u64;
+    let is_thread = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(thread), thread)?;
+    calls.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_thread])?]);
+    // Of its own limits, to be read.
+    let read_only = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
+    calls.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![read_only])?]);
+    let calls = program(calls, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow, arch)?;
+    seccompiler::apply_filter_all_threads(&no_clone3)?;
+    seccompiler::apply_filter_all_threads(&calls)
+}
+
+fn program(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    otherwise: SeccompAction,
+    matched: SeccompAction,
+    arch: TargetArch,
+) -> Result<BpfProgram, seccompiler::Error> {
+    Ok(SeccompFilter::new(rules, otherwise, matched, arch)?.try_into()?)
+}

@@ -1,0 +1,73 @@
+//! Decoding in a process of its own: what parses a source's bytes shares nothing with what holds viewers, keys and the ledger.
+//!
+//! ```text
+//!  parent                                                     child, one for each run of a source
+//! ┌────────────────────────────────┐  socket: messages       ┌──────────────────────────────────┐
+//! │ supervisor ── Run (parent.rs)  │ ◀─────────────────────▶ │ child.rs ── pipeline::Run        │
+//! │ intake ◀── lanes (lanes.rs)    │                         │               │                  │
+//! │              ▲ copies          │  ring: pictures         │               ▼                  │
+//! │              └─────────────────│ ◀────────────────────── │            Far (far.rs)          │
+//! └────────────────────────────────┘                         └──────────────────────────────────┘
+//! ```
+//!
+//! The pipeline is the one that runs inside: it hands over to an [`Outlet`](super::outlet::Outlet), which is the intake inside and
+//! [`far::Far`] here. The parent makes the same calls of the real intake, so clocks, cadence, delays, cues and texts are where
+//! they were. Each of picture, main sound and other sounds is a lane: the child may have a few of each under way, and what
+//! waits for room in one holds up no other.
+
+mod child;
+mod doors;
+mod far;
+mod jail;
+mod lanes;
+mod message;
+mod parent;
+mod passing;
+mod reader;
+mod ring;
+#[cfg(test)]
+mod tests;
+mod watched;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use child::child;
+pub(super) use doors::{FarDoors, FarFed};
+pub(super) use parent::{Run, Surroundings};
+#[cfg(test)]
+pub(super) use tests::apart;
+pub(super) use watched::Watched;
+pub use watched::{ChildHealth, Ended};
+
+/// Memory that a child may write to, where nothing else is said: a 2160p decoder with all its pictures takes a third of it.
+pub const MEMORY_BYTES: u64 = 1 << 30;
+
+/// How feeds' processes are made.
+#[derive(Debug)]
+pub struct Apart {
+    /// The program that calls [`child`] when it is started with `arguments`.
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+    /// What a child may write to, in bytes.
+    pub memory_bytes: u64,
+    watched: Arc<Watched>,
+}
+
+impl Apart {
+    pub fn new(program: PathBuf, arguments: Vec<OsString>) -> Self {
+        Self { program, arguments, memory_bytes: MEMORY_BYTES, watched: Arc::default() }
+    }
+
+    /// Children that ended, by why, since the start.
+    pub fn ended(&self) -> Vec<(Ended, u64)> {
+        self.watched.ended()
+    }
+
+    /// What those that run take together: how many they are, their memory in bytes, and the processor time of all that ever
+    /// ran in seconds.
+    pub fn load(&self) -> (u64, u64, f64) {
+        self.watched.load()
+    }
+}

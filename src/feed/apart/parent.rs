@@ -1,0 +1,397 @@
+//! A run whose source is decoded by a child: started, listened to, watched and ended from here.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use parking_lot::{Condvar, Mutex};
+use url::Url;
+
+use super::Apart;
+use super::doors::Desk;
+use super::lanes::{Lanes, Target};
+use super::message::{self, Begin, Down, Lane, Lie};
+use super::passing;
+use super::reader::{Reader, Told};
+use super::ring::Ring;
+use super::watched::{ChildHealth, Ended};
+use crate::feed::error::SourceError;
+use crate::feed::facts::Facts;
+use crate::feed::intake::Intake;
+use crate::feed::pipeline::Entry;
+use crate::feed::room::Decoding;
+use crate::feed::source::Source;
+use crate::feed::wanted::Wanted;
+use crate::reach::Reach;
+use crate::timeline::{Clock, Grid};
+
+/// How often a run gives way to the watchdog.
+const POLL: Duration = Duration::from_millis(50);
+/// How often the child is told the time, the delay and the room there is.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked what the child takes.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A child that lives says so ten times a second. By then its slot has shown the slate for more than a second.
+const BEAT_PATIENCE: Duration = Duration::from_secs(2);
+/// One that was not heard for so long is not well, where nothing else comes either.
+const SILENCE: Duration = Duration::from_millis(500);
+/// Starting, on a machine that is busy.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// A child that does not read is stuck: it promised to.
+const WRITE_PATIENCE: Duration = Duration::from_secs(1);
+/// A child that is told to leave is given so long, and so long to die.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(300);
+const DIE_PATIENCE: Duration = Duration::from_secs(2);
+/// What a child inherits of the environment: how libraries and plugins are found, and nothing that anybody would keep secret.
+pub(super) const INHERITED: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "LD_LIBRARY_PATH",
+    "XDG_CACHE_HOME",
+    "GST_PLUGIN_PATH",
+    "GST_PLUGIN_SYSTEM_PATH",
+    "GST_REGISTRY",
+    "GST_PLUGIN_FEATURE_RANK",
+];
+
+/// Nor does it ask the desktop for proxies and settings: who is told that there are none does not look for their files.
+pub(super) const PLAIN: [(&str, &str); 3] =
+    [("GIO_USE_PROXY_RESOLVER", "dummy"), ("GIO_USE_NETWORK_MONITOR", "base"), ("GSETTINGS_BACKEND", "memory")];
+
+/// What runs apart are made with.
+pub struct Surroundings<'a> {
+    pub apart: &'a Apart,
+    pub grid: &'a Grid,
+    pub clock: &'a Arc<dyn Clock>,
+    pub intake: &'a Arc<Intake>,
+    pub run: u64,
+    pub facts: &'a Arc<Mutex<Facts>>,
+    pub decoding: &'a Decoding,
+    pub health: &'a Arc<Mutex<ChildHealth>>,
+}
+
+/// The pipe to a child, and what those who use it share.
+pub struct Link {
+    pipe: Mutex<UnixStream>,
+    over: AtomicBool,
+    failures: Sender<(Ended, SourceError)>,
+    /// When the child was heard last.
+    heard: Mutex<Instant>,
+    pub desk: Mutex<Desk>,
+    pub changed: Condvar,
+}
+
+impl Link {
+    pub fn say(&self, message: &Down) -> bool {
+        self.say_with(message, &[])
+    }
+
+    /// False where the run is over.
+    pub fn say_with(&self, message: &Down, tail: &[u8]) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        let Err(error) = message::send(&mut *self.pipe.lock(), message, tail) else { return true };
+        // A child that is gone is told of by whoever reads.
+        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+            self.fail(Ended::Hung, SourceError::Pipeline("the process that decodes it does not listen".into()));
+        }
+        self.end();
+        false
+    }
+
+    pub fn credit(&self, lane: Lane, resettle: bool) -> bool {
+        self.say(&Down::Credit { lane, resettle })
+    }
+
+    pub fn fail(&self, why: Ended, error: SourceError) {
+        // The supervisor may have left.
+        let _ = self.failures.send((why, error));
+    }
+
+    pub fn lied(&self, lie: &Lie) {
+        self.fail(
+            Ended::Lied,
+            SourceError::Pipeline(format!("the process that decodes it says what cannot be: {lie}")),
+        );
+    }
+
+    pub fn hear(&self) {
+        *self.heard.lock() = Instant::now();
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Nobody waits any more.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Release);
+        let _desk = self.desk.lock();
+        self.changed.notify_all();
+    }
+}
+
+/// A source that runs in a process of its own.
+pub struct Run {
+    child: Option<Child>,
+    link: Arc<Link>,
+    failures: Receiver<(Ended, SourceError)>,
+    told: Arc<Mutex<Told>>,
+    apart: Arc<super::Watched>,
+    memory_bytes: u64,
+    clock: Arc<dyn Clock>,
+    intake: Arc<Intake>,
+    decoding: Decoding,
+    health: Arc<Mutex<ChildHealth>>,
+    begun: Instant,
+    why: Ended,
+}
+
+impl Run {
+    /// Begins to run what comes from `url`, or through `entry`'s doors.
+    ///
+    /// # Errors
+    /// No process can be had, or its file cannot be read.
+    pub fn start(url: &Url, entry: Entry, wanted: Wanted, around: &Surroundings) -> Result<Self, SourceError> {
+        let Surroundings { apart, grid, clock, intake, run, facts, decoding, health } = *around;
+        let (source, feeder) = match entry {
+            Entry::Source(source) => (Some(source), None),
+            Entry::Fed(feeder) => (None, Some(feeder)),
+        };
+        if source.is_some() {
+            decoding.reach.of(url).scheme(url.scheme())?;
+        }
+        let file = source.as_ref().map_or(Ok(None), |source| file_of(source, &decoding.reach))?;
+        // A file was judged when it was opened; the child has it by another name.
+        let reach = if file.is_some() { Reach::of_ones_own() } else { decoding.reach.clone() };
+        let begin = Begin {
+            url: source.as_ref().map(|_| url.to_string()),
+            wanted,
+            fps: (grid.fps().num(), grid.fps().den()),
+            live: intake.is_live(),
+            max_sounds: decoding.max_sounds as u32,
+            costs: decoding.costs.known(),
+            now: clock.now().as_nanos(),
+            network: source.is_some() && file.is_none(),
+            memory_bytes: apart.memory_bytes,
+            reach,
+            limits: decoding.limits,
+        };
+        let ring = Ring::new().map_err(|error| broken("no memory for its pictures", &error))?;
+        let (child, mut pipe) = spawn(apart).map_err(|error| broken("no process to decode it", &error))?;
+        let (sender, failures) = unbounded();
+        apart.watched.began(child.id());
+        let this = Self {
+            child: Some(child),
+            link: Arc::new(Link {
+                pipe: Mutex::new(pipe.try_clone().map_err(|error| broken("no pipe", &error))?),
+                over: AtomicBool::new(false),
+                failures: sender,
+                heard: Mutex::new(Instant::now()),
+                desk: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+            failures,
+            told: Arc::default(),
+            apart: Arc::clone(&apart.watched),
+            memory_bytes: apart.memory_bytes,
+            clock: Arc::clone(clock),
+            intake: Arc::clone(intake),
+            decoding: decoding.clone(),
+            health: Arc::clone(health),
+            begun: Instant::now(),
+            why: Ended::Source,
+        };
+        let descriptors: Vec<_> = [ring.memory()].into_iter().chain(file.as_ref().map(AsFd::as_fd)).collect();
+        passing::send(&pipe, &descriptors)
+            .and_then(|()| message::send(&mut pipe, &Down::Begin(Box::new(begin)), &[]))
+            .map_err(|error| broken("the process that decodes it does not begin", &error))?;
+        let target = |intake| Target { intake, run, clock: Arc::clone(clock) };
+        let lanes = Lanes::start(target(Arc::clone(intake)), &this.link, ring)?;
+        let reader = Reader {
+            link: Arc::clone(&this.link),
+            lanes,
+            target: target(Arc::clone(intake)),
+            facts: Arc::clone(facts),
+            told: Arc::clone(&this.told),
+            decoding: decoding.clone(),
+            feeder,
+            granted: 0.0,
+        };
+        let thread = std::thread::Builder::new().name("feed-child".into()).spawn(move || reader.work(pipe));
+        thread.map_err(|error| broken("no thread", &error))?;
+        this.look();
+        Ok(this)
+    }
+
+    /// Watches until the source fails or ends, or until `check` (called every 50 ms or so) says why to give up.
+    pub fn watch(&mut self, check: &mut dyn FnMut() -> Option<SourceError>) -> SourceError {
+        let (mut told, mut looked) = (Instant::now(), Instant::now());
+        loop {
+            match self.failures.recv_timeout(POLL) {
+                Ok((why, error)) => {
+                    self.why = why;
+                    return if why == Ended::Died { self.autopsy() } else { error };
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                // The link lives here, and with it a sender.
+                Err(RecvTimeoutError::Disconnected) => return SourceError::Ended,
+            }
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                let (now, delay) = (self.clock.now().as_nanos(), self.intake.delay());
+                self.link.say(&Down::Beat { now, delay, left: self.decoding.room.left() });
+            }
+            if looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
+                if let Some(bytes) = self.look().filter(|bytes| *bytes > self.memory_bytes) {
+                    self.why = Ended::Grew;
+                    return self.grew(bytes);
+                }
+            }
+            let patience = if self.told.lock().ready { BEAT_PATIENCE } else { START_PATIENCE };
+            if self.link.heard.lock().elapsed() >= patience {
+                self.why = Ended::Hung;
+                return hangs();
+            }
+            if let Some(reason) = check() {
+                let stalled = matches!(reason, SourceError::Stalled { .. });
+                // A source is silent where its process is not.
+                if stalled && self.link.heard.lock().elapsed() >= SILENCE {
+                    self.why = Ended::Hung;
+                    return hangs();
+                }
+                let known = self.told.lock().warned.take().filter(|_| stalled);
+                return known.unwrap_or(reason);
+            }
+        }
+    }
+
+    /// What the child takes, told to operators; its memory.
+    fn look(&self) -> Option<u64> {
+        let pid = self.child.as_ref()?.id();
+        let seen = self.apart.look(pid)?;
+        let mut health = self.health.lock();
+        let seconds = self.begun.elapsed().as_secs_f64().max(0.25);
+        (health.pid, health.memory_bytes, health.cores) = (Some(pid), seen.memory_bytes, seen.cpu_s / seconds);
+        Some(seen.memory_bytes)
+    }
+
+    fn grew(&self, bytes: u64) -> SourceError {
+        let (has, may) = (bytes >> 20, self.memory_bytes >> 20);
+        SourceError::Pipeline(format!("the process that decodes it has {has} MiB of memory, and {may} are allowed"))
+    }
+
+    /// Why a child is gone that nobody ended.
+    fn autopsy(&mut self) -> SourceError {
+        let status = self.child.as_mut().and_then(|child| wait_within(child, LEAVE_PATIENCE));
+        let last = self.health.lock().memory_bytes;
+        // What asks for more than there may be is refused it, and then ends itself.
+        if status.is_some_and(|status| status.signal() == Some(libc::SIGABRT)) && last > self.memory_bytes / 2 {
+            self.why = Ended::Grew;
+            return self.grew(last);
+        }
+        let how = match status {
+            Some(status) => match (status.signal(), status.code()) {
+                (Some(signal), _) => format!("signal {signal}"),
+                (None, Some(code)) => format!("status {code}"),
+                (None, None) => status.to_string(),
+            },
+            None => "it closed its pipe".to_owned(),
+        };
+        SourceError::Pipeline(format!("the process that decodes it ended: {how}"))
+    }
+
+    /// Ends the child, in bounded time. The intake must have ended the run: who waits there for room is freed by that.
+    pub fn let_go(mut self, feed: &str) {
+        self.end(feed);
+    }
+
+    fn end(&mut self, feed: &str) {
+        let Some(mut child) = self.child.take() else { return };
+        self.link.say(&Down::Over);
+        self.link.end();
+        let pid = child.id();
+        if self.why != Ended::Source || wait_within(&mut child, LEAVE_PATIENCE).is_none() {
+            // It fails where it has ended by itself.
+            let _ = child.kill();
+        }
+        let gone = wait_within(&mut child, DIE_PATIENCE).is_some();
+        // Frees whoever reads, should somebody else hold the other end.
+        let _ = self.link.pipe.lock().shutdown(Shutdown::Both);
+        self.apart.ended_by(pid, self.why);
+        {
+            let mut health = self.health.lock();
+            let (ended, restarts) = match self.why {
+                Ended::Source => (health.ended, health.restarts),
+                why => (Some(why), health.restarts + 1),
+            };
+            *health = ChildHealth { ended, restarts, ..ChildHealth::default() };
+        }
+        if self.why != Ended::Source {
+            tracing::warn!(feed, pid, why = self.why.name(), "a feed's process was ended");
+        }
+        if !gone {
+            tracing::error!(feed, pid, "a feed's process does not die");
+            // Whoever waits for it takes its last breath.
+            let _ = std::thread::Builder::new().name("feed-burial".into()).spawn(move || child.wait());
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.end("");
+    }
+}
+
+fn hangs() -> SourceError {
+    SourceError::Pipeline("the process that decodes it hangs".into())
+}
+
+fn broken(what: &str, error: &io::Error) -> SourceError {
+    SourceError::Pipeline(format!("{what}: {error}"))
+}
+
+/// The file that a source is, opened. What would block on opening is refused.
+fn file_of(source: &Source, reach: &Reach) -> Result<Option<OwnedFd>, SourceError> {
+    let Source::Pulled { uri, .. } = source else { return Ok(None) };
+    let Some(url) = Url::parse(uri).ok().filter(|url| url.scheme() == "file") else { return Ok(None) };
+    let Ok(path) = url.to_file_path() else { return Ok(None) };
+    Ok(Some(reach.of(&url).open_file(&path)?.into()))
+}
+
+fn spawn(apart: &Apart) -> io::Result<(Child, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_write_timeout(Some(WRITE_PATIENCE))?;
+    let mut command = Command::new(&apart.program);
+    command.args(&apart.arguments).env_clear();
+    command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(PLAIN);
+    command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(if cfg!(test) {
+        Stdio::inherit()
+    } else {
+        Stdio::null()
+    });
+    Ok((command.spawn()?, ours))
+}
+
+fn wait_within(child: &mut Child, patience: Duration) -> Option<std::process::ExitStatus> {
+    let until = Instant::now() + patience;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}

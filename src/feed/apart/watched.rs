@@ -1,0 +1,122 @@
+//! What children take, and why they end.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::work::count_child_cpu;
+
+/// Why a feed's process ended. The names are stable: programs branch on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ChildEnded)]
+pub enum Ended {
+    /// Its source was lost or ended, or the game was changed.
+    Source,
+    /// It crashed, or was killed by somebody else.
+    Died,
+    /// It did not say that it lives.
+    Hung,
+    /// It said what cannot be.
+    Lied,
+    /// It took more memory than it may.
+    Grew,
+}
+
+impl Ended {
+    pub const ALL: [Ended; 5] = [Ended::Source, Ended::Died, Ended::Hung, Ended::Lied, Ended::Grew];
+
+    /// As in the API and in labels of metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ended::Source => "source",
+            Ended::Died => "died",
+            Ended::Hung => "hung",
+            Ended::Lied => "lied",
+            Ended::Grew => "grew",
+        }
+    }
+}
+
+/// A feed's process, for operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ChildHealth {
+    /// `None` where none runs.
+    pub pid: Option<u32>,
+    pub memory_bytes: u64,
+    /// Processor time, over the last second, in cores.
+    pub cores: f64,
+    /// Why the last one before it ended that did not end with its source.
+    pub ended: Option<Ended>,
+    pub restarts: u64,
+}
+
+/// What was seen of a child last.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seen {
+    pub memory_bytes: u64,
+    pub cpu_s: f64,
+}
+
+/// All children of a service.
+#[derive(Debug, Default)]
+pub struct Watched {
+    ended: [AtomicU64; Ended::ALL.len()],
+    running: Mutex<HashMap<u32, Seen>>,
+    /// Processor time of those that are gone, in microseconds.
+    gone_us: AtomicU64,
+}
+
+impl Watched {
+    pub fn began(&self, pid: u32) {
+        self.running.lock().insert(pid, Seen::default());
+    }
+
+    /// Looks what a child takes.
+    pub fn look(&self, pid: u32) -> Option<Seen> {
+        let seen = seen(pid)?;
+        let before = self.running.lock().insert(pid, seen).unwrap_or_default();
+        count_child_cpu(seen.cpu_s - before.cpu_s);
+        Some(seen)
+    }
+
+    pub fn ended_by(&self, pid: u32, why: Ended) {
+        if let Some(seen) = self.running.lock().remove(&pid) {
+            self.gone_us.fetch_add((seen.cpu_s * 1e6) as u64, Ordering::Relaxed);
+        }
+        if let Some(at) = Ended::ALL.iter().position(|other| *other == why) {
+            self.ended[at].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn ended(&self) -> Vec<(Ended, u64)> {
+        Ended::ALL.into_iter().zip(&self.ended).map(|(why, count)| (why, count.load(Ordering::Relaxed))).collect()
+    }
+
+    pub fn load(&self) -> (u64, u64, f64) {
+        let running = self.running.lock();
+        let memory = running.values().map(|seen| seen.memory_bytes).sum();
+        let cpu: f64 = running.values().map(|seen| seen.cpu_s).sum();
+        (running.len() as u64, memory, cpu + self.gone_us.load(Ordering::Relaxed) as f64 / 1e6)
+    }
+}
+
+/// What the system says of a process: memory that it has and no file has (proc(5), `status`), and its processor time.
+fn seen(pid: u32) -> Option<Seen> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()
+    };
+    let memory_bytes = (kib("RssAnon:")? + kib("RssShmem:").unwrap_or(0)) * 1024;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may have spaces and brackets of its own; utime and stime are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut ticks = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+    let ticks = ticks.next()? + ticks.next()?;
+    Some(Seen { memory_bytes, cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64 })
+}
