@@ -7,6 +7,7 @@ mod asked;
 mod break_slate;
 mod came;
 mod in_step;
+mod rows;
 mod sounds;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -32,11 +33,12 @@ use crate::metrics::Metrics;
 use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::package;
 use crate::session;
-use crate::store::{GameRow, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::sync::{Aligner, Latency};
 use crate::timeline::{Clock, FrameNumber, MediaTime, SegmentNumber};
 use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Silences, SoundKey, SoundSettings};
 use came::CameSounds;
+use rows::{row, spec_of};
 use sounds::{Sounds, info};
 
 /// Segments left out at a game's start, so that the first one is whole.
@@ -505,29 +507,6 @@ impl Catalogue {
 /// Stops a feed without making anybody wait: its pipeline may take a moment to let go.
 fn stop_aside(feed: Arc<Feed>) {
     tokio::task::spawn_blocking(move || feed.stop());
-}
-
-fn row(tenant: &str, spec: &GameSpec) -> GameRow {
-    GameRow {
-        tenant: tenant.to_owned(),
-        id: spec.id.clone(),
-        title: spec.title.clone(),
-        sources: spec.sources.clone(),
-        labels: spec.labels.clone(),
-        break_policy: spec.break_policy.map(|policy| policy.name().to_owned()),
-        offset_ms: spec.offset_ms,
-    }
-}
-
-fn spec_of(row: &GameRow) -> GameSpec {
-    let GameRow { tenant, id, title, sources, labels, break_policy, offset_ms } = row.clone();
-    let policy = break_policy.as_deref().map(str::parse).transpose();
-    // Rather dark than shown against the rights.
-    let break_policy = policy.unwrap_or_else(|error| {
-        tracing::error!(game = id, tenant, %error, "a registered game's break policy cannot be read");
-        Some(BreakPolicy::Slate)
-    });
-    GameSpec { id, title, sources, labels, break_policy, offset_ms }
 }
 
 impl mosaic::Games for Catalogue {

@@ -105,7 +105,11 @@ pub(super) fn look(
         setting.known = Arc::clone(&history.cues);
         setting.choices.sort_by_key(|choice| history.dark.iter().any(|dark| dark == choice.picture.path()));
     }
-    facts.lock().captions = std::mem::take(&mut setting.captions);
+    {
+        let mut facts = facts.lock();
+        facts.captions = std::mem::take(&mut setting.captions);
+        facts.listed_language = setting.choices.first().and_then(|choice| choice.language.clone());
+    }
     let own_sound = setting.choices.iter().any(|choice| choice.sound.is_some());
     let (history, facts) = (Arc::clone(history), Arc::clone(facts));
     let feeder = move |doors: Doors| {

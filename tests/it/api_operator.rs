@@ -65,7 +65,7 @@ async fn a_games_health_has_every_member_and_null_where_nothing_is_known() {
     let one = service.get("/v1/operator/games/g", "op-acme").await.ok(200).json();
     let expected = json!({ "status": "slate", "reason": "connecting", "since": one["health"]["since"], "source_index": 0,
         "reconnects": 0, "last_error": null, "container": null, "video": null, "audio": null, "bitrate_bps": null,
-        "av_offset_ms": null, "clock": null, "latency_ms": null, "delay_ms": 0 });
+        "av_offset_ms": null, "clock": null, "latency_ms": null, "delay_ms": 0, "decoder": null });
     assert_eq!(one["health"], expected);
     assert!(one["health"]["since"].as_str().unwrap().ends_with('Z'), "{one}");
     let all = service.get("/v1/operator/games", "op-acme").await.ok(200).json();

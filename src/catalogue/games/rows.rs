@@ -1,0 +1,30 @@
+//! Registered games as the store keeps them.
+
+use crate::catalogue::contract::GameSpec;
+use crate::config::BreakPolicy;
+use crate::store::GameRow;
+
+/// For the store.
+pub(super) fn row(tenant: &str, spec: &GameSpec) -> GameRow {
+    GameRow {
+        tenant: tenant.to_owned(),
+        id: spec.id.clone(),
+        title: spec.title.clone(),
+        sources: spec.sources.clone(),
+        labels: spec.labels.clone(),
+        break_policy: spec.break_policy.map(|policy| policy.name().to_owned()),
+        offset_ms: spec.offset_ms,
+    }
+}
+
+/// From the store.
+pub(super) fn spec_of(row: &GameRow) -> GameSpec {
+    let GameRow { tenant, id, title, sources, labels, break_policy, offset_ms } = row.clone();
+    let policy = break_policy.as_deref().map(str::parse).transpose();
+    // Rather dark than shown against the rights.
+    let break_policy = policy.unwrap_or_else(|error| {
+        tracing::error!(game = id, tenant, %error, "a registered game's break policy cannot be read");
+        Some(BreakPolicy::Slate)
+    });
+    GameSpec { id, title, sources, labels, break_policy, offset_ms }
+}
