@@ -62,18 +62,21 @@ test: deps x264 web nextest clip lint ## Run everything that continuous integrat
 	$(call say,The pages in headless Chromium)
 	@npm --prefix web test
 	$(call say,Players that other people wrote)
-	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again
+	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again PLAYERS_BUILD="cargo build --bins --tests"
 
 .PHONY: test-sources
 test-sources: deps x264 nextest ## Run every awkward source through a feed
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo nextest run --run-ignored all -E 'test(/awkward|service_srt|service_live/)'
 
+# After the tests with what they need, too: without, crates have other features, and the program is built once more.
+PLAYERS_BUILD := cargo build
+
 .PHONY: test-players
 test-players: deps x264 web ## Play the service with players that other people wrote
 	@.ci/packages players
 	@npm --prefix tests/players ci --no-audit --no-fund --loglevel=error
-	@cargo build
+	@$(PLAYERS_BUILD)
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@node tests/players/run.js $(PLAYERS_ARGS)
 
