@@ -42,6 +42,8 @@ async fn main() {
     let session = service.create(json!({"games": ["g3", "g1", "g0", "g2"], "layout": "4E"})).await;
     let index = session["playback_url"].as_str().expect("a session has one").to_owned();
     let index = &index[index.find("/v1/play").expect("it is a path of ours")..];
+    service.until_listed(&session, "1080p").await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     let listed = text(&service, &format!("{index}?start=60")).await;
     let uri = listed.lines().find(|line| line.starts_with("video/")).expect("a rendition");
     let playlist = text(&service, &index.replace("index.m3u8", uri)).await;
