@@ -429,9 +429,6 @@ impl Fetching<'_> {
                     self.shared.say(said);
                 }
                 follower.loaded(playlist, self.shared.now());
-                if self.track == Track::Picture && self.shared.queue(self.track).is_full() {
-                    follower.catch_up();
-                }
                 self.be_patient(follower.patience());
             }
             Err((is_final, problem)) => {

@@ -8,8 +8,6 @@ use super::media::{Kind, Mark, MediaPlaylist, Protection, Segment};
 
 /// RFC 8216, 6.3.3: nothing that begins less than three target durations from the end of a live playlist is begun with.
 const EDGE_TARGETS: u32 = 3;
-/// Who has more than this still to fetch while nothing more can be taken in is behind by it.
-const BEHIND_TARGETS: u32 = 2;
 /// The time a segment has, retries and all, is its own length within these: what takes longer keeps the next ones from coming.
 const LEAST_SEGMENT_TIME: Duration = Duration::from_secs(1);
 const LONGEST_SEGMENT_TIME: Duration = Duration::from_secs(10);
@@ -327,19 +325,6 @@ impl Follower {
     fn begin_at(&mut self, sequence: u64) {
         self.next = sequence;
         (self.hole, self.attempt) = (Duration::ZERO, None);
-    }
-
-    /// So much is waiting to be handed over that none of the rest was asked for yet: if the playlist lives and has a good deal more, its newest segment is
-    /// next. A hold-up of the process, or of the network, would else be kept as delay for good, and the next one added to it.
-    pub fn catch_up(&mut self) {
-        let Some(playlist) = self.playlist.as_ref().filter(|playlist| self.lived && !playlist.ended) else { return };
-        let left: Duration = playlist.segments.iter().filter(|s| s.sequence >= self.next).map(|s| s.duration).sum();
-        if left >= playlist.target * BEHIND_TARGETS
-            && let Some(newest) = playlist.segments.last()
-        {
-            self.era.leaps += 1;
-            self.begin_at(newest.sequence);
-        }
     }
 
     /// The other track has leapt to the live edge: so does this one, to stay with it.

@@ -62,12 +62,6 @@ impl Queue {
         }
     }
 
-    /// Whether who puts something in would have to wait.
-    pub fn is_full(&self) -> bool {
-        let waiting = self.waiting.lock();
-        waiting.items.len() >= MAX_SEGMENTS || waiting.bytes >= MAX_BYTES
-    }
-
     /// Waits for the next item; `None` once the run is over.
     pub fn take(&self) -> Option<Item> {
         let mut waiting = self.waiting.lock();

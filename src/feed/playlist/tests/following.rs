@@ -254,29 +254,6 @@ fn who_falls_out_of_the_window_leaps_to_the_live_edge() {
 }
 
 #[test]
-fn who_was_held_up_and_has_enough_to_play_goes_on_with_the_newest() {
-    let mut follower = follower();
-    load(&mut follower, playlist(0..6, ""), s(0));
-    assert_eq!(drain(&mut follower, s(0)), [3, 4, 5]);
-    // One more is no delay.
-    load(&mut follower, playlist(1..7, ""), s(2));
-    follower.catch_up();
-    let next = job(&mut follower, s(2));
-    assert_eq!((next.segment.sequence, next.era.leaps), (6, 0));
-    follower.fetched(s(2));
-    // Held up for four seconds, with as much to play as ever.
-    load(&mut follower, playlist(4..10, ""), s(8));
-    follower.catch_up();
-    let next = job(&mut follower, s(8));
-    assert_eq!((next.segment.sequence, next.era.leaps, next.hole), (9, 1, s(0)));
-    // What has ended is played whole.
-    let mut film = self::follower();
-    load(&mut film, playlist(0..6, "#EXT-X-ENDLIST"), s(0));
-    film.catch_up();
-    assert_eq!(job(&mut film, s(0)).segment.sequence, 0);
-}
-
-#[test]
 fn an_encoder_that_begins_anew_is_followed_and_an_old_copy_is_not() {
     let mut follower = follower();
     load(&mut follower, playlist(100..106, ""), s(0));
