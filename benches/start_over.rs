@@ -22,6 +22,8 @@ const REST: &str = "window_s = 6\n\
 
 /// Until tiles run and bits are what they mostly are.
 const SETTLED: Duration = Duration::from_secs(15);
+/// Until there is room for all tiles.
+const ROOM_WITHIN: Duration = Duration::from_secs(120);
 const MEASURED: Duration = Duration::from_secs(60);
 const GAMES: f64 = 4.0;
 
@@ -30,6 +32,15 @@ async fn main() {
     let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench"));
     let clips = clips::make(&dir);
     let service = Child::start(&dir, &clips::games(&clips), REST).await;
+    // Tiles run ahead of demand as far as there is room by what they are measured to take; until then they count for more.
+    let began = Instant::now();
+    while service.metric("quadrille_encoders{kind=\"tile\"}").await < GAMES {
+        assert!(
+            began.elapsed() < ROOM_WITHIN,
+            "the machine has no room for the tiles of four games: nothing of one would be kept"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     tokio::time::sleep(SETTLED).await;
     let (cpu, bytes, began) =
         (service.threads_cpu("shelf"), service.metric("quadrille_shelf_bytes").await, Instant::now());
@@ -42,8 +53,6 @@ async fn main() {
     let session = service.create(json!({"games": ["g3", "g1", "g0", "g2"], "layout": "4E"})).await;
     let index = session["playback_url"].as_str().expect("a session has one").to_owned();
     let index = &index[index.find("/v1/play").expect("it is a path of ours")..];
-    service.until_listed(&session, "1080p").await;
-    tokio::time::sleep(Duration::from_secs(6)).await;
     let listed = text(&service, &format!("{index}?start=60")).await;
     let uri = listed.lines().find(|line| line.starts_with("video/")).expect("a rendition");
     let playlist = text(&service, &index.replace("index.m3u8", uri)).await;
