@@ -15,10 +15,11 @@ use crate::captions::{Kind, TrackInfo};
 use crate::config::PictureLimits;
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
+use crate::feed::pipeline::tables::is_language;
 use crate::feed::texts::TextOrigin;
 use crate::feed::wanted::Wanted;
 use crate::frame::{Aac, AacObject, CodedSound, Colour, Matrix, Primaries, Range8, SoundRole, SoundTrack, Transfer};
-use crate::reach::Reach;
+use crate::reach::{Denied, Reach};
 use crate::sync::{Claim, ClockKind};
 
 /// Longest message, in bytes: five seconds of sound.
@@ -27,8 +28,6 @@ pub const MOST_BYTES: usize = 1 << 20;
 const FARTHEST: SourceNanos = 1 << 59;
 /// Longest text for people.
 const MOST_TEXT: usize = 500;
-/// Longest language tag (RFC 5646, 4.4.1).
-const MOST_LANGUAGE: usize = 35;
 /// Descriptions of captions that are listened to.
 const MOST_CAPTIONS: usize = 64;
 
@@ -439,10 +438,6 @@ impl Origin {
     }
 }
 
-fn is_language(text: &str) -> bool {
-    (1..=MOST_LANGUAGE).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-}
-
 /// Text for people, without what could end a line or a quotation.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && *c != '"').take(MOST_TEXT).collect()
@@ -453,9 +448,31 @@ pub fn plain_error(error: SourceError) -> SourceError {
     match error {
         SourceError::Element { reason, text } => SourceError::Element { reason, text: plain(&text) },
         SourceError::Pipeline(text) => SourceError::Pipeline(plain(&text)),
+        SourceError::TooLarge(text) => SourceError::TooLarge(plain(&text)),
+        SourceError::Unsupported(text) => SourceError::Unsupported(plain(&text)),
         SourceError::Uri { uri, problem } => SourceError::Uri { uri: plain(&uri), problem: plain(&problem) },
         SourceError::Scheme { scheme } => SourceError::Scheme { scheme: plain(&scheme) },
-        other => other,
+        SourceError::Denied(denied) => SourceError::Denied(plain_denied(denied)),
+        // No words of the child's.
+        without @ (SourceError::Ended
+        | SourceError::Stalled { .. }
+        | SourceError::NoPicture
+        | SourceError::NoSource
+        | SourceError::WrongPassphrase
+        | SourceError::OneSidedEncryption
+        | SourceError::OtherStreamId) => without,
+    }
+}
+
+fn plain_denied(denied: Denied) -> Denied {
+    match denied {
+        Denied::Scheme { scheme, allowed } => Denied::Scheme { scheme: plain(&scheme), allowed: plain(&allowed) },
+        Denied::Host { host } => Denied::Host { host: plain(&host) },
+        Denied::Address { host, kind } => Denied::Address { host: plain(&host), kind: plain(&kind).into() },
+        Denied::Itself { host } => Denied::Itself { host: plain(&host) },
+        Denied::Name { host } => Denied::Name { host: plain(&host) },
+        Denied::Unreadable(why) => Denied::Unreadable(plain(&why)),
+        without @ (Denied::Port { .. } | Denied::Folder | Denied::NoFile) => without,
     }
 }
 

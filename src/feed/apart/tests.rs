@@ -12,13 +12,15 @@ use proptest::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
 use url::Url;
 
-use super::message::{Lie, PictureHead, Place, Up};
+use super::message::{Lie, PictureHead, Place, Up, plain_error};
 use super::ring::{PLACE_BYTES, PLACES, Ring, Writer};
 use super::*;
 use crate::cadence::{Placed, Step};
+use crate::feed::error::SourceError;
 use crate::feed::tests::{CLIP, Clip, grid, url_of};
 use crate::feed::{Decoding, Feed, FeedSpec, Outcome, Pace, Pick, Reason};
 use crate::frame::{Colour, Picture, Sound};
+use crate::reach::Denied;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime, SimulatedClock};
 
 const START: MediaTime = MediaTime::from_secs(91_000_000);
@@ -31,6 +33,29 @@ fn is_child() -> bool {
 }
 
 /// The child of the tests in this file: this very program, of which it is the only test that runs.
+#[test]
+fn no_words_of_a_child_are_told_as_they_are() {
+    let long = "a\n\"".repeat(4000);
+    let denied = [
+        Denied::Scheme { scheme: long.clone(), allowed: long.clone() },
+        Denied::Address { host: long.clone(), kind: long.clone().into() },
+        Denied::Host { host: long.clone() },
+        Denied::Itself { host: long.clone() },
+        Denied::Name { host: long.clone() },
+        Denied::Unreadable(long.clone()),
+    ];
+    let told = denied.map(SourceError::Denied).into_iter().chain([
+        SourceError::TooLarge(long.clone()),
+        SourceError::Unsupported(long.clone()),
+        SourceError::Pipeline(long.clone()),
+        SourceError::Element { reason: Reason::Failed, text: long.clone() },
+    ]);
+    for error in told {
+        let text = plain_error(error).to_string();
+        assert!(text.len() < 1200 && !text.contains(['\n', '"']), "{text}");
+    }
+}
+
 #[test]
 fn plays_the_child() {
     if is_child() {

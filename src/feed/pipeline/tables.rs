@@ -239,6 +239,15 @@ pub(super) fn same_language(one: &str, other: &str) -> bool {
     one == other || known_language(&one).is_some_and(|known| Some(known) == known_language(&other))
 }
 
+/// Bytes of a language tag; the longest that RFC 5646 (4.4.1) reckons with has 35.
+const MOST_TAG: usize = 35;
+
+/// Whether a text can be a language tag (RFC 5646, 2.1: subtags of one to eight letters and digits); some write them with low lines.
+pub fn is_language(text: &str) -> bool {
+    let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.len() <= MOST_TAG && text.split(['-', '_']).all(is_subtag)
+}
+
 /// A code of broadcasts as RFC 5646 wants it: the shortest there is.
 pub(super) fn language_tag(code: &str) -> String {
     let code = code.to_ascii_lowercase();

@@ -3,14 +3,13 @@
 use url::Url;
 
 use super::text::{Attributes, Line, PlaylistError, Variables, lines, resolve};
+use crate::feed::pipeline::tables::is_language;
 use crate::frame::SoundRole;
 
 pub const MAX_VARIANTS: usize = 200;
 const MAX_RENDITIONS: usize = 200;
 /// Letters of a name that are taken.
 const MOST_NAME: usize = 120;
-/// Bytes of a language tag; the longest that RFC 5646 (4.4.1) reckons with has 35.
-const MOST_TAG: usize = 35;
 
 /// One way to see the whole presentation.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,11 +173,9 @@ impl MasterPlaylist {
     }
 }
 
-/// A language tag in small letters; `None` for what is none (RFC 5646, 2.1: subtags of one to eight letters and digits).
+/// A language tag in small letters; `None` for what is none.
 fn language_of(text: &str) -> Option<String> {
-    let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let good = text.len() <= MOST_TAG && text.split(['-', '_']).all(is_subtag);
-    good.then(|| text.to_ascii_lowercase())
+    is_language(text).then(|| text.to_ascii_lowercase())
 }
 
 /// `None` for one without an address.
