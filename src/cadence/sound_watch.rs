@@ -125,6 +125,8 @@ impl SoundWatch {
     /// Sound was read up to `until`; `stamp` is the source's stamp of that instant, `None` where there was nothing to read.
     pub fn read(&mut self, until: MediaTime, stamp: Option<SourceNanos>) -> Option<SoundNews> {
         let passed = self.read_until.map_or(Duration::ZERO, |last| until.since(last));
+        // Whoever did not listen cannot say that there was nothing to hear.
+        let passed = if passed > PICTURE_GOES_ON { Duration::ZERO } else { passed };
         self.read_until = Some(until);
         let shown = self.shown.filter(|(tick, _)| until.since(*tick) <= PICTURE_GOES_ON);
         match (stamp, shown) {

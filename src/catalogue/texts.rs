@@ -64,7 +64,7 @@ impl GameTexts {
         }
     }
 
-    /// Those that have shown something so far.
+    /// Those that their source lists, and others that have shown something.
     pub fn infos(&self) -> Vec<TextInfo> {
         self.texts.iter().map(|kept| kept.info.clone()).collect()
     }
@@ -76,6 +76,11 @@ impl GameTexts {
         self.catch_up(frame);
         if texts.run != self.run || !shows {
             self.begin_anew(at, texts.run);
+        }
+        // Players read once which texts there are: what a source lists is there before it says anything.
+        for origin in texts.listed {
+            let track = origin.track.clone();
+            self.kept(Origin::Told(origin), &track);
         }
         for (due, written) in texts.written.into_iter().filter(|_| shows) {
             self.take(at, due, written, languages);
@@ -168,7 +173,7 @@ impl GameTexts {
 
     fn show_one(&mut self, origin: Origin, track: TrackInfo, screen: &Screen) {
         let is_known = self.texts.iter().any(|kept| kept.origin.as_ref() == Some(&origin));
-        // A text is there once it has shown something: sources announce many that never do.
+        // Of captions and pages, one is there once it has shown something: tables announce many that never do.
         if (is_known || !screen.texts.is_empty())
             && let Some(kept) = self.kept(origin, &track)
         {

@@ -13,6 +13,8 @@ struct Bench {
     texts: GameTexts,
     shelf: Arc<MemoryShelf>,
     frame: FrameNumber,
+    /// Told with the next frame.
+    listed: Vec<Arc<TextOrigin>>,
 }
 
 impl Bench {
@@ -20,14 +22,19 @@ impl Bench {
     fn new(within: u64) -> Self {
         let shelf = Arc::new(MemoryShelf::new(grid(), 12));
         let texts = GameTexts::new("acme/a".into(), grid(), shelf.clone());
-        Self { texts, shelf, frame: grid().first_frame(FIRST) + within }
+        Self { texts, shelf, frame: grid().first_frame(FIRST) + within, listed: Vec::new() }
     }
 
     fn tick(&mut self, run: u64, written: Vec<Written>) {
         let at = grid().frame_time(self.frame);
         let written = written.into_iter().map(|its| (at, its)).collect();
         let languages = |service: Service| (service == Service::Line21(3)).then(|| "es".to_owned());
-        self.texts.tick(self.frame, FeedTexts { run, written }, true, &languages);
+        self.texts.tick(
+            self.frame,
+            FeedTexts { run, listed: self.listed.drain(..).collect(), written },
+            true,
+            &languages,
+        );
         self.frame += 1;
     }
 
@@ -130,10 +137,27 @@ fn a_text_ends_with_its_source_and_goes_on_with_the_next_of_its_language() {
     bench.ticks(2, 24);
     assert_eq!(bench.cues("en", FIRST + 1).len(), 1);
     // Where the source's pictures are not shown nothing stands.
-    bench.texts.tick(bench.frame, FeedTexts { run: 2, written: Vec::new() }, false, &|_| None);
+    bench.texts.tick(bench.frame, FeedTexts { run: 2, ..FeedTexts::default() }, false, &|_| None);
     bench.frame += 1;
     bench.ticks(2, 29);
     assert_eq!(bench.cues("en", FIRST + 2), []);
+}
+
+#[test]
+fn a_text_that_a_source_lists_is_there_before_it_says_anything() {
+    let mut bench = Bench::new(0);
+    let (english, spanish) = (told("en", Kind::Subtitles, "main"), told("es", Kind::Subtitles, "main"));
+    bench.listed = vec![Arc::clone(&english), Arc::clone(&spanish)];
+    bench.ticks(1, 10);
+    assert_eq!(bench.ids(), ["en", "es"]);
+    // What it says is said there, and what another run lists goes on with it.
+    let far = grid().segment_time(FIRST + 10);
+    bench.tick(1, vec![cue(&english, "first", far)]);
+    bench.listed = vec![told("en", Kind::Subtitles, "another name")];
+    bench.ticks(2, 19);
+    assert_eq!(bench.ids(), ["en", "es"]);
+    assert_eq!(bench.cues("en", FIRST), [(10, 11, "first".to_owned())]);
+    assert_eq!(bench.cues("es", FIRST), []);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Facts {
     pub fetch_trouble: Option<String>,
     /// Pictures may be missing for a while: a segment is left out, or the playlist is about to go on.
     pub pauses: bool,
+    /// Its playlist had not ended when it was read first: the game goes on, whatever is done here.
+    pub lives: bool,
     /// Why none of the pictures is decoded though they could be.
     pub no_room: Option<String>,
     /// Why some of the pictures are left out, where that is not for the source's own sake.

@@ -11,8 +11,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::Pace;
 use super::as_came::AsCame;
 use super::beside::Besides;
-use super::signals::{FeedSignal, Signalled, Signals};
-use super::texts::{FeedTexts, Texts, Writing};
+use super::catch_up::CatchUp;
+use super::signals::Signals;
+use super::texts::Texts;
 use crate::cadence::{
     PickedPicture, PictureQueue, Placed, SoundBuffer, SoundNews, SoundTrouble, SoundWatch, SourceClock, SourceNanos,
     Step,
@@ -98,14 +99,15 @@ pub(super) struct State {
     /// When the newest picture arrived, in real time and in ours.
     last_arrival: Option<(Instant, MediaTime)>,
     pictures_in_run: u64,
-    signals: Signals,
-    texts: Texts,
+    pub signals: Signals,
+    pub texts: Texts,
+    pub catch_up: CatchUp,
     estimator: Estimator,
 }
 
 impl State {
     /// Whether a pulled source has delivered enough sound for now.
-    fn sound_has_to_wait(&self) -> bool {
+    pub fn sound_has_to_wait(&self) -> bool {
         let has_much = self.sound.len() >= SOUND_AHEAD;
         let is_played = self.clock.is_anchored();
         !self.clock.is_live() && has_much && (!self.pictures.is_empty() || (is_played && self.sound.is_full()))
@@ -181,6 +183,7 @@ impl Intake {
                 pictures_in_run: 0,
                 signals: Signals::default(),
                 texts: Texts::default(),
+                catch_up: CatchUp::default(),
                 estimator: Estimator::new(),
             }),
             changed: Condvar::new(),
@@ -222,41 +225,9 @@ impl Intake {
         state.pictures_in_run = 0;
         state.signals.clear();
         state.texts.restart();
+        state.catch_up.restart();
         self.changed.notify_all();
         state.run
-    }
-
-    /// Takes in what the source of `run` signals.
-    pub fn signal(&self, run: u64, signalled: Signalled) {
-        let mut state = self.state.lock();
-        if state.run == run {
-            state.signals.push(signalled);
-        }
-    }
-
-    /// Takes in what the source of `run` writes with the picture at `at`.
-    pub fn write(&self, run: u64, at: SourceNanos, writing: Writing) {
-        let mut state = self.state.lock();
-        if state.run == run {
-            state.texts.push(at, writing);
-        }
-    }
-
-    /// What was written with the pictures up to the one that `tick` shows.
-    pub fn take_texts(&self, tick: MediaTime) -> FeedTexts {
-        let mut state = self.state.lock();
-        let State { texts, clock, pictures, .. } = &mut *state;
-        match clock.source_at(tick) {
-            Some(want) => texts.take(pictures.horizon(want), |at| clock.due_at(at)),
-            None => texts.nothing(),
-        }
-    }
-
-    /// What was signalled since it was asked for last, on our time line, where it is `now`.
-    pub fn take_signals(&self, now: MediaTime) -> Vec<FeedSignal> {
-        let mut state = self.state.lock();
-        let State { signals, clock, .. } = &mut *state;
-        signals.take(clock, now)
     }
 
     /// What the source of `run` claims of the picture at `place`.
@@ -434,7 +405,7 @@ impl Intake {
         let unwatched = state.last_tick.is_some_and(|last| tick.since(last) > UNWATCHED);
         state.last_tick = Some(tick);
         self.changed.notify_all();
-        if unwatched && state.timing == Timing::Pulled {
+        if unwatched && state.timing == Timing::Pulled && !state.catch_up.lives() {
             state.clock.release();
         }
         if self.pace == Pace::Lockstep {
@@ -459,8 +430,9 @@ impl Intake {
         }
         state.sound.drop_before(want - SOUND_KEPT_NANOS);
         state.besides.drop_before(want - SOUND_KEPT_NANOS);
-        let overdue = !picked.fresh && picked.age > HOLD_NANOS;
-        if state.has_lost_its_place(want, overdue, &picked) {
+        let waits = state.catch_up.waits(tick, picked.age, HOPELESS_NANOS, picked.fresh);
+        let overdue = !picked.fresh && picked.age > HOLD_NANOS && !waits;
+        if !waits && state.has_lost_its_place(want, overdue, &picked) {
             state.clock.release();
         }
         let PickedPicture { picture, fresh, age, dropped } = picked;
@@ -508,7 +480,8 @@ impl Intake {
         // Sound that is far ahead and pushed out again by newer sound is as lost as sound that is late.
         let overflows = state.clock.is_live() && state.sound.is_full();
         let ahead = !state.sound.is_empty() && !overflows;
-        state.resettle |= state.watch.is_hopeless(ahead);
+        // What is made up for comes in its place by itself.
+        state.resettle |= !state.catch_up.is_under_way() && state.watch.is_hopeless(ahead);
         self.changed.notify_all();
         (Sound { samples, interleaved }, news)
     }

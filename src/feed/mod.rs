@@ -14,6 +14,7 @@ mod beside;
 #[cfg(test)]
 mod beside_tests;
 mod called;
+mod catch_up;
 #[cfg(test)]
 mod clock_tests;
 mod dates;
@@ -26,6 +27,7 @@ mod health;
 #[cfg(test)]
 mod hostile_tests;
 mod intake;
+mod intake_aside;
 mod listed;
 mod outlet;
 mod pen;

@@ -198,7 +198,7 @@ impl Supervisor {
         *facts.lock() = Facts::default();
         let first = if source.only_listens() { LISTEN_PATIENCE } else { CONNECT_PATIENCE };
         let mut watch =
-            Watch { supervisor: self, started: (Instant::now(), self.clock.now()), first, seen: 0, drawn: None };
+            Watch { supervisor: self, run, started: (Instant::now(), self.clock.now()), first, seen: 0, drawn: None };
         let mut check = || watch.check();
         if let Source::Synthetic(spec) = &source {
             let clock = self.clock.as_ref();
@@ -213,6 +213,7 @@ impl Supervisor {
                 if listing.own_sound {
                     wanted.audio = AudioWish::First;
                 }
+                self.intake.list_texts(run, listing.texts);
                 listing.entry
             }
             Ok(None) => pipeline::Entry::Source(source),
@@ -291,6 +292,7 @@ impl Supervisor {
 /// Looks after a running source: is the feed to stop, does the source stall, is a thumbnail due?
 struct Watch<'a> {
     supervisor: &'a Supervisor,
+    run: u64,
     started: (Instant, MediaTime),
     first: Duration,
     seen: u64,
@@ -323,6 +325,7 @@ impl Watch<'_> {
         let (awaits, pauses, trouble) = {
             let facts = facts.lock();
             let trouble = [&facts.no_room, &facts.stream_trouble, &facts.dark_because, &facts.fetch_trouble];
+            intake.set_lives(self.run, facts.lives);
             (facts.awaits_clean_point, facts.pauses, trouble.into_iter().flatten().next().cloned())
         };
         let patience = match pictures {

@@ -426,6 +426,7 @@ pub(super) fn run(
     let painter = Painter::new(spec, title);
     let tone = tone_second(spec.tone_hz);
     intake.expect_sound(run, true);
+    intake.list_texts(run, spec.captions.iter().cloned().collect());
     let rate = SourceGrid(spec.fps);
     let first = match intake.pace() {
         Pace::Realtime => None,

@@ -42,6 +42,8 @@ pub(super) enum Writing {
 pub struct FeedTexts {
     /// Another number is another run of a source: nothing of the one before goes on.
     pub run: u64,
+    /// What the source lists, told once: there before anything is written in it.
+    pub listed: Vec<Arc<TextOrigin>>,
     /// When each shows. A cue that is late has begun before.
     pub written: Vec<(MediaTime, Written)>,
 }
@@ -49,6 +51,7 @@ pub struct FeedTexts {
 #[derive(Default)]
 pub(super) struct Texts {
     run: u64,
+    listed: Vec<Arc<TextOrigin>>,
     /// In the order of the source's time.
     waiting: VecDeque<(SourceNanos, Writing)>,
 }
@@ -58,6 +61,12 @@ impl Texts {
     pub fn restart(&mut self) {
         self.run += 1;
         self.waiting.clear();
+        self.listed.clear();
+    }
+
+    /// What the run that began lists of texts.
+    pub fn list(&mut self, texts: Vec<Arc<TextOrigin>>) {
+        self.listed = texts;
     }
 
     pub fn push(&mut self, at: SourceNanos, writing: Writing) {
@@ -79,18 +88,34 @@ impl Texts {
             };
             Some((due(at)?, written))
         };
-        FeedTexts { run: self.run, written: self.waiting.drain(..count).filter_map(placed).collect() }
+        let written = self.waiting.drain(..count).filter_map(placed).collect();
+        FeedTexts { run: self.run, listed: std::mem::take(&mut self.listed), written }
     }
 
-    /// What nothing is taken of: the run that there is.
-    pub fn nothing(&self) -> FeedTexts {
-        FeedTexts { run: self.run, written: Vec::new() }
+    /// Before there is a picture: what is listed.
+    pub fn take_listed(&mut self) -> FeedTexts {
+        FeedTexts { run: self.run, listed: std::mem::take(&mut self.listed), written: Vec::new() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_listed_is_told_once_and_before_a_picture() {
+        let mut texts = Texts::default();
+        let track = TrackInfo { language: "en".into(), kind: crate::captions::Kind::Subtitles };
+        let origin = Arc::new(TextOrigin { track, name: "English".into() });
+        texts.list(vec![Arc::clone(&origin)]);
+        assert_eq!(texts.take_listed().listed, [Arc::clone(&origin)]);
+        assert_eq!(texts.take_listed().listed, []);
+        texts.list(vec![Arc::clone(&origin)]);
+        assert_eq!(texts.take(0, |_| None).listed, [Arc::clone(&origin)]);
+        texts.list(vec![origin]);
+        texts.restart();
+        assert_eq!(texts.take_listed().listed, []);
+    }
 
     #[test]
     fn what_is_written_waits_for_its_picture() {
@@ -106,9 +131,9 @@ mod tests {
         let captions = |byte| Written::Captions(vec![byte]);
         assert_eq!(written(texts.take(-1, due)), []);
         assert_eq!(written(texts.take(65, due)), [(1000, captions(0)), (1030, captions(1)), (1060, captions(2))]);
-        let before = texts.nothing().run;
+        let before = texts.take_listed().run;
         texts.restart();
-        assert_eq!((texts.take(1000, due).written, texts.nothing().run), (Vec::new(), before + 1));
+        assert_eq!((texts.take(1000, due).written, texts.take_listed().run), (Vec::new(), before + 1));
         (0..MOST as i64 + 7).for_each(|at| texts.push(at, Writing::Captions(Vec::new())));
         assert_eq!(texts.take(i64::MAX, due).written.len(), MOST);
     }

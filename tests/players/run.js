@@ -151,7 +151,11 @@ async function report(rows, audits, { tools, began }) {
   say(`segments that the service finished late: ${sum("late")}; what it warned of:`);
   for (const [message, times] of counted(read.flatMap((one) => one.log))) say(`  ${times} times: ${message}`);
   say(`${Math.round((Date.now() - began) / 1000)} s; all details: ${file}`);
-  return faults.length === 0 && rows.every((row) => row.wrong.length === 0 || !row.strict);
+  // Last, since a log that is cut off keeps its end.
+  const wrong = rows.filter((row) => row.strict && row.wrong.length > 0);
+  for (const row of wrong) say(`WRONG: ${row.player}, ${row.round}: ${[...row.wrong, ...row.errors].join("; ")}`);
+  if (faults.length > 0) say(`WRONG: ${faults.length} faults in what was served, such as: ${faults[0]}`);
+  return faults.length === 0 && wrong.length === 0;
 }
 
 /** Log lines by their message. */

@@ -52,6 +52,7 @@ pub fn child() -> ExitCode {
 fn work() -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
     jail::die_with_parent().map_err(text)?;
+    jail::give_up_rights().map_err(text)?;
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;
     let pipe = UnixStream::from(pipe);
     let mut descriptors = passing::receive(&pipe).map_err(text)?.into_iter();

@@ -1,6 +1,6 @@
 //! What a feed's process takes from itself before it reads the first byte of a source.
 //!
-//! Four walls, each of which stands by itself: limits of memory, descriptors and file sizes; no files but libraries and its own
+//! Five walls, each of which stands by itself: no rights beyond its user's, also as root; limits of memory, descriptors and file sizes; no files but libraries and its own
 //! source (Landlock); no system calls but those that decoding takes (seccomp); and an end with its parent's. Where the system
 //! has one of them not, the parent is told, and the others stand.
 
@@ -13,6 +13,7 @@ use landlock::{
     RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::process::{Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
@@ -45,6 +46,21 @@ const DEVICES: [&str; 2] = ["/dev/urandom", "/dev/null"];
 /// The system's.
 pub fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
+/// The rights that root has and others have not are none of decoding's, and nothing gives them back. To be called before there are other threads: they have
+/// what the one had that made them.
+///
+/// # Errors
+/// The system's.
+pub fn give_up_rights() -> io::Result<()> {
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_no_new_privs(true)?;
+    Ok(rustix::thread::set_capabilities(None, none)?)
 }
 
 /// Locks the process in; returns which walls there are not. `file` is the one it may read.

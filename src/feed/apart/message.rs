@@ -501,6 +501,7 @@ pub fn take_facts(known: &mut Facts, told: Facts) {
         variant: known.variant.take(),
         fetch_trouble: known.fetch_trouble.take(),
         pauses: known.pauses,
+        lives: known.lives,
         no_room: clean(told.no_room),
         thinned_because: clean(told.thinned_because),
         bitrate_bps: told.bitrate_bps,

@@ -417,6 +417,15 @@ fn a_child_knows_no_secret_and_can_do_little() {
         (value("NoNewPrivs:"), value("Seccomp:"), value("Seccomp_filters:")),
         ("1".into(), "2".into(), "2".into())
     );
+    // Whoever runs it, but for the thread of the test's own that was there before.
+    let pid = bench.pid().as_raw_nonzero().to_string();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let tasks = tasks.filter(|task| task.file_name().to_str() != Some(&pid));
+    let rights: Vec<_> = tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok())
+        .filter_map(|status| Some(status.lines().find(|line| line.starts_with("CapPrm:"))?.to_owned()))
+        .collect();
+    assert!(rights.len() > 2 && rights.iter().all(|line| line.ends_with("\t0000000000000000")), "{rights:?}");
     let limits = String::from_utf8(about("limits")).unwrap();
     assert!(
         limits.lines().any(|line| line.starts_with("Max data size") && line.contains(&(2 * MEMORY_BYTES).to_string()))

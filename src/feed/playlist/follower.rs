@@ -92,6 +92,11 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// Whether the playlist was read, and lived.
+    pub fn lived(&self) -> bool {
+        self.lived
+    }
+
     /// Where to go on in a playlist that has ended; `None` when it is another one.
     fn goes_on_at(&self, playlist: &MediaPlaylist) -> Option<u64> {
         let next = self.next?;
