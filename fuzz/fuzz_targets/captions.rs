@@ -40,14 +40,14 @@ struct Input<'a> {
     own_colours: bool,
     lines: bool,
     narrow: bool,
-    sources: Vec<(u16, From<'a>)>,
+    sources: Vec<(u16, Source<'a>)>,
     slot: (u8, u8),
     /// Where the segment that is written begins and how long it is, in ms.
     segment: (u16, u16),
 }
 
 #[derive(Arbitrary, Debug)]
-enum From<'a> {
+enum Source<'a> {
     /// `cc_data()` as it came.
     CcData(&'a [u8]),
     Line21(bool, Vec<Pair>),
@@ -83,7 +83,7 @@ enum Code<'a> {
 
 #[derive(Arbitrary, Debug)]
 enum Block<'a> {
-    Cue { id: &'a str, start: u16, length: u16, settings: Vec<(u8, u8, u8)>, text: Vec<Piece608<'a>> },
+    Cue { id: &'a str, start: u16, length: u16, settings: Vec<(u8, u8, u8)>, text: Vec<Markup<'a>> },
     Style(Vec<(u8, &'a str)>),
     Region(u8, u8, u8, u8),
     Map(u64, u16),
@@ -92,7 +92,7 @@ enum Block<'a> {
 
 /// Text and tags.
 #[derive(Arbitrary, Debug)]
-enum Piece608<'a> {
+enum Markup<'a> {
     Text(&'a str),
     Open(u8, u8),
     Close(u8),
@@ -243,21 +243,21 @@ fn vtt(blocks: &[Block<'_>]) -> String {
                 out.push('\n');
                 for piece in text {
                     match piece {
-                        Piece608::Text(text) => out.push_str(text),
-                        Piece608::Open(tag, class) => {
+                        Markup::Text(text) => out.push_str(text),
+                        Markup::Open(tag, class) => {
                             let _ = write!(out, "<{}{}>", TAGS[usize::from(tag % 8)], CLASSES[usize::from(class % 6)]);
                         }
-                        Piece608::Close(tag) => {
+                        Markup::Close(tag) => {
                             let _ = write!(out, "</{}>", TAGS[usize::from(tag % 8)]);
                         }
-                        Piece608::Entity(name, number) => {
+                        Markup::Entity(name, number) => {
                             let names = ["&lt;", "&gt;", "&amp;", "&nbsp;", "&rlm;"];
                             match names.get(usize::from(name % 8)) {
                                 Some(name) => out.push_str(name),
                                 None => drop(write!(out, "&#{number};")),
                             }
                         }
-                        Piece608::Break => out.push('\n'),
+                        Markup::Break => out.push('\n'),
                     }
                 }
                 out.push_str("\n\n");
@@ -459,31 +459,31 @@ impl World {
         self.whole(cues.into_iter().map(cue).collect());
     }
 
-    fn take(&mut self, from: &From<'_>) {
+    fn take(&mut self, from: &Source<'_>) {
         match from {
-            From::CcData(data) => self.captions(data),
-            From::Line21(second, pairs) => {
+            Source::CcData(data) => self.captions(data),
+            Source::Line21(second, pairs) => {
                 let triple = |pair: &Pair| {
                     let [first, last] = pair.bytes();
                     [0xfc | u8::from(*second), first, last]
                 };
                 cc_data(&pairs.iter().map(triple).collect::<Vec<_>>()).iter().for_each(|data| self.captions(data));
             }
-            From::Dtvcc(sequence, service, codes) => {
+            Source::Dtvcc(sequence, service, codes) => {
                 dtvcc(*sequence, *service, codes).iter().for_each(|data| self.captions(data));
             }
-            From::Reset => {
+            Source::Reset => {
                 let changes = self.captions.reset(self.now);
                 self.changed(changes);
                 self.tracks.iter_mut().for_each(|track| track.end_all(self.now));
             }
-            From::Teletext(data) => self.page(data),
-            From::Page(control, rows) => self.page(&page(*control, rows)),
-            From::Vtt(text) => self.vtt(&format!("WEBVTT\n\n{text}")),
-            From::VttParts(blocks) => self.vtt(&vtt(blocks)),
-            From::Ttml(text) => self.ttml(text),
-            From::TtmlParts(nodes, rate) => self.ttml(&ttml(nodes, *rate)),
-            From::Boxed(samples, header, raw) => {
+            Source::Teletext(data) => self.page(data),
+            Source::Page(control, rows) => self.page(&page(*control, rows)),
+            Source::Vtt(text) => self.vtt(&format!("WEBVTT\n\n{text}")),
+            Source::VttParts(blocks) => self.vtt(&vtt(blocks)),
+            Source::Ttml(text) => self.ttml(text),
+            Source::TtmlParts(nodes, rate) => self.ttml(&ttml(nodes, *rate)),
+            Source::Boxed(samples, header, raw) => {
                 let (init, segment) = fragment(samples, header);
                 self.boxed(&init, &segment);
                 self.boxed(&init, &[&boxed(b"styp", &[]), *raw].concat());
@@ -518,7 +518,7 @@ fn check_grammar(text: &str, cues: usize) {
 }
 
 /// What is written is read again as what was meant.
-fn check_written(from: MediaTime, form: &SegmentForm, pieces: &[Piece], text: &str) {
+fn check_written(form: &SegmentForm, pieces: &[Piece], text: &str) {
     let seen = |piece: &&Piece| {
         let ms = |at: MediaTime| (at + Duration::from_micros(500)).as_nanos() / 1_000_000;
         ms(piece.end) > ms(piece.start)
@@ -544,7 +544,6 @@ fn check_written(from: MediaTime, form: &SegmentForm, pieces: &[Piece], text: &s
             assert_eq!(timed.text.placement, piece.text.placement, "{text}");
         }
     }
-    let _ = from;
 }
 
 fuzz_target!(|input: Input<'_>| {
@@ -559,7 +558,7 @@ fuzz_target!(|input: Input<'_>| {
     for track in &world.tracks {
         let pieces = track.told_in(from, to);
         let text = track.segment_text(from, to, &form);
-        check_written(from, &form, &pieces, &text);
+        check_written(&form, &pieces, &text);
         // A screen is fifteen lines or so: a segment that blows up is a segment that no viewer can be sent.
         assert!(text.len() <= 1000 + pieces.len() * 256 * 1024, "{} bytes of {} cues", text.len(), pieces.len());
         let block = track.block(from, to);
