@@ -285,9 +285,7 @@ impl Client {
                 self.follower.fetch_failed(if *for_good { Failed::ForGood } else { Failed::Now }, self.now);
                 return;
             }
-            Media::Stamped { first, wraps, measured, track } => {
-                (first.map(|first| first % (1 << 60)), *wraps, measured.map(|length| length % (1 << 60)), *track)
-            }
+            Media::Stamped { first, wraps, measured, track } => (*first, *wraps, *measured, *track),
             Media::Bytes(parts) => match stamped(&bytes(parts), None) {
                 Some(stamp) => (stamp.first, stamp.container.wraps(), stamp.measured, 0),
                 None => (None, true, None, 0),
