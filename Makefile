@@ -116,6 +116,18 @@ bench-3000: deps x264 web ## Watch 3,000 distinct live mosaics on this machine f
 	@cargo bench -q --bench many | tee target/figures-3000.txt
 	@.ci/figures target/figures-3000.txt many
 
+# Of each target; with `FUZZ_TARGETS` of some alone. Needs a nightly compiler (`rustup toolchain install nightly`).
+FUZZ_SECONDS := 60
+FUZZ_TARGETS := $(filter-out support timeline,$(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))))
+.PHONY: fuzz
+fuzz: rust ## Feed the readers bytes that nobody vouches for (FUZZ_SECONDS=600 FUZZ_TARGETS="cues pipe")
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked --debug
+	@for target in $(FUZZ_TARGETS); do \
+		printf '\n\033[1m== %s\033[0m\n' "$$target"; \
+		cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -len_control=20 -timeout=20 \
+			-rss_limit_mb=2500 -malloc_limit_mb=512 -print_final_stats=1; \
+	done
+
 .PHONY: fmt
 fmt: rust ## Format the code
 	@cargo fmt

@@ -137,7 +137,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A picture over `memory`. `None` when a plane is too small for its stride and rows, or the size is odd or zero.
+    /// A picture over `memory`. `None` when a plane is too small for its stride and rows, or the size is odd or zero. A zero in the aspect means
+    /// square pixels: nobody has to ask before dividing by it.
     pub fn new(
         width: u32,
         height: u32,
@@ -146,6 +147,7 @@ impl Picture {
         pixel_aspect: (u32, u32),
         memory: Arc<dyn PlaneMemory>,
     ) -> Option<Self> {
+        let pixel_aspect = if pixel_aspect.0 == 0 || pixel_aspect.1 == 0 { (1, 1) } else { pixel_aspect };
         let picture = Self { width, height, strides, colour, pixel_aspect, memory };
         let sound = (0..3).all(|p| {
             let (w, h) = picture.plane_size(p);

@@ -117,6 +117,24 @@ mod tests {
     }
 
     #[test]
+    fn pixels_of_an_absurd_shape_do_no_harm() {
+        let memory = std::sync::Arc::new(Flat);
+        for aspect in [(1, 0), (0, 1), (0, 0), (u32::MAX, 1), (1, u32::MAX)] {
+            let picture = Picture::new(16, 16, [16, 8, 8], Colour::CANVAS, aspect, memory.clone()).unwrap();
+            assert!(picture.pixel_aspect.0 > 0 && picture.pixel_aspect.1 > 0);
+            let _ = thumbnail(&picture);
+        }
+    }
+
+    struct Flat;
+
+    impl crate::frame::PlaneMemory for Flat {
+        fn plane(&self, _: usize) -> &[u8] {
+            &[128; 256]
+        }
+    }
+
+    #[test]
     fn a_sheet_has_its_tiles_in_reading_order_and_is_black_where_there_is_none() {
         let size = thumbnail_size(480, 270);
         assert_eq!((size, thumbnail_size(1920, 1080), thumbnail_size(96, 54)), ((320, 180), (320, 180), (96, 54)));

@@ -2,13 +2,19 @@
 #![no_main]
 
 #[allow(dead_code, unused_imports)]
-#[path = "../../src/frame.rs"]
-mod frame;
+#[path = "../../src/captions/mod.rs"]
+mod captions;
+#[allow(dead_code, unused_imports)]
+#[path = "../../src"]
+mod rooms {
+    pub mod frame;
+}
 #[allow(dead_code, unused_imports)]
 #[path = "../../src/stitch/mod.rs"]
 mod stitch;
 mod support;
 #[allow(dead_code, unused_imports)]
+#[path = "../../src/timeline/mod.rs"]
 mod timeline;
 /// Of the room `track`, what has to do with bytes.
 #[allow(dead_code, unused_imports)]
@@ -27,6 +33,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use rooms::frame;
 use stitch::{Format, Pps, Slices, Sps, TileBlock, TileShape};
 use track::{Block, BlockError, Position};
 
@@ -43,7 +50,12 @@ fuzz_target!(|data: &[u8]| {
     let at = Position::new(SEGMENT, u32::from(part % 2));
     // A head, and what came behind it; or a real tile's bytes with what came as damage. The sum is right in both.
     let mut bytes = if mode & 1 == 0 {
-        [b"QBLK", &[1, kind % 5][..], &SEGMENT.to_be_bytes(), &at.part.to_be_bytes(), data].concat()
+        // Text has a head and a sum of its own.
+        let mut data = if kind % 8 == 4 { [&b"QTXT\x01"[..], data].concat() } else { data.to_vec() };
+        if kind % 8 == 4 {
+            data.extend(crc32fast::hash(&data).to_be_bytes());
+        }
+        [b"QBLK", &[1, kind % 8][..], &SEGMENT.to_be_bytes(), &at.part.to_be_bytes(), &data].concat()
     } else {
         let shape = TileShape { width_mbs: 6, height_mbs: 3, slices: Slices::PerRow };
         let gop = grid.part_gop(0);

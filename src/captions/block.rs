@@ -49,7 +49,7 @@ pub(super) fn texts(memory: &Memory, geometry: &Geometry) -> Vec<Text> {
 }
 
 fn row_of(number: usize, cells: &[Option<Cell>]) -> Option<Row> {
-    let seen = |cell: &Option<Cell>| cell.is_some_and(|cell| cell.char != ' ' && cell.char != '\u{a0}');
+    let seen = |cell: &Option<Cell>| cell.is_some_and(|cell| !cell.char.is_whitespace() && !cell.char.is_control());
     let (first, last) = (cells.iter().position(seen)?, cells.iter().rposition(seen)?);
     let mut line = Line::default();
     let mut style = Style::default();
@@ -108,4 +108,21 @@ fn text_of(rows: Vec<Row>, geometry: &Geometry, columns: usize) -> Text {
         writing: Writing::Horizontal,
     };
     Text { placement, lines: rows.into_iter().map(|row| row.line).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_in_which_nothing_is_seen_are_no_text() {
+        let geometry = Geometry { left: SAFE, top: SAFE, column: 2.0, row: 5.0, gap: 1, justify: None };
+        let written = |char: char| {
+            let mut memory = Memory::new(2, 4);
+            memory.put(1, 1, Some(Cell { char, style: Style::default() }));
+            texts(&memory, &geometry).len()
+        };
+        assert_eq!([' ', '\u{a0}', '\u{3000}', '\u{85}', '\n', '\0'].map(written), [0; 6]);
+        assert_eq!(written('a'), 1);
+    }
 }

@@ -14,14 +14,17 @@ pub struct Limits {
     pub cues: usize,
     /// Of one text; a longer one is not taken.
     pub text_bytes: usize,
+    /// Likewise. An empty line has no bytes, and is written all the same.
+    pub lines: usize,
     /// Texts at once: of a screen the first so many are taken.
     pub at_once: usize,
 }
 
 impl Default for Limits {
-    /// An hour of a cue a second; a screen full of characters of four bytes; the windows of a service (CTA-708-E, 8.4: eight).
+    /// An hour of a cue a second; a screen full of characters of four bytes; more lines than any screen has; the windows of a service
+    /// (CTA-708-E, 8.4: eight).
     fn default() -> Self {
-        Self { cues: 4096, text_bytes: 15 * 42 * 4, at_once: 16 }
+        Self { cues: 4096, text_bytes: 15 * 42 * 4, lines: 64, at_once: 16 }
     }
 }
 
@@ -57,7 +60,8 @@ impl TextTrack {
     /// disagree about the end, the later word counts. Gives whether anything is new.
     pub fn push(&mut self, cue: Cue) -> bool {
         let bytes: usize = cue.text.lines.iter().flat_map(|line| line.spans()).map(|span| span.text.len()).sum();
-        if bytes > self.limits.text_bytes || cue.text.is_blank() || cue.end.is_some_and(|end| end <= cue.start) {
+        let fits = bytes <= self.limits.text_bytes && cue.text.lines.len() <= self.limits.lines;
+        if !fits || cue.text.is_blank() || cue.end.is_some_and(|end| end <= cue.start) {
             return false;
         }
         let after = self.cues.partition_point(|other| other.start <= cue.start);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::captions::cea::{self, Service};
 use crate::captions::{Cue, Kind, Limits, Screen, TextBlock, TextInfo, TextTrack, Told, TrackInfo, teletext};
@@ -12,6 +13,12 @@ use crate::track::{Appended, Block, LayeredShelf, MemoryShelf, Position, Shelf, 
 
 /// Texts of one game.
 const MOST_TEXTS: usize = 8;
+
+/// Pages of teletext that are read in one run of a source.
+const MOST_PAGES: usize = 32;
+
+/// Whole cues of one text that stand at one time: each is written into every segment that it stands in, and placed beside the others.
+const MOST_AT_ONCE: usize = 64;
 
 /// Pairs of services: line 21 has four channels, and what comes twice, as CC1 and as SERVICE1, is one text.
 const PAIRS: usize = 4;
@@ -132,6 +139,9 @@ impl GameTexts {
                 self.show(changes, languages);
             }
             Written::Teletext { origin, page, data } => {
+                if self.pages.len() >= MOST_PAGES && !self.pages.contains_key(&origin) {
+                    return;
+                }
                 let decoder = self.pages.entry(origin.clone()).or_insert_with(|| teletext::Decoder::new(page));
                 if let Some(screen) = decoder.push(at, &data) {
                     self.show_one(Origin::Told(origin.clone()), origin.track.clone(), &screen);
@@ -144,7 +154,8 @@ impl GameTexts {
                 if let Some(kept) = self.kept(Origin::Told(origin.clone()), &origin.track) {
                     // Playlists repeat a cue in every segment that it stands in.
                     let is_there = kept.text.cues_in(start, until).any(|other| other.text == cue.text);
-                    if !is_there {
+                    let beside = kept.text.cues_in(start, start + Duration::from_nanos(1)).count();
+                    if !is_there && beside < MOST_AT_ONCE {
                         kept.text.push(cue);
                     }
                 }

@@ -196,3 +196,20 @@ fn what_is_put_in_a_slot_is_the_same_whenever_it_is_asked_for() {
     bench.ticks(1, 30 * 6);
     assert_eq!(text(&bench, FIRST + 6), before);
 }
+
+#[test]
+fn pages_and_cues_without_end_are_bounded() {
+    let mut bench = Bench::new(0);
+    let origin = |n: usize| {
+        let track = TrackInfo { language: "de".into(), kind: Kind::Subtitles };
+        Arc::new(TextOrigin { track, name: format!("{n}").into() })
+    };
+    let page = |n: usize| Written::Teletext { origin: origin(n), page: 0x888, data: vec![0x10] };
+    bench.tick(1, (0..1000).map(page).collect());
+    assert_eq!(bench.texts.pages.len(), MOST_PAGES);
+    let until = grid().segment_time(FIRST + 9);
+    let cue = |n: usize| Written::Cue { origin: origin(0), text: Text::plain(&format!("{n}")), until };
+    bench.tick(1, (0..1000).map(cue).collect());
+    bench.ticks(1, 40);
+    assert_eq!(bench.cues("de", FIRST).len(), MOST_AT_ONCE);
+}

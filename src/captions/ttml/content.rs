@@ -16,6 +16,16 @@ const MAX_DEPTH: usize = 32;
 /// Runs of text of a region at one time; more are not seen. It bounds what a document of overlapping texts can grow to.
 const MAX_AT_ONCE: usize = 256;
 
+/// Their text together, in bytes; a run that does not fit is not seen.
+const MAX_BYTES_AT_ONCE: usize = 32 << 10;
+
+/// Cues of a document, and bytes of their text: whatever changes tells again all that is seen, so that few bytes could be made many.
+const MAX_CUES: usize = 4096;
+const MAX_BYTES: usize = 16 << 20;
+
+/// Bytes that a run takes beside its text.
+const RUN_BYTES: usize = 64;
+
 /// Nanoseconds, from and to.
 type Interval = (u64, u64);
 
@@ -67,9 +77,33 @@ pub(super) fn cues(root: Node<'_, '_>) -> Vec<Timed> {
         walk.element(body, &context, 0, 0);
     }
     let runs = std::mem::take(&mut walk.runs);
-    let mut cues: Vec<Timed> = runs.iter().flat_map(|(region, runs)| walk.seen(region, runs)).collect();
+    let mut room = Room { cues: MAX_CUES, bytes: MAX_BYTES };
+    let mut cues: Vec<Timed> = runs.iter().flat_map(|(region, runs)| walk.seen(region, runs, &mut room)).collect();
     cues.sort_by_key(|cue| (cue.start, cue.end.unwrap_or(Duration::MAX)));
     cues
+}
+
+/// What else a document's cues may take.
+struct Room {
+    cues: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Whether there was any for a cue of `bytes`.
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.cues.checked_sub(1).zip(self.bytes.checked_sub(bytes));
+        if let Some((cues, bytes)) = left {
+            *self = Self { cues, bytes };
+        }
+        left.is_some()
+    }
+}
+
+impl Run {
+    fn bytes(&self) -> usize {
+        RUN_BYTES + self.text.as_ref().map_or(0, String::len)
+    }
 }
 
 impl<'a, 'input> Walk<'a, 'input> {
@@ -137,8 +171,8 @@ impl<'a, 'input> Walk<'a, 'input> {
         self.runs.entry(context.region).or_default().push(run);
     }
 
-    /// What a region shows from change to change.
-    fn seen(&self, region: &str, runs: &[Run]) -> Vec<Timed> {
+    /// What a region shows from change to change, as far as there is room.
+    fn seen(&self, region: &str, runs: &[Run], room: &mut Room) -> Vec<Timed> {
         let changes: BTreeSet<u64> = runs.iter().flat_map(|run| [run.interval.0, run.interval.1]).collect();
         let mut by_start: Vec<usize> = (0..runs.len()).collect();
         by_start.sort_by_key(|at| runs[*at].interval.0);
@@ -148,8 +182,11 @@ impl<'a, 'input> Walk<'a, 'input> {
         let mut out: Vec<Timed> = Vec::new();
         for (at, until) in changes.iter().zip(changes.iter().skip(1)) {
             now.retain(|run| runs[*run].interval.1 > *at);
+            let mut bytes: usize = now.iter().map(|run| runs[*run].bytes()).sum();
             while let Some(run) = coming.next_if(|run| runs[*run].interval.0 <= *at) {
-                if now.len() < MAX_AT_ONCE && runs[run].interval.1 > *at {
+                let fits = now.len() < MAX_AT_ONCE && bytes + runs[run].bytes() <= MAX_BYTES_AT_ONCE;
+                if fits && runs[run].interval.1 > *at {
+                    bytes += runs[run].bytes();
                     now.insert(run);
                 }
             }
@@ -168,6 +205,7 @@ impl<'a, 'input> Walk<'a, 'input> {
             match out.last_mut() {
                 // A change that changes nothing: one text followed by the same one.
                 Some(last) if last.end == Some(start) && last.text == text => last.end = end,
+                _ if !room.take(bytes) => break,
                 _ => out.push(Timed { start, end, forced: now.iter().any(|run| runs[*run].forced), text }),
             }
         }

@@ -174,3 +174,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_told_again_with_every_change_is_bounded() {
+    let (long, ends): (String, u32) = ("word ".repeat(2000), 5000);
+    let stays = |n: u32| format!("<p begin=\"0s\" end=\"9999s\">{long}{n}</p>");
+    let comes = |n: u32| format!("<p begin=\"{n}s\" end=\"{}s\">x</p>", n + 1);
+    let all: String = (0..10).map(stays).chain((1..ends).map(comes)).collect();
+    let document = body("", &format!("<div>{all}</div>"));
+    let bytes: usize = document.cues.iter().map(|cue| cue.text.text().len()).sum();
+    assert!(bytes <= 16 << 20, "{bytes} bytes of {}", all.len());
+    assert!(document.cues.iter().all(|cue| cue.text.text().len() <= 32 << 10));
+    // Short ones are as many as are taken of one segment.
+    let short: String = (1..ends).map(comes).collect();
+    assert_eq!(body("", &format!("<div>{}</div>", short.replace(">x<", ">xy<"))).cues.len(), 1);
+    let each = |n: u32| format!("<p begin=\"{n}s\" end=\"{}s\">x{n}</p>", n + 1);
+    let cues = body("", &format!("<div>{}</div>", (1..ends).map(each).collect::<String>())).cues;
+    assert_eq!((cues.len(), cues[4095].text.text()), (4096, "x4096".into()));
+}

@@ -102,6 +102,9 @@ impl Declared {
     }
 }
 
+/// Classes of a tag, and those that a rule may ask for: each is looked for among the others.
+pub(super) const MAX_CLASSES: usize = 16;
+
 /// What a rule is about: `::cue`, `::cue(b)`, `::cue(.loud)`, `::cue(c.loud)`, `::cue(#id)`. Of any other selector nothing is known.
 #[derive(Clone, Debug, PartialEq)]
 struct Selector {
@@ -126,7 +129,8 @@ impl Selector {
         };
         let mut parts = inner.split('.');
         let tag = parts.next().filter(|tag| !tag.is_empty()).map(str::to_owned);
-        Some(Self { tag, id, classes: parts.map(str::to_owned).collect() })
+        let classes: Vec<String> = parts.take(MAX_CLASSES + 1).map(str::to_owned).collect();
+        (classes.len() <= MAX_CLASSES).then_some(Self { tag, id, classes })
     }
 
     fn is_of(&self, tag: &str, classes: &[&str]) -> bool {

@@ -1,6 +1,6 @@
 //! Text of a cue with its tags (W3C WebVTT, 6.4).
 
-use super::css::{CLASSES, Rules};
+use super::css::{CLASSES, MAX_CLASSES, Rules};
 use crate::captions::{Line, Rgba, Style};
 
 /// Tags within tags; what is deeper has the style of this depth. Nobody writes so, but somebody may.
@@ -80,7 +80,7 @@ fn read_tag<'a>(tag: &'a str, rules: &Rules, open: &mut Vec<Open<'a>>, style: &m
         "u" => style.underline = true,
         _ => {}
     }
-    rules.apply(name, &classes.collect::<Vec<_>>(), style);
+    rules.apply(name, &classes.take(MAX_CLASSES).collect::<Vec<_>>(), style);
     if name == "rt" {
         push(lines, '(', *style);
     }

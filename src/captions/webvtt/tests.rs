@@ -222,6 +222,31 @@ fn the_clock_that_begins_again_is_followed() {
 }
 
 #[test]
+fn a_cue_of_lines_without_a_letter_is_not_taken() {
+    let cue = |lines: usize| format!("WEBVTT\n\n00:01.000 --> 00:05.000\n{}end", "<b></b>\n".repeat(lines));
+    let mut track = track();
+    let mut is_taken = |lines: usize| {
+        let cues = read(&cue(lines)).unwrap().cues_from(MediaTime::ZERO);
+        cues.into_iter().all(|cue| track.push(cue))
+    };
+    assert_eq!((is_taken(63), is_taken(64), is_taken(100_000)), (true, false, false));
+    assert!(track.segment_text(MediaTime::ZERO, MediaTime::from_secs(9), &SegmentForm::default()).len() < 1000);
+}
+
+#[test]
+fn a_tag_of_very_many_classes_has_the_first_of_them() {
+    let many = ".x".repeat(20);
+    let text = |style: &str, tag: &str| {
+        let text = format!("WEBVTT\n\nSTYLE\n::cue({style}) {{ color: red }}\n\n00:01.000 --> 00:05.000\n<c{tag}>a");
+        read(&text).unwrap().cues[0].text.lines[0].spans()[0].style.colour
+    };
+    let red = Some(Rgba::opaque(255, 0, 0));
+    assert_eq!((text(".y", ".x.y"), text(".y", &format!("{many}.y"))), (red, None));
+    // A rule that asks for so many is none.
+    assert_eq!((text(".x.y", ".y.x"), text(&format!("{many}.y"), ".x.y")), (red, None));
+}
+
+#[test]
 fn cues_that_come_again_with_the_next_segment_are_one() {
     let mut track = track();
     let segments = [

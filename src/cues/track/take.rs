@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::daterange::quoted;
 use super::super::scte35::Role;
 use super::event::{EndedBy, Event, Key, Outcome, Source, State, Trigger};
 use super::message::{Message, What};
@@ -333,7 +334,8 @@ impl CueTrack {
             Key::TimeSignal => "signal".into(),
             Key::Schedule => "schedule".into(),
             Key::Private(identifier) => format!("private-{identifier:08x}"),
-            Key::Range(id) => format!("range-{id}"),
+            // As playlists have it: names that differ in nothing that can be written there would be one range to players.
+            Key::Range(id) => format!("range-{}", quoted(id)),
             Key::Cue => "break".into(),
             Key::Operator(id) => format!("operator-{id}"),
         };

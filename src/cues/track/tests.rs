@@ -281,6 +281,21 @@ fn a_source_s_ranges_are_taken_in() {
 }
 
 #[test]
+fn ranges_whose_names_differ_in_what_no_playlist_can_hold_stay_two() {
+    let mut track = track();
+    for id in ["a\0", "a\u{1}"] {
+        let range = SourceRange { id: id.into(), ..SourceRange::default() };
+        let signal = Signal::Range { range: Box::new(range), start: Some(s(1.0)), end: Some(s(5.0)) };
+        track.feed(s(0.0), None, &signal, Source::Hls);
+    }
+    let ids: Vec<String> = all(&track).into_iter().map(|event| event.id).collect();
+    assert_eq!(ids.len(), 2);
+    assert!(ids[0] != ids[1] && ids.iter().all(|id| !id.contains(char::is_control)), "{ids:?}");
+    let lines = track.date_ranges(s(0.0)..s(9.0));
+    assert!(lines.iter().all(|line| line.text.contains(&format!("ID=\"{}\"", line.id))), "{lines:?}");
+}
+
+#[test]
 fn an_operator_begins_and_ends_breaks() {
     let mut track = track();
     let asked = |duration_s, id: Option<&str>| BeginBreak { duration_s, id: id.map(str::to_owned) };

@@ -61,20 +61,26 @@ impl Assembler {
         }
         let mut done = Vec::new();
         if !begins {
-            if !self.section.is_empty() {
-                self.section.extend_from_slice(payload);
-                self.complete(&mut done);
-            }
+            self.go_on(payload, &mut done);
             return done;
         }
         let (before, after) = payload[1..].split_at(usize::from(payload[0]).min(payload.len() - 1));
-        if !self.section.is_empty() {
-            self.section.extend_from_slice(before);
-            self.complete(&mut done);
-        }
+        self.go_on(before, &mut done);
         self.section = after.to_vec();
         while self.complete(&mut done) {}
         done
+    }
+
+    /// What belongs to a section that has begun. Another one begins in a packet that says so alone (2.4.4.2): what is behind the end is stuffing, and
+    /// kept it would grow with every packet.
+    fn go_on(&mut self, payload: &[u8], done: &mut Vec<Vec<u8>>) {
+        if self.section.is_empty() {
+            return;
+        }
+        self.section.extend_from_slice(payload);
+        if self.complete(done) {
+            self.section.clear();
+        }
     }
 
     fn complete(&mut self, done: &mut Vec<Vec<u8>>) -> bool {
@@ -306,5 +312,27 @@ fn kind_of(stream_type: u8, own: &[u8], bluray: bool) -> Kind {
             }
         }
         _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_section_in_a_packet_that_begins_none_is_not_kept() {
+        let packet = |begins: u8, counter: u8| {
+            let mut packet = vec![0x47, begins << 6, 0, 0x10 | counter & 15];
+            packet.resize(188, 0);
+            packet
+        };
+        let mut assembler = Assembler::default();
+        // Sections without a byte: a pointer, 61 of them, and what is left is too short to be one.
+        assembler.take(&packet(1, 0)[..187]);
+        assert_eq!(assembler.section.len(), 2);
+        for counter in 1..100 {
+            assembler.take(&packet(0, counter));
+            assert!(assembler.section.len() <= LONGEST_SECTION, "{}", assembler.section.len());
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::stamp::{boxes, child, full, in_ns, is_mp4, shift, u32_at};
 use crate::captions::{Text, webvtt};
 
-/// Samples of one segment that are read.
+/// Samples of one segment that are read, and cues in them.
 const MOST_SAMPLES: usize = 4096;
 /// Styles and regions of a WebVTT track; it is read with every cue.
 const MAX_HEADER_BYTES: usize = 16 << 10;
@@ -64,15 +64,18 @@ impl TextForm {
     pub fn webvtt(&self, samples: &[Sample<'_>]) -> Option<Vec<BoxedCue>> {
         let header = self.webvtt.as_deref()?;
         let mut cues: Vec<BoxedCue> = Vec::new();
-        for sample in samples {
+        let all = samples.iter().flat_map(|sample| {
+            let vttc = boxes(sample.bytes).filter(|(kind, _)| kind == b"vttc");
+            vttc.map(move |(_, vttc)| (sample, vttc))
+        });
+        // A sample may hold any number, and with each the header is read.
+        for (sample, vttc) in all.take(MOST_SAMPLES) {
             let (start, end) = (self.ns(sample.begins), self.ns(sample.begins.saturating_add(sample.lasts.into())));
-            for (_, vttc) in boxes(sample.bytes).filter(|(kind, _)| kind == b"vttc") {
-                let Some(text) = text(header, vttc) else { continue };
-                // Whatever begins or ends while a cue stands cuts it into samples.
-                match cues.iter_mut().find(|cue| cue.end == start && cue.text == text) {
-                    Some(cue) => cue.end = end,
-                    None => cues.push(BoxedCue { start, end, text }),
-                }
+            let Some(text) = text(header, vttc) else { continue };
+            // Whatever begins or ends while a cue stands cuts it into samples.
+            match cues.iter_mut().find(|cue| cue.end == start && cue.text == text) {
+                Some(cue) => cue.end = end,
+                None => cues.push(BoxedCue { start, end, text }),
             }
         }
         Some(cues)
@@ -244,6 +247,14 @@ mod tests {
         let bytes = [moof, boxed(b"mdat", &cue("", "A"))].concat();
         let cues = form.webvtt(&samples(&bytes, Some(&form))).unwrap();
         assert_eq!((cues[0].start, cues[0].end), (0, 500_000_000));
+    }
+
+    #[test]
+    fn a_sample_of_very_many_cues_is_read_as_far_as_a_segment_is() {
+        let form = TextForm::read(&webvtt_init("WEBVTT")).unwrap();
+        let many: Vec<u8> = (0..6000).flat_map(|n| cue("", &format!("cue {n}"))).collect();
+        let bytes = segment(0, &[(1_000, many)]);
+        assert_eq!(form.webvtt(&samples(&bytes, Some(&form))).unwrap().len(), MOST_SAMPLES);
     }
 
     #[test]

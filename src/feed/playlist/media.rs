@@ -13,6 +13,9 @@ use crate::cues::daterange::{OlderTag, SourceRange};
 pub const MAX_SEGMENTS: usize = 20_000;
 /// Addresses of a playlist together: variables and a long base make much of few lines.
 const MAX_ADDRESS_BYTES: usize = 8 << 20;
+/// Key formats of one time, and letters of one; more are left out. A segment has a key for each system that its players may have.
+const MAX_KEYS: usize = 16;
+const MAX_FORMAT: usize = 120;
 /// In front of one segment stand a break's end and another's beginning at most, each said in several ways.
 const MAX_CUES: usize = 8;
 /// Without EXT-X-TARGETDURATION, which real servers forget, and as a floor: nobody is asked more often than this.
@@ -248,7 +251,8 @@ impl<'a> Reader<'a> {
 
     fn key(&mut self, value: &str) -> Result<(), PlaylistError> {
         let attributes = Attributes::read(value, &self.variables)?;
-        let format = attributes.text("KEYFORMAT").unwrap_or("identity").to_owned();
+        let format = attributes.text("KEYFORMAT").unwrap_or("identity");
+        let format: String = format.chars().take(MAX_FORMAT).collect();
         let method = attributes.text("METHOD").unwrap_or_default();
         if method == "NONE" {
             self.keys.clear();
@@ -262,7 +266,9 @@ impl<'a> Reader<'a> {
             _ => Protection::Refused { method: method.chars().take(40).collect::<String>().into() },
         };
         self.keys.retain(|(other, _)| *other != format);
-        self.keys.push((format, protection));
+        if self.keys.len() < MAX_KEYS {
+            self.keys.push((format, protection));
+        }
         Ok(())
     }
 

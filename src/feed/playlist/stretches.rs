@@ -20,6 +20,10 @@ pub const WRAP_NANOS: i64 = ((1i128 << 33) * 1_000_000_000 / 90_000) as i64;
 /// A segment that ends no later than this after the one before it brings nothing new.
 const OVERLAP_NANOS: i64 = 50_000_000;
 const STRETCHES_KEPT: usize = 8;
+/// Timestamps farther from zero tell nothing: eighteen years. Sums of nearer ones stay far from the ends of 64 bits.
+const FARTHEST_NANOS: i64 = 1 << 59;
+/// Nobody waits out a longer hole, a week.
+const LONGEST_HOLE_NANOS: i64 = 604_800_000_000_000;
 
 /// What is played on its own timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,7 +89,7 @@ impl Place {
         let (Some(first), Some(zero)) = (stamp.first, stamp.zero) else { return [self.at; 2] };
         zero.map(|zero| {
             if !stamp.container.wraps() {
-                return zero + self.offset;
+                return zero.saturating_add(self.offset);
             }
             // The clock's last wrap may lie between the two.
             self.at + (zero - first + WRAP_NANOS / 2).rem_euclid(WRAP_NANOS) - WRAP_NANOS / 2
@@ -153,9 +157,10 @@ impl Stretches {
     pub fn place(&mut self, track: Track, segment: &Stamped) -> Option<Place> {
         let index = track.index();
         let line = self.lines[index];
-        let hole = nanos(segment.hole);
+        let hole = nanos(segment.hole).min(LONGEST_HOLE_NANOS);
         let expected = line.end.map(|end| end + hole);
-        let first = segment.first.unwrap_or_else(|| {
+        let near = segment.first.filter(|first| first.unsigned_abs() <= FARTHEST_NANOS.unsigned_abs());
+        let first = near.unwrap_or_else(|| {
             // Without a timestamp, a segment follows the one before it by the same clock.
             let stretch = self.known.iter().rev().find(|stretch| Some(stretch.key) == line.key);
             expected.unwrap_or(0) - stretch.map_or(0, |stretch| stretch.offset)

@@ -14,6 +14,9 @@ const MAX_VARIABLES: usize = 256;
 /// A value that variables blow up past this is refused.
 const MAX_VALUE_BYTES: usize = 16 << 10;
 
+/// Attributes of one tag; more are left out. Each may be blown up so far.
+const MAX_ATTRIBUTES: usize = 128;
+
 /// Why a text is not a playlist that can be played.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlaylistError {
@@ -71,7 +74,7 @@ impl<'a> Attributes<'a> {
     pub fn read(text: &'a str, variables: &Variables) -> Result<Self, PlaylistError> {
         let mut list = Vec::new();
         let mut rest = text;
-        while let Some((name, after)) = rest.split_once('=') {
+        while let Some((name, after)) = rest.split_once('=').filter(|_| list.len() < MAX_ATTRIBUTES) {
             // A name cannot hold a comma: what stands before one is an entry without a value.
             let name = name.rsplit(',').next().unwrap_or(name).trim();
             let after = after.trim_start();
@@ -191,6 +194,16 @@ mod tests {
         assert_eq!(lines(plain).count(), 4);
         assert_eq!(lines(plain).last(), Some(Line::Uri("a.ts")));
         assert!(is_playlist(marked.as_bytes()) && is_playlist(b"\n#EXTM3U") && !is_playlist(b"<html>"));
+    }
+
+    #[test]
+    fn what_variables_blow_up_is_not_blown_up_without_end() {
+        let mut variables = Variables::default();
+        let define = format!("NAME=\"v\",VALUE=\"{}\"", "x".repeat(16_000));
+        variables.define(&define, &Variables::default(), &base()).unwrap();
+        let text = "A={$v},".repeat(100_000);
+        let attributes = Attributes::read(&text, &variables).unwrap();
+        assert_eq!(attributes.iter().count(), MAX_ATTRIBUTES);
     }
 
     #[test]

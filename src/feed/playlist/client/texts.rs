@@ -181,6 +181,9 @@ fn read(bytes: &[u8], form: Option<&TextForm>) -> Result<Vec<Stamped>, String> {
     }
     let whole = samples.is_empty().then_some(bytes);
     for text in samples.iter().map(|sample| sample.bytes).chain(whole) {
+        if cues.len() >= MOST_CUES {
+            break;
+        }
         let text = String::from_utf8_lossy(text);
         if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
             let document = ttml::read(&text).map_err(|error| error.to_string())?;

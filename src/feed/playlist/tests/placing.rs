@@ -31,6 +31,18 @@ fn segments_of_one_clock_lie_where_their_timestamps_say() {
 }
 
 #[test]
+fn timestamps_and_holes_beyond_all_measure_are_none() {
+    let mut stretches = Stretches::default();
+    for (n, first) in [0, i64::MAX, i64::MIN, i64::MIN + 1, i64::MAX - 1, 7 * SECOND].into_iter().enumerate() {
+        for (discontinuity, hole) in [(n as u64, Duration::ZERO), (n as u64 + 1, Duration::MAX)] {
+            let segment = Stamped { wraps: false, hole, ..stamped(discontinuity, first) };
+            let place = stretches.place(Track::Picture, &segment).unwrap();
+            assert!(place.at >= 0 && place.at < i64::MAX / 2, "{place:?}");
+        }
+    }
+}
+
+#[test]
 fn an_advertisement_begins_where_the_game_stopped_and_the_game_where_it_ends() {
     let mut stretches = Stretches::default();
     let mut place = |discontinuity, first| stretches.place(Track::Picture, &stamped(discontinuity, first)).unwrap();

@@ -59,6 +59,17 @@ fn keys_are_the_last_ones_of_their_format_and_what_cannot_be_undone_says_so() {
 }
 
 #[test]
+fn key_formats_without_end_are_left_out() {
+    let usable = |others: usize| {
+        let other = |n: usize| format!("#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\",KEYFORMAT=\"drm{n}\"\n");
+        let keys: String = (0..others).map(other).collect();
+        let text = format!("#EXTM3U\n{keys}#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:2,\na.ts\n");
+        matches!(media(&text).unwrap().segments[0].protection, Protection::Aes128 { .. })
+    };
+    assert_eq!((usable(0), usable(15), usable(16), usable(9000)), (true, true, false, false));
+}
+
+#[test]
 fn kinds_ends_starts_and_missing_tags_are_told_apart() {
     let of = |tags: &str| media(&format!("#EXTM3U\n{tags}\n#EXTINF:5,\na.ts\n#EXTINF:7,\nb.ts\n")).unwrap();
     assert_eq!((of("").kind, of("").ended), (Kind::Live, false));
