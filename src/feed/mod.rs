@@ -27,6 +27,7 @@ mod health;
 mod hostile_tests;
 mod intake;
 mod listed;
+mod on_hold;
 mod outlet;
 mod pen;
 mod pipeline;

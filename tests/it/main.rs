@@ -23,6 +23,7 @@ mod lifecycle;
 mod live;
 mod losses;
 mod low_latency;
+mod on_hold;
 mod outbound;
 mod process;
 mod reach;
