@@ -48,10 +48,10 @@ fn listed(lines: &str) -> String {
     format!("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n{lines}")
 }
 
-/// As many zeros, packed.
-fn packed_zeros(mebibytes: u32) -> Vec<u8> {
+/// As much of what `makes` makes, packed.
+fn packed(makes: &str, mebibytes: u32) -> Vec<u8> {
     let packed =
-        Command::new("sh").args(["-c", &format!("head -c {mebibytes}M /dev/zero | gzip -6")]).output().unwrap();
+        Command::new("sh").args(["-c", &format!("({makes}) | head -c {mebibytes}M | gzip -6")]).output().unwrap();
     assert!(packed.status.success());
     packed.stdout
 }
@@ -97,7 +97,8 @@ pub const PATHS: &[(&str, &[&str])] = &[
     ("/metadata", &["forbidden"]),
     ("/file", FAILED),
     ("/lists-inside.m3u8", &["forbidden", "failed"]),
-    ("/packed.m3u8", &["too_large"]),
+    ("/packed-list.m3u8", &["too_large"]),
+    ("/packed.m3u8", DARK),
     ("/packed.ts", DARK),
     ("/lists-packed.m3u8", DARK),
     ("/gzip.ts", DARK),
@@ -117,7 +118,8 @@ const DARK: &[&str] = &["failed", "unreachable", "unsupported", "no_picture", "s
 /// All of them at one address; `inside` is where nobody is to be led. `files` are served as they are.
 pub fn everything(inside: SocketAddr, files: Vec<(&'static str, Vec<u8>)>) -> SocketAddr {
     const PACKED_MIB: u32 = 512;
-    let packed = packed_zeros(PACKED_MIB);
+    let packed_list = packed("echo '#EXTM3U'; yes '#EXTINF:1,'", PACKED_MIB);
+    let packed = packed("cat /dev/zero", PACKED_MIB);
     let zip = zip_of_zeros(&packed, PACKED_MIB);
     serve(PUBLIC, move |target, client| {
         let whole = |client: &mut TcpStream, more: &str, body: &[u8]| {
@@ -152,6 +154,7 @@ pub fn everything(inside: SocketAddr, files: Vec<(&'static str, Vec<u8>)>) -> So
             "/lists-inside.m3u8" => {
                 whole(client, "", listed(&format!("#EXTINF:1,\nhttp://{inside}/a.ts\n#EXT-X-ENDLIST\n")).as_bytes())
             }
+            "/packed-list.m3u8" => whole(client, "Content-Encoding: gzip\r\n", &packed_list),
             "/packed.m3u8" | "/packed.ts" => whole(client, "Content-Encoding: gzip\r\n", &packed),
             "/lists-packed.m3u8" => {
                 let lines = (0..20).map(|n| format!("#EXTINF:1,\npacked.ts?{n}\n")).collect::<String>();

@@ -242,7 +242,7 @@ pub fn mutated(stream: &[u8], seed: u64) -> Vec<u8> {
     let mut out = stream.to_vec();
     for _ in 0..1 + random.below(24) {
         // Half of what is wrong is wrong where a file begins: there are its tables.
-        let reach = if random.next() % 2 == 0 { out.len().min(2048) } else { out.len() };
+        let reach = if random.next().is_multiple_of(2) { out.len().min(2048) } else { out.len() };
         let at = random.below(reach);
         let length = (1 + random.below(600)).min(out.len() - at);
         match random.below(6) {
