@@ -23,6 +23,10 @@ pub struct Metrics {
     pub feed_av_offset_ms: GaugeVec,
     /// How often a feed's sound stopped while its pictures went on, by `game`.
     pub feed_sound_losses: IntCounterVec,
+    /// Feeds that are on hold because the machine is short.
+    pub feeds_on_hold: IntGauge,
+    /// How often a feed was put on hold, by `game`.
+    pub feed_holds: IntCounterVec,
     /// How long a game has shown its slate, by `game`; 0 while it has a picture.
     pub game_slate_seconds: IntGaugeVec,
     /// How often a game's sources were lost or could not be reached, by `game`.
@@ -117,6 +121,7 @@ impl Metrics {
         }
         let _ = self.feed_av_offset_ms.remove_label_values(&[game]);
         let _ = self.feed_sound_losses.remove_label_values(&[game]);
+        let _ = self.feed_holds.remove_label_values(&[game]);
         let _ = self.game_latency_seconds.remove_label_values(&[game]);
         let _ = self.game_delay_seconds.remove_label_values(&[game]);
     }
@@ -136,6 +141,13 @@ impl Metrics {
             feed_sound_losses: make.counters(
                 "feed_sound_losses_total",
                 "Times a feed's sound stopped while its pictures went on",
+                "game",
+                &[],
+            )?,
+            feeds_on_hold: make.gauge("feeds_on_hold", "Feeds on hold because pictures were late")?,
+            feed_holds: make.counters(
+                "feed_holds_total",
+                "Times a feed was put on hold because pictures were late",
                 "game",
                 &[],
             )?,

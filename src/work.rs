@@ -36,6 +36,15 @@ pub fn lower_priority() {
     }
 }
 
+/// Lets the whole process, which has no other thread yet, stand back once more: its media threads then stand behind those of the
+/// process that started it. To be called before [`lower_priority`].
+pub fn stand_back() {
+    let wanted = (nice_of(None) + MEDIA_NICER).min(NICEST);
+    if let Err(error) = rustix::process::setpriority_process(None, wanted) {
+        tracing::debug!(%error, "a process keeps its priority");
+    }
+}
+
 fn nice_of(thread: Option<rustix::process::Pid>) -> i32 {
     rustix::process::getpriority_process(thread).unwrap_or(0)
 }

@@ -7,6 +7,7 @@ mod asked;
 mod break_slate;
 mod came;
 mod in_step;
+mod on_hold;
 mod rows;
 mod sounds;
 
@@ -22,6 +23,7 @@ use parking_lot::{Mutex, RwLock};
 use self::break_slate::BreakSlate;
 use super::borders::Borders;
 use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, RegisteredGame};
+use super::holding::Holding;
 use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
 use super::texts::GameTexts;
@@ -171,6 +173,7 @@ pub struct Catalogue {
     /// The frame up to which texts lie on the shelf.
     written_to: AtomicU64,
     aligner: Mutex<Aligner<GameKey>>,
+    holding: Mutex<Holding<GameKey>>,
 }
 
 /// Why the catalogue cannot be opened.
@@ -207,6 +210,7 @@ impl Catalogue {
             last_frame: AtomicU64::new(first),
             written_to: AtomicU64::new(0),
             aligner,
+            holding: Mutex::default(),
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
@@ -277,6 +281,7 @@ impl Catalogue {
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
         let _ = self.settings.metrics.feed_sound_losses.remove_label_values(&[&*key]);
+        self.holding.lock().came(&key);
         games.running.insert(key, game.clone());
         game
     }
@@ -478,6 +483,9 @@ impl Catalogue {
             cues: Some(before.cues.clone()),
             texts: Some(before.texts.clone()),
         };
+        if before.spec.sources != spec.sources {
+            self.holding.lock().forget(&before.key);
+        }
         let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), earlier);
         stop_aside(before.feed.clone());
         Ok((game.registered(), false))
@@ -491,6 +499,7 @@ impl Catalogue {
         {
             let mut games = self.games.write();
             games.running.remove(&game.key);
+            self.holding.lock().forget(&game.key);
             self.settings.metrics.forget_game(&game.key);
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);

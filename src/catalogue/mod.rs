@@ -4,6 +4,7 @@ mod borders;
 mod contract;
 mod games;
 mod health;
+mod holding;
 mod keys;
 mod room;
 mod silence;

@@ -27,6 +27,8 @@ pub enum SourceError {
     NoPicture,
     #[error("the game has no sources")]
     NoSource,
+    #[error("on hold: pictures were late, and of all games this one was added last")]
+    OnHold,
     #[error("wrong passphrase: the two ends of the SRT connection have different ones")]
     WrongPassphrase,
     #[error(
@@ -58,6 +60,7 @@ impl SourceError {
             SourceError::Stalled { .. } => Reason::Stalled,
             SourceError::NoPicture => Reason::NoPicture,
             SourceError::NoSource => Reason::NoSource,
+            SourceError::OnHold => Reason::OnHold,
             SourceError::WrongPassphrase | SourceError::OneSidedEncryption | SourceError::OtherStreamId => {
                 Reason::Unauthorized
             }

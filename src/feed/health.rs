@@ -38,6 +38,8 @@ pub enum Reason {
     Unsupported,
     /// The machine has no room to decode what comes.
     NoRoom,
+    /// The machine is short, and of all games this one was added last: nothing of it is decoded for a while.
+    OnHold,
     /// Pictures are shown, and some of them are left out because the machine has no room for all.
     Thinned,
     /// Anything else; `last_error` says what.

@@ -187,7 +187,10 @@ fn attend(doors: &Doors, fetcher: Arc<Fetcher>, setting: Setting, history: &Mute
         match client.outcome() {
             Some(Outcome::Lost(reason)) => doors.fail(SourceError::Pipeline(reason)),
             // Nothing was new: there is no pipeline to drain.
-            Some(Outcome::Ended) if !used => doors.fail(SourceError::Ended),
+            Some(Outcome::Ended) if !used => doors.fail(match client.problem() {
+                Some(problem) => SourceError::Pipeline(format!("it ended, and nothing of it could be had: {problem}")),
+                None => SourceError::Ended,
+            }),
             _ => continue,
         }
         told = true;

@@ -29,6 +29,7 @@ mod hostile_tests;
 mod intake;
 mod intake_aside;
 mod listed;
+mod on_hold;
 mod outlet;
 mod pen;
 mod pipeline;

@@ -10,12 +10,13 @@ pub const CONNECTING: &str = "Connecting";
 pub const RECONNECTING: &str = "Signal lost – reconnecting";
 /// The note where pictures are there and are not shown yet.
 pub const ONE_MOMENT: &str = "One moment";
-/// The note of a feed whose source is not taken, by its reason; `None` where trying again may help.
+/// The note of a feed whose source is not taken, or not now, by its reason; `None` where trying again may help.
 pub(super) fn refusal(reason: Reason) -> Option<&'static str> {
     match reason {
         Reason::Forbidden => Some("Source not allowed"),
         Reason::TooLarge => Some("Source too large"),
         Reason::Unsupported => Some("Source of another kind"),
+        Reason::OnHold => Some("On hold – this machine is busy"),
         _ => None,
     }
 }

@@ -59,6 +59,8 @@ pub(super) struct Report {
     pub facts: Arc<Mutex<Facts>>,
     /// How the process is that decodes it, where one does.
     pub child: Arc<Mutex<ChildHealth>>,
+    /// The machine is short, and this feed gives way.
+    pub is_on_hold: bool,
 }
 
 impl Report {
@@ -145,6 +147,10 @@ impl Supervisor {
         let mut index = 0;
         let histories: Vec<Arc<Mutex<History>>> = self.spec.sources.iter().map(|_| Arc::default()).collect();
         while !self.intake.is_stopped() {
+            if self.is_on_hold() {
+                self.stay_on_hold();
+                continue;
+            }
             let (Some(url), Some(history)) = (self.spec.sources.get(index), histories.get(index)) else {
                 self.note_failure(index, &SourceError::NoSource);
                 self.intake.end();
@@ -158,7 +164,7 @@ impl Supervisor {
             let (error, run) = source
                 .map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history, url));
             // Reported first: who sees the slate finds the reason.
-            if !self.intake.is_stopped() {
+            if !self.intake.is_stopped() && !matches!(error, SourceError::OnHold) {
                 self.note_failure(index, &error);
             }
             // Before the pipeline goes: its threads may be waiting for room here.
@@ -169,6 +175,10 @@ impl Supervisor {
             }
             if self.intake.is_stopped() {
                 return;
+            }
+            // Nothing was wrong with the source: it is the one to go on with.
+            if matches!(error, SourceError::OnHold) {
+                continue;
             }
             let attempt = match pictures {
                 0 => Attempt::Dark,
@@ -282,7 +292,7 @@ impl Supervisor {
         let until = self.clock.now() + back_off;
         while self.clock.now() < until {
             let left = until.since(self.clock.now()).min(Duration::from_millis(20));
-            if self.intake.stopped_within(left) {
+            if self.intake.stopped_within(left) || self.is_on_hold() {
                 return;
             }
         }
@@ -304,6 +314,9 @@ impl Watch<'_> {
         let Supervisor { intake, clock, report, spec, .. } = self.supervisor;
         if intake.is_stopped() {
             return Some(SourceError::Ended);
+        }
+        if report.lock().is_on_hold {
+            return Some(SourceError::OnHold);
         }
         let pictures = intake.pictures_in_run();
         if pictures > 0 && self.seen == 0 {

@@ -28,6 +28,7 @@ pub use engine::{Coded, Engine, Tick, gather_segment, package_segment};
 pub use images::{Image, SPRITE_COLUMNS, SPRITE_ROWS, SPRITE_SEGMENTS, image_size};
 pub use names::{Named, Names};
 pub use opening::open_ladder;
+pub use overload::Pressure;
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};
 pub use stitch::{

@@ -15,6 +15,15 @@ const LONGEST_REST: Duration = Duration::from_secs(16 * 60);
 /// Work that went on for so long was not in the way: rests begin anew.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 60);
 
+/// What is left to be given up for those who watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pressure {
+    /// Pictures go on being late, and nothing runs any more that nobody watches.
+    pub short: bool,
+    /// When pictures were last late.
+    pub late_at: Option<MediaTime>,
+}
+
 /// While it lasts, sources are let in this seldom: there is time to see what each does.
 const SOURCE_EVERY: Duration = Duration::from_secs(10);
 
@@ -25,6 +34,8 @@ pub struct Overload {
     /// Pictures were late since the last look.
     fresh: bool,
     looks: u32,
+    /// Those of them in a row that found nothing to give up.
+    bare_looks: u32,
     rest: Duration,
     ahead_from: MediaTime,
     source_at: Option<MediaTime>,
@@ -45,6 +56,7 @@ impl Overload {
     /// To be called about once a second: whether work that nobody watches is to be given up now.
     pub fn look(&mut self) -> bool {
         self.looks = if std::mem::take(&mut self.fresh) { self.looks + 1 } else { 0 };
+        self.bare_looks = if self.lasts() { self.bare_looks } else { 0 };
         self.lasts()
     }
 
@@ -52,15 +64,25 @@ impl Overload {
         self.looks >= LASTING
     }
 
-    /// Work ahead of demand was given up at `now`; for how long it rests.
-    pub fn gave_up(&mut self, now: MediaTime) -> Duration {
+    /// `cores` of work ahead of demand were given up at `now`; for how long it rests, where that was anything.
+    pub fn gave_up(&mut self, now: MediaTime, cores: f64) -> Option<Duration> {
+        if cores <= 0.0 {
+            self.bare_looks += 1;
+            return None;
+        }
+        self.bare_looks = 0;
         // Within a rest that is what was left of the same work.
         if now >= self.ahead_from {
             let is_new = self.rest.is_zero() || now.since(self.ahead_from) > FORGOTTEN_AFTER;
             self.rest = if is_new { FIRST_REST } else { (self.rest * 2).min(LONGEST_REST) };
         }
         self.ahead_from = now + self.rest;
-        self.rest
+        Some(self.rest)
+    }
+
+    /// What was given up takes as long to be felt as what was in the way took to be noticed.
+    pub fn pressure(&self) -> Pressure {
+        Pressure { short: self.bare_looks >= LASTING, late_at: self.late_at }
     }
 
     /// Whether work ahead of demand may be begun at `now`.
@@ -114,14 +136,34 @@ mod tests {
         let mut rests = Vec::new();
         for _ in 0..7 {
             // In parts, second after second: one rest, which begins with the last of them.
-            overload.gave_up(at(now));
-            rests.push(overload.gave_up(at(now + 1)).as_secs());
+            overload.gave_up(at(now), 0.5);
+            rests.push(overload.gave_up(at(now + 1), 0.1).unwrap().as_secs());
             assert!(!overload.allows_ahead(at(now + rests.last().unwrap())));
             now += 1 + rests.last().unwrap();
             assert!(overload.allows_ahead(at(now)));
         }
         assert_eq!(rests, [60, 120, 240, 480, 960, 960, 960]);
-        assert_eq!(overload.gave_up(at(now + 2000)).as_secs(), 60);
+        assert_eq!(overload.gave_up(at(now + 2000), 0.5).map(|rest| rest.as_secs()), Some(60));
+    }
+
+    #[test]
+    fn a_machine_is_short_once_nothing_is_left_to_give_up_and_it_lasts_all_the_same() {
+        let mut overload = Overload::default();
+        let mut second = 100;
+        let mut look = |overload: &mut Overload, cores: f64| {
+            overload.late(at(second));
+            if overload.look() {
+                overload.gave_up(at(second), cores);
+            }
+            second += 1;
+            overload.pressure().short
+        };
+        assert!((0..10).all(|_| !look(&mut overload, 0.5)), "there is work that can be given up");
+        assert_eq!([0.0; 4].map(|cores| look(&mut overload, cores)), [false, false, true, true]);
+        assert!(!look(&mut overload, 0.1), "something was found after all");
+        assert_eq!([0.0; 3].map(|cores| look(&mut overload, cores)), [false, false, true]);
+        overload.look();
+        assert_eq!(overload.pressure(), Pressure { short: false, late_at: Some(at(117)) }, "it is over");
     }
 
     #[test]

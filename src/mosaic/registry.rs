@@ -19,7 +19,7 @@ use super::engine::{Engine, Tick, package_key_picture, package_part, package_seg
 use super::images::{Image, Images};
 use super::known::{Before, Known};
 use super::names::{Named, Names};
-use super::overload::Overload;
+use super::overload::{Overload, Pressure};
 use super::rates::Rates;
 use super::refusals::Refusals;
 use crate::compositor::Job;
@@ -360,10 +360,14 @@ impl MosaicRegistry {
         }
         let cores = self.admission.lock().allowed() * SHED_SHARE;
         let freed: f64 = self.engines.iter().map(|engine| engine.give_up(cores)).sum();
-        if freed > 0.0 {
-            let rest_s = self.overload.lock().gave_up(now).as_secs();
+        if let Some(rest) = self.overload.lock().gave_up(now, freed) {
+            let rest_s = rest.as_secs();
             tracing::warn!(cores = freed, rest_s, "pictures are late: work that nobody watches is given up");
         }
+    }
+
+    pub fn pressure(&self) -> Pressure {
+        self.overload.lock().pressure()
     }
 
     fn sweep_mosaics(&self, now: MediaTime) {

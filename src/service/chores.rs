@@ -40,6 +40,7 @@ impl Sweep {
         self.sessions.sweep().await;
         self.registry.sweep();
         self.catalogue.keep_in_step(&self.sessions.shown_together());
+        self.catalogue.give_way();
         self.catalogue.sweep();
         let running = self.grid.segment_at(self.clock.now());
         self.shelf.memory().forget(running);

@@ -29,6 +29,7 @@ use crate::feed::room::{DecodeCosts, Decoding};
 use crate::feed::source::Source;
 use crate::feed::texts::TextOrigin;
 use crate::timeline::{Clock, Fps, Grid};
+use crate::work;
 
 /// How often it says that it lives.
 const BEAT: Duration = Duration::from_millis(100);
@@ -51,6 +52,8 @@ pub fn child() -> ExitCode {
 /// Whether a parent of a feed's process is at the other end of standard input.
 fn work() -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
+    // What sources cost comes after the tick, the compositor, the encoders and who is served.
+    work::stand_back();
     jail::die_with_parent().map_err(text)?;
     jail::give_up_rights().map_err(text)?;
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;

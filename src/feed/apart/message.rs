@@ -453,6 +453,8 @@ pub fn plain_error(error: SourceError) -> SourceError {
         SourceError::Uri { uri, problem } => SourceError::Uri { uri: plain(&uri), problem: plain(&problem) },
         SourceError::Scheme { scheme } => SourceError::Scheme { scheme: plain(&scheme) },
         SourceError::Denied(denied) => SourceError::Denied(plain_denied(denied)),
+        // Not for it to say.
+        SourceError::OnHold => SourceError::Ended,
         // No words of the child's.
         without @ (SourceError::Ended
         | SourceError::Stalled { .. }

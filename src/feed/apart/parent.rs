@@ -42,7 +42,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const BEAT_PATIENCE: Duration = Duration::from_secs(2);
 /// One that was not heard for so long is not well, where nothing else comes either.
 const SILENCE: Duration = Duration::from_millis(500);
-/// Starting, on a machine that is busy.
+/// Starting, its pipeline too, on a machine that is busy.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 /// A child that does not read is stuck: it promised to.
 const WRITE_PATIENCE: Duration = Duration::from_secs(1);
@@ -258,7 +258,7 @@ impl Run {
                     return self.grew(bytes);
                 }
             }
-            let patience = if self.told.lock().ready { BEAT_PATIENCE } else { START_PATIENCE };
+            let patience = if self.told.lock().beats { BEAT_PATIENCE } else { START_PATIENCE };
             if self.link.heard.lock().elapsed() >= patience {
                 self.why = Ended::Hung;
                 return hangs();

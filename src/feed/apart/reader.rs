@@ -33,7 +33,8 @@ const MOST_ASIDE: usize = 1 << 16;
 /// What a child said of itself.
 #[derive(Default)]
 pub struct Told {
-    pub ready: bool,
+    /// It says that it lives: it does so from when its pipeline has started, which takes its time on a machine that is busy.
+    pub beats: bool,
     /// Why nothing comes, where an element knows.
     pub warned: Option<SourceError>,
 }
@@ -141,7 +142,7 @@ impl Reader {
     fn take_word(&mut self, message: Up) -> Result<(), Lie> {
         let Target { intake, run, .. } = &self.target;
         match message {
-            Up::Beat => {}
+            Up::Beat => self.told.lock().beats = true,
             Up::Ready { missing } => self.ready(&missing),
             Up::Facts { facts, warned } => {
                 self.told.lock().warned = warned.map(message::plain_error);
@@ -185,7 +186,6 @@ impl Reader {
     }
 
     fn ready(&mut self, missing: &[String]) {
-        self.told.lock().ready = true;
         if !missing.is_empty() {
             tracing::debug!(?missing, "a feed's process is locked in by less than there could be");
         }

@@ -6,6 +6,8 @@ pub mod captioned;
 pub mod decode;
 pub mod hls_source;
 pub mod hostile;
+pub mod hostile_servers;
+pub mod hostile_streams;
 pub mod program;
 pub mod receiver;
 pub mod remembering_disk;

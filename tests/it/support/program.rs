@@ -188,6 +188,26 @@ impl Program {
         }
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Processes that it started and that run: their ids, and their memory in MiB.
+    pub fn children(&self) -> Vec<(u32, u64)> {
+        let parent = self.process.id().to_string();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        processes
+            .filter_map(|process| {
+                let id = process.file_name().to_str()?.parse().ok()?;
+                // One that ends meanwhile has none.
+                let status = std::fs::read_to_string(process.path().join("status")).ok()?;
+                let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                let kib = field("RssAnon:")?.split_whitespace().next()?.parse::<u64>().ok()?;
+                (field("PPid:") == Some(&parent)).then_some((id, kib / 1024))
+            })
+            .collect()
+    }
+
     pub fn until_exit(&mut self, patience: Duration) -> ExitStatus {
         until_exit(&mut self.process, patience)
     }
@@ -222,6 +242,12 @@ impl Program {
         let answer = self.http.get(format!("http://{}{path}", self.address)).send().await.ok()?;
         let status = answer.status();
         Some((status, answer.text().await.ok()?))
+    }
+
+    /// As [`Program::get`], for what is no text.
+    pub async fn bytes(&self, path: &str) -> Option<(StatusCode, bytes::Bytes)> {
+        let answer = self.http.get(format!("http://{}{path}", self.address)).send().await.ok()?;
+        Some((answer.status(), answer.bytes().await.ok()?))
     }
 
     pub async fn metric(&self, name: &str) -> f64 {

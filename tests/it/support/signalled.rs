@@ -100,7 +100,7 @@ fn in_packet(pid: u16, counter: u8, section: &[u8]) -> Vec<u8> {
 }
 
 /// With its CRC-32 (13818-1, annex A).
-fn sealed(mut section: Vec<u8>) -> Vec<u8> {
+pub fn sealed(mut section: Vec<u8>) -> Vec<u8> {
     let crc = section.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 })
     });

@@ -16,7 +16,7 @@ export interface SessionPage {
   active_sessions: number;
 }
 
-export type HealthReason = "connecting" | "no_source" | "unauthorized" | "not_found" | "unreachable" | "ended" | "stalled" | "no_picture" | "forbidden" | "too_large" | "unsupported" | "no_room" | "thinned" | "failed" | "no_sound" | "sound_off_picture";
+export type HealthReason = "connecting" | "no_source" | "unauthorized" | "not_found" | "unreachable" | "ended" | "stalled" | "no_picture" | "forbidden" | "too_large" | "unsupported" | "no_room" | "on_hold" | "thinned" | "failed" | "no_sound" | "sound_off_picture";
 
 /** How a game is, and what its source is made of; `null` where nothing is known. */
 export interface GameHealth {
