@@ -1,8 +1,11 @@
 //! What a running source turned out to be, and why something of it is missing: for operators.
 
+use std::sync::Arc;
+
 use gstreamer as gst;
 use serde::{Deserialize, Serialize};
 
+use super::texts::TextOrigin;
 use crate::captions::cea::{Described, Service};
 
 /// What is known of the source that runs; everything is `None` before it is known.
@@ -32,6 +35,9 @@ pub struct Facts {
     pub pauses: bool,
     /// Its playlist had not ended when it was read first: the game goes on, whatever is done here.
     pub lives: bool,
+    /// Texts that its playlist lists, of which there is something to be had.
+    #[serde(skip)]
+    pub texts: Vec<Arc<TextOrigin>>,
     /// Why none of the pictures is decoded though they could be.
     pub no_room: Option<String>,
     /// Why some of the pictures are left out, where that is not for the source's own sake.

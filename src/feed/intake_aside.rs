@@ -33,7 +33,7 @@ impl Intake {
         }
     }
 
-    /// What the source of `run` lists of texts, before anything is written in them.
+    /// What the source of `run` has of texts, before anything is written in them.
     pub fn list_texts(&self, run: u64, texts: Vec<Arc<TextOrigin>>) {
         let mut state = self.state.lock();
         if state.run == run {

@@ -70,8 +70,6 @@ pub(super) struct Listing {
     pub entry: Entry,
     /// The sound comes from a playlist that was chosen already.
     pub own_sound: bool,
-    /// Its texts, which are followed from the beginning.
-    pub texts: Vec<Arc<TextOrigin>>,
 }
 
 /// Looks what is behind `url`, on a thread of its own; `None` for anything but a playlist. Gives up when `check` says so.
@@ -113,8 +111,6 @@ pub(super) fn look(
         facts.listed_language = setting.choices.first().and_then(|choice| choice.language.clone());
     }
     let own_sound = setting.choices.iter().any(|choice| choice.sound.is_some());
-    let texts = setting.choices.first().map_or(&[][..], |choice| &choice.texts);
-    let texts = texts.iter().map(|text| Arc::clone(&text.origin)).collect();
     let (history, facts) = (Arc::clone(history), Arc::clone(facts));
     let feeder = move |doors: Doors| {
         let told = doors.clone();
@@ -123,7 +119,7 @@ pub(super) fn look(
             told.fail(SourceError::Pipeline(format!("no thread: {error}")));
         }
     };
-    Ok(Some(Listing { entry: Entry::Fed(Box::new(feeder)), own_sound, texts }))
+    Ok(Some(Listing { entry: Entry::Fed(Box::new(feeder)), own_sound }))
 }
 
 fn found(
@@ -177,6 +173,7 @@ fn attend(doors: &Doors, fetcher: Arc<Fetcher>, setting: Setting, history: &Mute
             let mut facts = facts.lock();
             facts.pauses = client.is_patient();
             facts.lives = client.shown().lived();
+            facts.texts = client.texts();
             facts.listed_language = choice.as_ref().and_then(|choice| choice.language.clone());
             facts.variant = choice.map(|choice| choice.label);
             facts.fetch_trouble = client.problem();

@@ -207,8 +207,15 @@ impl Supervisor {
         let facts = Arc::clone(&self.report.lock().facts);
         *facts.lock() = Facts::default();
         let first = if source.only_listens() { LISTEN_PATIENCE } else { CONNECT_PATIENCE };
-        let mut watch =
-            Watch { supervisor: self, run, started: (Instant::now(), self.clock.now()), first, seen: 0, drawn: None };
+        let mut watch = Watch {
+            supervisor: self,
+            run,
+            listed: 0,
+            started: (Instant::now(), self.clock.now()),
+            first,
+            seen: 0,
+            drawn: None,
+        };
         let mut check = || watch.check();
         if let Source::Synthetic(spec) = &source {
             let clock = self.clock.as_ref();
@@ -223,7 +230,6 @@ impl Supervisor {
                 if listing.own_sound {
                     wanted.audio = AudioWish::First;
                 }
-                self.intake.list_texts(run, listing.texts);
                 listing.entry
             }
             Ok(None) => pipeline::Entry::Source(source),
@@ -303,6 +309,8 @@ impl Supervisor {
 struct Watch<'a> {
     supervisor: &'a Supervisor,
     run: u64,
+    /// Texts that were told of.
+    listed: usize,
     started: (Instant, MediaTime),
     first: Duration,
     seen: u64,
@@ -339,6 +347,10 @@ impl Watch<'_> {
             let facts = facts.lock();
             let trouble = [&facts.no_room, &facts.stream_trouble, &facts.dark_because, &facts.fetch_trouble];
             intake.set_lives(self.run, facts.lives);
+            if facts.texts.len() != self.listed {
+                self.listed = facts.texts.len();
+                intake.list_texts(self.run, facts.texts.clone());
+            }
             (facts.awaits_clean_point, facts.pauses, trouble.into_iter().flatten().next().cloned())
         };
         let patience = match pictures {

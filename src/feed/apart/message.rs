@@ -504,6 +504,7 @@ pub fn take_facts(known: &mut Facts, told: Facts) {
         fetch_trouble: known.fetch_trouble.take(),
         pauses: known.pauses,
         lives: known.lives,
+        texts: std::mem::take(&mut known.texts),
         no_room: clean(told.no_room),
         thinned_because: clean(told.thinned_because),
         bitrate_bps: told.bitrate_bps,

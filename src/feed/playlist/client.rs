@@ -26,6 +26,7 @@ use super::{MAX_PLAYLIST_BYTES, Sink, Stretch};
 use crate::cadence::SourceNanos;
 use crate::captions::cea::Described;
 use crate::feed::fetch::{Fetched, Fetcher, Request};
+use crate::feed::texts::TextOrigin;
 use crate::frame::SoundTrack;
 
 const MAX_SEGMENT_BYTES: usize = 64 << 20;
@@ -74,6 +75,8 @@ struct State {
     changes: u64,
     leaps: u32,
     first: Option<Fetched>,
+    /// Texts that have something to be fetched.
+    texts: Vec<Arc<TextOrigin>>,
     shown: Shown,
     outcome: Option<Outcome>,
     /// What went wrong last, for the operator.
@@ -123,6 +126,7 @@ impl Client {
                 changes: 0,
                 leaps: 0,
                 first: setting.first,
+                texts: Vec::new(),
                 shown: setting.shown,
                 outcome: None,
                 problem: None,
@@ -166,6 +170,11 @@ impl Client {
     /// For the next run of the same source.
     pub fn shown(&self) -> Shown {
         self.shared.state.lock().shown.clone()
+    }
+
+    /// Texts whose playlists were read and list something, in the order in which that was found.
+    pub fn texts(&self) -> Vec<Arc<TextOrigin>> {
+        self.shared.state.lock().texts.clone()
     }
 
     /// The choice that is played.

@@ -84,6 +84,7 @@ impl TextFetching<'_> {
             match follower.next(self.shared.now()) {
                 Step::Load => fetching.load(follower, reading),
                 Step::Fetch(job) => {
+                    self.is_there();
                     self.await_pictures(*fetched);
                     match self.segment(&fetching, reading, &job) {
                         Ok(cues) => {
@@ -106,6 +107,14 @@ impl TextFetching<'_> {
             }
         }
         true
+    }
+
+    /// Its playlist was read, and lists something.
+    fn is_there(&self) {
+        let texts = &mut self.shared.state.lock().texts;
+        if !texts.contains(&self.choice.origin) {
+            texts.push(Arc::clone(&self.choice.origin));
+        }
     }
 
     /// A film's text could be had at once: as much is taken as there are pictures for.
