@@ -376,7 +376,9 @@ impl Intake {
         state.pictures.drop_oldest();
         state.shape = Shape { width: picture.width, height: picture.height, fps };
         state.pictures.push(at, Waiting { picture, raw, step });
-        state.last_arrival = Some((Instant::now(), now));
+        // One that was under way when the source became later still comes at once: the next are held all the same.
+        let (real, media) = state.last_arrival.unwrap_or((Instant::now(), now));
+        state.last_arrival = Some((real.max(Instant::now()), media.max(now)));
         state.pictures_in_run += 1;
         self.changed.notify_all();
         Ok(())
