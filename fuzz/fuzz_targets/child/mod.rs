@@ -5,6 +5,8 @@
 pub mod as_came;
 #[path = "../../../src/feed/beside.rs"]
 pub mod beside;
+#[path = "../../../src/feed/catch_up.rs"]
+pub mod catch_up;
 #[path = "../../../src/feed/error.rs"]
 pub mod error;
 #[path = "../../../src/feed/facts.rs"]
@@ -13,6 +15,8 @@ pub mod facts;
 pub mod health;
 #[path = "../../../src/feed/intake.rs"]
 pub mod intake;
+#[path = "../../../src/feed/intake_aside.rs"]
+pub mod intake_aside;
 #[path = "../../../src/feed/room.rs"]
 pub mod room;
 #[path = "../../../src/feed/signals.rs"]
