@@ -1,29 +1,24 @@
 //! One hostile source after another on the real program, beside games that are watched: each costs its own slot a slate, and nobody else a
 //! frame. In real time, on the real clock.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use crate::support::barcode::Clip;
 use crate::support::hostile_servers::{PATHS, PUBLIC, everything, self_signed, serve, without_tls};
 use crate::support::hostile_streams::{h264_of, hevc_holding, mutated, png_of, programme_of};
+use crate::support::player::Player;
 use crate::support::program::{DEVICE, Footprint, OPERATOR, Program, until};
 
 const FPS: u64 = 24;
 /// The games that nothing is to happen to.
 const GOOD: [&str; 4] = ["a", "b", "c", "d"];
 const PLAYERS: usize = 20;
-/// How often a player asks; a segment is a second.
-const POLL: Duration = Duration::from_millis(500);
 /// How long it is looked what a machine does of itself.
 const CONTROL: Duration = Duration::from_secs(4);
 /// A hostile source is watched for so long at least.
@@ -89,106 +84,6 @@ fn configuration(dir: &Path, feeds: &str) -> PathBuf {
     path
 }
 
-/// A player: it fetches its playlists, and each segment that they list.
-struct Player {
-    /// Of its session in the API.
-    session: String,
-    stop: Arc<AtomicBool>,
-    played: Arc<Mutex<Played>>,
-    task: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Played {
-    /// The newest segment of each of its playlists.
-    newest: BTreeMap<String, u64>,
-    /// What was not as it must be.
-    wrong: Vec<String>,
-}
-
-impl Player {
-    async fn start(program: &Arc<Program>, session: &Value) -> Self {
-        let url = session["playback_url"].as_str().unwrap();
-        let (stop, played) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Played>>::default());
-        let (program, path) = (program.clone(), url[url.find("/v1/play").unwrap()..].to_owned());
-        let (ends, tells) = (stop.clone(), played.clone());
-        let playlists = until("a master playlist", async || master(&program, &path).await).await;
-        let task = tokio::spawn(async move {
-            while !ends.load(Ordering::Acquire) {
-                for playlist in &playlists {
-                    play(&program, playlist, &tells).await;
-                }
-                tokio::time::sleep(POLL).await;
-            }
-        });
-        let session = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
-        Self { session, stop, played, task }
-    }
-
-    /// Leaves; what was not as it must be.
-    async fn leave(self, program: &Program) -> Vec<String> {
-        self.stop.store(true, Ordering::Release);
-        self.task.await.unwrap();
-        let ended = program.send(Method::DELETE, &self.session, DEVICE, None).await;
-        assert_eq!(ended.status(), StatusCode::NO_CONTENT);
-        std::mem::take(&mut self.played.lock().wrong)
-    }
-}
-
-/// The media playlists of a session, pictures and sound.
-async fn master(program: &Program, path: &str) -> Option<Vec<String>> {
-    let (status, text) = program.get(path).await?;
-    if status != StatusCode::OK {
-        return None;
-    }
-    let base = &path[..=path.rfind('/').unwrap()];
-    let uri = |line: &str| Some(line.split("URI=\"").nth(1)?.split('"').next()?.to_owned());
-    let sounds = text.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:TYPE=AUDIO")).filter_map(uri);
-    let pictures = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned);
-    // One of each.
-    let playlists: Vec<_> = pictures.take(1).chain(sounds.take(1)).map(|uri| format!("{base}{uri}")).collect();
-    assert_eq!(playlists.len(), 2, "{text}");
-    Some(playlists)
-}
-
-async fn play(program: &Program, playlist: &str, played: &Mutex<Played>) {
-    let wrong = |what: String| played.lock().wrong.push(format!("{playlist}: {what}"));
-    let Some((status, text)) = program.get(playlist).await else { return wrong("nobody answers".into()) };
-    if status != StatusCode::OK {
-        return wrong(format!("{status}: {text}"));
-    }
-    if text.contains("DISCONTINUITY\n") || text.contains("EXT-X-GAP") || text.contains("EXT-X-ENDLIST") {
-        wrong(text.clone());
-    }
-    let is_picture = playlist.contains("/video/");
-    for uri in text.lines().filter(|line| line.ends_with(".m4s") && !line.starts_with('#')) {
-        let number: u64 = uri.rsplit('/').next().unwrap().strip_suffix(".m4s").unwrap().parse().unwrap();
-        let newest = played.lock().newest.get(playlist).copied();
-        if newest.is_some_and(|newest| number <= newest) {
-            continue;
-        }
-        if newest.is_some_and(|newest| number != newest + 1) {
-            wrong(format!("{number} comes after {newest:?}"));
-        }
-        match program.bytes(uri).await {
-            Some((StatusCode::OK, bytes)) => {
-                let pictures = samples(&bytes);
-                if is_picture && pictures != FPS {
-                    wrong(format!("{uri} has {pictures} pictures"));
-                }
-            }
-            answer => wrong(format!("{uri}: {:?}", answer.map(|(status, _)| status))),
-        }
-        played.lock().newest.insert(playlist.to_owned(), number);
-    }
-}
-
-/// How many samples the runs of a segment have (ISO/IEC 14496-12, 8.8.8).
-fn samples(segment: &[u8]) -> u64 {
-    let runs = segment.windows(12).filter(|window| window.starts_with(b"trun"));
-    runs.map(|run| u64::from(u32::from_be_bytes([run[8], run[9], run[10], run[11]]))).sum()
-}
-
 /// What the service and those that decode for it take.
 #[derive(Clone, Copy, Debug)]
 struct Taken {
@@ -227,7 +122,7 @@ impl Field {
         let before = taken(&program);
         let mut field = Self { program, players, since: Vec::new(), before, misnamed: Vec::new(), late: 0.0 };
         until("all of them play", async || {
-            let play = |player: &Player| player.played.lock().newest.len() == 2;
+            let play = |player: &Player| player.plays();
             field.players.iter().all(play).then_some(())
         })
         .await;
@@ -239,7 +134,7 @@ impl Field {
         // The machine has caught its breath.
         tokio::time::sleep(CONTROL).await;
         for player in &field.players {
-            player.played.lock().wrong.clear();
+            player.take_wrong();
         }
         field.since = field.since_when().await;
         field.late = field.late_now().await;
@@ -285,8 +180,7 @@ impl Field {
 
     /// What happened to those who watch good games since they were asked last.
     async fn harm(&mut self) -> Vec<String> {
-        let mut harm: Vec<_> =
-            self.players.iter().flat_map(|player| std::mem::take(&mut player.played.lock().wrong)).collect();
+        let mut harm: Vec<_> = self.players.iter().flat_map(|player| player.take_wrong()).collect();
         let late = self.late_now().await;
         if late > self.late {
             harm.push(format!("{} segments were late", late - self.late));
@@ -311,7 +205,7 @@ impl Field {
     }
 
     fn newest(&self) -> Vec<u64> {
-        self.players.iter().map(|player| player.played.lock().newest.values().min().copied().unwrap_or(0)).collect()
+        self.players.iter().map(|player| player.newest()).collect()
     }
 
     async fn register(&self, id: &str, sources: &[String]) -> (StatusCode, Value) {
@@ -449,7 +343,7 @@ async fn watch(program: &Arc<Program>, games: &[&str]) -> Player {
         }
     })
     .await;
-    Player::start(program, &session).await
+    Player::start(program, &session, FPS).await
 }
 
 fn taken(program: &Program) -> Taken {

@@ -8,6 +8,7 @@ pub mod hls_source;
 pub mod hostile;
 pub mod hostile_servers;
 pub mod hostile_streams;
+pub mod player;
 pub mod program;
 pub mod receiver;
 pub mod remembering_disk;
