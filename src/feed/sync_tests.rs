@@ -350,6 +350,20 @@ fn pauses_of_a_live_source_of_any_length_leave_picture_and_sound_where_they_were
 }
 
 #[test]
+fn a_source_that_is_held_because_it_was_made_later_is_not_idle_though_a_picture_was_under_way() {
+    let mut live = Live::new();
+    live.play(2, |at| (Some(at), Some(at)));
+    let before = live.grid.frame_time(live.frame);
+    live.intake.delay_to(4 * SECOND, true);
+    let at = live.ticks * SECOND / 30;
+    live.send(Some(at), None);
+    let idle = |after: Duration| live.intake.idle_since((std::time::Instant::now(), before), before + after).1;
+    assert_eq!(idle(Duration::from_millis(3500)), Duration::ZERO);
+    // Once it is due again it counts as before.
+    assert!(idle(Duration::from_millis(7500)) > Duration::from_secs(3));
+}
+
+#[test]
 fn sound_that_stops_for_good_is_told_and_its_picture_goes_on() {
     let mut live = Live::new();
     live.play(8, |at| (Some(at), (at < 4 * SECOND).then_some(at)));
