@@ -357,7 +357,7 @@ fn a_source_that_is_held_because_it_was_made_later_is_not_idle_though_a_picture_
     live.intake.delay_to(4 * SECOND, true);
     let at = live.ticks * SECOND / 30;
     live.send(Some(at), None);
-    let idle = |after: Duration| live.intake.idle_since((std::time::Instant::now(), before), before + after).1;
+    let idle = |after: Duration| live.intake.idle_since((Instant::now(), before), before + after).1;
     assert_eq!(idle(Duration::from_millis(3500)), Duration::ZERO);
     // Once it is due again it counts as before.
     assert!(idle(Duration::from_millis(7500)) > Duration::from_secs(3));
