@@ -69,6 +69,11 @@ impl Delivery {
         }
     }
 
+    /// Where pictures are best put by who makes them.
+    pub fn picture_pool(&self) -> Option<gst::BufferPool> {
+        self.intake.picture_pool()
+    }
+
     /// Pictures that this run has brought.
     pub fn pictures(&self) -> u64 {
         self.intake.pictures_in_run()

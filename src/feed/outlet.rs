@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gstreamer as gst;
 
 use super::intake::{Gone, Intake};
 use super::signals::Signalled;
@@ -14,6 +15,10 @@ use crate::timeline::MediaTime;
 
 /// All that a run asks of an intake. What the methods promise stands at those of the same name of [`Intake`].
 pub(super) trait Outlet: Send + Sync {
+    /// Where pictures are best put by who makes them, if anywhere.
+    fn picture_pool(&self) -> Option<gst::BufferPool> {
+        None
+    }
     fn is_live(&self) -> bool;
     fn pictures_in_run(&self) -> u64;
     fn signal(&self, run: u64, signalled: Signalled);

@@ -17,7 +17,7 @@ use super::far::{Far, Mouth};
 use super::jail;
 use super::message::{self, Begin, Down, Takes, Up};
 use super::passing;
-use super::ring::Writer;
+use super::places::Places;
 use crate::captions::{Kind, Text, TrackInfo};
 use crate::cues::daterange::SourceRange;
 use crate::feed::error::SourceError;
@@ -59,7 +59,8 @@ fn work() -> Result<(), String> {
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;
     let pipe = UnixStream::from(pipe);
     let mut descriptors = passing::receive(&pipe).map_err(text)?.into_iter();
-    let (ring, file) = (descriptors.next().ok_or("no ring")?, descriptors.next());
+    let (memory, file) = (descriptors.next().ok_or("no memory for pictures")?, descriptors.next());
+    let places = Places::new(&memory).map_err(text)?;
     let mut buffer = Vec::new();
     let mut reader = BufReader::new(pipe.try_clone().map_err(text)?);
     message::receive(&mut reader, &mut buffer).map_err(text)?.ok_or("no parent")?;
@@ -69,7 +70,7 @@ fn work() -> Result<(), String> {
     // Plugins are found and listed before there is nothing left to be found.
     crate::feed::init().map_err(|error| error.to_string())?;
     let missing = jail::lock_in(&begin, file.as_ref())?;
-    let far = Arc::new(Far::new(Mouth::new(pipe), Writer::new(ring), begin.live, begin.now));
+    let far = Arc::new(Far::new(Mouth::new(pipe), places, begin.live, begin.now));
     let _ = far.mouth.say(&Up::Ready { missing });
     let hall = Arc::new(Hall::default());
     {
@@ -184,8 +185,14 @@ fn listen(reader: &mut BufReader<UnixStream>, far: &Arc<Far>, hall: &Arc<Hall>) 
         match message {
             Down::Begin(_) => {}
             Down::Over => return,
-            Down::Beat { now, delay, left } => far.beat(now, delay, left),
-            Down::Credit { lane, resettle } => far.credit(lane, resettle),
+            Down::Beat { now, delay, left, returned } => {
+                far.places.returned(&returned);
+                far.beat(now, delay, left);
+            }
+            Down::Credit { lane, resettle, returned } => {
+                far.places.returned(&returned);
+                far.credit(lane, resettle);
+            }
             Down::SoundBeside(index) => far.answer_beside(index),
             Down::Admitted(admitted) => far.answer_admitted(admitted),
             other => hall.take(other, tail, far),

@@ -1,17 +1,19 @@
 //! The child's end: what a run hands over to where the intake is another process's.
 //!
-//! Lock order: the ring, then the pipe. Nobody holds a lock while waiting for a credit.
+//! Nobody holds a lock while waiting for a credit.
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use gstreamer as gst;
 use parking_lot::{Condvar, Mutex};
 
 use super::message::{self, Form, Lane, Origin, PictureHead, Place, Track, Up};
-use super::ring::Writer;
+use super::places::Places;
 use crate::cadence::{Placed, SourceNanos, Step};
 use crate::cues::track::Signal;
 use crate::feed::error::SourceError;
@@ -26,8 +28,8 @@ use crate::timeline::{Clock, MediaTime, SAMPLE_RATE_HZ};
 
 /// Messages of a lane that may be under way.
 pub const WINDOW: u32 = 4;
-/// Pictures that may be: as many as the ring has places.
-pub const PICTURES: u32 = super::ring::PLACES as u32;
+/// Pictures that may be.
+pub const PICTURES: u32 = 3;
 /// Samples of one message: a stretch that is longer is told in several.
 const MOST_SAMPLES: usize = 1 << 16;
 /// The parent answers at once or is gone.
@@ -95,7 +97,7 @@ impl Waits {
 pub struct Far {
     pub mouth: Mouth,
     live: bool,
-    ring: Mutex<Writer>,
+    pub places: Arc<Places>,
     waits: Mutex<Waits>,
     changed: Condvar,
     /// One question at a time.
@@ -108,12 +110,12 @@ pub struct Far {
 }
 
 impl Far {
-    pub fn new(mouth: Mouth, ring: Writer, live: bool, now: u64) -> Self {
+    pub fn new(mouth: Mouth, places: Arc<Places>, live: bool, now: u64) -> Self {
         let waits = Waits { pictures: PICTURES, sound: WINDOW, ..Waits::default() };
         Self {
             mouth,
             live,
-            ring: Mutex::new(ring),
+            places,
             waits: Mutex::new(waits),
             changed: Condvar::new(),
             asking: Mutex::new(()),
@@ -205,6 +207,10 @@ impl Far {
 }
 
 impl Outlet for Far {
+    fn picture_pool(&self) -> Option<gst::BufferPool> {
+        Some(self.places.pool())
+    }
+
     fn is_live(&self) -> bool {
         self.live
     }
@@ -273,8 +279,7 @@ impl Outlet for Far {
         #[cfg(test)]
         super::tests::planted(self.pictures.load(Ordering::Relaxed));
         self.await_credit(Lane::Picture)?;
-        let mut ring = self.ring.lock();
-        let number = ring.write(&picture).map_err(|error| {
+        let (number, planes) = self.places.show(&picture).map_err(|error| {
             self.tell(&Up::Failed(SourceError::Pipeline(error.to_string())), &[]);
             Gone
         })?;
@@ -285,6 +290,7 @@ impl Outlet for Far {
             colour: message::colour_code(picture.colour),
             pixel_aspect: picture.pixel_aspect,
             fps,
+            planes,
             place: Place::of(place),
         };
         self.pictures.fetch_add(1, Ordering::Relaxed);

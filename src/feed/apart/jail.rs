@@ -19,10 +19,11 @@ use seccompiler::{
 };
 
 use super::message::Begin;
-use super::ring::{PLACE_BYTES, PLACES};
 
 /// Descriptors: GStreamer has a few for each of its threads.
 const MOST_DESCRIPTORS: u64 = 256;
+/// Of memory that is a file: compiled code of GStreamer's.
+const MOST_FILE_BYTES: u64 = 1 << 20;
 /// Libraries and what finds them.
 const LIBRARIES: [&str; 7] =
     ["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/sys/devices/system/cpu"];
@@ -84,8 +85,8 @@ fn limit(memory_bytes: u64) {
         (Resource::Data, memory_bytes.saturating_mul(2)),
         (Resource::Nofile, MOST_DESCRIPTORS),
         (Resource::Core, 0),
-        // Of memory that it shares, too.
-        (Resource::Fsize, PLACES * PLACE_BYTES),
+        // What it writes to as to a file: none of what it shares.
+        (Resource::Fsize, MOST_FILE_BYTES),
     ];
     for (resource, most) in limits {
         let most = rustix::process::getrlimit(resource).maximum.map_or(most, |maximum| maximum.min(most));

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::far::{PICTURES, WINDOW};
 use super::message::{Lane, Lie, PictureHead};
 use super::parent::Link;
-use super::ring::Ring;
+use super::shared::Shared;
 use crate::cadence::Placed;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Intake;
@@ -49,13 +49,13 @@ pub struct Lanes {
 impl Lanes {
     /// # Errors
     /// No threads.
-    pub fn start(target: Target, link: &Arc<Link>, mut ring: Ring) -> Result<Self, SourceError> {
+    pub fn start(target: Target, link: &Arc<Link>, mut shared: Shared) -> Result<Self, SourceError> {
         let (target, link) = (Arc::new(target), Arc::clone(link));
         let picture = {
             let (target, link) = (Arc::clone(&target), Arc::clone(&link));
             lane("feed-pictures", PICTURES, move |task| {
                 let Task::Picture(head, place) = task else { return true };
-                let picture = match ring.take(&head) {
+                let picture = match shared.take(&head) {
                     Ok(picture) => picture,
                     Err(lie) => {
                         link.lied(&lie);

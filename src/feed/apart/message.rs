@@ -46,7 +46,7 @@ pub enum Up {
     },
     /// The source is lost.
     Failed(SourceError),
-    /// A picture lies in the ring, tightly packed.
+    /// A picture lies in the memory that both have.
     Picture(PictureHead),
     /// Interleaved stereo follows.
     Sound(Place),
@@ -126,11 +126,14 @@ pub enum Down {
         now: u64,
         delay: i64,
         left: f64,
+        /// Pictures that nobody looks at any more.
+        returned: Vec<u64>,
     },
     /// Something of that lane was taken in; what comes next may follow it.
     Credit {
         lane: Lane,
         resettle: bool,
+        returned: Vec<u64>,
     },
     SoundBeside(Option<u32>),
     Admitted(bool),
@@ -219,6 +222,8 @@ pub struct PictureHead {
     pub colour: [u8; 4],
     pub pixel_aspect: (u32, u32),
     pub fps: Option<(u32, u32)>,
+    /// Of each plane, where it lies and the bytes from one row to the next.
+    pub planes: [(u64, u32); 3],
     pub place: Place,
 }
 

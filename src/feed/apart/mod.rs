@@ -5,8 +5,8 @@
 //! ┌────────────────────────────────┐  socket: messages       ┌──────────────────────────────────┐
 //! │ supervisor ── Run (parent.rs)  │ ◀─────────────────────▶ │ child.rs ── pipeline::Run        │
 //! │ intake ◀── lanes (lanes.rs)    │                         │               │                  │
-//! │              ▲ copies          │  ring: pictures         │               ▼                  │
-//! │              └─────────────────│ ◀────────────────────── │            Far (far.rs)          │
+//! │              ▲                 │  memory: pictures       │               ▼                  │
+//! │              └── shared.rs ────│ ◀────────────────────── │ places.rs ── Far (far.rs)        │
 //! └────────────────────────────────┘                         └──────────────────────────────────┘
 //! ```
 //!
@@ -23,8 +23,11 @@ mod lanes;
 mod message;
 mod parent;
 mod passing;
+mod places;
 mod reader;
-mod ring;
+mod shared;
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;
 mod watched;

@@ -20,7 +20,7 @@ use super::lanes::{Lanes, Target};
 use super::message::{self, Begin, Down, Lane, Lie};
 use super::passing;
 use super::reader::{Reader, Told};
-use super::ring::Ring;
+use super::shared::{Lent, Shared};
 use super::watched::{ChildHealth, Ended};
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
@@ -87,6 +87,8 @@ pub struct Link {
     heard: Mutex<Instant>,
     pub desk: Mutex<Desk>,
     pub changed: Condvar,
+    /// Pictures that are looked at here.
+    lent: Lent,
 }
 
 impl Link {
@@ -109,7 +111,8 @@ impl Link {
     }
 
     pub fn credit(&self, lane: Lane, resettle: bool) -> bool {
-        self.say(&Down::Credit { lane, resettle })
+        let returned = if lane == Lane::Picture { self.lent.returned() } else { Vec::new() };
+        self.say(&Down::Credit { lane, resettle, returned })
     }
 
     pub fn fail(&self, why: Ended, error: SourceError) {
@@ -146,6 +149,8 @@ pub struct Run {
     link: Arc<Link>,
     failures: Receiver<(Ended, SourceError)>,
     told: Arc<Mutex<Told>>,
+    /// Of the child's pictures.
+    memory: OwnedFd,
     apart: Arc<super::Watched>,
     memory_bytes: u64,
     clock: Arc<dyn Clock>,
@@ -186,7 +191,7 @@ impl Run {
             reach,
             limits: decoding.limits,
         };
-        let ring = Ring::new().map_err(|error| broken("no memory for its pictures", &error))?;
+        let shared = Shared::new().map_err(|error| broken("no memory for its pictures", &error))?;
         let (child, mut pipe) = spawn(apart).map_err(|error| broken("no process to decode it", &error))?;
         let (sender, failures) = unbounded();
         apart.watched.began(child.id());
@@ -199,9 +204,14 @@ impl Run {
                 heard: Mutex::new(Instant::now()),
                 desk: Mutex::default(),
                 changed: Condvar::new(),
+                lent: shared.lent(),
             }),
             failures,
             told: Arc::default(),
+            memory: shared
+                .memory()
+                .try_clone_to_owned()
+                .map_err(|error| broken("no memory for its pictures", &error))?,
             apart: Arc::clone(&apart.watched),
             memory_bytes: apart.memory_bytes,
             clock: Arc::clone(clock),
@@ -211,12 +221,12 @@ impl Run {
             begun: Instant::now(),
             why: Ended::Source,
         };
-        let descriptors: Vec<_> = [ring.memory()].into_iter().chain(file.as_ref().map(AsFd::as_fd)).collect();
+        let descriptors: Vec<_> = [shared.memory()].into_iter().chain(file.as_ref().map(AsFd::as_fd)).collect();
         passing::send(&pipe, &descriptors)
             .and_then(|()| message::send(&mut pipe, &Down::Begin(Box::new(begin)), &[]))
             .map_err(|error| broken("the process that decodes it does not begin", &error))?;
         let target = |intake| Target { intake, run, clock: Arc::clone(clock) };
-        let lanes = Lanes::start(target(Arc::clone(intake)), &this.link, ring)?;
+        let lanes = Lanes::start(target(Arc::clone(intake)), &this.link, shared)?;
         let reader = Reader {
             link: Arc::clone(&this.link),
             lanes,
@@ -249,7 +259,8 @@ impl Run {
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 let (now, delay) = (self.clock.now().as_nanos(), self.intake.delay());
-                self.link.say(&Down::Beat { now, delay, left: self.decoding.room.left() });
+                let (left, returned) = (self.decoding.room.left(), self.link.lent.returned());
+                self.link.say(&Down::Beat { now, delay, left, returned });
             }
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
@@ -279,7 +290,9 @@ impl Run {
     /// What the child takes, told to operators; its memory.
     fn look(&self) -> Option<u64> {
         let pid = self.child.as_ref()?.id();
-        let seen = self.apart.look(pid)?;
+        // In units of 512 bytes (stat(2)).
+        let blocks = rustix::fs::fstat(&self.memory).map_or(0, |stat| stat.st_blocks);
+        let seen = self.apart.look(pid, u64::try_from(blocks).unwrap_or(0) * 512)?;
         let mut health = self.health.lock();
         let seconds = self.begun.elapsed().as_secs_f64().max(0.25);
         (health.pid, health.memory_bytes, health.cores) = (Some(pid), seen.memory_bytes, seen.cpu_s / seconds);

@@ -12,14 +12,14 @@ use proptest::prelude::*;
 use rustix::process::{Pid, Signal, kill_process};
 use url::Url;
 
-use super::message::{Lie, PictureHead, Place, Up, plain_error};
-use super::ring::{PLACE_BYTES, PLACES, Ring, Writer};
+use super::message::{PictureHead, Place, Up, plain_error};
+use super::shared::{PLACE_BYTES, PLACES};
 use super::*;
 use crate::cadence::{Placed, Step};
 use crate::feed::error::SourceError;
 use crate::feed::tests::{CLIP, Clip, grid, url_of};
 use crate::feed::{Decoding, Feed, FeedSpec, Outcome, Pace, Pick, Reason};
-use crate::frame::{Colour, Picture, Sound};
+use crate::frame::{Picture, Sound};
 use crate::reach::Denied;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime, SimulatedClock};
 
@@ -32,7 +32,6 @@ fn is_child() -> bool {
     rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Socket
 }
 
-/// The child of the tests in this file: this very program, of which it is the only test that runs.
 #[test]
 fn no_words_of_a_child_are_told_as_they_are() {
     let long = "a\n\"".repeat(4000);
@@ -56,6 +55,7 @@ fn no_words_of_a_child_are_told_as_they_are() {
     }
 }
 
+/// The child of the tests in this file: this very program, of which it is the only test that runs.
 #[test]
 fn plays_the_child() {
     if is_child() {
@@ -115,12 +115,14 @@ fn frame(head: &Up, tail: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn picture_head(number: u64, width: u32, height: u32) -> PictureHead {
+pub(super) fn picture_head(number: u64, width: u32, height: u32) -> PictureHead {
     let place = Place::of(Placed { at: 0, raw: 0, step: Step::Follows });
-    PictureHead { number, width, height, colour: [0; 4], pixel_aspect: (1, 1), fps: None, place }
+    let (luma, half) = (u64::from(width).saturating_mul(height.into()) >> 1 << 1, width / 2);
+    let planes = [(0, width), (luma, half), (luma.saturating_add(luma / 4), half)];
+    PictureHead { number, width, height, colour: [0; 4], pixel_aspect: (1, 1), fps: None, planes, place }
 }
 
-const NONSENSE: [(&str, Nonsense); 7] = [
+const NONSENSE: [(&str, Nonsense); 8] = [
     ("random bytes", |pipe| {
         let mut bytes = vec![0; 1 << 20];
         getrandom::fill(&mut bytes).unwrap();
@@ -135,7 +137,12 @@ const NONSENSE: [(&str, Nonsense); 7] = [
     ("a picture larger than its place", |pipe| {
         let _ = pipe.write_all(&frame(&Up::Picture(picture_head(0, u32::MAX - 1, u32::MAX - 1)), &[]));
     }),
-    ("more pictures than the ring has places", |pipe| {
+    ("a picture beyond what both have", |pipe| {
+        let mut head = picture_head(0, 320, 180);
+        head.planes[2].0 = (PLACES * PLACE_BYTES) as u64 - 1;
+        let _ = pipe.write_all(&frame(&Up::Picture(head), &[]));
+    }),
+    ("more pictures than may be on their way", |pipe| {
         for number in 0..500 {
             if pipe.write_all(&frame(&Up::Picture(picture_head(number, 320, 180)), &[])).is_err() {
                 return;
@@ -160,7 +167,7 @@ fn plays_a_liar() {
     }
     use std::os::fd::AsFd as _;
     let mut pipe = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
-    let _ring = passing::receive(&pipe).unwrap();
+    let _memory = passing::receive(&pipe).unwrap();
     let mut buffer = Vec::new();
     message::receive(&mut pipe, &mut buffer).unwrap();
     let (message::Down::Begin(begin), _) = message::parse(&buffer).unwrap() else { panic!() };
@@ -248,7 +255,7 @@ impl Drop for Bench {
     }
 }
 
-fn bytes(picture: &Picture) -> Vec<u8> {
+pub(super) fn bytes(picture: &Picture) -> Vec<u8> {
     let rows = |plane| (0..picture.plane_size(plane).1).flat_map(move |row| picture.row(plane, row));
     (0..3).flat_map(rows).copied().collect()
 }
@@ -443,52 +450,7 @@ fn a_child_knows_no_secret_and_can_do_little() {
     );
 }
 
-fn grey(width: u32, height: u32, luma: u8) -> Picture {
-    let (w, h) = (width as usize, height as usize);
-    Picture::from_planes(width, height, Colour::CANVAS, [vec![luma; w * h], vec![128; w * h / 4], vec![90; w * h / 4]])
-        .unwrap()
-}
-
-#[test]
-fn a_ring_gives_pictures_in_turn_and_each_stays_as_it_is() {
-    let mut ring = Ring::new().unwrap();
-    let mut writer = Writer::new(ring.memory().try_clone_to_owned().unwrap());
-    let mut kept = Vec::new();
-    for n in 0..3 * PLACES {
-        let number = writer.write(&grey(320, 180, n as u8)).unwrap();
-        kept.push(ring.take(&picture_head(number, 320, 180)).unwrap());
-    }
-    for (n, picture) in kept.iter().enumerate() {
-        assert!(bytes(picture) == bytes(&grey(320, 180, n as u8)), "{n}");
-    }
-    // Another size in between.
-    let number = writer.write(&grey(64, 48, 7)).unwrap();
-    assert!(bytes(&ring.take(&picture_head(number, 64, 48)).unwrap()) == bytes(&grey(64, 48, 7)));
-    assert!(writer.write(&grey(4098, 2304, 0)).is_err());
-    assert!(rustix::fs::ftruncate(ring.memory(), 0).is_err(), "nobody makes it smaller");
-}
-
 proptest! {
-    #[test]
-    fn whatever_is_said_of_a_picture_it_is_read_within_the_ring(
-        number in prop_oneof![Just(0u64), any::<u64>()],
-        width in prop_oneof![0u32..5000, any::<u32>()],
-        height in prop_oneof![0u32..5000, any::<u32>()],
-        colour in any::<[u8; 4]>(),
-        pixel_aspect in any::<(u32, u32)>(),
-    ) {
-        let mut ring = Ring::new().unwrap();
-        let head = PictureHead { colour, pixel_aspect, ..picture_head(number, width, height) };
-        match ring.take(&head) {
-            Ok(picture) => {
-                prop_assert_eq!((number, picture.width, picture.height), (0, width, height));
-                prop_assert!(u64::from(width) * u64::from(height) * 3 / 2 <= PLACE_BYTES);
-            }
-            Err(Lie::Turn) => prop_assert_ne!(number, 0),
-            Err(_) => {}
-        }
-    }
-
     #[test]
     fn no_bytes_are_too_strange_to_be_read_as_a_message(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut from = bytes.as_slice();

@@ -76,9 +76,9 @@ impl Watched {
         self.running.lock().insert(pid, Seen::default());
     }
 
-    /// Looks what a child takes.
-    pub fn look(&self, pid: u32) -> Option<Seen> {
-        let seen = seen(pid)?;
+    /// Looks what a child takes, of which `shared_bytes` are of the memory that it was given.
+    pub fn look(&self, pid: u32, shared_bytes: u64) -> Option<Seen> {
+        let seen = seen(pid, shared_bytes)?;
         let before = self.running.lock().insert(pid, seen).unwrap_or_default();
         count_child_cpu(seen.cpu_s - before.cpu_s);
         Some(seen)
@@ -106,13 +106,15 @@ impl Watched {
 }
 
 /// What the system says of a process: memory that it has and no file has (proc(5), `status`), and its processor time.
-fn seen(pid: u32) -> Option<Seen> {
+fn seen(pid: u32, shared_bytes: u64) -> Option<Seen> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()
     };
-    let memory_bytes = (kib("RssAnon:")? + kib("RssShmem:").unwrap_or(0)) * 1024;
+    // What it has written to and does not map any more is still there.
+    let shared = (kib("RssShmem:").unwrap_or(0) * 1024).max(shared_bytes);
+    let memory_bytes = kib("RssAnon:")? * 1024 + shared;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may have spaces and brackets of its own; utime and stime are fields 14 and 15.
     let (_, fields) = stat.rsplit_once(')')?;

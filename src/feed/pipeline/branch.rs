@@ -11,6 +11,7 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_video::{VideoInfo, VideoMeta};
 use parking_lot::Mutex;
 
 use super::clean_point::{Coding, Gate};
@@ -270,6 +271,24 @@ pub(super) fn tail(
     sink.set_active(true)?;
     bin.add_pad(&sink)?;
     Ok(Tail { bin, sink: sink.upcast(), end: app.static_pad("sink").ok_or_else(missing)? })
+}
+
+/// Says to whoever makes the pictures that rows may lie apart, as decoders want them, and offers the memory that they are best put into. Who is not
+/// told so copies each of them once more.
+pub(super) fn offer_memory(end: &gst::Pad, pool: impl Fn() -> Option<gst::BufferPool> + Send + Sync + 'static) {
+    end.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
+        let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(gst::QueryRef::view_mut) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let (caps, _) = query.get_owned();
+        let size =
+            caps.and_then(|caps| VideoInfo::from_caps(&caps).ok()).and_then(|info| u32::try_from(info.size()).ok());
+        if let (Some(pool), Some(size)) = (pool(), size) {
+            query.add_allocation_pool(Some(&pool), size, 0, 0);
+        }
+        query.add_allocation_meta::<VideoMeta>(None);
+        gst::PadProbeReturn::Handled
+    });
 }
 
 fn form(caps: &str) -> Result<gst::Element, glib::BoolError> {

@@ -290,6 +290,10 @@ impl Stage {
     fn add_tail(self: &Arc<Self>, stream: Stream) -> Result<Tail, glib::BoolError> {
         let delivery = Arc::clone(&self.delivery);
         let tail = branch::tail(stream, self.fields, move |sample| delivery.deliver(stream, sample))?;
+        if stream == Stream::Picture {
+            let delivery = Arc::clone(&self.delivery);
+            branch::offer_memory(&tail.end, move || delivery.picture_pool());
+        }
         let stage = Arc::downgrade(self);
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::EVENT_FLUSH;
         tail.end.add_probe(mask, move |_, info| {

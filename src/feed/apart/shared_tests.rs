@@ -1,0 +1,136 @@
+//! The memory that a feed's process shares with its parent, from both ends.
+
+use std::sync::Arc;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_video as gst_video;
+use gstreamer_video::VideoBufferPoolConfig as _;
+use proptest::prelude::*;
+
+use super::message::{Lie, PictureHead};
+use super::places::Places;
+use super::shared::{MOST_LENT, PLACE_BYTES, PLACES, Shared};
+use super::tests::{bytes, picture_head};
+use crate::frame::{Colour, Picture};
+
+fn grey(width: u32, height: u32, luma: u8) -> Picture {
+    let (w, h) = (width as usize, height as usize);
+    Picture::from_planes(width, height, Colour::CANVAS, [vec![luma; w * h], vec![128; w * h / 4], vec![90; w * h / 4]])
+        .unwrap()
+}
+
+/// Both ends of the memory.
+fn shared() -> (Shared, Arc<Places>) {
+    let shared = Shared::new().unwrap();
+    let places = Places::new(&shared.memory().try_clone_to_owned().unwrap()).unwrap();
+    (shared, places)
+}
+
+/// Shows a picture at one end, and takes it at the other.
+fn pass(shared: &mut Shared, places: &Arc<Places>, picture: &Picture) -> Picture {
+    let (number, planes) = places.show(picture).unwrap();
+    shared.take(&PictureHead { planes, ..picture_head(number, picture.width, picture.height) }).unwrap()
+}
+
+#[test]
+fn pictures_stay_as_they_are_for_as_long_as_they_are_looked_at() {
+    let (mut shared, places) = shared();
+    let mut kept = Vec::new();
+    // More than may be lent: the rest are copies.
+    for n in 0..2 * MOST_LENT {
+        kept.push(pass(&mut shared, &places, &grey(320, 180, n as u8)));
+        places.returned(&shared.lent().returned());
+    }
+    for (n, picture) in kept.iter().enumerate() {
+        assert!(bytes(picture) == bytes(&grey(320, 180, n as u8)), "{n}");
+    }
+    // Another size in between; places come back.
+    kept.clear();
+    for n in 0..3 * PLACES {
+        places.returned(&shared.lent().returned());
+        let picture = pass(&mut shared, &places, &grey(64, 48, n as u8));
+        assert!(bytes(&picture) == bytes(&grey(64, 48, n as u8)));
+    }
+    assert!(places.show(&grey(4096, 2732, 0)).is_err());
+    let resized = |size: usize| rustix::fs::ftruncate(shared.memory(), size as u64);
+    assert!(resized(0).is_err() && resized(PLACES * PLACE_BYTES + 1).is_err(), "nobody makes it smaller or larger");
+}
+
+#[test]
+fn a_decoder_writes_where_its_parent_reads() {
+    crate::feed::init().unwrap();
+    let (mut shared, places) = shared();
+    let caps: gst::Caps = "video/x-raw,format=I420,width=324,height=182,framerate=30/1".parse().unwrap();
+    let pool = places.pool();
+    let mut config = pool.config();
+    config.set_params(Some(&caps), 0, 0, 0);
+    config.add_option("GstBufferPoolOptionVideoMeta");
+    config.add_option("GstBufferPoolOptionVideoAlignment");
+    config.set_video_alignment(&gst_video::VideoAlignment::new(16, 16, 32, 32, &[31; 4]));
+    pool.set_config(config).unwrap();
+    pool.set_active(true).unwrap();
+    let mut made = Vec::new();
+    let mut lie_there = 0;
+    for n in 0..PLACES {
+        let mut buffer = pool.acquire_buffer(None).unwrap();
+        let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
+        {
+            let mut frame =
+                gst_video::VideoFrameRef::from_buffer_ref_writable(buffer.get_mut().unwrap(), &info).unwrap();
+            for plane in 0..3 {
+                frame.plane_data_mut(plane).unwrap().fill(n as u8 + plane as u8);
+            }
+        }
+        let sample = gst::Sample::builder().buffer(&buffer).caps(&caps).build();
+        drop(buffer);
+        let (picture, _) = crate::feed::samples::picture_of(&sample).unwrap();
+        drop(sample);
+        let taken = pass(&mut shared, &places, &picture);
+        lie_there += usize::from(taken.strides == picture.strides && taken.strides[0] > 324);
+        assert!(bytes(&taken) == bytes(&picture), "{n}");
+        made.push((n, picture, taken));
+        // Some are shown for longer than others, and all places are wanted at once.
+        if n % 3 == 0 {
+            made.remove(made.len() / 2);
+            places.returned(&shared.lent().returned());
+        }
+        let whole = |(n, _, taken): &(usize, Picture, Picture)| {
+            (0..3).all(|plane| taken.row(plane, 5).iter().all(|value| *value == *n as u8 + plane as u8))
+        };
+        assert!(made.iter().all(whole), "{n}");
+    }
+    assert!(lie_there > PLACES / 2, "{lie_there} were not copied");
+    pool.set_active(false).unwrap();
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_said_of_a_picture_it_is_read_within_the_memory(
+        number in prop_oneof![Just(0u64), any::<u64>()],
+        width in prop_oneof![0u32..5000, any::<u32>()],
+        height in prop_oneof![0u32..5000, any::<u32>()],
+        planes in any::<[(u32, u16, bool); 3]>(),
+        colour in any::<[u8; 4]>(),
+        pixel_aspect in any::<(u32, u32)>(),
+    ) {
+        let mut shared = Shared::new().unwrap();
+        let end = (PLACES * PLACE_BYTES) as u64;
+        let planes = planes.map(|(at, stride, near_end)| {
+            (if near_end { end.saturating_sub(u64::from(at)) } else { u64::from(at) << 8 }, u32::from(stride))
+        });
+        let head = PictureHead { colour, pixel_aspect, planes, ..picture_head(number, width, height) };
+        match shared.take(&head) {
+            Ok(picture) => {
+                prop_assert_eq!((number, picture.width, picture.height), (0, width, height));
+                for plane in 0..3 {
+                    let (across, rows) = picture.plane_size(plane);
+                    prop_assert_eq!(picture.row(plane, rows - 1).len(), across);
+                    prop_assert!(planes[plane].0 + (picture.strides[plane] * (rows - 1) + across) as u64 <= end);
+                }
+            }
+            Err(Lie::Turn) => prop_assert_ne!(number, 0),
+            Err(_) => {}
+        }
+    }
+}
