@@ -1,5 +1,9 @@
-//! What it costs to decode apart: feeds alone, of 720p games, inside and in processes of their own, with the program of this build: `name value unit` a
-//! line.
+//! What it costs to decode apart: the service with six 720p games and two mosaics, then feeds alone, inside and in processes of their own, with the
+//! program of this build: `name value unit` a line.
+
+#[allow(dead_code, reason = "most of it is what the other benches ask for")]
+#[path = "service/child.rs"]
+mod child;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +15,10 @@ use quadrille::feed::{Apart, Decoding, Feed, FeedSpec, Outcome, Pace};
 use quadrille::mosaic::process_cpu_time;
 use quadrille::timeline::{Clock, Fps, Grid, SystemClock};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use url::Url;
+
+use child::Child;
 
 const FPS: u64 = 30;
 const GAMES: usize = 6;
@@ -20,18 +27,27 @@ const MANY: usize = 12;
 const WARM: Duration = Duration::from_secs(5);
 const MEASURED: Duration = Duration::from_secs(20);
 const KILLS: usize = 5;
+/// One of the smaller renditions alone, so that two cores have room to spare.
+const LADDER: &str = "[[output.renditions]]\nname = \"540p\"\nwidth = 960\nheight = 540\nbitrate = 1_600_000\n";
 
 fn main() {
     quadrille::feed::init().expect("GStreamer");
     let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench"));
     let clip = clip(&dir);
-    let inside = Stand::new(&clip, GAMES, None).cores();
-    let stand = Stand::new(&clip, GAMES, Some(apart()));
-    let apart = stand.cores();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let inside = runtime.block_on(service_cores(&dir, &clip, "inside"));
+    let apart = runtime.block_on(service_cores(&dir, &clip, "apart"));
     println!("isolation_inside_cores {inside:.3} cores");
     println!("isolation_apart_cores {apart:.3} cores");
     println!("isolation_cpu_percent {:.1} %", (apart / inside - 1.0) * 100.0);
+    let inside = Stand::new(&clip, GAMES, None).cores();
+    let stand = Stand::new(&clip, GAMES, Some(self::apart()));
+    let apart = stand.cores();
+    println!("isolation_decoding_inside_cores {inside:.3} cores");
+    println!("isolation_decoding_apart_cores {apart:.3} cores");
     let (count, bytes, _) = stand.apart.as_ref().expect("it is apart").load();
+    let taken = stand.apart.as_ref().and_then(|apart| apart.hand_over()).expect("there were pictures");
+    println!("isolation_latency_ms {:.2} ms", taken.as_secs_f64() * 1000.0);
     println!("child_rss_mib {:.1} MiB", mib(bytes) / count as f64);
     println!("child_restart_s {:.2} s", stand.restart());
     drop(stand);
@@ -43,6 +59,38 @@ fn main() {
     stand.play(WARM);
     let (_, bytes, _) = stand.apart.as_ref().expect("it is apart").load();
     println!("isolation_memory_apart_mib {:.0} MiB", mib(own_memory() + bytes));
+}
+
+/// What the whole service takes with six games and two mosaics that show all of them, in cores.
+async fn service_cores(dir: &Path, clip: &Url, feeds: &str) -> f64 {
+    let games: Vec<_> = (0..GAMES).map(|n| (format!("g{n}"), clip.to_string())).collect();
+    let first = format!("feeds = {feeds:?}\n");
+    let service = Child::start_with(dir, &first, &games, LADDER).await;
+    let mut sessions = Vec::new();
+    for four in [[0, 1, 2, 3], [2, 3, 4, 5]] {
+        let four = four.map(|n| format!("g{n}"));
+        sessions.push(service.create_in_time(json!({"games": four, "layout": "4E"})).await);
+    }
+    for session in &sessions {
+        service.until_listed(session, "540p").await;
+    }
+    let watch = async |time: Duration| {
+        let began = Instant::now();
+        while began.elapsed() < time {
+            for session in &sessions {
+                service.watch_once(session, "540p").await;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    // The window fills, and what tiles cost is known.
+    watch(Duration::from_secs(15)).await;
+    let spent = || service.cpu() + service.its_children_cpu();
+    let (before, began) = (spent(), Instant::now());
+    watch(Duration::from_secs(30)).await;
+    let cores = (spent() - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    assert_eq!(service.metric("quadrille_late_segments_total").await, 0.0, "the service was late");
+    cores
 }
 
 fn apart() -> Arc<Apart> {

@@ -55,6 +55,8 @@ pub struct Metrics {
     pub decoders_cpu_seconds: IntCounter,
     /// Those that ended, by `reason`.
     pub decoders_ended: IntCounterVec,
+    /// How long their pictures are on the way, 99 of a hundred at most.
+    pub decoder_hand_over_seconds: Gauge,
     /// Feed frames at ticks, by `outcome` (on_time, held, dropped, late).
     pub frames: IntCounterVec,
     /// Segments that were finished later than a segment duration after their last frame was due.
@@ -196,6 +198,10 @@ impl Metrics {
             decoders_memory_bytes: make.gauge("decoders_memory_bytes", "Memory of processes that decode sources")?,
             decoders_cpu_seconds: make
                 .counter("decoders_cpu_seconds_total", "Processor time of processes that decode sources")?,
+            decoder_hand_over_seconds: make.registered(Gauge::new(
+                "decoder_hand_over_seconds",
+                "How long pictures are on their way from such a process, 99 of a hundred at most",
+            )?)?,
             decoders_ended: make.counters(
                 "decoders_ended_total",
                 "Processes that decoded sources, by why they ended",

@@ -383,6 +383,7 @@ impl Catalogue {
         metrics.decoders.set(i64::try_from(running).unwrap_or(i64::MAX));
         metrics.decoders_memory_bytes.set(i64::try_from(memory).unwrap_or(i64::MAX));
         metrics.decoders_cpu_seconds.inc_by((cpu_s as u64).saturating_sub(metrics.decoders_cpu_seconds.get()));
+        metrics.decoder_hand_over_seconds.set(apart.hand_over().map_or(0.0, |taken| taken.as_secs_f64()));
         for (why, count) in apart.ended() {
             let ended = metrics.decoders_ended.with_label_values(&[why.name()]);
             ended.inc_by(count.saturating_sub(ended.get()));

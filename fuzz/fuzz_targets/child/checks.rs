@@ -13,7 +13,7 @@ use super::lanes::{Lanes, Target};
 use super::message::{self, Down, Form, Origin, PictureHead, Place, Track, Up};
 use super::parent::Link;
 use super::reader::{Reader, Told};
-use super::ring::{PLACE_BYTES, PLACES, Ring};
+use super::shared::{MOST_LENT, PLACE_BYTES, PLACES, Shared};
 use crate::cadence::{Placed, Step};
 use crate::captions::cea::{Described, Service};
 use crate::captions::{Kind, Text, TrackInfo};
@@ -69,6 +69,8 @@ pub struct Head {
     colour: [u8; 4],
     aspect: (u32, u32),
     fps: Option<(u32, u32)>,
+    /// Where its planes lie, counted from the front or from the end, and what their rows have beside pixels.
+    planes: [(u32, u16, bool); 3],
 }
 
 /// Where something belongs: as far as the last of its kind said, or anywhere.
@@ -98,12 +100,21 @@ impl Head {
             colour,
             pixel_aspect: self.aspect,
             fps: self.fps,
+            sent_us: 0,
+            planes: std::array::from_fn(|plane| {
+                let (at, more, from_end) = self.planes[plane];
+                let at = if from_end { BYTES.saturating_sub(at.into()) } else { u64::from(at) };
+                let width = side(self.width) >> u32::from(plane > 0);
+                (at, width.saturating_add(more.into()))
+            }),
             place,
         }
     }
 }
 
-/// What is taken out of a ring is as large as was said, and every row of it is there.
+const BYTES: u64 = (PLACES * PLACE_BYTES) as u64;
+
+/// What is taken is as large as was said, and every row of it is there.
 pub fn picture(head: &PictureHead, picture: &Picture) {
     assert_eq!((picture.width, picture.height), (head.width, head.height));
     assert!(picture.pixel_aspect.0 > 0 && picture.pixel_aspect.1 > 0);
@@ -113,41 +124,49 @@ pub fn picture(head: &PictureHead, picture: &Picture) {
         assert!((0..rows).all(|row| picture.row(plane, row).len() == width));
         bytes += width * rows;
     }
-    assert!(bytes as u64 <= PLACE_BYTES);
+    assert!(bytes <= PLACE_BYTES);
 }
 
 /// Any heads, and memory that the child writes to.
-pub fn ring(heads: &[(Head, u8)], writes: &[(u32, &[u8])]) {
-    let mut ring = Ring::new().unwrap();
+pub fn pictures(heads: &[(Head, u8)], writes: &[(u32, &[u8])]) {
+    let mut shared = Shared::new().unwrap();
     for (at, bytes) in writes {
-        rustix::io::pwrite(ring.memory(), bytes, u64::from(*at) % (PLACES * PLACE_BYTES)).unwrap();
+        // What would lie beyond the end is not written.
+        let _ = rustix::io::pwrite(shared.memory(), bytes, u64::from(*at) % BYTES);
     }
     // What is sealed has the size that it has.
-    let size = PLACES * PLACE_BYTES;
-    assert!(
-        rustix::fs::ftruncate(ring.memory(), size - 1).is_err()
-            && rustix::fs::ftruncate(ring.memory(), size + 1).is_err()
-    );
-    let mut taken = 0;
+    let resized = |size| rustix::fs::ftruncate(shared.memory(), size);
+    assert!(resized(BYTES - 1).is_err() && resized(BYTES + 1).is_err());
+    let (mut taken, mut returned) = (0, Vec::new());
     let mut kept = Vec::new();
     for (head, keep) in heads {
         let head = head.of(taken, Place::of(Placed::from(0)));
-        let Ok(its) = ring.take(&head) else { continue };
-        assert_eq!(head.number, taken);
-        picture(&head, &its);
-        // The bytes are those of its place.
-        let mut luma = [0u8; 2];
-        rustix::io::pread(ring.memory(), &mut luma, taken % PLACES * PLACE_BYTES).unwrap();
-        assert_eq!(its.row(0, 0)[..2], luma);
-        taken += 1;
-        // Some are shown for a while, and their memory is used again.
-        if keep % 3 == 0 {
-            kept.push(its);
-        } else if keep % 3 == 1 && !kept.is_empty() {
-            kept.swap_remove(usize::from(*keep) % kept.len());
+        if let Ok(its) = shared.take(&head) {
+            assert_eq!(head.number, taken);
+            picture(&head, &its);
+            // The bytes are those that lie there.
+            let mut luma = [0u8; 2];
+            rustix::io::pread(shared.memory(), &mut luma, head.planes[0].0).unwrap();
+            assert_eq!(its.row(0, 0)[..2], luma);
+            taken += 1;
+            // Some are shown for a while.
+            if keep % 3 == 0 {
+                kept.push(its);
+            } else if keep % 3 == 1 && !kept.is_empty() {
+                kept.swap_remove(usize::from(*keep) % kept.len());
+            }
+            kept.truncate(MOST_LENT + 8);
         }
-        kept.truncate(8);
+        returned.extend(shared.lent().returned());
     }
+    drop(kept);
+    returned.extend(shared.lent().returned());
+    // Each is given back once.
+    let count = returned.len();
+    returned.sort_unstable();
+    returned.dedup();
+    assert_eq!(count, returned.len());
+    assert!((0..taken).all(|number| returned.binary_search(&number).is_ok()));
 }
 
 /// Cut wherever it is cut, a stream has the same messages.
@@ -435,7 +454,7 @@ pub fn pipe(live: bool, steps: &[Do<'_>], ticks: Vec<Tick>, cuts: u8) {
     let target = || Target { intake: Arc::clone(&intake), run, clock: Arc::clone(&clock) as Arc<dyn Clock> };
     let facts = Arc::new(Mutex::new(Facts::default()));
     let told = Arc::new(Mutex::new(Told::default()));
-    let lanes = Lanes { target: target(), ring: Mutex::new(Ring::new().unwrap()), besides: Mutex::default() };
+    let lanes = Lanes { target: target(), shared: Mutex::new(Shared::new().unwrap()), besides: Mutex::default() };
     let reader = Reader {
         link: Arc::clone(&link),
         lanes,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::message::{Lane, Lie, PictureHead};
-use super::ring::Ring;
+use super::shared::Shared;
 use crate::cadence::Placed;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Intake;
@@ -30,7 +30,7 @@ pub struct Target {
 
 pub struct Lanes {
     pub target: Target,
-    pub ring: Mutex<Ring>,
+    pub shared: Mutex<Shared>,
     pub besides: Mutex<u32>,
 }
 
@@ -50,7 +50,7 @@ impl Lanes {
         match task {
             Task::Picture(head, place) => {
                 bounded(place);
-                let picture = self.ring.lock().take(&head)?;
+                let picture = self.shared.lock().take(&head)?;
                 super::checks::picture(&head, &picture);
                 let fps = head.fps.filter(|(num, den)| *num > 0 && *den > 0);
                 let _ = intake.push_picture(*run, place, picture, fps, clock.now());

@@ -73,7 +73,7 @@ pub mod apart {
     #[path = "../../../fuzz/fuzz_targets/child/parent.rs"]
     pub mod parent;
     pub mod reader;
-    pub mod ring;
+    pub mod shared;
     pub mod watched;
 
     pub use watched::ChildHealth;

@@ -290,6 +290,7 @@ impl Outlet for Far {
             colour: message::colour_code(picture.colour),
             pixel_aspect: picture.pixel_aspect,
             fps,
+            sent_us: super::watched::now_us(),
             planes,
             place: Place::of(place),
         };

@@ -222,6 +222,8 @@ pub struct PictureHead {
     pub colour: [u8; 4],
     pub pixel_aspect: (u32, u32),
     pub fps: Option<(u32, u32)>,
+    /// When it was on its way, by the clock that all processes of a machine have (`CLOCK_MONOTONIC`, microseconds).
+    pub sent_us: u64,
     /// Of each plane, where it lies and the bytes from one row to the next.
     pub planes: [(u64, u32); 3],
     pub place: Place,

@@ -68,6 +68,11 @@ impl Apart {
         self.watched.ended()
     }
 
+    /// How long pictures were on their way to this process of late: all but a hundredth of them at most so long. `None` before the first.
+    pub fn hand_over(&self) -> Option<std::time::Duration> {
+        self.watched.hand_over(0.01)
+    }
+
     /// What those that run take together: how many they are, their memory in bytes, and the processor time of all that ever
     /// ran in seconds.
     pub fn load(&self) -> (u64, u64, f64) {

@@ -21,7 +21,7 @@ use super::message::{self, Begin, Down, Lane, Lie};
 use super::passing;
 use super::reader::{Reader, Told};
 use super::shared::{Lent, Shared};
-use super::watched::{ChildHealth, Ended};
+use super::watched::{ChildHealth, Ended, Watched};
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
@@ -89,6 +89,7 @@ pub struct Link {
     pub changed: Condvar,
     /// Pictures that are looked at here.
     lent: Lent,
+    pub apart: Arc<Watched>,
 }
 
 impl Link {
@@ -151,7 +152,7 @@ pub struct Run {
     told: Arc<Mutex<Told>>,
     /// Of the child's pictures.
     memory: OwnedFd,
-    apart: Arc<super::Watched>,
+    apart: Arc<Watched>,
     memory_bytes: u64,
     clock: Arc<dyn Clock>,
     intake: Arc<Intake>,
@@ -205,6 +206,7 @@ impl Run {
                 desk: Mutex::default(),
                 changed: Condvar::new(),
                 lent: shared.lent(),
+                apart: Arc::clone(&apart.watched),
             }),
             failures,
             told: Arc::default(),

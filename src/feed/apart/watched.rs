@@ -1,8 +1,9 @@
 //! What children take, and why they end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -62,6 +63,9 @@ pub struct Seen {
     pub cpu_s: f64,
 }
 
+/// Pictures by whose way it is told how long it takes: half a minute of one game, seconds of many.
+const MOST_HAND_OVERS: usize = 1024;
+
 /// All children of a service.
 #[derive(Debug, Default)]
 pub struct Watched {
@@ -69,6 +73,8 @@ pub struct Watched {
     running: Mutex<HashMap<u32, Seen>>,
     /// Processor time of those that are gone, in microseconds.
     gone_us: AtomicU64,
+    /// How long the last pictures were on their way, in microseconds.
+    hand_overs: Mutex<VecDeque<u64>>,
 }
 
 impl Watched {
@@ -82,6 +88,23 @@ impl Watched {
         let before = self.running.lock().insert(pid, seen).unwrap_or_default();
         count_child_cpu(seen.cpu_s - before.cpu_s);
         Some(seen)
+    }
+
+    /// A picture is here that was sent at `sent_us`.
+    pub fn handed_over(&self, sent_us: u64) {
+        let mut last = self.hand_overs.lock();
+        if last.len() == MOST_HAND_OVERS {
+            last.pop_front();
+        }
+        last.push_back(now_us().saturating_sub(sent_us));
+    }
+
+    /// How long pictures were on their way of late, at most, but for those of the longest `left_out` of one.
+    pub fn hand_over(&self, left_out: f64) -> Option<Duration> {
+        let mut last: Vec<u64> = self.hand_overs.lock().iter().copied().collect();
+        last.sort_unstable();
+        let at = (last.len() as f64 * (1.0 - left_out)).ceil() as usize;
+        last.get(at.saturating_sub(1)).map(|us| Duration::from_micros(*us))
     }
 
     pub fn ended_by(&self, pid: u32, why: Ended) {
@@ -103,6 +126,12 @@ impl Watched {
         let cpu: f64 = running.values().map(|seen| seen.cpu_s).sum();
         (running.len() as u64, memory, cpu + self.gone_us.load(Ordering::Relaxed) as f64 / 1e6)
     }
+}
+
+/// On the clock that all processes of a machine have.
+pub fn now_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
 }
 
 /// What the system says of a process: memory that it has and no file has (proc(5), `status`), and its processor time.

@@ -1,4 +1,4 @@
-//! The ring of pictures, for any head that a child may claim and any bytes that it may write.
+//! The memory of pictures, for any head that a child may claim and any bytes that it may write.
 #![no_main]
 
 #[allow(dead_code, unused_imports)]
@@ -47,4 +47,4 @@ use feed::apart::checks;
 use libfuzzer_sys::fuzz_target;
 use rooms::frame;
 
-fuzz_target!(|input: (Vec<(checks::Head, u8)>, Vec<(u32, &[u8])>)| checks::ring(&input.0, &input.1));
+fuzz_target!(|input: (Vec<(checks::Head, u8)>, Vec<(u32, &[u8])>)| checks::pictures(&input.0, &input.1));
