@@ -55,8 +55,6 @@ pub struct Options {
 /// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("feeds: the program that decodes apart: {0}")]
-    Program(#[source] std::io::Error),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error(transparent)]

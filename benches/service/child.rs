@@ -17,7 +17,7 @@ pub struct Handle {
     http: reqwest::Client,
 }
 
-/// What a process takes: memory of its own, without programs and libraries, and threads.
+/// What a process and those that it has started take: memory of their own, without programs and libraries, and threads.
 #[derive(Clone, Copy)]
 #[allow(dead_code, reason = "only one of the benches tells what takes how much")]
 pub struct Footprint {
@@ -103,29 +103,22 @@ impl Child {
         self.base.trim_start_matches("http://")
     }
 
-    /// Processor time of the process so far.
+    /// Processor time of the process and of those that it has started and that run, so far.
     pub fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("the process lives");
-        let after_name = stat.rsplit(')').next().expect("stat has a name");
-        let fields: Vec<&str> = after_name.split_whitespace().collect();
-        // Fields 14 and 15 of proc(5): utime and stime.
-        let ticks: u64 = [11, 12].iter().map(|at| fields[*at].parse::<u64>().expect("a number")).sum();
-        Duration::from_millis(ticks * 1000 / TICKS_PER_S)
+        // Fields 14 and 15 of proc(5): utime and stime. A child may be gone by now.
+        let ticks =
+            |fields: Vec<String>| [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum::<u64>();
+        let all = std::iter::once(self.process.id()).chain(self.children());
+        Duration::from_millis(all.filter_map(stat_of).map(ticks).sum::<u64>() * 1000 / TICKS_PER_S)
     }
 
-    /// Processor time so far of the processes that it has started and that run.
-    #[allow(dead_code, reason = "only one of the benches decodes apart")]
-    pub fn its_children_cpu(&self) -> Duration {
+    /// The processes that it has started and that run.
+    fn children(&self) -> Vec<u32> {
         let parent = self.process.id().to_string();
-        let stats = std::fs::read_dir("/proc").expect("proc is mounted").flatten();
-        let stats = stats.filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
-        // Fields 4, 14 and 15 of proc(5).
-        let ticks = stats.filter_map(|stat| {
-            let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
-            let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
-            (fields.get(1) == Some(&parent.as_str())).then(|| Some(ticks(11)? + ticks(12)?))?
-        });
-        Duration::from_millis(ticks.sum::<u64>() * 1000 / TICKS_PER_S)
+        let processes = std::fs::read_dir("/proc").expect("proc is mounted").flatten();
+        let processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        // Field 4 of proc(5), behind the name: the parent.
+        processes.filter(|process| stat_of(*process).is_some_and(|fields| fields.get(1) == Some(&parent))).collect()
     }
 
     /// Processor time so far of those of its threads whose names begin with `name`.
@@ -135,20 +128,33 @@ impl Child {
     }
 
     pub fn peak_rss_mib(&self) -> f64 {
-        self.status("VmHWM:") as f64 / 1024.0
+        status_of(self.process.id(), "VmHWM:") as f64 / 1024.0
     }
 
     #[allow(dead_code, reason = "only one of the benches tells what takes how much")]
     pub fn footprint(&self) -> Footprint {
-        Footprint { memory_kib: self.status("RssAnon:"), threads: self.status("Threads:") }
+        let all = || std::iter::once(self.process.id()).chain(self.children());
+        let sum = |of: &dyn Fn(u32) -> u64| all().map(of).sum();
+        // Memory that a child shares is its own.
+        let shared: u64 = self.children().into_iter().map(|child| status_of(child, "RssShmem:")).sum();
+        Footprint {
+            memory_kib: sum(&|id| status_of(id, "RssAnon:")) + shared,
+            threads: sum(&|id| status_of(id, "Threads:")),
+        }
     }
+}
 
-    /// A number of `/proc/PID/status`.
-    fn status(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("the process lives");
-        let line = status.lines().find_map(|l| l.strip_prefix(name)).expect("the line is there");
-        line.split_whitespace().next().expect("a number").parse().expect("a number")
-    }
+/// A number of `/proc/PID/status`; 0 of a process that is gone.
+fn status_of(process: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// What `/proc/PID/stat` says behind the name.
+fn stat_of(process: u32) -> Option<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    Some(stat.rsplit(')').next()?.split_whitespace().map(str::to_owned).collect())
 }
 
 impl Drop for Child {

@@ -38,7 +38,7 @@ pub struct GameHealth {
     pub latency_ms: Option<i64>,
     /// How much of that is delay that keeps it in step with other games.
     pub delay_ms: i64,
-    /// The process that decodes its source, with `feeds = "apart"`.
+    /// The process that decodes its source, unless `feeds = "inside"`.
     pub decoder: Option<DecoderHealth>,
 }
 

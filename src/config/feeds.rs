@@ -8,9 +8,9 @@ use super::reader::Table;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Feeds {
     /// In the service's own process.
-    #[default]
     Inside,
     /// In a process of its own for each source that runs.
+    #[default]
     Apart,
 }
 

@@ -59,7 +59,7 @@ fn the_contract_parses_as_printed() {
 fn everything_can_be_set() {
     let text = CONTRACT.replace(
         "data_dir = \"data\"",
-        "data_dir = \"/var/q\"\nbreak_policy = \"slate\"\nlayouts_dir = \"own\"\ncompositor = \"cpu\"\nfeeds = \"apart\"",
+        "data_dir = \"/var/q\"\nbreak_policy = \"slate\"\nlayouts_dir = \"own\"\ncompositor = \"cpu\"\nfeeds = \"inside\"",
     ) + r#"
 [[output.renditions]]
 name = "540p"
@@ -93,7 +93,7 @@ break_policy = "show"
     let config = parse(&text).unwrap();
     assert_eq!(config.layouts_dir.as_deref(), Some(Path::new("own")));
     assert_eq!((config.compositor, config.output.preset), (CompositorChoice::Cpu, Preset::Faster));
-    assert_eq!((config.feeds, parse(CONTRACT).unwrap().feeds), (Feeds::Apart, Feeds::Inside));
+    assert_eq!((config.feeds, parse(CONTRACT).unwrap().feeds), (Feeds::Inside, Feeds::Apart));
     assert_eq!((config.output.window_s, config.output.audio_bitrate_bps, config.output.max_sounds), (60, 96_000, 2));
     let limits = SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5, keep_ended_days: 90 };
     assert_eq!(config.sessions, limits);

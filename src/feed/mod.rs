@@ -38,6 +38,7 @@ mod room;
 mod samples;
 mod signals;
 mod slate;
+mod sockets;
 mod source;
 mod srt;
 mod supervisor;

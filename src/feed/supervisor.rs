@@ -83,7 +83,7 @@ pub(super) struct Supervisor {
 /// What decodes a source.
 enum Running {
     Here(pipeline::Run),
-    Apart(apart::Run),
+    Apart(Box<apart::Run>),
 }
 
 impl Running {
@@ -232,7 +232,7 @@ impl Supervisor {
                 }
                 listing.entry
             }
-            Ok(None) => pipeline::Entry::Source(source),
+            Ok(None) => pipeline::Entry::Source(source, Vec::new()),
             Err(error) => return (error, None),
         };
         match self.start(url, entry, wanted, run, &facts) {
@@ -254,7 +254,7 @@ impl Supervisor {
         if let Some(apart) = &decoding.apart {
             let health = Arc::clone(&report.lock().child);
             let around = apart::Surroundings { apart, grid, clock, intake, run, facts, decoding, health: &health };
-            return apart::Run::start(url, entry, wanted, &around).map(Running::Apart);
+            return apart::Run::start(url, entry, wanted, &around).map(|run| Running::Apart(Box::new(run)));
         }
         let around = pipeline::Surroundings { grid, clock, intake: intake.clone(), run, facts, decoding };
         pipeline::Run::start(entry, wanted, &around).map(Running::Here)

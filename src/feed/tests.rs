@@ -450,6 +450,16 @@ fn a_stalled_source_is_held_briefly_then_a_slate_and_recovers() {
 
 #[test]
 fn a_transport_stream_over_udp_plays_and_comes_back_after_a_pause() {
+    plays_over_udp(None);
+}
+
+/// Its process is handed the socket, and may open none.
+#[test]
+fn a_transport_stream_over_udp_plays_apart() {
+    plays_over_udp(Some(apart::apart()));
+}
+
+fn plays_over_udp(apart: Option<Arc<Apart>>) {
     init().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let luma: fn(usize) -> u8 = |n| 40 + (n % 32) as u8 * 5;
@@ -471,7 +481,8 @@ fn a_transport_stream_over_udp_plays_and_comes_back_after_a_pause() {
         title: "Udp".into(),
         sources: vec![Url::parse(&format!("udp://127.0.0.1:{port}")).unwrap()],
     };
-    let feed = Feed::start(spec, grid, Arc::clone(&clock), Pace::Realtime);
+    let decoding = Decoding { apart, ..Decoding::unlimited() };
+    let feed = Feed::start_within(spec, grid, Arc::clone(&clock), Pace::Realtime, decoding);
     let mut frame = grid.frame_at(clock.now());
     let mut until = |seconds: u64, wanted: &dyn Fn(&Pick, &Sound) -> bool| {
         for _ in 0..seconds * 30 {

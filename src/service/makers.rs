@@ -286,19 +286,19 @@ impl Makers<'_> {
             most_delay: self.config.in_step.most_delay,
             max_sounds: self.config.output.max_sounds,
             borders: Borders::new(self.config, Some(own)),
-            apart: self.apart()?,
+            apart: self.apart(),
         };
         Ok(Catalogue::open(settings, self.config.games.clone()).await?)
     }
 
     /// How feeds are decoded in processes of their own, where they are.
-    fn apart(&self) -> Result<Option<Arc<Apart>>, StartError> {
+    fn apart(&self) -> Option<Arc<Apart>> {
         if self.config.feeds == Feeds::Inside {
-            return Ok(None);
+            return None;
         }
-        let program = self.options.feed_program.clone().map_or_else(std::env::current_exe, Ok);
-        let program = program.map_err(StartError::Program)?;
-        Ok(Some(Arc::new(Apart::new(program, vec!["feed-child".into()]))))
+        // Not by its name: that may be another version's by now.
+        let program = self.options.feed_program.clone().unwrap_or_else(|| "/proc/self/exe".into());
+        Some(Arc::new(Apart::new(program, vec!["feed-child".into()]).grouped()))
     }
 
     /// Ticks from the next frame on.

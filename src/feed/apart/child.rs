@@ -52,6 +52,8 @@ pub fn child() -> ExitCode {
 /// Whether a parent of a feed's process is at the other end of standard input.
 fn work() -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
+    // What it was started as says little.
+    let _ = rustix::thread::set_name(c"quadrille-feed");
     // What sources cost comes after the tick, the compositor, the encoders and who is served.
     work::stand_back();
     jail::die_with_parent().map_err(text)?;
@@ -59,7 +61,7 @@ fn work() -> Result<(), String> {
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;
     let pipe = UnixStream::from(pipe);
     let mut descriptors = passing::receive(&pipe).map_err(text)?.into_iter();
-    let (memory, file) = (descriptors.next().ok_or("no memory for pictures")?, descriptors.next());
+    let memory = descriptors.next().ok_or("no memory for pictures")?;
     let places = Places::new(&memory).map_err(text)?;
     let mut buffer = Vec::new();
     let mut reader = BufReader::new(pipe.try_clone().map_err(text)?);
@@ -67,6 +69,7 @@ fn work() -> Result<(), String> {
     let (Down::Begin(begin), _) = message::parse(&buffer).map_err(|lie| lie.to_string())? else {
         return Err("the parent does not begin".into());
     };
+    let file = if begin.has_file { descriptors.next() } else { None };
     // Plugins are found and listed before there is nothing left to be found.
     crate::feed::init().map_err(|error| error.to_string())?;
     let missing = jail::lock_in(&begin, file.as_ref())?;
@@ -81,7 +84,7 @@ fn work() -> Result<(), String> {
         };
         std::thread::Builder::new().name("feed-parent".into()).spawn(listen).map_err(text)?;
     }
-    if let Err(error) = run(&begin, file.as_ref(), &far, &hall) {
+    if let Err(error) = run(&begin, file.as_ref(), descriptors.collect(), &far, &hall) {
         let _ = far.mouth.say(&Up::Failed(error));
     }
     // It is the parent who ends it: what was said must have been heard.
@@ -92,7 +95,13 @@ fn work() -> Result<(), String> {
     Ok(())
 }
 
-fn run(begin: &Begin, file: Option<&OwnedFd>, far: &Arc<Far>, hall: &Arc<Hall>) -> Result<(), SourceError> {
+fn run(
+    begin: &Begin,
+    file: Option<&OwnedFd>,
+    sockets: Vec<OwnedFd>,
+    far: &Arc<Far>,
+    hall: &Arc<Hall>,
+) -> Result<(), SourceError> {
     let broken = |problem: &str| SourceError::Pipeline(problem.to_owned());
     let entry = match (&begin.url, file) {
         (Some(url), file) => {
@@ -100,7 +109,7 @@ fn run(begin: &Begin, file: Option<&OwnedFd>, far: &Arc<Far>, hall: &Arc<Hall>) 
             if let Some(file) = file {
                 url.set_path(&format!("/proc/self/fd/{}", file.as_raw_fd()));
             }
-            Entry::Source(Source::parse(&url)?)
+            Entry::Source(Source::parse(&url)?, sockets)
         }
         (None, _) => {
             let hall = Arc::clone(hall);

@@ -18,7 +18,7 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
-use super::message::Begin;
+use super::message::{Begin, Network};
 
 /// Descriptors: GStreamer has a few for each of its threads.
 const MOST_DESCRIPTORS: u64 = 256;
@@ -96,18 +96,19 @@ fn limit(memory_bytes: u64) {
 }
 
 /// Whether there is a fence at all.
-fn fence(network: bool, file: Option<&OwnedFd>) -> Result<bool, landlock::RulesetError> {
+fn fence(network: Network, file: Option<&OwnedFd>) -> Result<bool, landlock::RulesetError> {
     let abi = ABI::V6;
     let read = AccessFs::from_read(abi);
     let ruleset =
         Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
-    let ruleset = if network { ruleset } else { ruleset.handle_access(AccessNet::from_all(abi))? };
+    // Landlock knows of TCP alone.
+    let ruleset = if network == Network::Any { ruleset } else { ruleset.handle_access(AccessNet::from_all(abi))? };
     let mut ruleset = ruleset
         .scope(Scope::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(LIBRARIES, read))?
         .add_rules(path_beneath_rules(DEVICES, BitFlags::from(AccessFs::ReadFile)))?;
-    if network {
+    if network != Network::None {
         ruleset = ruleset.add_rules(path_beneath_rules(NAMES, read))?;
     }
     if let Some(file) = file {
@@ -208,6 +209,11 @@ const CALLS: &[i64] = &[
     libc::SYS_sendto,
     libc::SYS_shutdown,
     libc::SYS_getsockopt,
+    // Of sockets that it was given: there are no others where it may not connect.
+    libc::SYS_setsockopt,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_recvmmsg,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
     #[cfg(target_arch = "x86_64")]
@@ -241,25 +247,27 @@ const NETWORK_CALLS: &[i64] = &[
     libc::SYS_listen,
     libc::SYS_accept,
     libc::SYS_accept4,
-    libc::SYS_getsockname,
-    libc::SYS_getpeername,
-    libc::SYS_setsockopt,
-    libc::SYS_recvmmsg,
     libc::SYS_sendmmsg,
 ];
 
-fn filter(network: bool) -> Result<(), seccompiler::Error> {
+fn filter(network: Network) -> Result<(), seccompiler::Error> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
     // Its flags lie in memory, where no filter sees them: who finds that it is not there takes the older call.
     let newer = [(libc::SYS_clone3, Vec::new())].into_iter().collect();
     let no_clone3 = program(newer, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32), arch)?;
-    let network = NETWORK_CALLS.iter().filter(|_| network);
+    let connecting = NETWORK_CALLS.iter().filter(|_| network != Network::None);
     let mut calls: BTreeMap<i64, Vec<SeccompRule>> =
-        CALLS.iter().chain(network).map(|call| (*call, Vec::new())).collect();
+        CALLS.iter().chain(connecting).map(|call| (*call, Vec::new())).collect();
     // Threads and no processes.
     let thread = libc::CLONE_THREAD as u64;
     let is_thread = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(thread), thread)?;
     calls.insert(libc::SYS_clone, vec![SeccompRule::new(vec![is_thread])?]);
+    if network == Network::Datagrams {
+        // The type's lower four bits are the type, the rest are flags (socket(2)).
+        let (kind, datagrams) = (SeccompCmpOp::MaskedEq(0xf), libc::SOCK_DGRAM as u64);
+        let is_datagrams = SeccompCondition::new(1, SeccompCmpArgLen::Dword, kind, datagrams)?;
+        calls.insert(libc::SYS_socket, vec![SeccompRule::new(vec![is_datagrams])?]);
+    }
     // Of its own limits, to be read.
     let read_only = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
     calls.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![read_only])?]);

@@ -187,13 +187,24 @@ pub struct Begin {
     pub costs: Vec<(String, f64)>,
     /// The parent's clock, ns.
     pub now: u64,
-    /// Whether it has to connect by itself.
-    pub network: bool,
+    /// What it has to connect by itself.
+    pub network: Network,
+    /// Whether its file is among the descriptors, behind the memory for pictures; sockets follow.
+    pub has_file: bool,
     /// Bytes of memory that it may write to.
     pub memory_bytes: u64,
     /// Where it may connect to, what it leads to included.
     pub reach: Reach,
     pub limits: PictureLimits,
+}
+
+/// What a process may open towards others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network {
+    None,
+    /// Sockets of datagrams: SRT is made of those.
+    Datagrams,
+    Any,
 }
 
 /// What is waited for apart from others.

@@ -18,6 +18,8 @@
 mod child;
 mod doors;
 mod far;
+mod groups;
+mod handed;
 mod jail;
 mod lanes;
 mod message;
@@ -55,12 +57,18 @@ pub struct Apart {
     pub arguments: Vec<OsString>,
     /// What a child may write to, in bytes.
     pub memory_bytes: u64,
+    groups: Option<groups::Groups>,
     watched: Arc<Watched>,
 }
 
 impl Apart {
     pub fn new(program: PathBuf, arguments: Vec<OsString>) -> Self {
-        Self { program, arguments, memory_bytes: MEMORY_BYTES, watched: Arc::default() }
+        Self { program, arguments, memory_bytes: MEMORY_BYTES, groups: None, watched: Arc::default() }
+    }
+
+    /// The same, with a control group for each child where this process may make some; it may move into one itself.
+    pub fn grouped(self) -> Self {
+        Self { groups: groups::Groups::found(), ..self }
     }
 
     /// Children that ended, by why, since the start.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -16,8 +16,10 @@ use url::Url;
 
 use super::Apart;
 use super::doors::Desk;
+use super::groups::Group;
+use super::handed::Handed;
 use super::lanes::{Lanes, Target};
-use super::message::{self, Begin, Down, Lane, Lie};
+use super::message::{self, Down, Lane, Lie};
 use super::passing;
 use super::reader::{Reader, Told};
 use super::shared::{Lent, Shared};
@@ -27,9 +29,7 @@ use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
 use crate::feed::pipeline::Entry;
 use crate::feed::room::Decoding;
-use crate::feed::source::Source;
 use crate::feed::wanted::Wanted;
-use crate::reach::Reach;
 use crate::timeline::{Clock, Grid};
 
 /// How often a run gives way to the watchdog.
@@ -93,6 +93,24 @@ pub struct Link {
 }
 
 impl Link {
+    fn new(
+        pipe: &UnixStream,
+        failures: Sender<(Ended, SourceError)>,
+        lent: Lent,
+        apart: &Arc<Watched>,
+    ) -> Result<Self, SourceError> {
+        Ok(Self {
+            pipe: Mutex::new(pipe.try_clone().map_err(|error| broken("no pipe", &error))?),
+            over: AtomicBool::new(false),
+            failures,
+            heard: Mutex::new(Instant::now()),
+            desk: Mutex::default(),
+            changed: Condvar::new(),
+            lent,
+            apart: Arc::clone(apart),
+        })
+    }
+
     pub fn say(&self, message: &Down) -> bool {
         self.say_with(message, &[])
     }
@@ -147,6 +165,7 @@ impl Link {
 /// A source that runs in a process of its own.
 pub struct Run {
     child: Option<Child>,
+    group: Option<Group>,
     link: Arc<Link>,
     failures: Receiver<(Ended, SourceError)>,
     told: Arc<Mutex<Told>>,
@@ -168,46 +187,24 @@ impl Run {
     /// # Errors
     /// No process can be had, or its file cannot be read.
     pub fn start(url: &Url, entry: Entry, wanted: Wanted, around: &Surroundings) -> Result<Self, SourceError> {
-        let Surroundings { apart, grid, clock, intake, run, facts, decoding, health } = *around;
+        let Surroundings { apart, clock, intake, run, facts, decoding, health, .. } = *around;
         let (source, feeder) = match entry {
-            Entry::Source(source) => (Some(source), None),
+            Entry::Source(source, _) => (Some(source), None),
             Entry::Fed(feeder) => (None, Some(feeder)),
         };
-        if source.is_some() {
-            decoding.reach.of(url).scheme(url.scheme())?;
-        }
-        let file = source.as_ref().map_or(Ok(None), |source| file_of(source, &decoding.reach))?;
-        // A file was judged when it was opened; the child has it by another name.
-        let reach = if file.is_some() { Reach::of_ones_own() } else { decoding.reach.clone() };
-        let begin = Begin {
-            url: source.as_ref().map(|_| url.to_string()),
-            wanted,
-            fps: (grid.fps().num(), grid.fps().den()),
-            live: intake.is_live(),
-            max_sounds: decoding.max_sounds as u32,
-            costs: decoding.costs.known(),
-            now: clock.now().as_nanos(),
-            network: source.is_some() && file.is_none(),
-            memory_bytes: apart.memory_bytes,
-            reach,
-            limits: decoding.limits,
-        };
+        let handed = Handed::of(url, source.as_ref(), wanted, around)?;
         let shared = Shared::new().map_err(|error| broken("no memory for its pictures", &error))?;
         let (child, mut pipe) = spawn(apart).map_err(|error| broken("no process to decode it", &error))?;
         let (sender, failures) = unbounded();
         apart.watched.began(child.id());
+        let group = apart.groups.as_ref().and_then(|groups| {
+            let adopted = groups.adopt(child.id(), apart.memory_bytes);
+            adopted.inspect_err(|error| tracing::warn!(%error, "a feed's process has no control group")).ok()
+        });
         let this = Self {
             child: Some(child),
-            link: Arc::new(Link {
-                pipe: Mutex::new(pipe.try_clone().map_err(|error| broken("no pipe", &error))?),
-                over: AtomicBool::new(false),
-                failures: sender,
-                heard: Mutex::new(Instant::now()),
-                desk: Mutex::default(),
-                changed: Condvar::new(),
-                lent: shared.lent(),
-                apart: Arc::clone(&apart.watched),
-            }),
+            group,
+            link: Arc::new(Link::new(&pipe, sender, shared.lent(), &apart.watched)?),
             failures,
             told: Arc::default(),
             memory: shared
@@ -223,9 +220,8 @@ impl Run {
             begun: Instant::now(),
             why: Ended::Source,
         };
-        let descriptors: Vec<_> = [shared.memory()].into_iter().chain(file.as_ref().map(AsFd::as_fd)).collect();
-        passing::send(&pipe, &descriptors)
-            .and_then(|()| message::send(&mut pipe, &Down::Begin(Box::new(begin)), &[]))
+        passing::send(&pipe, &handed.descriptors(&shared))
+            .and_then(|()| message::send(&mut pipe, &Down::Begin(Box::new(handed.begin)), &[]))
             .map_err(|error| broken("the process that decodes it does not begin", &error))?;
         let target = |intake| Target { intake, run, clock: Arc::clone(clock) };
         let lanes = Lanes::start(target(Arc::clone(intake)), &this.link, shared)?;
@@ -311,7 +307,8 @@ impl Run {
         let status = self.child.as_mut().and_then(|child| wait_within(child, LEAVE_PATIENCE));
         let last = self.health.lock().memory_bytes;
         // What asks for more than there may be is refused it, and then ends itself.
-        if status.is_some_and(|status| status.signal() == Some(libc::SIGABRT)) && last > self.memory_bytes / 2 {
+        let aborted = status.is_some_and(|status| status.signal() == Some(libc::SIGABRT));
+        if (aborted && last > self.memory_bytes / 2) || self.group.as_ref().is_some_and(Group::ran_out) {
             self.why = Ended::Grew;
             return self.grew(last);
         }
@@ -343,6 +340,7 @@ impl Run {
         let gone = wait_within(&mut child, DIE_PATIENCE).is_some();
         // Frees whoever reads, should somebody else hold the other end.
         let _ = self.link.pipe.lock().shutdown(Shutdown::Both);
+        self.group = None;
         self.apart.ended_by(pid, self.why);
         {
             let mut health = self.health.lock();
@@ -375,14 +373,6 @@ fn hangs() -> SourceError {
 
 fn broken(what: &str, error: &io::Error) -> SourceError {
     SourceError::Pipeline(format!("{what}: {error}"))
-}
-
-/// The file that a source is, opened. What would block on opening is refused.
-fn file_of(source: &Source, reach: &Reach) -> Result<Option<OwnedFd>, SourceError> {
-    let Source::Pulled { uri, .. } = source else { return Ok(None) };
-    let Some(url) = Url::parse(uri).ok().filter(|url| url.scheme() == "file") else { return Ok(None) };
-    let Ok(path) = url.to_file_path() else { return Ok(None) };
-    Ok(Some(reach.of(&url).open_file(&path)?.into()))
 }
 
 fn spawn(apart: &Apart) -> io::Result<(Child, UnixStream)> {

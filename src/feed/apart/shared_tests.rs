@@ -123,10 +123,10 @@ proptest! {
         match shared.take(&head) {
             Ok(picture) => {
                 prop_assert_eq!((number, picture.width, picture.height), (0, width, height));
-                for plane in 0..3 {
+                for (plane, (at, _)) in planes.into_iter().enumerate() {
                     let (across, rows) = picture.plane_size(plane);
                     prop_assert_eq!(picture.row(plane, rows - 1).len(), across);
-                    prop_assert!(planes[plane].0 + (picture.strides[plane] * (rows - 1) + across) as u64 <= end);
+                    prop_assert!(at + (picture.strides[plane] * (rows - 1) + across) as u64 <= end);
                 }
             }
             Err(Lie::Turn) => prop_assert_ne!(number, 0),

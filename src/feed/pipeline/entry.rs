@@ -23,6 +23,7 @@ use crate::cadence::Stream;
 use crate::feed::called::called;
 use crate::feed::error::SourceError;
 use crate::feed::facts::name_of;
+use crate::feed::sockets;
 use crate::feed::source::Source;
 use crate::frame::SoundTrack;
 
@@ -30,7 +31,7 @@ fn too_many_streams(most: u32) -> SourceError {
     SourceError::TooLarge(format!("a programme or a container has more than {most} streams"))
 }
 
-pub(super) fn broken(error: glib::BoolError) -> SourceError {
+pub(in crate::feed) fn broken(error: glib::BoolError) -> SourceError {
     SourceError::Pipeline(error.to_string())
 }
 
@@ -42,11 +43,15 @@ impl Stage {
             Source::Synthetic(_) => Err(SourceError::Pipeline("synthetic sources need no pipeline".into())),
             Source::Pushed(push) => {
                 let push = &called(push, &self.decoding.reach)?;
-                let head = parts::head_of(push).map_err(broken)?;
+                // In a process of its own they were opened before.
+                let opened =
+                    if self.sockets.is_empty() { sockets::open(push, self.wanted.reports)? } else { Vec::new() };
+                let sockets = if self.sockets.is_empty() { &opened } else { &self.sockets };
+                let head = parts::head_of(push, sockets.first())?;
                 let last = self.chain(&head, joint).map_err(broken)?;
                 head.last().map_or(Ok(()), |queue| hold(queue, self)).map_err(broken)?;
-                if self.wanted.reports {
-                    reports::listen(self, push, &head, joint).map_err(broken)?;
+                if let Some(socket) = sockets.get(1) {
+                    reports::listen(self, socket, &head, joint)?;
                 }
                 self.take_apart(&last, &parts::caps_of(push), joint).map_err(broken)?;
                 head.iter().rev().try_for_each(|e| e.sync_state_with_parent()).map_err(broken)

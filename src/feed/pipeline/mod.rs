@@ -29,6 +29,7 @@ mod teletext;
 #[cfg(test)]
 mod tests;
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ pub(super) struct Surroundings<'a> {
 
 /// What a run is fed by.
 pub(super) enum Entry {
-    Source(Source),
+    /// With the sockets that it listens at, where they were opened elsewhere.
+    Source(Source, Vec<OwnedFd>),
     /// Rust code that fetches by itself. It is called once the pipeline runs and is to return at once; a thread of its own
     /// pushes, and leaves when it finds the run over.
     Fed(Box<dyn FnOnce(Doors) + Send>),
@@ -93,9 +95,10 @@ impl Run {
     /// # Errors
     /// No thread can be had, or too many pipelines hang.
     pub fn start(entry: Entry, wanted: Wanted, around: &Surroundings) -> Result<Self, SourceError> {
-        let (looped, live) = match &entry {
-            Entry::Source(source) => (source.is_looped(), source.is_pushed()),
-            Entry::Fed(_) => (false, false),
+        let mut entry = entry;
+        let (looped, live, sockets) = match &mut entry {
+            Entry::Source(source, sockets) => (source.is_looped(), source.is_pushed(), std::mem::take(sockets)),
+            Entry::Fed(_) => (false, false, Vec::new()),
         };
         let (sender, failures) = unbounded();
         // Above 30 fps both fields of an interlaced picture become pictures: 50i is shown as 50p.
@@ -105,6 +108,7 @@ impl Run {
             looped,
             live,
             fields,
+            sockets,
             facts: Arc::clone(around.facts),
             intake: Arc::clone(&around.intake),
             run: around.run,
@@ -190,7 +194,7 @@ fn work(stage: &Arc<Stage>, entry: Entry, warned: &Arc<Mutex<Option<SourceError>
 /// Starts the pipeline; returns the source that may have to be opened again.
 fn begin(stage: &Arc<Stage>, entry: Entry) -> Result<Option<Source>, SourceError> {
     let (source, feeder) = match entry {
-        Entry::Source(source) => (Some(source), None),
+        Entry::Source(source, _) => (Some(source), None),
         Entry::Fed(feeder) => (None, Some(feeder)),
     };
     if let Some(source) = &source {

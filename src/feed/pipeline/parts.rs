@@ -1,13 +1,17 @@
 //! The elements that runs are put together from.
 
+use std::os::fd::OwnedFd;
+
 use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
 use super::admitted::is_admitted;
+use super::entry::broken;
 use crate::cadence::Stream;
+use crate::feed::error::SourceError;
 use crate::feed::source::Push;
-use crate::feed::srt;
+use crate::feed::{sockets, srt};
 
 /// What a pad's caps call for.
 pub(super) enum Calls {
@@ -101,19 +105,11 @@ pub(super) fn stream_queue(stream: Stream) -> Result<gst::Element, glib::BoolErr
         .build()
 }
 
-/// The elements in front of the demuxer of a pushing source.
-pub(super) fn head_of(push: &Push) -> Result<Vec<gst::Element>, glib::BoolError> {
-    let udp = |address: &str, port: u16, interface: &Option<String>, caps: gst::Caps| {
-        let mut make = gst::ElementFactory::make("udpsrc")
-            .property("address", address)
-            .property("port", i32::from(port))
-            .property("auto-multicast", true)
-            .property("buffer-size", 2 << 20)
-            .property("caps", caps);
-        if let Some(interface) = interface {
-            make = make.property("multicast-iface", interface.as_str());
-        }
-        make.build()
+/// The elements in front of the demuxer of a pushing source, which listens at `socket` if it listens.
+pub(super) fn head_of(push: &Push, socket: Option<&OwnedFd>) -> Result<Vec<gst::Element>, SourceError> {
+    let udp = |caps: gst::Caps| {
+        let socket = socket.ok_or_else(|| SourceError::Pipeline("no socket".into()))?;
+        sockets::element(socket, &caps)
     };
     // A thread of its own for the socket: a decoder that is busy must not cost datagrams. Here a delayed feed is held, too: ten
     // seconds of 27 Mb/s. Full, it loses the oldest.
@@ -124,22 +120,25 @@ pub(super) fn head_of(push: &Push) -> Result<Vec<gst::Element>, glib::BoolError>
             .property("max-size-time", 0u64)
             .property_from_str("leaky", "downstream")
             .build()
+            .map_err(broken)
     };
     Ok(match push {
-        Push::Udp { address, port, interface } => vec![udp(address, *port, interface, transport_stream())?, queue()?],
-        Push::Rtp { address, port, interface } => {
+        Push::Udp { .. } => vec![udp(transport_stream())?, queue()?],
+        Push::Rtp { .. } => {
             let caps = gst::Caps::builder("application/x-rtp")
                 .field("media", "video")
                 .field("clock-rate", 90_000i32)
                 .field("encoding-name", "MP2T")
                 .field("payload", 33i32)
                 .build();
-            let jitter = gst::ElementFactory::make("rtpjitterbuffer").property("latency", 200u32).build()?;
-            vec![udp(address, *port, interface, caps)?, jitter, make("rtpmp2tdepay")?, queue()?]
+            let jitter =
+                gst::ElementFactory::make("rtpjitterbuffer").property("latency", 200u32).build().map_err(broken)?;
+            vec![udp(caps)?, jitter, make("rtpmp2tdepay").map_err(broken)?, queue()?]
         }
-        Push::Srt(source) => vec![srt::element(source)?, queue()?],
+        Push::Srt(source) => vec![srt::element(source).map_err(broken)?, queue()?],
         Push::Rtmp { uri } => {
-            vec![gst::ElementFactory::make("rtmp2src").property("location", uri.as_str()).build()?, queue()?]
+            let made = gst::ElementFactory::make("rtmp2src").property("location", uri.as_str()).build();
+            vec![made.map_err(broken)?, queue()?]
         }
     })
 }

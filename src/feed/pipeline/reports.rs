@@ -3,6 +3,7 @@
 //! The jitter buffer reads them and marks each packet; behind the depayloader nothing is left of the mark, so that it is carried
 //! over what comes out of it, in the same call. Which pictures that dates, the programme's clock references tell.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,10 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
+use super::entry::broken;
 use super::stage::Stage;
-use crate::feed::source::Push;
+use crate::feed::error::SourceError;
+use crate::feed::sockets;
 
 /// As the jitter buffer marks packets: ns since 1900.
 static NTP: LazyLock<gst::Caps> = LazyLock::new(|| gst::Caps::new_empty_simple("timestamp/x-ntp"));
@@ -22,23 +25,23 @@ const NTP_EPOCH_S: i64 = 2_208_988_800;
 /// Listens to the reports of a source on the port after its own, where `elements` are those of an RTP source.
 pub(super) fn listen(
     stage: &Arc<Stage>,
-    push: &Push,
+    socket: &OwnedFd,
     elements: &[gst::Element],
     joint: usize,
+) -> Result<(), SourceError> {
+    let [_, jitter, .., queue] = elements else { return Ok(()) };
+    let reports = sockets::element(socket, &gst::Caps::new_empty_simple("application/x-rtcp"))?;
+    link(stage, &reports, jitter, queue, joint).map_err(broken)
+}
+
+fn link(
+    stage: &Arc<Stage>,
+    reports: &gst::Element,
+    jitter: &gst::Element,
+    queue: &gst::Element,
+    joint: usize,
 ) -> Result<(), glib::BoolError> {
-    let (Push::Rtp { address, port, interface }, [_, jitter, .., queue]) = (push, elements) else { return Ok(()) };
-    let Some(port) = port.checked_add(1) else { return Ok(()) };
-    let caps = gst::Caps::new_empty_simple("application/x-rtcp");
-    let mut make = gst::ElementFactory::make("udpsrc")
-        .property("address", address)
-        .property("port", i32::from(port))
-        .property("auto-multicast", true)
-        .property("caps", caps);
-    if let Some(interface) = interface {
-        make = make.property("multicast-iface", interface.as_str());
-    }
-    let reports = make.build()?;
-    stage.add(&reports, joint)?;
+    stage.add(reports, joint)?;
     jitter.set_property("add-reference-timestamp-meta", true);
     reports.link_pads(Some("src"), jitter, Some("sink_rtcp"))?;
     let pad = |element: &gst::Element, name| {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -115,6 +116,8 @@ pub(super) struct Stage {
     run: u64,
     pub delivery: Arc<Delivery>,
     pub fields: &'static str,
+    /// What it listens at, where that was opened elsewhere.
+    pub sockets: Vec<OwnedFd>,
     pub clock: Arc<dyn Clock>,
     pub decoding: Decoding,
     pub sharing: Sharing,
@@ -144,6 +147,7 @@ pub(super) struct Setting {
     /// Whether it sends by its own clock.
     pub live: bool,
     pub fields: &'static str,
+    pub sockets: Vec<OwnedFd>,
     pub facts: Arc<Mutex<Facts>>,
     pub intake: Arc<dyn Outlet>,
     pub run: u64,
@@ -167,6 +171,7 @@ impl Stage {
             run: setting.run,
             delivery: setting.delivery,
             fields: setting.fields,
+            sockets: setting.sockets,
             clock: setting.clock,
             decoding: setting.decoding,
             sharing: Sharing::default(),

@@ -160,6 +160,7 @@ fn an_end_that_both_branches_see_is_one_lap() {
     let bench = Bench::new();
     let (failures, _lost) = unbounded();
     let stage = Stage::new(Setting {
+        sockets: Vec::new(),
         wanted: Wanted::default(),
         looped: true,
         live: false,

@@ -1,0 +1,86 @@
+//! What a child is handed with its beginning: what it is to do, and what of files and sockets it may use.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use url::Url;
+
+use super::message::{Begin, Network};
+use super::parent::Surroundings;
+use super::shared::Shared;
+use crate::feed::called::called;
+use crate::feed::error::SourceError;
+use crate::feed::sockets;
+use crate::feed::source::{Push, Source};
+use crate::feed::wanted::Wanted;
+use crate::reach::Reach;
+
+pub struct Handed {
+    pub begin: Begin,
+    file: Option<OwnedFd>,
+    sockets: Vec<OwnedFd>,
+}
+
+impl Handed {
+    /// For the source at `url`, if a source it is and no doors.
+    ///
+    /// # Errors
+    /// It may not be connected to, cannot be read, or cannot be listened to.
+    pub fn of(url: &Url, source: Option<&Source>, wanted: Wanted, around: &Surroundings) -> Result<Self, SourceError> {
+        let Surroundings { apart, grid, clock, intake, decoding, .. } = *around;
+        if source.is_some() {
+            decoding.reach.of(url).scheme(url.scheme())?;
+        }
+        let file = source.map_or(Ok(None), |source| file_of(source, &decoding.reach))?;
+        let sockets = source.map_or(Ok(Vec::new()), |source| sockets_of(source, &wanted, &decoding.reach))?;
+        // A file was judged when it was opened; the child has it by another name.
+        let reach = if file.is_some() { Reach::of_ones_own() } else { decoding.reach.clone() };
+        let begin = Begin {
+            url: source.map(|_| url.to_string()),
+            wanted,
+            fps: (grid.fps().num(), grid.fps().den()),
+            live: intake.is_live(),
+            max_sounds: decoding.max_sounds as u32,
+            costs: decoding.costs.known(),
+            now: clock.now().as_nanos(),
+            network: source.map_or(Network::None, network_of),
+            has_file: file.is_some(),
+            memory_bytes: apart.memory_bytes,
+            reach,
+            limits: decoding.limits,
+        };
+        Ok(Self { begin, file, sockets })
+    }
+
+    /// In the order in which the child takes them.
+    pub fn descriptors<'a>(&'a self, shared: &'a Shared) -> Vec<BorrowedFd<'a>> {
+        [shared.memory()].into_iter().chain(self.file.iter().chain(&self.sockets).map(AsFd::as_fd)).collect()
+    }
+}
+
+/// The file that a source is, opened. What would block on opening is refused.
+fn file_of(source: &Source, reach: &Reach) -> Result<Option<OwnedFd>, SourceError> {
+    let Source::Pulled { uri, .. } = source else { return Ok(None) };
+    let Some(url) = Url::parse(uri).ok().filter(|url| url.scheme() == "file") else { return Ok(None) };
+    let Ok(path) = url.to_file_path() else { return Ok(None) };
+    Ok(Some(reach.of(&url).open_file(&path)?.into()))
+}
+
+/// The sockets that a source listens at, opened. Names are looked up here: its process gets what it needs of them.
+fn sockets_of(source: &Source, wanted: &Wanted, reach: &Reach) -> Result<Vec<OwnedFd>, SourceError> {
+    match source {
+        Source::Pushed(push @ (Push::Udp { .. } | Push::Rtp { .. })) => {
+            sockets::open(&called(push, reach)?, wanted.reports)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// What a source takes of the network that nobody opens for it.
+fn network_of(source: &Source) -> Network {
+    match source {
+        Source::Pushed(Push::Udp { .. } | Push::Rtp { .. }) | Source::Synthetic(_) => Network::None,
+        Source::Pushed(Push::Srt(_)) => Network::Datagrams,
+        Source::Pulled { uri, .. } if uri.starts_with("file:") => Network::None,
+        Source::Pushed(Push::Rtmp { .. }) | Source::Pulled { .. } => Network::Any,
+    }
+}
