@@ -478,6 +478,7 @@ impl Service {
             mosaics: Arc::clone(&mosaics) as Arc<dyn Mosaics>,
             catalogue: Arc::clone(&catalogue) as Arc<dyn GameCatalogue>,
             layouts,
+            assets: quadrille::assets::Assets::open(data.path().join("assets"), Default::default()).unwrap(),
             reports: Reports::new(store.ledger(), config.prices.clone(), "Quadrille".into()),
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: Arc::clone(&metrics),

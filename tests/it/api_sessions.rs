@@ -41,6 +41,7 @@ async fn a_session_is_made_shown_changed_and_ended() {
         "playback_url",
         "revision",
         "skew_ms",
+        "skin",
         "slots",
         "start_over_s",
         "state",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::art::{ArtKey, ArtTiles};
 use super::plans::{Plans, SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::TileKey;
@@ -20,6 +21,7 @@ use crate::track::{Block, Position};
 #[derive(PartialEq, Eq)]
 enum Content {
     Tile(TileKey),
+    Art(ArtKey),
     Background([u8; 3]),
     /// A canvas that was drawn for its mosaic alone.
     Canvas,
@@ -45,6 +47,7 @@ pub(super) struct Bridges<'a> {
     pub rungs: &'a [SlicedRung],
     pub plans: &'a Plans,
     pub stills: &'a Stills,
+    pub art: &'a ArtTiles,
 }
 
 impl Bridges<'_> {
@@ -133,6 +136,12 @@ impl Bridges<'_> {
             let content = Content::Tile(TileKey { game: game.clone(), rendition, size, colour });
             inputs.push(Input { content, place, shape: size.shape(), parts });
         }
+        for (key, place) in self.art.keys(side.spec, rendition, plan) {
+            let block = |part| self.art.block(&key, Position { part, ..at });
+            let parts = parts_to(at).map(block).collect::<Result<Vec<_>, _>>()?;
+            let shape = key.size.shape();
+            inputs.push(Input { content: Content::Art(key), place, shape, parts });
+        }
         for place in plan.plan.fillers() {
             let still = |part| self.stills.of(self.rungs, rendition, place.width_mbs, colour, Position { part, ..at });
             let parts = parts_to(at).map(still).collect::<Result<Vec<_>, _>>()?;
@@ -173,25 +182,28 @@ mod tests {
     }
 
     struct House {
-        rungs: Vec<SlicedRung>,
+        rungs: Arc<Vec<SlicedRung>>,
         plans: Plans,
-        stills: Stills,
+        stills: Arc<Stills>,
+        art: ArtTiles,
     }
 
     impl House {
         fn new() -> Self {
             let rungs = open_ladder(grid(), &renditions(), "veryfast", 10, Some(&Layouts::bundled())).unwrap();
-            let rungs = rungs.iter().map(|rung| SlicedRung::new(rung).unwrap()).collect();
-            Self { rungs, plans: Plans::new(), stills: Stills::new(grid()) }
+            let rungs: Arc<Vec<_>> = Arc::new(rungs.iter().map(|rung| SlicedRung::new(rung).unwrap()).collect());
+            let stills = Arc::new(Stills::new(grid()));
+            let art = ArtTiles::without(grid(), rungs.clone(), stills.clone());
+            Self { rungs, plans: Plans::new(), stills, art }
         }
 
         fn bridges(&self) -> Bridges<'_> {
-            Bridges { grid: grid(), rungs: &self.rungs, plans: &self.plans, stills: &self.stills }
+            Bridges { grid: grid(), rungs: &self.rungs, plans: &self.plans, stills: &self.stills, art: &self.art }
         }
 
         fn spec(&self, layout: &str, games: &[&str]) -> MosaicSpec {
             let layout = Layouts::bundled().get(layout).unwrap();
-            MosaicSpec { layout, games: games.iter().map(|game| (*game).into()).collect() }
+            MosaicSpec { layout, games: games.iter().map(|game| (*game).into()).collect(), art: Vec::new() }
         }
 
         fn plan(&self, spec: &MosaicSpec) -> (Arc<[LayoutPlan]>, usize) {
