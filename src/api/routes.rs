@@ -144,6 +144,7 @@ fn for_operators(table: Table) -> Table {
         .add("get", "/v1/operator/assets", assets::list)
         .add("post", "/v1/operator/assets", assets::upload)
         .add("get", "/v1/operator/assets/{id}", assets::get)
+        .add("get", "/v1/operator/assets/{id}/preview", assets::preview)
         .add("delete", "/v1/operator/assets/{id}", assets::delete)
         .add("get", "/v1/operator/skins", assets::skins)
         .add("get", "/v1/operator/skins/{id}", assets::skin)

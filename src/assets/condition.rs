@@ -188,3 +188,35 @@ pub(super) fn cut(whole: &Picture, piece: &Piece) -> Option<Picture> {
     };
     Picture::from_planes(part.width, part.height, Colour::CANVAS, [plane(0, luma), plane(1, blue), plane(2, red)])
 }
+
+/// A canvas on which pieces are laid one after the other.
+pub(super) struct Sheet {
+    width: u32,
+    height: u32,
+    planes: [Vec<u8>; 3],
+}
+
+impl Sheet {
+    /// Both even.
+    pub fn new(width: u32, height: u32, background: [u8; 3]) -> Self {
+        let [luma, blue, red] = codes(background.map(f32::from)).map(rounded);
+        let samples = width as usize * height as usize;
+        Self { width, height, planes: [vec![luma; samples], vec![blue; samples / 4], vec![red; samples / 4]] }
+    }
+
+    /// Lays `picture`, which is as large as `rect`, into `rect`, which is inside.
+    pub fn put(&mut self, picture: &Picture, rect: Rect) {
+        for (plane, to) in self.planes.iter_mut().enumerate() {
+            let halves = if plane == 0 { 1 } else { 2 };
+            let (stride, x, y) = (self.width as usize / halves, rect.x as usize / halves, rect.y as usize / halves);
+            let (wide, high) = picture.plane_size(plane);
+            for row in 0..high {
+                to[(y + row) * stride + x..][..wide].copy_from_slice(picture.row(plane, row));
+            }
+        }
+    }
+
+    pub fn picture(self) -> Option<Picture> {
+        Picture::from_planes(self.width, self.height, Colour::CANVAS, self.planes)
+    }
+}

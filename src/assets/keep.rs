@@ -64,6 +64,9 @@ impl Assets {
         }
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
         let (width, height) = self.checked(kind, bytes)?;
+        let _change = self.changing.lock();
+        // Others may have come meanwhile.
+        self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
         let asset = Asset { id, kind, width, height, bytes: length, duration_s: 0.0, state: AssetState::Ready };
         self.folder()?.write(tenant, &id, bytes, &asset)?;
         self.known.write().assets.insert((tenant.into(), id), asset.clone());
@@ -72,7 +75,7 @@ impl Assets {
 
     /// The size of a file that can be shown.
     fn checked(&self, kind: AssetType, bytes: &[u8]) -> Result<(u32, u32), AssetError> {
-        let _turn = self.turn.lock();
+        let _turn = self.checking.lock();
         let checked = std::panic::catch_unwind(|| {
             let read = check::read(kind, bytes)?;
             if kind == AssetType::Svg {
@@ -88,6 +91,7 @@ impl Assets {
     /// # Errors
     /// [`AssetError::Unknown`], [`AssetError::InUse`], [`AssetError::Disk`].
     pub fn delete(&self, tenant: &str, id: &AssetId) -> Result<(), AssetError> {
+        let _change = self.changing.lock();
         if self.get(tenant, id).is_none() {
             return Err(AssetError::Unknown(*id));
         }

@@ -1,7 +1,7 @@
 //! Art: pictures that operators upload for the slots of layouts that show no game, and skins, which say what is in which. What is uploaded is checked
 //! before it is believed, kept under its SHA-256, and made a picture of the canvas, once for each size at which it is shown.
 //!
-//! Lock order: the list, the pictures, the turn to decode; none is held while another is taken, and the list never around a file.
+//! Lock order: a change or a turn to decode, then the list or the pictures, which are never held around a file.
 
 mod check;
 mod condition;
@@ -31,6 +31,7 @@ use self::condition::Conditioned;
 use self::files::Folder;
 pub use self::skins::{Skin, SkinOrigin};
 use crate::frame::{Picture, Rect};
+use crate::layout::Layout;
 
 /// Assets and skins of one tenant.
 const MOST_ASSETS: usize = 1000;
@@ -206,8 +207,11 @@ pub struct Assets {
     limits: AssetLimits,
     known: RwLock<Known>,
     conditioned: Mutex<Conditioned>,
-    /// One file is decoded at a time: each may take as much memory as its pixels.
+    /// One file is decoded at a time: each may take as much memory as its pixels. What is uploaded has a turn of its own, and nobody who watches waits for it.
     turn: Mutex<()>,
+    checking: Mutex<()>,
+    /// One change of what is kept at a time, on the disk and in the list.
+    changing: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -233,8 +237,9 @@ impl Assets {
     }
 
     fn with(folder: Option<Folder>, limits: AssetLimits, known: Known) -> Self {
-        let (conditioned, turn) = (Mutex::default(), Mutex::default());
-        Self { folder, limits, known: RwLock::new(known), conditioned, turn }
+        let known = RwLock::new(known);
+        let [turn, checking, changing] = [const { Mutex::new(()) }; 3];
+        Self { folder, limits, known, conditioned: Mutex::default(), turn, checking, changing }
     }
 
     pub fn limits(&self) -> AssetLimits {
@@ -249,6 +254,21 @@ impl Assets {
     pub fn picture(&self, piece: &Piece) -> Option<Picture> {
         let whole = self.conditioned(piece)?;
         condition::cut(&whole, piece)
+    }
+
+    /// How a tenant's asset looks in the slots of `layout` that are called `name`, on a canvas of 640 pixels' width; `None` where there is none of them.
+    pub fn preview(&self, tenant: &str, asset: &AssetId, layout: &Layout, name: &str) -> Option<Picture> {
+        self.get(tenant, asset)?;
+        let width = 640;
+        let height = (width * layout.canvas.1 / layout.canvas.0).next_multiple_of(2);
+        let mut canvas = condition::Sheet::new(width, height, layout.background);
+        let slots = (0..layout.art.len()).filter(|slot| layout.art[*slot].name == name);
+        for slot in slots.clone() {
+            let (whole, part) = (layout.art_picture_on(slot, width, height), layout.art_on(slot, width, height));
+            let piece = Piece { asset: *asset, whole, part, background: layout.background };
+            canvas.put(&self.picture(&piece)?, part);
+        }
+        if slots.count() > 0 { canvas.picture() } else { None }
     }
 
     /// The whole asset at its size.

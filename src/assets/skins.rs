@@ -56,10 +56,8 @@ impl Assets {
     /// [`AssetError::Unknown`] for art that the tenant has not; [`AssetError::SkinReadOnly`], [`AssetError::Count`], [`AssetError::Disk`].
     pub fn put_skin(&self, tenant: &str, skin: Skin) -> Result<bool, AssetError> {
         let tenant: Arc<str> = tenant.into();
-        {
-            let known = self.known.read();
-            known.check_skin(&tenant, &skin)?;
-        }
+        let _change = self.changing.lock();
+        self.known.read().check_skin(&tenant, &skin)?;
         if skin.origin == SkinOrigin::Operator {
             self.folder()?.write_skin(&tenant, &skin.id, &skin)?;
         }
@@ -72,6 +70,7 @@ impl Assets {
     /// # Errors
     /// [`AssetError::SkinUnknown`], [`AssetError::SkinReadOnly`], [`AssetError::Disk`].
     pub fn delete_skin(&self, tenant: &str, id: &str) -> Result<(), AssetError> {
+        let _change = self.changing.lock();
         match self.skin(tenant, id) {
             None => Err(AssetError::SkinUnknown(id.chars().take(80).collect())),
             Some(skin) if skin.origin == SkinOrigin::Config => Err(AssetError::SkinReadOnly(skin.id.clone())),

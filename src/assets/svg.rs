@@ -43,7 +43,7 @@ const MOST_NODES: u32 = 40_000;
 const MOST_DRAWN: u64 = 8_000;
 const MOST_DEPTH: usize = 32;
 
-/// Bytes of all that attributes say: a path is drawn point by point.
+/// Bytes of a document, and of attributes as often as they are drawn.
 const MOST_BYTES: usize = 2_000_000;
 
 /// Reads a drawing that [`check`] finds nothing wrong with.
@@ -78,9 +78,12 @@ fn check(document: &Document<'_>) -> Result<(), String> {
         }
     }
     let mut count = Count { by_id, known: HashMap::new(), open: Vec::new() };
-    let drawn = count.drawn(document.root_element(), 0)?;
-    if drawn > MOST_DRAWN {
-        return Err(format!("draws {drawn} elements, counted as often as they are drawn; {MOST_DRAWN} are allowed"));
+    let Drawn { elements, bytes } = count.drawn(document.root_element(), 0)?;
+    if elements > MOST_DRAWN {
+        return Err(format!("draws {elements} elements, counted as often as they are drawn; {MOST_DRAWN} are allowed"));
+    }
+    if bytes > MOST_BYTES as u64 {
+        return Err(format!("draws {bytes} bytes of attributes, counted likewise; {MOST_BYTES} are allowed"));
     }
     Ok(())
 }
@@ -126,16 +129,31 @@ fn references(text: &str) -> impl Iterator<Item = &str> {
     text.split("url(").skip(1).map(move |rest| rest.split(')').next().unwrap_or("").trim_matches(quotes))
 }
 
-/// Counts elements as often as they are drawn, each once.
+/// What is drawn of an element, with all that lies in it and all that it refers to.
+#[derive(Clone, Copy)]
+struct Drawn {
+    elements: u64,
+    /// Of attributes: a path is drawn point by point.
+    bytes: u64,
+}
+
+impl Drawn {
+    fn and(self, other: Self) -> Self {
+        let (elements, bytes) = (self.elements.saturating_add(other.elements), self.bytes.saturating_add(other.bytes));
+        Self { elements, bytes }
+    }
+}
+
+/// Counts what is drawn as often as it is, looking at each element once.
 struct Count<'a, 'd> {
     by_id: HashMap<&'a str, Node<'a, 'd>>,
-    known: HashMap<NodeId, u64>,
+    known: HashMap<NodeId, Drawn>,
     /// Those that are being counted: one that refers to itself would never end.
     open: Vec<NodeId>,
 }
 
 impl<'a, 'd> Count<'a, 'd> {
-    fn drawn(&mut self, node: Node<'a, 'd>, depth: usize) -> Result<u64, String> {
+    fn drawn(&mut self, node: Node<'a, 'd>, depth: usize) -> Result<Drawn, String> {
         if depth > MOST_DEPTH {
             return Err(format!("has elements that lie or refer deeper than {MOST_DEPTH} into each other"));
         }
@@ -146,15 +164,16 @@ impl<'a, 'd> Count<'a, 'd> {
             return Err("refers to itself in a circle".to_owned());
         }
         self.open.push(node.id());
-        let mut drawn: u64 = 1;
+        let bytes = node.attributes().map(|attribute| attribute.value().len() as u64).sum();
+        let mut drawn = Drawn { elements: 1, bytes };
         for child in node.children().filter(Node::is_element) {
-            drawn = drawn.saturating_add(self.drawn(child, depth + 1)?);
+            drawn = drawn.and(self.drawn(child, depth + 1)?);
         }
         for attribute in node.attributes() {
             let link = (attribute.name() == "href").then(|| attribute.value().trim_start()).into_iter();
             for id in link.chain(references(attribute.value())).filter_map(|reference| reference.strip_prefix('#')) {
                 if let Some(target) = self.by_id.get(id.trim_end()).copied() {
-                    drawn = drawn.saturating_add(self.drawn(target, depth + 1)?);
+                    drawn = drawn.and(self.drawn(target, depth + 1)?);
                 }
             }
         }

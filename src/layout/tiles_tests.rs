@@ -188,7 +188,8 @@ proptest! {
                         apart(tile.x_mb, width_mbs, second.x_mb, second.size.width_mbs)
                             || apart(tile.y_mb, height_mbs, second.y_mb, second.size.height_mbs)
                     );
-                    if (slots[at].width, slots[at].height) == (slots[other].width, slots[other].height) {
+                    let games = layout.slots.len();
+                    if other < games && (slots[at].width, slots[at].height) == (slots[other].width, slots[other].height) {
                         let size = |tile: &SlotTile| (tile.size.inside.width, tile.size.inside.height);
                         prop_assert_eq!(size(tile), size(second));
                     }

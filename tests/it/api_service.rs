@@ -519,6 +519,12 @@ impl Service {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
+    /// A file as a body.
+    pub async fn upload(&self, path: &str, key: &str, media_type: &str, bytes: Vec<u8>) -> Answer {
+        let request = with_key("POST", path, key).header(header::CONTENT_TYPE, media_type);
+        self.send(request.body(Body::from(bytes)).unwrap()).await
+    }
+
     pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
         self.tell("POST", path, key, &[], body).await
     }

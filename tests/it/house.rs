@@ -101,6 +101,7 @@ const ROOMS: [(&str, &str, &[&str]); 36] = [
             "clips",
             "cues",
             "assets",
+            "jpeg",
         ],
     ),
     ("service", "puts it all together", &["*"]),

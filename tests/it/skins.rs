@@ -17,9 +17,13 @@ use crate::support::service::{DEVICE, OPERATOR, SMALL_OUTPUT, TestService, confi
 const OTHERS: &str = "[[tenants]]\nid = \"rival\"\noperator_keys = [\"op-2\"]\ndevice_keys = [\"dev-2\"]\n";
 
 fn configured(dir: &Path) -> Config {
+    configured_with(dir, SMALL_OUTPUT)
+}
+
+fn configured_with(dir: &Path, output: &str) -> Config {
     let path = dir.join("0.mp4");
     Clip { width: 640, height: 360, ..Clip::new(0, 300, 400) }.write(&path);
-    let extra = format!("{SMALL_OUTPUT}[stitch]\nkeep_warm = false\n{OTHERS}");
+    let extra = format!("{output}[stitch]\nkeep_warm = false\n{OTHERS}");
     config(&dir.join("data"), &[("g0", format!("file://{}", path.display()))], &extra)
 }
 
@@ -136,9 +140,9 @@ async fn twenty_five_skins_of_a_game_need_no_encoder_more_than_one() {
         let first = moves[0].unwrap().1;
         assert!(moves.iter().copied().eq((first..).take(moves.len()).map(|frame| Some((0, frame)))), "{games:?}");
     }
-    // Four pieces of a frame in one rendition, of each of three skins that were watched; and no encoder that runs.
-    assert_eq!(service.metric("quadrille_art_tiles").await, 12.0);
-    assert_eq!(service.metric("quadrille_art_encoded_total").await, 12.0);
+    // Four pieces of a frame in two renditions, of each of three skins that were watched; and no encoder that runs.
+    assert_eq!(service.metric("quadrille_art_tiles").await, 24.0);
+    assert_eq!(service.metric("quadrille_art_encoded_total").await, 24.0);
     assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, 2.0);
 }
 
@@ -168,6 +172,51 @@ async fn a_rendered_mosaic_shows_art_too_and_a_session_changes_its_skin_in_one_s
         let moves = moving(&games);
         let first = moves[0].unwrap().1;
         assert!(moves.iter().copied().eq((first..).take(moves.len()).map(|n| Some((0, n)))), "{engine}: {games:?}");
+    }
+}
+
+/// A picture that takes many bytes, as large as the canvas.
+fn noise() -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let pixel =
+        |x: u32, y: u32| image::Rgb([((x / 6 * 7919 + y / 6 * 104_729).wrapping_mul(2_654_435_761) >> 24) as u8; 3]);
+    image::RgbImage::from_fn(960, 540, pixel).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_art_takes_is_announced() {
+    let dir = tempfile::tempdir().unwrap();
+    // So little that there is always more to say.
+    let output = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\nlookahead_frames = 0\n\
+        [[output.renditions]]\nname = \"big\"\nwidth = 640\nheight = 360\nbitrate = 300_000\n";
+    let service = TestService::start(&configured_with(dir.path(), output)).await;
+    let (_, asset) = send(&service, OPERATOR, noise(), "image/png").await;
+    let body = json!({"art": {"frame": asset["id"]}});
+    service.operator(Method::PUT, "/v1/operator/skins/noisy", Some(body), StatusCode::CREATED).await;
+    let made = session(&service, json!({"games": ["g0"], "layout": "1F", "skin": "noisy", "engine": "stitch"})).await;
+    let bare = session(&service, json!({"games": ["g0"], "layout": "1F", "engine": "stitch"})).await;
+    service.crank_segments(11).await;
+    let path = |session: &Value, playlist: &str| {
+        let url = session["playback_url"].as_str().unwrap();
+        url[url.find("/v1/play").unwrap()..].replace("index.m3u8", playlist)
+    };
+    let mut served = Vec::new();
+    for session in [&made, &bare] {
+        let mut bits = Vec::new();
+        for line in service.text(&path(session, "video/big.m3u8")).await.lines().filter(|line| line.contains(".m4s")) {
+            bits.push(8.0 * service.bytes(line).await.len() as f64);
+        }
+        served.push(bits.iter().sum::<f64>() / bits.len() as f64);
+    }
+    assert!(served[0] > 1.2 * served[1] && served[0] > 165_000.0, "the art takes hardly anything: {served:?}");
+    for (session, served) in [&made, &bare].into_iter().zip(served) {
+        let text = service.text(&path(session, "index.m3u8")).await;
+        let told = text.lines().find_map(|line| line.strip_prefix("#EXT-X-STREAM-INF:BANDWIDTH=")).unwrap();
+        let average = told.split("AVERAGE-BANDWIDTH=").nth(1).unwrap().split(',').next().unwrap();
+        let told = average.parse::<f64>().unwrap() - 128_000.0;
+        // Half of the rendition's bit rate is told at least.
+        assert!((told / served.max(150_000.0) - 1.0).abs() < 0.1, "{told} told, {served} served");
     }
 }
 
@@ -224,9 +273,25 @@ async fn what_is_shown_cannot_be_deleted_and_what_is_wrong_is_named() {
             "image/svg+xml",
             "asset_invalid",
         ),
-        (vec![7; 10_000_001], "image/png", "body_too_large"),
     ] {
         assert_eq!(send(&service, OPERATOR, bytes, media_type).await.1["code"], code);
+    }
+    let preview = format!("{asset_path}/preview?layout=1F&slot=frame");
+    let shown = service.send(Method::GET, &preview, OPERATOR, None).await;
+    assert_eq!(shown.headers()["content-type"], "image/jpeg");
+    let shown = image::load_from_memory(&shown.bytes().await.unwrap()).unwrap().to_rgb8();
+    let near = |x: u32, y: u32, rgb: [u8; 3]| shown.get_pixel(x, y).0.iter().zip(rgb).all(|(a, b)| a.abs_diff(b) < 12);
+    assert_eq!(shown.dimensions(), (320, 180));
+    assert!(
+        near(8, 90, [90; 3]) && near(160, 170, [90; 3]) && near(160, 90, [0x0b, 0x0e, 0x14]),
+        "a frame around nothing"
+    );
+    for (path, key, refused) in [
+        (preview.replace("slot=frame", "slot=bar"), OPERATOR, (422, "parameter_invalid")),
+        (preview.replace("1F", "9F"), OPERATOR, (404, "layout_unknown")),
+        (preview.clone(), "op-2", (404, "asset_unknown")),
+    ] {
+        assert_eq!(status(&service, Method::GET, &path, key, None).await, (refused.0, refused.1.to_owned()));
     }
     let body = Some(json!({"art": {"roof": asset}}));
     let wrong: Value = service.send(Method::PUT, skin_path, OPERATOR, body).await.json().await.unwrap();

@@ -8,14 +8,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::api::App;
 use crate::api::auth::Operator;
-use crate::api::extract::{self, Body, Named, RequestBody};
+use crate::api::extract::{self, Body, Named, Params, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::assets::{Asset, AssetId, AssetType, Skin, SkinOrigin};
 use crate::config::check_id;
+use crate::jpeg;
 
 /// What a skin is to show.
 #[derive(Deserialize, ToSchema)]
@@ -111,6 +112,49 @@ pub async fn get(
 ) -> Result<Json<Asset>, Problem> {
     let unknown = || Problem::new(Code::AssetUnknown, format!("There is no asset {id}."));
     app.assets.get(&operator.tenant, &asset_id(&id)?).map(Json).ok_or_else(unknown)
+}
+
+/// Which slots are previewed.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PreviewParams {
+    layout: String,
+    /// The name of the layout's slots of art.
+    slot: String,
+}
+
+/// How an asset looks in a layout's slots: a JPEG, 320 pixels wide, of the layout's canvas without games.
+#[utoipa::path(get, path = "/v1/operator/assets/{id}/preview", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path), PreviewParams),
+    responses(
+        (status = 200, description = "The picture", body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`asset_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`: with the names that the layout has, as `allowed`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn preview(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+    Params(asked): Params<PreviewParams>,
+) -> Result<Response, Problem> {
+    let asset = asset_id(&id)?;
+    if app.assets.get(&operator.tenant, &asset).is_none() {
+        return Err(Problem::new(Code::AssetUnknown, format!("There is no asset {id}.")));
+    }
+    let unknown = || Problem::new(Code::LayoutUnknown, format!("There is no layout {:?}.", asked.layout));
+    let layout = app.layouts.get(&asked.layout).ok_or_else(unknown)?;
+    let names: Vec<String> = layout.art_names().into_iter().map(str::to_owned).collect();
+    if !names.contains(&asked.slot) {
+        let detail = format!("Layout {} has the slots of art [{}], not {:?}.", layout.id, names.join(", "), asked.slot);
+        return Err(Problem::parameter("slot", detail).with("allowed", names));
+    }
+    let assets = app.assets.clone();
+    let drawn = move || jpeg::thumbnail(&assets.preview(&operator.tenant, &asset, &layout, &asked.slot)?);
+    let bytes = aside(drawn).await?.ok_or_else(|| Problem::internal("an asset cannot be drawn"))?;
+    let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
+    Ok((headers, bytes).into_response())
 }
 
 /// Lets go of an asset that no skin has and no active session shows.

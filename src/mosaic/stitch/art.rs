@@ -62,14 +62,14 @@ impl ArtTiles {
         Self { grid, assets, rungs, stills, shared, preset, kept, turn: Mutex::new(()) }
     }
 
-    /// Without anything to show.
+    /// With encoders of its own.
     #[cfg(test)]
-    pub fn without(grid: Grid, rungs: Arc<Vec<SlicedRung>>, stills: Arc<Stills>) -> Self {
+    pub fn alone(grid: Grid, assets: Arc<Assets>, rungs: Arc<Vec<SlicedRung>>, stills: Arc<Stills>) -> Self {
         let clock = Arc::new(crate::timeline::SimulatedClock::new(crate::timeline::MediaTime::from_millis(0)));
         let shelf = Arc::new(crate::track::MemoryShelf::new(grid, 4));
         let metrics = Arc::new(crate::metrics::Metrics::new().unwrap());
         let shared = Arc::new(EncodingShared::new(clock, metrics, shelf));
-        Self::new((grid, "veryfast".to_owned()), Assets::none(), rungs, stills, shared)
+        Self::new((grid, "veryfast".to_owned()), assets, rungs, stills, shared)
     }
 
     /// The tiles of art of `spec`, which lie behind those of games in `plan`, and where each is.
@@ -105,6 +105,13 @@ impl ArtTiles {
         self.stills.of(&self.rungs, key.rendition, key.size.width_mbs, key.colour, at)
     }
 
+    /// Bytes of what is made of a mosaic's art, which each of its segments has.
+    pub fn bytes(&self, spec: &MosaicSpec, rendition: usize, plan: &LayoutPlan) -> usize {
+        let at = Position::new(0, 0);
+        let made = self.keys(spec, rendition, plan).into_iter().filter_map(|(key, _)| self.kept(&key, at));
+        made.map(|block| block.coded_bytes()).sum()
+    }
+
     fn kept(&self, key: &ArtKey, at: Position) -> Option<Arc<TileBlock>> {
         let mut kept = self.kept.lock();
         kept.tiles.get(key).map(|pair| pair[usize::from(idr_pic_id(at.segment))].clone())
@@ -128,10 +135,13 @@ impl ArtTiles {
             encoders: self.shared.encoders(),
             preset: &self.preset,
         };
-        let made = maker.encoded(key.rendition, key.size, key.colour, &picture);
-        let report =
-            |error: &Box<dyn std::error::Error>| tracing::error!(asset = %piece.asset, %error, "no tile of art");
-        let made = made.inspect_err(report).ok()?;
+        let made = match maker.encoded(key.rendition, key.size, key.colour, &picture) {
+            Ok(made) => made,
+            Err(error) => {
+                tracing::error!(asset = %piece.asset, %error, "no tile of art");
+                return None;
+            }
+        };
         self.keep(key.clone(), made.clone());
         let [even, odd] = made;
         Some(if idr_pic_id(at.segment) == 0 { even } else { odd })
@@ -266,8 +276,9 @@ mod tests {
             }
         }
         let encoded = shared.metrics.art_encoded.get();
-        assert_eq!(encoded, 4 + 2 + 1 + 1, "each piece once, however often it is asked for");
-        assert_eq!(shared.metrics.art_tiles.get(), 8);
+        // A banner and a strip of one asset are the same tile.
+        assert_eq!(encoded, 4 + 2 + 1, "each piece once, however often it is asked for");
+        assert_eq!(shared.metrics.art_tiles.get(), 7);
         assert_eq!(shared.metrics.encoders.with_label_values(&["tile"]).get(), 0);
     }
 
@@ -276,7 +287,7 @@ mod tests {
         let (layouts, stills) = (Layouts::bundled(), Arc::new(Stills::new(grid())));
         let rungs = open_ladder(grid(), &renditions(), "veryfast", 10, Some(&layouts)).unwrap();
         let rungs: Arc<Vec<SlicedRung>> = Arc::new(rungs.iter().map(|rung| SlicedRung::new(rung).unwrap()).collect());
-        let tiles = ArtTiles::without(grid(), rungs.clone(), stills.clone());
+        let tiles = ArtTiles::alone(grid(), Assets::none(), rungs.clone(), stills.clone());
         let layout = layouts.get("1B").unwrap();
         let plans = Plans::new().of(&layout, &rungs).unwrap();
         let gone = Some(crate::assets::AssetId([3; 32]));

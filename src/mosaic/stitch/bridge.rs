@@ -169,6 +169,8 @@ mod tests {
     use super::super::self_test::noise;
     use super::super::{TilePicture, plans::LayoutPlan};
     use super::*;
+    use crate::assets::testing::png;
+    use crate::assets::{AssetLimits, Assets};
     use crate::encode::{Decoder, VideoEncoder, decode};
     use crate::frame::Picture;
     use crate::layout::Layouts;
@@ -190,10 +192,14 @@ mod tests {
 
     impl House {
         fn new() -> Self {
+            Self::showing(Assets::none())
+        }
+
+        fn showing(assets: Arc<Assets>) -> Self {
             let rungs = open_ladder(grid(), &renditions(), "veryfast", 10, Some(&Layouts::bundled())).unwrap();
             let rungs: Arc<Vec<_>> = Arc::new(rungs.iter().map(|rung| SlicedRung::new(rung).unwrap()).collect());
             let stills = Arc::new(Stills::new(grid()));
-            let art = ArtTiles::without(grid(), rungs.clone(), stills.clone());
+            let art = ArtTiles::alone(grid(), assets, rungs.clone(), stills.clone());
             Self { rungs, plans: Plans::new(), stills, art }
         }
 
@@ -352,6 +358,36 @@ mod tests {
                         assert!(crossing.seen.iter().zip(&crossing.from).all(same), "slot {slot}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn art_comes_into_its_slot_like_a_game_and_goes_on_where_it_is_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let assets = Assets::open(dir.path().to_owned(), AssetLimits::default()).unwrap();
+        let [red, blue] = [[200, 30, 30], [30, 30, 200]].map(|rgb| {
+            let striped = |x: u32, _| if (x / 40).is_multiple_of(2) { rgb } else { [90, 90, 90] };
+            Some(assets.add("acme", &png(960, 108, striped), None).unwrap().0.id)
+        });
+        let house = House::showing(assets);
+        let spec = |game: &str, art| MosaicSpec { art: vec![art], ..house.spec("1B", &[game]) };
+        let (plans, _) = house.plan(&spec("a", red));
+        let [game, banner] = [0, 1].map(|slot| Some(plans[0].tiles[slot].1));
+        let same = |seen: &Seen, place| seen.seen.iter().zip(&seen.from).all(|(a, b)| equal(a, b, place));
+        for decoder in [Decoder::Ffmpeg, Decoder::OpenH264] {
+            for begins in 1..4 {
+                let stitched = |from: &MosaicSpec, to: &MosaicSpec| {
+                    cross(&house, decoder, (EngineKind::Stitch, from), (EngineKind::Stitch, to), begins)
+                };
+                for (before, after) in [(red, blue), (None, red), (red, None)] {
+                    let changed = stitched(&spec("a", before), &spec("a", after));
+                    assert_goes_over(&changed, banner);
+                    assert!(same(&changed, game), "the game goes on");
+                }
+                let swapped = stitched(&spec("a", red), &spec("b", red));
+                assert_goes_over(&swapped, game);
+                assert!(same(&swapped, banner), "the art goes on");
             }
         }
     }

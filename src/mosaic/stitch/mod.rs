@@ -330,6 +330,14 @@ impl Engine for StitchEngine {
             .map(|stitched| Coded::Stitched(Arc::new(stitched)))
     }
 
+    fn still_bytes(&self, spec: &MosaicSpec, rendition: usize) -> usize {
+        if spec.art.is_empty() {
+            return 0;
+        }
+        let plans = self.plans.of(&spec.layout, &self.rungs);
+        plans.and_then(|plans| Some(self.art.bytes(spec, rendition, plans.get(rendition)?))).unwrap_or(0)
+    }
+
     fn bridge(&self, rendition: usize, at: Position, crossing: &Crossing<'_>) -> Option<Coded> {
         let (grid, rungs) = (self.grid, &self.rungs);
         let bridges = Bridges { grid, rungs, plans: &self.plans, stills: &self.stills, art: &self.art };
