@@ -17,13 +17,9 @@ use crate::support::service::{DEVICE, OPERATOR, SMALL_OUTPUT, TestService, confi
 const OTHERS: &str = "[[tenants]]\nid = \"rival\"\noperator_keys = [\"op-2\"]\ndevice_keys = [\"dev-2\"]\n";
 
 fn configured(dir: &Path) -> Config {
-    configured_with(dir, SMALL_OUTPUT)
-}
-
-fn configured_with(dir: &Path, output: &str) -> Config {
     let path = dir.join("0.mp4");
     Clip { width: 640, height: 360, ..Clip::new(0, 300, 400) }.write(&path);
-    let extra = format!("{output}[stitch]\nkeep_warm = false\n{OTHERS}");
+    let extra = format!("{SMALL_OUTPUT}[stitch]\nkeep_warm = false\n{OTHERS}");
     config(&dir.join("data"), &[("g0", format!("file://{}", path.display()))], &extra)
 }
 
@@ -156,13 +152,13 @@ async fn a_rendered_mosaic_shows_art_too_and_a_session_changes_its_skin_in_one_s
     for engine in ["render", "stitch"] {
         let made = session(&service, body(engine)).await;
         assert_eq!(made["engine"], engine);
-        service.crank_segments(3).await;
+        service.crank_segments(2).await;
         let path = format!("/v1/sessions/{}", made["id"].as_str().unwrap());
         let url = made["playback_url"].as_str().unwrap();
         service.text(&url[url.find("/v1/play").unwrap()..].replace("index.m3u8", "video/big.m3u8")).await;
         let changed = service.device(Method::PATCH, &path, Some(json!({"skin": "light"})), StatusCode::OK).await;
         assert_eq!((&changed["skin"], &changed["playback_url"]), (&json!("light"), &made["playback_url"]));
-        service.crank_segments(3).await;
+        service.crank_segments(2).await;
         let (art, games) = watch(&service, &made, game(engine)).await;
         let near = |seen: &u8, grey: u8| (i32::from(*seen) - luma(grey)).abs() <= 4;
         let shows = |frame: &Vec<u8>| [40, 200].iter().position(|grey| frame.iter().all(|seen| near(seen, *grey)));
@@ -171,52 +167,9 @@ async fn a_rendered_mosaic_shows_art_too_and_a_session_changes_its_skin_in_one_s
         assert_eq!(runs.iter().map(|run| run.0).collect::<Vec<_>>(), [Some(0), Some(1)], "{engine}: {runs:?}");
         let moves = moving(&games);
         let first = moves[0].unwrap().1;
-        assert!(moves.iter().copied().eq((first..).take(moves.len()).map(|n| Some((0, n)))), "{engine}: {games:?}");
-    }
-}
-
-/// A picture that takes many bytes, as large as the canvas.
-fn noise() -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    let pixel =
-        |x: u32, y: u32| image::Rgb([((x / 6 * 7919 + y / 6 * 104_729).wrapping_mul(2_654_435_761) >> 24) as u8; 3]);
-    image::RgbImage::from_fn(960, 540, pixel).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-    bytes.into_inner()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_art_takes_is_announced() {
-    let dir = tempfile::tempdir().unwrap();
-    // So little that there is always more to say.
-    let output = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\nlookahead_frames = 0\n\
-        [[output.renditions]]\nname = \"big\"\nwidth = 640\nheight = 360\nbitrate = 300_000\n";
-    let service = TestService::start(&configured_with(dir.path(), output)).await;
-    let (_, asset) = send(&service, OPERATOR, noise(), "image/png").await;
-    let body = json!({"art": {"frame": asset["id"]}});
-    service.operator(Method::PUT, "/v1/operator/skins/noisy", Some(body), StatusCode::CREATED).await;
-    let made = session(&service, json!({"games": ["g0"], "layout": "1F", "skin": "noisy", "engine": "stitch"})).await;
-    let bare = session(&service, json!({"games": ["g0"], "layout": "1F", "engine": "stitch"})).await;
-    service.crank_segments(11).await;
-    let path = |session: &Value, playlist: &str| {
-        let url = session["playback_url"].as_str().unwrap();
-        url[url.find("/v1/play").unwrap()..].replace("index.m3u8", playlist)
-    };
-    let mut served = Vec::new();
-    for session in [&made, &bare] {
-        let mut bits = Vec::new();
-        for line in service.text(&path(session, "video/big.m3u8")).await.lines().filter(|line| line.contains(".m4s")) {
-            bits.push(8.0 * service.bytes(line).await.len() as f64);
-        }
-        served.push(bits.iter().sum::<f64>() / bits.len() as f64);
-    }
-    assert!(served[0] > 1.2 * served[1] && served[0] > 165_000.0, "the art takes hardly anything: {served:?}");
-    for (session, served) in [&made, &bare].into_iter().zip(served) {
-        let text = service.text(&path(session, "index.m3u8")).await;
-        let told = text.lines().find_map(|line| line.strip_prefix("#EXT-X-STREAM-INF:BANDWIDTH=")).unwrap();
-        let average = told.split("AVERAGE-BANDWIDTH=").nth(1).unwrap().split(',').next().unwrap();
-        let told = average.parse::<f64>().unwrap() - 128_000.0;
-        // Half of the rendition's bit rate is told at least.
-        assert!((told / served.max(150_000.0) - 1.0).abs() < 0.1, "{told} told, {served} served");
+        // The clip is ten seconds long.
+        let expected = (first..).take(moves.len()).map(|n| Some((0, n % 300)));
+        assert!(moves.iter().copied().eq(expected), "{engine}: {games:?}");
     }
 }
 

@@ -218,6 +218,31 @@ mod tests {
         rows.map(of_row).sum::<f64>() / f64::from(rect.width * rect.height)
     }
 
+    /// A segment's access units with art and nothing else, and what its art comes to.
+    fn gathered(tiles: &ArtTiles, spec: &MosaicSpec, plan: &LayoutPlan, segment: u64) -> (Vec<bytes::Bytes>, usize) {
+        let (mut units, mut bytes_of_art) = (Vec::new(), 0);
+        for part in 0..grid().parts() {
+            let at = Position::new(segment, part);
+            let row = |width_mbs| tiles.stills.of(&tiles.rungs, 0, width_mbs, spec.layout.background, at).unwrap();
+            let place = |block: Arc<TileBlock>, to: &Place| block.placed(to.x_mb, to.y_mb, to.height_mbs).unwrap();
+            let games = plan.tiles[..spec.layout.slots.len()].iter();
+            let games = games.map(|(size, to)| place(row(size.width_mbs), to));
+            let art = tiles.keys(spec, 0, plan);
+            let blocks: Vec<_> = art.iter().map(|(key, to)| (tiles.block(key, at).unwrap(), to)).collect();
+            if part == 0 {
+                bytes_of_art = blocks.iter().map(|(block, _)| block.coded_bytes()).sum();
+            }
+            let art = blocks.into_iter().map(|(block, to)| place(block, to));
+            let fillers = plan.plan.fillers().iter().map(|to| place(row(to.width_mbs), to));
+            let stitched = Stitched::new(&plan.plan, games.chain(art).chain(fillers).collect()).unwrap();
+            let mut bytes = Vec::new();
+            stitched.append_to(&mut bytes);
+            let mut bytes = bytes::Bytes::from(bytes);
+            units.extend(stitched.sizes().map(|size| bytes.split_to(size as usize)));
+        }
+        (units, bytes_of_art)
+    }
+
     #[test]
     fn art_is_seen_in_its_slots_and_the_games_are_as_they_were() {
         let dir = tempfile::tempdir().unwrap();
@@ -233,25 +258,7 @@ mod tests {
             let spec = MosaicSpec { layout: layout.clone(), games: Vec::new(), art: skin.art_of(&layout) };
             let plans = Plans::new().of(&layout, &rungs).unwrap();
             for segment in [0, 1] {
-                let mut units = Vec::new();
-                for part in 0..grid().parts() {
-                    let at = Position::new(segment, part);
-                    let row = |width_mbs| stills.of(&rungs, 0, width_mbs, layout.background, at).unwrap();
-                    let plan = &plans[0];
-                    let place = |block: Arc<TileBlock>, place: &Place| {
-                        block.placed(place.x_mb, place.y_mb, place.height_mbs).unwrap()
-                    };
-                    let games =
-                        plan.tiles[..layout.slots.len()].iter().map(|(size, at)| place(row(size.width_mbs), at));
-                    let art = tiles.keys(&spec, 0, plan);
-                    let art = art.iter().map(|(key, to)| place(tiles.block(key, at).unwrap(), to));
-                    let fillers = plan.plan.fillers().iter().map(|to| place(row(to.width_mbs), to));
-                    let stitched = Stitched::new(&plan.plan, games.chain(art).chain(fillers).collect()).unwrap();
-                    let mut bytes = Vec::new();
-                    stitched.append_to(&mut bytes);
-                    let mut bytes = bytes::Bytes::from(bytes);
-                    units.extend(stitched.sizes().map(|size| bytes.split_to(size as usize)));
-                }
+                let (units, bytes_of_art) = gathered(&tiles, &spec, &plans[0], segment);
                 let shown = decode(Decoder::Ffmpeg, &rungs[0].sets, &units).unwrap();
                 let (width, height) = (rungs[0].spec.width, rungs[0].spec.height);
                 assert_eq!(shown.len(), 6);
@@ -267,6 +274,9 @@ mod tests {
                         assert!(apart < 2.0, "{id} slot {slot} {rect:?}: {apart}");
                     }
                 }
+                // What each segment has beside its tracks.
+                assert_eq!(tiles.bytes(&spec, 0, &plans[0]), bytes_of_art);
+                assert!(bytes_of_art > 1000);
                 let [luma, ..] = canvas_colour(layout.background);
                 for slot in 0..layout.slots.len() {
                     let Rect { x, y, width, height } = layout.picture_on(slot, width, height);

@@ -376,19 +376,17 @@ mod tests {
         let [game, banner] = [0, 1].map(|slot| Some(plans[0].tiles[slot].1));
         let same = |seen: &Seen, place| seen.seen.iter().zip(&seen.from).all(|(a, b)| equal(a, b, place));
         for decoder in [Decoder::Ffmpeg, Decoder::OpenH264] {
-            for begins in 1..4 {
-                let stitched = |from: &MosaicSpec, to: &MosaicSpec| {
-                    cross(&house, decoder, (EngineKind::Stitch, from), (EngineKind::Stitch, to), begins)
-                };
-                for (before, after) in [(red, blue), (None, red), (red, None)] {
-                    let changed = stitched(&spec("a", before), &spec("a", after));
-                    assert_goes_over(&changed, banner);
-                    assert!(same(&changed, game), "the game goes on");
-                }
-                let swapped = stitched(&spec("a", red), &spec("b", red));
-                assert_goes_over(&swapped, game);
-                assert!(same(&swapped, banner), "the art goes on");
+            let stitched = |from: &MosaicSpec, to: &MosaicSpec| {
+                cross(&house, decoder, (EngineKind::Stitch, from), (EngineKind::Stitch, to), 2)
+            };
+            for (before, after) in [(red, blue), (None, red)] {
+                let changed = stitched(&spec("a", before), &spec("a", after));
+                assert_goes_over(&changed, banner);
+                assert!(same(&changed, game), "the game goes on");
             }
+            let swapped = stitched(&spec("a", red), &spec("b", red));
+            assert_goes_over(&swapped, game);
+            assert!(same(&swapped, banner), "the art goes on");
         }
     }
 
