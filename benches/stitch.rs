@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quadrille::assets::Assets;
 use quadrille::compositor::{Compositor, CpuCompositor, Job};
 use quadrille::frame::Picture;
 use quadrille::ladder::{RenditionSpec, Rung};
@@ -85,7 +86,7 @@ impl Bench {
         let layout = self.layouts.get(layout).expect("a bundled layout");
         let id = MosaicId(format!("{}-{games:?}", layout.id).into());
         let games = games.into_iter().map(|n| self.games[n].0.clone()).collect();
-        (id, MosaicSpec { layout, games })
+        (id, MosaicSpec { layout, games, art: Vec::new() })
     }
 
     /// Ticks segments until the last of them is finished in all of `wanted`; the processor seconds that took.
@@ -145,6 +146,7 @@ fn stitched(bench: &Bench) -> Stitched {
         layouts: bench.layouts.clone(),
         keep_warm: Some(false),
         recorded: Vec::new(),
+        assets: Assets::none(),
     };
     let first = bench.grid.first_frame(FIRST_SEGMENT);
     let engine = StitchEngine::new(settings, first - 3).expect("stitching works");
@@ -182,8 +184,13 @@ fn stitched(bench: &Bench) -> Stitched {
 /// Processor seconds per second of a rendered mosaic: drawn and encoded.
 fn rendered(bench: &Bench) -> f64 {
     let shared = bench.shared();
-    let settings =
-        RenderSettings { grid: bench.grid, rungs: bench.rungs.clone(), shared: shared.clone(), trial: bench.trial() };
+    let settings = RenderSettings {
+        grid: bench.grid,
+        rungs: bench.rungs.clone(),
+        shared: shared.clone(),
+        trial: bench.trial(),
+        assets: Assets::none(),
+    };
     let engine = RenderEngine::new(settings, bench.grid.first_frame(FIRST_SEGMENT) - 3);
     let (id, spec) = bench.spec("4E", 0..4);
     engine.start(&id, &spec).expect("a mosaic starts");

@@ -4,6 +4,7 @@
 //! walks the data through the modules below.
 
 pub mod api;
+pub mod assets;
 pub mod cadence;
 pub mod captions;
 pub mod catalogue;

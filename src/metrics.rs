@@ -15,6 +15,9 @@ pub struct Metrics {
     pub mosaics: IntGaugeVec,
     /// Running encoders, by `kind` (render, tile, audio).
     pub encoders: IntGaugeVec,
+    /// Tiles of art that are kept encoded, and how often one was encoded: no encoder runs for them.
+    pub art_tiles: IntGauge,
+    pub art_encoded: IntCounter,
     /// Failures of encoders, by `kind` (as above) and `at` (thread, open, encode): each is tried again.
     pub encoder_failures: IntCounterVec,
     /// Feeds, by `status` (live, slate, off).
@@ -136,6 +139,8 @@ impl Metrics {
             sessions: make.gauge("sessions", "Active sessions")?,
             mosaics: make.gauges("mosaics", "Running mosaics", "engine", &["render", "stitch"])?,
             encoders: make.gauges("encoders", "Running encoders", "kind", &KINDS)?,
+            art_tiles: make.gauge("art_tiles", "Tiles of art that are kept encoded; no encoder runs for them")?,
+            art_encoded: make.counter("art_encoded_total", "Times a tile of art was encoded")?,
             encoder_failures: make.encoder_failures()?,
             feeds: make.gauges("feeds", "Feeds by status", "status", &["live", "slate", "off"])?,
             feed_av_offset_ms: make

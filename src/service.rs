@@ -1,5 +1,6 @@
 //! The whole service, put together: what `main` runs and what integration tests run with a clock of their own.
 
+mod art;
 mod chores;
 mod makers;
 mod timekeeper;
@@ -85,6 +86,10 @@ pub enum StartError {
     StartOver { dir: PathBuf, source: std::io::Error },
     #[error("start_over.layouts: there is no layout {0:?}; these are: {1}")]
     StartOverLayout(String, String),
+    #[error("assets: {}: {source}", .dir.display())]
+    Assets { dir: PathBuf, source: std::io::Error },
+    #[error("skins: {tenant:?} {skin:?}: {problem}")]
+    Skin { tenant: String, skin: String, problem: String },
     #[error("what goes out: {0}")]
     Outbound(#[from] HttpError),
     #[error("cannot start the tick: {0}")]
@@ -156,8 +161,10 @@ impl Service {
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
         let rungs = makers.rungs(&layouts)?;
+        let assets = makers.assets(&layouts).await?;
         let (shared, shelf) = makers.shared(&rungs).await?;
-        let (registry, stitching) = makers.registry(&compositor, &layouts, &rungs, (&shared, &shelf), trial).await?;
+        let (registry, stitching) =
+            makers.registry(&compositor, (&layouts, &assets), &rungs, (&shared, &shelf), trial).await?;
         let catalogue = makers.catalogue((&shared, &shelf), &registry, address).await?;
         let grid = config.output.grid;
         let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
@@ -166,7 +173,7 @@ impl Service {
         let draining = Arc::new(AtomicBool::new(false));
         let readiness =
             makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf).note("stitch", stitching);
-        let app = makers.app((&sessions, &registry, &catalogue), layouts, readiness)?;
+        let app = makers.app((&sessions, &registry, &catalogue), (layouts, assets), readiness)?;
         let in_hand = shared.in_hand.clone();
         let (stop_serving, stopped) = oneshot::channel::<()>();
         let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
+use quadrille::assets::Assets;
 use quadrille::catalogue::{Borders, Catalogue, CatalogueSettings};
 use quadrille::config::{BreakPolicy, Keyring};
 use quadrille::encode::Libraries;
@@ -137,7 +138,9 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
     let layout = layouts.get("1").expect("it is bundled");
-    let placement = registry.want(&MosaicSpec { layout, games: vec!["g".into()] }, EngineChoice::Auto).expect("room");
+    let placement = registry
+        .want(&MosaicSpec { layout, games: vec!["g".into()], art: Vec::new() }, EngineChoice::Auto)
+        .expect("room");
     HeldEngine::put_down(grid, &shelf, &placement.id, &SIZES);
     let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(30), 100);
     let sessions = Sessions::open(
@@ -155,6 +158,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         mosaics: registry,
         catalogue,
         layouts,
+        assets: Assets::none(),
         reports: Reports::new(store.ledger(), PriceBook::default(), "Quadrille".into()),
         keys: Keys::new(Keyring::default()),
         metrics,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{PixelType, ResizeAlg, ResizeOptions, Resizer};
+use quadrille::assets::Assets;
 use quadrille::compositor::{Compositor, CpuCompositor, fit};
 use quadrille::encode::{Decoder, decode};
 use quadrille::frame::{CodedSize, Colour, MACROBLOCK, Picture, Rect};
@@ -82,9 +83,10 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     let trial = Trial { compose: 0.0, encode: vec![0.0] };
     let next_frame = grid.first_frame(FIRST_SEGMENT) - 3;
     let engine: Box<dyn Engine> = match kind {
-        EngineKind::Render => {
-            Box::new(RenderEngine::new(RenderSettings { grid, rungs, shared: shared.clone(), trial }, next_frame))
-        }
+        EngineKind::Render => Box::new(RenderEngine::new(
+            RenderSettings { grid, rungs, shared: shared.clone(), trial, assets: Assets::none() },
+            next_frame,
+        )),
         EngineKind::Stitch => {
             let settings = StitchSettings {
                 grid,
@@ -95,12 +97,14 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
                 layouts: layouts.clone(),
                 keep_warm: Some(false),
                 recorded: Vec::new(),
+                assets: Assets::none(),
             };
             Box::new(StitchEngine::new(settings, next_frame).expect("stitching works"))
         }
     };
     let keys: Vec<GameKey> = (0..4).map(|n| format!("g{n}").into()).collect();
-    let spec = MosaicSpec { layout: layouts.get("4E").expect("a bundled layout"), games: keys.clone() };
+    let spec =
+        MosaicSpec { layout: layouts.get("4E").expect("a bundled layout"), games: keys.clone(), art: Vec::new() };
     let id = MosaicId("slots".into());
     engine.start(&id, &spec).expect("a mosaic starts");
     engine.mend();

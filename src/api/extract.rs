@@ -31,7 +31,7 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         require_json(request.headers())?;
-        let bytes = read(request).await?;
+        let bytes = read(request, BODY_LIMIT_BYTES).await?;
         parse(&bytes).map(Body)
     }
 }
@@ -48,24 +48,24 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         .with("allowed", vec!["application/json"]))
 }
 
-async fn read(request: Request) -> Result<Bytes, Problem> {
+/// A body of at most `limit` bytes.
+pub async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || {
-        Problem::new(Code::BodyTooLarge, format!("A body may have at most {BODY_LIMIT_BYTES} bytes."))
-            .with("limit_bytes", BODY_LIMIT_BYTES)
+        Problem::new(Code::BodyTooLarge, format!("A body may have at most {limit} bytes.")).with("limit_bytes", limit)
     };
     // Said by the header already: refuse without reading, so that the client need not send it.
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|n| n > BODY_LIMIT_BYTES as u64) {
+    if announced.is_some_and(|n| n > limit as u64) {
         return Err(too_large());
     }
-    let body = Limited::new(request.into_body(), BODY_LIMIT_BYTES).collect();
-    match tokio::time::timeout(BODY_PATIENCE, body).await {
+    let body = Limited::new(request.into_body(), limit).collect();
+    // At least 128 KiB a second, which is what is asked of small ones, too.
+    let patience = BODY_PATIENCE + Duration::from_secs(limit as u64 / (128 * 1024));
+    match tokio::time::timeout(patience, body).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(e)) if e.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(Code::BodyInvalid, "The body broke off before its end.")),
-        Err(_) => {
-            Err(Problem::new(Code::BodyTimeout, format!("The body took longer than {} s.", BODY_PATIENCE.as_secs())))
-        }
+        Err(_) => Err(Problem::new(Code::BodyTimeout, format!("The body took longer than {} s.", patience.as_secs()))),
     }
 }
 

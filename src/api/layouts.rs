@@ -20,11 +20,33 @@ pub struct LayoutBody {
     pub id: String,
     /// For people.
     pub name: String,
-    /// In reading order.
-    pub slots: Vec<Rect>,
+    /// Those of games in reading order, as `games` are given; then those of art.
+    pub slots: Vec<SlotBody>,
     pub canvas: Canvas,
     /// The engines of this service that can make it: `render`, `stitch`.
     pub engines: Vec<&'static str>,
+}
+
+/// A slot.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LayoutSlot)]
+pub struct SlotBody {
+    #[serde(flatten)]
+    pub rect: Rect,
+    pub kind: SlotKind,
+    /// Of a slot of art, what skins call it. Slots of one name show pieces of one picture, which lies over the rectangle around all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What a slot shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotKind {
+    /// One of the session's games.
+    Game,
+    /// What the session's skin has for its name; without one, the background.
+    Art,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,10 +57,13 @@ pub struct Canvas {
 
 impl LayoutBody {
     fn new(layout: &Layout, app: &App) -> Self {
+        let games = layout.slots.iter().map(|rect| SlotBody { rect: *rect, kind: SlotKind::Game, name: None });
+        let art = layout.art.iter();
+        let art = art.map(|art| SlotBody { rect: art.rect, kind: SlotKind::Art, name: Some(art.name.clone()) });
         Self {
             id: layout.id.clone(),
             name: layout.name.clone(),
-            slots: layout.slots.clone(),
+            slots: games.chain(art).collect(),
             canvas: Canvas { width: layout.canvas.0, height: layout.canvas.1 },
             engines: app.mosaics.engines_for(layout).into_iter().map(|e| e.name()).collect(),
         }

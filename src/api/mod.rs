@@ -42,6 +42,7 @@ pub use routes::router;
 pub use server::{ServerLimits, serve};
 pub use tls::{Tls, TlsError};
 
+use crate::assets::{Assets, Skin};
 use crate::catalogue::GameCatalogue;
 use crate::clips::Clips;
 use crate::layout::Layouts;
@@ -57,6 +58,7 @@ pub struct App {
     pub mosaics: Arc<dyn Mosaics>,
     pub catalogue: Arc<dyn GameCatalogue>,
     pub layouts: Arc<Layouts>,
+    pub assets: Arc<Assets>,
     pub reports: Reports,
     pub keys: Keys,
     pub metrics: Arc<Metrics>,
@@ -69,6 +71,11 @@ pub struct App {
 }
 
 impl App {
+    fn skin(&self, tenant: &str, id: &str) -> Result<Arc<Skin>, Problem> {
+        let unknown = || Problem::new(Code::SkinUnknown, format!("There is no skin {id:?}.")).with("skin", id);
+        self.assets.skin(tenant, id).ok_or_else(unknown)
+    }
+
     /// Counts a body's bytes as served; the answer to `HEAD` has none.
     fn count_served(&self, method: &Method, bytes: usize) {
         if method != Method::HEAD {

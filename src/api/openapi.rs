@@ -50,6 +50,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         operator::breaks::begin, operator::breaks::end,
         operator::sessions::list, operator::sessions::end,
         operator::clips::list, operator::clips::create, operator::clips::get, operator::clips::delete, operator::clips::file,
+        operator::assets::list, operator::assets::upload, operator::assets::get, operator::assets::preview, operator::assets::delete,
+        operator::assets::skins, operator::assets::skin, operator::assets::put_skin, operator::assets::delete_skin,
         operator::usage::report, operator::usage::records, operator::usage::quote,
         health::metrics, health::alive, health::ready, serve,
     ),

@@ -42,6 +42,9 @@ macro_rules! codes {
 }
 
 codes! {
+    AssetInUse = "asset_in_use", CONFLICT, "The asset is shown";
+    AssetInvalid = "asset_invalid", UNPROCESSABLE_ENTITY, "The file is no picture that can be shown";
+    AssetUnknown = "asset_unknown", NOT_FOUND, "There is no such asset";
     AudioUnknown = "audio_unknown", UNPROCESSABLE_ENTITY, "No such sound in this session";
     BodyInvalid = "body_invalid", BAD_REQUEST, "The body is not readable JSON";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
@@ -67,7 +70,7 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side";
     LayoutMismatch = "layout_mismatch", UNPROCESSABLE_ENTITY, "The layout has another number of slots";
     LayoutUnknown = "layout_unknown", NOT_FOUND, "There is no such layout";
-    MediaTypeUnsupported = "media_type_unsupported", UNSUPPORTED_MEDIA_TYPE, "The body must be application/json";
+    MediaTypeUnsupported = "media_type_unsupported", UNSUPPORTED_MEDIA_TYPE, "The body is of another media type";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This resource has no such method";
     NotFound = "not_found", NOT_FOUND, "There is nothing here";
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "Not ready yet";
@@ -82,6 +85,8 @@ codes! {
     SegmentUnknown = "segment_unknown", NOT_FOUND, "The segment is not in the window";
     SessionEnded = "session_ended", CONFLICT, "The session has ended";
     SessionUnknown = "session_unknown", NOT_FOUND, "There is no such session";
+    SkinReadOnly = "skin_read_only", CONFLICT, "This skin is defined in the configuration";
+    SkinUnknown = "skin_unknown", NOT_FOUND, "There is no such skin";
     SoundUnknown = "sound_unknown", NOT_FOUND, "There is no such sound";
     TextUnknown = "text_unknown", NOT_FOUND, "There is no such text";
     SourceForbidden = "source_forbidden", UNPROCESSABLE_ENTITY, "A source may not lead there";

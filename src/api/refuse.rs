@@ -1,6 +1,7 @@
 //! The one mapping from the rooms' errors to refusals.
 
 use super::problem::{Code, Problem};
+use crate::assets::AssetError;
 use crate::catalogue::CatalogueError;
 use crate::clips::ClipError;
 use crate::cues::track::BreakError;
@@ -51,6 +52,30 @@ impl From<SessionError> for Problem {
             E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
             E::NotReady { retry_after_s } => Problem::new(Code::NotReady, detail).retry_after_s(retry_after_s),
             E::Store(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<AssetError> for Problem {
+    fn from(error: AssetError) -> Self {
+        use AssetError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Type | E::OtherType { .. } | E::Pixels { .. } | E::Moves | E::Unreadable(_) | E::Svg(_) => {
+                Problem::new(Code::AssetInvalid, detail)
+            }
+            E::TooLarge { limit, .. } => Problem::new(Code::BodyTooLarge, detail).with("limit_bytes", limit),
+            E::Unknown(_) => Problem::new(Code::AssetUnknown, detail),
+            E::InUse(_) => Problem::new(Code::AssetInUse, detail),
+            E::SkinUnknown(id) => Problem::new(Code::SkinUnknown, detail).with("skin", id),
+            E::SkinReadOnly(_) => Problem::new(Code::SkinReadOnly, detail),
+            E::Count { limit, .. } => {
+                Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S)
+            }
+            E::Full { limit, .. } => {
+                Problem::new(Code::Capacity, detail).with("limit_bytes", limit).retry_after_s(STORE_RETRY_S)
+            }
+            E::Disk(cause) => store_unavailable(&cause),
         }
     }
 }

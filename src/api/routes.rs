@@ -125,7 +125,7 @@ fn for_viewers(table: Table) -> Table {
 }
 
 fn for_operators(table: Table) -> Table {
-    use operator::{breaks, clips, games as operator_games, sessions as operator_sessions, usage};
+    use operator::{assets, breaks, clips, games as operator_games, sessions as operator_sessions, usage};
     table
         .add("get", "/v1/operator/games", operator_games::list)
         .add("post", "/v1/operator/games", operator_games::create)
@@ -141,6 +141,15 @@ fn for_operators(table: Table) -> Table {
         .add("get", "/v1/operator/clips/{id}", clips::get)
         .add("delete", "/v1/operator/clips/{id}", clips::delete)
         .add("get", "/v1/operator/clips/{id}/clip.mp4", clips::file)
+        .add("get", "/v1/operator/assets", assets::list)
+        .add("post", "/v1/operator/assets", assets::upload)
+        .add("get", "/v1/operator/assets/{id}", assets::get)
+        .add("get", "/v1/operator/assets/{id}/preview", assets::preview)
+        .add("delete", "/v1/operator/assets/{id}", assets::delete)
+        .add("get", "/v1/operator/skins", assets::skins)
+        .add("get", "/v1/operator/skins/{id}", assets::skin)
+        .add("put", "/v1/operator/skins/{id}", assets::put_skin)
+        .add("delete", "/v1/operator/skins/{id}", assets::delete_skin)
         .add("get", "/v1/operator/usage", usage::report)
         .add("get", "/v1/operator/usage/records", usage::records)
         .add("post", "/v1/operator/usage/quote", usage::quote)

@@ -61,6 +61,9 @@ pub struct CreateBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub max_height: Option<u32>,
+    /// A skin of the tenant, for the layout's slots of art. Without it they show the background.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skin: Option<String>,
     /// Whatever the operator calls the device; at most 200 characters.
     pub device_id: Option<String>,
     /// At most 20, keys up to 64 characters, values up to 256; they come back in usage reports.
@@ -70,7 +73,7 @@ pub struct CreateBody {
 
 impl RequestBody for CreateBody {
     const FIELDS: &'static [&'static str] =
-        &["games", "layout", "audio", "engine", "max_height", "device_id", "labels"];
+        &["games", "layout", "audio", "engine", "max_height", "skin", "device_id", "labels"];
 }
 
 impl CreateBody {
@@ -90,10 +93,12 @@ pub struct ChangeBody {
     /// A game, or one of its sounds beside its main one, as `nyk-bos/deu`.
     pub audio: Option<String>,
     pub engine: Option<EngineWish>,
+    /// A skin of the tenant, as it is now; empty: none any more.
+    pub skin: Option<String>,
 }
 
 impl RequestBody for ChangeBody {
-    const FIELDS: &'static [&'static str] = &["games", "layout", "audio", "engine"];
+    const FIELDS: &'static [&'static str] = &["games", "layout", "audio", "engine", "skin"];
 }
 
 /// Starts a session. Its `playback_url` can be played at once.
@@ -106,7 +111,7 @@ impl RequestBody for ChangeBody {
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_unknown`, `field_invalid`, `idempotency_conflict`", body = ProblemBody, content_type = "application/problem+json"),
@@ -131,6 +136,7 @@ pub async fn create(
         audio: body.audio,
         engine: body.engine.unwrap_or_default().into(),
         max_height: body.max_height,
+        skin: body.skin.map(|skin| app.skin(&caller.tenant, &skin)).transpose()?,
         device_id: body.device_id,
         labels: body.labels,
         idempotency,
@@ -169,7 +175,7 @@ pub async fn get(
         (status = 200, description = "The session as it is now", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`session_unknown`, `game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`, `game_unknown`, `layout_unknown`, `skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`session_ended`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`revision_stale`, with the current `revision`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
@@ -190,7 +196,12 @@ pub async fn change(
         IfMatch::OneOf(revisions) => Some(revisions),
     };
     let engine = body.engine.map(Into::into);
-    let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, engine, if_match };
+    let skin = match body.skin.as_deref() {
+        Some("") => Some(None),
+        Some(skin) => Some(Some(app.skin(&caller.tenant, skin)?)),
+        None => None,
+    };
+    let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, engine, skin, if_match };
     Ok(shown(app.sessions.change(&caller.tenant, &id, request).await?, &base))
 }
 

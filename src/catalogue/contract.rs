@@ -160,7 +160,7 @@ pub struct TextWanted {
 impl TextWanted {
     /// That of the slots of `mosaic` that are wanted.
     pub fn of(mosaic: &MosaicSpec, text: String, is_wanted: impl Fn(usize) -> bool) -> Self {
-        let MosaicSpec { layout, games } = mosaic;
+        let MosaicSpec { layout, games, .. } = mosaic;
         let canvas = layout.canvas;
         let place = |slot| SlotOnCanvas { rect: layout.picture_on(slot, canvas.0, canvas.1), canvas };
         let wanted = games.iter().enumerate().filter(|(slot, _)| is_wanted(*slot));

@@ -12,6 +12,7 @@ mod names;
 mod outbound;
 mod output;
 mod reader;
+mod skins;
 mod source;
 mod sources;
 mod start_over;
@@ -36,6 +37,7 @@ pub use mistake::{ConfigError, ConfigErrors, Mistake};
 pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_title};
 pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, SecretError, Threshold};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
+pub use skins::{Art, SkinFiles};
 pub use source::mask::{MASK, mask_text, mask_text_about, masked};
 pub use source::srt::{SrtMode, SrtSource};
 pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
@@ -75,6 +77,9 @@ pub struct Config {
     pub in_step: InStep,
     /// What viewers may go back to; `None`: nothing is kept.
     pub start_over: Option<StartOver>,
+    /// How much art there may be.
+    pub art: Art,
+    pub skins: Vec<SkinFiles>,
     pub ledger: Ledger,
     pub export: Option<Export>,
     /// What all events name as their source.
@@ -136,6 +141,8 @@ impl Config {
         let stitch = stitch::read(&mut root);
         let in_step = in_step::read(&mut root);
         let start_over = start_over::read(&mut root);
+        let art = skins::read(&mut root);
+        let skins = skins::read_skins(&mut root, &tenants);
         let ledger = ledger::read(&mut root);
         let (export, event_source) = outbound::read_export(&mut root);
         let prices = tariff::read_all(&mut root, &tenants);
@@ -157,6 +164,8 @@ impl Config {
             stitch,
             in_step,
             start_over,
+            art,
+            skins,
             ledger,
             export,
             event_source,

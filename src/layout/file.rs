@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Layout;
+use super::{ArtSlot, Layout};
 use crate::frame::Rect;
 
 /// What is wrong with a layout file.
@@ -38,8 +38,20 @@ pub enum LayoutProblem {
         "key `gap`: {gap} is too much for slot {slot} of {width}x{height}; a quarter of its shorter side is the most"
     )]
     GapOfSlot { gap: u32, slot: usize, width: u32, height: u32 },
-    #[error("key `slots`: there are {0}; 1 to {max} are allowed", max = Layout::MAX_SLOTS)]
+    #[error("key `slots`: there are {0} of games; 1 to {max} are allowed", max = Layout::MAX_SLOTS)]
     SlotCount(usize),
+    #[error("key `slots`: there are {0} of art; 0 to {max} are allowed", max = Layout::MAX_ART)]
+    ArtCount(usize),
+    #[error("key `slots`: its art has {0} names; up to {max} are allowed, and slots may share one", max = Layout::MAX_ART_NAMES)]
+    ArtNames(usize),
+    #[error("slot {slot}: `kind` = {kind:?} is not allowed; `game` and `art` are")]
+    Kind { slot: usize, kind: String },
+    #[error("slot {slot}: a slot of art needs a `name`; 1 to 32 letters, digits, `-` and `_` are allowed")]
+    ArtName { slot: usize },
+    #[error("slot {slot}: `name` is for slots of art alone; leave it out, or write `kind = \"art\"`")]
+    GameName { slot: usize },
+    #[error("slot {slot}: it is a game's and stands behind one of art; write those of games first")]
+    Order { slot: usize },
     #[error("slot {slot}: `{key}` = {value} is not allowed; even numbers from 0 are")]
     OddOrNegative { slot: usize, key: &'static str, value: i64 },
     #[error(
@@ -90,6 +102,8 @@ struct RawSlot {
     y: i64,
     width: i64,
     height: i64,
+    kind: Option<String>,
+    name: Option<String>,
 }
 
 /// Reads one layout. `file_stem` is the file's name without `.toml`: the layout's id must be the same.
@@ -105,9 +119,7 @@ pub(super) fn parse(text: &str, file_stem: &str) -> Result<Layout, LayoutProblem
     let most = canvas.1 / 16;
     let gap = u32::try_from(raw.gap).ok().filter(|gap| gap % 2 == 0 && *gap <= most);
     let gap = gap.ok_or(LayoutProblem::Gap { gap: raw.gap, most })?;
-    if raw.slots.is_empty() || raw.slots.len() > Layout::MAX_SLOTS {
-        return Err(LayoutProblem::SlotCount(raw.slots.len()));
-    }
+    let art = check_kinds(&raw.slots)?;
     let slots = raw.slots.iter().enumerate().map(|(n, s)| check_slot(n, s, canvas)).collect::<Result<Vec<_>, _>>()?;
     if let Some((slot, rect)) = slots.iter().enumerate().find(|(_, rect)| gap > rect.width.min(rect.height) / 4) {
         return Err(LayoutProblem::GapOfSlot { gap, slot, width: rect.width, height: rect.height });
@@ -121,12 +133,43 @@ pub(super) fn parse(text: &str, file_stem: &str) -> Result<Layout, LayoutProblem
         (None, true) => return Err(LayoutProblem::NoOverlap),
         (Some(_), true) | (None, false) => {}
     }
-    Ok(Layout { id: raw.id, name: raw.name, canvas, slots, overlap: raw.overlap, background, gap })
+    let mut slots = slots;
+    let rects = slots.split_off(slots.len() - art.len());
+    let art = art.into_iter().zip(rects).map(|(name, rect)| ArtSlot { name, rect }).collect();
+    Ok(Layout { id: raw.id, name: raw.name, canvas, slots, art, overlap: raw.overlap, background, gap })
+}
+
+/// The names of the slots of art, which stand behind those of games.
+fn check_kinds(slots: &[RawSlot]) -> Result<Vec<String>, LayoutProblem> {
+    let mut art: Vec<String> = Vec::new();
+    for (slot, raw) in slots.iter().enumerate() {
+        match (raw.kind.as_deref().unwrap_or("game"), &raw.name) {
+            ("game", None) if art.is_empty() => {}
+            ("game", None) => return Err(LayoutProblem::Order { slot }),
+            ("game", Some(_)) => return Err(LayoutProblem::GameName { slot }),
+            ("art", Some(name)) if is_name(name) => art.push(name.clone()),
+            ("art", _) => return Err(LayoutProblem::ArtName { slot }),
+            (kind, _) => return Err(LayoutProblem::Kind { slot, kind: kind.chars().take(40).collect() }),
+        }
+    }
+    let games = slots.len() - art.len();
+    if games == 0 || games > Layout::MAX_SLOTS {
+        return Err(LayoutProblem::SlotCount(games));
+    }
+    if art.len() > Layout::MAX_ART {
+        return Err(LayoutProblem::ArtCount(art.len()));
+    }
+    let names: std::collections::BTreeSet<&String> = art.iter().collect();
+    if names.len() > Layout::MAX_ART_NAMES { Err(LayoutProblem::ArtNames(names.len())) } else { Ok(art) }
+}
+
+/// What ids of layouts are made of, and names of art.
+fn is_name(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 fn check_names(raw: &RawLayout, file_stem: &str) -> Result<(), LayoutProblem> {
-    let id_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if raw.id.is_empty() || raw.id.len() > 32 || !raw.id.chars().all(id_char) {
+    if !is_name(&raw.id) {
         return Err(LayoutProblem::Id { id: raw.id.clone() });
     }
     if raw.id != file_stem {
@@ -239,6 +282,11 @@ slots = [
             (("name =", "colour = 3\nname ="), "line 3: unknown field `colour`", "background"),
             (("x = 0, ", ""), "line 7: missing field `x`", ""),
             (("y = 270", "y = \"top\""), "line 7: invalid type", "i64"),
+            (("x = 960,", "kind = \"clip\", x = 960,"), "slot 1: `kind` = \"clip\"", "`game` and `art`"),
+            (("x = 960,", "kind = \"art\", x = 960,"), "slot 1", "needs a `name`"),
+            (("x = 960,", "kind = \"art\", name = \"a b\", x = 960,"), "slot 1", "letters, digits"),
+            (("x = 960,", "name = \"frame\", x = 960,"), "slot 1: `name`", "kind = \"art\""),
+            (("x = 0,", "kind = \"art\", name = \"a\", x = 0,"), "slot 1: it is a game's", "games first"),
         ];
         for ((from, to), place, allowed) in cases {
             let message = refusal_with(from, to);
@@ -254,6 +302,25 @@ slots = [
             let text = format!("{head}slots = [{}]", slot.repeat(count));
             assert_eq!(parse(&text, "2X"), Err(LayoutProblem::SlotCount(count)));
         }
+    }
+
+    #[test]
+    fn slots_of_art_stand_behind_those_of_games_and_may_share_a_name() {
+        let art =
+            |y: u32| format!("{{ x = 960, y = {y}, width = 960, height = 70, kind = \"art\", name = \"side\" }},");
+        let text = SIDE_BY_SIDE.replace("    { x = 960, y = 270, width = 960, height = 540 },\n", &(art(0) + &art(80)));
+        let layout = parse(&text, "2X").unwrap();
+        assert_eq!((layout.slots.len(), layout.art.len(), layout.art_names()), (1, 2, vec!["side"]));
+        assert_eq!(layout.art_on(1, 960, 540), Rect { x: 480, y: 40, width: 480, height: 36 });
+        let whole = Rect { x: 960, y: 0, width: 960, height: 150 };
+        assert!((0..2).all(|slot| layout.art_picture_on(slot, 1920, 1080) == whole));
+        let alone = SIDE_BY_SIDE.replace("height = 540 }", "height = 540, kind = \"art\", name = \"a\" }");
+        assert_eq!(parse(&alone, "2X"), Err(LayoutProblem::SlotCount(0)));
+        let many = SIDE_BY_SIDE.replace("    { x = 960, y = 270, width = 960, height = 540 },\n", &art(0).repeat(9));
+        assert_eq!(parse(&many, "2X"), Err(LayoutProblem::ArtCount(9)));
+        let named = (0..5).map(|n| art(80 * n).replace("side", &format!("n{n}"))).collect::<String>();
+        let named = SIDE_BY_SIDE.replace("    { x = 960, y = 270, width = 960, height = 540 },\n", &named);
+        assert_eq!(parse(&named, "2X"), Err(LayoutProblem::ArtNames(5)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub use tiles::{SlotTile, TileSize};
 use crate::frame::Rect;
 
 /// Slots on a canvas. Made only by this module, so every value is checked: slots inside the canvas, even coordinates, no
-/// overlap unless the file says so, one to four slots in reading order.
+/// overlap unless the file says so, one to four slots of games in reading order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// As in the file's name and in the API: `4E`.
@@ -20,8 +20,10 @@ pub struct Layout {
     pub name: String,
     /// Canvas size in pixels: 1920x1080 for all bundled layouts.
     pub canvas: (u32, u32),
-    /// In drawing order: a later slot lies over an earlier one where they overlap.
+    /// Slots of games, in drawing order: a later slot lies over an earlier one where they overlap.
     pub slots: Vec<Rect>,
+    /// Slots of art, in drawing order, all of them over those of games.
+    pub art: Vec<ArtSlot>,
     /// Whether slots overlap (the file must say `overlap = true`).
     pub overlap: bool,
     /// Colour of what no picture covers, 8-bit R, G, B.
@@ -30,14 +32,61 @@ pub struct Layout {
     pub gap: u32,
 }
 
+/// A slot that shows art instead of a game. Slots of one name are pieces of one picture, which lies over the rectangle around all of them: the four
+/// sides of a frame, the two legs of an L.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtSlot {
+    /// What skins call it: `frame`.
+    pub name: String,
+    pub rect: Rect,
+}
+
 impl Layout {
-    /// Most slots of a layout: one viewer watches at most four games.
+    /// Most slots of games in a layout: one viewer watches at most four.
     pub const MAX_SLOTS: usize = 4;
+
+    /// Most slots of art, and most names that they have.
+    pub const MAX_ART: usize = 8;
+    pub const MAX_ART_NAMES: usize = 4;
 
     /// Whether its only slot is the whole canvas.
     pub fn is_whole(&self) -> bool {
         let whole = Rect { x: 0, y: 0, width: self.canvas.0, height: self.canvas.1 };
-        self.slots == [whole]
+        self.slots == [whole] && self.art.is_empty()
+    }
+
+    /// The names of its art, each once, in the order of their first slots.
+    pub fn art_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for slot in &self.art {
+            if !names.contains(&slot.name.as_str()) {
+                names.push(&slot.name);
+            }
+        }
+        names
+    }
+
+    /// Where the slot of art `slot` is on a canvas of `width` x `height` pixels.
+    ///
+    /// # Panics
+    /// When the layout has no such slot.
+    pub fn art_on(&self, slot: usize, width: u32, height: u32) -> Rect {
+        self.rect_on(self.art[slot].rect, width, height)
+    }
+
+    /// Where the whole picture lies of which slot of art `slot` shows a piece.
+    ///
+    /// # Panics
+    /// When the layout has no such slot.
+    pub fn art_picture_on(&self, slot: usize, width: u32, height: u32) -> Rect {
+        let name = &self.art[slot].name;
+        let pieces = || self.art.iter().filter(|piece| piece.name == *name).map(|piece| piece.rect);
+        let (left, top) = (pieces().map(|r| r.x).min(), pieces().map(|r| r.y).min());
+        let (right, bottom) = (pieces().map(|r| r.x + r.width).max(), pieces().map(|r| r.y + r.height).max());
+        // There is one at least: the slot itself.
+        let (x, y) = (left.unwrap_or(0), top.unwrap_or(0));
+        let (right, bottom) = (right.unwrap_or(self.canvas.0), bottom.unwrap_or(self.canvas.1));
+        self.rect_on(Rect { x, y, width: right - x, height: bottom - y }, width, height)
     }
 
     /// Where the picture of slot `slot` may be on a canvas of `width` x `height` pixels: [`Layout::slot_on`] without its share of the gap.
@@ -63,7 +112,10 @@ impl Layout {
     /// # Panics
     /// When the layout has no such slot.
     pub fn slot_on(&self, slot: usize, width: u32, height: u32) -> Rect {
-        let rect = self.slots[slot];
+        self.rect_on(self.slots[slot], width, height)
+    }
+
+    fn rect_on(&self, rect: Rect, width: u32, height: u32) -> Rect {
         let (left, right) = scaled_span(rect.x, rect.width, self.canvas.0, width);
         let (top, bottom) = scaled_span(rect.y, rect.height, self.canvas.1, height);
         Rect { x: left, y: top, width: right - left, height: bottom - top }

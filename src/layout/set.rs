@@ -1,6 +1,6 @@
 //! The layouts of a deployment: those that come with the program, and a folder of one's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::Layout;
 use super::file::{self, LayoutError, LayoutProblem};
 
 /// The files of `layouts/`, in the order in which people are shown them.
-const BUNDLED: [(&str, &str); 8] = [
+const BUNDLED: [(&str, &str); 12] = [
     ("1", include_str!("../../layouts/1.toml")),
     ("2EH", include_str!("../../layouts/2EH.toml")),
     ("2PL", include_str!("../../layouts/2PL.toml")),
@@ -18,6 +18,10 @@ const BUNDLED: [(&str, &str); 8] = [
     ("4E", include_str!("../../layouts/4E.toml")),
     ("4PL", include_str!("../../layouts/4PL.toml")),
     ("pip", include_str!("../../layouts/pip.toml")),
+    ("1F", include_str!("../../layouts/1F.toml")),
+    ("1L", include_str!("../../layouts/1L.toml")),
+    ("1B", include_str!("../../layouts/1B.toml")),
+    ("4ES", include_str!("../../layouts/4ES.toml")),
 ];
 
 /// Most layouts of a deployment, and the most bytes of a layout file: what a folder may ask this process to keep.
@@ -36,7 +40,7 @@ pub struct Layouts {
 }
 
 impl Layouts {
-    /// The layouts that come with the program: `1`, the two, three and four game layouts, and `pip`.
+    /// The layouts that come with the program: `1`, the two, three and four game layouts, `pip`, and those with art.
     pub fn bundled() -> Self {
         let parsed = BUNDLED.iter().map(|(id, text)| match file::parse(text, id) {
             Ok(layout) => ((*id).to_owned(), Arc::new(layout)),
@@ -77,6 +81,12 @@ impl Layouts {
         let bundled = BUNDLED.iter().filter_map(|(id, _)| self.by_id.get(*id));
         let own = self.by_id.iter().filter(|(id, _)| BUNDLED.iter().all(|(b, _)| b != id)).map(|(_, layout)| layout);
         bundled.chain(own)
+    }
+
+    /// The names of all slots of art, each once, in order.
+    pub fn art_names(&self) -> Vec<String> {
+        let names: BTreeSet<&str> = self.by_id.values().flat_map(|layout| layout.art_names()).collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     pub fn len(&self) -> usize {
@@ -144,9 +154,9 @@ height = 480
     fn bundled_layouts_come_in_order_on_one_canvas() {
         let layouts = Layouts::bundled();
         let ids: Vec<_> = layouts.iter().map(|l| l.id.as_str()).collect();
-        assert_eq!(ids, ["1", "2EH", "2PL", "3EL", "3PL", "4E", "4PL", "pip"]);
+        assert_eq!(ids, ["1", "2EH", "2PL", "3EL", "3PL", "4E", "4PL", "pip", "1F", "1L", "1B", "4ES"]);
         let counts: Vec<_> = layouts.iter().map(|l| l.slots.len()).collect();
-        assert_eq!(counts, [1, 2, 2, 3, 3, 4, 4, 2]);
+        assert_eq!(counts, [1, 2, 2, 3, 3, 4, 4, 2, 1, 1, 1, 4]);
         assert!(layouts.iter().all(|l| l.canvas == (1920, 1080) && l.overlap == (l.id == "pip")));
         // No picture of a 16:9 game needs bars in a bundled layout.
         assert!(layouts.iter().flat_map(|l| &l.slots).all(|s| s.width * 9 == s.height * 16));
@@ -168,7 +178,7 @@ height = 480
         fs::write(folder.path().join("1.toml"), WIDE.replace("\"wide\"", "\"1\"")).unwrap();
         fs::write(folder.path().join("notes.txt"), "not a layout").unwrap();
         let layouts = Layouts::load(folder.path()).unwrap();
-        assert_eq!(layouts.len(), 9);
+        assert_eq!(layouts.len(), 13);
         assert_eq!(layouts.get("1").unwrap().name, "Wide");
         assert_eq!(layouts.iter().last().unwrap().id, "wide");
         assert_eq!(layouts.get("wide").unwrap().background, [0, 0, 0]);

@@ -66,22 +66,34 @@ type Edges = [f64; 4];
 type Mbs = (u32, u32);
 
 impl Layout {
-    /// The tiles of this layout's slots on the canvases of a ladder: for each canvas one for each slot. `None` where slots overlap, or
-    /// macroblocks leave too little of them.
+    /// The tiles of this layout's slots on the canvases of a ladder: for each canvas one for each slot, those of games before those of art. `None` where
+    /// slots overlap, or macroblocks leave too little of them.
     pub fn tiles_on(&self, rungs: &[CodedSize]) -> Option<Vec<Vec<SlotTile>>> {
         if self.overlap {
             return None;
         }
-        let mbs: Vec<Vec<[Mbs; 2]>> = rungs.iter().map(|rung| self.mbs_on(*rung)).collect::<Option<_>>()?;
+        let mut all = Layout { art: Vec::new(), ..self.clone() };
+        all.slots.extend(self.art.iter().map(|art| art.rect));
+        let mut mbs: Vec<Vec<[Mbs; 2]>> = rungs.iter().map(|rung| all.mbs_on(*rung)).collect::<Option<_>>()?;
+        let of_art: Vec<Vec<[Mbs; 2]>> = mbs.iter_mut().map(|mbs| mbs.split_off(self.slots.len())).collect();
+        let mut tiles = self.games_on(rungs, &mbs)?;
+        for (tiles, of_art) in tiles.iter_mut().zip(of_art) {
+            tiles.extend(of_art.into_iter().map(filled));
+        }
+        Some(tiles)
+    }
+
+    /// The tiles of games, of which `mbs` are the macroblocks on each rung.
+    fn games_on(&self, rungs: &[CodedSize], mbs: &[Vec<[Mbs; 2]>]) -> Option<Vec<Vec<SlotTile>>> {
         let largest: Vec<Vec<Edges>> =
-            rungs.iter().zip(&mbs).map(|(rung, mbs)| self.largest_pictures(*rung, mbs)).collect();
+            rungs.iter().zip(mbs).map(|(rung, mbs)| self.largest_pictures(*rung, mbs)).collect();
         let lines = f64::from(rungs.iter().map(|rung| rung.height).min()?);
         let allowed = APART_AT_MOST.max(APART_FREELY / lines) + EPSILON;
         let mut found: Option<(f64, Vec<Vec<SlotTile>>)> = None;
         for (apart, moved) in TRIES {
             let mut pictures = largest.clone();
             self.agree(rungs, &mut pictures, apart);
-            let placed = rungs.iter().zip(&mbs).zip(&pictures);
+            let placed = rungs.iter().zip(mbs).zip(&pictures);
             let tiles: Vec<Vec<SlotTile>> =
                 placed.map(|((rung, mbs), pictures)| place(*rung, mbs, pictures, moved)).collect::<Option<_>>()?;
             let apart = edges_apart(rungs, &tiles);
@@ -232,6 +244,13 @@ impl Layout {
             }
         }
     }
+}
+
+/// A tile of art, which is seen from edge to edge: pictures of games are fitted into theirs, pieces of art are cut out of what lies there.
+fn filled([across, down]: [Mbs; 2]) -> SlotTile {
+    let (width_mbs, height_mbs) = (across.1 - across.0, down.1 - down.0);
+    let inside = Rect { x: 0, y: 0, width: width_mbs * MACROBLOCK, height: height_mbs * MACROBLOCK };
+    SlotTile { size: TileSize { width_mbs, height_mbs, inside }, x_mb: across.0, y_mb: down.0 }
 }
 
 /// What a picture of 16:9 gets of `inside`.

@@ -89,11 +89,31 @@ fn no_picture_moves_when_a_player_changes_rungs() {
 }
 
 #[test]
+fn the_edges_of_bundled_art_lie_on_macroblocks_of_every_usual_canvas() {
+    for layout in Layouts::bundled().iter().filter(|layout| !layout.art.is_empty()) {
+        let rungs = ladder(&LADDER);
+        let tiles = layout.tiles_on(&rungs).unwrap();
+        assert_eq!(tiles[0].len(), layout.slots.len() + layout.art.len());
+        for (rung, tiles) in rungs.iter().zip(tiles) {
+            for (slot, tile) in tiles[layout.slots.len()..].iter().enumerate() {
+                let rect = layout.art_on(slot, rung.width, rung.height);
+                let (left, top) = (tile.x_mb * MACROBLOCK, tile.y_mb * MACROBLOCK);
+                let (right, bottom) =
+                    (left + tile.size.width_mbs * MACROBLOCK, top + tile.size.height_mbs * MACROBLOCK);
+                assert_eq!((left, top, right), (rect.x, rect.y, rect.x + rect.width), "{} on {rung:?}", layout.id);
+                // What is coded beyond the canvas is not seen.
+                assert_eq!(bottom.min(rung.height), rect.y + rect.height, "{} on {rung:?}", layout.id);
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_falls_off_at_the_edge() {
     for layout in Layouts::bundled().iter().filter(|layout| !layout.overlap) {
         let rungs = ladder(&LADDER);
         for (tiles, rung) in layout.tiles_on(&rungs).unwrap().into_iter().zip(rungs) {
-            for tile in tiles {
+            for tile in &tiles[..layout.slots.len()] {
                 let [left, top, right, bottom] = tile.edges(rung);
                 let wide = f64::from(rung.width) / f64::from(rung.height);
                 assert!(left >= 0.0 && top >= 0.0 && right <= wide && bottom <= 1.0, "{} on {rung:?}", layout.id);
@@ -155,7 +175,8 @@ proptest! {
         let rung = CodedSize::of(2 * half_width, 2 * half_height);
         for layout in Layouts::bundled().iter().filter(|l| !l.overlap) {
             let Some(tiles) = layout.tiles_on(&[rung]) else { continue };
-            let (tiles, slots) = (&tiles[0], &layout.slots);
+            let art = layout.art.iter().map(|art| art.rect);
+            let (tiles, slots) = (&tiles[0], layout.slots.iter().copied().chain(art).collect::<Vec<_>>());
             for (at, tile) in tiles.iter().enumerate() {
                 let TileSize { width_mbs, height_mbs, inside } = tile.size;
                 prop_assert!(tile.x_mb + width_mbs <= rung.width_mbs && tile.y_mb + height_mbs <= rung.height_mbs);
@@ -167,7 +188,8 @@ proptest! {
                         apart(tile.x_mb, width_mbs, second.x_mb, second.size.width_mbs)
                             || apart(tile.y_mb, height_mbs, second.y_mb, second.size.height_mbs)
                     );
-                    if (slots[at].width, slots[at].height) == (slots[other].width, slots[other].height) {
+                    let games = layout.slots.len();
+                    if other < games && (slots[at].width, slots[at].height) == (slots[other].width, slots[other].height) {
                         let size = |tile: &SlotTile| (tile.size.inside.width, tile.size.inside.height);
                         prop_assert_eq!(size(tile), size(second));
                     }

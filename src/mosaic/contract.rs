@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::images::Image;
+use crate::assets::AssetId;
 use crate::ladder::RenditionSpec;
 use crate::layout::Layout;
 use crate::timeline::{PartNumber, SegmentNumber};
@@ -14,12 +15,23 @@ use crate::track::{Held, Pending, Position};
 /// Name of a game inside the service, unique over all tenants (a tenant's own game is `tenant/id`, a shared one `id`).
 pub type GameKey = Arc<str>;
 
-/// A layout with a game in each slot: the identity of a picture.
+/// A layout with a game in each slot, and art where it has slots of that: the identity of a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MosaicSpec {
     pub layout: Arc<Layout>,
     /// One game for each slot of the layout, in slot order; a game may come twice.
     pub games: Vec<GameKey>,
+    /// What is in the layout's slots of art: one for each of their names, where a skin has it. Empty: nothing is.
+    pub art: Vec<Option<AssetId>>,
+}
+
+impl MosaicSpec {
+    /// What is in slot `slot` of art.
+    pub fn art_in(&self, slot: usize) -> Option<AssetId> {
+        let name = self.layout.art.get(slot)?.name.as_str();
+        let at = self.layout.art_names().iter().position(|known| *known == name)?;
+        *self.art.get(at)?
+    }
 }
 
 /// A mosaic's name in URLs: everything that decides its bytes, signed. Stable over restarts.

@@ -68,6 +68,11 @@ pub trait Engine: Send + Sync {
     /// The pictures of one part, of the blocks that its tracks have there. May take milliseconds.
     fn gather(&self, spec: &MosaicSpec, rendition: usize, at: Position, blocks: &[Block]) -> Option<Coded>;
 
+    /// Bytes of a segment that are on none of its tracks, as far as they are known.
+    fn still_bytes(&self, _spec: &MosaicSpec, _rendition: usize) -> usize {
+        0
+    }
+
     /// The pictures of part `at` of a bridge, which is none before the one that it goes over in. `None` where this engine makes none, or cannot.
     fn bridge(&self, _rendition: usize, _at: Position, _crossing: &Crossing<'_>) -> Option<Coded> {
         None

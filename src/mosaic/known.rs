@@ -80,6 +80,17 @@ impl Known {
         bridges.bridge(*rendition, at, &crossing).or_else(|| alone(mosaic, before))
     }
 
+    /// Bytes of a segment that no track has: of what stands still.
+    pub fn still_bytes(&self, rendition: usize) -> usize {
+        self.engine.still_bytes(&self.spec, rendition)
+    }
+
+    /// `sizes` of the tracks of segments, as the whole segments are.
+    pub fn with_stills(&self, rendition: usize, sizes: Vec<(SegmentNumber, u64)>) -> Vec<(SegmentNumber, u64)> {
+        let still = self.still_bytes(rendition) as u64;
+        sizes.into_iter().map(|(segment, bytes)| (segment, bytes + still)).collect()
+    }
+
     /// [`Known::gather`] for all parts of a segment.
     pub fn gather_all(&self, grid: &Grid, lying: &Lying) -> Option<Vec<Coded>> {
         (0..grid.parts()).map(|part| self.gather(lying, part)).collect()

@@ -11,6 +11,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
+use crate::assets::AssetId;
 use crate::ladder::RenditionSpec;
 use crate::layout::{Layout, Layouts};
 use crate::timeline::{Grid, PartNumber};
@@ -20,6 +21,9 @@ const VERSION: u8 = 1;
 
 /// The same of a bridge's name.
 const BRIDGE: u8 = b'b';
+
+/// What stands in front of art: the length of no text.
+const ART: u8 = 255;
 
 /// Bytes of a digest. They tell apart what is configured; nobody can make a name without the key, which is what signatures are for.
 const DIGEST: usize = 8;
@@ -64,6 +68,7 @@ impl Names {
         bytes.extend_from_slice(&layout);
         put_text(&mut bytes, &spec.layout.id);
         spec.games.iter().for_each(|game| put_text(&mut bytes, game));
+        put_art(&mut bytes, &spec.art);
         bytes.extend_from_slice(&self.signature(&bytes));
         MosaicId(URL_SAFE_NO_PAD.encode(bytes).into())
     }
@@ -110,10 +115,11 @@ impl Names {
             return None;
         }
         let mut games = Vec::with_capacity(known.slots.len());
-        while !texts.is_empty() {
+        while texts.first().is_some_and(|first| *first != ART) {
             games.push(take_text(&mut texts)?.into());
         }
-        Some(Named { engine: engine_of(*kind)?, spec: MosaicSpec { layout: known.clone(), games } })
+        let art = take_art(&mut texts)?;
+        Some(Named { engine: engine_of(*kind)?, spec: MosaicSpec { layout: known.clone(), games, art } })
     }
 
     /// Whether `id` is a name that this deployment gave, however it was set up then.
@@ -165,8 +171,10 @@ const fn engine_of(byte: u8) -> Option<EngineKind> {
 
 /// Everything of a layout that decides pictures.
 fn digest_of(layout: &Layout) -> [u8; DIGEST] {
-    let Layout { id, canvas, background, gap, slots, .. } = layout;
-    digest(&serde_json::json!([id, canvas, background, gap, slots]).to_string())
+    let Layout { id, canvas, background, gap, slots, art, .. } = layout;
+    let text = serde_json::json!([id, canvas, background, gap, slots]).to_string();
+    let art: Vec<String> = art.iter().map(|art| serde_json::json!([art.name, art.rect]).to_string()).collect();
+    digest(&(text + &art.concat()))
 }
 
 fn digest(text: &str) -> [u8; DIGEST] {
@@ -177,7 +185,7 @@ fn digest(text: &str) -> [u8; DIGEST] {
 
 /// Ids of games and layouts have at most 129 characters, all of them ASCII.
 fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    let text = &text.as_bytes()[..text.len().min(255)];
+    let text = &text.as_bytes()[..text.len().min(254)];
     bytes.push(text.len() as u8);
     bytes.extend_from_slice(text);
 }
@@ -189,13 +197,41 @@ fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
     std::str::from_utf8(text).ok()
 }
 
+/// Nothing where there is none. Else what is in each name of art: a byte that says whether anything is, and its digest.
+fn put_art(bytes: &mut Vec<u8>, art: &[Option<AssetId>]) {
+    if art.is_empty() {
+        return;
+    }
+    bytes.push(ART);
+    for asset in art {
+        bytes.push(u8::from(asset.is_some()));
+        asset.iter().for_each(|asset| bytes.extend_from_slice(&asset.0));
+    }
+}
+
+fn take_art(bytes: &mut &[u8]) -> Option<Vec<Option<AssetId>>> {
+    let mut art = Vec::new();
+    let Some((_, mut rest)) = bytes.split_first() else { return Some(art) };
+    while let Some((is_there, after)) = rest.split_first() {
+        rest = after;
+        let mut asset = None;
+        if *is_there == 1 {
+            let (digest, after) = rest.split_first_chunk::<32>()?;
+            (asset, rest) = (Some(AssetId(*digest)), after);
+        }
+        art.push(asset);
+    }
+    *bytes = rest;
+    Some(art)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn spec(games: [&str; 2]) -> MosaicSpec {
-        MosaicSpec { layout: layouts().get("2EH").unwrap(), games: games.map(Into::into).to_vec() }
+        MosaicSpec { layout: layouts().get("2EH").unwrap(), games: games.map(Into::into).to_vec(), art: Vec::new() }
     }
 
     fn layouts() -> Layouts {
@@ -240,6 +276,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_says_what_art_is_shown() {
+        let names = names(1);
+        let [red, blue] = [[1; 32], [2; 32]].map(|id| Some(AssetId(id)));
+        let spec = |art: Vec<_>| MosaicSpec { layout: layouts().get("1F").unwrap(), games: vec!["a".into()], art };
+        let skinned = [vec![], vec![red], vec![blue], vec![None, red], vec![red, None]].map(spec);
+        let mut given: Vec<_> = skinned.iter().map(|spec| names.name(spec, EngineKind::Stitch)).collect();
+        for (spec, name) in skinned.iter().zip(&given) {
+            assert_eq!(names.read(&name.0).map(|named| named.spec).as_ref(), Some(spec));
+        }
+        given.sort();
+        given.dedup();
+        assert_eq!(given.len(), skinned.len());
+    }
+
+    #[test]
     fn a_bridge_names_both_its_mosaics_and_is_none_itself() {
         let names = names(1);
         let [from, to] = [["a", "b"], ["a", "c"]].map(|games| names.name(&spec(games), EngineKind::Stitch));
@@ -254,9 +305,11 @@ mod tests {
     #[test]
     fn the_longest_names_fit() {
         let longest = format!("{}/{}", "t".repeat(64), "g".repeat(64));
-        let spec = MosaicSpec { layout: layouts().get("4E").unwrap(), games: vec![longest.as_str().into(); 4] };
+        let art = vec![Some(AssetId([7; 32])); Layout::MAX_ART_NAMES];
+        let spec = MosaicSpec { layout: layouts().get("4E").unwrap(), games: vec![longest.as_str().into(); 4], art };
         let name = names(1).name(&spec, EngineKind::Stitch);
         assert_eq!(names(1).read(&name.0).map(|named| named.spec), Some(spec));
+        assert!(names(1).bridge(&name, &name, 1).is_some());
         assert!(!names(1).gave(&"A".repeat(100_000)));
     }
 

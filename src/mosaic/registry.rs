@@ -455,7 +455,7 @@ impl MosaicRegistry {
         };
         let lying = known.lying(&*self.shelf, rendition, segment, part).await?;
         // What was measured of a mosaic's own segments.
-        let measured = lying.coded_bytes();
+        let (measured, stills) = (lying.coded_bytes(), known.clone());
         let is_measured = piece == Piece::Whole && known.before.is_none();
         let packaging = tokio::task::spawn_blocking(move || {
             let packaged = match piece {
@@ -470,7 +470,7 @@ impl MosaicRegistry {
                 let packaged = made?
                     .inspect_err(|error| tracing::error!(mosaic = %id, segment, %error, "cannot package a segment"));
                 if let (Ok(bytes), true) = (&packaged, is_measured) {
-                    self.rates.packaged(rendition, measured, bytes.len());
+                    self.rates.packaged(rendition, measured + stills.still_bytes(rendition), bytes.len());
                 }
                 packaged.ok()
             }
@@ -487,7 +487,7 @@ impl MosaicRegistry {
         for track in known.tracks.get(rendition).into_iter().flatten() {
             sizes.push(self.shelf.sizes(track).await);
         }
-        Sizes::together(&sizes)
+        known.with_stills(rendition, Sizes::together(&sizes))
     }
 
     fn rendition_index(&self, rendition: &str) -> Option<usize> {

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
 use super::engine::{Coded, Engine, Tick};
 use super::trial::Trial;
+use crate::assets::{Assets, Piece};
 use crate::compositor::{Canvas, Draw, Job, canvas_colour, fit};
 use crate::encode::VideoEncodeError;
 use crate::frame::{AccessUnit, Picture};
@@ -34,6 +35,8 @@ pub struct RenderSettings {
     pub shared: Arc<EncodingShared>,
     /// What drawing and encoding were measured to cost at start.
     pub trial: Trial,
+    /// What slots of art show.
+    pub assets: Arc<Assets>,
 }
 
 /// One mosaic being made, or lingering after it was stopped so that its listed segments can still be fetched.
@@ -46,6 +49,8 @@ struct RenderMosaic {
     encodings: Vec<Arc<Encoding>>,
     /// One a rendition. They outlive a stop: sessions may still list what was finished before it.
     tracks: Vec<Arc<Track>>,
+    /// Pictures of its slots of art, where they are; `None` before [`Engine::mend`] has fetched them, which takes as long as decoding.
+    art: Option<Vec<Draw>>,
 }
 
 impl RenderMosaic {
@@ -107,22 +112,29 @@ impl RenderEngine {
         self.settings.rungs.iter().zip(tracks).map(encoding).collect()
     }
 
+    /// The pictures of a mosaic's slots of art, on the best canvas.
+    fn art(&self, spec: &MosaicSpec) -> Vec<Draw> {
+        let Some(best) = self.settings.rungs.first() else { return Vec::new() };
+        let (layout, width, height) = (&spec.layout, best.spec.width, best.spec.height);
+        let draw = |slot: usize| {
+            let rect = layout.art_on(slot, width, height);
+            let whole = layout.art_picture_on(slot, width, height);
+            let piece = Piece { asset: spec.art_in(slot)?, whole, part: rect, background: layout.background };
+            Some(Draw { picture: self.settings.assets.picture(&piece)?, rect })
+        };
+        (0..layout.art.len()).filter_map(draw).collect()
+    }
+
     fn job(&self, mosaic: &RenderMosaic, tick: &Tick) -> Option<Job> {
         let best = self.settings.rungs.first()?;
         let (width, height) = (best.spec.width, best.spec.height);
         let layout = &mosaic.spec.layout;
-        let draws = mosaic
-            .spec
-            .games
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, game)| {
-                let picture = tick.picture(game)?.clone();
-                let rect =
-                    fit(picture.width, picture.height, picture.pixel_aspect, layout.picture_on(slot, width, height));
-                Some(Draw { picture, rect })
-            })
-            .collect();
+        let games = mosaic.spec.games.iter().enumerate().filter_map(|(slot, game)| {
+            let picture = tick.picture(game)?.clone();
+            let rect = fit(picture.width, picture.height, picture.pixel_aspect, layout.picture_on(slot, width, height));
+            Some(Draw { picture, rect })
+        });
+        let draws = games.chain(mosaic.art.iter().flatten().cloned()).collect();
         let inputs: Vec<Input> = mosaic.encodings.iter().map(|encoding| encoding.input()).collect();
         let frame = tick.frame;
         let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
@@ -200,6 +212,7 @@ impl Engine for RenderEngine {
             affinity: self.affinities.fetch_add(1, Ordering::Relaxed),
             encodings: self.encodings(id, spec.layout.background, &tracks, from),
             tracks,
+            art: None,
         };
         mosaics.insert(id.clone(), Arc::new(Mutex::new(mosaic)));
         Ok(from)
@@ -266,5 +279,12 @@ impl Engine for RenderEngine {
         let mosaics: Vec<_> = self.mosaics.read().values().cloned().collect();
         let encodings: Vec<_> = mosaics.iter().flat_map(|mosaic| mosaic.lock().encodings.clone()).collect();
         encodings.iter().for_each(|encoding| encoding.mend());
+        for mosaic in mosaics {
+            let spec = mosaic.lock().spec.clone();
+            if mosaic.lock().art.is_none() {
+                let art = self.art(&spec);
+                mosaic.lock().art = Some(art);
+            }
+        }
     }
 }

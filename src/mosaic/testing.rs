@@ -16,6 +16,7 @@ use super::{
     Admission, AdmitError, Budget, EngineChoice, EngineKind, MosaicId, MosaicRegistry, MosaicSpec, Mosaics, Names,
     Placement, RegistrySettings, RenderEngine, RenderSettings, StitchEngine, StitchSettings, Tick, Trial, open_ladder,
 };
+use crate::assets::Assets;
 use crate::compositor::{Compositor, Job, Kind, solid};
 use crate::encode::{PictureEncoder, PictureEncoders, VideoEncodeError, VideoEncoder};
 use crate::frame::{AccessUnit, Colour, Picture};
@@ -271,9 +272,11 @@ impl House {
             layouts: layouts.clone(),
             keep_warm: plan.keep_warm,
             recorded: Vec::new(),
+            assets: Assets::none(),
         };
         let stitch = Arc::new(StitchEngine::new(settings, next).unwrap());
-        let settings = RenderSettings { grid, rungs: rungs.clone(), shared: shared.clone(), trial };
+        let settings =
+            RenderSettings { grid, rungs: rungs.clone(), shared: shared.clone(), trial, assets: Assets::none() };
         let render = Arc::new(RenderEngine::new(settings, next));
         let settings = RegistrySettings {
             grid,
@@ -312,7 +315,7 @@ impl House {
 
     pub fn spec(&self, layout: &str, games: &[&str]) -> MosaicSpec {
         let layout = self.layouts.get(layout).unwrap();
-        MosaicSpec { layout, games: games.iter().map(|game| (*game).into()).collect() }
+        MosaicSpec { layout, games: games.iter().map(|game| (*game).into()).collect(), art: Vec::new() }
     }
 
     pub fn want(&self, engine: EngineKind, layout: &str, games: &[&str]) -> Result<Placement, AdmitError> {

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure};
 use crate::api::{App, Keys, Readiness};
+use crate::assets::Assets;
 use crate::catalogue::{Borders, Catalogue, CatalogueSettings};
 use crate::clips::{ClipSettings, Clips};
 use crate::compositor::Compositor;
@@ -156,7 +157,7 @@ impl Makers<'_> {
     pub async fn registry(
         &self,
         compositor: &Arc<dyn Compositor>,
-        layouts: &Arc<Layouts>,
+        (layouts, assets): (&Arc<Layouts>, &Arc<Assets>),
         rungs: &Arc<[Rung]>,
         (shared, shelf): (&Arc<EncodingShared>, &LayeredShelf),
         trial: Option<Trial>,
@@ -187,6 +188,7 @@ impl Makers<'_> {
                 layouts: layouts.clone(),
                 keep_warm: stitch.keep_warm,
                 recorded: start_over.as_ref().map(|start_over| start_over.layouts.clone()).unwrap_or_default(),
+                assets: assets.clone(),
             };
             match stitch_engine(settings, next).await {
                 Ok(engine) => {
@@ -201,7 +203,7 @@ impl Makers<'_> {
             }
         }
         engines.push(Arc::new(RenderEngine::new(
-            RenderSettings { grid, rungs: rungs.clone(), shared: shared.clone(), trial },
+            RenderSettings { grid, rungs: rungs.clone(), shared: shared.clone(), trial, assets: assets.clone() },
             next,
         )));
         let budget = Budget {
@@ -360,7 +362,7 @@ impl Makers<'_> {
     pub fn app(
         &self,
         (sessions, registry, catalogue): (&Arc<Sessions>, &Arc<MosaicRegistry>, &Arc<Catalogue>),
-        layouts: Arc<Layouts>,
+        (layouts, assets): (Arc<Layouts>, Arc<Assets>),
         readiness: Readiness,
     ) -> Result<Arc<App>, StartError> {
         let Config { prices, ledger, tenants, .. } = self.config;
@@ -369,6 +371,7 @@ impl Makers<'_> {
             mosaics: registry.clone(),
             catalogue: catalogue.clone(),
             layouts,
+            assets,
             reports: Reports::new(self.store.ledger(), prices.clone(), ledger.provider.clone()),
             keys: Keys::new(Keyring::new(tenants)),
             metrics: self.metrics.clone(),

@@ -41,7 +41,7 @@ impl Sessions {
             Some(audio) => self.checked_audio(tenant, &games, &audio)?,
             None => games[0].id.clone(),
         };
-        Ok(Show { layout, games, audio, engine })
+        Ok(Show { layout, games, audio, engine, skin: None })
     }
 
     /// What a mosaic would be called, and what it is made of, without making it: the past of one that nobody watches has a name, too.
@@ -65,6 +65,7 @@ impl Sessions {
             // The games stay, and so do their keys, even if one is no longer registered.
             show.layout = self.layouts.get(id).ok_or_else(|| SessionError::LayoutUnknown { id: id.clone() })?;
         }
+        show.skin = request.skin.clone().unwrap_or_else(|| old.skin.clone());
         check_fit(&show.layout, show.games.len(), show.engine)?;
         if let Some(audio) = &request.audio {
             show.audio = self.checked_audio(tenant, &show.games, audio)?;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::splicing::Coming;
-use self::written::max_height_of;
 pub(super) use self::written::{Receipt, TakenUp};
+use self::written::{max_height_of, skin_of};
 use super::numbering::Numbering;
 use super::paths::Paths;
 use super::splice::{Listing, Splice, Splices, Window};
@@ -19,6 +19,7 @@ use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
 use super::{OperatedSession, SessionError, SessionView, ViewState};
+use crate::assets::Skin;
 use crate::frame::SoundTrack;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
@@ -46,11 +47,14 @@ pub(super) struct Show {
     /// The sound that is the default: one of `games`, or a sound of it beside its main one, `game/deu`.
     pub audio: String,
     pub engine: EngineChoice,
+    /// What slots of art show, as it was when it was asked for.
+    pub skin: Option<Arc<Skin>>,
 }
 
 impl Show {
     pub(super) fn spec(&self) -> MosaicSpec {
-        MosaicSpec { layout: self.layout.clone(), games: self.games.iter().map(|g| g.key.clone()).collect() }
+        let art = self.skin.as_ref().map(|skin| skin.art_of(&self.layout)).unwrap_or_default();
+        MosaicSpec { layout: self.layout.clone(), games: self.game_keys(), art }
     }
 
     pub(super) fn game_ids(&self) -> Vec<String> {
@@ -521,6 +525,7 @@ impl Session {
             games,
             audio: self.show.audio.clone(),
             max_height: self.max_height,
+            skin: self.show.skin.as_ref().map(|skin| skin.id.clone()),
             start_over_s: None,
             skew_ms: None,
             created_at: rfc_3339_ms(self.created_ms),
@@ -543,6 +548,7 @@ pub(super) fn shows_at(grid: &Grid, at: Position) -> MediaTime {
 pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>, grid: &Grid) -> SessionView {
     SessionView {
         max_height: max_height_of(&row),
+        skin: skin_of(&row),
         start_over_s: None,
         skew_ms: None,
         playback_url: Paths::playback(&row.token),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::model::{Identity, Session, TakenUp, choice_of, operated_row, view_of_row};
+use super::model::{Identity, Session, Show, TakenUp, choice_of, operated_row, view_of_row};
 use super::paths::Paths;
 use super::settings::{SessionSettings, StartOverRight};
 use super::state::EndReason;
@@ -15,6 +15,7 @@ use super::{
     Audience, CreateSession, EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView,
     ViewState,
 };
+use crate::assets::AssetId;
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
 use crate::layout::Layouts;
@@ -203,8 +204,8 @@ impl Sessions {
     }
 
     async fn create_new(&self, tenant: &str, request: CreateSession) -> Result<SessionView, SessionError> {
-        let CreateSession { games, layout, audio, engine, max_height, device_id, labels, idempotency } = request;
-        let show = self.show(tenant, games, layout, audio, engine)?;
+        let CreateSession { games, layout, audio, engine, max_height, skin, device_id, labels, idempotency } = request;
+        let show = Show { skin, ..self.show(tenant, games, layout, audio, engine)? };
         self.check_height(max_height)?;
         if let Some(reached) = self.caps.reached(tenant, self.now_ms()) {
             self.metrics.admission_refused.with_label_values(&["cap"]).inc();
@@ -424,6 +425,16 @@ impl Sessions {
             }
         }
         audience
+    }
+
+    /// Active sessions of `tenant` that show an asset: a walk over all that this process holds.
+    pub fn showing(&self, tenant: &str, asset: &AssetId) -> usize {
+        let shows = |entry: &Arc<Entry>| {
+            let session = entry.session.lock();
+            let skin = session.show.skin.as_ref().filter(|_| session.state.is_active());
+            skin.is_some_and(|skin| skin.art.values().any(|shown| shown == asset))
+        };
+        self.entries().iter().filter(|entry| &*entry.tenant == tenant && shows(entry)).count()
     }
 
     /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment. `token`: of

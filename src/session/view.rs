@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::assets::Skin;
 use crate::captions::TextInfo;
 use crate::cues::track::RangeLine;
 use crate::frame::{CodedSound, SoundTrack};
@@ -102,6 +104,8 @@ pub struct CreateSession {
     pub engine: EngineChoice,
     /// No rendition above it is offered, pixels.
     pub max_height: Option<u32>,
+    /// What the layout's slots of art show.
+    pub skin: Option<Arc<Skin>>,
     pub device_id: Option<String>,
     pub labels: BTreeMap<String, String>,
     /// The Idempotency-Key and a digest of the body it came with.
@@ -115,6 +119,8 @@ pub struct ChangeSession {
     pub layout: Option<String>,
     pub audio: Option<String>,
     pub engine: Option<EngineChoice>,
+    /// `Some(None)`: none any more.
+    pub skin: Option<Option<Arc<Skin>>>,
     /// Revisions that the caller would change; another one refuses the change.
     pub if_match: Option<Vec<u64>>,
 }
@@ -224,6 +230,8 @@ pub struct SessionView {
     pub audio: String,
     /// No rendition above it is offered, pixels; `null` where all are.
     pub max_height: Option<u32>,
+    /// The skin whose art is in the layout's slots of art, as it was when it was named; `null` where they show the background.
+    pub skin: Option<String>,
     /// How far back its playlists can begin (`?start=`), in seconds; `null` where they cannot.
     pub start_over_s: Option<u32>,
     /// How far its games are apart at most, in milliseconds, as far as their sources tell; `null` where no two do, by the same kind of clock.

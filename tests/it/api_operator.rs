@@ -9,6 +9,17 @@ use serde_json::{Value, json};
 use crate::api_service::{Service, path_of};
 
 #[tokio::test]
+async fn a_file_that_is_too_large_is_not_read_to_its_end() {
+    let service = Service::start().await;
+    let path = "/v1/operator/assets";
+    let large = service.upload(path, "op-acme", "image/png", vec![7; 10_000_001]).await.refused(413, "body_too_large");
+    assert_eq!(large["limit_bytes"], 10_000_000);
+    service.upload(path, "op-acme", "image/png", vec![7; 10_000]).await.refused(422, "asset_invalid");
+    service.upload(path, "op-acme", "text/plain", vec![7; 10]).await.refused(415, "media_type_unsupported");
+    service.upload(path, "dev-acme", "image/png", vec![7; 10]).await.refused(403, "forbidden");
+}
+
+#[tokio::test]
 async fn games_are_registered_changed_and_forgotten() {
     let service = Service::start().await;
     let game = json!({ "id": "nyk-bos", "title": "Knicks at Celtics", "sources": ["srt://10.0.0.1:9000", "test://ball"],

@@ -478,6 +478,7 @@ impl Service {
             mosaics: Arc::clone(&mosaics) as Arc<dyn Mosaics>,
             catalogue: Arc::clone(&catalogue) as Arc<dyn GameCatalogue>,
             layouts,
+            assets: quadrille::assets::Assets::open(data.path().join("assets"), Default::default()).unwrap(),
             reports: Reports::new(store.ledger(), config.prices.clone(), "Quadrille".into()),
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: Arc::clone(&metrics),
@@ -516,6 +517,12 @@ impl Service {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// A file as a body.
+    pub async fn upload(&self, path: &str, key: &str, media_type: &str, bytes: Vec<u8>) -> Answer {
+        let request = with_key("POST", path, key).header(header::CONTENT_TYPE, media_type);
+        self.send(request.body(Body::from(bytes)).unwrap()).await
     }
 
     pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {

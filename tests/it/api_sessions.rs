@@ -41,6 +41,7 @@ async fn a_session_is_made_shown_changed_and_ended() {
         "playback_url",
         "revision",
         "skew_ms",
+        "skin",
         "slots",
         "start_over_s",
         "state",
@@ -297,7 +298,7 @@ async fn games_and_layouts_are_listed_with_what_the_contract_names() {
     }
     let quad = layouts.as_array().unwrap().iter().find(|l| l["id"] == "4E").unwrap();
     assert_eq!(quad["canvas"], json!({ "width": 1920, "height": 1080 }));
-    assert_eq!(quad["slots"][1], json!({ "x": 960, "y": 0, "width": 960, "height": 540 }));
+    assert_eq!(quad["slots"][1], json!({ "x": 960, "y": 0, "width": 960, "height": 540, "kind": "game" }));
     assert_eq!(quad["engines"], json!(["render"]));
     assert!(quad["name"].is_string());
 }

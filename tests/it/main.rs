@@ -29,6 +29,7 @@ mod outbound;
 mod process;
 mod reach;
 mod seen;
+mod skins;
 mod soak;
 mod sounds;
 mod start_over;

@@ -27,7 +27,8 @@ export interface Game {
 export interface Layout {
   id: string;
   name: string;
-  slots: Rect[];
+  /** `kind` is `game` or `art`; an older service does not say. */
+  slots: (Rect & { kind?: string })[];
   canvas: { width: number; height: number };
   engines: string[];
 }
@@ -192,8 +193,10 @@ export class Client extends Caller {
     return ((await answer.json()) as { events: Cue[] }).events;
   }
 
+  /** Those whose slots are all for games: art is a matter of skins, which nobody chooses here. */
   async layouts(): Promise<Layout[]> {
-    return (await this.call("GET", "/v1/layouts")).json();
+    const layouts: Layout[] = await (await this.call("GET", "/v1/layouts")).json();
+    return layouts.filter((layout) => layout.slots.every((slot) => slot.kind !== "art"));
   }
 
   /** `idempotencyKey` makes a repeated call answer with the same session. */

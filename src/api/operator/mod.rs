@@ -1,5 +1,6 @@
 //! `/v1/operator/…`: what holders of an operator key may see and change, all of it within their tenant.
 
+pub mod assets;
 pub mod breaks;
 pub mod clips;
 pub mod games;

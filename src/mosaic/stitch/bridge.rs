@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::art::{ArtKey, ArtTiles};
 use super::plans::{Plans, SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::TileKey;
@@ -20,6 +21,7 @@ use crate::track::{Block, Position};
 #[derive(PartialEq, Eq)]
 enum Content {
     Tile(TileKey),
+    Art(ArtKey),
     Background([u8; 3]),
     /// A canvas that was drawn for its mosaic alone.
     Canvas,
@@ -45,6 +47,7 @@ pub(super) struct Bridges<'a> {
     pub rungs: &'a [SlicedRung],
     pub plans: &'a Plans,
     pub stills: &'a Stills,
+    pub art: &'a ArtTiles,
 }
 
 impl Bridges<'_> {
@@ -133,6 +136,12 @@ impl Bridges<'_> {
             let content = Content::Tile(TileKey { game: game.clone(), rendition, size, colour });
             inputs.push(Input { content, place, shape: size.shape(), parts });
         }
+        for (key, place) in self.art.keys(side.spec, rendition, plan) {
+            let block = |part| self.art.block(&key, Position { part, ..at });
+            let parts = parts_to(at).map(block).collect::<Result<Vec<_>, _>>()?;
+            let shape = key.size.shape();
+            inputs.push(Input { content: Content::Art(key), place, shape, parts });
+        }
         for place in plan.plan.fillers() {
             let still = |part| self.stills.of(self.rungs, rendition, place.width_mbs, colour, Position { part, ..at });
             let parts = parts_to(at).map(still).collect::<Result<Vec<_>, _>>()?;
@@ -160,6 +169,8 @@ mod tests {
     use super::super::self_test::noise;
     use super::super::{TilePicture, plans::LayoutPlan};
     use super::*;
+    use crate::assets::testing::png;
+    use crate::assets::{AssetLimits, Assets};
     use crate::encode::{Decoder, VideoEncoder, decode};
     use crate::frame::Picture;
     use crate::layout::Layouts;
@@ -173,25 +184,32 @@ mod tests {
     }
 
     struct House {
-        rungs: Vec<SlicedRung>,
+        rungs: Arc<Vec<SlicedRung>>,
         plans: Plans,
-        stills: Stills,
+        stills: Arc<Stills>,
+        art: ArtTiles,
     }
 
     impl House {
         fn new() -> Self {
+            Self::showing(Assets::none())
+        }
+
+        fn showing(assets: Arc<Assets>) -> Self {
             let rungs = open_ladder(grid(), &renditions(), "veryfast", 10, Some(&Layouts::bundled())).unwrap();
-            let rungs = rungs.iter().map(|rung| SlicedRung::new(rung).unwrap()).collect();
-            Self { rungs, plans: Plans::new(), stills: Stills::new(grid()) }
+            let rungs: Arc<Vec<_>> = Arc::new(rungs.iter().map(|rung| SlicedRung::new(rung).unwrap()).collect());
+            let stills = Arc::new(Stills::new(grid()));
+            let art = ArtTiles::alone(grid(), assets, rungs.clone(), stills.clone());
+            Self { rungs, plans: Plans::new(), stills, art }
         }
 
         fn bridges(&self) -> Bridges<'_> {
-            Bridges { grid: grid(), rungs: &self.rungs, plans: &self.plans, stills: &self.stills }
+            Bridges { grid: grid(), rungs: &self.rungs, plans: &self.plans, stills: &self.stills, art: &self.art }
         }
 
         fn spec(&self, layout: &str, games: &[&str]) -> MosaicSpec {
             let layout = Layouts::bundled().get(layout).unwrap();
-            MosaicSpec { layout, games: games.iter().map(|game| (*game).into()).collect() }
+            MosaicSpec { layout, games: games.iter().map(|game| (*game).into()).collect(), art: Vec::new() }
         }
 
         fn plan(&self, spec: &MosaicSpec) -> (Arc<[LayoutPlan]>, usize) {
@@ -341,6 +359,34 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn art_comes_into_its_slot_like_a_game_and_goes_on_where_it_is_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let assets = Assets::open(dir.path().to_owned(), AssetLimits::default()).unwrap();
+        let [red, blue] = [[200, 30, 30], [30, 30, 200]].map(|rgb| {
+            let striped = |x: u32, _| if (x / 40).is_multiple_of(2) { rgb } else { [90, 90, 90] };
+            Some(assets.add("acme", &png(960, 108, striped), None).unwrap().0.id)
+        });
+        let house = House::showing(assets);
+        let spec = |game: &str, art| MosaicSpec { art: vec![art], ..house.spec("1B", &[game]) };
+        let (plans, _) = house.plan(&spec("a", red));
+        let [game, banner] = [0, 1].map(|slot| Some(plans[0].tiles[slot].1));
+        let same = |seen: &Seen, place| seen.seen.iter().zip(&seen.from).all(|(a, b)| equal(a, b, place));
+        for decoder in [Decoder::Ffmpeg, Decoder::OpenH264] {
+            let stitched = |from: &MosaicSpec, to: &MosaicSpec| {
+                cross(&house, decoder, (EngineKind::Stitch, from), (EngineKind::Stitch, to), 2)
+            };
+            for (before, after) in [(red, blue), (None, red)] {
+                let changed = stitched(&spec("a", before), &spec("a", after));
+                assert_goes_over(&changed, banner);
+                assert!(same(&changed, game), "the game goes on");
+            }
+            let swapped = stitched(&spec("a", red), &spec("b", red));
+            assert_goes_over(&swapped, game);
+            assert!(same(&swapped, banner), "the art goes on");
         }
     }
 

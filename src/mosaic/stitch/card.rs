@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::plans::SlicedRung;
+use super::plans::{SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::TileKey;
 use crate::compositor::{Canvas, Draw, draw_now, fit};
 use crate::encode::{PictureEncoders, encode_still};
 use crate::frame::Picture;
+use crate::ladder::VideoSettings;
 use crate::stitch::TileBlock;
 use crate::timeline::{Grid, SegmentNumber};
 use crate::track::Position;
@@ -73,16 +74,28 @@ impl Card {
 impl CardMaker<'_> {
     fn make(&self, key: &TileKey, face: &Picture) -> Result<[Arc<TileBlock>; 2], Box<dyn std::error::Error>> {
         let (rung, size) = (&self.rungs[key.rendition], key.size);
-        let settings = rung.tile_settings(size, self.grid, self.preset);
-        let (width, height) = (settings.width, settings.height);
+        let VideoSettings { width, height, .. } = rung.tile_settings(size, self.grid, self.preset);
         let rect = fit(face.width, face.height, face.pixel_aspect, size.inside);
         let draws = vec![Draw { picture: face.clone(), rect }];
         let picture = draw_now(&Canvas { width, height, background: key.colour, draws }).ok_or("it cannot be drawn")?;
+        self.encoded(key.rendition, size, key.colour, &picture)
+    }
+
+    /// The first block of a segment of `picture`, by the parity of the segment. In those that follow all is skipped.
+    pub fn encoded(
+        &self,
+        rendition: usize,
+        size: TileSize,
+        colour: [u8; 3],
+        picture: &Picture,
+    ) -> Result<[Arc<TileBlock>; 2], Box<dyn std::error::Error>> {
+        let rung = &self.rungs[rendition];
+        let settings = rung.tile_settings(size, self.grid, self.preset);
         let check = |sets: &_| rung.accepts(sets).map_err(|e| e.to_string());
-        let unit = encode_still(self.encoders, &settings, check, &picture)?;
+        let unit = encode_still(self.encoders, &settings, check, picture)?;
         let (shape, gop) = (size.shape(), self.grid.part_gop(0));
         // Its parity does not matter: nothing of the row's IDR picture is shown.
-        let row = self.stills.of(self.rungs, key.rendition, size.width_mbs, key.colour, Position::new(0, 0))?;
+        let row = self.stills.of(self.rungs, rendition, size.width_mbs, colour, Position::new(0, 0))?;
         let index = |id| {
             TileBlock::index(&rung.format, shape, id, std::slice::from_ref(&unit.data), &gop, Some(&row)).map(Arc::new)
         };

@@ -3,6 +3,7 @@
 //!
 //! Lock order: mosaics, tiles, one tile's state; none is held while a thread starts, nor while encoding, drawing or gathering.
 
+mod art;
 mod bridge;
 mod card;
 mod plans;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use self::art::ArtTiles;
 use self::bridge::Bridges;
 pub use self::plans::levels_for;
 use self::plans::{LayoutPlan, Plans, SlicedRung};
@@ -29,6 +31,7 @@ use self::tile::{Tile, TileKey};
 use super::contract::{EngineKind, GameKey, MosaicId, MosaicSpec};
 use super::engine::{Coded, Crossing, Engine, Tick};
 use super::trial::Trial;
+use crate::assets::Assets;
 use crate::compositor::Job;
 use crate::encode::VideoEncodeError;
 use crate::ladder::Rung;
@@ -54,6 +57,8 @@ pub struct StitchSettings {
     pub keep_warm: Option<bool>,
     /// Layouts whose tiles run for every game, whoever watches: so that each of their mosaics has a past.
     pub recorded: Vec<String>,
+    /// What slots of art show.
+    pub assets: Arc<Assets>,
 }
 
 /// Why this machine cannot stitch.
@@ -88,6 +93,7 @@ pub struct StitchEngine {
     rungs: Arc<Vec<SlicedRung>>,
     plans: Plans,
     stills: Arc<Stills>,
+    art: ArtTiles,
     pool: Pool,
     layouts: Arc<Layouts>,
     keep_warm: Option<bool>,
@@ -105,6 +111,13 @@ impl StitchEngine {
         let grid = settings.grid;
         let rungs = settings.rungs.iter().map(SlicedRung::new).collect::<Result<Vec<_>, _>>()?;
         let (rungs, stills) = (Arc::new(rungs), Arc::new(Stills::new(grid)));
+        let art = ArtTiles::new(
+            (grid, settings.tile_preset.clone()),
+            settings.assets,
+            rungs.clone(),
+            stills.clone(),
+            settings.shared.clone(),
+        );
         let pool =
             Pool::new(grid, rungs.clone(), stills.clone(), settings.tile_preset, settings.shared, settings.trial);
         Ok(Self {
@@ -113,6 +126,7 @@ impl StitchEngine {
             rungs,
             plans: Plans::new(),
             stills,
+            art,
             pool,
             layouts: settings.layouts,
             keep_warm: settings.keep_warm,
@@ -138,11 +152,11 @@ impl StitchEngine {
         })
     }
 
-    /// A part of a mosaic, of its tiles' blocks in the order of slots.
+    /// A part of a mosaic, of its games' blocks in the order of slots; the rest is there already.
     fn stitched(
         &self,
         plan: &LayoutPlan,
-        colour: [u8; 3],
+        spec: &MosaicSpec,
         rendition: usize,
         at: Position,
         blocks: &[Block],
@@ -154,6 +168,10 @@ impl StitchEngine {
                 inputs.push(tile.placed(place.x_mb, place.y_mb, place.height_mbs)?);
             }
         }
+        for (key, place) in self.art.keys(spec, rendition, plan) {
+            inputs.push(self.art.block(&key, at)?.placed(place.x_mb, place.y_mb, place.height_mbs)?);
+        }
+        let colour = spec.layout.background;
         for place in plan.plan.fillers() {
             let still = self.stills.of(&self.rungs, rendition, place.width_mbs, colour, at)?;
             inputs.push(still.placed(place.x_mb, place.y_mb, place.height_mbs)?);
@@ -171,7 +189,7 @@ impl StitchEngine {
         if !self.warms(games.len()) {
             return Vec::new();
         }
-        self.keys_of(&games, self.layouts.iter().map(|layout| &**layout))
+        self.keys_of(&games, self.layouts.iter().filter(|layout| layout.art.is_empty()).map(|layout| &**layout))
     }
 
     /// Every tile that is recorded, whoever watches.
@@ -303,7 +321,7 @@ impl Engine for StitchEngine {
 
     fn gather(&self, spec: &MosaicSpec, rendition: usize, at: Position, blocks: &[Block]) -> Option<Coded> {
         let plans = self.plans.of(&spec.layout, &self.rungs)?;
-        let stitched = self.stitched(plans.get(rendition)?, spec.layout.background, rendition, at, blocks);
+        let stitched = self.stitched(plans.get(rendition)?, spec, rendition, at, blocks);
         stitched
             .inspect_err(
                 |error| tracing::error!(segment = at.segment, part = at.part, %error, "tiles cannot be stitched"),
@@ -312,8 +330,17 @@ impl Engine for StitchEngine {
             .map(|stitched| Coded::Stitched(Arc::new(stitched)))
     }
 
+    fn still_bytes(&self, spec: &MosaicSpec, rendition: usize) -> usize {
+        if spec.art.is_empty() {
+            return 0;
+        }
+        let plans = self.plans.of(&spec.layout, &self.rungs);
+        plans.and_then(|plans| Some(self.art.bytes(spec, rendition, plans.get(rendition)?))).unwrap_or(0)
+    }
+
     fn bridge(&self, rendition: usize, at: Position, crossing: &Crossing<'_>) -> Option<Coded> {
-        let bridges = Bridges { grid: self.grid, rungs: &self.rungs, plans: &self.plans, stills: &self.stills };
+        let (grid, rungs) = (self.grid, &self.rungs);
+        let bridges = Bridges { grid, rungs, plans: &self.plans, stills: &self.stills, art: &self.art };
         let bridged = bridges.bridged(rendition, at, crossing);
         let tell = |error: &StitchError| tracing::error!(segment = at.segment, part = at.part, %error, "no bridge");
         bridged.inspect_err(tell).ok()

@@ -53,7 +53,8 @@ pub fn slowest_tile_preset(
 fn macroblocks(rungs: &[SlicedRung], layouts: &Layouts) -> u32 {
     let plans = Plans::new();
     let mut sizes = HashSet::new();
-    for layout in layouts.iter() {
+    // Tiles of layouts with art run when somebody asks for them.
+    for layout in layouts.iter().filter(|layout| layout.art.is_empty()) {
         for (rendition, plan) in plans.of(layout, rungs).iter().flat_map(|plans| plans.iter()).enumerate() {
             sizes.extend(plan.tiles.iter().map(|(size, _)| (rendition, *size)));
         }

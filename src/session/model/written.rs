@@ -9,6 +9,7 @@ use super::super::splice::Splices;
 use super::super::state::State;
 use super::super::watched::{Shown, ShownTimes};
 use super::{Pick, Session, Show, Wanted, choice_name};
+use crate::assets::Skin;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind};
 use crate::store::{MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, StoreError, Watched};
@@ -49,11 +50,18 @@ struct Saved {
     sounds: Option<Splices>,
     #[serde(default)]
     max_height: Option<u32>,
+    #[serde(default)]
+    skin: Option<Arc<Skin>>,
 }
 
 /// What a session's row says of the renditions that it is offered.
 pub(super) fn max_height_of(row: &SessionRow) -> Option<u32> {
     serde_json::from_str::<Saved>(&row.splices).ok()?.max_height
+}
+
+/// The skin that a session's row names.
+pub(super) fn skin_of(row: &SessionRow) -> Option<String> {
+    Some(serde_json::from_str::<Saved>(&row.splices).ok()?.skin?.id.clone())
 }
 
 impl Session {
@@ -67,7 +75,7 @@ impl Session {
             return None;
         }
         let meter = meter.restored();
-        let show = Show { layout, games: saved.games, audio: row.audio, engine: choice };
+        let show = Show { layout, games: saved.games, audio: row.audio, engine: choice, skin: saved.skin };
         let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
         // Only what the session came to is wanted again: older mosaics' segments went with the old process.
         let newest = saved.splices.newest().clone();
@@ -156,6 +164,7 @@ impl Session {
             numbering: self.numbering.clone(),
             sounds: Some(self.sounds.clone()),
             max_height: self.max_height,
+            skin: self.show.skin.clone(),
         };
         Ok(SessionRow {
             id: self.id.to_string(),

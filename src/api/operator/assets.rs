@@ -1,0 +1,278 @@
+//! `/v1/operator/assets` and `/v1/operator/skins`: art for the slots that show no game.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::App;
+use crate::api::auth::Operator;
+use crate::api::extract::{self, Body, Named, Params, RequestBody};
+use crate::api::problem::{Code, Problem, ProblemBody};
+use crate::assets::{Asset, AssetId, AssetType, Skin, SkinOrigin};
+use crate::config::check_id;
+use crate::jpeg;
+
+/// What a skin is to show.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SkinRequest)]
+pub struct SkinBody {
+    /// Assets by the names of slots of art, as `/v1/layouts` tells them: `{"frame": "9f86d0…"}`. A slot whose name is not here shows the
+    /// layout's background.
+    pub art: BTreeMap<String, String>,
+}
+
+impl RequestBody for SkinBody {
+    const FIELDS: &'static [&'static str] = &["art"];
+}
+
+/// The media type that a body is sent as; one that says nothing is believed by its bytes.
+fn sent_as(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(None) };
+    let essence = given.to_str().unwrap_or("unreadable").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    if essence == "application/octet-stream" {
+        return Ok(None);
+    }
+    let allowed = AssetType::ALL.map(AssetType::media_type);
+    if allowed.contains(&essence.as_str()) {
+        return Ok(Some(essence));
+    }
+    let detail = format!("Content-Type is {essence:?}; send {}.", allowed.join(", "));
+    Err(Problem::new(Code::MediaTypeUnsupported, detail).with("allowed", allowed.to_vec()))
+}
+
+fn asset_id(text: &str) -> Result<AssetId, Problem> {
+    text.parse().map_err(|e| Problem::new(Code::AssetUnknown, format!("There is no such asset: {e}.")))
+}
+
+/// What may take as long as a disk or a decoder does.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+}
+
+/// Takes in a picture for slots of art: PNG, JPEG or SVG, a still of at most 4096 pixels a side. It is read whole before it is taken. The same file again is
+/// the same asset.
+#[utoipa::path(post, path = "/v1/operator/assets", tag = "operators", security(("operator_key" = [])),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file; its type in Content-Type"),
+    responses(
+        (status = 200, description = "The asset, which was there already", body = Asset),
+        (status = 201, description = "The asset", body = Asset, headers(("Location" = String, description = "Path of the asset"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 408, description = "`body_timeout`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`asset_invalid`: `detail` says what is wrong with it and what is allowed", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`: the tenant has too many; `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn upload(State(app): State<Arc<App>>, operator: Operator, request: Request) -> Result<Response, Problem> {
+    let given = sent_as(request.headers())?;
+    let limit = usize::try_from(app.assets.limits().file_bytes).unwrap_or(usize::MAX);
+    let bytes = extract::read(request, limit).await?;
+    let (assets, tenant) = (app.assets.clone(), operator.tenant.clone());
+    let (asset, is_new) = aside(move || assets.add(&tenant, &bytes, given.as_deref())).await??;
+    if !is_new {
+        return Ok(Json(asset).into_response());
+    }
+    let location = crate::api::header_text(&format!("/v1/operator/assets/{}", asset.id));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(asset)).into_response())
+}
+
+/// The tenant's assets, ordered by id.
+#[utoipa::path(get, path = "/v1/operator/assets", tag = "operators", security(("operator_key" = [])),
+    responses(
+        (status = 200, description = "The assets", body = [Asset]),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<Asset>> {
+    Json(app.assets.list(&operator.tenant))
+}
+
+/// An asset.
+#[utoipa::path(get, path = "/v1/operator/assets/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The asset", body = Asset),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`asset_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<Json<Asset>, Problem> {
+    let unknown = || Problem::new(Code::AssetUnknown, format!("There is no asset {id}."));
+    app.assets.get(&operator.tenant, &asset_id(&id)?).map(Json).ok_or_else(unknown)
+}
+
+/// Which slots are previewed.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PreviewParams {
+    layout: String,
+    /// The name of the layout's slots of art.
+    slot: String,
+}
+
+/// How an asset looks in a layout's slots: a JPEG, 320 pixels wide, of the layout's canvas without games.
+#[utoipa::path(get, path = "/v1/operator/assets/{id}/preview", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path), PreviewParams),
+    responses(
+        (status = 200, description = "The picture", body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`asset_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`: with the names that the layout has, as `allowed`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn preview(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+    Params(asked): Params<PreviewParams>,
+) -> Result<Response, Problem> {
+    let asset = asset_id(&id)?;
+    if app.assets.get(&operator.tenant, &asset).is_none() {
+        return Err(Problem::new(Code::AssetUnknown, format!("There is no asset {id}.")));
+    }
+    let unknown = || Problem::new(Code::LayoutUnknown, format!("There is no layout {:?}.", asked.layout));
+    let layout = app.layouts.get(&asked.layout).ok_or_else(unknown)?;
+    let names: Vec<String> = layout.art_names().into_iter().map(str::to_owned).collect();
+    if !names.contains(&asked.slot) {
+        let detail = format!("Layout {} has the slots of art [{}], not {:?}.", layout.id, names.join(", "), asked.slot);
+        return Err(Problem::parameter("slot", detail).with("allowed", names));
+    }
+    let assets = app.assets.clone();
+    let drawn = move || jpeg::thumbnail(&assets.preview(&operator.tenant, &asset, &layout, &asked.slot)?);
+    let bytes = aside(drawn).await?.ok_or_else(|| Problem::internal("an asset cannot be drawn"))?;
+    let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
+    Ok((headers, bytes).into_response())
+}
+
+/// Lets go of an asset that no skin has and no active session shows.
+#[utoipa::path(delete, path = "/v1/operator/assets/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`asset_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`asset_in_use`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<StatusCode, Problem> {
+    let id = asset_id(&id)?;
+    let sessions = app.sessions.showing(&operator.tenant, &id);
+    if sessions > 0 {
+        let detail = format!("The asset is shown in {sessions} active sessions.");
+        return Err(Problem::new(Code::AssetInUse, detail).with("sessions", sessions));
+    }
+    let assets = app.assets.clone();
+    aside(move || assets.delete(&operator.tenant, &id)).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The tenant's skins, ordered by id.
+#[utoipa::path(get, path = "/v1/operator/skins", tag = "operators", security(("operator_key" = [])),
+    responses(
+        (status = 200, description = "The skins", body = [Skin]),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn skins(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<Arc<Skin>>> {
+    Json(app.assets.skins(&operator.tenant))
+}
+
+/// A skin.
+#[utoipa::path(get, path = "/v1/operator/skins/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The skin", body = Skin),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn skin(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<Json<Arc<Skin>>, Problem> {
+    app.skin(&operator.tenant, &id).map(Json)
+}
+
+/// Makes the skin be as given. Sessions that show it already go on with what it was, until they name it again.
+#[utoipa::path(put, path = "/v1/operator/skins/{id}", tag = "operators", request_body = SkinBody, security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The skin", body = Skin),
+        (status = 201, description = "The skin, which is new", body = Skin, headers(("Location" = String, description = "Path of the skin"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`asset_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`skin_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`field_unknown`, `field_invalid`: with the names that layouts have, as `allowed`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`: the tenant has too many; `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn put_skin(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+    Body(body): Body<SkinBody>,
+) -> Result<Response, Problem> {
+    check_id(&id).map_err(|e| Problem::field("id", format!("{e}.")))?;
+    let mut art = BTreeMap::new();
+    for (name, asset) in body.art {
+        let field = format!("art.{name}");
+        let allowed = app.layouts.art_names();
+        if !allowed.contains(&name) {
+            let detail = format!("No layout has a slot of art {name:?}; the names are {}.", allowed.join(", "));
+            return Err(Problem::field(&field, detail).with("allowed", allowed));
+        }
+        let asset = asset.parse::<AssetId>().map_err(|e| Problem::field(&field, format!("{e}.")))?;
+        art.insert(name, asset);
+    }
+    let skin = Skin { id, art, origin: SkinOrigin::Operator };
+    let (assets, kept) = (app.assets.clone(), skin.clone());
+    let is_new = aside(move || assets.put_skin(&operator.tenant, kept)).await??;
+    if !is_new {
+        return Ok(Json(skin).into_response());
+    }
+    let location = crate::api::header_text(&format!("/v1/operator/skins/{}", skin.id));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(skin)).into_response())
+}
+
+/// Forgets a skin. Sessions that show it go on doing so.
+#[utoipa::path(delete, path = "/v1/operator/skins/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`skin_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn delete_skin(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<StatusCode, Problem> {
+    let assets = app.assets.clone();
+    aside(move || assets.delete_skin(&operator.tenant, &id)).await??;
+    Ok(StatusCode::NO_CONTENT)
+}

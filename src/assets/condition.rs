@@ -1,0 +1,222 @@
+//! Makes a picture of the canvas of a file: scaled into its place, laid on the background, in limited BT.709 I420 with chroma sited left, as encoders
+//! are told.
+
+use fast_image_resize as fir;
+use lru::LruCache;
+use resvg::{tiny_skia, usvg};
+
+use super::check::{self, Read};
+use super::{AssetError, AssetId, AssetType, Piece};
+use crate::frame::{Colour, Picture, Rect, fit};
+
+/// Bytes of pictures that are kept.
+const KEPT_BYTES: usize = 96 << 20;
+
+/// Asset, size and background.
+type Key = (AssetId, (u32, u32), [u8; 3]);
+
+/// Pictures that were made, as many as fit; those that were asked for longest ago go first.
+pub(super) struct Conditioned {
+    pictures: LruCache<Key, Picture>,
+    bytes: usize,
+}
+
+impl Default for Conditioned {
+    fn default() -> Self {
+        Self { pictures: LruCache::unbounded(), bytes: 0 }
+    }
+}
+
+impl Conditioned {
+    pub fn get(&mut self, key: &Key) -> Option<Picture> {
+        self.pictures.get(key).cloned()
+    }
+
+    pub fn put(&mut self, key: Key, picture: Picture) {
+        self.bytes += bytes_of(&picture);
+        if let Some(before) = self.pictures.put(key, picture) {
+            self.bytes -= bytes_of(&before);
+        }
+        while self.bytes > KEPT_BYTES {
+            let Some((_, oldest)) = self.pictures.pop_lru() else { break };
+            self.bytes -= bytes_of(&oldest);
+        }
+    }
+}
+
+fn bytes_of(picture: &Picture) -> usize {
+    picture.width as usize * picture.height as usize * 3 / 2
+}
+
+/// The picture of a file at `size`, both even.
+pub(super) fn picture(
+    kind: AssetType,
+    bytes: &[u8],
+    size: (u32, u32),
+    background: [u8; 3],
+) -> Result<Picture, AssetError> {
+    // Whoever wrote these bytes chose them: a decoder that fails takes its caller with it, which here has viewers.
+    let made = std::panic::catch_unwind(|| {
+        let read = check::read(kind, bytes)?;
+        let rgb = rgb(&read, size, background)?;
+        i420(&rgb, size).ok_or_else(|| AssetError::Unreadable(format!("no picture of {}x{}", size.0, size.1)))
+    });
+    made.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
+}
+
+/// R'G'B' of what was read, in the middle of `size` and laid on `background`.
+pub(super) fn rgb(read: &Read, (width, height): (u32, u32), background: [u8; 3]) -> Result<Vec<u8>, AssetError> {
+    let (wide, high) = read.size();
+    let inside = fit(wide, high, (1, 1), Rect { x: 0, y: 0, width, height });
+    let mut out = background.repeat(width as usize * height as usize);
+    let scaled = match read {
+        Read::Pixels(pixels) => scaled(pixels, inside.width, inside.height)?,
+        Read::Drawing(tree) => drawn(tree, inside.width, inside.height)?,
+    };
+    for (row, line) in scaled.chunks_exact(inside.width as usize * 4).enumerate() {
+        let at = ((inside.y as usize + row) * width as usize + inside.x as usize) * 3;
+        for (pixel, over) in out[at..].chunks_exact_mut(3).zip(line.chunks_exact(4)) {
+            let through = 255 - u32::from(over[3]);
+            for (under, over) in pixel.iter_mut().zip(over) {
+                // Alpha is multiplied in already.
+                *under = (u32::from(*over) + (u32::from(*under) * through + 127) / 255).min(255) as u8;
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// R'G'B'A with alpha multiplied in, at that size.
+fn scaled(pixels: &image::RgbaImage, width: u32, height: u32) -> Result<Vec<u8>, AssetError> {
+    let unreadable = |why: String| AssetError::Unreadable(why);
+    let (wide, high) = pixels.dimensions();
+    let source = fir::images::ImageRef::new(wide, high, pixels.as_raw(), fir::PixelType::U8x4)
+        .map_err(|error| unreadable(error.to_string()))?;
+    let mut premultiplied = fir::images::Image::new(wide, high, fir::PixelType::U8x4);
+    let multiplies = fir::MulDiv::new();
+    multiplies.multiply_alpha(&source, &mut premultiplied).map_err(|error| unreadable(error.to_string()))?;
+    if (wide, high) == (width, height) {
+        return Ok(premultiplied.into_vec());
+    }
+    let mut scaled = fir::images::Image::new(width, height, fir::PixelType::U8x4);
+    let algorithm = fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3);
+    // What alpha hides must not shine through at edges, which is why it is multiplied in before.
+    let options = fir::ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
+    fir::Resizer::new().resize(&premultiplied, &mut scaled, &options).map_err(|error| unreadable(error.to_string()))?;
+    let mut scaled = scaled.into_vec();
+    // Lanczos overshoots: no colour is brighter than its alpha.
+    for pixel in scaled.chunks_exact_mut(4) {
+        for at in 0..3 {
+            pixel[at] = pixel[at].min(pixel[3]);
+        }
+    }
+    Ok(scaled)
+}
+
+fn drawn(tree: &usvg::Tree, width: u32, height: u32) -> Result<Vec<u8>, AssetError> {
+    let mut pixmap = tiny_skia::Pixmap::new(width, height)
+        .ok_or_else(|| AssetError::Unreadable(format!("no picture of {width}x{height}")))?;
+    let (across, down) = (width as f32 / tree.size().width(), height as f32 / tree.size().height());
+    resvg::render(tree, tiny_skia::Transform::from_scale(across, down), &mut pixmap.as_mut());
+    Ok(pixmap.take())
+}
+
+/// Y'CbCr of R'G'B', not rounded (ITU-T H.273, 8.3, with BT.709's K_R and K_B, limited range).
+fn codes(rgb: [f32; 3]) -> [f32; 3] {
+    const KR: f32 = 0.2126;
+    const KB: f32 = 0.0722;
+    let [r, g, b] = rgb.map(|v| v / 255.0);
+    let luma = KR * r + (1.0 - KR - KB) * g + KB * b;
+    let blue = (b - luma) / (2.0 * (1.0 - KB));
+    let red = (r - luma) / (2.0 * (1.0 - KR));
+    [16.0 + 219.0 * luma, 128.0 + 224.0 * blue, 128.0 + 224.0 * red]
+}
+
+fn rounded(code: f32) -> u8 {
+    code.round().clamp(0.0, 255.0) as u8
+}
+
+/// Luma of each pixel; chroma of each second one, of it and its neighbours to both sides, in two rows.
+fn i420(rgb: &[u8], (width, height): (u32, u32)) -> Option<Picture> {
+    let (w, h) = (width as usize, height as usize);
+    let at = |x: usize, y: usize| {
+        let at = (y * w + x) * 3;
+        [rgb[at], rgb[at + 1], rgb[at + 2]].map(f32::from)
+    };
+    let luma = rgb.chunks_exact(3).map(|p| rounded(codes([p[0], p[1], p[2]].map(f32::from))[0])).collect();
+    let (mut blue, mut red) = (Vec::with_capacity(w * h / 4), Vec::with_capacity(w * h / 4));
+    for y in (0..h).step_by(2) {
+        for x in (0..w).step_by(2) {
+            let mut sum = [0.0; 3];
+            for row in [y, (y + 1).min(h - 1)] {
+                for (column, weight) in [(x.saturating_sub(1), 1.0), (x, 2.0), ((x + 1).min(w - 1), 1.0)] {
+                    let pixel = at(column, row);
+                    (0..3).for_each(|n| sum[n] += pixel[n] * weight / 8.0);
+                }
+            }
+            let [_, b, r] = codes(sum);
+            blue.push(rounded(b));
+            red.push(rounded(r));
+        }
+    }
+    Picture::from_planes(width, height, Colour::CANVAS, [luma, blue, red])
+}
+
+/// What `piece` wants of the whole picture. `None` for a size that is odd or empty.
+pub(super) fn cut(whole: &Picture, piece: &Piece) -> Option<Picture> {
+    let Piece { whole: lies, part, background, .. } = piece;
+    let [luma, blue, red] = codes(background.map(f32::from)).map(rounded);
+    let plane = |plane: usize, code: u8| {
+        let halves = if plane == 0 { 1 } else { 2 };
+        let (width, height) = (part.width as usize / halves, part.height as usize / halves);
+        let mut out = vec![code; width * height];
+        let (high, wide) = (whole.plane_size(plane).1 as i64, whole.plane_size(plane).0 as i64);
+        // Where the part begins, from the whole's corner.
+        let (across, down) = (
+            (i64::from(part.x) - i64::from(lies.x)) / halves as i64,
+            (i64::from(part.y) - i64::from(lies.y)) / halves as i64,
+        );
+        let (from, to) = (across.max(0), (across + width as i64).min(wide));
+        for (row, line) in out.chunks_exact_mut(width.max(1)).enumerate() {
+            let y = down + row as i64;
+            if (0..high).contains(&y) && from < to {
+                let source = &whole.row(plane, y as usize)[from as usize..to as usize];
+                line[(from - across) as usize..(to - across) as usize].copy_from_slice(source);
+            }
+        }
+        out
+    };
+    Picture::from_planes(part.width, part.height, Colour::CANVAS, [plane(0, luma), plane(1, blue), plane(2, red)])
+}
+
+/// A canvas on which pieces are laid one after the other.
+pub(super) struct Sheet {
+    width: u32,
+    height: u32,
+    planes: [Vec<u8>; 3],
+}
+
+impl Sheet {
+    /// Both even.
+    pub fn new(width: u32, height: u32, background: [u8; 3]) -> Self {
+        let [luma, blue, red] = codes(background.map(f32::from)).map(rounded);
+        let samples = width as usize * height as usize;
+        Self { width, height, planes: [vec![luma; samples], vec![blue; samples / 4], vec![red; samples / 4]] }
+    }
+
+    /// Lays `picture`, which is as large as `rect`, into `rect`, which is inside.
+    pub fn put(&mut self, picture: &Picture, rect: Rect) {
+        for (plane, to) in self.planes.iter_mut().enumerate() {
+            let halves = if plane == 0 { 1 } else { 2 };
+            let (stride, x, y) = (self.width as usize / halves, rect.x as usize / halves, rect.y as usize / halves);
+            let (wide, high) = picture.plane_size(plane);
+            for row in 0..high {
+                to[(y + row) * stride + x..][..wide].copy_from_slice(picture.row(plane, row));
+            }
+        }
+    }
+
+    pub fn picture(self) -> Option<Picture> {
+        Picture::from_planes(self.width, self.height, Colour::CANVAS, self.planes)
+    }
+}

@@ -1,0 +1,110 @@
+//! Taking files in, and letting them go.
+
+use std::io;
+use std::sync::Arc;
+
+use super::check;
+use super::files::Folder;
+use super::{Asset, AssetError, AssetId, AssetState, AssetType, Assets, Known, MOST_ASSETS, Skin, SkinOrigin};
+
+impl Known {
+    pub(super) fn read(folder: &Folder) -> io::Result<Self> {
+        let mut known = Self::default();
+        for tenant in folder.tenants()? {
+            let of: Arc<str> = tenant.as_str().into();
+            for asset in folder.assets::<Asset>(&tenant)? {
+                known.assets.insert((of.clone(), asset.id), asset);
+            }
+            for skin in folder.skins::<Skin>(&tenant)? {
+                // Those of the configuration are never on the disk.
+                let skin = Skin { origin: SkinOrigin::Operator, ..skin };
+                known.skins.insert((of.clone(), skin.id.clone()), Arc::new(skin));
+            }
+        }
+        Ok(known)
+    }
+
+    fn check_room(&self, tenant: &str, bytes: u64, limit: u64) -> Result<(), AssetError> {
+        let own = || self.assets.iter().filter(|((of, _), _)| &**of == tenant);
+        let (count, taken) = (own().count(), own().map(|(_, asset)| asset.bytes).sum::<u64>());
+        if count >= MOST_ASSETS {
+            return Err(AssetError::Count { what: "assets", count, limit: MOST_ASSETS });
+        }
+        if taken + bytes > limit { Err(AssetError::Full { bytes: taken, limit }) } else { Ok(()) }
+    }
+}
+
+impl Assets {
+    /// A tenant's assets, ordered by id.
+    pub fn list(&self, tenant: &str) -> Vec<Asset> {
+        let known = self.known.read();
+        known.assets.iter().filter(|((of, _), _)| &**of == tenant).map(|(_, asset)| asset.clone()).collect()
+    }
+
+    pub fn get(&self, tenant: &str, id: &AssetId) -> Option<Asset> {
+        self.known.read().assets.get(&(tenant.into(), *id)).cloned()
+    }
+
+    /// Checks a file and keeps it; true where the tenant had it not. `given` is the media type that it was sent as. Takes as long as reading it:
+    /// not for threads that serve.
+    ///
+    /// # Errors
+    /// What is wrong with it; [`AssetError::Count`], [`AssetError::Full`], [`AssetError::Disk`].
+    pub fn add(&self, tenant: &str, bytes: &[u8], given: Option<&str>) -> Result<(Asset, bool), AssetError> {
+        let (id, length) = (AssetId::of(bytes), bytes.len() as u64);
+        if length > self.limits.file_bytes {
+            return Err(AssetError::TooLarge { bytes: length, limit: self.limits.file_bytes });
+        }
+        let kind = check::kind_of(bytes)?;
+        if let Some(given) = given.filter(|given| *given != kind.media_type()) {
+            return Err(AssetError::OtherType { found: kind, given: given.chars().take(80).collect() });
+        }
+        if let Some(known) = self.get(tenant, &id) {
+            return Ok((known, false));
+        }
+        self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
+        let (width, height) = self.checked(kind, bytes)?;
+        let _change = self.changing.lock();
+        // Others may have come meanwhile.
+        self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
+        let asset = Asset { id, kind, width, height, bytes: length, duration_s: 0.0, state: AssetState::Ready };
+        self.folder()?.write(tenant, &id, bytes, &asset)?;
+        self.known.write().assets.insert((tenant.into(), id), asset.clone());
+        Ok((asset, true))
+    }
+
+    /// The size of a file that can be shown.
+    fn checked(&self, kind: AssetType, bytes: &[u8]) -> Result<(u32, u32), AssetError> {
+        let _turn = self.checking.lock();
+        let checked = std::panic::catch_unwind(|| {
+            let read = check::read(kind, bytes)?;
+            if kind == AssetType::Svg {
+                check::draws_in_time(&read)?;
+            }
+            Ok(read.size())
+        });
+        checked.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
+    }
+
+    /// Lets go of an asset that no skin has.
+    ///
+    /// # Errors
+    /// [`AssetError::Unknown`], [`AssetError::InUse`], [`AssetError::Disk`].
+    pub fn delete(&self, tenant: &str, id: &AssetId) -> Result<(), AssetError> {
+        let _change = self.changing.lock();
+        if self.get(tenant, id).is_none() {
+            return Err(AssetError::Unknown(*id));
+        }
+        let by: Vec<String> = {
+            let skins = self.skins(tenant);
+            let shows = |skin: &&Arc<Skin>| skin.art.values().any(|asset| asset == id);
+            skins.iter().filter(shows).take(5).map(|skin| format!("skin {:?}", skin.id)).collect()
+        };
+        if !by.is_empty() {
+            return Err(AssetError::InUse(by.join(", ")));
+        }
+        self.folder()?.remove(tenant, id)?;
+        self.known.write().assets.remove(&(tenant.into(), *id));
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Takes up art, and makes the skins that the configuration has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::StartError;
+use super::makers::Makers;
+use crate::assets::{AssetError, AssetLimits, Assets, Skin, SkinOrigin};
+use crate::config::SkinFiles;
+use crate::layout::Layouts;
+
+impl Makers<'_> {
+    /// What was uploaded, and what the configuration has.
+    pub async fn assets(&self, layouts: &Layouts) -> Result<Arc<Assets>, StartError> {
+        let (dir, art) = (self.config.data_dir.join("assets"), self.config.art);
+        let limits = AssetLimits { file_bytes: art.file_bytes, tenant_bytes: art.tenant_bytes };
+        let (skins, names) = (self.config.skins.clone(), layouts.art_names());
+        let opened = tokio::task::spawn_blocking(move || {
+            let assets = Assets::open(dir.clone(), limits).map_err(|source| StartError::Assets { dir, source })?;
+            for skin in skins {
+                define(&assets, &skin, &names).map_err(|problem| {
+                    let SkinFiles { id, tenant, .. } = skin;
+                    StartError::Skin { tenant, skin: id, problem }
+                })?;
+            }
+            Ok(assets)
+        });
+        opened.await.unwrap_or_else(|panic| {
+            let dir = self.config.data_dir.join("assets");
+            Err(StartError::Assets { dir, source: std::io::Error::other(panic.to_string()) })
+        })
+    }
+}
+
+/// Makes a skin of files. They are kept like those that were uploaded.
+fn define(assets: &Assets, skin: &SkinFiles, names: &[String]) -> Result<(), String> {
+    let mut art = BTreeMap::new();
+    for (name, path) in &skin.art {
+        if !names.contains(name) {
+            return Err(format!("no layout has a slot of art {name:?}; the names are {}", names.join(", ")));
+        }
+        let wrong = |error: AssetError| format!("{}: {error}", path.display());
+        let length = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?.len();
+        let limit = assets.limits().file_bytes;
+        if length > limit {
+            return Err(wrong(AssetError::TooLarge { bytes: length, limit }));
+        }
+        let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let (asset, _) = assets.add(&skin.tenant, &bytes, None).map_err(wrong)?;
+        art.insert(name.clone(), asset.id);
+    }
+    let skin_of = Skin { id: skin.id.clone(), art, origin: SkinOrigin::Config };
+    assets.put_skin(&skin.tenant, skin_of).map(|_| ()).map_err(|e| e.to_string())
+}
