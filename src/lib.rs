@@ -19,6 +19,7 @@ pub mod jpeg;
 pub mod ladder;
 pub mod layout;
 pub mod lint;
+pub mod market;
 pub mod metrics;
 pub mod mosaic;
 pub mod outbound;

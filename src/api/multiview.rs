@@ -28,6 +28,8 @@ pub struct Wish {
     engine: Option<EngineWish>,
     /// No rendition with more rows of pixels is offered.
     max_height: Option<u32>,
+    /// The market that the session is made in.
+    market: Option<String>,
     /// `true`: the playlists list parts, see the playback URL.
     #[serde(default)]
     low_latency: bool,
@@ -49,7 +51,8 @@ pub struct Wish {
         (status = 400, description = "`start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`game_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`, `layout_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_invalid`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -76,6 +79,8 @@ pub async fn open(
         audio: wish.audio,
         engine: wish.engine.unwrap_or_default().into(),
         max_height: wish.max_height,
+        market: wish.market,
+        terms: (*caller.terms).clone(),
         device_id: wish.device_id,
         ..CreateSession::default()
     };

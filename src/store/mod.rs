@@ -11,6 +11,7 @@ mod data_dir;
 mod key_file;
 mod ledger;
 mod locks;
+mod markets;
 mod migrations;
 mod outbox;
 mod rows;
@@ -29,6 +30,7 @@ pub use correcting::{Correction, CorrectionError, correct};
 pub use data_dir::{Begin, Unfit};
 pub use key_file::{ledger_key_file, ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
+pub use markets::{MarketRow, MarketRows};
 pub use outbox::{Outbox, PassedThreshold};
 pub use rows::{
     ClockRow, ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine,

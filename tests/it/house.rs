@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 35] = [
+const ROOMS: [(&str, &str, &[&str]); 36] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
@@ -15,7 +15,7 @@ const ROOMS: [(&str, &str, &[&str]); 35] = [
     ("layout", "layout files → checked rectangles", &["frame"]),
     ("ladder", "renditions, and how their pictures are coded", &["timeline", "frame"]),
     ("reach", "where sources may lead: schemes, hosts, addresses, ports, files", &[]),
-    ("config", "one struct a topic, mistakes with line and key", &["timeline", "ladder", "usage", "reach"]),
+    ("config", "one struct a topic, mistakes with line and key", &["timeline", "ladder", "usage", "reach", "market"]),
     (
         "captions",
         "text of games: CEA-608 and -708, teletext, WebVTT, TTML; WebVTT written (pure)",
@@ -58,6 +58,7 @@ const ROOMS: [(&str, &str, &[&str]); 35] = [
         ],
     ),
     ("store", "SQLite behind a trait", &[]),
+    ("market", "markets and tiers: what sessions may have", &["store"]),
     ("usage", "meter, ledger, prices, reports", &["store", "timeline", "metrics"]),
     (
         "outbound",
@@ -69,7 +70,7 @@ const ROOMS: [(&str, &str, &[&str]); 35] = [
         "sessions, splices, restarts",
         &[
             "mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues",
-            "captions", "sync",
+            "captions", "sync", "market",
         ],
     ),
     (
@@ -98,6 +99,7 @@ const ROOMS: [(&str, &str, &[&str]); 35] = [
             "catalogue",
             "clips",
             "cues",
+            "market",
         ],
     ),
     ("service", "puts it all together", &["*"]),

@@ -3,5 +3,6 @@
 pub mod breaks;
 pub mod clips;
 pub mod games;
+pub mod markets;
 pub mod sessions;
 pub mod usage;
