@@ -11,6 +11,7 @@ pub mod clips;
 pub mod compositor;
 pub mod config;
 pub mod cues;
+pub mod decisions;
 pub mod encode;
 pub mod feed;
 pub mod frame;

@@ -4,6 +4,7 @@
 //! A store that fails (a full disk, say) never stops serving: errors come back typed, callers keep what they wanted
 //! written and try again, and [`Store::healthy`] tells the readiness page.
 
+mod beacons;
 mod booking;
 mod codec;
 mod correcting;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use beacons::{BeaconEnd, BeaconRow, BeaconRows};
 pub use correcting::{Correction, CorrectionError, correct};
 pub use data_dir::{Begin, Unfit};
 pub use key_file::{ledger_key_file, ledger_seed, read_ledger_seed};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 36] = [
+const ROOMS: [(&str, &str, &[&str]); 37] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
@@ -64,6 +64,11 @@ const ROOMS: [(&str, &str, &[&str]); 36] = [
         "outbound",
         "export of the ledger, thresholds, the look at caps; HTTP to others, rustls",
         &["store", "usage", "timeline", "metrics", "config"],
+    ),
+    (
+        "decisions",
+        "what is shown in a break: VAST, asked ahead; beacons until they are told (not wired yet)",
+        &["feed", "reach", "config", "store", "outbound"],
     ),
     (
         "session",

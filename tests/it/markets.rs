@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::api_service::{Service, path_of};
+use crate::support::service::{SMALL_OUTPUT, TestService, config};
 
 async fn text(service: &Service, path: &str) -> String {
     service.get(path, "").await.ok(200).text().to_owned()
@@ -184,4 +186,63 @@ async fn a_report_says_what_was_watched_at_which_tier() {
         let its: Vec<_> = records["records"].as_array().unwrap().iter().filter(of_session).collect();
         assert!(!its.is_empty() && its.iter().all(|record| record["tier"] == tier), "{records}");
     }
+}
+
+/// Two tiers with a price each, and a market that has the lower one.
+const TWO_TIERS: &str = "[[markets]]\ntenant = \"acme\"\nid = \"de\"\ntitle = \"Germany\"\ngames = [\"a\"]\nmax_height = 300\n\
+    features = []\n[[tariffs]]\ntenant = \"acme\"\ncurrency = \"EUR\"\n[[tariffs.prices]]\ntier = \"small\"\n\
+    per_minute = \"0.001\"\n[[tariffs.prices]]\nper_minute = \"0.004\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_service_offers_less_charges_less_and_knows_its_markets_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let game = |id| (id, "test://ball?size=160x90&fps=30".to_owned());
+    let config = config(dir.path(), &[game("a"), game("b")], &format!("{SMALL_OUTPUT}{TWO_TIERS}"));
+    let service = TestService::start(&config).await;
+    let post = |body: Value| service.device(Method::POST, "/v1/sessions", Some(body), StatusCode::CREATED);
+    let low = post(json!({ "games": ["a"], "market": "de", "max_height": 540 })).await;
+    let high = post(json!({ "games": ["a"] })).await;
+    let body = Some(json!({ "games": ["b"], "market": "de" }));
+    let refused = service.device(Method::POST, "/v1/sessions", body, StatusCode::FORBIDDEN).await;
+    assert_eq!(refused["code"], "game_restricted");
+    let made = json!({ "id": "at", "title": "Austria", "games": ["b"] });
+    service.operator(Method::POST, "/v1/operator/markets", Some(made), StatusCode::CREATED).await;
+
+    let path = |session: &Value, name: &str| {
+        let url = session["playback_url"].as_str().unwrap();
+        url[url.find("/v1/play").unwrap()..].replace("index.m3u8", name)
+    };
+    for _ in 0..6 {
+        service.crank_segments(1).await;
+        service.text(&path(&low, "video/small.m3u8?low_latency=true")).await;
+        service.text(&path(&high, "video/big.m3u8")).await;
+    }
+    let listed = service.text(&path(&low, "video/small.m3u8?low_latency=true")).await;
+    assert!(!listed.contains("#EXT-X-PART"), "{listed}");
+    let uri = listed.lines().rfind(|line| line.ends_with(".m4s")).unwrap();
+    assert!(service.bytes(uri).await.len() > 500);
+    let above = service.send(Method::GET, &path(&low, "video/big.m3u8"), "", None).await;
+    assert_eq!(above.status(), StatusCode::NOT_FOUND);
+
+    let now = service.stop().await;
+    let service = TestService::start_at(&config, now + Duration::from_secs(2)).await;
+    service.crank_segments(2).await;
+    let again = service.text(&path(&low, "index.m3u8")).await;
+    assert!(again.contains("480x270") && !again.contains("960x540"), "{again}");
+    let markets = service.operator(Method::GET, "/v1/operator/markets", None, StatusCode::OK).await;
+    let ids: Vec<_> = markets.as_array().unwrap().iter().map(|market| &market["id"]).collect();
+    assert_eq!(ids, ["at", "de"]);
+    let path = format!("/v1/sessions/{}", low["id"].as_str().unwrap());
+    let body = Some(json!({ "games": ["b"] }));
+    let refused = service.device(Method::PATCH, &path, body, StatusCode::FORBIDDEN).await;
+    assert_eq!(refused["reason"], "not_in_market");
+
+    let report = service.operator(Method::GET, "/v1/operator/usage?group_by=tier", None, StatusCode::OK).await;
+    let row = |tier: &str| report["rows"].as_array().unwrap().iter().find(|row| row["tier"] == tier).unwrap().clone();
+    let (small, big) = (row("small"), row("big"));
+    let minutes = |row: &Value| row["billed_minutes"].as_u64().unwrap() as f64;
+    let cost = |row: &Value| row["cost"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(minutes(&small) > 0.0 && minutes(&big) > 0.0, "{report}");
+    assert!((cost(&small) - 0.001 * minutes(&small)).abs() < 1e-9, "{report}");
+    assert!((cost(&big) - 0.004 * minutes(&big)).abs() < 1e-9, "{report}");
 }
