@@ -109,6 +109,9 @@ async fn a_session_is_made_in_a_market_and_keeps_to_it() {
     assert_eq!(ids(service.get("/v1/games?market=de", "dev-acme").await.ok(200).json()), ["a", "b"]);
     service.get("/v1/games?market=xx", "dev-acme").await.refused(404, "market_unknown");
     assert_eq!(ids(service.get("/v1/games", "dev-free").await.ok(200).json()), ["a", "b"]);
+    service.get("/v1/games/a/cues", "dev-free").await.ok(200);
+    service.get("/v1/games/c/cues", "dev-free").await.refused(404, "game_unknown");
+    service.get("/v1/games/c/cues", "dev-acme").await.ok(200);
 }
 
 #[tokio::test]
