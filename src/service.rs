@@ -169,6 +169,7 @@ impl Service {
         let grid = config.output.grid;
         let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
+        sessions.markets().fill(&config.markets, sqlite.clone()).await?;
         let outbound = makers.outbound(sqlite, &sessions).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let readiness =

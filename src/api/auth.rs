@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use super::App;
 use super::problem::{Code, Problem};
 use crate::config::{KeyHolder, KeyRole, Keyring};
+use crate::market::KeyTerms;
 
 /// The keys of all tenants, as requests present them.
 pub struct Keys(Keyring);
@@ -18,6 +19,8 @@ pub struct Keys(Keyring);
 pub struct Caller {
     pub tenant: Arc<str>,
     role: KeyRole,
+    /// What it may ask for.
+    pub terms: Arc<KeyTerms>,
 }
 
 /// Whoever holds an operator key of a tenant.
@@ -33,13 +36,13 @@ impl Keys {
 
     /// Whose key `presented` is.
     pub fn caller(&self, presented: &str) -> Result<Caller, Problem> {
-        let KeyHolder { tenant, role } = self.0.find(presented).ok_or_else(|| {
+        let KeyHolder { tenant, role, terms } = self.0.find(presented).ok_or_else(|| {
             unauthorized(
                 "The key is not known.",
                 HeaderValue::from_static(r#"Bearer realm="quadrille", error="invalid_token""#),
             )
         })?;
-        Ok(Caller { tenant: Arc::clone(tenant), role: *role })
+        Ok(Caller { tenant: Arc::clone(tenant), role: *role, terms: Arc::clone(terms) })
     }
 
     /// Whose key stands in `Authorization: Bearer …` (RFC 6750, 2.1).

@@ -45,7 +45,7 @@ pub struct CuesBody {
     responses(
         (status = 200, description = "The events", body = CuesBody),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`game_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`; `market_unknown`: that of the key is gone", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`, `period_invalid`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn list(
@@ -60,6 +60,11 @@ pub async fn list(
     let (from, to) = (from.unwrap_or(now.saturating_sub(LOOKED_BACK)), to.unwrap_or(now + LOOKED_AHEAD));
     if to <= from {
         return Err(Problem::new(Code::PeriodInvalid, "`to` is not after `from`."));
+    }
+    // Of what the key's sessions cannot show its holder hears nothing.
+    let market = app.sessions.market_for(&caller.tenant, None, &caller.terms)?;
+    if market.is_some_and(|market| !market.shows(&id)) {
+        return Err(unknown(&id));
     }
     let events = app.catalogue.cues(&caller.tenant, &id, from..to).ok_or_else(|| unknown(&id))?;
     Ok(Json(CuesBody { game: id, events }))

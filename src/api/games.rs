@@ -6,13 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::auth::Caller;
 use super::base::Base;
-use super::extract::Named;
+use super::extract::{Named, Params};
 use super::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{AudioTrack, GameStatus, GameText, GameView};
 
@@ -44,15 +44,35 @@ impl GameBody {
     }
 }
 
+/// Of which market the games are told.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Of {
+    /// Only the games that sessions of this market may show. Without it those of the key's market, if the key has one.
+    market: Option<String>,
+}
+
 /// The games this tenant may show, ordered by id.
 #[utoipa::path(get, path = "/v1/games", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+    params(Of),
     responses(
         (status = 200, description = "The games", body = [GameBody]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
-pub async fn list(State(app): State<Arc<App>>, caller: Caller, base: Base) -> Json<Vec<GameBody>> {
-    let games = app.catalogue.games(&caller.tenant);
-    Json(games.into_iter().map(|g| GameBody::new(g, &base)).collect())
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    base: Base,
+    Params(of): Params<Of>,
+) -> Result<Json<Vec<GameBody>>, Problem> {
+    let mut games = app.catalogue.games(&caller.tenant);
+    if let Some(market) = app.sessions.market_for(&caller.tenant, of.market, &caller.terms)? {
+        games.retain(|game| market.shows(&game.id));
+    }
+    Ok(Json(games.into_iter().map(|g| GameBody::new(g, &base)).collect()))
 }
 
 /// A small picture of a game as it is now. Its URL is in `GET /v1/games` and cannot be guessed.

@@ -30,6 +30,8 @@ pub struct Wish {
     max_height: Option<u32>,
     /// A skin of the tenant, for the layout's slots of art.
     skin: Option<String>,
+    /// The market that the session is made in.
+    market: Option<String>,
     /// `true`: the playlists list parts, see the playback URL.
     #[serde(default)]
     low_latency: bool,
@@ -51,7 +53,8 @@ pub struct Wish {
         (status = 400, description = "`start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_invalid`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -79,6 +82,8 @@ pub async fn open(
         engine: wish.engine.unwrap_or_default().into(),
         max_height: wish.max_height,
         skin: wish.skin.map(|skin| app.skin(&caller.tenant, &skin)).transpose()?,
+        market: wish.market,
+        terms: (*caller.terms).clone(),
         device_id: wish.device_id,
         ..CreateSession::default()
     };

@@ -47,6 +47,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         media::video_init, media::video_segment, media::audio_init, media::audio_segment, media::own_video_segment, media::own_audio_segment, games::thumbnail,
         operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
         operator::games::delete,
+        operator::markets::list, operator::markets::create, operator::markets::get, operator::markets::replace,
+        operator::markets::delete,
         operator::breaks::begin, operator::breaks::end,
         operator::sessions::list, operator::sessions::end,
         operator::clips::list, operator::clips::create, operator::clips::get, operator::clips::delete, operator::clips::file,

@@ -64,12 +64,16 @@ codes! {
     Forbidden = "forbidden", FORBIDDEN, "This key may not do that";
     GameExists = "game_exists", CONFLICT, "There is already a game with this id";
     GameReadOnly = "game_read_only", CONFLICT, "This game is defined in the configuration";
+    GameRestricted = "game_restricted", FORBIDDEN, "This game may not be shown there";
     GameUnknown = "game_unknown", NOT_FOUND, "There is no such game";
     GamesCount = "games_count", UNPROCESSABLE_ENTITY, "A session shows one to four games";
     IdempotencyConflict = "idempotency_conflict", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another body";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side";
     LayoutMismatch = "layout_mismatch", UNPROCESSABLE_ENTITY, "The layout has another number of slots";
     LayoutUnknown = "layout_unknown", NOT_FOUND, "There is no such layout";
+    MarketExists = "market_exists", CONFLICT, "There is already a market with this id";
+    MarketReadOnly = "market_read_only", CONFLICT, "This market is defined in the configuration";
+    MarketUnknown = "market_unknown", NOT_FOUND, "There is no such market";
     MediaTypeUnsupported = "media_type_unsupported", UNSUPPORTED_MEDIA_TYPE, "The body is of another media type";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This resource has no such method";
     NotFound = "not_found", NOT_FOUND, "There is nothing here";

@@ -5,6 +5,7 @@ use crate::assets::AssetError;
 use crate::catalogue::CatalogueError;
 use crate::clips::ClipError;
 use crate::cues::track::BreakError;
+use crate::market::MarketError;
 use crate::session::SessionError;
 use crate::usage::UsageError;
 
@@ -21,6 +22,17 @@ impl From<SessionError> for Problem {
         match error {
             E::GamesCount { .. } => Problem::new(Code::GamesCount, detail).with("field", "games"),
             E::GameUnknown { id } => Problem::new(Code::GameUnknown, detail).with("game", id),
+            E::MarketUnknown { there, .. } => {
+                Problem::new(Code::MarketUnknown, detail).with("field", "market").with("allowed", there)
+            }
+            E::MarketForbidden { own, .. } => {
+                Problem::new(Code::Forbidden, detail).with("field", "market").with("allowed", vec![own])
+            }
+            E::GameRestricted { id, market, is_gone } => {
+                let reason = if is_gone { "market_gone" } else { "not_in_market" };
+                let problem = Problem::new(Code::GameRestricted, detail).with("field", "games").with("game", id);
+                problem.with("market", market).with("reason", reason)
+            }
             E::LayoutUnknown { id } => Problem::new(Code::LayoutUnknown, detail).with("layout", id),
             E::LayoutMismatch { slots, games, .. } => {
                 Problem::new(Code::LayoutMismatch, detail).with("slots", slots).with("games", games)
@@ -76,6 +88,20 @@ impl From<AssetError> for Problem {
                 Problem::new(Code::Capacity, detail).with("limit_bytes", limit).retry_after_s(STORE_RETRY_S)
             }
             E::Disk(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<MarketError> for Problem {
+    fn from(error: MarketError) -> Self {
+        use MarketError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Exists(_) => Problem::new(Code::MarketExists, detail),
+            E::Unknown(_) => Problem::new(Code::MarketUnknown, detail),
+            E::ReadOnly(_) => Problem::new(Code::MarketReadOnly, detail),
+            E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
+            E::Store(cause) => store_unavailable(&cause),
         }
     }
 }

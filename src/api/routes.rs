@@ -125,13 +125,18 @@ fn for_viewers(table: Table) -> Table {
 }
 
 fn for_operators(table: Table) -> Table {
-    use operator::{assets, breaks, clips, games as operator_games, sessions as operator_sessions, usage};
+    use operator::{assets, breaks, clips, games as operator_games, markets, sessions as operator_sessions, usage};
     table
         .add("get", "/v1/operator/games", operator_games::list)
         .add("post", "/v1/operator/games", operator_games::create)
         .add("get", "/v1/operator/games/{id}", operator_games::get)
         .add("put", "/v1/operator/games/{id}", operator_games::replace)
         .add("delete", "/v1/operator/games/{id}", operator_games::delete)
+        .add("get", "/v1/operator/markets", markets::list)
+        .add("post", "/v1/operator/markets", markets::create)
+        .add("get", "/v1/operator/markets/{id}", markets::get)
+        .add("put", "/v1/operator/markets/{id}", markets::replace)
+        .add("delete", "/v1/operator/markets/{id}", markets::delete)
         .add("get", "/v1/operator/sessions", operator_sessions::list)
         .add("delete", "/v1/operator/sessions/{id}", operator_sessions::end)
         .add("post", "/v1/operator/games/{id}/breaks", breaks::begin)

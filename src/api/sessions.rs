@@ -18,6 +18,7 @@ use super::etag::{self, IfMatch};
 use super::extract::{Body, Named, RequestBody, single_header};
 use super::limits;
 use super::problem::{Problem, ProblemBody};
+use crate::market::KeyTerms;
 use crate::mosaic::{EngineChoice, EngineKind};
 use crate::session::{ChangeSession, CreateSession, EndedBy, SessionView};
 
@@ -64,6 +65,9 @@ pub struct CreateBody {
     /// A skin of the tenant, for the layout's slots of art. Without it they show the background.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skin: Option<String>,
+    /// The market that it is made in: its games, languages and tier hold. Without it that of the key, if the key has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<String>,
     /// Whatever the operator calls the device; at most 200 characters.
     pub device_id: Option<String>,
     /// At most 20, keys up to 64 characters, values up to 256; they come back in usage reports.
@@ -73,13 +77,18 @@ pub struct CreateBody {
 
 impl RequestBody for CreateBody {
     const FIELDS: &'static [&'static str] =
-        &["games", "layout", "audio", "engine", "max_height", "skin", "device_id", "labels"];
+        &["games", "layout", "audio", "engine", "max_height", "skin", "market", "device_id", "labels"];
 }
 
 impl CreateBody {
-    /// The same request has the same digest, however its JSON is spaced or ordered.
-    fn digest(&self) -> Result<[u8; 32], Problem> {
-        Ok(Sha256::digest(serde_json::to_vec(self).map_err(Problem::internal)?).into())
+    /// The same request has the same digest, however its JSON is spaced or ordered. With a key of other terms it is another: who may have less is not to find
+    /// what was made for others.
+    fn digest(&self, terms: &KeyTerms) -> Result<[u8; 32], Problem> {
+        let mut digest = Sha256::new_with_prefix(serde_json::to_vec(self).map_err(Problem::internal)?);
+        if *terms != KeyTerms::default() {
+            digest.update(serde_json::to_vec(&(&terms.market, &terms.tier)).map_err(Problem::internal)?);
+        }
+        Ok(digest.finalize().into())
     }
 }
 
@@ -111,7 +120,8 @@ impl RequestBody for ChangeBody {
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_unknown`, `field_invalid`, `idempotency_conflict`", body = ProblemBody, content_type = "application/problem+json"),
@@ -127,7 +137,7 @@ pub async fn create(
     limits::device_id(body.device_id.as_deref())?;
     limits::labels(&body.labels)?;
     let idempotency = match single_header(&headers, "Idempotency-Key")? {
-        Some(key) => Some((limits::idempotency_key(key)?.to_owned(), body.digest()?)),
+        Some(key) => Some((limits::idempotency_key(key)?.to_owned(), body.digest(&caller.terms)?)),
         None => None,
     };
     let request = CreateSession {
@@ -137,6 +147,8 @@ pub async fn create(
         engine: body.engine.unwrap_or_default().into(),
         max_height: body.max_height,
         skin: body.skin.map(|skin| app.skin(&caller.tenant, &skin)).transpose()?,
+        market: body.market,
+        terms: (*caller.terms).clone(),
         device_id: body.device_id,
         labels: body.labels,
         idempotency,
@@ -175,6 +187,7 @@ pub async fn get(
         (status = 200, description = "The session as it is now", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason`: `not_in_market`, or `market_gone` where the session's market was taken away", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`, `game_unknown`, `layout_unknown`, `skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`session_ended`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`revision_stale`, with the current `revision`", body = ProblemBody, content_type = "application/problem+json"),

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::Tenant;
+use crate::market::KeyTerms;
 
 /// A key of the API. Only its SHA-256 digest is kept, whether the configuration gives the key or the digest.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -76,6 +77,8 @@ pub enum KeyRole {
 pub struct KeyHolder {
     pub tenant: Arc<str>,
     pub role: KeyRole,
+    /// What it may ask for.
+    pub terms: Arc<KeyTerms>,
 }
 
 /// The keys of all tenants.
@@ -90,9 +93,12 @@ impl Keyring {
         for tenant in tenants {
             let id: Arc<str> = tenant.id.as_str().into();
             let roles = [(&tenant.operator_keys, KeyRole::Operator), (&tenant.device_keys, KeyRole::Device)];
+            let holder =
+                |role, terms: &KeyTerms| KeyHolder { tenant: id.clone(), role, terms: Arc::new(terms.clone()) };
             for (of_role, role) in roles {
-                keys.extend(of_role.iter().map(|key| (key.clone(), KeyHolder { tenant: id.clone(), role })));
+                keys.extend(of_role.iter().map(|key| (key.clone(), holder(role, &KeyTerms::default()))));
             }
+            keys.extend(tenant.keys.iter().map(|(key, terms)| (key.clone(), holder(KeyRole::Device, terms))));
         }
         Self { keys }
     }
@@ -145,6 +151,10 @@ mod tests {
             id: id.to_owned(),
             operator_keys: vec![format!("{id}-op").parse().unwrap()],
             device_keys: vec![format!("{id}-dev").parse().unwrap()],
+            keys: vec![(
+                format!("{id}-free").parse().unwrap(),
+                KeyTerms { market: Some("de".into()), ..KeyTerms::default() },
+            )],
             thresholds: Vec::new(),
             caps: Vec::new(),
             sources: crate::reach::Rules::default(),
@@ -153,6 +163,9 @@ mod tests {
         let found = |key: &str| ring.find(key).map(|h| (h.tenant.to_string(), h.role));
         assert_eq!(found("b-dev"), Some(("b".to_owned(), KeyRole::Device)));
         assert_eq!(found("a-op"), Some(("a".to_owned(), KeyRole::Operator)));
+        assert_eq!(found("a-free"), Some(("a".to_owned(), KeyRole::Device)));
         assert_eq!(found("c-op"), None);
+        let market = |key: &str| ring.find(key).unwrap().terms.market.clone();
+        assert_eq!((market("a-free").as_deref(), market("a-dev")), (Some("de"), None));
     }
 }

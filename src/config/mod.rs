@@ -7,6 +7,7 @@ mod in_step;
 mod key;
 mod ledger;
 mod limits;
+mod markets;
 mod mistake;
 mod names;
 mod outbound;
@@ -33,8 +34,9 @@ pub use in_step::InStep;
 pub use key::{ApiKey, ApiKeyError, KeyHolder, KeyRole, Keyring};
 pub use ledger::Ledger;
 pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimits};
+pub use markets::{MAX_MARKET_GAMES, MarketMistake, check_market};
 pub use mistake::{ConfigError, ConfigErrors, Mistake};
-pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_title};
+pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_language, check_title};
 pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, SecretError, Threshold};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use skins::{Art, SkinFiles};
@@ -47,6 +49,7 @@ pub use stitch::Stitch;
 pub use tenant::Tenant;
 pub use tls::Tls;
 
+use crate::market::Market;
 use crate::usage::PriceBook;
 
 /// Everything the service is told at start. Every value is checked.
@@ -62,6 +65,8 @@ pub struct Config {
     /// At least one.
     pub tenants: Vec<Tenant>,
     pub games: Vec<Game>,
+    /// Each with its tenant. Others are made over the API.
+    pub markets: Vec<(String, Market)>,
     /// Where sources may lead.
     pub sources: Sources,
     /// Of every game that says nothing of its own.
@@ -136,6 +141,7 @@ impl Config {
         let games = game::read_all(&mut root, &tenants);
         let feeds = feeds::read(&mut root);
         let output = output::read(&mut root);
+        let markets = markets::read_all(&mut root, &tenants, &output);
         let sessions = limits::read_sessions(&mut root);
         let admission = limits::read_admission(&mut root);
         let stitch = stitch::read(&mut root);
@@ -156,6 +162,7 @@ impl Config {
             break_policy,
             sources,
             games,
+            markets,
             feeds,
             output,
             compositor,

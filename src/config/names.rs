@@ -12,6 +12,8 @@ pub enum NameError {
     Id(String),
     #[error("a title has 1 to 120 characters, and none of them is a control character")]
     Title,
+    #[error("{0:?} is no language; a tag of RFC 5646 is allowed, as `de`, `pt-BR`")]
+    Language(String),
     #[error("there are {0} labels; up to {MAX_LABELS} are allowed")]
     LabelCount(usize),
     #[error("the label {0:?} is not allowed; its name is made like an id, its value has up to 256 characters")]
@@ -31,6 +33,15 @@ pub fn check_id(id: &str) -> Result<(), NameError> {
 pub fn check_title(title: &str) -> Result<(), NameError> {
     let sound = !title.trim().is_empty() && title.chars().count() <= 120 && !title.chars().any(char::is_control);
     if sound { Ok(()) } else { Err(NameError::Title) }
+}
+
+/// Tags of languages (RFC 5646, 2.1), by their form: what is registered changes from month to month.
+pub fn check_language(tag: &str) -> Result<(), NameError> {
+    let mut subtags = tag.split('-');
+    let is_alpha = |text: &str| (2..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_subtag = |text: &str| (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let sound = tag.len() <= 35 && subtags.next().is_some_and(is_alpha) && subtags.all(is_subtag);
+    if sound { Ok(()) } else { Err(NameError::Language(tag.chars().take(40).collect())) }
 }
 
 pub fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), NameError> {
@@ -57,6 +68,17 @@ mod tests {
         }
         for id in ["", "-a", ".", "..", "a/b", "a b", "é", "a?b", "a%2Fb", &"x".repeat(65)] {
             assert!(check_id(id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn languages_have_the_form_of_tags() {
+        for tag in ["de", "pt-BR", "sr-Latn-RS", "ENG"] {
+            assert_eq!(check_language(tag), Ok(()), "{tag}");
+        }
+        for tag in ["", "d", "de_AT", "de-", "-de", "de AT", "d3", "\"", &"de-".repeat(20), "german-ish-language"] {
+            let is_tag = tag == "german-ish-language";
+            assert_eq!(check_language(tag).is_ok(), is_tag, "{tag}");
         }
     }
 

@@ -1,10 +1,12 @@
 //! Tenants and their keys.
 
 use super::ApiKey;
+use super::markets::read_tier;
 use super::names::check_id;
 use super::outbound::{self, Threshold};
 use super::reader::{Table, Value};
 use super::sources;
+use crate::market::KeyTerms;
 use crate::reach::Rules;
 use crate::usage::Amount;
 
@@ -14,6 +16,8 @@ pub struct Tenant {
     pub id: String,
     pub operator_keys: Vec<ApiKey>,
     pub device_keys: Vec<ApiKey>,
+    /// Device keys that may not ask for everything.
+    pub keys: Vec<(ApiKey, KeyTerms)>,
     /// What is told when its calendar month (UTC) has come to an amount.
     pub thresholds: Vec<Threshold>,
     /// Once its month has come to one of them, it gets no new sessions.
@@ -52,14 +56,26 @@ fn read_one(item: &Value, seen: &mut Vec<ApiKey>, rules: &Rules) -> Option<Tenan
         .and_then(|v| v.parsed("", |text| check_id(text).map(|()| text.to_owned())));
     let operator_keys = read_keys(table.items("operator_keys", "write [\"…\"]"), seen);
     let device_keys = read_keys(table.items("device_keys", "write [\"…\"]"), seen);
-    if operator_keys.is_empty() && device_keys.is_empty() {
-        table.refuse("it has no key", "at least one in `operator_keys` or `device_keys` is needed");
+    let keys: Vec<_> =
+        table.items("keys", "write each as [[tenants.keys]]").iter().filter_map(|item| read_key(item, seen)).collect();
+    if operator_keys.is_empty() && device_keys.is_empty() && keys.is_empty() {
+        table.refuse("it has no key", "at least one in `operator_keys`, `device_keys` or `keys` is needed");
     }
     let thresholds = outbound::read_thresholds(&mut table);
     let caps = outbound::read_caps(&mut table);
     let sources = sources::read_own(&mut table, rules);
     table.finish();
-    Some(Tenant { id: id?, operator_keys, device_keys, thresholds, caps, sources })
+    Some(Tenant { id: id?, operator_keys, device_keys, keys, thresholds, caps, sources })
+}
+
+/// A device key with terms of its own. Whether there is its market is seen when it is used: markets are also made over the API.
+fn read_key(item: &Value, seen: &mut Vec<ApiKey>) -> Option<(ApiKey, KeyTerms)> {
+    let mut table = item.table()?;
+    let key = table.required("key", ApiKey::ALLOWED).map(|key| read_keys(vec![key], seen));
+    let market = table.optional("market").and_then(|v| v.parsed("", |text| check_id(text).map(|()| text.to_owned())));
+    let tier = read_tier(&mut table);
+    table.finish();
+    Some((key?.pop()?, KeyTerms { market, tier }))
 }
 
 fn read_keys(items: Vec<Value>, seen: &mut Vec<ApiKey>) -> Vec<ApiKey> {

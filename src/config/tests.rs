@@ -329,3 +329,43 @@ fn a_mistake_in_a_tariff_is_named() {
     let twice = parse(&format!("{CONTRACT}{TARIFF}{TARIFF}")).unwrap_err().to_string();
     assert!(twice.contains("valid from the same hour"), "{twice}");
 }
+
+#[test]
+fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
+    use crate::market::{Feature, Market, Tier};
+    let text = "[[tenants]]\nid = \"a\"\ndevice_keys = [\"k\"]\n[[tenants.keys]]\nkey = \"free\"\nmarket = \"de\"\n\
+        max_height = 540\nfeatures = []\n[[markets]]\ntenant = \"a\"\nid = \"de\"\ntitle = \"Germany\"\n\
+        sound_language = \"de\"\ngames = [\"g\"]\nmax_height = 720\nfeatures = [\"dolby\"]\n";
+    let config = Config::parse(text, Path::new("q.toml")).unwrap();
+    let tier = Tier { max_height: Some(720), features: Some([Feature::Dolby].into()) };
+    let market = Market {
+        id: "de".into(),
+        title: "Germany".into(),
+        sound_language: Some("de".into()),
+        text_language: None,
+        games: Some(vec!["g".into()]),
+        tier,
+    };
+    assert_eq!(config.markets, [("a".to_owned(), market)]);
+    let (key, terms) = &config.tenants[0].keys[0];
+    assert!(key.matches("free"));
+    let none = Tier { max_height: Some(540), features: Some([].into()) };
+    assert_eq!((terms.market.as_deref(), &terms.tier), (Some("de"), &none));
+
+    for (change, says) in [
+        (("key = \"free\"", "key = \"k\""), "this key is there already"),
+        (("[\"dolby\"]", "[\"hdr\"]"), "there are no HDR renditions yet"),
+        (("[\"dolby\"]", "[\"8k\"]"), "\"low_latency\" and \"dolby\" are allowed"),
+        (("tenant = \"a\"", "tenant = \"b\""), "there is no tenant \"b\""),
+        (("max_height = 720", "max_height = 100"), "`max_height`: 100 is not allowed"),
+        (("sound_language = \"de\"", "sound_language = \"d e\""), "`sound_language`: \"d e\" is no language"),
+        (("title = \"Germany\"", "name = \"x\""), "key `markets[0].title`: it is missing"),
+    ] {
+        let wrong = text.replacen(change.0, change.1, 1);
+        let message = Config::parse(&wrong, Path::new("q.toml")).unwrap_err().to_string();
+        assert!(message.contains(says), "{change:?}: {message}");
+    }
+    let twice = format!("{text}[[markets]]\ntenant = \"a\"\nid = \"de\"\ntitle = \"Again\"\n");
+    let message = Config::parse(&twice, Path::new("q.toml")).unwrap_err().to_string();
+    assert!(message.contains("market \"de\" already"), "{message}");
+}

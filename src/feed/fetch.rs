@@ -150,6 +150,8 @@ pub(super) struct Opened {
     pub length: Option<u64>,
     /// Whether the server sends parts.
     pub ranged: bool,
+    /// `Content-Type` as it came.
+    pub media_type: Option<String>,
     body: ureq::BodyReader<'static>,
     stopped: Arc<AtomicBool>,
     counts: Arc<FetchCounts>,
@@ -308,6 +310,7 @@ impl Fetcher {
         // What was packed has another length.
         let length = length.filter(|_| text("content-encoding").is_none());
         tracing::debug!(url = masked(found.as_str()), status = response.status().as_u16(), length, "fetched");
+        let media_type = text("content-type");
         let stopped = Arc::clone(&self.stopped);
         let body = response.into_body().into_reader();
         Ok(Answer {
@@ -316,6 +319,7 @@ impl Fetcher {
                 version,
                 length,
                 ranged: partial,
+                media_type,
                 body,
                 stopped,
                 counts: Arc::clone(&self.counts),

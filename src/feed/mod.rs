@@ -49,6 +49,7 @@ mod synthetic;
 mod tests;
 mod texts;
 mod trouble;
+mod visit;
 mod wanted;
 
 use std::fmt;
@@ -80,6 +81,7 @@ pub use signals::FeedSignal;
 pub use slate::{BREAK, draw as slate};
 use supervisor::{Report, Supervisor};
 pub use texts::{FeedTexts, TextOrigin, Written};
+pub use visit::{VisitError, Visited, tell, visit};
 
 /// The last picture is shown this long after its source fell silent, then the slate.
 const HOLD: Duration = Duration::from_millis(700);

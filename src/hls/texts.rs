@@ -19,6 +19,8 @@ pub struct TextRendition {
     pub language: Option<String>,
     /// Whether a player may choose it by itself, by its language.
     pub autoselect: bool,
+    /// Whether it is shown where nobody has chosen; such a one is of `autoselect`.
+    pub default: bool,
     /// What must be read by everybody (4.3.4.1).
     pub forced: bool,
     /// Whether sounds are described.
@@ -33,8 +35,8 @@ impl TextRendition {
             write!(f, ",LANGUAGE=\"{language}\"")?;
         }
         let yes_no = |is: bool| if is { "YES" } else { "NO" };
-        // Nobody gets text who has not asked for it: DEFAULT is of none.
-        write!(f, ",DEFAULT=NO,AUTOSELECT={},FORCED={}", yes_no(self.autoselect), yes_no(self.forced))?;
+        let (default, autoselect) = (yes_no(self.default), yes_no(self.autoselect));
+        write!(f, ",DEFAULT={default},AUTOSELECT={autoselect},FORCED={}", yes_no(self.forced))?;
         if self.for_deaf {
             write!(f, ",CHARACTERISTICS=\"{FOR_DEAF}\"")?;
         }
@@ -54,6 +56,7 @@ mod tests {
             name: name.into(),
             language: language.map(str::to_owned),
             autoselect,
+            default: false,
             forced: false,
             for_deaf: autoselect,
         };

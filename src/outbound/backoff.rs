@@ -22,7 +22,7 @@ impl Backoff {
 
     /// It failed at `now_ms`; `asked_ms` is how long the receiver wants to be left alone.
     pub fn fail(&mut self, now_ms: i64, asked_ms: Option<i64>) {
-        let wait_ms = wait_ms(self.failures, chance()).max(asked_ms.unwrap_or(0).min(LONGEST_ASKED_MS));
+        let wait_ms = retry_wait_ms(self.failures).max(asked_ms.unwrap_or(0).min(LONGEST_ASKED_MS));
         self.failures = self.failures.saturating_add(1);
         self.due_ms = now_ms.saturating_add(wait_ms);
     }
@@ -31,6 +31,11 @@ impl Backoff {
     pub fn clear(&mut self) -> bool {
         std::mem::take(self).failures > 0
     }
+}
+
+/// How long to wait after `failures` earlier attempts, milliseconds.
+pub fn retry_wait_ms(failures: u32) -> i64 {
+    wait_ms(failures, chance())
 }
 
 /// The wait after `failures` earlier ones. `chance` takes up to a quarter off it, so that many who failed together do not come

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::store::Outbox;
 use crate::timeline::Clock;
 use crate::usage::{CapBoard, Standings};
+pub use backoff::retry_wait_ms;
 use export::Exporter;
 use http::Http;
 pub use http::HttpError;

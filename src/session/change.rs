@@ -2,6 +2,7 @@
 
 use super::model::{Coming, Pick, Session, Show, shows_at, split_audio};
 use super::registry::{Entry, Sessions, begins};
+use super::rights::Rules;
 use super::state::Trigger;
 use super::turns::Turn;
 use super::{ChangeSession, MosaicWish, NamedMosaic, SessionError, SessionView};
@@ -37,11 +38,12 @@ impl Sessions {
         };
         let layout = found.ok_or_else(|| SessionError::LayoutUnknown { id: layout.unwrap_or_default() })?;
         check_fit(&layout, games.len(), engine)?;
+        let is_chosen = audio.is_some();
         let audio = match audio {
             Some(audio) => self.checked_audio(tenant, &games, &audio)?,
             None => games[0].id.clone(),
         };
-        Ok(Show { layout, games, audio, engine, skin: None })
+        Ok(Show { layout, games, audio, engine, skin: None, is_chosen })
     }
 
     /// What a mosaic would be called, and what it is made of, without making it: the past of one that nobody watches has a name, too.
@@ -53,14 +55,16 @@ impl Sessions {
         Ok(NamedMosaic { id, engine, layout: show.layout.id.clone(), games: show.game_ids(), audio: show.audio, sound })
     }
 
-    /// What `request` makes of `old`: what it does not name stays.
-    fn changed(&self, tenant: &str, old: &Show, request: &ChangeSession) -> Result<Show, SessionError> {
+    /// What `request` makes of `old`, as far as `rules` go: what it does not name stays.
+    fn changed(&self, tenant: &str, old: &Show, request: &ChangeSession, rules: &Rules) -> Result<Show, SessionError> {
         let mut show = old.clone();
         show.engine = request.engine.unwrap_or(old.engine);
         if let Some(games) = &request.games {
             let layout = Some(request.layout.clone().unwrap_or_else(|| old.layout.id.clone()));
             show = self.show(tenant, games.clone(), layout, None, show.engine)?;
-            show.audio = self.following_audio(tenant, old, &show.games);
+            rules.check(&show.games)?;
+            show.audio = self.following_audio(tenant, old, &show.games, rules);
+            show.is_chosen = old.is_chosen;
         } else if let Some(id) = &request.layout {
             // The games stay, and so do their keys, even if one is no longer registered.
             show.layout = self.layouts.get(id).ok_or_else(|| SessionError::LayoutUnknown { id: id.clone() })?;
@@ -69,6 +73,7 @@ impl Sessions {
         check_fit(&show.layout, show.games.len(), show.engine)?;
         if let Some(audio) = &request.audio {
             show.audio = self.checked_audio(tenant, &show.games, audio)?;
+            show.is_chosen = true;
         }
         Ok(show)
     }
@@ -101,14 +106,17 @@ impl Sessions {
     }
 
     /// The sound after a swap that names none: it stays while its game is on the picture, else it goes with the slot, and to the same of the new game's
-    /// sounds, where that has it.
-    fn following_audio(&self, tenant: &str, old: &Show, games: &[Pick]) -> String {
+    /// sounds, where that has it. Where the viewer has chosen none it is what the market says.
+    fn following_audio(&self, tenant: &str, old: &Show, games: &[Pick], rules: &Rules) -> String {
         let (id, track) = split_audio(&old.audio);
         if games.iter().any(|game| game.id == id) {
             return old.audio.clone();
         }
         let slot = old.games.iter().position(|game| game.id == id).unwrap_or(0);
         let Some(game) = games.get(slot).or(games.first()) else { return String::new() };
+        if !old.is_chosen {
+            return self.heard_by_default(tenant, game, rules);
+        }
         match track.filter(|track| self.has_sound(tenant, game, track)) {
             Some(track) => format!("{}/{track}", game.id),
             None => game.id.clone(),
@@ -119,16 +127,21 @@ impl Sessions {
     pub async fn change(&self, tenant: &str, id: &str, request: ChangeSession) -> Result<SessionView, SessionError> {
         let entry = self.entry_to_change(tenant, id).await?;
         let turn = entry.turns.take().await;
-        let old = {
+        let (old, rights) = {
             let mut session = entry.session.lock();
             session.step(Trigger::Changed)?;
             if request.if_match.as_ref().is_some_and(|seen| !seen.contains(&session.revision)) {
                 return Err(SessionError::RevisionStale { current: session.revision });
             }
-            session.show.clone()
+            (session.show.clone(), session.rights.clone())
         };
-        let show = self.changed(tenant, &old, &request)?;
-        if show == old {
+        let show = self.changed(tenant, &old, &request, &self.rules(tenant, &rights))?;
+        if show == (Show { is_chosen: show.is_chosen, ..old.clone() }) {
+            if show.is_chosen != old.is_chosen {
+                // The viewer means what the market had chosen: it stays so through swaps.
+                let mut session = entry.session.lock();
+                (session.show.is_chosen, session.unsaved) = (true, true);
+            }
             drop(turn);
             return self.get(tenant, id).await;
         }

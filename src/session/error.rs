@@ -11,6 +11,12 @@ pub enum SessionError {
     GamesCount { given: usize },
     #[error("there is no game {id:?}")]
     GameUnknown { id: String },
+    #[error("there is no market {id:?}; the tenant has {}", listed(.there))]
+    MarketUnknown { id: String, there: Vec<String> },
+    #[error("this key's sessions are made in market {own:?}, not in {id:?}")]
+    MarketForbidden { id: String, own: String },
+    #[error("{}", restricted(.id, .market, *.is_gone))]
+    GameRestricted { id: String, market: String, is_gone: bool },
     #[error("there is no layout {id:?}")]
     LayoutUnknown { id: String },
     #[error("layout {layout} has {slots} slots, but {games} games were given")]
@@ -58,6 +64,9 @@ impl SessionError {
         match self {
             Self::GamesCount { .. } => "games_count",
             Self::GameUnknown { .. } => "game_unknown",
+            Self::MarketUnknown { .. } => "market_unknown",
+            Self::MarketForbidden { .. } => "forbidden",
+            Self::GameRestricted { .. } => "game_restricted",
             Self::LayoutUnknown { .. } => "layout_unknown",
             Self::LayoutMismatch { .. } => "layout_mismatch",
             Self::EngineUnsuited { .. } => "engine_unsuited",
@@ -91,12 +100,14 @@ impl SessionError {
             | Self::IdempotencyConflict => 422,
             Self::GameUnknown { .. }
             | Self::LayoutUnknown { .. }
+            | Self::MarketUnknown { .. }
             | Self::SessionUnknown
             | Self::RenditionUnknown { .. }
             | Self::SoundUnknown { .. }
             | Self::TextUnknown { .. } => 404,
             Self::ReloadTooFar { .. } => 400,
             Self::CapReached(_) => 402,
+            Self::MarketForbidden { .. } | Self::GameRestricted { .. } => 403,
             Self::SessionEnded => 409,
             Self::RevisionStale { .. } => 412,
             Self::Capacity { .. } | Self::NotReady { .. } | Self::Store(_) => 503,
@@ -110,6 +121,19 @@ impl SessionError {
             Self::Store(_) => Some(5),
             _ => None,
         }
+    }
+}
+
+/// Markets that there are, for people.
+fn listed(ids: &[String]) -> String {
+    if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
+}
+
+fn restricted(game: &str, market: &str, is_gone: bool) -> String {
+    if is_gone {
+        format!("the session's market {market:?} is gone, so it can be given no other games such as {game:?}")
+    } else {
+        format!("game {game:?} is not among the games of market {market:?}")
     }
 }
 

@@ -14,6 +14,7 @@ mod paths;
 mod play;
 mod registry;
 mod renditions;
+mod rights;
 mod settings;
 mod skew;
 mod splice;

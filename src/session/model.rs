@@ -10,10 +10,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::splicing::Coming;
-pub(super) use self::written::{Receipt, TakenUp};
-use self::written::{max_height_of, skin_of};
+pub(super) use self::written::{Receipt, TakenUp, choice_name, choice_of};
+use self::written::{offer_of, skin_of};
 use super::numbering::Numbering;
 use super::paths::Paths;
+use super::rights::Rights;
 use super::splice::{Listing, Splice, Splices, Window};
 use super::state::{EndReason, Refusal, State, Trigger};
 use super::view::slots_of;
@@ -49,6 +50,8 @@ pub(super) struct Show {
     pub engine: EngineChoice,
     /// What slots of art show, as it was when it was asked for.
     pub skin: Option<Arc<Skin>>,
+    /// The viewer has chosen `audio`, and no market has.
+    pub is_chosen: bool,
 }
 
 impl Show {
@@ -196,6 +199,7 @@ pub(super) struct Session {
     shown: ShownTimes,
     /// No rendition above it is offered, and the highest that is.
     pub max_height: Option<u32>,
+    pub rights: Rights,
     tier: Arc<str>,
     /// Written with the session until the store has it.
     pub idempotency: Option<IdempotencyRow>,
@@ -220,6 +224,7 @@ pub(super) struct Identity {
     pub labels: BTreeMap<String, String>,
     pub device_id: Option<String>,
     pub max_height: Option<u32>,
+    pub rights: Rights,
     /// The highest rendition it is offered.
     pub tier: Arc<str>,
     pub idempotency: Option<IdempotencyRow>,
@@ -237,7 +242,7 @@ impl Session {
         let mosaic = placement.id.0.clone();
         let wanted = vec![Wanted { mosaic: mosaic.clone(), spec: show.spec(), engine: show.engine }];
         let sounds = Splices::new(begins, show.sound_key());
-        let Identity { id, tenant, token, labels, device_id, max_height, tier, idempotency } = identity;
+        let Identity { id, tenant, token, labels, device_id, max_height, rights, tier, idempotency } = identity;
         Self {
             id,
             tenant,
@@ -267,6 +272,7 @@ impl Session {
             ended_ms: None,
             meter: Meter::default(),
             max_height,
+            rights,
             tier,
             idempotency,
             version: 0,
@@ -526,6 +532,8 @@ impl Session {
             audio: self.show.audio.clone(),
             max_height: self.max_height,
             skin: self.show.skin.as_ref().map(|skin| skin.id.clone()),
+            market: self.rights.market.clone(),
+            features: self.rights.tier.features(),
             start_over_s: None,
             skew_ms: None,
             created_at: rfc_3339_ms(self.created_ms),
@@ -546,9 +554,12 @@ pub(super) fn shows_at(grid: &Grid, at: Position) -> MediaTime {
 
 /// The view of a session that only the store still knows.
 pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>, grid: &Grid) -> SessionView {
+    let (max_height, rights) = offer_of(&row);
     SessionView {
-        max_height: max_height_of(&row),
+        max_height,
         skin: skin_of(&row),
+        features: rights.tier.features(),
+        market: rights.market,
         start_over_s: None,
         skew_ms: None,
         playback_url: Paths::playback(&row.token),
@@ -576,21 +587,6 @@ pub(super) fn operated_row(mut row: SessionRow, layout: Option<&Layout>, grid: &
         last_seen_at: rfc_3339_ms(row.last_seen_ms),
         ended_at: row.ended_ms.map(rfc_3339_ms),
         session: view_of_row(row, layout, grid),
-    }
-}
-
-pub(super) const fn choice_name(choice: EngineChoice) -> &'static str {
-    match choice {
-        EngineChoice::Auto => "auto",
-        EngineChoice::Only(engine) => engine.name(),
-    }
-}
-
-pub(super) fn choice_of(name: &str) -> EngineChoice {
-    match name {
-        "render" => EngineChoice::Only(EngineKind::Render),
-        "stitch" => EngineChoice::Only(EngineKind::Stitch),
-        _ => EngineChoice::Auto,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::hls::playlist::{
     peak_bandwidth_bps, target_duration_s, video_part_duration,
 };
 use crate::ladder::RenditionSpec;
+use crate::market::Feature;
 use crate::mosaic::{MosaicId, Rate};
 use crate::timeline::SegmentNumber;
 use crate::track::{Position, sound_key};
@@ -54,7 +55,7 @@ impl Sessions {
         start_ms: Option<i64>,
     ) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
-        let (picks, chosen, max_height, mosaic) = {
+        let (picks, chosen, max_height, mosaic, rights) = {
             let mut session = entry.session.lock();
             session.step(Trigger::Polled)?;
             session.seen(self.now_ms());
@@ -63,15 +64,17 @@ impl Sessions {
                 session.show.audio.clone(),
                 session.max_height,
                 session.newest_mosaic().clone(),
+                session.rights.clone(),
             )
         };
-        let all = self.games.all(&entry.tenant);
+        let (rules, parts) = (self.rules(&entry.tenant, &rights), parts && rights.tier.has(Feature::LowLatency));
+        let all = self.games_for(&entry, &picks, &rules);
         let audio = audio_renditions(sounds, &picks, &chosen, &all);
-        let as_came = as_came(sounds, &chosen, &all);
+        let as_came = as_came(sounds, &chosen, &all, rights.tier.has(Feature::Dolby));
         let query = query(parts, start_ms);
         let shown: Vec<&GameInfo> =
             picks.iter().filter_map(|pick| all.iter().find(|game| game.key == pick.key)).collect();
-        let texts = texts::renditions(&shown, &all, &query);
+        let texts = texts::renditions(&shown, &all, rules.text_language(), &query);
         let renditions = self.variants(&MosaicId(mosaic), max_height).await;
         let audio_bitrate_bps = self.games.sound_bitrate_bps();
         let mut playlist = Multivariant { renditions, audio, texts, as_came, audio_bitrate_bps };
@@ -127,6 +130,7 @@ impl Sessions {
     /// `reload` waits for.
     pub async fn video_playlist(&self, token: &str, rendition: &str, reload: Reload) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
+        let reload = self.within_tier(&entry, reload);
         let max_height = entry.session.lock().max_height;
         if !self.offered(max_height).any(|r| r.name == rendition) {
             return Err(SessionError::RenditionUnknown { name: rendition.to_owned() });
@@ -202,6 +206,7 @@ impl Sessions {
         let picked = entry.session.lock().show.games.iter().find(|pick| pick.id == game).map(|pick| pick.key.clone());
         let key = match picked {
             Some(key) => key,
+            None if !self.rules_of(&entry).shows(game) => return Err(unknown()),
             None => {
                 let running = self.games.find(&entry.tenant, game).map(|info| info.key);
                 running.or_else(|| self.games.removed_sound(&entry.tenant, game)).ok_or_else(unknown)?
@@ -209,6 +214,9 @@ impl Sessions {
         };
         let form = track.filter(|track| CodedSound::is_id(track)).map(|id| id.parse().map_err(|_| unknown()));
         let form: Option<CodedSound> = form.transpose()?;
+        if form.is_some_and(CodedSound::is_dolby) && !entry.session.lock().rights.tier.has(Feature::Dolby) {
+            return Err(unknown());
+        }
         // Frames that are longer than AAC's would make longer parts than are announced.
         let reload = if form.is_some() { Reload { parts: false, part: None, ..reload } } else { reload };
         self.sound(&entry, &Sound::Game(sound_key(&key, track)), form, reload).await
@@ -237,6 +245,7 @@ impl Sessions {
         form: Option<CodedSound>,
         reload: Reload,
     ) -> Result<String, SessionError> {
+        let reload = self.within_tier(entry, reload);
         let playlist = self.listing(entry, Some(sound), reload).await?;
         let max_height = entry.session.lock().max_height;
         let grid = &self.grid;

@@ -19,6 +19,7 @@ use crate::assets::AssetId;
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
 use crate::layout::Layouts;
+use crate::market::Markets;
 use crate::metrics::Metrics;
 use crate::mosaic::{GameKey, Mosaics, Placement};
 use crate::store::{IdempotencyRow, SessionFilter, SessionRow, SessionWrite, Store, StoreError};
@@ -47,6 +48,7 @@ pub struct Sessions {
     pub(super) metrics: Arc<Metrics>,
     pub(super) paths: Paths,
     caps: Arc<CapBoard>,
+    pub(super) markets: Markets,
     /// The games that were live at the last sweep. Asking all of them takes locks that their media threads hold, and those give
     /// way to everybody: a creation does not wait for them.
     pub(super) live: RwLock<Arc<HashSet<GameKey>>>,
@@ -115,6 +117,7 @@ impl Sessions {
             metrics,
             paths,
             caps: Arc::default(),
+            markets: Markets::default(),
             live,
             shelf: RwLock::default(),
             active: AtomicUsize::new(0),
@@ -204,9 +207,28 @@ impl Sessions {
     }
 
     async fn create_new(&self, tenant: &str, request: CreateSession) -> Result<SessionView, SessionError> {
-        let CreateSession { games, layout, audio, engine, max_height, skin, device_id, labels, idempotency } = request;
-        let show = Show { skin, ..self.show(tenant, games, layout, audio, engine)? };
+        let CreateSession {
+            games,
+            layout,
+            audio,
+            engine,
+            max_height,
+            skin,
+            market,
+            terms,
+            device_id,
+            labels,
+            idempotency,
+        } = request;
+        let mut show = Show { skin, ..self.show(tenant, games, layout, audio, engine)? };
         self.check_height(max_height)?;
+        let (rights, rules) = self.granted(tenant, market, &terms)?;
+        rules.check(&show.games)?;
+        if !show.is_chosen {
+            show.audio = self.heard_by_default(tenant, &show.games[0], &rules);
+        }
+        self.check_height(rights.tier.max_height)?;
+        let max_height = max_height.into_iter().chain(rights.tier.max_height).min();
         if let Some(reached) = self.caps.reached(tenant, self.now_ms()) {
             self.metrics.admission_refused.with_label_values(&["cap"]).inc();
             return Err(reached.into());
@@ -231,6 +253,7 @@ impl Sessions {
             labels,
             device_id,
             max_height,
+            rights,
             tier: self.tier(max_height),
             idempotency,
         };
@@ -441,7 +464,7 @@ impl Sessions {
     /// a session's own address.
     pub fn sound_of(&self, element: &str, n: Option<SegmentNumber>, token: Option<&str>) -> Option<GameKey> {
         let game = self.paths.game_of(element, n, token.is_some())?;
-        self.may_have(n, token).then_some(game)
+        (self.may_hear(&game, token) && self.may_have(n, token)).then_some(game)
     }
 
     /// The rendition behind the second path element of `/v1/media/{mosaic}/{element}/…`, if this service signed it for the mosaic and segment `n`, or
@@ -454,7 +477,7 @@ impl Sessions {
         token: Option<&str>,
     ) -> Option<&'a str> {
         let rendition = self.paths.rendition_of(mosaic, element, n, token.is_some())?;
-        self.may_have(n, token).then_some(rendition)
+        (self.may_see(rendition, token) && self.may_have(n, token)).then_some(rendition)
     }
 
     /// Everybody's addresses are good for what playlists without a beginning list; a session's own as long as it is there, and asking for one is

@@ -50,11 +50,11 @@ pub(super) fn audio_renditions(sounds: Sounds, picks: &[Pick], chosen: &str, all
     [main].into_iter().chain(shown.iter().enumerate().flat_map(of_slot)).collect()
 }
 
-/// The second group, of the main sound that a session has chosen, as it came.
-pub(super) fn as_came(sounds: Sounds, chosen: &str, all: &[GameInfo]) -> Option<AsCame> {
+/// The second group, of the main sound that a session has chosen, as it came. `dolby`: whether that may be AC-3 or E-AC-3.
+pub(super) fn as_came(sounds: Sounds, chosen: &str, all: &[GameInfo], dolby: bool) -> Option<AsCame> {
     let (id, track) = split_audio(chosen);
     let info = all.iter().find(|game| game.id == id).filter(|_| sounds == Sounds::AsCame && track.is_none())?;
-    let form = info.as_came?;
+    let form = info.as_came.filter(|form| dolby || !form.is_dolby())?;
     Some(AsCame {
         uri: format!("audio/{id}{BESIDE}{form}.m3u8"),
         // Groups have the same members (RFC 8216bis, 4.4.6.1.1).
@@ -141,12 +141,12 @@ mod tests {
 
     #[test]
     fn the_second_group_is_of_the_game_that_is_heard_and_of_its_main_sound() {
-        let came = as_came(Sounds::AsCame, "a", &games()).unwrap();
+        let came = as_came(Sounds::AsCame, "a", &games(), false).unwrap();
         assert_eq!((came.uri.as_str(), came.codec.as_str()), ("audio/a~came-aac-5-2.m3u8", "mp4a.40.5"));
         for (sounds, chosen) in
             [(Sounds::AsCame, "b"), (Sounds::AsCame, "a/deu"), (Sounds::Own, "a"), (Sounds::All, "a")]
         {
-            assert_eq!(as_came(sounds, chosen, &games()), None, "{sounds:?} {chosen}");
+            assert_eq!(as_came(sounds, chosen, &games(), true), None, "{sounds:?} {chosen}");
         }
     }
 

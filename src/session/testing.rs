@@ -8,6 +8,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
+use crate::captions::{Kind, TextInfo, TrackInfo};
+use crate::frame::{SoundRole, SoundTrack};
 use crate::ladder::RenditionSpec;
 use crate::layout::{Layout, Layouts};
 use crate::metrics::Metrics;
@@ -207,7 +209,7 @@ impl Mosaics for CrankedMosaics {
     }
 }
 
-/// Four shared games `a` to `d`, and `own`, which is acme's alone. Their sound is as new as the clock says.
+/// Four shared games `a` to `d`, and `own`, which is acme's alone; tenant `tv` has two that speak more. Their sound is as new as the clock says.
 pub(crate) struct FourGames {
     clock: Arc<SimulatedClock>,
     /// Segments of sound that are kept.
@@ -240,7 +242,8 @@ impl Games for FourGames {
             sounds: Vec::new(),
             as_came: None,
         };
-        shared.into_iter().chain((tenant == "acme").then_some(own)).collect()
+        let of_tv = if tenant == "tv" { spoken().to_vec() } else { Vec::new() };
+        shared.into_iter().chain((tenant == "acme").then_some(own)).chain(of_tv).collect()
     }
 
     fn sound_bitrate_bps(&self) -> u32 {
@@ -260,6 +263,34 @@ impl Games for FourGames {
         let off = self.off.lock();
         ["a", "b", "c", "d", "acme/own"].map(GameKey::from).into_iter().filter(|key| !off.contains(key)).collect()
     }
+}
+
+/// `y` is German; `z` is English, with a description and German beside it, texts in both, and its main sound is E-AC-3.
+fn spoken() -> [GameInfo; 2] {
+    let sound = |code: &str, language: &str, role| SoundTrack::new(Some(code), Some(language.into()), role, 1, None);
+    let text = |language: &str| TextInfo {
+        id: language.into(),
+        track: TrackInfo { language: language.into(), kind: Kind::Subtitles },
+    };
+    let y = GameInfo {
+        key: "tv/y".into(),
+        id: "y".into(),
+        title: "Game Y".into(),
+        language: Some("de-AT".into()),
+        texts: Vec::new(),
+        sounds: Vec::new(),
+        as_came: None,
+    };
+    let z = GameInfo {
+        key: "tv/z".into(),
+        id: "z".into(),
+        title: "Game Z".into(),
+        language: Some("en".into()),
+        texts: vec![text("en"), text("de")],
+        sounds: vec![sound("eng", "en", SoundRole::Description), sound("deu", "de", SoundRole::Programme)],
+        as_came: Some("came-eac3-01c080f00".parse().unwrap()),
+    };
+    [y, z]
 }
 
 /// One deployment on a cranked clock: its disk outlives restarts.

@@ -3,6 +3,7 @@ mod lifecycle;
 mod playback;
 mod requests;
 mod restarts;
+mod rights;
 mod standstill;
 mod start_over;
 mod unbookable;

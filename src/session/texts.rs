@@ -11,6 +11,7 @@ use super::{GameInfo, SessionError};
 use crate::captions::{Kind, TextInfo};
 use crate::hls::playlist::{MediaSegment, Part, video_part_duration};
 use crate::hls::texts::TextRendition;
+use crate::market::speaks;
 use crate::mosaic::MosaicId;
 use crate::timeline::SegmentNumber;
 use crate::track::split_sound_key;
@@ -78,19 +79,32 @@ impl TextWish {
     }
 }
 
-/// The texts that a session offers: what its games have first, then what others have that it may come to show. Most players read the list once.
-pub(super) fn renditions(shown: &[&GameInfo], all: &[GameInfo], query: &str) -> Vec<TextRendition> {
+/// The texts that a session offers: what its games have first, then what others have that it may come to show. Most players read the list once. That in the
+/// language `wanted` is shown where nobody chooses.
+pub(super) fn renditions(
+    shown: &[&GameInfo],
+    all: &[GameInfo],
+    wanted: Option<&str>,
+    query: &str,
+) -> Vec<TextRendition> {
     let mut seen = HashSet::new();
+    let is_wanted = |text: &TextInfo| {
+        let is_said = text.track.kind != Kind::Forced;
+        is_said && wanted.is_some_and(|wanted| speaks(wanted, &text.track.language))
+    };
     let mut offered: Vec<&TextInfo> = shown
         .iter()
         .copied()
         .chain(all)
         .flat_map(|game| &game.texts)
         .filter(|text| seen.insert(text.id.clone()))
-        .take(MOST_TEXTS)
         .collect();
+    offered.sort_by_key(|text| !is_wanted(text));
+    offered.truncate(MOST_TEXTS);
     // Of one language, what a viewer means who asks for it comes first.
     offered.sort_by_key(|text| text.track.kind == Kind::Forced);
+    // One of a group alone may be the default (RFC 8216, 4.3.4.1.1).
+    let default = offered.iter().find(|text| is_wanted(text)).map(|text| text.id.clone());
     let mut renditions = Vec::new();
     for text in offered {
         let rendition = |of: TextOf, whose: &str| {
@@ -105,6 +119,7 @@ pub(super) fn renditions(shown: &[&GameInfo], all: &[GameInfo], query: &str) -> 
                 language,
                 // One of each language: a player that chooses by language takes what is heard.
                 autoselect: of == TextOf::Main,
+                default: of == TextOf::Main && default.as_ref() == Some(&text.id),
                 forced: is_forced,
                 for_deaf: text.track.kind == Kind::Captions,
             }
@@ -125,6 +140,7 @@ impl Sessions {
         let wish = TextWish::read(name).ok_or_else(unknown)?;
         let of = wish.slots.ok_or_else(unknown)?;
         let entry = self.entry_of_token(token)?;
+        let reload = self.within_tier(&entry, reload);
         // A text that no game has any more is still listed, and empty: a player that follows it must not stop.
         let playlist = self.listing(&entry, None, reload).await?;
         let (heard, max_height) = {
@@ -192,7 +208,7 @@ mod tests {
         let b = game("b", &[("en", "en", Kind::Captions)]);
         let others = ["es", "fr", "de"].map(|id| game(id, &[(id, id, Kind::Subtitles)]));
         let all: Vec<GameInfo> = [a.clone(), b.clone()].into_iter().chain(others).collect();
-        let offered = renditions(&[&a, &b], &all, "?x");
+        let offered = renditions(&[&a, &b], &all, None, "?x");
         let names: Vec<_> = offered.iter().map(|its| (&*its.name, &*its.uri)).collect();
         assert_eq!(
             names[..6],
@@ -209,13 +225,13 @@ mod tests {
         assert_eq!(languages, ["en", "es", "fr"].map(str::to_owned).into(), "four at most");
         assert!(offered.iter().all(|its| its.autoselect == its.name.starts_with("Main")));
         assert!(offered[0].for_deaf && offered[4].language.is_none() && !offered[4].for_deaf);
-        assert_eq!(renditions(&[], &[], ""), []);
+        assert_eq!(renditions(&[], &[], Some("en"), ""), []);
     }
 
     #[test]
     fn forced_text_is_named_as_that_and_comes_after_the_text_of_the_same_language() {
         let a = game("a", &[("en-forced", "en", Kind::Forced), ("en", "en", Kind::Captions)]);
-        let offered = renditions(&[&a], &[], "");
+        let offered = renditions(&[&a], &[], None, "");
         let names: Vec<_> = offered.iter().map(|its| (&*its.name, its.forced)).collect();
         assert_eq!(names[..2], [("Main (en)", false), ("All games (en)", false)]);
         assert_eq!((names[3], names.len()), (("Main (en, forced)", true), 6));

@@ -1,6 +1,6 @@
 //! What goes in and out of a session: requests and the JSON view of the HTTP contract.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::captions::TextInfo;
 use crate::cues::track::RangeLine;
 use crate::frame::{CodedSound, SoundTrack};
 use crate::layout::Layout;
+use crate::market::{Feature, KeyTerms};
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
 use crate::sync::Latency;
 use crate::timeline::{MediaTime, SegmentNumber};
@@ -106,6 +107,10 @@ pub struct CreateSession {
     pub max_height: Option<u32>,
     /// What the layout's slots of art show.
     pub skin: Option<Arc<Skin>>,
+    /// The market that it is made in.
+    pub market: Option<String>,
+    /// What the key allows that asks for it.
+    pub terms: KeyTerms,
     pub device_id: Option<String>,
     pub labels: BTreeMap<String, String>,
     /// The Idempotency-Key and a digest of the body it came with.
@@ -228,10 +233,14 @@ pub struct SessionView {
     pub slots: Vec<SlotView>,
     /// The sound that is the default: a game's id, or `nyk-bos/deu` for one beside its main one.
     pub audio: String,
-    /// No rendition above it is offered, pixels; `null` where all are.
+    /// No rendition above it is offered, pixels: the least of what was asked for, and of what its market and its key allow. `null` where all are.
     pub max_height: Option<u32>,
     /// The skin whose art is in the layout's slots of art, as it was when it was named; `null` where they show the background.
     pub skin: Option<String>,
+    /// The market that it was made in; `null` for none.
+    pub market: Option<String>,
+    /// What its tier has beside the height of its pictures.
+    pub features: BTreeSet<Feature>,
     /// How far back its playlists can begin (`?start=`), in seconds; `null` where they cannot.
     pub start_over_s: Option<u32>,
     /// How far its games are apart at most, in milliseconds, as far as their sources tell; `null` where no two do, by the same kind of clock.

@@ -6,7 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// A file of the folder `migrations` for each, by its name: number, what it does. Their bytes are digested into every database, so
 /// a file never changes once it was released.
-const STEPS: [(i64, &str, &str); 11] = [
+const STEPS: [(i64, &str, &str); 13] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "ledger lines", include_str!("migrations/0002_ledger_lines.sql")),
     (3, "closed hours", include_str!("migrations/0003_closed_hours.sql")),
@@ -18,6 +18,8 @@ const STEPS: [(i64, &str, &str); 11] = [
     (10, "clock", include_str!("migrations/0010_clock.sql")),
     (11, "break policy", include_str!("migrations/0011_break_policy.sql")),
     (12, "game offsets", include_str!("migrations/0012_game_offsets.sql")),
+    (13, "markets", include_str!("migrations/0013_markets.sql")),
+    (14, "beacons", include_str!("migrations/0014_beacons.sql")),
 ];
 
 pub(super) fn migrator() -> Migrator {

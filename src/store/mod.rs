@@ -4,6 +4,7 @@
 //! A store that fails (a full disk, say) never stops serving: errors come back typed, callers keep what they wanted
 //! written and try again, and [`Store::healthy`] tells the readiness page.
 
+mod beacons;
 mod booking;
 mod codec;
 mod correcting;
@@ -11,6 +12,7 @@ mod data_dir;
 mod key_file;
 mod ledger;
 mod locks;
+mod markets;
 mod migrations;
 mod outbox;
 mod rows;
@@ -25,10 +27,12 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use beacons::{BeaconEnd, BeaconRow, BeaconRows};
 pub use correcting::{Correction, CorrectionError, correct};
 pub use data_dir::{Begin, Unfit};
 pub use key_file::{ledger_key_file, ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
+pub use markets::{MarketRow, MarketRows};
 pub use outbox::{Outbox, PassedThreshold};
 pub use rows::{
     ClockRow, ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine,

@@ -11,8 +11,10 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Connection, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
+use super::beacons::BeaconWrite;
 use super::booking::{BEGIN_SESSIONS, COMMIT_SESSIONS, PUT_SESSIONS, SessionBatch};
 use super::locks::Locks;
+use super::markets::MarketWrite;
 use super::outbox::OutboxWrite;
 use super::{
     ClockRow, ClosedHour, GameRow, PriceListRow, RefusedWrite, SessionWrite, StoreError, TenantHour, codec, sums,
@@ -33,6 +35,8 @@ pub(super) enum Command {
     Secret { name: String, bytes: [u8; 32] },
     CloseHours { until_ms: i64 },
     SealHour(ClosedHour),
+    Market(MarketWrite),
+    Beacon(BeaconWrite),
     Outbox(OutboxWrite),
     HourSums { hour_start_ms: i64, tenants: Vec<TenantHour> },
     PriceList(PriceListRow),
@@ -317,6 +321,8 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
             let seal = seal.bind(hour.billable_seconds).bind(hour.digest.to_vec());
             seal.bind(hour.public_key.to_vec()).bind(hour.signature.to_vec())
         }
+        Command::Market(write) => write.statement(),
+        Command::Beacon(write) => write.statement(),
         Command::Outbox(write) => write.statement(),
         Command::HourSums { hour_start_ms, tenants } => sums::put_hour(*hour_start_ms, tenants)?,
         Command::PriceList(list) => sums::put_price_list(list),

@@ -41,10 +41,23 @@ const CONFIG: &str = r#"
 id = "acme"
 operator_keys = ["op-acme"]
 device_keys = ["dev-acme"]
+[[tenants.keys]]
+key = "dev-free"
+market = "de"
+max_height = 540
+features = []
 [[tenants]]
 id = "other"
 operator_keys = ["op-other"]
 device_keys = ["dev-other"]
+[[markets]]
+tenant = "acme"
+id = "de"
+title = "Germany"
+sound_language = "de"
+games = ["a", "b"]
+max_height = 720
+features = ["dolby"]
 [[tariffs]]
 tenant = "acme"
 currency = "EUR"
@@ -455,7 +468,8 @@ impl Service {
             sound_served: AtomicU64::new(0),
         });
         let layouts = Arc::new(Layouts::bundled());
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path()).await.unwrap());
+        let sqlite = Arc::new(SqliteStore::open(data.path()).await.unwrap());
+        let store: Arc<dyn Store> = sqlite.clone();
         let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(12), 100);
         let sessions = Sessions::open(
             Arc::clone(&store),
@@ -468,6 +482,7 @@ impl Service {
             Arc::clone(&metrics),
         );
         let sessions = sessions.await.unwrap();
+        sessions.markets().fill(&config.markets, sqlite).await.unwrap();
         let ready = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&ready);
         let readiness = Readiness::new().check("store", move || {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 36] = [
+const ROOMS: [(&str, &str, &[&str]); 38] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
@@ -16,7 +16,7 @@ const ROOMS: [(&str, &str, &[&str]); 36] = [
     ("assets", "art and skins: files checked, kept, made pictures of the canvas", &["frame", "layout", "work"]),
     ("ladder", "renditions, and how their pictures are coded", &["timeline", "frame"]),
     ("reach", "where sources may lead: schemes, hosts, addresses, ports, files", &[]),
-    ("config", "one struct a topic, mistakes with line and key", &["timeline", "ladder", "usage", "reach"]),
+    ("config", "one struct a topic, mistakes with line and key", &["timeline", "ladder", "usage", "reach", "market"]),
     (
         "captions",
         "text of games: CEA-608 and -708, teletext, WebVTT, TTML; WebVTT written (pure)",
@@ -60,6 +60,7 @@ const ROOMS: [(&str, &str, &[&str]); 36] = [
         ],
     ),
     ("store", "SQLite behind a trait", &[]),
+    ("market", "markets and tiers: what sessions may have", &["store"]),
     ("usage", "meter, ledger, prices, reports", &["store", "timeline", "metrics"]),
     (
         "outbound",
@@ -67,11 +68,16 @@ const ROOMS: [(&str, &str, &[&str]); 36] = [
         &["store", "usage", "timeline", "metrics", "config"],
     ),
     (
+        "decisions",
+        "what is shown in a break: VAST, asked ahead; beacons until they are told (not wired yet)",
+        &["feed", "reach", "config", "store", "outbound"],
+    ),
+    (
         "session",
         "sessions, splices, restarts",
         &[
             "mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues",
-            "captions", "sync", "assets",
+            "captions", "sync", "assets", "market",
         ],
     ),
     (
@@ -102,6 +108,7 @@ const ROOMS: [(&str, &str, &[&str]); 36] = [
             "cues",
             "assets",
             "jpeg",
+            "market",
         ],
     ),
     ("service", "puts it all together", &["*"]),

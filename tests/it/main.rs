@@ -24,6 +24,7 @@ mod lifecycle;
 mod live;
 mod losses;
 mod low_latency;
+mod markets;
 mod on_hold;
 mod outbound;
 mod process;

@@ -4,5 +4,6 @@ pub mod assets;
 pub mod breaks;
 pub mod clips;
 pub mod games;
+pub mod markets;
 pub mod sessions;
 pub mod usage;

@@ -98,6 +98,11 @@ impl CodedSound {
         }
     }
 
+    /// Whether it is AC-3 or E-AC-3.
+    pub const fn is_dolby(self) -> bool {
+        matches!(self, Self::Ac3(_) | Self::Eac3(_))
+    }
+
     /// RFC 6381.
     pub fn codec(self) -> String {
         match self {

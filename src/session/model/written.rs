@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::numbering::Numbering;
+use super::super::rights::Rights;
 use super::super::splice::Splices;
 use super::super::state::State;
 use super::super::watched::{Shown, ShownTimes};
-use super::{Pick, Session, Show, Wanted, choice_name};
+use super::{Pick, Session, Show, Wanted};
 use crate::assets::Skin;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind};
@@ -52,11 +53,31 @@ struct Saved {
     max_height: Option<u32>,
     #[serde(default)]
     skin: Option<Arc<Skin>>,
+    /// Absent in rows of a version that had no markets.
+    #[serde(default)]
+    rights: Rights,
+    #[serde(default)]
+    audio_is_chosen: bool,
 }
 
-/// What a session's row says of the renditions that it is offered.
-pub(super) fn max_height_of(row: &SessionRow) -> Option<u32> {
-    serde_json::from_str::<Saved>(&row.splices).ok()?.max_height
+/// What a session's row says of the renditions that it is offered, and of what it may have.
+pub(super) fn offer_of(row: &SessionRow) -> (Option<u32>, Rights) {
+    serde_json::from_str::<Saved>(&row.splices).map(|saved| (saved.max_height, saved.rights)).unwrap_or_default()
+}
+
+pub(in crate::session) const fn choice_name(choice: EngineChoice) -> &'static str {
+    match choice {
+        EngineChoice::Auto => "auto",
+        EngineChoice::Only(engine) => engine.name(),
+    }
+}
+
+pub(in crate::session) fn choice_of(name: &str) -> EngineChoice {
+    match name {
+        "render" => EngineChoice::Only(EngineKind::Render),
+        "stitch" => EngineChoice::Only(EngineKind::Stitch),
+        _ => EngineChoice::Auto,
+    }
 }
 
 /// The skin that a session's row names.
@@ -75,7 +96,14 @@ impl Session {
             return None;
         }
         let meter = meter.restored();
-        let show = Show { layout, games: saved.games, audio: row.audio, engine: choice, skin: saved.skin };
+        let show = Show {
+            layout,
+            games: saved.games,
+            audio: row.audio,
+            engine: choice,
+            skin: saved.skin,
+            is_chosen: saved.audio_is_chosen,
+        };
         let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
         // Only what the session came to is wanted again: older mosaics' segments went with the old process.
         let newest = saved.splices.newest().clone();
@@ -121,6 +149,7 @@ impl Session {
             meter,
             shown: ShownTimes::new(show.shown(engine)),
             max_height: saved.max_height,
+            rights: saved.rights,
             tier: tier(saved.max_height),
             idempotency: None,
             version: row.version,
@@ -165,6 +194,8 @@ impl Session {
             sounds: Some(self.sounds.clone()),
             max_height: self.max_height,
             skin: self.show.skin.clone(),
+            rights: self.rights.clone(),
+            audio_is_chosen: self.show.is_chosen,
         };
         Ok(SessionRow {
             id: self.id.to_string(),

@@ -1,0 +1,164 @@
+//! `/v1/operator/markets`: the rules for sessions, market by market.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::api::App;
+use crate::api::auth::Operator;
+use crate::api::extract::{Body, Named, RequestBody};
+use crate::api::problem::{Problem, ProblemBody};
+use crate::config::{MAX_MARKET_GAMES, check_market};
+use crate::market::{Market, RegisteredMarket, Tier};
+
+/// A market to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MarketRequest)]
+pub struct MarketBody {
+    /// 1 to 64 letters, digits, `.`, `_`, `-`. With `PUT` it may be absent, and must else be the one in the path.
+    pub id: Option<String>,
+    pub title: String,
+    /// RFC 5646 tag: of a game's sounds the one in it is heard where the viewer has chosen none.
+    #[serde(default)]
+    pub sound_language: Option<String>,
+    /// RFC 5646 tag: the text in it is shown where the viewer has chosen none.
+    #[serde(default)]
+    pub text_language: Option<String>,
+    /// Ids of the games that may be shown, up to 1000; they need not be there yet. Absent or `null`: all of the tenant's.
+    #[serde(default)]
+    pub games: Option<Vec<String>>,
+    #[serde(default)]
+    pub tier: Tier,
+}
+
+impl RequestBody for MarketBody {
+    const FIELDS: &'static [&'static str] = &["id", "title", "sound_language", "text_language", "games", "tier"];
+}
+
+/// The tenant's markets, ordered by id.
+#[utoipa::path(get, path = "/v1/operator/markets", tag = "operators", security(("operator_key" = [])),
+    responses(
+        (status = 200, description = "The markets", body = [RegisteredMarket]),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<RegisteredMarket>> {
+    Json(app.sessions.markets().all(&operator.tenant))
+}
+
+/// Makes a market.
+#[utoipa::path(post, path = "/v1/operator/markets", tag = "operators", request_body = MarketBody, security(("operator_key" = [])),
+    responses(
+        (status = 201, description = "The market", body = RegisteredMarket, headers(("Location" = String, description = "Path of the market"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`market_exists`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Body(body): Body<MarketBody>,
+) -> Result<Response, Problem> {
+    let market = checked(&app, body, None)?;
+    Ok(created(app.sessions.markets().create(&operator.tenant, market).await?))
+}
+
+/// One market.
+#[utoipa::path(get, path = "/v1/operator/markets/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The market", body = RegisteredMarket),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<Json<RegisteredMarket>, Problem> {
+    Ok(Json(app.sessions.markets().get(&operator.tenant, &id)?))
+}
+
+/// Makes the market be as given; makes it if there is none. Sessions that run keep their tier; the rest of it holds for them at once.
+#[utoipa::path(put, path = "/v1/operator/markets/{id}", tag = "operators", request_body = MarketBody, security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The market", body = RegisteredMarket),
+        (status = 201, description = "The market, newly made", body = RegisteredMarket, headers(("Location" = String, description = "Path of the market"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`market_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn replace(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+    Body(body): Body<MarketBody>,
+) -> Result<Response, Problem> {
+    let market = checked(&app, body, Some(id))?;
+    let (market, is_new) = app.sessions.markets().replace(&operator.tenant, market).await?;
+    Ok(if is_new { created(market) } else { Json(market).into_response() })
+}
+
+/// Forgets a market. Its sessions go on with what they show, and can be given no other games.
+#[utoipa::path(delete, path = "/v1/operator/markets/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "Forgotten"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`market_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<StatusCode, Problem> {
+    app.sessions.markets().remove(&operator.tenant, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn created(market: RegisteredMarket) -> Response {
+    // Ids need no escape in a path: they were checked when the market was made.
+    let location = crate::api::header_text(&format!("/v1/operator/markets/{}", market.market.id));
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(market)).into_response()
+}
+
+/// The market of `body`, by the rules that the configuration's markets follow; `path_id` is the id in the path of a `PUT`.
+fn checked(app: &App, body: MarketBody, path_id: Option<String>) -> Result<Market, Problem> {
+    let id = match (body.id, path_id) {
+        (Some(given), Some(path)) if given != path => {
+            return Err(Problem::field("id", format!("The id in the body ({given:?}) is not the one in the path.")));
+        }
+        (Some(id), _) | (None, Some(id)) => id,
+        (None, None) => return Err(Problem::field("id", "Missing field `id`.")),
+    };
+    let MarketBody { title, sound_language, text_language, games, tier, .. } = body;
+    let market = Market { id, title, sound_language, text_language, games, tier };
+    let least_height = app.mosaics.renditions().iter().map(|rendition| rendition.height).min().unwrap_or(0);
+    check_market(&market, least_height).map_err(|mistake| {
+        let field = if mistake.field == "max_height" { "tier.max_height" } else { &mistake.field };
+        let problem = Problem::field(field, format!("{}.", mistake.problem));
+        if field == "games" { problem.with("limit", MAX_MARKET_GAMES) } else { problem }
+    })?;
+    Ok(market)
+}

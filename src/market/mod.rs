@@ -1,0 +1,10 @@
+//! Markets: a tenant's named rules for the sessions that are made in them, and tiers, which say how much of the quality a session may have. No
+//! pictures and no HTTP: who asks is told what may be, and holds to it.
+
+mod board;
+mod rules;
+mod tier;
+
+pub use board::{MarketError, MarketOrigin, Markets, RegisteredMarket};
+pub use rules::{KeyTerms, Market, speaks};
+pub use tier::{Feature, FeatureError, Tier};

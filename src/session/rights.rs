@@ -1,0 +1,183 @@
+//! What a session may have: the rules of the market that it was made in, and its tier. The tier is the session's for good, as its price hangs on it; what
+//! else its market says is asked for anew each time, so that a right that is withdrawn is withdrawn at once.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::follow::Reload;
+use super::model::Pick;
+use super::registry::{Entry, Sessions};
+use super::{GameInfo, SessionError};
+use crate::frame::{CodedSound, SoundRole};
+use crate::market::{Feature, KeyTerms, Market, Markets, Tier, speaks};
+use crate::track::{SoundKey, split_sound_key};
+
+/// What a session was made with. The default is that of sessions without a market, whose key allows everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rights {
+    pub market: Option<String>,
+    /// The lower of its market's and of its key's.
+    pub tier: Tier,
+}
+
+/// The rules of a session's market as they are now.
+#[derive(Clone, Debug)]
+pub(super) enum Rules {
+    /// It has no market.
+    Free,
+    Of(Arc<Market>),
+    /// Its market was taken away: what it shows may go on, and nothing else may come.
+    Gone(String),
+}
+
+impl Rules {
+    fn market(&self) -> Option<&Market> {
+        match self {
+            Self::Of(market) => Some(market),
+            Self::Free | Self::Gone(_) => None,
+        }
+    }
+
+    /// Whether the game that the tenant calls `id` may be shown.
+    pub fn shows(&self, id: &str) -> bool {
+        match self {
+            Self::Free => true,
+            Self::Of(market) => market.shows(id),
+            Self::Gone(_) => false,
+        }
+    }
+
+    /// # Errors
+    /// [`SessionError::GameRestricted`] for the first of `games` that may not be shown.
+    pub fn check(&self, games: &[Pick]) -> Result<(), SessionError> {
+        let Some(game) = games.iter().find(|game| !self.shows(&game.id)) else { return Ok(()) };
+        let (market, is_gone) = match self {
+            Self::Free => return Ok(()),
+            Self::Of(market) => (market.id.clone(), false),
+            Self::Gone(market) => (market.clone(), true),
+        };
+        Err(SessionError::GameRestricted { id: game.id.clone(), market, is_gone })
+    }
+
+    /// The language of text that is shown where nobody has chosen one.
+    pub fn text_language(&self) -> Option<&str> {
+        self.market()?.text_language.as_deref()
+    }
+
+    /// Of a game's sounds the one that is heard where nobody has chosen one, as viewers name it: in the market's language, if the game has it, else its
+    /// main one.
+    pub fn heard(&self, info: &GameInfo) -> String {
+        let main = || info.id.clone();
+        let Some(wanted) = self.market().and_then(|market| market.sound_language.as_deref()) else { return main() };
+        let is_met = |told: Option<&str>| told.is_some_and(|told| speaks(wanted, told));
+        if is_met(info.language.as_deref()) {
+            return main();
+        }
+        let programmes = info.sounds.iter().filter(|sound| sound.role == SoundRole::Programme);
+        let mut met = programmes.filter(|sound| is_met(sound.language.as_deref()));
+        met.next().map_or_else(main, |sound| format!("{}/{}", info.id, sound.id))
+    }
+}
+
+impl Sessions {
+    /// The markets that sessions can be made in.
+    pub fn markets(&self) -> &Markets {
+        &self.markets
+    }
+
+    /// The market that a session would be made in that is asked for in `asked` with a key of `terms`; `None` for none.
+    ///
+    /// # Errors
+    /// [`SessionError::MarketUnknown`], [`SessionError::MarketForbidden`].
+    pub fn market_for(
+        &self,
+        tenant: &str,
+        asked: Option<String>,
+        terms: &KeyTerms,
+    ) -> Result<Option<Arc<Market>>, SessionError> {
+        let id = match (terms.market.clone(), asked) {
+            (Some(own), Some(asked)) if own != asked => {
+                return Err(SessionError::MarketForbidden { id: asked, own });
+            }
+            (own, asked) => own.or(asked),
+        };
+        let Some(id) = id else { return Ok(None) };
+        let found = self.markets.find(tenant, &id);
+        let there = || self.markets.all(tenant).into_iter().map(|its| its.market.id).collect();
+        found.map(Some).ok_or_else(|| SessionError::MarketUnknown { there: there(), id })
+    }
+
+    /// What a session may have that is asked for in the market `asked` with a key of `terms`.
+    pub(super) fn granted(
+        &self,
+        tenant: &str,
+        asked: Option<String>,
+        terms: &KeyTerms,
+    ) -> Result<(Rights, Rules), SessionError> {
+        let Some(market) = self.market_for(tenant, asked, terms)? else {
+            return Ok((Rights { market: None, tier: terms.tier.clone() }, Rules::Free));
+        };
+        let tier = terms.tier.and(&market.tier);
+        Ok((Rights { market: Some(market.id.clone()), tier }, Rules::Of(market)))
+    }
+
+    /// The rules of a session with `rights` as they are now.
+    pub(super) fn rules(&self, tenant: &str, rights: &Rights) -> Rules {
+        let Some(id) = &rights.market else { return Rules::Free };
+        self.markets.find(tenant, id).map_or_else(|| Rules::Gone(id.clone()), Rules::Of)
+    }
+
+    pub(super) fn rules_of(&self, entry: &Entry) -> Rules {
+        let rights = entry.session.lock().rights.clone();
+        self.rules(&entry.tenant, &rights)
+    }
+
+    /// What is heard of `game` where nobody has chosen anything.
+    pub(super) fn heard_by_default(&self, tenant: &str, game: &Pick, rules: &Rules) -> String {
+        let info = self.games.find(tenant, &game.id).filter(|info| info.key == game.key);
+        info.map_or_else(|| game.id.clone(), |info| rules.heard(&info))
+    }
+
+    /// The games that a session's playlists may name: those that its market allows, and what it shows.
+    pub(super) fn games_for(&self, entry: &Entry, picks: &[Pick], rules: &Rules) -> Vec<GameInfo> {
+        let mut all = self.games.all(&entry.tenant);
+        all.retain(|game| rules.shows(&game.id) || picks.iter().any(|pick| pick.key == game.key));
+        all
+    }
+
+    /// `reload`, as far as the session's tier goes.
+    pub(super) fn within_tier(&self, entry: &Entry, reload: Reload) -> Reload {
+        match entry.session.lock().rights.tier.has(Feature::LowLatency) {
+            true => reload,
+            false => Reload { parts: false, part: None, ..reload },
+        }
+    }
+
+    /// Whether the session `token` is offered `rendition`. Everybody's addresses are not asked: who was given none cannot make one.
+    pub(super) fn may_see(&self, rendition: &str, token: Option<&str>) -> bool {
+        let Some(token) = token else { return true };
+        let Ok(entry) = self.entry_of_token(token) else { return false };
+        let max_height = entry.session.lock().max_height;
+        self.offered(max_height).any(|offered| offered.name == rendition)
+    }
+
+    /// Whether the session `token` may hear `sound`, likewise.
+    pub(super) fn may_hear(&self, sound: &SoundKey, token: Option<&str>) -> bool {
+        let Some(token) = token else { return true };
+        let Ok(entry) = self.entry_of_token(token) else { return false };
+        let (game, track) = split_sound_key(sound);
+        let (rights, is_shown) = {
+            let session = entry.session.lock();
+            let is_shown = session.shown_games().iter().any(|(_, games)| games.iter().any(|key| **key == *game));
+            (session.rights.clone(), is_shown)
+        };
+        let form = track.and_then(|track| track.parse::<CodedSound>().ok());
+        if form.is_some_and(CodedSound::is_dolby) && !rights.tier.has(Feature::Dolby) {
+            return false;
+        }
+        // A key is the game's id, behind its tenant's where it is a tenant's own; ids have no slash.
+        let id = game.rsplit('/').next().unwrap_or_default();
+        is_shown || self.rules(&entry.tenant, &rights).shows(id)
+    }
+}
