@@ -42,6 +42,7 @@ pub use routes::router;
 pub use server::{ServerLimits, serve};
 pub use tls::{Tls, TlsError};
 
+use self::auth::Caller;
 use crate::assets::{Assets, Skin};
 use crate::catalogue::GameCatalogue;
 use crate::clips::Clips;
@@ -71,6 +72,20 @@ pub struct App {
 }
 
 impl App {
+    /// What slots of art show in a session that is made so: the skin that is named, else its market's, as far as that is there.
+    fn first_skin(
+        &self,
+        caller: &Caller,
+        skin: Option<&str>,
+        market: Option<&str>,
+    ) -> Result<Option<Arc<Skin>>, Problem> {
+        if let Some(id) = skin {
+            return self.skin(&caller.tenant, id).map(Some);
+        }
+        let market = self.sessions.market_for(&caller.tenant, market.map(str::to_owned), &caller.terms)?;
+        Ok(market.and_then(|market| self.assets.skin(&caller.tenant, market.skin.as_deref()?)))
+    }
+
     fn skin(&self, tenant: &str, id: &str) -> Result<Arc<Skin>, Problem> {
         let unknown = || Problem::new(Code::SkinUnknown, format!("There is no skin {id:?}.")).with("skin", id);
         self.assets.skin(tenant, id).ok_or_else(unknown)

@@ -81,7 +81,7 @@ pub async fn open(
         audio: wish.audio,
         engine: wish.engine.unwrap_or_default().into(),
         max_height: wish.max_height,
-        skin: wish.skin.map(|skin| app.skin(&caller.tenant, &skin)).transpose()?,
+        skin: app.first_skin(&caller, wish.skin.as_deref(), wish.market.as_deref())?,
         market: wish.market,
         terms: (*caller.terms).clone(),
         device_id: wish.device_id,

@@ -146,7 +146,7 @@ pub async fn create(
         audio: body.audio,
         engine: body.engine.unwrap_or_default().into(),
         max_height: body.max_height,
-        skin: body.skin.map(|skin| app.skin(&caller.tenant, &skin)).transpose()?,
+        skin: app.first_skin(&caller, body.skin.as_deref(), body.market.as_deref())?,
         market: body.market,
         terms: (*caller.terms).clone(),
         device_id: body.device_id,

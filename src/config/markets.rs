@@ -34,6 +34,7 @@ pub fn check_market(market: &Market, least_height: u32) -> Result<(), MarketMist
     for (field, language) in [("sound_language", &market.sound_language), ("text_language", &market.text_language)] {
         of(field, language.as_deref().map_or(Ok(()), check_language))?;
     }
+    of("skin", market.skin.as_deref().map_or(Ok(()), check_id))?;
     let games = market.games.as_deref().unwrap_or_default();
     if games.len() > MAX_MARKET_GAMES {
         let problem = format!("there are {} games; up to {MAX_MARKET_GAMES} are allowed", games.len());
@@ -89,9 +90,10 @@ fn read_one(item: &Value, tenants: &[Tenant]) -> Option<(String, Market)> {
     let games = table.optional("games").map(|list| {
         list.items("write [\"…\"], or leave it out to allow all games").iter().filter_map(game).collect::<Vec<_>>()
     });
+    let skin = table.optional("skin").and_then(|value| value.text("the id of a skin is allowed").map(str::to_owned));
     let tier = read_tier(&mut table);
     table.finish();
-    Some((tenant?, Market { id: id?, title: title?, sound_language, text_language, games, tier }))
+    Some((tenant?, Market { id: id?, title: title?, sound_language, text_language, games, skin, tier }))
 }
 
 /// `max_height` and `features`, of a market or of a key.

@@ -335,7 +335,7 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
     use crate::market::{Feature, Market, Tier};
     let text = "[[tenants]]\nid = \"a\"\ndevice_keys = [\"k\"]\n[[tenants.keys]]\nkey = \"free\"\nmarket = \"de\"\n\
         max_height = 540\nfeatures = []\n[[markets]]\ntenant = \"a\"\nid = \"de\"\ntitle = \"Germany\"\n\
-        sound_language = \"de\"\ngames = [\"g\"]\nmax_height = 720\nfeatures = [\"dolby\"]\n";
+        sound_language = \"de\"\ngames = [\"g\"]\nmax_height = 720\nskin = \"gold\"\nfeatures = [\"dolby\"]\n";
     let config = Config::parse(text, Path::new("q.toml")).unwrap();
     let tier = Tier { max_height: Some(720), features: Some([Feature::Dolby].into()) };
     let market = Market {
@@ -344,6 +344,7 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
         sound_language: Some("de".into()),
         text_language: None,
         games: Some(vec!["g".into()]),
+        skin: Some("gold".into()),
         tier,
     };
     assert_eq!(config.markets, [("a".to_owned(), market)]);

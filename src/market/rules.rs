@@ -17,6 +17,9 @@ pub struct Market {
     pub text_language: Option<String>,
     /// Ids of the games that may be shown; `null`: all of the tenant's.
     pub games: Option<Vec<String>>,
+    /// The skin that its sessions begin with where none is named. One that is not there shows nothing.
+    #[serde(default)]
+    pub skin: Option<String>,
     pub tier: Tier,
 }
 

@@ -287,3 +287,24 @@ async fn the_configuration_has_skins_too() {
     let refused = status(&service, Method::PUT, "/v1/operator/skins/house", OPERATOR, body).await;
     assert_eq!(refused, (409, "skin_read_only".into()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_market_names_the_skin_that_its_sessions_begin_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = TestService::start(&configured(dir.path())).await;
+    skin(&service, "gold", 200).await;
+    skin(&service, "silver", 100).await;
+    for (id, skin) in [("de", "gold"), ("at", "gone")] {
+        let market = json!({"id": id, "title": id, "skin": skin});
+        service.operator(Method::POST, "/v1/operator/markets", Some(market), StatusCode::CREATED).await;
+    }
+    let begins = async |more: Value| {
+        let mut body = json!({"games": ["g0"], "layout": "1F"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        session(&service, body).await["skin"].clone()
+    };
+    assert_eq!(begins(json!({"market": "de"})).await, "gold");
+    assert_eq!(begins(json!({"market": "de", "skin": "silver"})).await, "silver");
+    assert_eq!(begins(json!({"market": "at"})).await, Value::Null, "a skin that is not there");
+    assert_eq!(begins(json!({})).await, Value::Null);
+}

@@ -33,12 +33,16 @@ pub struct MarketBody {
     /// Ids of the games that may be shown, up to 1000; they need not be there yet. Absent or `null`: all of the tenant's.
     #[serde(default)]
     pub games: Option<Vec<String>>,
+    /// Id of the skin that its sessions begin with where none is named; it need not be there yet.
+    #[serde(default)]
+    pub skin: Option<String>,
     #[serde(default)]
     pub tier: Tier,
 }
 
 impl RequestBody for MarketBody {
-    const FIELDS: &'static [&'static str] = &["id", "title", "sound_language", "text_language", "games", "tier"];
+    const FIELDS: &'static [&'static str] =
+        &["id", "title", "sound_language", "text_language", "games", "skin", "tier"];
 }
 
 /// The tenant's markets, ordered by id.
@@ -152,8 +156,8 @@ fn checked(app: &App, body: MarketBody, path_id: Option<String>) -> Result<Marke
         (Some(id), _) | (None, Some(id)) => id,
         (None, None) => return Err(Problem::field("id", "Missing field `id`.")),
     };
-    let MarketBody { title, sound_language, text_language, games, tier, .. } = body;
-    let market = Market { id, title, sound_language, text_language, games, tier };
+    let MarketBody { title, sound_language, text_language, games, skin, tier, .. } = body;
+    let market = Market { id, title, sound_language, text_language, games, skin, tier };
     let least_height = app.mosaics.renditions().iter().map(|rendition| rendition.height).min().unwrap_or(0);
     check_market(&market, least_height).map_err(|mistake| {
         let field = if mistake.field == "max_height" { "tier.max_height" } else { &mistake.field };
