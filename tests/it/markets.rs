@@ -13,7 +13,7 @@ async fn text(service: &Service, path: &str) -> String {
 }
 
 fn germany() -> Value {
-    json!({ "id": "at", "title": "Austria", "sound_language": "de", "text_language": "de", "games": ["a", "b"],
+    json!({ "id": "at", "title": "Austria", "sound_language": "de", "text_language": "de", "games": ["a", "b"], "skin": "gold",
         "tier": { "max_height": 540, "features": ["dolby"] } })
 }
 
