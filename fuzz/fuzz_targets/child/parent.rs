@@ -42,6 +42,8 @@ impl Link {
         *self.lied.lock() = Some(lie.to_string());
     }
 
+    pub fn handed_over(&self, _: u64) {}
+
     pub fn hear(&self) {
         (self.heard)();
     }

@@ -62,7 +62,6 @@ impl Lanes {
                         return false;
                     }
                 };
-                link.apart.handed_over(head.sent_us);
                 let fps = head.fps.filter(|(num, den)| *num > 0 && *den > 0);
                 let now = target.clock.now();
                 let pushed = target.intake.push_picture(target.run, place, picture, fps, now);

@@ -89,7 +89,7 @@ pub struct Link {
     pub changed: Condvar,
     /// Pictures that are looked at here.
     lent: Lent,
-    pub apart: Arc<Watched>,
+    apart: Arc<Watched>,
 }
 
 impl Link {
@@ -144,6 +144,11 @@ impl Link {
             Ended::Lied,
             SourceError::Pipeline(format!("the process that decodes it says what cannot be: {lie}")),
         );
+    }
+
+    /// A picture is here that was sent at `sent_us`.
+    pub fn handed_over(&self, sent_us: u64) {
+        self.apart.handed_over(sent_us);
     }
 
     pub fn hear(&self) {

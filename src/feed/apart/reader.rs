@@ -92,6 +92,8 @@ impl Reader {
             }
             _ if !tail.is_empty() => return Err(Lie::Malformed),
             Up::Picture(head) => {
+                // Not when there is room for it: a file's pictures wait for that, here as inside.
+                self.link.handed_over(head.sent_us);
                 let place = head.place.checked()?;
                 self.lanes.give(Lane::Picture, Task::Picture(head, place))?;
             }
