@@ -95,3 +95,41 @@ fn read_by_glib(socket: OwnedFd) -> Result<glib::Object, glib::Error> {
         Ok(from_glib_full(made.cast::<glib::gobject_ffi::GObject>()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What comes to a group is heard by each who listens there, on the interface that was named.
+    #[test]
+    fn two_listen_to_one_group() {
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listen = || {
+            let push = Push::Udp { address: "239.255.7.7".into(), port, interface: Some("lo".into()) };
+            open(&push, false).unwrap().remove(0)
+        };
+        let heard = [listen(), listen()].map(UdpSocket::from);
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sockopt::set_ip_multicast_if(&sender, &[127, 0, 0, 1].into()).unwrap();
+        sender.send_to(b"ants", ("239.255.7.7", port)).unwrap();
+        for socket in heard {
+            socket.set_nonblocking(false).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let mut bytes = [0; 16];
+            assert_eq!(socket.recv(&mut bytes).unwrap(), 4);
+            assert_eq!(&bytes[..4], b"ants");
+        }
+    }
+
+    #[test]
+    fn a_place_where_nobody_can_listen_is_named() {
+        let push = Push::Rtp { address: "192.0.2.1".into(), port: 5000, interface: None };
+        let error = open(&push, true).unwrap_err().to_string();
+        assert!(error.contains("192.0.2.1, port 5000"), "{error}");
+        let nowhere = Push::Udp { address: "239.255.7.7".into(), port: 5000, interface: Some("none0".into()) };
+        assert!(open(&nowhere, false).is_err());
+    }
+}
