@@ -126,6 +126,8 @@ impl Field {
             field.players.iter().all(play).then_some(())
         })
         .await;
+        // Not before: what tiles and their encoders take is theirs.
+        field.before = taken(&field.program);
         // What comes and goes leaves memory behind that is free and kept for the next, however well it meant.
         let file = |id: &str| format!("file://{}?loop=1", dir.join("media").join(id).display());
         let meant_well = ["b.mp4", "c.ts", "b.mp4"].map(|id| Hostile::new(id, file(id), &[]));
