@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod breaks;
 pub mod cadence;
 pub mod captions;
 pub mod catalogue;

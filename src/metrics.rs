@@ -106,12 +106,18 @@ pub struct Metrics {
     pub shelf_damaged: IntCounter,
     /// Webhooks of thresholds, by `outcome` (told, failed) of each attempt.
     pub webhooks: IntCounterVec,
+    pub stand_ins: IntGauge,
+    pub creative_seconds: Histogram,
+    pub break_errors: IntCounterVec,
+    pub beacons: IntCounterVec,
 }
 
 /// Buckets of what must fit into a frame, in seconds.
 const WITHIN_A_FRAME: [f64; 12] = [0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.024, 0.033, 0.05, 0.1, 0.25, 1.0];
 /// Buckets of frames; the first that matters is one.
 const IN_FRAMES: [f64; 10] = [0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 150.0, 600.0];
+/// Buckets of work that takes its time, in seconds.
+const IN_SECONDS: [f64; 10] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0];
 /// Buckets of what must fit into a segment, in seconds.
 const WITHIN_A_SEGMENT: [f64; 9] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2];
 
@@ -284,6 +290,24 @@ impl Metrics {
                 "Attempts to tell that a threshold was passed, by outcome",
                 "outcome",
                 &["told", "failed"],
+            )?,
+            stand_ins: make.gauge("stand_ins", "What stands in for games in breaks, and lately did")?,
+            creative_seconds: make.seconds(
+                "creative_conditioning_seconds",
+                "Time to make an advertisement ready for the tiles that show it",
+                &IN_SECONDS,
+            )?,
+            break_errors: make.counters(
+                "break_errors_total",
+                "Decisions and advertisements that could not be used, by VAST's code",
+                "code",
+                &["100", "101", "102", "300", "301", "302", "303", "400", "401", "402", "403", "405", "900"],
+            )?,
+            beacons: make.counters(
+                "beacons_total",
+                "What advertisement servers are told, by outcome",
+                "outcome",
+                &["kept", "told", "failed", "given_up"],
             )?,
             registry,
         })

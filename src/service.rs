@@ -1,6 +1,7 @@
 //! The whole service, put together: what `main` runs and what integration tests run with a clock of their own.
 
 mod art;
+mod breaks;
 mod chores;
 mod makers;
 mod timekeeper;
@@ -88,6 +89,8 @@ pub enum StartError {
     StartOverLayout(String, String),
     #[error("assets: {}: {source}", .dir.display())]
     Assets { dir: PathBuf, source: std::io::Error },
+    #[error("breaks: {}: {source}", .dir.display())]
+    Breaks { dir: PathBuf, source: std::io::Error },
     #[error("skins: {tenant:?} {skin:?}: {problem}")]
     Skin { tenant: String, skin: String, problem: String },
     #[error("what goes out: {0}")]
@@ -163,18 +166,19 @@ impl Service {
         let rungs = makers.rungs(&layouts)?;
         let assets = makers.assets(&layouts).await?;
         let (shared, shelf) = makers.shared(&rungs).await?;
-        let (registry, stitching) =
+        let (registry, maker, stitching) =
             makers.registry(&compositor, (&layouts, &assets), &rungs, (&shared, &shelf), trial).await?;
         let catalogue = makers.catalogue((&shared, &shelf), &registry, address).await?;
-        let grid = config.output.grid;
         let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
         sessions.markets().fill(&config.markets, sqlite.clone()).await?;
+        let parts = (&sessions, &registry, &catalogue);
+        let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, address))?;
         let outbound = makers.outbound(sqlite, &sessions).await?;
         let draining = Arc::new(AtomicBool::new(false));
-        let readiness =
-            makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf).note("stitch", stitching);
-        let app = makers.app((&sessions, &registry, &catalogue), (layouts, assets), readiness)?;
+        let readiness = makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf);
+        let readiness = readiness.note("stitch", stitching);
+        let app = makers.app(parts, (layouts, assets), &fills, readiness)?;
         let in_hand = shared.in_hand.clone();
         let (stop_serving, stopped) = oneshot::channel::<()>();
         let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };
@@ -189,8 +193,9 @@ impl Service {
             catalogue: catalogue.clone(),
             store: store.clone(),
             shelf,
+            breaks,
             clock: options.clock.clone(),
-            grid,
+            grid: config.output.grid,
         };
         let mut chores = Vec::new();
         if !options.lockstep {
@@ -203,7 +208,7 @@ impl Service {
             address,
             registry,
             catalogue,
-            grid,
+            grid: config.output.grid,
             lookahead_frames: config.output.lookahead_frames,
             clock: options.clock,
             store,
@@ -239,6 +244,7 @@ impl Service {
         self.sweep.once().await;
         self.timekeeper.keep(false).await;
         self.timekeeper.close_hours(&self.closing).await;
+        self.sweep.tell().await;
         self.outbound.run().await;
     }
 

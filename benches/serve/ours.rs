@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
 use quadrille::assets::Assets;
+use quadrille::breaks::Fills;
 use quadrille::catalogue::{Borders, Catalogue, CatalogueSettings};
 use quadrille::config::{BreakPolicy, Keyring};
 use quadrille::encode::Libraries;
@@ -105,7 +106,8 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     let grid = Grid::new("30".parse().expect("a frame rate"), 60);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Arc::new(Metrics::new().expect("metrics"));
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir).await.expect("a store"));
+    let sqlite = Arc::new(SqliteStore::open(dir).await.expect("a store"));
+    let store: Arc<dyn Store> = sqlite.clone();
     let layouts = Arc::new(Layouts::bundled());
     let shelf = Arc::new(MemoryShelf::new(grid, 31));
     let sound = SoundSettings {
@@ -160,6 +162,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         layouts,
         assets: Assets::none(),
         reports: Reports::new(store.ledger(), PriceBook::default(), "Quadrille".into()),
+        fills: Arc::new(Fills::new(sqlite, grid)),
         keys: Keys::new(Keyring::default()),
         metrics,
         clock,

@@ -44,6 +44,7 @@ pub use tls::{Tls, TlsError};
 
 use self::auth::Caller;
 use crate::assets::{Assets, Skin};
+use crate::breaks::Fills;
 use crate::catalogue::GameCatalogue;
 use crate::clips::Clips;
 use crate::layout::Layouts;
@@ -61,6 +62,8 @@ pub struct App {
     pub layouts: Arc<Layouts>,
     pub assets: Arc<Assets>,
     pub reports: Reports,
+    /// What breaks came to.
+    pub fills: Arc<Fills>,
     pub keys: Keys,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,

@@ -49,7 +49,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         operator::games::delete,
         operator::markets::list, operator::markets::create, operator::markets::get, operator::markets::replace,
         operator::markets::delete,
-        operator::breaks::begin, operator::breaks::end,
+        operator::breaks::begin, operator::breaks::end, operator::breaks::report,
         operator::sessions::list, operator::sessions::end,
         operator::clips::list, operator::clips::create, operator::clips::get, operator::clips::delete, operator::clips::file,
         operator::assets::list, operator::assets::upload, operator::assets::get, operator::assets::preview, operator::assets::delete,

@@ -129,6 +129,7 @@ impl From<BreakError> for Problem {
         match error {
             E::Id => Problem::field("id", detail),
             E::Duration { .. } => Problem::field("duration_s", detail),
+            E::StartsIn { .. } => Problem::field("starts_in_s", detail),
             E::Running { .. } => Problem::new(Code::BreakRunning, detail),
             E::Unknown { .. } => Problem::new(Code::BreakUnknown, detail),
             E::Ended { .. } => Problem::new(Code::BreakEnded, detail),

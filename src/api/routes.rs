@@ -141,6 +141,7 @@ fn for_operators(table: Table) -> Table {
         .add("delete", "/v1/operator/sessions/{id}", operator_sessions::end)
         .add("post", "/v1/operator/games/{id}/breaks", breaks::begin)
         .add("delete", "/v1/operator/games/{id}/breaks/{break}", breaks::end)
+        .add("get", "/v1/operator/breaks/report", breaks::report)
         .add("get", "/v1/operator/clips", clips::list)
         .add("post", "/v1/operator/clips", clips::create)
         .add("get", "/v1/operator/clips/{id}", clips::get)

@@ -6,13 +6,13 @@
 mod asked;
 mod break_slate;
 mod came;
+mod for_sessions;
 mod in_step;
 mod on_hold;
 mod rows;
 mod sounds;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Range;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,20 +28,19 @@ use super::keys::{game_key, thumbnail_element};
 use super::room::MachineRoom;
 use super::texts::GameTexts;
 use crate::config::{self, BreakPolicy, SourceUri};
-use crate::cues::track::{CueTrack, Policy, RangeLine};
+use crate::cues::track::{CueTrack, Policy};
 use crate::feed::{self, Apart, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
 use crate::metrics::Metrics;
 use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::package;
-use crate::session;
 use crate::store::{Store, StoreError};
-use crate::sync::{Aligner, Latency};
-use crate::timeline::{Clock, FrameNumber, MediaTime, SegmentNumber};
-use crate::track::{Held, LayeredShelf, Pending, Position, Runs, Silences, SoundKey, SoundSettings};
+use crate::sync::Aligner;
+use crate::timeline::{Clock, FrameNumber, SegmentNumber};
+use crate::track::{Held, LayeredShelf, Position, Runs, Silences, SoundSettings};
 use came::CameSounds;
 use rows::{row, spec_of};
-use sounds::{Sounds, info};
+use sounds::Sounds;
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -551,47 +550,5 @@ impl mosaic::Games for Catalogue {
         }
         self.written_to.store(frame, Ordering::Release);
         GamePictures { running: pictures, removed, cards }
-    }
-}
-
-impl session::Games for Catalogue {
-    fn find(&self, tenant: &str, id: &str) -> Option<session::GameInfo> {
-        self.by_id(tenant, id).map(|g| info(&g))
-    }
-
-    fn all(&self, tenant: &str) -> Vec<session::GameInfo> {
-        self.visible(tenant).iter().map(|g| info(g)).collect()
-    }
-
-    fn sound_held(&self, key: &SoundKey) -> Held {
-        self.held_of(key)
-    }
-
-    fn wait<'a>(&'a self, key: &'a SoundKey, at: Position) -> Pending<'a, ()> {
-        Box::pin(self.comes(key, at))
-    }
-
-    fn date_ranges(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<RangeLine> {
-        // Those of a game that is gone are gone with it.
-        self.by_key(key).map(|game| game.cues.lock().date_ranges(span)).unwrap_or_default()
-    }
-
-    fn latencies(&self, games: &[GameKey]) -> Vec<Option<Latency>> {
-        games.iter().map(|key| self.latency_of(key)).collect()
-    }
-
-    fn removed_sound(&self, tenant: &str, id: &str) -> Option<GameKey> {
-        let key = game_key(Some(tenant), id);
-        self.games.read().removed.iter().find(|gone| gone.key == key).map(|gone| gone.key.clone())
-    }
-
-    fn sound_bitrate_bps(&self) -> u32 {
-        self.sound.bitrate_bps
-    }
-
-    fn live(&self) -> HashSet<GameKey> {
-        let games = self.games.read();
-        let live = games.running.iter().filter(|(_, game)| game.status() == GameStatus::Live);
-        live.map(|(key, _)| key.clone()).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::names::{NameError, check_id, check_language, check_title};
 use super::reader::{Table, Value};
 use super::{Output, Tenant};
-use crate::market::{Feature, Market, Tier};
+use crate::market::{DecidedFor, Feature, Market, MarketBreakPolicy, MarketBreaks, Tier};
 
 /// Most games that a market names.
 pub const MAX_MARKET_GAMES: usize = 1000;
@@ -43,6 +43,7 @@ pub fn check_market(market: &Market, least_height: u32) -> Result<(), MarketMist
     for (n, game) in games.iter().enumerate() {
         of(&format!("games[{n}]"), check_id(game))?;
     }
+    check_breaks(&market.breaks)?;
     match market.tier.max_height {
         Some(height) if !(least_height..=MAX_HEIGHT).contains(&height) => {
             let problem = format!(
@@ -52,6 +53,54 @@ pub fn check_market(market: &Market, least_height: u32) -> Result<(), MarketMist
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Longest address of a decision server, macros and all.
+const MAX_DECISION_URL: usize = 2048;
+
+/// Each policy has what it needs, and nothing that belongs to another.
+fn check_breaks(breaks: &MarketBreaks) -> Result<(), MarketMistake> {
+    let MarketBreaks { policy, decision_url, decided_for, layout, skin } = breaks;
+    let wrong = |field: &str, problem: String| Err(MarketMistake { field: format!("breaks.{field}"), problem });
+    let is_asked = *policy == MarketBreakPolicy::Advertisement;
+    let is_squeezed = *policy == MarketBreakPolicy::SqueezeBack;
+    match decision_url.as_deref() {
+        None if is_asked => return wrong("decision_url", "a policy \"advertisement\" needs it".into()),
+        Some(_) if !is_asked => return wrong("decision_url", format!("a policy {:?} asks nobody", policy.name())),
+        Some(url) => {
+            // Macros in brackets are no part of an address before they are filled in.
+            let plain: String = url.chars().map(|c| if matches!(c, '[' | ']') { '-' } else { c }).collect();
+            let read = url::Url::parse(&plain).ok().filter(|read| matches!(read.scheme(), "http" | "https"));
+            if url.len() > MAX_DECISION_URL
+                || read.is_none_or(|read| read.username() != "" || read.password().is_some())
+            {
+                let problem =
+                    "http://HOST… or https://HOST… is allowed, up to 2048 characters, without a user or password";
+                return wrong("decision_url", problem.into());
+            }
+        }
+        None => {}
+    }
+    if *decided_for != DecidedFor::default() && !is_asked {
+        return wrong("decided_for", format!("a policy {:?} asks nobody", policy.name()));
+    }
+    for (field, value) in [("layout", layout), ("skin", skin)] {
+        match value.as_deref() {
+            None if is_squeezed && field == "layout" => {
+                return wrong("layout", "a policy \"squeeze_back\" needs it".into());
+            }
+            Some(_) if !is_squeezed => {
+                return wrong(field, format!("a policy {:?} shows no other layout", policy.name()));
+            }
+            Some(id) => {
+                if let Err(problem) = check_id(id) {
+                    return wrong(field, problem.to_string());
+                }
+            }
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// The markets, each with its tenant.
@@ -91,9 +140,22 @@ fn read_one(item: &Value, tenants: &[Tenant]) -> Option<(String, Market)> {
         list.items("write [\"…\"], or leave it out to allow all games").iter().filter_map(game).collect::<Vec<_>>()
     });
     let skin = table.optional("skin").and_then(|value| value.text("the id of a skin is allowed").map(str::to_owned));
+    let breaks = table.table("breaks").map(read_breaks).unwrap_or_default();
     let tier = read_tier(&mut table);
     table.finish();
-    Some((tenant?, Market { id: id?, title: title?, sound_language, text_language, games, skin, tier }))
+    Some((tenant?, Market { id: id?, title: title?, sound_language, text_language, games, skin, breaks, tier }))
+}
+
+/// `[markets.breaks]`.
+fn read_breaks(mut table: Table) -> MarketBreaks {
+    let policy = table.optional("policy").and_then(|v| v.parsed(MarketBreakPolicy::ALLOWED, str::parse));
+    let decided_for = table.optional("decided_for").and_then(|v| v.parsed(DecidedFor::ALLOWED, str::parse));
+    let mut text = |key, allowed| table.optional(key)?.text(allowed).map(str::to_owned);
+    let decision_url = text("decision_url", "an address of a server is allowed");
+    let (layout, skin) = (text("layout", "the id of a layout is allowed"), text("skin", "the id of a skin is allowed"));
+    table.finish();
+    let (policy, decided_for) = (policy.unwrap_or_default(), decided_for.unwrap_or_default());
+    MarketBreaks { policy, decision_url, decided_for, layout, skin }
 }
 
 /// `max_height` and `features`, of a market or of a key.

@@ -332,10 +332,11 @@ fn a_mistake_in_a_tariff_is_named() {
 
 #[test]
 fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
-    use crate::market::{Feature, Market, Tier};
+    use crate::market::{DecidedFor, Feature, Market, MarketBreakPolicy, MarketBreaks, Tier};
     let text = "[[tenants]]\nid = \"a\"\ndevice_keys = [\"k\"]\n[[tenants.keys]]\nkey = \"free\"\nmarket = \"de\"\n\
         max_height = 540\nfeatures = []\n[[markets]]\ntenant = \"a\"\nid = \"de\"\ntitle = \"Germany\"\n\
-        sound_language = \"de\"\ngames = [\"g\"]\nmax_height = 720\nskin = \"gold\"\nfeatures = [\"dolby\"]\n";
+        sound_language = \"de\"\ngames = [\"g\"]\nmax_height = 720\nskin = \"gold\"\nfeatures = [\"dolby\"]\n\
+        [markets.breaks]\npolicy = \"advertisement\"\ndecision_url = \"https://ads.example/v?r=[CACHEBUSTING]\"\ndecided_for = \"session\"\n";
     let config = Config::parse(text, Path::new("q.toml")).unwrap();
     let tier = Tier { max_height: Some(720), features: Some([Feature::Dolby].into()) };
     let market = Market {
@@ -345,6 +346,12 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
         text_language: None,
         games: Some(vec!["g".into()]),
         skin: Some("gold".into()),
+        breaks: MarketBreaks {
+            policy: MarketBreakPolicy::Advertisement,
+            decision_url: Some("https://ads.example/v?r=[CACHEBUSTING]".into()),
+            decided_for: DecidedFor::Session,
+            ..MarketBreaks::default()
+        },
         tier,
     };
     assert_eq!(config.markets, [("a".to_owned(), market)]);
@@ -361,6 +368,22 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
         (("max_height = 720", "max_height = 100"), "`max_height`: 100 is not allowed"),
         (("sound_language = \"de\"", "sound_language = \"d e\""), "`sound_language`: \"d e\" is no language"),
         (("title = \"Germany\"", "name = \"x\""), "key `markets[0].title`: it is missing"),
+        (("\"advertisement\"", "\"adverts\""), "\"programme\", \"slate\", \"advertisement\" and \"squeeze_back\""),
+        (("decision_url", "decisions"), "there is no such key"),
+        (("\"https://ads", "\"ftp://ads"), "`breaks.decision_url`: http://HOST"),
+        (("\"https://ads", "\"https://a:b@ads"), "without a user or password"),
+        (("\"advertisement\"", "\"slate\""), "`breaks.decision_url`: a policy \"slate\" asks nobody"),
+        (
+            ("decided_for = \"session\"", "layout = \"1L\""),
+            "`breaks.layout`: a policy \"advertisement\" shows no other",
+        ),
+        (
+            (
+                "\"advertisement\"\ndecision_url = \"https://ads.example/v?r=[CACHEBUSTING]\"\ndecided_for = \"session\"",
+                "\"squeeze_back\"",
+            ),
+            "`breaks.layout`: a policy \"squeeze_back\" needs it",
+        ),
     ] {
         let wrong = text.replacen(change.0, change.1, 1);
         let message = Config::parse(&wrong, Path::new("q.toml")).unwrap_err().to_string();

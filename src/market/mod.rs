@@ -2,9 +2,11 @@
 //! pictures and no HTTP: who asks is told what may be, and holds to it.
 
 mod board;
+mod breaks;
 mod rules;
 mod tier;
 
 pub use board::{MarketError, MarketOrigin, Markets, RegisteredMarket};
+pub use breaks::{DecidedFor, MarketBreakPolicy, MarketBreaks, WordError};
 pub use rules::{KeyTerms, Market, speaks};
 pub use tier::{Feature, FeatureError, Tier};

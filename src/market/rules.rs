@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Tier;
+use super::{MarketBreaks, Tier};
 
 /// A tenant's named rules for the sessions that are made in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,6 +20,8 @@ pub struct Market {
     /// The skin that its sessions begin with where none is named. One that is not there shows nothing.
     #[serde(default)]
     pub skin: Option<String>,
+    #[serde(default)]
+    pub breaks: MarketBreaks,
     pub tier: Tier,
 }
 

@@ -26,6 +26,9 @@ const FEWEST_SPANS: usize = 4;
 /// A span in which pictures came late counts against newcomers for this long.
 const LATE_MEMORY: Duration = Duration::from_secs(5);
 
+/// Where giving up work ahead of demand did not make room for a source, it is not tried again for this long.
+const VAIN_MEMORY: Duration = Duration::from_secs(60);
+
 /// Costs are sums of measurements: two that differ by less are the same.
 const SAME_CORES: f64 = 1e-6;
 
@@ -48,11 +51,13 @@ pub struct Admission {
     /// What decoding was granted, likewise.
     decoding: VecDeque<(MediaTime, f64)>,
     late_at: Option<MediaTime>,
+    /// When work ahead of demand was given up for a source, and was not enough.
+    in_vain_at: Option<MediaTime>,
 }
 
 impl Admission {
     pub fn new(budget: Budget) -> Self {
-        Self { budget, reserved: VecDeque::new(), decoding: VecDeque::new(), late_at: None }
+        Self { budget, reserved: VecDeque::new(), decoding: VecDeque::new(), late_at: None, in_vain_at: None }
     }
 
     /// Takes note that pictures were late or dropped at `now`: the machine is at its end, whatever the load says.
@@ -134,6 +139,17 @@ impl Admission {
             self.decoding.push_back((now, cost));
         }
         admitted
+    }
+
+    /// Whether work that nobody wants yet may be given up for a source of `cores`: not for one that would not fit into an empty machine, and not again and again
+    /// for one that does not fit all the same.
+    pub fn may_give_way(&self, now: MediaTime, cores: f64) -> bool {
+        cores <= self.allowed() && self.in_vain_at.is_none_or(|at| now.since(at) > VAIN_MEMORY)
+    }
+
+    /// It was given up, and was not enough.
+    pub fn gave_way_in_vain(&mut self, now: MediaTime) {
+        self.in_vain_at = Some(now);
     }
 
     /// Cores that decoding may still take.

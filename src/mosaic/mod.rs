@@ -3,6 +3,7 @@
 mod admission;
 mod cache;
 mod contract;
+mod decoding;
 mod engine;
 mod images;
 mod known;
@@ -19,6 +20,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod ticker;
+mod tiles_of;
 mod trial;
 
 pub use crate::work::process_cpu_time;
@@ -32,8 +34,8 @@ pub use overload::Pressure;
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};
 pub use stitch::{
-    Proof, SelfTestError, StitchEngine, StitchSettings, StitchUnsafe, TilePicture, prove, self_test,
-    slowest_tile_preset,
+    Proof, Reel, ReelError, ReelMaker, ReelWriter, SelfTestError, StillReel, StitchEngine, StitchSettings,
+    StitchUnsafe, TilePicture, prove, self_test, slowest_tile_preset,
 };
 pub use ticker::{GamePictures, Games, Ticker, TickerSettings};
 pub use trial::{Trial, TrialError, trial_costs};

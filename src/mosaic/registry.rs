@@ -115,16 +115,16 @@ pub struct MosaicRegistry {
     pub(super) shelf: Arc<dyn Shelf>,
     /// Mosaics whose names were read lately.
     read: Mutex<LruCache<MosaicId, Arc<Known>>>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    engines: Vec<Arc<dyn Engine>>,
+    pub(super) engines: Vec<Arc<dyn Engine>>,
     inits: Vec<Bytes>,
     codecs: Vec<String>,
     known: Mutex<KnownMosaics>,
     admission: Mutex<Admission>,
-    load: Mutex<LoadMeter>,
+    pub(super) load: Mutex<LoadMeter>,
     /// Apart from `admission`, which is held while engines give work up, and which the tick does not wait for.
-    overload: Mutex<Overload>,
+    pub(super) overload: Mutex<Overload>,
     cache: ByteCache<PackagedKey>,
     rates: Rates,
     pub(super) images: Images,
@@ -196,7 +196,7 @@ impl MosaicRegistry {
     }
 
     /// Admission, which knows when pictures were last late.
-    fn admission(&self) -> MutexGuard<'_, Admission> {
+    pub(super) fn admission(&self) -> MutexGuard<'_, Admission> {
         let mut admission = self.admission.lock();
         if let Some(late_at) = self.overload.lock().late_at() {
             admission.late(late_at);
@@ -306,25 +306,6 @@ impl MosaicRegistry {
         engine.mend();
         tracing::info!(mosaic = %id, layout = spec.layout.id, games = ?spec.games, engine = kind.name(), first_segment, refused_before, "mosaic started");
         Ok(Placement { id, engine: kind, first_segment })
-    }
-
-    /// Whether decoding a source may take `cores` more, which are then reserved for it.
-    pub fn admit_decoding(&self, cores: f64) -> bool {
-        let (now, load) = (self.clock.now(), self.load.lock().cores());
-        if !self.overload.lock().allows_source(now) {
-            return false;
-        }
-        let admitted = self.admission().admit_decoding(now, load, cores);
-        if admitted {
-            self.overload.lock().took_source(now);
-        }
-        admitted
-    }
-
-    /// Cores that decoding may still take.
-    pub fn left_for_decoding(&self) -> f64 {
-        let load = self.load.lock().cores();
-        self.admission().left_for_decoding(self.clock.now(), load)
     }
 
     /// The canvases of all engines due at `tick`. Takes the load, too.

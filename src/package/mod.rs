@@ -6,6 +6,7 @@
 mod coded;
 mod fragment;
 mod init;
+mod length;
 mod movie;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use fragment::{
     video_segment, video_segment_of,
 };
 pub use init::{VideoTrack, audio_init, video_codec, video_init};
+pub use length::length_ms;
 pub use movie::Movie;
 
 use crate::timeline::SAMPLE_RATE_HZ;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::timekeeper::Timekeeper;
+use crate::breaks::Breaks;
 use crate::catalogue::Catalogue;
 use crate::mosaic::MosaicRegistry;
 use crate::session::Sessions;
@@ -31,12 +32,19 @@ pub struct Sweep {
     pub catalogue: Arc<Catalogue>,
     pub store: Arc<dyn Store>,
     pub shelf: LayeredShelf,
+    /// Where stitching is.
+    pub breaks: Option<Arc<Breaks>>,
     pub clock: Arc<dyn Clock>,
     pub grid: Grid,
 }
 
 impl Sweep {
     pub async fn once(&self) {
+        // What sessions plan is put down before they list it.
+        if let Some(breaks) = self.breaks.clone() {
+            // It indexes what it puts down. One that panics is tried again.
+            let _ = tokio::task::spawn_blocking(move || breaks.step()).await;
+        }
         self.sessions.sweep().await;
         self.registry.sweep();
         self.catalogue.keep_in_step(&self.sessions.shown_together());
@@ -56,6 +64,15 @@ impl Sweep {
     }
 }
 
+impl Sweep {
+    /// Tells advertisement servers what was served, and writes down what breaks came to.
+    pub async fn tell(&self) {
+        if let Some(breaks) = &self.breaks {
+            breaks.tell().await;
+        }
+    }
+}
+
 fn every(period: Duration) -> tokio::time::Interval {
     let mut every = tokio::time::interval(period);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -65,6 +82,14 @@ fn every(period: Duration) -> tokio::time::Interval {
 /// What is done again and again. The clock has a task of its own: a store that takes its time must not keep it from being
 /// compared.
 pub fn start_chores(sweep: Sweep, timekeeper: &Arc<Timekeeper>, closing: &Arc<Closing>) -> Vec<JoinHandle<()>> {
+    let teller = sweep.clone();
+    let telling = tokio::spawn(async move {
+        let mut due = every(SWEEP_EVERY);
+        loop {
+            due.tick().await;
+            teller.tell().await;
+        }
+    });
     let keeper = timekeeper.clone();
     let sweeping = tokio::spawn(async move {
         let mut due = every(SWEEP_EVERY);
@@ -90,5 +115,5 @@ pub fn start_chores(sweep: Sweep, timekeeper: &Arc<Timekeeper>, closing: &Arc<Cl
             keeper.close_hours(&closing).await;
         }
     });
-    vec![sweeping, observing, hours]
+    vec![sweeping, telling, observing, hours]
 }

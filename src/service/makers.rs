@@ -13,6 +13,7 @@ use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure};
 use crate::api::{App, Keys, Readiness};
 use crate::assets::Assets;
+use crate::breaks::Fills;
 use crate::catalogue::{Borders, Catalogue, CatalogueSettings};
 use crate::clips::{ClipSettings, Clips};
 use crate::compositor::Compositor;
@@ -23,8 +24,9 @@ use crate::ladder::{Codec, Rung};
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::mosaic::{
-    Admission, Budget, Engine, MosaicRegistry, Names, RegistrySettings, RenderEngine, RenderSettings, StitchEngine,
-    StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial, open_ladder, self_test, slowest_tile_preset,
+    Admission, Budget, Engine, MosaicRegistry, Names, ReelMaker, RegistrySettings, RenderEngine, RenderSettings,
+    StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial, open_ladder, self_test,
+    slowest_tile_preset,
 };
 use crate::outbound::{HttpError, Outbound, OutboundParts};
 use crate::session::{SessionSettings, Sessions, StartOverRight};
@@ -161,7 +163,7 @@ impl Makers<'_> {
         rungs: &Arc<[Rung]>,
         (shared, shelf): (&Arc<EncodingShared>, &LayeredShelf),
         trial: Option<Trial>,
-    ) -> Result<(Arc<MosaicRegistry>, String), StartError> {
+    ) -> Result<(Arc<MosaicRegistry>, Option<Arc<ReelMaker>>, String), StartError> {
         let Config { output, admission, sessions, stitch, start_over, .. } = self.config;
         let grid = output.grid;
         let trial = match trial {
@@ -176,8 +178,8 @@ impl Makers<'_> {
         );
         let next = grid.frame_at(self.options.clock.now()) + 1;
         let tile_preset = self.tile_preset(rungs, layouts).await?;
-        let (mut engines, mut stitching): (Vec<Arc<dyn Engine>>, _) =
-            (Vec::new(), "off: the configuration says so".into());
+        let (mut engines, mut maker, mut stitching): (Vec<Arc<dyn Engine>>, _, _) =
+            (Vec::new(), None, "off: the configuration says so".into());
         if stitch.enabled {
             let settings = StitchSettings {
                 grid,
@@ -191,8 +193,9 @@ impl Makers<'_> {
                 assets: assets.clone(),
             };
             match stitch_engine(settings, next).await {
-                Ok(engine) => {
+                Ok((engine, reels)) => {
                     engines.push(Arc::new(engine));
+                    maker = Some(Arc::new(reels));
                     self.metrics.stitch_safe.set(1);
                     stitching = "ok".to_owned();
                 }
@@ -229,7 +232,7 @@ impl Makers<'_> {
             engines,
             Admission::new(budget),
         )?;
-        Ok((Arc::new(registry), stitching))
+        Ok((Arc::new(registry), maker, stitching))
     }
 
     /// What names mosaics.
@@ -294,7 +297,7 @@ impl Makers<'_> {
     }
 
     /// How feeds are decoded in processes of their own, where they are.
-    fn apart(&self) -> Option<Arc<Apart>> {
+    pub fn apart(&self) -> Option<Arc<Apart>> {
         if self.config.feeds == Feeds::Inside {
             return None;
         }
@@ -363,6 +366,7 @@ impl Makers<'_> {
         &self,
         (sessions, registry, catalogue): (&Arc<Sessions>, &Arc<MosaicRegistry>, &Arc<Catalogue>),
         (layouts, assets): (Arc<Layouts>, Arc<Assets>),
+        fills: &Arc<Fills>,
         readiness: Readiness,
     ) -> Result<Arc<App>, StartError> {
         let Config { prices, ledger, tenants, .. } = self.config;
@@ -373,6 +377,7 @@ impl Makers<'_> {
             layouts,
             assets,
             reports: Reports::new(self.store.ledger(), prices.clone(), ledger.provider.clone()),
+            fills: fills.clone(),
             keys: Keys::new(Keyring::new(tenants)),
             metrics: self.metrics.clone(),
             clock: self.options.clock.clone(),
@@ -467,11 +472,15 @@ impl Makers<'_> {
     }
 }
 
-/// The stitch engine, once its tiles are proved to be fit for it.
-async fn stitch_engine(settings: StitchSettings, next_frame: FrameNumber) -> Result<StitchEngine, StitchUnsafe> {
+/// The stitch engine, once its tiles are proved to be fit for it, and what makes tiles beforehand.
+async fn stitch_engine(
+    settings: StitchSettings,
+    next_frame: FrameNumber,
+) -> Result<(StitchEngine, ReelMaker), StitchUnsafe> {
     let proved = tokio::task::spawn_blocking(move || {
         self_test(&settings.rungs, settings.grid, &settings.tile_preset)?;
-        StitchEngine::new(settings, next_frame)
+        let reels = ReelMaker::new(&settings)?;
+        Ok((StitchEngine::new(settings, next_frame)?, reels))
     });
     proved.await.unwrap_or_else(|panic| Err(StitchUnsafe::Panicked(panic.to_string())))
 }

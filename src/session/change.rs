@@ -145,11 +145,12 @@ impl Sessions {
             drop(turn);
             return self.get(tenant, id).await;
         }
+        let aired = self.aired(&entry, &show);
         // The new mosaic first: where there is no room for it, the old one goes on.
         let placement = if show.spec() == old.spec() && show.engine == old.engine {
             None
         } else {
-            let placement = self.want_for(&entry, &show)?;
+            let placement = self.want_for(&entry, &aired)?;
             let running = self.segment_at(self.now_ms());
             self.come_first(&entry, &turn, &placement, running).await;
             let held = self.mosaics.held(&placement.id).await;
@@ -161,8 +162,9 @@ impl Sessions {
             // It may have ended meanwhile.
             session.step(Trigger::Changed)?;
             session.advance_meter(now_ms, terms);
-            self.apply(&mut session, show, placement);
+            self.apply(&mut session, (show, &aired), placement);
         }
+        self.direct(&entry);
         drop(turn);
         let _ = self.persist(&entry).await;
         Ok(self.view_of(&entry))
@@ -202,7 +204,12 @@ impl Sessions {
     }
 
     /// With `placement` comes what is there of it, and the segment that ran when it was wanted.
-    fn apply(&self, session: &mut Session, show: Show, placement: Option<(Placement, Held, SegmentNumber)>) {
+    fn apply(
+        &self,
+        session: &mut Session,
+        (show, aired): (Show, &Show),
+        placement: Option<(Placement, Held, SegmentNumber)>,
+    ) {
         // Now, with the session's lock held: who asks next sees the change, and what was listed to those who asked before is known.
         let now_ms = self.now_ms();
         match placement {
@@ -215,9 +222,9 @@ impl Sessions {
                 };
                 // What has gone by was told as it was.
                 let time_ms = |at| shows_at(&self.grid, at).unix_millis().max(now_ms);
-                session.splice(show, &coming, running, time_ms);
+                session.splice((show, aired), &coming, running, time_ms);
             }
-            None => session.hear(show),
+            None => session.hear(show, aired),
         }
         session.revision += 1;
         session.unsaved = true;

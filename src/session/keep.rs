@@ -49,6 +49,7 @@ impl Sessions {
     pub async fn sweep(&self) {
         let entries = self.entries();
         self.end_idle(&entries);
+        self.direct_all(&entries);
         self.keep_wanted();
         self.note_slates(&entries);
         self.book(&entries, false).await;

@@ -3,6 +3,7 @@
 //! Locks: [`registry`]'s shelf, what it knows of live games and each session's own lock are never held together, never across
 //! an `await`, and never around a call to mosaics, games or the store, but that for a bridge's name, which takes no lock.
 
+mod audience;
 mod change;
 mod error;
 mod follow;
@@ -18,6 +19,7 @@ mod rights;
 mod settings;
 mod skew;
 mod splice;
+mod stand_ins;
 mod state;
 mod texts;
 mod turns;
@@ -33,6 +35,7 @@ pub use error::SessionError;
 pub use follow::Reload;
 pub use registry::Sessions;
 pub use settings::{SessionSettings, StartOverRight};
+pub use stand_ins::{BreakAsk, Instead, Served, StandIns};
 pub use texts::{TextOf, TextWish};
 pub use view::{
     Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, MosaicWish, NamedMosaic,

@@ -1,7 +1,9 @@
 //! What the registry holds of one session: its state, what it shows, its splices and its meter. No locks, no clock, no
 //! store: everything comes in as a parameter.
 
+mod detour;
 mod splicing;
+mod viewed;
 mod written;
 
 use std::collections::{BTreeMap, HashSet};
@@ -9,22 +11,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::detour::Detour;
+pub(super) use self::detour::{Piece, Span};
 pub(super) use self::splicing::Coming;
+pub(super) use self::viewed::{operated_row, view_of_row};
 pub(super) use self::written::{Receipt, TakenUp, choice_name, choice_of};
-use self::written::{offer_of, skin_of};
+use super::SessionError;
 use super::numbering::Numbering;
-use super::paths::Paths;
 use super::rights::Rights;
 use super::splice::{Listing, Splice, Splices, Window};
 use super::state::{EndReason, Refusal, State, Trigger};
-use super::view::slots_of;
 use super::watched::{Shown, ShownTimes};
-use super::{OperatedSession, SessionError, SessionView, ViewState};
 use crate::assets::Skin;
 use crate::frame::SoundTrack;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicSpec, Placement};
-use crate::store::{IdempotencyRow, SessionRow};
+use crate::store::IdempotencyRow;
 use crate::timeline::{Grid, MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Held, Position, Runs, SoundKey, sound_key};
 use crate::usage::{Meter, MeterTerms, Slate};
@@ -170,6 +172,8 @@ pub(super) struct Session {
     splices: Splices,
     /// The mosaics in `splices`.
     wanted: Vec<Wanted>,
+    /// What it shows beside what it was asked for.
+    detour: Detour,
     /// The games whose sound it has chosen, as `splices` has mosaics.
     sounds: Splices,
     /// The mosaic whose init segment every playlist of this session names: the URI must not change within a playlist's
@@ -256,6 +260,7 @@ impl Session {
             device_id,
             splices: Splices::new(begins, mosaic.clone()),
             wanted,
+            detour: Detour::default(),
             sounds,
             map_mosaic: mosaic,
             numbering: Numbering::default(),
@@ -326,7 +331,9 @@ impl Session {
     /// Mosaics that still have a segment to make from `oldest` on.
     pub(super) fn wanted(&self, oldest: SegmentNumber) -> impl Iterator<Item = &Wanted> {
         let since = self.splices.mosaics_since(oldest);
-        self.wanted.iter().filter(move |wanted| since.contains(&wanted.mosaic))
+        let shown = self.wanted.iter().filter(move |wanted| since.contains(&wanted.mosaic));
+        let home = self.detour.home().filter(|home| !self.splices.mosaics_since(oldest).contains(&home.mosaic));
+        shown.chain(home)
     }
 
     /// Forgets what no playlist lists any more, `oldest` being the oldest segment that any may list.
@@ -335,6 +342,7 @@ impl Session {
         self.sounds.prune(oldest);
         let kept = self.splices.mosaics_since(oldest);
         self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
+        self.detour.prune(oldest);
     }
 
     /// The games of the mosaics that it shows or showed, each game once.
@@ -369,7 +377,7 @@ impl Session {
     /// What `sound` is, segment by segment: games take the place of mosaics.
     pub(super) fn sounding(&self, sound: &Sound) -> Splices {
         match sound {
-            Sound::Game(key) => Splices::new(0, key.clone()),
+            Sound::Game(key) => self.detour.sound_of(key),
             Sound::Main => self.sounds.clone(),
             Sound::Slot(slot, track) => {
                 // Where a layout has no such slot, what is heard is what the session has chosen.
@@ -427,7 +435,9 @@ impl Session {
 
     /// The mosaic that it has come to show, and from which segment on.
     pub(super) fn newest_splice(&self) -> (&Arc<str>, SegmentNumber) {
-        (self.splices.newest(), self.splices.newest_from())
+        // Of what is planned for later nothing is to be waited for.
+        let now = self.detour.is_under_way().then(|| self.splices.splice_at(self.free_from.segment)).flatten();
+        now.map_or((self.splices.newest(), self.splices.newest_from()), |splice| (&splice.mosaic, splice.from))
     }
 
     /// The mosaic that it has come to show.
@@ -507,42 +517,6 @@ impl Session {
     fn end_reason(&self) -> Option<String> {
         if let State::Ended(reason) = self.state { Some(reason.name().to_owned()) } else { None }
     }
-
-    pub(super) fn operated(&self, grid: &Grid) -> OperatedSession {
-        OperatedSession {
-            session: self.view(grid),
-            device_id: self.device_id.clone(),
-            labels: self.labels.clone(),
-            last_seen_at: rfc_3339_ms(self.last_seen_ms),
-            ended_at: self.ended_ms.map(rfc_3339_ms),
-        }
-    }
-
-    pub(super) fn view(&self, grid: &Grid) -> SessionView {
-        let games = self.show.game_ids();
-        SessionView {
-            id: self.id.to_string(),
-            state: if self.state.is_active() { ViewState::Active } else { ViewState::Ended },
-            revision: self.revision,
-            playback_url: Paths::playback(&self.token),
-            layout: self.show.layout.id.clone(),
-            engine: self.engine.name().to_owned(),
-            slots: slots_of(&self.show.layout, &games),
-            games,
-            audio: self.show.audio.clone(),
-            max_height: self.max_height,
-            skin: self.show.skin.as_ref().map(|skin| skin.id.clone()),
-            market: self.rights.market.clone(),
-            features: self.rights.tier.features(),
-            start_over_s: None,
-            skew_ms: None,
-            created_at: rfc_3339_ms(self.created_ms),
-            effective_segment: self.numbering.sequence(self.effective_segment),
-            effective_at: shows_at(grid, Position::new(self.effective_segment, self.effective_part)).to_string(),
-            end_reason: self.end_reason(),
-            billable_seconds: self.meter.billable_seconds(),
-        }
-    }
 }
 
 /// When a change shows that is made at `at`.
@@ -550,44 +524,6 @@ pub(super) fn shows_at(grid: &Grid, at: Position) -> MediaTime {
     let within =
         grid.anchor_of(at.part).and_then(|anchor| grid.gop().pictures().get(anchor).map(|picture| picture.shown));
     grid.frame_time(grid.first_frame(at.segment) + u64::from(within.unwrap_or(0)))
-}
-
-/// The view of a session that only the store still knows.
-pub(super) fn view_of_row(row: SessionRow, layout: Option<&Layout>, grid: &Grid) -> SessionView {
-    let (max_height, rights) = offer_of(&row);
-    SessionView {
-        max_height,
-        skin: skin_of(&row),
-        features: rights.tier.features(),
-        market: rights.market,
-        start_over_s: None,
-        skew_ms: None,
-        playback_url: Paths::playback(&row.token),
-        state: if row.ended_ms.is_none() { ViewState::Active } else { ViewState::Ended },
-        slots: layout.map(|layout| slots_of(layout, &row.games)).unwrap_or_default(),
-        created_at: rfc_3339_ms(row.created_ms),
-        id: row.id,
-        revision: row.revision,
-        layout: row.layout,
-        engine: row.engine,
-        games: row.games,
-        audio: row.audio,
-        effective_at: grid.segment_time(row.effective_segment).to_string(),
-        effective_segment: row.effective_segment,
-        end_reason: row.end_reason,
-        billable_seconds: row.billable_seconds,
-    }
-}
-
-/// What the operator sees of a session that only the store still knows.
-pub(super) fn operated_row(mut row: SessionRow, layout: Option<&Layout>, grid: &Grid) -> OperatedSession {
-    OperatedSession {
-        device_id: row.device_id.take(),
-        labels: std::mem::take(&mut row.labels),
-        last_seen_at: rfc_3339_ms(row.last_seen_ms),
-        ended_at: row.ended_ms.map(rfc_3339_ms),
-        session: view_of_row(row, layout, grid),
-    }
 }
 
 pub(super) fn rfc_3339_ms(unix_ms: i64) -> String {

@@ -1,8 +1,8 @@
 //! All sessions of this process.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -12,10 +12,9 @@ use super::settings::{SessionSettings, StartOverRight};
 use super::state::EndReason;
 use super::turns::Turns;
 use super::{
-    Audience, CreateSession, EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView,
+    CreateSession, EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView, StandIns,
     ViewState,
 };
-use crate::assets::AssetId;
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
 use crate::layout::Layouts;
@@ -49,6 +48,8 @@ pub struct Sessions {
     pub(super) paths: Paths,
     caps: Arc<CapBoard>,
     pub(super) markets: Markets,
+    /// What stands in for games in breaks, once there is somebody who knows.
+    pub(super) stand_ins: OnceLock<Arc<dyn StandIns>>,
     /// The games that were live at the last sweep. Asking all of them takes locks that their media threads hold, and those give
     /// way to everybody: a creation does not wait for them.
     pub(super) live: RwLock<Arc<HashSet<GameKey>>>,
@@ -118,6 +119,7 @@ impl Sessions {
             paths,
             caps: Arc::default(),
             markets: Markets::default(),
+            stand_ins: OnceLock::new(),
             live,
             shelf: RwLock::default(),
             active: AtomicUsize::new(0),
@@ -263,6 +265,7 @@ impl Sessions {
         let entry = self.shelve(session, key);
         room.keep();
         self.count();
+        self.direct(&entry);
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
         let _ = self.persist(&entry).await;
         Ok(self.view_of(&entry))
@@ -428,36 +431,6 @@ impl Sessions {
         let (operated, games) = (session.operated(&self.grid), session.show.game_keys());
         drop(session);
         OperatedSession { session: self.with_skew(operated.session, &games), ..operated }
-    }
-
-    /// What the active sessions of `tenant` show: a walk over all that this process holds.
-    pub fn audience(&self, tenant: &str) -> Audience {
-        let mut audience = Audience::default();
-        for entry in self.entries() {
-            if &*entry.tenant != tenant {
-                continue;
-            }
-            let session = entry.session.lock();
-            if !session.state.is_active() {
-                continue;
-            }
-            audience.sessions += 1;
-            let games: BTreeSet<String> = session.show.game_ids().into_iter().collect();
-            for game in games {
-                *audience.by_game.entry(game).or_default() += 1;
-            }
-        }
-        audience
-    }
-
-    /// Active sessions of `tenant` that show an asset: a walk over all that this process holds.
-    pub fn showing(&self, tenant: &str, asset: &AssetId) -> usize {
-        let shows = |entry: &Arc<Entry>| {
-            let session = entry.session.lock();
-            let skin = session.show.skin.as_ref().filter(|_| session.state.is_active());
-            skin.is_some_and(|skin| skin.art.values().any(|shown| shown == asset))
-        };
-        self.entries().iter().filter(|entry| &*entry.tenant == tenant && shows(entry)).count()
     }
 
     /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment. `token`: of

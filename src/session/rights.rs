@@ -11,7 +11,7 @@ use super::registry::{Entry, Sessions};
 use super::{GameInfo, SessionError};
 use crate::frame::{CodedSound, SoundRole};
 use crate::market::{Feature, KeyTerms, Market, Markets, Tier, speaks};
-use crate::track::{SoundKey, split_sound_key};
+use crate::track::{SoundKey, is_stand_in, split_sound_key};
 
 /// What a session was made with. The default is that of sessions without a market, whose key allows everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub(super) enum Rules {
 }
 
 impl Rules {
-    fn market(&self) -> Option<&Market> {
+    pub fn market(&self) -> Option<&Arc<Market>> {
         match self {
             Self::Of(market) => Some(market),
             Self::Free | Self::Gone(_) => None,
@@ -178,6 +178,7 @@ impl Sessions {
         }
         // A key is the game's id, behind its tenant's where it is a tenant's own; ids have no slash.
         let id = game.rsplit('/').next().unwrap_or_default();
-        is_shown || self.rules(&entry.tenant, &rights).shows(id)
+        // What stands in for games is known by name to those alone to whom it was shown.
+        is_shown || is_stand_in(game) || self.rules(&entry.tenant, &rights).shows(id)
     }
 }

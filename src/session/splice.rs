@@ -87,12 +87,12 @@ impl Splices {
 
     /// The mosaic shown in segment `n`; before the first splice there is none.
     pub fn mosaic_at(&self, n: SegmentNumber) -> Option<&Arc<str>> {
-        Some(&self.entry_at(n)?.mosaic)
+        Some(&self.splice_at(n)?.mosaic)
     }
 
     /// The mosaic that part `at` is of.
     pub fn mosaic_of(&self, at: Position) -> Option<&Arc<str>> {
-        let entry = self.entry_at(at.segment)?;
+        let entry = self.splice_at(at.segment)?;
         Some(
             entry
                 .bridge
@@ -102,7 +102,8 @@ impl Splices {
         )
     }
 
-    fn entry_at(&self, n: SegmentNumber) -> Option<&Splice> {
+    /// The splice that segment `n` is of.
+    pub fn splice_at(&self, n: SegmentNumber) -> Option<&Splice> {
         let after = self.entries.partition_point(|s| s.from <= n);
         self.entries.get(after.checked_sub(1)?)
     }
@@ -185,7 +186,7 @@ impl Splices {
         let has = |n: SegmentNumber| spans.iter().any(|span| span.has(n));
         let mut segments: Vec<Listed> = (oldest.max(self.entries[0].from)..=end)
             .filter_map(|n| {
-                let entry = self.entry_at(n)?;
+                let entry = self.splice_at(n)?;
                 Some(Listed { number: n, mosaic: entry.mosaic.clone(), bridge: entry.bridge.clone(), gap: !has(n) })
             })
             .skip_while(|listed| listed.gap)

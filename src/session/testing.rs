@@ -1,6 +1,7 @@
 //! Test doubles of what sessions see: mosaics that finish their segments as the clock is cranked, games with sound.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
 use crate::captions::{Kind, TextInfo, TrackInfo};
+use crate::cues::track::Break;
 use crate::frame::{SoundRole, SoundTrack};
 use crate::ladder::RenditionSpec;
 use crate::layout::{Layout, Layouts};
@@ -216,9 +218,19 @@ pub(crate) struct FourGames {
     kept: u64,
     /// Keys of games that show a slate.
     off: Arc<Mutex<HashSet<GameKey>>>,
+    breaks: KnownBreaks,
 }
 
+/// The breaks that are known, and of which game each is.
+pub(crate) type KnownBreaks = Arc<Mutex<Vec<(GameKey, Break)>>>;
+
 impl Games for FourGames {
+    fn breaks(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<Break> {
+        let lies_in = |its: &Break| its.starts_at < span.end && its.ends_at.is_none_or(|end| end > span.start);
+        let breaks = self.breaks.lock();
+        breaks.iter().filter(|(game, its)| game == key && lies_in(its)).map(|(_, its)| its.clone()).collect()
+    }
+
     fn find(&self, tenant: &str, id: &str) -> Option<GameInfo> {
         self.all(tenant).into_iter().find(|g| g.id == id)
     }
@@ -300,6 +312,7 @@ pub(crate) struct House {
     pub mosaics: Arc<CrankedMosaics>,
     /// Keys of games that show a slate.
     pub off: Arc<Mutex<HashSet<GameKey>>>,
+    pub breaks: KnownBreaks,
     pub disk: Arc<FullDisk>,
     pub metrics: Arc<Metrics>,
     pub settings: SessionSettings,
@@ -331,9 +344,9 @@ impl House {
         let mosaics = Arc::new(CrankedMosaics { stitches, ..CrankedMosaics::new(clock.clone()) });
         let disk = Arc::new(FullDisk::new(SqliteStore::open(dir.path()).await.unwrap()));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let off = Arc::default();
-        let sessions = open(&disk, &mosaics, &off, &clock, settings, &metrics).await;
-        Self { dir, clock, mosaics, off, disk, metrics, settings, sessions }
+        let (off, breaks) = (Arc::default(), KnownBreaks::default());
+        let sessions = open(&disk, &mosaics, (&off, &breaks), &clock, settings, &metrics).await;
+        Self { dir, clock, mosaics, off, breaks, disk, metrics, settings, sessions }
     }
 
     /// kill -9 after `outage`: another process opens the same disk; no mosaic runs.
@@ -365,7 +378,8 @@ impl House {
         self.disk.store.let_go();
         self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
         self.metrics = Arc::new(Metrics::new().unwrap());
-        self.sessions = open(&self.disk, &self.mosaics, &self.off, &self.clock, self.settings, &self.metrics).await;
+        let games = (&self.off, &self.breaks);
+        self.sessions = open(&self.disk, &self.mosaics, games, &self.clock, self.settings, &self.metrics).await;
     }
 
     /// Lets `seconds` pass one by one, with a sweep each.
@@ -380,7 +394,7 @@ impl House {
 async fn open(
     disk: &Arc<FullDisk>,
     mosaics: &Arc<CrankedMosaics>,
-    off: &Arc<Mutex<HashSet<GameKey>>>,
+    (off, breaks): (&Arc<Mutex<HashSet<GameKey>>>, &KnownBreaks),
     clock: &Arc<SimulatedClock>,
     settings: SessionSettings,
     metrics: &Arc<Metrics>,
@@ -388,7 +402,7 @@ async fn open(
     let store: Arc<dyn Store> = disk.clone();
     let kept = settings.start_over.map_or(15, |right| right.segments);
     *mosaics.kept.lock() = kept.max(30);
-    let games = Arc::new(FourGames { clock: clock.clone(), kept, off: off.clone() });
+    let games = Arc::new(FourGames { clock: clock.clone(), kept, off: off.clone(), breaks: breaks.clone() });
     let layouts = Arc::new(Layouts::bundled());
     Sessions::open(store, mosaics.clone(), games, layouts, clock.clone(), grid(), settings, metrics.clone())
         .await

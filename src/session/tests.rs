@@ -4,6 +4,7 @@ mod playback;
 mod requests;
 mod restarts;
 mod rights;
+mod stand_ins;
 mod standstill;
 mod start_over;
 mod unbookable;

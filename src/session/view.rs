@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::assets::Skin;
 use crate::captions::TextInfo;
-use crate::cues::track::RangeLine;
+use crate::cues::track::{Break, RangeLine};
 use crate::frame::{CodedSound, SoundTrack};
 use crate::layout::Layout;
 use crate::market::{Feature, KeyTerms};
@@ -54,6 +54,11 @@ pub trait Games: Send + Sync {
 
     /// The EXT-X-DATERANGE lines of a game for segments of `span`. A line that was given stays the same.
     fn date_ranges(&self, _key: &GameKey, _span: Range<MediaTime>) -> Vec<RangeLine> {
+        Vec::new()
+    }
+
+    /// The breaks of a game that lie, or lie in part, in `span`, by their beginning; none overlaps another.
+    fn breaks(&self, _key: &GameKey, _span: Range<MediaTime>) -> Vec<Break> {
         Vec::new()
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::beacons::BeaconWrite;
 use super::booking::{BEGIN_SESSIONS, COMMIT_SESSIONS, PUT_SESSIONS, SessionBatch};
+use super::fill::FillWrite;
 use super::locks::Locks;
 use super::markets::MarketWrite;
 use super::outbox::OutboxWrite;
@@ -36,6 +37,7 @@ pub(super) enum Command {
     CloseHours { until_ms: i64 },
     SealHour(ClosedHour),
     Market(MarketWrite),
+    Fill(FillWrite),
     Beacon(BeaconWrite),
     Outbox(OutboxWrite),
     HourSums { hour_start_ms: i64, tenants: Vec<TenantHour> },
@@ -322,6 +324,7 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
             seal.bind(hour.public_key.to_vec()).bind(hour.signature.to_vec())
         }
         Command::Market(write) => write.statement(),
+        Command::Fill(write) => write.statement(),
         Command::Beacon(write) => write.statement(),
         Command::Outbox(write) => write.statement(),
         Command::HourSums { hour_start_ms, tenants } => sums::put_hour(*hour_start_ms, tenants)?,

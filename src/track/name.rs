@@ -38,6 +38,19 @@ pub fn split_sound_key(key: &str) -> (&str, Option<&str>) {
 
 const BESIDE: char = '#';
 
+/// What the names of stand-ins begin with: no game's does.
+const STAND_IN: char = '~';
+
+/// The name of something that shows in place of games of a tenant, and is made beforehand: `what` tells it apart.
+pub fn stand_in(tenant: &str, what: &str) -> Arc<str> {
+    format!("{STAND_IN}{tenant}/{what}").into()
+}
+
+/// Whether a game's name is a stand-in's: nothing is decoded or encoded for it, its blocks are put down by those who made them.
+pub fn is_stand_in(game: &str) -> bool {
+    game.starts_with(STAND_IN)
+}
+
 impl TrackName {
     /// The track of a sound that is named in one word.
     pub fn sound(key: &str) -> Self {

@@ -482,7 +482,8 @@ impl Service {
             Arc::clone(&metrics),
         );
         let sessions = sessions.await.unwrap();
-        sessions.markets().fill(&config.markets, sqlite).await.unwrap();
+        sessions.markets().fill(&config.markets, sqlite.clone()).await.unwrap();
+        let fills = sqlite;
         let ready = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&ready);
         let readiness = Readiness::new().check("store", move || {
@@ -495,6 +496,7 @@ impl Service {
             layouts,
             assets: quadrille::assets::Assets::open(data.path().join("assets"), Default::default()).unwrap(),
             reports: Reports::new(store.ledger(), config.prices.clone(), "Quadrille".into()),
+            fills: Arc::new(quadrille::breaks::Fills::new(fills, grid)),
             keys: Keys::new(Keyring::new(&config.tenants)),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

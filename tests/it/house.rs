@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 38] = [
+const ROOMS: [(&str, &str, &[&str]); 39] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
@@ -69,7 +69,7 @@ const ROOMS: [(&str, &str, &[&str]); 38] = [
     ),
     (
         "decisions",
-        "what is shown in a break: VAST, asked ahead; beacons until they are told (not wired yet)",
+        "what is shown in a break: VAST, asked ahead; beacons until they are told",
         &["feed", "reach", "config", "store", "outbound"],
     ),
     (
@@ -86,6 +86,28 @@ const ROOMS: [(&str, &str, &[&str]); 38] = [
         &[
             "feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues",
             "captions", "sync", "jpeg", "reach",
+        ],
+    ),
+    (
+        "breaks",
+        "what stands in for games in breaks: made beforehand, put down, told",
+        &[
+            "timeline",
+            "frame",
+            "track",
+            "encode",
+            "package",
+            "mosaic",
+            "session",
+            "decisions",
+            "feed",
+            "reach",
+            "config",
+            "market",
+            "assets",
+            "store",
+            "metrics",
+            "work",
         ],
     ),
     ("lint", "rules for HLS streams, and whatever breaks them", &[]),
@@ -109,6 +131,7 @@ const ROOMS: [(&str, &str, &[&str]); 38] = [
             "assets",
             "jpeg",
             "market",
+            "breaks",
         ],
     ),
     ("service", "puts it all together", &["*"]),

@@ -9,6 +9,7 @@ mod api_service;
 mod api_sessions;
 mod awkward_hls;
 mod bench_buffer;
+mod breaks;
 mod caching;
 mod captions;
 mod cues;

@@ -25,6 +25,8 @@ async fn markets_are_made_changed_and_forgotten() {
     assert_eq!(made.header("location"), "/v1/operator/markets/at");
     let mut expected = germany();
     expected["origin"] = json!("operator");
+    expected["breaks"] =
+        json!({ "policy": "programme", "decision_url": null, "decided_for": "market", "layout": null, "skin": null });
     assert_eq!(made.json(), expected);
     service.post(path, "op-acme", germany()).await.refused(409, "market_exists");
     assert_eq!(service.get("/v1/operator/markets/at", "op-acme").await.ok(200).json(), expected);

@@ -14,7 +14,7 @@ use crate::api::auth::Operator;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Problem, ProblemBody};
 use crate::config::{MAX_MARKET_GAMES, check_market};
-use crate::market::{Market, RegisteredMarket, Tier};
+use crate::market::{Market, MarketBreaks, RegisteredMarket, Tier};
 
 /// A market to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,13 +36,16 @@ pub struct MarketBody {
     /// Id of the skin that its sessions begin with where none is named; it need not be there yet.
     #[serde(default)]
     pub skin: Option<String>,
+    /// What its sessions see in breaks; absent: the programme.
+    #[serde(default)]
+    pub breaks: MarketBreaks,
     #[serde(default)]
     pub tier: Tier,
 }
 
 impl RequestBody for MarketBody {
     const FIELDS: &'static [&'static str] =
-        &["id", "title", "sound_language", "text_language", "games", "skin", "tier"];
+        &["id", "title", "sound_language", "text_language", "games", "skin", "breaks", "tier"];
 }
 
 /// The tenant's markets, ordered by id.
@@ -156,8 +159,8 @@ fn checked(app: &App, body: MarketBody, path_id: Option<String>) -> Result<Marke
         (Some(id), _) | (None, Some(id)) => id,
         (None, None) => return Err(Problem::field("id", "Missing field `id`.")),
     };
-    let MarketBody { title, sound_language, text_language, games, skin, tier, .. } = body;
-    let market = Market { id, title, sound_language, text_language, games, skin, tier };
+    let MarketBody { title, sound_language, text_language, games, skin, breaks, tier, .. } = body;
+    let market = Market { id, title, sound_language, text_language, games, skin, breaks, tier };
     let least_height = app.mosaics.renditions().iter().map(|rendition| rendition.height).min().unwrap_or(0);
     check_market(&market, least_height).map_err(|mistake| {
         let field = if mistake.field == "max_height" { "tier.max_height" } else { &mistake.field };

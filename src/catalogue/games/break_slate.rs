@@ -1,6 +1,7 @@
 //! What stands for a game in a break that viewers are not to see: a card with its title, and silence. It is put in at the tick, so that
 //! every mosaic, tile and clip has it from the same frame to the same frame. The source goes on behind it, and is not lost.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use super::{Catalogue, Game};
 use crate::catalogue::contract::GameSpec;
 use crate::config::BreakPolicy;
+use crate::cues::track::Break;
 use crate::feed::{self, slate};
 use crate::frame::Picture;
 use crate::jpeg;
@@ -37,6 +39,13 @@ impl Catalogue {
 }
 
 impl Game {
+    /// Its breaks that lie in `span`, as they are known at `now`.
+    pub(super) fn breaks(&self, now: MediaTime, span: Range<MediaTime>) -> Vec<Break> {
+        let mut cues = self.cues.lock();
+        cues.advance(now);
+        cues.breaks(span)
+    }
+
     /// Whether something else stands for it at `at`.
     pub(super) fn is_off_air(&self, at: MediaTime) -> bool {
         self.break_slate.is_some() && self.cues.lock().is_off_air(at)

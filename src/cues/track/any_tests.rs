@@ -91,7 +91,7 @@ proptest! {
                 }
                 Step::Advance => track.advance(now),
                 Step::Begin(id, seconds) => {
-                    let asked = BeginBreak { duration_s: seconds.map(f64::from), id: Some(format!("o{id}")) };
+                    let asked = BeginBreak { duration_s: seconds.map(f64::from), id: Some(format!("o{id}")), ..BeginBreak::default() };
                     let _ = track.begin_break(now, &asked);
                 }
                 Step::End(id) => {

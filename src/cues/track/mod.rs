@@ -23,7 +23,7 @@ pub use event::{EndedBy, Outcome, Source};
 pub use message::Signal;
 pub use operator::{BeginBreak, BreakError};
 pub use policy::Policy;
-pub use view::{CueEvent, CueState, Direction, InBreak, Kind, RangeLine};
+pub use view::{Break, CueEvent, CueState, Direction, InBreak, Kind, RangeLine};
 
 use event::{Event, Key, State, Trigger};
 

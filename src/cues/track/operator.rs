@@ -11,6 +11,9 @@ use crate::timeline::MediaTime;
 
 const MAX_ID_BYTES: usize = 64;
 
+/// A break is announced this long before it begins at most.
+const MOST_AHEAD: Duration = Duration::from_secs(600);
+
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +21,8 @@ const MAX_ID_BYTES: usize = 64;
 pub struct BeginBreak {
     /// It ends by itself after so many seconds.
     pub duration_s: Option<f64>,
+    /// It begins in so many seconds, up to 600, so that whoever fills it has the time; now when absent.
+    pub starts_in_s: Option<f64>,
     /// A name of the operator's own; else one is made.
     pub id: Option<String>,
 }
@@ -29,6 +34,8 @@ pub enum BreakError {
     Id,
     #[error("duration_s must be more than 0 and at most {max_s}")]
     Duration { max_s: u64 },
+    #[error("starts_in_s must be at least 0 and at most {max_s}")]
+    StartsIn { max_s: u64 },
     #[error("break {id:?} is running")]
     Running { id: String },
     #[error("there is no break {id:?}")]
@@ -47,6 +54,9 @@ impl CueTrack {
     pub fn begin_break(&mut self, now: MediaTime, asked: &BeginBreak) -> Result<CueEvent, BreakError> {
         self.advance(now);
         let planned = asked.duration_s.map(|seconds| self.duration(seconds)).transpose()?;
+        let ahead = Duration::try_from_secs_f64(asked.starts_in_s.unwrap_or(0.0)).ok();
+        let ahead = ahead.filter(|ahead| *ahead <= MOST_AHEAD);
+        let ahead = ahead.ok_or(BreakError::StartsIn { max_s: MOST_AHEAD.as_secs() })?;
         let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         let id = match &asked.id {
             Some(id) if id.is_empty() || id.len() > MAX_ID_BYTES || !id.bytes().all(good) => {
@@ -62,7 +72,7 @@ impl CueTrack {
         let what = What::Start { planned, auto_return: planned.is_some() };
         let message = Message::new(key.clone(), what, None, Role::Break, "Operator Break");
         // Now is never before the last one's end, but the frame nearest to now may be.
-        let at = self.policy.on_grid(self.now);
+        let at = self.policy.on_grid(self.now + ahead);
         let last = self.events.iter().filter(|e| e.key == key).filter_map(Event::ended_at).max();
         if self.create(message, last.map_or(at, |end| end.max(at)), Source::Operator, false) == Outcome::Ignored {
             return Err(BreakError::Full);

@@ -298,7 +298,8 @@ fn ranges_whose_names_differ_in_what_no_playlist_can_hold_stay_two() {
 #[test]
 fn an_operator_begins_and_ends_breaks() {
     let mut track = track();
-    let asked = |duration_s, id: Option<&str>| BeginBreak { duration_s, id: id.map(str::to_owned) };
+    let asked =
+        |duration_s, id: Option<&str>| BeginBreak { duration_s, id: id.map(str::to_owned), ..BeginBreak::default() };
     let event = track.begin_break(s(1.0), &asked(None, Some("half-time"))).unwrap();
     assert_eq!((event.source, event.direction), (Source::Operator, Direction::Out));
     assert!(track.in_break(s(2.0)).is_some());
@@ -315,10 +316,45 @@ fn an_operator_begins_and_ends_breaks() {
     track.advance(s(81.0));
     assert_eq!(track.in_break(s(81.0)), None);
     assert!(matches!(track.end_break(s(82.0), &own.id), Err(BreakError::Ended { .. })));
+    // One that is announced is known as a break to come; called off, it never was.
+    let ahead = |starts_in_s| BeginBreak { starts_in_s: Some(starts_in_s), ..asked(Some(5.0), Some("ahead")) };
+    track.begin_break(s(82.0), &ahead(3.0)).unwrap();
+    assert_eq!(track.in_break(s(84.0)), None);
+    let known = |span| track.breaks(span).into_iter().map(|its| (its.starts_at, its.ends_at)).collect::<Vec<_>>();
+    assert_eq!(known(s(82.0)..s(90.0)), [(s(85.0), Some(s(90.0)))]);
+    assert_eq!(known(s(82.0)..s(85.0)), []);
+    assert!(track.end_break(s(83.0), "ahead").is_ok());
+    assert!(track.breaks(s(82.0)..s(90.0)).is_empty());
+    for wrong in [-1.0, 601.0, f64::NAN] {
+        assert!(matches!(track.begin_break(s(83.0), &ahead(wrong)), Err(BreakError::StartsIn { max_s: 600 })));
+    }
     // A source's break that hangs can be ended, too.
     track.feed(s(90.0), None, &insert(1, true, true, None, false), Source::Ts);
     let hanging = track.in_break(s(91.0)).unwrap().id;
     assert!(track.end_break(s(95.0), &hanging).is_ok());
+}
+
+#[test]
+fn breaks_that_overlap_are_one_and_end_as_was_said_or_planned_or_by_policy() {
+    let mut track = track();
+    let begin = |track: &mut CueTrack, at: f64, duration_s, id: &str| {
+        let asked = BeginBreak { duration_s, id: Some(id.into()), ..BeginBreak::default() };
+        track.begin_break(s(at), &asked).unwrap().id
+    };
+    let known = |track: &CueTrack| -> Vec<(String, MediaTime, Option<MediaTime>)> {
+        track.breaks(s(0.0)..s(1e6)).into_iter().map(|its| (its.id, its.starts_at, its.ends_at)).collect()
+    };
+    let first = begin(&mut track, 10.0, Some(30.0), "a");
+    begin(&mut track, 20.0, Some(40.0), "b");
+    begin(&mut track, 60.0, Some(10.0), "c");
+    assert_eq!(known(&track), [(first.clone(), s(10.0), Some(s(70.0)))]);
+    track.end_break(s(65.0), "c").unwrap();
+    assert_eq!(known(&track), [(first.clone(), s(10.0), Some(s(65.0)))]);
+    let open = begin(&mut track, 100.0, None, "open");
+    assert_eq!(known(&track)[1], (open.clone(), s(100.0), None));
+    // Nobody ends it.
+    track.advance(s(100.0) + track.policy().max_break + Duration::from_secs(60));
+    assert_eq!(known(&track).last(), Some(&(open, s(100.0), Some(s(100.0) + track.policy().max_break))));
 }
 
 #[test]

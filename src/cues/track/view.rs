@@ -81,6 +81,16 @@ pub struct InBreak {
     pub until: Option<MediaTime>,
 }
 
+/// A break of a game, from the beginning of its first event to the end of its last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Break {
+    /// The id of the event that it begins with.
+    pub id: String,
+    pub starts_at: MediaTime,
+    /// When the game is back, where that is known.
+    pub ends_at: Option<MediaTime>,
+}
+
 /// An EXT-X-DATERANGE line, without its end of line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RangeLine {
@@ -131,6 +141,39 @@ impl CueTrack {
             let planned_end = self.policy.on_grid(event.starts_at + planned);
             event.starts_at <= to && from < said.map_or(planned_end, |said| said.min(planned_end))
         })
+    }
+
+    /// The breaks that lie, or lie in part, in `span`, by their beginning: those that overlap or follow each other without a pause are one. One ends where it was
+    /// said to, but no later than planned, and where nothing was said or planned no later than by policy.
+    pub fn breaks(&self, span: Range<MediaTime>) -> Vec<Break> {
+        let mut events: Vec<&Event> = self.events.iter().filter(|event| event.role == Role::Break).collect();
+        events.retain(|event| !event.instant && event.state != State::Cancelled);
+        events.sort_by_key(|event| event.starts_at);
+        let mut breaks: Vec<Break> = Vec::new();
+        for event in events {
+            let Event { starts_at, .. } = *event;
+            let ends_at = self.break_end(event);
+            match breaks.last_mut().filter(|last| last.ends_at.is_none_or(|end| starts_at <= end)) {
+                // One that goes on for nobody knows how long ends with the last of them.
+                Some(last) => last.ends_at = last.ends_at.zip(ends_at).map(|(one, other)| one.max(other)),
+                None => breaks.push(Break { id: event.id.clone(), starts_at, ends_at }),
+            }
+        }
+        let is_over = |its: &Break| its.ends_at.is_some_and(|end| end <= span.start || end <= its.starts_at);
+        breaks.retain(|its| its.starts_at < span.end && !is_over(its));
+        breaks
+    }
+
+    fn break_end(&self, event: &Event) -> Option<MediaTime> {
+        let said = match event.state {
+            State::Ended { at, .. } => Some(at),
+            _ => event.ends.map(|(at, _)| at),
+        };
+        let cap = self.policy.cap(event.role);
+        let planned = event.planned.filter(|planned| !planned.is_zero()).map(|planned| planned.min(cap));
+        let planned = planned.map(|planned| self.policy.on_grid(event.starts_at + planned));
+        let by_policy = self.policy.on_grid(event.starts_at + cap);
+        said.into_iter().chain(planned).min().or((self.now >= by_policy).then_some(by_policy))
     }
 
     fn lies_in(&self, event: &Event, at: MediaTime) -> bool {

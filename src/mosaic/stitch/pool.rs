@@ -17,7 +17,7 @@ use crate::mosaic::engine::Tick;
 use crate::mosaic::trial::Trial;
 use crate::stitch::{StitchError, TileBlock};
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
-use crate::track::{Appended, Block, Encoding, EncodingShared, EncodingSpec, Pack, Position, Track};
+use crate::track::{Appended, Block, Encoding, EncodingShared, EncodingSpec, Pack, Position, Track, is_stand_in};
 
 /// Who starts begins with the segment of this many frames from now: the frames before may already be on their way.
 pub(super) const START_MARGIN_FRAMES: u64 = 2;
@@ -88,6 +88,9 @@ impl Pool {
     }
 
     fn run_from(&self, tile: &Arc<Tile>, from: SegmentNumber) {
+        if is_stand_in(&tile.key.game) {
+            return;
+        }
         tile.run(from, self.grid.first_frame(from), |track| self.encoding(tile, track, from));
     }
 
@@ -128,6 +131,9 @@ impl Pool {
 
     /// Cores that the tile takes: as encoding it was measured, or its share of what the trial said of a canvas.
     pub fn cost(&self, key: &TileKey) -> f64 {
+        if is_stand_in(&key.game) {
+            return 0.0;
+        }
         let ladder: f64 = self.rungs.iter().map(|rung| pixels(rung.spec.width, rung.spec.height)).sum();
         let rung = &self.rungs[key.rendition];
         let tile = pixels(key.size.width_mbs * MACROBLOCK, key.size.height_mbs * MACROBLOCK);

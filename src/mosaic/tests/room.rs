@@ -142,6 +142,24 @@ fn late_pictures_cost_tiles_that_nobody_watches_and_no_others() {
 }
 
 #[test]
+fn a_game_is_decoded_before_anything_runs_that_nobody_watches() {
+    let house = House::new(&Plan { keep_warm: None, cores: 8.0, mosaic_cores: 0.5, ..Plan::default() });
+    ["a", "b", "c"].iter().for_each(|game| house.register(game));
+    let mut warm = 0;
+    while warm != encoders(&house, "tile") || warm <= 4 {
+        warm = encoders(&house, "tile");
+        house.finish(3);
+    }
+    let cores = house.registry.left_for_decoding() + 0.1;
+    assert!(house.registry.admit_decoding(cores), "{cores} of a machine that is full of what nobody watches");
+    house.until("some of it is given up", || encoders(&house, "tile") < warm);
+    // Not for one that would not fit anyhow; and what is watched is not given up.
+    assert!(!house.registry.admit_decoding(100.0));
+    house.finish(1);
+    assert!(encoders(&house, "tile") > 0);
+}
+
+#[test]
 fn tiles_that_others_share_are_not_given_up() {
     let house = House::new(&Plan { cores: 8.0, mosaic_cores: 0.5, ..Plan::default() });
     let four = house.want(EngineKind::Stitch, "4E", &["a", "b", "c", "d"]).unwrap().id;

@@ -22,10 +22,10 @@ pub(in crate::session) struct Coming<'a> {
 impl Session {
     /// Shows `show` from the first part on that no playlist can have listed, `running` being the segment that ran when it was wanted; all of it from its beginning where
     /// nothing was listed. Within a segment that is a bridge. A mosaic that may be late shows from the next segment on. `time_ms` is when a
-    /// part begins to show.
+    /// part begins to show. `aired` is `show`, or in a break what then stands for it.
     pub(in crate::session) fn splice(
         &mut self,
-        show: Show,
+        (show, aired): (Show, &Show),
         coming: &Coming<'_>,
         running: SegmentNumber,
         time_ms: impl Fn(Position) -> i64,
@@ -34,7 +34,7 @@ impl Session {
         if self.listed_by.is_none() {
             // As if it had been made so.
             self.splices = Splices::new(coming.begins, placement.id.0.clone());
-            self.sounds = Splices::new(coming.begins, show.sound_key());
+            self.sounds = Splices::new(coming.begins, aired.sound_key());
         }
         let is_in_step =
             coming.reached >= self.free_from && !(self.is_followed_closely() && self.may_be_late(coming, running));
@@ -60,13 +60,14 @@ impl Session {
                 Position::new(from, 0)
             }
         };
-        self.want(placement, &show);
+        self.want(placement, aired);
         let sounds_from = (from.segment + u64::from(from.part > 0)).max(self.free_segment());
-        self.sounds.push(sounds_from, show.sound_key());
+        self.sounds.push(sounds_from, aired.sound_key());
         self.engine = placement.engine;
         (self.effective_segment, self.effective_part) = (from.segment, from.part);
         self.shown.change(time_ms(from), show.shown(placement.engine));
         self.show = show;
+        self.detour.is_off();
     }
 
     /// The bridge to what is coming, if it can come within the segment of which something is listed.
@@ -109,12 +110,13 @@ impl Session {
     }
 
     /// Lets `show`, which differs in its sound alone, be heard from the first segment on of which nothing can be listed.
-    pub(in crate::session) fn hear(&mut self, show: Show) {
+    pub(in crate::session) fn hear(&mut self, show: Show, aired: &Show) {
         // Not before a change of games that is yet to show: its sound comes with it.
-        let from = self.free_segment().max(self.splices.newest_from());
-        self.sounds.push(from, show.sound_key());
+        let from = self.free_segment().max(if self.is_on_detour() { 0 } else { self.splices.newest_from() });
+        self.sounds.push(from, aired.sound_key());
         (self.effective_segment, self.effective_part) = (self.effective_segment.max(from), 0);
         self.show = show;
+        self.detour.is_off();
     }
 
     /// A wanted mosaic turns out to have another name: the service was set up anew since the session began. From here on it
@@ -143,11 +145,11 @@ impl Session {
     }
 
     /// The first segment of which no playlist can have listed anything.
-    fn free_segment(&self) -> SegmentNumber {
+    pub(super) fn free_segment(&self) -> SegmentNumber {
         self.free_from.segment + u64::from(self.free_from.part > 0)
     }
 
-    fn want(&mut self, placement: &Placement, show: &Show) {
+    pub(super) fn want(&mut self, placement: &Placement, show: &Show) {
         let engine: EngineChoice = show.engine;
         self.want_too(Wanted { mosaic: placement.id.0.clone(), spec: show.spec(), engine });
     }

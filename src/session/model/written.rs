@@ -9,6 +9,7 @@ use super::super::rights::Rights;
 use super::super::splice::Splices;
 use super::super::state::State;
 use super::super::watched::{Shown, ShownTimes};
+use super::detour::Detour;
 use super::{Pick, Session, Show, Wanted};
 use crate::assets::Skin;
 use crate::layout::Layout;
@@ -131,6 +132,7 @@ impl Session {
             device_id: row.device_id,
             splices: saved.splices,
             wanted,
+            detour: Detour::default(),
             sounds,
             map_mosaic: saved.map_mosaic,
             numbering: saved.numbering,
@@ -186,12 +188,13 @@ impl Session {
     }
 
     fn row(&self) -> Result<SessionRow, StoreError> {
+        let (splices, sounds) = self.without_detour();
         let saved = Saved {
-            splices: self.splices.clone(),
+            splices,
             games: self.show.games.clone(),
             map_mosaic: self.map_mosaic.clone(),
             numbering: self.numbering.clone(),
-            sounds: Some(self.sounds.clone()),
+            sounds: Some(sounds),
             max_height: self.max_height,
             skin: self.show.skin.clone(),
             rights: self.rights.clone(),

@@ -1,0 +1,242 @@
+//! Who is asked what to show in a break, and what comes of it: a decision, its creatives, and each of them in its place once everything of it is made.
+
+use std::sync::Arc;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest as _, Sha256};
+
+use super::creative::{self, Creative, Stage};
+use super::fill::Filled;
+use super::stand_in::{Placed, StandIn};
+use super::{Breaks, State};
+use crate::decisions::{Ask, ChosenAd, Client, Event, Taken, Values, Wanted};
+use crate::market::DecidedFor;
+use crate::mosaic::GameKey;
+use crate::session::BreakAsk;
+
+/// Advertisements of one break at most.
+const MOST_ADS: usize = 16;
+
+/// What can be decoded, as types and codecs are written.
+const MEDIA_TYPES: [&str; 1] = ["video/mp4"];
+const CODECS: [&str; 6] = ["avc1", "avc3", "hvc1", "hev1", "mp4a", "av01"];
+
+/// Rows of pixels that are wanted where nobody shows it yet.
+const USUAL_HEIGHT: u32 = 720;
+
+/// An advertisement that was decided on.
+struct Chosen {
+    ad: Arc<ChosenAd>,
+    creative: Arc<Creative>,
+    /// It has its place, or will have none.
+    is_done: bool,
+}
+
+/// A break for which a server is asked.
+#[derive(Default)]
+pub(super) struct Asking {
+    /// What was decided, once it was.
+    chosen: Option<Vec<Chosen>>,
+    /// What is told with it.
+    pub values: Values,
+}
+
+impl Breaks {
+    /// The name of what stands in for a game whose advertisements are decided on.
+    pub(super) fn name_of_asked(&self, ask: &BreakAsk) -> GameKey {
+        let whom = match ask.market.breaks.decided_for {
+            DecidedFor::Market => "",
+            DecidedFor::Session => ask.session,
+        };
+        super::name_of(ask.tenant, "ad", &[ask.game.1, &ask.market.id, &ask.of.id, whom])
+    }
+
+    /// Asks, unless that was done.
+    pub(super) fn ask_for(&self, state: &mut State, key: &GameKey, ask: &BreakAsk) {
+        let Some(template) = ask.market.breaks.decision_url.as_deref() else { return };
+        if state.asking.contains_key(key) {
+            return;
+        }
+        let now_ms = self.now_ms();
+        let segment_ms = u64::try_from(self.grid.segment_duration().as_millis()).unwrap_or(0);
+        let left = ask.until.map(|until| until.saturating_sub(ask.from.max(self.running())) * segment_ms);
+        let digest = Sha256::digest(key.as_bytes());
+        let values = Values {
+            now_ms,
+            chance: u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]) ^ (now_ms & 0xffff_ffff) as u32,
+            transaction: hex::encode(&digest[..16]),
+            break_ms: left,
+            ..Values::default()
+        };
+        let rows = state.stand_ins.get(key).map(StandIn::tiles).unwrap_or_default();
+        let height = rows.iter().map(|tile| tile.inside.height).max().unwrap_or(USUAL_HEIGHT);
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let asked = Ask {
+            url: filled(template, ask),
+            values: values.clone(),
+            wanted: Wanted { height, media_types: owned(&MEDIA_TYPES), codecs: owned(&CODECS) },
+        };
+        let client = Client::new((self.settings.reach_of)(ask.tenant), self.settings.bounds);
+        if self.ahead.ask(key.clone(), now_ms, move || client.decide(&asked)) {
+            self.fills.note(ask.tenant, &ask.market.id, now_ms, Filled { decisions: 1, ..Filled::default() });
+            state.asking.insert(key.clone(), Asking { chosen: None, values });
+        }
+    }
+
+    /// Sees to what was decided: has creatives fetched and made, and puts those in their places that are ready.
+    pub(super) fn follow_decisions(self: &Arc<Self>) {
+        let (now_ms, running) = (self.now_ms(), self.running());
+        let mut state = self.state.lock();
+        let keys: Vec<GameKey> = state.asking.keys().cloned().collect();
+        for key in keys {
+            let Some(its) = state.stand_ins.get(&key) else { continue };
+            let (tenant, market) = (its.tenant.clone(), its.market.clone());
+            let is_new = state.asking.get(&key).is_some_and(|asking| asking.chosen.is_none());
+            if is_new {
+                let chosen = match self.ahead.take(&key) {
+                    Taken::Late => continue,
+                    // It was forgotten, which is late enough.
+                    Taken::Unasked => Vec::new(),
+                    Taken::Failed(why) => {
+                        tracing::warn!(%tenant, %market, %why, "no decision for a break: its slate is shown");
+                        self.note_error((&tenant, &market), why.code, &key, &why.errors);
+                        Vec::new()
+                    }
+                    Taken::Ready(decision) => {
+                        self.tell_errors(&tenant, &key, &decision.errors);
+                        let ads = decision.ads.iter().take(MOST_ADS).map(|ad| Arc::new(ad.clone()));
+                        let ads: Vec<Arc<ChosenAd>> = ads.collect();
+                        self.fills.note(
+                            &tenant,
+                            &market,
+                            now_ms,
+                            Filled { decided: ads.len() as u64, ..Filled::default() },
+                        );
+                        let chosen = |ad: Arc<ChosenAd>| {
+                            let creative = self.creative_of(&mut state, &tenant, &ad);
+                            Chosen { ad, creative, is_done: false }
+                        };
+                        ads.into_iter().map(chosen).collect()
+                    }
+                };
+                if let Some(asking) = state.asking.get_mut(&key) {
+                    asking.chosen = Some(chosen);
+                }
+            }
+            self.place_ready(&mut state, &key, running);
+        }
+    }
+
+    /// The creative of an advertisement; it is fetched if it is new.
+    fn creative_of(self: &Arc<Self>, state: &mut State, tenant: &Arc<str>, ad: &ChosenAd) -> Arc<Creative> {
+        let (now_ms, key) = (self.now_ms(), (tenant.clone(), ad.media.url.clone()));
+        let known = state.creatives.get(&key).filter(|known| !matches!(known.stage(), Stage::Failed { .. }));
+        if let Some(known) = known {
+            known.used(now_ms);
+            return known.clone();
+        }
+        let fresh = Arc::new(Creative::new(ad.media.clone(), ad.duration_ms, &self.grid, now_ms));
+        state.creatives.insert(key, fresh.clone());
+        let client = Client::new((self.settings.reach_of)(tenant), self.settings.bounds);
+        let (creative, room, dir, grid) = (fresh.clone(), self.fetching.clone(), self.settings.dir.clone(), self.grid);
+        tokio::spawn(async move {
+            // Never closed.
+            let _turn = room.acquire_owned().await;
+            let fetched = tokio::task::spawn_blocking(move || match client.creative(&creative.media) {
+                Ok(bytes) => match creative::keep(&dir, &hex::encode(Sha256::digest(&bytes)), &bytes) {
+                    Ok(file) => creative.fetched(file, &bytes, &grid),
+                    Err(error) => creative.fail(error.to_string(), 900),
+                },
+                Err(error) => creative.fail(error.to_string(), error.code()),
+            });
+            if let Err(error) = fetched.await {
+                tracing::error!(%error, "a creative could not be fetched");
+            }
+        });
+        fresh
+    }
+
+    /// Puts each advertisement of `key` in its place that is ready, one after the other, as far as they fit; of others has made what is missing.
+    fn place_ready(&self, state: &mut State, key: &GameKey, running: u64) {
+        let (Some(its), Some(asking)) = (state.stand_ins.get_mut(key), state.asking.get_mut(key)) else { return };
+        let tiles = its.tiles();
+        let Some(chosen) = &mut asking.chosen else { return };
+        if tiles.is_empty() {
+            return;
+        }
+        for (nth, its_ad) in chosen.iter_mut().enumerate() {
+            let Chosen { ad, creative, is_done } = its_ad;
+            let fresh = creative.ask(&tiles);
+            if !fresh.is_empty() {
+                self.make_reels(creative, fresh);
+            }
+            if *is_done {
+                continue;
+            }
+            match creative.stage() {
+                Stage::Failed { why, code } => {
+                    *is_done = true;
+                    tracing::warn!(tenant = %its.tenant, market = %its.market, why, "an advertisement is left out");
+                    let errors = ad.tracking.iter().filter(|told| told.event == Event::Error);
+                    let values = Values { error: Some(code), ..asking.values.clone() };
+                    let errors: Vec<String> = errors.map(|told| values.fill(&told.url)).collect();
+                    self.note_error((&its.tenant, &its.market), code, &format!("{key}/{nth}").into(), &errors);
+                    continue;
+                }
+                Stage::Fetching => continue,
+                Stage::There if !creative.is_made(&tiles) => continue,
+                Stage::There => {}
+            }
+            let after = its.placed().last().map_or(its.from, Placed::until);
+            let from = after.max(its.from).max(its.free_from(running));
+            let segments = creative.segments();
+            if its.until.is_some_and(|until| from + segments > until) {
+                // What is shorter may still fit.
+                continue;
+            }
+            *is_done = true;
+            self.make_sound(creative, from);
+            its.place(Placed { from, segments, creative: creative.clone(), ad: ad.clone(), nth });
+        }
+    }
+
+    fn make_reels(&self, creative: &Arc<Creative>, tiles: Vec<crate::track::TileName>) {
+        let (its, asked) = (creative.clone(), tiles.clone());
+        if !self.workshop.creative(move |tools| tools.condition(&its, &tiles)) {
+            creative.unasked(&asked);
+        }
+    }
+
+    /// Has the sound encoded for where it will be. Where that comes too late it begins later, and silence stands for the rest.
+    fn make_sound(&self, creative: &Arc<Creative>, from: u64) {
+        if creative.coded(&self.grid, from).is_some() {
+            return;
+        }
+        let creative = creative.clone();
+        let is_taken = self.workshop.still(move |tools| {
+            let made = creative.encode_sound(tools.sound_encoders(), &tools.grid(), from, tools.sound_bitrate_bps);
+            if let Err(why) = made {
+                tracing::error!(why, "an advertisement has no sound");
+            }
+        });
+        if !is_taken {
+            tracing::error!("an advertisement has no sound: too much waits to be made");
+        }
+    }
+}
+
+/// Our own macros: what is asked for, and for whom.
+fn filled(template: &str, ask: &BreakAsk) -> String {
+    let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    template
+        .replace("[GAME]", &escaped(ask.game.0))
+        .replace("[MARKET]", &escaped(&ask.market.id))
+        .replace("[BREAK]", &escaped(&ask.of.id))
+        .replace(
+            "[SESSION]",
+            &escaped(match ask.market.breaks.decided_for {
+                DecidedFor::Market => "",
+                DecidedFor::Session => ask.session,
+            }),
+        )
+}

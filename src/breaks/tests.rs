@@ -1,0 +1,93 @@
+//! What is put down, segment by segment, and what is told of it.
+
+use std::sync::Arc;
+
+use super::creative::{Creative, Stage, segments_of};
+use super::name_of;
+use super::stand_in::Placed;
+use super::told::events_of;
+use crate::decisions::{ChosenAd, Event, MediaFile};
+use crate::encode::Libraries;
+use crate::timeline::Grid;
+use crate::track::is_stand_in;
+
+fn grid() -> Grid {
+    Grid::new("30".parse().unwrap(), 60)
+}
+
+fn media() -> MediaFile {
+    MediaFile {
+        url: "http://c/1.mp4".into(),
+        media_type: "video/mp4".into(),
+        width: 640,
+        height: 360,
+        bitrate_kbps: 0,
+        codec: None,
+    }
+}
+
+fn placed(from: u64, segments: u64) -> Placed {
+    let ad = ChosenAd { id: None, duration_ms: 2000 * segments, media: media(), tracking: Vec::new() };
+    let creative = Arc::new(Creative::new(media(), ad.duration_ms, &grid(), 0));
+    Placed { from, segments, creative, ad: Arc::new(ad), nth: 0 }
+}
+
+#[test]
+fn what_is_a_little_longer_than_segments_is_cut_and_the_rest_is_given_one_more() {
+    let of = |ms| segments_of(&grid(), ms);
+    assert_eq!([30_000, 30_200, 30_251, 31_000].map(of), [15, 15, 16, 16]);
+    assert_eq!([0, 1, 2_000, 1 << 40].map(of), [1, 1, 1, 90]);
+    // A file that is shorter than was declared is not shown for longer than it is; one that is longer is cut.
+    let creative = Creative::new(media(), 30_000, &grid(), 0);
+    creative.fetched("/x".into(), b"no boxes", &grid());
+    assert_eq!((creative.segments(), creative.stage()), (15, Stage::There));
+}
+
+#[test]
+fn each_event_is_told_in_one_segment_and_in_its_order() {
+    for segments in 1..40 {
+        let placed = placed(100, segments);
+        let all: Vec<Event> = (100..100 + segments).flat_map(|n| events_of(&placed, n)).collect();
+        let expected = [
+            Event::Impression,
+            Event::Start,
+            Event::FirstQuartile,
+            Event::Midpoint,
+            Event::ThirdQuartile,
+            Event::Complete,
+        ];
+        assert_eq!(all, expected, "{segments} segments");
+    }
+    let at = |n| events_of(&placed(100, 15), 100 + n);
+    assert_eq!(at(0), [Event::Impression, Event::Start]);
+    assert_eq!((at(3), at(7), at(14)), (vec![Event::FirstQuartile], vec![Event::Midpoint], vec![Event::Complete]));
+    assert!(at(1).is_empty());
+}
+
+#[test]
+fn sound_is_encoded_for_where_it_will_be() {
+    let creative = Creative::new(media(), 4_000, &grid(), 0);
+    let wave = |n: usize| ((n as f64 * 0.05).sin() * 8000.0) as i16;
+    creative.heard((0..2 * 4 * 48_000).map(|n| wave(n / 2)).collect());
+    let mut lengths = Vec::new();
+    for from in 700..704 {
+        assert!(creative.coded(&grid(), from).is_none());
+        creative.encode_sound(&Libraries, &grid(), from, 128_000).unwrap();
+        let units = creative.coded(&grid(), from).unwrap();
+        let expected = grid().first_aac_frame(from + 2) - grid().first_aac_frame(from);
+        assert_eq!(units.len() as u64, expected);
+        assert!(units.iter().skip(2).take(150).all(|unit| unit.len() > 20), "it is heard");
+        lengths.push(units.len());
+    }
+    // Four segments later it lies as before.
+    assert!(creative.coded(&grid(), 704).is_some() && creative.bytes() > 4 * 48_000);
+}
+
+#[test]
+fn names_of_stand_ins_are_no_games_and_differ_where_what_they_are_of_does() {
+    let name = name_of("acme", "ad", &["a", "bc"]);
+    assert!(is_stand_in(&name) && name.len() < 64 + 32);
+    assert_ne!(name, name_of("acme", "ad", &["ab", "c"]));
+    assert_ne!(name, name_of("other", "ad", &["a", "bc"]));
+    assert_eq!(name, name_of("acme", "ad", &["a", "bc"]));
+}

@@ -1,0 +1,40 @@
+//! What sessions show at present.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Audience;
+use super::registry::{Entry, Sessions};
+use crate::assets::AssetId;
+
+impl Sessions {
+    /// What the active sessions of `tenant` show: a walk over all that this process holds.
+    pub fn audience(&self, tenant: &str) -> Audience {
+        let mut audience = Audience::default();
+        for entry in self.entries() {
+            if &*entry.tenant != tenant {
+                continue;
+            }
+            let session = entry.session.lock();
+            if !session.state.is_active() {
+                continue;
+            }
+            audience.sessions += 1;
+            let games: BTreeSet<String> = session.show.game_ids().into_iter().collect();
+            for game in games {
+                *audience.by_game.entry(game).or_default() += 1;
+            }
+        }
+        audience
+    }
+
+    /// Active sessions of `tenant` that show an asset: a walk over all that this process holds.
+    pub fn showing(&self, tenant: &str, asset: &AssetId) -> usize {
+        let shows = |entry: &Arc<Entry>| {
+            let session = entry.session.lock();
+            let skin = session.show.skin.as_ref().filter(|_| session.state.is_active());
+            skin.is_some_and(|skin| skin.art.values().any(|shown| shown == asset))
+        };
+        self.entries().iter().filter(|entry| &*entry.tenant == tenant && shows(entry)).count()
+    }
+}

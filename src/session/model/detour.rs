@@ -1,0 +1,188 @@
+//! What a session shows for a while beside what it was asked for: in breaks other things stand in for games. The session stays what it is, and goes back by
+//! itself.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Session, Show, Wanted};
+use crate::mosaic::{GameKey, Placement};
+use crate::session::splice::Splices;
+use crate::timeline::SegmentNumber;
+use crate::track::{SoundKey, split_sound_key};
+
+/// Stand-ins that a session remembers: more are in no window.
+const MOST_SPANS: usize = 256;
+
+/// What is shown from a segment on.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct Piece {
+    pub from: SegmentNumber,
+    pub show: Show,
+    pub placement: Placement,
+    /// Of games that something stands in for, that.
+    pub instead: Vec<(GameKey, GameKey)>,
+}
+
+/// Something that stands in for a game.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::session) struct Span {
+    pub from: SegmentNumber,
+    /// `None`: nothing says yet how long.
+    pub until: Option<SegmentNumber>,
+    pub game: GameKey,
+    pub stand_in: GameKey,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Detour {
+    /// What the session was asked for, while something else is or will be shown.
+    home: Option<Wanted>,
+    /// Ascending.
+    spans: Vec<Span>,
+    /// What it was planned by.
+    plan: Option<u64>,
+    /// What was listed before this segment is told.
+    told_to: SegmentNumber,
+}
+
+impl Detour {
+    pub fn home(&self) -> Option<&Wanted> {
+        self.home.as_ref()
+    }
+
+    pub fn is_under_way(&self) -> bool {
+        self.home.is_some()
+    }
+
+    pub fn prune(&mut self, oldest: SegmentNumber) {
+        self.spans.retain(|span| span.until.is_none_or(|until| until > oldest));
+        self.spans.drain(..self.spans.len().saturating_sub(MOST_SPANS));
+    }
+
+    /// A game's sound, and that of whatever stood in for it.
+    pub fn sound_of(&self, key: &SoundKey) -> Splices {
+        let (game, _) = split_sound_key(key);
+        let mut sound = Splices::new(0, key.clone());
+        for span in self.spans.iter().filter(|span| *span.game == *game) {
+            sound.push(span.from, span.stand_in.clone());
+            if let Some(until) = span.until {
+                sound.push(until, key.clone());
+            }
+        }
+        sound
+    }
+
+    /// The session was asked for something else: what is shown is to be planned anew.
+    pub fn is_off(&mut self) {
+        self.plan = None;
+    }
+
+    /// From `from` on nothing stands in any more but what comes then.
+    fn cut(&mut self, from: SegmentNumber) {
+        self.spans.retain(|span| span.from < from);
+        for span in &mut self.spans {
+            span.until = Some(span.until.map_or(from, |until| until.min(from)));
+        }
+    }
+
+    fn add(&mut self, from: SegmentNumber, until: Option<SegmentNumber>, (game, stand_in): &(GameKey, GameKey)) {
+        let before = self.spans.iter_mut().rev().find(|span| span.game == *game);
+        match before.filter(|before| before.stand_in == *stand_in && before.until == Some(from)) {
+            Some(before) => before.until = until,
+            None => self.spans.push(Span { from, until, game: game.clone(), stand_in: stand_in.clone() }),
+        }
+    }
+}
+
+impl Session {
+    /// Whether something else than what it was asked for is or will be shown.
+    pub(in crate::session) fn is_on_detour(&self) -> bool {
+        self.detour.is_under_way()
+    }
+
+    /// The first segment that a plan may be about, `running` being the one that runs: nothing of it or of those that follow can have been listed, and what
+    /// was planned for the past stays.
+    pub(in crate::session) fn free_to_plan(&self, running: SegmentNumber) -> SegmentNumber {
+        match self.listed_by {
+            None => self.splices.entries().first().map_or(running, |first| first.from),
+            Some(_) => self.free_segment().max(running.saturating_sub(1)),
+        }
+    }
+
+    /// Whether `plan` is another than the one that what is shown was planned by.
+    pub(in crate::session) fn plans_anew(&self, plan: u64) -> bool {
+        self.detour.plan != Some(plan)
+    }
+
+    pub(in crate::session) fn planned(&mut self, plan: u64) {
+        self.detour.plan = Some(plan);
+    }
+
+    /// Whether it shows `pieces` already, from the first one's segment on.
+    pub(in crate::session) fn shows(&self, pieces: &[Piece]) -> bool {
+        let Some(first) = pieces.first() else { return true };
+        let planned = |splices: &Splices, wanted: &dyn Fn(&Piece) -> Arc<str>| {
+            let mut is = Splices::new(0, wanted(first));
+            pieces[1..].iter().for_each(|piece| is.push(piece.from, wanted(piece)));
+            let later = splices.entries().iter().filter(|splice| splice.from > first.from);
+            let later = later.map(|splice| (splice.from, &splice.mosaic));
+            splices.mosaic_at(first.from) == Some(&wanted(first))
+                && later.eq(is.entries()[1..].iter().map(|splice| (splice.from, &splice.mosaic)))
+        };
+        planned(&self.splices, &|piece| piece.placement.id.0.clone())
+            && planned(&self.sounds, &|piece| piece.show.sound_key())
+    }
+
+    /// Shows `pieces`, one after the other, and nothing else that was planned for then. None of them is about a segment of which something can be listed:
+    /// what would be begins later. `home` is what it was asked for, where that is not all that they show.
+    pub(in crate::session) fn take_detour(
+        &mut self,
+        pieces: &[Piece],
+        home: Option<&Placement>,
+        running: SegmentNumber,
+    ) {
+        let free = self.free_to_plan(running);
+        if let Some(first) = pieces.first() {
+            self.detour.cut(first.from.max(free));
+        }
+        let show = self.show.clone();
+        let asked =
+            |placement: &Placement| Wanted { mosaic: placement.id.0.clone(), spec: show.spec(), engine: show.engine };
+        self.detour.home = home.map(asked);
+        for (nth, piece) in pieces.iter().enumerate() {
+            let (from, until) = (piece.from.max(free), pieces.get(nth + 1).map(|next| next.from.max(free)));
+            if until == Some(from) {
+                continue;
+            }
+            self.splices.push(from, piece.placement.id.0.clone());
+            self.sounds.push(from, piece.show.sound_key());
+            self.want(&piece.placement, &piece.show);
+            piece.instead.iter().for_each(|instead| self.detour.add(from, until, instead));
+        }
+        self.unsaved = true;
+    }
+
+    /// What stood in, in segments that were listed since this was asked last: each once.
+    pub(in crate::session) fn listed_stand_ins(&mut self) -> Vec<(Span, Range<SegmentNumber>)> {
+        let listed_to = self.free_from.segment;
+        let from = self.detour.told_to;
+        self.detour.told_to = listed_to.max(from);
+        let listed = |span: &Span| {
+            let its = span.from.max(from)..span.until.map_or(listed_to, |until| until.min(listed_to));
+            (!its.is_empty()).then(|| (span.clone(), its))
+        };
+        self.detour.spans.iter().filter_map(listed).collect()
+    }
+
+    /// What the next process is to know of what is shown: stand-ins are not there any more then.
+    pub(super) fn without_detour(&self) -> (Splices, Splices) {
+        let (mut splices, mut sounds) = (self.splices.clone(), self.sounds.clone());
+        if let Some(home) = &self.detour.home {
+            let from = self.free_segment();
+            splices.push(from, home.mosaic.clone());
+            sounds.push(from, self.show.sound_key());
+        }
+        (splices, sounds)
+    }
+}

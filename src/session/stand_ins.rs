@@ -1,0 +1,293 @@
+//! What a session's market shows in place of a game that is in a break, and for how long. The session shows it by itself and goes back by itself: entries of
+//! its splices like any others, planned ahead, on whole segments.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::model::{Pick, Piece, Show, Span, choice_name};
+use super::registry::{Entry, Sessions};
+use super::rights::Rules;
+use crate::assets::Skin;
+use crate::cues::track::Break;
+use crate::market::{Market, MarketBreakPolicy};
+use crate::mosaic::{AdmitError, EngineKind, GameKey, MosaicSpec, Placement};
+use crate::timeline::{Grid, MediaTime, SegmentNumber};
+
+/// Breaks that begin no later than so many segments from now are looked for: whoever decides on advertisements has the time until then.
+const LOOKED_AHEAD: u64 = 60;
+
+/// What begins within so many segments is planned.
+const PLANNED_AHEAD: u64 = 4;
+
+/// A game in a break, and who asks.
+pub struct BreakAsk<'a> {
+    pub tenant: &'a str,
+    pub session: &'a str,
+    pub market: &'a Arc<Market>,
+    /// The game: as the viewer calls it, and as the service does.
+    pub game: (&'a str, &'a GameKey),
+    /// What the session shows else, in which the game is to be replaced.
+    pub spec: &'a MosaicSpec,
+    /// The break, and the segments that are of it.
+    pub of: &'a Break,
+    pub from: SegmentNumber,
+    /// `None`: nothing says yet when it ends.
+    pub until: Option<SegmentNumber>,
+}
+
+/// Something that stands in for a game, segment by segment: its blocks are there, or will be when they are due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instead {
+    pub from: SegmentNumber,
+    pub until: Option<SegmentNumber>,
+    pub stand_in: GameKey,
+}
+
+/// What was listed to a session of a stand-in.
+pub struct Served<'a> {
+    pub tenant: &'a str,
+    pub session: &'a str,
+    pub stand_in: &'a GameKey,
+    pub segments: Range<SegmentNumber>,
+}
+
+/// What stands in for games. Implemented by those who know of advertisements; sessions know no more.
+pub trait StandIns: Send + Sync {
+    /// What stands in for a game, by its beginning, none over another. Where there is nothing, the game goes on. Asked about once a second, and
+    /// quick.
+    fn instead(&self, ask: &BreakAsk) -> Vec<Instead>;
+
+    /// Of each stand-in each segment is told once, in order.
+    fn served(&self, served: &Served);
+
+    /// The skin that `tenant` calls `id`.
+    fn skin(&self, tenant: &str, id: &str) -> Option<Arc<Skin>>;
+}
+
+/// What of a session is other than was asked for, from one segment to another.
+#[derive(Clone)]
+enum Other {
+    /// Of a game, which stand-in.
+    Instead(GameKey, GameKey),
+    /// The layout, and its art.
+    SqueezedBack(Arc<crate::layout::Layout>, Option<Arc<Skin>>),
+}
+
+struct Otherwise {
+    from: SegmentNumber,
+    until: Option<SegmentNumber>,
+    what: Other,
+}
+
+impl Otherwise {
+    fn covers(&self, n: SegmentNumber) -> bool {
+        self.from <= n && self.until.is_none_or(|until| n < until)
+    }
+}
+
+/// The segment that begins nearest to `at`.
+fn nearest_segment(grid: &Grid, at: MediaTime) -> SegmentNumber {
+    let n = grid.segment_at(at);
+    n + u64::from(at.since(grid.segment_time(n)) * 2 >= grid.segment_duration())
+}
+
+impl Sessions {
+    /// Says who knows what stands in for games in breaks.
+    pub fn set_stand_ins(&self, stand_ins: Arc<dyn StandIns>) {
+        // Once: those that were named before are known to sessions.
+        let _ = self.stand_ins.set(stand_ins);
+    }
+
+    pub(super) fn direct_all(&self, entries: &[Arc<Entry>]) {
+        if let Some(stand_ins) = self.stand_ins.get() {
+            for entry in entries {
+                self.direct(entry);
+                self.tell_served(&**stand_ins, entry);
+            }
+        }
+    }
+
+    fn tell_served(&self, stand_ins: &dyn StandIns, entry: &Entry) {
+        let listed = entry.session.lock().listed_stand_ins();
+        for (Span { stand_in, .. }, segments) in &listed {
+            let (tenant, session) = (&*entry.tenant, &*entry.id);
+            stand_ins.served(&Served { tenant, session, stand_in, segments: segments.clone() });
+        }
+    }
+
+    /// `show` as it is on the air where the session's next change shows.
+    pub(super) fn aired(&self, entry: &Entry, show: &Show) -> Show {
+        let (rights, free) = {
+            let session = entry.session.lock();
+            (session.rights.clone(), session.free_to_plan(self.running()))
+        };
+        let otherwise = self.otherwise(entry, &self.rules(&entry.tenant, &rights), show);
+        on_air(show, &otherwise, free).0
+    }
+
+    /// Plans what the session shows from the first segment on that it can plan: what its market shows in breaks, and what it was asked for.
+    pub(super) fn direct(&self, entry: &Entry) {
+        if self.stand_ins.get().is_none() {
+            return;
+        }
+        let running = self.running();
+        let (rights, show, free, is_away) = {
+            let session = entry.session.lock();
+            if !session.state.is_active() || (session.rights.market.is_none() && !session.is_on_detour()) {
+                return;
+            }
+            (session.rights.clone(), session.show.clone(), session.free_to_plan(running), session.is_on_detour())
+        };
+        let mut otherwise = self.otherwise(entry, &self.rules(&entry.tenant, &rights), &show);
+        otherwise.retain(|its| its.from <= running + PLANNED_AHEAD);
+        if otherwise.is_empty() && !is_away {
+            return;
+        }
+        let plan = plan_of(&show, &otherwise);
+        if !entry.session.lock().plans_anew(plan) {
+            return;
+        }
+        match self.pieces(&show, &otherwise, free) {
+            Ok((home, pieces)) => {
+                let mut session = entry.session.lock();
+                session.planned(plan);
+                let is_all = pieces.iter().all(|piece| piece.placement.id == home.id && piece.instead.is_empty());
+                if !session.shows(&pieces) || is_all == session.is_on_detour() {
+                    session.take_detour(&pieces, Some(&home).filter(|_| !is_all), running);
+                }
+            }
+            Err(refusal) => tracing::debug!(session = %entry.id, %refusal, "what a break asks for is not to be had"),
+        }
+    }
+
+    /// What is other than `show`: of each of its games that is in a break, or will be.
+    fn otherwise(&self, entry: &Entry, rules: &Rules, show: &Show) -> Vec<Otherwise> {
+        let (Some(stand_ins), Some(market)) = (self.stand_ins.get(), rules.market()) else { return Vec::new() };
+        let policy = market.breaks.policy;
+        if policy == MarketBreakPolicy::Programme {
+            return Vec::new();
+        }
+        let (grid, running) = (&self.grid, self.running());
+        let span = grid.segment_time(running.saturating_sub(self.reach_of_breaks()))
+            ..grid.segment_time(running + LOOKED_AHEAD);
+        let mut otherwise = Vec::new();
+        let mut seen: BTreeSet<&GameKey> = BTreeSet::new();
+        for Pick { id, key } in show.games.iter().filter(|pick| seen.insert(&pick.key)) {
+            for of in self.games.breaks(key, span.clone()) {
+                let from = nearest_segment(grid, of.starts_at);
+                let until = of.ends_at.map(|end| nearest_segment(grid, end));
+                if until.is_some_and(|until| until <= from) {
+                    continue;
+                }
+                if policy == MarketBreakPolicy::SqueezeBack {
+                    let squeezed = self.squeezed(&**stand_ins, entry, market, show);
+                    otherwise.extend(squeezed.map(|what| Otherwise { from, until, what }));
+                    continue;
+                }
+                let spec = show.spec();
+                let ask = BreakAsk {
+                    tenant: &entry.tenant,
+                    session: &entry.id,
+                    market,
+                    game: (id, key),
+                    spec: &spec,
+                    of: &of,
+                    from,
+                    until,
+                };
+                let instead = stand_ins.instead(&ask).into_iter();
+                otherwise.extend(instead.map(|Instead { from, until, stand_in }| Otherwise {
+                    from,
+                    until,
+                    what: Other::Instead(key.clone(), stand_in),
+                }));
+            }
+        }
+        otherwise
+    }
+
+    /// Segments in the past of which a break is still looked at.
+    fn reach_of_breaks(&self) -> u64 {
+        self.settings.window_segments as u64 + PLANNED_AHEAD
+    }
+
+    /// What is squeezed back is one game alone, where the layout is there.
+    fn squeezed(&self, stand_ins: &dyn StandIns, entry: &Entry, market: &Market, show: &Show) -> Option<Other> {
+        let layout = self.layouts.get(market.breaks.layout.as_deref()?)?;
+        if layout.slots.len() != 1 || show.games.len() != 1 {
+            return None;
+        }
+        let own = || show.skin.clone();
+        let skin = market.breaks.skin.as_deref().map_or_else(own, |id| stand_ins.skin(&entry.tenant, id));
+        Some(Other::SqueezedBack(layout, skin))
+    }
+
+    /// What is shown from segment `free` on, piece by piece, and where `show` itself is made.
+    fn pieces(
+        &self,
+        show: &Show,
+        otherwise: &[Otherwise],
+        free: SegmentNumber,
+    ) -> Result<(Placement, Vec<Piece>), AdmitError> {
+        let home = self.mosaics.want(&show.spec(), show.engine)?;
+        // What is rendered would cost an encoder for each session's break.
+        let otherwise = if home.engine == EngineKind::Stitch { otherwise } else { &[] };
+        let mut from: BTreeSet<SegmentNumber> = BTreeSet::from([free]);
+        for its in otherwise {
+            from.extend([Some(its.from), its.until].into_iter().flatten().filter(|n| *n > free));
+        }
+        let mut pieces: Vec<Piece> = Vec::new();
+        for from in from {
+            let (show, instead) = on_air(show, otherwise, from);
+            let placement = match self.mosaics.want(&show.spec(), show.engine)? {
+                placed if placed.engine == EngineKind::Stitch || placed.id == home.id => placed,
+                _ => home.clone(),
+            };
+            // What has only just begun stands still in its first segment.
+            let is_new = placement.first_segment >= from && placement.id != home.id;
+            let from = if is_new { placement.first_segment + 1 } else { from };
+            let from = pieces.last().map_or(from, |last| from.max(last.from));
+            let is_same = |last: &Piece| last.placement.id == placement.id && last.instead == instead;
+            if !pieces.last().is_some_and(is_same) {
+                pieces.push(Piece { from, show, placement, instead });
+            }
+        }
+        Ok((home, pieces))
+    }
+}
+
+/// Tells one plan from another.
+fn plan_of(show: &Show, otherwise: &[Otherwise]) -> u64 {
+    let mut plan = DefaultHasher::new();
+    (&show.layout.id, show.game_keys(), &show.audio, choice_name(show.engine)).hash(&mut plan);
+    show.skin.as_ref().map(|skin| (&skin.id, &skin.art)).hash(&mut plan);
+    for Otherwise { from, until, what } in otherwise {
+        (from, until).hash(&mut plan);
+        match what {
+            Other::Instead(game, stand_in) => (game, stand_in).hash(&mut plan),
+            Other::SqueezedBack(layout, skin) => {
+                (&layout.id, skin.as_ref().map(|skin| (&skin.id, &skin.art))).hash(&mut plan);
+            }
+        }
+    }
+    plan.finish()
+}
+
+/// `show` as it is in segment `n`, and which stand-ins that has.
+fn on_air(show: &Show, otherwise: &[Otherwise], n: SegmentNumber) -> (Show, Vec<(GameKey, GameKey)>) {
+    let (mut aired, mut instead) = (show.clone(), Vec::new());
+    for its in otherwise.iter().filter(|its| its.covers(n)) {
+        match &its.what {
+            Other::Instead(game, stand_in) => {
+                for pick in aired.games.iter_mut().filter(|pick| pick.key == *game) {
+                    pick.key = stand_in.clone();
+                }
+                instead.push((game.clone(), stand_in.clone()));
+            }
+            Other::SqueezedBack(layout, skin) => (aired.layout, aired.skin) = (layout.clone(), skin.clone()),
+        }
+    }
+    (aired, instead)
+}

@@ -1,0 +1,264 @@
+//! Breaks: what stands in for games, planned ahead and to the segment, and that nothing that was listed once changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use proptest::prelude::*;
+
+use super::{NOW, token};
+use crate::assets::Skin;
+use crate::cues::track::Break;
+use crate::market::{DecidedFor, Market, MarketBreakPolicy, MarketBreaks};
+use crate::mosaic::GameKey;
+use crate::session::testing::{House, asking_for, grid};
+use crate::session::{BreakAsk, ChangeSession, CreateSession, Instead, Reload, Served, SessionView, StandIns};
+use crate::timeline::SegmentNumber;
+
+/// Has one stand-in for each game, which is there from a segment on.
+#[derive(Default)]
+struct One {
+    from: Mutex<SegmentNumber>,
+    served: Mutex<Vec<(String, SegmentNumber)>>,
+}
+
+impl StandIns for One {
+    fn instead(&self, ask: &BreakAsk) -> Vec<Instead> {
+        let from = ask.from.max(*self.from.lock());
+        let is_any = ask.until.is_none_or(|until| from < until);
+        let stand_in: GameKey = format!("~{}.{}", ask.tenant, ask.game.0).into();
+        if is_any { vec![Instead { from, until: ask.until, stand_in }] } else { Vec::new() }
+    }
+
+    fn served(&self, served: &Served) {
+        let told = served.segments.clone().map(|n| (served.stand_in.to_string(), n));
+        self.served.lock().extend(told);
+    }
+
+    fn skin(&self, _: &str, _: &str) -> Option<Arc<Skin>> {
+        None
+    }
+}
+
+async fn house(breaks: MarketBreaks) -> (House, Arc<One>) {
+    let house = House::stitching().await;
+    let market = Market { id: "de".into(), title: "Germany".into(), breaks, ..Market::default() };
+    house.sessions.markets().configure(&[("tv".to_owned(), market)]);
+    let one = Arc::new(One::default());
+    house.sessions.set_stand_ins(one.clone());
+    (house, one)
+}
+
+fn slate() -> MarketBreaks {
+    MarketBreaks { policy: MarketBreakPolicy::Slate, ..MarketBreaks::default() }
+}
+
+async fn create(house: &House, games: &str) -> SessionView {
+    let asked = CreateSession { market: Some("de".into()), ..asking_for(games) };
+    house.sessions.create("tv", asked).await.unwrap().0
+}
+
+fn running(house: &House) -> SegmentNumber {
+    use crate::timeline::Clock as _;
+    grid().segment_at(house.clock.now())
+}
+
+/// A break of segments.
+fn put(house: &House, game: &str, from: SegmentNumber, until: Option<SegmentNumber>) {
+    let mut breaks = house.breaks.lock();
+    breaks.retain(|(of, _)| **of != *game);
+    let ends_at = until.map(|until| grid().segment_time(until));
+    breaks.push((game.into(), Break { id: "1".into(), starts_at: grid().segment_time(from), ends_at }));
+}
+
+/// The mosaic of each segment that is listed.
+async fn listed(house: &House, session: &SessionView, reload: Reload) -> BTreeMap<u64, String> {
+    let Ok(text) = house.sessions.video_playlist(token(session), "1080p", reload).await else { return BTreeMap::new() };
+    assert!(!text.contains("DISCONTINUITY") && !text.contains("EXT-X-GAP"), "{text}");
+    let first = text.lines().find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")).unwrap().parse().unwrap();
+    let uris = text.lines().filter(|line| !line.starts_with('#'));
+    let mosaic = |uri: &str| uri.split('/').rev().nth(2).unwrap().to_owned();
+    (first..).zip(uris.map(mosaic)).collect()
+}
+
+/// The segments of those that are listed in which `stand_in` is seen.
+fn seen(listed: &BTreeMap<u64, String>, stand_in: &str) -> Vec<u64> {
+    listed.iter().filter(|(_, mosaic)| mosaic.contains(stand_in)).map(|(n, _)| *n).collect()
+}
+
+/// Lets seconds pass, with a playlist each.
+async fn play(house: &House, session: &SessionView, seconds: u64, all: &mut BTreeMap<u64, String>) {
+    for _ in 0..seconds {
+        house.pass(1).await;
+        for (n, mosaic) in listed(house, session, NOW).await {
+            let before = all.entry(n).or_insert_with(|| mosaic.clone());
+            assert_eq!(*before, mosaic, "segment {n} was listed as another's");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_break_that_is_known_shows_on_its_segments_and_is_told_once() {
+    let (house, one) = house(slate()).await;
+    let session = create(&house, "a,b").await;
+    let mut all = BTreeMap::new();
+    play(&house, &session, 20, &mut all).await;
+    let from = running(&house) + 3;
+    put(&house, "b", from, Some(from + 5));
+    play(&house, &session, 40, &mut all).await;
+    assert_eq!(seen(&all, "~tv.b"), (from..from + 5).collect::<Vec<_>>());
+    assert!(seen(&all, "~tv.a").is_empty());
+    let told: Vec<_> = (from..from + 5).map(|n| ("~tv.b".to_owned(), n)).collect();
+    assert_eq!(*one.served.lock(), told);
+    // What the viewer asked for is what the session says.
+    let view = house.sessions.get("tv", &session.id).await.unwrap();
+    assert_eq!((view.games, view.revision), (vec!["a".to_owned(), "b".to_owned()], session.revision));
+    // Of another market, or of none, nothing is other.
+    let (free, _) = house.sessions.create("tv", asking_for("a,b")).await.unwrap();
+    put(&house, "b", running(&house) + 2, None);
+    let mut others = BTreeMap::new();
+    play(&house, &free, 10, &mut others).await;
+    assert!(seen(&others, "~tv").is_empty());
+}
+
+#[tokio::test]
+async fn a_break_without_an_end_ends_when_that_is_said_and_early_is_early() {
+    let (house, _) = house(slate()).await;
+    let session = create(&house, "b").await;
+    let mut all = BTreeMap::new();
+    play(&house, &session, 20, &mut all).await;
+    let from = running(&house) + 1;
+    put(&house, "b", from, None);
+    play(&house, &session, 20, &mut all).await;
+    // It was over a while ago, and nobody knew.
+    let now = running(&house);
+    put(&house, "b", from, Some(now - 3));
+    play(&house, &session, 20, &mut all).await;
+    let shown = seen(&all, "~tv.b");
+    // These mosaics take two segments to come.
+    assert!((from..=from + 3).contains(&shown[0]), "{shown:?} from {from} on");
+    assert_eq!(shown, (shown[0]..=shown[shown.len() - 1]).collect::<Vec<_>>());
+    assert!((now - 1..=now + 1).contains(shown.last().unwrap()), "{shown:?} at {now}");
+    // One that is called off before it began never shows.
+    let from = running(&house) + 4;
+    put(&house, "b", from, Some(from + 4));
+    play(&house, &session, 3, &mut all).await;
+    house.breaks.lock().clear();
+    play(&house, &session, 20, &mut all).await;
+    assert_eq!(seen(&all, "~tv.b"), shown);
+}
+
+#[tokio::test]
+async fn viewers_change_games_in_a_break_and_begin_in_one() {
+    let (house, one) = house(slate()).await;
+    let session = create(&house, "a,b").await;
+    let mut all = BTreeMap::new();
+    play(&house, &session, 20, &mut all).await;
+    let from = running(&house) + 1;
+    put(&house, "b", from, Some(from + 24));
+    play(&house, &session, 8, &mut all).await;
+    let to = |games: &str| ChangeSession {
+        games: Some(games.split(',').map(str::to_owned).collect()),
+        ..ChangeSession::default()
+    };
+    // Another game in the other slot: what stands in goes on.
+    house.sessions.change("tv", &session.id, to("c,b")).await.unwrap();
+    play(&house, &session, 6, &mut all).await;
+    // Away from the game, and back while it is in its break still.
+    house.sessions.change("tv", &session.id, to("c,d")).await.unwrap();
+    play(&house, &session, 12, &mut all).await;
+    house.sessions.change("tv", &session.id, to("c,b")).await.unwrap();
+    play(&house, &session, 40, &mut all).await;
+    for (n, mosaic) in &all {
+        let (is_b, stands_in) = (mosaic.contains('b'), mosaic.contains("~tv.b"));
+        assert!(!stands_in || (from..from + 24).contains(n), "{n}: {mosaic}");
+        assert!(!is_b || !(from + 3..from + 24).contains(n) || stands_in, "{n}: {mosaic}");
+    }
+    assert!(all.values().any(|mosaic| mosaic.contains('d')));
+    // Who begins in a break begins with what stands in, as far as that is there.
+    put(&house, "b", running(&house) - 10, Some(running(&house) + 5));
+    *one.from.lock() = running(&house) - 2;
+    let late = create(&house, "b").await;
+    let first = listed(&house, &late, NOW).await;
+    assert!(!seen(&first, "~tv.b").is_empty(), "{first:?}");
+}
+
+#[tokio::test]
+async fn a_restart_in_a_break_goes_on_with_the_programme_and_without_a_break_of_its_own() {
+    let (mut house, _) = house(slate()).await;
+    let session = create(&house, "a,b").await;
+    let mut all = BTreeMap::new();
+    play(&house, &session, 20, &mut all).await;
+    let from = running(&house) + 1;
+    put(&house, "b", from, Some(from + 20));
+    play(&house, &session, 10, &mut all).await;
+    assert!(!seen(&all, "~tv.b").is_empty());
+    house.crash(std::time::Duration::from_secs(1)).await;
+    // The next process knows nothing of stand-ins yet.
+    house.pass(12).await;
+    let after = listed(&house, &session, NOW).await;
+    let newest = after.last_key_value().unwrap();
+    assert!(!newest.1.contains("~tv"), "{after:?}");
+}
+
+#[tokio::test]
+async fn one_game_alone_is_squeezed_back_and_others_are_not() {
+    let breaks = MarketBreaks {
+        policy: MarketBreakPolicy::SqueezeBack,
+        layout: Some("1L".into()),
+        decided_for: DecidedFor::Market,
+        ..MarketBreaks::default()
+    };
+    let (house, _) = house(breaks).await;
+    let (alone, both) = (create(&house, "b").await, create(&house, "a,b").await);
+    let (mut of_one, mut of_both) = (BTreeMap::new(), BTreeMap::new());
+    for _ in 0..20 {
+        play(&house, &alone, 1, &mut of_one).await;
+        play(&house, &both, 0, &mut of_both).await;
+    }
+    let from = running(&house) + 3;
+    put(&house, "b", from, Some(from + 4));
+    for _ in 0..30 {
+        play(&house, &alone, 1, &mut of_one).await;
+        of_both.extend(listed(&house, &both, NOW).await);
+    }
+    assert_eq!(seen(&of_one, "1L"), (from..from + 4).collect::<Vec<_>>());
+    assert!(seen(&of_both, "1L").is_empty());
+    assert_eq!(house.sessions.get("tv", &alone.id).await.unwrap().layout, "1");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever is said of a break, and however a player polls, what was listed once stays as it was, and no segment is missing.
+    #[test]
+    fn what_was_listed_stays(
+        parts in any::<bool>(),
+        steps in prop::collection::vec((0u64..4, 0u64..6, prop::option::of(0u64..8), any::<bool>()), 1..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (house, _) = house(slate()).await;
+            let session = create(&house, "a,b").await;
+            let reload = Reload { parts, ..NOW };
+            let mut all: BTreeMap<u64, String> = BTreeMap::new();
+            house.pass(20).await;
+            for (seconds, from, length, polls) in steps {
+                let from = running(&house) + from - 2;
+                put(&house, "b", from, length.map(|length| from + length));
+                house.pass(seconds).await;
+                if polls {
+                    for (n, mosaic) in listed(&house, &session, reload).await {
+                        let before = all.entry(n).or_insert_with(|| mosaic.clone());
+                        assert_eq!(*before, mosaic, "segment {n}");
+                    }
+                }
+            }
+            house.breaks.lock().clear();
+            house.pass(12).await;
+            let last = listed(&house, &session, reload).await;
+            assert!(!last.last_key_value().unwrap().1.contains("~tv"), "{last:?}");
+            assert!(last.keys().copied().eq(*last.first_key_value().unwrap().0..=*last.last_key_value().unwrap().0));
+        });
+    }
+}
