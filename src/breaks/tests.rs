@@ -58,7 +58,7 @@ fn each_event_is_told_in_one_segment_and_in_its_order() {
         ];
         assert_eq!(all, expected, "{segments} segments");
     }
-    let at = |n| events_of(&placed(100, 15), 100 + n);
+    let at = |n: u64| events_of(&placed(100, 15), 100 + n);
     assert_eq!(at(0), [Event::Impression, Event::Start]);
     assert_eq!((at(3), at(7), at(14)), (vec![Event::FirstQuartile], vec![Event::Midpoint], vec![Event::Complete]));
     assert!(at(1).is_empty());

@@ -246,7 +246,7 @@ impl Sessions {
                 _ => home.clone(),
             };
             // What has only just begun stands still in its first segment.
-            let is_new = placement.first_segment >= from && placement.id != home.id;
+            let is_new = placement.first_segment >= from;
             let from = if is_new { placement.first_segment + 1 } else { from };
             let from = pieces.last().map_or(from, |last| from.max(last.from));
             let is_same = |last: &Piece| last.placement.id == placement.id && last.instead == instead;

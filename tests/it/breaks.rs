@@ -287,7 +287,7 @@ async fn a_slate_of_a_market_is_its_viewers_alone_and_an_early_return_is_early()
     let its = moving(&seen[0]);
     let [(Some(1), _, left, _), (None, .., slate), (Some(1), back, ..)] = its[..] else { panic!("{its:?}") };
     assert_eq!((back - left - 1) as usize, slate);
-    assert!((3 * 30..=6 * 30).contains(&slate) && slate % 30 == 0, "{its:?}");
+    assert!((3 * 30..=7 * 30).contains(&slate) && slate % 30 == 0, "{its:?}");
     assert!(heard(&sound).contains(&None) && !heard(&heard_by_all)[4..].contains(&None));
 }
 
@@ -354,4 +354,53 @@ async fn a_game_is_squeezed_back_beside_art_and_comes_back() {
     assert_eq!(tones.iter().filter(|heard| heard.is_some()).count(), 1, "its sound goes on: {tones:?}");
     let (seen, _) = watched(&service, &both, &[seen_in("2EH", 1)]).await;
     assert!(matches!(moving(&seen[0])[..], [(Some(1), ..)]), "{:?}", runs(&seen[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_decision_server_does_the_game_is_back_in_time() {
+    /// What it does, and VAST's code of it.
+    const MODES: [(&str, u16); 6] =
+        [("too much", 300), ("no XML", 100), ("a circle", 302), ("silence", 900), ("an error", 300), ("nonsense", 101)];
+    let dir = tempfile::tempdir().unwrap();
+    let service = start(dir.path()).await;
+    let mode = Arc::new(Mutex::new(0));
+    let asked = mode.clone();
+    let ads = AdServer::start(dir.path(), move |base, client| match MODES[*asked.lock()].0 {
+        "too much" => answer(client, "text/xml", &vec![b' '; 50 << 20]),
+        "no XML" => answer(client, "text/html", b"<html>no</html>"),
+        "a circle" => {
+            let ad = format!("<Ad><Wrapper><VASTAdTagURI>{base}/vast</VASTAdTagURI></Wrapper></Ad>");
+            answer(client, "text/xml", format!("<VAST version=\"4.2\">{ad}</VAST>").as_bytes())
+        }
+        "silence" => {
+            std::thread::sleep(Duration::from_secs(30));
+            Ok(())
+        }
+        "an error" => client.write_all(b"HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n"),
+        _ => answer(client, "text/xml", b"<rss/>"),
+    });
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    let mine = create(&service, json!({ "games": ["a", "b"], "market": "de" })).await;
+    play(&service, &[&mine], 5).await;
+    for (n, (what, code)) in MODES.into_iter().enumerate() {
+        *mode.lock() = n;
+        let body = json!({ "duration_s": 3, "starts_in_s": 2 });
+        service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+        play(&service, &[&mine], 1).await;
+        until(what, async || {
+            service.service.sweep().await;
+            let errors = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
+            errors["markets"][0]["errors"][code.to_string()].as_u64().is_some()
+        })
+        .await;
+        play(&service, &[&mine], 5).await;
+    }
+    let (seen, _) = watched(&service, &mine, &[seen_in("2EH", 1)]).await;
+    let its: Vec<_> = runs(&seen[0]).into_iter().filter(|(.., count)| *count > 1).collect();
+    let slates: Vec<_> = its.iter().filter(|(whose, ..)| whose.is_none()).map(|(.., count)| *count).collect();
+    assert_eq!(slates, [90; MODES.len()], "announced ahead, each is as long as it was to be: {its:?}");
+    let games: Vec<_> = its.iter().filter(|(whose, ..)| *whose == Some(1)).collect();
+    for (before, after) in games.iter().zip(&games[1..]) {
+        assert_eq!(after.1 - before.2 - 1, 90, "{its:?}");
+    }
 }

@@ -68,6 +68,13 @@ async fn a_market_that_is_wrong_is_refused_with_the_field() {
         (with("tier", json!({ "max_height": 100 })), "tier.max_height"),
         (with("tier", json!({ "features": ["dolby", "hdr"] })), "tier.features[1]"),
         (with("tier", json!({ "colour": 1 })), "tier.colour"),
+        (with("breaks", json!({ "policy": "adverts" })), "breaks.policy"),
+        (with("breaks", json!({ "colour": 1 })), "breaks.colour"),
+        (with("breaks", json!({ "policy": "advertisement" })), "breaks.decision_url"),
+        (with("breaks", json!({ "policy": "advertisement", "decision_url": "ftp://a/" })), "breaks.decision_url"),
+        (with("breaks", json!({ "policy": "slate", "decided_for": "session" })), "breaks.decided_for"),
+        (with("breaks", json!({ "policy": "squeeze_back" })), "breaks.layout"),
+        (with("breaks", json!({ "policy": "squeeze_back", "layout": "1L", "skin": "a/b" })), "breaks.skin"),
     ] {
         let refused = service.post("/v1/operator/markets", "op-acme", market).await.refused(422, "field_invalid");
         assert_eq!(refused["field"], field, "{refused}");

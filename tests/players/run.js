@@ -5,13 +5,14 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { Ads } from "./lib/ads.js";
 import { Audience } from "./lib/audience.js";
 import { Audit } from "./lib/audit.js";
 import { Clock } from "./lib/clock.js";
 import { fault } from "./lib/faults.js";
 import { figures } from "./lib/figures.js";
 import { playRound } from "./lib/round.js";
-import { BESIDE, CLOCKED, COLD, OTHERS, PAST, SWAPS, WARM } from "./lib/scenario.js";
+import { BESIDE, BREAK, CLOCKED, COLD, OTHERS, PAST, SWAPS, WARM } from "./lib/scenario.js";
 import { Service } from "./lib/service.js";
 import { table } from "./lib/table.js";
 import { BINARY, FOLDER, bundles, python } from "./lib/tools.js";
@@ -25,6 +26,8 @@ const WARM_ROUNDS = [
   { name: "warm", kind: "warm", scenario: WARM, players: ["hls.js", "FFmpeg", "GStreamer"] },
   { name: "warm", kind: "warm", scenario: WARM, players: ["hls.js low latency", "mpv", "streamlink"] },
   { name: "warm", kind: "warm", scenario: WARM, players: ["Shaka", "video.js", "rx-player"] },
+  { name: "break", kind: "warm", scenario: BREAK, players: ["hls.js", "FFmpeg", "GStreamer"] },
+  { name: "break", kind: "warm", scenario: BREAK, players: ["Shaka"] },
 ];
 /** What the first of them plays is the past of the others. Fewer at once: captions, a clock and the window on the disk are work, too. */
 const PAST_ROUNDS = [
@@ -75,7 +78,8 @@ async function play(rounds, { others }, context) {
   try {
     const isPast = rounds.some((round) => round.scenario === PAST || round.scenario === BESIDE);
     const clock = isPast || rounds.some((round) => round.scenario === CLOCKED) ? open.add(await Clock.start(), (one) => one.stop()) : undefined;
-    const service = open.add(await Service.start(BINARY, { keepWarm: others.length > 0 || isPast, startOver: isPast, captions: isPast, clock: clock?.source }), (one) => one.stop());
+    const ads = rounds.some((round) => round.scenario === BREAK) ? open.add(await Ads.start(), (one) => one.stop()) : undefined;
+    const service = open.add(await Service.start(BINARY, { keepWarm: others.length > 0 || isPast, startOver: isPast, captions: isPast, clock: clock?.source, ads: ads?.origin }), (one) => one.stop());
     const audit = new Audit(() => service.origin);
     await service.untilFeedsAreLive(context.signal);
     const live = Date.now();

@@ -321,8 +321,11 @@ fn an_operator_begins_and_ends_breaks() {
     track.begin_break(s(82.0), &ahead(3.0)).unwrap();
     assert_eq!(track.in_break(s(84.0)), None);
     let known = |span| track.breaks(span).into_iter().map(|its| (its.starts_at, its.ends_at)).collect::<Vec<_>>();
-    assert_eq!(known(s(82.0)..s(90.0)), [(s(85.0), Some(s(90.0)))]);
-    assert_eq!(known(s(82.0)..s(85.0)), []);
+    let on_grid = |at: f64| track.policy().on_grid(s(at));
+    let starts_at = on_grid(85.0);
+    let ends_at = track.policy().on_grid(starts_at + Duration::from_secs(5));
+    assert_eq!(known(s(82.0)..s(90.0)), [(starts_at, Some(ends_at))]);
+    assert_eq!(known(s(82.0)..starts_at), []);
     assert!(track.end_break(s(83.0), "ahead").is_ok());
     assert!(track.breaks(s(82.0)..s(90.0)).is_empty());
     for wrong in [-1.0, 601.0, f64::NAN] {
@@ -341,20 +344,23 @@ fn breaks_that_overlap_are_one_and_end_as_was_said_or_planned_or_by_policy() {
         let asked = BeginBreak { duration_s, id: Some(id.into()), ..BeginBreak::default() };
         track.begin_break(s(at), &asked).unwrap().id
     };
-    let known = |track: &CueTrack| -> Vec<(String, MediaTime, Option<MediaTime>)> {
-        track.breaks(s(0.0)..s(1e6)).into_iter().map(|its| (its.id, its.starts_at, its.ends_at)).collect()
+    // To the tenth: the grid's frames lie beside whole seconds.
+    let tenths = |at: MediaTime| (at.since(s(0.0)).as_secs_f64() * 10.0).round() as u64;
+    let known = |track: &CueTrack| -> Vec<(String, u64, Option<u64>)> {
+        let told = |its: Break| (its.id, tenths(its.starts_at), its.ends_at.map(tenths));
+        track.breaks(s(0.0)..s(1e6)).into_iter().map(told).collect()
     };
     let first = begin(&mut track, 10.0, Some(30.0), "a");
     begin(&mut track, 20.0, Some(40.0), "b");
     begin(&mut track, 60.0, Some(10.0), "c");
-    assert_eq!(known(&track), [(first.clone(), s(10.0), Some(s(70.0)))]);
+    assert_eq!(known(&track), [(first.clone(), 100, Some(700))]);
     track.end_break(s(65.0), "c").unwrap();
-    assert_eq!(known(&track), [(first.clone(), s(10.0), Some(s(65.0)))]);
+    assert_eq!(known(&track), [(first.clone(), 100, Some(650))]);
     let open = begin(&mut track, 100.0, None, "open");
-    assert_eq!(known(&track)[1], (open.clone(), s(100.0), None));
+    assert_eq!(known(&track)[1], (open.clone(), 1000, None));
     // Nobody ends it.
     track.advance(s(100.0) + track.policy().max_break + Duration::from_secs(60));
-    assert_eq!(known(&track).last(), Some(&(open, s(100.0), Some(s(100.0) + track.policy().max_break))));
+    assert_eq!(known(&track).last(), Some(&(open, 1000, Some(1000 + 10 * track.policy().max_break.as_secs()))));
 }
 
 #[test]

@@ -150,7 +150,8 @@ fn a_game_is_decoded_before_anything_runs_that_nobody_watches() {
         warm = encoders(&house, "tile");
         house.finish(3);
     }
-    let cores = house.registry.left_for_decoding() + 0.1;
+    // What the tiles of tests take is next to nothing.
+    let cores = house.registry.left_for_decoding() + 1e-9;
     assert!(house.registry.admit_decoding(cores), "{cores} of a machine that is full of what nobody watches");
     house.until("some of it is given up", || encoders(&house, "tile") < warm);
     // Not for one that would not fit anyhow; and what is watched is not given up.

@@ -51,6 +51,7 @@ async function sit(seat, { scenario }, { signal, watches }) {
     const chooseSound = (game) => choose(titleOf(game), seat);
     seat.changes = await act(scenario, { watch, origin: recorder.origin, session, player, chooseSound, signal });
     hasSeen(seat);
+    if (scenario.steps.some((step) => step.breaks !== undefined)) hasSeenBreak(seat);
   } catch (error) {
     watch.error(error.message);
   } finally {
@@ -84,6 +85,13 @@ function hasSeen({ watch, recorder, changes }) {
   const shown = new Set(changes.filter(({ from }, at) => from < (changes[at + 1]?.from ?? Infinity)).map(({ shows }) => shows)).size;
   const mosaics = new Set(fetched.map((segment) => segment.mosaic)).size;
   if (mosaics < shown) watch.error(`${shown} mosaics were shown, and ${mosaics} were fetched`);
+}
+
+/** What stands in for a game is another mosaic's, and then the first one's come again. */
+function hasSeenBreak({ watch, recorder }) {
+  const fetched = recorder.videoSegments().map(({ mosaic }) => mosaic);
+  const runs = fetched.filter((mosaic, at) => mosaic !== fetched[at - 1]);
+  if (!runs.some((mosaic, at) => at > 1 && mosaic === runs[at - 2])) watch.error(`break: ${new Set(fetched).size} mosaics were fetched, and none came again`);
 }
 
 function rowOf({ name, watch, recorder, posted, changes = [] }, { name: round, kind }, busy) {

@@ -1,7 +1,7 @@
 // What happens to a session while it is watched.
 
-import { CAPTIONS_OF_MAIN, CLOCK, GAMES, titleOf } from "./service.js";
-import { Refused, changeSession } from "./sessions.js";
+import { CAPTIONS_OF_MAIN, CLOCK, GAMES, MARKET, titleOf } from "./service.js";
+import { Refused, beginBreak, changeSession } from "./sessions.js";
 
 const [A, B, C, D] = GAMES;
 
@@ -68,6 +68,13 @@ export const SWAPS = {
 /** Nothing but a clock to be read off. */
 export const CLOCKED = { wish: { games: [CLOCK, B, C, D], layout: "4E", audio: B }, clockSlot: 0, seconds: 20, steps: [] };
 
+/** A game goes into its break, with an advertisement in its slot, and comes back, while the others go on. */
+export const BREAK = {
+  wish: { ...WARM.wish, market: MARKET },
+  seconds: 34,
+  steps: [{ at: 2, what: "break", breaks: { game: B, wish: { id: "sold", starts_in_s: 6, duration_s: 10 } } }],
+};
+
 export const COLD = (engine) => ({
   wish: { games: [A, B, C, D], layout: "4E", audio: A, engine },
   seconds: 20,
@@ -92,6 +99,7 @@ export async function act(scenario, { watch, origin, session, player, chooseSoun
     if (step.images === true) await hasImages({ watch, player, origin });
     if (step.captions !== undefined) await showsCaptions(step, { watch, player });
     if (step.seek !== undefined) await seeks(step, { watch, player });
+    if (step.breaks !== undefined) await beginBreak(origin, step.breaks.game, step.breaks.wish);
     if (step.change === undefined) {
       if (step.sound !== undefined) await chooseSound(step.sound);
       continue;

@@ -9,6 +9,9 @@ export const GAMES = ["hawks", "otters", "comets", "storks"];
 /** The game whose pictures say when they were made, where there is one. */
 export const CLOCK = "clock";
 export const DEVICE_KEY = "players-device";
+export const OPERATOR_KEY = "players-operator";
+/** The market whose breaks are sold, where there is somebody who decides on advertisements. */
+export const MARKET = "sold";
 export const FPS = 30;
 export const SEGMENT_S = 2;
 
@@ -23,7 +26,7 @@ export const CAPTIONS_OF_MAIN = "Main (en)";
 
 const PATTERNS = ["ball", "smpte", "pinwheel", "ball"];
 
-function configuration(dataDir, { keepWarm, startOver = false, captions = false, clock }) {
+function configuration(dataDir, { keepWarm, startOver = false, captions = false, clock, ads }) {
   const drawn = GAMES.map((id, at) => [id, `test://${PATTERNS[at]}?size=480x270&fps=${FPS}&tone=${262 + 60 * at}${captions ? "&captions=en" : ""}`]);
   const games = [...drawn, ...(clock === undefined ? [] : [[CLOCK, clock]])].map(
     ([id, source]) => `
@@ -38,7 +41,11 @@ data_dir = "${dataDir}"
 [[tenants]]
 id = "players"
 device_keys = ["${DEVICE_KEY}"]
+operator_keys = ["${OPERATOR_KEY}"]
+[tenants.sources]
+networks = ["127.0.0.0/8"]
 ${games.join("\n")}
+${ads === undefined ? "" : `[[markets]]\ntenant = "players"\nid = "${MARKET}"\ntitle = "Sold"\n[markets.breaks]\npolicy = "advertisement"\ndecision_url = "${ads}/vast"`}
 [output]
 fps = "${FPS}"
 segment_frames = ${FPS * SEGMENT_S}

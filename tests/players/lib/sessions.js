@@ -1,6 +1,6 @@
 // The REST calls that a device makes.
 
-import { DEVICE_KEY } from "./service.js";
+import { DEVICE_KEY, OPERATOR_KEY } from "./service.js";
 
 /** A device that is told there is no room asks again when it was told to, so often at most. */
 const TRIES = 4;
@@ -14,10 +14,10 @@ export class Refused extends Error {
   }
 }
 
-async function call(origin, method, path, body) {
+async function call(origin, method, path, body, key = DEVICE_KEY) {
   const response = await fetch(origin + path, {
     method,
-    headers: { Authorization: `Bearer ${DEVICE_KEY}`, ...(body && { "Content-Type": "application/json" }) },
+    headers: { Authorization: `Bearer ${key}`, ...(body && { "Content-Type": "application/json" }) },
     body: body && JSON.stringify(body),
   });
   const text = await response.text();
@@ -43,3 +43,12 @@ async function patiently(ask, told) {
 export const createSession = (origin, wish, told) => patiently(() => call(origin, "POST", "/v1/sessions", wish), told);
 export const changeSession = (origin, id, change, told) => patiently(() => call(origin, "PATCH", `/v1/sessions/${id}`, change), told);
 export const endSession = (origin, id) => call(origin, "DELETE", `/v1/sessions/${id}`);
+
+/** A break of a game, for all who watch it: whoever comes second finds it there. */
+export async function beginBreak(origin, game, wish) {
+  try {
+    await call(origin, "POST", `/v1/operator/games/${game}/breaks`, wish, OPERATOR_KEY);
+  } catch (error) {
+    if (error.code !== "break_running") throw error;
+  }
+}
