@@ -10,6 +10,9 @@ use crate::mosaic::GameKey;
 use crate::session::Served;
 use crate::timeline::SegmentNumber;
 
+/// Beacons that wait for the store: what is more is not told.
+const MOST_UNKEPT: usize = 100_000;
+
 impl Breaks {
     /// Takes note of what was listed to a session.
     pub(super) fn note_served(&self, served: &Served) {
@@ -79,16 +82,20 @@ impl Breaks {
     /// Keeps what is to be told and tells what is due, and writes down what was filled. Called every second or so, one call after the other.
     pub async fn tell(&self) {
         let now_ms = self.now_ms();
-        let mut telling = std::mem::take(&mut *self.telling.lock());
-        while let Some((tenant, id, url)) = telling.pop() {
+        let telling = std::mem::take(&mut *self.telling.lock());
+        let mut telling = telling.into_iter();
+        while let Some((tenant, id, url)) = telling.next() {
             match self.beacons.offer(&tenant, &[(id.clone(), url.clone())], now_ms).await {
                 Ok(offered) => {
                     self.settings.metrics.beacons.with_label_values(&["kept"]).inc_by(u64::from(offered.kept))
                 }
                 Err(error) => {
                     tracing::debug!(%error, "beacons wait until the store takes them");
-                    telling.push((tenant, id, url));
-                    self.telling.lock().append(&mut telling);
+                    // In front of what came meanwhile; it is bounded by what can be listed while the store fails.
+                    let mut waiting = self.telling.lock();
+                    let unkept = std::iter::once((tenant, id, url)).chain(telling.by_ref());
+                    let unkept: Vec<_> = unkept.chain(waiting.drain(..)).take(MOST_UNKEPT).collect();
+                    *waiting = unkept;
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! What a session's market shows in place of a game that is in a break, and for how long. The session shows it by itself and goes back by itself: entries of
 //! its splices like any others, planned ahead, on whole segments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
@@ -87,6 +87,9 @@ impl Otherwise {
     }
 }
 
+/// Of each game that was asked for, its breaks.
+type KnownBreaks = HashMap<GameKey, Arc<[Break]>>;
+
 /// The segment that begins nearest to `at`.
 fn nearest_segment(grid: &Grid, at: MediaTime) -> SegmentNumber {
     let n = grid.segment_at(at);
@@ -102,8 +105,10 @@ impl Sessions {
 
     pub(super) fn direct_all(&self, entries: &[Arc<Entry>]) {
         if let Some(stand_ins) = self.stand_ins.get() {
+            // Of each game once: thousands of sessions may show it.
+            let mut known = KnownBreaks::default();
             for entry in entries {
-                self.direct(entry);
+                self.direct_by(entry, &mut known);
                 self.tell_served(&**stand_ins, entry);
             }
         }
@@ -123,12 +128,22 @@ impl Sessions {
             let session = entry.session.lock();
             (session.rights.clone(), session.free_to_plan(self.running()))
         };
-        let otherwise = self.otherwise(entry, &self.rules(&entry.tenant, &rights), show);
-        on_air(show, &otherwise, free).0
+        let named = self.mosaics.name(&show.spec(), show.engine);
+        if named.is_ok_and(|(_, engine)| engine == EngineKind::Stitch) {
+            let rules = self.rules(&entry.tenant, &rights);
+            let otherwise = self.otherwise(entry, &rules, show, &mut KnownBreaks::default());
+            on_air(show, &otherwise, free).0
+        } else {
+            show.clone()
+        }
     }
 
     /// Plans what the session shows from the first segment on that it can plan: what its market shows in breaks, and what it was asked for.
     pub(super) fn direct(&self, entry: &Entry) {
+        self.direct_by(entry, &mut KnownBreaks::default());
+    }
+
+    fn direct_by(&self, entry: &Entry, known: &mut KnownBreaks) {
         if self.stand_ins.get().is_none() {
             return;
         }
@@ -140,7 +155,7 @@ impl Sessions {
             }
             (session.rights.clone(), session.show.clone(), session.free_to_plan(running), session.is_on_detour())
         };
-        let mut otherwise = self.otherwise(entry, &self.rules(&entry.tenant, &rights), &show);
+        let mut otherwise = self.otherwise(entry, &self.rules(&entry.tenant, &rights), &show, known);
         otherwise.retain(|its| its.from <= running + PLANNED_AHEAD);
         if otherwise.is_empty() && !is_away {
             return;
@@ -163,7 +178,7 @@ impl Sessions {
     }
 
     /// What is other than `show`: of each of its games that is in a break, or will be.
-    fn otherwise(&self, entry: &Entry, rules: &Rules, show: &Show) -> Vec<Otherwise> {
+    fn otherwise(&self, entry: &Entry, rules: &Rules, show: &Show, known: &mut KnownBreaks) -> Vec<Otherwise> {
         let (Some(stand_ins), Some(market)) = (self.stand_ins.get(), rules.market()) else { return Vec::new() };
         let policy = market.breaks.policy;
         if policy == MarketBreakPolicy::Programme {
@@ -175,7 +190,8 @@ impl Sessions {
         let mut otherwise = Vec::new();
         let mut seen: BTreeSet<&GameKey> = BTreeSet::new();
         for Pick { id, key } in show.games.iter().filter(|pick| seen.insert(&pick.key)) {
-            for of in self.games.breaks(key, span.clone()) {
+            let breaks = known.entry(key.clone()).or_insert_with(|| self.games.breaks(key, span.clone()).into());
+            for of in breaks.clone().iter() {
                 let from = nearest_segment(grid, of.starts_at);
                 let until = of.ends_at.map(|end| nearest_segment(grid, end));
                 if until.is_some_and(|until| until <= from) {
@@ -193,7 +209,7 @@ impl Sessions {
                     market,
                     game: (id, key),
                     spec: &spec,
-                    of: &of,
+                    of,
                     from,
                     until,
                 };

@@ -127,8 +127,13 @@ impl Mosaics for CrankedMosaics {
         &self.ladder
     }
 
-    fn name(&self, spec: &MosaicSpec, _: EngineChoice) -> Result<(MosaicId, EngineKind), AdmitError> {
-        Ok((MosaicId(self.id(spec, EngineKind::Render).into()), EngineKind::Render))
+    fn name(&self, spec: &MosaicSpec, choice: EngineChoice) -> Result<(MosaicId, EngineKind), AdmitError> {
+        let engine = match choice {
+            EngineChoice::Only(engine) => engine,
+            EngineChoice::Auto if self.stitches => EngineKind::Stitch,
+            EngineChoice::Auto => EngineKind::Render,
+        };
+        Ok((MosaicId(self.id(spec, engine).into()), engine))
     }
 
     fn want(&self, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError> {

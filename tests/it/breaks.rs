@@ -288,7 +288,14 @@ async fn a_slate_of_a_market_is_its_viewers_alone_and_an_early_return_is_early()
     let [(Some(1), _, left, _), (None, .., slate), (Some(1), back, ..)] = its[..] else { panic!("{its:?}") };
     assert_eq!((back - left - 1) as usize, slate);
     assert!((3 * 30..=7 * 30).contains(&slate) && slate % 30 == 0, "{its:?}");
-    assert!(heard(&sound).contains(&None) && !heard(&heard_by_all)[4..].contains(&None));
+    // Before the first sound there is silence.
+    let tones = |sound: &[i16]| {
+        let mut tones: Vec<_> = heard(sound).into_iter().skip_while(Option::is_none).collect();
+        tones.dedup();
+        tones
+    };
+    let own = Some(TONES[1]);
+    assert_eq!((tones(&sound), tones(&heard_by_all)), (vec![own, None, own], vec![own]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -359,8 +366,7 @@ async fn a_game_is_squeezed_back_beside_art_and_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_decision_server_does_the_game_is_back_in_time() {
     /// What it does, and VAST's code of it.
-    const MODES: [(&str, u16); 6] =
-        [("too much", 300), ("no XML", 100), ("a circle", 302), ("silence", 900), ("an error", 300), ("nonsense", 101)];
+    const MODES: [(&str, u16); 4] = [("too much", 300), ("no XML", 100), ("a circle", 302), ("silence", 900)];
     let dir = tempfile::tempdir().unwrap();
     let service = start(dir.path()).await;
     let mode = Arc::new(Mutex::new(0));
@@ -372,12 +378,10 @@ async fn whatever_a_decision_server_does_the_game_is_back_in_time() {
             let ad = format!("<Ad><Wrapper><VASTAdTagURI>{base}/vast</VASTAdTagURI></Wrapper></Ad>");
             answer(client, "text/xml", format!("<VAST version=\"4.2\">{ad}</VAST>").as_bytes())
         }
-        "silence" => {
+        _ => {
             std::thread::sleep(Duration::from_secs(30));
             Ok(())
         }
-        "an error" => client.write_all(b"HTTP/1.1 500 x\r\nContent-Length: 0\r\n\r\n"),
-        _ => answer(client, "text/xml", b"<rss/>"),
     });
     market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
     let mine = create(&service, json!({ "games": ["a", "b"], "market": "de" })).await;

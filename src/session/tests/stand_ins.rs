@@ -10,7 +10,7 @@ use super::{NOW, token};
 use crate::assets::Skin;
 use crate::cues::track::Break;
 use crate::market::{DecidedFor, Market, MarketBreakPolicy, MarketBreaks};
-use crate::mosaic::GameKey;
+use crate::mosaic::{EngineChoice, EngineKind, GameKey};
 use crate::session::testing::{House, asking_for, grid};
 use crate::session::{BreakAsk, ChangeSession, CreateSession, Instead, Reload, Served, SessionView, StandIns};
 use crate::timeline::SegmentNumber;
@@ -176,11 +176,28 @@ async fn viewers_change_games_in_a_break_and_begin_in_one() {
     }
     assert!(all.values().any(|mosaic| mosaic.contains('d')));
     // Who begins in a break begins with what stands in, as far as that is there.
-    put(&house, "b", running(&house) - 10, Some(running(&house) + 5));
+    put(&house, "b", running(&house) - 10, Some(running(&house) + 8));
     *one.from.lock() = running(&house) - 2;
     let late = create(&house, "b").await;
-    let first = listed(&house, &late, NOW).await;
-    assert!(!seen(&first, "~tv.b").is_empty(), "{first:?}");
+    let mut first = BTreeMap::new();
+    play(&house, &late, 20, &mut first).await;
+    assert!(seen(&first, "~tv.b").len() >= 2, "{first:?}");
+}
+
+#[tokio::test]
+async fn what_is_rendered_shows_the_programme() {
+    let (house, _) = house(slate()).await;
+    let engine = EngineChoice::Only(EngineKind::Render);
+    let asked = CreateSession { market: Some("de".into()), engine, ..asking_for("a,b") };
+    let (session, _) = house.sessions.create("tv", asked).await.unwrap();
+    let mut all = BTreeMap::new();
+    play(&house, &session, 20, &mut all).await;
+    put(&house, "b", running(&house) + 1, None);
+    play(&house, &session, 10, &mut all).await;
+    let to = ChangeSession { games: Some(vec!["b".into(), "c".into()]), ..ChangeSession::default() };
+    house.sessions.change("tv", &session.id, to).await.unwrap();
+    play(&house, &session, 20, &mut all).await;
+    assert!(seen(&all, "~tv").is_empty() && !seen(&all, "b-c").is_empty(), "{all:?}");
 }
 
 #[tokio::test]
