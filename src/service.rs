@@ -90,6 +90,8 @@ pub enum StartError {
     Assets { dir: PathBuf, source: std::io::Error },
     #[error("skins: {tenant:?} {skin:?}: {problem}")]
     Skin { tenant: String, skin: String, problem: String },
+    #[error("outputs: {id:?}: there is no layout {layout:?} with one game; these are: {allowed}")]
+    OutputLayout { id: String, layout: String, allowed: String },
     #[error("what goes out: {0}")]
     Outbound(#[from] HttpError),
     #[error("cannot start the tick: {0}")]
@@ -170,6 +172,7 @@ impl Service {
         let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
         sessions.markets().fill(&config.markets, sqlite.clone()).await?;
+        makers.outputs(&sessions, &layouts, sqlite.clone()).await?;
         let outbound = makers.outbound(sqlite, &sessions).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let readiness =

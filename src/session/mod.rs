@@ -4,12 +4,14 @@
 //! an `await`, and never around a call to mosaics, games or the store, but that for a bridge's name, which takes no lock.
 
 mod change;
+mod create;
 mod error;
 mod follow;
 mod images;
 mod keep;
 mod model;
 mod numbering;
+mod outputs;
 mod paths;
 mod play;
 mod registry;
@@ -31,6 +33,7 @@ mod tests;
 
 pub use error::SessionError;
 pub use follow::Reload;
+pub use outputs::{OutputGrant, OutputWish};
 pub use registry::Sessions;
 pub use settings::{SessionSettings, StartOverRight};
 pub use texts::{TextOf, TextWish};

@@ -6,7 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// A file of the folder `migrations` for each, by its name: number, what it does. Their bytes are digested into every database, so
 /// a file never changes once it was released.
-const STEPS: [(i64, &str, &str); 13] = [
+const STEPS: [(i64, &str, &str); 14] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "ledger lines", include_str!("migrations/0002_ledger_lines.sql")),
     (3, "closed hours", include_str!("migrations/0003_closed_hours.sql")),
@@ -20,6 +20,7 @@ const STEPS: [(i64, &str, &str); 13] = [
     (12, "game offsets", include_str!("migrations/0012_game_offsets.sql")),
     (13, "markets", include_str!("migrations/0013_markets.sql")),
     (14, "beacons", include_str!("migrations/0014_beacons.sql")),
+    (16, "outputs", include_str!("migrations/0016_outputs.sql")),
 ];
 
 pub(super) fn migrator() -> Migrator {
