@@ -17,8 +17,8 @@ FIGURES := $(CURDIR)/target/figures.txt
 export QUADRILLE_CLIP := $(CLIP)
 
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/test -prune -o -type f -print 2>/dev/null)
-# `many` takes five minutes and the whole machine: `make bench-3000`.
-BENCHES := $(filter-out many,$(basename $(notdir $(wildcard benches/*.rs))))
+# `many` and `tournament` take minutes and the whole machine: `make bench-3000`, `make bench-tournament`.
+BENCHES := $(filter-out many tournament,$(basename $(notdir $(wildcard benches/*.rs))))
 
 # Tests that mount a file system of their own, which not every user may.
 MOUNTING := /while_the_disk_is_full/
@@ -115,6 +115,13 @@ bench-3000: deps x264 web ## Watch 3,000 distinct live mosaics on this machine f
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@cargo bench -q --bench many | tee target/figures-3000.txt
 	@.ci/figures target/figures-3000.txt many
+
+.PHONY: bench-tournament
+bench-tournament: deps x264 web ## Poll 63 matches in 25 skins at once for five minutes, then 3,000 outputs in three languages
+	@cargo build --release --bench tournament
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@cargo bench -q --bench tournament | tee target/figures-tournament.txt
+	@.ci/figures target/figures-tournament.txt tournament
 
 # Of each target; with `FUZZ_TARGETS` of some alone. Needs a nightly compiler (`rustup toolchain install nightly`).
 FUZZ_SECONDS := 60

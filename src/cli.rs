@@ -130,6 +130,9 @@ pub struct DemoOptions {
     /// Where sessions and minutes are kept.
     #[arg(long, value_name = "DIR", default_value = "data/demo")]
     pub data_dir: PathBuf,
+    /// So many matches in 25 skins, three languages and two tiers instead, each at an address that stays; 8 when no number is given.
+    #[arg(long, value_name = "MATCHES", num_args = 0..=1, default_missing_value = "8", value_parser = clap::value_parser!(u32).range(1..=250))]
+    pub tournament: Option<u32>,
     #[command(flatten)]
     pub begin: BeginOptions,
 }

@@ -1,5 +1,7 @@
 //! `quadrille demo`: six synthetic games on whatever machine this is.
 
+mod tournament;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,6 +37,9 @@ const MOSAICS_AT_ONCE: f64 = 2.0;
 const FEED_TRIAL: Duration = Duration::from_millis(1500);
 
 pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
+    if let Some(matches) = options.tournament {
+        return run_tournament(matches, options).await;
+    }
     let signals = Signals::listen()?;
     let mut config = Config::demo();
     config.listen = options.listen;
@@ -50,6 +55,18 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     println!("page: http://{}/?key=demo-device", service.address);
     println!("operators: http://{}/operator", service.address);
     println!("\ndevice key:   demo-device\noperator key: demo-operator\nend it with Ctrl-C\n");
+    Ok(signals.end(service).await)
+}
+
+async fn run_tournament(matches: u32, options: DemoOptions) -> anyhow::Result<ExitCode> {
+    let signals = Signals::listen()?;
+    // Not where the six games have theirs: a ledger belongs to one service.
+    let mut config = tournament::config(matches, &options.data_dir.join("tournament-art"))?;
+    (config.listen, config.data_dir) = (options.listen, options.data_dir.join("tournament"));
+    let begin = options.begin.into();
+    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin };
+    let service = Service::start(&config, options, None).await?;
+    tournament::print(matches, service.address);
     Ok(signals.end(service).await)
 }
 

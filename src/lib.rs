@@ -26,6 +26,7 @@ pub mod market;
 pub mod metrics;
 pub mod mosaic;
 pub mod outbound;
+pub mod outputs;
 pub mod package;
 pub mod reach;
 pub mod service;

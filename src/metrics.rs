@@ -11,6 +11,8 @@ pub struct Metrics {
     pub registry: Registry,
     /// Active sessions.
     pub sessions: IntGauge,
+    /// Outputs that are polled.
+    pub outputs: IntGauge,
     /// Running mosaics, by `engine`.
     pub mosaics: IntGaugeVec,
     /// Running encoders, by `kind` (render, tile, audio).
@@ -142,7 +144,8 @@ impl Metrics {
         let registry = Registry::new_custom(Some("quadrille".into()), None)?;
         let make = Maker(&registry);
         Ok(Self {
-            sessions: make.gauge("sessions", "Active sessions")?,
+            sessions: make.gauge("sessions", "Active sessions of viewers")?,
+            outputs: make.gauge("outputs", "Outputs that are polled")?,
             mosaics: make.gauges("mosaics", "Running mosaics", "engine", &["render", "stitch"])?,
             encoders: make.gauges("encoders", "Running encoders", "kind", &KINDS)?,
             art_tiles: make.gauge("art_tiles", "Tiles of art that are kept encoded; no encoder runs for them")?,

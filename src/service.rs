@@ -93,6 +93,8 @@ pub enum StartError {
     Breaks { dir: PathBuf, source: std::io::Error },
     #[error("skins: {tenant:?} {skin:?}: {problem}")]
     Skin { tenant: String, skin: String, problem: String },
+    #[error("outputs: {id:?}: there is no layout {layout:?} with one game; these are: {allowed}")]
+    OutputLayout { id: String, layout: String, allowed: String },
     #[error("what goes out: {0}")]
     Outbound(#[from] HttpError),
     #[error("cannot start the tick: {0}")]
@@ -174,6 +176,7 @@ impl Service {
         sessions.markets().fill(&config.markets, sqlite.clone()).await?;
         let parts = (&sessions, &registry, &catalogue);
         let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, address))?;
+        makers.outputs(&sessions, &layouts, sqlite.clone()).await?;
         let outbound = makers.outbound(sqlite, &sessions).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let readiness = makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf);

@@ -27,6 +27,7 @@ fn prices() -> PriceBook {
         tier: tier.map(str::to_owned),
         engine: None,
         games: None,
+        output: None,
         per_minute: per_minute.parse().expect("a decimal number"),
     };
     let tariff = Tariff {

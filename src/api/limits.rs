@@ -6,6 +6,8 @@ use super::problem::Problem;
 
 pub const LABELS: usize = 20;
 pub const LABEL_KEY_CHARS: usize = 64;
+/// What the service's own labels begin with: a viewer who set one would pay another price.
+pub const RESERVED: &str = "quadrille:";
 pub const LABEL_VALUE_CHARS: usize = 256;
 pub const DEVICE_ID_CHARS: usize = 200;
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
@@ -19,6 +21,10 @@ pub fn labels(labels: &BTreeMap<String, String>) -> Result<(), Problem> {
         return Err(Problem::field("labels", detail).with("limit", LABELS));
     }
     for (key, value) in labels {
+        if key.starts_with(RESERVED) {
+            let detail = format!("Names that begin with {RESERVED:?} are the service's own.");
+            return Err(Problem::field(&format!("labels.{key}"), detail));
+        }
         text("labels", key, 1, LABEL_KEY_CHARS)?;
         text(&format!("labels.{key}"), value, 0, LABEL_VALUE_CHARS)?;
     }
@@ -67,7 +73,13 @@ mod tests {
     fn labels_are_few_short_and_printable() {
         let of = |k: &str, v: &str| BTreeMap::from([(k.to_owned(), v.to_owned())]);
         assert!(labels(&of("region", "north")).is_ok() && labels(&of("é", "")).is_ok());
-        for bad in [of("", "x"), of(&"k".repeat(65), "x"), of("k", &"v".repeat(257)), of("k", "a\nb")] {
+        for bad in [
+            of("", "x"),
+            of(&"k".repeat(65), "x"),
+            of("k", &"v".repeat(257)),
+            of("k", "a\nb"),
+            of("quadrille:output", "a"),
+        ] {
             assert!(labels(&bad).is_err(), "{bad:?}");
         }
         let many = (0..21).map(|n| (n.to_string(), String::new())).collect();

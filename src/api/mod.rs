@@ -19,6 +19,7 @@ mod media;
 mod multiview;
 mod openapi;
 mod operator;
+mod outputs;
 mod page;
 mod playback;
 mod problem;

@@ -9,7 +9,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::{Code, Problem, ProblemBody};
-use super::{cues, games, health, images, layouts, media, multiview, operator, playback, sessions, texts};
+use super::{cues, games, health, images, layouts, media, multiview, operator, outputs, playback, sessions, texts};
 
 /// The API's description as JSON.
 #[utoipa::path(get, path = "/openapi.json", tag = "operators",
@@ -42,13 +42,14 @@ pub fn document() -> utoipa::openapi::OpenApi {
     paths(
         games::list, cues::list, layouts::list,
         sessions::create, sessions::get, sessions::change, sessions::end,
-        multiview::open,
+        multiview::open, outputs::multivariant, outputs::media,
         playback::multivariant, playback::video, playback::key_pictures, images::playlist, images::sprite, playback::audio, playback::sound, texts::text, texts::text_segment, texts::own_text_segment,
         media::video_init, media::video_segment, media::audio_init, media::audio_segment, media::own_video_segment, media::own_audio_segment, games::thumbnail,
         operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
         operator::games::delete,
         operator::markets::list, operator::markets::create, operator::markets::get, operator::markets::replace,
         operator::markets::delete,
+        operator::outputs::list, operator::outputs::get, operator::outputs::replace, operator::outputs::delete,
         operator::breaks::begin, operator::breaks::end, operator::breaks::report,
         operator::sessions::list, operator::sessions::end,
         operator::clips::list, operator::clips::create, operator::clips::get, operator::clips::delete, operator::clips::file,

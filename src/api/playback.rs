@@ -247,11 +247,22 @@ pub(super) fn stem(file: &str) -> Result<&str, Problem> {
 /// A session's playlist: its own, so no cache that others share may keep it, and soon another, so each time it is asked whether it still is. A
 /// request that finds that it has it is a request all the same: the meter runs.
 pub(super) fn playlist(app: &App, method: &Method, headers: &HeaderMap, text: String) -> Response {
+    playlist_kept(app, method, headers, text, "private, no-cache")
+}
+
+/// A playlist that caches keep as `kept` (`Cache-Control`) says.
+pub(super) fn playlist_kept(
+    app: &App,
+    method: &Method,
+    headers: &HeaderMap,
+    text: String,
+    kept: &'static str,
+) -> Response {
     let tag = etag::weak_of(&text);
     let has_it = etag::matches_none(headers, &tag);
     let common = [
         (header::CONTENT_TYPE, HeaderValue::from_static(PLAYLIST_TYPE)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        (header::CACHE_CONTROL, HeaderValue::from_static(kept)),
         (header::ETAG, tag),
     ];
     if has_it {

@@ -78,6 +78,8 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This resource has no such method";
     NotFound = "not_found", NOT_FOUND, "There is nothing here";
     NotReady = "not_ready", SERVICE_UNAVAILABLE, "Not ready yet";
+    OutputReadOnly = "output_read_only", CONFLICT, "These outputs are defined in the configuration";
+    OutputUnknown = "output_unknown", NOT_FOUND, "There is no such output";
     ParameterInvalid = "parameter_invalid", UNPROCESSABLE_ENTITY, "A query parameter or header has a value that is not allowed";
     PeriodInvalid = "period_invalid", UNPROCESSABLE_ENTITY, "The period ends before it begins";
     QuoteInvalid = "quote_invalid", UNPROCESSABLE_ENTITY, "This cannot be quoted";
@@ -100,6 +102,7 @@ codes! {
     StartOverOff = "start_over_off", CONFLICT, "This service keeps nothing of what was played";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot keep changes now";
     TariffMissing = "tariff_missing", UNPROCESSABLE_ENTITY, "No tariff is valid then";
+    TenantUnknown = "tenant_unknown", NOT_FOUND, "There is no such tenant";
     TimeInvalid = "time_invalid", UNPROCESSABLE_ENTITY, "A time cannot be read";
     Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed";
 }

@@ -6,6 +6,7 @@ use crate::catalogue::CatalogueError;
 use crate::clips::ClipError;
 use crate::cues::track::BreakError;
 use crate::market::MarketError;
+use crate::outputs::OutputError;
 use crate::session::SessionError;
 use crate::usage::UsageError;
 
@@ -100,6 +101,19 @@ impl From<MarketError> for Problem {
             E::Exists(_) => Problem::new(Code::MarketExists, detail),
             E::Unknown(_) => Problem::new(Code::MarketUnknown, detail),
             E::ReadOnly(_) => Problem::new(Code::MarketReadOnly, detail),
+            E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
+            E::Store(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<OutputError> for Problem {
+    fn from(error: OutputError) -> Self {
+        use OutputError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Unknown(_) => Problem::new(Code::OutputUnknown, detail),
+            E::ReadOnly(_) => Problem::new(Code::OutputReadOnly, detail),
             E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
             E::Store(cause) => store_unavailable(&cause),
         }

@@ -17,8 +17,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
 use super::{
-    App, cues, games, health, images, layouts, log, media, multiview, openapi, operator, page, playback, sessions,
-    texts,
+    App, cues, games, health, images, layouts, log, media, multiview, openapi, operator, outputs, page, playback,
+    sessions, texts,
 };
 
 /// Routes under construction. `described` is each route as the API's description names it.
@@ -106,6 +106,13 @@ fn for_viewers(table: Table) -> Table {
             "/v1/play/{token}/media/audio/{game}/{file}",
             media::own_audio_segment,
         )
+        .add("get", "/v1/out/{match}/{skin}/index.m3u8", outputs::multivariant)
+        .add_as(
+            "get",
+            "/v1/out/{match}/{skin}/{grant}/{kind}/{name}.m3u8",
+            "/v1/out/{match}/{skin}/{grant}/{kind}/{file}",
+            outputs::media,
+        )
         .add("get", "/v1/media/{mosaic}/{rendition}/init.mp4", media::video_init)
         .add_as(
             "get",
@@ -125,7 +132,10 @@ fn for_viewers(table: Table) -> Table {
 }
 
 fn for_operators(table: Table) -> Table {
-    use operator::{assets, breaks, clips, games as operator_games, markets, sessions as operator_sessions, usage};
+    use operator::{
+        assets, breaks, clips, games as operator_games, markets, outputs as operator_outputs,
+        sessions as operator_sessions, usage,
+    };
     table
         .add("get", "/v1/operator/games", operator_games::list)
         .add("post", "/v1/operator/games", operator_games::create)
@@ -137,6 +147,10 @@ fn for_operators(table: Table) -> Table {
         .add("get", "/v1/operator/markets/{id}", markets::get)
         .add("put", "/v1/operator/markets/{id}", markets::replace)
         .add("delete", "/v1/operator/markets/{id}", markets::delete)
+        .add("get", "/v1/operator/outputs", operator_outputs::list)
+        .add("get", "/v1/operator/outputs/{id}", operator_outputs::get)
+        .add("put", "/v1/operator/outputs/{id}", operator_outputs::replace)
+        .add("delete", "/v1/operator/outputs/{id}", operator_outputs::delete)
         .add("get", "/v1/operator/sessions", operator_sessions::list)
         .add("delete", "/v1/operator/sessions/{id}", operator_sessions::end)
         .add("post", "/v1/operator/games/{id}/breaks", breaks::begin)

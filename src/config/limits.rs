@@ -41,13 +41,15 @@ pub struct SessionLimits {
     pub mosaic_idle_s: u32,
     /// Most active sessions of this process.
     pub max_sessions: u32,
+    /// Most outputs that are polled at a time.
+    pub max_outputs: u32,
     /// How long ended sessions can still be looked up, in days. Their ledger entries stay for good.
     pub keep_ended_days: u32,
 }
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        Self { idle_s: 30, mosaic_idle_s: 20, max_sessions: 10_000, keep_ended_days: 30 }
+        Self { idle_s: 30, mosaic_idle_s: 20, max_sessions: 10_000, max_outputs: 10_000, keep_ended_days: 30 }
     }
 }
 
@@ -84,6 +86,7 @@ pub(super) fn read_sessions(root: &mut Table) -> SessionLimits {
     read("idle_s", 10..=600, "seconds", &mut limits.idle_s);
     read("mosaic_idle_s", 5..=600, "seconds", &mut limits.mosaic_idle_s);
     read("max_sessions", 1..=1_000_000, "", &mut limits.max_sessions);
+    read("max_outputs", 1..=1_000_000, "", &mut limits.max_outputs);
     // Longer than idempotency keys are kept: what they name can be looked up.
     read("keep_ended_days", 2..=3650, "days", &mut limits.keep_ended_days);
     table.finish();

@@ -12,6 +12,7 @@ mod mistake;
 mod names;
 mod outbound;
 mod output;
+mod outputs;
 mod reader;
 mod skins;
 mod source;
@@ -39,6 +40,7 @@ pub use mistake::{ConfigError, ConfigErrors, Mistake};
 pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_language, check_title};
 pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, SecretError, Threshold};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
+pub use outputs::{MAX_OUTPUT_NAMES, OutputMistake, check_outputs};
 pub use skins::{Art, SkinFiles};
 pub use source::mask::{MASK, mask_text, mask_text_about, masked};
 pub use source::srt::{SrtMode, SrtSource};
@@ -50,6 +52,7 @@ pub use tenant::Tenant;
 pub use tls::Tls;
 
 use crate::market::Market;
+use crate::outputs::OutputSet;
 use crate::usage::PriceBook;
 
 /// Everything the service is told at start. Every value is checked.
@@ -85,6 +88,8 @@ pub struct Config {
     /// How much art there may be.
     pub art: Art,
     pub skins: Vec<SkinFiles>,
+    /// Each with its tenant. Others are made over the API.
+    pub outputs: Vec<(String, OutputSet)>,
     pub ledger: Ledger,
     pub export: Option<Export>,
     /// What all events name as their source.
@@ -149,6 +154,7 @@ impl Config {
         let start_over = start_over::read(&mut root);
         let art = skins::read(&mut root);
         let skins = skins::read_skins(&mut root, &tenants);
+        let outputs = outputs::read_all(&mut root, &tenants);
         let ledger = ledger::read(&mut root);
         let (export, event_source) = outbound::read_export(&mut root);
         let prices = tariff::read_all(&mut root, &tenants);
@@ -173,6 +179,7 @@ impl Config {
             start_over,
             art,
             skins,
+            outputs,
             ledger,
             export,
             event_source,

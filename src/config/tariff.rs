@@ -88,9 +88,10 @@ fn read_price(item: &Value) -> Option<Price> {
         })
     });
     let games = table.optional("games").and_then(|v| v.whole(1..=4, "games"));
+    let output = table.optional("output").and_then(|v| v.boolean());
     let per_minute = table.required("per_minute", AMOUNT).and_then(|v| v.parsed(AMOUNT, Decimal::from_str_exact));
     table.finish();
-    Some(Price { tier: tier.map(str::to_owned), engine, games, per_minute: per_minute? })
+    Some(Price { tier: tier.map(str::to_owned), engine, games, output, per_minute: per_minute? })
 }
 
 fn read_step(item: &Value) -> Option<VolumeStep> {

@@ -95,7 +95,8 @@ break_policy = "show"
     assert_eq!((config.compositor, config.output.preset), (CompositorChoice::Cpu, Preset::Faster));
     assert_eq!((config.feeds, parse(CONTRACT).unwrap().feeds), (Feeds::Inside, Feeds::Apart));
     assert_eq!((config.output.window_s, config.output.audio_bitrate_bps, config.output.max_sounds), (60, 96_000, 2));
-    let limits = SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5, keep_ended_days: 90 };
+    let limits =
+        SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5, max_outputs: 10_000, keep_ended_days: 90 };
     assert_eq!(config.sessions, limits);
     assert_eq!(config.admission, Admission { headroom_percent: 70, max_mosaics: Some(3) });
     let stitch = Stitch { enabled: false, keep_warm: Some(true), tile_preset: Some(Preset::Faster) };

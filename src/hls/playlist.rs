@@ -90,6 +90,14 @@ impl Multivariant {
     pub fn render(&self) -> String {
         self.to_string()
     }
+
+    /// All that it names lies under `prefix`, as seen from where it stands.
+    pub fn lie_under(&mut self, prefix: &str) {
+        let renditions = self.renditions.iter_mut().flat_map(|its| [&mut its.uri, &mut its.key_pictures_uri]);
+        let audio = self.audio.iter_mut().map(|its| &mut its.uri).chain(self.as_came.as_mut().map(|its| &mut its.uri));
+        let texts = self.texts.iter_mut().map(|its| &mut its.uri);
+        renditions.chain(audio).chain(texts).for_each(|uri| uri.insert_str(0, prefix));
+    }
 }
 
 impl fmt::Display for Multivariant {

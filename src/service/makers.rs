@@ -338,6 +338,7 @@ impl Makers<'_> {
             Duration::from_secs(self.config.output.window_s.into()),
             limits.max_sessions as usize,
         );
+        settings.max_outputs = limits.max_outputs as usize;
         settings.keep_ended = DAY * limits.keep_ended_days;
         settings.era = self.timekeeper.era();
         if let Some(start_over) = &self.config.start_over {
@@ -359,6 +360,23 @@ impl Makers<'_> {
         )
         .await
         .map_err(|e| StartError::Sessions(e.to_string()))
+    }
+
+    /// Takes up the sets of outputs.
+    pub async fn outputs(
+        &self,
+        sessions: &Sessions,
+        layouts: &Layouts,
+        store: Arc<SqliteStore>,
+    ) -> Result<(), StartError> {
+        let configured = &self.config.outputs;
+        let fits = |id: &str| layouts.get(id).is_some_and(|layout| layout.slots.len() == 1);
+        if let Some((_, set)) = configured.iter().find(|(_, set)| !fits(&set.layout)) {
+            let known: Vec<&str> = layouts.iter().filter(|l| l.slots.len() == 1).map(|l| l.id.as_str()).collect();
+            let allowed = known.join(", ");
+            return Err(StartError::OutputLayout { id: set.id.clone(), layout: set.layout.clone(), allowed });
+        }
+        Ok(sessions.outputs().fill(configured, store).await?)
     }
 
     /// What requests are answered from.

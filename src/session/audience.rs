@@ -8,11 +8,11 @@ use super::registry::{Entry, Sessions};
 use crate::assets::AssetId;
 
 impl Sessions {
-    /// What the active sessions of `tenant` show: a walk over all that this process holds.
+    /// What the active sessions of `tenant`'s viewers show: a walk over all that this process holds.
     pub fn audience(&self, tenant: &str) -> Audience {
         let mut audience = Audience::default();
         for entry in self.entries() {
-            if &*entry.tenant != tenant {
+            if &*entry.tenant != tenant || entry.is_output {
                 continue;
             }
             let session = entry.session.lock();

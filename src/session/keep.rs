@@ -93,7 +93,10 @@ impl Sessions {
         let now_ms = self.now_ms();
         let since_ms = self.swept_ms.swap(now_ms, Ordering::Relaxed).max(now_ms - LONGEST_SWEEP_MS);
         let idle_ms = self.idle_ms();
+        // Nobody pauses an output.
+        let output_idle_ms = i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX);
         for entry in entries {
+            let idle_ms = if entry.is_output { output_idle_ms } else { idle_ms };
             let is_idle = entry.session.lock().is_idle(since_ms, now_ms, idle_ms);
             if is_idle && self.end_entry(entry, EndReason::Idle).is_ok() {
                 tracing::debug!(session = %entry.id, "a session went idle");

@@ -5,12 +5,14 @@
 
 mod audience;
 mod change;
+mod create;
 mod error;
 mod follow;
 mod images;
 mod keep;
 mod model;
 mod numbering;
+mod outputs;
 mod paths;
 mod play;
 mod registry;
@@ -33,6 +35,7 @@ mod tests;
 
 pub use error::SessionError;
 pub use follow::Reload;
+pub use outputs::{OutputGrant, OutputWish};
 pub use registry::Sessions;
 pub use settings::{SessionSettings, StartOverRight};
 pub use stand_ins::{BreakAsk, Instead, Served, StandIns};

@@ -102,6 +102,28 @@ impl Paths {
         self.verifies(self.sound_mac(&key), n, is_own, signature).then(|| key.into())
     }
 
+    /// A path element that says `said` of an output: whoever was given one needs no key.
+    pub(super) fn output(&self, game: &str, skin: &str, said: &str) -> String {
+        let signature = &self.output_mac(game, skin, said).finalize().into_bytes()[..SIGNATURE_BYTES];
+        format!("{}{SIGNED}{}", URL_SAFE_NO_PAD.encode(said), URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// What such an element says, if its signature is this service's for the output.
+    pub(super) fn said_of_output(&self, game: &str, skin: &str, element: &str) -> Option<String> {
+        if element.len() > MAX_ELEMENT_LENGTH {
+            return None;
+        }
+        let (said, signature) = element.split_once(SIGNED)?;
+        let said = String::from_utf8(URL_SAFE_NO_PAD.decode(said).ok()?).ok()?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES)?;
+        self.output_mac(game, skin, &said).verify_truncated_left(&signature).is_ok().then_some(said)
+    }
+
+    fn output_mac(&self, game: &str, skin: &str, said: &str) -> Hmac<Sha256> {
+        // Ids have no slash.
+        self.mac(["output", &format!("{game}/{skin}"), said])
+    }
+
     /// The address of a sprite, one of a session's own: of the first pictures of segments from `first` on, as `mosaics` have them.
     pub(super) fn sprite(&self, token: &str, mosaics: &[Option<MosaicId>], first: SegmentNumber) -> String {
         let signature = &self.sprite_mac(mosaics, first).finalize().into_bytes()[..SIGNATURE_BYTES];
@@ -242,6 +264,26 @@ mod tests {
             assert_eq!(paths.game_of(forged, None, false), None, "{forged}");
         }
         assert_eq!(paths.game_of(&"a".repeat(100_000), None, false), None);
+    }
+
+    #[test]
+    fn what_an_output_s_address_says_is_signed_for_its_game_and_skin() {
+        let paths = Paths::new([7; 32], 0, 100, 0);
+        let said =
+            format!("{{\"t\":\"{0}\",\"s\":\"{0}\",\"m\":\"{0}\",\"k\":{{\"max_height\":16384}}}}", "x".repeat(64));
+        let element = paths.output("a", "red", &said);
+        assert!(element.len() <= MAX_ELEMENT_LENGTH, "the longest ids have room: {}", element.len());
+        assert_eq!(paths.said_of_output("a", "red", &element), Some(said.clone()));
+        let later = Paths::new([7; 32], 0, 900, 5000);
+        assert_eq!(later.said_of_output("a", "red", &element), Some(said.clone()), "the next process knows it");
+        assert_eq!(paths.said_of_output("b", "red", &element), None);
+        assert_eq!(paths.said_of_output("a", "blue", &element), None);
+        let (_, signature) = element.split_once('~').unwrap();
+        let raised = URL_SAFE_NO_PAD.encode(said.replace("16384", "32768"));
+        let long = "A".repeat(100_000);
+        for forged in ["", "~", &said, &long, &format!("{raised}~{signature}"), &format!("{element}AA")] {
+            assert_eq!(paths.said_of_output("a", "red", forged), None, "{forged}");
+        }
     }
 
     #[test]

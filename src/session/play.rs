@@ -54,6 +54,18 @@ impl Sessions {
         parts: bool,
         start_ms: Option<i64>,
     ) -> Result<String, SessionError> {
+        self.multivariant_under("", token, sounds, parts, start_ms).await
+    }
+
+    /// [`Sessions::multivariant`], whose playlists lie under `prefix`.
+    pub(super) async fn multivariant_under(
+        &self,
+        prefix: &str,
+        token: &str,
+        sounds: Sounds,
+        parts: bool,
+        start_ms: Option<i64>,
+    ) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
         let (picks, chosen, max_height, mosaic, rights) = {
             let mut session = entry.session.lock();
@@ -85,6 +97,9 @@ impl Sessions {
         uris.chain(playlist.audio.iter_mut().map(|audio| &mut audio.uri)).for_each(|uri| uri.push_str(&query));
         // It has no parts.
         playlist.as_came.iter_mut().for_each(|came| came.uri.push_str(&of_keys));
+        if !prefix.is_empty() {
+            playlist.lie_under(prefix);
+        }
         Ok(playlist.render())
     }
 

@@ -6,14 +6,13 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::model::{Identity, Session, Show, TakenUp, choice_of, operated_row, view_of_row};
+use super::model::{Session, TakenUp, choice_of, operated_row, view_of_row};
 use super::paths::Paths;
 use super::settings::{SessionSettings, StartOverRight};
 use super::state::EndReason;
 use super::turns::Turns;
 use super::{
-    CreateSession, EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView, StandIns,
-    ViewState,
+    EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView, StandIns, ViewState,
 };
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
@@ -21,19 +20,14 @@ use crate::layout::Layouts;
 use crate::market::Markets;
 use crate::metrics::Metrics;
 use crate::mosaic::{GameKey, Mosaics, Placement};
-use crate::store::{IdempotencyRow, SessionFilter, SessionRow, SessionWrite, Store, StoreError};
+use crate::outputs::Outputs;
+use crate::store::{SessionFilter, SessionRow, SessionWrite, Store};
 use crate::timeline::{Clock, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SegmentNumber};
 use crate::track::{Held, LEAD_IN_SEGMENTS};
 use crate::usage::{CapBoard, MeterTerms};
 
-/// Idempotency keys are kept at least this long.
-const IDEMPOTENCY_MS: i64 = 24 * 3600 * 1000;
-
 /// Requests with the same Idempotency-Key go one after the other; keys share this many queues.
-const IDEMPOTENCY_QUEUES: usize = 64;
-
-/// After this long, room may have become free: sessions end all the time.
-const CAPACITY_RETRY_S: u32 = 10;
+pub(super) const IDEMPOTENCY_QUEUES: usize = 64;
 
 /// The registry of sessions.
 pub struct Sessions {
@@ -46,17 +40,20 @@ pub struct Sessions {
     pub(super) settings: SessionSettings,
     pub(super) metrics: Arc<Metrics>,
     pub(super) paths: Paths,
-    caps: Arc<CapBoard>,
+    pub(super) caps: Arc<CapBoard>,
     pub(super) markets: Markets,
     /// What stands in for games in breaks, once there is somebody who knows.
     pub(super) stand_ins: OnceLock<Arc<dyn StandIns>>,
+    pub(super) outputs: Outputs,
     /// The games that were live at the last sweep. Asking all of them takes locks that their media threads hold, and those give
     /// way to everybody: a creation does not wait for them.
     pub(super) live: RwLock<Arc<HashSet<GameKey>>>,
-    shelf: RwLock<Shelf>,
-    /// Active sessions, and creations under way.
-    active: AtomicUsize,
-    idempotency_queues: Vec<tokio::sync::Mutex<()>>,
+    pub(super) shelf: RwLock<Shelf>,
+    /// Active sessions of viewers, and creations under way; the same of outputs.
+    pub(super) active: AtomicUsize,
+    pub(super) active_outputs: AtomicUsize,
+    /// Outputs begin one after the other in them, too.
+    pub(super) idempotency_queues: Vec<tokio::sync::Mutex<()>>,
     /// When sessions were swept last.
     pub(super) swept_ms: AtomicI64,
     pub(super) idempotency_swept_ms: AtomicI64,
@@ -72,18 +69,24 @@ pub(super) struct Entry {
     pub token: Arc<str>,
     pub session: Mutex<Session>,
     pub turns: Turns,
+    /// An output's, and no viewer's.
+    pub is_output: bool,
 }
 
 /// A tenant and its Idempotency-Key.
-type TenantKey = (Arc<str>, String);
+pub(super) type TenantKey = (Arc<str>, String);
 
 /// Active sessions, and ended ones until their playlists are forgotten and their meter is booked.
 #[derive(Default)]
-struct Shelf {
-    by_id: HashMap<Arc<str>, Arc<Entry>>,
-    by_token: HashMap<Arc<str>, Arc<Entry>>,
+pub(super) struct Shelf {
+    pub by_id: HashMap<Arc<str>, Arc<Entry>>,
+    pub by_token: HashMap<Arc<str>, Arc<Entry>>,
     /// What idempotency keys made, as long as the session is here; the store knows the rest.
-    by_key: HashMap<TenantKey, ([u8; 32], Arc<Entry>)>,
+    pub by_key: HashMap<TenantKey, ([u8; 32], Arc<Entry>)>,
+    /// The newest session of each output.
+    pub by_output: HashMap<Arc<str>, Arc<Entry>>,
+    /// Those of viewers, however they ended.
+    viewers: usize,
 }
 
 impl Sessions {
@@ -120,9 +123,11 @@ impl Sessions {
             caps: Arc::default(),
             markets: Markets::default(),
             stand_ins: OnceLock::new(),
+            outputs: Outputs::default(),
             live,
             shelf: RwLock::default(),
             active: AtomicUsize::new(0),
+            active_outputs: AtomicUsize::new(0),
             idempotency_queues: (0..IDEMPOTENCY_QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
             swept_ms: AtomicI64::new(now_ms),
             idempotency_swept_ms: AtomicI64::new(0),
@@ -161,7 +166,7 @@ impl Sessions {
         let layout = self.layouts.get(&row.layout);
         match layout.and_then(|layout| Session::restored(row.clone(), with(layout))) {
             Some(session) => {
-                self.active.fetch_add(1, Ordering::Relaxed);
+                self.counted(session.rights.output.is_some()).fetch_add(1, Ordering::Relaxed);
                 self.shelve(session, None);
             }
             None => {
@@ -179,123 +184,34 @@ impl Sessions {
         }
     }
 
-    /// Makes a session; false where its Idempotency-Key found the one made before.
-    pub async fn create(&self, tenant: &str, request: CreateSession) -> Result<(SessionView, bool), SessionError> {
-        let Some((key, digest)) = request.idempotency.clone() else {
-            return self.create_new(tenant, request).await.map(|view| (view, true));
-        };
-        // Without the queue, two requests with one key that come at once would make two sessions. It is an async lock, made
-        // to be held here.
-        let queue = hash_of((tenant, &key)) as usize % IDEMPOTENCY_QUEUES;
-        let _turn = self.idempotency_queues[queue].lock().await;
-        match self.created_before(tenant, &key).await? {
-            Some((made_with, _)) if made_with != digest => Err(SessionError::IdempotencyConflict),
-            Some((_, id)) => self.get(tenant, &id).await.map(|view| (view, false)),
-            None => self.create_new(tenant, request).await.map(|view| (view, true)),
-        }
+    /// Sessions on the shelf, of viewers or of outputs.
+    pub(super) fn shelved(&self, is_output: bool) -> usize {
+        let shelf = self.shelf.read();
+        if is_output { shelf.by_id.len() - shelf.viewers } else { shelf.viewers }
     }
 
-    /// Digest and session of an idempotency key that was used within its time.
-    async fn created_before(&self, tenant: &str, key: &str) -> Result<Option<([u8; 32], String)>, SessionError> {
-        let since_ms = self.now_ms() - IDEMPOTENCY_MS;
-        let held = self.shelf.read().by_key.get(&(tenant.into(), key.to_owned())).cloned();
-        if let Some((digest, entry)) = held
-            && entry.session.lock().created_ms >= since_ms
-        {
-            return Ok(Some((digest, entry.id.to_string())));
-        }
-        let row = self.store.idempotency(tenant, key, since_ms).await?;
-        Ok(row.map(|row| (row.digest, row.session_id)))
+    /// Where active sessions are counted.
+    fn counted(&self, is_output: bool) -> &AtomicUsize {
+        if is_output { &self.active_outputs } else { &self.active }
     }
 
-    async fn create_new(&self, tenant: &str, request: CreateSession) -> Result<SessionView, SessionError> {
-        let CreateSession {
-            games,
-            layout,
-            audio,
-            engine,
-            max_height,
-            skin,
-            market,
-            terms,
-            device_id,
-            labels,
-            idempotency,
-        } = request;
-        let mut show = Show { skin, ..self.show(tenant, games, layout, audio, engine)? };
-        self.check_height(max_height)?;
-        let (rights, rules) = self.granted(tenant, market, &terms)?;
-        rules.check(&show.games)?;
-        if !show.is_chosen {
-            show.audio = self.heard_by_default(tenant, &show.games[0], &rules);
-        }
-        self.check_height(rights.tier.max_height)?;
-        let max_height = max_height.into_iter().chain(rights.tier.max_height).min();
-        if let Some(reached) = self.caps.reached(tenant, self.now_ms()) {
-            self.metrics.admission_refused.with_label_values(&["cap"]).inc();
-            return Err(reached.into());
-        }
-        let room = self.reserve()?;
-        let placement = self.mosaics.want(&show.spec(), engine)?;
-        let begins = begins(&placement, &self.mosaics.held(&placement.id).await);
-        let now_ms = self.now_ms();
-        let id: Arc<str> = session_id(now_ms)?.into();
-        let key = idempotency.as_ref().map(|(key, digest)| (key.clone(), *digest));
-        let idempotency = idempotency.map(|(key, digest)| IdempotencyRow {
-            key,
-            digest,
-            session_id: id.to_string(),
-            created_ms: now_ms,
-        });
-        let token = random_hex::<16>()?.into();
-        let identity = Identity {
-            id,
-            tenant: tenant.into(),
-            token,
-            labels,
-            device_id,
-            max_height,
-            rights,
-            tier: self.tier(max_height),
-            idempotency,
-        };
-        // On the shelf before it is on the disk: if the caller goes away meanwhile, the session is swept like any other.
-        let mut session = Session::new(identity, show, &placement, begins, now_ms);
-        session.note_slate(now_ms, &self.live.read().clone());
-        let entry = self.shelve(session, key);
-        room.keep();
-        self.count();
-        self.direct(&entry);
-        // A store that does not take it does not keep a viewer from watching: sweeps try again.
-        let _ = self.persist(&entry).await;
-        Ok(self.view_of(&entry))
-    }
-
-    /// A place for one more active session.
-    fn reserve(&self) -> Result<Room<'_>, SessionError> {
-        let taken = self.active.fetch_add(1, Ordering::Relaxed);
-        let room = Room { active: &self.active, kept: false };
-        // Ended sessions are on the shelf until they are forgotten and booked; with a store that fails they may pile up.
-        let shelf_is_full = self.shelf.read().by_id.len() >= self.settings.max_sessions.saturating_mul(2);
-        if taken >= self.settings.max_sessions || shelf_is_full {
-            self.metrics.admission_refused.with_label_values(&["sessions"]).inc();
-            let detail = format!("{} sessions are active", self.settings.max_sessions);
-            return Err(SessionError::Capacity { detail, retry_after_s: CAPACITY_RETRY_S });
-        }
-        Ok(room)
-    }
-
-    fn shelve(&self, session: Session, key: Option<(String, [u8; 32])>) -> Arc<Entry> {
+    pub(super) fn shelve(&self, session: Session, key: Option<(String, [u8; 32])>) -> Arc<Entry> {
+        let output = session.rights.output.clone();
         let entry = Arc::new(Entry {
             id: session.id.clone(),
             tenant: session.tenant.clone(),
             token: session.token.clone(),
             session: Mutex::new(session),
             turns: Turns::default(),
+            is_output: output.is_some(),
         });
         let mut shelf = self.shelf.write();
         shelf.by_id.insert(entry.id.clone(), entry.clone());
         shelf.by_token.insert(entry.token.clone(), entry.clone());
+        match output {
+            Some(output) => drop(shelf.by_output.insert(output, entry.clone())),
+            None => shelf.viewers += 1,
+        }
         if let Some((key, digest)) = key {
             shelf.by_key.insert((entry.tenant.clone(), key), (digest, entry.clone()));
         }
@@ -309,18 +225,22 @@ impl Sessions {
         }
         let mut shelf = self.shelf.write();
         for entry in entries {
-            shelf.by_id.remove(&entry.id);
+            let was_there = shelf.by_id.remove(&entry.id).is_some();
             shelf.by_token.remove(&entry.token);
+            shelf.viewers -= usize::from(was_there && !entry.is_output);
         }
-        let Shelf { by_id, by_key, .. } = &mut *shelf;
+        let Shelf { by_id, by_key, by_output, .. } = &mut *shelf;
         by_key.retain(|_, (_, entry)| by_id.contains_key(&entry.id));
+        if entries.iter().any(|entry| entry.is_output) {
+            by_output.retain(|_, entry| by_id.contains_key(&entry.id));
+        }
     }
 
     pub(super) fn entries(&self) -> Vec<Arc<Entry>> {
         self.shelf.read().by_id.values().cloned().collect()
     }
 
-    fn entry(&self, tenant: &str, id: &str) -> Option<Arc<Entry>> {
+    pub(super) fn entry(&self, tenant: &str, id: &str) -> Option<Arc<Entry>> {
         self.shelf.read().by_id.get(id).filter(|entry| &*entry.tenant == tenant).cloned()
     }
 
@@ -385,14 +305,16 @@ impl Sessions {
         let (was_active, now_ms) = (session.state.is_active(), self.now_ms());
         session.end(reason, now_ms, self.segment_at(now_ms), self.terms())?;
         if was_active {
-            self.active.fetch_sub(1, Ordering::Relaxed);
+            self.counted(entry.is_output).fetch_sub(1, Ordering::Relaxed);
             self.count();
         }
         Ok(())
     }
 
     pub(super) fn count(&self) {
-        self.metrics.sessions.set(i64::try_from(self.active.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
+        let number = |active: &AtomicUsize| i64::try_from(active.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        self.metrics.sessions.set(number(&self.active));
+        self.metrics.outputs.set(number(&self.active_outputs));
     }
 
     /// A page of a tenant's sessions, newest first.
@@ -505,7 +427,7 @@ impl Sessions {
         self.mosaics.renditions().iter().filter(move |r| max_height.is_none_or(|most| r.height <= most))
     }
 
-    fn check_height(&self, max_height: Option<u32>) -> Result<(), SessionError> {
+    pub(super) fn check_height(&self, max_height: Option<u32>) -> Result<(), SessionError> {
         let least = self.mosaics.renditions().iter().map(|r| r.height).min().unwrap_or(0);
         match max_height {
             Some(given) if given < least => Err(SessionError::HeightTooLow { given, least }),
@@ -514,7 +436,7 @@ impl Sessions {
     }
 
     /// Name of the highest rendition that a session is offered: its place in the price list.
-    fn tier(&self, max_height: Option<u32>) -> Arc<str> {
+    pub(super) fn tier(&self, max_height: Option<u32>) -> Arc<str> {
         let highest = self.offered(max_height).max_by_key(|r| (r.height, r.width, r.bitrate_bps));
         highest.map_or("", |r| r.name.as_str()).into()
     }
@@ -526,45 +448,9 @@ impl Sessions {
     }
 }
 
-/// A reserved place; given back unless the session comes to be.
-struct Room<'a> {
-    active: &'a AtomicUsize,
-    kept: bool,
-}
-
-impl Room<'_> {
-    fn keep(mut self) {
-        self.kept = true;
-    }
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        if !self.kept {
-            self.active.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
 /// The segment from which a session that has shown nothing yet shows `placement`, of which `held` is there: with its lead-in, but after what others
 /// may have to step over.
 pub(super) fn begins(placement: &Placement, held: &Held) -> SegmentNumber {
     let lead_in = placement.first_segment.saturating_sub(LEAD_IN_SEGMENTS);
     held.whole.newest_run().map_or(lead_in, |run| lead_in.max(*run.start()))
-}
-
-fn hash_of(value: impl std::hash::Hash) -> u64 {
-    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
-}
-
-/// 32 hex digits that sort by time: 12 of milliseconds, 20 of chance. Listings walk them newest first.
-fn session_id(now_ms: i64) -> Result<String, StoreError> {
-    Ok(format!("{:012x}{}", now_ms.max(0), random_hex::<10>()?))
-}
-
-fn random_hex<const BYTES: usize>() -> Result<String, StoreError> {
-    let mut bytes = [0u8; BYTES];
-    getrandom::fill(&mut bytes).map_err(|e| StoreError::Failed(format!("no random bytes: {e}")))?;
-    Ok(hex::encode(bytes))
 }

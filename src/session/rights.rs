@@ -19,6 +19,9 @@ pub(super) struct Rights {
     pub market: Option<String>,
     /// The lower of its market's and of its key's.
     pub tier: Tier,
+    /// The output that it is of, as [`super::outputs`] calls it; `None`: a viewer's.
+    #[serde(default)]
+    pub output: Option<Arc<str>>,
 }
 
 /// The rules of a session's market as they are now.
@@ -116,10 +119,10 @@ impl Sessions {
         terms: &KeyTerms,
     ) -> Result<(Rights, Rules), SessionError> {
         let Some(market) = self.market_for(tenant, asked, terms)? else {
-            return Ok((Rights { market: None, tier: terms.tier.clone() }, Rules::Free));
+            return Ok((Rights { market: None, tier: terms.tier.clone(), output: None }, Rules::Free));
         };
         let tier = terms.tier.and(&market.tier);
-        Ok((Rights { market: Some(market.id.clone()), tier }, Rules::Of(market)))
+        Ok((Rights { market: Some(market.id.clone()), tier, output: None }, Rules::Of(market)))
     }
 
     /// The rules of a session with `rights` as they are now.

@@ -10,6 +10,9 @@ const CHANGE_WAIT: Duration = Duration::from_millis(700);
 /// Ended sessions are kept this long where nothing else is said.
 const KEEP_ENDED: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// Outputs that are polled at once, where nothing else is said.
+const MAX_OUTPUTS: usize = 10_000;
+
 /// The bounds of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
@@ -19,6 +22,8 @@ pub struct SessionSettings {
     pub window_segments: usize,
     /// Active sessions at once.
     pub max_sessions: usize,
+    /// Outputs that are polled at once.
+    pub max_outputs: usize,
     /// How long a playlist request waits for the first segment of a mosaic that has none yet.
     pub first_segment_wait: Duration,
     /// How long a change waits for a mosaic that has only just begun, if it can then show at once.
@@ -53,6 +58,7 @@ impl SessionSettings {
             idle,
             window_segments,
             max_sessions,
+            max_outputs: MAX_OUTPUTS,
             first_segment_wait,
             change_wait: CHANGE_WAIT,
             keep_ended: KEEP_ENDED,

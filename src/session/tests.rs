@@ -1,5 +1,6 @@
 mod bridges;
 mod lifecycle;
+mod outputs;
 mod playback;
 mod requests;
 mod restarts;

@@ -6,7 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// A file of the folder `migrations` for each, by its name: number, what it does. Their bytes are digested into every database, so
 /// a file never changes once it was released.
-const STEPS: [(i64, &str, &str); 14] = [
+const STEPS: [(i64, &str, &str); 15] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "ledger lines", include_str!("migrations/0002_ledger_lines.sql")),
     (3, "closed hours", include_str!("migrations/0003_closed_hours.sql")),
@@ -21,6 +21,7 @@ const STEPS: [(i64, &str, &str); 14] = [
     (13, "markets", include_str!("migrations/0013_markets.sql")),
     (14, "beacons", include_str!("migrations/0014_beacons.sql")),
     (15, "break fill", include_str!("migrations/0015_break_fill.sql")),
+    (16, "outputs", include_str!("migrations/0016_outputs.sql")),
 ];
 
 pub(super) fn migrator() -> Migrator {

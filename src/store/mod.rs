@@ -16,6 +16,7 @@ mod locks;
 mod markets;
 mod migrations;
 mod outbox;
+mod outputs;
 mod rows;
 mod sqlite;
 mod sums;
@@ -36,6 +37,7 @@ pub use key_file::{ledger_key_file, ledger_seed, read_ledger_seed};
 pub use ledger::SqliteLedger;
 pub use markets::{MarketRow, MarketRows};
 pub use outbox::{Outbox, PassedThreshold};
+pub use outputs::{OutputRow, OutputRows};
 pub use rows::{
     ClockRow, ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine,
     PriceListRow, SessionFilter, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SumKey, TenantHour, Watched,

@@ -17,6 +17,7 @@ use super::fill::FillWrite;
 use super::locks::Locks;
 use super::markets::MarketWrite;
 use super::outbox::OutboxWrite;
+use super::outputs::OutputWrite;
 use super::{
     ClockRow, ClosedHour, GameRow, PriceListRow, RefusedWrite, SessionWrite, StoreError, TenantHour, codec, sums,
 };
@@ -40,6 +41,7 @@ pub(super) enum Command {
     Fill(FillWrite),
     Beacon(BeaconWrite),
     Outbox(OutboxWrite),
+    Outputs(OutputWrite),
     HourSums { hour_start_ms: i64, tenants: Vec<TenantHour> },
     PriceList(PriceListRow),
     Probe,
@@ -327,6 +329,7 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
         Command::Fill(write) => write.statement(),
         Command::Beacon(write) => write.statement(),
         Command::Outbox(write) => write.statement(),
+        Command::Outputs(write) => write.statement(),
         Command::HourSums { hour_start_ms, tenants } => sums::put_hour(*hour_start_ms, tenants)?,
         Command::PriceList(list) => sums::put_price_list(list),
         // A write that changes nothing but must reach the disk: SQLite stores the header's user version anew.

@@ -208,7 +208,9 @@ fn columns(group_by: &GroupBy) -> Vec<&'static str> {
                 "correction",
             ]
         }
-        GroupBy::Game | GroupBy::Layout | GroupBy::Tier | GroupBy::Label(_) => vec![group_by.key_name()],
+        GroupBy::Game | GroupBy::Layout | GroupBy::Tier | GroupBy::Output | GroupBy::Label(_) => {
+            vec![group_by.key_name()]
+        }
     };
     columns.extend([
         "state",

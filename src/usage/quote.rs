@@ -7,7 +7,7 @@ use super::money::Money;
 use super::period::{UsageError, instant, rfc_3339, timestamp};
 use super::pricing::{MonthMark, minutes_up};
 use super::reports::Reports;
-use super::tariff::{Cost, PriceList, Rounding};
+use super::tariff::{Cost, OUTPUT_LABEL, PriceList, Rounding};
 use crate::store::Watched;
 use crate::timeline::MediaTime;
 
@@ -33,6 +33,9 @@ pub struct QuoteItem {
     /// Games on the mosaic, 1 to 4; 4 when absent.
     #[serde(default = "four")]
     pub games: u32,
+    /// Whether they are outputs; `games` is 1 then.
+    #[serde(default)]
+    pub output: bool,
 }
 
 fn stitch() -> String {
@@ -160,6 +163,7 @@ fn price(list: &PriceList, request: &QuoteRequest, at_ms: i64, mark: MonthMark) 
             tier: item.tier.clone(),
             engine: item.engine.clone(),
             games: vec![String::new(); item.games as usize],
+            labels: item.output.then(|| (OUTPUT_LABEL.to_owned(), String::new())).into_iter().collect(),
             ..Watched::default()
         };
         let price = tariff.price_of(&watched).ok_or(UsageError::TariffMissing)?;

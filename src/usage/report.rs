@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::money::Money;
 use super::period::rfc_3339;
+use super::tariff::OUTPUT_LABEL;
 use crate::store::{Figures, SumKey};
 
 /// What a report's rows stand for.
@@ -20,14 +21,16 @@ pub enum GroupBy {
     Game,
     Layout,
     Tier,
+    /// Outputs, by what they show; all sessions of viewers together have the empty key.
+    Output,
     /// The value that sessions have for this label.
     Label(String),
 }
 
 impl GroupBy {
     /// What can be asked for. `rendition` is another name of `tier`.
-    pub const OFFERED: [&str; 9] =
-        ["session", "day", "hour", "minute", "game", "layout", "tier", "rendition", "label:NAME"];
+    pub const OFFERED: [&str; 10] =
+        ["session", "day", "hour", "minute", "game", "layout", "tier", "rendition", "output", "label:NAME"];
 
     /// From the query's text.
     pub fn parse(text: &str) -> Option<Self> {
@@ -39,6 +42,7 @@ impl GroupBy {
             "game" => Self::Game,
             "layout" => Self::Layout,
             "tier" | "rendition" => Self::Tier,
+            "output" => Self::Output,
             _ => Self::Label(text.strip_prefix("label:").filter(|name| !name.is_empty())?.to_owned()),
         })
     }
@@ -61,6 +65,7 @@ impl GroupBy {
             Self::Game => "game",
             Self::Layout => "layout",
             Self::Tier => "tier",
+            Self::Output => "output",
             Self::Label(_) => "label",
         }
     }
@@ -75,6 +80,7 @@ impl GroupBy {
             Self::Game => SumKey::Game,
             Self::Layout => SumKey::Layout,
             Self::Tier => SumKey::Tier,
+            Self::Output => SumKey::Label(OUTPUT_LABEL.to_owned()),
             Self::Label(name) => SumKey::Label(name.clone()),
         })
     }
@@ -115,6 +121,10 @@ pub struct UsageRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub tier: Option<String>,
+    /// An output, as `nyk-bos/red`, or with its market `de/nyk-bos/red`; empty: the sessions of viewers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub output: Option<String>,
     /// The label's value, empty for sessions without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -259,6 +269,7 @@ impl UsageRow {
             game: None,
             layout: None,
             tier: None,
+            output: None,
             label: None,
             minute: None,
             state,
@@ -277,7 +288,8 @@ impl UsageRow {
 
     /// The text of the field that the report is grouped by; of minutes, their start.
     pub(super) fn key(&self) -> &str {
-        let keys = [&self.session_id, &self.day, &self.hour, &self.game, &self.layout, &self.tier, &self.label];
+        let Self { session_id, day, hour, game, layout, tier, output, label, .. } = self;
+        let keys = [session_id, day, hour, game, layout, tier, output, label];
         let minute = self.minute.as_ref().map(|minute| minute.minute_start.as_str());
         minute.or_else(|| keys.into_iter().flatten().map(String::as_str).next()).unwrap_or_default()
     }

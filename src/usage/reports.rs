@@ -319,6 +319,7 @@ impl Making<'_> {
             GroupBy::Game => row.game = Some(sum.key),
             GroupBy::Layout => row.layout = Some(sum.key),
             GroupBy::Tier => row.tier = Some(sum.key),
+            GroupBy::Output => row.output = Some(sum.key),
             GroupBy::Label(_) => row.label = Some(sum.key),
         }
         self.send_row(row).await

@@ -254,8 +254,14 @@ async fn focus_rows_have_the_mandatory_columns_and_one_billing_period_each() {
 }
 
 fn question(sessions: u32, seconds_per_session: u32) -> QuoteRequest {
-    let item =
-        |tier: &str| QuoteItem { sessions, seconds_per_session, tier: tier.into(), engine: "stitch".into(), games: 3 };
+    let item = |tier: &str| QuoteItem {
+        sessions,
+        seconds_per_session,
+        tier: tier.into(),
+        engine: "stitch".into(),
+        games: 3,
+        output: false,
+    };
     QuoteRequest {
         items: vec![item("1080p"), item("540p")],
         at: Some("2026-11-22".into()),

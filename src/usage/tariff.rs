@@ -15,6 +15,9 @@ use crate::store::Watched;
 /// Parts of a whole that a discount is told in: percent with two decimals.
 const WHOLE: i128 = 10_000;
 
+/// The label that marks minutes of outputs in the ledger; its value says of which: `nyk-bos/red`. No session of a viewer can have it.
+pub const OUTPUT_LABEL: &str = "quadrille:output";
+
 /// How seconds become minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +53,9 @@ pub struct Price {
     /// How many games are on the mosaic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub games: Option<u32>,
+    /// `true`: of minutes of outputs; `false`: of viewers' sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<bool>,
     /// Of a session minute, at most six decimals.
     #[schema(value_type = String)]
     pub per_minute: Decimal,
@@ -89,7 +95,9 @@ pub enum TariffError {
     Currency { given: String },
     #[error("it has no price: at least one [[tariffs.prices]] with `per_minute` is needed")]
     NoPrice,
-    #[error("its last price does not fit every minute: one without `tier`, `engine` and `games` is needed at the end")]
+    #[error(
+        "its last price does not fit every minute: one without `tier`, `engine`, `games` and `output` is needed at the end"
+    )]
     LastPrice,
     #[error("a price cannot be {given}: 0 to 1,000,000 with at most six decimals is allowed")]
     PerMinute { given: String },
@@ -108,6 +116,7 @@ impl Price {
         self.tier.as_ref().is_none_or(|tier| *tier == watched.tier)
             && self.engine.as_ref().is_none_or(|engine| *engine == watched.engine)
             && self.games.is_none_or(|games| games as usize == watched.games.len())
+            && self.output.is_none_or(|output| output == watched.labels.contains_key(OUTPUT_LABEL))
     }
 
     /// Millionths of the currency's unit.
@@ -129,7 +138,7 @@ impl Tariff {
             return Err(TariffError::ValidFrom);
         }
         let last = self.prices.last().ok_or(TariffError::NoPrice)?;
-        if last.tier.is_some() || last.engine.is_some() || last.games.is_some() {
+        if last.tier.is_some() || last.engine.is_some() || last.games.is_some() || last.output.is_some() {
             return Err(TariffError::LastPrice);
         }
         for price in &self.prices {
@@ -251,7 +260,13 @@ mod tests {
             rounding: Rounding::StartedMinute,
             free_minutes,
             slate: SlateTerms::Billed,
-            prices: vec![Price { tier: None, engine: None, games: None, per_minute: "0.004".parse().unwrap() }],
+            prices: vec![Price {
+                tier: None,
+                engine: None,
+                games: None,
+                output: None,
+                per_minute: "0.004".parse().unwrap(),
+            }],
             steps: steps.collect(),
         }
     }
@@ -291,6 +306,7 @@ mod tests {
             tier: tier.map(str::to_owned),
             engine: None,
             games,
+            output: None,
             per_minute: per_minute.parse().unwrap(),
         };
         let prices = vec![price(Some("1080p"), Some(4), "3"), price(Some("1080p"), None, "2"), price(None, None, "1")];
@@ -303,6 +319,30 @@ mod tests {
         assert_eq!(tariff.price_of(&watched("1080p", 4)), Some(0));
         assert_eq!(tariff.price_of(&watched("1080p", 2)), Some(1));
         assert_eq!(tariff.price_of(&watched("540p", 4)), Some(2));
+    }
+
+    #[test]
+    fn outputs_may_have_a_price_of_their_own() {
+        let price = |output, per_minute: &str| Price {
+            tier: None,
+            engine: None,
+            games: None,
+            output,
+            per_minute: per_minute.parse().unwrap(),
+        };
+        let labels = [(OUTPUT_LABEL.to_owned(), "a/red".to_owned())].into();
+        let (output, viewer) = (Watched { labels, ..Watched::default() }, Watched::default());
+        let of = |prices: Vec<Price>| {
+            let tariff = Tariff { prices, ..tariff(0, &[]) };
+            (tariff.price_of(&output), tariff.price_of(&viewer))
+        };
+        assert_eq!(of(vec![price(Some(true), "9"), price(None, "1")]), (Some(0), Some(1)));
+        assert_eq!(of(vec![price(Some(false), "9"), price(None, "1")]), (Some(1), Some(0)));
+        assert_eq!(of(vec![price(None, "1")]), (Some(0), Some(0)), "without one they cost what sessions cost");
+        let last = Tariff { prices: vec![price(Some(true), "9")], ..tariff(0, &[]) };
+        assert_eq!(last.check(), Err(TariffError::LastPrice));
+        let written = serde_json::to_string(&price(None, "1")).unwrap();
+        assert!(!written.contains("output"), "lists of before are recorded as they were: {written}");
     }
 
     #[test]

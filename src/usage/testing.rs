@@ -108,7 +108,13 @@ pub(super) fn tariff(valid_from_ms: i64, rounding: Rounding, per_minute: &str) -
         rounding,
         free_minutes: 0,
         slate: SlateTerms::Billed,
-        prices: vec![Price { tier: None, engine: None, games: None, per_minute: per_minute.parse().unwrap() }],
+        prices: vec![Price {
+            tier: None,
+            engine: None,
+            games: None,
+            output: None,
+            per_minute: per_minute.parse().unwrap(),
+        }],
         steps: vec![],
     }
 }
@@ -149,6 +155,7 @@ pub(super) fn contract(rounding: Rounding) -> PriceList {
         tier: tier.map(str::to_owned),
         engine: engine.map(str::to_owned),
         games,
+        output: None,
         per_minute: per_minute.parse().unwrap(),
     };
     let first = Tariff {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 39] = [
+const ROOMS: [(&str, &str, &[&str]); 40] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
@@ -16,7 +16,11 @@ const ROOMS: [(&str, &str, &[&str]); 39] = [
     ("assets", "art and skins: files checked, kept, made pictures of the canvas", &["frame", "layout", "work"]),
     ("ladder", "renditions, and how their pictures are coded", &["timeline", "frame"]),
     ("reach", "where sources may lead: schemes, hosts, addresses, ports, files", &[]),
-    ("config", "one struct a topic, mistakes with line and key", &["timeline", "ladder", "usage", "reach", "market"]),
+    (
+        "config",
+        "one struct a topic, mistakes with line and key",
+        &["timeline", "ladder", "usage", "reach", "market", "outputs"],
+    ),
     (
         "captions",
         "text of games: CEA-608 and -708, teletext, WebVTT, TTML; WebVTT written (pure)",
@@ -61,6 +65,7 @@ const ROOMS: [(&str, &str, &[&str]); 39] = [
     ),
     ("store", "SQLite behind a trait", &[]),
     ("market", "markets and tiers: what sessions may have", &["store"]),
+    ("outputs", "which games stand in which skins at addresses that stay, and who may see them", &["store"]),
     ("usage", "meter, ledger, prices, reports", &["store", "timeline", "metrics"]),
     (
         "outbound",
@@ -77,7 +82,7 @@ const ROOMS: [(&str, &str, &[&str]); 39] = [
         "sessions, splices, restarts",
         &[
             "mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues",
-            "captions", "sync", "assets", "market",
+            "captions", "sync", "assets", "market", "outputs",
         ],
     ),
     (
@@ -132,6 +137,7 @@ const ROOMS: [(&str, &str, &[&str]); 39] = [
             "jpeg",
             "market",
             "breaks",
+            "outputs",
         ],
     ),
     ("service", "puts it all together", &["*"]),

@@ -28,6 +28,7 @@ mod low_latency;
 mod markets;
 mod on_hold;
 mod outbound;
+mod outputs;
 mod process;
 mod reach;
 mod seen;

@@ -24,7 +24,7 @@ fn configured(dir: &Path) -> Config {
 }
 
 /// A picture as large as the canvas, all of one grey.
-fn grey(level: u8) -> Vec<u8> {
+pub fn grey(level: u8) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let picture = image::RgbImage::from_pixel(192, 108, image::Rgb([level; 3]));
     picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
@@ -37,21 +37,32 @@ async fn send(service: &TestService, key: &str, bytes: Vec<u8>, media_type: &str
     (answer.status(), answer.json().await.unwrap())
 }
 
-/// Uploads a grey, and makes it the frame of a skin.
-async fn skin(service: &TestService, id: &str, level: u8) -> String {
+/// Uploads a grey.
+pub async fn upload(service: &TestService, level: u8) -> String {
     let (status, asset) = send(service, OPERATOR, grey(level), "image/png").await;
     assert_eq!(status, StatusCode::CREATED, "{asset}");
-    let asset = asset["id"].as_str().unwrap().to_owned();
+    asset["id"].as_str().unwrap().to_owned()
+}
+
+/// Uploads a grey, and makes it the frame of a skin.
+pub async fn skin(service: &TestService, id: &str, level: u8) -> String {
+    let asset = upload(service, level).await;
     let body = json!({"art": {"frame": asset}});
     service.operator(Method::PUT, &format!("/v1/operator/skins/{id}"), Some(body), StatusCode::CREATED).await;
     asset
 }
 
-async fn session(service: &TestService, body: Value) -> Value {
+pub async fn session(service: &TestService, body: Value) -> Value {
     service.device(Method::POST, "/v1/sessions", Some(body), StatusCode::CREATED).await
 }
 
-async fn status(service: &TestService, method: Method, path: &str, key: &str, body: Option<Value>) -> (u16, String) {
+pub async fn status(
+    service: &TestService,
+    method: Method,
+    path: &str,
+    key: &str,
+    body: Option<Value>,
+) -> (u16, String) {
     let answer = service.send(method, path, key, body).await;
     let status = answer.status().as_u16();
     let body: Value = answer.json().await.unwrap_or_default();
@@ -84,7 +95,7 @@ async fn watch(service: &TestService, session: &Value, game: Rect) -> (Vec<Vec<u
 }
 
 /// Where the game's picture is on the larger canvas: rendered, or on its tile.
-fn game(engine: &str) -> Rect {
+pub fn game(engine: &str) -> Rect {
     let layout = Layouts::bundled().get("1F").unwrap();
     if engine == "render" {
         return fit(640, 360, (1, 1), layout.picture_on(0, 960, 540));
@@ -96,11 +107,11 @@ fn game(engine: &str) -> Rect {
 }
 
 /// Luma of a grey in limited range.
-fn luma(level: u8) -> i32 {
+pub fn luma(level: u8) -> i32 {
     16 + (i32::from(level) * 219 + 127) / 255
 }
 
-fn level(n: u8) -> u8 {
+pub fn level(n: u8) -> u8 {
     10 * n
 }
 

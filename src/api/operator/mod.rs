@@ -5,5 +5,6 @@ pub mod breaks;
 pub mod clips;
 pub mod games;
 pub mod markets;
+pub mod outputs;
 pub mod sessions;
 pub mod usage;

@@ -79,7 +79,7 @@ pub fn write(lines: Vec<MeterLine>, now_ms: i64) -> SessionWrite {
 
 /// What the hours are priced by when they are closed: `verify` recounts that too.
 fn prices() -> PriceBook {
-    let price = Price { tier: None, engine: None, games: None, per_minute: "0.004".parse().unwrap() };
+    let price = Price { tier: None, engine: None, games: None, output: None, per_minute: "0.004".parse().unwrap() };
     let tariff = Tariff {
         valid_from_ms: 0,
         currency: "EUR".into(),
