@@ -305,7 +305,7 @@ test("everything is reached by the keyboard, and the focus is seen", async () =>
     return [sessions, month, today].every(({ value }) => value !== null);
   });
   const reached = new Set<string>();
-  for (let step = 0; step < 60; step++) {
+  for (let step = 0; step < 100; step++) {
     await page.keyboard.press("Tab");
     const { name, outline } = await page.evaluate(() => {
       const element = document.activeElement as HTMLElement;

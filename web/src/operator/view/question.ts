@@ -1,68 +1,87 @@
-// Asks before a session is ended, and says why it could not be.
+// Asks before something is done that cannot be undone, and says why it could not be done.
 
 import { attribute, h, text } from "../../dom";
-import type { OperatedSession } from "../api";
 import type { Desk } from "../desk";
+import type { Trouble } from "../problems";
 import { TroubleLine } from "./panel";
 
-export interface Ending {
-  readonly element: HTMLElement;
-  /** `closed` is told whether the session was ended. */
-  ask(session: OperatedSession, closed: (ended: boolean) => void): void;
+export interface Asked {
+  /** `End this session?` */
+  readonly title: string;
+  /** What it is about. */
+  readonly who: string;
+  /** What comes of it. */
+  readonly what: string;
+  /** What the buttons say: to leave it, and to do it. */
+  readonly keep: string;
+  readonly go: string;
+  /** Does it; answers what stood in the way, or null. */
+  act(): Promise<Trouble | null>;
+  /** The box is closed; `done` says whether it was done. */
+  closed(done: boolean): void;
 }
 
-export function ending(desk: Desk): Ending {
-  const who = h("p", { class: "ending-who" });
-  const what = h("p", { class: "hint" }, "Its playlists end, its meter stops, and the viewer's picture stops within seconds. This cannot be undone.");
-  const cancel = h("button", { type: "button", class: "quiet-button" }, "Keep it");
-  const end = h("button", { type: "button", class: "danger-button" }, "End session");
-  const trouble = new TroubleLine(() => void go(), "end the session");
+export interface Question {
+  readonly element: HTMLElement;
+  ask(asked: Asked): void;
+}
+
+export function question(desk: Desk): Question {
+  const title = h("h2", { id: "question-title" });
+  const who = h("p", { class: "dialog-who" });
+  const what = h("p", { class: "hint" });
+  const keep = h("button", { type: "button", class: "quiet-button" });
+  const go = h("button", { type: "button", class: "danger-button" });
+  const trouble = new TroubleLine(() => void act(), "again");
   const dialog = h(
     "dialog",
-    { class: "ending", "aria-labelledby": "ending-title", "aria-describedby": "ending-what" },
-    h("h2", { id: "ending-title" }, "End this session?"),
-    h("div", { id: "ending-what" }, who, what),
+    { class: "dialog", "aria-labelledby": "question-title", "aria-describedby": "question-what" },
+    title,
+    h("div", { id: "question-what" }, who, what),
     trouble.element,
-    h("div", { class: "ending-buttons" }, cancel, end),
+    h("div", { class: "dialog-buttons" }, keep, go),
   );
-  let asked: { session: OperatedSession; closed: (ended: boolean) => void } | null = null;
+  let asked: Asked | null = null;
   let busy = false;
-  let ended = false;
+  let done = false;
 
-  async function go(): Promise<void> {
+  async function act(): Promise<void> {
     if (asked === null || busy) return;
     busy = true;
-    attribute(end, "aria-disabled", "true");
-    const stood = await desk.endSession(asked.session);
+    attribute(go, "aria-disabled", "true");
+    const stood = await asked.act();
     busy = false;
-    attribute(end, "aria-disabled", null);
+    attribute(go, "aria-disabled", null);
     trouble.show(stood);
     if (stood !== null) return;
-    ended = true;
+    done = true;
     dialog.close();
   }
 
-  cancel.addEventListener("click", () => dialog.close());
-  end.addEventListener("click", () => void go());
+  keep.addEventListener("click", () => dialog.close());
+  go.addEventListener("click", () => void act());
   // Also by the Escape key.
   dialog.addEventListener("close", () => {
     const { closed } = asked ?? {};
     asked = null;
-    closed?.(ended);
+    closed?.(done);
   });
   desk.onChange(({ access }) => {
     if (access !== "open" && dialog.open) dialog.close();
   });
   return {
     element: dialog,
-    ask: (session, closed) => {
-      asked = { session, closed };
-      ended = false;
+    ask: (wanted) => {
+      asked = wanted;
+      done = false;
       trouble.show(null);
-      const games = session.games.map((game) => desk.title(game)).join(", ");
-      text(who, `${session.device_id ?? session.id} watches ${games}.`);
+      text(title, wanted.title);
+      text(who, wanted.who);
+      text(what, wanted.what);
+      text(keep, wanted.keep);
+      text(go, wanted.go);
       dialog.showModal();
-      cancel.focus();
+      keep.focus();
     },
   };
 }
