@@ -24,7 +24,7 @@ const CONFIG = `
 id = "test"
 operator_keys = ["${OPERATOR}"]
 device_keys = ["device"]
-${GAMES.map(([id, title]) => `[[games]]\nid = "${id}"\ntitle = "${title}"\nsources = ["test://ball?size=320x180&fps=30&tone=330&captions=en"]`).join("\n")}
+${GAMES.map(([id, title]) => `[[games]]\nid = "${id}"\ntitle = "${title}"\nsources = ["test://ball?size=160x90&fps=30&tone=330&captions=en"]`).join("\n")}
 [output]
 fps = "30"
 segment_frames = 60
@@ -447,7 +447,7 @@ test("a viewer chooses market and skin, and sees the art where the form showed i
   await own.emulateMedia({ colorScheme: "dark" });
   const viewer = new ViewerPage(own, service);
   await own.goto(service.url);
-  await viewer.until("the games", "state.connection === 'ready' && state.games.length === 3");
+  await viewer.until("the games", "state.connection === 'ready' && state.games.length >= 3");
   const layouts = own.locator(".layouts .choice");
   const offered = async () => (await layouts.allTextContents()).filter((words) => words.includes("with art"));
   assert.deepEqual((await offered()).length, 2, "those that a skin has something for");
@@ -487,7 +487,8 @@ test("a viewer chooses market and skin, and sees the art where the form showed i
   // A session stays in its market.
   await own.getByLabel("Market", { exact: true }).selectOption("");
   await viewer.admitted("another session", `state.phase === 'watching' && state.session?.id !== ${JSON.stringify(session?.id)}`);
-  assert.deepEqual([(await viewer.state()).session?.market, (await viewer.state()).games.length], [null, 3]);
+  assert.equal((await viewer.state()).session?.market, null);
+  assert.ok((await viewer.state()).games.length >= 3, "all games are there again");
   await own.getByRole("button", { name: "Leave" }).click();
   await own.close();
 });
