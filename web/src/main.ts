@@ -90,9 +90,9 @@ const main = h(
     "div",
     { class: "left" },
     h("section", { class: "player", "aria-label": "Player" }, screen, bars),
-    h("div", { class: "under" }, layoutChooser(viewer), soundChooser(viewer), termsPanel(viewer)),
+    h("div", { class: "under" }, layoutChooser(viewer), soundChooser(viewer)),
   ),
-  h("div", { class: "right" }, gameList(viewer), statsPanel(viewer)),
+  h("div", { class: "right" }, gameList(viewer), termsPanel(viewer), statsPanel(viewer)),
 );
 const app = document.getElementById("app") ?? document.body;
 app.append(header(viewer, key, useKey), notice(viewer, retry), main, announcer(viewer), keys.dialog);

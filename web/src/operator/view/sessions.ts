@@ -55,7 +55,7 @@ function showGames(cell: HTMLElement, session: OperatedSession, desk: Desk, nowM
   cell.dataset["told"] = key;
   const titles = told.map(({ title }) => title).join(", ");
   const slates = told.filter(({ slate }) => slate !== "").map(({ title, slate }) => h("span", { class: "slot-why" }, `${title}: ${slate.charAt(0).toLowerCase()}${slate.slice(1)}`));
-  cell.replaceChildren(titles, ...slates);
+  cell.replaceChildren(h("span", { class: "titles" }, titles), ...slates);
 }
 
 function showRow(row: Row, session: OperatedSession, desk: Desk, nowMs: number): void {
