@@ -5,6 +5,7 @@
 
 mod auth;
 mod base;
+mod choices;
 mod cues;
 mod etag;
 mod extract;

@@ -9,7 +9,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::{Code, Problem, ProblemBody};
-use super::{cues, games, health, images, layouts, media, multiview, operator, outputs, playback, sessions, texts};
+use super::{
+    choices, cues, games, health, images, layouts, media, multiview, operator, outputs, playback, sessions, texts,
+};
 
 /// The API's description as JSON.
 #[utoipa::path(get, path = "/openapi.json", tag = "operators",
@@ -40,7 +42,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        games::list, cues::list, layouts::list,
+        games::list, cues::list, layouts::list, choices::markets, choices::skins,
         sessions::create, sessions::get, sessions::change, sessions::end,
         multiview::open, outputs::multivariant, outputs::media,
         playback::multivariant, playback::video, playback::key_pictures, images::playlist, images::sprite, playback::audio, playback::sound, texts::text, texts::text_segment, texts::own_text_segment,
@@ -53,7 +55,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         operator::breaks::begin, operator::breaks::end, operator::breaks::report,
         operator::sessions::list, operator::sessions::end,
         operator::clips::list, operator::clips::create, operator::clips::get, operator::clips::delete, operator::clips::file,
-        operator::assets::list, operator::assets::upload, operator::assets::get, operator::assets::preview, operator::assets::delete,
+        operator::assets::list, operator::assets::upload, operator::assets::get, operator::assets::preview, operator::assets::file, operator::assets::delete,
         operator::assets::skins, operator::assets::skin, operator::assets::put_skin, operator::assets::delete_skin,
         operator::usage::report, operator::usage::records, operator::usage::quote,
         health::metrics, health::alive, health::ready, serve,

@@ -17,8 +17,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
 use super::{
-    App, cues, games, health, images, layouts, log, media, multiview, openapi, operator, outputs, page, playback,
-    sessions, texts,
+    App, choices, cues, games, health, images, layouts, log, media, multiview, openapi, operator, outputs, page,
+    playback, sessions, texts,
 };
 
 /// Routes under construction. `described` is each route as the API's description names it.
@@ -70,6 +70,8 @@ fn for_viewers(table: Table) -> Table {
         .add("get", "/v1/games", games::list)
         .add("get", "/v1/games/{id}/cues", cues::list)
         .add("get", "/v1/layouts", layouts::list)
+        .add("get", "/v1/markets", choices::markets)
+        .add("get", "/v1/skins", choices::skins)
         .add("post", "/v1/sessions", sessions::create)
         .add("get", "/v1/sessions/{id}", sessions::get)
         .add("patch", "/v1/sessions/{id}", sessions::change)
@@ -165,6 +167,7 @@ fn for_operators(table: Table) -> Table {
         .add("post", "/v1/operator/assets", assets::upload)
         .add("get", "/v1/operator/assets/{id}", assets::get)
         .add("get", "/v1/operator/assets/{id}/preview", assets::preview)
+        .add("get", "/v1/operator/assets/{id}/file", assets::file)
         .add("delete", "/v1/operator/assets/{id}", assets::delete)
         .add("get", "/v1/operator/skins", assets::skins)
         .add("get", "/v1/operator/skins/{id}", assets::skin)

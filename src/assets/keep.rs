@@ -45,6 +45,15 @@ impl Assets {
         self.known.read().assets.get(&(tenant.into(), *id)).cloned()
     }
 
+    /// The file of an asset as it was sent, and what it is. Takes as long as the disk does.
+    ///
+    /// # Errors
+    /// [`AssetError::Unknown`], [`AssetError::Disk`].
+    pub fn file(&self, tenant: &str, id: &AssetId) -> Result<(AssetType, Vec<u8>), AssetError> {
+        let asset = self.get(tenant, id).ok_or(AssetError::Unknown(*id))?;
+        Ok((asset.kind, self.folder()?.read(tenant, id)?))
+    }
+
     /// Checks a file and keeps it; true where the tenant had it not. `given` is the media type that it was sent as. Takes as long as reading it:
     /// not for threads that serve.
     ///

@@ -143,7 +143,14 @@ async fn a_break_ends_early_and_what_is_asked_wrong_is_told() {
     assert_eq!(again["code"], "break_running");
     service.crank(45).await;
     let path = "/v1/operator/games/b/breaks/x";
+    let running = async || {
+        let games = service.operator(Method::GET, "/v1/operator/games", None, StatusCode::OK).await;
+        let games = games.as_array().unwrap().iter().map(|game| game["current_break"]["id"].clone());
+        games.collect::<Vec<_>>()
+    };
+    assert_eq!(running().await, [Value::Null, begun["id"].clone(), Value::Null]);
     let ended = service.operator(Method::DELETE, path, None, StatusCode::OK).await;
+    assert!(running().await.iter().all(Value::is_null));
     assert_eq!((&ended["duration_s"], &ended["ended_by"]), (&json!(1.5), &json!("signal")));
     assert_eq!(service.operator(Method::DELETE, path, None, StatusCode::CONFLICT).await["code"], "break_ended");
     service.crank_segments(1).await;

@@ -51,6 +51,28 @@ async fn markets_are_made_changed_and_forgotten() {
 }
 
 #[tokio::test]
+async fn devices_are_told_the_markets_that_they_may_name() {
+    let service = Service::start().await;
+    service.post("/v1/operator/markets", "op-acme", germany()).await.ok(201);
+    let told = async |key: &str| service.get("/v1/markets", key).await.ok(200).json();
+    let (at, de) = (
+        json!({ "id": "at", "title": "Austria", "skin": "gold" }),
+        json!({ "id": "de", "title": "Germany", "skin": null }),
+    );
+    assert_eq!(told("dev-acme").await, json!([at, de]));
+    assert_eq!(told("dev-free").await, json!([de]), "a key with a market has that one");
+    assert_eq!(told("dev-other").await, json!([]));
+    // What others sell is not told to a key of one market.
+    service.tell("PUT", "/v1/operator/skins/gold", "op-acme", &[], json!({ "art": {} })).await.ok(201);
+    for (key, skins) in
+        [("dev-acme", json!([{ "id": "gold", "slots": [] }])), ("dev-free", json!([])), ("dev-other", json!([]))]
+    {
+        assert_eq!(service.get("/v1/skins", key).await.ok(200).json(), skins);
+    }
+    service.get("/v1/markets", "").await.refused(401, "unauthorized");
+}
+
+#[tokio::test]
 async fn a_market_that_is_wrong_is_refused_with_the_field() {
     let service = Service::start().await;
     let with = |field: &str, value: Value| {

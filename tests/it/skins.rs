@@ -212,6 +212,18 @@ async fn tenants_never_see_each_others_art() {
     let followed = reqwest::Client::new().get(format!("{}{open}", service.base)).send().await.unwrap();
     assert_eq!(followed.status(), StatusCode::OK);
     assert_eq!(status(&service, Method::GET, &open.replace("red", "blue"), DEVICE, None).await.1, "skin_unknown");
+    // Devices are told the skins' names, and what they have something for.
+    for (key, told) in [(DEVICE, json!([{"id": "red", "slots": ["frame"]}])), ("dev-2", json!([]))] {
+        let listed: Value = service.send(Method::GET, "/v1/skins", key, None).await.json().await.unwrap();
+        assert_eq!(listed, told);
+    }
+    let file = format!("{asset_path}/file");
+    assert_eq!(status(&service, Method::GET, &file, "op-2", None).await, (404, "asset_unknown".into()));
+    assert_eq!(status(&service, Method::GET, &file, DEVICE, None).await, (403, "forbidden".into()));
+    let sent = service.send(Method::GET, &file, OPERATOR, None).await;
+    assert_eq!(sent.headers()["content-type"], "image/png");
+    assert_eq!(sent.headers()["content-security-policy"], "default-src 'none'; sandbox");
+    assert_eq!(sent.bytes().await.unwrap(), grey(90));
     // Device keys have no business there.
     assert_eq!(status(&service, Method::GET, "/v1/operator/skins", DEVICE, None).await, (403, "forbidden".into()));
 }

@@ -16,21 +16,48 @@ export interface AudioInfo {
 
 export type GameStatus = "live" | "slate" | "off";
 
+/** Captions or subtitles that have shown something so far. */
+export interface GameText {
+  id: string;
+  language: string;
+  /** `subtitles`, `captions` or `forced`. */
+  kind: string;
+}
+
 export interface Game {
   id: string;
   title: string;
   status: GameStatus;
   audio: AudioInfo[];
+  /** An older service does not say. */
+  texts?: GameText[];
   thumbnail_url: string | null;
 }
 
 export interface Layout {
   id: string;
   name: string;
-  /** `kind` is `game` or `art`; an older service does not say. */
-  slots: (Rect & { kind?: string })[];
+  /** Those of games, in the order of a session's games. */
+  slots: Rect[];
+  /** Those of art, by the names that skins have for them. Those of one name show pieces of one picture, which lies over all of them. */
+  art: (Rect & { name: string })[];
   canvas: { width: number; height: number };
   engines: string[];
+}
+
+/** A market, as a device may name it. */
+export interface MarketChoice {
+  id: string;
+  title: string;
+  /** The skin that its sessions begin with where none is named. */
+  skin: string | null;
+}
+
+/** A skin, as a device may name it. */
+export interface SkinChoice {
+  id: string;
+  /** The names of the slots of art that it has something for. */
+  slots: string[];
 }
 
 export interface Session {
@@ -43,6 +70,9 @@ export interface Session {
   games: string[];
   slots: (Rect & { slot: number; game: string })[];
   audio: string | null;
+  /** An older service says neither. */
+  market?: string | null;
+  skin?: string | null;
   created_at: string;
   effective_segment: number | null;
   /** RFC 3339, UTC: the date of the first picture of the last change. */
@@ -77,6 +107,8 @@ export interface CreateSession {
   games: string[];
   layout?: string;
   audio?: string;
+  market?: string;
+  skin?: string;
   device_id?: string;
   labels?: Record<string, string>;
 }
@@ -85,6 +117,8 @@ export interface ChangeSession {
   games?: string[];
   layout?: string;
   audio?: string;
+  /** Empty: none any more. */
+  skin?: string;
 }
 
 /** A refusal (RFC 9457), or the lack of any answer (`code` is then `unreachable`, `status` 0). */
@@ -140,8 +174,24 @@ export async function problemOf(response: Response, nowMs: number): Promise<Prob
   );
 }
 
+/** A layout as the service tells it: its slots in one list, those of games first. An older service does not say of which kind they are. */
+type TaggedLayout = Omit<Layout, "slots" | "art"> & { slots: (Rect & { kind?: string; name?: string })[] };
+
+/** What `GET /v1/layouts` answered. */
+export function layoutsOf(told: TaggedLayout[]): Layout[] {
+  const rect = ({ x, y, width, height }: Rect): Rect => ({ x, y, width, height });
+  return told.map((layout) => ({
+    ...layout,
+    slots: layout.slots.filter(({ kind }) => kind !== "art").map(rect),
+    art: layout.slots.filter(({ kind }) => kind === "art").map((slot) => ({ ...rect(slot), name: slot.name ?? "" })),
+  }));
+}
+
 export interface CallOptions {
+  /** Sent as JSON. */
   body?: unknown;
+  /** Sent as it is. */
+  file?: Blob;
   headers?: Record<string, string>;
   /** Lets the request outlive the page. */
   keepalive?: boolean;
@@ -165,6 +215,7 @@ export class Caller {
     };
     const init: RequestInit = { method, headers, cache: "no-store", keepalive: options.keepalive ?? false };
     if (!options.keepalive) init.signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
+    if (options.file !== undefined) init.body = options.file;
     if (options.body !== undefined) {
       headers["Content-Type"] = "application/json";
       init.body = JSON.stringify(options.body);
@@ -182,8 +233,28 @@ export class Caller {
 
 /** The device routes, with one device key. */
 export class Client extends Caller {
-  async games(): Promise<Game[]> {
-    return (await this.call("GET", "/v1/games")).json();
+  /** Those that may be shown, in a market if one is named. */
+  async games(market: string | null = null): Promise<Game[]> {
+    const of = market === null ? "" : `?market=${encodeURIComponent(market)}`;
+    return (await this.call("GET", `/v1/games${of}`)).json();
+  }
+
+  async markets(): Promise<MarketChoice[]> {
+    return this.choices("/v1/markets");
+  }
+
+  async skins(): Promise<SkinChoice[]> {
+    return this.choices("/v1/skins");
+  }
+
+  /** A list that an older service has not. */
+  private async choices<T>(path: string): Promise<T[]> {
+    try {
+      return (await this.call("GET", path)).json();
+    } catch (error) {
+      if (error instanceof Problem && error.code === "not_found") return [];
+      throw error;
+    }
   }
 
   /** What was signalled of a game between two instants, in milliseconds of Unix time. */
@@ -193,10 +264,8 @@ export class Client extends Caller {
     return ((await answer.json()) as { events: Cue[] }).events;
   }
 
-  /** Those whose slots are all for games: art is a matter of skins, which nobody chooses here. */
   async layouts(): Promise<Layout[]> {
-    const layouts: Layout[] = await (await this.call("GET", "/v1/layouts")).json();
-    return layouts.filter((layout) => layout.slots.every((slot) => slot.kind !== "art"));
+    return layoutsOf(await (await this.call("GET", "/v1/layouts")).json());
   }
 
   /** `idempotencyKey` makes a repeated call answer with the same session. */

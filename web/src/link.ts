@@ -1,10 +1,13 @@
-// A mosaic as a link: its games and its layout, and never who watches it. Pure.
+// A mosaic as a link: its games, its layout, market and skin, and never who watches it. Pure.
 
 import type { Game, Layout } from "./api";
 import { layoutFor, MAX_GAMES, NO_PICKS, samePicks, type Picks } from "./picks";
+import { NO_TERMS, type Terms } from "./terms";
 
 const GAMES = "games";
 const LAYOUT = "layout";
+const MARKET = "market";
+const SKIN = "skin";
 
 /** The picks that an address names; null when it names none. They may be of games that are not there. */
 export function picksIn(search: string): Picks | null {
@@ -16,22 +19,29 @@ export function picksIn(search: string): Picks | null {
   return games.length === 0 ? null : { layout: asked.get(LAYOUT)?.trim() ?? "", games };
 }
 
-/** `href` with the picks in it; everything else of it stays. */
-export function withPicks(href: string, picks: Picks): string {
+/** The terms that an address names. */
+export function termsIn(search: string): Terms {
+  const asked = new URLSearchParams(search);
+  const named = (name: string) => asked.get(name)?.trim() || null;
+  return { market: named(MARKET), skin: named(SKIN) };
+}
+
+/** `href` with the picks and the terms in it; everything else of it stays. */
+export function withPicks(href: string, picks: Picks, terms: Terms = NO_TERMS): string {
   const url = new URL(href);
-  url.searchParams.delete(GAMES);
-  url.searchParams.delete(LAYOUT);
-  if (picks.games.length === 0) return url.href;
+  for (const name of [GAMES, LAYOUT, MARKET, SKIN]) url.searchParams.delete(name);
   // By hand, since URLSearchParams would write the comma between two games as %2C.
-  const own = `${GAMES}=${picks.games.map(encodeURIComponent).join(",")}&${LAYOUT}=${encodeURIComponent(picks.layout)}`;
-  url.search = url.search === "" ? own : `${url.search}&${own}`;
+  const own = picks.games.length === 0 ? [] : [`${GAMES}=${picks.games.map(encodeURIComponent).join(",")}`, `${LAYOUT}=${encodeURIComponent(picks.layout)}`];
+  if (terms.market !== null) own.push(`${MARKET}=${encodeURIComponent(terms.market)}`);
+  if (terms.skin !== null) own.push(`${SKIN}=${encodeURIComponent(terms.skin)}`);
+  if (own.length > 0) url.search = [...(url.search === "" ? [] : [url.search]), ...own].join("&");
   return url.href;
 }
 
 /** A link to the picks on this page: nothing else of its address goes along, since a key may stand in it. */
-export function shareLink(href: string, picks: Picks): string {
+export function shareLink(href: string, picks: Picks, terms: Terms = NO_TERMS): string {
   const { origin, pathname } = new URL(href);
-  return withPicks(origin + pathname, picks);
+  return withPicks(origin + pathname, picks, terms);
 }
 
 export interface Fitted {

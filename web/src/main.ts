@@ -4,7 +4,6 @@ import { Client } from "./api";
 import { h } from "./dom";
 import { deviceId, keyAtStart, rememberKey } from "./keys";
 import { withPicks } from "./link";
-import type { Picks } from "./picks";
 import { Player } from "./player";
 import { lowLatencyKept, volumeKept } from "./settings";
 import { controls, toggleMute } from "./view/controls";
@@ -19,6 +18,7 @@ import { rewindBar } from "./view/rewind";
 import { shareButton } from "./view/share";
 import { stage } from "./view/stage";
 import { statsPanel } from "./view/stats";
+import { termsPanel } from "./view/terms";
 import { Viewer } from "./viewer";
 import { VISITS } from "./visit";
 
@@ -64,12 +64,10 @@ viewer.onChange(({ connection }) => {
   rememberKey(key);
 });
 
-// The address names the picks, so that a bookmark and a copied address are links to the mosaic, too.
-let named: Picks | null = null;
-viewer.onChange(({ picks, layouts }) => {
-  if (layouts.length === 0 || picks === named) return;
-  named = picks;
-  const href = withPicks(location.href, picks);
+// The address names the picks and the terms, so that a bookmark and a copied address are links to the mosaic, too.
+viewer.onChange(({ picks, terms, layouts }) => {
+  if (layouts.length === 0) return;
+  const href = withPicks(location.href, picks, terms);
   if (href !== location.href) history.replaceState(history.state, "", href);
 });
 
@@ -94,7 +92,7 @@ const main = h(
     h("section", { class: "player", "aria-label": "Player" }, screen, bars),
     h("div", { class: "under" }, layoutChooser(viewer), soundChooser(viewer)),
   ),
-  h("div", { class: "right" }, gameList(viewer), statsPanel(viewer)),
+  h("div", { class: "right" }, gameList(viewer), termsPanel(viewer), statsPanel(viewer)),
 );
 const app = document.getElementById("app") ?? document.body;
 app.append(header(viewer, key, useKey), notice(viewer, retry), main, announcer(viewer), keys.dialog);

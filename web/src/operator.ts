@@ -2,10 +2,19 @@
 
 import { h, text, attribute } from "./dom";
 import { OperatorClient } from "./operator/api";
-import { Desk } from "./operator/desk";
+import { Desk, VIEWS, type View } from "./operator/desk";
 import { accessForm, header } from "./operator/view/access";
+import { assetsPanel } from "./operator/view/assets";
+import { breakForm } from "./operator/view/break-form";
+import { gameForm } from "./operator/view/game-form";
 import { gamesPanel } from "./operator/view/games";
+import { marketForm } from "./operator/view/market-form";
+import { marketsPanel } from "./operator/view/markets";
+import { Pictures } from "./operator/view/pictures";
+import { question } from "./operator/view/question";
 import { sessionsPanel } from "./operator/view/sessions";
+import { skinForm } from "./operator/view/skin-form";
+import { skinsPanel } from "./operator/view/skins";
 import { summary } from "./operator/view/summary";
 import { todayPanel } from "./operator/view/today";
 import { usagePanel } from "./operator/view/usage";
@@ -38,21 +47,28 @@ Object.defineProperty(window, "quadrilleDesk", {
 });
 
 const form = accessForm(desk, (key) => desk.useKey(key));
-const sessions = sessionsPanel(desk);
-const board = h(
-  "div",
-  { class: "board", tabindex: "-1", "aria-label": "Overview", role: "group" },
-  summary(desk),
-  sessions.element,
-  h("div", { class: "side" }, todayPanel(desk), gamesPanel(desk)),
-  usagePanel(desk, () => Date.now()),
-);
+const asking = question(desk);
+const pictures = new Pictures(desk);
+const [games, breaks, skins, markets] = [gameForm(desk), breakForm(desk), skinForm(desk, pictures), marketForm(desk)];
+const board = (name: string, ...content: HTMLElement[]) => h("div", { class: "board", tabindex: "-1", "aria-label": name, role: "group" }, ...content);
+const boards: Record<View, HTMLElement> = {
+  overview: board(
+    "Overview",
+    summary(desk),
+    sessionsPanel(desk, asking),
+    h("div", { class: "side" }, todayPanel(desk), gamesPanel(desk, games, breaks, asking)),
+    usagePanel(desk, () => Date.now()),
+  ),
+  art: board("Art and skins", assetsPanel(desk, pictures, asking), skinsPanel(desk, pictures, skins, asking)),
+  markets: board("Markets", marketsPanel(desk, markets, asking)),
+};
+const dialogs = [asking.element, ...games.elements, breaks.element, skins.element, markets.element];
 const said = h("p", { class: "said", role: "status", "aria-live": "polite" });
 const bar = header(desk, () => {
   forget(KEY_ITEM);
   desk.useKey("");
 });
-(document.getElementById("app") ?? document.body).append(bar, h("main", {}, form.element, board), sessions.dialog, said);
+(document.getElementById("app") ?? document.body).append(bar, h("main", {}, form.element, ...Object.values(boards)), ...dialogs, said);
 
 const kept = read(KEY_ITEM) ?? "";
 let access = desk.state.access;
@@ -63,7 +79,7 @@ desk.onChange((state) => {
   const entered = !trying;
   if (state.access !== "no_key" && state.access !== "checking") trying = false;
   attribute(form.element, "hidden", open || trying);
-  attribute(board, "hidden", !open);
+  for (const view of VIEWS) attribute(boards[view], "hidden", !open || view !== state.view);
   text(said, state.said);
   if (state.access === access) return;
   const before = access;
@@ -72,13 +88,29 @@ desk.onChange((state) => {
   if (accepted !== null) {
     write(KEY_ITEM, accepted);
     // The form had the focus; who comes back with a kept key begins at the top.
-    if (entered) board.focus({ preventScroll: true });
+    if (entered) boards[state.view].focus({ preventScroll: true });
   }
   // A key that is refused is not worth keeping.
   if (access === "refused") forget(KEY_ITEM);
   if (before === "open") form.offer("");
   else if (access === "refused" || access === "unreachable") form.focus();
 });
+
+/** The view that the address names. */
+function viewInAddress(): View {
+  const named = location.hash.slice(1);
+  return VIEWS.find((view) => view === named) ?? "overview";
+}
+
+window.addEventListener("hashchange", () => {
+  const view = viewInAddress();
+  const moved = view !== desk.state.view;
+  desk.setView(view);
+  // After the page is drawn anew: what is hidden takes no focus.
+  if (moved && desk.state.access === "open") setTimeout(() => boards[view].focus({ preventScroll: true }));
+  if (moved) window.scrollTo(0, 0);
+});
+desk.setView(viewInAddress());
 
 document.addEventListener("visibilitychange", () => desk.setHidden(document.hidden));
 desk.setHidden(document.hidden);

@@ -1,6 +1,6 @@
 // What a viewer has picked: a layout and a game for each of its slots. Pure; every change gives new picks.
 
-import type { Game, Layout } from "./api";
+import type { Game, Layout, Session } from "./api";
 import { gameOfSound } from "./tracks";
 
 /** The contract's limit. */
@@ -15,6 +15,10 @@ export interface Picks {
 export const NO_PICKS: Picks = { layout: "", games: [] };
 
 const DEFAULT_LAYOUTS: Record<number, string> = { 1: "1", 2: "2EH", 3: "3EL", 4: "4E" };
+
+export function picksOf(session: Session): Picks {
+  return { layout: session.layout, games: session.games };
+}
 
 export function samePicks(a: Picks, b: Picks): boolean {
   return a.layout === b.layout && a.games.length === b.games.length && a.games.every((game, slot) => game === b.games[slot]);

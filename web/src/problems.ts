@@ -50,10 +50,16 @@ export function explain(problem: Problem): Explained {
   return { title: problem.title, detail: problem.detail, code: problem.code, ...adviceFor(problem) };
 }
 
-/** Games that a link names and this service does not offer. */
-export function notOffered(missing: readonly string[]): Explained {
-  const title = missing.length === 1 ? "A game of this link is not offered here" : "Some games of this link are not offered here";
-  return { title, detail: `It names ${list(missing)}.`, advice: "Pick others in their place.", code: "link", canRetry: false };
+/** Games that a link names and this service does not offer, and what else of it there is not. */
+export function notOffered(games: readonly string[], others: readonly string[] = []): Explained {
+  const title =
+    others.length > 0
+      ? "Not all of this link is offered here"
+      : games.length === 1
+        ? "A game of this link is not offered here"
+        : "Some games of this link are not offered here";
+  const advice = games.length > 0 ? "Pick others in their place." : "";
+  return { title, detail: `It names ${list([...games, ...others])}.`, advice, code: "link", canRetry: false };
 }
 
 /** The player has tried what it could. */

@@ -1,7 +1,7 @@
 // Everything that the viewer's page knows at one moment. Views are drawn from it alone.
 
 import type { Caption } from "./captions";
-import type { Game, Layout, Session } from "./api";
+import type { Game, Layout, MarketChoice, Session, SkinChoice } from "./api";
 import type { GameBreak } from "./breaks";
 import type { Ending } from "./ending";
 import type { Reach } from "./past";
@@ -9,6 +9,7 @@ import { NO_PICKS, type Picks } from "./picks";
 import type { Rendition, Sample } from "./player";
 import type { Explained } from "./problems";
 import type { Pulse } from "./pulse";
+import { NO_TERMS, type Terms } from "./terms";
 import type { Splice } from "./timeline";
 
 export type Phase = "idle" | "starting" | "watching" | "ended";
@@ -19,6 +20,11 @@ export interface ViewerState {
   readonly phase: Phase;
   readonly games: readonly Game[];
   readonly layouts: readonly Layout[];
+  /** Those that sessions may be made in. */
+  readonly markets: readonly MarketChoice[];
+  readonly skins: readonly SkinChoice[];
+  /** On which terms the session is wanted. */
+  readonly terms: Terms;
   /** What is wanted. */
   readonly picks: Picks;
   /** What is on the screen; null while nothing plays. */
@@ -66,6 +72,9 @@ export const INITIAL: ViewerState = {
   phase: "idle",
   games: [],
   layouts: [],
+  markets: [],
+  skins: [],
+  terms: NO_TERMS,
   picks: NO_PICKS,
   shown: null,
   pending: null,

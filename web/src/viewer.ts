@@ -3,39 +3,42 @@
 import { Client, Problem, type Session, type Tagged } from "./api";
 import { BreakWatch } from "./breaks";
 import { captionLike, captionName } from "./captions";
-import { ending, reasonOf, wasWanted } from "./ending";
+import { ending, reasonOf } from "./ending";
 import { note, type Logged } from "./events";
 import { randomId } from "./ids";
-import { fit } from "./link";
+import { Naming } from "./naming";
+import { Offer, offeredBy } from "./offer";
 import { streamUrl } from "./past";
-import { addGame, audioFor, changeWords, chooseLayout, difference, exchange, placeGame, removeSlot, samePicks, type Picks } from "./picks";
+import { Picking } from "./picking";
+import { audioFor, changeWords, difference, picksOf, samePicks, type Picks } from "./picks";
 import type { Player, PlayerEvent } from "./player";
-import { explain, notOffered, stopped, type Explained } from "./problems";
+import { explain, stopped, type Explained } from "./problems";
 import { PULSE_WORDS, type Pulse } from "./pulse";
+import { Return } from "./return";
 import { Rewind, type RewindHost } from "./rewind";
 import { INITIAL, NOT_PLAYING, type ViewerState } from "./state";
 import { captionsKept, keepCaptions } from "./settings";
+import { sameTerms, termsOf } from "./terms";
 import { ScreenTimeline } from "./timeline";
-import { KEPT_NOWHERE, NO_VISIT, type Visit, type Visits } from "./visit";
+import { KEPT_NOWHERE, type Visits } from "./visit";
 import { gameOfSound, soundId } from "./tracks";
 
 export type { Connection, Phase, ViewerState } from "./state";
 
 const SESSION_POLL_MS = 3_000;
-const GAMES_POLL_MS = 5_000;
 const SAMPLE_MS = 500;
 const CONFLICTS_MAX = 3;
 // Refusals by which a change learns that there is nothing left to change.
 const OVER_CODES = new Set(["session_ended", "session_unknown"]);
 
-function picksOf(session: Session): Picks {
-  return { layout: session.layout, games: session.games };
-}
-
 export class Viewer {
   state: ViewerState = INITIAL;
   readonly events: Logged[] = [];
   readonly rewind: Rewind;
+  readonly picking: Picking;
+  readonly naming: Naming;
+  private readonly offer: Offer;
+  private readonly return: Return;
   private readonly breaks = new BreakWatch(() => this.client, () => this.state, (breaks) => this.set({ breaks }));
   private client: Client | null = null;
   private player: Player | null = null;
@@ -47,19 +50,40 @@ export class Viewer {
   private refusedPicks: Picks | null = null;
   private listeners: ((state: ViewerState) => void)[] = [];
   private scheduled = false;
-  /** What the page began with and is not taken up yet: the first key that is accepted decides. */
-  private begun: { visit: Visit; linked: boolean } | null;
 
   constructor(
     private readonly deviceId: string,
     /** Makes the client of a key. */
     private readonly connectWith: (key: string) => Client,
-    private readonly visits: Visits = KEPT_NOWHERE,
+    visits: Visits = KEPT_NOWHERE,
     lowLatency = false,
   ) {
-    this.begun = visits.begin();
     this.state = { ...INITIAL, lowLatency, caption: captionsKept() };
     this.rewind = new Rewind(this.lends());
+    const common = {
+      state: () => this.state,
+      set: (change: Partial<ViewerState>) => this.set(change),
+      client: () => this.client,
+      explained: (error: unknown) => this.explained(error),
+      watch: () => this.watch(),
+    };
+    this.picking = new Picking({ ...common, title: (game) => this.title(game), want: (picks) => this.want(picks) });
+    this.offer = new Offer({ ...common, failed: (error) => this.unconnected(error) });
+    this.naming = new Naming({
+      ...common,
+      plays: () => this.tagged !== null,
+      bringAbout: () => void this.bringAbout(),
+      leave: () => this.leave(),
+      keepVisit: () => this.keepVisit(),
+    });
+    const returning = {
+      attempt: () => this.attempt(),
+      play: (tagged: Tagged) => this.play(tagged),
+      over: (session: Session) => this.over(session),
+      wishForSkin: () => this.naming.wishForSkin(),
+      log: (event: { kind: string }) => this.log(event),
+    };
+    this.return = new Return({ ...common, ...returning }, visits);
   }
 
   usePlayer(player: Player): void {
@@ -77,9 +101,7 @@ export class Viewer {
     this.breaks.run();
     window.setInterval(() => this.takeSample(), SAMPLE_MS);
     window.setInterval(() => void this.pollSession(), SESSION_POLL_MS);
-    window.setInterval(() => {
-      if (!document.hidden) void this.refreshGames();
-    }, GAMES_POLL_MS);
+    this.offer.run();
   }
 
   /** Takes a device key and reads what its tenant may show. Answers whether the key was accepted. */
@@ -90,10 +112,10 @@ export class Viewer {
     const client = this.client;
     if (client === null) return false;
     try {
-      const [layouts, games] = await Promise.all([client.layouts(), client.games()]);
+      const { offered, terms, missing } = await offeredBy(client, this.return.terms);
       if (client !== this.client) return false;
-      this.set({ connection: "ready", layouts, games, said: `${games.length} games to pick from` });
-      await this.takeUp(client);
+      this.set({ connection: "ready", ...offered, terms, said: `${offered.games.length} games to pick from` });
+      await this.return.takeUp(client, missing);
       return true;
     } catch (error) {
       if (client === this.client) this.unconnected(error);
@@ -101,108 +123,7 @@ export class Viewer {
     }
   }
 
-  // ---- what was before -------------------------------------------------------------------------------------------
-
-  /** Brings back what the page began with: the picks of a link or of the last visit, and the session of before a reload. */
-  private async takeUp(client: Client): Promise<void> {
-    const { visit, linked } = this.begun ?? { visit: NO_VISIT, linked: false };
-    this.begun = null;
-    const { picks, missing } = fit(visit.picks, this.state.games, this.state.layouts);
-    const audio = audioFor(picks, visit.audio, visit.picks);
-    this.set({ picks, audio, ...(missing.length > 0 && linked ? { problem: notOffered(missing) } : {}) });
-    if (visit.session !== null) await this.resume(client, visit.session, linked && picks.games.length > 0);
-    else this.keepVisit();
-  }
-
-  /** Goes on with a session of before; begins another when it went by itself. `linked`: the picks of a link are wished of it. */
-  private async resume(client: Client, id: string, linked: boolean): Promise<void> {
-    const attempt = ++this.watchAttempt;
-    this.set({ phase: "starting", said: "Going on with your session" });
-    try {
-      const tagged = await client.get(id);
-      if (attempt !== this.watchAttempt) return;
-      if (tagged.session.state === "active") {
-        if (!linked) this.set({ picks: picksOf(tagged.session), audio: tagged.session.audio ?? this.state.audio });
-        this.log({ kind: "resumed_session", session: id });
-        return this.play(tagged);
-      }
-      const reason = reasonOf(tagged.session.end_reason);
-      if (wasWanted(reason)) return this.over(tagged.session);
-    } catch (error) {
-      if (attempt !== this.watchAttempt) return;
-      const gone = error instanceof Problem && (error.status === 404 || error.status === 410);
-      if (!gone) {
-        // It may be there when the service answers again.
-        this.begun = { visit: { picks: this.state.picks, audio: this.state.audio, session: id }, linked };
-        return this.set({ phase: "idle", problem: this.explained(error) });
-      }
-    }
-    this.set({ phase: "idle" });
-    await this.watch();
-  }
-
-  /** So that a reload finds it. */
-  private keepVisit(): void {
-    const { picks, audio, layouts } = this.state;
-    // Not while there is still something to be taken up.
-    if (this.begun !== null || layouts.length === 0) return;
-    this.visits.keep({ picks, audio, session: this.tagged?.session.id ?? null });
-  }
-
-  // ---- picking -------------------------------------------------------------------------------------------------
-
-  /** A game was chosen in the list: into the selected slot, else into a new one; held when all slots are taken. */
-  chooseGame(game: string): void {
-    const { picks, selectedSlot, heldGame, layouts, phase } = this.state;
-    if (selectedSlot !== null) return this.put(game, selectedSlot);
-    const slot = picks.games.indexOf(game);
-    if (slot >= 0) {
-      if (phase === "idle" || phase === "ended") this.want(removeSlot(picks, slot, layouts));
-      else this.selectSlot(slot);
-      return;
-    }
-    const grown = addGame(picks, game, layouts);
-    if (grown !== null) this.want(grown);
-    else if (heldGame === game) this.set({ heldGame: null, said: "" });
-    else this.set({ heldGame: game, said: `Now choose the slot for ${this.title(game)}` });
-  }
-
-  /** A slot was chosen on the picture: takes the held game, else becomes the one the next game goes into. */
-  selectSlot(slot: number): void {
-    const { heldGame, selectedSlot, picks } = this.state;
-    if (heldGame !== null) return this.put(heldGame, slot);
-    if (selectedSlot === slot) return this.set({ selectedSlot: null, said: "" });
-    const game = picks.games[slot];
-    if (game !== undefined) this.set({ selectedSlot: slot, said: `Slot ${slot + 1}, ${this.title(game)}: choose a game to put here` });
-  }
-
-  clearSelection(): void {
-    if (this.state.selectedSlot !== null || this.state.heldGame !== null) this.set({ selectedSlot: null, heldGame: null, said: "" });
-  }
-
-  put(game: string, slot: number): void {
-    const wasOneOf = this.state.picks.games.length;
-    this.set({ selectedSlot: null, heldGame: null });
-    if (slot < wasOneOf) this.want(placeGame(this.state.picks, slot, game));
-    else this.chooseGame(game);
-  }
-
-  exchangeSlots(a: number, b: number): void {
-    this.set({ selectedSlot: null, heldGame: null });
-    this.want(exchange(this.state.picks, a, b));
-  }
-
-  remove(slot: number): void {
-    const { picks, phase, layouts } = this.state;
-    if (picks.games.length === 1 && phase !== "idle" && phase !== "ended") return;
-    this.set({ selectedSlot: null, heldGame: null });
-    this.want(removeSlot(picks, slot, layouts));
-  }
-
-  takeLayout(id: string): void {
-    const layout = this.state.layouts.find((one) => one.id === id);
-    if (layout !== undefined) this.want(chooseLayout(this.state.picks, layout, this.state.games));
-  }
+  // ---- what the viewer chooses -------------------------------------------------------------------------------------
 
   /** A game's main sound, or another of its sounds, as `nyk-bos/deu`. */
   listen(sound: string): void {
@@ -274,13 +195,17 @@ export class Viewer {
   /** Asks again for what was refused: the change of a session that plays, else the session itself. */
   retry(): void {
     this.set({ problem: null });
-    if (this.begun !== null && this.client !== null) void this.takeUp(this.client);
+    if (this.return.waits && this.client !== null) void this.return.takeUp(this.client);
     else if (this.tagged === null) void this.watch();
     else if (this.refusedPicks !== null) this.want(this.refusedPicks);
   }
 
+  private keepVisit(): void {
+    this.return.keep(this.tagged?.session.id ?? null);
+  }
+
   private want(picks: Picks): void {
-    this.begun = null;
+    this.return.forget();
     const audio = audioFor(picks, this.state.audio, this.state.picks);
     // Who picks again after an end wants to see what.
     this.set({ picks, audio, ...(this.state.phase === "ended" ? { phase: "idle" as const, ending: null } : {}) });
@@ -291,11 +216,12 @@ export class Viewer {
   // ---- the session ---------------------------------------------------------------------------------------------
 
   async watch(): Promise<void> {
-    const { picks, audio, phase } = this.state;
+    const { picks, terms, audio, phase } = this.state;
     const { client, player } = this;
     if (client === null || player === null || picks.games.length === 0 || phase === "starting" || phase === "watching") return;
-    const attempt = ++this.watchAttempt;
-    this.begun = null;
+    const isNewest = this.attempt();
+    this.return.forget();
+    this.naming.drop();
     this.set({ phase: "starting", problem: null, ending: null, said: "Starting", lastSwapSegment: null });
     try {
       const tagged = await client.create(
@@ -303,12 +229,14 @@ export class Viewer {
           games: [...picks.games],
           layout: picks.layout,
           ...(audio === null ? {} : { audio }),
+          ...(terms.market === null ? {} : { market: terms.market }),
+          ...(terms.skin === null ? {} : { skin: terms.skin }),
           device_id: this.deviceId,
           labels: { client: "web" },
         },
         randomId(),
       );
-      if (attempt !== this.watchAttempt) {
+      if (!isNewest()) {
         // Left while the answer was on its way: nobody would watch this session.
         await client.end(tagged.session.id).catch(() => undefined);
         return;
@@ -316,7 +244,7 @@ export class Viewer {
       this.log({ kind: "session", session: tagged.session.id, effective_segment: tagged.session.effective_segment });
       this.play(tagged);
     } catch (error) {
-      if (attempt === this.watchAttempt) this.set({ phase: "idle", problem: this.explained(error) });
+      if (isNewest()) this.set({ phase: "idle", problem: this.explained(error) });
     }
   }
 
@@ -347,8 +275,14 @@ export class Viewer {
     };
   }
 
+  /** Begins an attempt to play; what it answers says whether that is still the newest. */
+  private attempt(): () => boolean {
+    const own = ++this.watchAttempt;
+    return () => own === this.watchAttempt;
+  }
+
   async leave(): Promise<void> {
-    this.watchAttempt += 1;
+    this.attempt();
     const session = this.tagged?.session ?? null;
     const client = this.client;
     this.tagged = null;
@@ -385,12 +319,13 @@ export class Viewer {
       for (;;) {
         const { client, tagged } = this;
         if (client === null || tagged === null) return;
-        const change = difference(tagged.session, this.state.picks, this.state.audio);
-        if (change === null) return;
+        const change = { ...difference(tagged.session, this.state.picks, this.state.audio), ...this.naming.change() };
+        if (Object.keys(change).length === 0) return;
         try {
           const answer = await client.change(tagged.session.id, change, tagged.etag);
           if (this.tagged?.session.id !== tagged.session.id) return;
           this.log({ kind: "changed", ...change, effective_segment: answer.session.effective_segment });
+          this.naming.asked(change);
           const { rewound } = this.state;
           this.accept(answer, change.games !== undefined);
           // A change shows at live: who asked for one wants to see it.
@@ -449,8 +384,10 @@ export class Viewer {
     if (error instanceof Problem && OVER_CODES.has(error.code)) return void this.findOver();
     const { session } = tagged;
     this.refusedPicks = this.state.picks;
+    this.naming.drop();
     this.set({
       picks: picksOf(session),
+      terms: termsOf(session, this.state),
       audio: session.audio ?? this.state.audio,
       problem: this.explained(error),
     });
@@ -479,7 +416,8 @@ export class Viewer {
     const { session } = answer;
     const picks = picksOf(session);
     const swapped = !samePicks(picks, picksOf(before));
-    this.set({ picks, audio: session.audio ?? this.state.audio });
+    const terms = termsOf(session, this.state);
+    this.set({ picks, audio: session.audio ?? this.state.audio, ...(sameTerms(terms, this.state.terms) ? {} : { terms }) });
     this.accept(answer, swapped);
   }
 
@@ -581,20 +519,6 @@ export class Viewer {
 
   private swapWords(picks: Picks): string {
     return this.state.rewound ? "The change shows live" : changeWords(this.timeline.shown(), picks, (game) => this.title(game));
-  }
-
-  private async refreshGames(): Promise<void> {
-    const { client } = this;
-    if (client === null || this.state.connection === "refused") return;
-    try {
-      const games = await client.games();
-      const layouts = this.state.layouts.length > 0 ? this.state.layouts : await client.layouts();
-      if (client !== this.client) return;
-      const back = this.state.connection !== "ready";
-      this.set({ games, layouts, connection: "ready", ...(back ? { problem: null } : {}) });
-    } catch (error) {
-      if (client === this.client) this.unconnected(error);
-    }
   }
 
   private unconnected(error: unknown): void {

@@ -136,7 +136,8 @@ test("live sessions are there with what an operator needs, a page at a time", as
   const cells = (await first.locator("th, td").allTextContents()).map((words) => words.trim());
   const titles = (await state()).games.value?.filter(({ id }) => games.slice(0, 4).includes(id)).map(({ title }) => title) ?? [];
   assert.match(cells[0] ?? "", /^stb-living-room[0-9a-f]{32}$/);
-  assert.deepEqual(cells[1]?.split(", ").sort(), titles.sort());
+  // Below them stands why one has no picture, where one has none.
+  assert.deepEqual((await first.locator(".titles").innerText()).split(", ").sort(), titles.sort());
   assert.deepEqual([cells[2], cells[7]], ["4E", "plan=gold"]);
   assert.match(cells[3] ?? "", /^(stitch|render)$/);
   assert.match(cells[4] ?? "", /^(\d+ \w+ )?\d\d:\d\d:\d\d$/);
@@ -305,7 +306,7 @@ test("everything is reached by the keyboard, and the focus is seen", async () =>
     return [sessions, month, today].every(({ value }) => value !== null);
   });
   const reached = new Set<string>();
-  for (let step = 0; step < 60; step++) {
+  for (let step = 0; step < 100; step++) {
     await page.keyboard.press("Tab");
     const { name, outline } = await page.evaluate(() => {
       const element = document.activeElement as HTMLElement;

@@ -157,6 +157,34 @@ pub async fn preview(
     Ok((headers, bytes).into_response())
 }
 
+/// The file of an asset, as it was sent.
+#[utoipa::path(get, path = "/v1/operator/assets/{id}/file", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The file, of the asset's type", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`asset_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn file(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<Response, Problem> {
+    let id = asset_id(&id)?;
+    let assets = app.assets.clone();
+    let (kind, bytes) = aside(move || assets.file(&operator.tenant, &id)).await??;
+    // Whatever stands in the file, opened as a page it is nothing but a picture.
+    let headers = [
+        (header::CONTENT_TYPE, kind.media_type()),
+        (header::CACHE_CONTROL, "private, max-age=3600"),
+        (header::CONTENT_DISPOSITION, "attachment"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
 /// Lets go of an asset that no skin has and no active session shows.
 #[utoipa::path(delete, path = "/v1/operator/assets/{id}", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -16,6 +17,7 @@ use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{GameHealth, GameOrigin, GameSpec, GameStatus, RegisteredGame};
 use crate::config::{BreakPolicy, MAX_OFFSET_MS, MAX_SOURCES, check_id, check_labels, check_title};
+use crate::cues::track::{CueEvent, CueState, Direction, Kind};
 use crate::session::Audience;
 
 /// A game to register.
@@ -64,12 +66,15 @@ pub struct RegisteredBody {
     pub health: GameHealth,
     /// `config`: from the configuration file, read-only here; `operator`: registered here.
     pub origin: GameOrigin,
+    /// The break that it is in; `null` without one.
+    pub current_break: Option<CueEvent>,
     /// Active sessions of the tenant that show it at present.
     pub active_sessions: u64,
 }
 
 impl RegisteredBody {
-    fn new(game: RegisteredGame, audience: &Audience) -> Self {
+    fn new(app: &App, tenant: &str, game: RegisteredGame, audience: &Audience) -> Self {
+        let current_break = break_of(app, tenant, &game.spec.id);
         let sources = game.spec.masked_sources();
         let GameSpec { id, title, labels, break_policy, offset_ms, .. } = game.spec;
         let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
@@ -84,9 +89,20 @@ impl RegisteredBody {
             status,
             health: game.health,
             origin: game.origin,
+            current_break,
             active_sessions,
         }
     }
+}
+
+/// The break that a game is in, the one that began first where several run.
+fn break_of(app: &App, tenant: &str, id: &str) -> Option<CueEvent> {
+    let now = app.clock.now();
+    let events = app.catalogue.cues(tenant, id, now..now + Duration::from_millis(1))?;
+    let runs = |event: &CueEvent| {
+        event.kind == Kind::Break && event.direction == Direction::Out && event.state == CueState::Open
+    };
+    events.into_iter().find(runs)
 }
 
 /// The tenant's games, ordered by id.
@@ -98,7 +114,8 @@ impl RegisteredBody {
     ))]
 pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<RegisteredBody>> {
     let audience = app.sessions.audience(&operator.tenant);
-    Json(app.catalogue.registered(&operator.tenant).into_iter().map(|g| RegisteredBody::new(g, &audience)).collect())
+    let games = app.catalogue.registered(&operator.tenant).into_iter();
+    Json(games.map(|game| RegisteredBody::new(&app, &operator.tenant, game, &audience)).collect())
 }
 
 /// Registers a game. Its feed starts at once; it survives restarts.
@@ -121,7 +138,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let spec = checked(body, None)?;
     let game = app.catalogue.create(&operator.tenant, spec).await?;
-    Ok(created(RegisteredBody::new(game, &app.sessions.audience(&operator.tenant))))
+    Ok(created(RegisteredBody::new(&app, &operator.tenant, game, &app.sessions.audience(&operator.tenant))))
 }
 
 /// A game.
@@ -140,7 +157,7 @@ pub async fn get(
 ) -> Result<Json<RegisteredBody>, Problem> {
     let unknown = || Problem::new(Code::GameUnknown, format!("There is no game {id:?}."));
     let game = app.catalogue.registered_game(&operator.tenant, &id).ok_or_else(unknown)?;
-    Ok(Json(RegisteredBody::new(game, &app.sessions.audience(&operator.tenant))))
+    Ok(Json(RegisteredBody::new(&app, &operator.tenant, game, &app.sessions.audience(&operator.tenant))))
 }
 
 /// Makes the game be as given; registers it if there is none.
@@ -166,7 +183,7 @@ pub async fn replace(
 ) -> Result<Response, Problem> {
     let spec = checked(body, Some(id))?;
     let (game, new) = app.catalogue.replace(&operator.tenant, spec).await?;
-    let game = RegisteredBody::new(game, &app.sessions.audience(&operator.tenant));
+    let game = RegisteredBody::new(&app, &operator.tenant, game, &app.sessions.audience(&operator.tenant));
     Ok(if new { created(game) } else { Json(game).into_response() })
 }
 

@@ -1,6 +1,6 @@
 // The operators' part of the HTTP contract: its shapes, and a client for them.
 
-import { Caller, Problem, type Game, type GameStatus, type Session } from "../api";
+import { Caller, layoutsOf, Problem, type Game, type GameStatus, type Layout, type Session } from "../api";
 
 export interface OperatedSession extends Session {
   device_id: string | null;
@@ -35,6 +35,18 @@ export interface GameHealth {
   av_offset_ms: number | null;
 }
 
+/** A break that a game is in. */
+export interface RunningBreak {
+  id: string;
+  /** RFC 3339. */
+  starts_at: string;
+  /** Where it will end, as far as that was said. */
+  ends_at: string | null;
+}
+
+/** What a slot shows in a break: what the source sends, or a card. */
+export type BreakPolicy = "show" | "slate";
+
 export interface RegisteredGame {
   id: string;
   title: string;
@@ -42,9 +54,66 @@ export interface RegisteredGame {
   sources: string[];
   health: GameHealth;
   labels: Record<string, string>;
+  /** `null`: as the configuration has it for all games. */
+  break_policy?: BreakPolicy | null;
+  offset_ms?: number;
   status: GameStatus;
+  /** `config`: from the configuration file, read-only here. */
   origin: "config" | "operator";
+  /** An older service does not say. */
+  current_break?: RunningBreak | null;
   active_sessions: number;
+}
+
+/** What is sent of a game. */
+export interface GameBody {
+  id: string;
+  title: string;
+  /** One that is sent as it was shown, masked, stays what it is. */
+  sources: string[];
+  labels: Record<string, string>;
+  break_policy: BreakPolicy | null;
+  offset_ms: number;
+}
+
+/** A picture for slots of art. */
+export interface Asset {
+  /** SHA-256 of the file. */
+  id: string;
+  /** Its media type. */
+  type: string;
+  width: number;
+  height: number;
+  bytes: number;
+  /** 0: a still. */
+  duration_s: number;
+  state: string;
+}
+
+/** Assets by the names of slots of art. */
+export interface Skin {
+  id: string;
+  art: Record<string, string>;
+  origin: "config" | "operator";
+}
+
+export interface Tier {
+  /** `null`: no bound. */
+  max_height: number | null;
+  /** `null`: all. */
+  features: string[] | null;
+}
+
+export interface Market {
+  id: string;
+  title: string;
+  sound_language: string | null;
+  text_language: string | null;
+  /** `null`: all. */
+  games: string[] | null;
+  skin: string | null;
+  tier: Tier;
+  origin: "config" | "operator";
 }
 
 export type Standing = "draft" | "final";
@@ -109,6 +178,8 @@ export const TOO_LARGE = "report_too_large";
 
 const REPORT_TIMEOUT_MS = 60_000;
 const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
+// A large file over a slow line, and a drawing that takes its time.
+const UPLOAD_TIMEOUT_MS = 5 * 60_000;
 
 /** The text of `response`, read no further than `bytesMax`. */
 export async function textWithin(response: Response, bytesMax: number): Promise<string> {
@@ -128,6 +199,16 @@ export async function textWithin(response: Response, bytesMax: number): Promise<
   }
 }
 
+/** Where the file of an asset is. */
+export function filePath(asset: string): string {
+  return `/v1/operator/assets/${encodeURIComponent(asset)}/file`;
+}
+
+/** Where there is a picture of an asset in a layout's slots of one name. */
+export function previewPath(asset: string, layout: string, slot: string): string {
+  return `/v1/operator/assets/${encodeURIComponent(asset)}/preview?${new URLSearchParams({ layout, slot })}`;
+}
+
 function query(question: UsageQuestion, format: Format): string {
   const { from, to, groupBy } = question;
   return new URLSearchParams({ from, to, group_by: groupBy, format }).toString();
@@ -135,8 +216,8 @@ function query(question: UsageQuestion, format: Format): string {
 
 /** The operator routes, with one operator key. */
 export class OperatorClient extends Caller {
-  async sessions(cursor: string | null, limit: number): Promise<SessionPage> {
-    const asked = new URLSearchParams({ state: "active", limit: String(limit) });
+  async sessions(cursor: string | null, limit: number, state: "active" | "ended" | "all" = "active"): Promise<SessionPage> {
+    const asked = new URLSearchParams({ ...(state === "all" ? {} : { state }), limit: String(limit) });
     if (cursor !== null) asked.set("cursor", cursor);
     return (await this.call("GET", `/v1/operator/sessions?${asked}`)).json();
   }
@@ -147,6 +228,82 @@ export class OperatorClient extends Caller {
 
   async registered(): Promise<RegisteredGame[]> {
     return (await this.call("GET", "/v1/operator/games")).json();
+  }
+
+  /** Registers a game; it has to be new. */
+  async addGame(body: GameBody): Promise<RegisteredGame> {
+    return (await this.call("POST", "/v1/operator/games", { body })).json();
+  }
+
+  async changeGame(body: GameBody): Promise<RegisteredGame> {
+    return (await this.call("PUT", `/v1/operator/games/${encodeURIComponent(body.id)}`, { body })).json();
+  }
+
+  async removeGame(id: string): Promise<void> {
+    await this.call("DELETE", `/v1/operator/games/${encodeURIComponent(id)}`);
+  }
+
+  /** Without `durationS` it runs until it is ended. */
+  async beginBreak(game: string, durationS: number | null): Promise<void> {
+    const body = durationS === null ? {} : { duration_s: durationS };
+    await this.call("POST", `/v1/operator/games/${encodeURIComponent(game)}/breaks`, { body });
+  }
+
+  async endBreak(game: string, id: string): Promise<void> {
+    await this.call("DELETE", `/v1/operator/games/${encodeURIComponent(game)}/breaks/${encodeURIComponent(id)}`);
+  }
+
+  async layouts(): Promise<Layout[]> {
+    return layoutsOf(await (await this.call("GET", "/v1/layouts")).json());
+  }
+
+  async assets(): Promise<Asset[]> {
+    return (await this.call("GET", "/v1/operator/assets")).json();
+  }
+
+  /** `isNew` is false where the same file was there already. */
+  async upload(file: Blob): Promise<{ asset: Asset; isNew: boolean }> {
+    const headers = { "Content-Type": file.type || "application/octet-stream" };
+    const answer = await this.call("POST", "/v1/operator/assets", { file, headers, timeoutMs: UPLOAD_TIMEOUT_MS });
+    return { asset: (await answer.json()) as Asset, isNew: answer.status === 201 };
+  }
+
+  async removeAsset(id: string): Promise<void> {
+    await this.call("DELETE", `/v1/operator/assets/${encodeURIComponent(id)}`);
+  }
+
+  /** A picture at a path of the operators'. */
+  async picture(path: string): Promise<Blob> {
+    return (await this.call("GET", path, { headers: { Accept: "image/*, application/problem+json" } })).blob();
+  }
+
+  async skins(): Promise<Skin[]> {
+    return (await this.call("GET", "/v1/operator/skins")).json();
+  }
+
+  async putSkin(id: string, art: Record<string, string>): Promise<void> {
+    await this.call("PUT", `/v1/operator/skins/${encodeURIComponent(id)}`, { body: { art } });
+  }
+
+  async removeSkin(id: string): Promise<void> {
+    await this.call("DELETE", `/v1/operator/skins/${encodeURIComponent(id)}`);
+  }
+
+  async markets(): Promise<Market[]> {
+    return (await this.call("GET", "/v1/operator/markets")).json();
+  }
+
+  /** Makes a market; it has to be new. */
+  async addMarket(body: Record<string, unknown>): Promise<void> {
+    await this.call("POST", "/v1/operator/markets", { body });
+  }
+
+  async changeMarket(id: string, body: Record<string, unknown>): Promise<void> {
+    await this.call("PUT", `/v1/operator/markets/${encodeURIComponent(id)}`, { body });
+  }
+
+  async removeMarket(id: string): Promise<void> {
+    await this.call("DELETE", `/v1/operator/markets/${encodeURIComponent(id)}`);
   }
 
   /** As devices see them: with thumbnails. */

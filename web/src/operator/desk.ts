@@ -1,10 +1,11 @@
 // What the operators' page knows, and how it learns it. Knows nothing of the page's elements.
 
-import type { Problem } from "../api";
-import type { Format, OperatedSession, OperatorClient, RegisteredGame, SessionPage, UsageReport } from "./api";
+import type { Game, Layout, Problem } from "../api";
+import type { Asset, Format, Market, OperatedSession, OperatorClient, RegisteredGame, SessionPage, Skin, UsageReport } from "./api";
 import { fileName, monthOf, todayByHour, wholeMonth } from "./figures";
 import { Poll, type SetTimer } from "./poll";
 import { asProblem, refusesKey, trouble, type Trouble } from "./problems";
+import { search, type Found, type Question } from "./search";
 
 export const SESSIONS_A_PAGE = 20;
 const SESSIONS_EVERY_MS = 3_000;
@@ -12,6 +13,8 @@ const GAMES_EVERY_MS = 5_000;
 const TODAY_EVERY_MS = 20_000;
 const MONTH_EVERY_MS = 60_000;
 const ACCESS_EVERY_MS = 5_000;
+// What people change, seldom.
+const STOCK_EVERY_MS = 15_000;
 
 export type Access = "no_key" | "checking" | "open" | "refused" | "unreachable";
 
@@ -25,10 +28,16 @@ export interface Part<T> {
   readonly waits: boolean;
 }
 
-/** A registered game, with the picture that devices are offered. */
+/** A registered game, with what devices are offered of it. */
 export interface DeskGame extends RegisteredGame {
   thumbnail_url: string | null;
+  /** Its sounds and texts; null while devices are not offered it. */
+  offered: Game | null;
 }
+
+/** Of the page's views one is open. */
+export const VIEWS = ["overview", "art", "markets"] as const;
+export type View = (typeof VIEWS)[number];
 
 export interface MonthChoice {
   /** `2026-11`. */
@@ -47,6 +56,13 @@ export interface DeskState {
   readonly games: Part<readonly DeskGame[]>;
   readonly today: Part<UsageReport>;
   readonly month: Part<UsageReport>;
+  readonly assets: Part<readonly Asset[]>;
+  readonly skins: Part<readonly Skin[]>;
+  readonly layouts: Part<readonly Layout[]>;
+  readonly markets: Part<readonly Market[]>;
+  readonly view: View;
+  /** What was looked for among the sessions; null while those that are live are listed. */
+  readonly found: Part<Found> | null;
   readonly choice: MonthChoice;
   readonly downloading: Format | null;
   readonly downloadTrouble: Trouble | null;
@@ -54,9 +70,30 @@ export interface DeskState {
   readonly said: string;
 }
 
-type PartName = "sessions" | "games" | "today" | "month";
+export type PartName = "sessions" | "games" | "today" | "month" | "assets" | "skins" | "layouts" | "markets";
+
+/** What is read again and again while a view is open. */
+const PARTS_OF: Record<View, readonly PartName[]> = {
+  overview: ["sessions", "games", "today", "month"],
+  art: ["assets", "skins", "layouts"],
+  markets: ["markets", "skins", "games"],
+};
 
 const NOTHING = { value: null, atMs: null, trouble: null, waits: true } as const;
+
+/** Nothing is read yet. */
+const NO_PARTS = {
+  sessions: NOTHING,
+  sessionsPage: 0,
+  games: NOTHING,
+  today: NOTHING,
+  month: NOTHING,
+  assets: NOTHING,
+  skins: NOTHING,
+  layouts: NOTHING,
+  markets: NOTHING,
+  found: null,
+} as const;
 
 export interface DeskParts {
   makeClient: (key: string) => OperatorClient;
@@ -74,7 +111,8 @@ export class Desk {
   private hidden = false;
   /** The cursors of the pages before this one, this one's last. */
   private cursors: (string | null)[] = [null];
-  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0 };
+  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0, assets: 0, skins: 0, layouts: 0, markets: 0 };
+  private searches = 0;
   private readonly polls: Record<PartName, Poll>;
   private readonly accessPoll: Poll;
   private key = "";
@@ -88,17 +126,18 @@ export class Desk {
       games: poll(() => this.readGames(), GAMES_EVERY_MS),
       today: poll(() => this.readToday(), TODAY_EVERY_MS),
       month: poll(() => this.readMonth(), MONTH_EVERY_MS),
+      assets: poll(() => this.readPart("assets", (client) => client.assets()), STOCK_EVERY_MS),
+      skins: poll(() => this.readPart("skins", (client) => client.skins()), STOCK_EVERY_MS),
+      layouts: poll(() => this.readPart("layouts", (client) => client.layouts()), STOCK_EVERY_MS),
+      markets: poll(() => this.readPart("markets", (client) => client.markets()), STOCK_EVERY_MS),
     };
     this.accessPoll = poll(() => this.readAccess(), ACCESS_EVERY_MS);
     this.state = {
       access: "no_key",
       accessTrouble: null,
       paused: false,
-      sessions: NOTHING,
-      sessionsPage: 0,
-      games: NOTHING,
-      today: NOTHING,
-      month: NOTHING,
+      ...NO_PARTS,
+      view: "overview",
       choice: { month: monthOf(parts.nowMs()), groupBy: "day" },
       downloading: null,
       downloadTrouble: null,
@@ -134,7 +173,8 @@ export class Desk {
     for (const poll of Object.values(this.polls)) poll.stop();
     for (const name of Object.keys(this.questions) as PartName[]) this.questions[name] += 1;
     this.cursors = [null];
-    this.set({ sessions: NOTHING, sessionsPage: 0, games: NOTHING, today: NOTHING, month: NOTHING, downloading: null, downloadTrouble: null, said: "" });
+    this.searches += 1;
+    this.set({ ...NO_PARTS, downloading: null, downloadTrouble: null, said: "" });
   }
 
   private async readAccess(): Promise<number | null> {
@@ -179,12 +219,21 @@ export class Desk {
 
   private wake(): void {
     const runs = this.state.access === "open" && !this.state.paused && !this.hidden;
-    for (const [name, poll] of Object.entries(this.polls)) {
-      if (runs) poll.start();
+    const wanted = PARTS_OF[this.state.view];
+    for (const [name, poll] of Object.entries(this.polls) as [PartName, Poll][]) {
+      const seen = wanted.includes(name);
+      if (runs && seen) poll.start();
       else poll.stop();
       // What was never read is read even so: a pause stops what changes, not what is asked for.
-      if (!runs && this.state.access === "open" && this.state[name as PartName].value === null) poll.now();
+      if (!runs && seen && this.state.access === "open" && this.state[name].value === null) poll.now();
     }
+  }
+
+  /** Opens a view: what it shows is read, and what others show is not. */
+  setView(view: View): void {
+    if (view === this.state.view) return;
+    this.set({ view });
+    this.wake();
   }
 
   /** Reads a part at once, as a person asked. */
@@ -220,6 +269,42 @@ export class Desk {
     }
   }
 
+  /** Tells a screen reader. */
+  say(said: string): void {
+    this.set({ said });
+  }
+
+  // ---- changes -------------------------------------------------------------------------------------------------
+
+  /** Asks for a change; answers what stood in the way, or null. `said`: what to tell then; `renews`: the parts that it changes. */
+  async change(ask: (client: OperatorClient) => Promise<unknown>, said: string, ...renews: PartName[]): Promise<Trouble | null> {
+    const { client } = this;
+    if (client === null) return null;
+    try {
+      await ask(client);
+    } catch (error) {
+      if (client !== this.client) return null;
+      const problem = asProblem(error);
+      return refusesKey(problem) ? this.refuse(problem) : trouble(problem);
+    }
+    if (client !== this.client) return null;
+    this.set({ said });
+    for (const name of renews) {
+      // An answer on its way is of before.
+      this.questions[name] += 1;
+      this.polls[name].now();
+    }
+    return null;
+  }
+
+  /** Asks for something that is not kept here. Rejects as a client does; without a key it answers null. */
+  async ask<T>(question: (client: OperatorClient) => Promise<T>): Promise<T | null> {
+    const { client } = this;
+    if (client === null) return null;
+    const answer = await question(client);
+    return client === this.client ? answer : null;
+  }
+
   // ---- sessions ------------------------------------------------------------------------------------------------
 
   private async readSessions(): Promise<number | null> {
@@ -246,29 +331,43 @@ export class Desk {
 
   /** Ends a session; answers what stood in the way, or null. */
   async endSession(session: OperatedSession): Promise<Trouble | null> {
-    const { client } = this;
-    if (client === null) return null;
-    try {
-      await client.end(session.id);
-    } catch (error) {
-      if (client !== this.client) return null;
-      const problem = asProblem(error);
-      if (refusesKey(problem)) return this.refuse(problem);
-      // One that is gone needs no ending.
-      if (problem.status !== 404) return trouble(problem);
-    }
-    if (client !== this.client) return null;
-    const { value } = this.state.sessions;
-    if (value !== null) {
-      const sessions = value.sessions.filter(({ id }) => id !== session.id);
-      this.set({ sessions: { ...this.state.sessions, value: { ...value, sessions } } });
-    }
-    // An answer on its way may still have it.
-    this.questions.sessions += 1;
-    this.set({ said: `The session of ${session.device_id ?? session.id} has ended` });
-    this.polls.sessions.now();
-    this.polls.games.now();
+    const end = async (client: OperatorClient) => {
+      await client.end(session.id).catch((error: unknown) => {
+        // One that is gone needs no ending.
+        if (asProblem(error).status !== 404) throw error;
+      });
+    };
+    const stood = await this.change(end, `The session of ${session.device_id ?? session.id} has ended`, "sessions", "games");
+    const { sessions, found } = this.state;
+    if (stood !== null || this.client === null) return stood;
+    const others = (list: readonly OperatedSession[]) => list.filter(({ id }) => id !== session.id);
+    if (sessions.value !== null) this.set({ sessions: { ...sessions, value: { ...sessions.value, sessions: others(sessions.value.sessions) } } });
+    if (found !== null && found.value !== null) this.set({ found: { ...found, value: { ...found.value, sessions: others(found.value.sessions) } } });
     return null;
+  }
+
+  /** Looks for sessions; what is found stands in place of those that are live until `endSearch`. */
+  async search(question: Question): Promise<void> {
+    const { client } = this;
+    if (client === null) return;
+    const own = ++this.searches;
+    const isNewest = () => own === this.searches;
+    this.set({ found: { ...(this.state.found ?? NOTHING), trouble: null, waits: true }, said: "Looking through the sessions" });
+    try {
+      const found = await search(client, question, (game) => this.title(game), isNewest);
+      if (!isNewest()) return;
+      this.set({ found: this.read(found), said: found.sessions.length === 1 ? "1 session found" : `${found.sessions.length} sessions found` });
+    } catch (error) {
+      if (!isNewest()) return;
+      const problem = asProblem(error);
+      if (refusesKey(problem)) this.refuse(problem);
+      else this.set({ found: { ...NOTHING, trouble: trouble(problem), waits: false } });
+    }
+  }
+
+  endSearch(): void {
+    this.searches += 1;
+    this.set({ found: null, said: "Live sessions" });
   }
 
   // ---- games ---------------------------------------------------------------------------------------------------
@@ -276,14 +375,18 @@ export class Desk {
   private async readGames(): Promise<number | null> {
     const ask = async (client: OperatorClient): Promise<DeskGame[]> => {
       const [registered, offered] = await Promise.all([client.registered(), client.offered()]);
-      const thumbnails = new Map(offered.map((game) => [game.id, game.thumbnail_url ?? null]));
-      return registered.map((game) => ({ ...game, thumbnail_url: thumbnails.get(game.id) ?? null }));
+      const devices = new Map(offered.map((game) => [game.id, game]));
+      return registered.map((game) => ({ ...game, offered: devices.get(game.id) ?? null, thumbnail_url: devices.get(game.id)?.thumbnail_url ?? null }));
     };
     const before = new Map((this.state.games.value ?? []).map((game) => [game.id, game.status]));
     return this.readPart("games", ask, (games) => {
       const turned = games.filter((game) => before.has(game.id) && before.get(game.id) !== game.status);
       return turned.length === 0 ? {} : { said: turned.map((game) => `${game.title}: ${game.status}`).join(". ") };
     });
+  }
+
+  game(id: string): DeskGame | null {
+    return this.state.games.value?.find((one) => one.id === id) ?? null;
   }
 
   title(game: string): string {

@@ -1,5 +1,7 @@
 // How a game is, in words. Pure.
 
+import type { Game, GameText } from "../api";
+import { soundNote } from "../tracks";
 import type { GameHealth, HealthReason } from "./api";
 import { count } from "./figures";
 
@@ -73,4 +75,26 @@ function words(...parts: (string | null)[]): string {
 function channels(number: number | null): string | null {
   if (number === null) return null;
   return number === 1 ? "mono" : number === 2 ? "stereo" : `${number} channels`;
+}
+
+/** What is known of a source, by name, for reading: codecs, size, rate, sound, captions. `offered`: what devices are told of the game. */
+export function facts(health: GameHealth, offered: Game | null): [name: string, words: string][] {
+  const { container, video, audio, bitrate_bps: rate, av_offset_ms: offset } = health;
+  const told: [string, string | null][] = [
+    ["Container", container],
+    ["Picture", video === null ? null : words(video.codec, `${video.width}×${video.height}`, video.interlaced === true ? "interlaced" : null)],
+    ["Rate", video?.fps == null ? null : `${video.fps} pictures a second`],
+    ["Colour", video?.colour ?? null],
+    ["Sound", audio === null ? null : words(audio.codec, channels(audio.channels), audio.sample_rate === null ? null : `${audio.sample_rate / 1000} kHz`)],
+    ["Sounds to choose from", offered === null ? null : offered.audio.map((track) => soundNote(offered.title, track)).join(", ")],
+    ["Captions and subtitles", offered === null ? null : textWords(offered.texts ?? [])],
+    ["Bit rate", rate === null ? null : `${(rate / 1e6).toFixed(1)} Mb/s`],
+    ["Sound off picture", offset === null ? null : `${offset > 0 ? "+" : ""}${offset} ms`],
+    ["Losses", losses(health) || "none"],
+  ];
+  return told.map(([name, words]) => [name, words === null || words === "" ? "not known yet" : words]);
+}
+
+function textWords(texts: readonly GameText[]): string {
+  return texts.length === 0 ? "none so far" : texts.map(({ language, kind }) => `${language === "und" ? "unnamed" : language} (${kind})`).join(", ");
 }

@@ -10,6 +10,8 @@ export interface Trouble {
   /** Whether the same request may work later. */
   readonly canRetry: boolean;
   readonly retryAfterMs: number;
+  /** The field of the request that is wrong, as the service calls it; null where it is none. */
+  readonly field: string | null;
 }
 
 export function asProblem(error: unknown): Problem {
@@ -25,7 +27,8 @@ export function refusesKey(problem: Problem): boolean {
 
 export function trouble(problem: Problem): Trouble {
   const { code, retryAfterS } = problem;
-  const told = { code, retryAfterMs: 1000 * (retryAfterS ?? 0) };
+  const field = problem.members["field"];
+  const told = { code, retryAfterMs: 1000 * (retryAfterS ?? 0), field: typeof field === "string" ? field : null };
   if (problem.status === 401) return { ...told, title: "This key is not known", detail: "Check it and enter it again.", canRetry: false };
   if (problem.status === 403) {
     return { ...told, title: "This key opens no operator routes", detail: "It is a device key. Enter an operator key.", canRetry: false };

@@ -2,6 +2,7 @@
 
 import type { Game, Layout } from "../api";
 import { attribute, h, icon, keyed, text, toggle } from "../dom";
+import { layoutsOffered } from "../terms";
 import { soundId, soundNote } from "../tracks";
 import type { Viewer, ViewerState } from "../viewer";
 import { diagram } from "./diagram";
@@ -25,20 +26,21 @@ export function layoutChooser(viewer: Viewer): HTMLElement {
   const list = h("div", { class: "choices layouts" });
   const elements = new Map<string, HTMLLabelElement>();
   const make = (layout: Layout) => {
-    const count = layout.slots.length;
+    const [count, art] = [layout.slots.length, layout.art.length];
     return radio(
       "layout",
       layout.id,
-      (id) => viewer.takeLayout(id),
+      (id) => viewer.picking.takeLayout(id),
       diagram(layout),
       h("span", { class: "choice-name" }, layout.name),
       // Those who see count the slots.
-      h("span", { class: "unseen" }, count === 1 ? "1 game" : `${count} games`),
+      h("span", { class: "unseen" }, `${count === 1 ? "1 game" : `${count} games`}${art === 0 ? "" : ", with art"}`),
     );
   };
   viewer.onChange((state: ViewerState) => {
-    const labels = keyed(list, elements, state.layouts, (layout) => layout.id, make);
-    labels.forEach((label, at) => check(label, state.layouts[at]?.id === state.picks.layout));
+    const offered = layoutsOffered(state.layouts, state.skins, state.picks.layout);
+    const labels = keyed(list, elements, offered, (layout) => layout.id, make);
+    labels.forEach((label, at) => check(label, offered[at]?.id === state.picks.layout));
   });
   return h("fieldset", { class: "panel layout-panel" }, h("legend", {}, "Layout"), list);
 }

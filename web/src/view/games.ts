@@ -48,7 +48,7 @@ function makeCard(viewer: Viewer, game: Game): Card {
     h("span", { class: "card-title" }),
     h("span", { class: "card-note" }),
   );
-  button.addEventListener("click", () => viewer.chooseGame(game.id));
+  button.addEventListener("click", () => viewer.picking.chooseGame(game.id));
   const card: Card = h("li", { draggable: "true", "data-game": game.id }, button);
   card.addEventListener("dragstart", (event) => {
     event.dataTransfer?.setData(GAME_DRAG, game.id);

@@ -101,7 +101,7 @@ export function listenToKeys(keyboard: Keyboard): void {
         keyboard.toggleHelp();
         return true;
       case "clear":
-        viewer.clearSelection();
+        viewer.picking.clearSelection();
         return false;
     }
   }
@@ -156,7 +156,7 @@ export function listenToKeys(keyboard: Keyboard): void {
     const to = step(slots, direction);
     const [a, b] = [viewer.state.picks.games[from], viewer.state.picks.games[to]];
     if (a === undefined || b === undefined) return false;
-    viewer.exchangeSlots(from, to);
+    viewer.picking.exchangeSlots(from, to);
     const words = `${viewer.title(a)} and ${viewer.title(b)} change places`;
     viewer.say(words);
     cue(words);

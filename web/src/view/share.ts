@@ -19,7 +19,7 @@ export function shareButton(viewer: Viewer): HTMLElement {
     text(said, words);
   };
   button.addEventListener("click", () => {
-    const url = shareLink(location.href, viewer.state.picks);
+    const url = shareLink(location.href, viewer.state.picks, viewer.state.terms);
     window.clearTimeout(timer);
     void copy(url).then((copied) => {
       attribute(field, "hidden", copied);

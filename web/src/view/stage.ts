@@ -32,8 +32,8 @@ function acceptDrops(slot: HTMLElement, at: number, viewer: Viewer): void {
     event.preventDefault();
     const game = event.dataTransfer?.getData(GAME_DRAG) ?? "";
     const from = event.dataTransfer?.getData(SLOT_DRAG) ?? "";
-    if (game !== "") viewer.put(game, at);
-    else if (from !== "") viewer.exchangeSlots(Number(from), at);
+    if (game !== "") viewer.picking.put(game, at);
+    else if (from !== "") viewer.picking.exchangeSlots(Number(from), at);
   });
 }
 
@@ -45,12 +45,12 @@ function makeSlot(viewer: Viewer, at: number): HTMLLIElement {
     h("span", { class: "slot-label" }, h("span", { class: "slot-at" }, String(at + 1)), h("span", { class: "slot-title" })),
     h("span", { class: "slot-note" }),
   );
-  pick.addEventListener("click", () => viewer.selectSlot(at));
+  pick.addEventListener("click", () => viewer.picking.selectSlot(at));
   pick.addEventListener("dragstart", (event) => event.dataTransfer?.setData(SLOT_DRAG, String(at)));
   const game = () => viewer.state.picks.games[at] ?? "";
   const listen = iconButton("Listen", "headphones", () => viewer.listen(game()));
   listen.classList.add("listen");
-  const remove = iconButton("Remove", "close", () => viewer.remove(at));
+  const remove = iconButton("Remove", "close", () => viewer.picking.remove(at));
   remove.classList.add("remove");
   const slot = h("li", { class: "slot", "data-slot": at }, pick, h("div", { class: "slot-tools" }, listen, remove));
   acceptDrops(slot, at, viewer);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fit, picksIn, shareLink, withPicks } from "../../src/link";
+import { fit, picksIn, shareLink, termsIn, withPicks } from "../../src/link";
 import { NO_PICKS, type Picks } from "../../src/picks";
+import { NO_TERMS } from "../../src/terms";
 import { NO_VISIT, visitFrom, visitOf } from "../../src/visit";
 import { game, LAYOUTS } from "./samples";
 
@@ -35,7 +36,7 @@ test("of a link is taken what is offered here, in a layout that has the slots", 
   assert.deepEqual(fitted("2EH", "a", "a").picks.games, ["a", "a"], "a game twice is allowed");
 });
 
-const kept = { picks: TWO, audio: "nyk-bos", session: "s1" };
+const kept = { picks: TWO, terms: NO_TERMS, audio: "nyk-bos", session: "s1" };
 
 test("a reload finds the session of its tab; another tab finds the picks alone", () => {
   assert.deepEqual(visitFrom("", kept, null), { visit: kept, linked: false });
@@ -46,7 +47,7 @@ test("a reload finds the session of its tab; another tab finds the picks alone",
 
 test("a link comes before what was kept", () => {
   const { visit, linked } = visitFrom("?games=a&layout=1", kept, null);
-  assert.deepEqual(visit, { picks: { layout: "1", games: ["a"] }, audio: "nyk-bos", session: "s1" });
+  assert.deepEqual(visit, { picks: { layout: "1", games: ["a"] }, terms: NO_TERMS, audio: "nyk-bos", session: "s1" });
   assert.ok(linked);
 });
 
@@ -56,4 +57,22 @@ test("what was kept by something else is no visit", () => {
   }
   assert.deepEqual(visitOf(JSON.stringify(kept)), kept);
   assert.deepEqual(visitOf('{"picks":{"layout":"","games":[]}}'), NO_VISIT);
+});
+
+test("a link names the market and the skin, and without games they stand alone", () => {
+  const terms = { market: "de at", skin: "red" };
+  const link = shareLink("https://tv.example/watch/?key=dev-secret&market=old", TWO, terms);
+  assert.equal(link, "https://tv.example/watch/?games=nyk-bos,lal%20gsw%26&layout=2PL&market=de%20at&skin=red");
+  assert.deepEqual(termsIn(new URL(link).search), terms);
+  assert.equal(withPicks("http://h/?key=k&skin=old", NO_PICKS, { market: "de", skin: null }), "http://h/?key=k&market=de");
+  assert.deepEqual(termsIn("?market=&skin= "), NO_TERMS);
+});
+
+test("a link with games alone means no market; an address with nothing in it means what was kept", () => {
+  const german = { ...kept, terms: { market: "de", skin: null } };
+  assert.deepEqual(visitFrom("", german, null), { visit: german, linked: false });
+  assert.deepEqual(visitFrom("?games=a&layout=1", german, null).visit.terms, NO_TERMS);
+  assert.deepEqual(visitFrom("?market=at", german, null), { visit: { ...german, terms: { market: "at", skin: null } }, linked: true });
+  assert.deepEqual(visitOf(JSON.stringify({ picks: TWO, audio: null, session: null }))?.terms, NO_TERMS, "kept by an earlier version");
+  assert.deepEqual(visitOf(JSON.stringify({ ...german, terms: { market: 7 } }))?.terms, NO_TERMS);
 });

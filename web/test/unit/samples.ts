@@ -27,6 +27,7 @@ function layout(id: string, slots: [number, number, number, number][]): Layout {
     id,
     name: id,
     slots: slots.map(([x, y, width, height]) => ({ x, y, width, height })),
+    art: [],
     canvas: { width: 1920, height: 1080 },
     engines: ["render"],
   };

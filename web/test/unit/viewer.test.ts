@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { webcrypto } from "node:crypto";
 import { test } from "node:test";
-import { Client, type Session } from "../../src/api";
+import { Client, type MarketChoice, type Session, type SkinChoice } from "../../src/api";
 import type { Player } from "../../src/player";
+import { layoutsOffered, NO_TERMS } from "../../src/terms";
 import { Viewer } from "../../src/viewer";
-import type { Visit, Visits } from "../../src/visit";
+import { NO_VISIT, type Visit, type Visits } from "../../src/visit";
 import { game, LAYOUTS } from "./samples";
 
 // What a browser has and Node, or an old Node, has not.
@@ -26,6 +27,9 @@ const at = (n: number) => new Date(n * 2000).toISOString();
 /** A service with one session; `refuse` may answer a request in its stead. */
 class Service {
   readonly requests: Request[] = [];
+  layouts: unknown[] = LAYOUTS;
+  markets: MarketChoice[] = [];
+  skins: SkinChoice[] = [];
   refuse: (request: Request) => Response | null = () => null;
   /** Holds answers back until it resolves. */
   gate: Promise<void> = Promise.resolve();
@@ -49,21 +53,25 @@ class Service {
     const headers = new Headers(init.headers);
     const body = typeof init.body === "string" ? (JSON.parse(init.body) as Record<string, unknown>) : null;
     const request = { method: init.method ?? "GET", path: String(url), body, ifMatch: headers.get("If-Match") };
-    if (request.path !== "/v1/games" && request.path !== "/v1/layouts") this.requests.push(request);
+    if (!/^\/v1\/(games|layouts|markets|skins)\b/.test(request.path) || request.path.includes("market=")) this.requests.push(request);
     await this.gate;
     return this.refuse(request) ?? this.answer(request);
   }) as typeof fetch;
 
   private answer({ method, path, body }: Request): Response {
     if (path === "/v1/games") return Response.json(["a", "b", "c", "d", "e"].map((id) => game(id)));
-    if (path === "/v1/layouts") return Response.json(LAYOUTS);
+    if (path === "/v1/games?market=de") return Response.json(["a", "b", "c"].map((id) => game(id)));
+    if (path === "/v1/layouts") return Response.json(this.layouts);
+    if (path === "/v1/markets") return Response.json(this.markets);
+    if (path === "/v1/skins") return Response.json(this.skins);
     if (method === "DELETE") {
       this.session = { ...this.session, state: "ended" };
       return new Response(null, { status: 204 });
     }
     if (method === "PATCH") {
       const revision = this.session.revision + 1;
-      this.session = { ...this.session, ...body, revision, effective_segment: 100 + revision, effective_at: at(100 + revision) } as Session;
+      const skin = body?.["skin"] === "" ? null : (body?.["skin"] ?? this.session.skin);
+      this.session = { ...this.session, ...body, skin, revision, effective_segment: 100 + revision, effective_at: at(100 + revision) } as Session;
     }
     if (method === "POST") this.session = { ...this.session, ...body } as Session;
     return Response.json(this.session, { headers: { ETag: `"${this.session.revision}"` } });
@@ -94,7 +102,7 @@ async function watching(service: Service): Promise<{ viewer: Viewer; heard: stri
     chooseCaptions: () => undefined,
   } as unknown as Player);
   assert.ok(await viewer.connect("dev-1"));
-  for (const id of ["a", "b", "c", "d"]) viewer.chooseGame(id);
+  for (const id of ["a", "b", "c", "d"]) viewer.picking.chooseGame(id);
   await viewer.watch();
   viewer.hear({ kind: "playing" });
   viewer.hear({ kind: "shows", at: Date.parse(at(99)) });
@@ -105,8 +113,8 @@ async function watching(service: Service): Promise<{ viewer: Viewer; heard: stri
 test("a swap is one PATCH; picture and sound follow when its segment shows; nothing is loaded anew", async () => {
   const service = new Service();
   const { viewer, heard, loaded } = await watching(service);
-  viewer.selectSlot(0);
-  viewer.chooseGame("e");
+  viewer.picking.selectSlot(0);
+  viewer.picking.chooseGame("e");
   await settle();
   const [patch] = service.asked("PATCH");
   assert.deepEqual(patch?.body, { games: ["e", "b", "c", "d"], layout: "4E", audio: "e" });
@@ -125,9 +133,9 @@ test("while a change is on its way the next ones wait, and only the last wish is
   const { viewer } = await watching(service);
   let open = () => {};
   service.gate = new Promise((done) => (open = done));
-  viewer.put("e", 1);
-  viewer.exchangeSlots(0, 1);
-  viewer.exchangeSlots(2, 3);
+  viewer.picking.put("e", 1);
+  viewer.picking.exchangeSlots(0, 1);
+  viewer.picking.exchangeSlots(2, 3);
   await settle();
   assert.equal(service.asked("PATCH").length, 1);
   open();
@@ -145,7 +153,7 @@ test("a stale change is asked for again on what the session is now", async () =>
     service.session = { ...service.session, revision: 7 };
     return problem(412, "revision_stale");
   };
-  viewer.put("e", 3);
+  viewer.picking.put("e", 3);
   await settle();
   await settle();
   assert.deepEqual(service.asked("PATCH").map((one) => one.ifMatch), ['"1"', '"7"']);
@@ -157,7 +165,7 @@ test("a change without room leaves the session as it is, and can be asked for ag
   const service = new Service();
   const { viewer } = await watching(service);
   service.refuse = (request) => (request.method === "PATCH" ? problem(503, "capacity", { "Retry-After": "5" }) : null);
-  viewer.put("e", 2);
+  viewer.picking.put("e", 2);
   await settle();
   assert.deepEqual(viewer.state.picks.games, ["a", "b", "c", "d"]);
   assert.equal(viewer.state.phase, "watching");
@@ -174,7 +182,7 @@ test("a session that comes after the viewer has left is ended at once", async ()
   const viewer = new Viewer("web-test", (key) => new Client(key, service.fetch));
   viewer.usePlayer({ stop: () => undefined, chooseCaptions: () => undefined, load: () => assert.fail("nothing is to be played") } as unknown as Player);
   await viewer.connect("dev-1");
-  viewer.chooseGame("a");
+  viewer.picking.chooseGame("a");
   let open = () => {};
   service.gate = new Promise((done) => (open = done));
   const watch = viewer.watch();
@@ -188,9 +196,9 @@ test("a session that comes after the viewer has left is ended at once", async ()
 test("four slots are taken: a fifth game is held until a slot is chosen", async () => {
   const service = new Service();
   const { viewer } = await watching(service);
-  viewer.chooseGame("e");
+  viewer.picking.chooseGame("e");
   assert.equal(viewer.state.heldGame, "e");
-  viewer.selectSlot(2);
+  viewer.picking.selectSlot(2);
   await settle();
   assert.equal(viewer.state.heldGame, null);
   assert.deepEqual(service.session.games, ["a", "b", "e", "d"]);
@@ -227,7 +235,7 @@ async function opened(service: Service, visit: Visit, linked = false): Promise<{
   return { viewer, kept, told };
 }
 
-const BEFORE: Visit = { picks: { layout: "4E", games: ["a", "b", "c", "d"] }, audio: "b", session: "s1" };
+const BEFORE: Visit = { picks: { layout: "4E", games: ["a", "b", "c", "d"] }, terms: NO_TERMS, audio: "b", session: "s1" };
 
 test("a reload goes on with the session that is still there", async () => {
   const service = new Service();
@@ -296,7 +304,7 @@ test("a service that does not answer is no reason to forget the session", async 
 
 test("a link is shown for who opens it, and nobody is billed before Watch", async () => {
   const service = new Service();
-  const link: Visit = { picks: { layout: "2PL", games: ["d", "b"] }, audio: null, session: null };
+  const link: Visit = { picks: { layout: "2PL", games: ["d", "b"] }, terms: NO_TERMS, audio: null, session: null };
   const { viewer } = await opened(service, link, true);
   assert.deepEqual(viewer.state.picks, link.picks);
   assert.equal(viewer.state.audio, "d");
@@ -315,7 +323,7 @@ test("a link into a tab that watches changes its session", async () => {
 });
 
 test("games of a link that are not offered are named", async () => {
-  const { viewer } = await opened(new Service(), { picks: { layout: "3EL", games: ["a", "old-1", "old-2"] }, audio: null, session: null }, true);
+  const { viewer } = await opened(new Service(), { picks: { layout: "3EL", games: ["a", "old-1", "old-2"] }, terms: NO_TERMS, audio: null, session: null }, true);
   assert.deepEqual(viewer.state.picks, { layout: "1", games: ["a"] });
   assert.equal(viewer.state.problem?.code, "link");
   assert.match(viewer.state.problem?.detail ?? "", /old-1 and old-2/);
@@ -335,10 +343,10 @@ test("picks that were kept wait for the first key that is accepted", async () =>
 
 test("every pick is kept, and the session with it until it is left", async () => {
   const service = new Service();
-  const { viewer, kept } = await opened(service, { picks: { layout: "", games: [] }, audio: null, session: null });
-  viewer.chooseGame("c");
-  viewer.chooseGame("e");
-  assert.deepEqual(kept.at(-1), { picks: { layout: "2EH", games: ["c", "e"] }, audio: "c", session: null });
+  const { viewer, kept } = await opened(service, { picks: { layout: "", games: [] }, terms: NO_TERMS, audio: null, session: null });
+  viewer.picking.chooseGame("c");
+  viewer.picking.chooseGame("e");
+  assert.deepEqual(kept.at(-1), { picks: { layout: "2EH", games: ["c", "e"] }, terms: NO_TERMS, audio: "c", session: null });
   await viewer.watch();
   assert.equal(kept.at(-1)?.session, "s1");
   viewer.listen("e");
@@ -371,7 +379,7 @@ test("a change of a session that has ended tells of the end and not of the chang
   viewer.hear({ kind: "playing" });
   service.session = { ...service.session, state: "ended", end_reason: "operator" };
   service.refuse = ({ method }) => (method === "PATCH" ? problem(409, "session_ended") : null);
-  viewer.put("e", 0);
+  viewer.picking.put("e", 0);
   await settle();
   await settle();
   assert.equal(viewer.state.ending?.reason, "operator");
@@ -430,4 +438,108 @@ test("a page that comes back from the browser's cache goes to the edge, or says 
   await viewer.comeBack();
   assert.equal(viewer.state.ending?.reason, "idle");
   assert.equal(told.at(-1), "stop");
+});
+
+// ---- market and skin ---------------------------------------------------------------------------------------------
+
+const FRAMED = { id: "1F", name: "One in a frame", slots: [{ x: 192, y: 96, width: 1536, height: 864, kind: "game" }, { x: 0, y: 0, width: 1920, height: 96, kind: "art", name: "frame" }], canvas: { width: 1920, height: 1080 }, engines: ["stitch"] };
+
+/** A service with a market and two skins, the market's and another. */
+function dressed(): Service {
+  const service = new Service();
+  service.layouts = [...LAYOUTS, FRAMED];
+  service.markets = [{ id: "de", title: "Germany", skin: "gold" }];
+  service.skins = [{ id: "gold", slots: ["frame"] }, { id: "red", slots: ["frame"] }];
+  return service;
+}
+
+test("slots of art are no slots of games", async () => {
+  const { viewer } = await opened(dressed(), NO_VISIT);
+  viewer.picking.chooseGame("a");
+  viewer.picking.takeLayout("1F");
+  assert.deepEqual(viewer.state.picks, { layout: "1F", games: ["a"] });
+  const framed = viewer.state.layouts.find(({ id }) => id === "1F");
+  assert.deepEqual([framed?.slots.length, framed?.art], [1, [{ x: 0, y: 0, width: 1920, height: 96, name: "frame" }]]);
+  assert.ok(layoutsOffered(viewer.state.layouts, viewer.state.skins, "").some(({ id }) => id === "1F"));
+  assert.ok(!layoutsOffered(viewer.state.layouts, [{ id: "bar", slots: ["bar"] }], "1").some(({ id }) => id === "1F"), "nothing would stand there");
+  assert.ok(layoutsOffered(viewer.state.layouts, [], "1F").some(({ id }) => id === "1F"), "it is chosen");
+});
+
+test("a session is made in the market and with the skin that are named, of its games", async () => {
+  const service = dressed();
+  const { viewer, kept } = await opened(service, { ...NO_VISIT, picks: { layout: "2EH", games: ["a", "d"] } });
+  await viewer.naming.chooseMarket("de");
+  assert.deepEqual(viewer.state.games.map(({ id }) => id), ["a", "b", "c"]);
+  assert.deepEqual(viewer.state.picks, { layout: "1", games: ["a"] }, "the market has not the other");
+  viewer.naming.chooseSkin("red");
+  assert.deepEqual(kept.at(-1)?.terms, { market: "de", skin: "red" });
+  await viewer.watch();
+  const { market, skin } = service.asked("POST")[0]?.body ?? {};
+  assert.deepEqual([market, skin], ["de", "red"]);
+});
+
+test("another skin is a change of the session that plays; the market's is one, too", async () => {
+  const service = dressed();
+  service.session = { ...service.session, market: "de", skin: "gold", games: ["a", "b", "c"], layout: "3EL" };
+  const { viewer } = await opened(service, { ...BEFORE, audio: "a" });
+  assert.deepEqual(viewer.state.terms, { market: "de", skin: null }, "what is the market's needs no name");
+  assert.deepEqual(viewer.state.games.map(({ id }) => id), ["a", "b", "c"]);
+  viewer.naming.chooseSkin("red");
+  await settle();
+  viewer.naming.chooseSkin(null);
+  await settle();
+  assert.deepEqual(service.asked("PATCH").map(({ body }) => body), [{ skin: "red" }, { skin: "gold" }]);
+  assert.equal(service.session.skin, "gold");
+});
+
+test("a skin that is refused is not named any more, and is asked for once", async () => {
+  const service = dressed();
+  const { viewer } = await opened(service, { ...BEFORE, audio: "a" });
+  service.refuse = ({ method }) => (method === "PATCH" ? problem(404, "skin_unknown") : null);
+  viewer.naming.chooseSkin("red");
+  await settle();
+  assert.equal(viewer.state.problem?.code, "skin_unknown");
+  assert.equal(viewer.state.terms.skin, null);
+  assert.equal(service.asked("PATCH").length, 1);
+});
+
+test("another market ends the session and begins another", async () => {
+  const service = dressed();
+  const { viewer } = await opened(service, { ...BEFORE, audio: "a" });
+  viewer.hear({ kind: "playing" });
+  service.requests.splice(0);
+  await viewer.naming.chooseMarket("de");
+  assert.deepEqual(service.requests.map(({ method, path }) => `${method} ${path}`), [
+    "GET /v1/games?market=de",
+    "DELETE /v1/sessions/s1",
+    "GET /v1/sessions/s1",
+    "POST /v1/sessions",
+  ]);
+  assert.deepEqual(viewer.state.picks.games, ["a", "b", "c"]);
+});
+
+test("a market that cannot be had leaves everything as it was", async () => {
+  const service = dressed();
+  const { viewer } = await opened(service, { ...NO_VISIT, picks: { layout: "1", games: ["d"] } });
+  service.refuse = ({ path }) => (path.includes("market=") ? problem(403, "forbidden") : null);
+  await viewer.naming.chooseMarket("de");
+  assert.deepEqual([viewer.state.terms, viewer.state.picks.games], [NO_TERMS, ["d"]]);
+  assert.equal(viewer.state.problem?.code, "forbidden");
+});
+
+test("a link to another market begins another session; what it names and is not there is told", async () => {
+  const service = dressed();
+  service.session = { ...service.session, market: null };
+  await opened(service, { ...BEFORE, terms: { market: "de", skin: null }, picks: { layout: "1", games: ["a"] } }, true);
+  assert.deepEqual(service.requests.map(({ method, path }) => `${method} ${path}`).slice(-2), ["DELETE /v1/sessions/s1", "POST /v1/sessions"]);
+  const told = await opened(dressed(), { ...NO_VISIT, terms: { market: "de", skin: "blue" } }, true);
+  assert.match(told.viewer.state.problem?.detail ?? "", /skin blue/);
+  assert.deepEqual(told.viewer.state.terms, { market: "de", skin: null });
+});
+
+test("a service without markets and skins is as before", async () => {
+  const service = new Service();
+  service.refuse = ({ path }) => (path === "/v1/markets" || path === "/v1/skins" ? problem(404, "not_found") : null);
+  const { viewer } = await opened(service, NO_VISIT);
+  assert.deepEqual([viewer.state.connection, viewer.state.markets, viewer.state.skins], ["ready", [], []]);
 });

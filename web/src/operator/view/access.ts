@@ -2,7 +2,7 @@
 
 import { attribute, h, text, toggle } from "../../dom";
 import { brand } from "../../view/brand";
-import type { Access, Desk, DeskState } from "../desk";
+import { VIEWS, type Access, type Desk, type DeskState, type View } from "../desk";
 
 const ACCESS_WORDS: Record<Access, string> = {
   no_key: "No key",
@@ -11,6 +11,19 @@ const ACCESS_WORDS: Record<Access, string> = {
   refused: "Key refused",
   unreachable: "No answer",
 };
+
+const VIEW_WORDS: Record<View, string> = { overview: "Overview", art: "Art and skins", markets: "Markets" };
+
+/** The way to each view. */
+function views(desk: Desk): HTMLElement {
+  const links = VIEWS.map((view) => ({ view, link: h("a", { href: `#${view}` }, VIEW_WORDS[view]) }));
+  const nav = h("nav", { class: "views", "aria-label": "Views", hidden: true }, ...links.map(({ link }) => link));
+  desk.onChange((state) => {
+    attribute(nav, "hidden", state.access !== "open");
+    for (const { view, link } of links) attribute(link, "aria-current", view === state.view ? "page" : null);
+  });
+  return nav;
+}
 
 export function header(desk: Desk, forgetKey: () => void): HTMLElement {
   const connection = h("span", { class: "connection" });
@@ -27,7 +40,7 @@ export function header(desk: Desk, forgetKey: () => void): HTMLElement {
     attribute(pause, "aria-pressed", state.paused ? "true" : "false");
     attribute(forget, "hidden", state.access !== "open");
   });
-  return h("header", { class: "bar" }, brand("Operator"), h("div", { class: "bar-tools" }, connection, pause, forget));
+  return h("header", { class: "bar" }, brand("Operator"), views(desk), h("div", { class: "bar-tools" }, connection, pause, forget));
 }
 
 export interface AccessForm {

@@ -3,9 +3,11 @@
 import { attribute, h, keyed, text, toggle } from "../../dom";
 import type { OperatedSession } from "../api";
 import { SESSIONS_A_PAGE, type Desk, type DeskState } from "../desk";
+import { why } from "../health";
 import { ago, count, labelList, minutesOf, moment } from "../figures";
-import { ending } from "./ending";
 import { pager, panel, showTrouble, tableFrame } from "./panel";
+import type { Question } from "./question";
+import { foundWords, searchForm } from "./search";
 
 const COLUMNS: readonly [string, string][] = [
   ["Session", ""],
@@ -41,14 +43,29 @@ function makeRow(ask: (row: Row) => void): Row {
   return row;
 }
 
-function showRow(row: Row, session: OperatedSession, title: (game: string) => string, nowMs: number): void {
+/** Its games, and of those without a picture why and since when. */
+function showGames(cell: HTMLElement, session: OperatedSession, desk: Desk, nowMs: number): void {
+  const told = session.games.map((id) => {
+    const game = session.state === "active" ? desk.game(id) : null;
+    return { title: desk.title(id), slate: game === null || game.status === "live" ? "" : why(game.health, nowMs) };
+  });
+  const key = JSON.stringify(told);
+  // What stands there already is left alone: somebody may read it.
+  if (cell.dataset["told"] === key) return;
+  cell.dataset["told"] = key;
+  const titles = told.map(({ title }) => title).join(", ");
+  const slates = told.filter(({ slate }) => slate !== "").map(({ title, slate }) => h("span", { class: "slot-why" }, `${title}: ${slate.charAt(0).toLowerCase()}${slate.slice(1)}`));
+  cell.replaceChildren(h("span", { class: "titles" }, titles), ...slates);
+}
+
+function showRow(row: Row, session: OperatedSession, desk: Desk, nowMs: number): void {
   row.session = session;
   const cell = (at: number) => row.cells[at] as HTMLTableCellElement;
   const device = cell(0).querySelector(".device") as HTMLElement;
   text(device, session.device_id ?? "No device name");
   toggle(device, "unnamed", session.device_id === null || session.device_id === undefined);
   text(cell(0).querySelector("code") as HTMLElement, session.id);
-  text(cell(1), session.games.map(title).join(", "));
+  showGames(cell(1), session, desk, nowMs);
   text(cell(2), session.layout);
   text(cell(3), session.engine);
   const time = (at: number, value: string, words: string) => {
@@ -59,15 +76,22 @@ function showRow(row: Row, session: OperatedSession, title: (game: string) => st
   };
   time(4, session.created_at, moment(Date.parse(session.created_at), nowMs));
   text(cell(5), minutesOf(session.billable_seconds));
-  time(6, session.last_seen_at ?? "", session.state === "ended" ? "ended" : ago(Date.parse(session.last_seen_at ?? ""), nowMs));
+  time(6, session.last_seen_at ?? "", session.state === "ended" ? endWords(session, nowMs) : ago(Date.parse(session.last_seen_at ?? ""), nowMs));
   text(cell(7), labelList(session.labels));
   const end = cell(8).querySelector("button") as HTMLButtonElement;
+  attribute(end, "hidden", session.state === "ended");
   attribute(end, "aria-label", `End the session of ${session.device_id ?? session.id}`);
 }
 
-export function sessionsPanel(desk: Desk): { element: HTMLElement; dialog: HTMLElement } {
+/** `ended 16:04:05, idle`. */
+function endWords(session: OperatedSession, nowMs: number): string {
+  const at = session.ended_at === null ? "" : ` ${moment(Date.parse(session.ended_at), nowMs)}`;
+  return `ended${at}${session.end_reason === null ? "" : `, ${session.end_reason.replaceAll("_", " ")}`}`;
+}
+
+export function sessionsPanel(desk: Desk, question: Question): HTMLElement {
   const parts = panel("sessions", "Live sessions", () => desk.refresh("sessions"));
-  const asking = ending(desk);
+  const looking = searchForm(desk);
   const body = h("tbody", {});
   const heads = COLUMNS.map(([name, kind]) => h("th", { scope: "col", class: kind }, name));
   const table = h(
@@ -82,39 +106,52 @@ export function sessionsPanel(desk: Desk): { element: HTMLElement; dialog: HTMLE
   const pages = pager("Pages of sessions", "Newer", "Older", (step) => desk.turnPage(step));
   const tally = h("span", { class: "tally" });
   parts.aside.append(tally);
-  parts.element.append(empty, frame, pages.element);
+  parts.element.append(looking, empty, frame, pages.element);
 
   const rows = new Map<string, Row>();
   const ask = (row: Row) => {
     const { session } = row;
     if (session === undefined) return;
     // The button goes with its row: then the heading takes the focus.
-    asking.ask(session, () => {
-      if (!row.isConnected) parts.heading.focus();
+    question.ask({
+      title: "End this session?",
+      who: `${session.device_id ?? session.id} watches ${session.games.map((game) => desk.title(game)).join(", ")}.`,
+      what: "Its playlists end, its meter stops, and the viewer's picture stops within seconds. This cannot be undone.",
+      keep: "Keep it",
+      go: "End session",
+      act: () => desk.endSession(session),
+      closed: () => {
+        if (!row.isConnected) parts.heading.focus();
+      },
     });
   };
   desk.onChange((state: DeskState) => {
-    const { value, waits, atMs } = state.sessions;
-    showTrouble(parts.trouble, state.sessions);
-    const sessions = value?.sessions ?? [];
-    const nowMs = atMs ?? 0;
+    const { found } = state;
+    const { value, waits } = state.sessions;
+    const shownPart = found ?? state.sessions;
+    showTrouble(parts.trouble, shownPart);
+    const sessions = shownPart.value?.sessions ?? [];
+    text(parts.heading, found === null ? "Live sessions" : "Sessions found");
+    const nowMs = shownPart.atMs ?? 0;
     const held = body.contains(document.activeElement) ? document.activeElement : null;
     const shown = keyed(body, rows, sessions, ({ id }) => id, () => makeRow(ask));
-    shown.forEach((row, at) => showRow(row, sessions[at] as OperatedSession, (game) => desk.title(game), nowMs));
+    shown.forEach((row, at) => showRow(row, sessions[at] as OperatedSession, desk, nowMs));
     if (held !== null && !held.isConnected) parts.heading.focus();
     const total = value?.active_sessions ?? sessions.length;
-    text(tally, value === null ? "" : `${count(total)} in all · times in UTC`);
+    text(tally, found !== null ? foundWords(found) : value === null ? "" : `${count(total)} in all · times in UTC`);
     attribute(frame, "hidden", sessions.length === 0);
-    attribute(frame, "aria-busy", waits ? "true" : null);
+    attribute(frame, "aria-busy", waits || found?.waits === true ? "true" : null);
     attribute(empty, "hidden", sessions.length > 0);
     text(empty, emptyWords(state));
     const from = state.sessionsPage * SESSIONS_A_PAGE;
+    if (found !== null) return pages.show("", false, false);
     pages.show(`${count(from + Math.min(1, sessions.length))}–${count(from + sessions.length)}`, state.sessionsPage > 0, Boolean(value?.next_cursor));
   });
-  return { element: parts.element, dialog: asking.element };
+  return parts.element;
 }
 
 function emptyWords(state: DeskState): string {
+  if (state.found !== null) return state.found.waits ? "Looking…" : state.found.trouble === null ? "No session is like that." : "";
   if (state.sessions.value === null) return state.sessions.trouble === null ? "Reading the sessions…" : "";
   return state.sessionsPage > 0 ? "The sessions of this page have ended." : "Nobody is watching right now.";
 }

@@ -1,0 +1,47 @@
+// Markets in words, and the form's fields as a market. Pure.
+
+import type { Market, Tier } from "./api";
+import { list } from "../format";
+
+const FEATURES: Record<string, string> = { low_latency: "low latency", dolby: "Dolby sound", hdr: "HDR" };
+
+/** Those that every service has. */
+export const KNOWN_FEATURES = ["low_latency", "dolby"] as const;
+
+export function featureName(feature: string): string {
+  return FEATURES[feature] ?? feature.replaceAll("_", " ");
+}
+
+/** `up to 720 rows`; a dash where nothing bounds it. */
+export function heightWords({ max_height: height }: Tier): string {
+  return height === null ? "all" : `up to ${height} rows`;
+}
+
+export function featureWords({ features }: Tier): string {
+  if (features === null) return "all";
+  return features.length === 0 ? "none" : features.map(featureName).join(", ");
+}
+
+/** `all`, `none`, or the titles of a few and how many more. */
+export function gamesWords(games: readonly string[] | null, title: (game: string) => string): string {
+  if (games === null) return "all";
+  if (games.length === 0) return "none";
+  const shown = games.length > 4 ? [...games.slice(0, 3).map(title), `${games.length - 3} more`] : games.map(title);
+  return list(shown);
+}
+
+/** Words of a field, apart at commas and spaces, each once. */
+export function idsOf(text: string): string[] {
+  return [...new Set(text.split(/[\s,]+/).filter((word) => word !== ""))];
+}
+
+/** A field's text; null where it is empty. */
+export function textOf(text: string): string | null {
+  return text.trim() || null;
+}
+
+/** What is sent of a market: all that was read of it but where it is from, so that what a newer service has stays. */
+export function bodyOf(market: Market): Record<string, unknown> {
+  const { origin: _, ...body } = market;
+  return { ...body };
+}

@@ -1,0 +1,123 @@
+// The form of a market: languages, games, skin, tier.
+
+import { attribute, h } from "../../dom";
+import type { Market } from "../api";
+import type { Desk } from "../desk";
+import { bodyOf, featureName, idsOf, KNOWN_FEATURES, textOf } from "../market";
+import { field, formBox, group, mistake, tick } from "./form";
+
+export interface MarketForm {
+  readonly element: HTMLElement;
+  /** Null makes a new market. */
+  open(market: Market | null): void;
+}
+
+/** All of something, or those that are ticked. */
+interface Several {
+  readonly element: HTMLElement;
+  /** `all`: what can be ticked, by its name. */
+  show(chosen: readonly string[] | null, all: ReadonlyMap<string, string>): void;
+  /** Null: all. */
+  chosen(): string[] | null;
+}
+
+function several(name: string, label: string, allWords: string, someWords: string, of: string, ...more: HTMLElement[]): Several {
+  const [every, some] = [tick("radio", name, "all", allWords), tick("radio", name, "some", someWords)];
+  attribute(some.input, "data-field", of);
+  const boxes = h("div", { class: "ticks", role: "group", "aria-label": label });
+  const below = h("div", { class: "some" }, boxes, ...more);
+  const follow = () => attribute(below, "hidden", !some.input.checked);
+  every.input.addEventListener("change", follow);
+  some.input.addEventListener("change", follow);
+  let inputs: HTMLInputElement[] = [];
+  return {
+    element: group(label, every.element, some.element, below),
+    show: (chosen, all) => {
+      const ticks = [...all].map(([value, words]) => tick("checkbox", `${name}-one`, value, words));
+      inputs = ticks.map(({ input }) => input);
+      for (const input of inputs) input.checked = chosen?.includes(input.value) ?? false;
+      boxes.replaceChildren(...ticks.map(({ element }) => element));
+      every.input.checked = chosen === null;
+      some.input.checked = chosen !== null;
+      follow();
+    },
+    chosen: () => (every.input.checked ? null : inputs.filter(({ checked }) => checked).map(({ value }) => value)),
+  };
+}
+
+const line = (more: Record<string, string | number> = {}) => h("input", { type: "text", autocomplete: "off", spellcheck: "false", ...more });
+
+export function marketForm(desk: Desk): MarketForm {
+  const id = line({ maxlength: 64 });
+  const title = line({ maxlength: 200 });
+  const [sound, words] = [line({ maxlength: 35, placeholder: "de" }), line({ maxlength: 35, placeholder: "de" })];
+  const skin = h("select", {});
+  const height = h("input", { type: "number", min: 1, step: 1, inputmode: "numeric" });
+  const others = line();
+  const otherGames = field("market-other-games", "Games that are not there yet, by their ids", others, "games");
+  const games = several("market-games", "Games", "All of them", "Only these", "games", otherGames);
+  const features = several("market-features", "Features", "All that there are", "Only these", "tier");
+  let edited: Market | null = null;
+
+  async function save() {
+    const name = id.value.trim();
+    if (title.value.trim() === "") return mistake("title", "A market needs a title.");
+    if (name === "") return mistake("id", "A market needs an id.");
+    const rows = height.value.trim();
+    if (rows !== "" && !/^\d+$/.test(rows)) return mistake("tier.max_height", "The height is a whole number of rows.");
+    const ticked = games.chosen();
+    const body = {
+      ...(edited === null ? {} : bodyOf(edited)),
+      id: name,
+      title: title.value.trim(),
+      sound_language: textOf(sound.value),
+      text_language: textOf(words.value),
+      games: ticked === null ? null : [...new Set([...ticked, ...idsOf(others.value)])],
+      skin: skin.value || null,
+      tier: { ...edited?.tier, max_height: rows === "" ? null : Number(rows), features: features.chosen() },
+    };
+    const isNew = edited === null;
+    return desk.change((client) => (isNew ? client.addMarket(body) : client.changeMarket(name, body)), `${body.title} is saved`, "markets");
+  }
+
+  const box = formBox(desk, {
+    name: "market",
+    saveWords: "Save market",
+    save,
+    fields: [
+      h("div", { class: "form-pair" }, field("market-title", "Title", title, "title"), field("market-id", "Id", id, "id")),
+      h("div", { class: "form-pair" }, field("market-sound", "Sound's language", sound, "sound_language", "As de or pt-BR; empty: each game's main sound."), field("market-text", "Text's language", words, "text_language", "Empty: no text is shown by itself.")),
+      games.element,
+      h("div", { class: "form-pair" }, field("market-skin", "Skin", skin, "skin"), field("market-height", "Tallest picture, in rows", height, "tier.max_height", "Empty: all renditions.")),
+      features.element,
+    ],
+  });
+  return {
+    element: box.element,
+    open: (market) => {
+      edited = market;
+      id.value = market?.id ?? "";
+      id.disabled = market !== null;
+      title.value = market?.title ?? "";
+      sound.value = market?.sound_language ?? "";
+      words.value = market?.text_language ?? "";
+      height.value = market?.tier.max_height?.toString() ?? "";
+      const { games: there, skins } = desk.state;
+      const titles = new Map((there.value ?? []).map((game) => [game.id, game.title]));
+      games.show(market === null ? null : market.games, titles);
+      others.value = (market?.games ?? []).filter((game) => !titles.has(game)).join(", ");
+      const named = market?.skin ?? "";
+      const ids = (skins.value ?? []).map((one) => one.id);
+      const missing = named !== "" && !ids.includes(named);
+      skin.replaceChildren(h("option", { value: "" }, "None"), ...ids.map((one) => h("option", { value: one }, one)), missing ? h("option", { value: named }, `${named} (not there yet)`) : "");
+      skin.value = named;
+      const known = new Set([...KNOWN_FEATURES, ...(market?.tier.features ?? [])]);
+      features.show(market?.tier.features ?? null, new Map([...known].map((feature) => [feature, capital(featureName(feature))])));
+      box.open(market === null ? "A new market" : market.title);
+    },
+  };
+}
+
+function capital(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
