@@ -173,10 +173,9 @@ impl Service {
         let catalogue = makers.catalogue((&shared, &shelf), &registry, address).await?;
         let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
-        sessions.markets().fill(&config.markets, sqlite.clone()).await?;
         let parts = (&sessions, &registry, &catalogue);
         let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, address))?;
-        makers.outputs(&sessions, &layouts, sqlite.clone()).await?;
+        makers.rules(&sessions, &layouts, sqlite.clone()).await?;
         let outbound = makers.outbound(sqlite, &sessions).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let readiness = makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf);

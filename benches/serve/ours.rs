@@ -140,21 +140,13 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     };
     let catalogue = Catalogue::open(settings, Vec::new()).await.expect("a catalogue");
     let layout = layouts.get("1").expect("it is bundled");
-    let placement = registry
-        .want(&MosaicSpec { layout, games: vec!["g".into()], art: Vec::new() }, EngineChoice::Auto)
-        .expect("room");
+    let shown = MosaicSpec { layout, games: vec!["g".into()], art: Vec::new() };
+    let placement = registry.want(&shown, EngineChoice::Auto).expect("room");
     HeldEngine::put_down(grid, &shelf, &placement.id, &SIZES);
     let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(30), 100);
-    let sessions = Sessions::open(
-        store.clone(),
-        registry.clone(),
-        catalogue.clone(),
-        layouts.clone(),
-        clock.clone(),
-        grid,
-        settings,
-        metrics.clone(),
-    );
+    let (mosaics, games) = (registry.clone(), catalogue.clone());
+    let sessions =
+        Sessions::open(store.clone(), mosaics, games, layouts.clone(), clock.clone(), grid, settings, metrics.clone());
     let app = App {
         sessions: sessions.await.expect("sessions"),
         mosaics: registry,

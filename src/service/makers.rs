@@ -362,13 +362,14 @@ impl Makers<'_> {
         .map_err(|e| StartError::Sessions(e.to_string()))
     }
 
-    /// Takes up the sets of outputs.
-    pub async fn outputs(
+    /// Takes up markets and sets of outputs.
+    pub async fn rules(
         &self,
         sessions: &Sessions,
         layouts: &Layouts,
         store: Arc<SqliteStore>,
     ) -> Result<(), StartError> {
+        sessions.markets().fill(&self.config.markets, store.clone()).await?;
         let configured = &self.config.outputs;
         let fits = |id: &str| layouts.get(id).is_some_and(|layout| layout.slots.len() == 1);
         if let Some((_, set)) = configured.iter().find(|(_, set)| !fits(&set.layout)) {
