@@ -6,6 +6,7 @@ import { Desk, VIEWS, type View } from "./operator/desk";
 import { accessForm, header } from "./operator/view/access";
 import { assetsPanel } from "./operator/view/assets";
 import { breakForm } from "./operator/view/break-form";
+import { fillPanel } from "./operator/view/fill";
 import { gameForm } from "./operator/view/game-form";
 import { gamesPanel } from "./operator/view/games";
 import { marketForm } from "./operator/view/market-form";
@@ -60,7 +61,7 @@ const boards: Record<View, HTMLElement> = {
     usagePanel(desk, () => Date.now()),
   ),
   art: board("Art and skins", assetsPanel(desk, pictures, asking), skinsPanel(desk, pictures, skins, asking)),
-  markets: board("Markets", marketsPanel(desk, markets, asking)),
+  markets: board("Markets", marketsPanel(desk, markets, asking), fillPanel(desk)),
 };
 const dialogs = [asking.element, ...games.elements, breaks.element, skins.element, markets.element];
 const said = h("p", { class: "said", role: "status", "aria-live": "polite" });

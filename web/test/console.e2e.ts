@@ -253,6 +253,16 @@ test("a market is made, listed and edited; a field that is wrong is marked", asy
   await form.getByLabel("Tallest picture").fill("720");
   await form.getByRole("group", { name: "Features" }).getByLabel("Only these").check();
   await form.getByLabel("Low latency").check();
+  assert.ok(!(await form.getByLabel("Who decides on them").isVisible()));
+  await form.getByLabel("In breaks its sessions see").selectOption("squeeze_back");
+  await form.getByLabel("Layout in breaks").selectOption("1L");
+  await form.getByLabel("In breaks its sessions see").selectOption("advertisement");
+  await form.getByLabel("Who decides on them").fill("gopher://ads.example");
+  await form.getByLabel("Decided").selectOption("session");
+  await button("Save market", form).click();
+  await until("the field", async () => (await form.getByLabel("Who decides on them").getAttribute("aria-invalid")) === "true");
+  complaints.splice(0);
+  await form.getByLabel("Who decides on them").fill("https://ads.example/vast?game=[GAME]");
   assert.deepEqual(await violationsOf(page), []);
   await shot("market-form");
   await button("Save market", form).click();
@@ -264,6 +274,7 @@ test("a market is made, listed and edited; a field that is wrong is marked", asy
     text_language: null,
     games: ["comets-owls", "hawks-ravens", "final", "semi-final"],
     skin: "red",
+    breaks: { policy: "advertisement", decision_url: "https://ads.example/vast?game=[GAME]", decided_for: "session", layout: null, skin: null },
     tier: { max_height: 720, features: ["low_latency"] },
     origin: "operator",
   };
@@ -271,16 +282,19 @@ test("a market is made, listed and edited; a field that is wrong is marked", asy
   const { games: wanted, ...rest } = expected;
   assert.deepEqual([made, games?.sort()], [rest, wanted.sort()]);
   const row = panel("Markets").getByRole("row", { name: "Germany" });
-  assert.deepEqual((await row.locator("td").allInnerTexts()).slice(0, 6), ["de", "none", "Comets at Owls, Hawks at Ravens, final and semi-final", "red", "up to 720 rows", "low latency"]);
+  assert.deepEqual((await row.locator("td").allInnerTexts()).slice(0, 7), ["de", "none", "Comets at Owls, Hawks at Ravens, final and semi-final", "red", "up to 720 rows", "low latency", "advertisements, for each session"]);
+  await panel("Breaks of the last thirty days").getByText("No market has shown anything else").waitFor();
 
   await button("Edit Germany").click();
   const again = dialog("Germany");
   assert.equal(await again.getByLabel("Games that are not there yet").inputValue(), "final, semi-final");
   await again.getByRole("group", { name: "Features" }).getByLabel("All that there are").check();
   await again.getByLabel("Tallest picture").fill("");
+  await again.getByLabel("In breaks its sessions see").selectOption("slate");
   await button("Save market", again).click();
   await again.waitFor({ state: "hidden" });
-  assert.deepEqual((await ask<Market>("/v1/operator/markets/de")).tier, { max_height: null, features: null });
+  const changed = await ask<Market>("/v1/operator/markets/de");
+  assert.deepEqual([changed.tier, changed.breaks?.policy, changed.breaks?.decision_url], [{ max_height: null, features: null }, "slate", null]);
 });
 
 // ---- games, breaks, sessions -------------------------------------------------------------------------------------

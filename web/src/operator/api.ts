@@ -104,6 +104,36 @@ export interface Tier {
   features: string[] | null;
 }
 
+/** What sessions of a market see in breaks. */
+export interface MarketBreaks {
+  policy: "programme" | "slate" | "advertisement" | "squeeze_back";
+  decision_url: string | null;
+  decided_for: "market" | "session";
+  layout: string | null;
+  skin: string | null;
+}
+
+/** What breaks came to in a market. */
+export interface MarketFill {
+  market: string;
+  decisions: number;
+  decided: number;
+  play_outs: number;
+  completes: number;
+  advertisement_s: number;
+  slate_s: number;
+  /** `null`: there was no break. */
+  fill: number | null;
+  /** By VAST's code. */
+  errors: Record<string, number>;
+}
+
+export interface FillReport {
+  from: string;
+  to: string;
+  markets: MarketFill[];
+}
+
 export interface Market {
   id: string;
   title: string;
@@ -112,6 +142,8 @@ export interface Market {
   /** `null`: all. */
   games: string[] | null;
   skin: string | null;
+  /** An older service has none. */
+  breaks?: MarketBreaks;
   tier: Tier;
   origin: "config" | "operator";
 }
@@ -243,9 +275,9 @@ export class OperatorClient extends Caller {
     await this.call("DELETE", `/v1/operator/games/${encodeURIComponent(id)}`);
   }
 
-  /** Without `durationS` it runs until it is ended. */
-  async beginBreak(game: string, durationS: number | null): Promise<void> {
-    const body = durationS === null ? {} : { duration_s: durationS };
+  /** Without `durationS` it runs until it is ended, without `startsInS` it begins now. */
+  async beginBreak(game: string, durationS: number | null, startsInS: number | null = null): Promise<void> {
+    const body = { ...(durationS !== null && { duration_s: durationS }), ...(startsInS !== null && { starts_in_s: startsInS }) };
     await this.call("POST", `/v1/operator/games/${encodeURIComponent(game)}/breaks`, { body });
   }
 
@@ -304,6 +336,11 @@ export class OperatorClient extends Caller {
 
   async removeMarket(id: string): Promise<void> {
     await this.call("DELETE", `/v1/operator/markets/${encodeURIComponent(id)}`);
+  }
+
+  /** What breaks came to in the last thirty days. */
+  async fill(): Promise<FillReport> {
+    return (await this.call("GET", "/v1/operator/breaks/report")).json();
   }
 
   /** As devices see them: with thumbnails. */

@@ -1,7 +1,7 @@
 // What the operators' page knows, and how it learns it. Knows nothing of the page's elements.
 
 import type { Game, Layout, Problem } from "../api";
-import type { Asset, Format, Market, OperatedSession, OperatorClient, RegisteredGame, SessionPage, Skin, UsageReport } from "./api";
+import type { Asset, FillReport, Format, Market, OperatedSession, OperatorClient, RegisteredGame, SessionPage, Skin, UsageReport } from "./api";
 import { fileName, monthOf, todayByHour, wholeMonth } from "./figures";
 import { Poll, type SetTimer } from "./poll";
 import { asProblem, refusesKey, trouble, type Trouble } from "./problems";
@@ -60,6 +60,7 @@ export interface DeskState {
   readonly skins: Part<readonly Skin[]>;
   readonly layouts: Part<readonly Layout[]>;
   readonly markets: Part<readonly Market[]>;
+  readonly fill: Part<FillReport>;
   readonly view: View;
   /** What was looked for among the sessions; null while those that are live are listed. */
   readonly found: Part<Found> | null;
@@ -70,13 +71,13 @@ export interface DeskState {
   readonly said: string;
 }
 
-export type PartName = "sessions" | "games" | "today" | "month" | "assets" | "skins" | "layouts" | "markets";
+export type PartName = "sessions" | "games" | "today" | "month" | "assets" | "skins" | "layouts" | "markets" | "fill";
 
 /** What is read again and again while a view is open. */
 const PARTS_OF: Record<View, readonly PartName[]> = {
   overview: ["sessions", "games", "today", "month"],
   art: ["assets", "skins", "layouts"],
-  markets: ["markets", "skins", "games"],
+  markets: ["markets", "skins", "games", "layouts", "fill"],
 };
 
 const NOTHING = { value: null, atMs: null, trouble: null, waits: true } as const;
@@ -92,6 +93,7 @@ const NO_PARTS = {
   skins: NOTHING,
   layouts: NOTHING,
   markets: NOTHING,
+  fill: NOTHING,
   found: null,
 } as const;
 
@@ -111,7 +113,7 @@ export class Desk {
   private hidden = false;
   /** The cursors of the pages before this one, this one's last. */
   private cursors: (string | null)[] = [null];
-  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0, assets: 0, skins: 0, layouts: 0, markets: 0 };
+  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0, assets: 0, skins: 0, layouts: 0, markets: 0, fill: 0 };
   private searches = 0;
   private readonly polls: Record<PartName, Poll>;
   private readonly accessPoll: Poll;
@@ -130,6 +132,7 @@ export class Desk {
       skins: poll(() => this.readPart("skins", (client) => client.skins()), STOCK_EVERY_MS),
       layouts: poll(() => this.readPart("layouts", (client) => client.layouts()), STOCK_EVERY_MS),
       markets: poll(() => this.readPart("markets", (client) => client.markets()), STOCK_EVERY_MS),
+      fill: poll(() => this.readPart("fill", (client) => client.fill()), STOCK_EVERY_MS),
     };
     this.accessPoll = poll(() => this.readAccess(), ACCESS_EVERY_MS);
     this.state = {

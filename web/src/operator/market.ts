@@ -1,6 +1,6 @@
 // Markets in words, and the form's fields as a market. Pure.
 
-import type { Market, Tier } from "./api";
+import type { Market, MarketBreaks, MarketFill, Tier } from "./api";
 import { list } from "../format";
 
 const FEATURES: Record<string, string> = { low_latency: "low latency", dolby: "Dolby sound", hdr: "HDR" };
@@ -44,4 +44,41 @@ export function textOf(text: string): string | null {
 export function bodyOf(market: Market): Record<string, unknown> {
   const { origin: _, ...body } = market;
   return { ...body };
+}
+
+/** Policies of breaks, as people say them. */
+export const POLICIES: Record<MarketBreaks["policy"], string> = {
+  programme: "The programme",
+  slate: "A slate",
+  advertisement: "Advertisements",
+  squeeze_back: "The game beside art",
+};
+
+export function breakPolicyWords(breaks: MarketBreaks | undefined): string {
+  const words = POLICIES[breaks?.policy ?? "programme"].toLowerCase();
+  return breaks?.decided_for === "session" ? `${words}, for each session` : words;
+}
+
+/** What a policy takes of what a form holds: what belongs to another is left out. */
+export function breaksOf({ policy, decision_url, decided_for, layout, skin }: MarketBreaks): MarketBreaks {
+  const asks = policy === "advertisement";
+  const squeezes = policy === "squeeze_back";
+  return {
+    policy,
+    decision_url: asks ? decision_url : null,
+    decided_for: asks ? decided_for : "market",
+    layout: squeezes ? layout : null,
+    skin: squeezes ? skin : null,
+  };
+}
+
+/** `75 %`; a dash where there was no break. */
+export function fillWords({ fill }: MarketFill): string {
+  return fill === null ? "–" : `${Math.round(fill * 100)} %`;
+}
+
+/** `303: 2 times, 405: once`; `none`. */
+export function errorWords({ errors }: MarketFill): string {
+  const each = Object.entries(errors).map(([code, times]) => `${code}: ${times === 1 ? "once" : `${times} times`}`);
+  return each.join(", ") || "none";
 }

@@ -8,7 +8,7 @@ import { artNames, assetWords, clipAround, dressed, size, skinsWith } from "../.
 import { breakWords, secondsOf } from "../../src/operator/breaks";
 import { idFrom, labelLines, labelsOf, linesOf } from "../../src/operator/game";
 import { facts } from "../../src/operator/health";
-import { bodyOf, featureWords, gamesWords, heightWords, idsOf } from "../../src/operator/market";
+import { bodyOf, breakPolicyWords, breaksOf, errorWords, featureWords, fillWords, gamesWords, heightWords, idsOf } from "../../src/operator/market";
 import { trouble } from "../../src/operator/problems";
 import { FOUND_MAX, matches, PAGES_MAX, search } from "../../src/operator/search";
 import { hatching } from "../../src/view/diagram";
@@ -73,6 +73,17 @@ test("markets are told in words, and what is sent of one has all that was read",
   assert.deepEqual(idsOf(" a, b\nc a"), ["a", "b", "c"]);
   const newer = { ...MARKET, of_tomorrow: 7 };
   assert.deepEqual(Object.keys(bodyOf(newer)).sort(), ["games", "id", "of_tomorrow", "skin", "sound_language", "text_language", "tier", "title"]);
+});
+
+test("what a market does in breaks: each policy has what is its own, and what it came to is told", () => {
+  const all = { decision_url: "https://a/", decided_for: "session", layout: "1L", skin: "red" } as const;
+  assert.deepEqual(breaksOf({ policy: "slate", ...all }), { policy: "slate", decision_url: null, decided_for: "market", layout: null, skin: null });
+  assert.deepEqual(breaksOf({ policy: "advertisement", ...all }), { policy: "advertisement", decision_url: "https://a/", decided_for: "session", layout: null, skin: null });
+  assert.deepEqual(breaksOf({ policy: "squeeze_back", ...all }), { policy: "squeeze_back", decision_url: null, decided_for: "market", layout: "1L", skin: "red" });
+  assert.deepEqual([breakPolicyWords(undefined), breakPolicyWords({ policy: "advertisement", ...all })], ["the programme", "advertisements, for each session"]);
+  const fill = { market: "de", decisions: 3, decided: 2, play_outs: 4, completes: 3, advertisement_s: 30, slate_s: 10, fill: 0.75, errors: { 303: 2, 405: 1 } };
+  assert.deepEqual([fillWords(fill), errorWords(fill)], ["75 %", "303: 2 times, 405: once"]);
+  assert.deepEqual([fillWords({ ...fill, fill: null }), errorWords({ ...fill, errors: {} })], ["–", "none"]);
 });
 
 test("a game's form: lines, labels, an id made of the title", () => {

@@ -1,9 +1,9 @@
 // The form of a market: languages, games, skin, tier.
 
 import { attribute, h } from "../../dom";
-import type { Market } from "../api";
+import type { Market, MarketBreaks } from "../api";
 import type { Desk } from "../desk";
-import { bodyOf, featureName, idsOf, KNOWN_FEATURES, textOf } from "../market";
+import { bodyOf, breaksOf, featureName, idsOf, KNOWN_FEATURES, POLICIES, textOf } from "../market";
 import { field, formBox, group, mistake, tick } from "./form";
 
 export interface MarketForm {
@@ -57,6 +57,17 @@ export function marketForm(desk: Desk): MarketForm {
   const otherGames = field("market-other-games", "Games that are not there yet, by their ids", others, "games");
   const games = several("market-games", "Games", "All of them", "Only these", "games", otherGames);
   const features = several("market-features", "Features", "All that there are", "Only these", "tier");
+  const policy = h("select", {}, ...Object.entries(POLICIES).map(([value, words]) => h("option", { value }, words)));
+  const server = line({ inputmode: "url", maxlength: 2048, placeholder: "https://ads.example/vast?game=[GAME]" });
+  const whom = h("select", {}, h("option", { value: "market" }, "Once for the market"), h("option", { value: "session" }, "For each session"));
+  const [squeezed, squeezedSkin] = [h("select", {}), h("select", {})];
+  const asked = h("div", { class: "form-pair" }, field("market-server", "Who decides on them", server, "breaks.decision_url", "A server that answers with VAST."), field("market-whom", "Decided", whom, "breaks.decided_for"));
+  const beside = h("div", { class: "form-pair" }, field("market-squeezed", "Layout in breaks", squeezed, "breaks.layout"), field("market-squeezed-skin", "Art in breaks", squeezedSkin, "breaks.skin"));
+  const follow = () => {
+    attribute(asked, "hidden", policy.value !== "advertisement");
+    attribute(beside, "hidden", policy.value !== "squeeze_back");
+  };
+  policy.addEventListener("change", follow);
   let edited: Market | null = null;
 
   async function save() {
@@ -74,6 +85,10 @@ export function marketForm(desk: Desk): MarketForm {
       text_language: textOf(words.value),
       games: ticked === null ? null : [...new Set([...ticked, ...idsOf(others.value)])],
       skin: skin.value || null,
+      breaks: {
+        ...edited?.breaks,
+        ...breaksOf({ policy: policy.value as MarketBreaks["policy"], decision_url: textOf(server.value), decided_for: whom.value as MarketBreaks["decided_for"], layout: squeezed.value || null, skin: squeezedSkin.value || null }),
+      },
       tier: { ...edited?.tier, max_height: rows === "" ? null : Number(rows), features: features.chosen() },
     };
     const isNew = edited === null;
@@ -90,6 +105,9 @@ export function marketForm(desk: Desk): MarketForm {
       games.element,
       h("div", { class: "form-pair" }, field("market-skin", "Skin", skin, "skin"), field("market-height", "Tallest picture, in rows", height, "tier.max_height", "Empty: all renditions.")),
       features.element,
+      field("market-policy", "In breaks its sessions see", policy, "breaks.policy", "The other games of the picture go on."),
+      asked,
+      beside,
     ],
   });
   return {
@@ -102,20 +120,32 @@ export function marketForm(desk: Desk): MarketForm {
       sound.value = market?.sound_language ?? "";
       words.value = market?.text_language ?? "";
       height.value = market?.tier.max_height?.toString() ?? "";
-      const { games: there, skins } = desk.state;
+      const { games: there, skins, layouts } = desk.state;
       const titles = new Map((there.value ?? []).map((game) => [game.id, game.title]));
       games.show(market === null ? null : market.games, titles);
       others.value = (market?.games ?? []).filter((game) => !titles.has(game)).join(", ");
-      const named = market?.skin ?? "";
       const ids = (skins.value ?? []).map((one) => one.id);
-      const missing = named !== "" && !ids.includes(named);
-      skin.replaceChildren(h("option", { value: "" }, "None"), ...ids.map((one) => h("option", { value: one }, one)), missing ? h("option", { value: named }, `${named} (not there yet)`) : "");
-      skin.value = named;
+      offer(skin, "None", ids, market?.skin ?? "");
+      const breaks = market?.breaks;
+      policy.value = breaks?.policy ?? "programme";
+      server.value = breaks?.decision_url ?? "";
+      whom.value = breaks?.decided_for ?? "market";
+      const alone = (layouts.value ?? []).filter(({ slots, art }) => slots.length === 1 && art.length > 0);
+      offer(squeezed, "Choose one", alone.map((layout) => layout.id), breaks?.layout ?? "");
+      offer(squeezedSkin, "That of the session", ids, breaks?.skin ?? "");
+      follow();
       const known = new Set([...KNOWN_FEATURES, ...(market?.tier.features ?? [])]);
       features.show(market?.tier.features ?? null, new Map([...known].map((feature) => [feature, capital(featureName(feature))])));
       box.open(market === null ? "A new market" : market.title);
     },
   };
+}
+
+/** Fills a choice: nothing, those that are there, and what was chosen though it is not. */
+function offer(choice: HTMLSelectElement, nothing: string, there: readonly string[], chosen: string): void {
+  const missing = chosen !== "" && !there.includes(chosen);
+  choice.replaceChildren(h("option", { value: "" }, nothing), ...there.map((one) => h("option", { value: one }, one)), missing ? h("option", { value: chosen }, `${chosen} (not there yet)`) : "");
+  choice.value = chosen;
 }
 
 function capital(words: string): string {
