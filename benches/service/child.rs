@@ -98,6 +98,12 @@ impl Child {
         self.handle.clone()
     }
 
+    /// Where it is asked.
+    #[allow(dead_code, reason = "only one of the benches asks for what no other does")]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Host and port it listens on.
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
@@ -206,7 +212,7 @@ impl Handle {
         }
     }
 
-    async fn playlist(&self, session: &Value, rendition: &str) -> Option<String> {
+    pub async fn playlist(&self, session: &Value, rendition: &str) -> Option<String> {
         let url = session["playback_url"].as_str().expect("a URL").replace("index", &format!("video/{rendition}"));
         let text = self.http.get(url).send().await.expect("the service answers").text().await.expect("text");
         text.contains(".m4s").then_some(text)

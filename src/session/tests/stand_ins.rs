@@ -12,7 +12,7 @@ use crate::cues::track::Break;
 use crate::market::{DecidedFor, Market, MarketBreakPolicy, MarketBreaks};
 use crate::mosaic::{EngineChoice, EngineKind, GameKey};
 use crate::session::testing::{House, asking_for, grid};
-use crate::session::{BreakAsk, ChangeSession, CreateSession, Instead, Reload, Served, SessionView, StandIns};
+use crate::session::{BreakAsk, ChangeSession, CreateSession, Instead, Reload, Served, SessionView, Sounds, StandIns};
 use crate::timeline::SegmentNumber;
 
 /// Has one stand-in for each game, which is there from a segment on.
@@ -264,6 +264,8 @@ proptest! {
                 let from = running(&house) + from - 2;
                 put(&house, "b", from, length.map(|length| from + length));
                 house.pass(seconds).await;
+                // Who asks for nothing but the list of renditions watches nothing, and stays.
+                house.sessions.multivariant(token(&session), Sounds::Own, parts, None).await.unwrap();
                 if polls {
                     for (n, mosaic) in listed(&house, &session, reload).await {
                         let before = all.entry(n).or_insert_with(|| mosaic.clone());
