@@ -1,6 +1,5 @@
 //! Outputs: games alone in skins at addresses that stay, pulled as caches pull them.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use quadrille::config::Config;
@@ -15,6 +14,10 @@ use crate::support::decode::{Decode, decode};
 use crate::support::service::{DEVICE, OPERATOR, SMALL_OUTPUT, TestService, config};
 
 const SETS: &str = "/v1/operator/outputs";
+
+const LITTLE_OUTPUT: &str = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 10\nlookahead_frames = 0\n\
+    [[output.renditions]]\nname = \"big\"\nwidth = 320\nheight = 180\nbitrate = 400_000\n\
+    [[output.renditions]]\nname = \"small\"\nwidth = 160\nheight = 90\nbitrate = 200_000\n";
 
 /// Two matches that are told apart by their pictures. `extra` comes last.
 fn matches(dir: &Path, extra: &str) -> Config {
@@ -31,7 +34,7 @@ fn matches(dir: &Path, extra: &str) -> Config {
 /// Games that cost next to nothing, where pictures do not matter.
 fn drawn(dir: &Path, extra: &str) -> Config {
     let game = |id| (id, "test://ball?size=160x90&fps=30".to_owned());
-    config(dir, &[game("g0"), game("g1")], &format!("{SMALL_OUTPUT}[stitch]\nkeep_warm = false\n{extra}"))
+    config(dir, &[game("g0"), game("g1")], &format!("{LITTLE_OUTPUT}[stitch]\nkeep_warm = false\n{extra}"))
 }
 
 async fn set(service: &TestService, id: &str, body: Value) -> Value {
@@ -51,14 +54,14 @@ fn index(game: &str, skin: &str) -> String {
 }
 
 /// Addresses of the initialisation and of the segments that a playlist lists.
-async fn segments(service: &TestService, playlist: &str) -> (String, BTreeSet<String>) {
+async fn segments(service: &TestService, playlist: &str) -> (String, Vec<String>) {
     let text = service.text(playlist).await;
     let map = text.lines().find_map(|line| line.strip_prefix("#EXT-X-MAP:URI=\"")?.strip_suffix('"'));
     (map.unwrap().to_owned(), text.lines().filter(|line| line.ends_with(".m4s")).map(str::to_owned).collect())
 }
 
 /// What a file of these segments shows: the luma of each frame in the middle of each slot of art, and which frame of which clip the game's slot has.
-async fn shown(service: &TestService, map: &str, segments: &BTreeSet<String>) -> Vec<(Vec<u8>, Option<(u8, u32)>)> {
+async fn shown(service: &TestService, map: &str, segments: &[String]) -> Vec<(Vec<u8>, Option<(u8, u32)>)> {
     let mut bytes = service.bytes(map).await;
     for segment in segments {
         bytes.extend(service.bytes(segment).await);
@@ -115,10 +118,10 @@ async fn every_output_is_bit_for_bit_what_a_session_with_the_same_picks_has_and_
         let url = same["playback_url"].as_str().unwrap();
         let same = url[url.find("/v1/play").unwrap()..].replace("index.m3u8", "video/big.m3u8");
         let (of_output, of_session) = (segments(&service, playlist).await, segments(&service, &same).await);
-        let shared: BTreeSet<_> = of_output.1.intersection(&of_session.1).cloned().collect();
-        assert!(shared.len() >= 3, "they share addresses, so they share bytes: {of_output:?} {of_session:?}");
-        assert_eq!(of_output.0, of_session.0, "and the initialisation");
-        assert!(of_output.1.is_superset(&of_session.1), "a session lists nothing else: {of_output:?} {of_session:?}");
+        assert!(of_session.1.len() >= 3, "{of_session:?}");
+        // The same addresses are the same bytes.
+        assert_eq!(of_output.0, of_session.0);
+        assert!(of_output.1.ends_with(&of_session.1), "{of_output:?} {of_session:?}");
 
         let seen = shown(&service, &of_output.0, &of_output.1).await;
         assert!(seen.len() >= 90, "{} frames", seen.len());
@@ -292,7 +295,7 @@ async fn sets_are_told_to_their_tenant_and_what_is_wrong_with_one_is_named() {
 }
 
 /// A market with less than there is, prices of their own for outputs.
-const BILLED: &str = "[[markets]]\ntenant = \"acme\"\nid = \"de\"\ntitle = \"Germany\"\ngames = [\"g0\"]\nmax_height = 300\nfeatures = []\n\
+const BILLED: &str = "[[markets]]\ntenant = \"acme\"\nid = \"de\"\ntitle = \"Germany\"\ngames = [\"g0\"]\nmax_height = 100\nfeatures = []\n\
     [[tariffs]]\ntenant = \"acme\"\ncurrency = \"EUR\"\n\
     [[tariffs.prices]]\noutput = true\nper_minute = \"0.02\"\n[[tariffs.prices]]\nper_minute = \"0.004\"\n";
 
@@ -304,7 +307,7 @@ async fn an_output_is_billed_once_while_it_is_polled_at_a_price_of_its_own_and_a
     set(&service, "matches", json!({})).await;
     let market = format!("{}&market=de&low_latency=true", index("g0", "red"));
     let text = service.text(&market).await;
-    assert!(text.contains("480x270") && !text.contains("960x540") && !text.contains("low_latency"), "{text}");
+    assert!(text.contains("160x90") && !text.contains("320x180") && !text.contains("low_latency"), "{text}");
     let in_market = named(&service, &market, "video/small.m3u8").await;
     let above = in_market.replace("video/small", "video/big");
     assert_eq!(service.send(Method::GET, &above, "", None).await.status(), StatusCode::NOT_FOUND);
@@ -315,7 +318,7 @@ async fn an_output_is_billed_once_while_it_is_polled_at_a_price_of_its_own_and_a
     let viewer = session(&service, json!({"games": ["g0"], "layout": "1F", "skin": "red"})).await;
     let url = viewer["playback_url"].as_str().unwrap();
     let viewer = url[url.find("/v1/play").unwrap()..].replace("index.m3u8", "video/small.m3u8");
-    for _ in 0..12 {
+    for _ in 0..16 {
         service.crank_segments(1).await;
         // Three who poll one output are one output.
         for playlist in [&free, &free, &free, &viewer, &in_market] {
@@ -332,7 +335,7 @@ async fn an_output_is_billed_once_while_it_is_polled_at_a_price_of_its_own_and_a
     let seconds = |row: &Value| row["billable_seconds"].as_i64().unwrap();
     assert_eq!(by_output["rows"].as_array().unwrap().len(), 3, "{by_output}");
     let [viewers, output, german] = ["", "g0/red", "de/g0/red"].map(row);
-    assert!(seconds(&viewers) >= 10);
+    assert!(seconds(&viewers) >= 10, "{by_output}");
     assert_eq!((seconds(&output), seconds(&german)), (seconds(&viewers), seconds(&viewers)), "exact as a session's");
     assert_eq!((&viewers["cost"], &output["cost"], &german["cost"]), (&json!("0.004"), &json!("0.02"), &json!("0.02")));
     let tiers = read("tier").await;
