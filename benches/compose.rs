@@ -1,14 +1,14 @@
 //! How long a canvas takes: one `name value unit` line per figure.
 //!
 //! Without arguments both compositors draw 1920x1080 canvases of four 1280x720 pictures (layout 4E), one canvas at a time, new
-//! pictures each time, on one thread. With `--gpu` the best Vulkan adapter is named and saturated, and what held it back
+//! pictures each time, on one thread; then the same of four 1920x1080 pictures of ten bits, as they are and tone-mapped. With `--gpu` the best Vulkan adapter is named and saturated, and what held it back
 //! is said. Needs nothing but the binary, so it can be carried to another machine.
 
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use quadrille::compositor::{Canvas, Compositor, CpuCompositor, Draw, GpuCompositor, Job};
-use quadrille::frame::{Colour, Picture, Rect};
+use quadrille::frame::{Colour, Depth, Matrix, Peak, Picture, Primaries, Rect, Transfer};
 
 /// Different pictures per feed, shown in turn: real feeds never show one twice running.
 const PICTURES_PER_FEED: usize = 4;
@@ -20,7 +20,12 @@ fn main() {
         return saturate();
     }
     match CpuCompositor::new(1) {
-        Ok(cpu) => one_by_one("compose_cpu_ms", &cpu, 300),
+        Ok(cpu) => {
+            one_by_one("compose_cpu_ms", &cpu, &Feeds::new(4), 300);
+            one_by_one("deep_compose_ms", &cpu, &Feeds::deep(4, Colour::CANVAS), 100);
+            one_by_one("hdr_compose_ms", &cpu, &Feeds::deep(4, hdr(Transfer::Pq(Peak::Cd1000))), 100);
+            one_by_one("hlg_compose_ms", &cpu, &Feeds::deep(4, hdr(Transfer::Hlg)), 100);
+        }
         Err(error) => eprintln!("no CPU compositor: {error}"),
     }
     if has("--cpu-only") {
@@ -29,15 +34,14 @@ fn main() {
     match GpuCompositor::new(1) {
         Ok(gpu) => {
             eprintln!("gpu: {}", gpu.describe());
-            one_by_one("compose_gpu_ms", &gpu, 60);
+            one_by_one("compose_gpu_ms", &gpu, &Feeds::new(4), 60);
         }
         Err(error) => eprintln!("no GPU compositor: {error}"),
     }
 }
 
 /// Prints the median and the 99th percentile from submission to delivery of single canvases.
-fn one_by_one(name: &str, compositor: &dyn Compositor, canvases: usize) {
-    let feeds = Feeds::new(4);
+fn one_by_one(name: &str, compositor: &dyn Compositor, feeds: &Feeds, canvases: usize) {
     let mut times_ms = Vec::with_capacity(canvases);
     for tick in 0..canvases + 10 {
         let (sender, receiver) = mpsc::channel();
@@ -64,7 +68,8 @@ fn saturate() {
         }
     };
     println!("gpu_adapter {}", gpu.adapter().replace(' ', "_"));
-    one_by_one("compose_gpu_ms", &gpu, 100);
+    one_by_one("compose_gpu_ms", &gpu, &Feeds::new(4), 100);
+    one_by_one("hdr_compose_gpu_ms", &gpu, &Feeds::deep(4, hdr(Transfer::Pq(Peak::Cd1000))), 100);
     let feeds = Feeds::new(16);
     // New pictures every tick, then held ones (nothing is uploaded), then tiny canvases (next to nothing is read back).
     let fresh = rate(&gpu, &feeds, Load { canvases: 32, held: false, read_back: true });
@@ -122,15 +127,32 @@ struct Feeds {
     pictures: Vec<[Picture; PICTURES_PER_FEED]>,
 }
 
+/// What HDR sources are: ITU-R BT.2100, ten bits.
+fn hdr(transfer: Transfer) -> Colour {
+    Colour { matrix: Matrix::Bt2020, primaries: Primaries::Bt2020, transfer, ..Colour::CANVAS }
+}
+
 impl Feeds {
     fn new(count: usize) -> Self {
+        Self::of(count, (1280, 720), Colour::CANVAS)
+    }
+
+    /// Of ten bits.
+    fn deep(count: usize, colour: Colour) -> Self {
+        Self::of(count, (1920, 1080), Colour { depth: Depth::Ten, ..colour })
+    }
+
+    fn of(count: usize, (width, height): (usize, usize), colour: Colour) -> Self {
+        let bytes = width * height * colour.depth.bytes();
         let picture = |seed: usize| {
             let plane = |len: usize| {
                 let noise = move |i: usize| (i.wrapping_mul(0x9e37_79b9).wrapping_add(seed * 7919) >> 13) as u8;
-                (0..len).map(noise).collect::<Vec<_>>()
+                // The high byte of a sample of ten bits has two of them.
+                let most = |i: usize| if colour.depth == Depth::Ten && i % 2 == 1 { 3 } else { u8::MAX };
+                (0..len).map(|i| noise(i) & most(i)).collect::<Vec<_>>()
             };
-            let planes = [plane(1280 * 720), plane(640 * 360), plane(640 * 360)];
-            Picture::from_planes(1280, 720, Colour::CANVAS, planes).expect("sound planes")
+            let planes = [plane(bytes), plane(bytes / 4), plane(bytes / 4)];
+            Picture::from_planes(width as u32, height as u32, colour, planes).expect("sound planes")
         };
         let pictures = (0..count).map(|feed| std::array::from_fn(|i| picture(feed * PICTURES_PER_FEED + i))).collect();
         Self { pictures }

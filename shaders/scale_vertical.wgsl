@@ -9,7 +9,7 @@ struct Plane {
     spans: u32,
     weights: u32,
     span_pairs: u32,
-    // Word offset and stride of the canvas plane, in words of four samples.
+    // Word offset and stride of the canvas plane, in words of four samples of eight bits or two of ten.
     canvas: u32,
     canvas_stride: u32,
     // The rectangle, in samples of this plane.
@@ -24,8 +24,9 @@ struct Params {
     planes: array<Plane, 3>,
     luma_group_rows: u32,
     chroma_group_columns: u32,
-    unused_0: u32,
-    unused_1: u32,
+    unused: u32,
+    // 1: what is written has ten bits, and its rectangle begins at the left edge: what is beyond the right one is padding.
+    wide: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -33,7 +34,7 @@ struct Params {
 @group(2) @binding(0) var<storage, read> middle: array<u32>;
 @group(3) @binding(0) var<storage, read_write> canvas: array<u32>;
 
-// WEIGHT_BITS + MIDDLE_BITS.
+// WEIGHT_BITS + MIDDLE_BITS, for samples of eight bits.
 const FINAL_SHIFT: u32 = 20u;
 
 fn value_low(word: u32) -> i32 {
@@ -66,7 +67,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let inside = offset >= vec4<i32>(0) & offset < vec4<i32>(i32(plane.width));
     let columns = vec4<u32>(clamp(offset, vec4<i32>(0), vec4<i32>(i32(plane.width) - 1)));
     var at = plane.middle + tables[plane.spans + row] * plane.middle_stride;
-    var sums = vec4<i32>(1i << (FINAL_SHIFT - 1u));
+    let shift = FINAL_SHIFT - 2u * params.wide;
+    var sums = vec4<i32>(1i << (shift - 1u));
     for (var k = 0u; k < plane.span_pairs; k++) {
         let weight = tables[plane.weights + row * plane.span_pairs + k];
         let a = middle[at + columns.x];
@@ -77,8 +79,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         sums += value_high(weight) * vec4<i32>(value_high(a), value_high(b), value_high(c), value_high(d));
         at += plane.middle_stride;
     }
-    let samples = pack4xU8(vec4<u32>(clamp(sums >> vec4<u32>(FINAL_SHIFT), vec4<i32>(0), vec4<i32>(255))));
-    let canvas_word = plane.canvas + (plane.y + row) * plane.canvas_stride + word;
+    let canvas_row = plane.canvas + (plane.y + row) * plane.canvas_stride;
+    if params.wide == 1u {
+        let four = vec4<u32>(clamp(sums >> vec4<u32>(shift), vec4<i32>(0), vec4<i32>(1023)));
+        canvas[canvas_row + 2u * word] = four.x | (four.y << 16u);
+        canvas[canvas_row + 2u * word + 1u] = four.z | (four.w << 16u);
+        return;
+    }
+    let samples = pack4xU8(vec4<u32>(clamp(sums >> vec4<u32>(shift), vec4<i32>(0), vec4<i32>(255))));
+    let canvas_word = canvas_row + word;
     if all(inside) {
         canvas[canvas_word] = samples;
     } else {

@@ -1,8 +1,10 @@
 //! Pictures and sound as they travel inside the service: planes, colour description, aspect.
 //!
-//! Every picture is 8-bit 4:2:0 in three planes (I420); feeds convert anything else once, on the way in.
+//! Every picture is 4:2:0 in three planes of 8 or 10 bits (I420); feeds convert anything else once, on the way in. Canvases are of 8 bits.
 
 mod coded_sound;
+mod colour;
+pub mod light;
 mod sound_track;
 
 use std::fmt;
@@ -10,63 +12,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use coded_sound::{Aac, AacObject, Ac3, CodedFrame, CodedSound, Eac3, NoCodedSound};
+pub use colour::{Colour, Depth, Matrix, Peak, Primaries, Range8, Transfer};
 pub use sound_track::{SoundRole, SoundTrack};
-
-/// Matrix coefficients (ITU-T H.273, table 4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Matrix {
-    Bt601,
-    #[default]
-    Bt709,
-    Bt2020,
-}
-
-/// Sample range (ITU-T H.273, VideoFullRangeFlag).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Range8 {
-    #[default]
-    Limited,
-    Full,
-}
-
-/// Colour primaries (ITU-T H.273, table 2), as far as sports feeds use them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Primaries {
-    #[default]
-    Bt709,
-    Bt601_525,
-    Bt601_625,
-    Bt2020,
-}
-
-/// Transfer characteristics (ITU-T H.273, table 3). BT.601, BT.709 and 8-bit BT.2020 share one curve.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Transfer {
-    #[default]
-    Bt709,
-    Srgb,
-    Pq,
-    Hlg,
-}
-
-/// What the numbers in a picture's planes mean. It travels with every picture; nothing assumes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Colour {
-    pub matrix: Matrix,
-    pub range: Range8,
-    pub primaries: Primaries,
-    pub transfer: Transfer,
-}
-
-impl Colour {
-    /// What every canvas is made in: BT.709, limited range.
-    pub const CANVAS: Colour = Colour {
-        matrix: Matrix::Bt709,
-        range: Range8::Limited,
-        primaries: Primaries::Bt709,
-        transfer: Transfer::Bt709,
-    };
-}
 
 /// Pixels of a macroblock's side (ITU-T H.264, 3.85).
 pub const MACROBLOCK: u32 = 16;
@@ -118,11 +65,11 @@ fn nearest_even(num: u128, den: u128, most: u32) -> u32 {
 
 /// Memory that holds a picture's three planes (Y, U, V), wherever it came from.
 pub trait PlaneMemory: Send + Sync {
-    /// Bytes of plane `plane` (0 Y, 1 U, 2 V), at least `stride * rows` less the last row's padding.
+    /// Bytes of plane `plane` (0 Y, 1 U, 2 V), at least `stride * rows` less the last row's padding. A sample of 10 bits is two of them, the low one first.
     fn plane(&self, plane: usize) -> &[u8];
 }
 
-/// One decoded picture, 8-bit 4:2:0. Cheap to clone: the planes are shared and immutable.
+/// One decoded picture, 4:2:0. Cheap to clone: the planes are shared and immutable.
 #[derive(Clone)]
 pub struct Picture {
     /// Luma size in pixels; both even.
@@ -130,6 +77,7 @@ pub struct Picture {
     pub height: u32,
     /// Bytes from one row to the next, per plane.
     pub strides: [usize; 3],
+    /// Its depth is that of the memory.
     pub colour: Colour,
     /// Pixel (sample) aspect ratio, width over height.
     pub pixel_aspect: (u32, u32),
@@ -150,7 +98,7 @@ impl Picture {
         let pixel_aspect = if pixel_aspect.0 == 0 || pixel_aspect.1 == 0 { (1, 1) } else { pixel_aspect };
         let picture = Self { width, height, strides, colour, pixel_aspect, memory };
         let sound = (0..3).all(|p| {
-            let (w, h) = picture.plane_size(p);
+            let (w, h) = (picture.row_bytes(p), picture.plane_size(p).1);
             strides[p] >= w && h > 0 && picture.memory.plane(p).len() >= strides[p] * (h - 1) + w
         });
         (width > 0 && height > 0 && width.is_multiple_of(2) && height.is_multiple_of(2) && sound).then_some(picture)
@@ -158,7 +106,7 @@ impl Picture {
 
     /// A tightly packed picture that owns its planes. `None` when a plane's length is not exactly its size.
     pub fn from_planes(width: u32, height: u32, colour: Colour, planes: [Vec<u8>; 3]) -> Option<Self> {
-        let (w, h) = (width as usize, height as usize);
+        let (w, h) = (width as usize * colour.depth.bytes(), height as usize);
         let exact = planes[0].len() == w * h && planes[1].len() == w * h / 4 && planes[2].len() == w * h / 4;
         if !exact {
             return None;
@@ -172,16 +120,31 @@ impl Picture {
         if plane == 0 { (w, h) } else { (w / 2, h / 2) }
     }
 
+    /// Bytes of a row of plane `plane`, without padding.
+    pub fn row_bytes(&self, plane: usize) -> usize {
+        self.plane_size(plane).0 * self.colour.depth.bytes()
+    }
+
+    /// Bytes of all its samples.
+    pub fn bytes(&self) -> usize {
+        (0..3).map(|plane| self.row_bytes(plane) * self.plane_size(plane).1).sum()
+    }
+
     /// Bytes of plane `plane`; row `r` starts at `r * strides[plane]`.
     pub fn plane(&self, plane: usize) -> &[u8] {
         self.memory.plane(plane)
     }
 
-    /// Row `row` of plane `plane`, without padding.
+    /// The bytes of row `row` of plane `plane`, without padding.
     pub fn row(&self, plane: usize, row: usize) -> &[u8] {
-        let (w, _) = self.plane_size(plane);
         let at = row * self.strides[plane];
-        &self.memory.plane(plane)[at..at + w]
+        &self.memory.plane(plane)[at..at + self.row_bytes(plane)]
+    }
+
+    /// The samples of row `row` of plane `plane`, none larger than their depth has room for.
+    pub fn samples(&self, plane: usize, row: usize) -> impl Iterator<Item = u16> {
+        let depth = self.colour.depth;
+        self.row(plane, row).chunks_exact(depth.bytes()).map(move |bytes| depth.sample(bytes))
     }
 
     /// Whether two handles share one picture's memory (the same picture, held for another tick).

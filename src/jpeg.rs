@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fast_image_resize as fir;
 use jpeg_encoder::{ColorType, Encoder};
 
-use crate::frame::{Matrix, Picture, Range8};
+use crate::frame::{Colour, Matrix, Picture, Range8, Transfer, light};
 
 const MAX_WIDTH: u32 = 320;
 const QUALITY: u8 = 75;
@@ -50,7 +50,10 @@ fn scaled(picture: &Picture, width: u32, height: u32) -> Option<Vec<u8>> {
     let options = fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Box));
     for (p, scaled) in planes.iter_mut().enumerate() {
         let (w, h) = picture.plane_size(p);
-        let packed: Vec<u8> = (0..h).flat_map(|row| picture.row(p, row)).copied().collect();
+        // Eight bits are enough for what is as small as this.
+        let beyond = picture.colour.depth.bits() - 8;
+        let samples = (0..h).flat_map(|row| picture.samples(p, row));
+        let packed: Vec<u8> = samples.map(|sample| (sample >> beyond) as u8).collect();
         let source =
             fir::images::ImageRef::new(u32::try_from(w).ok()?, u32::try_from(h).ok()?, &packed, fir::PixelType::U8)
                 .ok()?;
@@ -59,7 +62,7 @@ fn scaled(picture: &Picture, width: u32, height: u32) -> Option<Vec<u8>> {
     let [luma, blue, red] = planes;
     let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
     for ((y, cb), cr) in luma.buffer().iter().zip(blue.buffer()).zip(red.buffer()) {
-        rgb.extend(rgb_of(*y, *cb, *cr, picture.colour.matrix, picture.colour.range));
+        rgb.extend(rgb_of(*y, *cb, *cr, picture.colour));
     }
     Some(rgb)
 }
@@ -71,14 +74,15 @@ fn encoded(rgb: &[u8], width: u32, height: u32) -> Option<Bytes> {
     Some(jpeg.into())
 }
 
-/// R'G'B' of one sample (ITU-T H.273, 8.3, equations 38 ff., with K_R and K_B of the matrix).
-fn rgb_of(y: u8, cb: u8, cr: u8, matrix: Matrix, range: Range8) -> [u8; 3] {
-    let (kr, kb) = match matrix {
+/// R'G'B' of one sample (ITU-T H.273, 8.3, equations 38 ff., with K_R and K_B of the matrix). HDR is tone-mapped, as on the canvas; other colours are
+/// left as they are.
+fn rgb_of(y: u8, cb: u8, cr: u8, colour: Colour) -> [u8; 3] {
+    let (kr, kb) = match colour.matrix {
         Matrix::Bt601 => (0.299, 0.114),
         Matrix::Bt709 => (0.2126, 0.0722),
         Matrix::Bt2020 => (0.2627, 0.0593),
     };
-    let (y, c) = match range {
+    let (y, c) = match colour.range {
         Range8::Limited => ((f32::from(y) - 16.0) / 219.0, 224.0),
         Range8::Full => (f32::from(y) / 255.0, 255.0),
     };
@@ -86,8 +90,14 @@ fn rgb_of(y: u8, cb: u8, cr: u8, matrix: Matrix, range: Range8) -> [u8; 3] {
     let r = y + 2.0 * (1.0 - kr) * cr;
     let b = y + 2.0 * (1.0 - kb) * cb;
     let g = (y - kr * r - kb * b) / (1.0 - kr - kb);
+    let rgb = match colour.transfer {
+        Transfer::Bt709 | Transfer::Srgb => [r, g, b],
+        Transfer::Pq(_) | Transfer::Hlg => {
+            light::to_canvas([r, g, b].map(f64::from), colour.primaries, colour.transfer).map(|value| value as f32)
+        }
+    };
     // The cast saturates.
-    [r, g, b].map(|v| (v * 255.0).round() as u8)
+    rgb.map(|v| (v * 255.0).round() as u8)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::contract::GameStatus;
 use crate::feed::{ChildHealth, Ended, Facts, FeedHealth, FeedStatus, Reason};
-use crate::frame::{Colour, Matrix, Range8, Transfer};
+use crate::frame::{Colour, Matrix, Peak, Range8, Transfer, light};
 use crate::sync::ClockKind;
 use crate::timeline::MediaTime;
 
@@ -54,6 +54,31 @@ pub struct VideoHealth {
     pub interlaced: Option<bool>,
     /// Matrix, transfer and range, as in `bt709` or `bt2020 pq full`.
     pub colour: Option<String>,
+    /// Bits of a sample: 8 or 10.
+    pub bits: Option<u32>,
+    /// Whether, and how, it has more light than the canvas; it is tone-mapped then.
+    pub hdr: Option<Hdr>,
+    /// The light of its brightest that the tone mapping reckons with, in cd/m2.
+    pub hdr_peak_cd_m2: Option<u32>,
+}
+
+/// How a source tells more light than a standard picture has (ITU-R BT.2100).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Hdr {
+    Pq,
+    Hlg,
+}
+
+impl Hdr {
+    /// Of a picture of this transfer, and the light of its brightest.
+    fn of(transfer: Transfer) -> Option<(Self, Peak)> {
+        match transfer {
+            Transfer::Bt709 | Transfer::Srgb => None,
+            Transfer::Pq(peak) => Some((Self::Pq, peak)),
+            Transfer::Hlg => Some((Self::Hlg, light::HLG_PEAK)),
+        }
+    }
 }
 
 /// The process that decodes a source.
@@ -98,6 +123,7 @@ impl From<FeedStatus> for GameStatus {
 impl From<FeedHealth> for GameHealth {
     fn from(health: FeedHealth) -> Self {
         let Facts { container, video: video_facts, audio, bitrate_bps, .. } = health.facts;
+        let hdr = health.colour.and_then(|colour| Hdr::of(colour.transfer));
         let video = (health.width > 0).then(|| VideoHealth {
             codec: video_facts.as_ref().map(|video| video.codec.clone()),
             width: health.width,
@@ -106,6 +132,9 @@ impl From<FeedHealth> for GameHealth {
             fps: health.fps.map(|(num, den)| (f64::from(num) / f64::from(den.max(1)) * 100.0).round() / 100.0),
             interlaced: video_facts.as_ref().map(|video| video.interlaced),
             colour: health.colour.map(colour_name),
+            bits: health.colour.map(|colour| colour.depth.bits()),
+            hdr: hdr.map(|(hdr, _)| hdr),
+            hdr_peak_cd_m2: hdr.map(|(_, peak)| peak.cd_m2()),
         });
         Self {
             status: health.status.into(),
@@ -150,7 +179,7 @@ fn colour_name(colour: Colour) -> String {
     let transfer = match colour.transfer {
         Transfer::Bt709 => "",
         Transfer::Srgb => " srgb",
-        Transfer::Pq => " pq",
+        Transfer::Pq(_) => " pq",
         Transfer::Hlg => " hlg",
     };
     let range = match colour.range {
@@ -188,7 +217,9 @@ mod tests {
             "decoder": null,
         });
         assert_eq!(serde_json::to_value(GameHealth::from(unknown.clone())).unwrap(), expected);
-        let colour = Colour { matrix: Matrix::Bt2020, transfer: Transfer::Pq, range: Range8::Full, ..Colour::CANVAS };
+        let transfer = Transfer::Pq(Peak::Cd4000);
+        let depth = crate::frame::Depth::Ten;
+        let colour = Colour { matrix: Matrix::Bt2020, transfer, range: Range8::Full, depth, ..Colour::CANVAS };
         let live = FeedHealth {
             status: FeedStatus::Live,
             reason: Some(Reason::SoundOffPicture),
@@ -200,7 +231,7 @@ mod tests {
             ..unknown
         };
         let video = serde_json::json!({ "codec": null, "width": 1920, "height": 1080, "fps": 29.97, "interlaced": null,
-            "colour": "bt2020 pq full" });
+            "colour": "bt2020 pq full", "bits": 10, "hdr": "pq", "hdr_peak_cd_m2": 4000 });
         let told = serde_json::to_value(GameHealth::from(live)).unwrap();
         assert_eq!(told["video"], video);
         assert_eq!((&told["reason"], &told["av_offset_ms"]), (&"sound_off_picture".into(), &(-120).into()));

@@ -17,4 +17,4 @@ pub use contract::{
     TextKind, TextWanted,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
-pub use health::{AudioHealth, DecoderHealth, GameHealth, VideoHealth};
+pub use health::{AudioHealth, DecoderHealth, GameHealth, Hdr, VideoHealth};

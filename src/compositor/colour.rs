@@ -1,65 +1,59 @@
 //! From a picture's colours to the canvas's ([`Colour::CANVAS`]).
 //!
-//! Where only matrix and range differ, one affine map of (Y, U, V) does it. Where primaries or transfer differ, light has
-//! to be computed, and a cube of precomputed values is interpolated instead. Both are integer arithmetic on the same
-//! tables in both compositors.
+//! Where only matrix and range differ, one affine map of (Y, U, V) does it. Where primaries or transfer differ, the way leads through
+//! light ([`super::tone`]). Both are integer arithmetic on the same numbers in both compositors.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use super::light;
-use super::scale::{PlaneMut, PlaneRef};
+use super::scale::{PlaneMut, PlaneRef, Sample};
+use super::tone::Light;
 use crate::frame::{Colour, Matrix, Range8};
 
-/// Fractional bits of an affine map's factors.
+/// Fractional bits of an affine map's factors for samples of eight bits. Those of ten are four times as large, and lose two more bits.
 pub(super) const AFFINE_BITS: u32 = 14;
-/// Code values between two nodes of a cube, as a power of two.
-pub(super) const CUBE_STEP_BITS: u32 = 3;
-/// Nodes along an edge of a cube: code values 0, 8, … 256.
-pub(super) const CUBE_NODES: usize = (256 >> CUBE_STEP_BITS) + 1;
-/// Fractional bits of a cube's values.
-pub(super) const CUBE_VALUE_BITS: u32 = 6;
 
 /// How a picture's samples become canvas samples.
 #[derive(Debug)]
 pub(super) enum Conversion {
-    /// They are canvas samples.
+    /// They are canvas samples, of as many bits or more.
     None,
     Affine(Affine),
-    Cube(Cube),
+    Light(Light),
 }
 
-/// `out[i] = (sum(factors[i][j] * in[j]) + offsets[i]) >> AFFINE_BITS`, clamped to a byte; the offsets round.
+/// `out[i] = (sum(factors[i][j] * in[j]) + offsets[i]) >> shift`, clamped to a byte; the offsets round.
 #[derive(Debug)]
 pub(super) struct Affine {
     pub factors: [[i32; 3]; 3],
     pub offsets: [i32; 3],
-}
-
-/// Canvas values at each node of a grid over (Y, U, V), V running fastest, with [`CUBE_VALUE_BITS`] fractional bits.
-#[derive(Debug)]
-pub(super) struct Cube {
-    pub nodes: Vec<[u16; 3]>,
+    shift: u32,
 }
 
 static KNOWN: LazyLock<Mutex<HashMap<Colour, Arc<Conversion>>>> = LazyLock::new(Mutex::default);
 
 impl Conversion {
-    /// The conversion from `colour`. Made once per colour; there are fewer than a hundred.
+    /// The conversion from `colour`. Made once per colour; there are fewer than four hundred, of at most 50 KiB each.
     pub(super) fn from_colour(colour: Colour) -> Arc<Conversion> {
         let mut known = KNOWN.lock().unwrap_or_else(|e| e.into_inner());
         Arc::clone(known.entry(colour).or_insert_with(|| Arc::new(Self::make(colour))))
     }
 
     fn make(colour: Colour) -> Self {
-        if colour == Colour::CANVAS {
+        if colour.is_canvas() {
             Conversion::None
         } else if colour.primaries == Colour::CANVAS.primaries && colour.transfer == Colour::CANVAS.transfer {
             Conversion::Affine(Affine::new(colour))
         } else {
-            Conversion::Cube(Cube::new(colour))
+            Conversion::Light(Light::new(colour))
         }
     }
+}
+
+/// What converts rows of samples: (Y, U, V) on the luma grid to luma, and on the chroma grid to chroma. All are equally long.
+pub(super) trait Convert {
+    fn luma(&self, yuv: [&[i32]; 3], out: &mut [u8]);
+    fn chroma(&self, yuv: [&[i32]; 3], out: [&mut [u8]; 2]);
 }
 
 impl Affine {
@@ -67,63 +61,41 @@ impl Affine {
         // An affine map is known from its values at the origin and one step along each axis.
         let at = |yuv: [f64; 3]| to_codes(to_rgb(yuv, colour), Colour::CANVAS);
         let origin = at([0.0; 3]);
-        let one = f64::from(1 << AFFINE_BITS);
-        let mut made = Self { factors: [[0; 3]; 3], offsets: [0; 3] };
+        let wider = colour.depth.bits() - 8;
+        let mut made = Self { factors: [[0; 3]; 3], offsets: [0; 3], shift: AFFINE_BITS + wider };
         for axis in 0..3 {
             let mut step = [0.0; 3];
             step[axis] = 1.0;
             let value = at(step);
             for out in 0..3 {
-                made.factors[out][axis] = ((value[out] - origin[out]) * one).round() as i32;
+                made.factors[out][axis] = ((value[out] - origin[out]) * f64::from(1 << AFFINE_BITS)).round() as i32;
             }
         }
         // Rounded factors are made good at mid grey, so that neutral stays neutral.
-        let grey = at([128.0; 3]);
+        let (grey, one) = (at([128.0; 3]), f64::from(1 << made.shift));
         for ((offset, factors), grey) in made.offsets.iter_mut().zip(made.factors).zip(grey) {
-            let linear: i32 = factors.iter().map(|f| f * 128).sum();
+            let linear: i32 = factors.iter().map(|f| f * (128 << wider)).sum();
             *offset = (grey * one + one / 2.0).round() as i32 - linear;
         }
         made
     }
 
-    #[inline]
-    fn map(&self, out: usize, yuv: [u8; 3]) -> u8 {
-        let f = &self.factors[out];
-        let sum = f[0] * i32::from(yuv[0]) + f[1] * i32::from(yuv[1]) + f[2] * i32::from(yuv[2]) + self.offsets[out];
-        (sum >> AFFINE_BITS).clamp(0, 255) as u8
+    fn plane(&self, plane: usize, [y, u, v]: [&[i32]; 3], out: &mut [u8]) {
+        let (f, add) = (self.factors[plane], self.offsets[plane]);
+        for (((out, y), u), v) in out.iter_mut().zip(y).zip(u).zip(v) {
+            *out = ((f[0] * y + f[1] * u + f[2] * v + add) >> self.shift).clamp(0, 255) as u8;
+        }
     }
 }
 
-impl Cube {
-    fn new(colour: Colour) -> Self {
-        let mut nodes = Vec::with_capacity(CUBE_NODES.pow(3));
-        let code = |i: usize| (i << CUBE_STEP_BITS) as f64;
-        for y in 0..CUBE_NODES {
-            for u in 0..CUBE_NODES {
-                for v in 0..CUBE_NODES {
-                    let rgb = to_rgb([code(y), code(u), code(v)], colour);
-                    let canvas = to_codes(light::to_canvas(rgb, colour.primaries, colour.transfer), Colour::CANVAS);
-                    nodes.push(canvas.map(|c| (c.clamp(0.0, 255.0) * f64::from(1 << CUBE_VALUE_BITS)).round() as u16));
-                }
-            }
-        }
-        Self { nodes }
+impl Convert for Affine {
+    fn luma(&self, yuv: [&[i32]; 3], out: &mut [u8]) {
+        self.plane(0, yuv, out);
     }
 
-    #[inline]
-    fn map(&self, out: usize, yuv: [u8; 3]) -> u8 {
-        const STEP: i32 = 1 << CUBE_STEP_BITS;
-        const SHIFT: u32 = 3 * CUBE_STEP_BITS + CUBE_VALUE_BITS;
-        let node = yuv.map(|c| usize::from(c >> CUBE_STEP_BITS));
-        let part = yuv.map(|c| i32::from(c) & (STEP - 1));
-        let corner = (node[0] * CUBE_NODES + node[1]) * CUBE_NODES + node[2];
-        let at = |dy: usize, du: usize, dv: usize| {
-            i32::from(self.nodes[corner + (dy * CUBE_NODES + du) * CUBE_NODES + dv][out])
-        };
-        let edge = |dy, du| at(dy, du, 0) * (STEP - part[2]) + at(dy, du, 1) * part[2];
-        let side = |dy| edge(dy, 0) * (STEP - part[1]) + edge(dy, 1) * part[1];
-        let sum = side(0) * (STEP - part[0]) + side(1) * part[0];
-        ((sum + (1 << (SHIFT - 1))) >> SHIFT).clamp(0, 255) as u8
+    fn chroma(&self, yuv: [&[i32]; 3], [u, v]: [&mut [u8]; 2]) {
+        self.plane(1, yuv, u);
+        self.plane(2, yuv, v);
     }
 }
 
@@ -144,8 +116,8 @@ fn spans(range: Range8) -> (f64, f64, f64) {
     }
 }
 
-/// Code values to non-linear R'G'B', nominally 0 to 1.
-fn to_rgb(yuv: [f64; 3], colour: Colour) -> [f64; 3] {
+/// Code values of eight bits to non-linear R'G'B', nominally 0 to 1.
+pub(super) fn to_rgb(yuv: [f64; 3], colour: Colour) -> [f64; 3] {
     let (kr, kb) = luma_coefficients(colour.matrix);
     let (black, luma, chroma) = spans(colour.range);
     let (y, pb, pr) = ((yuv[0] - black) / luma, (yuv[1] - 128.0) / chroma, (yuv[2] - 128.0) / chroma);
@@ -153,8 +125,8 @@ fn to_rgb(yuv: [f64; 3], colour: Colour) -> [f64; 3] {
     [r, (y - kr * r - kb * b) / (1.0 - kr - kb), b]
 }
 
-/// Non-linear R'G'B' to code values.
-fn to_codes(rgb: [f64; 3], colour: Colour) -> [f64; 3] {
+/// Non-linear R'G'B' to code values of eight bits.
+pub(super) fn to_codes(rgb: [f64; 3], colour: Colour) -> [f64; 3] {
     let (kr, kb) = luma_coefficients(colour.matrix);
     let (black, luma, chroma) = spans(colour.range);
     let y = kr * rgb[0] + (1.0 - kr - kb) * rgb[1] + kb * rgb[2];
@@ -167,60 +139,62 @@ pub(super) fn canvas_codes(rgb: [u8; 3]) -> [u8; 3] {
     to_codes(rgb.map(|c| f64::from(c) / 255.0), Colour::CANVAS).map(|c| c.round().clamp(0.0, 255.0) as u8)
 }
 
-/// Converts a whole 4:2:0 picture. Chroma is brought to the luma grid for luma's sake (bilinear from its left-sited places),
+/// Converts a whole 4:2:0 picture that takes converting. Chroma is brought to the luma grid for luma's sake (bilinear from its left-sited places),
 /// luma to the chroma grid for chroma's.
-pub(super) fn convert(conversion: &Conversion, source: [PlaneRef<'_>; 3], mut target: [PlaneMut<'_>; 3]) {
+pub(super) fn convert<S: Sample>(conversion: &Conversion, source: [PlaneRef<'_, S>; 3], target: [PlaneMut<'_>; 3]) {
     match conversion {
-        Conversion::None => {
-            for (from, to) in source.into_iter().zip(&mut target) {
-                for row in 0..to.height {
-                    to.data[row * to.stride..][..to.width].copy_from_slice(&from.data[row * from.stride..][..to.width]);
-                }
-            }
-        }
-        Conversion::Affine(affine) => convert_with(|out, yuv| affine.map(out, yuv), source, target),
-        Conversion::Cube(cube) => convert_with(|out, yuv| cube.map(out, yuv), source, target),
+        Conversion::None => {}
+        Conversion::Affine(affine) => convert_with(affine, source, target),
+        Conversion::Light(light) => convert_with(light, source, target),
     }
 }
 
-fn convert_with(map: impl Fn(usize, [u8; 3]) -> u8, source: [PlaneRef<'_>; 3], mut target: [PlaneMut<'_>; 3]) {
-    let [y, u, v] = source;
-    let row_of = |plane: PlaneRef<'_>, row: usize| plane.data[row * plane.stride..][..plane.width].to_vec();
-    let (mut wide_u, mut wide_v) = (vec![0; y.width], vec![0; y.width]);
+fn convert_with<S: Sample>(by: &impl Convert, source: [PlaneRef<'_, S>; 3], target: [PlaneMut<'_>; 3]) {
+    let ([y, u, v], [luma_out, u_out, v_out]) = (source, target);
+    let [mut luma, mut wide_u, mut wide_v] = [0, 1, 2].map(|_| vec![0; y.width]);
     for row in 0..y.height {
         let near = row / 2;
         let far = if row % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(u.height - 1) };
+        read(y.row(row), &mut luma);
         widen(u, near, far, &mut wide_u);
         widen(v, near, far, &mut wide_v);
-        let luma = &y.data[row * y.stride..][..y.width];
-        let out = &mut target[0].data[row * target[0].stride..][..y.width];
-        for (((out, &y), &u), &v) in out.iter_mut().zip(luma).zip(&wide_u).zip(&wide_v) {
-            *out = map(0, [y, u, v]);
-        }
+        by.luma([&luma, &wide_u, &wide_v], &mut luma_out.data[row * luma_out.stride..][..y.width]);
     }
+    let [luma, wide_u, wide_v] = [&mut luma, &mut wide_u, &mut wide_v].map(|row| &mut row[..u.width]);
     for row in 0..u.height {
-        let (above, below) = (row_of(y, 2 * row), row_of(y, 2 * row + 1));
-        for x in 0..u.width {
-            let left = (2 * x).saturating_sub(1);
-            let sum = |r: &[u8]| u32::from(r[left]) + 2 * u32::from(r[2 * x]) + u32::from(r[2 * x + 1]);
-            let luma = ((sum(&above) + sum(&below) + 4) >> 3) as u8;
-            let yuv = [luma, u.data[row * u.stride + x], v.data[row * v.stride + x]];
-            for (plane, out) in target.iter_mut().enumerate().skip(1) {
-                out.data[row * out.stride + x] = map(plane, yuv);
-            }
-        }
+        narrow(y.row(2 * row), y.row(2 * row + 1), luma);
+        read(u.row(row), wide_u);
+        read(v.row(row), wide_v);
+        let u_out = &mut u_out.data[row * u_out.stride..][..u.width];
+        let v_out = &mut v_out.data[row * v_out.stride..][..u.width];
+        by.chroma([&*luma, &*wide_u, &*wide_v], [u_out, v_out]);
+    }
+}
+
+fn read<S: Sample>(row: &[S], out: &mut [i32]) {
+    for (out, sample) in out.iter_mut().zip(row) {
+        *out = sample.value();
+    }
+}
+
+/// Two rows of luma on the chroma grid, which is sited on their left samples.
+fn narrow<S: Sample>(above: &[S], below: &[S], out: &mut [i32]) {
+    for (x, out) in out.iter_mut().enumerate() {
+        let left = (2 * x).saturating_sub(1);
+        let sum = |row: &[S]| row[left].value() + 2 * row[2 * x].value() + row[2 * x + 1].value();
+        *out = (sum(above) + sum(below) + 4) >> 3;
     }
 }
 
 /// A chroma row on the luma grid: three quarters of the near row and one of the far, then halfway between neighbours.
-fn widen(chroma: PlaneRef<'_>, near: usize, far: usize, out: &mut [u8]) {
-    let (near, far) = (&chroma.data[near * chroma.stride..], &chroma.data[far * chroma.stride..]);
-    let blend = |x: usize| (3 * u32::from(near[x]) + u32::from(far[x]) + 2) >> 2;
+fn widen<S: Sample>(chroma: PlaneRef<'_, S>, near: usize, far: usize, out: &mut [i32]) {
+    let (near, far) = (chroma.row(near), chroma.row(far));
+    let blend = |x: usize| (3 * near[x].value() + far[x].value() + 2) >> 2;
     let mut here = blend(0);
     for x in 0..chroma.width {
         let next = blend((x + 1).min(chroma.width - 1));
-        out[2 * x] = here as u8;
-        out[2 * x + 1] = ((here + next + 1) >> 1) as u8;
+        out[2 * x] = here;
+        out[2 * x + 1] = (here + next + 1) >> 1;
         here = next;
     }
 }
@@ -228,7 +202,7 @@ fn widen(chroma: PlaneRef<'_>, near: usize, far: usize, out: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Primaries, Transfer};
+    use crate::frame::{Depth, Peak, Primaries, Transfer, light};
 
     fn flat(yuv: [u8; 3], colour: Colour) -> [u8; 3] {
         let planes = [vec![yuv[0]; 64], vec![yuv[1]; 16], vec![yuv[2]; 16]];
@@ -242,7 +216,25 @@ mod tests {
             PlaneMut { data, stride: side, width: side, height: side }
         });
         convert(&Conversion::from_colour(colour), source, target);
-        for plane in &out {
+        same_everywhere(&out)
+    }
+
+    /// The same of ten bits.
+    fn flat_wide(yuv: [u16; 3], colour: Colour) -> [u8; 3] {
+        let colour = Colour { depth: Depth::Ten, ..colour };
+        let planes = [vec![yuv[0]; 64], vec![yuv[1]; 16], vec![yuv[2]; 16]];
+        let mut out = [vec![0; 64], vec![0; 16], vec![0; 16]];
+        let size = |p: usize| if p == 0 { 8 } else { 4 };
+        let source = [0, 1, 2].map(|p| PlaneRef { data: &planes[p], stride: size(p), width: size(p), height: size(p) });
+        let [y, u, v] = &mut out;
+        let target =
+            [(y, 8), (u, 4), (v, 4)].map(|(data, side)| PlaneMut { data, stride: side, width: side, height: side });
+        convert(&Conversion::from_colour(colour), source, target);
+        same_everywhere(&out)
+    }
+
+    fn same_everywhere(out: &[Vec<u8>; 3]) -> [u8; 3] {
+        for plane in out {
             assert!(plane.iter().all(|v| *v == plane[0]), "a flat picture must stay flat");
         }
         [out[0][0], out[1][0], out[2][0]]
@@ -309,11 +301,11 @@ mod tests {
 
     #[test]
     fn hdr_black_white_and_highlights_land_where_they_should() {
-        for transfer in [Transfer::Pq, Transfer::Hlg] {
+        for transfer in [Transfer::Pq(Peak::Cd1000), Transfer::Hlg] {
             let colour = Colour { matrix: Matrix::Bt2020, primaries: Primaries::Bt2020, transfer, ..Colour::CANVAS };
             assert_near(flat([16, 128, 128], colour), [16, 128, 128], 1, "black");
             // Reference white, 203 cd/m2 (ITU-R BT.2408): 58 % PQ, 75 % HLG.
-            let white = if transfer == Transfer::Pq { 16.0 + 219.0 * 0.58 } else { 16.0 + 219.0 * 0.75 };
+            let white = if transfer != Transfer::Hlg { 16.0 + 219.0 * 0.58 } else { 16.0 + 219.0 * 0.75 };
             let got = flat([white as u8, 128, 128], colour);
             assert!((200..=222).contains(&got[0]), "{transfer:?} reference white became {got:?}");
             let mut last = 0;
@@ -324,6 +316,41 @@ mod tests {
                 last = got[0];
             }
             assert!(last >= 233, "{transfer:?} peak became {last}");
+        }
+    }
+
+    #[test]
+    fn ten_bits_are_converted_as_exactly_as_eight() {
+        let deep = Colour { range: Range8::Full, matrix: Matrix::Bt601, ..Colour::CANVAS };
+        for y in (0..1024).step_by(31) {
+            let yuv = [y, 1023 - y, y / 2 + 300];
+            let want = to_codes(to_rgb(yuv.map(|code| f64::from(code) / 4.0), deep), Colour::CANVAS);
+            assert_near(flat_wide(yuv, deep), want.map(|c| c.clamp(0.0, 255.0).round() as i32), 1, "affine");
+        }
+    }
+
+    /// The way through light in integers, against exact arithmetic: differences in steps of eight bits.
+    #[test]
+    fn light_in_integers_follows_exact_arithmetic() {
+        let transfers = [Transfer::Bt709, Transfer::Srgb, Transfer::Hlg].into_iter();
+        let transfers = transfers.chain(Peak::ALL.map(Transfer::Pq));
+        for (transfer, primaries) in transfers.flat_map(|t| [(t, Primaries::Bt2020), (t, Primaries::Bt601_525)]) {
+            let colour = Colour { matrix: Matrix::Bt2020, primaries, transfer, ..Colour::CANVAS };
+            let (mut sum, mut most, mut count) = (0.0, 0.0f64, 0.0);
+            // Colours of R'G'B' that there are, in codes of ten bits.
+            for n in 0..1331u32 {
+                let rgb = [n % 11, n / 11 % 11, n / 121].map(|step| f64::from(step) / 10.0);
+                let yuv = to_codes(rgb, colour).map(|code| (code * 4.0).round() as u16);
+                let exact = to_rgb(yuv.map(|code| f64::from(code) / 4.0), colour);
+                let want = to_codes(light::to_canvas(exact, primaries, transfer), Colour::CANVAS);
+                let got = flat_wide(yuv, colour);
+                for plane in 0..3 {
+                    let apart = (f64::from(got[plane]) - want[plane].clamp(0.0, 255.0)).abs();
+                    (sum, most, count) = (sum + apart, most.max(apart), count + 1.0);
+                }
+            }
+            println!("{transfer:?} {primaries:?}: mean {:.2}, largest {most:.2}", sum / count);
+            assert!(sum / count < 0.3 && most < 1.5, "{transfer:?} {primaries:?}: {} and {most}", sum / count);
         }
     }
 }

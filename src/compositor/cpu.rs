@@ -12,10 +12,10 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use super::colour::{self, Conversion};
 use super::filter::Siting;
 use super::pool::{Planes, Pool};
-use super::scale::{PlaneMut, PlaneRef, Scaler};
+use super::scale::{PlaneMut, PlaneRef, Sample, Scaler, Source};
 use super::uncovered::{overlap, uncovered};
 use super::{Canvas, Compositor, CompositorError, Draw, Job, Kind, refuse_undrawable};
-use crate::frame::{Picture, Rect};
+use crate::frame::{Depth, Picture, Rect};
 
 /// Jobs that wait for one worker; a job takes a few milliseconds, so a longer queue could only be late.
 const QUEUE_JOBS: usize = 64;
@@ -176,13 +176,21 @@ pub(super) struct Painter {
     pool: Arc<Pool>,
     drawn: VecDeque<Drawn>,
     tick: u64,
-    /// Planes of a tile on its way to other colours.
+    /// Planes of a tile on its way to other colours, of 8 bits or of 10.
     scratch: [Vec<u8>; 3],
+    wide_scratch: [Vec<u16>; 3],
 }
 
 impl Painter {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
-        Self { scaler: Scaler::new(), pool, drawn: VecDeque::new(), tick: 0, scratch: Default::default() }
+        Self {
+            scaler: Scaler::new(),
+            pool,
+            drawn: VecDeque::new(),
+            tick: 0,
+            scratch: Default::default(),
+            wide_scratch: Default::default(),
+        }
     }
 
     /// Forgets what was not shown in this tick or the one before, so that no picture or canvas is kept for nothing.
@@ -223,17 +231,10 @@ impl Painter {
             }
             return;
         }
-        let sizes = [0, 1, 2].map(|p| half_size(draw.rect, p));
-        for (plane, (width, height)) in sizes.into_iter().enumerate() {
-            self.scratch[plane].resize(width * height, 0);
-            let mut target = PlaneMut { data: &mut self.scratch[plane], stride: width, width, height };
-            self.scaler.scale(plane_of(&draw.picture, plane), &mut target, siting_of(plane));
+        match draw.picture.colour.depth {
+            Depth::Eight => convert_scaled(&mut self.scaler, &mut self.scratch, draw, &conversion, planes),
+            Depth::Ten => convert_scaled(&mut self.scaler, &mut self.wide_scratch, draw, &conversion, planes),
         }
-        let scaled = [0, 1, 2].map(|p| {
-            let (width, height) = sizes[p];
-            PlaneRef { data: &self.scratch[p], stride: width, width, height }
-        });
-        colour::convert(&conversion, scaled, planes.parts(draw.rect));
     }
 
     /// Copies the tile from a canvas on which it was drawn at the same size: another mosaic's of this tick, or the one before
@@ -280,14 +281,36 @@ impl Painter {
     }
 }
 
+/// Scales to the size of the rectangle, then converts.
+fn convert_scaled<S: Sample>(
+    scaler: &mut Scaler,
+    scratch: &mut [Vec<S>; 3],
+    draw: &Draw,
+    conversion: &Conversion,
+    planes: &mut Planes,
+) {
+    let sizes = [0, 1, 2].map(|p| half_size(draw.rect, p));
+    for (plane, (width, height)) in sizes.into_iter().enumerate() {
+        scratch[plane].resize(width * height, S::default());
+        let mut target = PlaneMut { data: &mut scratch[plane][..], stride: width, width, height };
+        scaler.scale(plane_of(&draw.picture, plane), &mut target, siting_of(plane));
+    }
+    let scaled = [0, 1, 2].map(|p| {
+        let (width, height) = sizes[p];
+        PlaneRef { data: &scratch[p][..], stride: width, width, height }
+    });
+    colour::convert(conversion, scaled, planes.parts(draw.rect));
+}
+
 fn half_size(rect: Rect, plane: usize) -> (usize, usize) {
     let half = u32::from(plane > 0);
     ((rect.width >> half) as usize, (rect.height >> half) as usize)
 }
 
-fn plane_of(picture: &Picture, plane: usize) -> PlaneRef<'_> {
+fn plane_of(picture: &Picture, plane: usize) -> Source<'_> {
     let (width, height) = picture.plane_size(plane);
-    PlaneRef { data: picture.plane(plane), stride: picture.strides[plane], width, height }
+    let depth = picture.colour.depth;
+    Source { data: picture.plane(plane), stride: picture.strides[plane], width, height, depth }
 }
 
 fn siting_of(plane: usize) -> Siting {

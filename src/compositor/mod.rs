@@ -8,9 +8,9 @@ mod colour;
 mod cpu;
 mod filter;
 mod gpu;
-mod light;
 mod pool;
 mod scale;
+mod tone;
 mod uncovered;
 
 use std::fmt;

@@ -7,11 +7,13 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod portable;
+mod wide;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::filter::{FilterBank, PairBank, Siting};
+use super::filter::{FilterBank, MIDDLE_BITS, PairBank, Siting};
+use crate::frame::Depth;
 
 /// Scaling plans a scaler keeps; past it, all are forgotten (a plan takes well under a millisecond to make again).
 const PLANS_KEPT: usize = 256;
@@ -19,28 +21,111 @@ const PLANS_KEPT: usize = 256;
 /// Outputs are computed in blocks of this many; rows of the ring are padded to it.
 const BLOCK: usize = 32;
 
-/// A plane to read: row `r` is `data[r * stride ..][.. width]`.
+/// A plane of a picture: row `r` begins at byte `r * stride`.
 #[derive(Clone, Copy)]
-pub(super) struct PlaneRef<'a> {
+pub(super) struct Source<'a> {
     pub data: &'a [u8],
     pub stride: usize,
+    /// In samples.
     pub width: usize,
     pub height: usize,
+    pub depth: Depth,
 }
 
-impl<'a> PlaneRef<'a> {
+impl<'a> Source<'a> {
     /// From the start of row `row` to the end of the plane's memory: whole rows may be read past, never the memory.
     fn rows_from(&self, row: usize) -> &'a [u8] {
         &self.data[row * self.stride..]
     }
+
+    /// Row `row`, without padding.
+    fn row(&self, row: usize) -> &'a [u8] {
+        &self.rows_from(row)[..self.width * self.depth.bytes()]
+    }
 }
 
-/// A rectangle of a plane to write: row `r` is `data[r * stride ..][.. width]`.
-pub(super) struct PlaneMut<'a> {
-    pub data: &'a mut [u8],
+/// A plane to read: row `r` is `data[r * stride ..][.. width]`.
+#[derive(Clone, Copy)]
+pub(super) struct PlaneRef<'a, S = u8> {
+    pub data: &'a [S],
     pub stride: usize,
     pub width: usize,
     pub height: usize,
+}
+
+impl<'a, S> PlaneRef<'a, S> {
+    pub(super) fn row(&self, row: usize) -> &'a [S] {
+        &self.data[row * self.stride..][..self.width]
+    }
+}
+
+/// A rectangle of a plane to write: row `r` is `data[r * stride ..][.. width]`.
+pub(super) struct PlaneMut<'a, S = u8> {
+    pub data: &'a mut [S],
+    pub stride: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+/// What is scaled to.
+pub(super) trait Sample: Copy + Default + Into<i32> {
+    const DEPTH: Depth;
+
+    fn clamped(value: i32) -> Self;
+
+    #[inline]
+    fn value(self) -> i32 {
+        self.into()
+    }
+
+    /// The same samples, where they are bytes.
+    fn bytes(samples: &mut [Self]) -> Option<&mut [u8]>;
+
+    /// The vertical pass, where there are vectors.
+    #[cfg(target_arch = "x86_64")]
+    fn vertical(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [Self]);
+}
+
+impl Sample for u8 {
+    const DEPTH: Depth = Depth::Eight;
+
+    #[inline]
+    fn clamped(value: i32) -> Self {
+        value.clamp(0, 255) as u8
+    }
+
+    fn bytes(samples: &mut [Self]) -> Option<&mut [u8]> {
+        Some(samples)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn vertical(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [Self]) {
+        avx2::vertical(ring, offsets, weights, out);
+    }
+}
+
+/// Of ten bits.
+impl Sample for u16 {
+    const DEPTH: Depth = Depth::Ten;
+
+    #[inline]
+    fn clamped(value: i32) -> Self {
+        value.clamp(0, 1023) as u16
+    }
+
+    fn bytes(_: &mut [Self]) -> Option<&mut [u8]> {
+        None
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn vertical(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [Self]) {
+        avx2::vertical_wide(ring, offsets, weights, out);
+    }
+}
+
+/// Bits by which samples of `depth` are shifted to be as large as they are between the passes.
+const fn room_above(depth: Depth) -> u32 {
+    8 + MIDDLE_BITS - depth.bits()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,12 +133,15 @@ struct PlanKey {
     source: (usize, usize),
     outputs: (usize, usize),
     siting: Siting,
+    depth: Depth,
 }
 
 /// Everything about one scaling that does not depend on the pixels.
 struct Plan {
     horizontal: FilterBank,
     vertical: PairBank,
+    /// Of ten bits.
+    wide: Option<wide::WideBank>,
     #[cfg(target_arch = "x86_64")]
     groups: Option<avx2::Groups>,
 }
@@ -62,9 +150,11 @@ impl Plan {
     fn new(key: PlanKey) -> Self {
         let horizontal = FilterBank::lanczos(key.source.0, key.outputs.0, key.siting);
         let vertical = PairBank::new(&FilterBank::lanczos(key.source.1, key.outputs.1, Siting::Centred));
+        let is_wide = key.depth == Depth::Ten;
         Self {
+            wide: is_wide.then(|| wide::WideBank::new(&horizontal)),
             #[cfg(target_arch = "x86_64")]
-            groups: avx2::Groups::new(&horizontal),
+            groups: if is_wide { None } else { avx2::Groups::new(&horizontal) },
             horizontal,
             vertical,
         }
@@ -78,6 +168,8 @@ pub(super) struct Scaler {
     ring: Vec<u32>,
     /// Where in the ring the pairs of the current window begin.
     offsets: Vec<usize>,
+    /// The two rows that are filtered, where their samples are of ten bits.
+    wide: [Vec<i16>; 2],
     vector: bool,
 }
 
@@ -87,7 +179,7 @@ impl Scaler {
         let vector = std::arch::is_x86_feature_detected!("avx2");
         #[cfg(not(target_arch = "x86_64"))]
         let vector = false;
-        Self { plans: HashMap::new(), ring: Vec::new(), offsets: Vec::new(), vector }
+        Self { plans: HashMap::new(), ring: Vec::new(), offsets: Vec::new(), wide: Default::default(), vector }
     }
 
     /// What it computes with, for people.
@@ -102,15 +194,20 @@ impl Scaler {
     }
 
     /// Scales all of `source` into all of `target`. Equal sizes are copied.
-    pub(super) fn scale(&mut self, source: PlaneRef<'_>, target: &mut PlaneMut<'_>, siting: Siting) {
+    pub(super) fn scale<S: Sample>(&mut self, source: Source<'_>, target: &mut PlaneMut<'_, S>, siting: Siting) {
         let (width, height) = (target.width, target.height);
         if (source.width, source.height) == (width, height) {
             for row in 0..height {
-                target.data[row * target.stride..][..width].copy_from_slice(&source.rows_from(row)[..width]);
+                copy_row(source.depth, source.row(row), &mut target.data[row * target.stride..][..width]);
             }
             return;
         }
-        let plan = self.plan(PlanKey { source: (source.width, source.height), outputs: (width, height), siting });
+        let plan = self.plan(PlanKey {
+            source: (source.width, source.height),
+            outputs: (width, height),
+            siting,
+            depth: source.depth,
+        });
         let ring_stride = width.next_multiple_of(BLOCK);
         let ring_pairs = plan.vertical.pairs;
         self.ring.clear();
@@ -141,10 +238,23 @@ impl Scaler {
     }
 
     /// Filters source rows `2 * pair` and `2 * pair + 1` into the ring; past an odd height the last row stands in, unweighted.
-    fn horizontal(&mut self, plan: &Plan, source: PlaneRef<'_>, pair: usize, at: std::ops::Range<usize>) {
-        let even = source.rows_from((2 * pair).min(source.height - 1));
-        let odd = source.rows_from((2 * pair + 1).min(source.height - 1));
+    fn horizontal(&mut self, plan: &Plan, source: Source<'_>, pair: usize, at: std::ops::Range<usize>) {
+        let rows = [2 * pair, 2 * pair + 1].map(|row| row.min(source.height - 1));
         let out = &mut self.ring[at];
+        if let Some(bank) = &plan.wide {
+            let [even, odd] = &mut self.wide;
+            wide::unpack(source.row(rows[0]), even);
+            wide::unpack(source.row(rows[1]), odd);
+            #[cfg(target_arch = "x86_64")]
+            if self.vector {
+                let done = avx2::horizontal_wide(bank, even, odd, out);
+                wide::horizontal(bank, even, odd, done, out);
+                return;
+            }
+            wide::horizontal(bank, even, odd, 0, out);
+            return;
+        }
+        let [even, odd] = rows.map(|row| source.rows_from(row));
         #[cfg(target_arch = "x86_64")]
         if let (true, Some(groups)) = (self.vector, &plan.groups) {
             let done = avx2::horizontal(groups, even, odd, out);
@@ -154,13 +264,28 @@ impl Scaler {
         portable::horizontal(&plan.horizontal, even, odd, 0, out);
     }
 
-    fn vertical(&mut self, weights: &[[i16; 2]], out: &mut [u8]) {
+    fn vertical<S: Sample>(&mut self, weights: &[[i16; 2]], out: &mut [S]) {
         #[cfg(target_arch = "x86_64")]
         if self.vector {
-            avx2::vertical(&self.ring, &self.offsets, weights, out);
+            S::vertical(&self.ring, &self.offsets, weights, out);
             return;
         }
         portable::vertical(&self.ring, &self.offsets, weights, out);
+    }
+}
+
+/// What both passes do to a row of the right size.
+fn copy_row<S: Sample>(depth: Depth, from: &[u8], to: &mut [S]) {
+    if depth == Depth::Eight
+        && let Some(to) = S::bytes(to)
+    {
+        to.copy_from_slice(from);
+        return;
+    }
+    let (up, down) = (room_above(depth), room_above(S::DEPTH));
+    for (to, bytes) in to.iter_mut().zip(from.chunks_exact(depth.bytes())) {
+        let middle = i32::from(depth.sample(bytes)) << up;
+        *to = S::clamped((middle + (1 << (down - 1))) >> down);
     }
 }
 
@@ -183,7 +308,7 @@ mod tests {
     fn scaled(scaler: &mut Scaler, source: &[u8], from: (usize, usize), to: (usize, usize), siting: Siting) -> Vec<u8> {
         let stride = to.0 + 5;
         let mut out = vec![7; stride * to.1];
-        let source = PlaneRef { data: source, stride: from.0, width: from.0, height: from.1 };
+        let source = Source { data: source, stride: from.0, width: from.0, height: from.1, depth: Depth::Eight };
         scaler.scale(source, &mut PlaneMut { data: &mut out, stride, width: to.0, height: to.1 }, siting);
         for row in out.chunks(stride) {
             assert!(row[to.0..].iter().all(|&v| v == 7), "wrote past the rectangle");
@@ -238,6 +363,64 @@ mod tests {
                 let got = f64::from(out[y * (to.0 + 5) + x]);
                 assert!((got - sum.clamp(0.0, 255.0)).abs() < 0.53, "{x},{y}: {got} for {sum}");
             }
+        }
+    }
+
+    /// `source` with four times the value in each sample.
+    fn widened(source: &[u8]) -> Vec<u8> {
+        source.iter().flat_map(|&value| (u16::from(value) * 4).to_le_bytes()).collect()
+    }
+
+    fn scaled_wide<S: Sample>(source: &[u8], from: (usize, usize), to: (usize, usize), siting: Siting) -> Vec<S> {
+        let vector = scaled_wide_by(&mut Scaler::new(), source, from, to, siting);
+        let plain: Vec<S> = scaled_wide_by(&mut Scaler::portable(), source, from, to, siting);
+        let same = vector.iter().zip(&plain).all(|(a, b): (&S, &S)| a.value() == b.value());
+        assert!(same, "vectors differ: {from:?} -> {to:?}");
+        plain
+    }
+
+    fn scaled_wide_by<S: Sample>(
+        scaler: &mut Scaler,
+        source: &[u8],
+        from: (usize, usize),
+        to: (usize, usize),
+        siting: Siting,
+    ) -> Vec<S> {
+        let mut out = vec![S::default(); to.0 * to.1];
+        let source = Source { data: source, stride: 2 * from.0, width: from.0, height: from.1, depth: Depth::Ten };
+        let mut target = PlaneMut { data: &mut out, stride: to.0, width: to.0, height: to.1 };
+        scaler.scale(source, &mut target, siting);
+        out
+    }
+
+    #[test]
+    fn ten_bits_of_the_same_picture_are_scaled_alike() {
+        for (from, to) in [
+            ((64, 48), (48, 36)),
+            ((64, 48), (64, 48)),
+            ((61, 33), (128, 70)),
+            ((90, 62), (30, 20)),
+            ((37, 90), (5, 3)),
+        ] {
+            let source = noise(from.0 * from.1);
+            let wide = widened(&source);
+            for siting in [Siting::Centred, Siting::Left] {
+                let narrow = scaled(&mut Scaler::new(), &source, from, to, siting);
+                let narrow: Vec<u8> = narrow.chunks(to.0 + 5).flat_map(|row| &row[..to.0]).copied().collect();
+                assert!(scaled_wide::<u8>(&wide, from, to, siting) == narrow, "{from:?} -> {to:?}");
+                let fine = scaled_wide::<u16>(&wide, from, to, siting);
+                let near = |(fine, narrow): (&u16, &u8)| fine.abs_diff(u16::from(*narrow) * 4) <= 2 || *narrow == 255;
+                assert!(fine.iter().zip(&narrow).all(near), "{from:?} -> {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn samples_that_claim_more_than_ten_bits_are_the_largest() {
+        let hostile = vec![0xff; 2 * 40 * 30];
+        for to in [(40, 30), (20, 15), (77, 31)] {
+            assert!(scaled_wide::<u16>(&hostile, (40, 30), to, Siting::Left).iter().all(|value| *value == 1023));
+            assert!(scaled_wide::<u8>(&hostile, (40, 30), to, Siting::Left).iter().all(|value| *value == 255));
         }
     }
 }

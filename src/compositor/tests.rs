@@ -1,5 +1,6 @@
 //! What both compositors must do alike, and the GPU's bytes against the CPU's.
 
+mod hdr;
 mod likeness;
 mod support;
 mod twins;

@@ -360,7 +360,7 @@ impl Intake {
     ) -> Result<(), Gone> {
         let Placed { at, raw, step } = place.into();
         let mut state = self.state.lock();
-        let bytes = picture.width as usize * picture.height as usize * 3 / 2;
+        let bytes = picture.bytes();
         let capacity = match state.timing {
             Timing::Live(_) => live_capacity(bytes),
             Timing::OnGrid | Timing::Pulled => pulled_capacity(bytes),

@@ -23,6 +23,8 @@ mod downmix;
 mod error;
 mod facts;
 mod fetch;
+#[cfg(test)]
+mod hdr_tests;
 mod health;
 #[cfg(test)]
 mod hostile_tests;

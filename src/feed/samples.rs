@@ -5,9 +5,12 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
-use gstreamer_video::{VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoTransferFunction};
+use gstreamer_video::{
+    VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoContentLightLevel, VideoFormat,
+    VideoMasteringDisplayInfo, VideoTransferFunction,
+};
 
-use crate::frame::{Colour, Matrix, Picture, PlaneMemory, Primaries, Range8, Transfer};
+use crate::frame::{Colour, Depth, Matrix, Peak, Picture, PlaneMemory, Primaries, Range8, Transfer};
 
 /// A decoder's buffer, mapped for as long as somebody looks at the picture.
 struct MappedFrame(gst_video::VideoFrame<gst_video::video_frame::Readable>);
@@ -18,13 +21,18 @@ impl PlaneMemory for MappedFrame {
     }
 }
 
-/// The picture in `sample`, whose caps are I420, and its nominal frame rate. `None` when the buffer does not fit its caps or
-/// is smaller than 2x2. The last row or column of an odd size is left out.
+/// The picture in `sample`, whose caps are I420 of eight or ten bits, and its nominal frame rate. `None` when they are not, the buffer does not fit
+/// them or is smaller than 2x2. The last row or column of an odd size is left out.
 pub(super) fn picture_of(sample: &gst::Sample) -> Option<(Picture, Option<(u32, u32)>)> {
     let caps = sample.caps()?;
     let info = gst_video::VideoInfo::from_caps(caps).ok()?;
     let buffer = sample.buffer_owned()?;
-    let colour = colour_of(&info, caps);
+    let depth = match info.format() {
+        VideoFormat::I420 => Depth::Eight,
+        VideoFormat::I42010le => Depth::Ten,
+        _ => return None,
+    };
+    let colour = Colour { depth, ..colour_of(&info, caps) };
     let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &info).ok()?;
     let strides = frame.plane_stride();
     let strides = [0, 1, 2].map(|p| strides.get(p).and_then(|s| usize::try_from(*s).ok()).unwrap_or(0));
@@ -73,7 +81,7 @@ fn colour_of(info: &gst_video::VideoInfo, caps: &gst::CapsRef) -> Colour {
     let range = if tagged && c.range() == VideoColorRange::Range0_255 { Range8::Full } else { Range8::Limited };
     let transfer = match c.transfer() {
         VideoTransferFunction::Srgb if tagged => Transfer::Srgb,
-        VideoTransferFunction::Smpte2084 if tagged => Transfer::Pq,
+        VideoTransferFunction::Smpte2084 if tagged => Transfer::Pq(peak_of(caps)),
         VideoTransferFunction::AribStdB67 if tagged => Transfer::Hlg,
         _ => Transfer::Bt709,
     };
@@ -82,7 +90,19 @@ fn colour_of(info: &gst_video::VideoInfo, caps: &gst::CapsRef) -> Colour {
         range,
         primaries: primaries.unwrap_or(if sd { sd_primaries } else { Primaries::Bt709 }),
         transfer,
+        depth: Depth::Eight,
     }
+}
+
+/// The brightest that PQ pictures of these caps show: what was found in them (CTA-861.3, MaxCLL) says more than what they were graded on
+/// (SMPTE ST 2086). Where neither is told, or as zero, it is what most are made for.
+fn peak_of(caps: &gst::CapsRef) -> Peak {
+    const UNITS: u32 = 10_000;
+    let found = VideoContentLightLevel::from_caps(caps).ok().map(|level| u32::from(level.max_content_light_level()));
+    let graded_on = VideoMasteringDisplayInfo::from_caps(caps).ok();
+    let graded_on = graded_on.map(|display| display.max_display_mastering_luminance().div_ceil(UNITS));
+    let told = found.filter(|found| *found > 0).or(graded_on.filter(|graded_on| *graded_on > 0));
+    told.map_or(Peak::default(), Peak::over)
 }
 
 /// The `cc_data()` (ATSC A/53 part 4, 6.2.3.1) of the picture in `sample`. Decoders hand its triples on, without the head that counts them.
@@ -137,5 +157,16 @@ mod tests {
         assert_eq!((full.matrix, full.range), (Matrix::Bt601, Range8::Full));
         let hlg = colour(&format!("{raw},width=3840,height=2160,colorimetry=bt2100-hlg"));
         assert_eq!((hlg.matrix, hlg.transfer), (Matrix::Bt2020, Transfer::Hlg));
+        let pq = |told: &str| colour(&format!("{raw},width=3840,height=2160,colorimetry=bt2100-pq{told}")).transfer;
+        let graded_on = |light: u32| {
+            let display = "34000:16000:13250:34500:7500:3000:15635:16450";
+            format!(",mastering-display-info=(string)\"{display}:{light}:50\"")
+        };
+        let found = |light: u32| format!(",content-light-level=(string)\"{light}:100\"");
+        assert_eq!(pq(""), Transfer::Pq(Peak::Cd1000));
+        assert_eq!(pq(&graded_on(40_000_000)), Transfer::Pq(Peak::Cd4000));
+        assert_eq!(pq(&[graded_on(40_000_000), found(1450)].concat()), Transfer::Pq(Peak::Cd2000));
+        assert_eq!(pq(&[graded_on(0), found(0)].concat()), Transfer::Pq(Peak::Cd1000), "zero is not told");
+        assert_eq!(pq(&[graded_on(u32::MAX), found(0)].concat()), Transfer::Pq(Peak::Cd10000));
     }
 }

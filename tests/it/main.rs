@@ -14,6 +14,7 @@ mod caching;
 mod captions;
 mod cues;
 mod docs;
+mod hdr;
 mod hostile_feeds;
 mod house;
 mod images;

@@ -66,7 +66,7 @@ pub struct Head {
     width: u32,
     height: u32,
     small: bool,
-    colour: [u8; 4],
+    colour: [u8; 5],
     aspect: (u32, u32),
     fps: Option<(u32, u32)>,
     /// Where its planes lie, counted from the front or from the end, and what their rows have beside pixels.
@@ -104,7 +104,8 @@ impl Head {
             planes: std::array::from_fn(|plane| {
                 let (at, more, from_end) = self.planes[plane];
                 let at = if from_end { BYTES.saturating_sub(at.into()) } else { u64::from(at) };
-                let width = side(self.width) >> u32::from(plane > 0);
+                // As bytes of the depth that the last code says.
+                let width = (side(self.width) >> u32::from(plane > 0)) << u32::from(colour[4] == 1);
                 (at, width.saturating_add(more.into()))
             }),
             place,
@@ -120,7 +121,7 @@ pub fn picture(head: &PictureHead, picture: &Picture) {
     assert!(picture.pixel_aspect.0 > 0 && picture.pixel_aspect.1 > 0);
     let mut bytes = 0;
     for plane in 0..3 {
-        let (width, rows) = picture.plane_size(plane);
+        let (width, rows) = (picture.row_bytes(plane), picture.plane_size(plane).1);
         assert!((0..rows).all(|row| picture.row(plane, row).len() == width));
         bytes += width * rows;
     }

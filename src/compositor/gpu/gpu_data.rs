@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::frame::Depth;
+
 pub(super) const SCALE_HORIZONTAL: &str = include_str!("../../../shaders/scale_horizontal.wgsl");
 pub(super) const SCALE_VERTICAL: &str = include_str!("../../../shaders/scale_vertical.wgsl");
 pub(super) const CONVERT: &str = include_str!("../../../shaders/convert.wgsl");
@@ -55,15 +57,21 @@ pub(super) struct Blocks {
     pub chroma_group_columns: u32,
     /// The conversion's `kind`; unused elsewhere.
     pub kind: u32,
-    pub unused: u32,
+    /// 1 where the samples on the wide side of the pass have ten bits: what the horizontal pass and the conversion read, what the vertical one writes.
+    pub wide: u32,
 }
 
 impl Blocks {
     /// Blocks over planes of the given columns and rows of invocations (luma, chroma), and the number of workgroups.
-    pub(super) fn over(luma: (u32, u32), chroma: (u32, u32)) -> (Self, (u32, u32)) {
+    pub(super) fn over(luma: (u32, u32), chroma: (u32, u32), depth: Depth) -> (Self, (u32, u32)) {
         let luma = (luma.0.div_ceil(BLOCK.0), luma.1.div_ceil(BLOCK.1));
         let chroma = (chroma.0.div_ceil(BLOCK.0), chroma.1.div_ceil(BLOCK.1));
-        let blocks = Self { luma_group_rows: luma.1, chroma_group_columns: chroma.0, kind: 0, unused: 0 };
+        let blocks = Self {
+            luma_group_rows: luma.1,
+            chroma_group_columns: chroma.0,
+            kind: 0,
+            wide: u32::from(depth == Depth::Ten),
+        };
         (blocks, (luma.0.max(2 * chroma.0), luma.1 + chroma.1))
     }
 }
@@ -109,7 +117,7 @@ pub(super) struct Fill {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compositor::{colour, filter};
+    use crate::compositor::{colour, filter, tone};
 
     /// Validates a shader, and that its `Params` is as long as the mirror.
     fn check(name: &str, text: &str, mirror: usize) -> naga::Module {
@@ -137,12 +145,13 @@ mod tests {
             (SCALE_HORIZONTAL, "MIDDLE_SHIFT", filter::WEIGHT_BITS - filter::MIDDLE_BITS),
             (SCALE_VERTICAL, "FINAL_SHIFT", filter::WEIGHT_BITS + filter::MIDDLE_BITS),
             (CONVERT, "AFFINE_BITS", colour::AFFINE_BITS),
-            (CONVERT, "CUBE_STEP_BITS", colour::CUBE_STEP_BITS),
-            (CONVERT, "CUBE_NODES", colour::CUBE_NODES as u32),
-            (CONVERT, "CUBE_VALUE_BITS", colour::CUBE_VALUE_BITS),
         ];
-        for (text, name, value) in constants {
+        let of_tone = tone::CONSTANTS.map(|(name, value)| (CONVERT, name, value));
+        for (text, name, value) in constants.into_iter().chain(of_tone) {
             assert!(text.contains(&format!("const {name}: u32 = {value}u;")), "{name} is not {value}");
+        }
+        for (name, value) in [("RGB_MOST", tone::RGB_MOST), ("MAPPED_MOST", tone::MAPPED_MOST)] {
+            assert!(CONVERT.contains(&format!("const {name}: i32 = {value};")), "{name} is not {value}");
         }
         for text in [SCALE_HORIZONTAL, SCALE_VERTICAL, CONVERT] {
             assert!(text.contains(&format!("@workgroup_size({}, {})", BLOCK.0, BLOCK.1)));

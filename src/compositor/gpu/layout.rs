@@ -1,15 +1,18 @@
-//! How a picture lies in a storage buffer: three planes one after another, rows padded to words of four samples.
+//! How a picture lies in a storage buffer: three planes one after another, rows padded to whole fours of samples, which are a word, or two of ten bits.
 
 use std::ops::Range;
+
+use crate::frame::Depth;
 
 /// Words after the last plane: a filter window laid on whole words may reach that far past its samples, unweighted.
 const SLACK_WORDS: u32 = 16;
 
-/// Places in words of four samples.
+/// Places in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PlaneLayout {
     pub width: u32,
     pub height: u32,
+    pub depth: Depth,
     pub offsets: [u32; 3],
     pub strides: [u32; 3],
     /// Of all planes, without what follows them.
@@ -17,12 +20,19 @@ pub(super) struct PlaneLayout {
 }
 
 impl PlaneLayout {
+    /// Of a picture of 8 bits.
     pub(super) fn new(width: u32, height: u32) -> Self {
-        let (luma, chroma) = (width.div_ceil(4), (width / 2).div_ceil(4));
+        Self::of(width, height, Depth::Eight)
+    }
+
+    pub(super) fn of(width: u32, height: u32, depth: Depth) -> Self {
+        let words = depth.bytes() as u32;
+        let (luma, chroma) = (width.div_ceil(4) * words, (width / 2).div_ceil(4) * words);
         let (luma_words, chroma_words) = (luma * height, chroma * (height / 2));
         Self {
             width,
             height,
+            depth,
             offsets: [0, luma_words, luma_words + chroma_words],
             strides: [luma, chroma, chroma],
             words: luma_words + 2 * chroma_words,

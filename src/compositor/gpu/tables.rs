@@ -1,10 +1,10 @@
-//! Tables that do not change from tick to tick, on the device: filter banks and conversion cubes.
+//! Tables that do not change from tick to tick, on the device: filter banks, and the curves of light.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::device::{Device, Slab};
-use crate::compositor::colour::{Conversion, Cube};
+use crate::compositor::colour::Conversion;
 use crate::compositor::filter::{FilterBank, PairBank, Siting};
 use crate::frame::Colour;
 
@@ -40,14 +40,14 @@ pub(super) struct ScalingTables {
 /// All tables in use. Belongs to the drawing thread.
 pub(super) struct Tables {
     scalings: HashMap<Scaling, Rc<ScalingTables>>,
-    cubes: HashMap<Colour, Rc<Slab>>,
+    lights: HashMap<Colour, Rc<Slab>>,
     /// For shaders that read no table.
     pub empty: Slab,
 }
 
 impl Tables {
     pub(super) fn new(device: &Device) -> Self {
-        Self { scalings: HashMap::new(), cubes: HashMap::new(), empty: device.slab("no table", 16) }
+        Self { scalings: HashMap::new(), lights: HashMap::new(), empty: device.slab("no table", 16) }
     }
 
     pub(super) fn scaling(&mut self, device: &Device, from: (u32, u32), to: (u32, u32)) -> Rc<ScalingTables> {
@@ -58,14 +58,10 @@ impl Tables {
         Rc::clone(made)
     }
 
-    /// The cube of `colour`'s conversion, if that is what it takes. As many as there are colours to convert from.
-    pub(super) fn cube(&mut self, device: &Device, colour: Colour, conversion: &Conversion) -> Option<Rc<Slab>> {
-        let Conversion::Cube(Cube { nodes }) = conversion else { return None };
-        let slab = self.cubes.entry(colour).or_insert_with(|| {
-            let words: Vec<u32> =
-                nodes.iter().flat_map(|&[y, u, v]| [u32::from(y) | u32::from(u) << 16, u32::from(v)]).collect();
-            Rc::new(device.table("cube", &words))
-        });
+    /// The tables of `colour`'s conversion, if it takes any. As many as there are colours to convert from.
+    pub(super) fn light(&mut self, device: &Device, colour: Colour, conversion: &Conversion) -> Option<Rc<Slab>> {
+        let Conversion::Light(light) = conversion else { return None };
+        let slab = self.lights.entry(colour).or_insert_with(|| Rc::new(device.table("light", &light.words())));
         Some(Rc::clone(slab))
     }
 }

@@ -12,7 +12,7 @@ use super::tables::{ScalingTables, Tables};
 use crate::compositor::colour::{self, Conversion};
 use crate::compositor::uncovered::uncovered;
 use crate::compositor::{Canvas, Deliver, Draw, Job};
-use crate::frame::{Picture, Rect};
+use crate::frame::{Depth, Picture, Rect};
 
 /// Words of idle storage buffers kept between ticks (one GiB).
 const IDLE_WORDS: u64 = 1 << 28;
@@ -216,11 +216,11 @@ impl Engine {
             plan.vertical(&middle, slab, layout, draw.rect, order);
             return;
         }
-        let tile_layout = PlaneLayout::new(size.0, size.1);
+        let tile_layout = PlaneLayout::of(size.0, size.1, draw.picture.colour.depth);
         let tile = self.take(plan, tile_layout.buffer_words());
         plan.vertical(&middle, &tile, &tile_layout, Rect { x: 0, y: 0, width: size.0, height: size.1 }, order);
-        let cube = self.tables.cube(&self.device, draw.picture.colour, &conversion);
-        let tables = cube.as_deref().unwrap_or(&self.tables.empty).read.clone();
+        let light = self.tables.light(&self.device, draw.picture.colour, &conversion);
+        let tables = light.as_deref().unwrap_or(&self.tables.empty).read.clone();
         plan.convert(&conversion, tables, (&tile, &tile_layout), (slab, layout), draw.rect, order + 1);
     }
 
@@ -252,7 +252,7 @@ impl Engine {
             self.uploads[found].used = true;
             return found;
         }
-        let layout = PlaneLayout::new(picture.width, picture.height);
+        let layout = PlaneLayout::of(picture.width, picture.height, picture.colour.depth);
         let slab = Rc::new(self.take_idle(layout.buffer_words()));
         let bytes = u64::from(layout.words) * 4;
         let view =
@@ -260,7 +260,7 @@ impl Engine {
         // Without a view the device is broken, which its error handler has noted.
         if let Some(mut view) = view {
             for plane in 0..3 {
-                let (width, height) = picture.plane_size(plane);
+                let (width, height) = (picture.row_bytes(plane), picture.plane_size(plane).1);
                 let (span, stride) = (layout.bytes(plane), layout.strides[plane] as usize * 4);
                 if picture.strides[plane] == stride && picture.plane(plane).len() >= span.len() {
                     view.slice(span.clone()).copy_from_slice(&picture.plane(plane)[..span.len()]);
@@ -389,7 +389,7 @@ impl Plan {
             }
         });
         let extent = |plane: usize| (layout.strides[plane], layout.pairs[plane]);
-        let (blocks, size) = Blocks::over(extent(0), extent(1));
+        let (blocks, size) = Blocks::over(extent(0), extent(1), from.depth);
         let params_at = self.put_params(&gpu_data::Horizontal { planes, blocks });
         let groups = vec![middle.tables.slab.read.clone(), source.read.clone(), middle.slab.write.clone()];
         self.step(order, Shader::ScaleHorizontal, params_at, groups, size);
@@ -414,7 +414,7 @@ impl Plan {
                 unused: 0,
             }
         });
-        let (blocks, size) = blocks_over(rect);
+        let (blocks, size) = blocks_over(rect, layout.depth);
         let params_at = self.put_params(&gpu_data::Vertical { planes, blocks });
         let groups = vec![middle.tables.slab.read.clone(), middle.slab.read.clone(), target.write.clone()];
         self.step(order, Shader::ScaleVertical, params_at, groups, size);
@@ -430,7 +430,7 @@ impl Plan {
         order: usize,
     ) {
         let four = |three: [u32; 3]| [three[0], three[1], three[2], 0];
-        let (mut blocks, size) = blocks_over(rect);
+        let (mut blocks, size) = blocks_over(rect, tile.1.depth);
         let mut factors = [[0; 4]; 3];
         match conversion {
             Conversion::Affine(affine) => {
@@ -438,7 +438,7 @@ impl Plan {
                     *row = [f[0], f[1], f[2], offset];
                 }
             }
-            Conversion::Cube(_) | Conversion::None => blocks.kind = 1,
+            Conversion::Light(_) | Conversion::None => blocks.kind = 1,
         }
         let params = gpu_data::Convert {
             factors,
@@ -456,10 +456,10 @@ impl Plan {
 }
 
 /// Workgroups for the words of the canvas that a rectangle touches.
-fn blocks_over(rect: Rect) -> (Blocks, (u32, u32)) {
+fn blocks_over(rect: Rect, depth: Depth) -> (Blocks, (u32, u32)) {
     let words = |half: u32| {
         let (x, width) = (rect.x >> half, rect.width >> half);
         ((x + width).div_ceil(4) - x / 4, rect.height >> half)
     };
-    Blocks::over(words(0), words(1))
+    Blocks::over(words(0), words(1), depth)
 }

@@ -8,6 +8,7 @@ use std::arch::x86_64::*;
 use std::collections::HashMap;
 
 use super::BLOCK;
+use super::wide::{self, TAPS, WideBank};
 use crate::compositor::filter::{FilterBank, MIDDLE_BITS, WEIGHT_BITS};
 
 const MIDDLE_SHIFT: i32 = (WEIGHT_BITS - MIDDLE_BITS) as i32;
@@ -142,32 +143,91 @@ unsafe fn load_lanes(low: *const u8, high: *const u8) -> __m256i {
     }
 }
 
+/// Filters two unpacked rows into (even, odd) pairs; returns the number of outputs done, which are all but the last few.
+pub(super) fn horizontal_wide(bank: &WideBank, even: &[i16], odd: &[i16], out: &mut [u32]) -> usize {
+    const FOUR: usize = 4;
+    let count = bank.starts.len() / FOUR;
+    assert!(bank.reach() <= even.len().min(odd.len()) && out.len() >= count * FOUR);
+    assert!(bank.weights.len() >= bank.starts.len() * bank.vectors && bank.starts.is_sorted());
+    // SAFETY: AVX2 was found; windows start in order, and the last one ends within both rows.
+    unsafe { horizontal_wide_avx2(bank, count, even.as_ptr(), odd.as_ptr(), out.as_mut_ptr()) };
+    count * FOUR
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn horizontal_wide_avx2(bank: &WideBank, count: usize, even: *const i16, odd: *const i16, out: *mut u32) {
+    let half = _mm256_set1_epi32(1 << (wide::SHIFT - 1));
+    for four in 0..count {
+        let mut sums = [_mm256_setzero_si256(); 4];
+        for (output, sum) in sums.iter_mut().enumerate() {
+            let output = 4 * four + output;
+            let start = bank.starts[output] as usize;
+            for (at, weights) in bank.weights[output * bank.vectors..][..bank.vectors].iter().enumerate() {
+                let (low, high) = (even.wrapping_add(start + at * TAPS), odd.wrapping_add(start + at * TAPS));
+                // SAFETY: the caller checked that the window lies inside both rows; weights are an array of 16 bytes.
+                let (samples, weights) =
+                    unsafe { (load_lanes(low.cast(), high.cast()), _mm_loadu_si128(weights.as_ptr().cast())) };
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(samples, _mm256_broadcastsi128_si256(weights)));
+            }
+        }
+        let [a, b, c, d] = sums;
+        // In each lane the four outputs, of the even row in the low one.
+        let sum = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        let sum = _mm256_srai_epi32::<{ wide::SHIFT as i32 }>(_mm256_add_epi32(sum, half));
+        let odd_row = _mm_slli_epi32::<16>(_mm256_extracti128_si256::<1>(sum));
+        let pairs = _mm_blend_epi16::<0b1010_1010>(_mm256_castsi256_si128(sum), odd_row);
+        // SAFETY: the caller checked that four more outputs lie inside `out`.
+        unsafe { _mm_storeu_si128(out.wrapping_add(4 * four).cast(), pairs) };
+    }
+}
+
+/// Whether a whole block beyond the last output may be read at every offset.
+fn assert_padded(ring: &[u32], offsets: &[usize], outputs: usize) {
+    let padded = outputs.next_multiple_of(BLOCK);
+    assert!(offsets.iter().all(|offset| offset + padded <= ring.len()));
+}
+
 /// Adds up the pairs that begin at `offsets` of `ring`, whose rows are padded to whole blocks, into one row of samples.
 pub(super) fn vertical(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [u8]) {
-    let padded = out.len().next_multiple_of(BLOCK);
-    assert!(offsets.iter().all(|offset| offset + padded <= ring.len()));
+    assert_padded(ring, offsets, out.len());
     // SAFETY: AVX2 was found; reads lie below `offset + padded`, checked above.
     unsafe { vertical_avx2(ring, offsets, weights, out) }
 }
 
+/// The same of ten bits.
+pub(super) fn vertical_wide(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [u16]) {
+    assert_padded(ring, offsets, out.len());
+    // SAFETY: as above.
+    unsafe { vertical_wide_avx2(ring, offsets, weights, out) }
+}
+
+/// Sums of a block, in four vectors, each begun with `half`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn sums_of(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], block: usize, half: i32) -> [__m256i; 4] {
+    let half = _mm256_set1_epi32(half);
+    let (mut a, mut b, mut c, mut d) = (half, half, half, half);
+    let start = ring.as_ptr().wrapping_add(block * BLOCK);
+    for (&offset, &[even, odd]) in offsets.iter().zip(weights) {
+        let weight = _mm256_set1_epi32(i32::from(even as u16) | i32::from(odd) << 16);
+        let at: *const __m256i = start.wrapping_add(offset).cast();
+        // SAFETY: the caller checked that a whole block, four vectors, lies inside the ring at every offset.
+        unsafe {
+            a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_loadu_si256(at), weight));
+            b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(1)), weight));
+            c = _mm256_add_epi32(c, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(2)), weight));
+            d = _mm256_add_epi32(d, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(3)), weight));
+        }
+    }
+    [a, b, c, d]
+}
+
 #[target_feature(enable = "avx2")]
 unsafe fn vertical_avx2(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [u8]) {
-    let half = _mm256_set1_epi32(1 << (FINAL_SHIFT - 1));
     let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (block, out) in out.chunks_mut(BLOCK).enumerate() {
-        let (mut a, mut b, mut c, mut d) = (half, half, half, half);
-        let start = ring.as_ptr().wrapping_add(block * BLOCK);
-        for (&offset, &[even, odd]) in offsets.iter().zip(weights) {
-            let weight = _mm256_set1_epi32(i32::from(even as u16) | i32::from(odd) << 16);
-            let at: *const __m256i = start.wrapping_add(offset).cast();
-            // SAFETY: the caller checked that a whole block, four vectors, lies inside the ring at every offset.
-            unsafe {
-                a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_loadu_si256(at), weight));
-                b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(1)), weight));
-                c = _mm256_add_epi32(c, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(2)), weight));
-                d = _mm256_add_epi32(d, _mm256_madd_epi16(_mm256_loadu_si256(at.wrapping_add(3)), weight));
-            }
-        }
+        // SAFETY: as the caller says.
+        let [a, b, c, d] = unsafe { sums_of(ring, offsets, weights, block, 1 << (FINAL_SHIFT - 1)) };
         let (a, b) = (_mm256_srai_epi32::<FINAL_SHIFT>(a), _mm256_srai_epi32::<FINAL_SHIFT>(b));
         let (c, d) = (_mm256_srai_epi32::<FINAL_SHIFT>(c), _mm256_srai_epi32::<FINAL_SHIFT>(d));
         let bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
@@ -181,5 +241,24 @@ unsafe fn vertical_avx2(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], o
             unsafe { _mm256_storeu_si256(last.as_mut_ptr().cast(), bytes) };
             out.copy_from_slice(&last[..out.len()]);
         }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn vertical_wide_avx2(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [u16]) {
+    const SHIFT: i32 = FINAL_SHIFT - 2;
+    let most = _mm256_set1_epi16((1 << 10) - 1);
+    for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+        // SAFETY: as the caller says.
+        let [a, b, c, d] = unsafe { sums_of(ring, offsets, weights, block, 1 << (SHIFT - 1)) };
+        let mut samples = [0u16; BLOCK];
+        for (half, (a, b)) in [(a, b), (c, d)].into_iter().enumerate() {
+            let packed = _mm256_packus_epi32(_mm256_srai_epi32::<SHIFT>(a), _mm256_srai_epi32::<SHIFT>(b));
+            // Lanes of four from each in turn.
+            let packed = _mm256_min_epu16(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed), most);
+            // SAFETY: half a block is 32 bytes.
+            unsafe { _mm256_storeu_si256(samples.as_mut_ptr().wrapping_add(half * BLOCK / 2).cast(), packed) };
+        }
+        out.copy_from_slice(&samples[..out.len()]);
     }
 }

@@ -1,9 +1,9 @@
 //! The scaler's two passes in plain Rust: what every machine can run, and what the vector passes must equal bit for bit.
 
+use super::{BLOCK, Sample, room_above};
 use crate::compositor::filter::{FilterBank, MIDDLE_BITS, WEIGHT_BITS};
 
 const MIDDLE_SHIFT: u32 = WEIGHT_BITS - MIDDLE_BITS;
-const FINAL_SHIFT: u32 = WEIGHT_BITS + MIDDLE_BITS;
 
 /// Filters two rows from output `first` on into (even, odd) pairs.
 pub(super) fn horizontal(bank: &FilterBank, even: &[u8], odd: &[u8], first: usize, out: &mut [u32]) {
@@ -19,14 +19,19 @@ pub(super) fn horizontal(bank: &FilterBank, even: &[u8], odd: &[u8], first: usiz
     }
 }
 
-/// Adds up the pairs that begin at `offsets` of `ring` into one row of samples.
-pub(super) fn vertical(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [u8]) {
-    for (x, sample) in out.iter_mut().enumerate() {
-        let mut sum = 1i32 << (FINAL_SHIFT - 1);
+/// Adds up the pairs that begin at `offsets` of `ring`, whose rows are padded to whole blocks, into one row of samples.
+pub(super) fn vertical<S: Sample>(ring: &[u32], offsets: &[usize], weights: &[[i16; 2]], out: &mut [S]) {
+    let shift = WEIGHT_BITS + room_above(S::DEPTH);
+    for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+        let mut sums = [1i32 << (shift - 1); BLOCK];
         for (&offset, &[even, odd]) in offsets.iter().zip(weights) {
-            let pair = ring[offset + x];
-            sum += i32::from(pair as u16 as i16) * i32::from(even) + i32::from((pair >> 16) as i16) * i32::from(odd);
+            let (even, odd) = (i32::from(even), i32::from(odd));
+            for (sum, &pair) in sums.iter_mut().zip(&ring[offset + block * BLOCK..][..BLOCK]) {
+                *sum += i32::from(pair as u16 as i16) * even + i32::from((pair >> 16) as i16) * odd;
+            }
         }
-        *sample = (sum >> FINAL_SHIFT).clamp(0, 255) as u8;
+        for (sample, sum) in out.iter_mut().zip(sums) {
+            *sample = S::clamped(sum >> shift);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use crate::compositor::*;
-use crate::frame::{Colour, Matrix, Picture};
+use crate::frame::{Colour, Depth, Matrix, Picture};
 
 pub fn cpu() -> CpuCompositor {
     CpuCompositor::new(2).expect("threads")
@@ -63,6 +63,19 @@ pub fn busy(width: u32, height: u32, seed: usize) -> Picture {
         let edge = if (x / 9 + y / 7 + seed).is_multiple_of(3) { 120 } else { 30 };
         (edge + grain + (x + 2 * y) % 80) as u8
     })
+}
+
+/// A picture of ten bits: `picture`'s, with grain in the bits that are added. Some samples claim more than ten, if `hostile`.
+pub fn deepened(picture: &Picture, colour: Colour, hostile: bool) -> Picture {
+    let planes = [0, 1, 2].map(|plane| {
+        let samples = packed(picture, plane).into_iter().enumerate().flat_map(|(i, value)| {
+            let fine = u16::from(value) << 2 | (i * 7 % 4) as u16;
+            if hostile && i % 5 == 0 { fine | 0xfc00 } else { fine }.to_le_bytes()
+        });
+        samples.collect()
+    });
+    let colour = Colour { depth: Depth::Ten, ..colour };
+    Picture::from_planes(picture.width, picture.height, colour, planes).expect("sound planes")
 }
 
 /// Mean structural similarity of two planes, 8x8 windows every four samples (Wang et al. 2004, flat windows).

@@ -2,7 +2,7 @@
 
 use super::support::*;
 use super::*;
-use crate::frame::{Primaries, Range8, Transfer};
+use crate::frame::{Depth, Peak, Primaries, Range8, Transfer};
 
 /// The rectangles of every bundled layout at a tenth of its size, rounded to even.
 fn layouts() -> Vec<(&'static str, Vec<Rect>)> {
@@ -22,12 +22,15 @@ fn layouts() -> Vec<(&'static str, Vec<Rect>)> {
 
 /// A feed's picture as they come: sizes that fit nothing, and every colour description.
 fn feeds() -> Vec<Picture> {
-    let colour = |matrix, range, primaries, transfer| Colour { matrix, range, primaries, transfer };
+    let colour = |matrix, range, primaries, transfer| {
+        let depth = Depth::Eight;
+        Colour { matrix, range, primaries, transfer, depth }
+    };
     let colours = [
         Colour::CANVAS,
         colour(Matrix::Bt601, Range8::Limited, Primaries::Bt709, Transfer::Bt709),
         colour(Matrix::Bt601, Range8::Full, Primaries::Bt601_625, Transfer::Bt709),
-        colour(Matrix::Bt2020, Range8::Limited, Primaries::Bt2020, Transfer::Pq),
+        colour(Matrix::Bt2020, Range8::Limited, Primaries::Bt2020, Transfer::Pq(Peak::Cd1000)),
         colour(Matrix::Bt2020, Range8::Limited, Primaries::Bt2020, Transfer::Hlg),
         colour(Matrix::Bt709, Range8::Full, Primaries::Bt601_525, Transfer::Srgb),
     ];
@@ -37,7 +40,19 @@ fn feeds() -> Vec<Picture> {
         picture.colour = colours[seed % colours.len()];
         picture
     });
-    all.collect()
+    let hdr = |transfer| colour(Matrix::Bt2020, Range8::Limited, Primaries::Bt2020, transfer);
+    let deep = [
+        ((128, 72), hdr(Transfer::Pq(Peak::Cd4000))),
+        ((96, 54), hdr(Transfer::Hlg)),
+        ((90, 62), Colour::CANVAS),
+        ((320, 180), colour(Matrix::Bt601, Range8::Full, Primaries::Bt709, Transfer::Bt709)),
+        ((34, 18), hdr(Transfer::Bt709)),
+        ((64, 46), hdr(Transfer::Pq(Peak::Cd600))),
+    ];
+    let deep = deep.into_iter().enumerate();
+    let deep =
+        deep.map(|(seed, ((width, height), colour))| deepened(&busy(width, height, seed), colour, seed % 2 == 1));
+    all.chain(deep).collect()
 }
 
 fn canvas(rects: &[Rect], first: usize, feeds: &[Picture]) -> Canvas {

@@ -18,7 +18,9 @@ use crate::feed::facts::Facts;
 use crate::feed::pipeline::tables::is_language;
 use crate::feed::texts::TextOrigin;
 use crate::feed::wanted::Wanted;
-use crate::frame::{Aac, AacObject, CodedSound, Colour, Matrix, Primaries, Range8, SoundRole, SoundTrack, Transfer};
+use crate::frame::{
+    Aac, AacObject, CodedSound, Colour, Depth, Matrix, Peak, Primaries, Range8, SoundRole, SoundTrack, Transfer,
+};
 use crate::reach::{Denied, Reach};
 use crate::sync::{Claim, ClockKind};
 
@@ -229,8 +231,8 @@ pub struct PictureHead {
     pub number: u64,
     pub width: u32,
     pub height: u32,
-    /// Matrix, range, primaries, transfer.
-    pub colour: [u8; 4],
+    /// Matrix, range, primaries, transfer, depth.
+    pub colour: [u8; 5],
     pub pixel_aspect: (u32, u32),
     pub fps: Option<(u32, u32)>,
     /// When it was on its way, by the clock that all processes of a machine have (`CLOCK_MONOTONIC`, microseconds).
@@ -362,7 +364,17 @@ impl Place {
 const MATRICES: [Matrix; 3] = [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020];
 const RANGES: [Range8; 2] = [Range8::Limited, Range8::Full];
 const PRIMARIES: [Primaries; 4] = [Primaries::Bt709, Primaries::Bt601_525, Primaries::Bt601_625, Primaries::Bt2020];
-const TRANSFERS: [Transfer; 4] = [Transfer::Bt709, Transfer::Srgb, Transfer::Pq, Transfer::Hlg];
+const TRANSFERS: [Transfer; 8] = [
+    Transfer::Bt709,
+    Transfer::Srgb,
+    Transfer::Hlg,
+    Transfer::Pq(Peak::Cd600),
+    Transfer::Pq(Peak::Cd1000),
+    Transfer::Pq(Peak::Cd2000),
+    Transfer::Pq(Peak::Cd4000),
+    Transfer::Pq(Peak::Cd10000),
+];
+const DEPTHS: [Depth; 2] = [Depth::Eight, Depth::Ten];
 const ROLES: [SoundRole; 4] =
     [SoundRole::Programme, SoundRole::Description, SoundRole::HearingImpaired, SoundRole::Clean];
 const KINDS: [Kind; 3] = [Kind::Subtitles, Kind::Captions, Kind::Forced];
@@ -377,17 +389,19 @@ fn decode<T: Copy>(list: &[T], code: u8, what: &'static str) -> Result<T, Lie> {
     list.get(usize::from(code)).copied().ok_or(Lie::Value(what))
 }
 
-pub fn colour_code(colour: Colour) -> [u8; 4] {
-    let Colour { matrix, range, primaries, transfer } = colour;
-    [code(&MATRICES, &matrix), code(&RANGES, &range), code(&PRIMARIES, &primaries), code(&TRANSFERS, &transfer)]
+pub fn colour_code(colour: Colour) -> [u8; 5] {
+    let Colour { matrix, range, primaries, transfer, depth } = colour;
+    let (primaries, transfer) = (code(&PRIMARIES, &primaries), code(&TRANSFERS, &transfer));
+    [code(&MATRICES, &matrix), code(&RANGES, &range), primaries, transfer, code(&DEPTHS, &depth)]
 }
 
-pub fn colour_of([matrix, range, primaries, transfer]: [u8; 4]) -> Result<Colour, Lie> {
+pub fn colour_of([matrix, range, primaries, transfer, depth]: [u8; 5]) -> Result<Colour, Lie> {
     Ok(Colour {
         matrix: decode(&MATRICES, matrix, "a matrix")?,
         range: decode(&RANGES, range, "a range")?,
         primaries: decode(&PRIMARIES, primaries, "primaries")?,
         transfer: decode(&TRANSFERS, transfer, "a transfer")?,
+        depth: decode(&DEPTHS, depth, "a depth")?,
     })
 }
 

@@ -109,9 +109,9 @@ impl Place {
         let (mut filled, mut planes) = (0, [(0, 0); 3]);
         let bytes = self.as_mut();
         for (plane, lies) in planes.iter_mut().enumerate() {
-            let (width, rows) = picture.plane_size(plane);
+            let (width, rows) = (picture.row_bytes(plane), picture.plane_size(plane).1);
             let Some(room) = bytes.get_mut(filled..filled + width * rows) else {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "a picture of more than 4096x2304"));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "a picture of more than 32 MiB"));
             };
             for (row, into) in room.chunks_exact_mut(width).enumerate() {
                 into.copy_from_slice(picture.row(plane, row));

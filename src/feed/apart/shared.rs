@@ -15,12 +15,12 @@ use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 
 use super::message::{Lie, PictureHead, colour_of};
-use crate::frame::{Colour, Picture, PlaneMemory};
+use crate::frame::{Colour, Depth, Picture, PlaneMemory};
 
 /// Pictures that there is room for: those that a decoder works on and refers to, those on their way, and those that are lent to the parent.
 pub const PLACES: usize = 96;
-/// Bytes of a place: a picture of 4096x2304 with what decoders want around it. Those that nobody writes to take no memory.
-pub const PLACE_BYTES: usize = 16 << 20;
+/// Bytes of a place: a picture of 4096x2304 of ten bits with what decoders want around it. Those that nobody writes to take no memory.
+pub const PLACE_BYTES: usize = 32 << 20;
 /// Pictures that the parent keeps where they are. Of more than that it keeps copies: a child that has no place left decodes no further.
 pub const MOST_LENT: usize = 32;
 
@@ -132,7 +132,7 @@ impl Shared {
             return Err(Lie::Turn);
         }
         let colour = colour_of(head.colour)?;
-        let planes = planes_of(head).ok_or(Lie::Value("a picture's size or place"))?;
+        let planes = planes_of(head, colour.depth).ok_or(Lie::Value("a picture's size or place"))?;
         let strides = head.planes.map(|(_, stride)| stride as usize);
         let is_lent = self.lent.lend();
         let (number, lent) = (head.number, self.lent.clone());
@@ -147,12 +147,12 @@ impl Shared {
 }
 
 /// Where a picture's planes lie, and how long each is. `None` where one would not lie within the memory.
-fn planes_of(head: &PictureHead) -> Option<[(usize, usize); 3]> {
+fn planes_of(head: &PictureHead, depth: Depth) -> Option<[(usize, usize); 3]> {
     let even = |side: u32| side >= 2 && side.is_multiple_of(2);
     if !even(head.width) || !even(head.height) {
         return None;
     }
-    let (width, height) = (head.width as usize, head.height as usize);
+    let (width, height) = ((head.width as usize).checked_mul(depth.bytes())?, head.height as usize);
     let mut planes = [(0, 0); 3];
     for (plane, (at, stride)) in head.planes.into_iter().enumerate() {
         let (width, rows) = if plane == 0 { (width, height) } else { (width / 2, height / 2) };

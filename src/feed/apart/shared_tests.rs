@@ -8,11 +8,11 @@ use gstreamer_video as gst_video;
 use gstreamer_video::VideoBufferPoolConfig as _;
 use proptest::prelude::*;
 
-use super::message::{Lie, PictureHead};
+use super::message::{Lie, PictureHead, colour_code};
 use super::places::Places;
 use super::shared::{MOST_LENT, PLACE_BYTES, PLACES, Shared};
 use super::tests::{bytes, picture_head};
-use crate::frame::{Colour, Picture};
+use crate::frame::{Colour, Depth, Picture};
 
 fn grey(width: u32, height: u32, luma: u8) -> Picture {
     let (w, h) = (width as usize, height as usize);
@@ -30,7 +30,8 @@ fn shared() -> (Shared, Arc<Places>) {
 /// Shows a picture at one end, and takes it at the other.
 fn pass(shared: &mut Shared, places: &Arc<Places>, picture: &Picture) -> Picture {
     let (number, planes) = places.show(picture).unwrap();
-    shared.take(&PictureHead { planes, ..picture_head(number, picture.width, picture.height) }).unwrap()
+    let colour = colour_code(picture.colour);
+    shared.take(&PictureHead { planes, colour, ..picture_head(number, picture.width, picture.height) }).unwrap()
 }
 
 #[test]
@@ -52,9 +53,36 @@ fn pictures_stay_as_they_are_for_as_long_as_they_are_looked_at() {
         let picture = pass(&mut shared, &places, &grey(64, 48, n as u8));
         assert!(bytes(&picture) == bytes(&grey(64, 48, n as u8)));
     }
-    assert!(places.show(&grey(4096, 2732, 0)).is_err());
+    assert!(places.show(&grey(4096, 5464, 0)).is_err());
     let resized = |size: usize| rustix::fs::ftruncate(shared.memory(), size as u64);
     assert!(resized(0).is_err() && resized(PLACES * PLACE_BYTES + 1).is_err(), "nobody makes it smaller or larger");
+}
+
+#[test]
+fn ten_bits_pass_as_they_are_and_are_no_smaller_than_they_claim() {
+    let (mut shared, places) = shared();
+    let colour = Colour { depth: Depth::Ten, ..Colour::CANVAS };
+    let planes = [(64 * 48, 1023u16), (32 * 24, 511), (32 * 24, 513)]
+        .map(|(samples, code)| (0..samples).flat_map(|_| code.to_le_bytes()).collect());
+    let picture = Picture::from_planes(64, 48, colour, planes).unwrap();
+    let taken = pass(&mut shared, &places, &picture);
+    assert_eq!((taken.colour, taken.samples(2, 23).last()), (colour, Some(513)));
+    assert!(bytes(&taken) == bytes(&picture));
+    // Rows that have room for eight bits are none of ten; nor are planes at the end of the memory.
+    let claim = |planes| PictureHead { planes, colour: colour_code(colour), ..picture_head(1, 64, 48) };
+    let end = (PLACES * PLACE_BYTES) as u64;
+    let (luma, chroma) = (128 * 48, 64 * 24);
+    for planes in [
+        [(0, 64), (luma, 64), (luma + chroma, 64)],
+        [(0, 128), (luma, 32), (luma + chroma, 64)],
+        [(0, 128), (luma, 64), (end - chroma + 1, 64)],
+        [(end - 64 * 48, 128), (0, 64), (chroma, 64)],
+    ] {
+        assert!(matches!(shared.take(&claim(planes)), Err(Lie::Value(_))), "{planes:?}");
+    }
+    assert!(shared.take(&claim([(0, 128), (luma, 64), (end - chroma, 64)])).is_ok());
+    let far = PictureHead { width: u32::MAX - 1, height: 2, ..claim([(0, u32::MAX), (0, u32::MAX), (0, u32::MAX)]) };
+    assert!(matches!(shared.take(&PictureHead { number: 2, ..far }), Err(Lie::Value(_))));
 }
 
 #[test]
@@ -111,7 +139,7 @@ proptest! {
         width in prop_oneof![0u32..5000, any::<u32>()],
         height in prop_oneof![0u32..5000, any::<u32>()],
         planes in any::<[(u32, u16, bool); 3]>(),
-        colour in any::<[u8; 4]>(),
+        colour in prop_oneof![any::<[u8; 5]>(), any::<[u8; 5]>().prop_map(|codes| codes.map(|code| code % 2))],
         pixel_aspect in any::<(u32, u32)>(),
     ) {
         let mut shared = Shared::new().unwrap();
@@ -124,7 +152,7 @@ proptest! {
             Ok(picture) => {
                 prop_assert_eq!((number, picture.width, picture.height), (0, width, height));
                 for (plane, (at, _)) in planes.into_iter().enumerate() {
-                    let (across, rows) = picture.plane_size(plane);
+                    let (across, rows) = (picture.row_bytes(plane), picture.plane_size(plane).1);
                     prop_assert_eq!(picture.row(plane, rows - 1).len(), across);
                     prop_assert!(at + (picture.strides[plane] * (rows - 1) + across) as u64 <= end);
                 }

@@ -119,7 +119,7 @@ pub(super) fn picture_head(number: u64, width: u32, height: u32) -> PictureHead 
     let place = Place::of(Placed { at: 0, raw: 0, step: Step::Follows });
     let (luma, half) = (u64::from(width).saturating_mul(height.into()) >> 1 << 1, width / 2);
     let planes = [(0, width), (luma, half), (luma.saturating_add(luma / 4), half)];
-    PictureHead { number, width, height, colour: [0; 4], pixel_aspect: (1, 1), fps: None, sent_us: 0, planes, place }
+    PictureHead { number, width, height, colour: [0; 5], pixel_aspect: (1, 1), fps: None, sent_us: 0, planes, place }
 }
 
 const NONSENSE: [(&str, Nonsense); 8] = [

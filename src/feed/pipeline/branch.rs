@@ -229,6 +229,10 @@ fn make_decoder(bin: &gst::Bin, last: &gst::Element, caps: &gst::Caps) -> Result
     Err(glib::bool_error!("no decoder for {}", name_of(caps)))
 }
 
+/// What pictures are converted to: those of more than eight bits keep ten, but for interlaced ones, of which `deinterlace` takes eight alone.
+const TAKEN: &str = "video/x-raw,format=I420_10LE,interlace-mode=progressive;video/x-raw,format=I420";
+const HANDED_OVER: &str = "video/x-raw,format={I420,I420_10LE},interlace-mode=progressive";
+
 /// Builds the tail of a branch, which hands what comes to `deliver`. `fields` are deinterlace's.
 pub(super) fn tail(
     stream: Stream,
@@ -238,13 +242,13 @@ pub(super) fn tail(
     let convert = match stream {
         Stream::Picture => vec![
             gst::ElementFactory::make("videoconvert").property("n-threads", 1u32).build()?,
-            form("video/x-raw,format=I420")?,
+            form(TAKEN)?,
             gst::ElementFactory::make("deinterlace")
                 .property_from_str("mode", "auto")
                 .property_from_str("fields", fields)
                 .property_from_str("method", "linear")
                 .build()?,
-            form("video/x-raw,format=I420,interlace-mode=progressive")?,
+            form(HANDED_OVER)?,
         ],
         Stream::Sound => vec![make("audioconvert")?, make("audioresample")?, form(downmix::CAPS)?],
     };
