@@ -60,9 +60,10 @@ impl Drop for Bench {
     }
 }
 
-/// Luma in the middle of a picture.
+/// The luma in the middle, in eight bits.
 pub(super) fn middle(picture: &Picture) -> u8 {
-    picture.row(0, picture.height as usize / 2)[picture.width as usize / 2]
+    let sample = picture.samples(0, picture.height as usize / 2).nth(picture.width as usize / 2).unwrap();
+    u8::try_from(sample >> (picture.colour.depth.bits() - 8)).unwrap()
 }
 
 pub(super) fn loudness(sound: &Sound) -> i32 {
