@@ -72,7 +72,11 @@ export const CLOCKED = { wish: { games: [CLOCK, B, C, D], layout: "4E", audio: B
 export const BREAK = {
   wish: { ...WARM.wish, market: MARKET },
   seconds: 34,
-  steps: [{ at: 2, what: "break", breaks: { game: B, wish: { id: "sold", starts_in_s: 6, duration_s: 10 } } }],
+  steps: [
+    { at: 2, what: "break", breaks: { game: B, wish: { id: "sold", starts_in_s: 6, duration_s: 10 } } },
+    // Nothing is done in it.
+    { at: 18, what: "in it" },
+  ],
 };
 
 export const COLD = (engine) => ({
