@@ -44,11 +44,14 @@ async fn main() {
         follow(&service, &session, Duration::from_millis(3000 + 370 * u64::from(n))).await;
         let told = begin(&service).await;
         let shown = follow(&service, &session, Duration::from_secs_f64(AHEAD_S + DURATION_S + 12.0)).await;
-        let usual = shown.values().next().expect("something is shown").clone();
         let ms = |at: &Value| at.as_str().expect("a time").parse::<Timestamp>().expect("RFC 3339").as_millisecond();
-        let other: Vec<i64> = shown.iter().filter(|(_, mosaic)| **mosaic != usual).map(|(at, _)| *at).collect();
+        let begins = ms(&told["starts_at"]);
+        // The window has the break before, too.
+        let usual = shown.range(..begins - 2000).next_back().expect("something was shown before").1.clone();
+        let since = shown.range(begins - 2000..).filter(|(_, mosaic)| **mosaic != usual);
+        let other: Vec<i64> = since.map(|(at, _)| *at).collect();
         let (first, last) = (other.first().expect("the break is seen"), other.last().expect("it is seen"));
-        offsets_ms.push(first - ms(&told["starts_at"]));
+        offsets_ms.push(first - begins);
         offsets_ms.push(last + 2000 - ms(&told["ends_at"]));
     }
     offsets_ms.iter_mut().for_each(|ms| *ms = ms.abs());
