@@ -145,6 +145,13 @@ impl Watched {
     }
 }
 
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // A source that still runs when the process ends finds libsrt's memory gone.
+        self.feed.stop();
+    }
+}
+
 #[test]
 fn service_srt_a_callers_wrong_passphrase_is_named_and_tried_with_patience() {
     let port = free_port();
