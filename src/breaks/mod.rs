@@ -46,6 +46,9 @@ const FETCHED_AT_ONCE: usize = 8;
 /// Memory that what is made of creatives may take; those that were shown longest ago go first.
 const CREATIVES_BYTES: usize = 512 << 20;
 
+/// So many creatives are known at once, at most: those that could not be had have no bytes, and a peer may name each anew.
+const MOST_CREATIVES: usize = 4_096;
+
 /// What no session has asked for this long is put down no further.
 const UNUSED_AFTER_MS: i64 = 15_000;
 
@@ -226,7 +229,7 @@ fn name_of(tenant: &str, kind: &str, of: &[&str]) -> GameKey {
 
 fn forget_creatives(creatives: &mut HashMap<CreativeKey, Arc<Creative>>) {
     let mut bytes: usize = creatives.values().map(|creative| creative.bytes()).sum();
-    while bytes > CREATIVES_BYTES {
+    while bytes > CREATIVES_BYTES || creatives.len() > MOST_CREATIVES {
         // Those that a break has are in its hands, too.
         let unused = creatives.iter().filter(|(_, creative)| Arc::strong_count(creative) == 1);
         let Some(oldest) = unused.min_by_key(|(_, creative)| creative.used_ms()).map(|(key, _)| key.clone()) else {
