@@ -59,6 +59,15 @@ impl Command {
             _ => false,
         }
     }
+
+    /// Whether a commit in which this was answered so reached the disk.
+    fn wrote(&self, answer: &Answer) -> bool {
+        match self {
+            Self::Sessions(writes) => !writes.is_empty(),
+            Self::Probe => true,
+            _ => answer.as_ref().is_ok_and(|rows| *rows > 0),
+        }
+    }
 }
 
 /// A command and where its answer goes: the number of rows it changed.
@@ -136,8 +145,11 @@ impl Writer {
             Err(StoreError::Failed(_)) => self.commit_what_can_be(jobs).await,
             Err(error) => Err(error),
         };
-        // A row that is refused says nothing of the store.
-        note_health(done.as_ref().err(), &self.healthy);
+        // A row that is refused says nothing of the store, and neither does a commit that had nothing to write: a full disk takes it.
+        let wrote = |answers: &Vec<Answer>| jobs.iter().zip(answers).any(|(job, answer)| job.command.wrote(answer));
+        if done.as_ref().map_or(true, wrote) {
+            note_health(done.as_ref().err(), &self.healthy);
+        }
         let answers: Vec<Answer> = done.unwrap_or_else(|error| vec![Err(error); jobs.len()]);
         for (job, answer) in jobs.drain(..).zip(answers) {
             let _ = job.reply.send(answer);
