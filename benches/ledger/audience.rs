@@ -13,6 +13,7 @@ const START_MS: i64 = 1_795_363_200_000;
 
 /// Two-second segments, as configured by default.
 const TERMS: MeterTerms = MeterTerms { grace_ms: 2_000, pause_ms: 4_000 };
+const WINDOW_MS: i64 = 12_000;
 
 /// As in `session/keep.rs`.
 const BOOK_EVERY_MS: i64 = 3_500;
@@ -139,7 +140,7 @@ impl Audience {
         let now_ms = self.now_ms;
         for (n, viewer) in self.viewers.iter_mut().enumerate() {
             if (now_ms / 1000 + n as i64) % 2 == 0 {
-                viewer.meter.listed(now_ms, TERMS);
+                viewer.meter.listed(now_ms, WINDOW_MS, TERMS);
             }
             viewer.meter.advance(now_ms, TERMS);
         }

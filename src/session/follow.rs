@@ -145,7 +145,7 @@ impl Sessions {
         let newest = lists.listing.segments.last().map(|newest| Position::new(newest.number + 1, 0));
         let free_from = if reload.parts { next } else { newest };
         session.listed(free_from.unwrap_or(Position::new(0, 0)), reload.parts);
-        session.watched(now_ms, running, terms);
+        session.watched(now_ms, self.lists_ms(&lists).min(self.up_ms(now_ms)), running, terms);
         Ok(Now::Lists(Playlist {
             shown: session.shown_games(),
             is_started: reload.start_ms.is_some() && self.settings.start_over.is_some(),
@@ -156,6 +156,17 @@ impl Sessions {
             sounding: sound.map(|sound| sound.games),
             lists,
         }))
+    }
+
+    /// How long what a playlist lists is that could be played in one go, in milliseconds, as far as the live window reaches: of what lies further back
+    /// each segment is metered when it is asked for.
+    fn lists_ms(&self, lists: &Lists) -> i64 {
+        let segments = lists.listing.segments.iter().rev().take(self.settings.window_segments);
+        let listed = segments.take_while(|listed| !listed.gap).count();
+        let segment_ms = self.grid.segment_duration().as_millis() as usize;
+        let running = lists.listing.running.as_ref().map_or(0, |running| running.parts as usize);
+        let part_ms = segment_ms / self.grid.parts().max(1) as usize;
+        i64::try_from(listed * segment_ms + running * part_ms).unwrap_or(i64::MAX)
     }
 
     /// What a playlist lists: the live window, or more where more was asked for and may be had.

@@ -91,7 +91,11 @@ impl Sessions {
 
     fn end_idle(&self, entries: &[Arc<Entry>]) {
         let now_ms = self.now_ms();
-        let since_ms = self.swept_ms.swap(now_ms, Ordering::Relaxed).max(now_ms - LONGEST_SWEEP_MS);
+        let swept_ms = self.swept_ms.swap(now_ms, Ordering::Relaxed);
+        let since_ms = swept_ms.max(now_ms - LONGEST_SWEEP_MS);
+        if since_ms > swept_ms {
+            self.up_since_ms.store(now_ms, Ordering::Relaxed);
+        }
         let idle_ms = self.idle_ms();
         // Nobody pauses an output.
         let output_idle_ms = i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX);
@@ -102,6 +106,13 @@ impl Sessions {
                 tracing::debug!(session = %entry.id, "a session went idle");
             }
         }
+    }
+
+    /// For how long the service has run by `now_ms` without standing still, in milliseconds.
+    pub(super) fn up_ms(&self, now_ms: i64) -> i64 {
+        // A poll may come before the sweep that finds out.
+        let is_late = now_ms - self.swept_ms.load(Ordering::Relaxed) > LONGEST_SWEEP_MS;
+        if is_late { 0 } else { now_ms - self.up_since_ms.load(Ordering::Relaxed) }
     }
 
     /// Wants every mosaic that has a segment to make yet for an active session, each once.

@@ -304,12 +304,12 @@ impl Session {
         self.idle_ms = 0;
     }
 
-    /// A media playlist that lists a segment was served at `now_ms`, when `segment` ran: the meter runs.
-    pub(super) fn watched(&mut self, now_ms: i64, segment: SegmentNumber, terms: MeterTerms) {
+    /// A media playlist that lists segments of `lists_ms` was served at `now_ms`, when `segment` ran: the meter runs.
+    pub(super) fn watched(&mut self, now_ms: i64, lists_ms: i64, segment: SegmentNumber, terms: MeterTerms) {
         if self.state.is_active() {
             self.seen(now_ms);
             self.listed_by = self.listed_by.max(Some(segment));
-            self.meter.listed(now_ms, terms);
+            self.meter.listed(now_ms, lists_ms, terms);
         }
     }
 
@@ -453,12 +453,13 @@ impl Session {
         &self.numbering
     }
 
-    /// Ends the session at `now_ms`, when `running` ran, if it has not ended. What was made whole before is listed.
+    /// Ends the session at `now_ms`, if it has not ended; `segment_at` says which segment runs when. What was made whole before is listed, as far as
+    /// it is billed: who asked for nothing any more is told nothing for nothing.
     pub(super) fn end(
         &mut self,
         reason: EndReason,
         now_ms: i64,
-        running: SegmentNumber,
+        segment_at: impl Fn(i64) -> SegmentNumber,
         terms: MeterTerms,
     ) -> Result<(), SessionError> {
         let was_active = self.state.is_active();
@@ -471,7 +472,10 @@ impl Session {
             self.ended_ms = Some(now_ms);
             // What is listed in part is listed whole before the playlist ends.
             let listed_in_part = Some(self.free_from.segment).filter(|_| self.free_from.part > 0);
-            self.last_segment = running.checked_sub(1).max(listed_in_part);
+            let listed = listed_in_part.max(self.free_from.segment.checked_sub(1));
+            let billed = self.meter.billed_until_ms().map(&segment_at);
+            let made = segment_at(now_ms).checked_sub(1);
+            self.last_segment = billed.map_or(made, |billed| made.min(Some(billed))).max(listed);
             self.unsaved = true;
         }
         Ok(())

@@ -56,6 +56,8 @@ pub struct Sessions {
     pub(super) idempotency_queues: Vec<tokio::sync::Mutex<()>>,
     /// When sessions were swept last.
     pub(super) swept_ms: AtomicI64,
+    /// Since when the service has run without standing still: nobody could fetch anything before.
+    pub(super) up_since_ms: AtomicI64,
     pub(super) idempotency_swept_ms: AtomicI64,
     pub(super) ended_swept_ms: AtomicI64,
     /// When seconds were booked last; long ago where that failed.
@@ -130,6 +132,7 @@ impl Sessions {
             active_outputs: AtomicUsize::new(0),
             idempotency_queues: (0..IDEMPOTENCY_QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
             swept_ms: AtomicI64::new(now_ms),
+            up_since_ms: AtomicI64::new(now_ms),
             idempotency_swept_ms: AtomicI64::new(0),
             ended_swept_ms: AtomicI64::new(0),
             booked_ms: AtomicI64::new(0),
@@ -303,7 +306,7 @@ impl Sessions {
     pub(super) fn end_entry(&self, entry: &Entry, reason: EndReason) -> Result<(), SessionError> {
         let mut session = entry.session.lock();
         let (was_active, now_ms) = (session.state.is_active(), self.now_ms());
-        session.end(reason, now_ms, self.segment_at(now_ms), self.terms())?;
+        session.end(reason, now_ms, |ms| self.segment_at(ms), self.terms())?;
         if was_active {
             self.counted(entry.is_output).fetch_sub(1, Ordering::Relaxed);
             self.count();
@@ -385,7 +388,7 @@ impl Sessions {
         };
         let Ok(entry) = self.entry_of_token(token) else { return false };
         let (now_ms, terms) = (self.now_ms(), self.terms());
-        entry.session.lock().watched(now_ms, self.segment_at(now_ms), terms);
+        entry.session.lock().watched(now_ms, 0, self.segment_at(now_ms), terms);
         true
     }
 
@@ -427,8 +430,13 @@ impl Sessions {
         self.mosaics.renditions().iter().filter(move |r| max_height.is_none_or(|most| r.height <= most))
     }
 
+    /// Rows of pixels of the lowest rendition.
+    pub fn least_height(&self) -> u32 {
+        self.mosaics.renditions().iter().map(|r| r.height).min().unwrap_or(0)
+    }
+
     pub(super) fn check_height(&self, max_height: Option<u32>) -> Result<(), SessionError> {
-        let least = self.mosaics.renditions().iter().map(|r| r.height).min().unwrap_or(0);
+        let least = self.least_height();
         match max_height {
             Some(given) if given < least => Err(SessionError::HeightTooLow { given, least }),
             Some(_) | None => Ok(()),

@@ -1,3 +1,4 @@
+mod billed;
 mod bridges;
 mod lifecycle;
 mod outputs;

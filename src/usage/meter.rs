@@ -3,7 +3,8 @@
 //! A session is billed from the first media playlist served to it that lists a segment (segments are shared and may come
 //! from a cache, so playlists are what tells who watches) until it ends or goes idle, in grid time. While nobody polls, no
 //! more than one target duration after the last poll is billed. The next poll makes the rest of the stretch certain if it
-//! comes soon; if not, the client was paused, and the pause is not billed. So what is billed never has to be taken back.
+//! comes soon; if not, the client was paused, and of the pause no more is billed than the playlist lists: all of that could be
+//! fetched with it. So what is billed never has to be taken back, and nobody sees more than one window and one target duration beyond it.
 //!
 //! Seconds are whole from the start: minute by minute, a line holds the difference of the running total rounded down. The
 //! lines of a session therefore always add up to its total exactly. A second with a slate in it is told by the same
@@ -23,7 +24,7 @@ const MAX_OWED: usize = 1500;
 pub struct MeterTerms {
     /// What is billed at most after the last poll: one target duration, in milliseconds.
     pub grace_ms: i64,
-    /// A stretch without polls longer than this is a pause, of which the grace alone is billed, in milliseconds.
+    /// A stretch without polls longer than this is a pause, of which the grace and what is listed after it are billed, in milliseconds.
     pub pause_ms: i64,
 }
 
@@ -82,15 +83,17 @@ struct Span {
 }
 
 impl Meter {
-    /// A media playlist that lists a segment was served at `now_ms`.
-    pub fn listed(&mut self, now_ms: i64, terms: MeterTerms) {
+    /// A media playlist was served at `now_ms` that lists segments of `lists_ms` altogether, in milliseconds.
+    pub fn listed(&mut self, now_ms: i64, lists_ms: i64, terms: MeterTerms) {
         if self.stopped {
             return;
         }
+        let mut start_ms = now_ms;
         if self.span.is_some_and(|span| now_ms - span.last_poll_ms > terms.pause_ms) {
-            self.close(terms);
+            let paused_ms = self.close(terms);
+            start_ms = (now_ms - lists_ms.max(0)).max(paused_ms).min(now_ms);
         }
-        let span = self.span.get_or_insert(Span { start_ms: now_ms, until_ms: now_ms, last_poll_ms: now_ms });
+        let span = self.span.get_or_insert(Span { start_ms, until_ms: now_ms, last_poll_ms: now_ms });
         span.last_poll_ms = span.last_poll_ms.max(now_ms);
         span.until_ms = span.until_ms.max(now_ms);
     }
@@ -127,6 +130,11 @@ impl Meter {
     pub fn stop_idle(&mut self, now_ms: i64, terms: MeterTerms) {
         self.advance(now_ms, terms);
         self.stopped = true;
+    }
+
+    /// The instant up to which the open stretch is billed; `None` before anything was.
+    pub fn billed_until_ms(&self) -> Option<i64> {
+        self.span.map(|span| span.until_ms)
     }
 
     /// Whole seconds to bill so far.
@@ -187,9 +195,9 @@ impl Meter {
         minutes
     }
 
-    /// Closes the span at the end of its grace.
-    fn close(&mut self, terms: MeterTerms) {
-        let Some(mut span) = self.span.take() else { return };
+    /// Closes the span at the end of its grace, which is returned: milliseconds of Unix time.
+    fn close(&mut self, terms: MeterTerms) -> i64 {
+        let Some(mut span) = self.span.take() else { return i64::MIN };
         span.until_ms = span.until_ms.max(span.last_poll_ms + terms.grace_ms);
         for line in self.minutes_of(span) {
             // A minute has one line, however many spans ended in it.
@@ -202,6 +210,7 @@ impl Meter {
         self.carried = tail.last().copied().or(self.carried);
         self.closed_ms += span.until_ms - span.start_ms;
         self.booked_until_ms = self.booked_until_ms.max(span.until_ms);
+        span.until_ms
     }
 }
 

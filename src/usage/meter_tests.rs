@@ -9,6 +9,9 @@ use crate::usage::testing::{START_MS, book, line};
 
 const TERMS: MeterTerms = MeterTerms { grace_ms: 2_000, pause_ms: 4_000 };
 
+/// What a playlist lists: six segments.
+const WINDOW_MS: i64 = 12_000;
+
 /// 2026-11-22T16:00:30.500Z: half a second past, so that rounding shows.
 const T0: i64 = 1_795_363_230_500;
 
@@ -49,7 +52,7 @@ fn nothing_is_billed_before_a_playlist_lists_a_segment() {
     meter.advance(T0 + 10_000, TERMS);
     assert_eq!(meter.billable_seconds(), 0);
     assert_eq!(meter.unbooked(), None);
-    meter.listed(T0 + 10_000, TERMS);
+    meter.listed(T0 + 10_000, WINDOW_MS, TERMS);
     assert_eq!(meter.billable_seconds(), 0);
     meter.advance(T0 + 11_999, TERMS);
     assert_eq!(meter.billable_seconds(), 1);
@@ -59,11 +62,11 @@ fn nothing_is_billed_before_a_playlist_lists_a_segment() {
 fn an_ended_session_is_billed_until_it_ends() {
     let mut meter = Meter::default();
     for poll in 0..=5 {
-        meter.listed(T0 + poll * 2_000, TERMS);
+        meter.listed(T0 + poll * 2_000, WINDOW_MS, TERMS);
     }
     meter.stop(T0 + 12_000, TERMS);
     assert_eq!(meter.billable_seconds(), 12, "the device said itself that it watched until then");
-    meter.listed(T0 + 14_000, TERMS);
+    meter.listed(T0 + 14_000, WINDOW_MS, TERMS);
     meter.advance(T0 + 99_000, TERMS);
     meter.stop(T0 + 99_000, TERMS);
     assert_eq!(meter.billable_seconds(), 12, "and nothing is billed after the end");
@@ -73,7 +76,7 @@ fn an_ended_session_is_billed_until_it_ends() {
 fn an_idle_session_is_billed_until_a_target_duration_after_its_last_poll() {
     let mut meter = Meter::default();
     for poll in 0..=3 {
-        meter.listed(T0 + poll * 2_000, TERMS);
+        meter.listed(T0 + poll * 2_000, WINDOW_MS, TERMS);
     }
     meter.advance(T0 + 20_000, TERMS);
     assert_eq!(meter.billable_seconds(), 8, "no more than the grace is billed while nobody polls");
@@ -82,27 +85,39 @@ fn an_idle_session_is_billed_until_a_target_duration_after_its_last_poll() {
 }
 
 #[test]
-fn a_paused_client_is_not_billed_past_its_last_poll_and_one_target_duration() {
+fn of_a_pause_no_more_is_billed_than_a_target_duration_and_what_is_listed_after_it() {
     let mut meter = Meter::default();
-    meter.listed(T0, TERMS);
-    meter.listed(T0 + 2_000, TERMS);
+    meter.listed(T0, WINDOW_MS, TERMS);
+    meter.listed(T0 + 2_000, WINDOW_MS, TERMS);
     meter.advance(T0 + 22_000, TERMS);
     assert_eq!(meter.billable_seconds(), 4);
-    meter.listed(T0 + 22_000, TERMS);
-    assert_eq!(meter.billable_seconds(), 4, "the pause is not billed when it is over either");
+    meter.listed(T0 + 22_000, WINDOW_MS, TERMS);
+    assert_eq!(meter.billable_seconds(), 16, "a playlist that comes back lists twelve seconds");
     meter.advance(T0 + 23_000, TERMS);
-    assert_eq!(meter.billable_seconds(), 5);
+    assert_eq!(meter.billable_seconds(), 17);
     meter.stop(T0 + 40_000, TERMS);
-    assert_eq!(meter.billable_seconds(), 6, "nor is a pause that the end of the session ends");
+    assert_eq!(meter.billable_seconds(), 18, "nor is a pause that the end of the session ends");
+}
+
+#[test]
+fn a_client_that_asks_seldom_and_fetches_all_that_is_listed_is_billed_for_it() {
+    for (gap_ms, expected) in [(5_000, 300), (10_000, 300), (12_000, 300), (14_000, 294), (15_000, 280), (30_000, 140)]
+    {
+        let mut meter = Meter::default();
+        for poll in 0..=300_000 / gap_ms {
+            meter.listed(T0 + poll * gap_ms, WINDOW_MS, TERMS);
+        }
+        assert_eq!(meter.billable_seconds(), expected, "a playlist each {gap_ms} ms");
+    }
 }
 
 #[test]
 fn a_poll_that_is_late_once_makes_the_whole_stretch_certain() {
     let mut meter = Meter::default();
-    meter.listed(T0, TERMS);
+    meter.listed(T0, WINDOW_MS, TERMS);
     meter.advance(T0 + 4_000, TERMS);
     assert_eq!(meter.billable_seconds(), 2);
-    meter.listed(T0 + 4_000, TERMS);
+    meter.listed(T0 + 4_000, WINDOW_MS, TERMS);
     assert_eq!(meter.billable_seconds(), 4);
 }
 
@@ -113,7 +128,7 @@ fn slate_seconds_are_counted_apart_and_are_billable_ones() {
     meter.note_slate(T0 - 5_000, Slate::All);
     for second in 0..60 {
         let now = T0 + second * 1_000;
-        meter.listed(now, TERMS);
+        meter.listed(now, WINDOW_MS, TERMS);
         match second {
             10 => meter.note_slate(now, Slate::Part),
             40 => meter.note_slate(now, Slate::Nothing),
@@ -144,7 +159,8 @@ fn a_clock_that_steps_either_way_bills_no_second_twice_and_none_that_was_not_wat
                 meter = serde_json::from_str::<Meter>(&kept).unwrap().restored();
                 now += step_ms;
             }
-            meter.listed(now, TERMS);
+            // A service that has just begun lists nothing of what was before.
+            meter.listed(now, if second == 200 { 0 } else { WINDOW_MS }, TERMS);
             if second % 4 == 0 {
                 disk.book(&mut meter);
             }
@@ -169,8 +185,8 @@ fn what_waits_for_the_store_is_bounded() {
     let mut meter = Meter::default();
     // Two days of watching ten seconds in every minute, none of it booked.
     for poll in 0..2 * 24 * 60 {
-        meter.listed(T0 + poll * 60_000, TERMS);
-        meter.listed(T0 + poll * 60_000 + 4_000, TERMS);
+        meter.listed(T0 + poll * 60_000, WINDOW_MS, TERMS);
+        meter.listed(T0 + poll * 60_000 + 4_000, WINDOW_MS, TERMS);
     }
     let waiting = meter.unbooked().unwrap().minutes.len();
     assert!((MAX_OWED..=MAX_OWED + 2).contains(&waiting), "{waiting}");
@@ -180,7 +196,7 @@ fn what_waits_for_the_store_is_bounded() {
 fn lines_fall_into_their_minutes_and_add_up_to_the_total() {
     let (mut meter, mut disk) = (Meter::default(), Disk::default());
     for poll in 0..50 {
-        meter.listed(T0 + poll * 1_900, TERMS);
+        meter.listed(T0 + poll * 1_900, WINDOW_MS, TERMS);
     }
     meter.stop(T0 + 95_300, TERMS);
     disk.book(&mut meter);
@@ -191,16 +207,17 @@ fn lines_fall_into_their_minutes_and_add_up_to_the_total() {
 }
 
 #[test]
-fn an_outage_longer_than_a_pause_is_not_billed_and_a_short_one_is_watched_through() {
-    for (outage_ms, expected) in [(3_000, 13), (300_000, 12)] {
+fn of_an_outage_longer_than_a_pause_only_what_is_listed_after_it_is_billed_and_a_short_one_is_watched_through() {
+    // What a service lists that has just come back could not be fetched before.
+    for (outage_ms, lists_ms, expected) in [(3_000, 0, 13), (300_000, 0, 12), (300_000, 5_000, 17)] {
         let (mut meter, mut disk) = (Meter::default(), Disk::default());
         for poll in 0..=5 {
-            meter.listed(T0 + poll * 2_000, TERMS);
+            meter.listed(T0 + poll * 2_000, WINDOW_MS, TERMS);
         }
         disk.book(&mut meter);
         let kept = serde_json::to_string(&meter).unwrap();
         let mut meter = serde_json::from_str::<Meter>(&kept).unwrap().restored();
-        meter.listed(T0 + 10_000 + outage_ms, TERMS);
+        meter.listed(T0 + 10_000 + outage_ms, lists_ms, TERMS);
         disk.book(&mut meter);
         assert_eq!(meter.billable_seconds(), expected);
         assert_eq!(disk.total(), expected);
@@ -243,7 +260,7 @@ proptest! {
             let before = (meter.billable_seconds(), disk.total());
             match event {
                 Event::Poll => {
-                    meter.listed(now, TERMS);
+                    meter.listed(now, WINDOW_MS, TERMS);
                     first_poll.get_or_insert(now);
                 }
                 Event::Tick => meter.advance(now, TERMS),
@@ -283,7 +300,7 @@ async fn replica(store: &SqliteStore, which: i64) -> Vec<MeterLine> {
         let now_ms = START_MS + second * 1000 + which * 300;
         // Each hears for 20 s of every 30: they overlap.
         if (second + which * 15) % 30 < 20 {
-            meter.listed(now_ms, TERMS);
+            meter.listed(now_ms, WINDOW_MS, TERMS);
         } else {
             meter.advance(now_ms, TERMS);
         }

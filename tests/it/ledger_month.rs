@@ -22,6 +22,8 @@ const GRACE_S: u32 = 6;
 const PAUSE_S: u32 = 12;
 const TERMS: MeterTerms = MeterTerms { grace_ms: GRACE_S as i64 * 1000, pause_ms: PAUSE_S as i64 * 1000 };
 const IDLE_S: u32 = 30;
+/// What a playlist lists: three segments.
+const WINDOW_S: u32 = 18;
 
 const TENANTS: [&str; 3] = ["acme", "other", "third"];
 
@@ -100,7 +102,9 @@ impl Script {
             }
             let told_end = (self.end == End::Told).then_some(self.end_s);
             let heard_s = polls.peek().copied().or(told_end);
-            let watched = second - last_s < GRACE_S || heard_s.is_some_and(|heard| heard - last_s <= PAUSE_S);
+            let is_listed = polls.peek().is_some_and(|poll| second + WINDOW_S >= *poll);
+            let heard_soon = heard_s.is_some_and(|heard| heard - last_s <= PAUSE_S);
+            let watched = second - last_s < GRACE_S || heard_soon || is_listed;
             if watched {
                 let over_ms = self.start_ms + i64::from(second + 1) * 1000;
                 let figures = minutes.entry(minute_of(over_ms - 1)).or_default();
@@ -139,7 +143,7 @@ impl Viewer {
                 self.meter.note_slate(slate, self.script.slates[self.slated].1);
                 self.slated += 1;
             } else {
-                self.meter.listed(poll, TERMS);
+                self.meter.listed(poll, i64::from(WINDOW_S) * 1000, TERMS);
                 self.polled += 1;
             }
         }
