@@ -1,5 +1,6 @@
 //! The command line and the log.
 
+pub mod audit;
 pub mod usage;
 
 use std::fmt::Display;
@@ -60,6 +61,9 @@ pub enum Command {
     /// Read the ledger of a service, also while it runs.
     #[command(subcommand)]
     Usage(usage::UsageCommand),
+    /// Check what is kept of who did what, also while the service runs.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Decode one source for the service that started this. Nobody else does.
     #[command(hide = true)]
     FeedChild,

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod audit;
 pub mod breaks;
 pub mod cadence;
 pub mod captions;
@@ -19,6 +20,7 @@ pub mod feed;
 pub mod frame;
 pub mod hls;
 pub mod jpeg;
+pub mod keys;
 pub mod ladder;
 pub mod layout;
 pub mod lint;

@@ -55,6 +55,10 @@ fn main() -> ExitCode {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(e) => failed(&e),
             },
+            Command::Audit(command) => match cli::audit::run(command).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => failed(&e),
+            },
             // It has no runtime.
             Command::FeedChild => ExitCode::FAILURE,
             Command::Demo(options) => demo::run(options).await.unwrap_or_else(|e| failed(&e)),

@@ -176,11 +176,11 @@ impl Service {
         let parts = (&sessions, &registry, &catalogue);
         let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, address))?;
         makers.rules(&sessions, &layouts, sqlite.clone()).await?;
-        let outbound = makers.outbound(sqlite, &sessions).await?;
+        let outbound = makers.outbound(sqlite.clone(), &sessions).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let readiness = makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf);
         let readiness = readiness.note("stitch", stitching);
-        let app = makers.app(parts, (layouts, assets), &fills, readiness)?;
+        let app = makers.app(parts, (layouts, assets), &fills, makers.keys(sqlite).await?, readiness)?;
         let in_hand = shared.in_hand.clone();
         let (stop_serving, stopped) = oneshot::channel::<()>();
         let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };

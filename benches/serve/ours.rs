@@ -6,13 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quadrille::api::{self, App, Keys, Readiness, ServerLimits};
+use quadrille::api::{self, App, Readiness, ServerLimits};
 use quadrille::assets::Assets;
+use quadrille::audit::Audit;
 use quadrille::breaks::Fills;
 use quadrille::catalogue::{Borders, Catalogue, CatalogueSettings};
-use quadrille::config::{BreakPolicy, Keyring};
+use quadrille::config::BreakPolicy;
 use quadrille::encode::Libraries;
 use quadrille::feed::Pace;
+use quadrille::keys::Keys;
 use quadrille::ladder::RenditionSpec;
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
@@ -154,8 +156,9 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         layouts,
         assets: Assets::none(),
         reports: Reports::new(store.ledger(), PriceBook::default(), "Quadrille".into()),
+        audit: Audit::open(sqlite.clone()).await.expect("an audit"),
         fills: Arc::new(Fills::new(sqlite, grid)),
-        keys: Keys::new(Keyring::default()),
+        keys: Keys::new(&[]),
         metrics,
         clock,
         readiness: Readiness::new(),

@@ -1,52 +1,55 @@
-//! Keys: who asks, and what they may do. No key is ever logged or echoed.
+//! Who asks, by `Authorization`: a key or a token. Neither is ever logged or echoed.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 use super::App;
+use super::operator::audit::Doer;
 use super::problem::{Code, Problem};
-use crate::config::{KeyHolder, KeyRole, Keyring};
+use crate::config::KeyRole;
+use crate::keys::{Access, Area, Principal, Scope, Unknown};
 use crate::market::KeyTerms;
 
-/// The keys of all tenants, as requests present them.
-pub struct Keys(Keyring);
-
-/// Whoever holds a device or an operator key of a tenant.
+/// Whoever holds a device or an operator key of a tenant, or a token that stands for one.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub tenant: Arc<str>,
-    role: KeyRole,
     /// What it may ask for.
     pub terms: Arc<KeyTerms>,
 }
 
-/// Whoever holds an operator key of a tenant.
+/// Whoever may use the operator's route that is asked for.
 #[derive(Clone, Debug)]
 pub struct Operator {
     pub tenant: Arc<str>,
+    pub principal: Principal,
 }
 
-impl Keys {
-    pub fn new(ring: Keyring) -> Self {
-        Self(ring)
-    }
-
-    /// Whose key `presented` is.
-    pub fn caller(&self, presented: &str) -> Result<Caller, Problem> {
-        let KeyHolder { tenant, role, terms } = self.0.find(presented).ok_or_else(|| {
-            unauthorized(
-                "The key is not known.",
-                HeaderValue::from_static(r#"Bearer realm="quadrille", error="invalid_token""#),
-            )
-        })?;
-        Ok(Caller { tenant: Arc::clone(tenant), role: *role, terms: Arc::clone(terms) })
+impl App {
+    /// Whose key or token `presented` is.
+    ///
+    /// # Errors
+    /// `401 unauthorized`.
+    pub async fn principal(&self, presented: &str) -> Result<Principal, Problem> {
+        self.keys.principal(presented, self.clock.now().unix_millis()).await.map_err(|error| {
+            let challenge = HeaderValue::from_static(r#"Bearer realm="quadrille", error="invalid_token""#);
+            let detail = match &error {
+                Unknown::Key => "The key is not known.".to_owned(),
+                Unknown::Expired => "The key has expired.".to_owned(),
+                Unknown::Token(cause) => format!("The token is refused: {cause}."),
+            };
+            unauthorized(&detail, challenge)
+        })
     }
 
     /// Whose key stands in `Authorization: Bearer …` (RFC 6750, 2.1).
-    pub fn caller_of(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    ///
+    /// # Errors
+    /// `401 unauthorized`.
+    pub async fn principal_of(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(unauthorized("Send one key: Authorization: Bearer <key>.", CHALLENGE));
@@ -56,7 +59,7 @@ impl Keys {
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
         });
         match key {
-            Some(key) if !key.is_empty() => self.caller(key),
+            Some(key) if !key.is_empty() => self.principal(key).await,
             _ => Err(unauthorized("The Authorization header must read: Bearer <key>.", CHALLENGE)),
         }
     }
@@ -68,11 +71,17 @@ fn unauthorized(detail: &str, challenge: HeaderValue) -> Problem {
     Problem::new(Code::Unauthorized, detail).header(header::WWW_AUTHENTICATE, challenge)
 }
 
+impl From<Principal> for Caller {
+    fn from(Principal { tenant, terms, .. }: Principal) -> Self {
+        Self { tenant, terms }
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        app.keys.caller_of(&parts.headers)
+        Ok(app.principal_of(&parts.headers).await?.into())
     }
 }
 
@@ -80,10 +89,27 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = app.keys.caller_of(&parts.headers)?;
-        match caller.role {
-            KeyRole::Operator => Ok(Self { tenant: caller.tenant }),
-            KeyRole::Device => Err(Problem::new(Code::Forbidden, "This route needs an operator key.")),
+        let principal = app.principal_of(&parts.headers).await?;
+        if let Some(doer) = parts.extensions.get::<Doer>() {
+            doer.is(&principal.tenant, &principal.name);
         }
+        if principal.role != KeyRole::Operator {
+            return Err(Problem::new(Code::Forbidden, "This route needs an operator key."));
+        }
+        let path = parts.uri.path();
+        // What reckons and changes nothing is asked with POST, for its body.
+        let reads = matches!(parts.method, Method::GET | Method::HEAD) || path == "/v1/operator/usage/quote";
+        let access = if reads { Access::Read } else { Access::Write };
+        match Area::of_path(path).map(|area| Scope { area, access }) {
+            Some(wanted) if principal.scopes.allow(wanted) => {}
+            // Where there is no scope for a route, all of them are needed.
+            None if principal.scopes.named().is_none() => {}
+            wanted => {
+                let needed = wanted.map(|scope| scope.to_string());
+                let detail = format!("This route needs the scope {}.", needed.as_deref().unwrap_or("of all routes"));
+                return Err(Problem::new(Code::Forbidden, detail).with("scope", needed));
+            }
+        }
+        Ok(Self { tenant: principal.tenant.clone(), principal })
     }
 }

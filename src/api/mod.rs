@@ -36,7 +36,6 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, Method};
 
-pub use auth::Keys;
 pub use health::Readiness;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Problem};
@@ -46,9 +45,11 @@ pub use tls::{Tls, TlsError};
 
 use self::auth::Caller;
 use crate::assets::{Assets, Skin};
+use crate::audit::Audit;
 use crate::breaks::Fills;
 use crate::catalogue::GameCatalogue;
 use crate::clips::Clips;
+use crate::keys::Keys;
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::mosaic::Mosaics;
@@ -67,6 +68,7 @@ pub struct App {
     /// What breaks came to.
     pub fills: Arc<Fills>,
     pub keys: Keys,
+    pub audit: Audit,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub readiness: Readiness,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::App;
+use super::auth::Caller;
 use super::base::Base;
 use super::extract::Params;
 use super::limits;
@@ -65,10 +66,11 @@ pub async fn open(
     base: Base,
     Params(wish): Params<Wish>,
 ) -> Result<Response, Problem> {
-    let caller = match &wish.key {
-        Some(key) => app.keys.caller(key)?,
-        None => app.keys.caller_of(&headers)?,
-    };
+    let caller: Caller = match &wish.key {
+        Some(key) => app.principal(key).await?,
+        None => app.principal_of(&headers).await?,
+    }
+    .into();
     if method == Method::HEAD {
         // HEAD is safe (RFC 9110, 9.2.1): a client that looks before it opens must not pay for a session.
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, PLAYLIST_TYPE)]).into_response());

@@ -49,6 +49,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         media::video_init, media::video_segment, media::audio_init, media::audio_segment, media::own_video_segment, media::own_audio_segment, games::thumbnail,
         operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
         operator::games::delete,
+        operator::audit::list, operator::keys::list, operator::keys::create, operator::keys::get, operator::keys::revoke,
         operator::markets::list, operator::markets::create, operator::markets::get, operator::markets::replace,
         operator::markets::delete,
         operator::outputs::list, operator::outputs::get, operator::outputs::replace, operator::outputs::delete,

@@ -83,7 +83,7 @@ pub async fn multivariant(
     Named((game, skin)): Named<(String, String)>,
     Params(asked): Params<Asked>,
 ) -> Result<Response, Problem> {
-    let who = app.who_asks(&headers, &asked)?;
+    let who = app.who_asks(&headers, &asked).await?;
     let sets = app.sessions.outputs().seen(&who.tenant, who.with_key);
     let refused = || app.output_refused(&who.tenant, &sets, &game, &skin);
     let fitting: Vec<_> = sets.iter().filter(|set| set.has_game(&game) && set.has_skin(&skin)).collect();
@@ -159,14 +159,14 @@ pub async fn media(
 }
 
 impl App {
-    fn who_asks(&self, headers: &HeaderMap, asked: &Asked) -> Result<Who, Problem> {
+    async fn who_asks(&self, headers: &HeaderMap, asked: &Asked) -> Result<Who, Problem> {
         let unknown = |id: &str, allowed: Vec<String>| {
             let detail = format!("There is no tenant {id:?} with outputs for you.");
             Problem::new(Code::TenantUnknown, detail).with("parameter", "tenant").with("allowed", allowed)
         };
         let caller = match &asked.key {
-            Some(key) => Some(self.keys.caller(key)?),
-            None if headers.contains_key(header::AUTHORIZATION) => Some(self.keys.caller_of(headers)?),
+            Some(key) => Some(self.principal(key).await?),
+            None if headers.contains_key(header::AUTHORIZATION) => Some(self.principal_of(headers).await?),
             None => None,
         };
         if let Some(caller) = caller {
@@ -181,7 +181,10 @@ impl App {
         let mut public = self.sessions.outputs().public_tenants();
         let tenant = match (&asked.tenant, &public[..]) {
             // That says which key is missing.
-            (_, []) => return Err(self.keys.caller_of(headers).err().unwrap_or_else(|| unknown("", Vec::new()))),
+            (_, []) => {
+                let refused = self.principal_of(headers).await.err();
+                return Err(refused.unwrap_or_else(|| unknown("", Vec::new())));
+            }
             (Some(id), all) if all.contains(id) => id.clone(),
             (None, [one]) => one.clone(),
             (Some(id), _) => {

@@ -71,6 +71,8 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side";
     LayoutMismatch = "layout_mismatch", UNPROCESSABLE_ENTITY, "The layout has another number of slots";
     LayoutUnknown = "layout_unknown", NOT_FOUND, "There is no such layout";
+    KeyReadOnly = "key_read_only", CONFLICT, "This key is defined in the configuration";
+    KeyUnknown = "key_unknown", NOT_FOUND, "There is no such key";
     MarketExists = "market_exists", CONFLICT, "There is already a market with this id";
     MarketReadOnly = "market_read_only", CONFLICT, "This market is defined in the configuration";
     MarketUnknown = "market_unknown", NOT_FOUND, "There is no such market";

@@ -5,6 +5,7 @@ use crate::assets::AssetError;
 use crate::catalogue::CatalogueError;
 use crate::clips::ClipError;
 use crate::cues::track::BreakError;
+use crate::keys::KeyError;
 use crate::market::MarketError;
 use crate::outputs::OutputError;
 use crate::session::SessionError;
@@ -107,6 +108,21 @@ impl From<MarketError> for Problem {
     }
 }
 
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        use KeyError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Unknown(_) => Problem::new(Code::KeyUnknown, detail),
+            E::ReadOnly(_) => Problem::new(Code::KeyReadOnly, detail),
+            E::Beyond => Problem::new(Code::Forbidden, detail),
+            E::Past => Problem::field("expires_at", detail),
+            E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
+            E::Store(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
 impl From<OutputError> for Problem {
     fn from(error: OutputError) -> Self {
         use OutputError as E;
@@ -201,7 +217,7 @@ fn source_invalid(index: usize, detail: impl Into<String>) -> Problem {
 /// Schemes of sources, as the configuration takes them too.
 const SOURCE_SCHEMES: [&str; 8] = ["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"];
 
-fn store_unavailable(cause: &dyn std::fmt::Display) -> Problem {
+pub(super) fn store_unavailable(cause: &dyn std::fmt::Display) -> Problem {
     tracing::warn!(%cause, "a request was refused because the store could not serve it");
     Problem::new(Code::StoreUnavailable, "Nothing was changed: the store cannot be used now; try again.")
         .retry_after_s(STORE_RETRY_S)

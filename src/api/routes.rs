@@ -135,7 +135,7 @@ fn for_viewers(table: Table) -> Table {
 
 fn for_operators(table: Table) -> Table {
     use operator::{
-        assets, breaks, clips, games as operator_games, markets, outputs as operator_outputs,
+        assets, audit, breaks, clips, games as operator_games, keys, markets, outputs as operator_outputs,
         sessions as operator_sessions, usage,
     };
     table
@@ -144,6 +144,11 @@ fn for_operators(table: Table) -> Table {
         .add("get", "/v1/operator/games/{id}", operator_games::get)
         .add("put", "/v1/operator/games/{id}", operator_games::replace)
         .add("delete", "/v1/operator/games/{id}", operator_games::delete)
+        .add("get", "/v1/operator/audit", audit::list)
+        .add("get", "/v1/operator/keys", keys::list)
+        .add("post", "/v1/operator/keys", keys::create)
+        .add("get", "/v1/operator/keys/{id}", keys::get)
+        .add("delete", "/v1/operator/keys/{id}", keys::revoke)
         .add("get", "/v1/operator/markets", markets::list)
         .add("post", "/v1/operator/markets", markets::create)
         .add("get", "/v1/operator/markets/{id}", markets::get)
@@ -184,6 +189,7 @@ pub fn router(app: Arc<App>) -> Router {
         .router
         .fallback(page::serve)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), operator::audit::note))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(LEAST_COMPRESSED).and(is_text)))
         .layer(middleware::map_request(any_coding))
         .layer(cors())

@@ -126,7 +126,7 @@ pub struct VerifyOptions {
     head: Option<[u8; 32]>,
 }
 
-fn digest(given: &str) -> Result<[u8; 32], String> {
+pub fn digest(given: &str) -> Result<[u8; 32], String> {
     let mut digest = [0; 32];
     hex::decode_to_slice(given, &mut digest).map_err(|_| "64 hexadecimal digits are allowed".to_owned())?;
     Ok(digest)

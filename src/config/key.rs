@@ -32,6 +32,11 @@ impl ApiKey {
     pub const ALLOWED: &str =
         "1 to 256 characters without spaces are allowed, or `sha256:` and the 64 hexadecimal digits of a key's digest";
 
+    /// Names the key where it must not be shown: of 2^48 names two are hardly ever the same.
+    fn name(&self) -> Arc<str> {
+        format!("config-{}", hex::encode(&self.digest[..6])).into()
+    }
+
     /// Whether `presented` is the key, in time that does not depend on how much of it is right.
     pub fn matches(&self, presented: &str) -> bool {
         let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
@@ -75,6 +80,8 @@ pub enum KeyRole {
 /// Whose key was presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHolder {
+    /// The beginning of the key's digest: names it in logs and lists, and opens nothing.
+    pub name: Arc<str>,
     pub tenant: Arc<str>,
     pub role: KeyRole,
     /// What it may ask for.
@@ -93,14 +100,21 @@ impl Keyring {
         for tenant in tenants {
             let id: Arc<str> = tenant.id.as_str().into();
             let roles = [(&tenant.operator_keys, KeyRole::Operator), (&tenant.device_keys, KeyRole::Device)];
-            let holder =
-                |role, terms: &KeyTerms| KeyHolder { tenant: id.clone(), role, terms: Arc::new(terms.clone()) };
+            let holder = |key: &ApiKey, role, terms: &KeyTerms| {
+                let held = KeyHolder { name: key.name(), tenant: id.clone(), role, terms: Arc::new(terms.clone()) };
+                (key.clone(), held)
+            };
             for (of_role, role) in roles {
-                keys.extend(of_role.iter().map(|key| (key.clone(), holder(role, &KeyTerms::default()))));
+                keys.extend(of_role.iter().map(|key| holder(key, role, &KeyTerms::default())));
             }
-            keys.extend(tenant.keys.iter().map(|(key, terms)| (key.clone(), holder(KeyRole::Device, terms))));
+            keys.extend(tenant.keys.iter().map(|(key, terms)| holder(key, KeyRole::Device, terms)));
         }
         Self { keys }
+    }
+
+    /// The holders of a tenant's keys.
+    pub fn of_tenant<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a KeyHolder> {
+        self.keys.iter().map(|(_, holder)| holder).filter(move |holder| &*holder.tenant == tenant)
     }
 
     /// Whose key `presented` is. Looks at every key, so that the time taken tells nothing.
@@ -157,6 +171,7 @@ mod tests {
             )],
             thresholds: Vec::new(),
             caps: Vec::new(),
+            issuers: Vec::new(),
             sources: crate::reach::Rules::default(),
         };
         let ring = Keyring::new(&[tenant("a"), tenant("b")]);

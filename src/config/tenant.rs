@@ -1,6 +1,7 @@
 //! Tenants and their keys.
 
 use super::ApiKey;
+use super::issuers::{self, TokenIssuer};
 use super::markets::read_tier;
 use super::names::check_id;
 use super::outbound::{self, Threshold};
@@ -24,6 +25,8 @@ pub struct Tenant {
     pub caps: Vec<Amount>,
     /// Where the sources of the games that it registers may lead.
     pub sources: Rules,
+    /// Who may sign tokens in place of its keys.
+    pub issuers: Vec<TokenIssuer>,
 }
 
 const WANTED: &str =
@@ -58,14 +61,15 @@ fn read_one(item: &Value, seen: &mut Vec<ApiKey>, rules: &Rules) -> Option<Tenan
     let device_keys = read_keys(table.items("device_keys", "write [\"…\"]"), seen);
     let keys: Vec<_> =
         table.items("keys", "write each as [[tenants.keys]]").iter().filter_map(|item| read_key(item, seen)).collect();
-    if operator_keys.is_empty() && device_keys.is_empty() && keys.is_empty() {
-        table.refuse("it has no key", "at least one in `operator_keys`, `device_keys` or `keys` is needed");
+    let issuers = issuers::read_all(&mut table, id.as_deref().unwrap_or_default());
+    if operator_keys.is_empty() && device_keys.is_empty() && keys.is_empty() && issuers.is_empty() {
+        table.refuse("it has no key", "at least one in `operator_keys`, `device_keys`, `keys` or `issuers` is needed");
     }
     let thresholds = outbound::read_thresholds(&mut table);
     let caps = outbound::read_caps(&mut table);
     let sources = sources::read_own(&mut table, rules);
     table.finish();
-    Some(Tenant { id: id?, operator_keys, device_keys, keys, thresholds, caps, sources })
+    Some(Tenant { id: id?, operator_keys, device_keys, keys, thresholds, caps, sources, issuers })
 }
 
 /// A device key with terms of its own. Whether there is its market is seen when it is used: markets are also made over the API.

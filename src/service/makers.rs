@@ -11,15 +11,17 @@ use tokio::task::JoinHandle;
 
 use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure};
-use crate::api::{App, Keys, Readiness};
+use crate::api::{App, Readiness};
 use crate::assets::Assets;
+use crate::audit::Audit;
 use crate::breaks::Fills;
 use crate::catalogue::{Borders, Catalogue, CatalogueSettings};
 use crate::clips::{ClipSettings, Clips};
 use crate::compositor::Compositor;
-use crate::config::{Config, Feeds, Keyring, Output};
+use crate::config::{Config, Feeds, Output};
 use crate::encode::{Libraries, VideoEncodeError};
 use crate::feed::{Apart, Pace};
+use crate::keys::Keys;
 use crate::ladder::{Codec, Rung};
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
@@ -386,9 +388,10 @@ impl Makers<'_> {
         (sessions, registry, catalogue): (&Arc<Sessions>, &Arc<MosaicRegistry>, &Arc<Catalogue>),
         (layouts, assets): (Arc<Layouts>, Arc<Assets>),
         fills: &Arc<Fills>,
+        (keys, audit): (Keys, Audit),
         readiness: Readiness,
     ) -> Result<Arc<App>, StartError> {
-        let Config { prices, ledger, tenants, .. } = self.config;
+        let Config { prices, ledger, .. } = self.config;
         Ok(Arc::new(App {
             sessions: sessions.clone(),
             mosaics: registry.clone(),
@@ -397,13 +400,21 @@ impl Makers<'_> {
             assets,
             reports: Reports::new(self.store.ledger(), prices.clone(), ledger.provider.clone()),
             fills: fills.clone(),
-            keys: Keys::new(Keyring::new(tenants)),
+            keys,
+            audit,
             metrics: self.metrics.clone(),
             clock: self.options.clock.clone(),
             readiness,
             clips: self.clips(registry, catalogue)?,
             public_base: None,
         }))
+    }
+
+    /// The keys of the configuration, and those that operators made before; and what is done with them.
+    pub async fn keys(&self, store: Arc<SqliteStore>) -> Result<(Keys, Audit), StartError> {
+        let keys = Keys::new(&self.config.tenants);
+        keys.fill(store.clone()).await?;
+        Ok((keys, Audit::open(store).await?))
     }
 
     /// Clips, where there is something to make them of.

@@ -4,6 +4,7 @@
 //! A store that fails (a full disk, say) never stops serving: errors come back typed, callers keep what they wanted
 //! written and try again, and [`Store::healthy`] tells the readiness page.
 
+mod audit;
 mod beacons;
 mod booking;
 mod codec;
@@ -11,6 +12,7 @@ mod correcting;
 mod data_dir;
 mod fill;
 mod key_file;
+mod keys;
 mod ledger;
 mod locks;
 mod markets;
@@ -29,11 +31,13 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use audit::{AuditReads, AuditRow, AuditRows};
 pub use beacons::{BeaconEnd, BeaconRow, BeaconRows};
 pub use correcting::{Correction, CorrectionError, correct};
 pub use data_dir::{Begin, Unfit};
 pub use fill::{FillRow, FillRows};
 pub use key_file::{ledger_key_file, ledger_seed, read_ledger_seed};
+pub use keys::{KeyRow, KeyRows};
 pub use ledger::SqliteLedger;
 pub use markets::{MarketRow, MarketRows};
 pub use outbox::{Outbox, PassedThreshold};

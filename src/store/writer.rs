@@ -11,9 +11,11 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Connection, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::AuditWrite;
 use super::beacons::BeaconWrite;
 use super::booking::{BEGIN_SESSIONS, COMMIT_SESSIONS, PUT_SESSIONS, SessionBatch};
 use super::fill::FillWrite;
+use super::keys::KeyWrite;
 use super::locks::Locks;
 use super::markets::MarketWrite;
 use super::outbox::OutboxWrite;
@@ -37,6 +39,8 @@ pub(super) enum Command {
     Secret { name: String, bytes: [u8; 32] },
     CloseHours { until_ms: i64 },
     SealHour(ClosedHour),
+    Audit(AuditWrite),
+    Key(KeyWrite),
     Market(MarketWrite),
     Fill(FillWrite),
     Beacon(BeaconWrite),
@@ -337,6 +341,8 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
             let seal = seal.bind(hour.billable_seconds).bind(hour.digest.to_vec());
             seal.bind(hour.public_key.to_vec()).bind(hour.signature.to_vec())
         }
+        Command::Audit(write) => write.statement(),
+        Command::Key(write) => write.statement(),
         Command::Market(write) => write.statement(),
         Command::Fill(write) => write.statement(),
         Command::Beacon(write) => write.statement(),

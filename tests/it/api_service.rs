@@ -12,13 +12,14 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use quadrille::api::{App, Keys, Readiness, router};
+use quadrille::api::{App, Readiness, router};
 use quadrille::catalogue::{
     AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
     TextWanted,
 };
-use quadrille::config::{Config, Keyring};
+use quadrille::config::Config;
 use quadrille::cues::track::{BeginBreak, BreakError, CueEvent};
+use quadrille::keys::Keys;
 use quadrille::ladder::RenditionSpec;
 use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
@@ -483,6 +484,9 @@ impl Service {
         );
         let sessions = sessions.await.unwrap();
         sessions.markets().fill(&config.markets, sqlite.clone()).await.unwrap();
+        let keys = Keys::new(&config.tenants);
+        keys.fill(sqlite.clone()).await.unwrap();
+        let audit = quadrille::audit::Audit::open(sqlite.clone()).await.unwrap();
         let fills = sqlite;
         let ready = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&ready);
@@ -497,7 +501,8 @@ impl Service {
             assets: quadrille::assets::Assets::open(data.path().join("assets"), Default::default()).unwrap(),
             reports: Reports::new(store.ledger(), config.prices.clone(), "Quadrille".into()),
             fills: Arc::new(quadrille::breaks::Fills::new(fills, grid)),
-            keys: Keys::new(Keyring::new(&config.tenants)),
+            keys,
+            audit,
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             readiness,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 40] = [
+const ROOMS: [(&str, &str, &[&str]); 42] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
@@ -65,6 +65,8 @@ const ROOMS: [(&str, &str, &[&str]); 40] = [
     ),
     ("store", "SQLite behind a trait", &[]),
     ("market", "markets and tiers: what sessions may have", &["store"]),
+    ("audit", "who did what on operators' routes, in chains of digests", &["store"]),
+    ("keys", "who asks: keys, scopes, tokens that others sign", &["config", "market", "store"]),
     ("outputs", "which games stand in which skins at addresses that stay, and who may see them", &["store"]),
     ("usage", "meter, ledger, prices, reports", &["store", "timeline", "metrics"]),
     (
@@ -138,6 +140,8 @@ const ROOMS: [(&str, &str, &[&str]); 40] = [
             "market",
             "breaks",
             "outputs",
+            "keys",
+            "audit",
         ],
     ),
     ("service", "puts it all together", &["*"]),

@@ -18,6 +18,7 @@ mod hdr;
 mod hostile_feeds;
 mod house;
 mod images;
+mod keys;
 mod ledger;
 mod ledger_month;
 mod ledger_points;

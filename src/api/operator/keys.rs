@@ -1,0 +1,241 @@
+//! `/v1/operator/keys`: the keys of a tenant.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::App;
+use crate::api::auth::Operator;
+use crate::api::extract::{Body, Named, RequestBody};
+use crate::api::instant;
+use crate::api::problem::{Code, Problem, ProblemBody};
+use crate::config::{KeyRole, check_id};
+use crate::keys::{KeyOrigin, NewKey, RegisteredKey, Scope, Scopes};
+use crate::market::{Feature, KeyTerms, Tier};
+
+/// Characters of a name at most.
+const MAX_NAME: usize = 100;
+
+/// What a key's holder may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The routes of devices alone.
+    Device,
+    /// All of its tenant's routes, or those of its scopes.
+    Operator,
+}
+
+/// A key to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = KeyRequest, example = json!({ "name": "stadium boxes", "role": "device", "max_height": 720, "expires_at": "2027-06-30T00:00:00Z" }))]
+pub struct KeyBody {
+    /// For people: whose it is, what for. Up to 100 characters.
+    #[serde(default)]
+    pub name: String,
+    pub role: Role,
+    /// Of an operator's key: `games:read`, `games:write` and so on, of assets, breaks, clips, games, keys, markets, outputs, sessions, skins and usage. Absent or `null`: all that
+    /// the key has that asks.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// Of a device's key: the one market that its sessions are made in.
+    #[serde(default)]
+    pub market: Option<String>,
+    /// Of a device's key: no rendition with more rows of pixels.
+    #[serde(default)]
+    pub max_height: Option<u32>,
+    /// Of a device's key: what its sessions may have of `low_latency` and `dolby`; absent or `null`: both.
+    #[serde(default)]
+    pub features: Option<BTreeSet<Feature>>,
+    /// RFC 3339; absent or `null`: when it is revoked.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+}
+
+impl RequestBody for KeyBody {
+    const FIELDS: &'static [&'static str] =
+        &["name", "role", "scopes", "market", "max_height", "features", "expires_at"];
+}
+
+/// A key, without what opens anything.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Key)]
+pub struct KeyView {
+    pub id: String,
+    pub name: String,
+    pub role: Role,
+    /// `null`: all.
+    pub scopes: Option<Vec<String>>,
+    pub market: Option<String>,
+    pub max_height: Option<u32>,
+    pub features: Option<BTreeSet<Feature>>,
+    /// `config`: from the configuration file, read-only here; `operator`: made here.
+    #[schema(value_type = String, pattern = "^(config|operator)$")]
+    pub origin: &'static str,
+    /// RFC 3339; `null` for those of the configuration.
+    pub created_at: Option<String>,
+    pub expires_at: Option<String>,
+    /// When it was presented last since the service started.
+    pub last_used_at: Option<String>,
+}
+
+/// A key that was just made.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MadeKey)]
+pub struct MadeKeyView {
+    #[serde(flatten)]
+    pub view: KeyView,
+    /// What is sent as `Authorization: Bearer …`. It is told this once and kept nowhere.
+    pub key: String,
+}
+
+fn rfc_3339(unix_ms: i64) -> String {
+    format!("{:.3}", jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX))
+}
+
+impl From<RegisteredKey> for KeyView {
+    fn from(key: RegisteredKey) -> Self {
+        let is_device = key.role == KeyRole::Device;
+        Self {
+            id: key.id,
+            name: key.name,
+            role: if is_device { Role::Device } else { Role::Operator },
+            scopes: if is_device { Some(Vec::new()) } else { key.scopes.named() },
+            market: key.terms.market,
+            max_height: key.terms.tier.max_height,
+            features: key.terms.tier.features,
+            origin: if key.origin == KeyOrigin::Config { "config" } else { "operator" },
+            created_at: key.created_ms.map(rfc_3339),
+            expires_at: key.expires_ms.map(rfc_3339),
+            last_used_at: key.last_used_ms.map(rfc_3339),
+        }
+    }
+}
+
+/// The tenant's keys: those of the configuration, then made ones, the oldest first.
+#[utoipa::path(get, path = "/v1/operator/keys", tag = "operators", security(("operator_key" = [])),
+    responses(
+        (status = 200, description = "The keys", body = [KeyView]),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<KeyView>> {
+    Json(app.keys.all(&operator.tenant).into_iter().map(KeyView::from).collect())
+}
+
+/// Makes a key. It may do no more than the key that asks.
+#[utoipa::path(post, path = "/v1/operator/keys", tag = "operators", request_body = KeyBody, security(("operator_key" = [])),
+    responses(
+        (status = 201, description = "The key, told this once", body = MadeKeyView, headers(("Location" = String, description = "Path of the key"))),
+        (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Body(body): Body<KeyBody>,
+) -> Result<Response, Problem> {
+    let new = checked(&app, &operator, body)?;
+    let made = app.keys.make(&operator.principal, new, app.clock.now().unix_millis()).await?;
+    let location = crate::api::header_text(&format!("/v1/operator/keys/{}", made.registered.id));
+    let view = MadeKeyView { view: made.registered.into(), key: made.key };
+    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, crate::api::header_text("no-store"))];
+    Ok((StatusCode::CREATED, headers, Json(view)).into_response())
+}
+
+/// One key.
+#[utoipa::path(get, path = "/v1/operator/keys/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The key", body = KeyView),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`key_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<Json<KeyView>, Problem> {
+    Ok(Json(app.keys.get(&operator.tenant, &id)?.into()))
+}
+
+/// Revokes a key: from now on it opens nothing. Sessions that were made with it go on.
+#[utoipa::path(delete, path = "/v1/operator/keys/{id}", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "Revoked"),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`key_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`key_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn revoke(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<StatusCode, Problem> {
+    app.keys.revoke(&operator.principal, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn checked(app: &App, operator: &Operator, body: KeyBody) -> Result<NewKey, Problem> {
+    let KeyBody { name, role, scopes, market, max_height, features, expires_at } = body;
+    if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        let detail = format!("A name has up to {MAX_NAME} characters, and no control characters.");
+        return Err(Problem::field("name", detail));
+    }
+    let of_the_other = |field: &str, is_given: bool, role: &str| {
+        let problem = || Problem::field(field, format!("Only a key of a{role} has `{field}`."));
+        if is_given { Err(problem()) } else { Ok(()) }
+    };
+    let role = match role {
+        Role::Device => {
+            of_the_other("scopes", scopes.is_some(), "n operator")?;
+            KeyRole::Device
+        }
+        Role::Operator => {
+            let given =
+                [("market", market.is_some()), ("max_height", max_height.is_some()), ("features", features.is_some())];
+            given.into_iter().try_for_each(|(field, is_given)| of_the_other(field, is_given, " device"))?;
+            KeyRole::Operator
+        }
+    };
+    if let Some(id) = &market {
+        check_id(id).map_err(|error| Problem::field("market", format!("The market's id is none: {error}.")))?;
+        app.sessions.markets().get(&operator.tenant, id)?;
+    }
+    let least = app.sessions.least_height();
+    if max_height.is_some_and(|height| height < least) {
+        let detail = format!("No rendition has so few rows; the lowest has {least}.");
+        return Err(Problem::field("max_height", detail).with("least", least));
+    }
+    let scopes = scopes.map(|scopes| scopes.iter().enumerate().map(scope).collect::<Result<Vec<_>, _>>());
+    let scopes = scopes.transpose()?.map_or_else(|| operator.principal.scopes.clone(), Scopes::of);
+    let expires = expires_at.map(|text| {
+        let refused = || Problem::field("expires_at", format!("It is no instant; {}.", instant::ALLOWED));
+        instant::read(&text).ok_or_else(refused)
+    });
+    let expires_ms = expires.transpose()?.map(|instant| instant.unix_millis());
+    Ok(NewKey { name, role, scopes, terms: KeyTerms { market, tier: Tier { max_height, features } }, expires_ms })
+}
+
+fn scope((at, text): (usize, &String)) -> Result<Scope, Problem> {
+    let refused = |error| {
+        Problem::new(Code::FieldInvalid, format!("It names no scope: {error}.")).with("field", format!("scopes[{at}]"))
+    };
+    text.parse().map_err(|error: crate::keys::ScopeError| refused(error).with("allowed", Scope::all_names()))
+}
