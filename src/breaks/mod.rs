@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 
 use self::asking::Asking;
 use self::creative::Creative;
-pub use self::fill::{FillReport, Fills, MarketFill};
+pub use self::fill::{Fills, MarketFill};
 use self::stand_in::StandIn;
 use self::workshop::{Tools, Workshop};
 use crate::assets::{Assets, Skin};
