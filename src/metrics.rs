@@ -110,6 +110,7 @@ pub struct Metrics {
     pub webhooks: IntCounterVec,
     pub stand_ins: IntGauge,
     pub creative_seconds: Histogram,
+    pub creatives: IntCounterVec,
     pub break_errors: IntCounterVec,
     pub beacons: IntCounterVec,
 }
@@ -299,6 +300,12 @@ impl Metrics {
                 "creative_conditioning_seconds",
                 "Time to make an advertisement ready for the tiles that show it",
                 &IN_SECONDS,
+            )?,
+            creatives: make.counters(
+                "creatives_total",
+                "Files of advertisements that were taken up, by where they came from",
+                "from",
+                &["server", "disk"],
             )?,
             break_errors: make.counters(
                 "break_errors_total",

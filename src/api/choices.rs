@@ -21,11 +21,14 @@ pub struct MarketBody {
     pub title: String,
     /// The skin that its sessions begin with where none is named.
     pub skin: Option<String>,
+    /// Codes of the countries (ISO 3166-1, as `GB`) of which a session in it has to name one as its `region`; `null`: it need not.
+    pub regions: Option<Vec<String>>,
 }
 
 impl From<&Market> for MarketBody {
     fn from(market: &Market) -> Self {
-        Self { id: market.id.clone(), title: market.title.clone(), skin: market.skin.clone() }
+        let Market { id, title, skin, regions, .. } = market.clone();
+        Self { id, title, skin, regions }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::problem::Problem;
+use crate::config::check_region;
 
 pub const LABELS: usize = 20;
 pub const LABEL_KEY_CHARS: usize = 64;
@@ -33,6 +34,12 @@ pub fn labels(labels: &BTreeMap<String, String>) -> Result<(), Problem> {
 
 pub fn device_id(id: Option<&str>) -> Result<(), Problem> {
     id.map_or(Ok(()), |id| text("device_id", id, 1, DEVICE_ID_CHARS))
+}
+
+/// The code of a country.
+pub fn region(code: Option<&str>) -> Result<(), Problem> {
+    let checked = code.map_or(Ok(()), check_region);
+    checked.map_err(|error| Problem::field("region", format!("{error}.")))
 }
 
 /// Text of `least..=most` characters, none of them a control character.

@@ -33,6 +33,8 @@ pub struct Wish {
     skin: Option<String>,
     /// The market that the session is made in.
     market: Option<String>,
+    /// Where its viewer is: the code of a country, as `GB`.
+    region: Option<String>,
     /// `true`: the playlists list parts, see the playback URL.
     #[serde(default)]
     low_latency: bool,
@@ -54,7 +56,7 @@ pub struct Wish {
         (status = 400, description = "`start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_invalid`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
@@ -76,6 +78,7 @@ pub async fn open(
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, PLAYLIST_TYPE)]).into_response());
     }
     limits::device_id(wish.device_id.as_deref())?;
+    limits::region(wish.region.as_deref())?;
     let games = wish.games.as_deref().filter(|g| !g.is_empty());
     let request = CreateSession {
         games: games.map_or_else(Vec::new, |g| g.split(',').map(str::to_owned).collect()),
@@ -85,6 +88,7 @@ pub async fn open(
         max_height: wish.max_height,
         skin: app.first_skin(&caller, wish.skin.as_deref(), wish.market.as_deref())?,
         market: wish.market,
+        region: wish.region,
         terms: (*caller.terms).clone(),
         device_id: wish.device_id,
         ..CreateSession::default()

@@ -86,6 +86,7 @@ codes! {
     PeriodInvalid = "period_invalid", UNPROCESSABLE_ENTITY, "The period ends before it begins";
     QuoteInvalid = "quote_invalid", UNPROCESSABLE_ENTITY, "This cannot be quoted";
     RangeUnsatisfiable = "range_unsatisfiable", RANGE_NOT_SATISFIABLE, "The range lies outside the representation";
+    RegionRestricted = "region_restricted", FORBIDDEN, "Nothing of this market may be shown there";
     ReloadInvalid = "reload_invalid", BAD_REQUEST, "This playlist cannot be waited for so";
     RenditionUnknown = "rendition_unknown", NOT_FOUND, "There is no such rendition";
     ReportTooLarge = "report_too_large", UNPROCESSABLE_ENTITY, "The report would have too many rows";

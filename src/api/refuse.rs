@@ -35,6 +35,11 @@ impl From<SessionError> for Problem {
                 let problem = Problem::new(Code::GameRestricted, detail).with("field", "games").with("game", id);
                 problem.with("market", market).with("reason", reason)
             }
+            E::RegionRestricted { region, market, allowed } => {
+                let reason = if region.is_some() { "not_in_market" } else { "region_missing" };
+                let problem = Problem::new(Code::RegionRestricted, detail).with("field", "region").with("region", region);
+                problem.with("market", market).with("reason", reason).with("allowed", allowed)
+            }
             E::LayoutUnknown { id } => Problem::new(Code::LayoutUnknown, detail).with("layout", id),
             E::LayoutMismatch { slots, games, .. } => {
                 Problem::new(Code::LayoutMismatch, detail).with("slots", slots).with("games", games)

@@ -68,6 +68,9 @@ pub struct CreateBody {
     /// The market that it is made in: its games, languages and tier hold. Without it that of the key, if the key has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub market: Option<String>,
+    /// Where its viewer is, as the caller knows: the code of a country (ISO 3166-1 alpha-2, as `GB`). A market with regions wants one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Whatever the operator calls the device; at most 200 characters.
     pub device_id: Option<String>,
     /// At most 20, keys up to 64 characters, values up to 256; they come back in usage reports.
@@ -77,7 +80,7 @@ pub struct CreateBody {
 
 impl RequestBody for CreateBody {
     const FIELDS: &'static [&'static str] =
-        &["games", "layout", "audio", "engine", "max_height", "skin", "market", "device_id", "labels"];
+        &["games", "layout", "audio", "engine", "max_height", "skin", "market", "region", "device_id", "labels"];
 }
 
 impl CreateBody {
@@ -120,7 +123,7 @@ impl RequestBody for ChangeBody {
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
@@ -136,6 +139,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     limits::device_id(body.device_id.as_deref())?;
     limits::labels(&body.labels)?;
+    limits::region(body.region.as_deref())?;
     let idempotency = match single_header(&headers, "Idempotency-Key")? {
         Some(key) => Some((limits::idempotency_key(key)?.to_owned(), body.digest(&caller.terms)?)),
         None => None,
@@ -148,6 +152,7 @@ pub async fn create(
         max_height: body.max_height,
         skin: app.first_skin(&caller, body.skin.as_deref(), body.market.as_deref())?,
         market: body.market,
+        region: body.region,
         terms: (*caller.terms).clone(),
         device_id: body.device_id,
         labels: body.labels,
@@ -187,7 +192,7 @@ pub async fn get(
         (status = 200, description = "The session as it is now", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`game_restricted`, with the `reason`: `not_in_market`, or `market_gone` where the session's market was taken away", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason`: `not_in_market`, or `market_gone` where the session's market was taken away; `region_restricted`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`, `game_unknown`, `layout_unknown`, `skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`session_ended`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`revision_stale`, with the current `revision`", body = ProblemBody, content_type = "application/problem+json"),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
+use url::Url;
 
-use super::creative::{self, Creative, Stage};
+use super::creative::{Creative, Stage};
 use super::fill::Filled;
 use super::stand_in::{Placed, StandIn};
 use super::{Breaks, State};
@@ -135,25 +136,43 @@ impl Breaks {
             known.used(now_ms);
             return known.clone();
         }
-        let fresh = Arc::new(Creative::new(ad.media.clone(), ad.duration_ms, &self.grid, now_ms));
+        let fresh = Arc::new(Creative::new(tenant, ad.media.clone(), ad.duration_ms, &self.grid, now_ms));
         state.creatives.insert(key, fresh.clone());
-        let client = Client::new((self.settings.reach_of)(tenant), self.settings.bounds);
-        let (creative, room, dir, grid) = (fresh.clone(), self.fetching.clone(), self.settings.dir.clone(), self.grid);
+        let (breaks, creative, tenant) = (self.clone(), fresh.clone(), tenant.clone());
         tokio::spawn(async move {
             // Never closed.
-            let _turn = room.acquire_owned().await;
-            let fetched = tokio::task::spawn_blocking(move || match client.creative(&creative.media) {
-                Ok(bytes) => match creative::keep(&dir, &hex::encode(Sha256::digest(&bytes)), &bytes) {
-                    Ok(file) => creative.fetched(file, &bytes, &grid),
-                    Err(error) => creative.fail(error.to_string(), 900),
-                },
-                Err(error) => creative.fail(error.to_string(), error.code()),
-            });
+            let _turn = breaks.fetching.clone().acquire_owned().await;
+            let fetched = tokio::task::spawn_blocking(move || breaks.fetch(&tenant, &creative));
             if let Err(error) = fetched.await {
                 tracing::error!(%error, "a creative could not be fetched");
             }
         });
         fresh
+    }
+
+    /// Takes a creative up from the disk, or has it from its server. Takes its time.
+    fn fetch(&self, tenant: &str, creative: &Creative) {
+        let (now_ms, reach) = (self.now_ms(), (self.settings.reach_of)(tenant));
+        let count = |from: &str| self.settings.metrics.creatives.with_label_values(&[from]).inc();
+        // Rules may have changed since.
+        let is_allowed = Url::parse(&creative.media.url).is_ok_and(|url| reach.check(&url).is_ok());
+        if let Some((file, bytes)) = self.kept.film(&creative.name, now_ms).filter(|_| is_allowed) {
+            count("disk");
+            creative.lasts(&bytes, &self.grid);
+            self.workshop.tools().take_up(creative);
+            return creative.fetched(file);
+        }
+        match Client::new(reach, self.settings.bounds).creative(&creative.media) {
+            Ok(bytes) => match self.kept.keep_film(&creative.name, &bytes, now_ms) {
+                Ok(file) => {
+                    count("server");
+                    creative.lasts(&bytes, &self.grid);
+                    creative.fetched(file);
+                }
+                Err(error) => creative.fail(error.to_string(), 900),
+            },
+            Err(error) => creative.fail(error.to_string(), error.code()),
+        }
     }
 
     /// Puts each advertisement of `key` in its place that is ready, one after the other, as far as they fit; of others has made what is missing.

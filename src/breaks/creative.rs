@@ -2,12 +2,13 @@
 //! them, however many sessions and breaks do.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::kept;
 use crate::decisions::MediaFile;
 use crate::encode::SoundEncoders;
 use crate::frame::Sound;
@@ -68,6 +69,8 @@ struct State {
 /// See the module.
 pub struct Creative {
     pub media: MediaFile,
+    /// What it is kept under.
+    pub name: String,
     /// Segments that it lasts.
     segments: Mutex<u64>,
     state: Mutex<State>,
@@ -85,7 +88,7 @@ pub fn segments_of(grid: &Grid, ms: u64) -> u64 {
 }
 
 impl Creative {
-    pub fn new(media: MediaFile, declared_ms: u64, grid: &Grid, now_ms: i64) -> Self {
+    pub fn new(tenant: &str, media: MediaFile, declared_ms: u64, grid: &Grid, now_ms: i64) -> Self {
         let state = State {
             stage: Stage::Fetching,
             file: None,
@@ -94,7 +97,8 @@ impl Creative {
             coded: HashMap::new(),
             used_ms: now_ms,
         };
-        Self { media, segments: Mutex::new(segments_of(grid, declared_ms)), state: Mutex::new(state) }
+        let name = kept::name_of(tenant, &media.url);
+        Self { media, name, segments: Mutex::new(segments_of(grid, declared_ms)), state: Mutex::new(state) }
     }
 
     pub fn stage(&self) -> Stage {
@@ -118,12 +122,16 @@ impl Creative {
         self.state.lock().stage = Stage::Failed { why, code };
     }
 
-    /// Its file is `file`, of `bytes`. It lasts no longer than that says.
-    pub fn fetched(&self, file: PathBuf, bytes: &[u8], grid: &Grid) {
+    /// It lasts no longer than its file says, of which these are the bytes.
+    pub fn lasts(&self, bytes: &[u8], grid: &Grid) {
         if let Some(ms) = package::length_ms(bytes) {
             let mut segments = self.segments.lock();
             *segments = (*segments).min(segments_of(grid, ms));
         }
+    }
+
+    /// Its file is there.
+    pub fn fetched(&self, file: PathBuf) {
         let mut state = self.state.lock();
         (state.file, state.stage) = (Some(file), Stage::There);
     }
@@ -159,8 +167,8 @@ impl Creative {
     }
 
     /// Interleaved stereo from its first picture on.
-    pub fn heard(&self, sound: Vec<i16>) {
-        self.state.lock().sound = Some(sound.into());
+    pub fn heard(&self, sound: Arc<[i16]>) {
+        self.state.lock().sound = Some(sound);
     }
 
     pub fn has_sound(&self) -> bool {
@@ -265,15 +273,4 @@ fn encoded(
     }
     let silent = |nth: usize| silent_unit(frames.start + nth as u64).data;
     Ok(units.into_iter().enumerate().map(|(nth, unit)| unit.unwrap_or_else(|| silent(nth))).collect())
-}
-
-/// Writes a file of `bytes` into `folder`, called by what is in it.
-///
-/// # Errors
-/// When the disk does not take it.
-pub fn keep(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<PathBuf> {
-    let (file, new) = (folder.join(name), folder.join(format!("{name}.new")));
-    std::fs::write(&new, bytes)?;
-    std::fs::rename(&new, &file)?;
-    Ok(file)
 }

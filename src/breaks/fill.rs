@@ -100,7 +100,7 @@ impl Fills {
 }
 
 /// What breaks came to in a market.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct MarketFill {
     pub market: String,
     /// How often a server was asked.
@@ -113,45 +113,28 @@ pub struct MarketFill {
     /// Seconds of sessions' slots in breaks in which an advertisement was listed, and those in which the slate was.
     pub advertisement_s: f64,
     pub slate_s: f64,
-    /// Of both, the advertisements' share; `null` where there was no break.
+    /// Both together: what sessions saw of breaks in which something stood in for the game.
+    pub break_s: f64,
+    /// Of that, the advertisements' share; `null` where there was no break.
     pub fill: Option<f64>,
     /// What went wrong, by VAST's code of it.
     pub errors: BTreeMap<String, u64>,
 }
 
-/// What breaks came to in a period.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct FillReport {
-    /// RFC 3339, UTC: the hour that it begins with, and the one that it ends before.
-    pub from: String,
-    pub to: String,
-    /// By market.
-    pub markets: Vec<MarketFill>,
-}
-
 impl Fills {
-    /// What a tenant's breaks came to in the hours of `from_ms` to `to_ms` (milliseconds of Unix time).
+    /// What a tenant's breaks came to in the hours that begin in `from_ms..to_ms` (milliseconds of Unix time), market by market.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn report(&self, tenant: &str, from_ms: i64, to_ms: i64) -> Result<FillReport, StoreError> {
+    pub async fn by_market(&self, tenant: &str, from_ms: i64, to_ms: i64) -> Result<Vec<MarketFill>, StoreError> {
         self.keep().await;
-        let from_ms = from_ms - from_ms.rem_euclid(HOUR_MS);
-        let to_ms = to_ms + (-to_ms).rem_euclid(HOUR_MS);
         let rows = self.store.fills(tenant, from_ms, to_ms).await?;
         let segment_s = self.grid.segment_duration().as_secs_f64();
         let mut markets: BTreeMap<String, MarketFill> = BTreeMap::new();
         for row in rows {
             let its = markets.entry(row.market.clone()).or_insert_with(|| MarketFill {
                 market: row.market.clone(),
-                decisions: 0,
-                decided: 0,
-                play_outs: 0,
-                completes: 0,
-                advertisement_s: 0.0,
-                slate_s: 0.0,
-                fill: None,
-                errors: BTreeMap::new(),
+                ..MarketFill::default()
             });
             its.decisions += row.decisions;
             its.decided += row.decided;
@@ -164,10 +147,9 @@ impl Fills {
             }
         }
         for its in markets.values_mut() {
-            let all = its.advertisement_s + its.slate_s;
-            its.fill = (all > 0.0).then(|| its.advertisement_s / all);
+            its.break_s = its.advertisement_s + its.slate_s;
+            its.fill = (its.break_s > 0.0).then(|| its.advertisement_s / its.break_s);
         }
-        let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX).to_string();
-        Ok(FillReport { from: time(from_ms), to: time(to_ms), markets: markets.into_values().collect() })
+        Ok(markets.into_values().collect())
     }
 }

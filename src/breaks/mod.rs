@@ -8,6 +8,7 @@
 mod asking;
 mod creative;
 mod fill;
+mod kept;
 mod stand_in;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ use tokio::sync::Semaphore;
 
 use self::asking::Asking;
 use self::creative::Creative;
-pub use self::fill::{FillReport, Fills, MarketFill};
+pub use self::fill::{Fills, MarketFill};
+use self::kept::Kept;
 use self::stand_in::StandIn;
 use self::workshop::{Tools, Workshop};
 use crate::assets::{Assets, Skin};
@@ -45,6 +47,9 @@ const FETCHED_AT_ONCE: usize = 8;
 
 /// Memory that what is made of creatives may take; those that were shown longest ago go first.
 const CREATIVES_BYTES: usize = 512 << 20;
+
+/// Room on the disk for creatives and what is made of them; those that were shown longest ago go first.
+const KEPT_BYTES: u64 = 1 << 30;
 
 /// So many creatives are known at once, at most: those that could not be had have no bytes, and a peer may name each anew.
 const MOST_CREATIVES: usize = 4_096;
@@ -73,7 +78,7 @@ pub struct BreakSettings {
     pub beacons: Arc<dyn BeaconRows>,
     pub fills: Arc<Fills>,
     pub reach_of: Arc<ReachOf>,
-    /// Where files of creatives lie. What is in it is forgotten at start.
+    /// Where creatives lie, also for the next process.
     pub dir: PathBuf,
     pub apart: Option<Arc<Apart>>,
     pub bounds: Bounds,
@@ -94,6 +99,7 @@ struct State {
 pub struct Breaks {
     settings: BreakSettings,
     grid: Grid,
+    kept: Arc<Kept>,
     workshop: Workshop,
     ahead: Ahead<GameKey>,
     fetching: Arc<Semaphore>,
@@ -110,22 +116,19 @@ impl Breaks {
     /// # Errors
     /// Where the folder cannot be made, or the system has no threads.
     pub fn start(settings: BreakSettings) -> std::io::Result<Arc<Self>> {
-        // What lies there was another process's, and nobody knows what it was of.
-        match std::fs::remove_dir_all(&settings.dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => std::fs::create_dir_all(&settings.dir)?,
-        }
+        let kept = Arc::new(Kept::open(settings.dir.clone(), KEPT_BYTES)?);
         let tools = Tools {
             maker: settings.maker.clone(),
             clock: settings.clock.clone(),
             metrics: settings.metrics.clone(),
-            dir: settings.dir.clone(),
+            kept: kept.clone(),
             apart: settings.apart.clone(),
             sound_bitrate_bps: settings.games.sound_bitrate_bps(),
         };
         let beacons = Beacons::new(settings.beacons.clone(), settings.reach_of.clone());
         Ok(Arc::new(Self {
             grid: settings.maker.grid(),
+            kept,
             workshop: Workshop::start(tools)?,
             ahead: Ahead::default(),
             fetching: Arc::new(Semaphore::new(FETCHED_AT_ONCE)),
@@ -235,12 +238,9 @@ fn forget_creatives(creatives: &mut HashMap<CreativeKey, Arc<Creative>>) {
         let Some(oldest) = unused.min_by_key(|(_, creative)| creative.used_ms()).map(|(key, _)| key.clone()) else {
             return;
         };
+        // What is kept of it on the disk has room of its own.
         let Some(gone) = creatives.remove(&oldest) else { return };
         bytes -= gone.bytes();
-        if let Some(file) = gone.file() {
-            // Another creative of the same bytes may have it, and fetches it again.
-            let _ = std::fs::remove_file(file);
-        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What is put down, segment by segment, and what is told of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::creative::{Creative, Stage, segments_of};
-use super::name_of;
 use super::stand_in::Placed;
 use super::told::events_of;
+use super::{CREATIVES_BYTES, CreativeKey, MOST_CREATIVES, forget_creatives, name_of};
 use crate::decisions::{ChosenAd, Event, MediaFile};
 use crate::encode::Libraries;
 use crate::timeline::Grid;
@@ -28,7 +29,7 @@ fn media() -> MediaFile {
 
 fn placed(from: u64, segments: u64) -> Placed {
     let ad = ChosenAd { id: None, duration_ms: 2000 * segments, media: media(), tracking: Vec::new() };
-    let creative = Arc::new(Creative::new(media(), ad.duration_ms, &grid(), 0));
+    let creative = Arc::new(Creative::new("acme", media(), ad.duration_ms, &grid(), 0));
     Placed { from, segments, creative, ad: Arc::new(ad), nth: 0 }
 }
 
@@ -38,8 +39,9 @@ fn what_is_a_little_longer_than_segments_is_cut_and_the_rest_is_given_one_more()
     assert_eq!([30_000, 30_200, 30_251, 31_000].map(of), [15, 15, 16, 16]);
     assert_eq!([0, 1, 2_000, 1 << 40].map(of), [1, 1, 1, 90]);
     // A file that is shorter than was declared is not shown for longer than it is; one that is longer is cut.
-    let creative = Creative::new(media(), 30_000, &grid(), 0);
-    creative.fetched("/x".into(), b"no boxes", &grid());
+    let creative = Creative::new("acme", media(), 30_000, &grid(), 0);
+    creative.lasts(b"no boxes", &grid());
+    creative.fetched("/x".into());
     assert_eq!((creative.segments(), creative.stage()), (15, Stage::There));
 }
 
@@ -66,7 +68,7 @@ fn each_event_is_told_in_one_segment_and_in_its_order() {
 
 #[test]
 fn sound_is_encoded_for_where_it_will_be() {
-    let creative = Creative::new(media(), 4_000, &grid(), 0);
+    let creative = Creative::new("acme", media(), 4_000, &grid(), 0);
     let wave = |n: usize| ((n as f64 * 0.05).sin() * 8000.0) as i16;
     creative.heard((0..2 * 4 * 48_000).map(|n| wave(n / 2)).collect());
     let mut lengths = Vec::new();
@@ -90,4 +92,37 @@ fn names_of_stand_ins_are_no_games_and_differ_where_what_they_are_of_does() {
     assert_ne!(name, name_of("acme", "ad", &["ab", "c"]));
     assert_ne!(name, name_of("other", "ad", &["a", "bc"]));
     assert_eq!(name, name_of("acme", "ad", &["a", "bc"]));
+}
+
+fn key(n: usize) -> CreativeKey {
+    ("acme".into(), n.to_string())
+}
+
+/// So many creatives, of which each was shown later than the one before.
+fn creatives(count: usize) -> HashMap<CreativeKey, Arc<Creative>> {
+    let its = |n| Arc::new(Creative::new("acme", media(), 2_000, &grid(), i64::try_from(n).unwrap()));
+    (0..count).map(|n| (key(n), its(n))).collect()
+}
+
+#[test]
+fn creatives_are_bounded_by_their_number_though_they_could_not_be_had() {
+    let mut all = creatives(MOST_CREATIVES + 3);
+    all.values().for_each(|creative| creative.fail("there is no such file".into(), 401));
+    let in_a_break = all[&key(0)].clone();
+    forget_creatives(&mut all);
+    let there: Vec<usize> = (0..6).filter(|n| all.contains_key(&key(*n))).collect();
+    assert_eq!((all.len(), there), (MOST_CREATIVES, vec![0, 4, 5]), "those shown longest ago go, unless a break has them");
+    drop(in_a_break);
+    forget_creatives(&mut all);
+    assert_eq!(all.len(), MOST_CREATIVES, "with room nothing goes");
+}
+
+#[test]
+fn creatives_are_bounded_by_the_memory_that_they_take() {
+    let mut all = creatives(40);
+    let sound: Arc<[i16]> = vec![0; 8 << 20].into();
+    all.values().for_each(|creative| creative.heard(sound.clone()));
+    forget_creatives(&mut all);
+    assert_eq!(all.len(), CREATIVES_BYTES / (16 << 20));
+    assert!((8..40).all(|n| all.contains_key(&key(n))), "those shown longest ago go");
 }

@@ -1,13 +1,14 @@
 //! Where what shows in breaks is made beforehand, on threads that stand back behind everything that is live: one for pictures that stand still, which are
 //! needed soon, and one for creatives, which take their time.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use url::Url;
 
 use super::creative::Creative;
+use super::kept::Kept;
 use crate::config::PictureLimits;
 use crate::encode::{Libraries, SoundEncoders};
 use crate::feed::{Apart, DecodeCosts, Decoding, Feed, FeedSpec, Outcome, Pace};
@@ -27,8 +28,8 @@ pub struct Tools {
     pub maker: Arc<ReelMaker>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
-    /// Where files of creatives lie.
-    pub dir: PathBuf,
+    /// Where files of creatives lie, and what is made of them.
+    pub kept: Arc<Kept>,
     /// How they are decoded in a process of their own; `None`: they are decoded here.
     pub apart: Option<Arc<Apart>>,
     pub sound_bitrate_bps: u32,
@@ -41,6 +42,7 @@ type Work = Box<dyn FnOnce(&Tools) + Send>;
 
 /// See the module.
 pub struct Workshop {
+    tools: Arc<Tools>,
     stills: Sender<Work>,
     creatives: Sender<Work>,
 }
@@ -52,7 +54,12 @@ impl Workshop {
     /// Where the system has no threads.
     pub fn start(tools: Tools) -> std::io::Result<Self> {
         let tools = Arc::new(tools);
-        Ok(Self { stills: bench("break-stills", &tools)?, creatives: bench("break-creatives", &tools)? })
+        let (stills, creatives) = (bench("break-stills", &tools)?, bench("break-creatives", &tools)?);
+        Ok(Self { tools, stills, creatives })
+    }
+
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// Has a still made; false where too much waits.
@@ -64,6 +71,15 @@ impl Workshop {
     pub fn creative(&self, work: impl FnOnce(&Tools) + Send + 'static) -> bool {
         self.creatives.try_send(Box::new(work)).is_ok()
     }
+}
+
+/// What the reel for tiles of this fingerprint is kept as. Another decision may have it last for fewer segments.
+fn reel_of(creative: &Creative, fingerprint: &str) -> String {
+    format!("{fingerprint}.{}.reel", creative.segments())
+}
+
+fn sound_of(creative: &Creative) -> String {
+    format!("{}.sound", creative.segments())
 }
 
 fn bench(name: &str, tools: &Arc<Tools>) -> std::io::Result<Sender<Work>> {
@@ -87,9 +103,19 @@ impl Tools {
         self.maker.grid()
     }
 
-    /// Makes reels of `creative` for `tiles`, and, the first time, takes its sound.
+    /// Takes up what another process has made of a creative whose file it kept.
+    pub fn take_up(&self, creative: &Creative) {
+        let Some(sound) = self.kept.piece(&creative.name, &sound_of(creative)) else { return };
+        creative.heard(sound.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect());
+    }
+
+    /// Makes reels of `creative` for `tiles`, and, the first time, takes its sound. What was made before is kept.
     pub fn condition(&self, creative: &Creative, tiles: &[TileName]) {
-        let begun = self.clock.now();
+        let tiles: Vec<TileName> = tiles.iter().filter(|tile| !self.is_kept(creative, tile)).cloned().collect();
+        if tiles.is_empty() && creative.has_sound() {
+            return;
+        }
+        let (begun, tiles) = (self.clock.now(), &tiles[..]);
         let conditioned = match creative.file() {
             Some(file) => self.conditioned(creative, &file, tiles),
             None => Err("its file is not there".to_owned()),
@@ -112,13 +138,31 @@ impl Tools {
                     "an advertisement cannot be shown"
                 );
                 tiles.iter().for_each(|tile| creative.made(tile, None));
+                // It is fetched again when it is asked for again.
+                self.kept.forget(&creative.name);
                 // VAST 4.3, 2.3.6.3: a media file that cannot be displayed.
                 creative.fail(why, 405);
             }
         }
     }
 
+    /// Whether the reel for `tile` was made before: it is, then.
+    fn is_kept(&self, creative: &Creative, tile: &TileName) -> bool {
+        let reel = self.maker.fingerprint(tile).ok().and_then(|fingerprint| {
+            let piece = self.kept.piece(&creative.name, &reel_of(creative, &fingerprint))?;
+            self.maker.reel(piece)
+        });
+        let is_kept = reel.is_some();
+        if is_kept {
+            creative.made(tile, reel);
+        }
+        is_kept
+    }
+
     fn conditioned(&self, creative: &Creative, file: &Path, tiles: &[TileName]) -> Result<(), String> {
+        if tiles.is_empty() {
+            return self.conditioned_for(creative, file, tiles);
+        }
         // An encoder each: all at once would take gigabytes.
         tiles.chunks(ENCODED_AT_ONCE).try_for_each(|tiles| self.conditioned_for(creative, file, tiles))
     }
@@ -130,11 +174,18 @@ impl Tools {
             writers.iter_mut().try_for_each(|writer| writer.push(picture)).map_err(|error| error.to_string())
         };
         let sound = self.decoded(file, creative.segments(), push)?;
+        let now_ms = self.clock.now().unix_millis();
         for (tile, writer) in tiles.iter().zip(writers) {
-            creative.made(tile, Some(writer.finish().map_err(|error| error.to_string())?));
+            let reel = writer.finish().map_err(|error| error.to_string())?;
+            if let Ok(fingerprint) = self.maker.fingerprint(tile) {
+                self.kept.keep_piece(&creative.name, &reel_of(creative, &fingerprint), &reel.to_bytes(), now_ms);
+            }
+            creative.made(tile, Some(reel));
         }
         if !creative.has_sound() {
-            creative.heard(sound);
+            let bytes: Vec<u8> = sound.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            self.kept.keep_piece(&creative.name, &sound_of(creative), &bytes, now_ms);
+            creative.heard(sound.into());
         }
         Ok(())
     }
@@ -148,7 +199,7 @@ impl Tools {
     ) -> Result<Vec<i16>, String> {
         let url = Url::from_file_path(file).map_err(|()| "its file has no address".to_owned())?;
         // It may lead to itself and nowhere else.
-        let rules = Rules { schemes: vec!["file"], media_dirs: vec![self.dir.clone()], ..Rules::default() };
+        let rules = Rules { schemes: vec!["file"], media_dirs: vec![self.kept.dir().to_owned()], ..Rules::default() };
         let decoding = Decoding {
             max_sounds: 1,
             reach: Reach::new(rules, None),

@@ -50,7 +50,7 @@ pub struct ExportOptions {
     /// RFC 3339 time or day, excluded; now when absent.
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// session, day, hour, minute (every line of the ledger), game, layout, tier, output or label:NAME.
+    /// session, day, hour, minute (every line of the ledger), game, layout, tier, output, market or label:NAME.
     #[arg(long, value_name = "KEY", default_value = "session", value_parser = group_by)]
     group_by: GroupBy,
     /// json, csv, or focus (CSV with the columns of FOCUS 1.2).

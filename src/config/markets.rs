@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::names::{NameError, check_id, check_language, check_title};
+use super::names::{NameError, check_id, check_language, check_region, check_title};
 use super::reader::{Table, Value};
 use super::{Output, Tenant};
 use crate::market::{DecidedFor, Feature, Market, MarketBreakPolicy, MarketBreaks, Tier};
 
 /// Most games that a market names.
 pub const MAX_MARKET_GAMES: usize = 1000;
+
+/// Most regions that a market names: there are 249 countries.
+const MAX_REGIONS: usize = 249;
 
 /// Tallest picture that a tier may name.
 const MAX_HEIGHT: u32 = 16_384;
@@ -43,6 +46,7 @@ pub fn check_market(market: &Market, least_height: u32) -> Result<(), MarketMist
     for (n, game) in games.iter().enumerate() {
         of(&format!("games[{n}]"), check_id(game))?;
     }
+    check_regions(market.regions.as_deref())?;
     check_breaks(&market.breaks)?;
     match market.tier.max_height {
         Some(height) if !(least_height..=MAX_HEIGHT).contains(&height) => {
@@ -53,6 +57,19 @@ pub fn check_market(market: &Market, least_height: u32) -> Result<(), MarketMist
         }
         Some(_) | None => Ok(()),
     }
+}
+
+fn check_regions(regions: Option<&[String]>) -> Result<(), MarketMistake> {
+    let Some(regions) = regions else { return Ok(()) };
+    if !(1..=MAX_REGIONS).contains(&regions.len()) {
+        let problem = format!("there are {} regions; 1 to {MAX_REGIONS} are allowed, or none of the field", regions.len());
+        return Err(MarketMistake { field: "regions".into(), problem });
+    }
+    let checked = regions.iter().enumerate().map(|(n, region)| (n, check_region(region)));
+    let wrong = checked.filter_map(|(n, checked)| Some((n, checked.err()?))).next();
+    wrong.map_or(Ok(()), |(n, error)| {
+        Err(MarketMistake { field: format!("regions[{n}]"), problem: error.to_string() })
+    })
 }
 
 /// Longest address of a decision server, macros and all.
@@ -139,11 +156,16 @@ fn read_one(item: &Value, tenants: &[Tenant]) -> Option<(String, Market)> {
     let games = table.optional("games").map(|list| {
         list.items("write [\"…\"], or leave it out to allow all games").iter().filter_map(game).collect::<Vec<_>>()
     });
+    let region = |item: &Value| item.text("the code of a country is allowed, as \"GB\"").map(str::to_owned);
+    let regions = table.optional("regions").map(|list| {
+        list.items("write [\"…\"], or leave it out to allow all").iter().filter_map(region).collect::<Vec<_>>()
+    });
     let skin = table.optional("skin").and_then(|value| value.text("the id of a skin is allowed").map(str::to_owned));
     let breaks = table.table("breaks").map(read_breaks).unwrap_or_default();
     let tier = read_tier(&mut table);
     table.finish();
-    Some((tenant?, Market { id: id?, title: title?, sound_language, text_language, games, skin, breaks, tier }))
+    let (id, title) = (id?, title?);
+    Some((tenant?, Market { id, title, sound_language, text_language, games, regions, skin, breaks, tier }))
 }
 
 /// `[markets.breaks]`.

@@ -39,7 +39,7 @@ pub use ledger::Ledger;
 pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimits};
 pub use markets::{MAX_MARKET_GAMES, MarketMistake, check_market};
 pub use mistake::{ConfigError, ConfigErrors, Mistake};
-pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_language, check_title};
+pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_language, check_region, check_title};
 pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, SecretError, Threshold};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use outputs::{MAX_OUTPUT_NAMES, OutputMistake, check_outputs};

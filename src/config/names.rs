@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::market::is_region;
+
 /// Most labels of a game or a session.
 pub const MAX_LABELS: usize = 16;
 
@@ -14,6 +16,8 @@ pub enum NameError {
     Title,
     #[error("{0:?} is no language; a tag of RFC 5646 is allowed, as `de`, `pt-BR`")]
     Language(String),
+    #[error("{0:?} is no region; the code of a country is allowed, two capital letters of ISO 3166-1, as `GB`")]
+    Region(String),
     #[error("there are {0} labels; up to {MAX_LABELS} are allowed")]
     LabelCount(usize),
     #[error("the label {0:?} is not allowed; its name is made like an id, its value has up to 256 characters")]
@@ -42,6 +46,11 @@ pub fn check_language(tag: &str) -> Result<(), NameError> {
     let is_subtag = |text: &str| (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
     let sound = tag.len() <= 35 && subtags.next().is_some_and(is_alpha) && subtags.all(is_subtag);
     if sound { Ok(()) } else { Err(NameError::Language(tag.chars().take(40).collect())) }
+}
+
+/// Regions are countries: their codes of ISO 3166-1.
+pub fn check_region(code: &str) -> Result<(), NameError> {
+    if is_region(code) { Ok(()) } else { Err(NameError::Region(code.chars().take(40).collect())) }
 }
 
 pub fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), NameError> {

@@ -336,7 +336,7 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
     use crate::market::{DecidedFor, Feature, Market, MarketBreakPolicy, MarketBreaks, Tier};
     let text = "[[tenants]]\nid = \"a\"\ndevice_keys = [\"k\"]\n[[tenants.keys]]\nkey = \"free\"\nmarket = \"de\"\n\
         max_height = 540\nfeatures = []\n[[markets]]\ntenant = \"a\"\nid = \"de\"\ntitle = \"Germany\"\n\
-        sound_language = \"de\"\ngames = [\"g\"]\nmax_height = 720\nskin = \"gold\"\nfeatures = [\"dolby\"]\n\
+        sound_language = \"de\"\ngames = [\"g\"]\nregions = [\"GB\", \"IE\"]\nmax_height = 720\nskin = \"gold\"\nfeatures = [\"dolby\"]\n\
         [markets.breaks]\npolicy = \"advertisement\"\ndecision_url = \"https://ads.example/v?r=[CACHEBUSTING]\"\ndecided_for = \"session\"\n";
     let config = Config::parse(text, Path::new("q.toml")).unwrap();
     let tier = Tier { max_height: Some(720), features: Some([Feature::Dolby].into()) };
@@ -346,6 +346,7 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
         sound_language: Some("de".into()),
         text_language: None,
         games: Some(vec!["g".into()]),
+        regions: Some(vec!["GB".into(), "IE".into()]),
         skin: Some("gold".into()),
         breaks: MarketBreaks {
             policy: MarketBreakPolicy::Advertisement,
@@ -368,6 +369,8 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
         (("tenant = \"a\"", "tenant = \"b\""), "there is no tenant \"b\""),
         (("max_height = 720", "max_height = 100"), "`max_height`: 100 is not allowed"),
         (("sound_language = \"de\"", "sound_language = \"d e\""), "`sound_language`: \"d e\" is no language"),
+        (("\"IE\"", "\"UK\""), "`regions[1]`: \"UK\" is no region; the code of a country is allowed"),
+        (("\"GB\", \"IE\"", ""), "`regions`: there are 0 regions; 1 to 249 are allowed"),
         (("title = \"Germany\"", "name = \"x\""), "key `markets[0].title`: it is missing"),
         (("\"advertisement\"", "\"adverts\""), "\"programme\", \"slate\", \"advertisement\" and \"squeeze_back\""),
         (("decision_url", "decisions"), "there is no such key"),

@@ -3,10 +3,12 @@
 
 mod board;
 mod breaks;
+mod region;
 mod rules;
 mod tier;
 
 pub use board::{MarketError, MarketOrigin, Markets, RegisteredMarket};
 pub use breaks::{DecidedFor, MarketBreakPolicy, MarketBreaks, WordError};
+pub use region::is_region;
 pub use rules::{KeyTerms, Market, speaks};
 pub use tier::{Feature, FeatureError, Tier};

@@ -17,6 +17,9 @@ pub struct Market {
     pub text_language: Option<String>,
     /// Ids of the games that may be shown; `null`: all of the tenant's.
     pub games: Option<Vec<String>>,
+    /// Codes of the countries (ISO 3166-1, as `GB`) where its sessions may be; `null`: everywhere.
+    #[serde(default)]
+    pub regions: Option<Vec<String>>,
     /// The skin that its sessions begin with where none is named. One that is not there shows nothing.
     #[serde(default)]
     pub skin: Option<String>,
@@ -29,6 +32,11 @@ impl Market {
     /// Whether the game that the tenant calls `id` may be shown.
     pub fn shows(&self, id: &str) -> bool {
         self.games.as_ref().is_none_or(|games| games.iter().any(|game| game == id))
+    }
+
+    /// Whether a session may be in `region`; `None`: nobody says where it is.
+    pub fn reaches(&self, region: Option<&str>) -> bool {
+        self.regions.as_ref().is_none_or(|regions| regions.iter().any(|its| Some(its.as_str()) == region))
     }
 }
 
@@ -66,10 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn a_market_shows_all_games_or_those_that_it_names() {
+    fn a_market_shows_all_games_everywhere_or_those_that_it_names_where_it_says() {
         let all = Market::default();
         let few = Market { games: Some(vec!["a".into()]), ..Market::default() };
         let none = Market { games: Some(Vec::new()), ..Market::default() };
+        let isles = Market { regions: Some(vec!["GB".into(), "IE".into()]), ..Market::default() };
+        assert!(all.reaches(None) && all.reaches(Some("FR")) && isles.reaches(Some("IE")));
+        assert!(!isles.reaches(Some("FR")) && !isles.reaches(None), "who does not say where it is may be anywhere");
         assert!(all.shows("a") && few.shows("a") && !few.shows("b") && !none.shows("a"));
     }
 }

@@ -135,7 +135,11 @@ impl Sessions {
             }
             (session.show.clone(), session.rights.clone())
         };
-        let show = self.changed(tenant, &old, &request, &self.rules(tenant, &rights))?;
+        let rules = self.rules(tenant, &rights);
+        if request.games.is_some() {
+            rules.check_region(&rights)?;
+        }
+        let show = self.changed(tenant, &old, &request, &rules)?;
         if show == (Show { is_chosen: show.is_chosen, ..old.clone() }) {
             if show.is_chosen != old.is_chosen {
                 // The viewer means what the market had chosen: it stays so through swaps.

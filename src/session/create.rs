@@ -64,6 +64,7 @@ impl Sessions {
             max_height,
             skin,
             market,
+            region,
             terms,
             device_id,
             labels,
@@ -72,7 +73,8 @@ impl Sessions {
         let mut show = Show { skin, ..self.show(tenant, games, layout, audio, engine)? };
         self.check_height(max_height)?;
         let (mut rights, rules) = self.granted(tenant, market, &terms)?;
-        rights.output = output;
+        (rights.region, rights.output) = (region, output);
+        rules.check_region(&rights)?;
         rules.check(&show.games)?;
         if !show.is_chosen {
             show.audio = self.heard_by_default(tenant, &show.games[0], &rules);

@@ -17,6 +17,8 @@ pub enum SessionError {
     MarketForbidden { id: String, own: String },
     #[error("{}", restricted(.id, .market, *.is_gone))]
     GameRestricted { id: String, market: String, is_gone: bool },
+    #[error("{}", outside(.region.as_deref(), .market, .allowed))]
+    RegionRestricted { region: Option<String>, market: String, allowed: Vec<String> },
     #[error("there is no layout {id:?}")]
     LayoutUnknown { id: String },
     #[error("layout {layout} has {slots} slots, but {games} games were given")]
@@ -67,6 +69,7 @@ impl SessionError {
             Self::MarketUnknown { .. } => "market_unknown",
             Self::MarketForbidden { .. } => "forbidden",
             Self::GameRestricted { .. } => "game_restricted",
+            Self::RegionRestricted { .. } => "region_restricted",
             Self::LayoutUnknown { .. } => "layout_unknown",
             Self::LayoutMismatch { .. } => "layout_mismatch",
             Self::EngineUnsuited { .. } => "engine_unsuited",
@@ -107,7 +110,7 @@ impl SessionError {
             | Self::TextUnknown { .. } => 404,
             Self::ReloadTooFar { .. } => 400,
             Self::CapReached(_) => 402,
-            Self::MarketForbidden { .. } | Self::GameRestricted { .. } => 403,
+            Self::MarketForbidden { .. } | Self::GameRestricted { .. } | Self::RegionRestricted { .. } => 403,
             Self::SessionEnded => 409,
             Self::RevisionStale { .. } => 412,
             Self::Capacity { .. } | Self::NotReady { .. } | Self::Store(_) => 503,
@@ -134,6 +137,14 @@ fn restricted(game: &str, market: &str, is_gone: bool) -> String {
         format!("the session's market {market:?} is gone, so it can be given no other games such as {game:?}")
     } else {
         format!("game {game:?} is not among the games of market {market:?}")
+    }
+}
+
+fn outside(region: Option<&str>, market: &str, allowed: &[String]) -> String {
+    let allowed = allowed.join(", ");
+    match region {
+        Some(region) => format!("market {market:?} has no sessions in {region:?}; its regions are {allowed}"),
+        None => format!("a session in market {market:?} says where it is; its regions are {allowed}"),
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) struct Rights {
     pub market: Option<String>,
     /// The lower of its market's and of its key's.
     pub tier: Tier,
+    /// Where it is, as who asked for it said: the code of a country.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// The output that it is of, as [`super::outputs`] calls it; `None`: a viewer's.
     #[serde(default)]
     pub output: Option<Arc<str>>,
@@ -61,6 +64,20 @@ impl Rules {
             Self::Gone(market) => (market.clone(), true),
         };
         Err(SessionError::GameRestricted { id: game.id.clone(), market, is_gone })
+    }
+
+    /// Whether a session that is in `region` may be given games. Of an output nobody knows where it is seen.
+    ///
+    /// # Errors
+    /// [`SessionError::RegionRestricted`].
+    pub fn check_region(&self, rights: &Rights) -> Result<(), SessionError> {
+        let Self::Of(market) = self else { return Ok(()) };
+        let Rights { region, output, .. } = rights;
+        if output.is_some() || market.reaches(region.as_deref()) {
+            return Ok(());
+        }
+        let allowed = market.regions.clone().unwrap_or_default();
+        Err(SessionError::RegionRestricted { region: region.clone(), market: market.id.clone(), allowed })
     }
 
     /// The language of text that is shown where nobody has chosen one.
@@ -119,10 +136,10 @@ impl Sessions {
         terms: &KeyTerms,
     ) -> Result<(Rights, Rules), SessionError> {
         let Some(market) = self.market_for(tenant, asked, terms)? else {
-            return Ok((Rights { market: None, tier: terms.tier.clone(), output: None }, Rules::Free));
+            return Ok((Rights { tier: terms.tier.clone(), ..Rights::default() }, Rules::Free));
         };
         let tier = terms.tier.and(&market.tier);
-        Ok((Rights { market: Some(market.id.clone()), tier, output: None }, Rules::Of(market)))
+        Ok((Rights { market: Some(market.id.clone()), tier, ..Rights::default() }, Rules::Of(market)))
     }
 
     /// The rules of a session with `rights` as they are now.

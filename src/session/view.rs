@@ -114,6 +114,8 @@ pub struct CreateSession {
     pub skin: Option<Arc<Skin>>,
     /// The market that it is made in.
     pub market: Option<String>,
+    /// Where its viewer is, as who asks says: the code of a country.
+    pub region: Option<String>,
     /// What the key allows that asks for it.
     pub terms: KeyTerms,
     pub device_id: Option<String>,
@@ -244,6 +246,8 @@ pub struct SessionView {
     pub skin: Option<String>,
     /// The market that it was made in; `null` for none.
     pub market: Option<String>,
+    /// Where its viewer is, as was said when it was made; `null`: nobody said.
+    pub region: Option<String>,
     /// What its tier has beside the height of its pictures.
     pub features: BTreeSet<Feature>,
     /// How far back its playlists can begin (`?start=`), in seconds; `null` where they cannot.

@@ -45,6 +45,16 @@ pub trait UsageReads: LedgerReads {
     /// [`SumKey::Day`]).
     fn sessions_by<'a>(&'a self, tenant: &'a str, hours: (i64, i64), key: SumKey) -> Pending<'a, Vec<(String, u64)>>;
 
+    /// How many sessions have each value of `label` (`''` without it) in summed hours that start in `from_ms..to_ms`, without the pairs of a session and a
+    /// value that are `known`.
+    fn sessions_by_label<'a>(
+        &'a self,
+        tenant: &'a str,
+        hours: (i64, i64),
+        label: String,
+        known: Vec<(String, String)>,
+    ) -> Pending<'a, Vec<(String, u64)>>;
+
     /// The entries of one session, as [`LedgerReads::entries`] gives those of all.
     fn session_entries<'a>(
         &'a self,
@@ -156,6 +166,24 @@ impl UsageReads for SqliteLedger {
             let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms);
             let pair = |row: &SqliteRow| Ok((row.try_get(0)?, count(row, 1)?));
             query.fetch_all(&self.readers).await?.iter().map(pair).collect()
+        })
+    }
+
+    fn sessions_by_label<'a>(
+        &'a self,
+        tenant: &'a str,
+        (from_ms, to_ms): (i64, i64),
+        label: String,
+        known: Vec<(String, String)>,
+    ) -> Pending<'a, Vec<(String, u64)>> {
+        Box::pin(async move {
+            let query = "SELECT its, count(*) FROM (SELECT DISTINCT session_id, \
+                         coalesce((SELECT value FROM json_each(labels) WHERE json_each.key = ?4), '') AS its FROM hour_sums \
+                         WHERE tenant = ?1 AND hour_start_ms >= ?2 AND hour_start_ms < ?3) \
+                         WHERE (session_id, its) NOT IN (SELECT value->>0, value->>1 FROM json_each(?5)) GROUP BY its";
+            let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(label);
+            let rows = query.bind(codec::json(&known)?).fetch_all(&self.readers).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, count(row, 1)?))).collect()
         })
     }
 

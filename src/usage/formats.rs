@@ -194,7 +194,7 @@ impl Out {
 fn columns(group_by: &GroupBy) -> Vec<&'static str> {
     let mut columns: Vec<&'static str> = match group_by {
         GroupBy::Session => vec!["session_id", "first_minute", "last_minute"],
-        GroupBy::Day | GroupBy::Hour => vec![group_by.key_name(), "sessions"],
+        GroupBy::Day | GroupBy::Hour | GroupBy::Market => vec![group_by.key_name(), "sessions"],
         GroupBy::Minute => {
             vec![
                 "session_id",
@@ -239,7 +239,7 @@ fn fields(group_by: &GroupBy, row: &UsageRow) -> Vec<String> {
             text(&minute.correction),
         ],
         (GroupBy::Session, _) => vec![text(&row.session_id), text(&row.first_minute), text(&row.last_minute)],
-        (GroupBy::Day | GroupBy::Hour, _) => vec![row.key().to_owned(), row.sessions.unwrap_or(0).to_string()],
+        (GroupBy::Day | GroupBy::Hour | GroupBy::Market, _) => vec![row.key().to_owned(), row.sessions.unwrap_or(0).to_string()],
         _ => vec![row.key().to_owned()],
     };
     fields.push(if row.state == super::ReportState::Final { "final" } else { "draft" }.to_owned());

@@ -40,5 +40,5 @@ pub use report::{CurrencyCost, GroupBy, MinuteRow, ReportState, UsageReport, Usa
 pub use reports::{Question, Reports};
 pub use slate::Slate;
 pub use standing::{MonthWatch, Standing, Standings};
-pub use tariff::{OUTPUT_LABEL, Price, PriceList, Rounding, SlateTerms, Tariff, TariffError, VolumeStep};
+pub use tariff::{MARKET_LABEL, OUTPUT_LABEL, Price, PriceList, Rounding, SlateTerms, Tariff, TariffError, VolumeStep};
 pub use verify::{HourFault, TrustedKeys, Verified, VerifyError, verify};

@@ -1,5 +1,6 @@
 //! Periods of reports, and what can be wrong with a question.
 
+use super::chain::HOUR_MS;
 use crate::store::StoreError;
 use crate::timeline::MediaTime;
 
@@ -58,6 +59,13 @@ impl Period {
     /// From milliseconds of Unix time.
     pub(super) fn of(from_ms: i64, to_ms: i64) -> Self {
         Self { from: timestamp(from_ms), to: timestamp(to_ms) }
+    }
+
+    /// The whole hours (UTC) that it touches.
+    #[must_use]
+    pub fn whole_hours(self) -> Self {
+        let (from_ms, to_ms) = (self.from.as_millisecond(), self.to.as_millisecond());
+        Self::of(from_ms - from_ms.rem_euclid(HOUR_MS), to_ms + (-to_ms).rem_euclid(HOUR_MS))
     }
 
     /// From the query's texts: RFC 3339 or days (`2026-11-22` is its start in UTC). Without `to` it is `now`; without `from`

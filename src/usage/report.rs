@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::money::Money;
 use super::period::rfc_3339;
-use super::tariff::OUTPUT_LABEL;
+use super::tariff::{MARKET_LABEL, OUTPUT_LABEL};
 use crate::store::{Figures, SumKey};
 
 /// What a report's rows stand for.
@@ -23,14 +23,16 @@ pub enum GroupBy {
     Tier,
     /// Outputs, by what they show; all sessions of viewers together have the empty key.
     Output,
+    /// The markets that sessions were made in; those in none have the empty key.
+    Market,
     /// The value that sessions have for this label.
     Label(String),
 }
 
 impl GroupBy {
     /// What can be asked for. `rendition` is another name of `tier`.
-    pub const OFFERED: [&str; 10] =
-        ["session", "day", "hour", "minute", "game", "layout", "tier", "rendition", "output", "label:NAME"];
+    pub const OFFERED: [&str; 11] =
+        ["session", "day", "hour", "minute", "game", "layout", "tier", "rendition", "output", "market", "label:NAME"];
 
     /// From the query's text.
     pub fn parse(text: &str) -> Option<Self> {
@@ -43,6 +45,7 @@ impl GroupBy {
             "layout" => Self::Layout,
             "tier" | "rendition" => Self::Tier,
             "output" => Self::Output,
+            "market" => Self::Market,
             _ => Self::Label(text.strip_prefix("label:").filter(|name| !name.is_empty())?.to_owned()),
         })
     }
@@ -66,6 +69,7 @@ impl GroupBy {
             Self::Layout => "layout",
             Self::Tier => "tier",
             Self::Output => "output",
+            Self::Market => "market",
             Self::Label(_) => "label",
         }
     }
@@ -81,6 +85,7 @@ impl GroupBy {
             Self::Layout => SumKey::Layout,
             Self::Tier => SumKey::Tier,
             Self::Output => SumKey::Label(OUTPUT_LABEL.to_owned()),
+            Self::Market => SumKey::Label(MARKET_LABEL.to_owned()),
             Self::Label(name) => SumKey::Label(name.clone()),
         })
     }
@@ -125,6 +130,10 @@ pub struct UsageRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub output: Option<String>,
+    /// The market that its sessions were made in; empty: in none, or before lines told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub market: Option<String>,
     /// The label's value, empty for sessions without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -134,7 +143,7 @@ pub struct UsageRow {
     #[schema(value_type = MinuteRow)]
     pub minute: Option<MinuteRow>,
     pub state: ReportState,
-    /// Sessions billed in it; by day and by hour.
+    /// Sessions billed in it; by day, by hour and by market.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u64>,
     /// First and last billed minute (RFC 3339); by session.
@@ -270,6 +279,7 @@ impl UsageRow {
             layout: None,
             tier: None,
             output: None,
+            market: None,
             label: None,
             minute: None,
             state,
@@ -288,8 +298,8 @@ impl UsageRow {
 
     /// The text of the field that the report is grouped by; of minutes, their start.
     pub(super) fn key(&self) -> &str {
-        let Self { session_id, day, hour, game, layout, tier, output, label, .. } = self;
-        let keys = [session_id, day, hour, game, layout, tier, output, label];
+        let Self { session_id, day, hour, game, layout, tier, output, market, label, .. } = self;
+        let keys = [session_id, day, hour, game, layout, tier, output, market, label];
         let minute = self.minute.as_ref().map(|minute| minute.minute_start.as_str());
         minute.or_else(|| keys.into_iter().flatten().map(String::as_str).next()).unwrap_or_default()
     }

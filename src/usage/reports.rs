@@ -9,9 +9,12 @@ use super::chain::{HOUR_MS, hour_of};
 use super::period::{Period, UsageError, rfc_3339};
 use super::prices::PriceBook;
 use super::pricing::{MonthMark, month_start};
-use super::report::{Charged as ChargedRow, GroupBy, Head, MinuteRow, ReportState, Totals, UsageRow, day_text};
+use super::report::{
+    Charged as ChargedRow, GroupBy, Head, MinuteRow, ReportState, Totals, UsageReport, UsageRow, day_text,
+};
+use super::tariff::MARKET_LABEL;
 use super::walk::{Charged, HourSums, Walk};
-use crate::store::{Figures, GroupSum, HourSum, SumKey, UsageReads};
+use crate::store::{Figures, GroupSum, HourSum, StoreError, SumKey, UsageReads};
 
 /// Most rows of a report by anything but session or minute, which are streamed: bounds its memory.
 pub const MAX_ROWS: u32 = 100_000;
@@ -262,11 +265,12 @@ impl Making<'_> {
         Ok(totals)
     }
 
-    /// How many sessions each day or hour had. One that is both in stored sums and in those made on the way counts once.
+    /// How many sessions each day, hour or market had. One that is both in stored sums and in those made on the way counts once.
     async fn count_sessions(&self, cut: &Cut, key: &SumKey, edges: &HourSums) -> Result<BTreeMap<String, u64>, Stop> {
         let span_ms = match key {
             SumKey::Day => DAY_MS,
             SumKey::Hour => HOUR_MS,
+            SumKey::Label(label) if label == MARKET_LABEL => return self.count_by_label(cut, label, edges).await,
             _ => return Ok(BTreeMap::new()),
         };
         let (ledger, tenant) = (&self.reports.ledger, &self.question.tenant);
@@ -287,6 +291,26 @@ impl Making<'_> {
                 count += ledger.count_sessions(tenant, stored, known).await?;
             }
             counted.insert(time_key(key, start_ms), count);
+        }
+        Ok(counted)
+    }
+
+    /// How many sessions have each value of a label, likewise.
+    async fn count_by_label(&self, cut: &Cut, label: &str, edges: &HourSums) -> Result<BTreeMap<String, u64>, Stop> {
+        let mut on_the_way: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (_, sum) in edges.iter() {
+            let value = sum.watched.labels.get(label).map_or("", String::as_str);
+            on_the_way.entry(value).or_default().insert(&sum.session_id);
+        }
+        let mut counted = BTreeMap::new();
+        if cut.has_whole() {
+            let pairs = on_the_way.iter().flat_map(|(value, ids)| ids.iter().map(move |id| (*id, *value)));
+            let known = pairs.map(|(id, value)| (id.to_owned(), value.to_owned())).collect();
+            let (ledger, tenant) = (&self.reports.ledger, &self.question.tenant);
+            counted.extend(ledger.sessions_by_label(tenant, cut.whole, label.to_owned(), known).await?);
+        }
+        for (value, sessions) in on_the_way {
+            *counted.entry(value.to_owned()).or_default() += sessions.len() as u64;
         }
         Ok(counted)
     }
@@ -320,6 +344,7 @@ impl Making<'_> {
             GroupBy::Layout => row.layout = Some(sum.key),
             GroupBy::Tier => row.tier = Some(sum.key),
             GroupBy::Output => row.output = Some(sum.key),
+            GroupBy::Market => row.market = Some(sum.key),
             GroupBy::Label(_) => row.label = Some(sum.key),
         }
         self.send_row(row).await
@@ -418,8 +443,39 @@ fn share(figures: &Figures, slot: usize, slots: usize, is_first: bool) -> Figure
 }
 
 impl Reports {
+    /// A whole report, in memory: for what has few rows.
+    ///
+    /// # Errors
+    /// Those of making it.
+    pub async fn gathered(&self, question: Question) -> Result<UsageReport, UsageError> {
+        let mut parts = self.parts(question);
+        let (mut head, mut rows, mut totals) = (None, Vec::new(), Totals::default());
+        while let Some(part) = parts.recv().await {
+            match part? {
+                Part::Head(its) => head = Some(its),
+                Part::Row(row) => rows.push(*row),
+                Part::Totals(its) => totals = its,
+            }
+        }
+        // A report has a head, but for one whose making broke off.
+        let Head { from, to, group_by, state, closed_until } = head.ok_or(StoreError::Closed)?;
+        let (total_billable_seconds, total_billed_minutes) = (totals.billable_seconds, totals.billed_minutes);
+        let costs = totals.costs();
+        Ok(UsageReport {
+            from,
+            to,
+            group_by,
+            state,
+            closed_until,
+            rows,
+            total_billable_seconds,
+            total_billed_minutes,
+            costs,
+        })
+    }
+
     /// The month of `now_ms` so far, with all that pricing remembers of it.
-    pub(super) async fn month_mark(&self, tenant: &str, now_ms: i64) -> Result<MonthMark, crate::store::StoreError> {
+    pub(super) async fn month_mark(&self, tenant: &str, now_ms: i64) -> Result<MonthMark, StoreError> {
         let summed_until_ms = self.ledger.summed_until().await?;
         let month_start_ms = month_start(now_ms);
         let list = self.prices.of(tenant);

@@ -49,7 +49,7 @@ async fn a_report_sums_by_session_and_by_day_and_shows_no_other_tenant() {
     );
 }
 
-const GROUPS: [&str; 8] = ["session", "day", "hour", "minute", "game", "layout", "tier", "label:box"];
+const GROUPS: [&str; 9] = ["session", "day", "hour", "minute", "game", "layout", "tier", "market", "label:box"];
 
 #[tokio::test]
 async fn closing_an_hour_changes_no_figure_however_it_is_grouped() {
@@ -75,6 +75,30 @@ async fn closing_an_hour_changes_no_figure_however_it_is_grouped() {
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_market_has_its_sessions_whichever_of_its_hours_are_closed() {
+    let mut lines = evening();
+    // Begun by a version whose lines told no market, and gone on with by this one.
+    lines.extend([line("s5", 3, 10), line("s5", 70, 20)]);
+    if let Some(last) = lines.last_mut() {
+        last.watched.labels.insert(MARKET_LABEL.to_owned(), "fr".to_owned());
+    }
+    let house = House::with(PriceList::default(), lines).await;
+    let period = period("2026-11-22", "2026-11-23");
+    for minute in [0, 75, 140, 1000] {
+        house.close(minute).await;
+        let question = Question { tenant: "acme".into(), period, group_by: GroupBy::Market };
+        let report = house.reports.gathered(question).await.unwrap();
+        let told: Vec<_> = report.rows.iter().map(|row| (row.market.as_deref(), row.sessions)).collect();
+        let expected = [(Some(""), Some(2)), (Some("de"), Some(2)), (Some("fr"), Some(2))];
+        assert_eq!(told, expected, "closed at {minute}");
+        let seconds: i64 = report.rows.iter().map(|row| row.billable_seconds).sum();
+        assert_eq!((seconds, report.group_by.as_str()), (report.total_billable_seconds, "market"));
+        let csv = house.text("2026-11-22", "2026-11-23", "market", Format::Csv).await;
+        assert!(csv.starts_with("market,sessions,state,billable_seconds"), "{csv}");
     }
 }
 

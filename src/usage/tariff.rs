@@ -18,6 +18,10 @@ const WHOLE: i128 = 10_000;
 /// The label that marks minutes of outputs in the ledger; its value says of which: `nyk-bos/red`. No session of a viewer can have it.
 pub const OUTPUT_LABEL: &str = "quadrille:output";
 
+/// The label of lines of the ledger that tells the market that their session was made in. Lines of sessions without one, and those that are older than the
+/// label, have none.
+pub const MARKET_LABEL: &str = "quadrille:market";
+
 /// How seconds become minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,6 @@
 //! A ledger with prices for tests, whose hours are closed by hand.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
@@ -123,6 +124,10 @@ pub(super) fn list(tariffs: Vec<Tariff>) -> PriceList {
     PriceList::new(tariffs).unwrap()
 }
 
+fn labels(number: i64, market: &str) -> BTreeMap<String, String> {
+    [("box".to_owned(), number.to_string()), (MARKET_LABEL.to_owned(), market.to_owned())].into()
+}
+
 /// One evening: four sessions that change what they watch, in several hours.
 pub(super) fn evening() -> Vec<MeterLine> {
     let mut lines = Vec::new();
@@ -141,7 +146,11 @@ pub(super) fn evening() -> Vec<MeterLine> {
                 tier: if session == "s3" { "540p" } else { "1080p" }.into(),
                 engine: if minute % 50 < 25 { "stitch" } else { "render" }.into(),
                 games: games.iter().map(|game| (*game).to_owned()).collect(),
-                labels: if session == "s4" { [].into() } else { [("box".to_owned(), format!("{offset}"))].into() },
+                labels: match session {
+                    "s4" => [].into(),
+                    "s2" => labels(offset, "fr"),
+                    _ => labels(offset, "de"),
+                },
             };
             let seconds = u32::try_from((minute * 7 + offset) % 61).unwrap();
             lines.push(MeterLine { watched, ..line(session, minute, seconds) });

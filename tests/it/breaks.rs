@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quadrille::compositor::fit;
+use quadrille::config::Config;
 use quadrille::frame::{CodedSize, MACROBLOCK, Rect};
 use quadrille::layout::Layouts;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::outputs;
 use crate::support::barcode::{Clip, ClipSound};
 use crate::support::decode::{Decode, decode};
 use crate::support::hostile_servers;
@@ -91,14 +93,18 @@ fn vast(base: &str, files: &[(&str, u32)]) -> String {
 }
 
 /// Two games, the second of which has breaks.
-async fn start(dir: &Path) -> TestService {
+fn settings(dir: &Path) -> Config {
     let games = [0u8, 1].map(|n| {
         let path = dir.join(format!("{n}.mp4"));
         clip(n, 1500, TONES[usize::from(n)]).write(&path);
         (["a", "b"][usize::from(n)], format!("file://{}", path.display()))
     });
     let output = SMALL_OUTPUT.replace("window_s = 10", "window_s = 40");
-    TestService::start(&config(&dir.join("data"), &games, &output)).await
+    config(&dir.join("data"), &games, &output)
+}
+
+async fn start(dir: &Path) -> TestService {
+    TestService::start(&settings(dir)).await
 }
 
 async fn market(service: &TestService, breaks: Value) {
@@ -256,8 +262,13 @@ async fn an_advertisement_is_in_one_slot_and_the_other_goes_on() {
     }
     let report = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
     let expected = json!([{ "market": "de", "decisions": 1, "decided": 1, "play_outs": 1, "completes": 1, "advertisement_s": 3.0,
-        "slate_s": 9.0, "fill": 0.25, "errors": {} }]);
-    assert_eq!(report["markets"], expected);
+        "slate_s": 9.0, "break_s": 12.0, "fill": 0.25, "errors": {}, "sessions": 1, "costs": [] }]);
+    let mut told = report["markets"].clone();
+    // What was watched, beside it: a break is a part of that.
+    let [seconds, minutes] = ["billable_seconds", "billed_minutes"].map(|its| told[0].as_object_mut().unwrap().remove(its));
+    assert_eq!(told, expected);
+    let seconds = seconds.unwrap().as_i64().unwrap();
+    assert!((12..=40).contains(&seconds) && minutes.unwrap().as_i64() == Some(1), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -408,4 +419,110 @@ async fn whatever_a_decision_server_does_the_game_is_back_in_time() {
     for (before, after) in games.iter().zip(&games[1..]) {
         assert_eq!(after.1 - before.2 - 1, 90, "{its:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_shows_its_markets_breaks_as_a_session_there_does() {
+    let dir = tempfile::tempdir().unwrap();
+    clip(AD, 90, TONES[2]).write(&dir.path().join("ad.mp4"));
+    let service = start(dir.path()).await;
+    let ads = AdServer::start(dir.path(), |base, client| {
+        answer(client, "application/xml", vast(base, &[("ad.mp4", 3)]).as_bytes())
+    });
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    crate::skins::skin(&service, "red", 90).await;
+    service.operator(Method::PUT, "/v1/operator/outputs/matches", Some(json!({})), StatusCode::CREATED).await;
+    let address = outputs::index("b", "red");
+    let in_market = format!("{address}&market=de");
+    let here = outputs::named(&service, &in_market, "video/big.m3u8").await;
+    let sound = outputs::named(&service, &in_market, "sound/main.m3u8").await;
+    let elsewhere = outputs::named(&service, &address, "video/big.m3u8").await;
+    let same = create(&service, json!({ "games": ["b"], "layout": "1F", "skin": "red", "market": "de" })).await;
+    let play = async |count: u64| {
+        for _ in 0..count {
+            service.crank_segments(1).await;
+            poll(&service, &same).await;
+            for playlist in [&here, &sound, &elsewhere] {
+                service.text(playlist).await;
+            }
+        }
+    };
+    play(5).await;
+    let body = json!({ "duration_s": 10 });
+    service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    play(2).await;
+    until("no advertisement is made", async || {
+        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
+    })
+    .await;
+    play(14).await;
+
+    let url = same["playback_url"].as_str().unwrap();
+    let of_session = |name: &str| url[url.find("/v1/play").unwrap()..].replace("index.m3u8", name);
+    let (map, listed) = outputs::segments(&service, &here).await;
+    for (of_output, of_session) in [(&here, of_session("video/big.m3u8")), (&sound, of_session("sound/main.m3u8"))] {
+        let of_output = outputs::segments(&service, of_output).await.1;
+        let of_session = outputs::segments(&service, &of_session).await.1;
+        assert!(of_session.len() >= 15 && of_output.ends_with(&of_session), "{of_output:?} {of_session:?}");
+    }
+    let seen = outputs::shown(&service, &map, &listed).await;
+    assert!(seen.iter().all(|(art, _)| *art == seen[0].0), "its skin stands");
+    let runs_of = |seen: Vec<(Vec<u8>, Option<(u8, u32)>)>| {
+        let its: Seen = seen.into_iter().map(|(_, game)| game).collect();
+        runs(&its).into_iter().filter(|(.., count)| *count > 1).collect::<Vec<_>>()
+    };
+    let its = runs_of(seen);
+    let [(Some(1), _, left, _), (None, ..), ad, (None, ..), (Some(1), back, ..)] = its[..] else { panic!("{its:?}") };
+    assert_eq!((ad, back - left - 1), ((Some(AD), 0, 89, 90), 10 * 30), "{its:?}");
+    let (map, listed) = outputs::segments(&service, &elsewhere).await;
+    let its = runs_of(outputs::shown(&service, &map, &listed).await);
+    assert!(matches!(its[..], [(Some(1), ..)]), "in no market it is the programme: {its:?}");
+
+    // One that many may watch counts once.
+    let report = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
+    let german = &report["markets"][0];
+    assert_eq!((&german["decisions"], &german["play_outs"], &german["sessions"]), (&json!(1), &json!(2), &json!(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_begins_in_a_break_has_the_advertisements_of_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    clip(AD, 90, TONES[2]).write(&dir.path().join("ad.mp4"));
+    let settings = settings(dir.path());
+    let service = TestService::start(&settings).await;
+    let ads = AdServer::start(dir.path(), |base, client| {
+        answer(client, "application/xml", vast(base, &[("ad.mp4", 3)]).as_bytes())
+    });
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    let mine = create(&service, json!({ "games": ["a", "b"], "audio": "b", "market": "de" })).await;
+    let advertise = async |service: &TestService, seconds: u32| {
+        let body = json!({ "duration_s": seconds });
+        service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    };
+    play(&service, &[&mine], 5).await;
+    advertise(&service, 30).await;
+    play(&service, &[&mine], 2).await;
+    until("no advertisement is made", async || {
+        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
+    })
+    .await;
+    play(&service, &[&mine], 3).await;
+    let taken = async |service: &TestService, from: &str| {
+        service.metric(&format!("quadrille_creatives_total{{from=\"{from}\"}}")).await
+    };
+    assert_eq!((taken(&service, "server").await, taken(&service, "disk").await), (1.0, 0.0));
+
+    let now = service.stop().await;
+    let service = TestService::start_at(&settings, now + Duration::from_secs(2)).await;
+    play(&service, &[&mine], 3).await;
+    advertise(&service, 12).await;
+    play(&service, &[&mine], 2).await;
+    until("nothing is taken up", async || taken(&service, "disk").await > 0.0).await;
+    play(&service, &[&mine], 14).await;
+    assert_eq!((taken(&service, "server").await, ads.asked_for("/media/")), (0.0, 1), "its server is asked once");
+    assert_eq!(service.metric("quadrille_creative_conditioning_seconds_count").await, 0.0, "nothing is made again");
+    let (seen, sound) = watched(&service, &mine, &[seen_in("2EH", 1)]).await;
+    let its: Vec<_> = runs(&seen[0]).into_iter().filter(|(.., count)| *count > 1).collect();
+    assert!(its.contains(&(Some(AD), 0, 89, 90)), "all of it is seen: {its:?}");
+    assert!(heard(&sound).contains(&Some(TONES[2])), "and heard");
 }

@@ -24,6 +24,7 @@ async fn markets_are_made_changed_and_forgotten() {
     let made = service.post(path, "op-acme", germany()).await.ok(201);
     assert_eq!(made.header("location"), "/v1/operator/markets/at");
     let mut expected = germany();
+    expected["regions"] = Value::Null;
     expected["origin"] = json!("operator");
     expected["breaks"] =
         json!({ "policy": "programme", "decision_url": null, "decided_for": "market", "layout": null, "skin": null });
@@ -56,8 +57,8 @@ async fn devices_are_told_the_markets_that_they_may_name() {
     service.post("/v1/operator/markets", "op-acme", germany()).await.ok(201);
     let told = async |key: &str| service.get("/v1/markets", key).await.ok(200).json();
     let (at, de) = (
-        json!({ "id": "at", "title": "Austria", "skin": "gold" }),
-        json!({ "id": "de", "title": "Germany", "skin": null }),
+        json!({ "id": "at", "title": "Austria", "skin": "gold", "regions": null }),
+        json!({ "id": "de", "title": "Germany", "skin": null, "regions": null }),
     );
     assert_eq!(told("dev-acme").await, json!([at, de]));
     assert_eq!(told("dev-free").await, json!([de]), "a key with a market has that one");
@@ -87,6 +88,8 @@ async fn a_market_that_is_wrong_is_refused_with_the_field() {
         (with("text_language", json!("")), "text_language"),
         (with("games", json!(["a", "b/c"])), "games[1]"),
         (with("games", json!(vec!["a"; 1001])), "games"),
+        (with("regions", json!(["AT", "UK"])), "regions[1]"),
+        (with("regions", json!([])), "regions"),
         (with("tier", json!({ "max_height": 100 })), "tier.max_height"),
         (with("tier", json!({ "features": ["dolby", "hdr"] })), "tier.features[1]"),
         (with("tier", json!({ "colour": 1 })), "tier.colour"),
@@ -143,6 +146,37 @@ async fn a_session_is_made_in_a_market_and_keeps_to_it() {
     service.get("/v1/games/a/cues", "dev-free").await.ok(200);
     service.get("/v1/games/c/cues", "dev-free").await.refused(404, "game_unknown");
     service.get("/v1/games/c/cues", "dev-acme").await.ok(200);
+}
+
+#[tokio::test]
+async fn a_session_is_where_its_market_may_be() {
+    let service = Service::start().await;
+    let mut market = germany();
+    market["regions"] = json!(["AT", "DE"]);
+    let made = service.post("/v1/operator/markets", "op-acme", market).await.ok(201).json();
+    assert_eq!(made["regions"], json!(["AT", "DE"]));
+    let told = service.get("/v1/markets", "dev-acme").await.ok(200).json();
+    assert_eq!((&told[0]["regions"], &told[1]["regions"]), (&json!(["AT", "DE"]), &Value::Null));
+
+    let ask = |region: Value| json!({ "games": ["a"], "market": "at", "region": region });
+    for (region, reason) in [(json!("FR"), "not_in_market"), (Value::Null, "region_missing")] {
+        let refused = service.post("/v1/sessions", "dev-acme", ask(region.clone())).await.refused(403, "region_restricted");
+        assert_eq!((&refused["field"], &refused["allowed"]), (&json!("region"), &json!(["AT", "DE"])), "{refused}");
+        assert_eq!((&refused["region"], &refused["market"]), (&region, &json!("at")));
+        assert_eq!(refused["reason"], reason);
+    }
+    for region in ["UK", "at", "AUT", ""] {
+        let refused = service.post("/v1/sessions", "dev-acme", ask(json!(region))).await.refused(422, "field_invalid");
+        assert_eq!(refused["field"], "region");
+        assert!(refused["detail"].as_str().unwrap().contains("ISO 3166-1"), "{refused}");
+    }
+    let made = service.post("/v1/sessions", "dev-acme", ask(json!("AT"))).await.ok(201).json();
+    assert_eq!((&made["region"], &made["market"]), (&json!("AT"), &json!("at")));
+    let url = "/v1/multiview.m3u8?games=a&market=at&key=dev-acme";
+    service.get(url, "").await.refused(403, "region_restricted");
+    service.get(&format!("{url}&region=FR"), "").await.refused(403, "region_restricted");
+    service.get(&format!("{url}&region=UK"), "").await.refused(422, "field_invalid");
+    service.get(&format!("{url}&region=DE"), "").await.ok(302);
 }
 
 #[tokio::test]
@@ -279,4 +313,17 @@ async fn a_whole_service_offers_less_charges_less_and_knows_its_markets_after_a_
     assert!(minutes(&small) > 0.0 && minutes(&big) > 0.0, "{report}");
     assert!((cost(&small) - 0.001 * minutes(&small)).abs() < 1e-9, "{report}");
     assert!((cost(&big) - 0.004 * minutes(&big)).abs() < 1e-9, "{report}");
+
+    // By market it is the same, and beside it stands what breaks came to.
+    let report = service.operator(Method::GET, "/v1/operator/usage?group_by=market", None, StatusCode::OK).await;
+    let rows: Vec<_> = report["rows"].as_array().unwrap().iter().map(|row| (&row["market"], &row["sessions"])).collect();
+    assert_eq!(rows, [(&json!(""), &json!(1)), (&json!("de"), &json!(1))]);
+    let german = &report["rows"][1];
+    assert_eq!((&german["billable_seconds"], &german["cost"]), (&small["billable_seconds"], &small["cost"]));
+    let breaks = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
+    let markets = breaks["markets"].as_array().unwrap();
+    assert_eq!((markets.len(), &markets[0]["market"], &breaks["state"]), (1, &json!("de"), &json!("draft")), "{breaks}");
+    assert_eq!((&markets[0]["sessions"], &markets[0]["fill"]), (&json!(1), &Value::Null));
+    assert_eq!(markets[0]["billable_seconds"], german["billable_seconds"]);
+    assert_eq!(markets[0]["costs"], json!([{ "currency": "EUR", "cost": german["cost"] }]));
 }

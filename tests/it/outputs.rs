@@ -42,26 +42,26 @@ async fn set(service: &TestService, id: &str, body: Value) -> Value {
 }
 
 /// The path of a playlist of an output, as its multivariant playlist names it.
-async fn named(service: &TestService, index: &str, name: &str) -> String {
+pub async fn named(service: &TestService, index: &str, name: &str) -> String {
     let text = service.text(index).await;
     let uri = text.split(['\n', '"']).find(|part| part.ends_with(name) && !part.starts_with('#'));
     let uri = uri.unwrap_or_else(|| panic!("no {name} in {text}"));
     format!("{}/{uri}", index.split_once("/index.m3u8").unwrap().0)
 }
 
-fn index(game: &str, skin: &str) -> String {
+pub fn index(game: &str, skin: &str) -> String {
     format!("/v1/out/{game}/{skin}/index.m3u8?key={DEVICE}")
 }
 
 /// Addresses of the initialisation and of the segments that a playlist lists.
-async fn segments(service: &TestService, playlist: &str) -> (String, Vec<String>) {
+pub async fn segments(service: &TestService, playlist: &str) -> (String, Vec<String>) {
     let text = service.text(playlist).await;
     let map = text.lines().find_map(|line| line.strip_prefix("#EXT-X-MAP:URI=\"")?.strip_suffix('"'));
     (map.unwrap().to_owned(), text.lines().filter(|line| line.ends_with(".m4s")).map(str::to_owned).collect())
 }
 
 /// What a file of these segments shows: the luma of each frame in the middle of each slot of art, and which frame of which clip the game's slot has.
-async fn shown(service: &TestService, map: &str, segments: &[String]) -> Vec<(Vec<u8>, Option<(u8, u32)>)> {
+pub async fn shown(service: &TestService, map: &str, segments: &[String]) -> Vec<(Vec<u8>, Option<(u8, u32)>)> {
     let mut bytes = service.bytes(map).await;
     for segment in segments {
         bytes.extend(service.bytes(segment).await);

@@ -108,6 +108,8 @@ export interface CreateSession {
   layout?: string;
   audio?: string;
   market?: string;
+  /** Where the viewer is, as whoever gave out the page's address says. */
+  region?: string;
   skin?: string;
   device_id?: string;
   labels?: Record<string, string>;
@@ -233,6 +235,9 @@ export class Caller {
 
 /** The device routes, with one device key. */
 export class Client extends Caller {
+  /** Where its sessions' viewers are: the code of a country. */
+  region: string | null = null;
+
   /** Those that may be shown, in a market if one is named. */
   async games(market: string | null = null): Promise<Game[]> {
     const of = market === null ? "" : `?market=${encodeURIComponent(market)}`;
@@ -270,7 +275,8 @@ export class Client extends Caller {
 
   /** `idempotencyKey` makes a repeated call answer with the same session. */
   async create(body: CreateSession, idempotencyKey: string): Promise<Tagged> {
-    return this.tagged(await this.call("POST", "/v1/sessions", { body, headers: { "Idempotency-Key": idempotencyKey } }));
+    const wanted: CreateSession = this.region === null ? body : { ...body, region: this.region };
+    return this.tagged(await this.call("POST", "/v1/sessions", { body: wanted, headers: { "Idempotency-Key": idempotencyKey } }));
   }
 
   async get(id: string): Promise<Tagged> {

@@ -26,6 +26,11 @@ export function termsIn(search: string): Terms {
   return { market: named(MARKET), skin: named(SKIN) };
 }
 
+/** Where the address says that its viewer is: the code of a country. It is no part of a link: who is given one may be elsewhere. */
+export function regionIn(search: string): string | null {
+  return new URLSearchParams(search).get("region")?.trim().toUpperCase() || null;
+}
+
 /** `href` with the picks and the terms in it; everything else of it stays. */
 export function withPicks(href: string, picks: Picks, terms: Terms = NO_TERMS): string {
   const url = new URL(href);

@@ -3,7 +3,7 @@
 import { Client } from "./api";
 import { h } from "./dom";
 import { deviceId, keyAtStart, rememberKey } from "./keys";
-import { withPicks } from "./link";
+import { regionIn, withPicks } from "./link";
 import { Player } from "./player";
 import { lowLatencyKept, volumeKept } from "./settings";
 import { controls, toggleMute } from "./view/controls";
@@ -30,7 +30,8 @@ declare global {
 }
 
 const lowLatency = lowLatencyKept();
-const viewer = new Viewer(deviceId(), (key) => new Client(key), VISITS, lowLatency);
+const clientWith = (key: string) => Object.assign(new Client(key), { region: regionIn(location.search) });
+const viewer = new Viewer(deviceId(), clientWith, VISITS, lowLatency);
 const video = h("video", { playsinline: true, "aria-label": "Multiview picture" });
 video.preload = "auto";
 const volume = volumeKept();

@@ -249,6 +249,7 @@ test("a market is made, listed and edited; a field that is wrong is marked", asy
   await form.getByRole("group", { name: "Games" }).getByLabel("Only these").check();
   for (const title of ["Hawks at Ravens", "Comets at Owls"]) await form.getByLabel(title).check();
   await form.getByLabel("Games that are not there yet").fill("final, semi-final");
+  await form.getByLabel("Regions").fill("de, at");
   await form.getByLabel("Skin").selectOption("red");
   await form.getByLabel("Tallest picture").fill("720");
   await form.getByRole("group", { name: "Features" }).getByLabel("Only these").check();
@@ -273,6 +274,7 @@ test("a market is made, listed and edited; a field that is wrong is marked", asy
     sound_language: "de",
     text_language: null,
     games: ["comets-owls", "hawks-ravens", "final", "semi-final"],
+    regions: ["DE", "AT"],
     skin: "red",
     breaks: { policy: "advertisement", decision_url: "https://ads.example/vast?game=[GAME]", decided_for: "session", layout: null, skin: null },
     tier: { max_height: 720, features: ["low_latency"] },
@@ -282,7 +284,7 @@ test("a market is made, listed and edited; a field that is wrong is marked", asy
   const { games: wanted, ...rest } = expected;
   assert.deepEqual([made, games?.sort()], [rest, wanted.sort()]);
   const row = panel("Markets").getByRole("row", { name: "Germany" });
-  assert.deepEqual((await row.locator("td").allInnerTexts()).slice(0, 7), ["de", "none", "Comets at Owls, Hawks at Ravens, final and semi-final", "red", "up to 720 rows", "low latency", "advertisements, for each session"]);
+  assert.deepEqual((await row.locator("td").allInnerTexts()).slice(0, 8), ["de", "none", "Comets at Owls, Hawks at Ravens, final and semi-final", "DE, AT", "red", "up to 720 rows", "low latency", "advertisements, for each session"]);
   await panel("Breaks of the last thirty days").getByText("No market has shown anything else").waitFor();
 
   await button("Edit Germany").click();

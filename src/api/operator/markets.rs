@@ -33,6 +33,9 @@ pub struct MarketBody {
     /// Ids of the games that may be shown, up to 1000; they need not be there yet. Absent or `null`: all of the tenant's.
     #[serde(default)]
     pub games: Option<Vec<String>>,
+    /// Codes of the countries where its sessions may be (ISO 3166-1 alpha-2, as `GB`). Absent or `null`: everywhere.
+    #[serde(default)]
+    pub regions: Option<Vec<String>>,
     /// Id of the skin that its sessions begin with where none is named; it need not be there yet.
     #[serde(default)]
     pub skin: Option<String>,
@@ -45,7 +48,7 @@ pub struct MarketBody {
 
 impl RequestBody for MarketBody {
     const FIELDS: &'static [&'static str] =
-        &["id", "title", "sound_language", "text_language", "games", "skin", "breaks", "tier"];
+        &["id", "title", "sound_language", "text_language", "games", "regions", "skin", "breaks", "tier"];
 }
 
 /// The tenant's markets, ordered by id.
@@ -159,8 +162,8 @@ fn checked(app: &App, body: MarketBody, path_id: Option<String>) -> Result<Marke
         (Some(id), _) | (None, Some(id)) => id,
         (None, None) => return Err(Problem::field("id", "Missing field `id`.")),
     };
-    let MarketBody { title, sound_language, text_language, games, skin, breaks, tier, .. } = body;
-    let market = Market { id, title, sound_language, text_language, games, skin, breaks, tier };
+    let MarketBody { title, sound_language, text_language, games, regions, skin, breaks, tier, .. } = body;
+    let market = Market { id, title, sound_language, text_language, games, regions, skin, breaks, tier };
     let least_height = app.mosaics.renditions().iter().map(|rendition| rendition.height).min().unwrap_or(0);
     check_market(&market, least_height).map_err(|mistake| {
         let field = if mistake.field == "max_height" { "tier.max_height" } else { &mistake.field };

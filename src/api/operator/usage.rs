@@ -27,7 +27,7 @@ pub struct ReportQuestion {
     from: Option<String>,
     /// RFC 3339 time or day, excluded; now when absent.
     to: Option<String>,
-    /// `session` (when absent), `day`, `hour`, `minute`, `game`, `layout`, `tier` (or `rendition`), `output` or `label:NAME`.
+    /// `session` (when absent), `day`, `hour`, `minute`, `game`, `layout`, `tier` (or `rendition`), `output`, `market` or `label:NAME`.
     group_by: Option<String>,
     /// `json` (when absent), `csv` or `focus` (CSV with the columns of FOCUS 1.2).
     format: Option<String>,

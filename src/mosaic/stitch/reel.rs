@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
+use sha2::{Digest as _, Sha256};
 
 use super::card::CardMaker;
 use super::plans::{SlicedRung, TileSize};
@@ -56,6 +57,17 @@ impl Reel {
     /// Memory it takes.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How it lies on a disk: units with their lengths (32 bits, big-endian) in front.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes + 4 * self.units.len());
+        for unit in &*self.units {
+            // Those of an encoder are shorter by far.
+            out.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
+            out.extend_from_slice(unit);
+        }
+        out
     }
 }
 
@@ -116,6 +128,35 @@ impl ReelMaker {
         rung.accepts(encoder.parameter_sets()).map_err(ReelError::Sets)?;
         let (grid, tile) = (self.grid, tile.clone());
         Ok(ReelWriter { encoder, grid, size: (width, height), tile, next: 0, last: None, units: Vec::new() })
+    }
+
+    /// The reel that [`Reel::to_bytes`] made, of the same grid; `None`: these are not whole segments of one.
+    pub fn reel(&self, mut bytes: Bytes) -> Option<Reel> {
+        let segment_frames = self.grid.segment_frames() as usize;
+        let mut units = Vec::new();
+        while !bytes.is_empty() {
+            let (length, rest) = bytes.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok().filter(|length| *length <= rest.len())?;
+            units.push(Bytes::copy_from_slice(&rest[..length]));
+            bytes.advance(4 + length);
+        }
+        let bytes = units.iter().map(Bytes::len).sum();
+        let is_whole = units.len().is_multiple_of(segment_frames.max(1));
+        is_whole.then(|| Reel { units: units.into(), segment_frames, bytes })
+    }
+
+    /// What decides whether a reel that another process made can be put down in the track of `tile`, as 40 hexadecimal digits: whatever it is encoded with
+    /// but what only decides how well.
+    ///
+    /// # Errors
+    /// [`ReelError::Rung`].
+    pub fn fingerprint(&self, tile: &TileName) -> Result<String, ReelError> {
+        let (_, rung, size) = self.place(tile)?;
+        // What was measured on this machine, as presets are, is no part of it.
+        let settings = rung.tile_settings(size, self.grid, "");
+        let of_any_game = TileName { game: "".into(), ..tile.clone() };
+        let all = format!("{} {:?}", env!("CARGO_PKG_VERSION"), (settings, &rung.sets, of_any_game));
+        Ok(hex::encode(&Sha256::digest(all)[..20]))
     }
 
     /// A picture that stands still, for `tile`.
@@ -336,6 +377,13 @@ mod tests {
                 assert_eq!(of(0), (0..6).map(Some).collect::<Vec<_>>(), "{id} {segment}");
                 assert_eq!(of(1), [6, 7, 8, 8, 8, 8].map(Some), "{id} {segment}");
             }
+            // As it lies on a disk it is the same; cut short it is none.
+            let lies = Bytes::from(reel.to_bytes());
+            let again = maker.reel(lies.clone()).unwrap();
+            assert_eq!((&again.units, again.bytes()), (&reel.units, reel.bytes()));
+            for cut in [1, 3, 4, lies.len() / 2, lies.len() - 1] {
+                assert!(maker.reel(lies.slice(..cut)).is_none(), "{cut}");
+            }
             assert!(matches!(maker.block(&tile, &reel, 2, Position::new(7, 0)), Err(ReelError::Segment(2))));
             let still = maker.still(&tile, &picture(5)).unwrap();
             for segment in [70, 71] {
@@ -343,6 +391,15 @@ mod tests {
                 assert_eq!(bars(&maker, &plans[0], layout.background, segment, block), [Some(5); 6], "{id}");
             }
         }
+        // What a reel fits is told by its size and place, and not by the game.
+        let of = |id: &str| {
+            let layout = layouts.get(id).unwrap();
+            tile(&rungs, &Plans::new().of(&layout, &rungs).unwrap()[0], layout.background)
+        };
+        let print = |tile: &TileName| maker.fingerprint(tile).unwrap();
+        let half = of("2EH");
+        assert_eq!(print(&half), print(&TileName { game: "~acme/other".into(), ..half.clone() }));
+        assert!(print(&half) != print(&of("1")) && print(&half) != print(&TileName { colour: [1; 3], ..half.clone() }));
         // One that nothing was put in is none, and a tile of another ladder has none.
         let layout = layouts.get("1").unwrap();
         let plans = Plans::new().of(&layout, &rungs).unwrap();

@@ -1,5 +1,6 @@
 //! What the store is told of a session, and what a session is taken up from by the next process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use crate::mosaic::{EngineChoice, EngineKind};
 use crate::store::{MeterLine, SessionMeterRow, SessionPart, SessionRow, SessionWrite, StoreError, Watched};
 use crate::timeline::SegmentNumber;
 use crate::track::Position;
-use crate::usage::{Booking, Meter, MinuteSeconds};
+use crate::usage::{Booking, MARKET_LABEL, Meter, MinuteSeconds};
 
 /// What a session is taken up with by a new process.
 pub(in crate::session) struct TakenUp<'a> {
@@ -229,7 +230,15 @@ impl Session {
         serde_json::to_string(&self.meter).map_err(|e| StoreError::Failed(e.to_string()))
     }
 
+    /// The labels of its lines: its own, and the market that it was made in.
+    fn labels_of_lines(&self) -> BTreeMap<String, String> {
+        let market = self.rights.market.iter().map(|market| (MARKET_LABEL.to_owned(), market.clone()));
+        self.labels.clone().into_iter().chain(market).collect()
+    }
+
     fn lines(&self, booking: Option<&Booking>) -> Vec<MeterLine> {
+        let Some(booking) = booking else { return Vec::new() };
+        let labels = self.labels_of_lines();
         let line = |minute: &MinuteSeconds, until_ms: i64| {
             let last_ms = (minute.minute_start_ms + 60_000).min(until_ms) - 1;
             let Shown { engine, layout, games } = self.shown.at(last_ms.max(minute.minute_start_ms)).clone();
@@ -245,11 +254,11 @@ impl Session {
                     layout,
                     tier: self.tier.to_string(),
                     games,
-                    labels: self.labels.clone(),
+                    labels: labels.clone(),
                 },
             }
         };
-        booking.iter().flat_map(|b| b.minutes.iter().map(|minute| line(minute, b.until_ms))).collect()
+        booking.minutes.iter().map(|minute| line(minute, booking.until_ms)).collect()
     }
 
     /// The snapshot behind `receipt` is on the disk; the seconds it booked that were not booked before.

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use super::{NOW, lines, play, token};
 use crate::market::{Feature, KeyTerms, Market, Tier};
 use crate::session::testing::{House, asking_for};
-use crate::session::{ChangeSession, CreateSession, Reload, SessionError, SessionView, Sounds};
+use crate::session::{
+    ChangeSession, CreateSession, EndedBy, ListSessions, Reload, SessionError, SessionView, Sounds,
+};
+use crate::usage::MARKET_LABEL;
 
 /// A house with these markets of tenant `tv`.
 async fn house(markets: &[Market]) -> House {
@@ -129,6 +132,59 @@ async fn games_that_a_market_does_not_allow_are_refused_and_nowhere_named() {
     assert!(sessions.audio_playlist(token(&session), "a", NOW).await.is_ok());
     assert_eq!(sessions.change("tv", &session.id, to("z,a")).await.unwrap_err().code(), "game_restricted");
     assert!(sessions.change("tv", &session.id, to("z,z")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_market_has_sessions_in_its_regions_alone() {
+    let isles = |regions: &[&str]| {
+        let regions = regions.iter().map(|region| (*region).to_owned()).collect();
+        [Market { id: "isles".into(), regions: Some(regions), ..german() }, german()]
+    };
+    let mut house = house(&isles(&["GB", "IE"])).await;
+    let from = |region: Option<&str>, market: &str| CreateSession {
+        region: region.map(str::to_owned),
+        ..in_market("a,z", market)
+    };
+    for region in [Some("FR"), None] {
+        let refused = house.sessions.create("tv", from(region, "isles")).await.unwrap_err();
+        assert_eq!((refused.code(), refused.status()), ("region_restricted", 403));
+        let allowed = vec!["GB".to_owned(), "IE".to_owned()];
+        let region = region.map(str::to_owned);
+        assert_eq!(refused, SessionError::RegionRestricted { region, market: "isles".into(), allowed });
+        assert!(refused.to_string().contains("its regions are GB, IE"), "{refused}");
+    }
+    assert_eq!(house.mosaics.running.lock().len(), 0, "a refusal starts nothing");
+    assert!(house.sessions.create("tv", from(Some("FR"), "de")).await.is_ok(), "a market without regions is everywhere");
+    let (session, _) = house.sessions.create("tv", from(Some("IE"), "isles")).await.unwrap();
+    assert_eq!(session.region.as_deref(), Some("IE"));
+    assert!(house.sessions.change("tv", &session.id, to("z,a")).await.is_ok());
+
+    // A region that is given up is given up also for those who are there, and a restart does not help them.
+    configure(&house, &isles(&["GB"]));
+    assert_eq!(house.sessions.change("tv", &session.id, to("a,a")).await.unwrap_err().code(), "region_restricted");
+    let layout = ChangeSession { layout: Some("2PL".into()), ..ChangeSession::default() };
+    assert!(house.sessions.change("tv", &session.id, layout).await.is_ok(), "what it shows goes on");
+    house.crash(Duration::from_secs(2)).await;
+    configure(&house, &isles(&["GB"]));
+    assert_eq!(house.sessions.get("tv", &session.id).await.unwrap().region.as_deref(), Some("IE"));
+    assert_eq!(house.sessions.change("tv", &session.id, to("a,a")).await.unwrap_err().code(), "region_restricted");
+}
+
+#[tokio::test]
+async fn the_ledger_tells_the_market_of_each_line_and_the_viewers_labels_stay_as_they_are() {
+    let house = house(&[german()]).await;
+    let labels: std::collections::BTreeMap<_, _> = [("box".to_owned(), "x1".to_owned())].into();
+    let request = CreateSession { labels: labels.clone(), ..in_market("a,z", "de") };
+    let (session, _) = house.sessions.create("tv", request).await.unwrap();
+    play(&house, &session, 20).await;
+    let page = house.sessions.list("tv", &ListSessions { limit: 1, ..ListSessions::default() }).await.unwrap();
+    assert_eq!(page.sessions[0].labels, labels);
+    house.sessions.end("tv", &session.id, EndedBy::Device).await.unwrap();
+    let told = crate::store::testing::lines(&*house.disk, "tv").await;
+    assert!(!told.is_empty());
+    for line in told {
+        assert_eq!((&*line.watched.labels[MARKET_LABEL], &*line.watched.labels["box"]), ("de", "x1"));
+    }
 }
 
 #[tokio::test]

@@ -126,6 +126,10 @@ export interface MarketFill {
   fill: number | null;
   /** By VAST's code. */
   errors: Record<string, number>;
+  /** What was watched in the market in the same time, in breaks or not. An older service does not say. */
+  sessions?: number;
+  billable_seconds?: number;
+  costs?: Cost[];
 }
 
 export interface FillReport {
@@ -141,6 +145,8 @@ export interface Market {
   text_language: string | null;
   /** `null`: all. */
   games: string[] | null;
+  /** Codes of countries; `null` and, of an older service, none: everywhere. */
+  regions?: string[] | null;
   skin: string | null;
   /** An older service has none. */
   breaks?: MarketBreaks;
@@ -158,12 +164,13 @@ export interface UsageRow {
   game?: string | null;
   layout?: string | null;
   tier?: string | null;
+  market?: string | null;
   label?: string | null;
   state?: Standing;
   /** RFC 3339; for sessions alone. */
   first_minute?: string;
   last_minute?: string;
-  /** For days and hours alone. */
+  /** For days, hours and markets alone. */
   sessions?: number;
   billable_seconds: number;
   slate_seconds?: number;

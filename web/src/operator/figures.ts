@@ -93,9 +93,9 @@ export function wholeMonth(month: string, groupBy: string): UsageQuestion {
   return { from: rfc3339(Date.UTC(year, number - 1, 1)), to: rfc3339(Date.UTC(year, number, 1)), groupBy };
 }
 
-/** What a row is of. A label that a session does not have is an empty word. */
+/** What a row is of. A label that a session does not have, and no market, is an empty word. */
 export function rowKey(row: UsageRow, groupBy: string): string {
-  const of = groupBy.startsWith("label:") ? row.label : groupBy === "session" ? row.session_id : row[groupBy as "day" | "hour" | "game" | "layout" | "tier"];
+  const of = groupBy.startsWith("label:") ? row.label : groupBy === "session" ? row.session_id : row[groupBy as "day" | "hour" | "game" | "layout" | "tier" | "market"];
   return of ?? "";
 }
 

@@ -30,6 +30,17 @@ export function gamesWords(games: readonly string[] | null, title: (game: string
   return list(shown);
 }
 
+/** `GB, IE`; `all`. */
+export function regionWords(regions: readonly string[] | null | undefined): string {
+  return regions?.join(", ") ?? "all";
+}
+
+/** Codes of countries in a field, as the service takes them; null where it is empty. */
+export function regionsOf(text: string): string[] | null {
+  const codes = idsOf(text).map((code) => code.toUpperCase());
+  return codes.length === 0 ? null : codes;
+}
+
 /** Words of a field, apart at commas and spaces, each once. */
 export function idsOf(text: string): string[] {
   return [...new Set(text.split(/[\s,]+/).filter((word) => word !== ""))];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fit, picksIn, shareLink, termsIn, withPicks } from "../../src/link";
+import { fit, picksIn, regionIn, shareLink, termsIn, withPicks } from "../../src/link";
 import { NO_PICKS, type Picks } from "../../src/picks";
 import { NO_TERMS } from "../../src/terms";
 import { NO_VISIT, visitFrom, visitOf } from "../../src/visit";
@@ -18,6 +18,12 @@ test("the address keeps what else stands in it", () => {
   assert.equal(withPicks("http://h/?key=k&games=old&layout=1", TWO), "http://h/?key=k&games=nyk-bos,lal%20gsw%26&layout=2PL");
   assert.equal(withPicks("http://h/?key=k&games=old&layout=1", NO_PICKS), "http://h/?key=k");
   assert.equal(withPicks("http://h/?games=old", NO_PICKS), "http://h/");
+});
+
+test("a region stands in an address and in no link", () => {
+  assert.deepEqual([regionIn("?region=gb&games=a"), regionIn("?games=a")], ["GB", null]);
+  assert.equal(withPicks("http://h/?region=GB", NO_PICKS), "http://h/?region=GB");
+  assert.equal(shareLink("http://h/?region=GB", NO_PICKS), "http://h/");
 });
 
 test("an address without games names no mosaic", () => {

@@ -8,7 +8,7 @@ import { artNames, assetWords, clipAround, dressed, size, skinsWith } from "../.
 import { breakWords, secondsOf } from "../../src/operator/breaks";
 import { idFrom, labelLines, labelsOf, linesOf } from "../../src/operator/game";
 import { facts } from "../../src/operator/health";
-import { bodyOf, breakPolicyWords, breaksOf, errorWords, featureWords, fillWords, gamesWords, heightWords, idsOf } from "../../src/operator/market";
+import { bodyOf, breakPolicyWords, breaksOf, errorWords, featureWords, fillWords, gamesWords, heightWords, idsOf, regionsOf, regionWords } from "../../src/operator/market";
 import { trouble } from "../../src/operator/problems";
 import { FOUND_MAX, matches, PAGES_MAX, search } from "../../src/operator/search";
 import { hatching } from "../../src/view/diagram";
@@ -81,6 +81,7 @@ test("what a market does in breaks: each policy has what is its own, and what it
   assert.deepEqual(breaksOf({ policy: "advertisement", ...all }), { policy: "advertisement", decision_url: "https://a/", decided_for: "session", layout: null, skin: null });
   assert.deepEqual(breaksOf({ policy: "squeeze_back", ...all }), { policy: "squeeze_back", decision_url: null, decided_for: "market", layout: "1L", skin: "red" });
   assert.deepEqual([breakPolicyWords(undefined), breakPolicyWords({ policy: "advertisement", ...all })], ["the programme", "advertisements, for each session"]);
+  assert.deepEqual([regionsOf(" gb, IE  fr"), regionsOf(" "), regionWords(["GB"]), regionWords(null)], [["GB", "IE", "FR"], null, "GB", "all"]);
   const fill = { market: "de", decisions: 3, decided: 2, play_outs: 4, completes: 3, advertisement_s: 30, slate_s: 10, fill: 0.75, errors: { 303: 2, 405: 1 } };
   assert.deepEqual([fillWords(fill), errorWords(fill)], ["75 %", "303: 2 times, 405: once"]);
   assert.deepEqual([fillWords({ ...fill, fill: null }), errorWords({ ...fill, errors: {} })], ["–", "none"]);

@@ -3,11 +3,16 @@
 import { attribute, h, keyed, text } from "../../dom";
 import type { MarketFill } from "../api";
 import type { Desk, DeskState } from "../desk";
-import { count } from "../figures";
+import { costs, count, minutesOf } from "../figures";
 import { errorWords, fillWords } from "../market";
 import { panel, showTrouble, tableFrame } from "./panel";
 
-const COLUMNS = ["Market", "Filled", "Advertisements, s", "Slate, s", "Begun", "Seen to the end", "Decisions", "Errors by VAST's code"];
+const COLUMNS = ["Market", "Filled", "Advertisements, s", "Slate, s", "Begun", "Seen to the end", "Decisions", "Sessions", "Minutes watched", "Cost", "Errors by VAST's code"];
+
+/** What was watched meanwhile; dashes where the service does not say. */
+function watchedWords({ sessions, billable_seconds: seconds, costs: sums }: MarketFill): string[] {
+  return [sessions === undefined ? "–" : count(sessions), seconds === undefined ? "–" : minutesOf(seconds), costs(sums)];
+}
 
 export function fillPanel(desk: Desk): HTMLElement {
   const parts = panel("fill", "Breaks of the last thirty days", () => desk.refresh("fill"));
@@ -21,7 +26,7 @@ export function fillPanel(desk: Desk): HTMLElement {
   const make = () => h("tr", {}, h("th", { scope: "row" }), ...COLUMNS.slice(1).map((_, at) => h("td", at + 2 < COLUMNS.length ? { class: "number" } : {})));
 
   function showRow(row: HTMLTableRowElement, its: MarketFill): void {
-    const words = [its.market, fillWords(its), count(Math.round(its.advertisement_s)), count(Math.round(its.slate_s)), count(its.play_outs), count(its.completes), count(its.decisions), errorWords(its)];
+    const words = [its.market, fillWords(its), count(Math.round(its.advertisement_s)), count(Math.round(its.slate_s)), count(its.play_outs), count(its.completes), count(its.decisions), ...watchedWords(its), errorWords(its)];
     words.forEach((word, at) => text(row.cells[at] as HTMLElement, word));
   }
 

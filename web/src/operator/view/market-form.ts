@@ -3,7 +3,7 @@
 import { attribute, h } from "../../dom";
 import type { Market, MarketBreaks } from "../api";
 import type { Desk } from "../desk";
-import { bodyOf, breaksOf, featureName, idsOf, KNOWN_FEATURES, POLICIES, textOf } from "../market";
+import { bodyOf, breaksOf, featureName, idsOf, KNOWN_FEATURES, POLICIES, regionsOf, textOf } from "../market";
 import { field, formBox, group, mistake, tick } from "./form";
 
 export interface MarketForm {
@@ -51,6 +51,7 @@ export function marketForm(desk: Desk): MarketForm {
   const id = line({ maxlength: 64 });
   const title = line({ maxlength: 200 });
   const [sound, words] = [line({ maxlength: 35, placeholder: "de" }), line({ maxlength: 35, placeholder: "de" })];
+  const regions = line({ placeholder: "GB, IE" });
   const skin = h("select", {});
   const height = h("input", { type: "number", min: 1, step: 1, inputmode: "numeric" });
   const others = line();
@@ -84,6 +85,7 @@ export function marketForm(desk: Desk): MarketForm {
       sound_language: textOf(sound.value),
       text_language: textOf(words.value),
       games: ticked === null ? null : [...new Set([...ticked, ...idsOf(others.value)])],
+      regions: regionsOf(regions.value),
       skin: skin.value || null,
       breaks: {
         ...edited?.breaks,
@@ -103,6 +105,7 @@ export function marketForm(desk: Desk): MarketForm {
       h("div", { class: "form-pair" }, field("market-title", "Title", title, "title"), field("market-id", "Id", id, "id")),
       h("div", { class: "form-pair" }, field("market-sound", "Sound's language", sound, "sound_language", "As de or pt-BR; empty: each game's main sound."), field("market-text", "Text's language", words, "text_language", "Empty: no text is shown by itself.")),
       games.element,
+      field("market-regions", "Regions", regions, "regions", "Codes of countries where its sessions may be; empty: everywhere."),
       h("div", { class: "form-pair" }, field("market-skin", "Skin", skin, "skin"), field("market-height", "Tallest picture, in rows", height, "tier.max_height", "Empty: all renditions.")),
       features.element,
       field("market-policy", "In breaks its sessions see", policy, "breaks.policy", "The other games of the picture go on."),
@@ -119,6 +122,7 @@ export function marketForm(desk: Desk): MarketForm {
       title.value = market?.title ?? "";
       sound.value = market?.sound_language ?? "";
       words.value = market?.text_language ?? "";
+      regions.value = (market?.regions ?? []).join(", ");
       height.value = market?.tier.max_height?.toString() ?? "";
       const { games: there, skins, layouts } = desk.state;
       const titles = new Map((there.value ?? []).map((game) => [game.id, game.title]));

@@ -3,12 +3,12 @@
 import { attribute, h, keyed, text } from "../../dom";
 import type { Market } from "../api";
 import type { Desk, DeskState } from "../desk";
-import { breakPolicyWords, featureWords, gamesWords, heightWords } from "../market";
+import { breakPolicyWords, featureWords, gamesWords, heightWords, regionWords } from "../market";
 import type { MarketForm } from "./market-form";
 import { panel, showTrouble, tableFrame } from "./panel";
 import type { Question } from "./question";
 
-const COLUMNS = ["Market", "Sound", "Text", "Games", "Skin", "Height", "Features", "In breaks"];
+const COLUMNS = ["Market", "Sound", "Text", "Games", "Regions", "Skin", "Height", "Features", "In breaks"];
 
 interface Row extends HTMLTableRowElement {
   market?: Market;
@@ -57,7 +57,7 @@ export function marketsPanel(desk: Desk, form: MarketForm, question: Question): 
     const { tier } = market;
     text(row.querySelector(".device") as Element, market.title);
     text(row.querySelector("code") as Element, market.id);
-    const words = [market.sound_language ?? "main", market.text_language ?? "none", gamesWords(market.games, (game) => desk.title(game)), market.skin ?? "none", heightWords(tier), featureWords(tier), breakPolicyWords(market.breaks)];
+    const words = [market.sound_language ?? "main", market.text_language ?? "none", gamesWords(market.games, (game) => desk.title(game)), regionWords(market.regions), market.skin ?? "none", heightWords(tier), featureWords(tier), breakPolicyWords(market.breaks)];
     words.forEach((word, at) => text(row.cells[at + 1] as HTMLElement, word));
     const fixed = market.origin === "config";
     attribute(row.querySelector(".row-buttons") as Element, "hidden", fixed);
