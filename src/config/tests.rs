@@ -236,6 +236,39 @@ fn renditions_fall_in_width_and_keep_their_shape_and_names() {
 }
 
 #[test]
+fn renditions_in_hevc_come_behind_those_that_everything_plays() {
+    let with = |codecs: &[(&str, u32, &str)]| {
+        let rung = |(n, (name, height, codec)): (usize, &(&str, u32, &str))| {
+            let (width, bitrate) = (height * 16 / 9, 500_000 + n);
+            format!(
+                "[[output.renditions]]\nname = \"{name}\"\nwidth = {width}\nheight = {height}\nbitrate = {bitrate}\n{codec}\n"
+            )
+        };
+        let rungs: String = codecs.iter().enumerate().map(rung).collect();
+        let before = &CONTRACT[..CONTRACT.find("[[output.renditions]]").unwrap()];
+        parse(&format!("{before}{rungs}")).map_err(|e| e.to_string())
+    };
+    let (hevc, h264) = ("codec = \"hevc\"", "codec = \"h264\"");
+    let config = with(&[("best", 720, hevc), ("720p", 720, h264), ("less", 360, hevc), ("360p", 360, "")]).unwrap();
+    let ladder: Vec<_> = config.output.renditions.iter().map(|r| (r.name.as_str(), r.codec.name())).collect();
+    assert_eq!(ladder, [("720p", "h264"), ("360p", "h264"), ("best", "hevc"), ("less", "hevc")]);
+    let refused = with(&[("best", 720, hevc)]).unwrap_err();
+    assert!(
+        refused.contains("all renditions are in HEVC") && refused.contains("one in \"h264\" at least"),
+        "{refused}"
+    );
+    let refused = with(&[("720p", 720, h264), ("best", 1080, hevc)]).unwrap_err();
+    assert!(refused.contains("wider than all in H.264") && refused.contains("1280 pixels"), "{refused}");
+    let refused = with(&[("720p", 720, h264), ("a", 720, hevc), ("b", 720, hevc)]).unwrap_err();
+    assert!(refused.contains("of a codec"), "{refused}");
+    let refused = with(&[("720p", 720, "codec = \"av1\"")]).unwrap_err();
+    assert!(
+        refused.contains("\"av1\" is no codec") && refused.contains("\"h264\" and \"hevc\" are allowed"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn ids_are_unique() {
     let twice = |part: &str| parse(&format!("{CONTRACT}{part}")).unwrap_err().to_string();
     let game = "[[games]]\nid = \"nyk-bos\"\ntitle = \"T\"\nsources = [\"test://ball\"]\n";

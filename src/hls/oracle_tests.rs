@@ -280,6 +280,7 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         height: 180,
         fps: grid.fps(),
         video_codec: package::video_codec(&a.sps).unwrap(),
+        score: None,
     };
     write(
         dir,

@@ -57,6 +57,8 @@ pub struct VideoVariant {
     pub fps: Fps,
     /// RFC 6381 string of the picture alone, `avc1.640028`; the sound's is added.
     pub video_codec: String,
+    /// How good it looks beside the others (bis 4.4.6.2): of those that a player can decode it takes the highest. All have one, or none has.
+    pub score: Option<u32>,
 }
 
 /// The sound of one game.
@@ -154,6 +156,7 @@ impl VideoVariant {
         let millihertz = (num * 1000 + den / 2) / den;
         write!(f, "\",RESOLUTION={width}x{height},FRAME-RATE={}.{:03}", millihertz / 1000, millihertz % 1000)?;
         f.write_str(",VIDEO-RANGE=SDR")?;
+        self.write_score(f)?;
         if let Some((_, group)) = sound {
             write!(f, ",AUDIO=\"{group}\"")?;
         }
@@ -168,7 +171,13 @@ impl VideoVariant {
         let Self { bandwidth_bps, width, height, .. } = self;
         write!(f, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={bandwidth_bps},CODECS=\"{}\"", quoted(&self.video_codec))?;
         let uri = quoted_uri(&self.key_pictures_uri);
-        writeln!(f, ",RESOLUTION={width}x{height},VIDEO-RANGE=SDR,URI=\"{uri}\"")
+        write!(f, ",RESOLUTION={width}x{height},VIDEO-RANGE=SDR")?;
+        self.write_score(f)?;
+        writeln!(f, ",URI=\"{uri}\"")
+    }
+
+    fn write_score(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.score.map_or(Ok(()), |score| write!(f, ",SCORE={score}"))
     }
 }
 

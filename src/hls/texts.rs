@@ -69,6 +69,7 @@ mod tests {
             height: 360,
             fps: "30".parse().unwrap(),
             video_codec: "avc1.640028".into(),
+            score: None,
         };
         let texts = vec![
             text("Main (en)", Some("en"), true),

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
-use crate::layout::Layouts;
+use crate::layout::{Layout, Layouts};
 use crate::market::Markets;
 use crate::metrics::Metrics;
-use crate::mosaic::{GameKey, Mosaics, Placement};
+use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId, Mosaics, Placement};
 use crate::outputs::Outputs;
 use crate::store::{SessionFilter, SessionRow, SessionWrite, Store};
 use crate::timeline::{Clock, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SegmentNumber};
@@ -422,22 +422,36 @@ impl Sessions {
         segments.max(2 * self.settings.window_segments as u64)
     }
 
-    /// The renditions that a session is offered, best first.
+    /// The renditions that a session may be offered: those that everything plays first, each best first.
     pub(super) fn offered(&self, max_height: Option<u32>) -> impl Iterator<Item = &RenditionSpec> {
         self.mosaics.renditions().iter().filter(move |r| max_height.is_none_or(|most| r.height <= most))
     }
 
+    /// Whether there is nothing of a mosaic in rendition `rendition`, which is one of the ladder.
+    pub(super) fn lacks(&self, mosaic: &str, rendition: &str) -> bool {
+        let is_rare = |r: &RenditionSpec| r.name == rendition && !r.plays_everywhere();
+        self.mosaics.renditions().iter().any(is_rare) && !self.mosaics.has(&MosaicId(mosaic.into()), rendition)
+    }
+
+    /// Whether what a session shows now and after each change is in HEVC, too: no mosaic of tiles is.
+    pub(super) fn stays_in_hevc(&self, engine: EngineChoice) -> bool {
+        let stitches = |layout: &Arc<Layout>| self.mosaics.engines_for(layout).contains(&EngineKind::Stitch);
+        engine == EngineChoice::Only(EngineKind::Render) || !self.layouts.iter().any(stitches)
+    }
+
     pub(super) fn check_height(&self, max_height: Option<u32>) -> Result<(), SessionError> {
-        let least = self.mosaics.renditions().iter().map(|r| r.height).min().unwrap_or(0);
+        let for_all = self.mosaics.renditions().iter().filter(|r| r.plays_everywhere());
+        let least = for_all.map(|r| r.height).min().unwrap_or(0);
         match max_height {
             Some(given) if given < least => Err(SessionError::HeightTooLow { given, least }),
             Some(_) | None => Ok(()),
         }
     }
 
-    /// Name of the highest rendition that a session is offered: its place in the price list.
+    /// Name of the highest rendition in H.264 that a session is offered: its place in the price list.
     pub(super) fn tier(&self, max_height: Option<u32>) -> Arc<str> {
-        let highest = self.offered(max_height).max_by_key(|r| (r.height, r.width, r.bitrate_bps));
+        let for_all = self.offered(max_height).filter(|r| r.plays_everywhere());
+        let highest = for_all.max_by_key(|r| (r.height, r.width, r.bitrate_bps));
         highest.map_or("", |r| r.name.as_str()).into()
     }
 

@@ -12,7 +12,7 @@ use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
 use crate::captions::{Kind, TextInfo, TrackInfo};
 use crate::cues::track::Break;
 use crate::frame::{SoundRole, SoundTrack};
-use crate::ladder::RenditionSpec;
+use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::layout::{Layout, Layouts};
 use crate::metrics::Metrics;
 use crate::mosaic::{AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
@@ -64,8 +64,13 @@ pub(crate) struct CrankedMosaics {
 
 impl CrankedMosaics {
     pub fn new(clock: Arc<SimulatedClock>) -> Self {
-        let rung =
-            |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
+        let rung = |name: &str, width, height, bitrate_bps| RenditionSpec {
+            name: name.into(),
+            width,
+            height,
+            bitrate_bps,
+            codec: VideoCodec::H264,
+        };
         Self {
             clock,
             ladder: vec![rung("1080p", 1920, 1080, 6_000_000), rung("540p", 960, 540, 1_600_000)],
