@@ -170,6 +170,7 @@ impl Feeds {
         let done = done.clone();
         Job {
             affinity: canvas as u64,
+            colour: Colour::CANVAS,
             canvas: Canvas { width: 1920, height: 1080, background: [0; 3], draws: draws.collect() },
             smaller: Vec::new(),
             deliver: Box::new(move |pictures| {

@@ -50,6 +50,7 @@ fn draw_tiles(pictures: &[Picture], compositor: &dyn Compositor) -> Vec<Picture>
         let (give, take) = mpsc::channel();
         let job = Job {
             affinity: 0,
+            colour: Colour::CANVAS,
             canvas: Canvas {
                 width: TILE.0,
                 height: TILE.1,

@@ -195,7 +195,7 @@ fn read_renditions(list: &Value) -> Vec<RenditionSpec> {
         }
         Some(_) | None => {}
     }
-    renditions.sort_by_key(|rendition| !rendition.plays_everywhere());
+    renditions.sort_by_key(|rendition| (!rendition.plays_everywhere(), rendition.is_hdr()));
     renditions
 }
 
@@ -211,11 +211,9 @@ fn read_rendition(item: &Value, above: &[RenditionSpec]) -> Option<RenditionSpec
     let bitrate_bps = table
         .required("bitrate", "bits per second, 100000 to 50000000")
         .and_then(|v| v.whole(100_000..=50_000_000, "bits per second"));
-    let codecs = VideoCodec::ALL.map(|codec| format!("{:?}", codec.name())).join(" and ");
-    let codec = table.optional("codec").and_then(|v| v.parsed(&format!("{codecs} are allowed"), str::parse::<VideoCodec>));
-    let codec = codec.unwrap_or_default();
+    let codec = read_codec(&mut table);
     table.finish();
-    let (name, width, height) = (name?, width?, height?);
+    let (name, width, height, codec) = (name?, width?, height?, codec?);
     if above.iter().any(|r| r.name == name) {
         name_value?.refuse(format!("there is a rendition {name:?} already"), "each name once is allowed");
     }
@@ -231,6 +229,32 @@ fn read_rendition(item: &Value, above: &[RenditionSpec]) -> Option<RenditionSpec
         height_value?.refuse(format!("{width}x{height} has another shape"), &allowed);
     }
     Some(RenditionSpec { name, width, height, bitrate_bps: bitrate_bps?, codec })
+}
+
+/// What a rung is coded in, and how light stands in it.
+fn read_codec(table: &mut Table) -> Option<VideoCodec> {
+    let (codec, range) = (table.optional("codec"), table.optional("range"));
+    let one_of = |value: &Value, what: &str, names: [&str; 2]| {
+        let [first, second] = names;
+        let allowed = format!("{first:?} and {second:?} are allowed");
+        let is_second = |text: &str| match text {
+            _ if text == first => Ok(false),
+            _ if text == second => Ok(true),
+            _ => Err(format!("{text:?} is no {what} of a rendition")),
+        };
+        value.parsed(&allowed, is_second)
+    };
+    let is_hevc = codec.as_ref().map_or(Some(false), |value| one_of(value, "codec", ["h264", "hevc"]));
+    let is_pq = range.as_ref().map_or(Some(false), |value| one_of(value, "range", ["sdr", "pq"]));
+    match (is_hevc?, is_pq?) {
+        (false, false) => Some(VideoCodec::H264),
+        (true, false) => Some(VideoCodec::Hevc),
+        (true, true) => Some(VideoCodec::HevcPq),
+        (false, true) => {
+            range?.refuse("H.264 here has eight bits, and HDR takes ten", "\"pq\" is allowed with codec = \"hevc\"");
+            None
+        }
+    }
 }
 
 fn even_side(value: &Value) -> Option<u32> {

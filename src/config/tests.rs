@@ -261,6 +261,14 @@ fn renditions_in_hevc_come_behind_those_that_everything_plays() {
     assert!(refused.contains("wider than all in H.264") && refused.contains("1280 pixels"), "{refused}");
     let refused = with(&[("720p", 720, h264), ("a", 720, hevc), ("b", 720, hevc)]).unwrap_err();
     assert!(refused.contains("of a codec"), "{refused}");
+    let hdr = "codec = \"hevc\"\nrange = \"pq\"";
+    let config = with(&[("hdr", 720, hdr), ("720p", 720, "range = \"sdr\""), ("half", 720, hevc)]).unwrap();
+    let ladder: Vec<_> = config.output.renditions.iter().map(|r| (r.name.as_str(), r.is_hdr())).collect();
+    assert_eq!(ladder, [("720p", false), ("half", false), ("hdr", true)]);
+    let refused = with(&[("720p", 720, "range = \"pq\"")]).unwrap_err();
+    assert!(refused.contains("`output.renditions[0].range`") && refused.contains("with codec = \"hevc\""), "{refused}");
+    let refused = with(&[("720p", 720, "range = \"hlg\"")]).unwrap_err();
+    assert!(refused.contains("\"hlg\" is no range") && refused.contains("\"sdr\" and \"pq\" are allowed"), "{refused}");
     let refused = with(&[("720p", 720, "codec = \"av1\"")]).unwrap_err();
     assert!(
         refused.contains("\"av1\" is no codec") && refused.contains("\"h264\" and \"hevc\" are allowed"),
@@ -396,8 +404,7 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
 
     for (change, says) in [
         (("key = \"free\"", "key = \"k\""), "this key is there already"),
-        (("[\"dolby\"]", "[\"hdr\"]"), "there are no HDR renditions yet"),
-        (("[\"dolby\"]", "[\"8k\"]"), "\"low_latency\" and \"dolby\" are allowed"),
+        (("[\"dolby\"]", "[\"8k\"]"), "\"low_latency\", \"dolby\" and \"hdr\" are allowed"),
         (("tenant = \"a\"", "tenant = \"b\""), "there is no tenant \"b\""),
         (("max_height = 720", "max_height = 100"), "`max_height`: 100 is not allowed"),
         (("sound_language = \"de\"", "sound_language = \"d e\""), "`sound_language`: \"d e\" is no language"),

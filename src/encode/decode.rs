@@ -38,6 +38,14 @@ impl Decoder {
         }
     }
 
+    /// Formats of samples that come out.
+    const fn samples(self) -> &'static str {
+        match self {
+            Decoder::Ffmpeg | Decoder::OpenH264 => "I420",
+            Decoder::FfmpegHevc => "{I420,I420_10LE}",
+        }
+    }
+
     const fn format(self) -> &'static str {
         match self {
             Decoder::Ffmpeg | Decoder::OpenH264 => "h264",
@@ -66,8 +74,9 @@ pub fn decode(decoder: Decoder, sets: &ParameterSets, units: &[Bytes]) -> Result
     let format = decoder.format();
     let text = format!(
         "appsrc name=source format=time max-bytes=0 caps=video/x-{format},stream-format=byte-stream,alignment=au \
-         ! {format}parse ! {} ! appsink name=sink sync=false max-buffers=0 caps=video/x-raw,format=I420",
-        decoder.element()
+         ! {format}parse ! {} ! appsink name=sink sync=false max-buffers=0 caps=video/x-raw,format={}",
+        decoder.element(),
+        decoder.samples()
     );
     let element = gst::parse::launch(&text).map_err(unavailable)?;
     let running = Running(element);
@@ -147,7 +156,9 @@ fn picture(sample: &gst::Sample) -> Option<Picture> {
     let frame = gst_video::VideoFrame::from_buffer_readable(sample.buffer_owned()?, &info).ok()?;
     let strides = [0, 1, 2].map(|p| usize::try_from(frame.plane_stride()[p]).unwrap_or(0));
     let planes = Planes(frame);
-    Picture::new(info.width(), info.height(), strides, Colour::CANVAS, (1, 1), Arc::new(planes))
+    let is_deep = info.format() == gst_video::VideoFormat::I42010le;
+    let colour = if is_deep { Colour::HDR_CANVAS } else { Colour::CANVAS };
+    Picture::new(info.width(), info.height(), strides, colour, (1, 1), Arc::new(planes))
 }
 
 struct Planes(gst_video::VideoFrame<gst_video::video_frame::Readable>);

@@ -25,6 +25,7 @@ struct RawSettings {
     tree: i32,
     preset: *const c_char,
     threads: i32,
+    pq: i32,
 }
 
 #[repr(C)]
@@ -54,7 +55,7 @@ unsafe extern "C" {
 /// Room for a parameter set.
 const SET_BYTES: usize = 512;
 
-/// One HEVC Main encoder: pictures in, their access units out in the order of coding, some pictures later.
+/// One HEVC encoder, of Main profile, or Main 10 in HDR: pictures in, their access units out in the order of coding, some pictures later.
 pub struct HevcEncoder {
     raw: NonNull<RawEncoder>,
     settings: VideoSettings,
@@ -85,6 +86,7 @@ impl HevcEncoder {
             tree: i32::from(settings.lookahead_frames > 0),
             preset: preset.as_ptr(),
             threads: number(settings.threads())?,
+            pq: i32::from(settings.codec.is_hdr()),
         };
         // SAFETY: `raw_settings` and the string it points to outlive the call, which keeps neither.
         let raw = NonNull::new(unsafe { quadrille_x265_open(&raw_settings) }).ok_or_else(refused)?;

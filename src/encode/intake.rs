@@ -43,6 +43,10 @@ impl Intake {
                 height,
             });
         }
+        let (got, expected) = (picture.colour.depth.bits(), settings.codec.canvas().depth.bits());
+        if got != expected {
+            return Err(VideoEncodeError::WrongDepth { got, expected });
+        }
         let kind = grid.kind_of(frame);
         if self.last.map_or(kind != PictureKind::Idr, |last| last + 1 != frame && kind != PictureKind::Idr) {
             return Err(VideoEncodeError::Disordered { before: self.last.unwrap_or(frame), frame });

@@ -15,6 +15,8 @@ use crate::timeline::{B_PICTURES, FrameNumber};
 pub enum VideoEncodeError {
     #[error("{library} refuses {width}x{height} at {fps} fps, {bitrate_bps} b/s, preset {preset:?}")]
     Refused { library: &'static str, width: u32, height: u32, fps: String, bitrate_bps: u32, preset: String },
+    #[error("a picture of {got} bits a sample, the encoder is made for {expected}")]
+    WrongDepth { got: u32, expected: u32 },
     #[error("an encoder gave no parameter sets")]
     NoParameterSets,
     #[error("picture is {got_width}x{got_height}, the encoder is made for {width}x{height}")]

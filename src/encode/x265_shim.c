@@ -25,12 +25,16 @@ typedef struct {
     const char *preset;
     /* Rows that are coded at a time. */
     int32_t threads;
+    /* Whether pictures are ten bits of PQ of BT.2020, two bytes a sample, instead of eight of BT.709. */
+    int32_t pq;
 } quadrille_x265_settings;
 
 /* Threads that one encoder has at most. */
 #define MOST_THREADS 64
 
 typedef struct {
+    /* Of eight bits or ten. */
+    const x265_api *api;
     x265_encoder *encoder;
     x265_picture picture;
     /* libx265 keeps the pointer. */
@@ -47,7 +51,7 @@ static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 
 void quadrille_x265_close(quadrille_x265 *self) {
     if (!self) return;
-    if (self->encoder) x265_encoder_close(self->encoder);
+    if (self->encoder) self->api->encoder_close(self->encoder);
     free(self);
 }
 
@@ -78,7 +82,7 @@ static void open_named(quadrille_x265 *self, x265_param *p) {
     snprintf(name, sizeof name, "x265-%u", opened++ % 1000000);
     prctl(PR_GET_NAME, before);
     prctl(PR_SET_NAME, name);
-    self->encoder = x265_encoder_open(p);
+    self->encoder = self->api->encoder_open(p);
     prctl(PR_SET_NAME, before);
     if (self->encoder) find_threads(self, name);
     pthread_mutex_unlock(&opening);
@@ -128,9 +132,11 @@ static void fill(x265_param *p, const quadrille_x265_settings *s, char *pools) {
     p->vui.videoFormat = 5;
     p->vui.bEnableVideoFullRangeFlag = 0;
     p->vui.bEnableColorDescriptionPresentFlag = 1;
-    p->vui.colorPrimaries = 1;
-    p->vui.transferCharacteristics = 1;
-    p->vui.matrixCoeffs = 1;
+    /* ITU-T H.273: BT.709 in all; or BT.2020, ST 2084, BT.2020 of non-constant luminance. Of no display that all games were mastered on, nor of their
+     * brightest, is anything true: nothing is said. */
+    p->vui.colorPrimaries = s->pq ? 9 : 1;
+    p->vui.transferCharacteristics = s->pq ? 16 : 1;
+    p->vui.matrixCoeffs = s->pq ? 9 : 1;
     p->bEnableAccessUnitDelimiters = 0;
     p->bEmitHRDSEI = 0;
     p->bEmitInfoSEI = 0;
@@ -142,18 +148,21 @@ static void fill(x265_param *p, const quadrille_x265_settings *s, char *pools) {
 
 /* NULL when libx265 refuses the settings. */
 quadrille_x265 *quadrille_x265_open(const quadrille_x265_settings *s) {
-    x265_param *p = x265_param_alloc();
+    const x265_api *api = x265_api_get(s->pq ? 10 : 8);
+    if (!api) return NULL;
+    x265_param *p = api->param_alloc();
     quadrille_x265 *self = calloc(1, sizeof *self);
-    if (p && self && x265_param_default_preset(p, s->preset, NULL) >= 0) {
+    if (self) self->api = api;
+    if (p && self && api->param_default_preset(p, s->preset, NULL) >= 0) {
         if (s->threads > 1) snprintf(self->pools, sizeof self->pools, "%d", s->threads);
         else snprintf(self->pools, sizeof self->pools, "none");
         fill(p, s, self->pools);
-        if (x265_param_apply_profile(p, "main") >= 0) {
-            x265_picture_init(p, &self->picture);
+        if (api->param_apply_profile(p, s->pq ? "main10" : "main") >= 0) {
+            api->picture_init(p, &self->picture);
             open_named(self, p);
         }
     }
-    if (p) x265_param_free(p);
+    if (p) api->param_free(p);
     if (self && !self->encoder) {
         quadrille_x265_close(self);
         return NULL;
@@ -165,7 +174,7 @@ quadrille_x265 *quadrille_x265_open(const quadrille_x265_settings *s) {
 int32_t quadrille_x265_parameter_set(quadrille_x265 *self, int32_t type, uint8_t *out, int32_t room) {
     x265_nal *nals;
     uint32_t count;
-    if (x265_encoder_headers(self->encoder, &nals, &count) < 0) return -1;
+    if (self->api->encoder_headers(self->encoder, &nals, &count) < 0) return -1;
     for (uint32_t i = 0; i < count; i++) {
         int32_t size = (int32_t)nals[i].sizeBytes - 4;
         if ((int32_t)nals[i].type == type && size > 0 && size <= room) {
@@ -194,7 +203,7 @@ static int32_t coded(quadrille_x265 *self, x265_picture *in, const uint8_t **out
     uint32_t count = 0;
     x265_picture written;
     memset(&written, 0, sizeof written);
-    int came = x265_encoder_encode(self->encoder, &nals, &count, in, &written);
+    int came = self->api->encoder_encode(self->encoder, &nals, &count, in, &written);
     if (came < 0) return -1;
     if (came == 0 || count == 0) return 0;
     int32_t size = 0;
@@ -215,7 +224,6 @@ int32_t quadrille_x265_encode(quadrille_x265 *self, const uint8_t *const planes[
     x265_picture *picture = &self->picture;
     picture->sliceType = TYPES[kind];
     picture->pts = pts;
-    picture->bitDepth = 8;
     for (int i = 0; i < 3; i++) {
         /* libx265 takes a plain pointer, and copies what it points at. */
         picture->planes[i] = (void *)planes[i];

@@ -41,6 +41,23 @@ pub struct Multivariant {
     pub audio_bitrate_bps: u32,
 }
 
+/// How light stands in pictures (bis 4.4.6.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VideoRange {
+    #[default]
+    Sdr,
+    Pq,
+}
+
+impl fmt::Display for VideoRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sdr => "SDR",
+            Self::Pq => "PQ",
+        })
+    }
+}
+
 /// One rung of the ladder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoVariant {
@@ -57,6 +74,7 @@ pub struct VideoVariant {
     pub fps: Fps,
     /// RFC 6381 string of the picture alone, `avc1.640028`; the sound's is added.
     pub video_codec: String,
+    pub range: VideoRange,
     /// How good it looks beside the others (bis 4.4.6.2): of those that a player can decode it takes the highest. All have one, or none has.
     pub score: Option<u32>,
 }
@@ -155,7 +173,7 @@ impl VideoVariant {
         let (num, den) = (u64::from(self.fps.num()), u64::from(self.fps.den()));
         let millihertz = (num * 1000 + den / 2) / den;
         write!(f, "\",RESOLUTION={width}x{height},FRAME-RATE={}.{:03}", millihertz / 1000, millihertz % 1000)?;
-        f.write_str(",VIDEO-RANGE=SDR")?;
+        write!(f, ",VIDEO-RANGE={}", self.range)?;
         self.write_score(f)?;
         if let Some((_, group)) = sound {
             write!(f, ",AUDIO=\"{group}\"")?;
@@ -171,7 +189,7 @@ impl VideoVariant {
         let Self { bandwidth_bps, width, height, .. } = self;
         write!(f, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={bandwidth_bps},CODECS=\"{}\"", quoted(&self.video_codec))?;
         let uri = quoted_uri(&self.key_pictures_uri);
-        write!(f, ",RESOLUTION={width}x{height},VIDEO-RANGE=SDR")?;
+        write!(f, ",RESOLUTION={width}x{height},VIDEO-RANGE={}", self.range)?;
         self.write_score(f)?;
         writeln!(f, ",URI=\"{uri}\"")
     }

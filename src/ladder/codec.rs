@@ -1,8 +1,8 @@
 //! What a decoder must know before it sees a picture.
 
-use std::str::FromStr;
-
 use bytes::Bytes;
+
+use crate::frame::Colour;
 
 /// What a rendition's pictures are coded in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -12,16 +12,19 @@ pub enum VideoCodec {
     H264,
     /// ITU-T H.265: half the bits on boxes that can, and an encoder for each mosaic.
     Hevc,
+    /// The same in HDR: ten bits of PQ.
+    HevcPq,
 }
 
 impl VideoCodec {
-    pub const ALL: [Self; 2] = [Self::H264, Self::Hevc];
+    pub const ALL: [Self; 3] = [Self::H264, Self::Hevc, Self::HevcPq];
 
-    /// As in the configuration.
+    /// In what ladders are told apart by.
     pub const fn name(self) -> &'static str {
         match self {
             Self::H264 => "h264",
             Self::Hevc => "hevc",
+            Self::HevcPq => "hevc-pq",
         }
     }
 
@@ -29,37 +32,34 @@ impl VideoCodec {
     pub const fn library(self) -> &'static str {
         match self {
             Self::H264 => "libx264",
-            Self::Hevc => "libx265",
+            Self::Hevc | Self::HevcPq => "libx265",
         }
     }
-}
 
-/// A text that names no codec.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no codec of a rendition")]
-pub struct VideoCodecError(String);
+    pub const fn is_hdr(self) -> bool {
+        matches!(self, Self::HevcPq)
+    }
 
-impl FromStr for VideoCodec {
-    type Err = VideoCodecError;
-
-    fn from_str(text: &str) -> Result<Self, VideoCodecError> {
-        let named = Self::ALL.into_iter().find(|codec| codec.name() == text);
-        named.ok_or_else(|| VideoCodecError(text.chars().take(40).collect()))
+    /// What its canvases are made in.
+    pub const fn canvas(self) -> Colour {
+        if self.is_hdr() { Colour::HDR_CANVAS } else { Colour::CANVAS }
     }
 }
 
-/// How a rung's pictures are coded: 8 bits a sample, 4:2:0, BT.709 limited, square pixels in all of them.
+/// How a rung's pictures are coded: 4:2:0 and square pixels in all of them; 8 bits of BT.709 limited, but for those in HDR.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// ITU-T H.264, High profile.
     H264(ParameterSets),
     /// ITU-T H.265, Main profile.
     Hevc(ParameterSets),
+    /// ITU-T H.265, Main 10 profile: ten bits of [`Colour::HDR_CANVAS`].
+    HevcPq(ParameterSets),
 }
 
 impl Codec {
     pub const fn sets(&self) -> &ParameterSets {
-        let (Self::H264(sets) | Self::Hevc(sets)) = self;
+        let (Self::H264(sets) | Self::Hevc(sets) | Self::HevcPq(sets)) = self;
         sets
     }
 
@@ -67,7 +67,7 @@ impl Codec {
     pub const fn h264(&self) -> Option<&ParameterSets> {
         match self {
             Self::H264(sets) => Some(sets),
-            Self::Hevc(_) => None,
+            Self::Hevc(_) | Self::HevcPq(_) => None,
         }
     }
 }

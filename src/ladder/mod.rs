@@ -4,7 +4,7 @@
 mod codec;
 mod settings;
 
-pub use codec::{Codec, ParameterSets, VideoCodec, VideoCodecError};
+pub use codec::{Codec, ParameterSets, VideoCodec};
 pub use settings::{LEAST_HEVC_LOOKAHEAD, VideoSettings, lowest_level_idc};
 
 /// One rung of the ladder, as configured.
@@ -19,6 +19,10 @@ pub struct RenditionSpec {
 }
 
 impl RenditionSpec {
+    pub fn is_hdr(&self) -> bool {
+        self.codec.is_hdr()
+    }
+
     /// Whether every player can be expected to play it, so that it may be the only one.
     pub fn plays_everywhere(&self) -> bool {
         self.codec == VideoCodec::H264

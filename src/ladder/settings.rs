@@ -39,15 +39,15 @@ impl VideoSettings {
         match self.codec {
             VideoCodec::H264 => self.lookahead_frames.max(B_PICTURES) + self.threads() - 1,
             // One is with the thread that codes.
-            VideoCodec::Hevc => self.lookahead_frames.max(LEAST_HEVC_LOOKAHEAD) + B_PICTURES + 1,
+            VideoCodec::Hevc | VideoCodec::HevcPq => self.lookahead_frames.max(LEAST_HEVC_LOOKAHEAD) + B_PICTURES + 1,
         }
     }
 
     /// Frames of H.264, or rows of HEVC's blocks, that are coded at a time. Many encoders fill the cores better than one encoder's threads do, and each thread costs a frame of
     /// latency: so there are as many as it takes to keep up, with a preset like `veryfast` and pictures that are hard.
     pub fn threads(&self) -> u32 {
-        /// What a thread is good for, in macroblocks a second: 1080p at 18 fps, in HEVC at 6.
-        const THREAD_MBS: [u64; 2] = [150_000, 50_000];
+        /// What a thread is good for, in macroblocks a second: 1080p at 18 fps, in HEVC at 6, of ten bits at 5.
+        const THREAD_MBS: [u64; 3] = [150_000, 50_000, 40_000];
         const MOST: u64 = 8;
         let CodedSize { width_mbs, height_mbs, .. } = self.coded();
         let fps = self.grid.fps();

@@ -2,6 +2,7 @@
 
 use super::stitch::levels_for;
 use crate::encode::{Libraries, PictureEncoders, VideoEncodeError};
+use crate::frame::Colour;
 use crate::ladder::{Codec, RenditionSpec, Rung, VideoCodec, VideoSettings, lowest_level_idc};
 use crate::layout::Layouts;
 use crate::timeline::Grid;
@@ -47,22 +48,39 @@ fn open(spec: &RenditionSpec, settings: VideoSettings) -> Result<Rung, VideoEnco
     let codec = match settings.codec {
         VideoCodec::H264 => Codec::H264(sets),
         VideoCodec::Hevc => Codec::Hevc(sets),
+        VideoCodec::HevcPq => Codec::HevcPq(sets),
     };
     Ok(Rung { spec: spec.clone(), settings, codec })
 }
 
-/// Sizes of the canvases of a ladder, each once, and of each rendition which of them it takes.
-pub(super) fn canvases<'a>(ladder: impl Iterator<Item = &'a RenditionSpec>) -> (Vec<(u32, u32)>, Vec<usize>) {
-    let mut sizes: Vec<(u32, u32)> = Vec::new();
-    let mut taken = Vec::new();
-    for RenditionSpec { width, height, .. } in ladder {
-        let size = (*width, *height);
-        taken.push(sizes.iter().position(|known| *known == size).unwrap_or(sizes.len()));
-        if taken.last() == Some(&sizes.len()) {
-            sizes.push(size);
+/// The canvases of one kind that a ladder needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Canvases {
+    /// [`Colour::CANVAS`] or [`Colour::HDR_CANVAS`].
+    pub colour: Colour,
+    /// Each once: the widest, on which everything is drawn, then the others.
+    pub sizes: Vec<(u32, u32)>,
+    /// Renditions by their places in the ladder, and which of the sizes each takes.
+    pub takers: Vec<(usize, usize)>,
+}
+
+/// The canvases of a ladder, those in HDR last.
+pub(super) fn canvases<'a>(ladder: impl Iterator<Item = &'a RenditionSpec>) -> Vec<Canvases> {
+    let mut all: Vec<Canvases> = Vec::new();
+    for (rendition, RenditionSpec { width, height, codec, .. }) in ladder.enumerate() {
+        let (colour, size) = (codec.canvas(), (*width, *height));
+        let at = all.iter().position(|its| its.colour == colour).unwrap_or(all.len());
+        if at == all.len() {
+            all.push(Canvases { colour, sizes: Vec::new(), takers: Vec::new() });
         }
+        let its = &mut all[at];
+        let taken = its.sizes.iter().position(|known| *known == size).unwrap_or(its.sizes.len());
+        if taken == its.sizes.len() {
+            its.sizes.push(size);
+        }
+        its.takers.push((rendition, taken));
     }
-    (sizes, taken)
+    all
 }
 
 /// The rungs in H.264: those that are stitched. They come first, so that each has the same place here and in the whole ladder.

@@ -23,7 +23,7 @@ use super::overload::{Overload, Pressure};
 use super::rates::Rates;
 use super::refusals::Refusals;
 use crate::compositor::Job;
-use crate::ladder::{Codec, RenditionSpec, Rung};
+use crate::ladder::{Codec, ParameterSets, RenditionSpec, Rung};
 use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::package::{self, CmafError, HevcTrack, VideoTrack};
@@ -144,15 +144,16 @@ impl MosaicRegistry {
     ) -> Result<Self, RegistryError> {
         let mut inits = Vec::new();
         let mut codecs = Vec::new();
-        for Rung { spec: RenditionSpec { name, width, height, .. }, codec, .. } in &*settings.rungs {
+        for Rung { spec: RenditionSpec { name, width, height, codec: form, .. }, codec, .. } in &*settings.rungs {
             let (width, height, grid) = (*width, *height, settings.grid);
             let (init, codec) = match codec {
                 Codec::H264(sets) => {
                     let track = VideoTrack { width, height, grid, sps: &sets.sps, pps: &sets.pps };
                     (package::video_init(&track), package::video_codec(&sets.sps))
                 }
-                Codec::Hevc(sets) => {
-                    let track = HevcTrack { width, height, grid, vps: &sets.vps, sps: &sets.sps, pps: &sets.pps };
+                Codec::Hevc(sets) | Codec::HevcPq(sets) => {
+                    let (colour, ParameterSets { vps, sps, pps }) = (form.canvas(), sets);
+                    let track = HevcTrack { width, height, grid, vps, sps, pps, colour };
                     (package::hevc_init(&track), package::hevc_codec(&sets.sps))
                 }
             };

@@ -12,13 +12,13 @@ use parking_lot::{Mutex, RwLock};
 
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
 use super::engine::{Coded, Engine, Tick};
-use super::opening::canvases;
+use super::opening::{Canvases, canvases};
 use super::standstill::Standstill;
 use super::trial::Trial;
 use crate::assets::{Assets, Piece};
 use crate::compositor::{Canvas, Draw, Job, canvas_colour, fit};
 use crate::encode::VideoEncodeError;
-use crate::frame::{AccessUnit, Picture};
+use crate::frame::{AccessUnit, Colour, Picture};
 use crate::ladder::{Codec, ParameterSets, Rung};
 use crate::layout::Layout;
 use crate::stitch::{Format, Pps, Sps, StitchError, held};
@@ -52,7 +52,7 @@ struct RenderMosaic {
     /// One a rendition. They outlive a stop: sessions may still list what was finished before it.
     tracks: Vec<Arc<Track>>,
     /// Pictures of its slots of art, where they are; `None` before [`Engine::mend`] has fetched them, which takes as long as decoding.
-    art: Option<Vec<Draw>>,
+    art: Option<Vec<(usize, Picture)>>,
 }
 
 impl RenderMosaic {
@@ -66,9 +66,7 @@ pub struct RenderEngine {
     settings: RenderSettings,
     /// One a rendition: what stands for pictures that were not made.
     missing: Vec<Missing>,
-    /// Sizes of canvases, each once, the best first; and of each rendition, which it takes.
-    sizes: Vec<(u32, u32)>,
-    size_of: Vec<usize>,
+    canvases: Vec<Canvases>,
     mosaics: RwLock<HashMap<MosaicId, Arc<Mutex<RenderMosaic>>>>,
     /// The frame of the last tick, to know which segments can still be whole.
     last_frame: AtomicU64,
@@ -79,12 +77,11 @@ impl RenderEngine {
     /// `next_frame` is the first frame that will tick.
     pub fn new(settings: RenderSettings, next_frame: FrameNumber) -> Self {
         let missing = settings.rungs.iter().map(|rung| Missing::of(rung, &settings.shared)).collect();
-        let (sizes, size_of) = canvases(settings.rungs.iter().map(|rung| &rung.spec));
+        let canvases = canvases(settings.rungs.iter().map(|rung| &rung.spec));
         Self {
             settings,
             missing,
-            sizes,
-            size_of,
+            canvases,
             mosaics: RwLock::default(),
             last_frame: AtomicU64::new(next_frame),
             affinities: AtomicU64::new(0),
@@ -123,40 +120,57 @@ impl RenderEngine {
         self.settings.rungs.iter().zip(tracks).zip(&self.missing).map(encoding).collect()
     }
 
-    /// The pictures of a mosaic's slots of art, on the best canvas.
-    fn art(&self, spec: &MosaicSpec) -> Vec<Draw> {
+    /// The pictures of a mosaic's slots of art, for the best canvas.
+    fn art(&self, spec: &MosaicSpec) -> Vec<(usize, Picture)> {
         let Some(best) = self.settings.rungs.first() else { return Vec::new() };
         let (layout, width, height) = (&spec.layout, best.spec.width, best.spec.height);
         let draw = |slot: usize| {
             let rect = layout.art_on(slot, width, height);
             let whole = layout.art_picture_on(slot, width, height);
             let piece = Piece { asset: spec.art_in(slot)?, whole, part: rect, background: layout.background };
-            Some(Draw { picture: self.settings.assets.picture(&piece)?, rect })
+            Some((slot, self.settings.assets.picture(&piece)?))
         };
         (0..layout.art.len()).filter_map(draw).collect()
     }
 
-    fn job(&self, mosaic: &RenderMosaic, tick: &Tick) -> Option<Job> {
-        let best = self.settings.rungs.first()?;
-        let (width, height) = (best.spec.width, best.spec.height);
+    /// The pictures of games and of slots of art on a canvas of `width` x `height`.
+    fn draws(mosaic: &RenderMosaic, tick: &Tick, (width, height): (u32, u32)) -> Vec<Draw> {
         let layout = &mosaic.spec.layout;
         let games = mosaic.spec.games.iter().enumerate().filter_map(|(slot, game)| {
             let picture = tick.picture(game)?.clone();
             let rect = fit(picture.width, picture.height, picture.pixel_aspect, layout.picture_on(slot, width, height));
             Some(Draw { picture, rect })
         });
-        let draws = games.chain(mosaic.art.iter().flatten().cloned()).collect();
-        let inputs: Vec<Input> = mosaic.encodings.iter().map(|encoding| encoding.input()).collect();
-        let (frame, size_of) = (tick.frame, self.size_of.clone());
+        // Made for the best canvas, and scaled for others.
+        let art = mosaic
+            .art
+            .iter()
+            .flatten()
+            .map(|(slot, picture)| Draw { picture: picture.clone(), rect: layout.art_on(*slot, width, height) });
+        games.chain(art).collect()
+    }
+
+    fn job(&self, mosaic: &RenderMosaic, tick: &Tick, canvases: &Canvases) -> Option<Job> {
+        let (&(width, height), smaller) = canvases.sizes.split_first()?;
+        let input = |(rendition, size): &(usize, usize)| Some((mosaic.encodings.get(*rendition)?.input(), *size));
+        let inputs: Vec<(Input, usize)> = canvases.takers.iter().filter_map(input).collect();
+        let frame = tick.frame;
         let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
+        let is_hdr = canvases.colour == Colour::HDR_CANVAS;
         Some(Job {
-            affinity: mosaic.affinity,
-            canvas: Canvas { width, height, background: layout.background, draws },
-            smaller: self.sizes[1..].to_vec(),
+            affinity: 2 * mosaic.affinity + u64::from(is_hdr),
+            colour: canvases.colour,
+            canvas: Canvas {
+                width,
+                height,
+                background: mosaic.spec.layout.background,
+                draws: Self::draws(mosaic, tick, (width, height)),
+            },
+            smaller: smaller.to_vec(),
             deliver: Box::new(move |pictures: Vec<Picture>| {
                 compose_seconds.observe(began.elapsed().as_secs_f64());
-                for (input, size) in inputs.iter().zip(size_of) {
-                    if let Some(picture) = pictures.get(size) {
+                for (input, size) in &inputs {
+                    if let Some(picture) = pictures.get(*size) {
                         input.give(frame, picture.clone());
                     }
                 }
@@ -184,7 +198,9 @@ impl Missing {
         };
         match &rung.codec {
             Codec::H264(sets) => Self::H264(Arc::new(format(sets))),
-            Codec::Hevc(sets) => Self::Hevc(Arc::new(Standstill::new(shared.encoders(), &rung.settings, sets))),
+            Codec::Hevc(sets) | Codec::HevcPq(sets) => {
+                Self::Hevc(Arc::new(Standstill::new(shared.encoders(), &rung.settings, sets)))
+            }
         }
     }
 
@@ -283,9 +299,11 @@ impl Engine for RenderEngine {
         let mosaics: Vec<_> = self.mosaics.read().values().cloned().collect();
         mosaics
             .iter()
-            .filter_map(|mosaic| {
+            .flat_map(|mosaic| {
                 let mosaic = mosaic.lock();
-                (mosaic.is_running() && tick.frame >= mosaic.first_frame).then(|| self.job(&mosaic, tick)).flatten()
+                let is_due = mosaic.is_running() && tick.frame >= mosaic.first_frame;
+                let due = if is_due { &self.canvases[..] } else { &[] };
+                due.iter().filter_map(|canvases| self.job(&mosaic, tick, canvases)).collect::<Vec<_>>()
             })
             .collect()
     }

@@ -7,9 +7,9 @@
 
 use bytes::Bytes;
 
-use crate::compositor::solid;
+use crate::compositor::solid_in;
 use crate::encode::{PictureEncoders, encode_still};
-use crate::frame::{AccessUnit, Colour, Picture};
+use crate::frame::{AccessUnit, Depth, Picture};
 use crate::ladder::{ParameterSets, VideoSettings};
 use crate::timeline::Grid;
 
@@ -32,8 +32,12 @@ impl Standstill {
     pub fn new(encoders: &dyn PictureEncoders, settings: &VideoSettings, sets: &ParameterSets) -> Result<Self, String> {
         let (width, height) = (settings.width, settings.height);
         let luma = width as usize * height as usize;
-        let planes = [luma, luma / 4, luma / 4].map(|samples| vec![GREY; samples]);
-        let grey = Picture::from_planes(width, height, Colour::CANVAS, planes).ok_or("no picture of its size")?;
+        let colour = settings.codec.canvas();
+        let planes = [luma, luma / 4, luma / 4].map(|samples| match colour.depth {
+            Depth::Eight => vec![GREY; samples],
+            Depth::Ten => (u16::from(GREY) << 2).to_le_bytes().repeat(samples),
+        });
+        let grey = Picture::from_planes(width, height, colour, planes).ok_or("no picture of its size")?;
         let mut encoder = encoders.open(settings).map_err(|e| e.to_string())?;
         check(sets, encoder.parameter_sets())?;
         let frames = settings.grid.segment_frames();
@@ -78,7 +82,8 @@ impl Standstill {
     }
 
     fn opening(&self, encoders: &dyn PictureEncoders, background: [u8; 3]) -> Result<AccessUnit, String> {
-        let picture = solid(self.settings.width, self.settings.height, background).ok_or("no picture of its size")?;
+        let VideoSettings { codec, width, height, .. } = self.settings;
+        let picture = solid_in(codec.canvas(), width, height, background).ok_or("no picture of its size")?;
         encode_still(encoders, &self.settings, |sets| check(&self.sets, sets), &picture)
     }
 }
@@ -91,6 +96,7 @@ fn check(expected: &ParameterSets, sets: &ParameterSets) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::encode::{Decoder, Libraries, decode};
+    use crate::frame::Colour;
     use crate::ladder::VideoCodec;
     use crate::mosaic::trial::moving_picture;
 
@@ -150,6 +156,30 @@ mod tests {
                     assert!(planes(picture) == held, "{preset}: picture {n} differs from {}", there - 1);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn in_ten_bits_it_is_the_same() {
+        let settings = VideoSettings { codec: VideoCodec::HevcPq, ..settings("superfast") };
+        let sets = Libraries.open(&settings).unwrap().parameter_sets().clone();
+        let standstill = Standstill::new(&Libraries, &settings, &sets).unwrap();
+        let opening = standstill.opening(&Libraries, [0, 90, 200]).unwrap();
+        let mut units = vec![opening];
+        for part in 0..settings.grid.parts() {
+            let mut of_part = if part == 0 { std::mem::take(&mut units) } else { Vec::new() };
+            standstill.fill(&Libraries, (&settings.grid, 0, part), [0; 3], &mut of_part).unwrap();
+            units.extend(of_part);
+        }
+        let data: Vec<Bytes> = units.into_iter().map(|unit| unit.data).collect();
+        let pictures = decode(Decoder::FfmpegHevc, &sets, &data).unwrap();
+        assert_eq!((pictures.len(), pictures[0].colour), (30, Colour::HDR_CANVAS));
+        for plane in 0..3 {
+            let [first, last] = [&pictures[0], &pictures[29]].map(|its| its.samples(plane, 9).collect::<Vec<_>>());
+            assert_eq!(first, last);
+            let wanted = solid_in(Colour::HDR_CANVAS, SIZE.0, SIZE.1, [0, 90, 200]).unwrap();
+            let wanted = wanted.samples(plane, 9).next().unwrap();
+            assert!(first.iter().all(|code| code.abs_diff(wanted) <= 8), "plane {plane}: {wanted}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::opening::canvases;
+use super::opening::{Canvases, canvases};
 use crate::compositor::{Canvas, Compositor, Draw, Job};
 use crate::encode::{HevcEncoder, PictureEncoder, VideoEncodeError, VideoEncoder};
 use crate::frame::{Colour, Picture, Rect};
@@ -75,8 +75,11 @@ pub fn trial_costs(
             continue;
         }
         let drawn = measured(renditions, of_codec, &sources, compositor, &mut trial.encode)?;
-        if codec == VideoCodec::H264 {
-            trial.compose = typical(drawn);
+        match codec {
+            VideoCodec::H264 => trial.compose += typical(drawn),
+            // On the same canvas.
+            VideoCodec::Hevc => {}
+            VideoCodec::HevcPq => trial.compose += typical(drawn),
         }
     }
     Ok(trial)
@@ -90,20 +93,22 @@ fn measured(
     compositor: &Arc<dyn Compositor>,
     encode: &mut [f64],
 ) -> Result<Vec<f64>, TrialError> {
-    let (sizes, size_of) = canvases(renditions.iter());
     let mut encoders = Vec::new();
     for (at, settings) in settings.into_iter().enumerate() {
         if let Some(settings) = settings {
             encoders.push((at, open(settings)?));
         }
     }
+    let is_taken = |its: &Canvases| its.takers.iter().any(|(taker, _)| encoders.iter().any(|(at, _)| at == taker));
+    let Some(its) = canvases(renditions.iter()).into_iter().find(is_taken) else { return Ok(Vec::new()) };
     let mut drawn = Vec::new();
     for n in 0..PICTURES {
         let before = process_cpu_time();
-        let pictures = draw(compositor, &sizes, sources, n)?;
+        let pictures = draw(compositor, &its, sources, n)?;
         drawn.push(process_cpu_time().saturating_sub(before).as_secs_f64());
         for (at, encoder) in &mut encoders {
-            let picture = pictures.get(size_of[*at]).ok_or(TrialError::Picture)?;
+            let size = its.takers.iter().find(|(taker, _)| taker == at).map(|(_, size)| *size);
+            let picture = size.and_then(|size| pictures.get(size)).ok_or(TrialError::Picture)?;
             let before = taken(&**encoder);
             encoder.encode(picture, u64::from(n))?;
             encode[*at] += taken(&**encoder).saturating_sub(before).as_secs_f64() / f64::from(PICTURES);
@@ -122,7 +127,7 @@ fn measured(
 fn open(settings: VideoSettings) -> Result<Box<dyn PictureEncoder>, VideoEncodeError> {
     Ok(match settings.codec {
         VideoCodec::H264 => Box::new(VideoEncoder::on_one_thread(&settings)?),
-        VideoCodec::Hevc => Box::new(HevcEncoder::new(&settings)?),
+        VideoCodec::Hevc | VideoCodec::HevcPq => Box::new(HevcEncoder::new(&settings)?),
     })
 }
 
@@ -140,12 +145,12 @@ fn typical(mut costs: Vec<f64>) -> f64 {
 
 fn draw(
     compositor: &Arc<dyn Compositor>,
-    sizes: &[(u32, u32)],
+    canvases: &Canvases,
     sources: &[Picture],
     n: u32,
 ) -> Result<Vec<Picture>, TrialError> {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let Some((&(width, height), smaller)) = sizes.split_first() else { return Ok(Vec::new()) };
+    let Some((&(width, height), smaller)) = canvases.sizes.split_first() else { return Ok(Vec::new()) };
     let (half_width, half_height) = (width / 4 * 2, height / 4 * 2);
     let draws = (0..4)
         .map(|slot| Draw {
@@ -161,6 +166,7 @@ fn draw(
     let (give, take) = mpsc::channel();
     let job = Job {
         affinity: 0,
+        colour: canvases.colour,
         canvas: Canvas { width, height, background: [0; 3], draws },
         smaller: smaller.to_vec(),
         deliver: Box::new(move |pictures| {

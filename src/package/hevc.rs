@@ -5,6 +5,7 @@ use mp4_atom::{Colr, Hvc1, HvcCArray, Hvcc, Pasp, Visual};
 
 use super::CmafError;
 use super::init::picture_header;
+use crate::frame::Colour;
 use crate::timeline::Grid;
 
 /// What decides the init segment of a rendition in HEVC.
@@ -18,6 +19,7 @@ pub struct HevcTrack<'a> {
     pub vps: &'a [u8],
     pub sps: &'a [u8],
     pub pps: &'a [u8],
+    pub colour: Colour,
 }
 
 const VPS: u8 = 32;
@@ -72,17 +74,23 @@ pub fn hevc_init(track: &HevcTrack) -> Result<Bytes, CmafError> {
             length_size_minus_one: 3,
             arrays: sets.map(array).to_vec(),
         },
-        // ITU-T H.273: 1 is BT.709 for primaries, transfer and matrix alike.
-        colr: Some(Colr::Nclx {
-            colour_primaries: 1,
-            transfer_characteristics: 1,
-            matrix_coefficients: 1,
-            full_range_flag: false,
-        }),
+        colr: Some(nclx(track.colour)),
         pasp: Some(Pasp { h_spacing: 1, v_spacing: 1 }),
         ..Hvc1::default()
     };
     picture_header((width, height), track.grid, entry.into()).write()
+}
+
+/// What a canvas is made in, as ITU-T H.273 counts.
+fn nclx(colour: Colour) -> Colr {
+    // BT.709 in all; or BT.2020, ST 2084, BT.2020 of non-constant luminance.
+    let [primaries, transfer, matrix] = if colour == Colour::HDR_CANVAS { [9, 16, 9] } else { [1, 1, 1] };
+    Colr::Nclx {
+        colour_primaries: primaries,
+        transfer_characteristics: transfer,
+        matrix_coefficients: matrix,
+        full_range_flag: false,
+    }
 }
 
 /// RFC 6381 codec string of an HEVC stream (ISO/IEC 14496-15, E.3), `hvc1.1.6.L120.90`, from its sequence parameter set (a NAL unit without start
@@ -241,7 +249,15 @@ mod tests {
             assert!(matches!(hevc_codec(&NAL[..length]), Err(CmafError::ParameterSet(_))), "{length}");
         }
         let grid = Grid::new("30".parse().unwrap(), 60);
-        let track = HevcTrack { width: 960, height: 540, grid, vps: &[0x40, 1, 0], sps: NAL, pps: &[0x44, 1, 0] };
+        let track = HevcTrack {
+            width: 960,
+            height: 540,
+            grid,
+            vps: &[0x40, 1, 0],
+            sps: NAL,
+            pps: &[0x44, 1, 0],
+            colour: Colour::CANVAS,
+        };
         assert!(hevc_init(&track).is_ok());
         assert!(matches!(hevc_init(&HevcTrack { pps: &[0x44, 1], ..track }), Err(CmafError::ParameterSet(_))));
         assert!(matches!(hevc_init(&HevcTrack { vps: track.pps, ..track }), Err(CmafError::ParameterSet(_))));

@@ -17,7 +17,7 @@ use super::{
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
 use crate::layout::{Layout, Layouts};
-use crate::market::Markets;
+use crate::market::{Feature, Markets};
 use crate::metrics::Metrics;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId, Mosaics, Placement};
 use crate::outputs::Outputs;
@@ -423,8 +423,11 @@ impl Sessions {
     }
 
     /// The renditions that a session may be offered: those that everything plays first, each best first.
-    pub(super) fn offered(&self, max_height: Option<u32>) -> impl Iterator<Item = &RenditionSpec> {
-        self.mosaics.renditions().iter().filter(move |r| max_height.is_none_or(|most| r.height <= most))
+    pub(super) fn offered(&self, offer: Offer) -> impl Iterator<Item = &RenditionSpec> {
+        let Offer { max_height, hdr } = offer;
+        let is_offered =
+            move |r: &&RenditionSpec| max_height.is_none_or(|most| r.height <= most) && (hdr || !r.is_hdr());
+        self.mosaics.renditions().iter().filter(is_offered)
     }
 
     /// Whether there is nothing of a mosaic in rendition `rendition`, which is one of the ladder.
@@ -450,7 +453,8 @@ impl Sessions {
 
     /// Name of the highest rendition in H.264 that a session is offered: its place in the price list.
     pub(super) fn tier(&self, max_height: Option<u32>) -> Arc<str> {
-        let for_all = self.offered(max_height).filter(|r| r.plays_everywhere());
+        let offer = Offer { max_height, hdr: false };
+        let for_all = self.offered(offer).filter(|r| r.plays_everywhere());
         let highest = for_all.max_by_key(|r| (r.height, r.width, r.bitrate_bps));
         highest.map_or("", |r| r.name.as_str()).into()
     }
@@ -459,6 +463,19 @@ impl Sessions {
     pub(super) fn segment_at(&self, unix_ms: i64) -> u64 {
         let media_ms = unix_ms.saturating_sub_unsigned(MEDIA_EPOCH_UNIX_S * 1000);
         self.grid.segment_at(MediaTime::from_millis(u64::try_from(media_ms).unwrap_or(0)))
+    }
+}
+
+/// What bounds the renditions of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    pub max_height: Option<u32>,
+    pub hdr: bool,
+}
+
+impl Offer {
+    pub fn of(session: &Session) -> Self {
+        Self { max_height: session.max_height, hdr: session.rights.tier.has(Feature::Hdr) }
     }
 }
 

@@ -8,6 +8,9 @@ use quadrille::lint::{ExitStatus, LintOptions, run as run_lint};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use quadrille::layout::Layouts;
+
+use crate::hdr::{HLG, PQ, STANDARD, clip};
 use crate::support::barcode::Clip;
 use crate::support::decode::{Decode, decode};
 use crate::support::service::{TestService, config};
@@ -287,5 +290,65 @@ async fn a_change_within_a_segment_shows_with_the_next_one() {
         (0..hevc.len()).filter(|n| psnr_db(&hevc[*n], &h264[*n]) < 25.0).map(|n| n / 30).collect();
     assert!(!differs.is_empty() && differs.iter().all(|segment| *segment == differs[0]), "{differs:?}");
     assert!(differs.len() < 28, "{differs:?}");
+    service.stop().await;
+}
+
+const IN_HDR: &str = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 20\nlookahead_frames = 0\npreset = \"superfast\"\n\
+    [[output.renditions]]\nname = \"big\"\nwidth = 960\nheight = 540\nbitrate = 2_000_000\n\
+    [[output.renditions]]\nname = \"light\"\nwidth = 640\nheight = 360\nbitrate = 2_000_000\ncodec = \"hevc\"\nrange = \"pq\"\n\
+    [[markets]]\ntenant = \"acme\"\nid = \"free\"\ntitle = \"Free\"\nfeatures = [\"low_latency\"]\n";
+
+/// Games in PQ, HLG and standard colours that show one colour, and do so in HDR.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rendition_in_hdr_shows_the_light_of_all_games_to_those_who_may_have_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let bt2020 = "-pix_fmt yuv420p10le -colorspace bt2020nc -color_primaries bt2020";
+    let standard = STANDARD.map(|code| 4 * u16::from(code));
+    let bt709 = "-pix_fmt yuv420p10le -colorspace bt709 -color_primaries bt709 -color_trc bt709";
+    let games = [
+        ("pq", clip(dir.path(), "pq.mp4", PQ, &format!("{bt2020} -color_trc smpte2084"))),
+        ("hlg", clip(dir.path(), "hlg.ts", HLG, &format!("{bt2020} -color_trc arib-std-b67"))),
+        ("sdr", clip(dir.path(), "sdr.mp4", standard, bt709)),
+    ];
+    let service = TestService::start(&config(&dir.path().join("data"), &games, IN_HDR)).await;
+    let wish = |market: Option<&str>| json!({"games": ["pq", "hlg", "sdr"], "layout": "3EL", "engine": "render", "market": market});
+    let session = create(&service, wish(None)).await;
+    let free = create(&service, wish(Some("free"))).await;
+    assert_eq!(session["features"], json!(["low_latency", "dolby", "hdr"]));
+    service.crank_segments(5).await;
+
+    let index = service.text(&path(&session, "index.m3u8")).await;
+    let light = variants(&index).into_iter().find(|v| v.contains("VIDEO-RANGE=PQ")).unwrap();
+    assert!(light.contains("CODECS=\"hvc1.2.4.L") && light.contains("640x360"), "{light}");
+    assert_eq!(variants(&index).iter().filter(|v| v.contains("VIDEO-RANGE=SDR")).count(), 1, "{index}");
+    let without = service.text(&path(&free, "index.m3u8")).await;
+    assert!(!without.contains("hvc1") && variants(&without).len() == 1, "{without}");
+    let refused = service.send(Method::GET, &path(&free, "video/light.m3u8"), "", None).await;
+    assert_eq!(refused.status(), StatusCode::NOT_FOUND);
+
+    let list = service.text(&path(&session, "video/light.m3u8")).await;
+    let segment = service.bytes(segments(&list).last().unwrap()).await;
+    let file = dir.path().join("own.mp4").to_str().unwrap().to_owned();
+    std::fs::write(&file, [service.bytes(map(&list)).await, segment].concat()).unwrap();
+    let probe = ["-v", "error", "-select_streams", "v", "-show_streams", "-of", "json", &file];
+    let told: Value = serde_json::from_slice(&run("ffprobe", &probe)).unwrap();
+    let of = |key: &str| told["streams"][0][key].as_str().unwrap_or_default().to_owned();
+    assert_eq!([of("profile"), of("pix_fmt"), of("codec_tag_string")], ["Main 10", "yuv420p10le", "hvc1"], "{told}");
+    assert_eq!([of("color_primaries"), of("color_transfer"), of("color_space")], ["bt2020", "smpte2084", "bt2020nc"]);
+
+    let (width, height) = (640, 360);
+    let bytes = run("ffmpeg", &["-v", "error", "-i", &file, "-pix_fmt", "yuv420p10le", "-f", "rawvideo", "-"]);
+    let samples: Vec<u16> = bytes.chunks_exact(2).map(|sample| u16::from_le_bytes([sample[0], sample[1]])).collect();
+    let picture = width * height * 3 / 2;
+    assert_eq!(samples.len(), 30 * picture);
+    let last = &samples[29 * picture..];
+    let layout = Layouts::bundled().get("3EL").unwrap();
+    for (slot, game) in ["pq", "hlg", "sdr"].into_iter().enumerate() {
+        let rect = layout.picture_on(slot, width as u32, height as u32);
+        let (x, y) = ((rect.x + rect.width / 2) as usize, (rect.y + rect.height / 2) as usize);
+        let half = y / 2 * (width / 2) + x / 2;
+        let got = [last[y * width + x], last[width * height + half], last[width * height * 5 / 4 + half]];
+        assert!((0..3).all(|plane| got[plane].abs_diff(PQ[plane]) <= 8), "{game}: {got:?}, not {PQ:?}");
+    }
     service.stop().await;
 }
