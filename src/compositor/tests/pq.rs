@@ -64,7 +64,7 @@ fn standard_pictures_are_placed_where_ffmpeg_places_them() {
     let cases = [
         (Colour::CANVAS, "tin=709:min=709:pin=709"),
         (srgb, "tin=iec61966-2-1:min=709:pin=709"),
-        (pal, "tin=601:min=470bg:pin=470bg"),
+        (pal, "tin=601:min=470bg:pin=bt470bg"),
     ];
     for (colour, from) in cases {
         let picture = chart(colour);
@@ -127,6 +127,6 @@ fn the_background_has_the_light_that_it_has_elsewhere() {
     let drawn = drawn(solid(16, 16, background).expect("even"), (16, 16), vec![]).remove(0);
     for plane in 0..3 {
         let [bare, drawn] = [&bare, &drawn].map(|picture| picture.samples(plane, 1).next().expect("a sample"));
-        assert!(bare.abs_diff(drawn) <= 4, "plane {plane}: {bare} and {drawn}");
+        assert!(bare.abs_diff(drawn) <= 8, "plane {plane}: {bare} and {drawn}");
     }
 }
