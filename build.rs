@@ -1,4 +1,4 @@
-//! Compiles the thin C layer over our libx264, and makes sure the folder of the built pages exists to be embedded.
+//! Compiles the thin C layers over our libx264 and the system's libx265, and makes sure the folder of the built pages exists to be embedded.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ const SYMBOL: &[u8] = b"quadrille_x264_tiles";
 
 fn main() {
     println!("cargo:rerun-if-changed=src/encode/x264_shim.c");
+    println!("cargo:rerun-if-changed=src/encode/x265_shim.c");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=QUADRILLE_X264");
     let x264 = std::env::var_os("QUADRILLE_X264").map_or_else(|| PathBuf::from("target/x264"), PathBuf::from);
@@ -27,6 +28,12 @@ fn main() {
     let folder = std::fs::canonicalize(&x264).unwrap_or(x264);
     println!("cargo:rustc-link-search=native={}", folder.display());
     println!("cargo:rustc-link-lib=static=x264");
+    cc::Build::new()
+        .file("src/encode/x265_shim.c")
+        .warnings(true)
+        .warnings_into_errors(true)
+        .compile("quadrille_x265_shim");
+    println!("cargo:rustc-link-lib=x265");
 
     // The pages are built by npm (`make web`); without them the program still builds and says so when asked for a page.
     if let Err(e) = std::fs::create_dir_all("web/dist") {

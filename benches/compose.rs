@@ -1,7 +1,7 @@
 //! How long a canvas takes: one `name value unit` line per figure.
 //!
 //! Without arguments both compositors draw 1920x1080 canvases of four 1280x720 pictures (layout 4E), one canvas at a time, new
-//! pictures each time, on one thread; then the same of four 1920x1080 pictures of ten bits, as they are and tone-mapped. With `--gpu` the best Vulkan adapter is named and saturated, and what held it back
+//! pictures each time, on one thread; then the same of four 1920x1080 pictures of ten bits, as they are and tone-mapped; then HDR canvases. With `--gpu` the best Vulkan adapter is named and saturated, and what held it back
 //! is said. Needs nothing but the binary, so it can be carried to another machine.
 
 use std::sync::mpsc::{self, Sender};
@@ -25,6 +25,8 @@ fn main() {
             one_by_one("deep_compose_ms", &cpu, &Feeds::deep(4, Colour::CANVAS), 100);
             one_by_one("hdr_compose_ms", &cpu, &Feeds::deep(4, hdr(Transfer::Pq(Peak::Cd1000))), 100);
             one_by_one("hlg_compose_ms", &cpu, &Feeds::deep(4, hdr(Transfer::Hlg)), 100);
+            one_by_one("sdr_in_hdr_compose_ms", &cpu, &Feeds::new(4).in_hdr(), 60);
+            one_by_one("pq_in_hdr_compose_ms", &cpu, &Feeds::deep(4, hdr(Transfer::Pq(Peak::Cd1000))).in_hdr(), 60);
         }
         Err(error) => eprintln!("no CPU compositor: {error}"),
     }
@@ -125,6 +127,8 @@ fn rate(gpu: &GpuCompositor, feeds: &Feeds, load: Load) -> f64 {
 
 struct Feeds {
     pictures: Vec<[Picture; PICTURES_PER_FEED]>,
+    /// What canvases of them are made in.
+    canvas: Colour,
 }
 
 /// What HDR sources are: ITU-R BT.2100, ten bits.
@@ -142,6 +146,11 @@ impl Feeds {
         Self::of(count, (1920, 1080), Colour { depth: Depth::Ten, ..colour })
     }
 
+    /// On HDR canvases.
+    fn in_hdr(self) -> Self {
+        Self { canvas: Colour::HDR_CANVAS, ..self }
+    }
+
     fn of(count: usize, (width, height): (usize, usize), colour: Colour) -> Self {
         let bytes = width * height * colour.depth.bytes();
         let picture = |seed: usize| {
@@ -155,7 +164,7 @@ impl Feeds {
             Picture::from_planes(width as u32, height as u32, colour, planes).expect("sound planes")
         };
         let pictures = (0..count).map(|feed| std::array::from_fn(|i| picture(feed * PICTURES_PER_FEED + i))).collect();
-        Self { pictures }
+        Self { pictures, canvas: Colour::CANVAS }
     }
 
     /// Canvas number `canvas` of a tick: four feeds, chosen and ordered by the number.
@@ -170,6 +179,7 @@ impl Feeds {
         let done = done.clone();
         Job {
             affinity: canvas as u64,
+            colour: self.canvas,
             canvas: Canvas { width: 1920, height: 1080, background: [0; 3], draws: draws.collect() },
             smaller: Vec::new(),
             deliver: Box::new(move |pictures| {

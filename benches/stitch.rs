@@ -5,6 +5,8 @@
 
 #[path = "stitch/clips.rs"]
 mod clips;
+#[path = "stitch/hevc.rs"]
+mod hevc;
 #[path = "stitch/rate.rs"]
 mod rate;
 #[path = "stitch/slots.rs"]
@@ -17,7 +19,7 @@ use std::time::Duration;
 use quadrille::assets::Assets;
 use quadrille::compositor::{Compositor, CpuCompositor, Job};
 use quadrille::frame::Picture;
-use quadrille::ladder::{RenditionSpec, Rung};
+use quadrille::ladder::{RenditionSpec, Rung, VideoCodec};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
@@ -47,6 +49,9 @@ fn main() {
     if std::env::args().any(|arg| arg == "rate") {
         return rate::overhead(&bench.rungs[0], &*bench.compositor);
     }
+    if std::env::args().any(|arg| arg == "hevc") {
+        return hevc::saving(&bench.rungs[0], &*bench.compositor);
+    }
     if std::env::args().any(|arg| arg == "slots") {
         return slots::seen();
     }
@@ -56,6 +61,7 @@ fn main() {
     println!("stitch_without_tiles_vs_render_ratio {:.0} ratio", render_s / mosaic_s);
     println!("stitch_pays_from_mosaics {:.0} mosaics", (tiles_s / (render_s - mosaic_s)).ceil());
     rate::overhead(&bench.rungs[0], &*bench.compositor);
+    hevc::saving(&bench.rungs[0], &*bench.compositor);
     slots::seen();
 }
 
@@ -63,7 +69,13 @@ impl Bench {
     fn new() -> Self {
         let grid = Grid::new("30".parse().expect("a rate"), 60);
         let layouts = Arc::new(Layouts::bundled());
-        let rendition = RenditionSpec { name: "1080p".into(), width: 1920, height: 1080, bitrate_bps: 6_000_000 };
+        let rendition = RenditionSpec {
+            name: "1080p".into(),
+            width: 1920,
+            height: 1080,
+            bitrate_bps: 6_000_000,
+            codec: VideoCodec::H264,
+        };
         let rungs =
             open_ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
         let compositor = Arc::new(CpuCompositor::new(2).expect("threads start"));

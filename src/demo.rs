@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use quadrille::config::{Config, Output};
 use quadrille::feed::{self, Feed, FeedSpec, Pace};
-use quadrille::ladder::RenditionSpec;
+use quadrille::ladder::{RenditionSpec, VideoCodec};
 use quadrille::mosaic::{Trial, process_cpu_time};
 use quadrille::service::{self, Options, Service};
 use quadrille::timeline::{Clock, Grid, SystemClock};
@@ -80,7 +80,13 @@ async fn pick_ladder(config: &Config) -> anyhow::Result<(Vec<RenditionSpec>, Tri
     for ladder in LADDERS {
         let renditions: Vec<RenditionSpec> = ladder
             .iter()
-            .map(|&(name, width, height, bitrate_bps)| RenditionSpec { name: name.into(), width, height, bitrate_bps })
+            .map(|&(name, width, height, bitrate_bps)| RenditionSpec {
+                name: name.into(),
+                width,
+                height,
+                bitrate_bps,
+                codec: VideoCodec::H264,
+            })
             .collect();
         let output = Output { renditions: renditions.clone(), ..config.output.clone() };
         let trial = service::measure(&output, compositor.clone()).await?;

@@ -167,6 +167,7 @@ impl Service {
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
         let rungs = makers.rungs(&layouts)?;
         let assets = makers.assets(&layouts).await?;
+        let lookahead_frames = rungs.iter().map(|rung| rung.settings.delay_frames()).max().unwrap_or(0);
         let (shared, shelf) = makers.shared(&rungs).await?;
         let (registry, maker, stitching) =
             makers.registry(&compositor, (&layouts, &assets), &rungs, (&shared, &shelf), trial).await?;
@@ -211,7 +212,7 @@ impl Service {
             registry,
             catalogue,
             grid: config.output.grid,
-            lookahead_frames: config.output.lookahead_frames,
+            lookahead_frames,
             clock: options.clock,
             store,
             compositor,

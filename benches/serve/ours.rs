@@ -15,7 +15,7 @@ use quadrille::config::BreakPolicy;
 use quadrille::encode::Libraries;
 use quadrille::feed::Pace;
 use quadrille::keys::Keys;
-use quadrille::ladder::RenditionSpec;
+use quadrille::ladder::{RenditionSpec, VideoCodec};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
@@ -177,7 +177,13 @@ fn registry(
     layouts: &Layouts,
     shelf: Arc<MemoryShelf>,
 ) -> MosaicRegistry {
-    let rung = |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
+    let rung = |name: &str, width, height, bitrate_bps| RenditionSpec {
+        name: name.into(),
+        width,
+        height,
+        bitrate_bps,
+        codec: VideoCodec::H264,
+    };
     let renditions = vec![rung(SIZES[0].0, 1920, 1080, 6_000_000), rung(SIZES[1].0, 960, 540, 1_600_000)];
     let engine = HeldEngine::new(&SIZES);
     let names = Names::new([2; 32], grid, &renditions, "veryfast", layouts);

@@ -4,9 +4,9 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use quadrille::compositor::{Canvas, Compositor, Draw, Job, fit};
-use quadrille::encode::{Decoder, VideoEncoder, decode};
+use quadrille::encode::{Decoder, Libraries, PictureEncoders, decode};
 use quadrille::frame::{Colour, Picture, Rect};
-use quadrille::ladder::{Codec, ParameterSets, Rung, VideoSettings};
+use quadrille::ladder::{ParameterSets, Rung, VideoCodec, VideoSettings};
 use quadrille::stitch::{Format, Plan, Pps, Slices, Sps, Stitched, TileBlock, TileShape};
 
 use crate::clips::{self, PICTURES};
@@ -17,22 +17,31 @@ const INSIDE: Rect = Rect { x: 0, y: 0, width: 960, height: 544 };
 const BACKGROUND: [u8; 3] = [0x0b, 0x0e, 0x14];
 
 /// Rates of the mosaic that the curves go through, bits a second.
-const RATES_BPS: [u32; 4] = [1_500_000, 3_000_000, 6_000_000, 12_000_000];
+pub const RATES_BPS: [u32; 4] = [1_500_000, 3_000_000, 6_000_000, 12_000_000];
 
 /// Rate and quality (luma SSIM in decibels) of one encode.
-type Curve = Vec<(f64, f64)>;
+pub type Curve = Vec<(f64, f64)>;
 
 /// Prints what stitching takes more than a render of the same mosaic, clip by clip, with tiles of the render's preset and of a slower one.
 pub fn overhead(rung: &Rung, compositor: &dyn Compositor) {
     for (name, sources) in clips::looked_at() {
         let tiles = sources.map(|pictures| draw_tiles(&pictures, compositor));
-        let mosaic: Vec<Picture> = (0..PICTURES).map(|n| put_together([0, 1, 2, 3].map(|t| &tiles[t][n]))).collect();
-        let whole: Curve = RATES_BPS.iter().map(|rate| render(rung, *rate, &mosaic)).collect();
+        let mosaic = laid_out(&tiles);
+        let whole: Curve = RATES_BPS.iter().map(|rate| render(&rung.settings, *rate, &mosaic)).collect();
         for preset in ["veryfast", "medium"] {
             let stitched: Curve = RATES_BPS.iter().map(|rate| stitch(rung, *rate, preset, &tiles, &mosaic)).collect();
             println!("stitch_rate_overhead_{name}_{preset}_percent {:.1} %", more_bits(&whole, &stitched));
         }
     }
+}
+
+/// The mosaic of four games' pictures.
+pub fn mosaic_of(sources: &[Vec<Picture>; 4], compositor: &dyn Compositor) -> Vec<Picture> {
+    laid_out(&sources.each_ref().map(|pictures| draw_tiles(pictures, compositor)))
+}
+
+fn laid_out(tiles: &[Vec<Picture>; 4]) -> Vec<Picture> {
+    (0..PICTURES).map(|n| put_together([0, 1, 2, 3].map(|t| &tiles[t][n]))).collect()
 }
 
 fn draw_tiles(pictures: &[Picture], compositor: &dyn Compositor) -> Vec<Picture> {
@@ -41,6 +50,7 @@ fn draw_tiles(pictures: &[Picture], compositor: &dyn Compositor) -> Vec<Picture>
         let (give, take) = mpsc::channel();
         let job = Job {
             affinity: 0,
+            colour: Colour::CANVAS,
             canvas: Canvas {
                 width: TILE.0,
                 height: TILE.1,
@@ -71,8 +81,8 @@ fn put_together(tiles: [&Picture; 4]) -> Picture {
     Picture::from_planes(1920, 1080, Colour::CANVAS, planes).expect("an even size")
 }
 
-fn render(rung: &Rung, bitrate_bps: u32, mosaic: &[Picture]) -> (f64, f64) {
-    let (bits, decoded) = code(&VideoSettings { bitrate_bps, ..rung.settings.clone() }, mosaic);
+pub fn render(settings: &VideoSettings, bitrate_bps: u32, mosaic: &[Picture]) -> (f64, f64) {
+    let (bits, decoded) = code(&VideoSettings { bitrate_bps, ..settings.clone() }, mosaic);
     (bits, quality(mosaic, &decoded))
 }
 
@@ -85,7 +95,7 @@ fn stitch(rung: &Rung, bitrate_bps: u32, preset: &str, tiles: &[Vec<Picture>; 4]
         is_tile: true,
         ..rung.settings.clone()
     };
-    let Codec::H264(sets) = &rung.codec;
+    let sets = rung.codec.sets();
     let format =
         Format::new(Sps::parse(&sets.sps).expect("the ladder's SPS"), Pps::parse(&sets.pps).expect("the ladder's PPS"));
     let format = format.expect("a canvas that can be stitched");
@@ -114,7 +124,11 @@ fn stitch(rung: &Rung, bitrate_bps: u32, preset: &str, tiles: &[Vec<Picture>; 4]
 /// Bits a second, and the pictures as decoded.
 fn code(settings: &VideoSettings, pictures: &[Picture]) -> (f64, Vec<Picture>) {
     let (units, sets) = encode(settings, pictures);
-    (bits_a_second(&units), decode(Decoder::Ffmpeg, &sets, &units).expect("it decodes"))
+    let decoder = match settings.codec {
+        VideoCodec::H264 => Decoder::Ffmpeg,
+        VideoCodec::Hevc => Decoder::FfmpegHevc,
+    };
+    (bits_a_second(&units), decode(decoder, &sets, &units).expect("it decodes"))
 }
 
 fn bits_a_second(units: &[Bytes]) -> f64 {
@@ -122,7 +136,7 @@ fn bits_a_second(units: &[Bytes]) -> f64 {
 }
 
 fn encode(settings: &VideoSettings, pictures: &[Picture]) -> (Vec<Bytes>, ParameterSets) {
-    let mut encoder = VideoEncoder::new(settings).expect("x264 takes it");
+    let mut encoder = Libraries.open(settings).expect("the encoder opens");
     let mut units: Vec<Bytes> = (0u64..)
         .zip(pictures)
         .filter_map(|(frame, picture)| Some(encoder.encode(picture, frame).expect("it encodes")?.data))
@@ -169,7 +183,7 @@ pub fn ssim(a: &Picture, b: &Picture) -> f64 {
 
 /// Bits that `b` takes more than `a` in percent, averaged over the qualities that both reach (the logarithm of the rate as a
 /// function of quality, straight between points).
-fn more_bits(a: &Curve, b: &Curve) -> f64 {
+pub fn more_bits(a: &Curve, b: &Curve) -> f64 {
     const STEPS: u32 = 100;
     let lowest = |curve: &Curve| curve.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
     let highest = |curve: &Curve| curve.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);

@@ -12,7 +12,7 @@ use quadrille::assets::Assets;
 use quadrille::compositor::{Compositor, CpuCompositor, fit};
 use quadrille::encode::{Decoder, decode};
 use quadrille::frame::{CodedSize, Colour, MACROBLOCK, Picture, Rect};
-use quadrille::ladder::{Codec, RenditionSpec};
+use quadrille::ladder::{RenditionSpec, VideoCodec};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
@@ -59,7 +59,11 @@ pub fn seen() {
             for millibits in MILLIBITS {
                 let bitrate_bps = (f64::from(millibits) * f64::from(width * height) * 30.0 / 1000.0) as u32;
                 for kind in [EngineKind::Stitch, EngineKind::Render] {
-                    let mosaic = mosaic(kind, RenditionSpec { name: canvas.into(), width, height, bitrate_bps }, games);
+                    let mosaic = mosaic(
+                        kind,
+                        RenditionSpec { name: canvas.into(), width, height, bitrate_bps, codec: VideoCodec::H264 },
+                        games,
+                    );
                     let db = quality(kind, &mosaic, games);
                     let engine = if kind == EngineKind::Stitch { "stitch" } else { "render" };
                     println!("slot_ssim_{engine}_{canvas}_{clip}_{millibits}_db {db:.2} dB");
@@ -75,7 +79,7 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     let layouts = Arc::new(Layouts::bundled());
     let rungs: Arc<[_]> =
         open_ladder(grid, &[rendition], PRESET, LOOKAHEAD_FRAMES, Some(&layouts)).expect("x264 takes it").into();
-    let Codec::H264(sets) = rungs[0].codec.clone();
+    let sets = rungs[0].codec.sets().clone();
     let compositor = CpuCompositor::new(2).expect("threads start");
     let clock = Arc::new(SimulatedClock::new(MediaTime::from_millis(FIRST_SEGMENT * 2000)));
     let shelf = Arc::new(MemoryShelf::new(grid, 4));

@@ -159,6 +159,7 @@ impl MeasuredTick {
             let finished = Mutex::new(finished.clone());
             Job {
                 affinity: canvas as u64,
+                colour: Colour::CANVAS,
                 canvas: Canvas { width: 1920, height: 1080, background: [0; 3], draws: draws.collect() },
                 smaller: Vec::new(),
                 deliver: Box::new(move |pictures| {

@@ -171,14 +171,14 @@ fn convert_with<S: Sample>(by: &impl Convert, source: [PlaneRef<'_, S>; 3], targ
     }
 }
 
-fn read<S: Sample>(row: &[S], out: &mut [i32]) {
+pub(super) fn read<S: Sample>(row: &[S], out: &mut [i32]) {
     for (out, sample) in out.iter_mut().zip(row) {
         *out = sample.value();
     }
 }
 
 /// Two rows of luma on the chroma grid, which is sited on their left samples.
-fn narrow<S: Sample>(above: &[S], below: &[S], out: &mut [i32]) {
+pub(super) fn narrow<S: Sample>(above: &[S], below: &[S], out: &mut [i32]) {
     for (x, out) in out.iter_mut().enumerate() {
         let left = (2 * x).saturating_sub(1);
         let sum = |row: &[S]| row[left].value() + 2 * row[2 * x].value() + row[2 * x + 1].value();
@@ -187,7 +187,7 @@ fn narrow<S: Sample>(above: &[S], below: &[S], out: &mut [i32]) {
 }
 
 /// A chroma row on the luma grid: three quarters of the near row and one of the far, then halfway between neighbours.
-fn widen<S: Sample>(chroma: PlaneRef<'_, S>, near: usize, far: usize, out: &mut [i32]) {
+pub(super) fn widen<S: Sample>(chroma: PlaneRef<'_, S>, near: usize, far: usize, out: &mut [i32]) {
     let (near, far) = (chroma.row(near), chroma.row(far));
     let blend = |x: usize| (3 * near[x].value() + far[x].value() + 2) >> 2;
     let mut here = blend(0);

@@ -12,10 +12,11 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use super::colour::{self, Conversion};
 use super::filter::Siting;
 use super::pool::{Planes, Pool};
+use super::pq::HdrPainter;
 use super::scale::{PlaneMut, PlaneRef, Sample, Scaler, Source};
 use super::uncovered::{overlap, uncovered};
 use super::{Canvas, Compositor, CompositorError, Draw, Job, Kind, refuse_undrawable};
-use crate::frame::{Depth, Picture, Rect};
+use crate::frame::{Colour, Depth, Picture, Rect};
 
 /// Jobs that wait for one worker; a job takes a few milliseconds, so a longer queue could only be late.
 const QUEUE_JOBS: usize = 64;
@@ -143,12 +144,16 @@ pub fn draw_now(canvas: &Canvas) -> Option<Picture> {
 
 fn work(index: usize, state: &State, jobs: &Receiver<Queued>) {
     let mut painter = Painter::new(Arc::clone(&state.pool));
+    let mut hdr = HdrPainter::new();
     for Queued { tick, job } in jobs {
-        let Job { affinity, canvas, smaller, deliver } = job;
+        let Job { affinity, colour, canvas, smaller, deliver } = job;
         painter.begin(tick);
         // One mosaic's mishap, or its encoder's, must not end the drawing of all others.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let pictures = painter.paint(&canvas, &smaller);
+            let pictures = match colour == Colour::HDR_CANVAS {
+                true => hdr.paint(&canvas, &smaller),
+                false => painter.paint(&canvas, &smaller),
+            };
             if pictures.len() == 1 + smaller.len() {
                 deliver(pictures);
             }
@@ -302,18 +307,18 @@ fn convert_scaled<S: Sample>(
     colour::convert(conversion, scaled, planes.parts(draw.rect));
 }
 
-fn half_size(rect: Rect, plane: usize) -> (usize, usize) {
+pub(super) fn half_size(rect: Rect, plane: usize) -> (usize, usize) {
     let half = u32::from(plane > 0);
     ((rect.width >> half) as usize, (rect.height >> half) as usize)
 }
 
-fn plane_of(picture: &Picture, plane: usize) -> Source<'_> {
+pub(super) fn plane_of(picture: &Picture, plane: usize) -> Source<'_> {
     let (width, height) = picture.plane_size(plane);
     let depth = picture.colour.depth;
     Source { data: picture.plane(plane), stride: picture.strides[plane], width, height, depth }
 }
 
-fn siting_of(plane: usize) -> Siting {
+pub(super) fn siting_of(plane: usize) -> Siting {
     if plane == 0 { Siting::Centred } else { Siting::Left }
 }
 

@@ -23,6 +23,7 @@ use self::device::Device;
 use self::readback::Ring;
 use self::tick::{Batch, Engine, Pending};
 use super::{Compositor, CompositorError, CpuCompositor, Job, Kind, refuse_undrawable};
+use crate::frame::Colour;
 
 /// Ticks that wait to be drawn.
 const QUEUE_TICKS: usize = 4;
@@ -47,6 +48,8 @@ struct State {
     losses: AtomicUsize,
     /// Set when the GPU is given up.
     fallback: OnceLock<CpuCompositor>,
+    /// Draws HDR canvases, if it can be had.
+    hdr: OnceLock<Option<CpuCompositor>>,
     workers: usize,
     /// How many times more the device is to be lost.
     #[cfg(test)]
@@ -78,6 +81,7 @@ impl GpuCompositor {
             read_back: AtomicBool::new(true),
             losses: AtomicUsize::new(0),
             fallback: OnceLock::new(),
+            hdr: OnceLock::new(),
             workers,
             #[cfg(test)]
             to_lose: AtomicUsize::new(0),
@@ -115,6 +119,17 @@ impl GpuCompositor {
 impl Compositor for GpuCompositor {
     fn submit(&self, tick: Vec<Job>) -> Vec<Job> {
         let (jobs, mut refused) = refuse_undrawable(tick);
+        let (hdr, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.colour == Colour::HDR_CANVAS);
+        if !hdr.is_empty() {
+            let cpu = self.state.hdr.get_or_init(|| {
+                let failed = |error: &CompositorError| tracing::error!(%error, "no HDR canvas is drawn");
+                CpuCompositor::new(self.state.workers).inspect_err(failed).ok()
+            });
+            refused.extend(match cpu {
+                Some(cpu) => cpu.submit(hdr),
+                None => hdr,
+            });
+        }
         let count = jobs.len();
         let Some(ticks) = self.ticks.as_ref().filter(|_| count > 0) else { return refused };
         self.state.queued.fetch_add(count, Ordering::AcqRel);
@@ -138,7 +153,8 @@ impl Compositor for GpuCompositor {
 
     fn queued(&self) -> usize {
         let after_loss = self.state.fallback.get().map_or(0, Compositor::queued);
-        self.state.queued.load(Ordering::Acquire) + after_loss
+        let hdr = self.state.hdr.get().and_then(Option::as_ref).map_or(0, Compositor::queued);
+        self.state.queued.load(Ordering::Acquire) + after_loss + hdr
     }
 }
 

@@ -9,6 +9,7 @@ mod cpu;
 mod filter;
 mod gpu;
 mod pool;
+mod pq;
 mod scale;
 mod tone;
 mod uncovered;
@@ -49,11 +50,13 @@ pub struct Canvas {
 pub struct Job {
     /// Jobs with the same value are delivered in the order they were submitted.
     pub affinity: u64,
+    /// What the pictures are to be in: [`Colour::CANVAS`] or [`Colour::HDR_CANVAS`].
+    pub colour: Colour,
     pub canvas: Canvas,
     /// Sizes of further renditions, each scaled from the canvas; even, at most [`LARGEST_SIDE`].
     pub smaller: Vec<(u32, u32)>,
     /// Called once with the canvas and its further renditions, in the order of `smaller`, all in
-    /// [`Colour::CANVAS`](crate::frame::Colour::CANVAS). Runs on a compositor's thread and must be quick. Not called when the
+    /// `colour`. Runs on a compositor's thread and must be quick. Not called when the
     /// job is refused by [`Compositor::submit`], or when drawing failed (which is logged).
     pub deliver: Deliver,
 }
@@ -166,6 +169,18 @@ pub fn solid(width: u32, height: u32, rgb: [u8; 3]) -> Option<Picture> {
         Colour::CANVAS,
         [plane(codes[0], w * h), plane(codes[1], w * h / 4), plane(codes[2], w * h / 4)],
     )
+}
+
+/// The same in `colour`, which is that of a canvas.
+pub fn solid_in(colour: Colour, width: u32, height: u32, rgb: [u8; 3]) -> Option<Picture> {
+    if colour != Colour::HDR_CANVAS {
+        return solid(width, height, rgb);
+    }
+    let codes = pq::background_codes(rgb);
+    let luma = width as usize * height as usize;
+    let plane = |code: u16, samples: usize| code.to_le_bytes().repeat(samples);
+    let planes = [plane(codes[0], luma), plane(codes[1], luma / 4), plane(codes[2], luma / 4)];
+    Picture::from_planes(width, height, colour, planes)
 }
 
 /// A compositor that is shared by all who draw.

@@ -2,6 +2,7 @@
 
 mod hdr;
 mod likeness;
+mod pq;
 mod support;
 mod twins;
 
@@ -79,6 +80,7 @@ fn impossible_jobs_come_back(compositor: &dyn Compositor) {
     let count = bad.len();
     let jobs = bad.into_iter().map(|(canvas, smaller)| Job {
         affinity: 0,
+        colour: Colour::CANVAS,
         canvas,
         smaller,
         deliver: Box::new(|_| panic!("a refused job was delivered")),
@@ -107,7 +109,7 @@ fn order_is_kept_and_a_panic_harms_nobody(compositor: &dyn Compositor) {
             } else {
                 Box::new(move |got| sender.send((affinity, got[0].row(0, 3)[3])).expect("test listens"))
             };
-            Job { affinity, canvas, smaller: vec![], deliver }
+            Job { affinity, colour: Colour::CANVAS, canvas, smaller: vec![], deliver }
         });
         let refused = compositor.submit(jobs.collect());
         submitted += 3 - refused.len();
@@ -155,6 +157,7 @@ fn a_full_queue_gives_jobs_back_instead_of_waiting() {
     let canvas = || Canvas { width: 16, height: 16, background: [0; 3], draws: vec![] };
     let first = Job {
         affinity: 0,
+        colour: Colour::CANVAS,
         canvas: canvas(),
         smaller: vec![],
         deliver: Box::new(move |_| {
@@ -167,7 +170,13 @@ fn a_full_queue_gives_jobs_back_instead_of_waiting() {
     let (done, finished) = mpsc::channel();
     let more = (0..100).map(|affinity| {
         let done = done.clone();
-        Job { affinity, canvas: canvas(), smaller: vec![], deliver: Box::new(move |_| done.send(()).expect("listens")) }
+        Job {
+            affinity,
+            colour: Colour::CANVAS,
+            canvas: canvas(),
+            smaller: vec![],
+            deliver: Box::new(move |_| done.send(()).expect("listens")),
+        }
     });
     let refused = compositor.submit(more.collect());
     assert_eq!(refused.len(), 36, "64 wait");

@@ -122,7 +122,8 @@ fn check_breaks(breaks: &MarketBreaks) -> Result<(), MarketMistake> {
 
 /// The markets, each with its tenant.
 pub(super) fn read_all(root: &mut Table, tenants: &[Tenant], output: &Output) -> Vec<(String, Market)> {
-    let least_height = output.renditions.iter().map(|rendition| rendition.height).min().unwrap_or(0);
+    let for_all = output.renditions.iter().filter(|rendition| rendition.plays_everywhere());
+    let least_height = for_all.map(|rendition| rendition.height).min().unwrap_or(0);
     let mut markets: Vec<(String, Market)> = Vec::new();
     for item in root.items("markets", "write each as [[markets]]") {
         let Some((tenant, market)) = read_one(&item, tenants) else { continue };

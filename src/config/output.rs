@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::names::check_id;
 use super::reader::{Table, Value};
-use crate::ladder::RenditionSpec;
+use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::timeline::{Fps, Grid};
 
 /// Longest ladder.
@@ -17,7 +17,7 @@ pub const MAX_LOOKAHEAD_FRAMES: u32 = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     pub grid: Grid,
-    /// 1 to [`MAX_RENDITIONS`], best (widest) first.
+    /// 1 to [`MAX_RENDITIONS`]: those in H.264, of which there is one at least, before those in HEVC; of each best (widest) first.
     pub renditions: Vec<RenditionSpec>,
     /// Nobody said which: see [`Output::fit`].
     pub renditions_by_room: bool,
@@ -113,6 +113,7 @@ fn ladder_for(cores: usize) -> Vec<RenditionSpec> {
         width,
         height,
         bitrate_bps,
+        codec: VideoCodec::H264,
     };
     RUNGS.iter().filter(|(.., least_cores)| *least_cores <= cores).map(rung).collect()
 }
@@ -180,6 +181,21 @@ fn read_renditions(list: &Value) -> Vec<RenditionSpec> {
             renditions.push(rendition);
         }
     }
+    let best = renditions.iter().find(|rendition| rendition.plays_everywhere()).map(|best| best.width);
+    match best {
+        None if !renditions.is_empty() => {
+            list.refuse("all renditions are in HEVC", "boxes without it need one: one in \"h264\" at least is allowed");
+        }
+        // The canvas is drawn as large as the best in H.264 is.
+        Some(best) if renditions.iter().any(|r| r.width > best) => {
+            list.refuse(
+                "a rendition in HEVC is wider than all in H.264",
+                &format!("the widest in \"h264\" is {best} pixels wide: as much at most is allowed"),
+            );
+        }
+        Some(_) | None => {}
+    }
+    renditions.sort_by_key(|rendition| (!rendition.plays_everywhere(), rendition.is_hdr()));
     renditions
 }
 
@@ -195,13 +211,16 @@ fn read_rendition(item: &Value, above: &[RenditionSpec]) -> Option<RenditionSpec
     let bitrate_bps = table
         .required("bitrate", "bits per second, 100000 to 50000000")
         .and_then(|v| v.whole(100_000..=50_000_000, "bits per second"));
+    let codec = read_codec(&mut table);
     table.finish();
-    let (name, width, height) = (name?, width?, height?);
+    let (name, width, height, codec) = (name?, width?, height?, codec?);
     if above.iter().any(|r| r.name == name) {
         name_value?.refuse(format!("there is a rendition {name:?} already"), "each name once is allowed");
     }
-    if let Some(last) = above.last().filter(|last| last.width <= width) {
-        let allowed = format!("widths fall from one rendition to the next: less than {} is allowed here", last.width);
+    let of_codec = above.iter().rev().find(|r| r.codec == codec);
+    if let Some(last) = of_codec.filter(|last| last.width <= width) {
+        let allowed =
+            format!("widths fall from one rendition of a codec to the next: less than {} is allowed here", last.width);
         width_value?.refuse(format!("{width} is not less than the width before it"), &allowed);
     }
     // All are drawn from one composite: another shape would stretch it. 3 % covers sizes rounded to even or whole blocks.
@@ -209,7 +228,33 @@ fn read_rendition(item: &Value, above: &[RenditionSpec]) -> Option<RenditionSpec
         let allowed = format!("all renditions have the shape of the first, {}x{}", best.width, best.height);
         height_value?.refuse(format!("{width}x{height} has another shape"), &allowed);
     }
-    Some(RenditionSpec { name, width, height, bitrate_bps: bitrate_bps? })
+    Some(RenditionSpec { name, width, height, bitrate_bps: bitrate_bps?, codec })
+}
+
+/// What a rung is coded in, and how light stands in it.
+fn read_codec(table: &mut Table) -> Option<VideoCodec> {
+    let (codec, range) = (table.optional("codec"), table.optional("range"));
+    let one_of = |value: &Value, what: &str, names: [&str; 2]| {
+        let [first, second] = names;
+        let allowed = format!("{first:?} and {second:?} are allowed");
+        let is_second = |text: &str| match text {
+            _ if text == first => Ok(false),
+            _ if text == second => Ok(true),
+            _ => Err(format!("{text:?} is no {what} of a rendition")),
+        };
+        value.parsed(&allowed, is_second)
+    };
+    let is_hevc = codec.as_ref().map_or(Some(false), |value| one_of(value, "codec", ["h264", "hevc"]));
+    let is_pq = range.as_ref().map_or(Some(false), |value| one_of(value, "range", ["sdr", "pq"]));
+    match (is_hevc?, is_pq?) {
+        (false, false) => Some(VideoCodec::H264),
+        (true, false) => Some(VideoCodec::Hevc),
+        (true, true) => Some(VideoCodec::HevcPq),
+        (false, true) => {
+            range?.refuse("H.264 here has eight bits, and HDR takes ten", "\"pq\" is allowed with codec = \"hevc\"");
+            None
+        }
+    }
 }
 
 fn even_side(value: &Value) -> Option<u32> {

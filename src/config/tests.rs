@@ -236,6 +236,47 @@ fn renditions_fall_in_width_and_keep_their_shape_and_names() {
 }
 
 #[test]
+fn renditions_in_hevc_come_behind_those_that_everything_plays() {
+    let with = |codecs: &[(&str, u32, &str)]| {
+        let rung = |(n, (name, height, codec)): (usize, &(&str, u32, &str))| {
+            let (width, bitrate) = (height * 16 / 9, 500_000 + n);
+            format!(
+                "[[output.renditions]]\nname = \"{name}\"\nwidth = {width}\nheight = {height}\nbitrate = {bitrate}\n{codec}\n"
+            )
+        };
+        let rungs: String = codecs.iter().enumerate().map(rung).collect();
+        let before = &CONTRACT[..CONTRACT.find("[[output.renditions]]").unwrap()];
+        parse(&format!("{before}{rungs}")).map_err(|e| e.to_string())
+    };
+    let (hevc, h264) = ("codec = \"hevc\"", "codec = \"h264\"");
+    let config = with(&[("best", 720, hevc), ("720p", 720, h264), ("less", 360, hevc), ("360p", 360, "")]).unwrap();
+    let ladder: Vec<_> = config.output.renditions.iter().map(|r| (r.name.as_str(), r.codec.name())).collect();
+    assert_eq!(ladder, [("720p", "h264"), ("360p", "h264"), ("best", "hevc"), ("less", "hevc")]);
+    let refused = with(&[("best", 720, hevc)]).unwrap_err();
+    assert!(
+        refused.contains("all renditions are in HEVC") && refused.contains("one in \"h264\" at least"),
+        "{refused}"
+    );
+    let refused = with(&[("720p", 720, h264), ("best", 1080, hevc)]).unwrap_err();
+    assert!(refused.contains("wider than all in H.264") && refused.contains("1280 pixels"), "{refused}");
+    let refused = with(&[("720p", 720, h264), ("a", 720, hevc), ("b", 720, hevc)]).unwrap_err();
+    assert!(refused.contains("of a codec"), "{refused}");
+    let hdr = "codec = \"hevc\"\nrange = \"pq\"";
+    let config = with(&[("hdr", 720, hdr), ("720p", 720, "range = \"sdr\""), ("half", 720, hevc)]).unwrap();
+    let ladder: Vec<_> = config.output.renditions.iter().map(|r| (r.name.as_str(), r.is_hdr())).collect();
+    assert_eq!(ladder, [("720p", false), ("half", false), ("hdr", true)]);
+    let refused = with(&[("720p", 720, "range = \"pq\"")]).unwrap_err();
+    assert!(refused.contains("`output.renditions[0].range`") && refused.contains("with codec = \"hevc\""), "{refused}");
+    let refused = with(&[("720p", 720, "range = \"hlg\"")]).unwrap_err();
+    assert!(refused.contains("\"hlg\" is no range") && refused.contains("\"sdr\" and \"pq\" are allowed"), "{refused}");
+    let refused = with(&[("720p", 720, "codec = \"av1\"")]).unwrap_err();
+    assert!(
+        refused.contains("\"av1\" is no codec") && refused.contains("\"h264\" and \"hevc\" are allowed"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn ids_are_unique() {
     let twice = |part: &str| parse(&format!("{CONTRACT}{part}")).unwrap_err().to_string();
     let game = "[[games]]\nid = \"nyk-bos\"\ntitle = \"T\"\nsources = [\"test://ball\"]\n";
@@ -364,8 +405,7 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
 
     for (change, says) in [
         (("key = \"free\"", "key = \"k\""), "this key is there already"),
-        (("[\"dolby\"]", "[\"hdr\"]"), "there are no HDR renditions yet"),
-        (("[\"dolby\"]", "[\"8k\"]"), "\"low_latency\" and \"dolby\" are allowed"),
+        (("[\"dolby\"]", "[\"8k\"]"), "\"low_latency\", \"dolby\" and \"hdr\" are allowed"),
         (("tenant = \"a\"", "tenant = \"b\""), "there is no tenant \"b\""),
         (("max_height = 720", "max_height = 100"), "`max_height`: 100 is not allowed"),
         (("sound_language = \"de\"", "sound_language = \"d e\""), "`sound_language`: \"d e\" is no language"),

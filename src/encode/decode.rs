@@ -17,13 +17,15 @@ use crate::work::lower_priority;
 /// Longest wait for one decoded picture.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An independent decoder of H.264.
+/// An independent decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoder {
-    /// FFmpeg's (GStreamer element `avdec_h264`).
+    /// FFmpeg's of H.264 (GStreamer element `avdec_h264`).
     Ffmpeg,
-    /// Cisco's (GStreamer element `openh264dec`).
+    /// Cisco's of H.264 (GStreamer element `openh264dec`).
     OpenH264,
+    /// FFmpeg's of HEVC (GStreamer element `avdec_h265`).
+    FfmpegHevc,
 }
 
 impl Decoder {
@@ -32,6 +34,22 @@ impl Decoder {
             // One thread: pictures come out one by one, and a few decoders can run side by side.
             Decoder::Ffmpeg => "avdec_h264 max-threads=1",
             Decoder::OpenH264 => "openh264dec",
+            Decoder::FfmpegHevc => "avdec_h265 max-threads=1",
+        }
+    }
+
+    /// Formats of samples that come out.
+    const fn samples(self) -> &'static str {
+        match self {
+            Decoder::Ffmpeg | Decoder::OpenH264 => "I420",
+            Decoder::FfmpegHevc => "{I420,I420_10LE}",
+        }
+    }
+
+    const fn format(self) -> &'static str {
+        match self {
+            Decoder::Ffmpeg | Decoder::OpenH264 => "h264",
+            Decoder::FfmpegHevc => "h265",
         }
     }
 }
@@ -53,10 +71,12 @@ pub enum DecodeError {
 pub fn decode(decoder: Decoder, sets: &ParameterSets, units: &[Bytes]) -> Result<Vec<Picture>, DecodeError> {
     let unavailable = |e: gst::glib::Error| DecodeError::Unavailable(e.to_string());
     gst::init().map_err(unavailable)?;
+    let format = decoder.format();
     let text = format!(
-        "appsrc name=source format=time max-bytes=0 caps=video/x-h264,stream-format=byte-stream,alignment=au \
-         ! h264parse ! {} ! appsink name=sink sync=false max-buffers=0 caps=video/x-raw,format=I420",
-        decoder.element()
+        "appsrc name=source format=time max-bytes=0 caps=video/x-{format},stream-format=byte-stream,alignment=au \
+         ! {format}parse ! {} ! appsink name=sink sync=false max-buffers=0 caps=video/x-raw,format={}",
+        decoder.element(),
+        decoder.samples()
     );
     let element = gst::parse::launch(&text).map_err(unavailable)?;
     let running = Running(element);
@@ -111,7 +131,7 @@ impl Drop for Running {
     }
 }
 
-/// Start codes instead of lengths (ITU-T H.264, annex B).
+/// Start codes instead of lengths (annex B of ITU-T H.264 and H.265).
 fn byte_stream(sets: Option<&ParameterSets>, unit: &[u8]) -> Option<Bytes> {
     let mut out = BytesMut::with_capacity(unit.len() + 1024);
     let mut put = |nal: &[u8]| {
@@ -119,8 +139,7 @@ fn byte_stream(sets: Option<&ParameterSets>, unit: &[u8]) -> Option<Bytes> {
         out.put_slice(nal);
     };
     if let Some(sets) = sets {
-        put(&sets.sps);
-        put(&sets.pps);
+        sets.each().for_each(|set| put(set));
     }
     let mut rest = unit;
     while !rest.is_empty() {
@@ -137,7 +156,9 @@ fn picture(sample: &gst::Sample) -> Option<Picture> {
     let frame = gst_video::VideoFrame::from_buffer_readable(sample.buffer_owned()?, &info).ok()?;
     let strides = [0, 1, 2].map(|p| usize::try_from(frame.plane_stride()[p]).unwrap_or(0));
     let planes = Planes(frame);
-    Picture::new(info.width(), info.height(), strides, Colour::CANVAS, (1, 1), Arc::new(planes))
+    let is_deep = info.format() == gst_video::VideoFormat::I42010le;
+    let colour = if is_deep { Colour::HDR_CANVAS } else { Colour::CANVAS };
+    Picture::new(info.width(), info.height(), strides, colour, (1, 1), Arc::new(planes))
 }
 
 struct Planes(gst_video::VideoFrame<gst_video::video_frame::Readable>);

@@ -3,18 +3,21 @@
 
 mod audio;
 mod decode;
+mod hevc;
+mod intake;
 mod silence;
 mod video;
 
 pub use audio::{AudioEncodeError, AudioEncoder};
 pub use decode::{DecodeError, Decoder, decode};
+pub use hevc::HevcEncoder;
 pub use silence::silent_frame;
 pub use video::{VideoEncodeError, VideoEncoder};
 
 use std::time::Duration;
 
 use crate::frame::{AccessUnit, Picture, Sound, SoundUnit};
-use crate::ladder::{ParameterSets, VideoSettings};
+use crate::ladder::{ParameterSets, VideoCodec, VideoSettings};
 use crate::timeline::FrameNumber;
 
 /// One encoder of pictures at work.
@@ -75,12 +78,15 @@ pub trait SoundEncoders: Send + Sync {
     fn open(&self, first_aac_frame: u64, bitrate_bps: u32) -> Result<Box<dyn SoundEncoder>, AudioEncodeError>;
 }
 
-/// The encoders of the service: libx264's for pictures, FFmpeg's AAC for sound.
+/// The encoders of the service: libx264's and libx265's for pictures, FFmpeg's AAC for sound.
 pub struct Libraries;
 
 impl PictureEncoders for Libraries {
     fn open(&self, settings: &VideoSettings) -> Result<Box<dyn PictureEncoder>, VideoEncodeError> {
-        Ok(Box::new(VideoEncoder::new(settings)?))
+        Ok(match settings.codec {
+            VideoCodec::H264 => Box::new(VideoEncoder::new(settings)?),
+            VideoCodec::Hevc | VideoCodec::HevcPq => Box::new(HevcEncoder::new(settings)?),
+        })
     }
 }
 
@@ -91,6 +97,24 @@ impl SoundEncoders for Libraries {
 }
 
 impl PictureEncoder for VideoEncoder {
+    fn parameter_sets(&self) -> &ParameterSets {
+        self.parameter_sets()
+    }
+
+    fn encode(&mut self, picture: &Picture, frame: FrameNumber) -> Result<Option<AccessUnit>, VideoEncodeError> {
+        self.encode(picture, frame)
+    }
+
+    fn threads_cpu_time(&self) -> Duration {
+        self.threads_cpu_time()
+    }
+
+    fn drain(&mut self) -> Result<Option<AccessUnit>, VideoEncodeError> {
+        self.drain()
+    }
+}
+
+impl PictureEncoder for HevcEncoder {
     fn parameter_sets(&self) -> &ParameterSets {
         self.parameter_sets()
     }

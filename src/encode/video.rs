@@ -1,30 +1,45 @@
 //! H.264 by our libx264 (`x264/tiles.patch`), through the C layer in `x264_shim.c`.
 
-use std::collections::VecDeque;
 use std::ffi::{CString, c_char};
 use std::ptr::NonNull;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::intake::Intake;
 use crate::frame::{AccessUnit, Picture};
 use crate::ladder::{ParameterSets, VideoSettings};
-use crate::timeline::{B_PICTURES, FrameNumber, PictureKind};
+use crate::timeline::{B_PICTURES, FrameNumber};
 
 #[derive(Debug, thiserror::Error)]
 pub enum VideoEncodeError {
-    #[error("libx264 refuses {width}x{height} at {fps} fps, {bitrate_bps} b/s, preset {preset:?}")]
-    Refused { width: u32, height: u32, fps: String, bitrate_bps: u32, preset: String },
-    #[error("libx264 gave no parameter sets")]
+    #[error("{library} refuses {width}x{height} at {fps} fps, {bitrate_bps} b/s, preset {preset:?}")]
+    Refused { library: &'static str, width: u32, height: u32, fps: String, bitrate_bps: u32, preset: String },
+    #[error("a picture of {got} bits a sample, the encoder is made for {expected}")]
+    WrongDepth { got: u32, expected: u32 },
+    #[error("an encoder gave no parameter sets")]
     NoParameterSets,
     #[error("picture is {got_width}x{got_height}, the encoder is made for {width}x{height}")]
     WrongSize { got_width: u32, got_height: u32, width: u32, height: u32 },
-    #[error("libx264 failed on frame {frame}")]
+    #[error("the encoder failed on frame {frame}")]
     Failed { frame: FrameNumber },
     #[error(
         "frame {frame} follows {before}: only the first frame of a segment may follow another than the one before it"
     )]
     Disordered { before: FrameNumber, frame: FrameNumber },
+}
+
+impl VideoEncodeError {
+    pub(super) fn refused(settings: &VideoSettings) -> Self {
+        Self::Refused {
+            library: settings.codec.library(),
+            width: settings.width,
+            height: settings.height,
+            fps: settings.grid.fps().to_string(),
+            bitrate_bps: settings.bitrate_bps,
+            preset: settings.preset.clone(),
+        }
+    }
 }
 
 #[repr(C)]
@@ -72,10 +87,7 @@ pub struct VideoEncoder {
     raw: NonNull<RawEncoder>,
     settings: VideoSettings,
     parameter_sets: ParameterSets,
-    /// Pictures taken in, and the frames of those that have not come out, in order.
-    pictures: i64,
-    inside: VecDeque<(i64, FrameNumber)>,
-    last: Option<FrameNumber>,
+    intake: Intake,
 }
 
 // SAFETY: an x264 encoder has no ties to the thread that opened it; calls need `&mut self`, so they never overlap.
@@ -92,13 +104,7 @@ impl VideoEncoder {
     }
 
     fn open(settings: &VideoSettings, threads: u32) -> Result<Self, VideoEncodeError> {
-        let refused = || VideoEncodeError::Refused {
-            width: settings.width,
-            height: settings.height,
-            fps: settings.grid.fps().to_string(),
-            bitrate_bps: settings.bitrate_bps,
-            preset: settings.preset.clone(),
-        };
+        let refused = || VideoEncodeError::refused(settings);
         let preset = CString::new(settings.preset.as_str()).map_err(|_| refused())?;
         let raw_settings = RawSettings {
             width: i32::try_from(settings.width).map_err(|_| refused())?,
@@ -119,12 +125,11 @@ impl VideoEncoder {
         let mut encoder = Self {
             raw,
             settings: settings.clone(),
-            parameter_sets: ParameterSets { sps: Bytes::new(), pps: Bytes::new() },
-            pictures: 0,
-            inside: VecDeque::new(),
-            last: None,
+            parameter_sets: ParameterSets { vps: Bytes::new(), sps: Bytes::new(), pps: Bytes::new() },
+            intake: Intake::default(),
         };
-        encoder.parameter_sets = ParameterSets { sps: encoder.parameter_set(7)?, pps: encoder.parameter_set(8)? };
+        let (sps, pps) = (encoder.parameter_set(7)?, encoder.parameter_set(8)?);
+        encoder.parameter_sets = ParameterSets { vps: Bytes::new(), sps, pps };
         Ok(encoder)
     }
 
@@ -152,39 +157,17 @@ impl VideoEncoder {
     /// after the other, from its first. An access unit that is ready comes out: after [`VideoSettings::delay_frames`] there is one
     /// for every picture.
     pub fn encode(&mut self, picture: &Picture, frame: FrameNumber) -> Result<Option<AccessUnit>, VideoEncodeError> {
-        let VideoSettings { width, height, grid, .. } = self.settings;
-        if (picture.width, picture.height) != (width, height) {
-            return Err(VideoEncodeError::WrongSize {
-                got_width: picture.width,
-                got_height: picture.height,
-                width,
-                height,
-            });
-        }
-        let kind = grid.kind_of(frame);
-        if self.last.map_or(kind != PictureKind::Idr, |last| last + 1 != frame && kind != PictureKind::Idr) {
-            return Err(VideoEncodeError::Disordered { before: self.last.unwrap_or(frame), frame });
-        }
-        self.last = Some(frame);
-        let planes = [0, 1, 2].map(|p| picture.plane(p).as_ptr());
-        let strides = [0, 1, 2].map(|p| i32::try_from(picture.strides[p]).unwrap_or(i32::MAX));
-        let pts = self.pictures;
-        self.pictures += 1;
-        self.inside.push_back((pts, frame));
+        let taken = self.intake.take(&self.settings, picture, frame)?;
         let mut out = Out::default();
         // SAFETY: `Picture::new` has checked that each plane holds its rows at its stride; the planes outlive the call, and
         // libx264 copies them before it returns.
         let size = unsafe {
             quadrille_x264_encode(
                 self.raw.as_ptr(),
-                planes.as_ptr(),
-                strides.as_ptr(),
-                pts,
-                match kind {
-                    PictureKind::Idr => 0,
-                    PictureKind::P => 1,
-                    PictureKind::B => 2,
-                },
+                taken.planes.as_ptr(),
+                taken.strides.as_ptr(),
+                taken.pts,
+                taken.kind,
                 &mut out.data,
                 &mut out.pts,
                 &mut out.idr,
@@ -198,7 +181,7 @@ impl VideoEncoder {
         let mut out = Out::default();
         // SAFETY: the encoder is open.
         let size = unsafe { quadrille_x264_drain(self.raw.as_ptr(), &mut out.data, &mut out.pts, &mut out.idr) };
-        self.unit(size, &out).ok_or(VideoEncodeError::Failed { frame: self.last.unwrap_or(0) })
+        self.unit(size, &out).ok_or(VideoEncodeError::Failed { frame: self.intake.last() })
     }
 
     /// What a call of libx264 gave: nothing yet or an access unit; `None` for a failure.
@@ -207,8 +190,7 @@ impl VideoEncoder {
         if size == 0 {
             return Some(None);
         }
-        let at = self.inside.iter().position(|(pts, _)| *pts == out.pts)?;
-        let (_, frame) = self.inside.remove(at)?;
+        let frame = self.intake.came(out.pts)?;
         // SAFETY: libx264 lays all NAL units of a picture out in one run of `size` bytes from the first one's payload, which stays until
         // its next call.
         let data = Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(out.data, size) });
@@ -240,11 +222,13 @@ impl Drop for VideoEncoder {
 mod tests {
     use super::*;
     use crate::frame::Colour;
-    use crate::timeline::Grid;
+    use crate::ladder::VideoCodec;
+    use crate::timeline::{Grid, PictureKind};
 
     fn settings() -> VideoSettings {
         let grid = Grid::new("30".parse().unwrap(), 10);
         VideoSettings {
+            codec: VideoCodec::H264,
             width: 320,
             height: 192,
             grid,

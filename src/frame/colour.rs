@@ -116,13 +116,22 @@ pub struct Colour {
 }
 
 impl Colour {
-    /// What every canvas is made in: BT.709, limited range.
+    /// What canvases are made in, but for those in HDR: BT.709, limited range.
     pub const CANVAS: Colour = Colour {
         matrix: Matrix::Bt709,
         range: Range8::Limited,
         primaries: Primaries::Bt709,
         transfer: Transfer::Bt709,
         depth: Depth::Eight,
+    };
+
+    /// What HDR canvases are made in: PQ of BT.2020, limited range, ten bits.
+    pub const HDR_CANVAS: Colour = Colour {
+        matrix: Matrix::Bt2020,
+        range: Range8::Limited,
+        primaries: Primaries::Bt2020,
+        transfer: Transfer::Pq(Peak::Cd10000),
+        depth: Depth::Ten,
     };
 
     /// Whether its samples mean what a canvas's do, but for their depth.

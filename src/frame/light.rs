@@ -73,7 +73,7 @@ fn pq_light(value: f64) -> f64 {
 }
 
 /// PQ value of light in cd/m2.
-fn pq_value(light: f64) -> f64 {
+pub fn pq_value(light: f64) -> f64 {
     let power = (light / 10_000.0).powf(PQ_M1);
     ((PQ_C1 + PQ_C2 * power) / (1.0 + PQ_C3 * power)).powf(PQ_M2)
 }
@@ -137,7 +137,16 @@ fn to_xyz(primaries: Primaries) -> Matrix3 {
 
 /// Linear RGB of `primaries` to that of BT.709. Each row adds up to one: they have white in common.
 pub fn into_bt709(primaries: Primaries) -> Matrix3 {
-    let back = invert(&to_xyz(Primaries::Bt709));
+    into(Primaries::Bt709, primaries)
+}
+
+/// The same to that of BT.2020.
+pub fn into_bt2020(primaries: Primaries) -> Matrix3 {
+    into(Primaries::Bt2020, primaries)
+}
+
+fn into(target: Primaries, primaries: Primaries) -> Matrix3 {
+    let back = invert(&to_xyz(target));
     let there = to_xyz(primaries);
     let column = |c: usize| multiply(&back, [there[0][c], there[1][c], there[2][c]]);
     let (r, g, b) = (column(0), column(1), column(2));

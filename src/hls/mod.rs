@@ -6,6 +6,7 @@ mod as_came;
 pub mod images;
 pub mod playlist;
 pub mod texts;
+mod variant;
 
 #[cfg(test)]
 mod oracle_tests;

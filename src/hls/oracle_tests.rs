@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use bytes::Bytes;
 
-use super::playlist::{AudioRendition, Media, MediaSegment, Multivariant, VideoVariant, target_duration_s};
+use super::playlist::{AudioRendition, Media, MediaSegment, Multivariant, VideoRange, VideoVariant, target_duration_s};
 use crate::frame::{AccessUnit, SoundUnit};
 use crate::package::{self, VideoTrack};
 use crate::timeline::{Grid, SegmentNumber};
@@ -280,6 +280,8 @@ fn write_presentation(dir: &Path, grid: &Grid, gap: Option<SegmentNumber>) -> Pa
         height: 180,
         fps: grid.fps(),
         video_codec: package::video_codec(&a.sps).unwrap(),
+        range: VideoRange::Sdr,
+        score: None,
     };
     write(
         dir,

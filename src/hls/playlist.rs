@@ -8,10 +8,11 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 pub use super::as_came::AsCame;
-use super::texts::{TEXT_GROUP, TextRendition};
+use super::texts::TextRendition;
+pub use super::variant::{VideoRange, VideoVariant};
 pub(super) use crate::cues::daterange::quoted;
 use crate::package::AUDIO_CODEC;
-use crate::timeline::{AAC_FRAME_SAMPLES, Fps, Grid, MediaTime, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
+use crate::timeline::{AAC_FRAME_SAMPLES, Grid, MediaTime, PartNumber, SAMPLE_RATE_HZ, SegmentNumber};
 
 /// The MIME type of every playlist (4).
 pub const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
@@ -39,24 +40,6 @@ pub struct Multivariant {
     pub as_came: Option<AsCame>,
     /// What the sounds of the first group have, bits per second.
     pub audio_bitrate_bps: u32,
-}
-
-/// One rung of the ladder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VideoVariant {
-    pub uri: String,
-    /// Of the playlist of the pictures that open its segments.
-    pub key_pictures_uri: String,
-    /// Peak over any segment, picture and sound, in bits per second (4.3.4.2); see [`peak_bandwidth_bps`].
-    pub bandwidth_bps: u32,
-    /// The same on average.
-    pub average_bandwidth_bps: u32,
-    /// Picture size in pixels.
-    pub width: u32,
-    pub height: u32,
-    pub fps: Fps,
-    /// RFC 6381 string of the picture alone, `avc1.640028`; the sound's is added.
-    pub video_codec: String,
 }
 
 /// The sound of one game.
@@ -132,43 +115,6 @@ impl fmt::Display for Multivariant {
             came.write_variants(f, &self.renditions, self.audio_bitrate_bps, with_text)?;
         }
         self.renditions.iter().try_for_each(|variant| variant.write_key_pictures(f))
-    }
-}
-
-impl VideoVariant {
-    /// `sound` is its codec and its group.
-    pub(super) fn write(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        sound: Option<(&str, &str)>,
-        with_text: bool,
-    ) -> fmt::Result {
-        let Self { bandwidth_bps, average_bandwidth_bps, width, height, .. } = self;
-        write!(f, "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth_bps},AVERAGE-BANDWIDTH={average_bandwidth_bps}")?;
-        write!(f, ",CODECS=\"{}", quoted(&self.video_codec))?;
-        if let Some((codec, _)) = sound {
-            write!(f, ",{}", quoted(codec))?;
-        }
-        // 4.3.4.2: FRAME-RATE is rounded to three decimal places.
-        let (num, den) = (u64::from(self.fps.num()), u64::from(self.fps.den()));
-        let millihertz = (num * 1000 + den / 2) / den;
-        write!(f, "\",RESOLUTION={width}x{height},FRAME-RATE={}.{:03}", millihertz / 1000, millihertz % 1000)?;
-        f.write_str(",VIDEO-RANGE=SDR")?;
-        if let Some((_, group)) = sound {
-            write!(f, ",AUDIO=\"{group}\"")?;
-        }
-        if with_text {
-            write!(f, ",SUBTITLES=\"{TEXT_GROUP}\"")?;
-        }
-        writeln!(f, ",CLOSED-CAPTIONS=NONE\n{}", line_uri(&self.uri))
-    }
-
-    /// 4.3.4.3. What opens a segment is no larger than the segment.
-    fn write_key_pictures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bandwidth_bps, width, height, .. } = self;
-        write!(f, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={bandwidth_bps},CODECS=\"{}\"", quoted(&self.video_codec))?;
-        let uri = quoted_uri(&self.key_pictures_uri);
-        writeln!(f, ",RESOLUTION={width}x{height},VIDEO-RANGE=SDR,URI=\"{uri}\"")
     }
 }
 

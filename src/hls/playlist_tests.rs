@@ -15,6 +15,8 @@ fn variant(name: &str, width: u32, height: u32, fps: &str) -> VideoVariant {
         height,
         fps: fps.parse().unwrap(),
         video_codec: "avc1.640028".to_owned(),
+        range: VideoRange::Sdr,
+        score: None,
     }
 }
 

@@ -47,7 +47,7 @@ impl TextRendition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hls::playlist::{Multivariant, VideoVariant};
+    use crate::hls::playlist::{Multivariant, VideoRange, VideoVariant};
 
     #[test]
     fn texts_are_a_group_of_their_own_and_nobody_gets_one_unasked() {
@@ -69,6 +69,8 @@ mod tests {
             height: 360,
             fps: "30".parse().unwrap(),
             video_codec: "avc1.640028".into(),
+            range: VideoRange::Sdr,
+            score: None,
         };
         let texts = vec![
             text("Main (en)", Some("en"), true),

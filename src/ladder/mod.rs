@@ -4,8 +4,8 @@
 mod codec;
 mod settings;
 
-pub use codec::{Codec, ParameterSets};
-pub use settings::{VideoSettings, lowest_level_idc};
+pub use codec::{Codec, ParameterSets, VideoCodec};
+pub use settings::{LEAST_HEVC_LOOKAHEAD, VideoSettings, lowest_level_idc};
 
 /// One rung of the ladder, as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,23 @@ pub struct RenditionSpec {
     pub width: u32,
     pub height: u32,
     pub bitrate_bps: u32,
+    pub codec: VideoCodec,
+}
+
+impl RenditionSpec {
+    pub fn is_hdr(&self) -> bool {
+        self.codec.is_hdr()
+    }
+
+    /// Whether every player can be expected to play it, so that it may be the only one.
+    pub fn plays_everywhere(&self) -> bool {
+        self.codec == VideoCodec::H264
+    }
+}
+
+/// The place of the smallest rendition of those that everything plays, in a ladder that has H.264 before HEVC, each best first.
+pub fn smallest(renditions: &[RenditionSpec]) -> Option<usize> {
+    renditions.iter().rposition(RenditionSpec::plays_everywhere)
 }
 
 /// One rung, and what all encoders of it share, whoever runs them: so a player can go from one mosaic to the next under one init segment.

@@ -1,19 +1,24 @@
 //! What decides how pictures come out of an encoder.
 
+use super::VideoCodec;
 use crate::frame::CodedSize;
 use crate::timeline::{B_PICTURES, Grid};
+
+/// libx265 looks ahead at more pictures than there are B pictures in a row.
+pub const LEAST_HEVC_LOOKAHEAD: u32 = B_PICTURES + 1;
 
 /// What decides an encoder's output, and its SPS and PPS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoSettings {
+    pub codec: VideoCodec,
     pub width: u32,
     pub height: u32,
     pub grid: Grid,
     /// Average and (VBV, over one second) highest rate.
     pub bitrate_bps: u32,
-    /// Name of an x264 preset: `ultrafast` to `placebo`.
+    /// Name of a preset of x264, and of x265: `ultrafast` to `placebo`.
     pub preset: String,
-    /// `level_idc` to write (ITU-T H.264, A.3), 10 times the level: at least [`lowest_level_idc`].
+    /// `level_idc` to write (ITU-T H.264, A.3), 10 times the level: at least [`lowest_level_idc`]. HEVC's encoder finds its own, from the same.
     pub level_idc: u8,
     /// Pictures that are looked at before one is coded, beyond those that the pattern needs: what they show decides where bits are well
     /// spent. Each costs a frame of latency.
@@ -31,20 +36,24 @@ impl VideoSettings {
 
     /// Frames that an encoder holds back: what is given comes out that many later.
     pub fn delay_frames(&self) -> u32 {
-        self.lookahead_frames.max(B_PICTURES) + self.threads() - 1
+        match self.codec {
+            VideoCodec::H264 => self.lookahead_frames.max(B_PICTURES) + self.threads() - 1,
+            // One is with the thread that codes.
+            VideoCodec::Hevc | VideoCodec::HevcPq => self.lookahead_frames.max(LEAST_HEVC_LOOKAHEAD) + B_PICTURES + 1,
+        }
     }
 
-    /// Frames that are coded at a time. Many encoders fill the cores better than one encoder's threads do, and each thread costs a frame of
+    /// Frames of H.264, or rows of HEVC's blocks, that are coded at a time. Many encoders fill the cores better than one encoder's threads do, and each thread costs a frame of
     /// latency: so there are as many as it takes to keep up, with a preset like `veryfast` and pictures that are hard.
     pub fn threads(&self) -> u32 {
-        /// What a thread is good for, in macroblocks a second: 1080p at 18 fps.
-        const THREAD_MBS: u64 = 150_000;
+        /// What a thread is good for, in macroblocks a second: 1080p at 18 fps, in HEVC at 6, of ten bits at 5.
+        const THREAD_MBS: [u64; 3] = [150_000, 50_000, 40_000];
         const MOST: u64 = 8;
         let CodedSize { width_mbs, height_mbs, .. } = self.coded();
         let fps = self.grid.fps();
         let second = u64::from(width_mbs) * u64::from(height_mbs) * u64::from(fps.num()) / u64::from(fps.den());
         // At most MOST.
-        second.div_ceil(THREAD_MBS).clamp(1, MOST) as u32
+        second.div_ceil(THREAD_MBS[self.codec as usize]).clamp(1, MOST) as u32
     }
 }
 

@@ -122,10 +122,13 @@ fn family(codec: &str) -> &str {
     }
 }
 
-/// Profile and level of `avc1.PPCCLL`. The constraint flags between them differ from encoder to encoder.
-fn avc(codec: &str) -> Option<(&str, &str)> {
-    let bytes = codec.strip_prefix("avc1.").or(codec.strip_prefix("avc3."))?;
-    Some((bytes.get(..2)?, bytes.get(4..6)?))
+/// Profile and level of `avc1.PPCCLL` and `hvc1.PP.FF.TLL.CC`. What flags stand beside them differs from encoder to encoder.
+fn profile_and_level(codec: &str) -> Option<(&str, &str)> {
+    if let Some(bytes) = codec.strip_prefix("avc1.").or(codec.strip_prefix("avc3.")) {
+        return Some((bytes.get(..2)?, bytes.get(4..6)?));
+    }
+    let mut fields = codec.strip_prefix("hvc1.").or(codec.strip_prefix("hev1."))?.split('.');
+    Some((fields.next()?, fields.nth(1)?))
 }
 
 fn codecs(line: u32, facts: &Facts, init: Option<&Init>, variants: &[&Variant], notes: &mut Notes) {
@@ -140,8 +143,8 @@ fn codecs(line: u32, facts: &Facts, init: Option<&Init>, variants: &[&Variant], 
             if alike.is_empty() && !family(&codec).is_empty() {
                 let found = format!("{codec} in the segment, CODECS={list:?}");
                 notes.add(&rules::CODEC_UNLISTED, line, found, "every sample format");
-            } else if let Some(own) = avc(&codec)
-                && alike.iter().all(|known| avc(known).is_some_and(|known| known != own))
+            } else if let Some(own) = profile_and_level(&codec)
+                && alike.iter().all(|known| profile_and_level(known).is_some_and(|known| known != own))
             {
                 notes.add(&rules::CODEC_DIFFERS, line, format!("{codec} in the segment, CODECS={list:?}"), "the same");
             }

@@ -15,20 +15,23 @@ pub enum Feature {
     LowLatency,
     /// AC-3 and E-AC-3 may be handed on as they came (`?sounds=as_came`).
     Dolby,
+    /// Renditions in HDR are offered, where there are any.
+    Hdr,
 }
 
 impl Feature {
     /// Those that there are.
-    pub const ALL: [Self; 2] = [Self::LowLatency, Self::Dolby];
+    pub const ALL: [Self; 3] = [Self::LowLatency, Self::Dolby, Self::Hdr];
 
     /// For people.
-    pub const ALLOWED: &str = "\"low_latency\" and \"dolby\" are allowed";
+    pub const ALLOWED: &str = "\"low_latency\", \"dolby\" and \"hdr\" are allowed";
 
     /// As in the configuration and the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::LowLatency => "low_latency",
             Self::Dolby => "dolby",
+            Self::Hdr => "hdr",
         }
     }
 }
@@ -36,9 +39,6 @@ impl Feature {
 /// A text that names no feature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeatureError {
-    /// It will be one: until then nobody is to sell it.
-    #[error("there are no HDR renditions yet, so no tier can have them; {}", Feature::ALLOWED)]
-    Hdr,
     #[error("{given:?} is no feature of a tier; {}", Feature::ALLOWED)]
     Unknown { given: String },
 }
@@ -47,9 +47,6 @@ impl FromStr for Feature {
     type Err = FeatureError;
 
     fn from_str(text: &str) -> Result<Self, FeatureError> {
-        if text == "hdr" {
-            return Err(FeatureError::Hdr);
-        }
         let named = Self::ALL.into_iter().find(|feature| feature.name() == text);
         named.ok_or_else(|| FeatureError::Unknown { given: text.chars().take(40).collect() })
     }
@@ -74,7 +71,7 @@ impl fmt::Display for Feature {
 pub struct Tier {
     /// No rendition with more rows of pixels is offered; absent or `null`: all are.
     pub max_height: Option<u32>,
-    /// What sessions may have of `low_latency` and `dolby`; absent or `null`: both.
+    /// What sessions may have of `low_latency`, `dolby` and `hdr`; absent or `null`: all.
     pub features: Option<BTreeSet<Feature>>,
 }
 
@@ -130,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sold_hdr() {
-        assert_eq!("hdr".parse::<Feature>(), Err(FeatureError::Hdr));
+    fn features_are_known_by_their_names() {
+        assert_eq!(Feature::ALL.map(|feature| feature.name().parse()), Feature::ALL.map(Ok));
         assert!(matches!("8k".parse::<Feature>(), Err(FeatureError::Unknown { .. })));
-        let refused = serde_json::from_str::<Tier>(r#"{"features":["dolby","hdr"]}"#).unwrap_err().to_string();
-        assert!(refused.contains("no HDR renditions yet") && refused.contains("\"low_latency\""), "{refused}");
+        let refused = serde_json::from_str::<Tier>(r#"{"features":["dolby","8k"]}"#).unwrap_err().to_string();
+        assert!(refused.contains("\"8k\" is no feature") && refused.contains("\"hdr\" are allowed"), "{refused}");
         let read: Tier = serde_json::from_str(r#"{"max_height":720,"features":["dolby"]}"#).unwrap();
         assert_eq!(read, tier(Some(720), Some(&[Feature::Dolby])));
         assert_eq!(serde_json::to_string(&read).unwrap(), r#"{"max_height":720,"features":["dolby"]}"#);

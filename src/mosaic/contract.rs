@@ -97,10 +97,10 @@ pub enum AdmitError {
 
 /// The mosaics of this machine, whichever engine makes them. Implemented by the registry; sessions know no more.
 pub trait Mosaics: Send + Sync {
-    /// The ladder, best first.
+    /// The ladder: H.264 before HEVC, each best first.
     fn renditions(&self) -> &[RenditionSpec];
 
-    /// Codec string (RFC 6381) of a rendition: `avc1.640028`.
+    /// Codec string (RFC 6381) of a rendition: `avc1.640028`, `hvc1.1.6.L120.90`.
     fn codec(&self, rendition: &str) -> Option<&str>;
 
     /// The engines of this machine that can make `layout`, the preferred one first.
@@ -122,6 +122,11 @@ pub trait Mosaics: Send + Sync {
 
     /// What a name says that it shows; of a bridge, what it goes over to. `None` for no name of this deployment.
     fn shows(&self, id: &MosaicId) -> Option<MosaicSpec>;
+
+    /// Whether a mosaic is made in a rendition: one that is put together of tiles is not in HEVC.
+    fn has(&self, _id: &MosaicId, _rendition: &str) -> bool {
+        true
+    }
 
     /// What there is of a mosaic in every rendition.
     fn held<'a>(&'a self, id: &'a MosaicId) -> Pending<'a, Held>;

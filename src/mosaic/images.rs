@@ -11,11 +11,12 @@ use super::cache::ByteCache;
 use super::contract::MosaicId;
 use super::engine::opening_unit;
 use super::known::{Known, Lying};
+use super::opening::of_h264;
 use super::registry::MosaicRegistry;
 use crate::encode::{Decoder, decode};
 use crate::frame::Picture;
 use crate::jpeg;
-use crate::ladder::{Codec, ParameterSets, RenditionSpec};
+use crate::ladder::{ParameterSets, RenditionSpec};
 use crate::timeline::SegmentNumber;
 use crate::work::{SystemThreads, Threads};
 
@@ -91,7 +92,7 @@ impl MosaicRegistry {
         if let Some(bytes) = images.kept.get(image) {
             return Some(bytes);
         }
-        let (smallest, rung) = self.settings.rungs.iter().enumerate().next_back()?;
+        let (smallest, rung) = of_h264(&self.settings.rungs).iter().enumerate().next_back()?;
         let mut tiles = Vec::new();
         for (mosaic, segment) in image.tiles() {
             let lying = match mosaic {
@@ -104,8 +105,7 @@ impl MosaicRegistry {
         if is_single && tiles.iter().all(|(_, lying)| lying.is_none()) {
             return None;
         }
-        let Codec::H264(sets) = &rung.codec;
-        let work = Work { sets: sets.clone(), size: image_size(&rung.spec), is_single, tiles };
+        let work = Work { sets: rung.codec.sets().clone(), size: image_size(&rung.spec), is_single, tiles };
         let (kept, image) = (images.kept.clone(), image.clone());
         let (give, take) = tokio::sync::oneshot::channel();
         let make = move || {

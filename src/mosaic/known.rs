@@ -43,6 +43,12 @@ impl Known {
         self.tracks.iter().flatten().chain(before)
     }
 
+    /// Whether it is made in rendition `rendition`.
+    pub fn has(&self, rendition: usize) -> bool {
+        let has = |known: &Self| known.tracks.get(rendition).is_some_and(|tracks| !tracks.is_empty());
+        has(self) && self.before.as_ref().is_none_or(|before| has(&before.mosaic))
+    }
+
     /// What lies on `shelf` of a segment, or what its part `part` is made of.
     pub async fn lying(
         &self,

@@ -14,6 +14,7 @@ mod rates;
 mod refusals;
 mod registry;
 mod render;
+mod standstill;
 mod stitch;
 #[cfg(test)]
 mod testing;
@@ -29,7 +30,7 @@ pub use contract::{AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, Mosa
 pub use engine::{Coded, Engine, Tick, gather_segment, package_segment};
 pub use images::{Image, SPRITE_COLUMNS, SPRITE_ROWS, SPRITE_SEGMENTS, image_size};
 pub use names::{Named, Names};
-pub use opening::open_ladder;
+pub use opening::{of_h264, open_ladder};
 pub use overload::Pressure;
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
 use crate::assets::AssetId;
-use crate::ladder::RenditionSpec;
+use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::layout::{Layout, Layouts};
 use crate::timeline::{Grid, PartNumber};
 
@@ -52,8 +52,12 @@ pub struct Named {
 impl Names {
     /// `key` is the server's secret; `set_up` what encoders are told, on all machines alike.
     pub fn new(key: [u8; 32], grid: Grid, renditions: &[RenditionSpec], set_up: &str, layouts: &Layouts) -> Self {
-        let ladder: Vec<String> =
-            renditions.iter().map(|r| format!("{}:{}x{}@{}", r.name, r.width, r.height, r.bitrate_bps)).collect();
+        let rung = |r: &RenditionSpec| {
+            // H.264 is not said: ladders of it have the names that they had before there was anything else.
+            let codec = if r.codec == VideoCodec::H264 { "" } else { r.codec.name() };
+            format!("{}:{}x{}@{}{codec}", r.name, r.width, r.height, r.bitrate_bps)
+        };
+        let ladder: Vec<String> = renditions.iter().map(rung).collect();
         let (fps, frames, part_frames) = (grid.fps(), grid.segment_frames(), grid.part_frames());
         let output = digest(&format!("{fps}/{frames}/{part_frames}/{set_up}/{}", ladder.join(",")));
         let known = |layout: &Arc<Layout>| (layout.id.clone(), (layout.clone(), digest_of(layout)));
@@ -243,7 +247,13 @@ mod tests {
     }
 
     fn named(set_up: &str, key: u8) -> Names {
-        let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
+        let rendition = RenditionSpec {
+            name: "540p".into(),
+            width: 960,
+            height: 540,
+            bitrate_bps: 1_600_000,
+            codec: VideoCodec::H264,
+        };
         Names::new([key; 32], Grid::new("30".parse().unwrap(), 60), &[rendition], set_up, &layouts())
     }
 

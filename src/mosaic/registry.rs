@@ -23,10 +23,10 @@ use super::overload::{Overload, Pressure};
 use super::rates::Rates;
 use super::refusals::Refusals;
 use crate::compositor::Job;
-use crate::ladder::{Codec, RenditionSpec, Rung};
+use crate::ladder::{Codec, ParameterSets, RenditionSpec, Rung};
 use crate::layout::Layout;
 use crate::metrics::Metrics;
-use crate::package::{self, CmafError, VideoTrack};
+use crate::package::{self, CmafError, HevcTrack, VideoTrack};
 use crate::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Held, Pending, Position, Shelf, Sizes};
 use crate::work::whole_cpu_time;
@@ -144,13 +144,22 @@ impl MosaicRegistry {
     ) -> Result<Self, RegistryError> {
         let mut inits = Vec::new();
         let mut codecs = Vec::new();
-        for Rung { spec: RenditionSpec { name, width, height, .. }, codec, .. } in &*settings.rungs {
-            let Codec::H264(sets) = codec;
-            let track =
-                VideoTrack { width: *width, height: *height, grid: settings.grid, sps: &sets.sps, pps: &sets.pps };
+        for Rung { spec: RenditionSpec { name, width, height, codec: form, .. }, codec, .. } in &*settings.rungs {
+            let (width, height, grid) = (*width, *height, settings.grid);
+            let (init, codec) = match codec {
+                Codec::H264(sets) => {
+                    let track = VideoTrack { width, height, grid, sps: &sets.sps, pps: &sets.pps };
+                    (package::video_init(&track), package::video_codec(&sets.sps))
+                }
+                Codec::Hevc(sets) | Codec::HevcPq(sets) => {
+                    let (colour, ParameterSets { vps, sps, pps }) = (form.canvas(), sets);
+                    let track = HevcTrack { width, height, grid, vps, sps, pps, colour };
+                    (package::hevc_init(&track), package::hevc_codec(&sets.sps))
+                }
+            };
             let failed = |source| RegistryError::Init { rendition: name.clone(), source };
-            inits.push(package::video_init(&track).map_err(failed)?);
-            codecs.push(package::video_codec(&sets.sps).map_err(failed)?);
+            inits.push(init.map_err(failed)?);
+            codecs.push(codec.map_err(failed)?);
         }
         let cache = ByteCache::new(settings.cache_bytes);
         let rates = Rates::new(settings.grid, settings.rungs.len());
@@ -269,7 +278,8 @@ impl MosaicRegistry {
 
     fn idle_of(&self, entry: &Entry) -> Duration {
         match entry.exchanged_until {
-            Some(_) => self.settings.mosaic_idle.min(LEFT_IDLE),
+            // The segment in which it was left may be its own to the end.
+            Some(_) => self.settings.mosaic_idle.min(LEFT_IDLE.max(self.settings.grid.segment_duration() + SWEEP)),
             None => self.settings.mosaic_idle,
         }
     }
@@ -522,6 +532,11 @@ impl Mosaics for MosaicRegistry {
             }
             all.unwrap_or_default()
         })
+    }
+
+    fn has(&self, id: &MosaicId, rendition: &str) -> bool {
+        let Some((known, rendition)) = self.read(id).zip(self.rendition_index(rendition)) else { return false };
+        known.has(rendition)
     }
 
     fn rate<'a>(&'a self, id: &'a MosaicId, rendition: &'a str) -> Pending<'a, Option<Rate>> {

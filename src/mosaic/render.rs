@@ -12,14 +12,16 @@ use parking_lot::{Mutex, RwLock};
 
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
 use super::engine::{Coded, Engine, Tick};
+use super::opening::{Canvases, canvases};
+use super::standstill::Standstill;
 use super::trial::Trial;
 use crate::assets::{Assets, Piece};
 use crate::compositor::{Canvas, Draw, Job, canvas_colour, fit};
 use crate::encode::VideoEncodeError;
-use crate::frame::{AccessUnit, Picture};
-use crate::ladder::{Codec, Rung};
+use crate::frame::{AccessUnit, Colour, Picture};
+use crate::ladder::{Codec, ParameterSets, Rung};
 use crate::layout::Layout;
-use crate::stitch::{Format, Pps, Sps, held};
+use crate::stitch::{Format, Pps, Sps, StitchError, held};
 use crate::timeline::{FrameNumber, Grid, PictureKind, SegmentNumber};
 use crate::track::{
     Block, Encoding, EncodingShared, EncodingSpec, Input, Pack, Position, Runs, Track, TrackName, equal_to, in_all,
@@ -50,7 +52,7 @@ struct RenderMosaic {
     /// One a rendition. They outlive a stop: sessions may still list what was finished before it.
     tracks: Vec<Arc<Track>>,
     /// Pictures of its slots of art, where they are; `None` before [`Engine::mend`] has fetched them, which takes as long as decoding.
-    art: Option<Vec<Draw>>,
+    art: Option<Vec<(usize, Picture)>>,
 }
 
 impl RenderMosaic {
@@ -62,6 +64,9 @@ impl RenderMosaic {
 /// See the module.
 pub struct RenderEngine {
     settings: RenderSettings,
+    /// One a rendition: what stands for pictures that were not made.
+    missing: Vec<Missing>,
+    canvases: Vec<Canvases>,
     mosaics: RwLock<HashMap<MosaicId, Arc<Mutex<RenderMosaic>>>>,
     /// The frame of the last tick, to know which segments can still be whole.
     last_frame: AtomicU64,
@@ -71,8 +76,12 @@ pub struct RenderEngine {
 impl RenderEngine {
     /// `next_frame` is the first frame that will tick.
     pub fn new(settings: RenderSettings, next_frame: FrameNumber) -> Self {
+        let missing = settings.rungs.iter().map(|rung| Missing::of(rung, &settings.shared)).collect();
+        let canvases = canvases(settings.rungs.iter().map(|rung| &rung.spec));
         Self {
             settings,
+            missing,
+            canvases,
             mosaics: RwLock::default(),
             last_frame: AtomicU64::new(next_frame),
             affinities: AtomicU64::new(0),
@@ -96,56 +105,74 @@ impl RenderEngine {
         tracks: &[Arc<Track>],
         from: SegmentNumber,
     ) -> Vec<Arc<Encoding>> {
-        let encoding = |(rung, track): (&Rung, &Arc<Track>)| {
-            let Codec::H264(sets) = &rung.codec;
+        let encoding = |((rung, track), missing): ((&Rung, &Arc<Track>), &Missing)| {
             let spec = EncodingSpec {
                 kind: "render",
                 name: format!("{id}/{}", rung.spec.name),
                 label: rung.spec.name.clone(),
                 settings: rung.settings.clone(),
-                check: equal_to(sets.clone()),
-                pack: packer(rung, self.settings.grid, background),
+                check: equal_to(rung.codec.sets().clone()),
+                pack: self.packer(rung, missing.clone(), background),
                 from,
             };
             Arc::new(Encoding::new(spec, track.clone(), &self.settings.shared))
         };
-        self.settings.rungs.iter().zip(tracks).map(encoding).collect()
+        self.settings.rungs.iter().zip(tracks).zip(&self.missing).map(encoding).collect()
     }
 
-    /// The pictures of a mosaic's slots of art, on the best canvas.
-    fn art(&self, spec: &MosaicSpec) -> Vec<Draw> {
+    /// The pictures of a mosaic's slots of art, for the best canvas.
+    fn art(&self, spec: &MosaicSpec) -> Vec<(usize, Picture)> {
         let Some(best) = self.settings.rungs.first() else { return Vec::new() };
         let (layout, width, height) = (&spec.layout, best.spec.width, best.spec.height);
         let draw = |slot: usize| {
             let rect = layout.art_on(slot, width, height);
             let whole = layout.art_picture_on(slot, width, height);
             let piece = Piece { asset: spec.art_in(slot)?, whole, part: rect, background: layout.background };
-            Some(Draw { picture: self.settings.assets.picture(&piece)?, rect })
+            Some((slot, self.settings.assets.picture(&piece)?))
         };
         (0..layout.art.len()).filter_map(draw).collect()
     }
 
-    fn job(&self, mosaic: &RenderMosaic, tick: &Tick) -> Option<Job> {
-        let best = self.settings.rungs.first()?;
-        let (width, height) = (best.spec.width, best.spec.height);
+    /// The pictures of games and of slots of art on a canvas of `width` x `height`.
+    fn draws(mosaic: &RenderMosaic, tick: &Tick, (width, height): (u32, u32)) -> Vec<Draw> {
         let layout = &mosaic.spec.layout;
         let games = mosaic.spec.games.iter().enumerate().filter_map(|(slot, game)| {
             let picture = tick.picture(game)?.clone();
             let rect = fit(picture.width, picture.height, picture.pixel_aspect, layout.picture_on(slot, width, height));
             Some(Draw { picture, rect })
         });
-        let draws = games.chain(mosaic.art.iter().flatten().cloned()).collect();
-        let inputs: Vec<Input> = mosaic.encodings.iter().map(|encoding| encoding.input()).collect();
+        // Made for the best canvas, and scaled for others.
+        let art = mosaic
+            .art
+            .iter()
+            .flatten()
+            .map(|(slot, picture)| Draw { picture: picture.clone(), rect: layout.art_on(*slot, width, height) });
+        games.chain(art).collect()
+    }
+
+    fn job(&self, mosaic: &RenderMosaic, tick: &Tick, canvases: &Canvases) -> Option<Job> {
+        let (&(width, height), smaller) = canvases.sizes.split_first()?;
+        let input = |(rendition, size): &(usize, usize)| Some((mosaic.encodings.get(*rendition)?.input(), *size));
+        let inputs: Vec<(Input, usize)> = canvases.takers.iter().filter_map(input).collect();
         let frame = tick.frame;
         let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
+        let is_hdr = canvases.colour == Colour::HDR_CANVAS;
         Some(Job {
-            affinity: mosaic.affinity,
-            canvas: Canvas { width, height, background: layout.background, draws },
-            smaller: self.settings.rungs[1..].iter().map(|r| (r.spec.width, r.spec.height)).collect(),
+            affinity: 2 * mosaic.affinity + u64::from(is_hdr),
+            colour: canvases.colour,
+            canvas: Canvas {
+                width,
+                height,
+                background: mosaic.spec.layout.background,
+                draws: Self::draws(mosaic, tick, (width, height)),
+            },
+            smaller: smaller.to_vec(),
             deliver: Box::new(move |pictures: Vec<Picture>| {
                 compose_seconds.observe(began.elapsed().as_secs_f64());
-                for (input, picture) in inputs.iter().zip(pictures) {
-                    input.give(frame, picture);
+                for (input, size) in &inputs {
+                    if let Some(picture) = pictures.get(*size) {
+                        input.give(frame, picture.clone());
+                    }
                 }
             }),
         })
@@ -156,31 +183,68 @@ fn track_name(id: &MosaicId, rung: &Rung) -> TrackName {
     TrackName::Canvas { mosaic: id.0.clone(), rung: rung.spec.name.as_str().into() }
 }
 
-/// Keeps parts whole. What an encoder that failed did not make shows the picture before, and the background where it made
-/// nothing: a segment has all its frames.
-fn packer(rung: &Rung, grid: Grid, background: [u8; 3]) -> Pack {
-    let Codec::H264(sets) = &rung.codec;
-    let format = Sps::parse(&sets.sps).and_then(|sps| Format::new(sps, Pps::parse(&sets.pps)?));
-    let name = rung.spec.name.clone();
-    Box::new(move |at, units| {
-        let (gop, mut units) = (grid.part_gop(at.part), units.to_vec());
-        if units.len() < gop.pictures().len() {
-            let format = match &format {
-                Ok(format) => format,
-                Err(error) => {
-                    tracing::error!(segment = at.segment, rendition = name, %error, "the rest of a segment is lost");
-                    return None;
-                }
-            };
-            let first = grid.first_frame(at.segment);
-            units.extend(gop.pictures().iter().skip(units.len()).map(|picture| AccessUnit {
-                frame: first + u64::from(picture.shown),
-                sync: picture.kind == PictureKind::Idr,
-                data: held(format, *picture, canvas_colour(background)),
-            }));
+/// What stands for pictures of a rendition that were not made.
+#[derive(Clone)]
+enum Missing {
+    /// Slices that are written, by the format of the rendition.
+    H264(Arc<Result<Format, StitchError>>),
+    Hevc(Arc<Result<Standstill, String>>),
+}
+
+impl Missing {
+    fn of(rung: &Rung, shared: &EncodingShared) -> Self {
+        let format = |sets: &ParameterSets| -> Result<Format, StitchError> {
+            Format::new(Sps::parse(&sets.sps)?, Pps::parse(&sets.pps)?)
+        };
+        match &rung.codec {
+            Codec::H264(sets) => Self::H264(Arc::new(format(sets))),
+            Codec::Hevc(sets) | Codec::HevcPq(sets) => {
+                Self::Hevc(Arc::new(Standstill::new(shared.encoders(), &rung.settings, sets)))
+            }
         }
-        Some(Block::Pictures(units.into()))
-    })
+    }
+
+    /// Appends the pictures of a part that `units` lacks.
+    fn fill(
+        &self,
+        shared: &EncodingShared,
+        (grid, at): (&Grid, Position),
+        background: [u8; 3],
+        units: &mut Vec<AccessUnit>,
+    ) -> Result<(), String> {
+        let format = match self {
+            Self::H264(format) => (**format).as_ref().map_err(ToString::to_string)?,
+            Self::Hevc(standstill) => {
+                let standstill = (**standstill).as_ref().map_err(Clone::clone)?;
+                return standstill.fill(shared.encoders(), (grid, at.segment, at.part), background, units);
+            }
+        };
+        let (gop, first) = (grid.part_gop(at.part), grid.first_frame(at.segment));
+        units.extend(gop.pictures().iter().skip(units.len()).map(|picture| AccessUnit {
+            frame: first + u64::from(picture.shown),
+            sync: picture.kind == PictureKind::Idr,
+            data: held(format, *picture, canvas_colour(background)),
+        }));
+        Ok(())
+    }
+}
+
+impl RenderEngine {
+    /// Keeps parts whole. What an encoder that failed did not make shows the picture before, and the background where it made
+    /// nothing: a segment has all its frames.
+    fn packer(&self, rung: &Rung, missing: Missing, background: [u8; 3]) -> Pack {
+        let (grid, shared, name) = (self.settings.grid, self.settings.shared.clone(), rung.spec.name.clone());
+        Box::new(move |at, units| {
+            let mut units = units.to_vec();
+            if units.len() < grid.part_pictures(at.part).len()
+                && let Err(error) = missing.fill(&shared, (&grid, at), background, &mut units)
+            {
+                tracing::error!(segment = at.segment, rendition = name, error, "the rest of a segment is lost");
+                return None;
+            }
+            Some(Block::Pictures(units.into()))
+        })
+    }
 }
 
 impl Engine for RenderEngine {
@@ -235,9 +299,11 @@ impl Engine for RenderEngine {
         let mosaics: Vec<_> = self.mosaics.read().values().cloned().collect();
         mosaics
             .iter()
-            .filter_map(|mosaic| {
+            .flat_map(|mosaic| {
                 let mosaic = mosaic.lock();
-                (mosaic.is_running() && tick.frame >= mosaic.first_frame).then(|| self.job(&mosaic, tick)).flatten()
+                let is_due = mosaic.is_running() && tick.frame >= mosaic.first_frame;
+                let due = if is_due { &self.canvases[..] } else { &[] };
+                due.iter().filter_map(|canvases| self.job(&mosaic, tick, canvases)).collect::<Vec<_>>()
             })
             .collect()
     }

@@ -20,7 +20,7 @@ use crate::assets::Assets;
 use crate::compositor::{Compositor, Job, Kind, solid};
 use crate::encode::{PictureEncoder, PictureEncoders, VideoEncodeError, VideoEncoder};
 use crate::frame::{AccessUnit, Colour, Picture};
-use crate::ladder::{ParameterSets, RenditionSpec, Rung, VideoSettings};
+use crate::ladder::{ParameterSets, RenditionSpec, Rung, VideoCodec, VideoSettings};
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime, SegmentNumber, SimulatedClock};
@@ -210,7 +210,13 @@ impl Threads for FewThreads {
 }
 
 pub fn renditions() -> Vec<RenditionSpec> {
-    let rung = |name: &str, width, height| RenditionSpec { name: name.into(), width, height, bitrate_bps: 300_000 };
+    let rung = |name: &str, width, height| RenditionSpec {
+        name: name.into(),
+        width,
+        height,
+        bitrate_bps: 300_000,
+        codec: VideoCodec::H264,
+    };
     vec![rung("big", 1024, 576), rung("small", 512, 288)]
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::opening::{Canvases, canvases};
 use crate::compositor::{Canvas, Compositor, Draw, Job};
-use crate::encode::{VideoEncodeError, VideoEncoder};
+use crate::encode::{HevcEncoder, PictureEncoder, VideoEncodeError, VideoEncoder};
 use crate::frame::{Colour, Picture, Rect};
-use crate::ladder::{RenditionSpec, VideoSettings, lowest_level_idc};
+use crate::ladder::{RenditionSpec, VideoCodec, VideoSettings, lowest_level_idc};
 use crate::timeline::Grid;
 use crate::work::{process_cpu_time, thread_cpu_time};
 
@@ -44,7 +45,7 @@ impl Trial {
     }
 }
 
-/// Measures drawing and encoding of moving, detailed pictures. Takes a second or two.
+/// Measures drawing and encoding of moving, detailed pictures. Takes a second or two; in HEVC some more.
 pub fn trial_costs(
     grid: Grid,
     renditions: &[RenditionSpec],
@@ -54,42 +55,85 @@ pub fn trial_costs(
 ) -> Result<Trial, TrialError> {
     let sources: Vec<Picture> =
         (0..6).map(|n| moving_picture(SOURCE.0, SOURCE.1, n)).collect::<Option<_>>().ok_or(TrialError::Picture)?;
-    let Some(best) = renditions.first() else { return Ok(Trial { compose: 0.0, encode: Vec::new() }) };
-    let mut encoders = renditions
-        .iter()
-        .map(|r| {
-            VideoEncoder::on_one_thread(&VideoSettings {
-                width: r.width,
-                height: r.height,
-                grid,
-                bitrate_bps: r.bitrate_bps,
-                preset: preset.to_owned(),
-                level_idc: lowest_level_idc(r.width, r.height, grid, r.bitrate_bps),
-                lookahead_frames,
-                is_tile: false,
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut encode = vec![0.0; renditions.len()];
-    let mut compose = Vec::new();
+    let settings = |r: &RenditionSpec| VideoSettings {
+        codec: r.codec,
+        width: r.width,
+        height: r.height,
+        grid,
+        bitrate_bps: r.bitrate_bps,
+        preset: preset.to_owned(),
+        level_idc: lowest_level_idc(r.width, r.height, grid, r.bitrate_bps),
+        lookahead_frames,
+        is_tile: false,
+    };
+    let mut trial = Trial { compose: 0.0, encode: vec![0.0; renditions.len()] };
+    // One codec after the other: libx265 goes on between calls, and drawing is told by the whole process's time.
+    for codec in VideoCodec::ALL {
+        let of_codec = |r: &RenditionSpec| (r.codec == codec).then(|| settings(r));
+        let of_codec: Vec<Option<VideoSettings>> = renditions.iter().map(of_codec).collect();
+        if of_codec.iter().all(Option::is_none) {
+            continue;
+        }
+        let drawn = measured(renditions, of_codec, &sources, compositor, &mut trial.encode)?;
+        match codec {
+            VideoCodec::H264 => trial.compose += typical(drawn),
+            // On the same canvas.
+            VideoCodec::Hevc => {}
+            VideoCodec::HevcPq => trial.compose += typical(drawn),
+        }
+    }
+    Ok(trial)
+}
+
+/// Draws and encodes those `renditions` that have settings: adds what each picture of them took to `encode`, and gives what drawing took.
+fn measured(
+    renditions: &[RenditionSpec],
+    settings: Vec<Option<VideoSettings>>,
+    sources: &[Picture],
+    compositor: &Arc<dyn Compositor>,
+    encode: &mut [f64],
+) -> Result<Vec<f64>, TrialError> {
+    let mut encoders = Vec::new();
+    for (at, settings) in settings.into_iter().enumerate() {
+        if let Some(settings) = settings {
+            encoders.push((at, open(settings)?));
+        }
+    }
+    let is_taken = |its: &Canvases| its.takers.iter().any(|(taker, _)| encoders.iter().any(|(at, _)| at == taker));
+    let Some(its) = canvases(renditions.iter()).into_iter().find(is_taken) else { return Ok(Vec::new()) };
+    let mut drawn = Vec::new();
     for n in 0..PICTURES {
         let before = process_cpu_time();
-        let pictures = draw(compositor, best, &renditions[1..], &sources, n)?;
-        compose.push(process_cpu_time().saturating_sub(before).as_secs_f64());
-        for (at, (encoder, picture)) in encoders.iter_mut().zip(&pictures).enumerate() {
-            let before = thread_cpu_time();
+        let pictures = draw(compositor, &its, sources, n)?;
+        drawn.push(process_cpu_time().saturating_sub(before).as_secs_f64());
+        for (at, encoder) in &mut encoders {
+            let size = its.takers.iter().find(|(taker, _)| taker == at).map(|(_, size)| *size);
+            let picture = size.and_then(|size| pictures.get(size)).ok_or(TrialError::Picture)?;
+            let before = taken(&**encoder);
             encoder.encode(picture, u64::from(n))?;
-            encode[at] += thread_cpu_time().saturating_sub(before).as_secs_f64();
+            encode[*at] += taken(&**encoder).saturating_sub(before).as_secs_f64() / f64::from(PICTURES);
         }
     }
     // What the encoders looked ahead at is to be coded, too.
-    for (encoder, encode) in encoders.iter_mut().zip(&mut encode) {
-        let before = thread_cpu_time();
+    for (at, encoder) in &mut encoders {
+        let before = taken(&**encoder);
         while encoder.drain()?.is_some() {}
-        *encode += thread_cpu_time().saturating_sub(before).as_secs_f64();
+        encode[*at] += taken(&**encoder).saturating_sub(before).as_secs_f64() / f64::from(PICTURES);
     }
-    let each = |total: f64| total / f64::from(PICTURES);
-    Ok(Trial { compose: typical(compose), encode: encode.into_iter().map(each).collect() })
+    Ok(drawn)
+}
+
+/// An encoder whose cost is seen whole: libx264 on the calling thread, and libx265 on those that it always has.
+fn open(settings: VideoSettings) -> Result<Box<dyn PictureEncoder>, VideoEncodeError> {
+    Ok(match settings.codec {
+        VideoCodec::H264 => Box::new(VideoEncoder::on_one_thread(&settings)?),
+        VideoCodec::Hevc | VideoCodec::HevcPq => Box::new(HevcEncoder::new(&settings)?),
+    })
+}
+
+/// Processor time that an encoder has taken, on a clock that begins anywhere.
+fn taken(encoder: &dyn PictureEncoder) -> Duration {
+    thread_cpu_time() + encoder.threads_cpu_time()
 }
 
 /// The middle one. Drawing is told by the whole process's time, and what else goes on in it at start (a driver that translates shaders) falls on
@@ -101,13 +145,13 @@ fn typical(mut costs: Vec<f64>) -> f64 {
 
 fn draw(
     compositor: &Arc<dyn Compositor>,
-    best: &RenditionSpec,
-    smaller: &[RenditionSpec],
+    canvases: &Canvases,
     sources: &[Picture],
     n: u32,
 ) -> Result<Vec<Picture>, TrialError> {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let (half_width, half_height) = (best.width / 4 * 2, best.height / 4 * 2);
+    let Some((&(width, height), smaller)) = canvases.sizes.split_first() else { return Ok(Vec::new()) };
+    let (half_width, half_height) = (width / 4 * 2, height / 4 * 2);
     let draws = (0..4)
         .map(|slot| Draw {
             picture: sources[(slot + n as usize) % sources.len()].clone(),
@@ -122,8 +166,9 @@ fn draw(
     let (give, take) = mpsc::channel();
     let job = Job {
         affinity: 0,
-        canvas: Canvas { width: best.width, height: best.height, background: [0; 3], draws },
-        smaller: smaller.iter().map(|r| (r.width, r.height)).collect(),
+        colour: canvases.colour,
+        canvas: Canvas { width, height, background: [0; 3], draws },
+        smaller: smaller.to_vec(),
         deliver: Box::new(move |pictures| {
             // The receiver waits below; if it gave up, the picture is of no use.
             let _ = give.send(pictures);

@@ -40,14 +40,18 @@ pub fn video_init(track: &VideoTrack) -> Result<Bytes, CmafError> {
         pasp: Some(Pasp { h_spacing: 1, v_spacing: 1 }),
         ..Avc1::default()
     };
-    let header = TrackHeader {
-        timescale: track.grid.video_timescale(),
+    picture_header((width, height), track.grid, entry.into()).write()
+}
+
+/// The header of a track of pictures.
+pub(super) fn picture_header((width, height): (u16, u16), grid: Grid, entry: Codec) -> TrackHeader {
+    TrackHeader {
+        timescale: grid.video_timescale(),
         tkhd: Tkhd { width: width.into(), height: height.into(), ..canonical_tkhd() },
         hdlr: Hdlr { handler: FourCC::new(b"vide"), name: "video".to_owned() },
         media: MediaHeader::Video(Vmhd::default()),
-        entry: entry.into(),
-    };
-    header.write()
+        entry,
+    }
 }
 
 /// The header of every audio track: AAC-LC, 48 kHz, stereo, of the encoders' rate.
@@ -136,7 +140,7 @@ enum MediaHeader {
 }
 
 /// The parts of an init segment that differ between tracks. Times of creation and change are 0 everywhere.
-struct TrackHeader {
+pub(super) struct TrackHeader {
     timescale: u32,
     tkhd: Tkhd,
     hdlr: Hdlr,
@@ -145,7 +149,7 @@ struct TrackHeader {
 }
 
 impl TrackHeader {
-    fn write(&self) -> Result<Bytes, CmafError> {
+    pub(super) fn write(&self) -> Result<Bytes, CmafError> {
         let mut out = Vec::with_capacity(1024);
         let ftyp = Ftyp {
             major_brand: FourCC::new(b"iso6"),

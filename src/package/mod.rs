@@ -5,6 +5,7 @@
 
 mod coded;
 mod fragment;
+mod hevc;
 mod init;
 mod length;
 mod movie;
@@ -19,6 +20,7 @@ pub use fragment::{
     UnitHead, audio_fragment, audio_segment, coded_segment, video_fragment, video_fragment_of, video_key_picture,
     video_segment, video_segment_of,
 };
+pub use hevc::{HevcTrack, hevc_codec, hevc_init};
 pub use init::{VideoTrack, audio_init, video_codec, video_init};
 pub use length::length_ms;
 pub use movie::Movie;
@@ -63,7 +65,7 @@ pub enum CmafError {
     WrongLength { expected: usize, got: usize },
     #[error("{0} is too large for its field")]
     TooLarge(&'static str),
-    #[error("not an H.264 {0}")]
+    #[error("not a {0}")]
     ParameterSet(&'static str),
     #[error("box not written: {0}")]
     Box(#[from] mp4_atom::Error),

@@ -22,12 +22,12 @@ use crate::config::{Config, Feeds, Output};
 use crate::encode::{Libraries, VideoEncodeError};
 use crate::feed::{Apart, Pace};
 use crate::keys::Keys;
-use crate::ladder::{Codec, Rung};
+use crate::ladder::Rung;
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::mosaic::{
     Admission, Budget, Engine, MosaicRegistry, Names, ReelMaker, RegistrySettings, RenderEngine, RenderSettings,
-    StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial, open_ladder, self_test,
+    StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial, of_h264, open_ladder, self_test,
     slowest_tile_preset,
 };
 use crate::outbound::{HttpError, Outbound, OutboundParts};
@@ -74,7 +74,7 @@ fn start_over_segments(config: &Config) -> u64 {
 /// The canvases that tiles of each rung stand on.
 fn formats(rungs: &[Rung]) -> HashMap<Arc<str>, Format> {
     let format = |rung: &Rung| {
-        let Codec::H264(sets) = &rung.codec;
+        let sets = rung.codec.h264()?;
         let format = Format::new(Sps::parse(&sets.sps).ok()?, Pps::parse(&sets.pps).ok()?).ok()?;
         Some((rung.spec.name.as_str().into(), format))
     };
@@ -85,8 +85,8 @@ fn formats(rungs: &[Rung]) -> HashMap<Arc<str>, Format> {
 /// Of all parameter sets: what was coded under others is read by them alone.
 fn sets_digest(rungs: &[Rung]) -> String {
     let mut digest = Sha256::new();
-    for Rung { spec, codec: Codec::H264(sets), .. } in rungs {
-        for bytes in [spec.name.as_bytes(), &sets.sps, &sets.pps] {
+    for Rung { spec, codec, .. } in rungs {
+        for bytes in [spec.name.as_bytes()].into_iter().chain(codec.sets().each().map(|set| &**set)) {
             digest.update((bytes.len() as u64).to_be_bytes());
             digest.update(bytes);
         }
@@ -185,7 +185,7 @@ impl Makers<'_> {
         if stitch.enabled {
             let settings = StitchSettings {
                 grid,
-                rungs: rungs.clone(),
+                rungs: of_h264(rungs).into(),
                 tile_preset: tile_preset.to_owned(),
                 shared: shared.clone(),
                 trial: trial.clone(),

@@ -14,6 +14,7 @@ use super::registry::{Entry, Sessions};
 use super::splice::{Listed, Splices};
 use crate::hls::images::{ImageStream, Images, Tiles};
 use crate::hls::playlist::{HOLD_BACK_TARGETS, MediaSegment, SegmentDuration, target_duration_s};
+use crate::ladder::{RenditionSpec, smallest};
 use crate::mosaic::{Image, MosaicId, SPRITE_COLUMNS, SPRITE_ROWS, SPRITE_SEGMENTS, image_size};
 use crate::timeline::SegmentNumber;
 
@@ -71,7 +72,7 @@ impl Sessions {
     /// Each segment's first picture.
     async fn pictures(&self, entry: &Entry) -> Result<Images, SessionError> {
         let playlist = self.listing(entry, None, Reload::default()).await?;
-        let smallest = self.mosaics.renditions().last().map_or("", |rendition| &rendition.name);
+        let smallest = self.smallest().map_or("", |rendition| &rendition.name);
         let mut known: Option<(&str, Addresses<'_>)> = None;
         let mut images = Vec::new();
         for listed in &playlist.lists.listing.segments {
@@ -139,8 +140,14 @@ impl Sessions {
         })
     }
 
+    /// The rendition that images are made of.
+    fn smallest(&self) -> Option<&RenditionSpec> {
+        let renditions = self.mosaics.renditions();
+        renditions.get(smallest(renditions)?)
+    }
+
     fn image_size(&self) -> (u32, u32) {
-        self.mosaics.renditions().last().map_or((2, 2), image_size)
+        self.smallest().map_or((2, 2), image_size)
     }
 
     fn shown_since(&self, entry: &Entry, first: SegmentNumber) -> Shown {

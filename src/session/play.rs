@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::follow::{Playlist, Reload};
 use super::model::{Lists, Sound, rfc_3339_ms};
 use super::paths::Addresses;
-use super::registry::{Entry, Sessions};
+use super::registry::{Entry, Offer, Sessions};
 use super::renditions::{as_came, audio_renditions, split_address};
 use super::splice::{Bridge, Listed, Listing};
 use super::state::Trigger;
@@ -15,10 +15,10 @@ use super::{GameInfo, SessionError, Sounds, texts};
 use crate::cues::track::RangeLine;
 use crate::frame::CodedSound;
 use crate::hls::playlist::{
-    Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoVariant, audio_part_duration, part_target,
-    peak_bandwidth_bps, target_duration_s, video_part_duration,
+    Coming, LowLatency, Media, MediaSegment, Multivariant, Part, VideoRange, VideoVariant, audio_part_duration,
+    part_target, peak_bandwidth_bps, target_duration_s, video_part_duration,
 };
-use crate::ladder::RenditionSpec;
+use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::market::Feature;
 use crate::mosaic::{MosaicId, Rate};
 use crate::timeline::SegmentNumber;
@@ -67,14 +67,15 @@ impl Sessions {
         start_ms: Option<i64>,
     ) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
-        let (picks, chosen, max_height, mosaic, rights) = {
+        let (picks, chosen, engine, offer, mosaic, rights) = {
             let mut session = entry.session.lock();
             session.step(Trigger::Polled)?;
             session.seen(self.now_ms());
             (
                 session.show.games.clone(),
                 session.show.audio.clone(),
-                session.max_height,
+                session.show.engine,
+                Offer::of(&session),
                 session.newest_mosaic().clone(),
                 session.rights.clone(),
             )
@@ -87,7 +88,7 @@ impl Sessions {
         let shown: Vec<&GameInfo> =
             picks.iter().filter_map(|pick| all.iter().find(|game| game.key == pick.key)).collect();
         let texts = texts::renditions(&shown, &all, rules.text_language(), &query);
-        let renditions = self.variants(&MosaicId(mosaic), max_height).await;
+        let renditions = self.variants(&MosaicId(mosaic), offer, self.stays_in_hevc(engine)).await;
         let audio_bitrate_bps = self.games.sound_bitrate_bps();
         let mut playlist = Multivariant { renditions, audio, texts, as_came, audio_bitrate_bps };
         // Pictures alone have no parts.
@@ -103,11 +104,16 @@ impl Sessions {
         Ok(playlist.render())
     }
 
-    async fn variants(&self, mosaic: &MosaicId, max_height: Option<u32>) -> Vec<VideoVariant> {
-        let mut variants = Vec::new();
-        for rendition in self.offered(max_height) {
+    async fn variants(&self, mosaic: &MosaicId, offer: Offer, in_hevc: bool) -> Vec<VideoVariant> {
+        let (mut variants, mut offered) = (Vec::new(), Vec::new());
+        for rendition in self.offered(offer).filter(|r| in_hevc || r.plays_everywhere()) {
             let rate = self.mosaics.rate(mosaic, &rendition.name).await;
-            variants.extend(self.variant(rendition, rate));
+            if let Some(variant) = self.variant(rendition, rate) {
+                (variants.push(variant), offered.push(rendition));
+            }
+        }
+        for (variant, score) in variants.iter_mut().zip(scores(&offered)) {
+            variant.score = score;
         }
         variants
     }
@@ -138,6 +144,8 @@ impl Sessions {
             height: rendition.height,
             fps: self.grid.fps(),
             video_codec,
+            range: if rendition.is_hdr() { VideoRange::Pq } else { VideoRange::Sdr },
+            score: None,
         })
     }
 
@@ -146,13 +154,14 @@ impl Sessions {
     pub async fn video_playlist(&self, token: &str, rendition: &str, reload: Reload) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
         let reload = self.within_tier(&entry, reload);
-        let max_height = entry.session.lock().max_height;
-        if !self.offered(max_height).any(|r| r.name == rendition) {
+        let offer = Offer::of(&entry.session.lock());
+        if !self.offered(offer).any(|r| r.name == rendition) {
             return Err(SessionError::RenditionUnknown { name: rendition.to_owned() });
         }
         let playlist = self.listing(&entry, None, reload).await?;
         let grid = &self.grid;
-        let others = self.offered(max_height).filter(|r| r.name != rendition);
+        let in_hevc = self.stays_in_hevc(entry.session.lock().show.engine);
+        let others = self.offered(offer).filter(|r| r.name != rendition && (in_hevc || r.plays_everywhere()));
         let sounds = ["main".to_owned()].into_iter().chain((0..playlist.slots).map(|slot| slot.to_string()));
         let query = query(true, reload.start_ms);
         let sounds = sounds.map(|sound| format!("../sound/{sound}.m3u8{query}"));
@@ -170,7 +179,10 @@ impl Sessions {
         };
         let media = Entries {
             map_uri: Some(self.paths.rung(&playlist.map_mosaic, rendition).init()),
-            segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).segment(n)),
+            segment: &|n, mosaic| MediaSegment {
+                gap: self.lacks(mosaic, rendition),
+                ..MediaSegment::video(grid, n, of(mosaic).segment(n))
+            },
             part: &|at, mosaic| Part {
                 uri: of(mosaic).part(at),
                 duration: video_part_duration(grid, at.part),
@@ -189,8 +201,8 @@ impl Sessions {
         reload: Reload,
     ) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
-        let max_height = entry.session.lock().max_height;
-        if !self.offered(max_height).any(|r| r.name == rendition) {
+        let offer = Offer::of(&entry.session.lock());
+        if !self.offered(offer).any(|r| r.name == rendition) {
             return Err(SessionError::RenditionUnknown { name: rendition.to_owned() });
         }
         let reload = Reload { parts: false, part: None, ..reload };
@@ -199,7 +211,10 @@ impl Sessions {
         let of = |mosaic: &str| self.paths.rung(mosaic, rendition).of_session(own);
         let media = Entries {
             map_uri: Some(self.paths.rung(&playlist.map_mosaic, rendition).init()),
-            segment: &|n, mosaic| MediaSegment::video(grid, n, of(mosaic).key_picture(n)),
+            segment: &|n, mosaic| MediaSegment {
+                gap: self.lacks(mosaic, rendition),
+                ..MediaSegment::video(grid, n, of(mosaic).key_picture(n))
+            },
             part: &|at, mosaic| Part {
                 uri: of(mosaic).part(at),
                 duration: video_part_duration(grid, at.part),
@@ -262,7 +277,7 @@ impl Sessions {
     ) -> Result<String, SessionError> {
         let reload = self.within_tier(entry, reload);
         let playlist = self.listing(entry, Some(sound), reload).await?;
-        let max_height = entry.session.lock().max_height;
+        let offer = Offer::of(&entry.session.lock());
         let grid = &self.grid;
         let (own, query) = (self.own(entry, reload), query(true, reload.start_ms));
         let sounding: Vec<(SegmentNumber, Addresses<'_>)> = playlist
@@ -295,7 +310,7 @@ impl Sessions {
                 duration: audio_part_duration(grid, at.segment, at.part),
                 independent: true,
             },
-            report_uris: self.offered(max_height).map(|r| format!("../video/{}.m3u8{query}", r.name)).collect(),
+            report_uris: self.offered(offer).map(|r| format!("../video/{}.m3u8{query}", r.name)).collect(),
         };
         Ok(self.render(&playlist, media, reload))
     }
@@ -311,16 +326,20 @@ impl Sessions {
             let of = |part| bridge.filter(|bridge| part < bridge.begins).map_or(mosaic, |bridge| &bridge.before);
             (0..parts).map(|part| (entries.part)(Position::new(n, part), of(part))).collect()
         };
-        let entry = |listed: &Listed| MediaSegment {
-            number: numbering.sequence(listed.number),
-            discontinuity: *resumed == Some(listed.number),
-            gap: listed.gap,
-            parts: if listed.gap || *ended || !reload.parts {
-                Vec::new()
-            } else {
-                parts(listed.number, &listed.mosaic, listed.bridge.as_ref(), self.grid.parts())
-            },
-            ..(entries.segment)(listed.number, &listed.mosaic)
+        let entry = |listed: &Listed| {
+            let segment = (entries.segment)(listed.number, &listed.mosaic);
+            let gap = listed.gap || segment.gap;
+            MediaSegment {
+                number: numbering.sequence(listed.number),
+                discontinuity: *resumed == Some(listed.number),
+                gap,
+                parts: if gap || *ended || !reload.parts {
+                    Vec::new()
+                } else {
+                    parts(listed.number, &listed.mosaic, listed.bridge.as_ref(), self.grid.parts())
+                },
+                ..segment
+            }
         };
         let come_to = playlist.lists.come_to(self.grid.parts()).filter(|_| !ended);
         let coming = come_to.zip(playlist.next_mosaic.as_ref()).map(|(come_to, next_mosaic)| Coming {
@@ -352,6 +371,24 @@ impl Sessions {
             low_latency,
         }
     }
+}
+
+/// How good renditions look next to each other, from 1 (bis 4.4.6.2), where some are in HEVC: by size, then by light, then by bits, of which HEVC needs half. Where all
+/// are in H.264 their order says it.
+fn scores(renditions: &[&RenditionSpec]) -> Vec<Option<u32>> {
+    if renditions.iter().all(|r| r.plays_everywhere()) {
+        return vec![None; renditions.len()];
+    }
+    let worth = |r: &RenditionSpec| {
+        let bits = u64::from(r.bitrate_bps);
+        let bits = match r.codec {
+            VideoCodec::H264 => bits,
+            VideoCodec::Hevc | VideoCodec::HevcPq => 2 * bits,
+        };
+        (r.width, r.is_hdr(), bits, r.codec == VideoCodec::Hevc)
+    };
+    let place = |r: &&RenditionSpec| renditions.iter().filter(|other| worth(other) < worth(r)).count();
+    renditions.iter().map(|r| u32::try_from(place(r) + 1).ok()).collect()
 }
 
 /// Longer than anything is announced ahead.

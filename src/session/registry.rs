@@ -16,10 +16,10 @@ use super::{
 };
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
-use crate::layout::Layouts;
-use crate::market::Markets;
+use crate::layout::{Layout, Layouts};
+use crate::market::{Feature, Markets};
 use crate::metrics::Metrics;
-use crate::mosaic::{GameKey, Mosaics, Placement};
+use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId, Mosaics, Placement};
 use crate::outputs::Outputs;
 use crate::store::{SessionFilter, SessionRow, SessionWrite, Store};
 use crate::timeline::{Clock, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SegmentNumber};
@@ -425,14 +425,30 @@ impl Sessions {
         segments.max(2 * self.settings.window_segments as u64)
     }
 
-    /// The renditions that a session is offered, best first.
-    pub(super) fn offered(&self, max_height: Option<u32>) -> impl Iterator<Item = &RenditionSpec> {
-        self.mosaics.renditions().iter().filter(move |r| max_height.is_none_or(|most| r.height <= most))
+    /// The renditions that a session may be offered: those that everything plays first, each best first.
+    pub(super) fn offered(&self, offer: Offer) -> impl Iterator<Item = &RenditionSpec> {
+        let Offer { max_height, hdr } = offer;
+        let is_offered =
+            move |r: &&RenditionSpec| max_height.is_none_or(|most| r.height <= most) && (hdr || !r.is_hdr());
+        self.mosaics.renditions().iter().filter(is_offered)
     }
 
-    /// Rows of pixels of the lowest rendition.
+    /// Whether there is nothing of a mosaic in rendition `rendition`, which is one of the ladder.
+    pub(super) fn lacks(&self, mosaic: &str, rendition: &str) -> bool {
+        let is_rare = |r: &RenditionSpec| r.name == rendition && !r.plays_everywhere();
+        self.mosaics.renditions().iter().any(is_rare) && !self.mosaics.has(&MosaicId(mosaic.into()), rendition)
+    }
+
+    /// Whether what a session shows now and after each change is in HEVC, too: no mosaic of tiles is.
+    pub(super) fn stays_in_hevc(&self, engine: EngineChoice) -> bool {
+        let stitches = |layout: &Arc<Layout>| self.mosaics.engines_for(layout).contains(&EngineKind::Stitch);
+        engine == EngineChoice::Only(EngineKind::Render) || !self.layouts.iter().any(stitches)
+    }
+
+    /// Rows of pixels of the lowest rendition that plays everywhere.
     pub fn least_height(&self) -> u32 {
-        self.mosaics.renditions().iter().map(|r| r.height).min().unwrap_or(0)
+        let for_all = self.mosaics.renditions().iter().filter(|r| r.plays_everywhere());
+        for_all.map(|r| r.height).min().unwrap_or(0)
     }
 
     pub(super) fn check_height(&self, max_height: Option<u32>) -> Result<(), SessionError> {
@@ -443,9 +459,11 @@ impl Sessions {
         }
     }
 
-    /// Name of the highest rendition that a session is offered: its place in the price list.
+    /// Name of the highest rendition in H.264 that a session is offered: its place in the price list.
     pub(super) fn tier(&self, max_height: Option<u32>) -> Arc<str> {
-        let highest = self.offered(max_height).max_by_key(|r| (r.height, r.width, r.bitrate_bps));
+        let offer = Offer { max_height, hdr: false };
+        let for_all = self.offered(offer).filter(|r| r.plays_everywhere());
+        let highest = for_all.max_by_key(|r| (r.height, r.width, r.bitrate_bps));
         highest.map_or("", |r| r.name.as_str()).into()
     }
 
@@ -453,6 +471,19 @@ impl Sessions {
     pub(super) fn segment_at(&self, unix_ms: i64) -> u64 {
         let media_ms = unix_ms.saturating_sub_unsigned(MEDIA_EPOCH_UNIX_S * 1000);
         self.grid.segment_at(MediaTime::from_millis(u64::try_from(media_ms).unwrap_or(0)))
+    }
+}
+
+/// What bounds the renditions of a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    pub max_height: Option<u32>,
+    pub hdr: bool,
+}
+
+impl Offer {
+    pub fn of(session: &Session) -> Self {
+        Self { max_height: session.max_height, hdr: session.rights.tier.has(Feature::Hdr) }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::follow::Reload;
 use super::model::Pick;
-use super::registry::{Entry, Sessions};
+use super::registry::{Entry, Offer, Sessions};
 use super::{GameInfo, SessionError};
 use crate::frame::{CodedSound, SoundRole};
 use crate::market::{Feature, KeyTerms, Market, Markets, Tier, speaks};
@@ -178,8 +178,8 @@ impl Sessions {
     pub(super) fn may_see(&self, rendition: &str, token: Option<&str>) -> bool {
         let Some(token) = token else { return true };
         let Ok(entry) = self.entry_of_token(token) else { return false };
-        let max_height = entry.session.lock().max_height;
-        self.offered(max_height).any(|offered| offered.name == rendition)
+        let offer = Offer::of(&entry.session.lock());
+        self.offered(offer).any(|offered| offered.name == rendition)
     }
 
     /// Whether the session `token` may hear `sound`, likewise.

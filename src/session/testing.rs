@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
 use crate::captions::{Kind, TextInfo, TrackInfo};
 use crate::cues::track::Break;
 use crate::frame::{SoundRole, SoundTrack};
-use crate::ladder::RenditionSpec;
+use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::layout::{Layout, Layouts};
 use crate::metrics::Metrics;
 use crate::mosaic::{AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
@@ -39,7 +40,10 @@ fn whole(whole: Runs) -> Held {
 /// Mosaics whose segment `n` is finished as soon as the clock has passed its end.
 pub(crate) struct CrankedMosaics {
     clock: Arc<SimulatedClock>,
+    /// In H.264, and the last one in HDR.
     ladder: Vec<RenditionSpec>,
+    /// Whether there is that.
+    pub in_hdr: AtomicBool,
     /// First segment of each running mosaic.
     pub running: Mutex<BTreeMap<String, SegmentNumber>>,
     pub wants: Mutex<Vec<String>>,
@@ -64,11 +68,21 @@ pub(crate) struct CrankedMosaics {
 
 impl CrankedMosaics {
     pub fn new(clock: Arc<SimulatedClock>) -> Self {
-        let rung =
-            |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
+        let rung = |name: &str, width, height, bitrate_bps| RenditionSpec {
+            name: name.into(),
+            width,
+            height,
+            bitrate_bps,
+            codec: VideoCodec::H264,
+        };
         Self {
             clock,
-            ladder: vec![rung("1080p", 1920, 1080, 6_000_000), rung("540p", 960, 540, 1_600_000)],
+            ladder: vec![
+                rung("1080p", 1920, 1080, 6_000_000),
+                rung("540p", 960, 540, 1_600_000),
+                RenditionSpec { codec: VideoCodec::HevcPq, ..rung("light", 960, 540, 1_200_000) },
+            ],
+            in_hdr: AtomicBool::new(false),
             running: Mutex::default(),
             wants: Mutex::default(),
             room: Mutex::new(100),
@@ -124,7 +138,8 @@ impl Mosaics for CrankedMosaics {
     }
 
     fn renditions(&self) -> &[RenditionSpec] {
-        &self.ladder
+        let end = if self.in_hdr.load(Ordering::Relaxed) { 3 } else { 2 };
+        &self.ladder[..end]
     }
 
     fn name(&self, spec: &MosaicSpec, choice: EngineChoice) -> Result<(MosaicId, EngineKind), AdmitError> {
@@ -192,7 +207,8 @@ impl Mosaics for CrankedMosaics {
     }
 
     fn codec(&self, rendition: &str) -> Option<&str> {
-        self.ladder.iter().any(|r| r.name == rendition).then_some("avc1.640028")
+        let known = self.renditions().iter().find(|r| r.name == rendition)?;
+        Some(if known.is_hdr() { "hvc1.2.4.L93.90" } else { "avc1.640028" })
     }
 
     fn engines_for(&self, _: &Layout) -> Vec<EngineKind> {

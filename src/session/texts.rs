@@ -6,7 +6,7 @@ use super::follow::Reload;
 use super::model::Sound;
 use super::paths::Addresses;
 use super::play::{Entries, query};
-use super::registry::Sessions;
+use super::registry::{Offer, Sessions};
 use super::{GameInfo, SessionError};
 use crate::captions::{Kind, TextInfo};
 use crate::hls::playlist::{MediaSegment, Part, video_part_duration};
@@ -143,9 +143,9 @@ impl Sessions {
         let reload = self.within_tier(&entry, reload);
         // A text that no game has any more is still listed, and empty: a player that follows it must not stop.
         let playlist = self.listing(&entry, None, reload).await?;
-        let (heard, max_height) = {
+        let (heard, offer) = {
             let session = entry.session.lock();
-            (session.sounding(&Sound::Main), session.max_height)
+            (session.sounding(&Sound::Main), Offer::of(&session))
         };
         let (own, query) = (self.own(&entry, reload), query(true, reload.start_ms));
         let slots = |n: SegmentNumber, mosaic: &str| match of {
@@ -169,7 +169,7 @@ impl Sessions {
                 duration: video_part_duration(grid, at.part),
                 independent: true,
             },
-            report_uris: self.offered(max_height).map(|r| format!("../video/{}.m3u8{query}", r.name)).collect(),
+            report_uris: self.offered(offer).map(|r| format!("../video/{}.m3u8{query}", r.name)).collect(),
         };
         Ok(self.render(&playlist, media, reload))
     }

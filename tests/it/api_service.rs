@@ -20,7 +20,7 @@ use quadrille::catalogue::{
 use quadrille::config::Config;
 use quadrille::cues::track::{BeginBreak, BreakError, CueEvent};
 use quadrille::keys::Keys;
-use quadrille::ladder::RenditionSpec;
+use quadrille::ladder::{RenditionSpec, VideoCodec};
 use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
@@ -453,8 +453,13 @@ impl Service {
         let grid = Grid::new("30".parse().unwrap(), 60);
         let clock = Arc::new(SimulatedClock::new(NOW));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let rung =
-            |name: &str, width, height| RenditionSpec { name: name.into(), width, height, bitrate_bps: 1_000_000 };
+        let rung = |name: &str, width, height| RenditionSpec {
+            name: name.into(),
+            width,
+            height,
+            bitrate_bps: 1_000_000,
+            codec: VideoCodec::H264,
+        };
         let mosaics = Arc::new(InstantMosaics {
             renditions: vec![rung("1080p", 1920, 1080), rung("540p", 960, 540)],
             grid,

@@ -13,12 +13,12 @@ use crate::support::service::{SMALL_OUTPUT, TestService, config};
 
 /// An orange of 81, 41 and 10 cd/m2 of BT.709's red, green and blue, which no tone mapping changes, as PQ and HLG of BT.2020 have it in ten bits,
 /// and as BT.709 in eight.
-const PQ: [u16; 3] = [441, 463, 533];
-const HLG: [u16; 3] = [482, 410, 563];
-const STANDARD: [u8; 3] = [132, 98, 149];
+pub const PQ: [u16; 3] = [441, 463, 533];
+pub const HLG: [u16; 3] = [482, 410, 563];
+pub const STANDARD: [u8; 3] = [132, 98, 149];
 
 /// Two seconds of one colour, 320x180.
-fn clip(folder: &Path, name: &str, codes: [u16; 3], more: &str) -> String {
+pub fn clip(folder: &Path, name: &str, codes: [u16; 3], more: &str) -> String {
     let path = folder.join(name);
     let mut command = Command::new("ffmpeg");
     command.args([

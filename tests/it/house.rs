@@ -35,7 +35,7 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
         &["frame", "jpeg", "timeline", "cadence", "sync", "config", "work", "cues", "captions", "reach"],
     ),
     ("compositor", "canvases; wgpu, AVX2", &["frame", "work"]),
-    ("encode", "libx264, AAC; decoding what was encoded", &["frame", "timeline", "ladder", "work"]),
+    ("encode", "libx264, libx265, AAC; decoding what was encoded", &["frame", "timeline", "ladder", "work"]),
     ("stitch", "H.264 slices: headers rewritten, mosaics gathered from tiles (pure)", &["timeline"]),
     (
         "track",

@@ -15,6 +15,7 @@ mod captions;
 mod cues;
 mod docs;
 mod hdr;
+mod hevc;
 mod hostile_feeds;
 mod house;
 mod images;

@@ -1,7 +1,7 @@
 //! Stitched mosaics: their bytes against their tiles' (two decoders), and what a viewer of the whole service gets.
 
 use quadrille::encode::Decoder;
-use quadrille::ladder::{RenditionSpec, Rung};
+use quadrille::ladder::{RenditionSpec, Rung, VideoCodec};
 use quadrille::layout::Layouts;
 use quadrille::mosaic::{Proof, open_ladder, prove};
 use quadrille::timeline::Grid;
@@ -26,7 +26,13 @@ fn grid(segment_frames: u32) -> Grid {
 }
 
 fn rungs(grid: Grid) -> Vec<Rung> {
-    let rung = |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
+    let rung = |name: &str, width, height, bitrate_bps| RenditionSpec {
+        name: name.into(),
+        width,
+        height,
+        bitrate_bps,
+        codec: VideoCodec::H264,
+    };
     let renditions = [
         rung("1080p", 1920, 1080, 6_000_000),
         rung("720p", 1280, 720, 3_500_000),

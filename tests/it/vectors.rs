@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use quadrille::encode::VideoEncoder;
-use quadrille::ladder::VideoSettings;
+use quadrille::ladder::{VideoCodec, VideoSettings};
 use quadrille::mosaic::TilePicture;
 use quadrille::timeline::Grid;
 
@@ -32,6 +32,7 @@ fn tool(dir: &Path) -> PathBuf {
 /// A segment of tile `slot` as an Annex B stream.
 fn coded(content: Content, slot: usize, preset: &str, bitrate_bps: u32, is_tile: bool) -> Vec<u8> {
     let settings = VideoSettings {
+        codec: VideoCodec::H264,
         width: WIDTH,
         height: HEIGHT,
         grid: Grid::new("30".parse().unwrap(), FRAMES),

@@ -164,7 +164,8 @@ fn checked(app: &App, body: MarketBody, path_id: Option<String>) -> Result<Marke
     };
     let MarketBody { title, sound_language, text_language, games, regions, skin, breaks, tier, .. } = body;
     let market = Market { id, title, sound_language, text_language, games, regions, skin, breaks, tier };
-    let least_height = app.mosaics.renditions().iter().map(|rendition| rendition.height).min().unwrap_or(0);
+    let for_all = app.mosaics.renditions().iter().filter(|rendition| rendition.plays_everywhere());
+    let least_height = for_all.map(|rendition| rendition.height).min().unwrap_or(0);
     check_market(&market, least_height).map_err(|mistake| {
         let field = if mistake.field == "max_height" { "tier.max_height" } else { &mistake.field };
         let problem = Problem::field(field, format!("{}.", mistake.problem));

@@ -16,9 +16,19 @@ pub fn compose(compositor: &dyn Compositor, canvas: Canvas, smaller: Vec<(u32, u
 
 /// Draws one canvas and waits until it is delivered or lost.
 pub fn try_compose(compositor: &dyn Compositor, canvas: Canvas, smaller: Vec<(u32, u32)>) -> Option<Vec<Picture>> {
+    compose_in(compositor, Colour::CANVAS, canvas, smaller)
+}
+
+/// The same in `colour`.
+pub fn compose_in(
+    compositor: &dyn Compositor,
+    colour: Colour,
+    canvas: Canvas,
+    smaller: Vec<(u32, u32)>,
+) -> Option<Vec<Picture>> {
     let (sender, receiver) = mpsc::channel();
     let deliver: Deliver = Box::new(move |pictures| sender.send(pictures).expect("test listens"));
-    let refused = compositor.submit(vec![Job { affinity: 1, canvas, smaller, deliver }]);
+    let refused = compositor.submit(vec![Job { affinity: 1, colour, canvas, smaller, deliver }]);
     assert!(refused.is_empty(), "refused {refused:?}");
     receiver.recv().ok()
 }

@@ -88,7 +88,7 @@ fn many_canvases_of_a_tick_do_not_disturb_each_other() {
         let jobs = wanted.iter().enumerate().map(|(i, canvas)| {
             let sender = sender.clone();
             let deliver: Deliver = Box::new(move |got| sender.send((i, got)).expect("test listens"));
-            Job { affinity: i as u64, canvas: canvas.clone(), smaller: vec![(48, 26)], deliver }
+            Job { affinity: i as u64, colour: Colour::CANVAS, canvas: canvas.clone(), smaller: vec![(48, 26)], deliver }
         });
         assert!(gpu.submit(jobs.collect()).is_empty());
         drop(sender);

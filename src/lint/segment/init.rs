@@ -113,6 +113,36 @@ fn codec(format: &str, inner: &[u8]) -> String {
             Some([profile, constraints, level]) => format!("{format}.{profile:02x}{constraints:02x}{level:02x}"),
             _ => format.to_owned(),
         },
+        "hvc1" | "hev1" => {
+            first(inner, b"hvcC").and_then(|config| hevc(format, config)).unwrap_or_else(|| format.to_owned())
+        }
         _ => format.to_owned(),
+    }
+}
+
+/// ISO/IEC 14496-15, E.3: of the decoder's configuration record.
+fn hevc(format: &str, config: &[u8]) -> Option<String> {
+    let profile = config.get(1)?;
+    let (space, tier) = (["", "a", "b", "c"][usize::from(profile >> 6)], if profile & 0x20 == 0 { 'l' } else { 'h' });
+    let compatible = be32(config, 2)?.reverse_bits();
+    let level = config.get(12)?;
+    let constraints = config.get(6..12)?;
+    let said = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let constraints: String = constraints[..said].iter().map(|byte| format!(".{byte:x}")).collect();
+    Some(format!("{format}.{space}{}.{compatible:x}.{tier}{level}{constraints}", profile & 0x1f))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hevc_is_told_by_its_configuration() {
+        // Main, compatible with Main and Main 10, main tier of level 3.1, progressive and frames alone.
+        let config = [1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93, 0xf0, 0];
+        assert_eq!(hevc("hvc1", &config).unwrap(), "hvc1.1.6.l93.90");
+        let high = [1, 0x22, 0x20, 0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 153];
+        assert_eq!(hevc("hev1", &high).unwrap(), "hev1.2.4.h153.b0");
+        assert_eq!(hevc("hvc1", &config[..12]), None);
     }
 }

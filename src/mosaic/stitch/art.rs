@@ -174,7 +174,7 @@ mod tests {
     use crate::compositor::canvas_colour;
     use crate::encode::{Decoder, decode};
     use crate::frame::Picture;
-    use crate::ladder::RenditionSpec;
+    use crate::ladder::{RenditionSpec, VideoCodec};
     use crate::layout::Layouts;
     use crate::metrics::Metrics;
     use crate::mosaic::opening::open_ladder;
@@ -188,8 +188,13 @@ mod tests {
 
     /// On which the edges of bundled art lie on macroblocks.
     fn renditions() -> Vec<RenditionSpec> {
-        let rung =
-            |name: &str, width, height, bitrate_bps| RenditionSpec { name: name.into(), width, height, bitrate_bps };
+        let rung = |name: &str, width, height, bitrate_bps| RenditionSpec {
+            name: name.into(),
+            width,
+            height,
+            bitrate_bps,
+            codec: VideoCodec::H264,
+        };
         vec![rung("720p", 1280, 720, 3_500_000), rung("360p", 640, 360, 800_000)]
     }
 

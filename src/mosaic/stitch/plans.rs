@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::frame::{CodedSize, MACROBLOCK, Rect};
-use crate::ladder::{Codec, ParameterSets, RenditionSpec, Rung, VideoSettings};
+use crate::ladder::{ParameterSets, RenditionSpec, Rung, VideoSettings};
 use crate::layout::{Layout, Layouts, SlotTile};
 use crate::stitch::{Format, Place, Plan, Pps, Slices, Sps, StitchError, TileShape, level};
 use crate::timeline::Grid;
@@ -26,7 +26,8 @@ pub(super) struct SlicedRung {
 
 impl SlicedRung {
     pub fn new(rung: &Rung) -> Result<Self, StitchError> {
-        let Rung { spec, settings, codec: Codec::H264(sets) } = rung.clone();
+        let Rung { spec, settings, codec } = rung.clone();
+        let sets = codec.sets().clone();
         let format = Format::new(Sps::parse(&sets.sps)?, Pps::parse(&sets.pps)?)?;
         Ok(Self { spec, settings, sets, format })
     }

@@ -82,14 +82,20 @@ fn seconds_per_macroblock(rung: &SlicedRung, preset: &str) -> Result<f64, VideoE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ladder::RenditionSpec;
+    use crate::ladder::{RenditionSpec, VideoCodec};
     use crate::mosaic::opening::open_ladder;
     use crate::timeline::Grid;
 
     #[test]
     fn room_decides() {
         let grid = Grid::new("30".parse().unwrap(), 60);
-        let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
+        let rendition = RenditionSpec {
+            name: "540p".into(),
+            width: 960,
+            height: 540,
+            bitrate_bps: 1_600_000,
+            codec: VideoCodec::H264,
+        };
         let layouts = Layouts::bundled();
         let rungs = open_ladder(grid, &[rendition], "veryfast", 10, Some(&layouts)).unwrap();
         let (slowest, cores) = slowest_tile_preset(&rungs, &layouts, 8, 1e6).unwrap();

@@ -233,13 +233,19 @@ fn differing(mosaic: &Picture, tile: &Picture, place: Place) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ladder::RenditionSpec;
+    use crate::ladder::{RenditionSpec, VideoCodec};
     use crate::mosaic::opening::open_ladder;
 
     #[test]
     fn this_machine_s_encoder_is_fit_to_be_stitched() {
         let grid = Grid::new("30".parse().unwrap(), 60);
-        let rendition = RenditionSpec { name: "540p".into(), width: 960, height: 540, bitrate_bps: 1_600_000 };
+        let rendition = RenditionSpec {
+            name: "540p".into(),
+            width: 960,
+            height: 540,
+            bitrate_bps: 1_600_000,
+            codec: VideoCodec::H264,
+        };
         let rungs = open_ladder(grid, &[rendition], "veryfast", 10, Some(&Layouts::bundled())).unwrap();
         self_test(&rungs, grid, "veryfast").unwrap();
     }

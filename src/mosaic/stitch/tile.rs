@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::card::Card;
 use super::plans::TileSize;
 use crate::compositor::{Canvas, Draw, Job, fit};
+use crate::frame::Colour;
 use crate::mosaic::contract::GameKey;
 use crate::mosaic::engine::Tick;
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
@@ -172,6 +173,7 @@ impl Tile {
         });
         Some(Job {
             affinity: self.affinity,
+            colour: Colour::CANVAS,
             canvas: Canvas { width, height, background: self.key.colour, draws: draws.into_iter().collect() },
             smaller: Vec::new(),
             deliver: Box::new(move |pictures| {

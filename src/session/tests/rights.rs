@@ -1,6 +1,7 @@
 //! Markets and tiers: what sessions may have, and that nothing they ask for gets them more.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -249,8 +250,8 @@ async fn a_line_of_the_ledger_says_the_tier_that_was_offered() {
 
 fn tiers() -> impl Strategy<Value = Tier> {
     let height = prop_oneof![Just(None), Just(Some(540)), Just(Some(720)), Just(Some(1079)), Just(Some(1080))];
-    let feature = prop_oneof![Just(Feature::LowLatency), Just(Feature::Dolby)];
-    (height, prop::option::of(prop::collection::btree_set(feature, 0..=2)))
+    let feature = prop_oneof![Just(Feature::LowLatency), Just(Feature::Dolby), Just(Feature::Hdr)];
+    (height, prop::option::of(prop::collection::btree_set(feature, 0..=3)))
         .prop_map(|(max_height, features)| Tier { max_height, features })
 }
 
@@ -278,7 +279,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         Act::Change(ChangeSession { games, audio: audio.map(str::to_owned), ..ChangeSession::default() })
     });
     let sounds = prop_oneof![Just(Sounds::Main), Just(Sounds::Own), Just(Sounds::AsCame), Just(Sounds::All)];
-    let name = prop_oneof![Just("1080p"), Just("540p"), Just("4k")];
+    let name = prop_oneof![Just("1080p"), Just("540p"), Just("light"), Just("4k")];
     let game = prop_oneof![Just("z"), Just("z~deu"), Just(DOLBY_ADDRESS), Just("y~came-ac3-1")];
     let slot = prop_oneof![Just("main"), Just("0"), Just("0~deu"), Just("0~came-eac3-1")];
     let act = prop_oneof![
@@ -305,6 +306,9 @@ fn lies_within(tier: &Tier, text: &str) -> Result<(), TestCaseError> {
         if tier.max_height.is_some_and(|most| most < 1080) {
             prop_assert!(!line.contains("1080p"), "{line}");
         }
+        if !tier.has(Feature::Hdr) {
+            prop_assert!(!line.contains("light") && !line.contains("=PQ"), "{line}");
+        }
         if !tier.has(Feature::Dolby) {
             prop_assert!(!line.contains("ec-3") && !line.contains("came-eac3"), "{line}");
         }
@@ -328,6 +332,7 @@ proptest! {
             let market = Market { tier: of_market.clone(), games: None, ..german() };
             let house = house(&[market]).await;
             *house.mosaics.bridges.lock() = true;
+            house.mosaics.in_hdr.store(true, Ordering::Relaxed);
             let terms = KeyTerms { market: None, tier: of_key.clone() };
             let request = CreateSession { max_height: asked, terms, ..in_market("z,y", "de") };
             let (session, _) = house.sessions.create("tv", request).await.unwrap();
@@ -362,5 +367,25 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+}
+
+#[tokio::test]
+async fn hdr_is_offered_to_tiers_that_have_it() {
+    let house = house(&[]).await;
+    house.mosaics.in_hdr.store(true, Ordering::Relaxed);
+    for (features, is_offered) in [(None, true), (Some(vec![Feature::Hdr]), true), (Some(vec![Feature::Dolby]), false)]
+    {
+        let tier = Tier { max_height: None, features: features.map(|its| its.into_iter().collect()) };
+        let request = CreateSession { terms: KeyTerms { market: None, tier }, ..asking_for("z") };
+        let (session, _) = house.sessions.create("tv", request).await.unwrap();
+        house.clock.advance(Duration::from_millis(20_400));
+        let text = multivariant(&house, &session, Sounds::Own).await;
+        assert_eq!(lines_with(&text, "VIDEO-RANGE=PQ").len(), 2 * usize::from(is_offered), "{text}");
+        assert_eq!(text.contains("SCORE=2,AUDIO"), is_offered, "{text}");
+        let list = house.sessions.video_playlist(token(&session), "light", NOW).await;
+        assert_eq!(list.is_ok(), is_offered);
+        let list = house.sessions.video_playlist(token(&session), "540p", Reload { parts: true, ..NOW }).await.unwrap();
+        assert_eq!(list.contains("light.m3u8"), is_offered, "{list}");
     }
 }

@@ -6,7 +6,7 @@ import { list } from "../format";
 const FEATURES: Record<string, string> = { low_latency: "low latency", dolby: "Dolby sound", hdr: "HDR" };
 
 /** Those that every service has. */
-export const KNOWN_FEATURES = ["low_latency", "dolby"] as const;
+export const KNOWN_FEATURES = ["low_latency", "dolby", "hdr"] as const;
 
 export function featureName(feature: string): string {
   return FEATURES[feature] ?? feature.replaceAll("_", " ");
