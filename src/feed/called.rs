@@ -8,7 +8,7 @@ use super::source::Push;
 use crate::config::SrtSource;
 use crate::reach::{Denied, Reach};
 
-const RTMP_PORT: u16 = 1935;
+pub(super) const RTMP_PORT: u16 = 1935;
 
 /// `push` with an address that may be used in place of a name. Waits for the system's resolver.
 ///

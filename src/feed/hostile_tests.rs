@@ -14,7 +14,7 @@ use crate::timeline::SimulatedClock;
 const START: MediaTime = MediaTime::from_secs(91_000_000);
 
 /// A feed of `source` that decodes within bounds.
-fn bench(source: &str, decoding: Decoding) -> Bench {
+pub(super) fn bench(source: &str, decoding: Decoding) -> Bench {
     init().unwrap();
     let grid = grid("30");
     let clock = Arc::new(SimulatedClock::new(START));
@@ -24,7 +24,7 @@ fn bench(source: &str, decoding: Decoding) -> Bench {
 }
 
 /// Why the slate of `source` is shown, once that is known, and its code.
-fn refused(source: &str, decoding: Decoding) -> (Reason, String) {
+pub(super) fn refused(source: &str, decoding: Decoding) -> (Reason, String) {
     let mut bench = bench(source, decoding);
     let until = Instant::now() + Duration::from_secs(30);
     while bench.feed.health().last_error.is_none() && Instant::now() < until {
@@ -106,7 +106,7 @@ fn hostile_still_images_are_not_decoded() {
 }
 
 /// Answers with `body`, or with the part of it that is asked for where `ranged`.
-fn file_server(body: Vec<u8>, ranged: bool) -> String {
+pub(super) fn file_server(body: Vec<u8>, ranged: bool) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {

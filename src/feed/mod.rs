@@ -36,6 +36,7 @@ mod outlet;
 mod pen;
 mod pipeline;
 mod playlist;
+mod reading;
 mod room;
 mod samples;
 mod signals;

@@ -37,7 +37,11 @@ pub(super) fn open(push: &Push, reports: bool) -> Result<Vec<OwnedFd>, SourceErr
     opened.collect()
 }
 
-fn listen(address: &str, port: u16, interface: Option<&str>) -> io::Result<OwnedFd> {
+/// A socket of datagrams, without blocking.
+///
+/// # Errors
+/// It cannot be listened there.
+pub(super) fn listen(address: &str, port: u16, interface: Option<&str>) -> io::Result<OwnedFd> {
     let at = (address, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
     let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

@@ -15,9 +15,10 @@ use url::Url;
 
 use super::far::{Far, Mouth};
 use super::jail;
-use super::message::{self, Begin, Down, Takes, Up};
+use super::message::{self, Begin, Down, Network, Takes, Up};
 use super::passing;
 use super::places::Places;
+use super::relay::Relay;
 use crate::captions::{Kind, Text, TrackInfo};
 use crate::cues::daterange::SourceRange;
 use crate::feed::error::SourceError;
@@ -28,6 +29,7 @@ use crate::feed::playlist::Said;
 use crate::feed::room::{DecodeCosts, Decoding};
 use crate::feed::source::Source;
 use crate::feed::texts::TextOrigin;
+use crate::reach::Reach;
 use crate::timeline::{Clock, Fps, Grid};
 use crate::work;
 
@@ -57,7 +59,6 @@ fn work() -> Result<(), String> {
     // What sources cost comes after the tick, the compositor, the encoders and who is served.
     work::stand_back();
     jail::die_with_parent().map_err(text)?;
-    jail::give_up_rights().map_err(text)?;
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;
     let pipe = UnixStream::from(pipe);
     let mut descriptors = passing::receive(&pipe).map_err(text)?.into_iter();
@@ -66,13 +67,18 @@ fn work() -> Result<(), String> {
     let mut buffer = Vec::new();
     let mut reader = BufReader::new(pipe.try_clone().map_err(text)?);
     message::receive(&mut reader, &mut buffer).map_err(text)?.ok_or("no parent")?;
-    let (Down::Begin(begin), _) = message::parse(&buffer).map_err(|lie| lie.to_string())? else {
+    let (Down::Begin(mut begin), _) = message::parse(&buffer).map_err(|lie| lie.to_string())? else {
         return Err("the parent does not begin".into());
     };
     let file = if begin.has_file { descriptors.next() } else { None };
+    let (relay, no_network) = relay(&mut begin, &mut descriptors).map_err(text)?;
+    jail::give_up_rights().map_err(text)?;
+    // It ends with its parent also where it has got other rights since.
+    jail::die_with_parent().map_err(text)?;
     // Plugins are found and listed before there is nothing left to be found.
     crate::feed::init().map_err(|error| error.to_string())?;
-    let missing = jail::lock_in(&begin, file.as_ref())?;
+    let mut missing = jail::lock_in(&begin, file.as_ref())?;
+    missing.extend(no_network);
     let far = Arc::new(Far::new(Mouth::new(pipe), places, begin.live, begin.now));
     let _ = far.mouth.say(&Up::Ready { missing });
     let hall = Arc::new(Hall::default());
@@ -84,7 +90,8 @@ fn work() -> Result<(), String> {
         };
         std::thread::Builder::new().name("feed-parent".into()).spawn(listen).map_err(text)?;
     }
-    if let Err(error) = run(&begin, file.as_ref(), descriptors.collect(), &far, &hall) {
+    let entry = entry(&begin, file.as_ref(), descriptors.collect(), relay, &hall);
+    if let Err(error) = entry.and_then(|entry| run(entry, &begin, &far)) {
         let _ = far.mouth.say(&Up::Failed(error));
     }
     // It is the parent who ends it: what was said must have been heard.
@@ -95,15 +102,34 @@ fn work() -> Result<(), String> {
     Ok(())
 }
 
-fn run(
+/// A network of its own, where it is to have one, and the name of the wall that there is not. What the others are told has to do with
+/// it, too.
+fn relay(
+    begin: &mut Begin,
+    descriptors: &mut impl Iterator<Item = OwnedFd>,
+) -> std::io::Result<(Option<Relay>, Option<String>)> {
+    let (Some(url), true) = (&begin.url, begin.own_network) else { return Ok((None, None)) };
+    let line = descriptors.next().ok_or(std::io::ErrorKind::InvalidInput)?;
+    let Some(relay) = Relay::enter(url, line)? else { return Ok((None, Some("a network of its own".into()))) };
+    begin.network = Network::Own;
+    // Whatever it calls is in there; what is outside was judged outside.
+    begin.reach = Reach::of_ones_own();
+    Ok((Some(relay), None))
+}
+
+fn entry(
     begin: &Begin,
     file: Option<&OwnedFd>,
     sockets: Vec<OwnedFd>,
-    far: &Arc<Far>,
+    relay: Option<Relay>,
     hall: &Arc<Hall>,
-) -> Result<(), SourceError> {
+) -> Result<Entry, SourceError> {
     let broken = |problem: &str| SourceError::Pipeline(problem.to_owned());
-    let entry = match (&begin.url, file) {
+    if let Some(relay) = relay {
+        let source = relay.start().map_err(|error| broken(&error.to_string()))?;
+        return Ok(Entry::Source(source, Vec::new()));
+    }
+    Ok(match (&begin.url, file) {
         (Some(url), file) => {
             let mut url = Url::parse(url).map_err(|_| broken("no address"))?;
             if let Some(file) = file {
@@ -115,7 +141,11 @@ fn run(
             let hall = Arc::clone(hall);
             Entry::Fed(Box::new(move |doors| hall.open(doors)))
         }
-    };
+    })
+}
+
+fn run(entry: Entry, begin: &Begin, far: &Arc<Far>) -> Result<(), SourceError> {
+    let broken = |problem: &str| SourceError::Pipeline(problem.to_owned());
     let fps = Fps::new(begin.fps.0, begin.fps.1).map_err(|_| broken("no such rate"))?;
     let grid = Grid::new(fps, 2 * fps.num() / fps.den().max(1));
     let facts = Arc::new(Mutex::new(Facts::default()));

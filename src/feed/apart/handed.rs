@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use url::Url;
 
 use super::message::{Begin, Network};
+use super::outside::Outside;
 use super::parent::Surroundings;
 use super::shared::Shared;
 use crate::feed::called::called;
@@ -18,6 +19,8 @@ pub struct Handed {
     pub begin: Begin,
     file: Option<OwnedFd>,
     sockets: Vec<OwnedFd>,
+    /// What is done for it meanwhile.
+    pub outside: Option<Outside>,
 }
 
 impl Handed {
@@ -31,11 +34,16 @@ impl Handed {
             decoding.reach.of(url).scheme(url.scheme())?;
         }
         let file = source.map_or(Ok(None), |source| file_of(source, &decoding.reach))?;
-        let sockets = source.map_or(Ok(Vec::new()), |source| sockets_of(source, &wanted, &decoding.reach))?;
+        let mut sockets = source.map_or(Ok(Vec::new()), |source| sockets_of(source, &wanted, &decoding.reach))?;
+        let no_pair = |error| SourceError::Pipeline(format!("no sockets: {error}"));
+        let outside = source.map_or(Ok(None), Outside::of).map_err(no_pair)?.map(|(outside, end)| {
+            sockets.push(end);
+            outside
+        });
         // A file was judged when it was opened; the child has it by another name.
         let reach = if file.is_some() { Reach::of_ones_own() } else { decoding.reach.clone() };
         let begin = Begin {
-            url: source.map(|_| url.to_string()),
+            url: source.map(|source| told(url, source)),
             wanted,
             fps: (grid.fps().num(), grid.fps().den()),
             live: intake.is_live(),
@@ -43,12 +51,13 @@ impl Handed {
             costs: decoding.costs.known(),
             now: clock.now().as_nanos(),
             network: source.map_or(Network::None, network_of),
+            own_network: matches!(outside, Some(Outside::Calls(..) | Outside::Srt(..))),
             has_file: file.is_some(),
             memory_bytes: apart.memory_bytes,
             reach,
             limits: decoding.limits,
         };
-        Ok(Self { begin, file, sockets })
+        Ok(Self { begin, file, sockets, outside })
     }
 
     /// In the order in which the child takes them.
@@ -75,12 +84,21 @@ fn sockets_of(source: &Source, wanted: &Wanted, reach: &Reach) -> Result<Vec<Own
     }
 }
 
-/// What a source takes of the network that nobody opens for it.
+/// The address of a source, as its child is told. What is read for it by HTTP it knows nothing of: there may be a password in it.
+fn told(url: &Url, source: &Source) -> String {
+    match source.on_http() {
+        Some(_) if source.is_looped() => "http://elsewhere/#loop=1".into(),
+        Some(_) => "http://elsewhere/".into(),
+        None => url.to_string(),
+    }
+}
+
+/// What a source takes of the network that nobody opens for it, where its child has none of its own.
 fn network_of(source: &Source) -> Network {
     match source {
         Source::Pushed(Push::Udp { .. } | Push::Rtp { .. }) | Source::Synthetic(_) => Network::None,
         Source::Pushed(Push::Srt(_)) => Network::Datagrams,
-        Source::Pulled { uri, .. } if uri.starts_with("file:") => Network::None,
-        Source::Pushed(Push::Rtmp { .. }) | Source::Pulled { .. } => Network::Any,
+        Source::Pulled { .. } => Network::None,
+        Source::Pushed(Push::Rtmp { .. }) => Network::Any,
     }
 }

@@ -1,7 +1,8 @@
 //! What a feed's process takes from itself before it reads the first byte of a source.
 //!
-//! Five walls, each of which stands by itself: no rights beyond its user's, also as root; limits of memory, descriptors and file sizes; no files but libraries and its own
-//! source (Landlock); no system calls but those that decoding takes (seccomp); and an end with its parent's. Where the system
+//! Six walls, each of which stands by itself: no rights beyond its user's, also as root; limits of memory, descriptors and file sizes; no files but libraries and its own
+//! source (Landlock); no system calls but those that decoding takes (seccomp); no network, or one of its own where elements connect
+//! ([`own_network`](super::own_network)); and an end with its parent's. Where the system
 //! has one of them not, the parent is told, and the others stand.
 
 use std::collections::BTreeMap;
@@ -102,13 +103,15 @@ fn fence(network: Network, file: Option<&OwnedFd>) -> Result<bool, landlock::Rul
     let ruleset =
         Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
     // Landlock knows of TCP alone.
-    let ruleset = if network == Network::Any { ruleset } else { ruleset.handle_access(AccessNet::from_all(abi))? };
+    let connects = matches!(network, Network::Any | Network::Own);
+    let ruleset = if connects { ruleset } else { ruleset.handle_access(AccessNet::from_all(abi))? };
     let mut ruleset = ruleset
         .scope(Scope::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(LIBRARIES, read))?
         .add_rules(path_beneath_rules(DEVICES, BitFlags::from(AccessFs::ReadFile)))?;
-    if network != Network::None {
+    // In a network of its own there are no names to be found.
+    if matches!(network, Network::Any | Network::Datagrams) {
         ruleset = ruleset.add_rules(path_beneath_rules(NAMES, read))?;
     }
     if let Some(file) = file {
@@ -204,7 +207,6 @@ const CALLS: &[i64] = &[
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_recvmsg,
-    libc::SYS_sendmsg,
     libc::SYS_recvfrom,
     libc::SYS_sendto,
     libc::SYS_shutdown,
@@ -247,6 +249,7 @@ const NETWORK_CALLS: &[i64] = &[
     libc::SYS_listen,
     libc::SYS_accept,
     libc::SYS_accept4,
+    libc::SYS_sendmsg,
     libc::SYS_sendmmsg,
 ];
 
@@ -267,6 +270,16 @@ fn filter(network: Network) -> Result<(), seccompiler::Error> {
         let (kind, datagrams) = (SeccompCmpOp::MaskedEq(0xf), libc::SOCK_DGRAM as u64);
         let is_datagrams = SeccompCondition::new(1, SeccompCmpArgLen::Dword, kind, datagrams)?;
         calls.insert(libc::SYS_socket, vec![SeccompRule::new(vec![is_datagrams])?]);
+    }
+    if network == Network::None {
+        // To nobody but whoever is at the other end: a socket that datagrams come to could send some anywhere.
+        let to_nobody = SeccompCondition::new(4, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
+        calls.insert(libc::SYS_sendto, vec![SeccompRule::new(vec![to_nobody])?]);
+    }
+    if network == Network::Own {
+        let of = |family: i32| SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, family as u64);
+        let families = [SeccompRule::new(vec![of(libc::AF_INET)?])?, SeccompRule::new(vec![of(libc::AF_INET6)?])?];
+        calls.insert(libc::SYS_socket, families.into());
     }
     // Of its own limits, to be read.
     let read_only = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;

@@ -189,8 +189,10 @@ pub struct Begin {
     pub costs: Vec<(String, f64)>,
     /// The parent's clock, ns.
     pub now: u64,
-    /// What it has to connect by itself.
+    /// What it has to connect by itself, where it has no network of its own.
     pub network: Network,
+    /// Whether it is to have one: what leads out of it is the last of the descriptors.
+    pub own_network: bool,
     /// Whether its file is among the descriptors, behind the memory for pictures; sockets follow.
     pub has_file: bool,
     /// Bytes of memory that it may write to.
@@ -207,6 +209,8 @@ pub enum Network {
     /// Sockets of datagrams: SRT is made of those.
     Datagrams,
     Any,
+    /// Whatever it likes, in a network that has nobody else.
+    Own,
 }
 
 /// What is waited for apart from others.

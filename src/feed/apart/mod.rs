@@ -14,7 +14,12 @@
 //! [`far::Far`] here. The parent makes the same calls of the real intake, so clocks, cadence, delays, cues and texts are where
 //! they were. Each of picture, main sound and other sounds is a lane: the child may have a few of each under way, and what
 //! waits for room in one holds up no other.
+//!
+//! A child has no network. What there is to be done in it the parent does (outside.rs): it reads files on HTTP as the child asks for
+//! their bytes (asked.rs), and calls RTMP's and SRT's peers. Elements that call by themselves do so in a network of the
+//! child's own (own_network.rs), where a relay stands for the world (relay.rs).
 
+mod asked;
 mod child;
 mod doors;
 mod far;
@@ -22,11 +27,18 @@ mod groups;
 mod handed;
 mod jail;
 mod lanes;
+mod line;
 mod message;
+#[cfg(test)]
+mod net_tests;
+mod outside;
+mod own_network;
 mod parent;
 mod passing;
 mod places;
 mod reader;
+mod relay;
+mod resolver;
 mod shared;
 #[cfg(test)]
 mod shared_tests;
@@ -38,6 +50,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(super) use asked::Asked;
 pub use child::child;
 pub(super) use doors::{FarDoors, FarFed};
 pub(super) use parent::{Run, Surroundings};
@@ -86,4 +99,9 @@ impl Apart {
     pub fn load(&self) -> (u64, u64, f64) {
         self.watched.load()
     }
+}
+
+/// A thread that nobody waits for.
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
 }

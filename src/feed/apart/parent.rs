@@ -20,6 +20,7 @@ use super::groups::Group;
 use super::handed::Handed;
 use super::lanes::{Lanes, Target};
 use super::message::{self, Down, Lane, Lie};
+use super::outside::Outgoing;
 use super::passing;
 use super::reader::{Reader, Told};
 use super::shared::{Lent, Shared};
@@ -170,6 +171,8 @@ impl Link {
 /// A source that runs in a process of its own.
 pub struct Run {
     child: Option<Child>,
+    /// What is done for it.
+    outgoing: Option<Outgoing>,
     group: Option<Group>,
     link: Arc<Link>,
     failures: Receiver<(Ended, SourceError)>,
@@ -197,7 +200,7 @@ impl Run {
             Entry::Source(source, _) => (Some(source), None),
             Entry::Fed(feeder) => (None, Some(feeder)),
         };
-        let handed = Handed::of(url, source.as_ref(), wanted, around)?;
+        let mut handed = Handed::of(url, source.as_ref(), wanted, around)?;
         let shared = Shared::new().map_err(|error| broken("no memory for its pictures", &error))?;
         let (child, mut pipe) = spawn(apart).map_err(|error| broken("no process to decode it", &error))?;
         let (sender, failures) = unbounded();
@@ -206,8 +209,9 @@ impl Run {
             let adopted = groups.adopt(child.id(), apart.memory_bytes);
             adopted.inspect_err(|error| tracing::warn!(%error, "a feed's process has no control group")).ok()
         });
-        let this = Self {
+        let mut this = Self {
             child: Some(child),
+            outgoing: None,
             group,
             link: Arc::new(Link::new(&pipe, sender, shared.lent(), &apart.watched)?),
             failures,
@@ -225,6 +229,8 @@ impl Run {
             begun: Instant::now(),
             why: Ended::Source,
         };
+        let outside = handed.outside.take().map(|outside| outside.start(&this.link, decoding)).transpose();
+        this.outgoing = outside.map_err(|error| broken("no thread", &error))?;
         passing::send(&pipe, &handed.descriptors(&shared))
             .and_then(|()| message::send(&mut pipe, &Down::Begin(Box::new(handed.begin)), &[]))
             .map_err(|error| broken("the process that decodes it does not begin", &error))?;
@@ -335,6 +341,8 @@ impl Run {
 
     fn end(&mut self, feed: &str) {
         let Some(mut child) = self.child.take() else { return };
+        // Whoever waits for it in there is freed.
+        self.outgoing = None;
         self.link.say(&Down::Over);
         self.link.end();
         let pid = child.id();

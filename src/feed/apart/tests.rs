@@ -27,7 +27,7 @@ const START: MediaTime = MediaTime::from_secs(91_000_000);
 /// Ticks of a second.
 const SECOND: usize = 30;
 
-fn is_child() -> bool {
+pub(super) fn is_child() -> bool {
     let stat = rustix::fs::fstat(std::io::stdin()).unwrap();
     rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Socket
 }
@@ -109,7 +109,7 @@ fn plays_a_child_that_grows() {
 /// Children that never decode anything: what they say, in turn.
 type Nonsense = fn(&mut UnixStream);
 
-fn frame(head: &Up, tail: &[u8]) -> Vec<u8> {
+pub(super) fn frame(head: &Up, tail: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     message::send(&mut bytes, head, tail).unwrap();
     bytes
@@ -181,13 +181,13 @@ fn plays_a_liar() {
     }
 }
 
-fn played_by(test: &str) -> Arc<Apart> {
-    let arguments = [&format!("feed::apart::tests::{test}"), "--exact", "--nocapture", "--test-threads=1"];
+pub(super) fn played_by(test: &str) -> Arc<Apart> {
+    let arguments = [&format!("feed::apart::{test}"), "--exact", "--nocapture", "--test-threads=1"];
     Arc::new(Apart::new(std::env::current_exe().unwrap(), arguments.map(OsString::from).into()))
 }
 
 pub(in crate::feed) fn apart() -> Arc<Apart> {
-    played_by("plays_the_child")
+    played_by("tests::plays_the_child")
 }
 
 /// A feed on a clock that is cranked, decoded inside or apart.
@@ -337,7 +337,7 @@ fn a_child_that_is_stopped_costs_its_own_slot_a_slate_and_comes_back() {
 fn a_child_that_goes_round_in_circles_is_ended_when_its_pictures_stall() {
     let folder = tempfile::tempdir().unwrap();
     let source = clip(folder.path());
-    let mut bench = Bench::paced(&source, Some(played_by("plays_a_child_that_loops")), Pace::Realtime);
+    let mut bench = Bench::paced(&source, Some(played_by("tests::plays_a_child_that_loops")), Pace::Realtime);
     let mut other = Bench::new(&source, Some(apart()));
     bench.until_live();
     other.until_live();
@@ -355,7 +355,7 @@ fn a_child_that_goes_round_in_circles_is_ended_when_its_pictures_stall() {
 fn a_child_that_grows_without_end_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let mut grows =
-        Apart::new(std::env::current_exe().unwrap(), played_by("plays_a_child_that_grows").arguments.clone());
+        Apart::new(std::env::current_exe().unwrap(), played_by("tests::plays_a_child_that_grows").arguments.clone());
     grows.memory_bytes = 256 << 20;
     let mut bench = Bench::paced(&clip(folder.path()), Some(Arc::new(grows)), Pace::Realtime);
     bench.until_live();
@@ -372,7 +372,7 @@ fn whatever_a_child_says_costs_its_own_slot_alone() {
     other.until_live();
     for (n, (what, _)) in NONSENSE.iter().enumerate() {
         let source = format!("udp://127.0.0.1:{}", 40_000 + n);
-        let mut bench = Bench::paced(&source, Some(played_by("plays_a_liar")), Pace::Realtime);
+        let mut bench = Bench::paced(&source, Some(played_by("tests::plays_a_liar")), Pace::Realtime);
         bench.until(2000, |bench, pick| {
             assert!(pick.outcome == Outcome::Slate || n == 4, "{what}");
             bench.why().is_some()
@@ -382,7 +382,7 @@ fn whatever_a_child_says_costs_its_own_slot_alone() {
     }
 }
 
-fn descriptors() -> usize {
+pub(super) fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
