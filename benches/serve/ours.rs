@@ -155,7 +155,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         assets: Assets::none(),
         reports: Reports::new(store.ledger(), PriceBook::default(), "Quadrille".into()),
         fills: Arc::new(Fills::new(sqlite, grid)),
-        keys: Keys::new(Keyring::default()),
+        keys: Keys::new(Keyring::default(), Default::default()),
         metrics,
         clock,
         readiness: Readiness::new(),

@@ -8,11 +8,15 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::App;
 use super::problem::{Code, Problem};
-use crate::config::{KeyHolder, KeyRole, Keyring};
+use super::rates::Rates;
+use crate::config::{KeyHolder, KeyRole, Keyring, Requests};
 use crate::market::KeyTerms;
 
 /// The keys of all tenants, as requests present them.
-pub struct Keys(Keyring);
+pub struct Keys {
+    ring: Keyring,
+    rates: Option<Rates>,
+}
 
 /// Whoever holds a device or an operator key of a tenant.
 #[derive(Clone, Debug)]
@@ -30,13 +34,24 @@ pub struct Operator {
 }
 
 impl Keys {
-    pub fn new(ring: Keyring) -> Self {
-        Self(ring)
+    pub fn new(ring: Keyring, requests: Requests) -> Self {
+        let rates = Rates::new(requests, ring.len());
+        Self { ring, rates }
+    }
+
+    pub(super) fn rates(&self) -> Option<&Rates> {
+        self.rates.as_ref()
+    }
+
+    /// The number of the key that a request presents in its address, or else in its head, where it is known.
+    pub(super) fn number_of(&self, headers: &HeaderMap, in_address: &Option<String>) -> Option<usize> {
+        let presented = in_address.as_deref().or_else(|| bearer(headers.get(header::AUTHORIZATION)?))?;
+        self.ring.find(presented).map(|holder| holder.number)
     }
 
     /// Whose key `presented` is.
     pub fn caller(&self, presented: &str) -> Result<Caller, Problem> {
-        let KeyHolder { tenant, role, terms } = self.0.find(presented).ok_or_else(|| {
+        let KeyHolder { tenant, role, terms, .. } = self.ring.find(presented).ok_or_else(|| {
             unauthorized(
                 "The key is not known.",
                 HeaderValue::from_static(r#"Bearer realm="quadrille", error="invalid_token""#),
@@ -51,15 +66,17 @@ impl Keys {
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(unauthorized("Send one key: Authorization: Bearer <key>.", CHALLENGE));
         };
-        let key = value.to_str().ok().and_then(|text| {
-            let (scheme, key) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-        });
-        match key {
+        match bearer(value) {
             Some(key) if !key.is_empty() => self.caller(key),
             _ => Err(unauthorized("The Authorization header must read: Bearer <key>.", CHALLENGE)),
         }
     }
+}
+
+/// What stands behind `Bearer` in a header.
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="quadrille""#);

@@ -7,6 +7,7 @@ mod auth;
 mod base;
 mod choices;
 mod cues;
+mod describe;
 mod etag;
 mod extract;
 mod games;
@@ -25,12 +26,15 @@ mod page;
 mod playback;
 mod problem;
 mod range;
+mod rates;
 mod refuse;
 mod routes;
 mod server;
 mod sessions;
 mod texts;
 mod tls;
+mod trace;
+mod words;
 
 use std::sync::Arc;
 

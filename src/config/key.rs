@@ -75,6 +75,8 @@ pub enum KeyRole {
 /// Whose key was presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHolder {
+    /// Counts the keys of the configuration, from 0.
+    pub number: usize,
     pub tenant: Arc<str>,
     pub role: KeyRole,
     /// What it may ask for.
@@ -93,14 +95,29 @@ impl Keyring {
         for tenant in tenants {
             let id: Arc<str> = tenant.id.as_str().into();
             let roles = [(&tenant.operator_keys, KeyRole::Operator), (&tenant.device_keys, KeyRole::Device)];
-            let holder =
-                |role, terms: &KeyTerms| KeyHolder { tenant: id.clone(), role, terms: Arc::new(terms.clone()) };
+            let holder = |role, terms: &KeyTerms| KeyHolder {
+                number: 0,
+                tenant: id.clone(),
+                role,
+                terms: Arc::new(terms.clone()),
+            };
             for (of_role, role) in roles {
                 keys.extend(of_role.iter().map(|key| (key.clone(), holder(role, &KeyTerms::default()))));
             }
             keys.extend(tenant.keys.iter().map(|(key, terms)| (key.clone(), holder(KeyRole::Device, terms))));
         }
+        for (number, (_, holder)) in keys.iter_mut().enumerate() {
+            holder.number = number;
+        }
         Self { keys }
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// Whose key `presented` is. Looks at every key, so that the time taken tells nothing.

@@ -397,7 +397,7 @@ impl Makers<'_> {
             assets,
             reports: Reports::new(self.store.ledger(), prices.clone(), ledger.provider.clone()),
             fills: fills.clone(),
-            keys: Keys::new(Keyring::new(tenants)),
+            keys: Keys::new(Keyring::new(tenants), self.config.requests),
             metrics: self.metrics.clone(),
             clock: self.options.clock.clone(),
             readiness,

@@ -17,10 +17,10 @@ pub enum SessionError {
     MarketForbidden { id: String, own: String },
     #[error("{}", restricted(.id, .market, *.is_gone))]
     GameRestricted { id: String, market: String, is_gone: bool },
-    #[error("there is no layout {id:?}")]
-    LayoutUnknown { id: String },
-    #[error("layout {layout} has {slots} slots, but {games} games were given")]
-    LayoutMismatch { layout: String, slots: usize, games: usize },
+    #[error("there is no layout {id:?}; of {games} games there are {}", .fitting.join(", "))]
+    LayoutUnknown { id: String, games: usize, fitting: Vec<String> },
+    #[error("layout {layout} has {slots} slots, but {games} games were given; of {games} there are {}", .fitting.join(", "))]
+    LayoutMismatch { layout: String, slots: usize, games: usize, fitting: Vec<String> },
     #[error("engine {} cannot make layout {layout}", .engine.name())]
     EngineUnsuited { engine: EngineKind, layout: String },
     #[error("the sound of {id:?} cannot be chosen; the session has {}", .there.join(", "))]

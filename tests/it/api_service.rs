@@ -447,8 +447,13 @@ impl Answer {
 
 impl Service {
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// With more configuration.
+    pub async fn start_with(more: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let config = Config::parse(CONFIG, Path::new("test.toml")).unwrap();
+        let config = Config::parse(&format!("{CONFIG}{more}"), Path::new("test.toml")).unwrap();
         let grid = Grid::new("30".parse().unwrap(), 60);
         let clock = Arc::new(SimulatedClock::new(NOW));
         let metrics = Arc::new(Metrics::new().unwrap());
@@ -497,7 +502,7 @@ impl Service {
             assets: quadrille::assets::Assets::open(data.path().join("assets"), Default::default()).unwrap(),
             reports: Reports::new(store.ledger(), config.prices.clone(), "Quadrille".into()),
             fills: Arc::new(quadrille::breaks::Fills::new(fills, grid)),
-            keys: Keys::new(Keyring::new(&config.tenants)),
+            keys: Keys::new(Keyring::new(&config.tenants), config.requests),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             readiness,
