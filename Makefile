@@ -63,6 +63,8 @@ test: deps x264 web nextest clip lint ## Run everything that continuous integrat
 	@npm --prefix web test
 	$(call say,Players that other people wrote)
 	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again PLAYERS_BUILD="cargo build --bins --tests"
+	$(call say,Clients made of the OpenAPI document; the examples)
+	@$(MAKE) --no-print-directory test-clients PLAYERS_BUILD=true
 
 .PHONY: test-sources
 test-sources: deps x264 nextest ## Run every awkward source through a feed
@@ -79,6 +81,17 @@ test-players: deps x264 web ## Play the service with players that other people w
 	@$(PLAYERS_BUILD)
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@node tests/players/run.js $(PLAYERS_ARGS)
+
+.PHONY: test-clients
+test-clients: deps x264 web ## Make clients of the OpenAPI document and use them; run the examples
+	@.ci/packages players
+	@$(PLAYERS_BUILD)
+	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
+	@python3 tests/clients/run.py $(CLIENTS_ARGS)
+
+.PHONY: test-fuzz-api
+test-fuzz-api: ## Try on a service whatever its OpenAPI document allows, and what not
+	@$(MAKE) --no-print-directory test-clients CLIENTS_ARGS=--fuzz
 
 .PHONY: test-long
 test-long: deps x264 web nextest clip ## Run also the tests that take long

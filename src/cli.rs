@@ -177,7 +177,7 @@ pub fn start_log() {
     if std::io::stderr().is_terminal() {
         registry().with(filter).with(log.with_target(false).compact()).init();
     } else {
-        registry().with(filter).with(log.json().flatten_event(true)).init();
+        registry().with(filter).with(log.json().flatten_event(true).with_span_list(false)).init();
     }
 }
 

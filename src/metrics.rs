@@ -236,7 +236,7 @@ impl Metrics {
                 "admission_refused_total",
                 "Refused admissions by reason",
                 "reason",
-                &["capacity", "cap"],
+                &["capacity", "cap", "rate"],
             )?,
             compose_seconds: make.seconds(
                 "compose_seconds",

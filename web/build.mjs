@@ -1,4 +1,4 @@
-// Bundles the pages into dist/: the viewer's index.html and operator.html at the top, everything they load under assets/ with a
+// Bundles the pages into dist/: the viewer's index.html, operator.html and docs.html at the top, everything they load under assets/ with a
 // digest in its name, so that the service can let browsers keep assets for ever and the pages themselves not at all.
 import { build, context } from "esbuild";
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const watch = process.argv.includes("--watch");
 
-const PAGES = ["index.html", "operator.html"];
+const PAGES = ["index.html", "operator.html", "docs.html"];
 
 /** Writes the pages: each source page with the names of its bundles in it. */
 async function writePages(metafile) {
@@ -39,7 +39,7 @@ const pagesWriter = {
 
 const options = {
   absWorkingDir: here,
-  entryPoints: ["src/main.ts", "src/style/main.css", "src/operator.ts", "src/style/operator.css", "src/favicon.svg"],
+  entryPoints: ["src/main.ts", "src/style/main.css", "src/operator.ts", "src/style/operator.css", "src/docs.ts", "src/style/docs.css", "src/favicon.svg"],
   outdir: join(dist, "assets"),
   entryNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",

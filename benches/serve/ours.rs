@@ -159,6 +159,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         audit: Audit::open(sqlite.clone()).await.expect("an audit"),
         fills: Arc::new(Fills::new(sqlite, grid)),
         keys: Keys::new(&[]),
+        rates: None,
         metrics,
         clock,
         readiness: Readiness::new(),

@@ -57,8 +57,11 @@ impl Child {
         for (id, source) in games {
             text += &format!("[[games]]\nid = {id:?}\ntitle = {id:?}\nsources = [{source:?}]\n");
         }
-        std::fs::write(&config, text + "[output]\nfps = \"30\"\nsegment_frames = 60\n" + renditions)
-            .expect("the configuration can be written");
+        std::fs::write(
+            &config,
+            text + "[requests]\nper_key_per_s = 0\n[output]\nfps = \"30\"\nsegment_frames = 60\n" + renditions,
+        )
+        .expect("the configuration can be written");
         let mut process = Command::new(env!("CARGO_BIN_EXE_quadrille"))
             .args(["serve", "--config"])
             .arg(&config)

@@ -54,15 +54,17 @@ impl App {
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(unauthorized("Send one key: Authorization: Bearer <key>.", CHALLENGE));
         };
-        let key = value.to_str().ok().and_then(|text| {
-            let (scheme, key) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-        });
-        match key {
+        match bearer(value) {
             Some(key) if !key.is_empty() => self.principal(key).await,
             _ => Err(unauthorized("The Authorization header must read: Bearer <key>.", CHALLENGE)),
         }
     }
+}
+
+/// What stands behind `Bearer` in a header.
+pub(super) fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="quadrille""#);

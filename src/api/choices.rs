@@ -48,7 +48,7 @@ impl From<&Skin> for SkinBody {
 }
 
 /// The markets that sessions of this key may be made in, ordered by id. Of a key with a market that one alone.
-#[utoipa::path(get, path = "/v1/markets", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/markets", operation_id = "list_market_choices", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
     responses(
         (status = 200, description = "The markets", body = [MarketBody]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -63,7 +63,7 @@ pub async fn markets(State(app): State<Arc<App>>, caller: Caller) -> Result<Json
 }
 
 /// The skins on offer, ordered by id. Of a key with a market that market's alone: what others sell is not told there.
-#[utoipa::path(get, path = "/v1/skins", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/skins", operation_id = "list_skin_choices", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
     responses(
         (status = 200, description = "The skins", body = [SkinBody]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),

@@ -40,7 +40,7 @@ pub struct CuesBody {
 }
 
 /// What was signalled of a game within a span of time, by its sources or by hand: breaks, programmes, chapters. Six hours are kept.
-#[utoipa::path(get, path = "/v1/games/{id}/cues", tag = "devices", params(("id" = String, Path), Span),
+#[utoipa::path(get, path = "/v1/games/{id}/cues", operation_id = "list_cues", tag = "devices", params(("id" = String, Path), Span),
     security(("device_key" = []), ("operator_key" = [])),
     responses(
         (status = 200, description = "The events", body = CuesBody),

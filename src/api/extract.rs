@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
 use super::problem::{Code, Problem};
+use super::words::{self, Mistake};
 
 /// The largest request body that is read, in bytes.
 pub const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -73,44 +75,54 @@ fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let outcome: Result<T, _> = serde_path_to_error::deserialize(&mut json);
     let error = match outcome {
-        Ok(value) => match json.end() {
-            Ok(()) => return Ok(value),
-            Err(e) => return Err(unreadable(&e)),
-        },
-        Err(e) => e,
+        // serde takes a list for a structure too, member by member: that is nobody's contract.
+        Ok(_) if bytes.trim_ascii_start().first() == Some(&b'[') => return Err(no_object::<T>()),
+        Ok(value) => return json.end().map(|()| value).map_err(|e| words::unreadable(&e)),
+        Err(error) => error,
     };
-    let path = error.path().to_string();
-    let error = error.into_inner();
-    if !error.is_data() {
-        return Err(unreadable(&error));
-    }
     // Two mistakes in one body: unreadable JSON behind a wrong field is still unreadable JSON.
-    let whole: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| unreadable(&e))?;
-    let Some(object) = whole.as_object() else {
-        return Err(Problem::field("", "The body must be a JSON object.").with("allowed", T::FIELDS));
-    };
+    let whole: Value = serde_json::from_slice(bytes).map_err(|e| words::unreadable(&e))?;
+    let Some(object) = whole.as_object() else { return Err(no_object::<T>()) };
     if let Some(unknown) = object.keys().find(|k| !T::FIELDS.contains(&k.as_str())) {
         let detail = format!("There is no field {unknown:?}; the fields are {}.", T::FIELDS.join(", "));
         return Err(Problem::new(Code::FieldUnknown, detail)
             .with("field", unknown.as_str())
             .with("allowed", T::FIELDS));
     }
-    let path = if path == "." { "" } else { &path };
-    Err(Problem::field(path, sentence(&without_position(&error.to_string()))))
+    // The text's reader takes a number in place of a name for a mistake in the JSON; that of values does not.
+    let again: Result<T, _> = serde_path_to_error::deserialize(&whole);
+    let error = again.err().unwrap_or(error);
+    let mut mistake = Mistake::read(&place_of(error.path()), &error.inner().to_string());
+    if mistake.allowed.is_empty() {
+        mistake.allowed = names_allowed::<T>(whole, error.path());
+    }
+    Err(mistake.in_body())
 }
 
-fn unreadable(e: &serde_json::Error) -> Problem {
-    Problem::new(Code::BodyInvalid, sentence(&e.to_string())).with("line", e.line()).with("column", e.column())
+fn no_object<T: RequestBody>() -> Problem {
+    Problem::field("", "The body must be a JSON object.").with("allowed", T::FIELDS)
 }
 
-/// serde_json ends its messages with the position; a wrong value is found by its path instead.
-fn without_position(message: &str) -> String {
-    message.rsplit_once(" at line ").map_or(message, |(m, _)| m).to_owned()
+fn place_of(path: &Path) -> String {
+    let text = path.to_string();
+    if text == "." { String::new() } else { text }
 }
 
-fn sentence(message: &str) -> String {
-    let mut chars = message.chars();
-    chars.next().map_or_else(String::new, |c| format!("{}{}.", c.to_uppercase(), chars.as_str()))
+/// Where one of a few names belongs and something else stands, those names: what a text that is none of them would be told.
+fn names_allowed<T: RequestBody>(mut whole: Value, path: &Path) -> Vec<String> {
+    let pointer: Option<String> = path
+        .iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => Some(format!("/{index}")),
+            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect();
+    let Some(value) = pointer.and_then(|pointer| whole.pointer_mut(&pointer)) else { return Vec::new() };
+    *value = Value::String(String::new());
+    let outcome: Result<T, _> = serde_path_to_error::deserialize(&whole);
+    let error = outcome.err().filter(|error| error.path().to_string() == path.to_string());
+    error.map(|error| Mistake::read("", &error.inner().to_string()).allowed).unwrap_or_default()
 }
 
 /// A query string read into `T`; a mistake in it is `422 parameter_invalid`.
@@ -122,10 +134,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(QueryRejection::FailedToDeserializeQueryString(e)) => {
-                Err(Problem::new(Code::ParameterInvalid, sentence(&e.body_text())))
-            }
-            Err(e) => Err(Problem::new(Code::ParameterInvalid, sentence(&e.body_text()))),
+            Err(rejection) => Err(words::in_query(&rejection.body_text())),
         }
     }
 }
@@ -137,8 +146,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Path::<T>::from_request_parts(parts, state).await {
-            Ok(Path(value)) => Ok(Self(value)),
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(_) => Err(Problem::new(Code::NotFound, "There is nothing with such a name.")),
         }
     }
@@ -166,10 +175,19 @@ mod tests {
         games: Vec<String>,
         #[allow(dead_code)]
         layout: Option<String>,
+        #[allow(dead_code)]
+        engine: Option<Engine>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Engine {
+        Auto,
+        Render,
     }
 
     impl RequestBody for Wish {
-        const FIELDS: &'static [&'static str] = &["games", "layout"];
+        const FIELDS: &'static [&'static str] = &["games", "layout", "engine"];
     }
 
     fn refusal(body: &str) -> Problem {
@@ -181,13 +199,34 @@ mod tests {
         for body in ["", "{", "{\"games\":[1,", "{\"games\":[]} x", "\u{feff}{}", "{\"nope\":1", "{\"games\":5, oops"] {
             assert_eq!(refusal(body).code(), Code::BodyInvalid, "{body}");
         }
-        for body in ["[]", "null", "7", "{}", "{\"games\":\"a\"}", "{\"games\":[1]}", "{\"games\":[],\"games\":[]}"] {
+        let lists = ["[]", "[[\"a\"],null,null]"];
+        for body in ["null", "7", "{}", "{\"games\":\"a\"}", "{\"games\":[1]}", "{\"games\":[],\"games\":[]}"]
+            .iter()
+            .chain(&lists)
+        {
             assert_eq!(refusal(body).code(), Code::FieldInvalid, "{body}");
         }
         assert_eq!(refusal("{\"games\":[],\"lay\":1}").code(), Code::FieldUnknown);
         let text = format!("{:?}", refusal("{\"games\":[\"a\",1]}"));
-        assert!(text.contains("games[1]") && text.contains("expected a string"), "{text}");
+        assert!(text.contains("games[1]") && text.contains("must be a text, not the number 1"), "{text}");
+        let missing = format!("{:?}", refusal("{}"));
+        assert!(missing.contains("String(\"games\")") && missing.contains("is missing"), "{missing}");
         assert!(parse::<Wish>(br#"{"games":["a"],"layout":null}"#).is_ok());
+    }
+
+    #[test]
+    fn where_a_name_belongs_the_names_are_told_whatever_stands_there() {
+        for given in ["5", "\"magic\"", "[]", "{\"x\":1}", "true", "1e400"] {
+            let body = format!("{{\"games\":[],\"engine\":{given}}}");
+            let refused = refusal(&body);
+            if given == "1e400" {
+                assert_eq!(refused.code(), Code::BodyInvalid, "no number of JSON's reader");
+                continue;
+            }
+            let text = format!("{refused:?}");
+            assert!(text.contains("FieldInvalid") && text.contains("String(\"engine"), "{text}");
+            assert!(text.contains("String(\"auto\"), String(\"render\")"), "{text}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct Of {
 }
 
 /// The games this tenant may show, ordered by id.
-#[utoipa::path(get, path = "/v1/games", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/games", operation_id = "list_games", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
     params(Of),
     responses(
         (status = 200, description = "The games", body = [GameBody]),
@@ -76,10 +76,11 @@ pub async fn list(
 }
 
 /// A small picture of a game as it is now. Its URL is in `GET /v1/games` and cannot be guessed.
-#[utoipa::path(get, path = "/v1/media/thumb/{thumbnail}.jpg", tag = "playback",
+#[utoipa::path(get, path = "/v1/media/thumb/{thumbnail}.jpg", operation_id = "get_thumbnail", tag = "playback",
     params(("thumbnail" = String, Path, description = "Opaque")),
     responses(
         (status = 200, description = "The picture", content_type = "image/jpeg"),
+        (status = 304, description = "The client has it"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn thumbnail(

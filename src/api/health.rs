@@ -56,13 +56,13 @@ impl Readiness {
 }
 
 /// Whether the process is alive.
-#[utoipa::path(get, path = "/healthz", tag = "operators", responses((status = 200, description = "Alive", body = String)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "get_health", tag = "operators", responses((status = 200, description = "Alive", body = String)))]
 pub async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// Whether this machine should be sent new sessions: every check and `ok` or what is wrong.
-#[utoipa::path(get, path = "/readyz", tag = "operators",
+#[utoipa::path(get, path = "/readyz", operation_id = "get_readiness", tag = "operators",
     responses(
         (status = 200, description = "Ready", body = Object),
         (status = 503, description = "`not_ready`, with `checks`", body = ProblemBody, content_type = "application/problem+json"),
@@ -76,7 +76,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> 
 }
 
 /// All metrics in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "operators",
+#[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "operators",
     responses((status = 200, description = "Prometheus text format 0.0.4", body = String, content_type = "text/plain")))]
 pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let mut text = Vec::new();

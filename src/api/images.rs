@@ -15,7 +15,7 @@ use super::problem::{Code, Problem, ProblemBody};
 
 /// Images of the stream, after the Image Media Playlist specification (version 0.4): of each segment of a live playlist its first picture; of one that begins
 /// where `start` says, sprites of ten segments each.
-#[utoipa::path(get, path = "/v1/play/{token}/images.m3u8", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/images.m3u8", operation_id = "get_images_playlist", tag = "playback",
     params(("token" = String, Path), Following),
     responses(
         (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -37,7 +37,7 @@ pub async fn playlist(
 }
 
 /// A sprite: the first pictures of the segments of a run, in reading order, black where nothing was kept. Good as long as the session is there.
-#[utoipa::path(get, path = "/v1/play/{token}/images/{signature}/{first}-{segments}.jpg", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/images/{signature}/{first}-{segments}.jpg", operation_id = "get_image", tag = "playback",
     params(("token" = String, Path), ("signature" = String, Path, description = "Opaque, as in the session's playlist"), ("first" = u64, Path, description = "Number of the run's first segment"), ("segments" = u64, Path, description = "How many there are")),
     responses(
         (status = 200, description = "JPEG", content_type = "image/jpeg"),

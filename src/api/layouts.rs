@@ -12,6 +12,7 @@ use super::auth::Caller;
 use super::problem::{Problem, ProblemBody};
 use crate::frame::Rect;
 use crate::layout::Layout;
+use crate::mosaic::EngineKind;
 
 /// Slots on a canvas; all in pixels of the canvas, whatever the rendition.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,7 +24,8 @@ pub struct LayoutBody {
     /// Those of games in reading order, as `games` are given; then those of art.
     pub slots: Vec<SlotBody>,
     pub canvas: Canvas,
-    /// The engines of this service that can make it: `render`, `stitch`.
+    /// The engines of this service that can make it.
+    #[schema(value_type = Vec<EngineKind>)]
     pub engines: Vec<&'static str>,
 }
 
@@ -36,6 +38,7 @@ pub struct SlotBody {
     pub kind: SlotKind,
     /// Of a slot of art, what skins call it. Slots of one name show pieces of one picture, which lies over the rectangle around all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
 }
 
@@ -71,7 +74,7 @@ impl LayoutBody {
 }
 
 /// The layouts on offer.
-#[utoipa::path(get, path = "/v1/layouts", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/layouts", operation_id = "list_layouts", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
     responses(
         (status = 200, description = "The layouts on offer", body = [LayoutBody]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),

@@ -35,7 +35,7 @@ const HINT_PATIENCE: Duration = Duration::from_secs(2);
 const INIT_CACHED: HeaderValue = HeaderValue::from_static("public, max-age=60");
 
 /// The init segment of a rendition: the same bytes whatever the mosaic.
-#[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/init.mp4", tag = "playback",
+#[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/init.mp4", operation_id = "get_video_init", tag = "playback",
     params(("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists")),
     responses(
         (status = 200, description = "CMAF init segment", content_type = "video/mp4"),
@@ -59,7 +59,7 @@ pub async fn video_init(
 }
 
 /// A segment of a mosaic in one rendition, a part of one (`{n}.{part}.m4s`), or the picture that opens it (`{n}.key.m4s`, or as a JPEG `{n}.jpg`), while it is in the window. A part that a playlist hints at is waited for.
-#[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/{n}.m4s", tag = "playback",
+#[utoipa::path(get, path = "/v1/media/{mosaic}/{rendition}/{n}.m4s", operation_id = "get_video_segment", tag = "playback",
     params(("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
         (status = 200, description = "CMAF segment", content_type = "video/mp4"),
@@ -78,7 +78,7 @@ pub async fn video_segment(
 }
 
 /// The same for one session, as the playlists have it that begin where `start` says: good as long as the session is there, and its meter runs.
-#[utoipa::path(get, path = "/v1/play/{token}/media/{mosaic}/{rendition}/{n}.m4s", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/media/{mosaic}/{rendition}/{n}.m4s", operation_id = "get_own_video_segment", tag = "playback",
     params(("token" = String, Path), ("mosaic" = String, Path), ("rendition" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
         (status = 200, description = "CMAF segment", content_type = "video/mp4"),
@@ -130,7 +130,7 @@ pub(super) fn cached(token: Option<&str>) -> HeaderValue {
 }
 
 /// The init segment of a game's sound.
-#[utoipa::path(get, path = "/v1/media/audio/{game}/init.mp4", tag = "playback",
+#[utoipa::path(get, path = "/v1/media/audio/{game}/init.mp4", operation_id = "get_audio_init", tag = "playback",
     params(("game" = String, Path, description = "Opaque, as in the session's playlists")),
     responses(
         (status = 200, description = "CMAF init segment", content_type = "audio/mp4"),
@@ -151,7 +151,7 @@ pub async fn audio_init(
 }
 
 /// A segment of a game's sound, or a part of one, while it is in the window.
-#[utoipa::path(get, path = "/v1/media/audio/{game}/{n}.m4s", tag = "playback",
+#[utoipa::path(get, path = "/v1/media/audio/{game}/{n}.m4s", operation_id = "get_audio_segment", tag = "playback",
     params(("game" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
         (status = 200, description = "CMAF segment", content_type = "audio/mp4"),
@@ -170,7 +170,7 @@ pub async fn audio_segment(
 }
 
 /// The same for one session, as the playlists have it that begin where `start` says.
-#[utoipa::path(get, path = "/v1/play/{token}/media/audio/{game}/{n}.m4s", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/media/audio/{game}/{n}.m4s", operation_id = "get_own_audio_segment", tag = "playback",
     params(("token" = String, Path), ("game" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
         (status = 200, description = "CMAF segment", content_type = "audio/mp4"),

@@ -7,6 +7,7 @@ mod auth;
 mod base;
 mod choices;
 mod cues;
+mod describe;
 mod etag;
 mod extract;
 mod games;
@@ -25,12 +26,15 @@ mod page;
 mod playback;
 mod problem;
 mod range;
+mod rates;
 mod refuse;
 mod routes;
 mod server;
 mod sessions;
 mod texts;
 mod tls;
+mod trace;
+mod words;
 
 use std::sync::Arc;
 
@@ -39,6 +43,7 @@ use axum::http::{HeaderValue, Method};
 pub use health::Readiness;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Problem};
+pub use rates::Rates;
 pub use routes::router;
 pub use server::{ServerLimits, serve};
 pub use tls::{Tls, TlsError};
@@ -69,6 +74,8 @@ pub struct App {
     pub fills: Arc<Fills>,
     pub keys: Keys,
     pub audit: Audit,
+    /// Where keys may not ask as often as they like.
+    pub rates: Option<Rates>,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub readiness: Readiness,

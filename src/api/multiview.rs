@@ -49,7 +49,7 @@ pub struct Wish {
 }
 
 /// Makes a session and redirects to its playback URL. `HEAD` makes none.
-#[utoipa::path(get, path = "/v1/multiview.m3u8", tag = "devices", params(Wish),
+#[utoipa::path(get, path = "/v1/multiview.m3u8", operation_id = "open_multiview", tag = "devices", params(Wish),
     security((), ("device_key" = []), ("operator_key" = [])),
     responses(
         (status = 302, description = "To the new session's multivariant playlist", headers(("Location" = String))),

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use super::describe::Common;
 use super::problem::{Code, Problem, ProblemBody};
 use super::{
     choices, cues, games, health, images, layouts, media, multiview, operator, outputs, playback, sessions, texts,
 };
 
 /// The API's description as JSON.
-#[utoipa::path(get, path = "/openapi.json", tag = "operators",
+#[utoipa::path(get, path = "/openapi.json", operation_id = "get_openapi", tag = "operators",
     responses((status = 200, description = "OpenAPI 3.1", body = Object, content_type = "application/json")))]
 pub async fn serve() -> Result<Response, Problem> {
     static TEXT: OnceLock<Bytes> = OnceLock::new();
@@ -37,8 +38,9 @@ pub fn document() -> utoipa::openapi::OpenApi {
 #[openapi(
     info(
         title = "Quadrille",
-        description = "Server-side multiview for live sports: up to four games in one ordinary HLS stream. Errors are \
-            problem details (RFC 9457) with a stable `code`.",
+        description = "Server-side multiview for live sports: up to four games in one ordinary HLS stream.\n\n\
+            Refusals are problem details (RFC 9457) with a stable `code`. Every answer has an `X-Request-Id`, which is the request's own where that \
+            has one; routes with keys have `RateLimit` and `RateLimit-Policy`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
@@ -62,7 +64,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         health::metrics, health::alive, health::ready, serve,
     ),
     components(schemas(ProblemBody, Code)),
-    modifiers(&Keys),
+    modifiers(&Keys, &Common),
     tags(
         (name = "devices", description = "Set-top boxes and other clients, with a device key"),
         (name = "playback", description = "Players: the session's token, or a segment's name, is the only key"),

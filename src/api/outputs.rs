@@ -63,7 +63,7 @@ struct Who {
 }
 
 /// The multivariant playlist of a game in a skin: the same address for good, for everybody who may see it. Nothing runs for it until somebody asks.
-#[utoipa::path(get, path = "/v1/out/{match}/{skin}/index.m3u8", tag = "playback",
+#[utoipa::path(get, path = "/v1/out/{match}/{skin}/index.m3u8", operation_id = "get_output_playlist", tag = "playback",
     params(("match" = String, Path, description = "Id of the game"), ("skin" = String, Path), Asked),
     security((), ("device_key" = []), ("operator_key" = [])),
     responses(
@@ -113,7 +113,7 @@ pub async fn multivariant(
 
 /// A playlist of an output, as its multivariant playlist names it: of a rendition (`video`), of the pictures that open its segments (`keys`), of its sound
 /// (`sound`, `audio`) or of its text (`text`). The first request after nobody polled for a while waits for the first segment.
-#[utoipa::path(get, path = "/v1/out/{match}/{skin}/{grant}/{kind}/{name}.m3u8", tag = "playback",
+#[utoipa::path(get, path = "/v1/out/{match}/{skin}/{grant}/{kind}/{name}.m3u8", operation_id = "get_output_media_playlist", tag = "playback",
     params(("match" = String, Path), ("skin" = String, Path), ("grant" = String, Path, description = "Opaque"), ("kind" = String, Path), ("name" = String, Path), Following),
     responses(
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),

@@ -28,6 +28,7 @@ pub async fn serve(
     let file = match path {
         "/" => Some("index.html".to_owned()),
         "/operator" | "/operator/" => Some("operator.html".to_owned()),
+        "/docs" | "/docs/" => Some("docs.html".to_owned()),
         _ => path.strip_prefix('/').filter(|p| !p.starts_with("v1/") && !p.contains("..")).map(str::to_owned),
     };
     let found = file.and_then(|f| Pages::get(&f).map(|page| (page, f)));

@@ -69,7 +69,7 @@ impl Listed {
 }
 
 /// The session's multivariant playlist: the ladder, and its sounds.
-#[utoipa::path(get, path = "/v1/play/{token}/index.m3u8", tag = "playback", params(("token" = String, Path), Listed),
+#[utoipa::path(get, path = "/v1/play/{token}/index.m3u8", operation_id = "get_playlist", tag = "playback", params(("token" = String, Path), Listed),
     responses(
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
@@ -95,7 +95,7 @@ pub async fn multivariant(
 }
 
 /// A rendition's media playlist. The first request for a session waits for its first segment.
-#[utoipa::path(get, path = "/v1/play/{token}/video/{rendition}.m3u8", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/video/{rendition}.m3u8", operation_id = "get_video_playlist", tag = "playback",
     params(("token" = String, Path), ("rendition" = String, Path), Following),
     responses(
         (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -117,7 +117,7 @@ pub async fn video(
 }
 
 /// The pictures that open a rendition's segments, one by one, for players that show them while viewers seek (RFC 8216, 4.3.3.6).
-#[utoipa::path(get, path = "/v1/play/{token}/keys/{rendition}.m3u8", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/keys/{rendition}.m3u8", operation_id = "get_key_pictures_playlist", tag = "playback",
     params(("token" = String, Path), ("rendition" = String, Path), Following),
     responses(
         (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -139,7 +139,7 @@ pub async fn key_pictures(
 }
 
 /// The playlist of a game's sound: its main one, or with `~` and its id another, `nyk-bos~deu`, which is the main one where the game has no such sound.
-#[utoipa::path(get, path = "/v1/play/{token}/audio/{game}.m3u8", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/audio/{game}.m3u8", operation_id = "get_audio_playlist", tag = "playback",
     params(("token" = String, Path), ("game" = String, Path), Following),
     responses(
         (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -163,7 +163,7 @@ pub async fn audio(
 /// The playlist of the session's own sound: `main` is what it has chosen, a number what that slot shows, with `~` and an id
 /// another sound of its game, `0~deu`, or its main one where it has no such sound. It changes with them: with the
 /// picture where that changes with a segment, and else from the next segment on.
-#[utoipa::path(get, path = "/v1/play/{token}/sound/{name}.m3u8", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/sound/{name}.m3u8", operation_id = "get_sound_playlist", tag = "playback",
     params(("token" = String, Path), ("name" = String, Path), Following),
     responses(
         (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),

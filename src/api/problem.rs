@@ -85,6 +85,7 @@ codes! {
     ParameterInvalid = "parameter_invalid", UNPROCESSABLE_ENTITY, "A query parameter or header has a value that is not allowed";
     PeriodInvalid = "period_invalid", UNPROCESSABLE_ENTITY, "The period ends before it begins";
     QuoteInvalid = "quote_invalid", UNPROCESSABLE_ENTITY, "This cannot be quoted";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "This key asks too often";
     RangeUnsatisfiable = "range_unsatisfiable", RANGE_NOT_SATISFIABLE, "The range lies outside the representation";
     RegionRestricted = "region_restricted", FORBIDDEN, "Nothing of this market may be shown there";
     ReloadInvalid = "reload_invalid", BAD_REQUEST, "This playlist cannot be waited for so";
@@ -140,8 +141,7 @@ struct Inner {
 
 /// The body of a refusal, as described in `openapi.json`. Refusals may carry more members: `field` (path of the field
 /// meant), `parameter` (query parameter or header), `allowed` (values or names that would do), `retry_after_s`.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Problem)]
+#[derive(Debug, Serialize)]
 pub struct ProblemBody {
     /// `about:blank`: `code` says what `type` would.
     #[serde(rename = "type")]

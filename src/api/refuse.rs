@@ -37,17 +37,25 @@ impl From<SessionError> for Problem {
             }
             E::RegionRestricted { region, market, allowed } => {
                 let reason = if region.is_some() { "not_in_market" } else { "region_missing" };
-                let problem = Problem::new(Code::RegionRestricted, detail).with("field", "region").with("region", region);
+                let problem =
+                    Problem::new(Code::RegionRestricted, detail).with("field", "region").with("region", region);
                 problem.with("market", market).with("reason", reason).with("allowed", allowed)
             }
-            E::LayoutUnknown { id } => Problem::new(Code::LayoutUnknown, detail).with("layout", id),
-            E::LayoutMismatch { slots, games, .. } => {
-                Problem::new(Code::LayoutMismatch, detail).with("slots", slots).with("games", games)
+            E::LayoutUnknown { id, fitting, .. } => {
+                let problem = Problem::new(Code::LayoutUnknown, detail).with("field", "layout");
+                problem.with("layout", id).with("allowed", fitting)
+            }
+            E::LayoutMismatch { slots, games, fitting, .. } => {
+                let problem =
+                    Problem::new(Code::LayoutMismatch, detail).with("field", "layout").with("allowed", fitting);
+                problem.with("slots", slots).with("games", games)
             }
             E::EngineUnsuited { engine, .. } => {
                 Problem::new(Code::EngineUnsuited, detail).with("field", "engine").with("engine", engine.name())
             }
-            E::AudioUnknown { .. } => Problem::new(Code::AudioUnknown, detail).with("field", "audio"),
+            E::AudioUnknown { there, .. } => {
+                Problem::new(Code::AudioUnknown, detail).with("field", "audio").with("allowed", there)
+            }
             E::Capacity { retry_after_s, .. } => Problem::new(Code::Capacity, detail).retry_after_s(retry_after_s),
             E::CapReached(reached) => Problem::new(Code::CapReached, detail)
                 .with("unit", reached.cap.unit())

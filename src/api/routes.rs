@@ -18,7 +18,7 @@ use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
 use super::{
     App, choices, cues, games, health, images, layouts, log, media, multiview, openapi, operator, outputs, page,
-    playback, sessions, texts,
+    playback, rates, sessions, texts, trace,
 };
 
 /// Routes under construction. `described` is each route as the API's description names it.
@@ -192,6 +192,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), operator::audit::note))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(LEAST_COMPRESSED).and(is_text)))
         .layer(middleware::map_request(any_coding))
+        .layer(middleware::from_fn_with_state(app.clone(), rates::limit))
         .layer(cors())
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -242,6 +243,9 @@ fn cors() -> CorsLayer {
             header::IF_RANGE,
             header::RANGE,
             HeaderName::from_static("idempotency-key"),
+            trace::REQUEST_ID,
+            trace::TRACEPARENT,
+            HeaderName::from_static("tracestate"),
         ])
         .expose_headers([
             header::ETAG,
@@ -250,6 +254,9 @@ fn cors() -> CorsLayer {
             header::CONTENT_RANGE,
             header::CONTENT_LENGTH,
             HeaderName::from_static("idempotency-replayed"),
+            trace::REQUEST_ID,
+            rates::RATE_LIMIT,
+            rates::RATE_LIMIT_POLICY,
         ])
         // No answer depends on who asks, and caches keep one for all.
         .vary([])

@@ -20,7 +20,7 @@ use super::limits;
 use super::problem::{Problem, ProblemBody};
 use crate::market::KeyTerms;
 use crate::mosaic::{EngineChoice, EngineKind};
-use crate::session::{ChangeSession, CreateSession, EndedBy, SessionView};
+use crate::session::{ChangeSession, CreateSession, EndedBy, SessionError, SessionView};
 
 /// Set on an answer that an Idempotency-Key found again.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -48,6 +48,10 @@ impl From<EngineWish> for EngineChoice {
 /// A request for a session.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SessionRequest, examples(
+    json!({ "games": ["nyk-bos", "lal-gsw", "mia-phi", "den-dal"], "layout": "4E", "audio": "nyk-bos", "device_id": "stb-4100" }),
+    json!({ "games": ["nyk-bos"], "max_height": 720, "labels": { "plan": "gold" } }),
+))]
 pub struct CreateBody {
     /// One to four ids, one for each slot in reading order; a game may come twice.
     #[schema(min_items = 1, max_items = 4)]
@@ -72,6 +76,7 @@ pub struct CreateBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Whatever the operator calls the device; at most 200 characters.
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub device_id: Option<String>,
     /// At most 20, keys up to 64 characters, values up to 256; they come back in usage reports.
     #[serde(default)]
@@ -98,6 +103,7 @@ impl CreateBody {
 /// A change of a session: what is absent stays.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SessionChange, examples(json!({ "games": ["nyk-bos", "lal-gsw", "chi-orl", "den-dal"] }), json!({ "audio": "lal-gsw" })))]
 pub struct ChangeBody {
     #[schema(min_items = 1, max_items = 4)]
     pub games: Option<Vec<String>>,
@@ -114,9 +120,9 @@ impl RequestBody for ChangeBody {
 }
 
 /// Starts a session. Its `playback_url` can be played at once.
-#[utoipa::path(post, path = "/v1/sessions", tag = "devices", request_body = CreateBody,
+#[utoipa::path(post, path = "/v1/sessions", operation_id = "create_session", tag = "devices", request_body = CreateBody,
     security(("device_key" = []), ("operator_key" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the same key and body give the same session for 24 hours")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "1 to 255 visible ASCII characters; the same key and body give the same session for 24 hours, across restarts")),
     responses(
         (status = 201, description = "The session, new or (with `Idempotency-Replayed: true`) found again", body = SessionView,
             headers(("Location" = String, description = "Path of the session"), ("ETag" = String, description = "Its revision"))),
@@ -144,6 +150,7 @@ pub async fn create(
         Some(key) => Some((limits::idempotency_key(key)?.to_owned(), body.digest(&caller.terms)?)),
         None => None,
     };
+    let asked = body.games.clone();
     let request = CreateSession {
         games: body.games,
         layout: body.layout,
@@ -158,7 +165,8 @@ pub async fn create(
         labels: body.labels,
         idempotency,
     };
-    let (session, created) = app.sessions.create(&caller.tenant, request).await?;
+    let made = app.sessions.create(&caller.tenant, request).await;
+    let (session, created) = made.map_err(|error| about_body(error, &asked))?;
     let location = super::header_text(&format!("/v1/sessions/{}", session.id));
     let mut response = (StatusCode::CREATED, [(header::LOCATION, location)], shown(session, &base)).into_response();
     if !created {
@@ -168,7 +176,7 @@ pub async fn create(
 }
 
 /// The session as it is.
-#[utoipa::path(get, path = "/v1/sessions/{id}", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/sessions/{id}", operation_id = "get_session", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The session", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
@@ -185,9 +193,9 @@ pub async fn get(
 }
 
 /// Changes what the session shows, from `effective_segment` on, at the same playback URL.
-#[utoipa::path(patch, path = "/v1/sessions/{id}", tag = "devices", request_body = ChangeBody,
+#[utoipa::path(patch, path = "/v1/sessions/{id}", operation_id = "change_session", tag = "devices", request_body = ChangeBody,
     security(("device_key" = []), ("operator_key" = [])),
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "An ETag of the session, or `*`")),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, pattern = r#"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"#, description = "ETags of the session, of which one must be its present one, or `*`; weak ones never are")),
     responses(
         (status = 200, description = "The session as it is now", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -214,17 +222,32 @@ pub async fn change(
         IfMatch::OneOf(revisions) => Some(revisions),
     };
     let engine = body.engine.map(Into::into);
+    let asked = body.games.clone().unwrap_or_default();
     let skin = match body.skin.as_deref() {
         Some("") => Some(None),
         Some(skin) => Some(Some(app.skin(&caller.tenant, skin)?)),
         None => None,
     };
     let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, engine, skin, if_match };
-    Ok(shown(app.sessions.change(&caller.tenant, &id, request).await?, &base))
+    let changed = app.sessions.change(&caller.tenant, &id, request).await;
+    Ok(shown(changed.map_err(|error| about_body(error, &asked))?, &base))
+}
+
+/// Of a game that is not there: which of `games`, as they were asked for.
+fn about_body(error: SessionError, games: &[String]) -> Problem {
+    let at = match &error {
+        SessionError::GameUnknown { id } => games.iter().position(|game| game == id),
+        _ => None,
+    };
+    let problem = Problem::from(error);
+    match at {
+        Some(at) => problem.with("field", format!("games[{at}]")),
+        None => problem,
+    }
 }
 
 /// Ends the session: its meter stops and its playlists end. Ending an ended session changes nothing.
-#[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/sessions/{id}", operation_id = "end_session", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "Ended"),

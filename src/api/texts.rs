@@ -19,7 +19,7 @@ use crate::track::Position;
 const WEBVTT: &str = "text/vtt";
 
 /// The playlist of a text: of the game that is heard (`main-en`), of all games, each in its slot (`all-en`), or of a slot (`0-en`). It follows swaps.
-#[utoipa::path(get, path = "/v1/play/{token}/text/{name}.m3u8", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/text/{name}.m3u8", operation_id = "get_text_playlist", tag = "playback",
     params(("token" = String, Path), ("name" = String, Path, description = "As in the session's multivariant playlist"), Following),
     responses(
         (status = 400, description = "`reload_invalid`, `start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -41,7 +41,7 @@ pub async fn text(
 }
 
 /// A segment of a text of a mosaic, or a part of one (`{n}.{part}.vtt`), while it is in the window. One in which nothing is written is there, too.
-#[utoipa::path(get, path = "/v1/media/{mosaic}/text/{text}/{n}.vtt", tag = "playback",
+#[utoipa::path(get, path = "/v1/media/{mosaic}/text/{text}/{n}.vtt", operation_id = "get_text_segment", tag = "playback",
     params(("mosaic" = String, Path), ("text" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
         (status = 200, description = "WebVTT", content_type = "text/vtt"),
@@ -60,7 +60,7 @@ pub async fn text_segment(
 }
 
 /// The same for one session, as the playlists have it that begin where `start` says.
-#[utoipa::path(get, path = "/v1/play/{token}/media/{mosaic}/text/{text}/{n}.vtt", tag = "playback",
+#[utoipa::path(get, path = "/v1/play/{token}/media/{mosaic}/text/{text}/{n}.vtt", operation_id = "get_own_text_segment", tag = "playback",
     params(("token" = String, Path), ("mosaic" = String, Path), ("text" = String, Path, description = "Opaque, as in the session's playlists"), ("n" = String, Path, description = "Segment number on the epoch grid, or that and a part's: `46012345`, `46012345.2`")),
     responses(
         (status = 200, description = "WebVTT", content_type = "text/vtt"),

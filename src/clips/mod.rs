@@ -51,7 +51,8 @@ pub struct Clip {
     pub games: Vec<String>,
     /// The game that is heard.
     pub audio: String,
-    /// What made the mosaic: `render` or `stitch`.
+    /// What made the mosaic.
+    #[schema(value_type = crate::mosaic::EngineKind)]
     pub engine: String,
     pub rendition: String,
     /// Its first instant, to the frame. RFC 3339, UTC.

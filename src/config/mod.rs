@@ -15,6 +15,7 @@ mod outbound;
 mod output;
 mod outputs;
 mod reader;
+mod requests;
 mod skins;
 mod source;
 mod sources;
@@ -43,6 +44,7 @@ pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_language, c
 pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, SecretError, Threshold};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use outputs::{MAX_OUTPUT_NAMES, OutputMistake, check_outputs};
+pub use requests::Requests;
 pub use skins::{Art, SkinFiles};
 pub use source::mask::{MASK, mask_text, mask_text_about, masked};
 pub use source::srt::{SrtMode, SrtSource};
@@ -81,6 +83,8 @@ pub struct Config {
     pub output: Output,
     pub compositor: CompositorChoice,
     pub sessions: SessionLimits,
+    /// How often a key may ask.
+    pub requests: Requests,
     pub admission: Admission,
     pub stitch: Stitch,
     /// How games of one clock are kept in step.
@@ -150,6 +154,7 @@ impl Config {
         let output = output::read(&mut root);
         let markets = markets::read_all(&mut root, &tenants, &output);
         let sessions = limits::read_sessions(&mut root);
+        let requests = requests::read(&mut root);
         let admission = limits::read_admission(&mut root);
         let stitch = stitch::read(&mut root);
         let in_step = in_step::read(&mut root);
@@ -175,6 +180,7 @@ impl Config {
             output,
             compositor,
             sessions,
+            requests,
             admission,
             stitch,
             in_step,

@@ -45,9 +45,12 @@ impl fmt::Display for MosaicId {
 }
 
 /// What makes a mosaic's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
+#[schema(rename_all = "snake_case", as = Engine)]
 pub enum EngineKind {
+    /// Drawn and encoded as one picture.
     Render,
+    /// Gathered from the slices of tiles.
     Stitch,
 }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure};
-use crate::api::{App, Readiness};
+use crate::api::{App, Rates, Readiness};
 use crate::assets::Assets;
 use crate::audit::Audit;
 use crate::breaks::Fills;
@@ -402,6 +402,7 @@ impl Makers<'_> {
             fills: fills.clone(),
             keys,
             audit,
+            rates: Rates::new(self.config.requests),
             metrics: self.metrics.clone(),
             clock: self.options.clock.clone(),
             readiness,

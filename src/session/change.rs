@@ -36,8 +36,8 @@ impl Sessions {
             Some(id) => self.layouts.get(id),
             None => self.layouts.default_for(games.len()),
         };
-        let layout = found.ok_or_else(|| SessionError::LayoutUnknown { id: layout.unwrap_or_default() })?;
-        check_fit(&layout, games.len(), engine)?;
+        let layout = found.ok_or_else(|| self.layout_unknown(layout.as_deref().unwrap_or_default(), games.len()))?;
+        self.check_fit(&layout, games.len(), engine)?;
         let is_chosen = audio.is_some();
         let audio = match audio {
             Some(audio) => self.checked_audio(tenant, &games, &audio)?,
@@ -67,10 +67,10 @@ impl Sessions {
             show.is_chosen = old.is_chosen;
         } else if let Some(id) = &request.layout {
             // The games stay, and so do their keys, even if one is no longer registered.
-            show.layout = self.layouts.get(id).ok_or_else(|| SessionError::LayoutUnknown { id: id.clone() })?;
+            show.layout = self.layouts.get(id).ok_or_else(|| self.layout_unknown(id, show.games.len()))?;
         }
         show.skin = request.skin.clone().unwrap_or_else(|| old.skin.clone());
-        check_fit(&show.layout, show.games.len(), show.engine)?;
+        self.check_fit(&show.layout, show.games.len(), show.engine)?;
         if let Some(audio) = &request.audio {
             show.audio = self.checked_audio(tenant, &show.games, audio)?;
             show.is_chosen = true;
@@ -233,15 +233,25 @@ impl Sessions {
         session.revision += 1;
         session.unsaved = true;
     }
-}
 
-fn check_fit(layout: &Layout, games: usize, engine: EngineChoice) -> Result<(), SessionError> {
-    if layout.slots.len() != games {
-        return Err(SessionError::LayoutMismatch { layout: layout.id.clone(), slots: layout.slots.len(), games });
+    fn check_fit(&self, layout: &Layout, games: usize, engine: EngineChoice) -> Result<(), SessionError> {
+        if layout.slots.len() != games {
+            let (layout, slots, fitting) = (layout.id.clone(), layout.slots.len(), self.layouts_for(games));
+            return Err(SessionError::LayoutMismatch { layout, slots, games, fitting });
+        }
+        // Slices of tiles lie side by side: stitching cannot put one over another.
+        if engine == EngineChoice::Only(EngineKind::Stitch) && layout.overlap {
+            return Err(SessionError::EngineUnsuited { engine: EngineKind::Stitch, layout: layout.id.clone() });
+        }
+        Ok(())
     }
-    // Slices of tiles lie side by side: stitching cannot put one over another.
-    if engine == EngineChoice::Only(EngineKind::Stitch) && layout.overlap {
-        return Err(SessionError::EngineUnsuited { engine: EngineKind::Stitch, layout: layout.id.clone() });
+
+    fn layout_unknown(&self, id: &str, games: usize) -> SessionError {
+        SessionError::LayoutUnknown { id: id.to_owned(), games, fitting: self.layouts_for(games) }
     }
-    Ok(())
+
+    /// The layouts with a slot for each of `games`.
+    fn layouts_for(&self, games: usize) -> Vec<String> {
+        self.layouts.iter().filter(|layout| layout.slots.len() == games).map(|layout| layout.id.clone()).collect()
+    }
 }

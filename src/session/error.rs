@@ -19,10 +19,10 @@ pub enum SessionError {
     GameRestricted { id: String, market: String, is_gone: bool },
     #[error("{}", outside(.region.as_deref(), .market, .allowed))]
     RegionRestricted { region: Option<String>, market: String, allowed: Vec<String> },
-    #[error("there is no layout {id:?}")]
-    LayoutUnknown { id: String },
-    #[error("layout {layout} has {slots} slots, but {games} games were given")]
-    LayoutMismatch { layout: String, slots: usize, games: usize },
+    #[error("there is no layout {id:?}; of {games} games there are {}", .fitting.join(", "))]
+    LayoutUnknown { id: String, games: usize, fitting: Vec<String> },
+    #[error("layout {layout} has {slots} slots, but {games} games were given; of {games} there are {}", .fitting.join(", "))]
+    LayoutMismatch { layout: String, slots: usize, games: usize, fitting: Vec<String> },
     #[error("engine {} cannot make layout {layout}", .engine.name())]
     EngineUnsuited { engine: EngineKind, layout: String },
     #[error("the sound of {id:?} cannot be chosen; the session has {}", .there.join(", "))]

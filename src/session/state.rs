@@ -12,7 +12,8 @@ pub(super) enum State {
 }
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub(super) enum EndReason {
     /// Its device said so.
     Device,

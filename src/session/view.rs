@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::state::EndReason;
 use crate::assets::Skin;
 use crate::captions::TextInfo;
 use crate::cues::track::{Break, RangeLine};
@@ -164,7 +165,7 @@ pub struct ListSessions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SessionPage {
     pub sessions: Vec<OperatedSession>,
-    /// For the next page; absent on the last one.
+    /// For the next page; `null` on the last one.
     pub next_cursor: Option<String>,
     /// The tenant's active sessions at present, on whatever page they are.
     pub active_sessions: u64,
@@ -233,7 +234,8 @@ pub struct SessionView {
     /// Path of the multivariant playlist: `/v1/play/{token}/index.m3u8`.
     pub playback_url: String,
     pub layout: String,
-    /// What makes the mosaic: `render` or `stitch`.
+    /// What makes the mosaic.
+    #[schema(value_type = EngineKind)]
     pub engine: String,
     /// Game ids in slot order.
     pub games: Vec<String>,
@@ -263,6 +265,7 @@ pub struct SessionView {
     pub effective_at: String,
     pub billable_seconds: u64,
     /// `device`, `operator`, `idle` or `unrestorable`; `null` while it is active.
+    #[schema(value_type = Option<EndReason>)]
     pub end_reason: Option<String>,
 }
 

@@ -60,6 +60,7 @@ pub enum MonthToDate {
 /// What to price.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "items": [{ "sessions": 1000, "seconds_per_session": 5400, "tier": "1080p" }] })))]
 pub struct QuoteRequest {
     /// 1 to 1000, priced in this order.
     pub items: Vec<QuoteItem>,

@@ -25,6 +25,7 @@ pub struct UsageRecord {
     pub slate_all_seconds: i64,
     /// Present when the minute's hour was closed already: this is a difference that counts in a later hour.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub correction: Option<UsageCorrection>,
     /// What the session showed last within the minute: what made it, `render` or `stitch`, …
     pub engine: String,
@@ -51,7 +52,7 @@ pub struct UsageCorrection {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecordPage {
     pub records: Vec<UsageRecord>,
-    /// For the next page; absent on the last one.
+    /// For the next page; `null` on the last one.
     pub next_cursor: Option<String>,
 }
 

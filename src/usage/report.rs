@@ -145,11 +145,14 @@ pub struct UsageRow {
     pub state: ReportState,
     /// Sessions billed in it; by day, by hour and by market.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub sessions: Option<u64>,
     /// First and last billed minute (RFC 3339); by session.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub first_minute: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub last_minute: Option<String>,
     /// Corrections of earlier periods may outweigh what was watched in this one. By game, a session's seconds count for each of
     /// its games.
@@ -162,10 +165,11 @@ pub struct UsageRow {
     pub billed_minutes: i64,
     /// A decimal number as text. Absent where no tariff was valid.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, nullable = false)]
     pub cost: Option<Money>,
     /// ISO 4217.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub currency: Option<String>,
     /// The stretch of time that the row is for, and what it would cost without free minutes and volume steps.
     #[serde(skip)]
@@ -190,6 +194,7 @@ pub struct MinuteRow {
     pub labels: BTreeMap<String, String>,
     /// Why it corrects an earlier line, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub correction: Option<String>,
 }
 
@@ -224,6 +229,7 @@ pub struct UsageReport {
     pub state: ReportState,
     /// Hours that end by then are closed; absent while none is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub closed_until: Option<String>,
     pub rows: Vec<UsageRow>,
     pub total_billable_seconds: i64,

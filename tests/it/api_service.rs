@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use quadrille::api::{App, Readiness, router};
+use quadrille::api::{App, Rates, Readiness, router};
 use quadrille::catalogue::{
     AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
     TextWanted,
@@ -448,8 +448,13 @@ impl Answer {
 
 impl Service {
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// With more configuration.
+    pub async fn start_with(more: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let config = Config::parse(CONFIG, Path::new("test.toml")).unwrap();
+        let config = Config::parse(&format!("{CONFIG}{more}"), Path::new("test.toml")).unwrap();
         let grid = Grid::new("30".parse().unwrap(), 60);
         let clock = Arc::new(SimulatedClock::new(NOW));
         let metrics = Arc::new(Metrics::new().unwrap());
@@ -508,6 +513,7 @@ impl Service {
             fills: Arc::new(quadrille::breaks::Fills::new(fills, grid)),
             keys,
             audit,
+            rates: Rates::new(config.requests),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             readiness,

@@ -153,7 +153,7 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
 ];
 
 /// Crates that only some rooms may use, so that changing one never reaches further.
-const CRATE_USERS: [(&str, &[&str]); 23] = [
+const CRATE_USERS: [(&str, &[&str]); 24] = [
     ("gstreamer", &["feed", "encode"]),
     ("gstreamer_app", &["feed", "encode"]),
     ("gstreamer_audio", &["feed", "encode"]),
@@ -177,6 +177,7 @@ const CRATE_USERS: [(&str, &[&str]); 23] = [
     ("landlock", &["feed"]),
     ("postcard", &["feed"]),
     ("seccompiler", &["feed"]),
+    ("governor", &["api"]),
 ];
 
 const MAX_FILE_LINES: usize = 600;

@@ -21,7 +21,7 @@ use crate::jpeg;
 /// What a skin is to show.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = SkinRequest)]
+#[schema(as = SkinRequest, examples(json!({ "art": { "frame": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" } })))]
 pub struct SkinBody {
     /// Assets by the names of slots of art, as `/v1/layouts` tells them: `{"frame": "9f86d0…"}`. A slot whose name is not here shows the
     /// layout's background.
@@ -58,7 +58,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 /// Takes in a picture for slots of art: PNG, JPEG or SVG, a still of at most 4096 pixels a side. It is read whole before it is taken. The same file again is
 /// the same asset.
-#[utoipa::path(post, path = "/v1/operator/assets", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(post, path = "/v1/operator/assets", operation_id = "upload_asset", tag = "operators", security(("operator_key" = [])),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file; its type in Content-Type"),
     responses(
         (status = 200, description = "The asset, which was there already", body = Asset),
@@ -86,7 +86,7 @@ pub async fn upload(State(app): State<Arc<App>>, operator: Operator, request: Re
 }
 
 /// The tenant's assets, ordered by id.
-#[utoipa::path(get, path = "/v1/operator/assets", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/assets", operation_id = "list_assets", tag = "operators", security(("operator_key" = [])),
     responses(
         (status = 200, description = "The assets", body = [Asset]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -97,7 +97,7 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<A
 }
 
 /// An asset.
-#[utoipa::path(get, path = "/v1/operator/assets/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/assets/{id}", operation_id = "get_asset", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The asset", body = Asset),
@@ -124,7 +124,7 @@ pub struct PreviewParams {
 }
 
 /// How an asset looks in a layout's slots: a JPEG, 320 pixels wide, of the layout's canvas without games.
-#[utoipa::path(get, path = "/v1/operator/assets/{id}/preview", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/assets/{id}/preview", operation_id = "preview_asset", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path), PreviewParams),
     responses(
         (status = 200, description = "The picture", body = Vec<u8>, content_type = "image/jpeg"),
@@ -143,7 +143,11 @@ pub async fn preview(
     if app.assets.get(&operator.tenant, &asset).is_none() {
         return Err(Problem::new(Code::AssetUnknown, format!("There is no asset {id}.")));
     }
-    let unknown = || Problem::new(Code::LayoutUnknown, format!("There is no layout {:?}.", asked.layout));
+    let unknown = || {
+        let all: Vec<String> = app.layouts.iter().map(|layout| layout.id.clone()).collect();
+        let detail = format!("There is no layout {:?}; there are {}.", asked.layout, all.join(", "));
+        Problem::new(Code::LayoutUnknown, detail).with("parameter", "layout").with("allowed", all)
+    };
     let layout = app.layouts.get(&asked.layout).ok_or_else(unknown)?;
     let names: Vec<String> = layout.art_names().into_iter().map(str::to_owned).collect();
     if !names.contains(&asked.slot) {
@@ -158,7 +162,7 @@ pub async fn preview(
 }
 
 /// The file of an asset, as it was sent.
-#[utoipa::path(get, path = "/v1/operator/assets/{id}/file", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/assets/{id}/file", operation_id = "get_asset_file", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The file, of the asset's type", body = Vec<u8>, content_type = "application/octet-stream"),
@@ -186,7 +190,7 @@ pub async fn file(
 }
 
 /// Lets go of an asset that no skin has and no active session shows.
-#[utoipa::path(delete, path = "/v1/operator/assets/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/assets/{id}", operation_id = "delete_asset", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "It is gone"),
@@ -213,7 +217,7 @@ pub async fn delete(
 }
 
 /// The tenant's skins, ordered by id.
-#[utoipa::path(get, path = "/v1/operator/skins", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/skins", operation_id = "list_skins", tag = "operators", security(("operator_key" = [])),
     responses(
         (status = 200, description = "The skins", body = [Skin]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -224,7 +228,7 @@ pub async fn skins(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<
 }
 
 /// A skin.
-#[utoipa::path(get, path = "/v1/operator/skins/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/skins/{id}", operation_id = "get_skin", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The skin", body = Skin),
@@ -241,7 +245,7 @@ pub async fn skin(
 }
 
 /// Makes the skin be as given. Sessions that show it already go on with what it was, until they name it again.
-#[utoipa::path(put, path = "/v1/operator/skins/{id}", tag = "operators", request_body = SkinBody, security(("operator_key" = [])),
+#[utoipa::path(put, path = "/v1/operator/skins/{id}", operation_id = "replace_skin", tag = "operators", request_body = SkinBody, security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The skin", body = Skin),
@@ -285,7 +289,7 @@ pub async fn put_skin(
 }
 
 /// Forgets a skin. Sessions that show it go on doing so.
-#[utoipa::path(delete, path = "/v1/operator/skins/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/skins/{id}", operation_id = "delete_skin", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "It is gone"),

@@ -105,7 +105,7 @@ impl From<AuditRow> for AuditEntry {
 }
 
 /// What was done on operators' routes in a period: by whom, and how it was answered.
-#[utoipa::path(get, path = "/v1/operator/audit", tag = "operators", params(AuditQuestion), security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/audit", operation_id = "list_audit_entries", tag = "operators", params(AuditQuestion), security(("operator_key" = [])),
     responses(
         (status = 200, description = "A page of entries", body = AuditPage),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),

@@ -26,7 +26,7 @@ impl RequestBody for BeginBreak {
 
 /// Begins a break of a game now, as if its source had said so. With `duration_s` it ends by itself; else when it is ended, or after half an hour. Every
 /// playlist that shows the game lists it.
-#[utoipa::path(post, path = "/v1/operator/games/{id}/breaks", tag = "operators", request_body = BeginBreak, security(("operator_key" = [])),
+#[utoipa::path(post, path = "/v1/operator/games/{id}/breaks", operation_id = "begin_break", tag = "operators", request_body = BeginBreak, security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 201, description = "The break", body = CueEvent, headers(("Location" = String, description = "Path of the break"))),
@@ -52,7 +52,7 @@ pub async fn begin(
 }
 
 /// Ends a break now, whoever began it: by the id that was asked for, or that of its event.
-#[utoipa::path(delete, path = "/v1/operator/games/{id}/breaks/{break}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/games/{id}/breaks/{break}", operation_id = "end_break", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path), ("break" = String, Path)),
     responses(
         (status = 200, description = "The break, with its end", body = CueEvent),
@@ -126,7 +126,7 @@ fn joined(fills: Vec<MarketFill>, usage: UsageReport) -> BreaksReport {
 
 /// What breaks came to, by market: how often advertisement servers were asked, what was shown, and what went wrong; and beside it what was watched in the
 /// same hours, as the usage report has it.
-#[utoipa::path(get, path = "/v1/operator/breaks/report", tag = "operators", params(FillQuestion), security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/breaks/report", operation_id = "get_fill_report", tag = "operators", params(FillQuestion), security(("operator_key" = [])),
     responses(
         (status = 200, description = "The report", body = BreaksReport),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),

@@ -27,7 +27,7 @@ use crate::timeline::{Grid, MediaTime};
 /// What a clip is to show.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = ClipRequest)]
+#[schema(as = ClipRequest, examples(json!({ "game": "nyk-bos", "from": "2026-11-27T19:30:00Z", "to": "2026-11-27T19:30:20Z" })))]
 pub struct ClipBody {
     /// One game, as large as the picture; or `games`.
     pub game: Option<String>,
@@ -63,7 +63,7 @@ fn instant(field: &'static str, text: &str) -> Result<MediaTime, Problem> {
 
 /// Makes an MP4 of what was played: of a game, or of any mosaic, watched or not, as far as the start-over window reaches. Nothing is encoded. It is begun at
 /// once and is ready some seconds later.
-#[utoipa::path(post, path = "/v1/operator/clips", tag = "operators", request_body = ClipBody, security(("operator_key" = [])),
+#[utoipa::path(post, path = "/v1/operator/clips", operation_id = "create_clip", tag = "operators", request_body = ClipBody, security(("operator_key" = [])),
     responses(
         (status = 201, description = "The clip, which is being made", body = Clip, headers(("Location" = String, description = "Path of the clip"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -125,7 +125,7 @@ pub async fn create(
 }
 
 /// The tenant's clips, the newest first.
-#[utoipa::path(get, path = "/v1/operator/clips", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/clips", operation_id = "list_clips", tag = "operators", security(("operator_key" = [])),
     responses(
         (status = 200, description = "The clips", body = [Clip]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -137,7 +137,7 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Result<Jso
 }
 
 /// A clip.
-#[utoipa::path(get, path = "/v1/operator/clips/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/clips/{id}", operation_id = "get_clip", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The clip", body = Clip),
@@ -155,7 +155,7 @@ pub async fn get(
 }
 
 /// The clip's file.
-#[utoipa::path(get, path = "/v1/operator/clips/{id}/clip.mp4", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/clips/{id}/clip.mp4", operation_id = "get_clip_file", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The movie", content_type = "video/mp4"),
@@ -205,7 +205,7 @@ pub async fn file(
 }
 
 /// Lets a clip go.
-#[utoipa::path(delete, path = "/v1/operator/clips/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/clips/{id}", operation_id = "delete_clip", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "It is gone"),

@@ -23,7 +23,9 @@ use crate::session::Audience;
 /// A game to register.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = GameRequest)]
+#[schema(as = GameRequest, examples(
+    json!({ "id": "nyk-bos", "title": "Knicks at Celtics", "sources": ["https://origin.example/nyk-bos/index.m3u8", "srt://10.0.0.7:9000"] })
+))]
 pub struct GameBody {
     /// 1 to 64 letters, digits, `.`, `_`, `-`. With `PUT` it may be absent, and must else be the one in the path.
     pub id: Option<String>,
@@ -106,7 +108,7 @@ fn break_of(app: &App, tenant: &str, id: &str) -> Option<CueEvent> {
 }
 
 /// The tenant's games, ordered by id.
-#[utoipa::path(get, path = "/v1/operator/games", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/games", operation_id = "list_registered_games", tag = "operators", security(("operator_key" = [])),
     responses(
         (status = 200, description = "The games", body = [RegisteredBody]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -119,7 +121,7 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<R
 }
 
 /// Registers a game. Its feed starts at once; it survives restarts.
-#[utoipa::path(post, path = "/v1/operator/games", tag = "operators", request_body = GameBody, security(("operator_key" = [])),
+#[utoipa::path(post, path = "/v1/operator/games", operation_id = "register_game", tag = "operators", request_body = GameBody, security(("operator_key" = [])),
     responses(
         (status = 201, description = "The game", body = RegisteredBody, headers(("Location" = String, description = "Path of the game"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -142,7 +144,7 @@ pub async fn create(
 }
 
 /// A game.
-#[utoipa::path(get, path = "/v1/operator/games/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/games/{id}", operation_id = "get_registered_game", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The game", body = RegisteredBody),
@@ -161,7 +163,7 @@ pub async fn get(
 }
 
 /// Makes the game be as given; registers it if there is none.
-#[utoipa::path(put, path = "/v1/operator/games/{id}", tag = "operators", request_body = GameBody, security(("operator_key" = [])),
+#[utoipa::path(put, path = "/v1/operator/games/{id}", operation_id = "replace_registered_game", tag = "operators", request_body = GameBody, security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The game", body = RegisteredBody),
@@ -188,7 +190,7 @@ pub async fn replace(
 }
 
 /// Forgets a game. Sessions that show it see a slate in its slot.
-#[utoipa::path(delete, path = "/v1/operator/games/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/games/{id}", operation_id = "delete_registered_game", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "Forgotten"),
@@ -220,7 +222,7 @@ fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem>
             return Err(Problem::field("id", format!("The id in the body ({given:?}) is not the one in the path.")));
         }
         (Some(id), _) | (None, Some(id)) => id,
-        (None, None) => return Err(Problem::field("id", "Missing field `id`.")),
+        (None, None) => return Err(Problem::field("id", "The field \"id\" is missing.")),
     };
     check_id(&id).map_err(|e| Problem::field("id", format!("{e}.")))?;
     check_title(&body.title).map_err(|e| Problem::field("title", format!("{e}.")))?;

@@ -120,7 +120,7 @@ impl From<RegisteredKey> for KeyView {
 }
 
 /// The tenant's keys: those of the configuration, then made ones, the oldest first.
-#[utoipa::path(get, path = "/v1/operator/keys", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/keys", operation_id = "list_keys", tag = "operators", security(("operator_key" = [])),
     responses(
         (status = 200, description = "The keys", body = [KeyView]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -131,7 +131,7 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<K
 }
 
 /// Makes a key. It may do no more than the key that asks.
-#[utoipa::path(post, path = "/v1/operator/keys", tag = "operators", request_body = KeyBody, security(("operator_key" = [])),
+#[utoipa::path(post, path = "/v1/operator/keys", operation_id = "create_key", tag = "operators", request_body = KeyBody, security(("operator_key" = [])),
     responses(
         (status = 201, description = "The key, told this once", body = MadeKeyView, headers(("Location" = String, description = "Path of the key"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -156,7 +156,7 @@ pub async fn create(
 }
 
 /// One key.
-#[utoipa::path(get, path = "/v1/operator/keys/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/keys/{id}", operation_id = "get_key", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The key", body = KeyView),
@@ -173,7 +173,7 @@ pub async fn get(
 }
 
 /// Revokes a key: from now on it opens nothing. Sessions that were made with it go on.
-#[utoipa::path(delete, path = "/v1/operator/keys/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/keys/{id}", operation_id = "revoke_key", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "Revoked"),

@@ -19,7 +19,7 @@ use crate::market::{Market, MarketBreaks, RegisteredMarket, Tier};
 /// A market to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = MarketRequest)]
+#[schema(as = MarketRequest, examples(json!({ "id": "de", "title": "Germany", "sound_language": "de", "tier": { "max_height": 720 } })))]
 pub struct MarketBody {
     /// 1 to 64 letters, digits, `.`, `_`, `-`. With `PUT` it may be absent, and must else be the one in the path.
     pub id: Option<String>,
@@ -52,7 +52,7 @@ impl RequestBody for MarketBody {
 }
 
 /// The tenant's markets, ordered by id.
-#[utoipa::path(get, path = "/v1/operator/markets", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/markets", operation_id = "list_markets", tag = "operators", security(("operator_key" = [])),
     responses(
         (status = 200, description = "The markets", body = [RegisteredMarket]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -63,7 +63,7 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<R
 }
 
 /// Makes a market.
-#[utoipa::path(post, path = "/v1/operator/markets", tag = "operators", request_body = MarketBody, security(("operator_key" = [])),
+#[utoipa::path(post, path = "/v1/operator/markets", operation_id = "create_market", tag = "operators", request_body = MarketBody, security(("operator_key" = [])),
     responses(
         (status = 201, description = "The market", body = RegisteredMarket, headers(("Location" = String, description = "Path of the market"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -85,7 +85,7 @@ pub async fn create(
 }
 
 /// One market.
-#[utoipa::path(get, path = "/v1/operator/markets/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/markets/{id}", operation_id = "get_market", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The market", body = RegisteredMarket),
@@ -102,7 +102,7 @@ pub async fn get(
 }
 
 /// Makes the market be as given; makes it if there is none. Sessions that run keep their tier; the rest of it holds for them at once.
-#[utoipa::path(put, path = "/v1/operator/markets/{id}", tag = "operators", request_body = MarketBody, security(("operator_key" = [])),
+#[utoipa::path(put, path = "/v1/operator/markets/{id}", operation_id = "replace_market", tag = "operators", request_body = MarketBody, security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The market", body = RegisteredMarket),
@@ -128,7 +128,7 @@ pub async fn replace(
 }
 
 /// Forgets a market. Its sessions go on with what they show, and can be given no other games.
-#[utoipa::path(delete, path = "/v1/operator/markets/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/markets/{id}", operation_id = "delete_market", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "Forgotten"),
@@ -160,7 +160,7 @@ fn checked(app: &App, body: MarketBody, path_id: Option<String>) -> Result<Marke
             return Err(Problem::field("id", format!("The id in the body ({given:?}) is not the one in the path.")));
         }
         (Some(id), _) | (None, Some(id)) => id,
-        (None, None) => return Err(Problem::field("id", "Missing field `id`.")),
+        (None, None) => return Err(Problem::field("id", "The field \"id\" is missing.")),
     };
     let MarketBody { title, sound_language, text_language, games, regions, skin, breaks, tier, .. } = body;
     let market = Market { id, title, sound_language, text_language, games, regions, skin, breaks, tier };

@@ -19,7 +19,7 @@ use crate::outputs::{Access, DEFAULT_LAYOUT, OutputSet, RegisteredOutputSet};
 /// What a set of outputs is to be.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = OutputSetRequest)]
+#[schema(as = OutputSetRequest, examples(json!({ "skins": ["red", "blue"], "access": "public" })))]
 pub struct OutputSetBody {
     /// Ids of the games, up to 1000; they need not be there yet. Absent or `null`: all of the tenant's.
     #[serde(default)]
@@ -43,7 +43,7 @@ impl RequestBody for OutputSetBody {
 }
 
 /// The tenant's sets of outputs, ordered by id.
-#[utoipa::path(get, path = "/v1/operator/outputs", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/outputs", operation_id = "list_output_sets", tag = "operators", security(("operator_key" = [])),
     responses(
         (status = 200, description = "The sets", body = [RegisteredOutputSet]),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -54,7 +54,7 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<R
 }
 
 /// One set of outputs.
-#[utoipa::path(get, path = "/v1/operator/outputs/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/outputs/{id}", operation_id = "get_output_set", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "The set", body = RegisteredOutputSet),
@@ -71,7 +71,7 @@ pub async fn get(
 }
 
 /// Makes the set be as given; makes it if there is none. Its addresses are good at once. Whoever plays an output that it does not have any more is refused.
-#[utoipa::path(put, path = "/v1/operator/outputs/{id}", tag = "operators", request_body = OutputSetBody, security(("operator_key" = [])),
+#[utoipa::path(put, path = "/v1/operator/outputs/{id}", operation_id = "replace_output_set", tag = "operators", request_body = OutputSetBody, security(("operator_key" = [])),
     params(("id" = String, Path, description = "1 to 64 letters, digits, `.`, `_`, `-`")),
     responses(
         (status = 200, description = "The set", body = RegisteredOutputSet),
@@ -103,7 +103,7 @@ pub async fn replace(
 }
 
 /// Forgets a set of outputs: its addresses open nothing any more.
-#[utoipa::path(delete, path = "/v1/operator/outputs/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/outputs/{id}", operation_id = "delete_output_set", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "Forgotten"),

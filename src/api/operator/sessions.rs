@@ -29,7 +29,7 @@ pub struct Filter {
 }
 
 /// The tenant's sessions, newest first.
-#[utoipa::path(get, path = "/v1/operator/sessions", tag = "operators", params(Filter), security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/sessions", operation_id = "list_sessions", tag = "operators", params(Filter), security(("operator_key" = [])),
     responses(
         (status = 200, description = "A page of sessions", body = SessionPage),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -51,7 +51,7 @@ pub async fn list(
 }
 
 /// Ends a session.
-#[utoipa::path(delete, path = "/v1/operator/sessions/{id}", tag = "operators", security(("operator_key" = [])),
+#[utoipa::path(delete, path = "/v1/operator/sessions/{id}", operation_id = "end_operated_session", tag = "operators", security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "Ended"),

@@ -34,7 +34,7 @@ pub struct ReportQuestion {
 }
 
 /// Billable seconds, billed minutes and their cost in a period. The answer is streamed: one that breaks off is not whole.
-#[utoipa::path(get, path = "/v1/operator/usage", tag = "operators", params(ReportQuestion), security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/usage", operation_id = "get_usage", tag = "operators", params(ReportQuestion), security(("operator_key" = [])),
     responses(
         (status = 200, description = "The report", content((UsageReport = "application/json"), (String = "text/csv"))),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
@@ -71,7 +71,7 @@ pub async fn report(
 }
 
 /// What sessions would cost, by the tenant's tariffs. Changes nothing.
-#[utoipa::path(post, path = "/v1/operator/usage/quote", tag = "operators", request_body = QuoteRequest, security(("operator_key" = [])),
+#[utoipa::path(post, path = "/v1/operator/usage/quote", operation_id = "quote_usage", tag = "operators", request_body = QuoteRequest, security(("operator_key" = [])),
     responses(
         (status = 200, description = "The quote", body = Quote),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
@@ -116,7 +116,7 @@ pub struct RecordsQuestion {
 }
 
 /// The meter's lines of a period, by minute: their sums are the reports.
-#[utoipa::path(get, path = "/v1/operator/usage/records", tag = "operators", params(RecordsQuestion), security(("operator_key" = [])),
+#[utoipa::path(get, path = "/v1/operator/usage/records", operation_id = "list_usage_records", tag = "operators", params(RecordsQuestion), security(("operator_key" = [])),
     responses(
         (status = 200, description = "A page of lines", body = RecordPage),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),

@@ -17,7 +17,7 @@ const MOST_AHEAD: Duration = Duration::from_secs(600);
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = BreakRequest)]
+#[schema(as = BreakRequest, examples(json!({ "duration_s": 90, "starts_in_s": 10, "id": "break-1" })))]
 pub struct BeginBreak {
     /// It ends by itself after so many seconds.
     pub duration_s: Option<f64>,

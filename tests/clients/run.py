@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""Makes clients of what the service says of itself, and uses them: `run.py [--fuzz] [--examples N]`.
+
+Other people's tools check the OpenAPI document and generate clients of it; each client, and each program of `examples/`, then lives a whole session against
+the real service. With `--fuzz` schemathesis tries everything that the document allows, and everything that it does not.
+"""
+
+import argparse
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import pathlib
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+WORK = TARGET / "clients"
+VENV = WORK / "venv"
+GENERATED = HERE / "generated"
+
+OPERATOR = "clients-operator"
+DEVICE = "clients-device"
+SECRET = "clients-secret"
+PATIENCE_S = 90
+
+CONFIG = """
+listen = "127.0.0.1:0"
+data_dir = {data_dir}
+compositor = "cpu"
+[[tenants]]
+id = "clients"
+operator_keys = ["clients-operator"]
+device_keys = ["clients-device"]
+[[tenants.thresholds]]
+minutes = 1
+webhook = "http://127.0.0.1:{webhook}/"
+secret = "clients-secret"
+[[tenants]]
+id = "other"
+operator_keys = ["other-operator"]
+[[games]]
+id = "hawks"
+title = "Hawks at home"
+sources = ["test://ball?size=320x180"]
+[[games]]
+id = "otters"
+title = "Otters at home"
+sources = ["test://smpte?size=320x180"]
+[[games]]
+id = "comets"
+title = "Comets at home"
+sources = ["test://pinwheel?size=320x180"]
+[output]
+fps = "30"
+segment_frames = 30
+window_s = 10
+[[output.renditions]]
+name = "small"
+width = 320
+height = 180
+bitrate = 200_000
+[admission]
+headroom_percent = 100
+[[tariffs]]
+tenant = "clients"
+currency = "EUR"
+[[tariffs.prices]]
+per_minute = "0.004"
+"""
+
+
+def say(what):
+    print(f"\n== {what}", flush=True)
+
+
+def run(command, **more):
+    """A program that must succeed."""
+    subprocess.run([str(word) for word in command], check=True, **more)
+
+
+def prepare():
+    """Other people's programs, as pinned. Nothing is fetched where they are there already."""
+    wanted = (HERE / "requirements.txt").read_bytes() + sys.version.encode()
+    mark = VENV / "made-of"
+    digest = hashlib.sha256(wanted).hexdigest()
+    if not mark.exists() or mark.read_text() != digest:
+        say("Installing generators (once)")
+        shutil.rmtree(VENV, ignore_errors=True)
+        run([sys.executable, "-m", "venv", VENV])
+        run([VENV / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", HERE / "requirements.txt"])
+        mark.write_text(digest)
+    lock = (HERE / "package-lock.json").read_text()
+    mark = HERE / "node_modules/.made-of"
+    if not mark.exists() or mark.read_text() != lock:
+        run(["npm", "--prefix", HERE, "ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        mark.write_text(lock)
+
+
+class Program:
+    """A program that runs until it is told to end; its lines are kept."""
+
+    def __init__(self, command, stream):
+        pipes = {"stdout": subprocess.PIPE} if stream == "stdout" else {"stderr": subprocess.PIPE}
+        self.process = subprocess.Popen([str(word) for word in command], text=True, **pipes)
+        self.lines = []
+        self.new = queue.Queue()
+        self.source = getattr(self.process, stream)
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.source:
+            self.lines.append(line.rstrip("\n"))
+            self.new.put(line.rstrip("\n"))
+
+    def until(self, what, found):
+        """What `found` makes of a line that has not been looked at yet."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                answer = found(self.new.get(timeout=max(0.01, deadline - time.monotonic())))
+            except queue.Empty:
+                raise SystemExit(f"{what} did not come within {PATIENCE_S} s:\n" + "\n".join(self.lines[-20:])) from None
+            if answer is not None:
+                return answer
+
+    def end(self):
+        self.process.terminate()
+        return self.process.wait(PATIENCE_S)
+
+
+def serving(line):
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event.get("address") if event.get("message") == "serving" else None
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read()
+
+
+def until_live(origin):
+    """Until the games have pictures: mosaics of slates would do, but are not what viewers see."""
+    deadline = time.monotonic() + PATIENCE_S
+    while b'quadrille_feeds{status="live"} 3' not in get(f"{origin}/metrics"):
+        if time.monotonic() > deadline:
+            raise SystemExit("the games have no pictures")
+        time.sleep(0.2)
+
+
+def watch(origin, over):
+    """A viewer beside everything else, so that a minute is billed and the webhook hears of it."""
+    request = urllib.request.Request(f"{origin}/v1/sessions", data=json.dumps({"games": ["hawks"]}).encode(), method="POST")
+    request.add_header("Authorization", f"Bearer {DEVICE}")
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        url = json.load(answer)["playback_url"]
+    video = next(line for line in get(url).decode().splitlines() if line and not line.startswith("#"))
+    while not over.wait(0.8):
+        get(urllib.parse.urljoin(url, video))
+
+
+def check_document(document):
+    say("The document: openapi-spec-validator")
+    path = WORK / "openapi.json"
+    path.write_bytes(document)
+    run([VENV / "bin/openapi-spec-validator", path])
+
+
+def use_python(origin):
+    say("Python: openapi-python-client")
+    out = WORK / "python"
+    shutil.rmtree(out, ignore_errors=True)
+    command = [VENV / "bin/openapi-python-client", "generate", "--path", WORK / "openapi.json", "--output-path", out, "--meta", "none"]
+    # Whatever it leaves out, it warns of.
+    run([*command, "--fail-on-warning", "--config", HERE / "python-client.yaml"], env={**os.environ, "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}"})
+    package = WORK / "quadrille_client"
+    shutil.rmtree(package, ignore_errors=True)
+    out.rename(package)
+    run([VENV / "bin/python", HERE / "life.py", origin, OPERATOR], env={**os.environ, "PYTHONPATH": str(WORK)})
+
+
+def use_typescript(origin):
+    say("TypeScript: openapi-typescript and openapi-fetch")
+    GENERATED.mkdir(exist_ok=True)
+    tools = HERE / "node_modules/.bin"
+    run([tools / "openapi-typescript", WORK / "openapi.json", "--output", GENERATED / "contract.d.ts"], stdout=subprocess.DEVNULL)
+    run([tools / "tsc", "--project", HERE])
+    run(["node", GENERATED / "js/life.js", origin, OPERATOR])
+
+
+def use_examples(origin):
+    say("Examples: curl, a set-top box, Python")
+    examples = ROOT / "examples"
+    walk = subprocess.run([examples / "walk-through.sh", origin, DEVICE, OPERATOR], check=True, capture_output=True, text=True).stdout
+    for sign in ["plays at http", "segments listed: ", "shows from segment", '"code":"layout_unknown"', "#EXT-X-ENDLIST", "session_id,"]:
+        assert sign in walk, f"{sign!r} is not in\n{walk}"
+    run(["node", HERE / "box.mjs", origin, DEVICE])
+    day = subprocess.run([sys.executable, examples / "integration.py", origin, OPERATOR], check=True, capture_output=True, text=True).stdout
+    for sign in ["plays at http", "change places with segment", "refused: layout_unknown", "2EH", "billable seconds"]:
+        assert sign in day, f"{sign!r} is not in\n{day}"
+
+
+def use_webhook(webhook, port):
+    say("Examples: the webhook")
+    webhook.until("the threshold's event", lambda line: True if line.startswith("com.quadrille.threshold-passed clients/") else None)
+    webhook.until("that it is new", lambda line: True if line == "1 told, 1 new" else None)
+    entry = {"specversion": "1.0", "id": "e1", "source": "quadrille", "type": "com.quadrille.session-minute", "data": {}}
+    batch = json.dumps([entry, {**entry, "id": "e2"}]).encode()
+
+    def post(body, media_type, signature=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        signed = {"Quadrille-Signature": signature} if signature else {}
+        connection.request("POST", "/", body, {"Content-Type": media_type, **signed})
+        return connection.getresponse().status
+
+    many, one = "application/cloudevents-batch+json", "application/cloudevents+json"
+    now = int(time.time())
+
+    def sign(at, secret):
+        return f"t={at},v1=" + hmac.new(secret.encode(), f"{at}.".encode() + batch, hashlib.sha256).hexdigest()
+
+    assert [post(batch, many), post(batch, many)] == [204, 204]
+    webhook.until("a repeat that is dropped", lambda line: True if line == "2 told, 0 new" else None)
+    forged = [None, sign(now, "guessed"), sign(now - 3600, SECRET), "t=,v1=", "nonsense"]
+    assert [post(batch, one, signature) for signature in forged] == [401] * len(forged)
+    assert post(b"[{}]", many) == 422 and post(b"{", many) == 422 and post(b"{}", "text/plain") == 415
+
+
+def fuzz(origin, examples):
+    say(f"schemathesis: {examples} examples of each operation")
+    command = [VENV / "bin/schemathesis", "--config-file", HERE / "schemathesis.toml", "run", f"{origin}/openapi.json"]
+    run([*command, "--max-examples", examples, "--header", f"Authorization: Bearer {OPERATOR}"], cwd=WORK)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--fuzz", action="store_true", help="run schemathesis, and nothing else")
+    options.add_argument("--examples", type=int, default=50, help="of each operation, for schemathesis")
+    asked = options.parse_args()
+    binary = pathlib.Path(os.environ.get("QUADRILLE_BIN", TARGET / "debug/quadrille"))
+    WORK.mkdir(parents=True, exist_ok=True)
+    prepare()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="quadrille-clients-") as folder:
+        webhook = Program([sys.executable, ROOT / "examples/webhook.py", 0, f"{folder}/events.db", SECRET], "stdout")
+        port = int(webhook.until("the webhook's port", lambda line: line.rsplit(" ", 1)[1] if line.startswith("listening") else None))
+        config = pathlib.Path(folder) / "quadrille.toml"
+        config.write_text(CONFIG.format(data_dir=json.dumps(f"{folder}/data"), webhook=port))
+        service = Program([binary, "serve", "--config", config], "stderr")
+        over = threading.Event()
+        try:
+            origin = f"http://{service.until('the service', serving)}"
+            if asked.fuzz:
+                fuzz(origin, asked.examples)
+            else:
+                document = get(f"{origin}/openapi.json")
+                check_document(document)
+                until_live(origin)
+                viewer = threading.Thread(target=watch, args=(origin, over))
+                viewer.start()
+                use_python(origin)
+                use_typescript(origin)
+                use_examples(origin)
+                use_webhook(webhook, port)
+                over.set()
+                viewer.join()
+            broken = [line for line in service.lines if '"level":"ERROR"' in line or "panicked" in line]
+            assert not broken, "\n".join(broken)
+        finally:
+            over.set()
+            code = service.end()
+            webhook.end()
+        assert code == 0, f"the service ended with {code}"
+    print(f"\nAll of it holds ({time.monotonic() - began:.0f} s).")
+
+
+if __name__ == "__main__":
+    main()
