@@ -69,10 +69,7 @@ pub(super) fn rgb(read: &Read, (width, height): (u32, u32), background: [u8; 3])
     let (wide, high) = read.size();
     let inside = fit(wide, high, (1, 1), Rect { x: 0, y: 0, width, height });
     let mut out = background.repeat(width as usize * height as usize);
-    let scaled = match read {
-        Read::Pixels(pixels) => scaled(pixels, inside.width, inside.height)?,
-        Read::Drawing(tree) => drawn(tree, inside.width, inside.height)?,
-    };
+    let scaled = premultiplied(read, inside.width, inside.height)?;
     for (row, line) in scaled.chunks_exact(inside.width as usize * 4).enumerate() {
         let at = ((inside.y as usize + row) * width as usize + inside.x as usize) * 3;
         for (pixel, over) in out[at..].chunks_exact_mut(3).zip(line.chunks_exact(4)) {
@@ -86,7 +83,14 @@ pub(super) fn rgb(read: &Read, (width, height): (u32, u32), background: [u8; 3])
     Ok(out)
 }
 
-/// R'G'B'A with alpha multiplied in, at that size.
+/// R'G'B'A of what was read with alpha multiplied in, at that size.
+pub(super) fn premultiplied(read: &Read, width: u32, height: u32) -> Result<Vec<u8>, AssetError> {
+    match read {
+        Read::Pixels(pixels) => scaled(pixels, width, height),
+        Read::Drawing(tree) => drawn(tree, width, height),
+    }
+}
+
 fn scaled(pixels: &image::RgbaImage, width: u32, height: u32) -> Result<Vec<u8>, AssetError> {
     let unreadable = |why: String| AssetError::Unreadable(why);
     let (wide, high) = pixels.dimensions();
@@ -122,7 +126,7 @@ fn drawn(tree: &usvg::Tree, width: u32, height: u32) -> Result<Vec<u8>, AssetErr
 }
 
 /// Y'CbCr of R'G'B', not rounded (ITU-T H.273, 8.3, with BT.709's K_R and K_B, limited range).
-fn codes(rgb: [f32; 3]) -> [f32; 3] {
+pub(super) fn codes(rgb: [f32; 3]) -> [f32; 3] {
     const KR: f32 = 0.2126;
     const KB: f32 = 0.0722;
     let [r, g, b] = rgb.map(|v| v / 255.0);

@@ -7,6 +7,7 @@ mod check;
 mod condition;
 mod files;
 mod keep;
+mod overlay;
 mod skins;
 mod svg;
 
@@ -29,6 +30,7 @@ use utoipa::ToSchema;
 
 use self::condition::Conditioned;
 use self::files::Folder;
+pub use self::overlay::{Overlay, lay_over};
 pub use self::skins::{Skin, SkinOrigin};
 use crate::frame::{Picture, Rect};
 use crate::layout::Layout;

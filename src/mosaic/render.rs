@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use super::contract::{EngineKind, MosaicId, MosaicSpec};
 use super::engine::{Coded, Engine, Tick};
 use super::trial::Trial;
-use crate::assets::{Assets, Piece};
+use crate::assets::{Assets, Overlay, Piece, lay_over};
 use crate::compositor::{Canvas, Draw, Job, canvas_colour, fit};
 use crate::encode::VideoEncodeError;
 use crate::frame::{AccessUnit, Picture};
@@ -49,8 +49,15 @@ struct RenderMosaic {
     encodings: Vec<Arc<Encoding>>,
     /// One a rendition. They outlive a stop: sessions may still list what was finished before it.
     tracks: Vec<Arc<Track>>,
-    /// Pictures of its slots of art, where they are; `None` before [`Engine::mend`] has fetched them, which takes as long as decoding.
-    art: Option<Vec<Draw>>,
+    /// What is in its slots of art; `None` before [`Engine::mend`] has fetched it, which takes as long as decoding.
+    art: Option<Art>,
+}
+
+struct Art {
+    /// Beside games, on the best canvas.
+    beside: Vec<Draw>,
+    /// Over games, one a rendition.
+    over: Vec<Arc<[Arc<Overlay>]>>,
 }
 
 impl RenderMosaic {
@@ -112,17 +119,24 @@ impl RenderEngine {
         self.settings.rungs.iter().zip(tracks).map(encoding).collect()
     }
 
-    /// The pictures of a mosaic's slots of art, on the best canvas.
-    fn art(&self, spec: &MosaicSpec) -> Vec<Draw> {
-        let Some(best) = self.settings.rungs.first() else { return Vec::new() };
-        let (layout, width, height) = (&spec.layout, best.spec.width, best.spec.height);
-        let draw = |slot: usize| {
-            let rect = layout.art_on(slot, width, height);
-            let whole = layout.art_picture_on(slot, width, height);
-            let piece = Piece { asset: spec.art_in(slot)?, whole, part: rect, background: layout.background };
-            Some(Draw { picture: self.settings.assets.picture(&piece)?, rect })
+    /// The pictures of a mosaic's slots of art.
+    fn art(&self, spec: &MosaicSpec) -> Art {
+        let (layout, assets) = (&spec.layout, &self.settings.assets);
+        let piece = |slot: usize, rung: &Rung| {
+            let (width, height) = (rung.spec.width, rung.spec.height);
+            let (whole, part) = (layout.art_picture_on(slot, width, height), layout.art_on(slot, width, height));
+            Some(Piece { asset: spec.art_in(slot)?, whole, part, background: layout.background })
         };
-        (0..layout.art.len()).filter_map(draw).collect()
+        let draw = |slot: usize| {
+            let piece = piece(slot, self.settings.rungs.first()?)?;
+            Some(Draw { picture: assets.picture(&piece)?, rect: piece.part })
+        };
+        let lie_over = |rung: &Rung| {
+            let overlay = |slot: usize| piece(slot, rung).and_then(|piece| assets.overlay(&piece, piece.part));
+            layout.art_slots(true).filter_map(overlay).collect()
+        };
+        let over = self.settings.rungs.iter().map(lie_over).collect();
+        Art { beside: layout.art_slots(false).filter_map(draw).collect(), over }
     }
 
     fn job(&self, mosaic: &RenderMosaic, tick: &Tick) -> Option<Job> {
@@ -134,7 +148,9 @@ impl RenderEngine {
             let rect = fit(picture.width, picture.height, picture.pixel_aspect, layout.picture_on(slot, width, height));
             Some(Draw { picture, rect })
         });
-        let draws = games.chain(mosaic.art.iter().flatten().cloned()).collect();
+        let beside = mosaic.art.iter().flat_map(|art| art.beside.iter().cloned());
+        let draws = games.chain(beside).collect();
+        let over = mosaic.art.as_ref().map(|art| art.over.clone()).unwrap_or_default();
         let inputs: Vec<Input> = mosaic.encodings.iter().map(|encoding| encoding.input()).collect();
         let frame = tick.frame;
         let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
@@ -144,7 +160,8 @@ impl RenderEngine {
             smaller: self.settings.rungs[1..].iter().map(|r| (r.spec.width, r.spec.height)).collect(),
             deliver: Box::new(move |pictures: Vec<Picture>| {
                 compose_seconds.observe(began.elapsed().as_secs_f64());
-                for (input, picture) in inputs.iter().zip(pictures) {
+                for (n, (input, picture)) in inputs.iter().zip(pictures).enumerate() {
+                    let picture = over.get(n).map_or_else(|| picture.clone(), |over| lay_over(&picture, over));
                     input.give(frame, picture);
                 }
             }),

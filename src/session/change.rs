@@ -239,8 +239,8 @@ fn check_fit(layout: &Layout, games: usize, engine: EngineChoice) -> Result<(), 
     if layout.slots.len() != games {
         return Err(SessionError::LayoutMismatch { layout: layout.id.clone(), slots: layout.slots.len(), games });
     }
-    // Slices of tiles lie side by side: stitching cannot put one over another.
-    if engine == EngineChoice::Only(EngineKind::Stitch) && layout.overlap {
+    // Slices of tiles lie side by side: stitching cannot put one over another. Art over a game is on the game's tile.
+    if engine == EngineChoice::Only(EngineKind::Stitch) && layout.is_only_rendered() {
         return Err(SessionError::EngineUnsuited { engine: EngineKind::Stitch, layout: layout.id.clone() });
     }
     Ok(())

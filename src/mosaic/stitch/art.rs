@@ -76,7 +76,7 @@ impl ArtTiles {
     pub fn keys(&self, spec: &MosaicSpec, rendition: usize, plan: &LayoutPlan) -> Vec<(ArtKey, Place)> {
         let Some(rung) = self.rungs.get(rendition) else { return Vec::new() };
         let (layout, width, height) = (&spec.layout, rung.spec.width, rung.spec.height);
-        let tiles = plan.tiles.iter().skip(layout.slots.len()).enumerate();
+        let tiles = layout.art_slots(false).zip(plan.tiles.iter().skip(layout.slots.len()));
         let key = |(slot, (size, place)): (usize, &(TileSize, Place))| {
             let piece = spec.art_in(slot).map(|asset| Piece {
                 asset,
