@@ -57,11 +57,15 @@ pub(super) fn picture(
 ) -> Result<Picture, AssetError> {
     // Whoever wrote these bytes chose them: a decoder that fails takes its caller with it, which here has viewers.
     let made = std::panic::catch_unwind(|| {
-        let read = check::read(kind, bytes)?;
-        let rgb = rgb(&read, size, background)?;
-        i420(&rgb, size).ok_or_else(|| AssetError::Unreadable(format!("no picture of {}x{}", size.0, size.1)))
+        laid(&check::read(kind, bytes)?, size, background)
     });
     made.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
+}
+
+/// The picture of what was read at `size`, laid on `background`.
+pub(super) fn laid(read: &Read, size: (u32, u32), background: [u8; 3]) -> Result<Picture, AssetError> {
+    let rgb = rgb(read, size, background)?;
+    i420(&rgb, size).ok_or_else(|| AssetError::Unreadable(format!("no picture of {}x{}", size.0, size.1)))
 }
 
 /// R'G'B' of what was read, in the middle of `size` and laid on `background`.

@@ -6,6 +6,7 @@
 mod art;
 mod bridge;
 mod card;
+mod loops;
 mod over;
 mod plans;
 mod pool;
