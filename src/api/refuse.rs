@@ -36,7 +36,8 @@ impl From<SessionError> for Problem {
             }
             E::RegionRestricted { region, market, allowed } => {
                 let reason = if region.is_some() { "not_in_market" } else { "region_missing" };
-                let problem = Problem::new(Code::RegionRestricted, detail).with("field", "region").with("region", region);
+                let problem =
+                    Problem::new(Code::RegionRestricted, detail).with("field", "region").with("region", region);
                 problem.with("market", market).with("reason", reason).with("allowed", allowed)
             }
             E::LayoutUnknown { id } => Problem::new(Code::LayoutUnknown, detail).with("layout", id),

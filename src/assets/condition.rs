@@ -56,9 +56,7 @@ pub(super) fn picture(
     background: [u8; 3],
 ) -> Result<Picture, AssetError> {
     // Whoever wrote these bytes chose them: a decoder that fails takes its caller with it, which here has viewers.
-    let made = std::panic::catch_unwind(|| {
-        laid(&check::read(kind, bytes)?, size, background)
-    });
+    let made = std::panic::catch_unwind(|| laid(&check::read(kind, bytes)?, size, background));
     made.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
 }
 

@@ -74,11 +74,12 @@ impl Assets {
             return Ok((known, false));
         }
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let ((width, height), length) = self.checked(kind, bytes)?;
+        let ((width, height), lasts) = self.checked(kind, bytes)?;
         let _change = self.changing.lock();
         // Others may have come meanwhile.
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let asset = Asset { id, kind, width, height, bytes: length, duration_s: length.as_secs_f64(), state: AssetState::Ready };
+        let asset =
+            Asset { id, kind, width, height, bytes: length, duration_s: lasts.as_secs_f64(), state: AssetState::Ready };
         self.folder()?.write(tenant, &id, bytes, &asset)?;
         self.known.write().assets.insert((tenant.into(), id), asset.clone());
         Ok((asset, true))

@@ -148,7 +148,9 @@ pub enum AssetError {
     TooLarge { bytes: u64, limit: u64 },
     #[error("the picture is {width}x{height}; 1x1 to {most}x{most} and {pixels} pixels are allowed")]
     Pixels { width: u64, height: u64, most: u32, pixels: u64 },
-    #[error("the animation is too long; {pictures} pictures, {pixels} pixels of all of them and {seconds} s are allowed")]
+    #[error(
+        "the animation is too long; {pictures} pictures, {pixels} pixels of all of them and {seconds} s are allowed"
+    )]
     Animation { pictures: usize, pixels: u64, seconds: u64 },
     #[error("the file cannot be read: {0}")]
     Unreadable(String),

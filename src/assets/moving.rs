@@ -60,7 +60,11 @@ pub(super) fn length(kind: AssetType, bytes: &[u8]) -> Result<Duration, AssetErr
         let (width, height) = frame.buffer().dimensions();
         (length, pixels) = (length + length_of(&frame), pixels + u64::from(width) * u64::from(height));
         if n >= MOST_PICTURES || pixels > MOST_PIXELS || length > LONGEST {
-            return Err(AssetError::Animation { pictures: MOST_PICTURES, pixels: MOST_PIXELS, seconds: LONGEST.as_secs() });
+            return Err(AssetError::Animation {
+                pictures: MOST_PICTURES,
+                pixels: MOST_PIXELS,
+                seconds: LONGEST.as_secs(),
+            });
         }
     }
     Ok(length)
@@ -109,7 +113,8 @@ impl Assets {
                     if picture.is_none() {
                         let read = Read::Pixels(frame.buffer().clone());
                         let size = (piece.whole.width, piece.whole.height);
-                        let whole = condition::laid(&read, size, piece.background).map_err(|error| error.to_string())?;
+                        let whole =
+                            condition::laid(&read, size, piece.background).map_err(|error| error.to_string())?;
                         picture = condition::cut(&whole, piece);
                     }
                     each(picture.as_ref().ok_or("it has no such piece")?)?;

@@ -88,7 +88,10 @@ fn layers(read: &Read, piece: &Piece) -> Result<[Layer; 3], AssetError> {
     let pixels = premultiplied(read, inside.width, inside.height)?;
     let (width, height) = (part.width as usize, part.height as usize);
     let pixel = |x: usize, y: usize| -> Pixel {
-        let (x, y) = ((part.x as usize + x).wrapping_sub(inside.x as usize), (part.y as usize + y).wrapping_sub(inside.y as usize));
+        let (x, y) = (
+            (part.x as usize + x).wrapping_sub(inside.x as usize),
+            (part.y as usize + y).wrapping_sub(inside.y as usize),
+        );
         let is_inside = x < inside.width as usize && y < inside.height as usize;
         let at = if is_inside { (y * inside.width as usize + x) * 4 } else { usize::MAX };
         pixels.get(at..at.saturating_add(4)).and_then(|pixel| pixel.try_into().ok()).unwrap_or_default()
@@ -142,7 +145,8 @@ mod tests {
 
     /// A PNG of `pixel`, R, G, B and alpha.
     fn png(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 4]) -> Vec<u8> {
-        let pixels: Vec<u8> = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).flat_map(|(x, y)| pixel(x, y)).collect();
+        let pixels: Vec<u8> =
+            (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).flat_map(|(x, y)| pixel(x, y)).collect();
         let mut out = Vec::new();
         PngEncoder::new(&mut out).write_image(&pixels, width, height, ExtendedColorType::Rgba8).unwrap();
         out

@@ -132,10 +132,9 @@ impl Fills {
         let segment_s = self.grid.segment_duration().as_secs_f64();
         let mut markets: BTreeMap<String, MarketFill> = BTreeMap::new();
         for row in rows {
-            let its = markets.entry(row.market.clone()).or_insert_with(|| MarketFill {
-                market: row.market.clone(),
-                ..MarketFill::default()
-            });
+            let its = markets
+                .entry(row.market.clone())
+                .or_insert_with(|| MarketFill { market: row.market.clone(), ..MarketFill::default() });
             its.decisions += row.decisions;
             its.decided += row.decided;
             its.play_outs += row.play_outs;

@@ -111,7 +111,11 @@ fn creatives_are_bounded_by_their_number_though_they_could_not_be_had() {
     let in_a_break = all[&key(0)].clone();
     forget_creatives(&mut all);
     let there: Vec<usize> = (0..6).filter(|n| all.contains_key(&key(*n))).collect();
-    assert_eq!((all.len(), there), (MOST_CREATIVES, vec![0, 4, 5]), "those shown longest ago go, unless a break has them");
+    assert_eq!(
+        (all.len(), there),
+        (MOST_CREATIVES, vec![0, 4, 5]),
+        "those shown longest ago go, unless a break has them"
+    );
     drop(in_a_break);
     forget_creatives(&mut all);
     assert_eq!(all.len(), MOST_CREATIVES, "with room nothing goes");

@@ -62,14 +62,13 @@ pub fn check_market(market: &Market, least_height: u32) -> Result<(), MarketMist
 fn check_regions(regions: Option<&[String]>) -> Result<(), MarketMistake> {
     let Some(regions) = regions else { return Ok(()) };
     if !(1..=MAX_REGIONS).contains(&regions.len()) {
-        let problem = format!("there are {} regions; 1 to {MAX_REGIONS} are allowed, or none of the field", regions.len());
+        let problem =
+            format!("there are {} regions; 1 to {MAX_REGIONS} are allowed, or none of the field", regions.len());
         return Err(MarketMistake { field: "regions".into(), problem });
     }
     let checked = regions.iter().enumerate().map(|(n, region)| (n, check_region(region)));
     let wrong = checked.filter_map(|(n, checked)| Some((n, checked.err()?))).next();
-    wrong.map_or(Ok(()), |(n, error)| {
-        Err(MarketMistake { field: format!("regions[{n}]"), problem: error.to_string() })
-    })
+    wrong.map_or(Ok(()), |(n, error)| Err(MarketMistake { field: format!("regions[{n}]"), problem: error.to_string() }))
 }
 
 /// Longest address of a decision server, macros and all.

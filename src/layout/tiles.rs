@@ -91,7 +91,8 @@ impl Layout {
         if self.overlap {
             let under = self.without_art_over();
             let tiles = if under.overlap { None } else { under.tiles_on(rungs) }?;
-            let lies = rungs.iter().zip(&tiles).all(|(rung, tiles)| self.art_lies_on(*rung, &tiles[..self.slots.len()]));
+            let lies =
+                rungs.iter().zip(&tiles).all(|(rung, tiles)| self.art_lies_on(*rung, &tiles[..self.slots.len()]));
             return lies.then_some(tiles);
         }
         let mut all = Layout { art: Vec::new(), ..self.clone() };

@@ -22,7 +22,10 @@ mod tests {
     #[test]
     fn regions_are_the_249_countries_of_the_standard() {
         let all: Vec<&str> = COUNTRIES.split(' ').collect();
-        assert!(all.len() == 249 && all.is_sorted_by(|a, b| a < b) && all.iter().all(|code| code.len() == 2), "{all:?}");
+        assert!(
+            all.len() == 249 && all.is_sorted_by(|a, b| a < b) && all.iter().all(|code| code.len() == 2),
+            "{all:?}"
+        );
         for code in ["GB", "IE", "DE", "US", "ZW", "AD"] {
             assert!(is_region(code), "{code}");
         }

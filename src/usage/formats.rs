@@ -239,7 +239,9 @@ fn fields(group_by: &GroupBy, row: &UsageRow) -> Vec<String> {
             text(&minute.correction),
         ],
         (GroupBy::Session, _) => vec![text(&row.session_id), text(&row.first_minute), text(&row.last_minute)],
-        (GroupBy::Day | GroupBy::Hour | GroupBy::Market, _) => vec![row.key().to_owned(), row.sessions.unwrap_or(0).to_string()],
+        (GroupBy::Day | GroupBy::Hour | GroupBy::Market, _) => {
+            vec![row.key().to_owned(), row.sessions.unwrap_or(0).to_string()]
+        }
         _ => vec![row.key().to_owned()],
     };
     fields.push(if row.state == super::ReportState::Final { "final" } else { "draft" }.to_owned());

@@ -265,7 +265,8 @@ async fn an_advertisement_is_in_one_slot_and_the_other_goes_on() {
         "slate_s": 9.0, "break_s": 12.0, "fill": 0.25, "errors": {}, "sessions": 1, "costs": [] }]);
     let mut told = report["markets"].clone();
     // What was watched, beside it: a break is a part of that.
-    let [seconds, minutes] = ["billable_seconds", "billed_minutes"].map(|its| told[0].as_object_mut().unwrap().remove(its));
+    let [seconds, minutes] =
+        ["billable_seconds", "billed_minutes"].map(|its| told[0].as_object_mut().unwrap().remove(its));
     assert_eq!(told, expected);
     let seconds = seconds.unwrap().as_i64().unwrap();
     assert!((12..=40).contains(&seconds) && minutes.unwrap().as_i64() == Some(1), "{report}");

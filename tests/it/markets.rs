@@ -160,7 +160,8 @@ async fn a_session_is_where_its_market_may_be() {
 
     let ask = |region: Value| json!({ "games": ["a"], "market": "at", "region": region });
     for (region, reason) in [(json!("FR"), "not_in_market"), (Value::Null, "region_missing")] {
-        let refused = service.post("/v1/sessions", "dev-acme", ask(region.clone())).await.refused(403, "region_restricted");
+        let refused =
+            service.post("/v1/sessions", "dev-acme", ask(region.clone())).await.refused(403, "region_restricted");
         assert_eq!((&refused["field"], &refused["allowed"]), (&json!("region"), &json!(["AT", "DE"])), "{refused}");
         assert_eq!((&refused["region"], &refused["market"]), (&region, &json!("at")));
         assert_eq!(refused["reason"], reason);
@@ -316,13 +317,18 @@ async fn a_whole_service_offers_less_charges_less_and_knows_its_markets_after_a_
 
     // By market it is the same, and beside it stands what breaks came to.
     let report = service.operator(Method::GET, "/v1/operator/usage?group_by=market", None, StatusCode::OK).await;
-    let rows: Vec<_> = report["rows"].as_array().unwrap().iter().map(|row| (&row["market"], &row["sessions"])).collect();
+    let rows: Vec<_> =
+        report["rows"].as_array().unwrap().iter().map(|row| (&row["market"], &row["sessions"])).collect();
     assert_eq!(rows, [(&json!(""), &json!(1)), (&json!("de"), &json!(1))]);
     let german = &report["rows"][1];
     assert_eq!((&german["billable_seconds"], &german["cost"]), (&small["billable_seconds"], &small["cost"]));
     let breaks = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
     let markets = breaks["markets"].as_array().unwrap();
-    assert_eq!((markets.len(), &markets[0]["market"], &breaks["state"]), (1, &json!("de"), &json!("draft")), "{breaks}");
+    assert_eq!(
+        (markets.len(), &markets[0]["market"], &breaks["state"]),
+        (1, &json!("de"), &json!("draft")),
+        "{breaks}"
+    );
     assert_eq!((&markets[0]["sessions"], &markets[0]["fill"]), (&json!(1), &Value::Null));
     assert_eq!(markets[0]["billable_seconds"], german["billable_seconds"]);
     assert_eq!(markets[0]["costs"], json!([{ "currency": "EUR", "cost": german["cost"] }]));

@@ -14,7 +14,10 @@ use crate::support::service::{OPERATOR, SMALL_OUTPUT, TestService, config};
 
 /// One game, whole, and a mark over its upper margin; two games, and a strip over both.
 const LAYOUTS: [(&str, &str); 2] = [
-    ("1W", "{ x = 0, y = 0, width = 1920, height = 1080 }, { x = 96, y = 0, width = 384, height = 80, kind = \"art\", name = \"mark\" }"),
+    (
+        "1W",
+        "{ x = 0, y = 0, width = 1920, height = 1080 }, { x = 96, y = 0, width = 384, height = 80, kind = \"art\", name = \"mark\" }",
+    ),
     (
         "2W",
         "{ x = 0, y = 0, width = 960, height = 1080 }, { x = 960, y = 0, width = 960, height = 1080 }, \

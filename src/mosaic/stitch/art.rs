@@ -324,7 +324,8 @@ mod tests {
         let shown = |segment: u64| -> Vec<u8> {
             let (units, _) = gathered(&tiles, &spec, &plans[0], segment);
             let pictures = decode(Decoder::Ffmpeg, &rungs[0].sets, &units).unwrap();
-            let middle = |picture: &Picture| picture.row(0, (rect.y + rect.height / 2) as usize)[rect.width as usize / 2];
+            let middle =
+                |picture: &Picture| picture.row(0, (rect.y + rect.height / 2) as usize)[rect.width as usize / 2];
             pictures.iter().map(middle).collect()
         };
         let luma = |level: u8| (16.0 + 219.0 * f32::from(level) / 255.0).round() as i32;

@@ -170,7 +170,8 @@ impl Known {
             }
         }
         while self.bytes > KEPT_BYTES {
-            let of = |(key, state): (&ArtKey, &State)| matches!(state, State::Moves { made: Some(_), .. }) && key != except;
+            let of =
+                |(key, state): (&ArtKey, &State)| matches!(state, State::Moves { made: Some(_), .. }) && key != except;
             let Some((oldest, _)) = self.tiles.iter().rev().find(|its| of(*its)) else { return };
             let oldest = oldest.clone();
             if let Some(State::Moves { made: Some(made), .. }) = self.tiles.pop(&oldest) {

@@ -125,8 +125,14 @@ impl StitchEngine {
             stills.clone(),
             settings.shared.clone(),
         );
-        let pool =
-            Pool::new(grid, rungs.clone(), stills.clone(), settings.tile_preset, settings.shared, (settings.trial, settings.assets));
+        let pool = Pool::new(
+            grid,
+            rungs.clone(),
+            stills.clone(),
+            settings.tile_preset,
+            settings.shared,
+            (settings.trial, settings.assets),
+        );
         Ok(Self {
             grid,
             delay_frames: rungs.iter().map(|rung| rung.settings.delay_frames()).max().unwrap_or(0),
@@ -146,11 +152,7 @@ impl StitchEngine {
     }
 
     /// The tiles of `spec`, by rendition and slot.
-    fn keys<'a>(
-        &'a self,
-        plans: &'a [LayoutPlan],
-        spec: &'a MosaicSpec,
-    ) -> impl Iterator<Item = Vec<TileKey>> + 'a {
+    fn keys<'a>(&'a self, plans: &'a [LayoutPlan], spec: &'a MosaicSpec) -> impl Iterator<Item = Vec<TileKey>> + 'a {
         let of_rungs = plans.iter().zip(&*self.rungs).enumerate();
         of_rungs.map(move |(rendition, (plan, rung))| over::keys(spec, rendition, plan, rung))
     }
@@ -257,7 +259,8 @@ impl Engine for StitchEngine {
             None => {
                 // Asked only for layouts that it suits; one without plans has no tiles and never a segment.
                 let plans = self.plans.of(&spec.layout, &self.rungs).unwrap_or_else(|| Arc::from([]));
-                let tiles = self.keys(&plans, spec)
+                let tiles = self
+                    .keys(&plans, spec)
                     .map(|keys| keys.into_iter().map(|key| self.pool.tile(key)).collect())
                     .collect();
                 let mosaic = Arc::new(StitchMosaic { tiles, running: Mutex::new(false) });

@@ -8,9 +8,7 @@ use proptest::prelude::*;
 use super::{NOW, lines, play, token};
 use crate::market::{Feature, KeyTerms, Market, Tier};
 use crate::session::testing::{House, asking_for};
-use crate::session::{
-    ChangeSession, CreateSession, EndedBy, ListSessions, Reload, SessionError, SessionView, Sounds,
-};
+use crate::session::{ChangeSession, CreateSession, EndedBy, ListSessions, Reload, SessionError, SessionView, Sounds};
 use crate::usage::MARKET_LABEL;
 
 /// A house with these markets of tenant `tv`.
@@ -154,7 +152,10 @@ async fn a_market_has_sessions_in_its_regions_alone() {
         assert!(refused.to_string().contains("its regions are GB, IE"), "{refused}");
     }
     assert_eq!(house.mosaics.running.lock().len(), 0, "a refusal starts nothing");
-    assert!(house.sessions.create("tv", from(Some("FR"), "de")).await.is_ok(), "a market without regions is everywhere");
+    assert!(
+        house.sessions.create("tv", from(Some("FR"), "de")).await.is_ok(),
+        "a market without regions is everywhere"
+    );
     let (session, _) = house.sessions.create("tv", from(Some("IE"), "isles")).await.unwrap();
     assert_eq!(session.region.as_deref(), Some("IE"));
     assert!(house.sessions.change("tv", &session.id, to("z,a")).await.is_ok());
