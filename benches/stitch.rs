@@ -157,6 +157,7 @@ fn stitched(bench: &Bench) -> Stitched {
         trial: bench.trial(),
         layouts: bench.layouts.clone(),
         keep_warm: Some(false),
+        max_skinned_tiles: 0,
         recorded: Vec::new(),
         assets: Assets::none(),
     };

@@ -101,6 +101,7 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
                 layouts: layouts.clone(),
                 keep_warm: Some(false),
                 recorded: Vec::new(),
+                max_skinned_tiles: 0,
                 assets: Assets::none(),
             };
             Box::new(StitchEngine::new(settings, next_frame).expect("stitching works"))

@@ -40,6 +40,22 @@ pub struct SlotBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub name: Option<String>,
+    /// Of a slot of art, what it costs where a skin has something for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<ArtCost>,
+}
+
+/// What art in a slot costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ArtCost {
+    /// It is beside the games: one picture is encoded, once for everybody, and no encoder runs.
+    Nothing,
+    /// It lies over a game: an encoder runs for that game in that skin, whoever watches; for more of them than `max_skinned_tiles` of the configuration the
+    /// mosaic is rendered.
+    Tile,
+    /// The layout is rendered: an encoder runs for each mosaic.
+    Canvas,
 }
 
 /// What a slot shows.
@@ -60,15 +76,25 @@ pub struct Canvas {
 
 impl LayoutBody {
     fn new(layout: &Layout, app: &App) -> Self {
-        let games = layout.slots.iter().map(|rect| SlotBody { rect: *rect, kind: SlotKind::Game, name: None });
-        let art = layout.art.iter();
-        let art = art.map(|art| SlotBody { rect: art.rect, kind: SlotKind::Art, name: Some(art.name.clone()) });
+        let game = |rect: &Rect| SlotBody { rect: *rect, kind: SlotKind::Game, name: None, cost: None };
+        let engines = app.mosaics.engines_for(layout);
+        let cost = |slot| match (engines.contains(&EngineKind::Stitch), layout.is_over(slot)) {
+            (false, _) => ArtCost::Canvas,
+            (true, true) => ArtCost::Tile,
+            (true, false) => ArtCost::Nothing,
+        };
+        let art = layout.art.iter().enumerate().map(|(slot, art)| SlotBody {
+            rect: art.rect,
+            kind: SlotKind::Art,
+            name: Some(art.name.clone()),
+            cost: Some(cost(slot)),
+        });
         Self {
             id: layout.id.clone(),
             name: layout.name.clone(),
-            slots: games.chain(art).collect(),
+            slots: layout.slots.iter().map(game).chain(art).collect(),
             canvas: Canvas { width: layout.canvas.0, height: layout.canvas.1 },
-            engines: app.mosaics.engines_for(layout).into_iter().map(|e| e.name()).collect(),
+            engines: engines.iter().map(|e| e.name()).collect(),
         }
     }
 }

@@ -88,7 +88,7 @@ impl From<AssetError> for Problem {
         use AssetError as E;
         let detail = sentence(&error);
         match error {
-            E::Type | E::OtherType { .. } | E::Pixels { .. } | E::Moves | E::Unreadable(_) | E::Svg(_) => {
+            E::Type | E::OtherType { .. } | E::Pixels { .. } | E::Animation { .. } | E::Unreadable(_) | E::Svg(_) => {
                 Problem::new(Code::AssetInvalid, detail)
             }
             E::TooLarge { limit, .. } => Problem::new(Code::BodyTooLarge, detail).with("limit_bytes", limit),

@@ -4,9 +4,11 @@ use std::io::Cursor;
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder, Limits, RgbaImage};
 use resvg::usvg;
 
+use super::moving;
 use super::svg;
 use super::{AssetError, AssetType};
 use crate::work::thread_cpu_time;
@@ -49,6 +51,9 @@ pub(super) fn kind_of(bytes: &[u8]) -> Result<AssetType, AssetError> {
     if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
         return Ok(AssetType::Jpeg);
     }
+    if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        return Ok(AssetType::WebP);
+    }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if text.trim_ascii_start().starts_with(b"<") { Ok(AssetType::Svg) } else { Err(AssetError::Type) }
 }
@@ -62,12 +67,15 @@ pub(super) fn read(kind: AssetType, bytes: &[u8]) -> Result<Read, AssetError> {
             if let (Some(width), Some(height)) = (side(16), side(20)) {
                 check_size(width.into(), height.into())?;
             }
-            let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(unreadable)?;
-            if decoder.is_apng().map_err(unreadable)? {
-                return Err(AssetError::Moves);
+            match moving::first(kind, bytes)? {
+                Some(first) => Ok(first),
+                None => pixels(PngDecoder::with_limits(Cursor::new(bytes), limits()).map_err(unreadable)?),
             }
-            pixels(decoder)
         }
+        AssetType::WebP => match moving::first(kind, bytes)? {
+            Some(first) => Ok(first),
+            None => pixels(WebPDecoder::new(Cursor::new(bytes)).map_err(unreadable)?),
+        },
         AssetType::Jpeg => pixels(JpegDecoder::new(Cursor::new(bytes)).map_err(unreadable)?),
         AssetType::Svg => {
             let tree = svg::read(bytes)?;
@@ -92,7 +100,7 @@ pub(super) fn draws_in_time(read: &Read) -> Result<(), AssetError> {
     Ok(())
 }
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MOST_SIDE);
     limits.max_image_height = Some(MOST_SIDE);
@@ -100,7 +108,7 @@ fn limits() -> Limits {
     limits
 }
 
-fn check_size(width: u64, height: u64) -> Result<(), AssetError> {
+pub(super) fn check_size(width: u64, height: u64) -> Result<(), AssetError> {
     let side = |length: u64| (1..=u64::from(MOST_SIDE)).contains(&length);
     if side(width) && side(height) && width.saturating_mul(height) <= MOST_PIXELS {
         return Ok(());
@@ -121,6 +129,6 @@ fn pixels(mut decoder: impl ImageDecoder) -> Result<Read, AssetError> {
     Ok(Read::Pixels(picture.into_rgba8()))
 }
 
-fn unreadable(error: image::ImageError) -> AssetError {
+pub(super) fn unreadable(error: image::ImageError) -> AssetError {
     AssetError::Unreadable(error.to_string().chars().take(200).collect())
 }

@@ -56,12 +56,14 @@ pub(super) fn picture(
     background: [u8; 3],
 ) -> Result<Picture, AssetError> {
     // Whoever wrote these bytes chose them: a decoder that fails takes its caller with it, which here has viewers.
-    let made = std::panic::catch_unwind(|| {
-        let read = check::read(kind, bytes)?;
-        let rgb = rgb(&read, size, background)?;
-        i420(&rgb, size).ok_or_else(|| AssetError::Unreadable(format!("no picture of {}x{}", size.0, size.1)))
-    });
+    let made = std::panic::catch_unwind(|| laid(&check::read(kind, bytes)?, size, background));
     made.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
+}
+
+/// The picture of what was read at `size`, laid on `background`.
+pub(super) fn laid(read: &Read, size: (u32, u32), background: [u8; 3]) -> Result<Picture, AssetError> {
+    let rgb = rgb(read, size, background)?;
+    i420(&rgb, size).ok_or_else(|| AssetError::Unreadable(format!("no picture of {}x{}", size.0, size.1)))
 }
 
 /// R'G'B' of what was read, in the middle of `size` and laid on `background`.
@@ -69,10 +71,7 @@ pub(super) fn rgb(read: &Read, (width, height): (u32, u32), background: [u8; 3])
     let (wide, high) = read.size();
     let inside = fit(wide, high, (1, 1), Rect { x: 0, y: 0, width, height });
     let mut out = background.repeat(width as usize * height as usize);
-    let scaled = match read {
-        Read::Pixels(pixels) => scaled(pixels, inside.width, inside.height)?,
-        Read::Drawing(tree) => drawn(tree, inside.width, inside.height)?,
-    };
+    let scaled = premultiplied(read, inside.width, inside.height)?;
     for (row, line) in scaled.chunks_exact(inside.width as usize * 4).enumerate() {
         let at = ((inside.y as usize + row) * width as usize + inside.x as usize) * 3;
         for (pixel, over) in out[at..].chunks_exact_mut(3).zip(line.chunks_exact(4)) {
@@ -86,7 +85,14 @@ pub(super) fn rgb(read: &Read, (width, height): (u32, u32), background: [u8; 3])
     Ok(out)
 }
 
-/// R'G'B'A with alpha multiplied in, at that size.
+/// R'G'B'A of what was read with alpha multiplied in, at that size.
+pub(super) fn premultiplied(read: &Read, width: u32, height: u32) -> Result<Vec<u8>, AssetError> {
+    match read {
+        Read::Pixels(pixels) => scaled(pixels, width, height),
+        Read::Drawing(tree) => drawn(tree, width, height),
+    }
+}
+
 fn scaled(pixels: &image::RgbaImage, width: u32, height: u32) -> Result<Vec<u8>, AssetError> {
     let unreadable = |why: String| AssetError::Unreadable(why);
     let (wide, high) = pixels.dimensions();
@@ -122,7 +128,7 @@ fn drawn(tree: &usvg::Tree, width: u32, height: u32) -> Result<Vec<u8>, AssetErr
 }
 
 /// Y'CbCr of R'G'B', not rounded (ITU-T H.273, 8.3, with BT.709's K_R and K_B, limited range).
-fn codes(rgb: [f32; 3]) -> [f32; 3] {
+pub(super) fn codes(rgb: [f32; 3]) -> [f32; 3] {
     const KR: f32 = 0.2126;
     const KB: f32 = 0.0722;
     let [r, g, b] = rgb.map(|v| v / 255.0);

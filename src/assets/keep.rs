@@ -2,9 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::check;
 use super::files::Folder;
+use super::moving;
 use super::{Asset, AssetError, AssetId, AssetState, AssetType, Assets, Known, MOST_ASSETS, Skin, SkinOrigin};
 
 impl Known {
@@ -72,25 +74,27 @@ impl Assets {
             return Ok((known, false));
         }
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let (width, height) = self.checked(kind, bytes)?;
+        let ((width, height), lasts) = self.checked(kind, bytes)?;
         let _change = self.changing.lock();
         // Others may have come meanwhile.
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let asset = Asset { id, kind, width, height, bytes: length, duration_s: 0.0, state: AssetState::Ready };
+        let asset =
+            Asset { id, kind, width, height, bytes: length, duration_s: lasts.as_secs_f64(), state: AssetState::Ready };
         self.folder()?.write(tenant, &id, bytes, &asset)?;
         self.known.write().assets.insert((tenant.into(), id), asset.clone());
         Ok((asset, true))
     }
 
     /// The size of a file that can be shown.
-    fn checked(&self, kind: AssetType, bytes: &[u8]) -> Result<(u32, u32), AssetError> {
+    /// Its size, and how long it is; nothing for a still.
+    fn checked(&self, kind: AssetType, bytes: &[u8]) -> Result<((u32, u32), Duration), AssetError> {
         let _turn = self.checking.lock();
         let checked = std::panic::catch_unwind(|| {
             let read = check::read(kind, bytes)?;
             if kind == AssetType::Svg {
                 check::draws_in_time(&read)?;
             }
-            Ok(read.size())
+            Ok((read.size(), moving::length(kind, bytes)?))
         });
         checked.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
     }

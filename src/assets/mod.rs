@@ -7,6 +7,8 @@ mod check;
 mod condition;
 mod files;
 mod keep;
+mod moving;
+mod overlay;
 mod skins;
 mod svg;
 
@@ -29,6 +31,7 @@ use utoipa::ToSchema;
 
 use self::condition::Conditioned;
 use self::files::Folder;
+pub use self::overlay::{Overlay, lay_over};
 pub use self::skins::{Skin, SkinOrigin};
 use crate::frame::{Picture, Rect};
 use crate::layout::Layout;
@@ -90,10 +93,12 @@ pub enum AssetType {
     Jpeg,
     #[serde(rename = "image/svg+xml")]
     Svg,
+    #[serde(rename = "image/webp")]
+    WebP,
 }
 
 impl AssetType {
-    pub const ALL: [Self; 3] = [Self::Png, Self::Jpeg, Self::Svg];
+    pub const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::Svg, Self::WebP];
 
     /// As in `Content-Type`.
     pub const fn media_type(self) -> &'static str {
@@ -101,6 +106,7 @@ impl AssetType {
             Self::Png => "image/png",
             Self::Jpeg => "image/jpeg",
             Self::Svg => "image/svg+xml",
+            Self::WebP => "image/webp",
         }
     }
 }
@@ -126,7 +132,7 @@ pub struct Asset {
     pub height: u32,
     /// Of the file.
     pub bytes: u64,
-    /// 0: a still.
+    /// Of an animation; 0: a still.
     pub duration_s: f64,
     pub state: AssetState,
 }
@@ -134,7 +140,7 @@ pub struct Asset {
 /// Why a file is not taken, or an asset or a skin is not to be had or not let go.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssetError {
-    #[error("the file is no PNG, JPEG or SVG")]
+    #[error("the file is no PNG, JPEG, SVG or WebP")]
     Type,
     #[error("the file is {}, and was sent as {given:?}", .found.media_type())]
     OtherType { found: AssetType, given: String },
@@ -142,8 +148,10 @@ pub enum AssetError {
     TooLarge { bytes: u64, limit: u64 },
     #[error("the picture is {width}x{height}; 1x1 to {most}x{most} and {pixels} pixels are allowed")]
     Pixels { width: u64, height: u64, most: u32, pixels: u64 },
-    #[error("the picture moves; stills are allowed")]
-    Moves,
+    #[error(
+        "the animation is too long; {pictures} pictures, {pixels} pixels of all of them and {seconds} s are allowed"
+    )]
+    Animation { pictures: usize, pixels: u64, seconds: u64 },
     #[error("the file cannot be read: {0}")]
     Unreadable(String),
     #[error("the SVG {0}")]

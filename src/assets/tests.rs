@@ -1,8 +1,10 @@
 use std::io::Cursor;
+use std::time::Duration;
 
 use image::{ImageFormat, Rgba, RgbaImage};
 use proptest::prelude::*;
 
+use super::testing::{apng, webp};
 use super::*;
 
 fn file(picture: &RgbaImage, format: ImageFormat) -> Vec<u8> {
@@ -108,15 +110,18 @@ fn pictures_that_are_none_are_refused_with_what_is_allowed() {
     let sound = png(64, 36, [9, 9, 9, 255]);
     let moving = [&sound[..33], &chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]), &sound[33..]].concat();
     let jpeg = file(&RgbaImage::from_pixel(64, 36, Rgba([9, 9, 9, 255])), ImageFormat::Jpeg);
-    let cases: [(Vec<u8>, &str); 9] = [
-        (b"GIF89a".to_vec(), "no PNG, JPEG or SVG"),
-        (Vec::new(), "no PNG, JPEG or SVG"),
+    let cases: [(Vec<u8>, &str); 11] = [
+        (b"GIF89a".to_vec(), "no PNG, JPEG, SVG or WebP"),
+        (Vec::new(), "no PNG, JPEG, SVG or WebP"),
         (claiming(100_000, 100_000, 8, &[]), "100000x100000; 1x1 to 4096x4096"),
         (claiming(4096, 4096, 8, &chunk(b"IDAT", &[])), "8847360 pixels are allowed"),
         (claiming(4096, 2160, 16, &chunk(b"IDAT", &[])), "cannot be read"),
         (claiming(0, 36, 8, &chunk(b"IDAT", &[])), "0x36"),
         (sound[..sound.len() / 2].to_vec(), "cannot be read"),
-        (moving, "stills are allowed"),
+        // It says that it moves, and has no second picture.
+        (moving, "cannot be read"),
+        (apng(64, 36, &[10; 40], 1000), "and 30 s are allowed"),
+        (apng(4, 4, &[10; 601], 10), "600 pictures"),
         (jpeg[..jpeg.len() / 3].to_vec(), "cannot be read"),
     ];
     for (bytes, allowed) in cases {
@@ -245,4 +250,33 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_moves_is_shown_from_its_first_picture_to_its_last_and_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let assets = open(dir.path());
+    let levels = [40, 100, 160, 220];
+    let files = [apng(64, 36, &levels, 100), webp(64, 36, &levels, 100)];
+    for (bytes, kind) in files.iter().zip([AssetType::Png, AssetType::WebP]) {
+        let asset = assets.add("acme", bytes, None).unwrap().0;
+        assert_eq!((asset.kind, asset.width, asset.height, asset.duration_s), (kind, 64, 36, 0.4));
+        let whole = Rect { x: 0, y: 0, width: 64, height: 36 };
+        let piece = Piece { asset: asset.id, whole, part: whole, background: [0; 3] };
+        let luma = |level: u8| (16.0 + 219.0 * f32::from(level) / 255.0).round() as u8;
+        let of = |picture: &crate::frame::Picture| picture.row(0, 18)[32];
+        // By itself it is its first picture.
+        assert_eq!(of(&assets.picture(&piece).unwrap()), luma(40));
+        let mut seen = Vec::new();
+        let each = |picture: &crate::frame::Picture| {
+            seen.push(of(picture));
+            Ok(())
+        };
+        let (length, step) = (assets.length(&asset.id).unwrap(), Duration::from_millis(50));
+        assets.play(&piece, (length, step, 18), each).unwrap();
+        let expected: Vec<u8> = (0..18).map(|nth| luma(levels[nth / 2 % 4])).collect();
+        assert_eq!(seen, expected, "{kind:?}");
+    }
+    let still = assets.add("acme", &png(64, 36, [9, 9, 9, 255]), None).unwrap().0;
+    assert_eq!((assets.length(&still.id), still.duration_s), (None, 0.0));
 }

@@ -3,6 +3,9 @@
 use super::output::Preset;
 use super::reader::Table;
 
+/// Each takes an encoder for each rendition.
+const MOST_SKINNED: u32 = 10_000;
+
 /// What the stitch engine is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stitch {
@@ -14,11 +17,13 @@ pub struct Stitch {
     /// Preset of tiles, which are encoded once for everybody; `None`: the slowest that leaves the machine room, measured at
     /// start.
     pub tile_preset: Option<Preset>,
+    /// Games that have tiles with a skin's art over them at once; what is more is rendered.
+    pub max_skinned_tiles: u32,
 }
 
 impl Default for Stitch {
     fn default() -> Self {
-        Self { enabled: true, keep_warm: None, tile_preset: None }
+        Self { enabled: true, keep_warm: None, tile_preset: None, max_skinned_tiles: 8 }
     }
 }
 
@@ -35,6 +40,9 @@ pub(super) fn read(root: &mut Table) -> Stitch {
         v.parsed(&allowed, parse)
     });
     stitch.tile_preset = preset.flatten();
+    if let Some(most) = table.optional("max_skinned_tiles").and_then(|v| v.whole(0..=MOST_SKINNED, "games")) {
+        stitch.max_skinned_tiles = most;
+    }
     table.finish();
     stitch
 }

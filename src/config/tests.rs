@@ -77,6 +77,7 @@ max_mosaics = 3
 [stitch]
 enabled = false
 keep_warm = true
+max_skinned_tiles = 3
 tile_preset = "faster"
 [[games]]
 id = "late"
@@ -99,7 +100,8 @@ break_policy = "show"
         SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5, max_outputs: 10_000, keep_ended_days: 90 };
     assert_eq!(config.sessions, limits);
     assert_eq!(config.admission, Admission { headroom_percent: 70, max_mosaics: Some(3) });
-    let stitch = Stitch { enabled: false, keep_warm: Some(true), tile_preset: Some(Preset::Faster) };
+    let stitch =
+        Stitch { enabled: false, keep_warm: Some(true), tile_preset: Some(Preset::Faster), max_skinned_tiles: 3 };
     assert_eq!(config.stitch, stitch);
     let late = &config.games[1];
     assert!(late.is_for("acme") && !late.is_for("other") && config.games[0].is_for("other"));

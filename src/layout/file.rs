@@ -215,7 +215,7 @@ fn check_slot(slot: usize, raw: &RawSlot, canvas: (u32, u32)) -> Result<Rect, La
     Ok(rect)
 }
 
-fn overlaps(a: Rect, b: Rect) -> bool {
+pub(super) fn overlaps(a: Rect, b: Rect) -> bool {
     a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
 }
 

@@ -6,7 +6,7 @@ mod tiles;
 
 pub use file::{LayoutError, LayoutProblem};
 pub use set::{Layouts, LayoutsError};
-pub use tiles::{SlotTile, TileSize};
+pub use tiles::{SlotTile, TileSize, meeting};
 
 use crate::frame::Rect;
 
@@ -24,7 +24,7 @@ pub struct Layout {
     pub slots: Vec<Rect>,
     /// Slots of art, in drawing order, all of them over those of games.
     pub art: Vec<ArtSlot>,
-    /// Whether slots overlap (the file must say `overlap = true`).
+    /// Whether slots overlap (the file must say `overlap = true`), those of art over games among them.
     pub overlap: bool,
     /// Colour of what no picture covers, 8-bit R, G, B.
     pub background: [u8; 3],
@@ -49,10 +49,36 @@ impl Layout {
     pub const MAX_ART: usize = 8;
     pub const MAX_ART_NAMES: usize = 4;
 
-    /// Whether its only slot is the whole canvas.
+    /// Whether its only slot is the whole canvas: what art it has lies over that.
     pub fn is_whole(&self) -> bool {
         let whole = Rect { x: 0, y: 0, width: self.canvas.0, height: self.canvas.1 };
-        self.slots == [whole] && self.art.is_empty()
+        self.slots == [whole]
+    }
+
+    /// Whether slot `slot` of art lies over a game, wholly or in part: it is laid on the game's pictures, and what it lets through is the game.
+    ///
+    /// # Panics
+    /// When the layout has no such slot.
+    pub fn is_over(&self, slot: usize) -> bool {
+        self.slots.iter().any(|game| file::overlaps(*game, self.art[slot].rect))
+    }
+
+    /// The slots of art that lie over games, or those that lie beside them.
+    pub fn art_slots(&self, over: bool) -> impl Iterator<Item = usize> {
+        (0..self.art.len()).filter(move |slot| self.is_over(*slot) == over)
+    }
+
+    /// The layout without its art over games.
+    pub(crate) fn without_art_over(&self) -> Self {
+        let art: Vec<ArtSlot> = self.art_slots(false).map(|slot| self.art[slot].clone()).collect();
+        let all: Vec<Rect> = self.slots.iter().copied().chain(art.iter().map(|art| art.rect)).collect();
+        let overlap = all.iter().enumerate().any(|(n, a)| all[..n].iter().any(|b| file::overlaps(*a, *b)));
+        Self { art, overlap, ..self.clone() }
+    }
+
+    /// Whether slots lie over each other in another way than art over games: no tiles can be put together to that.
+    pub fn is_only_rendered(&self) -> bool {
+        self.overlap && self.without_art_over().overlap
     }
 
     /// The names of its art, each once, in the order of their first slots.

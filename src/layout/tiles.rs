@@ -51,12 +51,31 @@ pub struct SlotTile {
 }
 
 impl SlotTile {
+    /// Its pixels on the coded canvas.
+    pub fn rect(&self) -> Rect {
+        let [x, y, width, height] =
+            [self.x_mb, self.y_mb, self.size.width_mbs, self.size.height_mbs].map(|mbs| mbs * MACROBLOCK);
+        Rect { x, y, width, height }
+    }
+
     /// Where a picture of 16:9 is, in parts of the canvas's height.
     fn edges(&self, rung: CodedSize) -> Edges {
         let Rect { x, y, width, height } = usual(self.size.inside);
         let (left, top) = (self.x_mb * MACROBLOCK + x, self.y_mb * MACROBLOCK + y);
         [left, top, left + width, top + height].map(|at| f64::from(at) / f64::from(rung.height))
     }
+}
+
+fn area(rect: Rect) -> u64 {
+    u64::from(rect.width) * u64::from(rect.height)
+}
+
+/// What two rectangles share.
+pub fn meeting(a: Rect, b: Rect) -> Option<Rect> {
+    let (x, y) = (a.x.max(b.x), a.y.max(b.y));
+    let width = (a.x + a.width).min(b.x + b.width).checked_sub(x).filter(|width| *width > 0)?;
+    let height = (a.y + a.height).min(b.y + b.height).checked_sub(y).filter(|height| *height > 0)?;
+    Some(Rect { x, y, width, height })
 }
 
 /// Edges of a rectangle: left, top, right, bottom.
@@ -66,11 +85,15 @@ type Edges = [f64; 4];
 type Mbs = (u32, u32);
 
 impl Layout {
-    /// The tiles of this layout's slots on the canvases of a ladder: for each canvas one for each slot, those of games before those of art. `None` where
-    /// slots overlap, or macroblocks leave too little of them.
+    /// The tiles of this layout's slots on the canvases of a ladder: for each canvas one for each slot, those of games before those of art beside them. Art
+    /// over games is on their tiles. `None` where slots overlap otherwise, art lies over more than tiles of games, or macroblocks leave too little of a slot.
     pub fn tiles_on(&self, rungs: &[CodedSize]) -> Option<Vec<Vec<SlotTile>>> {
         if self.overlap {
-            return None;
+            let under = self.without_art_over();
+            let tiles = if under.overlap { None } else { under.tiles_on(rungs) }?;
+            let lies =
+                rungs.iter().zip(&tiles).all(|(rung, tiles)| self.art_lies_on(*rung, &tiles[..self.slots.len()]));
+            return lies.then_some(tiles);
         }
         let mut all = Layout { art: Vec::new(), ..self.clone() };
         all.slots.extend(self.art.iter().map(|art| art.rect));
@@ -81,6 +104,16 @@ impl Layout {
             tiles.extend(of_art.into_iter().map(filled));
         }
         Some(tiles)
+    }
+
+    /// Whether all that there is of art over games lies on their tiles.
+    fn art_lies_on(&self, rung: CodedSize, tiles: &[SlotTile]) -> bool {
+        self.art_slots(true).all(|slot| {
+            let art = self.art_on(slot, rung.width, rung.height);
+            // Tiles do not overlap.
+            let covered: u64 = tiles.iter().filter_map(|tile| meeting(art, tile.rect())).map(area).sum();
+            covered == area(art)
+        })
     }
 
     /// The tiles of games, of which `mbs` are the macroblocks on each rung.

@@ -44,6 +44,11 @@ pub trait Engine: Send + Sync {
     /// Whether this engine can make pictures of `layout`.
     fn suits(&self, layout: &Layout) -> bool;
 
+    /// Whether there is room for what is made for `spec` alone, beside that which admission counts.
+    fn has_room(&self, _spec: &MosaicSpec) -> bool {
+        true
+    }
+
     /// Starts making `spec`; returns the first segment that shows more than a still: as a rule the one that runs. Quick: encoders open on
     /// threads of their own, which [`Engine::mend`] starts.
     fn start(&self, id: &MosaicId, spec: &MosaicSpec) -> Result<SegmentNumber, VideoEncodeError>;

@@ -2,6 +2,7 @@
 
 mod admission;
 mod cache;
+mod choosing;
 mod contract;
 mod decoding;
 mod engine;

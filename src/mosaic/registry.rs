@@ -71,6 +71,12 @@ struct KnownMosaics {
     refusals: Refusals,
 }
 
+impl KnownMosaics {
+    fn is_running(&self, id: &MosaicId) -> bool {
+        self.mosaics.get(id).is_some_and(|entry| matches!(entry.state, State::Running { .. }))
+    }
+}
+
 /// Running, or stopped with segments that may still be fetched until the instant given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -111,7 +117,7 @@ fn lane(key: &PackagedKey) -> usize {
 pub struct MosaicRegistry {
     pub(super) settings: RegistrySettings,
     renditions: Vec<RenditionSpec>,
-    names: Names,
+    pub(super) names: Names,
     pub(super) shelf: Arc<dyn Shelf>,
     /// Mosaics whose names were read lately.
     read: Mutex<LruCache<MosaicId, Arc<Known>>>,
@@ -188,20 +194,6 @@ impl MosaicRegistry {
 
     fn engine(&self, kind: EngineKind) -> Option<&Arc<dyn Engine>> {
         self.engines.iter().find(|e| e.kind() == kind)
-    }
-
-    fn engine_for(&self, layout: &Layout, choice: EngineChoice) -> Result<&Arc<dyn Engine>, AdmitError> {
-        let fits = |e: &&Arc<dyn Engine>| match choice {
-            EngineChoice::Auto => e.suits(layout),
-            EngineChoice::Only(kind) => e.kind() == kind && e.suits(layout),
-        };
-        self.engines.iter().find(fits).ok_or_else(|| {
-            let engine = match choice {
-                EngineChoice::Auto => EngineKind::Render,
-                EngineChoice::Only(kind) => kind,
-            };
-            AdmitError::EngineUnsuited { engine, layout: layout.id.clone() }
-        })
     }
 
     /// Admission, which knows when pictures were last late.
@@ -290,11 +282,11 @@ impl MosaicRegistry {
         choice: EngineChoice,
         left: Option<&MosaicId>,
     ) -> Result<Placement, AdmitError> {
-        let engine = self.engine_for(&spec.layout, choice)?;
-        let kind = engine.kind();
-        let id = self.names.name(spec, kind);
         let now = self.clock.now();
         let mut known = self.known.lock();
+        let engine = self.engine_for(spec, choice, |id| known.is_running(id))?;
+        let kind = engine.kind();
+        let id = self.names.name(spec, kind);
         if let Some(entry) = known.mosaics.get_mut(&id)
             && let State::Running { first_segment } = entry.state
         {
@@ -500,7 +492,7 @@ impl Mosaics for MosaicRegistry {
     }
 
     fn name(&self, spec: &MosaicSpec, choice: EngineChoice) -> Result<(MosaicId, EngineKind), AdmitError> {
-        let kind = self.engine_for(&spec.layout, choice)?.kind();
+        let kind = self.engine_for(spec, choice, |id| self.known.lock().is_running(id))?.kind();
         Ok((self.names.name(spec, kind), kind))
     }
 

@@ -15,7 +15,7 @@ use super::engine::{Coded, Engine, Tick};
 use super::opening::{Canvases, canvases};
 use super::standstill::Standstill;
 use super::trial::Trial;
-use crate::assets::{Assets, Piece};
+use crate::assets::{Assets, Overlay, Piece, lay_over};
 use crate::compositor::{Canvas, Draw, Job, canvas_colour, fit};
 use crate::encode::VideoEncodeError;
 use crate::frame::{AccessUnit, Colour, Picture};
@@ -51,8 +51,15 @@ struct RenderMosaic {
     encodings: Vec<Arc<Encoding>>,
     /// One a rendition. They outlive a stop: sessions may still list what was finished before it.
     tracks: Vec<Arc<Track>>,
-    /// Pictures of its slots of art, where they are; `None` before [`Engine::mend`] has fetched them, which takes as long as decoding.
-    art: Option<Vec<(usize, Picture)>>,
+    /// What is in its slots of art; `None` before [`Engine::mend`] has fetched it, which takes as long as decoding.
+    art: Option<Art>,
+}
+
+struct Art {
+    /// Pictures of slots beside games, made for the best canvas, and scaled for others.
+    beside: Vec<(usize, Picture)>,
+    /// Over games, one a rendition.
+    over: Vec<Arc<[Arc<Overlay>]>>,
 }
 
 impl RenderMosaic {
@@ -120,17 +127,24 @@ impl RenderEngine {
         self.settings.rungs.iter().zip(tracks).zip(&self.missing).map(encoding).collect()
     }
 
-    /// The pictures of a mosaic's slots of art, for the best canvas.
-    fn art(&self, spec: &MosaicSpec) -> Vec<(usize, Picture)> {
-        let Some(best) = self.settings.rungs.first() else { return Vec::new() };
-        let (layout, width, height) = (&spec.layout, best.spec.width, best.spec.height);
-        let draw = |slot: usize| {
-            let rect = layout.art_on(slot, width, height);
-            let whole = layout.art_picture_on(slot, width, height);
-            let piece = Piece { asset: spec.art_in(slot)?, whole, part: rect, background: layout.background };
-            Some((slot, self.settings.assets.picture(&piece)?))
+    /// The pictures of a mosaic's slots of art.
+    fn art(&self, spec: &MosaicSpec) -> Art {
+        let (layout, assets) = (&spec.layout, &self.settings.assets);
+        let piece = |slot: usize, rung: &Rung| {
+            let (width, height) = (rung.spec.width, rung.spec.height);
+            let (whole, part) = (layout.art_picture_on(slot, width, height), layout.art_on(slot, width, height));
+            Some(Piece { asset: spec.art_in(slot)?, whole, part, background: layout.background })
         };
-        (0..layout.art.len()).filter_map(draw).collect()
+        let draw = |slot: usize| {
+            let piece = piece(slot, self.settings.rungs.first()?)?;
+            Some((slot, assets.picture(&piece)?))
+        };
+        let lie_over = |rung: &Rung| {
+            let overlay = |slot: usize| piece(slot, rung).and_then(|piece| assets.overlay(&piece, piece.part));
+            layout.art_slots(true).filter_map(overlay).collect()
+        };
+        let over = self.settings.rungs.iter().map(lie_over).collect();
+        Art { beside: layout.art_slots(false).filter_map(draw).collect(), over }
     }
 
     /// The pictures of games and of slots of art on a canvas of `width` x `height`.
@@ -141,19 +155,19 @@ impl RenderEngine {
             let rect = fit(picture.width, picture.height, picture.pixel_aspect, layout.picture_on(slot, width, height));
             Some(Draw { picture, rect })
         });
-        // Made for the best canvas, and scaled for others.
-        let art = mosaic
-            .art
-            .iter()
-            .flatten()
-            .map(|(slot, picture)| Draw { picture: picture.clone(), rect: layout.art_on(*slot, width, height) });
-        games.chain(art).collect()
+        let beside = mosaic.art.iter().flat_map(|art| &art.beside);
+        let beside =
+            beside.map(|(slot, picture)| Draw { picture: picture.clone(), rect: layout.art_on(*slot, width, height) });
+        games.chain(beside).collect()
     }
 
     fn job(&self, mosaic: &RenderMosaic, tick: &Tick, canvases: &Canvases) -> Option<Job> {
         let (&(width, height), smaller) = canvases.sizes.split_first()?;
-        let input = |(rendition, size): &(usize, usize)| Some((mosaic.encodings.get(*rendition)?.input(), *size));
-        let inputs: Vec<(Input, usize)> = canvases.takers.iter().filter_map(input).collect();
+        let over = |rendition: usize| mosaic.art.as_ref().and_then(|art| art.over.get(rendition).cloned());
+        let input = |(rendition, size): &(usize, usize)| {
+            Some((mosaic.encodings.get(*rendition)?.input(), *size, over(*rendition).unwrap_or_default()))
+        };
+        let inputs: Vec<(Input, usize, Arc<[Arc<Overlay>]>)> = canvases.takers.iter().filter_map(input).collect();
         let frame = tick.frame;
         let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
         let is_hdr = canvases.colour == Colour::HDR_CANVAS;
@@ -169,9 +183,9 @@ impl RenderEngine {
             smaller: smaller.to_vec(),
             deliver: Box::new(move |pictures: Vec<Picture>| {
                 compose_seconds.observe(began.elapsed().as_secs_f64());
-                for (input, size) in &inputs {
+                for (input, size, over) in &inputs {
                     if let Some(picture) = pictures.get(*size) {
-                        input.give(frame, picture.clone());
+                        input.give(frame, lay_over(picture, over));
                     }
                 }
             }),

@@ -277,6 +277,7 @@ impl House {
             trial: trial.clone(),
             layouts: layouts.clone(),
             keep_warm: plan.keep_warm,
+            max_skinned_tiles: 8,
             recorded: Vec::new(),
             assets: Assets::none(),
         };

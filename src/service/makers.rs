@@ -191,6 +191,7 @@ impl Makers<'_> {
                 trial: trial.clone(),
                 layouts: layouts.clone(),
                 keep_warm: stitch.keep_warm,
+                max_skinned_tiles: stitch.max_skinned_tiles as usize,
                 recorded: start_over.as_ref().map(|start_over| start_over.layouts.clone()).unwrap_or_default(),
                 assets: assets.clone(),
             };

@@ -239,8 +239,8 @@ impl Sessions {
             let (layout, slots, fitting) = (layout.id.clone(), layout.slots.len(), self.layouts_for(games));
             return Err(SessionError::LayoutMismatch { layout, slots, games, fitting });
         }
-        // Slices of tiles lie side by side: stitching cannot put one over another.
-        if engine == EngineChoice::Only(EngineKind::Stitch) && layout.overlap {
+        // Slices of tiles lie side by side: stitching cannot put one over another. Art over a game is on the game's tile.
+        if engine == EngineChoice::Only(EngineKind::Stitch) && layout.is_only_rendered() {
             return Err(SessionError::EngineUnsuited { engine: EngineKind::Stitch, layout: layout.id.clone() });
         }
         Ok(())

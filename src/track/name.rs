@@ -72,16 +72,19 @@ pub struct TileName {
     pub whole: bool,
     /// What is drawn around the picture, RGB.
     pub colour: [u8; 3],
+    /// A digest of the art that lies over the picture; empty: none.
+    pub over: Arc<str>,
 }
 
 /// A path of which games' and mosaics' names are the last element: `tile/540p/30x17@0,0+480x270/0b0e14/acme/nyk-bos`.
 impl fmt::Display for TrackName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tile(TileName { game, rung, width_mbs, height_mbs, inside, whole, colour }) => {
+            Self::Tile(TileName { game, rung, width_mbs, height_mbs, inside, whole, colour, over }) => {
                 let kind = if *whole { "whole" } else { "tile" };
                 let Rect { x, y, width, height } = inside;
-                let colour = hex::encode(colour);
+                let with = if over.is_empty() { "" } else { "+" };
+                let colour = format!("{}{with}{over}", hex::encode(colour));
                 write!(f, "{kind}/{rung}/{width_mbs}x{height_mbs}@{x},{y}+{width}x{height}/{colour}/{game}")
             }
             Self::Canvas { mosaic, rung } => write!(f, "canvas/{rung}/{mosaic}"),

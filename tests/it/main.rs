@@ -33,6 +33,7 @@ mod markets;
 mod on_hold;
 mod outbound;
 mod outputs;
+mod over;
 mod process;
 mod reach;
 mod seen;

@@ -31,7 +31,7 @@ pub fn grey(level: u8) -> Vec<u8> {
     bytes.into_inner()
 }
 
-async fn send(service: &TestService, key: &str, bytes: Vec<u8>, media_type: &str) -> (StatusCode, Value) {
+pub async fn send(service: &TestService, key: &str, bytes: Vec<u8>, media_type: &str) -> (StatusCode, Value) {
     let request = reqwest::Client::new().post(format!("{}/v1/operator/assets", service.base)).bearer_auth(key);
     let answer = request.header("content-type", media_type).body(bytes).send().await.unwrap();
     (answer.status(), answer.json().await.unwrap())

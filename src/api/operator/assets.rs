@@ -56,7 +56,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
 }
 
-/// Takes in a picture for slots of art: PNG, JPEG or SVG, a still of at most 4096 pixels a side. It is read whole before it is taken. The same file again is
+/// Takes in a picture for slots of art: PNG, JPEG, WebP or SVG, of at most 4096 pixels a side. PNG and WebP may be animated. It is read whole before it is taken. The same file again is
 /// the same asset.
 #[utoipa::path(post, path = "/v1/operator/assets", operation_id = "upload_asset", tag = "operators", security(("operator_key" = [])),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file; its type in Content-Type"),

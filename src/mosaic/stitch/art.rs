@@ -7,6 +7,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::card::CardMaker;
+use super::loops::{LoopTools, Loops};
 use super::plans::{LayoutPlan, SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use crate::assets::{Assets, Piece};
@@ -45,6 +46,7 @@ pub(super) struct ArtTiles {
     stills: Arc<Stills>,
     shared: Arc<EncodingShared>,
     preset: String,
+    loops: Loops,
     kept: Mutex<Kept>,
     /// One is made at a time: many viewers who come at once must not take all cores.
     turn: Mutex<()>,
@@ -59,7 +61,15 @@ impl ArtTiles {
         shared: Arc<EncodingShared>,
     ) -> Self {
         let kept = Mutex::new(Kept { tiles: LruCache::unbounded(), bytes: 0 });
-        Self { grid, assets, rungs, stills, shared, preset, kept, turn: Mutex::new(()) }
+        let tools = LoopTools {
+            grid,
+            preset: preset.clone(),
+            assets: assets.clone(),
+            rungs: rungs.clone(),
+            shared: shared.clone(),
+        };
+        let loops = Loops::new(tools);
+        Self { grid, assets, rungs, stills, shared, preset, loops, kept, turn: Mutex::new(()) }
     }
 
     /// With encoders of its own.
@@ -76,7 +86,7 @@ impl ArtTiles {
     pub fn keys(&self, spec: &MosaicSpec, rendition: usize, plan: &LayoutPlan) -> Vec<(ArtKey, Place)> {
         let Some(rung) = self.rungs.get(rendition) else { return Vec::new() };
         let (layout, width, height) = (&spec.layout, rung.spec.width, rung.spec.height);
-        let tiles = plan.tiles.iter().skip(layout.slots.len()).enumerate();
+        let tiles = layout.art_slots(false).zip(plan.tiles.iter().skip(layout.slots.len()));
         let key = |(slot, (size, place)): (usize, &(TileSize, Place))| {
             let piece = spec.art_in(slot).map(|asset| Piece {
                 asset,
@@ -96,6 +106,9 @@ impl ArtTiles {
 
     /// The block of a tile for part `at`: of the picture where a segment begins, and then of nothing that changes.
     pub fn block(&self, key: &ArtKey, at: Position) -> Result<Arc<TileBlock>, StitchError> {
+        if let Some(moves) = self.loops.block(key, at)? {
+            return Ok(moves);
+        }
         if at.part == 0
             && let Some(first) = self.first(key, at)
         {
@@ -108,8 +121,9 @@ impl ArtTiles {
     /// Bytes of what is made of a mosaic's art, which each of its segments has.
     pub fn bytes(&self, spec: &MosaicSpec, rendition: usize, plan: &LayoutPlan) -> usize {
         let at = Position::new(0, 0);
-        let made = self.keys(spec, rendition, plan).into_iter().filter_map(|(key, _)| self.kept(&key, at));
-        made.map(|block| block.coded_bytes()).sum()
+        let of_still = |key: &ArtKey| self.kept(key, at).map_or(0, |block| block.coded_bytes());
+        let keys = self.keys(spec, rendition, plan).into_iter();
+        keys.map(|(key, _)| self.loops.bytes(&key).unwrap_or_else(|| of_still(&key))).sum()
     }
 
     fn kept(&self, key: &ArtKey, at: Position) -> Option<Arc<TileBlock>> {
@@ -169,7 +183,7 @@ mod tests {
 
     use super::super::plans::Plans;
     use super::*;
-    use crate::assets::testing::png;
+    use crate::assets::testing::{apng, png};
     use crate::assets::{AssetLimits, Skin, SkinOrigin};
     use crate::compositor::canvas_colour;
     use crate::encode::{Decoder, decode};
@@ -295,6 +309,49 @@ mod tests {
         assert_eq!(encoded, 4 + 2 + 1, "each piece once, however often it is asked for");
         assert_eq!(shared.metrics.art_tiles.get(), 7);
         assert_eq!(shared.metrics.encoders.with_label_values(&["tile"]).get(), 0);
+    }
+
+    #[test]
+    fn art_that_moves_goes_round_in_step_with_the_grid_once_it_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let assets = Assets::open(dir.path().to_owned(), AssetLimits::default()).unwrap();
+        let (layouts, shared, levels) = (Layouts::bundled(), shared(), [40u8, 100, 160, 220]);
+        // Two segments of a fifth of a second.
+        let id = assets.add("acme", &apng(192, 22, &levels, 100), None).unwrap().0.id;
+        let rungs = open_ladder(grid(), &renditions(), "veryfast", 10, Some(&layouts)).unwrap();
+        let rungs: Arc<Vec<SlicedRung>> = Arc::new(rungs.iter().map(|rung| SlicedRung::new(rung).unwrap()).collect());
+        let stills = Arc::new(Stills::new(grid()));
+        let tiles = ArtTiles::new((grid(), "veryfast".into()), assets, rungs.clone(), stills, shared.clone());
+        let layout = layouts.get("1B").unwrap();
+        let spec = MosaicSpec { layout: layout.clone(), games: Vec::new(), art: vec![Some(id)] };
+        let plans = Plans::new().of(&layout, &rungs).unwrap();
+        let rect = layout.art_on(0, 1280, 720);
+        let shown = |segment: u64| -> Vec<u8> {
+            let (units, _) = gathered(&tiles, &spec, &plans[0], segment);
+            let pictures = decode(Decoder::Ffmpeg, &rungs[0].sets, &units).unwrap();
+            let middle =
+                |picture: &Picture| picture.row(0, (rect.y + rect.height / 2) as usize)[rect.width as usize / 2];
+            pictures.iter().map(middle).collect()
+        };
+        let luma = |level: u8| (16.0 + 219.0 * f32::from(level) / 255.0).round() as i32;
+        let is = |seen: &[u8], wanted: [usize; 6]| {
+            let near = |(seen, wanted): (&u8, usize)| (i32::from(*seen) - luma(levels[wanted])).abs() <= 6;
+            assert!(seen.len() == 6 && seen.iter().zip(wanted).all(near), "{seen:?} {wanted:?}");
+        };
+        // It is asked for, and stands meanwhile.
+        is(&shown(10), [0; 6]);
+        let began = std::time::Instant::now();
+        while shared.metrics.art_encoded.get() < 2 {
+            assert!(began.elapsed() < std::time::Duration::from_secs(60), "no loop is made");
+            std::thread::yield_now();
+        }
+        is(&shown(10), [0; 6]);
+        for segment in [12, 14, 700] {
+            is(&shown(segment), [0, 0, 0, 1, 1, 1]);
+            is(&shown(segment + 1), [2, 2, 2, 3, 3, 3]);
+        }
+        assert!(tiles.bytes(&spec, 0, &plans[0]) > 100);
+        assert_eq!(shared.metrics.encoders.with_label_values(&["tile"]).get(), 0, "no encoder goes on");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::art::{ArtKey, ArtTiles};
+use super::over;
 use super::plans::{Plans, SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::TileKey;
@@ -129,12 +130,13 @@ impl Bridges<'_> {
         let plan = plan.ok_or(StitchError::InputCount { got: 0, expected: side.blocks.len() })?;
         let colour = side.spec.layout.background;
         let mut inputs = Vec::with_capacity(plan.plan.inputs().len());
-        for (((size, place), game), blocks) in plan.tiles.iter().zip(&side.spec.games).zip(side.blocks) {
+        let rung = self.rungs.get(rendition).ok_or(StitchError::InputCount { got: 0, expected: side.blocks.len() })?;
+        let keys = over::keys(side.spec, rendition, plan, rung);
+        for ((key, (size, place)), blocks) in keys.into_iter().zip(&plan.tiles).zip(side.blocks) {
             let (size, place): (TileSize, Place) = (*size, *place);
             let tile = |block: &Block| if let Block::Tile(tile) = block { Some(tile.clone()) } else { None };
             let parts = blocks.iter().zip(parts_to(at)).filter_map(|(block, _)| tile(block)).collect();
-            let content = Content::Tile(TileKey { game: game.clone(), rendition, size, colour });
-            inputs.push(Input { content, place, shape: size.shape(), parts });
+            inputs.push(Input { content: Content::Tile(key), place, shape: size.shape(), parts });
         }
         for (key, place) in self.art.keys(side.spec, rendition, plan) {
             let block = |part| self.art.block(&key, Position { part, ..at });

@@ -121,7 +121,7 @@ mod tests {
         let rungs = rungs(grid, &layouts);
         let (stills, layout) = (Stills::new(grid), layouts.get("4E").unwrap());
         let size = Plans::new().of(&layout, &rungs).unwrap()[0].tiles[0].0;
-        let key = TileKey { game: "g".into(), rendition: 0, size, colour: layout.background };
+        let key = TileKey { game: "g".into(), rendition: 0, size, colour: layout.background, over: None };
         let maker = CardMaker { grid, rungs: &rungs, stills: &stills, encoders: &Libraries, preset: "veryfast" };
         let card = Card::default();
         let made = ["Knicks at Celtics", "Lakers at Suns"].map(|title| {
@@ -165,7 +165,8 @@ mod tests {
         for segment in [0, 1] {
             let mut firsts = Vec::new();
             for ((size, _), card) in plan.tiles.iter().zip(&cards) {
-                let key = TileKey { game: "g".into(), rendition: 0, size: *size, colour: layout.background };
+                let key =
+                    TileKey { game: "g".into(), rendition: 0, size: *size, colour: layout.background, over: None };
                 assert!(segment == 1 || card.of(segment).is_none(), "it has no face yet");
                 card.show(&face);
                 card.make(&key, &maker);
@@ -199,7 +200,8 @@ mod tests {
             }
         }
         // What stands for a segment: the first picture of the one before it, else the card, else the background's colour.
-        let key = TileKey { game: "g".into(), rendition: 0, size: plan.tiles[0].0, colour: layout.background };
+        let key =
+            TileKey { game: "g".into(), rendition: 0, size: plan.tiles[0].0, colour: layout.background, over: None };
         let (rungs, stills) = (Arc::new(rungs), Arc::new(stills));
         let stand_in = |card: Card, before: Option<Arc<TileBlock>>, part| {
             let track = Track::new(grid, 4);

@@ -6,6 +6,8 @@
 mod art;
 mod bridge;
 mod card;
+mod loops;
+mod over;
 mod plans;
 mod pool;
 mod preset;
@@ -61,6 +63,8 @@ pub struct StitchSettings {
     pub recorded: Vec<String>,
     /// What slots of art show.
     pub assets: Arc<Assets>,
+    /// Games that have tiles with a skin's art over them at once.
+    pub max_skinned_tiles: usize,
 }
 
 /// Why this machine cannot stitch.
@@ -100,6 +104,7 @@ pub struct StitchEngine {
     layouts: Arc<Layouts>,
     keep_warm: Option<bool>,
     recorded: Vec<String>,
+    max_skinned_tiles: usize,
     mosaics: RwLock<HashMap<MosaicId, Arc<StitchMosaic>>>,
     /// The games that ran at the last tick, in order of their names.
     games: Mutex<Vec<GameKey>>,
@@ -115,13 +120,19 @@ impl StitchEngine {
         let (rungs, stills) = (Arc::new(rungs), Arc::new(Stills::new(grid)));
         let art = ArtTiles::new(
             (grid, settings.tile_preset.clone()),
-            settings.assets,
+            settings.assets.clone(),
             rungs.clone(),
             stills.clone(),
             settings.shared.clone(),
         );
-        let pool =
-            Pool::new(grid, rungs.clone(), stills.clone(), settings.tile_preset, settings.shared, settings.trial);
+        let pool = Pool::new(
+            grid,
+            rungs.clone(),
+            stills.clone(),
+            settings.tile_preset,
+            settings.shared,
+            (settings.trial, settings.assets),
+        );
         Ok(Self {
             grid,
             delay_frames: rungs.iter().map(|rung| rung.settings.delay_frames()).max().unwrap_or(0),
@@ -133,6 +144,7 @@ impl StitchEngine {
             layouts: settings.layouts,
             keep_warm: settings.keep_warm,
             recorded: settings.recorded,
+            max_skinned_tiles: settings.max_skinned_tiles,
             mosaics: RwLock::default(),
             games: Mutex::default(),
             last_frame: AtomicU64::new(next_frame),
@@ -140,18 +152,9 @@ impl StitchEngine {
     }
 
     /// The tiles of `spec`, by rendition and slot.
-    fn keys<'a>(plans: &'a [LayoutPlan], spec: &'a MosaicSpec) -> impl Iterator<Item = Vec<TileKey>> + 'a {
-        plans.iter().enumerate().map(move |(rendition, plan)| {
-            let slots = plan.tiles.iter().zip(&spec.games);
-            slots
-                .map(|((size, _), game)| TileKey {
-                    game: game.clone(),
-                    rendition,
-                    size: *size,
-                    colour: spec.layout.background,
-                })
-                .collect()
-        })
+    fn keys<'a>(&'a self, plans: &'a [LayoutPlan], spec: &'a MosaicSpec) -> impl Iterator<Item = Vec<TileKey>> + 'a {
+        let of_rungs = plans.iter().zip(&*self.rungs).enumerate();
+        of_rungs.map(move |(rendition, (plan, rung))| over::keys(spec, rendition, plan, rung))
     }
 
     /// A part of a mosaic, of its games' blocks in the order of slots; the rest is there already.
@@ -224,6 +227,7 @@ impl StitchEngine {
                     rendition,
                     size: *size,
                     colour,
+                    over: None,
                 };
                 keys.extend(sizes.iter().enumerate().map(of_rendition));
             }
@@ -241,6 +245,12 @@ impl Engine for StitchEngine {
         self.plans.of(layout, &self.rungs).is_some()
     }
 
+    fn has_room(&self, spec: &MosaicSpec) -> bool {
+        let Some(plans) = self.plans.of(&spec.layout, &self.rungs) else { return false };
+        let wanted = over::skinned(self.keys(&plans, spec).flatten());
+        wanted.is_empty() || self.pool.skinned().union(&wanted).count() <= self.max_skinned_tiles
+    }
+
     fn start(&self, id: &MosaicId, spec: &MosaicSpec) -> Result<SegmentNumber, VideoEncodeError> {
         let frame = self.last_frame.load(Ordering::Acquire);
         let mut mosaics = self.mosaics.write();
@@ -249,7 +259,8 @@ impl Engine for StitchEngine {
             None => {
                 // Asked only for layouts that it suits; one without plans has no tiles and never a segment.
                 let plans = self.plans.of(&spec.layout, &self.rungs).unwrap_or_else(|| Arc::from([]));
-                let tiles = Self::keys(&plans, spec)
+                let tiles = self
+                    .keys(&plans, spec)
                     .map(|keys| keys.into_iter().map(|key| self.pool.tile(key)).collect())
                     .collect();
                 let mosaic = Arc::new(StitchMosaic { tiles, running: Mutex::new(false) });
@@ -317,7 +328,7 @@ impl Engine for StitchEngine {
         let (Some(plans), Some(rung)) = (self.plans.of(&spec.layout, &self.rungs), self.rungs.get(rendition)) else {
             return Vec::new();
         };
-        let keys = Self::keys(&plans, spec).nth(rendition).unwrap_or_default();
+        let keys = self.keys(&plans, spec).nth(rendition).unwrap_or_default();
         keys.iter().map(|key| key.track_name(&rung.spec.name)).collect()
     }
 
@@ -351,7 +362,7 @@ impl Engine for StitchEngine {
     fn cost(&self, spec: &MosaicSpec) -> f64 {
         let Some(plans) = self.plans.of(&spec.layout, &self.rungs) else { return 0.0 };
         // A game that comes twice is encoded once.
-        let keys: HashSet<TileKey> = Self::keys(&plans, spec).flatten().collect();
+        let keys: HashSet<TileKey> = self.keys(&plans, spec).flatten().collect();
         keys.iter().filter(|key| !self.pool.is_running(key)).map(|key| self.pool.cost(key)).sum()
     }
 
@@ -359,7 +370,7 @@ impl Engine for StitchEngine {
         let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return 0.0 };
         let plans = self.plans.of(&instead.layout, &self.rungs);
         let kept: HashSet<TileKey> =
-            plans.iter().flat_map(|plans| Self::keys(plans, instead).flatten().collect::<Vec<_>>()).collect();
+            plans.iter().flat_map(|plans| self.keys(plans, instead).flatten().collect::<Vec<_>>()).collect();
         let mut held: HashMap<&TileKey, usize> = HashMap::new();
         for tile in mosaic.each_tile() {
             *held.entry(&tile.key).or_default() += 1;

@@ -1,6 +1,6 @@
 //! All tiles of the machine.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,9 +8,11 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::card::{Card, CardMaker};
+use super::over::{Skinned, skinned};
 use super::plans::{SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::{Tile, TileKey};
+use crate::assets::Assets;
 use crate::compositor::Job;
 use crate::frame::{AccessUnit, MACROBLOCK};
 use crate::mosaic::engine::Tick;
@@ -33,6 +35,7 @@ pub(super) struct Pool {
     preset: String,
     shared: Arc<EncodingShared>,
     trial: Trial,
+    assets: Arc<Assets>,
     tiles: RwLock<HashMap<TileKey, Arc<Tile>>>,
     affinities: AtomicU64,
 }
@@ -44,9 +47,10 @@ impl Pool {
         stills: Arc<Stills>,
         preset: String,
         shared: Arc<EncodingShared>,
-        trial: Trial,
+        (trial, assets): (Trial, Arc<Assets>),
     ) -> Self {
-        Self { grid, rungs, stills, preset, shared, trial, tiles: RwLock::default(), affinities: AtomicU64::new(0) }
+        let (tiles, affinities) = (RwLock::default(), AtomicU64::new(0));
+        Self { grid, rungs, stills, preset, shared, trial, assets, tiles, affinities }
     }
 
     /// The tile of `key`, running or not.
@@ -97,7 +101,14 @@ impl Pool {
     /// See [`Encoding::mend`].
     pub fn mend(&self) {
         let tiles: Vec<_> = self.tiles.read().values().cloned().collect();
+        tiles.iter().for_each(|tile| tile.dress(&self.assets));
         tiles.iter().for_each(|tile| tile.mend());
+    }
+
+    /// The games with art over them that mosaics show.
+    pub fn skinned(&self) -> HashSet<Skinned> {
+        let tiles = self.tiles.read();
+        skinned(tiles.values().filter(|tile| tile.users() > 0).map(|tile| tile.key.clone()))
     }
 
     /// Whether the tile runs and no more than `slots` of running mosaics hold it.

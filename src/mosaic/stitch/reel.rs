@@ -312,7 +312,7 @@ mod tests {
     }
 
     fn tile(rungs: &[SlicedRung], plan: &LayoutPlan, colour: [u8; 3]) -> TileName {
-        let key = TileKey { game: "~acme/ad".into(), rendition: 0, size: plan.tiles[0].0, colour };
+        let key = TileKey { game: "~acme/ad".into(), rendition: 0, size: plan.tiles[0].0, colour, over: None };
         match key.track_name(&rungs[0].spec.name) {
             TrackName::Tile(tile) => tile,
             other => panic!("{other:?}"),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::card::Card;
+use super::over::{self, Over};
 use super::plans::TileSize;
+use crate::assets::{Assets, Overlay, lay_over};
 use crate::compositor::{Canvas, Draw, Job, fit};
 use crate::frame::Colour;
 use crate::mosaic::contract::GameKey;
@@ -21,6 +23,8 @@ pub(super) struct TileKey {
     pub rendition: usize,
     pub size: TileSize,
     pub colour: [u8; 3],
+    /// Art that lies over the game.
+    pub over: Over,
 }
 
 impl TileKey {
@@ -28,7 +32,8 @@ impl TileKey {
     pub fn track_name(&self, rung: &str) -> TrackName {
         let TileSize { width_mbs, height_mbs, inside, whole } = self.size;
         let (game, rung, colour) = (self.game.clone(), rung.into(), self.colour);
-        TrackName::Tile(TileName { game, rung, width_mbs, height_mbs, inside, whole, colour })
+        let over = over::digest_of(&self.over).into();
+        TrackName::Tile(TileName { game, rung, width_mbs, height_mbs, inside, whole, colour, over })
     }
 }
 
@@ -42,6 +47,8 @@ pub(super) struct Tile {
     track: Arc<Track>,
     /// What it shows where nothing was encoded.
     pub card: Arc<Card>,
+    /// What is laid on its pictures; `None` before [`Tile::dress`] has made it, which takes as long as decoding.
+    overlays: Mutex<Option<Arc<[Arc<Overlay>]>>>,
     state: Mutex<State>,
 }
 
@@ -63,7 +70,7 @@ struct Running {
 impl Tile {
     pub fn new(key: TileKey, affinity: u64, canvas: (u32, u32), track: Arc<Track>) -> Self {
         let state = Mutex::new(State { running: None, users: 0 });
-        Self { key, affinity, canvas, track, card: Arc::default(), state }
+        Self { key, affinity, canvas, track, card: Arc::default(), overlays: Mutex::default(), state }
     }
 
     /// Makes it run with what `make` makes for its track, unless it does; `first_frame` opens segment `from`.
@@ -72,6 +79,15 @@ impl Tile {
         if state.running.is_none() {
             let encoding = Arc::new(make(self.track.clone()));
             state.running = Some(Running { encoding, from, first_frame, drawn: None });
+        }
+    }
+
+    /// Makes what lies over its game, unless it was made.
+    pub fn dress(&self, assets: &Assets) {
+        let Some(over) = &self.key.over else { return };
+        if self.is_running() && self.overlays.lock().is_none() {
+            let made = over.iter().filter_map(|over| assets.overlay(&over.piece, over.to)).collect();
+            *self.overlays.lock() = Some(made);
         }
     }
 
@@ -171,6 +187,7 @@ impl Tile {
             picture: picture.clone(),
             rect: fit(picture.width, picture.height, picture.pixel_aspect, inside),
         });
+        let overlays = self.overlays.lock().clone();
         Some(Job {
             affinity: self.affinity,
             colour: Colour::CANVAS,
@@ -178,6 +195,10 @@ impl Tile {
             smaller: Vec::new(),
             deliver: Box::new(move |pictures| {
                 for picture in pictures {
+                    let picture = match &overlays {
+                        Some(overlays) => lay_over(&picture, overlays),
+                        None => picture,
+                    };
                     input.give(frame, picture);
                 }
             }),

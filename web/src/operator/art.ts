@@ -3,7 +3,7 @@
 import type { Layout, Rect } from "../api";
 import type { Asset, Skin } from "./api";
 
-const KINDS: Record<string, string> = { "image/png": "PNG", "image/jpeg": "JPEG", "image/svg+xml": "SVG" };
+const KINDS: Record<string, string> = { "image/png": "PNG", "image/jpeg": "JPEG", "image/svg+xml": "SVG", "image/webp": "WebP" };
 
 /** What files are taken, for a field that chooses some. */
 export const TAKEN = Object.keys(KINDS).join(",");
