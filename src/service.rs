@@ -24,6 +24,7 @@ use crate::compositor::{self, Compositor, CompositorError};
 use crate::config::{CompositorChoice, Config, Output};
 use crate::encode::VideoEncodeError;
 use crate::feed::{self, FeedError};
+use crate::ladder::Rung;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{MosaicRegistry, RegistryError, Ticker, Trial, TrialError, trial_costs};
@@ -167,7 +168,6 @@ impl Service {
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
         let rungs = makers.rungs(&layouts)?;
         let assets = makers.assets(&layouts).await?;
-        let lookahead_frames = rungs.iter().map(|rung| rung.settings.delay_frames()).max().unwrap_or(0);
         let (shared, shelf) = makers.shared(&rungs).await?;
         let (registry, maker, stitching) =
             makers.registry(&compositor, (&layouts, &assets), &rungs, (&shared, &shelf), trial).await?;
@@ -212,7 +212,7 @@ impl Service {
             registry,
             catalogue,
             grid: config.output.grid,
-            lookahead_frames,
+            lookahead_frames: delay_frames(&rungs),
             clock: options.clock,
             store,
             compositor,
@@ -333,6 +333,11 @@ impl Ground {
 
 /// Viewers come all at once, when a game begins: so many may be on their way in. The kernel allows fewer, 4,096 as a rule.
 const COMING_IN: u32 = 16_384;
+
+/// What the slowest of the encoders holds back.
+fn delay_frames(rungs: &[Rung]) -> u32 {
+    rungs.iter().map(|rung| rung.settings.delay_frames()).max().unwrap_or(0)
+}
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;

@@ -264,11 +264,11 @@ fn what_moves_is_shown_from_its_first_picture_to_its_last_and_again() {
         let whole = Rect { x: 0, y: 0, width: 64, height: 36 };
         let piece = Piece { asset: asset.id, whole, part: whole, background: [0; 3] };
         let luma = |level: u8| (16.0 + 219.0 * f32::from(level) / 255.0).round() as u8;
-        let of = |picture: &crate::frame::Picture| picture.row(0, 18)[32];
+        let of = |picture: &Picture| picture.row(0, 18)[32];
         // By itself it is its first picture.
         assert_eq!(of(&assets.picture(&piece).unwrap()), luma(40));
         let mut seen = Vec::new();
-        let each = |picture: &crate::frame::Picture| {
+        let each = |picture: &Picture| {
             seen.push(of(picture));
             Ok(())
         };

@@ -269,7 +269,7 @@ mod tests {
         fs::write(dir.path().join("creatives/0123"), b"a film of before").unwrap();
         fs::create_dir(dir.path().join("creatives").join(&other)).unwrap();
         let kept = kept(dir.path());
-        assert_eq!(names(&kept), [name.clone()]);
+        assert_eq!(names(&kept), std::slice::from_ref(&name));
         let (path, film) = kept.film(&name, 30).unwrap();
         assert_eq!((film.as_slice(), fs::read(path).unwrap().as_slice()), (&b"film"[..], &b"film"[..]));
         assert_eq!(kept.piece(&name, SOUND).unwrap(), &b"sound"[..]);

@@ -13,15 +13,17 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use url::Url;
 
 use super::{Principal, Scope, Scopes};
 use crate::config::{JwksFrom, KeyRole, TokenIssuer};
+use crate::feed::visit;
 use crate::market::{KeyTerms, Tier};
+use crate::reach::Reach;
 
 /// What is read of a token: those with many claims have three or four thousand.
 const MAX_LENGTH: usize = 8 << 10;
-const MAX_JWKS_BYTES: u64 = 128 << 10;
+const MAX_JWKS_BYTES: usize = 128 << 10;
 /// Keys of an issuer that are looked at: one or two are in use, and one is to come.
 const MAX_JWKS: usize = 32;
 
@@ -268,27 +270,25 @@ fn read(from: &JwksFrom) -> Result<Vec<Jwk>, String> {
     let text = match from {
         JwksFrom::File(path) => {
             let length = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
-            if length > MAX_JWKS_BYTES {
+            if length > MAX_JWKS_BYTES as u64 {
                 return Err(format!("it has {length} bytes; {MAX_JWKS_BYTES} are read"));
             }
             std::fs::read_to_string(path).map_err(|e| e.to_string())?
         }
-        JwksFrom::Address(url) => asked(url.as_str()).map_err(|e| e.to_string())?,
+        JwksFrom::Address(url) => asked(url)?,
     };
     let set: JwkSet = serde_json::from_str(&text).map_err(|e| format!("it is no JWKS: {e}"))?;
     Ok(set.keys.into_iter().take(MAX_JWKS).collect())
 }
 
-fn asked(url: &str) -> Result<String, ureq::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let found = rustls_native_certs::load_native_certs().certs;
-    let roots: Vec<Certificate> = found.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
-    let roots = RootCerts::Specific(Arc::new(roots));
-    let tls = TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build();
+fn asked(url: &Url) -> Result<String, String> {
+    // The machine's owner named it.
+    let visited = visit(url, &Reach::of_ones_own(), MAX_JWKS_BYTES, PATIENCE).map_err(|e| e.to_string())?;
     // Who answers for the keys is who was named, and nobody that a redirect names.
-    let config = ureq::Agent::config_builder().max_redirects(0).timeout_global(Some(PATIENCE)).tls_config(tls).build();
-    let mut answer = ureq::Agent::new_with_config(config).get(url).call()?;
-    answer.body_mut().with_config().limit(MAX_JWKS_BYTES).read_to_string()
+    if visited.url.origin() != url.origin() {
+        return Err("it leads to another server".to_owned());
+    }
+    String::from_utf8(visited.bytes.to_vec()).map_err(|_| "it is no text".to_owned())
 }
 
 #[cfg(test)]

@@ -55,11 +55,13 @@ struct RenderMosaic {
     art: Option<Art>,
 }
 
+type Overlays = Arc<[Arc<Overlay>]>;
+
 struct Art {
     /// Pictures of slots beside games, made for the best canvas, and scaled for others.
     beside: Vec<(usize, Picture)>,
     /// Over games, one a rendition.
-    over: Vec<Arc<[Arc<Overlay>]>>,
+    over: Vec<Overlays>,
 }
 
 impl RenderMosaic {
@@ -167,7 +169,7 @@ impl RenderEngine {
         let input = |(rendition, size): &(usize, usize)| {
             Some((mosaic.encodings.get(*rendition)?.input(), *size, over(*rendition).unwrap_or_default()))
         };
-        let inputs: Vec<(Input, usize, Arc<[Arc<Overlay>]>)> = canvases.takers.iter().filter_map(input).collect();
+        let inputs: Vec<(Input, usize, Overlays)> = canvases.takers.iter().filter_map(input).collect();
         let frame = tick.frame;
         let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
         let is_hdr = canvases.colour == Colour::HDR_CANVAS;

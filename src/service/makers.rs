@@ -172,12 +172,8 @@ impl Makers<'_> {
             Some(trial) => trial,
             None => measure(output, compositor.clone()).await?,
         };
-        let cost = trial.mosaic_cores(grid, |_| true);
-        tracing::info!(
-            mosaic_cores = format!("{cost:.3}"),
-            cores = cores(),
-            "trial: what one rendered mosaic takes here"
-        );
+        let mosaic_cores = format!("{:.3}", trial.mosaic_cores(grid, |_| true));
+        tracing::info!(mosaic_cores, cores = cores(), "trial: what one rendered mosaic takes here");
         let next = grid.frame_at(self.options.clock.now()) + 1;
         let tile_preset = self.tile_preset(rungs, layouts).await?;
         let (mut engines, mut maker, mut stitching): (Vec<Arc<dyn Engine>>, _, _) =

@@ -473,9 +473,8 @@ impl Session {
             // What is listed in part is listed whole before the playlist ends.
             let listed_in_part = Some(self.free_from.segment).filter(|_| self.free_from.part > 0);
             let listed = listed_in_part.max(self.free_from.segment.checked_sub(1));
-            let billed = self.meter.billed_until_ms().map(&segment_at);
-            let made = segment_at(now_ms).checked_sub(1);
-            self.last_segment = billed.map_or(made, |billed| made.min(Some(billed))).max(listed);
+            let billed_ms = self.meter.billed_until_ms().map_or(now_ms, |billed_ms| billed_ms.min(now_ms));
+            self.last_segment = segment_at(billed_ms).checked_sub(1).max(listed);
             self.unsaved = true;
         }
         Ok(())

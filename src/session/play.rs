@@ -109,7 +109,8 @@ impl Sessions {
         for rendition in self.offered(offer).filter(|r| in_hevc || r.plays_everywhere()) {
             let rate = self.mosaics.rate(mosaic, &rendition.name).await;
             if let Some(variant) = self.variant(rendition, rate) {
-                (variants.push(variant), offered.push(rendition));
+                variants.push(variant);
+                offered.push(rendition);
             }
         }
         for (variant, score) in variants.iter_mut().zip(scores(&offered)) {

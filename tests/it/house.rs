@@ -66,7 +66,7 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
     ("store", "SQLite behind a trait", &[]),
     ("market", "markets and tiers: what sessions may have", &["store"]),
     ("audit", "who did what on operators' routes, in chains of digests", &["store"]),
-    ("keys", "who asks: keys, scopes, tokens that others sign", &["config", "market", "store"]),
+    ("keys", "who asks: keys, scopes, tokens that others sign", &["config", "market", "store", "feed", "reach"]),
     ("outputs", "which games stand in which skins at addresses that stay, and who may see them", &["store"]),
     ("usage", "meter, ledger, prices, reports", &["store", "timeline", "metrics"]),
     (

@@ -284,7 +284,7 @@ fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn sent(folder: &Path) -> std::path::PathBuf {
+fn sent(folder: &Path) -> PathBuf {
     Clip { name: "sent.ts", frames: 150, luma: |n| 40 + n as u8, ..CLIP }.make(folder)
 }
 

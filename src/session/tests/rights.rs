@@ -179,7 +179,7 @@ async fn the_ledger_tells_the_market_of_each_line_and_the_viewers_labels_stay_as
     let request = CreateSession { labels: labels.clone(), ..in_market("a,z", "de") };
     let (session, _) = house.sessions.create("tv", request).await.unwrap();
     play(&house, &session, 20).await;
-    let page = house.sessions.list("tv", &ListSessions { limit: 1, ..ListSessions::default() }).await.unwrap();
+    let page = house.sessions.list("tv", ListSessions { limit: 1, ..ListSessions::default() }).await.unwrap();
     assert_eq!(page.sessions[0].labels, labels);
     house.sessions.end("tv", &session.id, EndedBy::Device).await.unwrap();
     let told = crate::store::testing::lines(&*house.disk, "tv").await;
