@@ -10,7 +10,7 @@ pub enum VideoCodec {
     /// ITU-T H.264: what everything plays, and what mosaics can be stitched of.
     #[default]
     H264,
-    /// ITU-T H.265: half the bits on boxes that can, and an encoder for each mosaic.
+    /// ITU-T H.265: fewer bits on boxes that can, and an encoder for each mosaic.
     Hevc,
     /// The same in HDR: ten bits of PQ.
     HevcPq,

@@ -38,8 +38,8 @@ impl VideoSettings {
     pub fn delay_frames(&self) -> u32 {
         match self.codec {
             VideoCodec::H264 => self.lookahead_frames.max(B_PICTURES) + self.threads() - 1,
-            // One is with the thread that codes.
-            VideoCodec::Hevc | VideoCodec::HevcPq => self.lookahead_frames.max(LEAST_HEVC_LOOKAHEAD) + B_PICTURES + 1,
+            // One is with the thread that codes, and the others wait for it and for what they are coded from.
+            VideoCodec::Hevc | VideoCodec::HevcPq => self.lookahead_frames.max(LEAST_HEVC_LOOKAHEAD) + B_PICTURES + 3,
         }
     }
 

@@ -374,7 +374,7 @@ impl Sessions {
     }
 }
 
-/// How good renditions look next to each other, from 1 (bis 4.4.6.2), where some are in HEVC: by size, then by light, then by bits, of which HEVC needs half. Where all
+/// How good renditions look next to each other, from 1 (bis 4.4.6.2), where some are in HEVC: by size, then by light, then by bits, of which HEVC needs three quarters. Where all
 /// are in H.264 their order says it.
 fn scores(renditions: &[&RenditionSpec]) -> Vec<Option<u32>> {
     if renditions.iter().all(|r| r.plays_everywhere()) {
@@ -384,7 +384,7 @@ fn scores(renditions: &[&RenditionSpec]) -> Vec<Option<u32>> {
         let bits = u64::from(r.bitrate_bps);
         let bits = match r.codec {
             VideoCodec::H264 => bits,
-            VideoCodec::Hevc | VideoCodec::HevcPq => 2 * bits,
+            VideoCodec::Hevc | VideoCodec::HevcPq => bits * 4 / 3,
         };
         (r.width, r.is_hdr(), bits, r.codec == VideoCodec::Hevc)
     };

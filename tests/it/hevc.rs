@@ -126,7 +126,7 @@ async fn hevc_shows_what_h264_shows_through_swaps() {
         variants(&index).iter().map(|v| (v.contains("\"hvc1.1.6.L"), v.contains("640x360"))).collect();
     assert_eq!(told, [(false, true), (false, false), (true, true)], "{index}");
     let scores: Vec<&str> = variants(&index).iter().map(|v| &v.split("SCORE=").nth(1).unwrap()[..1]).collect();
-    assert_eq!(scores, ["3", "1", "2"], "1.8 Mb/s' worth of HEVC is less than 2: {index}");
+    assert_eq!(scores, ["3", "1", "2"], "1.2 Mb/s' worth of HEVC is less than 2: {index}");
 
     let listed = poll().await;
     for text in &listed {
