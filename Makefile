@@ -89,6 +89,10 @@ test-clients: deps x264 web ## Make clients of the OpenAPI document and use them
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
 	@python3 tests/clients/run.py $(CLIENTS_ARGS)
 
+.PHONY: contract
+contract: ## Make the pages' types of the OpenAPI document anew, after a change of the API
+	@$(MAKE) --no-print-directory test-clients CLIENTS_ARGS=--contract
+
 .PHONY: test-fuzz-api
 test-fuzz-api: ## Try on a service whatever its OpenAPI document allows, and what not
 	@$(MAKE) --no-print-directory test-clients CLIENTS_ARGS=--fuzz

@@ -84,7 +84,7 @@ fn name_parameters(operation: &mut Operation) {
     }
 }
 
-const PARAMETERS: [(&str, &str); 9] = [
+const PARAMETERS: [(&str, &str); 13] = [
     ("id", "As it was given when it was made, or as lists have it"),
     ("token", "The session's, from its `playback_url`"),
     ("rendition", "As in the multivariant playlist"),
@@ -94,6 +94,10 @@ const PARAMETERS: [(&str, &str); 9] = [
     ("name", "As in the multivariant playlist"),
     ("kind", "`video`, `keys`, `sound`, `audio` or `text`"),
     ("break", "Id of the break, or of its event"),
+    ("layout", "Id of the layout"),
+    ("audio", "What is heard first: a game, or one of its sounds beside its main one, as `nyk-bos/deu`"),
+    ("engine", "`auto` when absent"),
+    ("device_id", "Whatever the operator calls the device; 1 to 200 characters"),
 ];
 
 /// In answers `null` stands for what there is none of: a member that can be `null` is always there, and one that may be absent is never `null`. What is sent

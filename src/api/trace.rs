@@ -56,7 +56,7 @@ fn new_id() -> String {
         // Without random bytes, its number and its birth tell processes apart.
         if getrandom::fill(&mut bytes).is_err() {
             let born = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            bytes = (born.as_nanos() as u64 ^ u64::from(std::process::id()) << 40).to_be_bytes();
+            bytes = (born.as_nanos() as u64 ^ (u64::from(std::process::id()) << 40)).to_be_bytes();
         }
         hex::encode(bytes)
     });
@@ -83,7 +83,8 @@ mod tests {
         assert_eq!(id(&["7f3a-9"]), "7f3a-9");
         let longest = "x".repeat(128);
         assert_eq!(id(&[&longest]), longest);
-        for bad in [&[][..], &[""], &["a b"], &["a\"b"], &["a", "b"], &[&"x".repeat(129)]] {
+        let too_long = "x".repeat(129);
+        for bad in [&[][..], &[""], &["a b"], &["a\"b"], &["a", "b"], &[too_long.as_str()]] {
             let made = id(bad);
             assert!(made.len() >= 24 && made.bytes().all(|b| b.is_ascii_hexdigit()), "{bad:?}: {made}");
         }

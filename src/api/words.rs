@@ -25,13 +25,12 @@ impl Mistake {
             return mistake(inside(place, name), format!("The field {name:?} is missing."), Vec::new());
         }
         if let Some(name) = quoted(message, "duplicate field ") {
-            return mistake(inside(place, name), format!("{name:?} is given more than once."), Vec::new());
+            return mistake(at(place, name), format!("{name:?} is given more than once."), Vec::new());
         }
         if let Some((name, allowed)) = named_and_allowed(message, "unknown field ") {
             let known = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
             let detail = format!("There is no field {name:?}; the fields are {known}.");
-            let place = if place.ends_with(name) { place.to_owned() } else { inside(place, name) };
-            return Self { code: Code::FieldUnknown, place, detail, allowed };
+            return Self { code: Code::FieldUnknown, place: at(place, name), detail, allowed };
         }
         if let Some((name, allowed)) = named_and_allowed(message, "unknown variant ") {
             let detail = format!("It cannot be {:?}; allowed are {}.", shortened(name), allowed.join(", "));
@@ -97,6 +96,11 @@ pub fn in_query(text: &str) -> Problem {
 /// A member of what is at `place`.
 fn inside(place: &str, name: &str) -> String {
     if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
+}
+
+/// The same, where the place may be that member's already.
+fn at(place: &str, name: &str) -> String {
+    if place.ends_with(name) { place.to_owned() } else { inside(place, name) }
 }
 
 /// The name in backticks behind `start`.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes clients of what the service says of itself, and uses them: `run.py [--fuzz] [--examples N]`.
+"""Makes clients of what the service says of itself, and uses them: `run.py [--contract | --fuzz [--examples N]]`.
 
 Other people's tools check the OpenAPI document and generate clients of it; each client, and each program of `examples/`, then lives a whole session against
 the real service. With `--fuzz` schemathesis tries everything that the document allows, and everything that it does not.
@@ -28,6 +28,8 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 WORK = TARGET / "clients"
 VENV = WORK / "venv"
 GENERATED = HERE / "generated"
+# What the pages' own types are made of.
+PAGES_TYPES = ROOT / "web/src/contract.d.ts"
 
 OPERATOR = "clients-operator"
 DEVICE = "clients-device"
@@ -173,11 +175,9 @@ def watch(origin, over):
         get(urllib.parse.urljoin(url, video))
 
 
-def check_document(document):
+def check_document():
     say("The document: openapi-spec-validator")
-    path = WORK / "openapi.json"
-    path.write_bytes(document)
-    run([VENV / "bin/openapi-spec-validator", path])
+    run([VENV / "bin/openapi-spec-validator", WORK / "openapi.json"])
 
 
 def use_python(origin):
@@ -193,12 +193,18 @@ def use_python(origin):
     run([VENV / "bin/python", HERE / "life.py", origin, OPERATOR], env={**os.environ, "PYTHONPATH": str(WORK)})
 
 
+def make_types():
+    GENERATED.mkdir(exist_ok=True)
+    out = GENERATED / "contract.d.ts"
+    run([HERE / "node_modules/.bin/openapi-typescript", WORK / "openapi.json", "--output", out], stdout=subprocess.DEVNULL)
+    return out.read_text()
+
+
 def use_typescript(origin):
     say("TypeScript: openapi-typescript and openapi-fetch")
-    GENERATED.mkdir(exist_ok=True)
-    tools = HERE / "node_modules/.bin"
-    run([tools / "openapi-typescript", WORK / "openapi.json", "--output", GENERATED / "contract.d.ts"], stdout=subprocess.DEVNULL)
-    run([tools / "tsc", "--project", HERE])
+    if make_types() != PAGES_TYPES.read_text():
+        raise SystemExit(f"{PAGES_TYPES.relative_to(ROOT)} is old, so that the pages' types are: `make contract` makes it anew")
+    run([HERE / "node_modules/.bin/tsc", "--project", HERE])
     run(["node", GENERATED / "js/life.js", origin, OPERATOR])
 
 
@@ -248,6 +254,7 @@ def fuzz(origin, examples):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--contract", action="store_true", help="make the pages' types anew, and nothing else")
     options.add_argument("--fuzz", action="store_true", help="run schemathesis, and nothing else")
     options.add_argument("--examples", type=int, default=50, help="of each operation, for schemathesis")
     asked = options.parse_args()
@@ -264,11 +271,13 @@ def main():
         over = threading.Event()
         try:
             origin = f"http://{service.until('the service', serving)}"
-            if asked.fuzz:
+            (WORK / "openapi.json").write_bytes(get(f"{origin}/openapi.json"))
+            if asked.contract:
+                PAGES_TYPES.write_text(make_types())
+            elif asked.fuzz:
                 fuzz(origin, asked.examples)
             else:
-                document = get(f"{origin}/openapi.json")
-                check_document(document)
+                check_document()
                 until_live(origin)
                 viewer = threading.Thread(target=watch, args=(origin, over))
                 viewer.start()
