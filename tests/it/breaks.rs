@@ -468,7 +468,7 @@ async fn an_output_shows_its_markets_breaks_as_a_session_there_does() {
     }
     let seen = outputs::shown(&service, &map, &listed).await;
     assert!(seen.iter().all(|(art, _)| *art == seen[0].0), "its skin stands");
-    let runs_of = |seen: Vec<(Vec<u8>, Option<(u8, u32)>)>| {
+    let runs_of = |seen: Vec<outputs::Shown>| {
         let its: Seen = seen.into_iter().map(|(_, game)| game).collect();
         runs(&its).into_iter().filter(|(.., count)| *count > 1).collect::<Vec<_>>()
     };

@@ -60,8 +60,11 @@ pub async fn segments(service: &TestService, playlist: &str) -> (String, Vec<Str
     (map.unwrap().to_owned(), text.lines().filter(|line| line.ends_with(".m4s")).map(str::to_owned).collect())
 }
 
-/// What a file of these segments shows: the luma of each frame in the middle of each slot of art, and which frame of which clip the game's slot has.
-pub async fn shown(service: &TestService, map: &str, segments: &[String]) -> Vec<(Vec<u8>, Option<(u8, u32)>)> {
+/// Of a frame: the luma in the middle of each slot of art, and which frame of which clip the game's slot has.
+pub type Shown = (Vec<u8>, Option<(u8, u32)>);
+
+/// What each frame of a file of these segments shows.
+pub async fn shown(service: &TestService, map: &str, segments: &[String]) -> Vec<Shown> {
     let mut bytes = service.bytes(map).await;
     for segment in segments {
         bytes.extend(service.bytes(segment).await);
