@@ -74,8 +74,8 @@ fn a_file_on_http_is_read_for_a_child_that_has_no_network() {
     let begin = Clip { name: "begin.mp4", sound: (CLIP.sound.0, "-c:a aac -movflags +faststart"), ..CLIP };
     for (clip, ranged) in [(end, true), (begin, false)] {
         let body = std::fs::read(clip.make(folder.path())).unwrap();
-        let decoding = decoding(apart());
-        let mut bench = bench(&file_server(body.clone(), ranged), decoding.clone());
+        let body = if ranged { with_room_before_its_index(body) } else { body };
+        let mut bench = bench(&file_server(body, ranged), decoding(apart()));
         let first = bench.until_live(3000);
         assert!(middle(&first.picture).abs_diff(40) <= 3, "{}", clip.name);
         assert_eq!(sockets(pid(&bench.feed)), BTreeSet::new());
@@ -85,8 +85,19 @@ fn a_file_on_http_is_read_for_a_child_that_has_no_network() {
         }
         // The look whether it is a playlist, and the file; more where it jumped.
         let [asked, failed, bytes] = bench.feed.take_fetches();
-        assert!(asked >= if ranged { 3 } else { 2 } && failed == 0 && bytes > body.len() as u64, "{asked} {bytes}");
+        assert!(asked >= if ranged { 3 } else { 2 } && failed == 0 && bytes > 0, "{asked} {failed} {bytes}");
     }
+}
+
+/// More media than a demuxer reads over to get to the index.
+fn with_room_before_its_index(mut body: Vec<u8>) -> Vec<u8> {
+    let room = 16 << 20;
+    let at = body.windows(4).position(|window| window == b"mdat").unwrap() - 4;
+    let size = u32::from_be_bytes(body[at..at + 4].try_into().unwrap());
+    body[at..at + 4].copy_from_slice(&(size + room).to_be_bytes());
+    let end = at + size as usize;
+    body.splice(end..end, vec![0; room as usize]);
+    body
 }
 
 #[test]
@@ -429,7 +440,7 @@ fn play(mut stream: TcpStream, media: &[u8], told: &Sender<String>) -> std::io::
     };
     // Chunks are as long as may be from here on, both windows too.
     stream.write_all(&rtmp(1, 0, 0, &0x00ff_ffff_u32.to_be_bytes()))?;
-    let connect = await_command(&mut stream, "connect", 200)?;
+    let connect = await_command(&mut stream, "connect", 120)?;
     // Each 128 bytes of a message end with a head of one byte; what comes before the command is one of twelve.
     let plain: Vec<u8> = connect.chunks(129).flat_map(|chunk| chunk.iter().take(128).copied()).collect();
     let at = find(&plain, b"tcUrl\x02").unwrap() + 6;

@@ -155,6 +155,11 @@ struct Calls {
 
 impl Calls {
     fn work(&mut self) {
+        // What may not be called is not waited for: an element may have its own reasons not to call it.
+        if let Err(error) = self.addresses() {
+            self.link.fail(Ended::Source, error);
+            return self.line.end();
+        }
         let (line, link, mut packet, mut calls) = (Arc::clone(&self.line), Arc::clone(&self.link), Packet::new(), 0);
         while let Some((kind, number, bytes)) = heard(&line, &mut packet, &link) {
             match kind {
@@ -189,14 +194,19 @@ impl Calls {
         }
     }
 
-    /// Connects to the server, which is looked up and judged now.
-    fn call(&mut self, number: u32) -> Result<(), SourceError> {
-        self.hang_up();
+    /// Where the server is, looked up and judged now.
+    fn addresses(&self) -> Result<Vec<SocketAddr>, SourceError> {
         let host = self.url.host_str().unwrap_or_default();
         let pass = self.reach.naming(host);
         pass.scheme(self.url.scheme())?;
+        Ok(pass.addresses(host, self.url.port().unwrap_or(RTMP_PORT))?)
+    }
+
+    /// Connects to the server.
+    fn call(&mut self, number: u32) -> Result<(), SourceError> {
+        self.hang_up();
         let broken = |error: io::Error| unreachable("the server cannot be called", &error);
-        let server = connected(&pass.addresses(host, self.url.port().unwrap_or(RTMP_PORT))?).map_err(broken)?;
+        let server = connected(&self.addresses()?).map_err(broken)?;
         server.set_write_timeout(Some(WRITE_PATIENCE)).map_err(broken)?;
         let mut from = server.try_clone().map_err(broken)?;
         let line = Arc::clone(&self.line);
