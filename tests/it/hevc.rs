@@ -137,8 +137,22 @@ async fn hevc_shows_what_h264_shows_through_swaps() {
     let key = [service.bytes(map(&listed[4])).await, service.bytes(segments(&listed[4])[1]).await].concat();
     let file = dir.path().join("key.mp4");
     std::fs::write(&file, key).unwrap();
-    let frames =
-        run("ffmpeg", &["-v", "error", "-i", file.to_str().unwrap(), "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]);
+    let frames = run(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-i",
+            file.to_str().unwrap(),
+            "-fps_mode",
+            "passthrough",
+            "-pix_fmt",
+            "yuv420p",
+            "-f",
+            "rawvideo",
+            "-",
+        ],
+    );
     assert_eq!(frames.len(), 640 * 360 * 3 / 2);
 
     service
@@ -174,8 +188,9 @@ async fn boxes_say_of_hevc_what_others_say_and_stay_over_a_restart() {
     let segment = service.bytes(segments(&list).last().unwrap()).await;
 
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    std::fs::write(file("own.mp4"), [init.clone(), segment].concat()).unwrap();
-    let probe = ["-v", "error", "-select_streams", "v", "-show_streams", "-of", "json", &file("own.mp4")];
+    let own = file("own.mp4");
+    std::fs::write(&own, [init.clone(), segment].concat()).unwrap();
+    let probe = ["-v", "error", "-select_streams", "v", "-show_streams", "-of", "json", &own];
     let told: Value = serde_json::from_slice(&run("ffprobe", &probe)).unwrap();
     let stream = &told["streams"][0];
     let of = |key: &str| stream[key].as_str().unwrap_or_default().to_owned();
@@ -191,19 +206,7 @@ async fn boxes_say_of_hevc_what_others_say_and_stay_over_a_restart() {
     // FFmpeg's muxer makes the same configuration of the stream alone.
     run(
         "ffmpeg",
-        &[
-            "-v",
-            "error",
-            "-i",
-            &file("own.mp4"),
-            "-c",
-            "copy",
-            "-bsf:v",
-            "hevc_mp4toannexb",
-            "-f",
-            "hevc",
-            &file("own.hevc"),
-        ],
+        &["-v", "error", "-i", &own, "-c", "copy", "-bsf:v", "hevc_mp4toannexb", "-f", "hevc", &file("own.hevc")],
     );
     run("ffmpeg", &["-v", "error", "-i", &file("own.hevc"), "-c", "copy", "-tag:v", "hvc1", &file("its.mp4")]);
     let its = std::fs::read(file("its.mp4")).unwrap();
@@ -337,7 +340,10 @@ async fn a_rendition_in_hdr_shows_the_light_of_all_games_to_those_who_may_have_i
     assert_eq!([of("color_primaries"), of("color_transfer"), of("color_space")], ["bt2020", "smpte2084", "bt2020nc"]);
 
     let (width, height) = (640, 360);
-    let bytes = run("ffmpeg", &["-v", "error", "-i", &file, "-pix_fmt", "yuv420p10le", "-f", "rawvideo", "-"]);
+    let bytes = run(
+        "ffmpeg",
+        &["-v", "error", "-i", &file, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p10le", "-f", "rawvideo", "-"],
+    );
     let samples: Vec<u16> = bytes.chunks_exact(2).map(|sample| u16::from_le_bytes([sample[0], sample[1]])).collect();
     let picture = width * height * 3 / 2;
     assert_eq!(samples.len(), 30 * picture);
