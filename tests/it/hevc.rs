@@ -41,6 +41,13 @@ async fn change(service: &TestService, session: &Value, body: Value) -> Value {
     service.device(Method::PATCH, &path, Some(body), StatusCode::OK).await
 }
 
+/// Ends a session, so that its playlists say where they end.
+async fn end(service: &TestService, session: &Value) {
+    let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
+    service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
+    service.crank_segments(1).await;
+}
+
 fn path(session: &Value, name: &str) -> String {
     let url = session["playback_url"].as_str().unwrap();
     url[url.find("/v1/play").unwrap()..].replace("index.m3u8", name)
@@ -155,15 +162,7 @@ async fn hevc_shows_what_h264_shows_through_swaps() {
     );
     assert_eq!(frames.len(), 640 * 360 * 3 / 2);
 
-    service
-        .device(
-            Method::DELETE,
-            &format!("/v1/sessions/{}", session["id"].as_str().unwrap()),
-            None,
-            StatusCode::NO_CONTENT,
-        )
-        .await;
-    service.crank_segments(1).await;
+    end(&service, &session).await;
     assert_eq!(faults(format!("{}{}", service.base, path(&session, "index.m3u8"))).await, "");
     let (hevc, hevc_times) = pictures(&service, path(&session, "video/half.m3u8")).await;
     let (h264, h264_times) = pictures(&service, path(&session, "video/big.m3u8")).await;
@@ -276,15 +275,7 @@ async fn a_change_within_a_segment_shows_with_the_next_one() {
         }
     }
     service.text(&path(&session, "sound/main.m3u8")).await;
-    service
-        .device(
-            Method::DELETE,
-            &format!("/v1/sessions/{}", session["id"].as_str().unwrap()),
-            None,
-            StatusCode::NO_CONTENT,
-        )
-        .await;
-    service.crank_segments(1).await;
+    end(&service, &session).await;
     let (hevc, hevc_times) = pictures(&service, path(&session, "video/half.m3u8")).await;
     let (h264, h264_times) = pictures(&service, path(&session, "video/big.m3u8")).await;
     assert_eq!((hevc.len(), &hevc_times), (h264.len(), &h264_times));
