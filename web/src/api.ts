@@ -1,101 +1,45 @@
 // The device part of the HTTP contract: its shapes, and a client that turns every refusal into a `Problem`.
 
+import type { components } from "./contract";
+
+/** The shapes of the OpenAPI document: contract.d.ts is made of it, and `make test-clients` says when it is old. */
+export type Shapes = components["schemas"];
+
+/** A shape of which an older service does not tell `Late`: a page outlives the service that it came from. */
+export type Older<T, Late extends keyof T> = Omit<T, Late> & { [Name in Late]?: T[Name] | undefined };
+
 /** A rectangle in pixels of a layout's canvas. */
-export interface Rect {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
+export type Rect = Pick<Shapes["LayoutSlot"], "x" | "y" | "width" | "height">;
 
-export interface AudioInfo {
-  id: string;
-  language: string;
-  label: string;
-}
+export type AudioInfo = Pick<Shapes["AudioTrack"], "id" | "language" | "label">;
+export type GameStatus = Shapes["GameStatus"];
+export type GameText = Omit<Shapes["GameText"], "kind"> & { kind: string };
+/** An older service does not tell its texts. */
+export type Game = Omit<Shapes["Game"], "audio" | "texts"> & { audio: AudioInfo[]; texts?: GameText[] };
 
-export type GameStatus = "live" | "slate" | "off";
-
-/** Captions or subtitles that have shown something so far. */
-export interface GameText {
-  id: string;
-  language: string;
-  /** `subtitles`, `captions` or `forced`. */
-  kind: string;
-}
-
-export interface Game {
-  id: string;
-  title: string;
-  status: GameStatus;
-  audio: AudioInfo[];
-  /** An older service does not say. */
-  texts?: GameText[];
-  thumbnail_url: string | null;
-}
-
-export interface Layout {
-  id: string;
-  name: string;
+/** A layout with its slots apart. */
+export type Layout = Omit<Shapes["Layout"], "slots"> & {
   /** Those of games, in the order of a session's games. */
   slots: Rect[];
   /** Those of art, by the names that skins have for them. Those of one name show pieces of one picture, which lies over all of them. */
   art: (Rect & { name: string })[];
-  canvas: { width: number; height: number };
-  engines: string[];
-}
+};
 
-/** A market, as a device may name it. */
-export interface MarketChoice {
-  id: string;
-  title: string;
-  /** The skin that its sessions begin with where none is named. */
-  skin: string | null;
-}
+/** A market, and a skin, as a device may name them. */
+export type MarketChoice = Shapes["MarketChoice"];
+export type SkinChoice = Shapes["SkinChoice"];
 
-/** A skin, as a device may name it. */
-export interface SkinChoice {
-  id: string;
-  /** The names of the slots of art that it has something for. */
-  slots: string[];
-}
-
-export interface Session {
-  id: string;
-  state: "active" | "ended";
-  revision: number;
-  playback_url: string;
-  layout: string;
-  engine: string;
-  games: string[];
-  slots: (Rect & { slot: number; game: string })[];
-  audio: string | null;
-  /** An older service says neither. */
-  market?: string | null;
-  skin?: string | null;
-  created_at: string;
-  effective_segment: number | null;
-  /** RFC 3339, UTC: the date of the first picture of the last change. */
-  effective_at: string;
-  billable_seconds: number;
-  /** How far back its playlists can begin, in seconds; null where they can not. An older service does not say. */
-  start_over_s?: number | null;
-  /** Why it ended; null while it is active. An older service does not say. */
+type Told = "id" | "state" | "revision" | "playback_url" | "layout" | "engine" | "games" | "audio" | "created_at" | "effective_segment" | "effective_at" | "billable_seconds";
+type ToldLate = "market" | "skin" | "start_over_s";
+/** What the pages read of a session. */
+export type Session = Older<Pick<Shapes["Session"], Told | ToldLate>, ToldLate> & {
+  slots: Omit<Shapes["SlotView"], "skew_ms">[];
+  /** Of an older service it is absent, and of a newer one it may be another word. */
   end_reason?: string | null;
-}
+};
 
 /** Something that was signalled of a game: a break, and what else there is. */
-export interface Cue {
-  id: string;
-  kind: string;
-  /** `out` leads out of the programme. */
-  direction: "out" | "in" | "none";
-  state: "pending" | "announced" | "open" | "ended";
-  /** RFC 3339, UTC. */
-  starts_at: string;
-  /** Where it ended, or will as was said. */
-  ends_at: string | null;
-}
+export type Cue = Pick<Shapes["CueEvent"], "id" | "kind" | "direction" | "state" | "starts_at" | "ends_at">;
 
 /** A session and the entity tag it was read with. */
 export interface Tagged {
@@ -103,25 +47,8 @@ export interface Tagged {
   etag: string;
 }
 
-export interface CreateSession {
-  games: string[];
-  layout?: string;
-  audio?: string;
-  market?: string;
-  /** Where the viewer is, as whoever gave out the page's address says. */
-  region?: string;
-  skin?: string;
-  device_id?: string;
-  labels?: Record<string, string>;
-}
-
-export interface ChangeSession {
-  games?: string[];
-  layout?: string;
-  audio?: string;
-  /** Empty: none any more. */
-  skin?: string;
-}
+export type CreateSession = Shapes["SessionRequest"];
+export type ChangeSession = Shapes["SessionChange"];
 
 /** A refusal (RFC 9457), or the lack of any answer (`code` is then `unreachable`, `status` 0). */
 export class Problem extends Error {

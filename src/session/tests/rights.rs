@@ -375,8 +375,11 @@ proptest! {
 async fn hdr_is_offered_to_tiers_that_have_it() {
     let house = house(&[]).await;
     house.mosaics.in_hdr.store(true, Ordering::Relaxed);
-    for (features, is_offered) in [(None, true), (Some(vec![Feature::Hdr]), true), (Some(vec![Feature::Dolby]), false)]
-    {
+    for (features, is_offered) in [
+        (None, true),
+        (Some(vec![Feature::Hdr, Feature::LowLatency]), true),
+        (Some(vec![Feature::Dolby, Feature::LowLatency]), false),
+    ] {
         let tier = Tier { max_height: None, features: features.map(|its| its.into_iter().collect()) };
         let request = CreateSession { terms: KeyTerms { market: None, tier }, ..asking_for("z") };
         let (session, _) = house.sessions.create("tv", request).await.unwrap();

@@ -1,204 +1,64 @@
 // The operators' part of the HTTP contract: its shapes, and a client for them.
 
-import { Caller, layoutsOf, Problem, type Game, type GameStatus, type Layout, type Session } from "../api";
+import { Caller, layoutsOf, Problem, type Game, type Layout, type Older, type Session, type Shapes } from "../api";
 
-export interface OperatedSession extends Session {
-  device_id: string | null;
-  labels: Record<string, string>;
-  last_seen_at: string;
-  ended_at: string | null;
-  end_reason: string | null;
-}
+export type OperatedSession = Session & Pick<Shapes["OperatedSession"], "device_id" | "labels" | "last_seen_at" | "ended_at"> & { end_reason: string | null };
+export type SessionPage = Omit<Shapes["SessionPage"], "sessions"> & { sessions: OperatedSession[] };
 
-export interface SessionPage {
-  sessions: OperatedSession[];
-  next_cursor: string | null;
-  active_sessions: number;
-}
+export type HealthReason = Shapes["HealthReason"];
 
-export type HealthReason = "connecting" | "no_source" | "unauthorized" | "not_found" | "unreachable" | "ended" | "stalled" | "no_picture" | "forbidden" | "too_large" | "unsupported" | "no_room" | "on_hold" | "thinned" | "failed" | "no_sound" | "sound_off_picture";
-
+type Known = "status" | "reason" | "since" | "source_index" | "reconnects" | "last_error" | "container" | "bitrate_bps" | "av_offset_ms";
+type KnownVideo = "codec" | "width" | "height" | "fps" | "interlaced" | "colour";
 /** How a game is, and what its source is made of; `null` where nothing is known. */
-export interface GameHealth {
-  status: GameStatus;
-  reason: HealthReason | null;
-  /** RFC 3339. */
-  since: string;
-  /** From 0. */
-  source_index: number;
-  reconnects: number;
-  last_error: string | null;
-  container: string | null;
-  video: { codec: string | null; width: number; height: number; fps: number | null; interlaced: boolean | null; colour: string | null } | null;
-  audio: { codec: string | null; channels: number | null; sample_rate: number | null } | null;
-  bitrate_bps: number | null;
-  av_offset_ms: number | null;
-}
+export type GameHealth = Pick<Shapes["GameHealth"], Known> & { video: Pick<Shapes["VideoHealth"], KnownVideo> | null; audio: Shapes["AudioHealth"] | null };
 
 /** A break that a game is in. */
-export interface RunningBreak {
-  id: string;
-  /** RFC 3339. */
-  starts_at: string;
-  /** Where it will end, as far as that was said. */
-  ends_at: string | null;
-}
+export type RunningBreak = Pick<Shapes["CueEvent"], "id" | "starts_at" | "ends_at">;
 
 /** What a slot shows in a break: what the source sends, or a card. */
-export type BreakPolicy = "show" | "slate";
+export type BreakPolicy = Shapes["BreakPolicy"];
 
-export interface RegisteredGame {
-  id: string;
-  title: string;
-  /** What is secret in them is masked by the service: this page may stand on a screen that many see. */
-  sources: string[];
-  health: GameHealth;
-  labels: Record<string, string>;
-  /** `null`: as the configuration has it for all games. */
-  break_policy?: BreakPolicy | null;
-  offset_ms?: number;
-  status: GameStatus;
-  /** `config`: from the configuration file, read-only here. */
-  origin: "config" | "operator";
-  /** An older service does not say. */
-  current_break?: RunningBreak | null;
-  active_sessions: number;
-}
+type Registered = Omit<Shapes["RegisteredGame"], "health" | "current_break">;
+export type RegisteredGame = Older<Registered, "break_policy" | "offset_ms"> & { health: GameHealth; current_break?: RunningBreak | null };
 
-/** What is sent of a game. */
-export interface GameBody {
-  id: string;
-  title: string;
-  /** One that is sent as it was shown, masked, stays what it is. */
-  sources: string[];
-  labels: Record<string, string>;
-  break_policy: BreakPolicy | null;
-  offset_ms: number;
-}
+/** What is sent of a game: all of it. */
+export type GameBody = Required<Shapes["GameRequest"]> & { id: string };
 
 /** A picture for slots of art. */
-export interface Asset {
-  /** SHA-256 of the file. */
-  id: string;
-  /** Its media type. */
-  type: string;
-  width: number;
-  height: number;
-  bytes: number;
-  /** 0: a still. */
-  duration_s: number;
-  state: string;
-}
+export type Asset = Omit<Shapes["Asset"], "type" | "state"> & { type: string; state: string };
 
 /** Assets by the names of slots of art. */
-export interface Skin {
-  id: string;
-  art: Record<string, string>;
-  origin: "config" | "operator";
-}
+export type Skin = Shapes["Skin"];
 
-export interface Tier {
-  /** `null`: no bound. */
-  max_height: number | null;
-  /** `null`: all. */
-  features: string[] | null;
-}
+export type Tier = { max_height: number | null; features: string[] | null };
 
 /** What sessions of a market see in breaks. */
-export interface MarketBreaks {
-  policy: "programme" | "slate" | "advertisement" | "squeeze_back";
-  decision_url: string | null;
-  decided_for: "market" | "session";
-  layout: string | null;
-  skin: string | null;
-}
+export type MarketBreaks = Required<Shapes["MarketBreaks"]>;
 
-/** What breaks came to in a market. */
-export interface MarketFill {
-  market: string;
-  decisions: number;
-  decided: number;
-  play_outs: number;
-  completes: number;
-  advertisement_s: number;
-  slate_s: number;
-  /** `null`: there was no break. */
-  fill: number | null;
-  /** By VAST's code. */
-  errors: Record<string, number>;
-  /** What was watched in the market in the same time, in breaks or not. An older service does not say. */
-  sessions?: number;
-  billable_seconds?: number;
-  costs?: Cost[];
-}
+/** What breaks came to in a market, and in all. */
+export type MarketFill = Shapes["MarketBreaksReport"];
+export type FillReport = Shapes["BreaksReport"];
 
-export interface FillReport {
-  from: string;
-  to: string;
-  markets: MarketFill[];
-}
-
-export interface Market {
-  id: string;
-  title: string;
-  sound_language: string | null;
-  text_language: string | null;
-  /** `null`: all. */
-  games: string[] | null;
-  /** Codes of countries; `null` and, of an older service, none: everywhere. */
-  regions?: string[] | null;
-  skin: string | null;
+export type Market = Omit<Shapes["RegisteredMarket"], "breaks" | "tier"> & {
   /** An older service has none. */
   breaks?: MarketBreaks;
   tier: Tier;
-  origin: "config" | "operator";
-}
+};
 
-export type Standing = "draft" | "final";
+export type Standing = Shapes["ReportState"];
 
 /** One row of a report. What it is of stands in a member named as the grouping is. */
-export interface UsageRow {
-  session_id?: string | null;
-  day?: string | null;
-  hour?: string | null;
-  game?: string | null;
-  layout?: string | null;
-  tier?: string | null;
-  market?: string | null;
-  label?: string | null;
-  state?: Standing;
-  /** RFC 3339; for sessions alone. */
-  first_minute?: string;
-  last_minute?: string;
-  /** For days, hours and markets alone. */
-  sessions?: number;
+export type UsageRow = Partial<Omit<Shapes["UsageRow"], "label" | "cost" | "currency">> & {
   billable_seconds: number;
-  slate_seconds?: number;
-  slate_all_seconds?: number;
-  billed_minutes?: number;
-  /** A decimal; absent where no tariff prices the row. */
+  label?: string | null;
   cost?: string | null;
-  /** ISO 4217. */
   currency?: string | null;
-}
+};
 
-export interface Cost {
-  currency: string;
-  cost: string;
-}
+export type Cost = Shapes["CurrencyCost"];
 
-export interface UsageReport {
-  from: string;
-  to: string;
-  group_by: string;
-  state?: Standing;
-  /** Every hour before it is closed: nothing in it changes any more. */
-  closed_until?: string | null;
-  rows: UsageRow[];
-  total_billable_seconds: number;
-  total_billed_minutes?: number;
-  costs?: Cost[];
-}
+type Late = "state" | "closed_until" | "total_billed_minutes" | "costs";
+export type UsageReport = Older<Omit<Shapes["UsageReport"], "rows">, Late> & { rows: UsageRow[] };
 
 export interface UsageQuestion {
   /** RFC 3339, included. */
