@@ -63,8 +63,6 @@ test: deps x264 web nextest clip lint ## Run everything that continuous integrat
 	@npm --prefix web test
 	$(call say,Players that other people wrote)
 	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again PLAYERS_BUILD="cargo build --bins --tests"
-	$(call say,Clients made of the OpenAPI document; the examples)
-	@$(MAKE) --no-print-directory test-clients PLAYERS_BUILD=true
 
 .PHONY: test-sources
 test-sources: deps x264 nextest ## Run every awkward source through a feed

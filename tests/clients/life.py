@@ -34,7 +34,7 @@ def main(origin, key):
     a, b, c = games[:3]
     assert any(layout.id == "2EH" for layout in list_layouts.sync(client=client))
 
-    body = GameRequest(id="made-in-python", title="Made in Python", sources=["test://ball?size=320x180"])
+    body = GameRequest(id="made-in-python", title="Made in Python", sources=["test://ball?size=160x90"])
     registered = register_game.sync(client=client, body=body)
     assert registered.id == "made-in-python" and registered.health.source_index == 0, registered
 

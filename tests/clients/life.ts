@@ -24,7 +24,7 @@ check(games.length >= 3, `${games}`);
 const [a = "", b = "", c = ""] = games;
 
 // Registered, changed, and forgotten at the end.
-const registered = told(await client.POST("/v1/operator/games", { body: { id: "made-in-ts", title: "Made in TypeScript", sources: ["test://ball?size=320x180"] } }));
+const registered = told(await client.POST("/v1/operator/games", { body: { id: "made-in-ts", title: "Made in TypeScript", sources: ["test://ball?size=160x90"] } }));
 check(registered.origin === "operator" && registered.health.video !== undefined, JSON.stringify(registered));
 
 const wish: components["schemas"]["SessionRequest"] = { games: [a, b], layout: "2EH", engine: "auto", labels: { from: "typescript" } };

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -56,24 +57,28 @@ operator_keys = ["other-operator"]
 [[games]]
 id = "hawks"
 title = "Hawks at home"
-sources = ["test://ball?size=320x180"]
+sources = ["test://ball?size=160x90"]
 [[games]]
 id = "otters"
 title = "Otters at home"
-sources = ["test://smpte?size=320x180"]
+sources = ["test://smpte?size=160x90"]
 [[games]]
 id = "comets"
 title = "Comets at home"
-sources = ["test://pinwheel?size=320x180"]
+sources = ["test://pinwheel?size=160x90"]
+# As little work as can be: what is tried here are not pictures.
 [output]
-fps = "30"
-segment_frames = 30
+fps = "25"
+segment_frames = 25
 window_s = 10
+preset = "ultrafast"
 [[output.renditions]]
 name = "small"
-width = 320
-height = 180
-bitrate = 200_000
+width = 160
+height = 90
+bitrate = 100_000
+[stitch]
+tile_preset = "ultrafast"
 [admission]
 headroom_percent = 100
 [[tariffs]]
@@ -165,16 +170,29 @@ def until_live(origin):
         time.sleep(0.2)
 
 
-def watch(origin, over):
-    """A viewer beside everything else, so that a minute is billed and the webhook hears of it."""
-    request = urllib.request.Request(f"{origin}/v1/sessions", data=json.dumps({"games": ["hawks"]}).encode(), method="POST")
-    request.add_header("Authorization", f"Bearer {DEVICE}")
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        url = json.load(answer)["playback_url"]
+def begin(origin):
+    """A viewer's playlist, as soon as there is room: a machine that builds meanwhile has none at first."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        request = urllib.request.Request(f"{origin}/v1/sessions", data=json.dumps({"games": ["hawks"]}).encode(), method="POST")
+        request.add_header("Authorization", f"Bearer {DEVICE}")
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                url = json.load(answer)["playback_url"]
+            break
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or time.monotonic() > deadline:
+                raise SystemExit(error.read().decode()) from None
+            time.sleep(float(error.headers.get("Retry-After") or 1))
     video = next(line for line in get(url).decode().splitlines() if line and not line.startswith("#"))
+    return urllib.parse.urljoin(url, video)
+
+
+def watch(url, over):
+    """Goes on beside everything else, so that a minute is billed and the webhook hears of it."""
     while not over.wait(0.8):
-        get(urllib.parse.urljoin(url, video))
+        get(url)
 
 
 def check_document():
@@ -285,7 +303,7 @@ def main():
             else:
                 check_document()
                 until_live(origin)
-                viewer = threading.Thread(target=watch, args=(origin, over))
+                viewer = threading.Thread(target=watch, args=(begin(origin), over))
                 viewer.start()
                 use_python(origin)
                 use_typescript(origin)
