@@ -270,7 +270,7 @@ export interface paths {
         get: operations["list_assets"];
         put?: never;
         /**
-         * Takes in a picture for slots of art: PNG, JPEG or SVG, a still of at most 4096 pixels a side. It is read whole before it is taken. The same file again is
+         * Takes in a picture for slots of art: PNG, JPEG, WebP or SVG, of at most 4096 pixels a side. PNG and WebP may be animated. It is read whole before it is taken. The same file again is
          *     the same asset.
          */
         post: operations["upload_asset"];
@@ -332,6 +332,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operator/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was done on operators' routes in a period: by whom, and how it was answered. */
+        get: operations["list_audit_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operator/breaks/report": {
         parameters: {
             query?: never;
@@ -339,7 +356,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What breaks came to, by market: how often advertisement servers were asked, what was shown, and what went wrong. */
+        /**
+         * What breaks came to, by market: how often advertisement servers were asked, what was shown, and what went wrong; and beside it what was watched in the
+         *     same hours, as the usage report has it.
+         */
         get: operations["get_fill_report"];
         put?: never;
         post?: never;
@@ -474,6 +494,42 @@ export interface paths {
         post?: never;
         /** Ends a break now, whoever began it: by the id that was asked for, or that of its event. */
         delete: operations["end_break"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operator/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tenant's keys: those of the configuration, then made ones, the oldest first. */
+        get: operations["list_keys"];
+        put?: never;
+        /** Makes a key. It may do no more than the key that asks. */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operator/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One key. */
+        get: operations["get_key"];
+        put?: never;
+        post?: never;
+        /** Revokes a key: from now on it opens nothing. Sessions that were made with it go on. */
+        delete: operations["revoke_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -966,6 +1022,11 @@ export interface components {
          * @enum {string}
          */
         Access: "key" | "public";
+        /**
+         * @description What art in a slot costs.
+         * @enum {string}
+         */
+        ArtCost: "nothing" | "tile" | "canvas";
         /** @description An asset, as the API shows it. */
         Asset: {
             /** @description SHA-256 of the file, in hexadecimal: the same file has the same id. */
@@ -985,7 +1046,7 @@ export interface components {
             bytes: number;
             /**
              * Format: double
-             * @description 0: a still.
+             * @description Of an animation; 0: a still.
              */
             duration_s: number;
             state: components["schemas"]["AssetState"];
@@ -999,7 +1060,7 @@ export interface components {
          * @description What kind of file an asset is.
          * @enum {string}
          */
-        AssetType: "image/png" | "image/jpeg" | "image/svg+xml";
+        AssetType: "image/png" | "image/jpeg" | "image/svg+xml" | "image/webp";
         /** @description A source's sound. */
         AudioHealth: {
             codec: string | null;
@@ -1023,6 +1084,33 @@ export interface components {
             default: boolean;
             /** @description Media characteristics, as `public.accessibility.describes-video`; empty for most. */
             characteristics: string[];
+        };
+        /** @description One thing that was done. */
+        AuditEntry: {
+            /**
+             * Format: int64
+             * @description From 1 on, without a hole.
+             */
+            seq: number;
+            /** @description RFC 3339. */
+            at: string;
+            /** @description The key's id or name, or the token's subject. */
+            who: string;
+            method: string;
+            path: string;
+            /**
+             * Format: int32
+             * @description What it was answered with.
+             */
+            status: number;
+            /** @description SHA-256, in hexadecimal, over this entry and the digest of the one before it. */
+            digest: string;
+        };
+        /** @description A page of what was done, oldest first. */
+        AuditPage: {
+            entries: components["schemas"]["AuditEntry"][];
+            /** @description For the next page; `null` at the end. */
+            next_cursor: string | null;
         };
         /**
          * @description What a game's slot shows while an advertisement break runs.
@@ -1050,6 +1138,16 @@ export interface components {
             starts_in_s?: number | null;
             /** @description A name of the operator's own; else one is made. */
             id?: string | null;
+        };
+        /** @description What breaks came to in a period, and what was watched in it. */
+        BreaksReport: {
+            /** @description RFC 3339, UTC: the hour that it begins with, and the one that it ends before. */
+            from: string;
+            to: string;
+            /** @description Of what was watched: whether it may still change. */
+            state: components["schemas"]["ReportState"];
+            /** @description Every market in which something was watched, or decided on, by its id. */
+            markets: components["schemas"]["MarketBreaksReport"][];
         };
         Canvas: {
             /** Format: int32 */
@@ -1131,7 +1229,7 @@ export interface components {
          * @description Stable name of a refusal: programs branch on it.
          * @enum {string}
          */
-        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "unauthorized";
+        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "unauthorized";
         /**
          * @description Whether it leads out of the programme, back into it, or neither.
          * @enum {string}
@@ -1238,15 +1336,7 @@ export interface components {
          * @description What a tier has or has not, beside the height of its pictures.
          * @enum {string}
          */
-        Feature: "low_latency" | "dolby";
-        /** @description What breaks came to in a period. */
-        FillReport: {
-            /** @description RFC 3339, UTC: the hour that it begins with, and the one that it ends before. */
-            from: string;
-            to: string;
-            /** @description By market. */
-            markets: components["schemas"]["MarketFill"][];
-        };
+        Feature: "low_latency" | "dolby" | "hdr";
         /** @description A game that this tenant may show. */
         Game: {
             id: string;
@@ -1359,6 +1449,55 @@ export interface components {
          * @enum {string}
          */
         HealthReason: "connecting" | "no_source" | "unauthorized" | "not_found" | "unreachable" | "ended" | "stalled" | "no_picture" | "forbidden" | "too_large" | "unsupported" | "no_room" | "on_hold" | "thinned" | "failed" | "no_sound" | "sound_off_picture";
+        /** @description A key, without what opens anything. */
+        Key: {
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            /** @description `null`: all. */
+            scopes: string[] | null;
+            market: string | null;
+            /** Format: int32 */
+            max_height: number | null;
+            features: components["schemas"]["Feature"][] | null;
+            /** @description `config`: from the configuration file, read-only here; `operator`: made here. */
+            origin: string;
+            /** @description RFC 3339; `null` for those of the configuration. */
+            created_at: string | null;
+            expires_at: string | null;
+            /** @description When it was presented last since the service started. */
+            last_used_at: string | null;
+        };
+        /**
+         * @description A key to make.
+         * @example {
+         *       "expires_at": "2027-06-30T00:00:00Z",
+         *       "max_height": 720,
+         *       "name": "stadium boxes",
+         *       "role": "device"
+         *     }
+         */
+        KeyRequest: {
+            /** @description For people: whose it is, what for. Up to 100 characters. */
+            name?: string;
+            role: components["schemas"]["Role"];
+            /**
+             * @description Of an operator's key: `games:read`, `games:write` and so on, of assets, breaks, clips, games, keys, markets, outputs, sessions, skins and usage. Absent or `null`: all that
+             *     the key has that asks.
+             */
+            scopes?: string[] | null;
+            /** @description Of a device's key: the one market that its sessions are made in. */
+            market?: string | null;
+            /**
+             * Format: int32
+             * @description Of a device's key: no rendition with more rows of pixels.
+             */
+            max_height?: number | null;
+            /** @description Of a device's key: what its sessions may have of `low_latency` and `dolby`; absent or `null`: both. */
+            features?: components["schemas"]["Feature"][] | null;
+            /** @description RFC 3339; absent or `null`: when it is revoked. */
+            expires_at?: string | null;
+        };
         /** @description Slots on a canvas; all in pixels of the canvas, whatever the rendition. */
         Layout: {
             id: string;
@@ -1375,6 +1514,12 @@ export interface components {
             kind: components["schemas"]["SlotKind"];
             /** @description Of a slot of art, what skins call it. Slots of one name show pieces of one picture, which lies over the rectangle around all of them. */
             name?: string;
+            cost: components["schemas"]["ArtCost"] | null;
+        };
+        /** @description A key that was just made. */
+        MadeKey: components["schemas"]["Key"] & {
+            /** @description What is sent as `Authorization: Bearer …`. It is told this once and kept nowhere. */
+            key: string;
         };
         /** @description A tenant's named rules for the sessions that are made in it. */
         Market: {
@@ -1387,6 +1532,8 @@ export interface components {
             text_language: string | null;
             /** @description Ids of the games that may be shown; `null`: all of the tenant's. */
             games: string[] | null;
+            /** @description Codes of the countries (ISO 3166-1, as `GB`) where its sessions may be; `null`: everywhere. */
+            regions: string[] | null;
             /** @description The skin that its sessions begin with where none is named. One that is not there shows nothing. */
             skin: string | null;
             breaks?: components["schemas"]["MarketBreaks"];
@@ -1422,12 +1569,34 @@ export interface components {
              */
             skin: string | null;
         };
+        /** @description What breaks came to in a market, beside what was watched there. */
+        MarketBreaksReport: components["schemas"]["MarketFill"] & {
+            /**
+             * Format: int64
+             * @description Sessions made in the market that were billed in the period, outputs among them, …
+             */
+            sessions: number;
+            /**
+             * Format: int64
+             * @description … their seconds, in breaks or not, …
+             */
+            billable_seconds: number;
+            /**
+             * Format: int64
+             * @description … and what these come to in the usage report.
+             */
+            billed_minutes: number;
+            /** @description By currency; empty where nothing has a price. */
+            costs: components["schemas"]["CurrencyCost"][];
+        };
         /** @description A market, as devices see it. */
         MarketChoice: {
             id: string;
             title: string;
             /** @description The skin that its sessions begin with where none is named. */
             skin: string | null;
+            /** @description Codes of the countries (ISO 3166-1, as `GB`) of which a session in it has to name one as its `region`; `null`: it need not. */
+            regions: string[] | null;
         };
         /** @description What breaks came to in a market. */
         MarketFill: {
@@ -1458,7 +1627,12 @@ export interface components {
             slate_s: number;
             /**
              * Format: double
-             * @description Of both, the advertisements' share; `null` where there was no break.
+             * @description Both together: what sessions saw of breaks in which something stood in for the game.
+             */
+            break_s: number;
+            /**
+             * Format: double
+             * @description Of that, the advertisements' share; `null` where there was no break.
              */
             fill: number | null;
             /** @description What went wrong, by VAST's code of it. */
@@ -1492,6 +1666,8 @@ export interface components {
             text_language?: string | null;
             /** @description Ids of the games that may be shown, up to 1000; they need not be there yet. Absent or `null`: all of the tenant's. */
             games?: string[] | null;
+            /** @description Codes of the countries where its sessions may be (ISO 3166-1 alpha-2, as `GB`). Absent or `null`: everywhere. */
+            regions?: string[] | null;
             /** @description Id of the skin that its sessions begin with where none is named; it need not be there yet. */
             skin?: string | null;
             /** @description What its sessions see in breaks; absent: the programme. */
@@ -1755,6 +1931,11 @@ export interface components {
          */
         ReportState: "draft" | "final";
         /**
+         * @description What a key's holder may do.
+         * @enum {string}
+         */
+        Role: "device" | "operator";
+        /**
          * @description How seconds become minutes.
          * @enum {string}
          */
@@ -1787,6 +1968,8 @@ export interface components {
             skin: string | null;
             /** @description The market that it was made in; `null` for none. */
             market: string | null;
+            /** @description Where its viewer is, as was said when it was made; `null`: nobody said. */
+            region: string | null;
             /** @description What its tier has beside the height of its pictures. */
             features: components["schemas"]["Feature"][];
             /**
@@ -1886,6 +2069,8 @@ export interface components {
             skin?: string | null;
             /** @description The market that it is made in: its games, languages and tier hold. Without it that of the key, if the key has one. */
             market?: string | null;
+            /** @description Where its viewer is, as the caller knows: the code of a country (ISO 3166-1 alpha-2, as `GB`). A market with regions wants one of them. */
+            region?: string | null;
             /** @description Whatever the operator calls the device; at most 200 characters. */
             device_id?: string | null;
             /** @description At most 20, keys up to 64 characters, values up to 256; they come back in usage reports. */
@@ -1969,7 +2154,7 @@ export interface components {
              */
             max_height: number | null;
             /**
-             * @description What sessions may have of `low_latency` and `dolby`; absent or `null`: both.
+             * @description What sessions may have of `low_latency`, `dolby` and `hdr`; absent or `null`: all.
              * @default null
              */
             features: components["schemas"]["Feature"][] | null;
@@ -2047,12 +2232,14 @@ export interface components {
             tier?: string;
             /** @description An output, as `nyk-bos/red`, or with its market `de/nyk-bos/red`; empty: the sessions of viewers. */
             output?: string;
+            /** @description The market that its sessions were made in; empty: in none, or before lines told it. */
+            market?: string;
             /** @description The label's value, empty for sessions without it. */
             label?: string;
             state: components["schemas"]["ReportState"];
             /**
              * Format: int64
-             * @description Sessions billed in it; by day and by hour.
+             * @description Sessions billed in it; by day, by hour and by market.
              */
             sessions?: number;
             /** @description First and last billed minute (RFC 3339); by session. */
@@ -2891,8 +3078,11 @@ export interface operations {
             query?: {
                 /** @description One to four ids with commas between them. */
                 games?: string;
+                /** @description Id of the layout */
                 layout?: string;
+                /** @description What is heard first: a game, or one of its sounds beside its main one, as `nyk-bos/deu` */
                 audio?: string;
+                /** @description `auto` when absent */
                 engine?: components["schemas"]["EngineWish"];
                 /** @description No rendition with more rows of pixels is offered. */
                 max_height?: number;
@@ -2900,12 +3090,15 @@ export interface operations {
                 skin?: string;
                 /** @description The market that the session is made in. */
                 market?: string;
+                /** @description Where its viewer is: the code of a country, as `GB`. */
+                region?: string;
                 /** @description `true`: the playlists list parts, see the playback URL. */
                 low_latency?: boolean;
                 /** @description `true`: the playlist names images for scrubbing, see the playback URL. */
                 images?: boolean;
                 /** @description Where players begin: an instant (RFC 3339), or so many seconds back, see the playback URL. */
                 start?: string;
+                /** @description Whatever the operator calls the device; 1 to 200 characters */
                 device_id?: string;
                 /** @description A device key, for clients that cannot send an Authorization header. */
                 key?: string;
@@ -2951,7 +3144,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key's sessions are made in another market */
+            /** @description `game_restricted`, with the `reason` (`not_in_market`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3457,6 +3650,7 @@ export interface operations {
     preview_asset: {
         parameters: {
             query: {
+                /** @description Id of the layout */
                 layout: string;
                 /** @description The name of the layout's slots of art. */
                 slot: string;
@@ -3541,13 +3735,17 @@ export interface operations {
             };
         };
     };
-    get_fill_report: {
+    list_audit_entries: {
         parameters: {
             query?: {
-                /** @description RFC 3339 time or day, included: from the beginning of its hour on; 30 days before `to` when absent. */
+                /** @description RFC 3339 time or day, included; 30 days before `to` when absent. */
                 from?: string;
-                /** @description RFC 3339 time or day, excluded: to the end of its hour; now when absent. */
+                /** @description RFC 3339 time or day, excluded; now when absent. */
                 to?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Entries of a page: 1 to 1000, 100 when absent. */
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -3555,13 +3753,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The report */
+            /** @description A page of entries */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FillReport"];
+                    "application/json": components["schemas"]["AuditPage"];
                 };
             };
             /** @description `unauthorized` */
@@ -3582,7 +3780,92 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `parameter_invalid`, `time_invalid`, `period_invalid` */
+            /** @description `parameter_invalid`, `time_invalid`, `period_invalid`, `cursor_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_fill_report: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339 time or day, included: from the beginning of its hour on; 30 days before `to` when absent. */
+                from?: string;
+                /** @description RFC 3339 time or day, excluded: to the end of its hour; now when absent. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BreaksReport"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`, `time_invalid`, `period_invalid`, `report_too_large` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4837,6 +5120,354 @@ export interface operations {
             };
             /** @description `internal`: the log of the service says why */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Key"][];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRequest"];
+            };
+        };
+        responses: {
+            /** @description The key, told this once */
+            201: {
+                headers: {
+                    /** @description Path of the key */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeKey"];
+                };
+            };
+            /** @description `body_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media_type_unsupported` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `field_unknown`, `field_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `capacity`, `store_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `key_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `key_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `key_read_only` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable` */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6268,7 +6899,7 @@ export interface operations {
                 from?: string;
                 /** @description RFC 3339 time or day, excluded; now when absent. */
                 to?: string;
-                /** @description `session` (when absent), `day`, `hour`, `minute`, `game`, `layout`, `tier` (or `rendition`), `output` or `label:NAME`. */
+                /** @description `session` (when absent), `day`, `hour`, `minute`, `game`, `layout`, `tier` (or `rendition`), `output`, `market` or `label:NAME`. */
                 group_by?: string;
                 /** @description `json` (when absent), `csv` or `focus` (CSV with the columns of FOCUS 1.2). */
                 format?: string;
@@ -7751,7 +8382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key's sessions are made in another market */
+            /** @description `game_restricted`, with the `reason` (`not_in_market`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8018,7 +8649,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `game_restricted`, with the `reason`: `not_in_market`, or `market_gone` where the session's market was taken away */
+            /** @description `game_restricted`, with the `reason`: `not_in_market`, or `market_gone` where the session's market was taken away; `region_restricted` */
             403: {
                 headers: {
                     [name: string]: unknown;

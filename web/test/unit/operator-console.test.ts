@@ -63,7 +63,7 @@ test("hatching stays in its rectangle", () => {
   assert.ok(hatching(rect(0, 0, 60, 10)).split("M").length > 10);
 });
 
-const MARKET: Market = { id: "de", title: "Germany", sound_language: "de", text_language: null, games: null, skin: null, tier: { max_height: null, features: null }, origin: "operator" };
+const MARKET: Market = { id: "de", title: "Germany", sound_language: "de", text_language: null, games: null, regions: null, skin: null, tier: { max_height: null, features: null }, origin: "operator" };
 
 test("markets are told in words, and what is sent of one has all that was read", () => {
   const title = (game: string) => game.toUpperCase();
@@ -72,7 +72,7 @@ test("markets are told in words, and what is sent of one has all that was read",
   assert.deepEqual([featureWords(MARKET.tier), featureWords({ max_height: null, features: [] }), featureWords({ max_height: null, features: ["low_latency", "dolby", "new_thing"] })], ["all", "none", "low latency, Dolby sound, new thing"]);
   assert.deepEqual(idsOf(" a, b\nc a"), ["a", "b", "c"]);
   const newer = { ...MARKET, of_tomorrow: 7 };
-  assert.deepEqual(Object.keys(bodyOf(newer)).sort(), ["games", "id", "of_tomorrow", "skin", "sound_language", "text_language", "tier", "title"]);
+  assert.deepEqual(Object.keys(bodyOf(newer)).sort(), ["games", "id", "of_tomorrow", "regions", "skin", "sound_language", "text_language", "tier", "title"]);
 });
 
 test("what a market does in breaks: each policy has what is its own, and what it came to is told", () => {
@@ -82,7 +82,7 @@ test("what a market does in breaks: each policy has what is its own, and what it
   assert.deepEqual(breaksOf({ policy: "squeeze_back", ...all }), { policy: "squeeze_back", decision_url: null, decided_for: "market", layout: "1L", skin: "red" });
   assert.deepEqual([breakPolicyWords(undefined), breakPolicyWords({ policy: "advertisement", ...all })], ["the programme", "advertisements, for each session"]);
   assert.deepEqual([regionsOf(" gb, IE  fr"), regionsOf(" "), regionWords(["GB"]), regionWords(null)], [["GB", "IE", "FR"], null, "GB", "all"]);
-  const fill = { market: "de", decisions: 3, decided: 2, play_outs: 4, completes: 3, advertisement_s: 30, slate_s: 10, fill: 0.75, errors: { 303: 2, 405: 1 } };
+  const fill = { market: "de", decisions: 3, decided: 2, play_outs: 4, completes: 3, advertisement_s: 30, slate_s: 10, break_s: 40, fill: 0.75, errors: { 303: 2, 405: 1 } };
   assert.deepEqual([fillWords(fill), errorWords(fill)], ["75 %", "303: 2 times, 405: once"]);
   assert.deepEqual([fillWords({ ...fill, fill: null }), errorWords({ ...fill, errors: {} })], ["–", "none"]);
 });

@@ -448,7 +448,7 @@ const FRAMED = { id: "1F", name: "One in a frame", slots: [{ x: 192, y: 96, widt
 function dressed(): Service {
   const service = new Service();
   service.layouts = [...LAYOUTS, FRAMED];
-  service.markets = [{ id: "de", title: "Germany", skin: "gold" }];
+  service.markets = [{ id: "de", title: "Germany", skin: "gold", regions: null }];
   service.skins = [{ id: "gold", slots: ["frame"] }, { id: "red", slots: ["frame"] }];
   return service;
 }
