@@ -82,7 +82,7 @@ test("what a market does in breaks: each policy has what is its own, and what it
   assert.deepEqual(breaksOf({ policy: "squeeze_back", ...all }), { policy: "squeeze_back", decision_url: null, decided_for: "market", layout: "1L", skin: "red" });
   assert.deepEqual([breakPolicyWords(undefined), breakPolicyWords({ policy: "advertisement", ...all })], ["the programme", "advertisements, for each session"]);
   assert.deepEqual([regionsOf(" gb, IE  fr"), regionsOf(" "), regionWords(["GB"]), regionWords(null)], [["GB", "IE", "FR"], null, "GB", "all"]);
-  const fill = { market: "de", decisions: 3, decided: 2, play_outs: 4, completes: 3, advertisement_s: 30, slate_s: 10, break_s: 40, fill: 0.75, errors: { 303: 2, 405: 1 } };
+  const fill = { market: "de", decisions: 3, decided: 2, play_outs: 4, completes: 3, advertisement_s: 30, slate_s: 10, break_s: 40, fill: 0.75, errors: { 303: 2, 405: 1 }, sessions: 2, billable_seconds: 60, billed_minutes: 1, costs: [] };
   assert.deepEqual([fillWords(fill), errorWords(fill)], ["75 %", "303: 2 times, 405: once"]);
   assert.deepEqual([fillWords({ ...fill, fill: null }), errorWords({ ...fill, errors: {} })], ["–", "none"]);
 });
