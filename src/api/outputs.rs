@@ -64,7 +64,7 @@ struct Who {
 
 /// The multivariant playlist of a game in a skin: the same address for good, for everybody who may see it. Nothing runs for it until somebody asks.
 #[utoipa::path(get, path = "/v1/out/{match}/{skin}/index.m3u8", operation_id = "get_output_playlist", tag = "playback",
-    params(("match" = String, Path, description = "Id of the game"), ("skin" = String, Path), Asked),
+    params(("match" = String, Path, description = "Id of the game"), ("skin" = String, Path, description = "Id of the skin"), Asked),
     security((), ("device_key" = []), ("operator_key" = [])),
     responses(
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
@@ -114,7 +114,7 @@ pub async fn multivariant(
 /// A playlist of an output, as its multivariant playlist names it: of a rendition (`video`), of the pictures that open its segments (`keys`), of its sound
 /// (`sound`, `audio`) or of its text (`text`). The first request after nobody polled for a while waits for the first segment.
 #[utoipa::path(get, path = "/v1/out/{match}/{skin}/{grant}/{kind}/{name}.m3u8", operation_id = "get_output_media_playlist", tag = "playback",
-    params(("match" = String, Path), ("skin" = String, Path), ("grant" = String, Path, description = "Opaque"), ("kind" = String, Path), ("name" = String, Path), Following),
+    params(("match" = String, Path, description = "Id of the game"), ("skin" = String, Path, description = "Id of the skin"), ("grant" = String, Path, description = "Opaque"), ("kind" = String, Path, description = "As in the playlist that names it: `video`, `sound` and so on"), ("name" = String, Path, description = "As in the playlist that names it"), Following),
     responses(
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),

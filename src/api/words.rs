@@ -19,6 +19,8 @@ pub struct Mistake {
 impl Mistake {
     /// Reads serde's `message` about the value at `place`.
     pub fn read(place: &str, message: &str) -> Self {
+        // Where in the text it is says nothing to whoever is told the field.
+        let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
         let mistake =
             |place: String, detail: String, allowed| Self { code: Code::FieldInvalid, place, detail, allowed };
         if let Some(name) = quoted(message, "missing field ") {
@@ -202,6 +204,7 @@ mod tests {
             ("", "missing field `games`", "games", "The field \"games\" is missing.", ""),
             ("items[0]", "missing field `tier`", "items[0].tier", "The field \"tier\" is missing.", ""),
             ("", "duplicate field `games`", "games", "\"games\" is given more than once.", ""),
+            ("", "duplicate field `games` at line 1 column 24", "games", "\"games\" is given more than once.", ""),
             (
                 "games",
                 "invalid type: integer `5`, expected a sequence",

@@ -292,7 +292,7 @@ mod tests {
         let games = Scopes::of(["games:write".parse::<Scope>().unwrap()]);
         let made = book.make(&root, key("ci", KeyRole::Operator, games.clone()), 1_000).await.unwrap();
         let brief = NewKey { expires_ms: Some(2_000), ..key("box", KeyRole::Device, Scopes::all()) };
-        let brief = book.make(&root, brief, 1_000).await.unwrap();
+        let brief = book.make(&root, brief, 1_001).await.unwrap();
         assert!(!format!("{made:?}").contains(&made.key));
         store.close().await.unwrap();
 

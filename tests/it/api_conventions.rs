@@ -194,7 +194,8 @@ async fn the_log_has_the_requests_id_and_its_trace() {
         .json(&json!({ "games": ["a", "b"] }));
     assert_eq!(request.send().await.unwrap().status(), StatusCode::CREATED);
     let line = crate::support::program::until("the request's line", async || {
-        program.whole_log().lines().find(|line| line.contains("box-17.4100")).map(str::to_owned)
+        let is_its = |line: &&str| line.contains("box-17.4100") && line.contains(r#""message":"request""#);
+        program.whole_log().lines().find(is_its).map(str::to_owned)
     });
     let line: Value = serde_json::from_str(&line.await).unwrap();
     assert_eq!((&line["message"], &line["route"]), (&json!("request"), &json!("/v1/sessions")), "{line}");

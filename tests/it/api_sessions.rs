@@ -41,6 +41,7 @@ async fn a_session_is_made_shown_changed_and_ended() {
         "market",
         "max_height",
         "playback_url",
+        "region",
         "revision",
         "skew_ms",
         "skin",

@@ -25,7 +25,7 @@ async fn a_session_is_shown_as_the_contract_says() {
                 {"slot": 0, "game": "a", "x": 0, "y": 270, "width": 960, "height": 540, "skew_ms": null},
                 {"slot": 1, "game": "b", "x": 960, "y": 270, "width": 960, "height": 540, "skew_ms": null},
             ],
-            "audio": "a", "max_height": null, "skin": null, "market": null, "features": ["low_latency", "dolby", "hdr"], "start_over_s": null, "skew_ms": null, "created_at": "2026-11-22T16:00:00.000Z", "effective_segment": SEGMENT + 2,
+            "audio": "a", "max_height": null, "skin": null, "market": null, "region": null, "features": ["low_latency", "dolby", "hdr"], "start_over_s": null, "skew_ms": null, "created_at": "2026-11-22T16:00:00.000Z", "effective_segment": SEGMENT + 2,
             "effective_at": "2026-11-22T16:00:04.000Z", "billable_seconds": 0, "end_reason": null,
         })
     );
