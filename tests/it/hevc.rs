@@ -59,7 +59,7 @@ fn variants(index: &str) -> Vec<&str> {
 }
 
 fn segments(playlist: &str) -> Vec<&str> {
-    playlist.lines().filter(|line| !line.starts_with('#')).collect()
+    playlist.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 }
 
 fn map(playlist: &str) -> &str {
@@ -79,6 +79,27 @@ fn found<'a>(file: &'a [u8], kind: &[u8; 4]) -> &'a [u8] {
     let at = file.windows(4).position(|window| window == kind).unwrap();
     let size = u32::from_be_bytes(file[at - 4..at].try_into().unwrap()) as usize;
     &file[at..at - 4 + size]
+}
+
+/// What an `hvcC` says (ISO/IEC 14496-15, 8.3.2.1): what comes before its arrays, and the parameter sets in these, each behind its array's first byte. FFmpeg takes the
+/// zero byte that may stand before a start code for a parameter set's own.
+fn configuration(hvcc: &[u8]) -> (String, Vec<String>) {
+    let (head, mut rest) = hvcc.split_at(4 + 22);
+    let mut sets = Vec::new();
+    let (&arrays, arrays_of) = rest.split_first().unwrap();
+    rest = arrays_of;
+    for _ in 0..arrays {
+        let (kind, count) = (rest[0], u16::from_be_bytes([rest[1], rest[2]]));
+        rest = &rest[3..];
+        for _ in 0..count {
+            let (set, after) = rest[2..].split_at(u16::from_be_bytes([rest[0], rest[1]]).into());
+            let length = set.len() - set.iter().rev().take_while(|byte| **byte == 0).count();
+            sets.push(format!("{kind:02x} {}", hex::encode(&set[..length])));
+            rest = after;
+        }
+    }
+    assert!(rest.is_empty() && sets.len() >= 3);
+    (hex::encode(head), sets)
 }
 
 /// The pictures of a media playlist, and when they show.
@@ -209,7 +230,7 @@ async fn boxes_say_of_hevc_what_others_say_and_stay_over_a_restart() {
     );
     run("ffmpeg", &["-v", "error", "-i", &file("own.hevc"), "-c", "copy", "-tag:v", "hvc1", &file("its.mp4")]);
     let its = std::fs::read(file("its.mp4")).unwrap();
-    assert_eq!(hex::encode(found(&init, b"hvcC")), hex::encode(found(&its, b"hvcC")));
+    assert_eq!(configuration(found(&init, b"hvcC")), configuration(found(&its, b"hvcC")));
 
     let address = map(&list).to_owned();
     service.stop().await;
