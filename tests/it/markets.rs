@@ -101,7 +101,8 @@ async fn a_market_that_is_wrong_is_refused_with_the_field() {
         (with("breaks", json!({ "policy": "squeeze_back" })), "breaks.layout"),
         (with("breaks", json!({ "policy": "squeeze_back", "layout": "1L", "skin": "a/b" })), "breaks.skin"),
     ] {
-        let refused = service.post("/v1/operator/markets", "op-acme", market).await.refused(422, "field_invalid");
+        let code = if field.ends_with("colour") { "field_unknown" } else { "field_invalid" };
+        let refused = service.post("/v1/operator/markets", "op-acme", market).await.refused(422, code);
         assert_eq!(refused["field"], field, "{refused}");
     }
     let more = with("tier", json!({ "features": ["8k"] }));
