@@ -98,6 +98,8 @@ async fn every_sound_of_a_game_can_be_chosen_by_a_session_and_by_a_player() {
     }
     assert_eq!(change(json!({"games": ["one"]})).await["audio"], "one");
     service.crank_segments(4).await;
+    // What nobody asked for is not listed after the end.
+    service.text(&playlist(&session, "sound/main.m3u8")).await;
     service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
 
     let distinct = |tones: Vec<Option<u32>>| {
