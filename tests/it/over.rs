@@ -127,6 +127,8 @@ async fn art_over_a_game_is_on_its_tile_while_few_ask_for_it_and_drawn_beyond() 
     }
 
     // Where the first one is watched no more, there is room for the other; who has begun goes on as it is.
+    let end = format!("/v1/sessions/{}", same["id"].as_str().unwrap());
+    service.device(Method::DELETE, &end, None, StatusCode::NO_CONTENT).await;
     for _ in 0..25 {
         service.crank_segments(1).await;
         service.service.sweep().await;
