@@ -462,7 +462,8 @@ test("a viewer chooses market and skin, and sees the art where the form showed i
   own.setDefaultTimeout(30_000);
   await own.emulateMedia({ colorScheme: "dark" });
   const viewer = new ViewerPage(own, service);
-  await own.goto(service.url);
+  // The market has regions.
+  await own.goto(new URL("?region=de", service.url).href);
   await viewer.until("the games", "state.connection === 'ready' && state.games.length >= 3");
   const layouts = own.locator(".layouts .choice");
   const offered = async () => (await layouts.allTextContents()).filter((words) => words.includes("with art"));
@@ -473,7 +474,7 @@ test("a viewer chooses market and skin, and sees the art where the form showed i
   await viewer.card(0).click();
   await layouts.filter({ hasText: "One in a frame" }).click();
   assert.deepEqual((await viewer.state()).picks.games.length, 1, "slots of art take no game");
-  assert.match(own.url(), /\?games=comets-owls&layout=1F&market=de$/);
+  assert.match(own.url(), /\?region=de&games=comets-owls&layout=1F&market=de$/);
   await viewer.watch();
   await viewer.until("a picture that moves", "state.phase === 'watching' && !state.stands", 60_000);
   const side = { x: 0.02, y: 0.2, width: 0.06, height: 0.6 };
