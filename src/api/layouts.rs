@@ -42,6 +42,7 @@ pub struct SlotBody {
     pub name: Option<String>,
     /// Of a slot of art, what it costs where a skin has something for it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub cost: Option<ArtCost>,
 }
 

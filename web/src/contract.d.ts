@@ -1514,7 +1514,7 @@ export interface components {
             kind: components["schemas"]["SlotKind"];
             /** @description Of a slot of art, what skins call it. Slots of one name show pieces of one picture, which lies over the rectangle around all of them. */
             name?: string;
-            cost: components["schemas"]["ArtCost"] | null;
+            cost?: components["schemas"]["ArtCost"];
         };
         /** @description A key that was just made. */
         MadeKey: components["schemas"]["Key"] & {
