@@ -1,7 +1,7 @@
 //! The live ways in, in real time: a sender on loopback, a feed, and what the feed says at every tick. Everything a feed is
 //! asked here it is asked the way the service asks it.
 //!
-//! RTMP is missing: it takes a server to play from, GStreamer has none, and FFmpeg's (`-listen 1`) sends its media in message
+//! RTMP is tried elsewhere (`feed/apart/net_tests.rs`, with a server of its own): it takes a server to play from, GStreamer has none, and FFmpeg's (`-listen 1`) sends its media in message
 //! stream 0 after it has announced stream 1, which GStreamer's client rightly ignores.
 
 use std::io::{BufRead as _, BufReader, Write as _};
