@@ -14,7 +14,7 @@ ask() { curl --silent --show-error --fail-with-body -H "Authorization: Bearer $k
 member() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" | head -n 1; }
 
 echo "1. Which games are there?"
-games=$(ask "$origin/v1/games" | grep -o '{"id":"[^"]*"' | sed 's/.*:"\(.*\)"/\1/')
+games=$(ask "$origin/v1/games" | grep -o '{"id":"[^"]*","title"' | sed 's/{"id":"\(.*\)","title"/\1/')
 echo "$games"
 first=$(echo "$games" | sed -n 1p)
 second=$(echo "$games" | sed -n 2p)
@@ -40,6 +40,7 @@ echo "4. The two change places, at the same address. If-Match: only if nobody el
 revision=$(echo "$session" | sed -n 's/.*"revision":\([0-9]*\).*/\1/p')
 ask -X PATCH "$origin/v1/sessions/$id" -H "$json" -H "If-Match: \"$revision\"" \
     -d "{\"games\": [\"$second\", \"$first\"]}" | sed -n 's/.*"effective_segment":\([0-9]*\).*/   shows from segment \1 on/p'
+echo
 
 echo "5. A mistake is refused with a stable code, the field that is meant, and what would do."
 curl --silent -H "Authorization: Bearer $key" -X PATCH "$origin/v1/sessions/$id" -H "$json" -d '{"layout": "7XL"}'

@@ -463,7 +463,9 @@ test("a viewer chooses market and skin, and sees the art where the form showed i
   await own.emulateMedia({ colorScheme: "dark" });
   const viewer = new ViewerPage(own, service);
   // The market has regions.
-  await own.goto(new URL("?region=de", service.url).href);
+  const address = new URL(service.url);
+  address.searchParams.set("region", "de");
+  await own.goto(address.href);
   await viewer.until("the games", "state.connection === 'ready' && state.games.length >= 3");
   const layouts = own.locator(".layouts .choice");
   const offered = async () => (await layouts.allTextContents()).filter((words) => words.includes("with art"));
