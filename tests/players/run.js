@@ -129,10 +129,8 @@ async function main() {
     const context = { signal: ending.signal, watches, tools, browser, pages: await pagesOf(await bundles()), spoil };
     const first = await play(chosen(options.figures === undefined ? WARM_ROUNDS : MEASURED_ROUNDS), { others: OTHERS }, context);
     const played = [first];
-    if (options.figures === undefined) {
-      played.push(await play(chosen(PAST_ROUNDS), { others: [] }, context));
-      played.push(await play(chosen(COLD_ROUNDS), { others: [] }, context));
-    }
+    if (options.figures === undefined) played.push(await play(chosen(PAST_ROUNDS), { others: [] }, context));
+    played.push(await play(chosen(COLD_ROUNDS), { others: [] }, context));
     ending.signal.throwIfAborted();
     return await report(played.flatMap(({ rows }) => rows), played.flatMap(({ audits }) => audits), { tools, began });
   } finally {
