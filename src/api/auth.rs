@@ -61,8 +61,19 @@ impl App {
     }
 }
 
+/// Who presented the key in `Authorization`, once that is known.
+#[derive(Clone)]
+pub(super) struct Presented(pub Principal);
+
+async fn presented(parts: &Parts, app: &App) -> Result<Principal, Problem> {
+    match parts.extensions.get::<Presented>() {
+        Some(Presented(principal)) => Ok(principal.clone()),
+        None => app.principal_of(&parts.headers).await,
+    }
+}
+
 /// What stands behind `Bearer` in a header.
-pub(super) fn bearer(value: &HeaderValue) -> Option<&str> {
+fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
@@ -83,7 +94,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        Ok(app.principal_of(&parts.headers).await?.into())
+        Ok(presented(parts, app).await?.into())
     }
 }
 
@@ -91,7 +102,7 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let principal = app.principal_of(&parts.headers).await?;
+        let principal = presented(parts, app).await?;
         if let Some(doer) = parts.extensions.get::<Doer>() {
             doer.is(&principal.tenant, &principal.name);
         }

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 
 use super::App;
-use super::auth::bearer;
+use super::auth::Presented;
 use super::problem::{Code, Problem};
 use crate::config::Requests;
 use crate::keys::Principal;
@@ -115,15 +115,21 @@ impl Bound {
 }
 
 /// Counts requests with a key that is known; whoever has none is told so by the route.
-pub async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub async fn limit(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let Some(rates) = &app.rates else { return next.run(request).await };
-    let presented =
-        key_in(request.uri()).or_else(|| bearer(request.headers().get(header::AUTHORIZATION)?).map(str::to_owned));
-    let known = match presented {
-        Some(presented) => app.keys.principal(&presented, app.clock.now().unix_millis()).await.ok(),
-        None => None,
+    let known = match key_in(request.uri()) {
+        Some(presented) => app.principal(&presented).await,
+        None if request.headers().contains_key(header::AUTHORIZATION) => {
+            let known = app.principal_of(request.headers()).await;
+            if let Ok(principal) = &known {
+                // A token takes reckoning: whoever asks next who it is need not do it again.
+                request.extensions_mut().insert(Presented(principal.clone()));
+            }
+            known
+        }
+        None => return next.run(request).await,
     };
-    let Some(Principal { tenant, name, .. }) = known else { return next.run(request).await };
+    let Ok(Principal { tenant, name, .. }) = known else { return next.run(request).await };
     match rates.ask(&(tenant, name)) {
         Ok(left) => {
             let mut response = next.run(request).await;
