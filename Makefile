@@ -161,6 +161,13 @@ lint: deps-run x264 web ## Check format and lints; a warning is an error
 	@cargo clippy --all-targets -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check bans licenses sources; fi
 
+.PHONY: audit
+audit: rust ## Ask for advisories about dependencies; needs the internet
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@command -v cargo-audit >/dev/null || cargo install --locked cargo-audit
+	@cargo deny --log-level error check
+	@cargo audit --ignore RUSTSEC-2023-0071
+
 .PHONY: clean
 clean: ## Remove everything that was built
 	rm -rf target web/dist web/node_modules

@@ -25,6 +25,11 @@ const SEGMENT: Duration = Duration::from_secs(2);
 /// How long playlists are asked for.
 const FOLLOWED: Duration = Duration::from_secs(20);
 
+/// How long one cost is measured, how often those whose difference counts, and how many ask at once.
+const COSTED: Duration = Duration::from_secs(4);
+const COST_ROUNDS: usize = 5;
+const ASKED_AT_ONCE: usize = 4;
+
 /// Requests under way at once while sessions are made.
 const CREATES_AT_ONCE: usize = 16;
 
@@ -55,8 +60,48 @@ async fn main() {
     let ms = |percent: usize| latencies[(latencies.len() - 1) * percent / 100].as_secs_f64() * 1000.0;
     println!("playlist_p50_ms {:.2} ms", ms(50));
     println!("playlist_p99_ms {:.2} ms", ms(99));
+    costs(&service, &playlists).await;
 
     waiters(&service, &playlists).await;
+}
+
+/// How many playlists a core tells in a second, with all of these sessions there, and what of that is finding out whether an address is one that was given.
+async fn costs(service: &Child, playlists: &[String]) {
+    let playlist_us = cost_us(service, playlists).await;
+    println!("requests_per_s {:.0} requests", 1e6 / playlist_us);
+    // Both are refused with the same words: one has no signature, and of the other the signature is reckoned.
+    let forged = |path: &String, by: &str| {
+        let element = path.split('/').nth(3).expect("a token");
+        let (said, signature) = element.rsplit_once('~').expect("a signature");
+        let other: String = signature.chars().map(|c| if c == 'A' { 'B' } else { 'A' }).collect();
+        path.replace(element, &format!("{said}{by}{other}"))
+    };
+    let unsigned: Vec<String> = playlists.iter().map(|path| forged(path, "-")).collect();
+    let signed: Vec<String> = playlists.iter().map(|path| forged(path, "~")).collect();
+    let mut overheads = Vec::new();
+    for _ in 0..COST_ROUNDS {
+        overheads.push(cost_us(service, &signed).await - cost_us(service, &unsigned).await);
+    }
+    overheads.sort_by(f64::total_cmp);
+    println!("auth_overhead_us {:.1} us", overheads[overheads.len() / 2]);
+}
+
+/// Processor time that the service takes for one of these requests, beside what it does all the while, in microseconds.
+async fn cost_us(service: &Child, paths: &[String]) -> f64 {
+    let (cpu, began) = (service.cpu(), Instant::now());
+    tokio::time::sleep(COSTED).await;
+    let else_of_a_second = (service.cpu() - cpu).as_secs_f64() / began.elapsed().as_secs_f64();
+    let (cpu, began) = (service.cpu(), Instant::now());
+    let asking = (0..ASKED_AT_ONCE).map(|n| {
+        let paths: Vec<String> = paths.iter().skip(n).step_by(ASKED_AT_ONCE).cloned().collect();
+        tokio::spawn(Asking::new(service.address(), "").as_fast_as_may_be(paths, began + COSTED))
+    });
+    let mut asked = 0;
+    for count in asking.collect::<Vec<_>>() {
+        asked += count.await.expect("it ends");
+    }
+    let busy = (service.cpu() - cpu).as_secs_f64() - else_of_a_second * began.elapsed().as_secs_f64();
+    busy * 1e6 / asked as f64
 }
 
 /// Ten thousand reloads of the segment after the next, each on a connection of its own.

@@ -109,6 +109,7 @@ pub struct Metrics {
     /// Webhooks of thresholds, by `outcome` (told, failed) of each attempt.
     pub webhooks: IntCounterVec,
     pub stand_ins: IntGauge,
+    pub restricted_slots: IntGauge,
     pub creative_seconds: Histogram,
     pub creatives: IntCounterVec,
     pub break_errors: IntCounterVec,
@@ -296,6 +297,10 @@ impl Metrics {
                 &["told", "failed"],
             )?,
             stand_ins: make.gauge("stand_ins", "What stands in for games in breaks, and lately did")?,
+            restricted_slots: make.gauge(
+                "restricted_slots",
+                "Slots of sessions in which a card stands for a game that may not be shown",
+            )?,
             creative_seconds: make.seconds(
                 "creative_conditioning_seconds",
                 "Time to make an advertisement ready for the tiles that show it",

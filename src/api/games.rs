@@ -13,8 +13,10 @@ use super::App;
 use super::auth::Caller;
 use super::base::Base;
 use super::extract::{Named, Params};
+use super::limits;
 use super::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{AudioTrack, GameStatus, GameText, GameView};
+use crate::market::Viewer;
 
 /// A game that this tenant may show.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,6 +52,10 @@ impl GameBody {
 pub struct Of {
     /// Only the games that sessions of this market may show. Without it those of the key's market, if the key has one.
     market: Option<String>,
+    /// Only the games that may be shown in this country, as `GB`.
+    region: Option<String>,
+    /// Only the games that may be shown on this class of device.
+    device_class: Option<String>,
 }
 
 /// The games this tenant may show, ordered by id.
@@ -68,10 +74,18 @@ pub async fn list(
     base: Base,
     Params(of): Params<Of>,
 ) -> Result<Json<Vec<GameBody>>, Problem> {
+    limits::region(of.region.as_deref())?;
+    limits::device_class(of.device_class.as_deref())?;
     let mut games = app.catalogue.games(&caller.tenant);
-    if let Some(market) = app.sessions.market_for(&caller.tenant, of.market, &caller.terms)? {
-        games.retain(|game| market.shows(&game.id));
-    }
+    let market = app.sessions.market_for(&caller.tenant, of.market, &caller.terms)?;
+    let viewer = Viewer {
+        market: market.as_ref().map(|market| market.id.as_str()),
+        region: of.region.as_deref(),
+        device_class: of.device_class.as_deref(),
+        is_anywhere: false,
+    };
+    games.retain(|game| market.as_ref().is_none_or(|market| market.shows(&game.id)));
+    games.retain(|game| app.sessions.may_pick(&caller.tenant, &game.id, &viewer));
     Ok(Json(games.into_iter().map(|g| GameBody::new(g, &base)).collect()))
 }
 

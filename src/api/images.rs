@@ -22,6 +22,8 @@ use super::problem::{Code, Problem, ProblemBody};
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
+        (status = 401, description = "`token_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -32,7 +34,7 @@ pub async fn playlist(
     Named(token): Named<String>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.images_playlist(&token, following.reload()?.start_ms).await?;
+    let text = app.sessions.images_playlist(&app.sessions.follow(&token)?, following.reload()?.start_ms).await?;
     Ok(playback::playlist(&app, &method, &headers, text))
 }
 

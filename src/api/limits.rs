@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::problem::Problem;
-use crate::config::check_region;
+use crate::config::{check_id, check_region};
 
 pub const LABELS: usize = 20;
 pub const LABEL_KEY_CHARS: usize = 64;
@@ -40,6 +40,11 @@ pub fn device_id(id: Option<&str>) -> Result<(), Problem> {
 pub fn region(code: Option<&str>) -> Result<(), Problem> {
     let checked = code.map_or(Ok(()), check_region);
     checked.map_err(|error| Problem::field("region", format!("{error}.")))
+}
+
+/// What a session is watched on, as the operator calls it.
+pub fn device_class(class: Option<&str>) -> Result<(), Problem> {
+    class.map_or(Ok(()), check_id).map_err(|error| Problem::field("device_class", format!("{error}.")))
 }
 
 /// Text of `least..=most` characters, none of them a control character.

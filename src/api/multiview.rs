@@ -35,6 +35,8 @@ pub struct Wish {
     market: Option<String>,
     /// Where its viewer is: the code of a country, as `GB`.
     region: Option<String>,
+    /// What it is watched on, as the operator calls it: `tv`.
+    device_class: Option<String>,
     /// `true`: the playlists list parts, see the playback URL.
     #[serde(default)]
     low_latency: bool,
@@ -56,7 +58,7 @@ pub struct Wish {
         (status = 400, description = "`start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`, `not_in_region`, `region_missing`, `not_on_device_class`, `device_class_missing`, `not_yet`, `no_longer`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_invalid`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
@@ -79,6 +81,7 @@ pub async fn open(
     }
     limits::device_id(wish.device_id.as_deref())?;
     limits::region(wish.region.as_deref())?;
+    limits::device_class(wish.device_class.as_deref())?;
     let games = wish.games.as_deref().filter(|g| !g.is_empty());
     let request = CreateSession {
         games: games.map_or_else(Vec::new, |g| g.split(',').map(str::to_owned).collect()),
@@ -89,6 +92,7 @@ pub async fn open(
         skin: app.first_skin(&caller, wish.skin.as_deref(), wish.market.as_deref())?,
         market: wish.market,
         region: wish.region,
+        device_class: wish.device_class,
         terms: (*caller.terms).clone(),
         device_id: wish.device_id,
         ..CreateSession::default()

@@ -45,7 +45,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     ),
     paths(
         games::list, cues::list, layouts::list, choices::markets, choices::skins,
-        sessions::create, sessions::get, sessions::change, sessions::end,
+        sessions::create, sessions::get, sessions::change, sessions::renew, sessions::end,
         multiview::open, outputs::multivariant, outputs::media,
         playback::multivariant, playback::video, playback::key_pictures, images::playlist, images::sprite, playback::audio, playback::sound, texts::text, texts::text_segment, texts::own_text_segment,
         media::video_init, media::video_segment, media::audio_init, media::audio_segment, media::own_video_segment, media::own_audio_segment, games::thumbnail,

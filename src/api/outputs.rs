@@ -71,7 +71,7 @@ struct Who {
         (status = 304, description = "The client has it"),
         (status = 401, description = "`unauthorized`: there are no outputs without a key", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key is bound to another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`, `not_yet`, `no_longer`), `forbidden`: the key is bound to another market", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `skin_unknown`, `market_unknown`, `tenant_unknown`, `output_unknown`: `allowed` lists up to 100 that there are; `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`, `field_invalid`, `layout_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),

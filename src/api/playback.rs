@@ -13,7 +13,7 @@ use super::etag;
 use super::extract::{Named, Params};
 use super::instant;
 use super::problem::{Code, Problem, ProblemBody};
-use crate::session::{Reload, Sounds};
+use crate::session::{Admitted, Reload, Sounds};
 
 /// Media type of playlists (RFC 8216, section 10).
 pub const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
@@ -75,6 +75,8 @@ impl Listed {
         (status = 304, description = "The client has it"),
         (status = 400, description = "`start_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`token_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -87,9 +89,11 @@ pub async fn multivariant(
 ) -> Result<Response, Problem> {
     let start_ms =
         listed.start.as_deref().map(|text| start_ms(text, Some(app.clock.now().unix_millis()))).transpose()?;
-    let mut text = app.sessions.multivariant(&token, listed.sounds(), listed.low_latency, start_ms).await?;
+    let Admitted { token, prefix } = app.sessions.admit(&token)?;
+    let (sounds, parts) = (listed.sounds(), listed.low_latency);
+    let mut text = app.sessions.multivariant_under(&prefix, &token, sounds, parts, start_ms).await?;
     if listed.images {
-        text += &app.sessions.image_stream(&token, start_ms)?;
+        text += &app.sessions.image_stream((&token, &prefix), start_ms)?;
     }
     Ok(playlist(&app, &method, &headers, text))
 }
@@ -102,6 +106,8 @@ pub async fn multivariant(
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
+        (status = 401, description = "`token_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`, `rendition_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -112,7 +118,7 @@ pub async fn video(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.video_playlist(&token, stem(&file)?, following.reload()?).await?;
+    let text = app.sessions.video_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -124,6 +130,8 @@ pub async fn video(
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
+        (status = 401, description = "`token_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`, `rendition_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -134,7 +142,8 @@ pub async fn key_pictures(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.key_pictures_playlist(&token, stem(&file)?, following.reload()?).await?;
+    let text =
+        app.sessions.key_pictures_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -146,6 +155,8 @@ pub async fn key_pictures(
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
+        (status = 401, description = "`token_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`, `game_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -156,7 +167,7 @@ pub async fn audio(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.audio_playlist(&token, stem(&file)?, following.reload()?).await?;
+    let text = app.sessions.audio_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -170,6 +181,8 @@ pub async fn audio(
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
+        (status = 401, description = "`token_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`, `sound_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -180,7 +193,7 @@ pub async fn sound(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.sound_playlist(&token, stem(&file)?, following.reload()?).await?;
+    let text = app.sessions.sound_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 

@@ -108,6 +108,8 @@ codes! {
     TariffMissing = "tariff_missing", UNPROCESSABLE_ENTITY, "No tariff is valid then";
     TenantUnknown = "tenant_unknown", NOT_FOUND, "There is no such tenant";
     TimeInvalid = "time_invalid", UNPROCESSABLE_ENTITY, "A time cannot be read";
+    TokenExpired = "token_expired", UNAUTHORIZED, "This playback URL is too old, or was taken back";
+    PlayedElsewhere = "played_elsewhere", FORBIDDEN, "The session is played elsewhere";
     Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed";
 }
 

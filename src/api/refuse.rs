@@ -30,10 +30,10 @@ impl From<SessionError> for Problem {
             E::MarketForbidden { own, .. } => {
                 Problem::new(Code::Forbidden, detail).with("field", "market").with("allowed", vec![own])
             }
-            E::GameRestricted { id, market, is_gone } => {
-                let reason = if is_gone { "market_gone" } else { "not_in_market" };
+            E::GameRestricted { id, why, market, allowed } => {
                 let problem = Problem::new(Code::GameRestricted, detail).with("field", "games").with("game", id);
-                problem.with("market", market).with("reason", reason)
+                let problem = problem.with("reason", why.name()).with("market", market);
+                if allowed.is_empty() { problem } else { problem.with("allowed", allowed) }
             }
             E::RegionRestricted { region, market, allowed } => {
                 let reason = if region.is_some() { "not_in_market" } else { "region_missing" };
@@ -63,6 +63,8 @@ impl From<SessionError> for Problem {
                 .with("billed", reached.figure.to_string())
                 .with("frees_at", reached.month.end()),
             E::SessionUnknown => Problem::new(Code::SessionUnknown, detail),
+            E::TokenExpired => Problem::new(Code::TokenExpired, detail),
+            E::PlayedElsewhere { most } => Problem::new(Code::PlayedElsewhere, detail).with("limit", most),
             E::SessionEnded => Problem::new(Code::SessionEnded, detail),
             E::RevisionStale { current } => {
                 let problem = Problem::new(Code::RevisionStale, detail).with("revision", current);

@@ -76,6 +76,7 @@ fn for_viewers(table: Table) -> Table {
         .add("get", "/v1/sessions/{id}", sessions::get)
         .add("patch", "/v1/sessions/{id}", sessions::change)
         .add("delete", "/v1/sessions/{id}", sessions::end)
+        .add("post", "/v1/sessions/{id}/playback_url", sessions::renew)
         .add("get", "/v1/multiview.m3u8", multiview::open)
         .add("get", "/v1/play/{token}/index.m3u8", playback::multivariant)
         .add_as("get", "/v1/play/{token}/video/{rendition}.m3u8", "/v1/play/{token}/video/{file}", playback::video)

@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::auth::Caller;
 use super::base::Base;
 use super::etag::{self, IfMatch};
-use super::extract::{Body, Named, RequestBody, single_header};
+use super::extract::{Body, Named, Params, RequestBody, single_header};
 use super::limits;
 use super::problem::{Problem, ProblemBody};
 use crate::market::KeyTerms;
@@ -75,6 +75,10 @@ pub struct CreateBody {
     /// Where its viewer is, as the caller knows: the code of a country (ISO 3166-1 alpha-2, as `GB`). A market with regions wants one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// What it is watched on, as the operator calls it: `tv`, `phone`; made like an id. A game that is limited to some wants one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    pub device_class: Option<String>,
     /// Whatever the operator calls the device; at most 200 characters.
     #[schema(min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub device_id: Option<String>,
@@ -84,8 +88,19 @@ pub struct CreateBody {
 }
 
 impl RequestBody for CreateBody {
-    const FIELDS: &'static [&'static str] =
-        &["games", "layout", "audio", "engine", "max_height", "skin", "market", "region", "device_id", "labels"];
+    const FIELDS: &'static [&'static str] = &[
+        "games",
+        "layout",
+        "audio",
+        "engine",
+        "max_height",
+        "skin",
+        "market",
+        "region",
+        "device_class",
+        "device_id",
+        "labels",
+    ];
 }
 
 impl CreateBody {
@@ -129,7 +144,7 @@ impl RequestBody for ChangeBody {
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`, `not_in_region`, `region_missing`, `not_on_device_class`, `device_class_missing`, `not_yet`, `no_longer`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
@@ -146,6 +161,7 @@ pub async fn create(
     limits::device_id(body.device_id.as_deref())?;
     limits::labels(&body.labels)?;
     limits::region(body.region.as_deref())?;
+    limits::device_class(body.device_class.as_deref())?;
     let idempotency = match single_header(&headers, "Idempotency-Key")? {
         Some(key) => Some((limits::idempotency_key(key)?.to_owned(), body.digest(&caller.terms)?)),
         None => None,
@@ -160,6 +176,7 @@ pub async fn create(
         skin: app.first_skin(&caller, body.skin.as_deref(), body.market.as_deref())?,
         market: body.market,
         region: body.region,
+        device_class: body.device_class,
         terms: (*caller.terms).clone(),
         device_id: body.device_id,
         labels: body.labels,
@@ -200,7 +217,7 @@ pub async fn get(
         (status = 200, description = "The session as it is now", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`game_restricted`, with the `reason`: `not_in_market`, or `market_gone` where the session's market was taken away; `region_restricted`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` as when it was made, or `market_gone` where the session's market was taken away; `region_restricted`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`, `game_unknown`, `layout_unknown`, `skin_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`session_ended`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 412, description = "`revision_stale`, with the current `revision`", body = ProblemBody, content_type = "application/problem+json"),
@@ -244,6 +261,36 @@ fn about_body(error: SessionError, games: &[String]) -> Problem {
         Some(at) => problem.with("field", format!("games[{at}]")),
         None => problem,
     }
+}
+
+/// What becomes of who plays at present.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Renewal {
+    /// `true`: what plays at present is let on no further, either. Players have what they fetched, and stop with it.
+    #[serde(default)]
+    end_players: bool,
+}
+
+/// Takes back every playback URL of the session that was given out so far, and gives a fresh one. Nobody can begin to play by the old ones; what plays goes on.
+#[utoipa::path(post, path = "/v1/sessions/{id}/playback_url", operation_id = "renew_playback_url", tag = "devices", security(("device_key" = []), ("operator_key" = [])),
+    params(("id" = String, Path), Renewal),
+    responses(
+        (status = 200, description = "The session with its fresh `playback_url`", body = SessionView, headers(("ETag" = String, description = "Its revision"))),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`session_ended`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn renew(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    base: Base,
+    Named(id): Named<String>,
+    Params(renewal): Params<Renewal>,
+) -> Result<Response, Problem> {
+    Ok(shown(app.sessions.renew_playback(&caller.tenant, &id, renewal.end_players).await?, &base))
 }
 
 /// Ends the session: its meter stops and its playlists end. Ending an ended session changes nothing.

@@ -26,6 +26,8 @@ const WEBVTT: &str = "text/vtt";
         (status = 422, description = "`parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 200, description = "The playlist", body = String, content_type = "application/vnd.apple.mpegurl"),
         (status = 304, description = "The client has it"),
+        (status = 401, description = "`token_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`session_unknown`, `text_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -36,7 +38,7 @@ pub async fn text(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.text_playlist(&token, stem(&file)?, following.reload()?).await?;
+    let text = app.sessions.text_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 

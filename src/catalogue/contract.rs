@@ -12,6 +12,7 @@ use super::health::GameHealth;
 use crate::captions::SlotOnCanvas;
 use crate::config::BreakPolicy;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
+use crate::market::GameRights;
 use crate::mosaic::{GameKey, MosaicSpec};
 use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Pending, Position, SoundKey};
@@ -92,6 +93,8 @@ pub struct GameSpec {
     pub break_policy: Option<BreakPolicy>,
     /// How much later than its source claims its pictures are captured; negative: earlier.
     pub offset_ms: i32,
+    /// Where and when it may be shown.
+    pub rights: GameRights,
 }
 
 impl fmt::Debug for GameSpec {
@@ -103,6 +106,7 @@ impl fmt::Debug for GameSpec {
             .field("labels", &self.labels)
             .field("break_policy", &self.break_policy)
             .field("offset_ms", &self.offset_ms)
+            .field("rights", &self.rights)
             .finish()
     }
 }

@@ -6,6 +6,7 @@
 mod asked;
 mod break_slate;
 mod came;
+mod cards;
 mod for_sessions;
 mod in_step;
 mod on_hold;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use self::break_slate::BreakSlate;
+use self::cards::Cards;
 use super::borders::Borders;
 use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, RegisteredGame};
 use super::holding::Holding;
@@ -31,6 +33,7 @@ use crate::config::{self, BreakPolicy, SourceUri};
 use crate::cues::track::{CueTrack, Policy};
 use crate::feed::{self, Apart, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
 use crate::frame::Picture;
+use crate::market::GameRights;
 use crate::metrics::Metrics;
 use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
 use crate::package;
@@ -91,6 +94,8 @@ struct Game {
     texts: Arc<Mutex<GameTexts>>,
     /// What stands for it in a break, where it is not to be shown then.
     break_slate: Option<BreakSlate>,
+    /// `None`: it may be shown to everybody.
+    rights: Option<Arc<GameRights>>,
 }
 
 impl Game {
@@ -173,6 +178,7 @@ pub struct Catalogue {
     written_to: AtomicU64,
     aligner: Mutex<Aligner<GameKey>>,
     holding: Mutex<Holding<GameKey>>,
+    cards: Mutex<Cards>,
 }
 
 /// Why the catalogue cannot be opened.
@@ -210,11 +216,12 @@ impl Catalogue {
             written_to: AtomicU64::new(0),
             aligner,
             holding: Mutex::default(),
+            cards: Mutex::default(),
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();
-            let config::Game { id, title, labels, break_policy, offset_ms, .. } = game;
-            let spec = GameSpec { id, title, sources, labels, break_policy, offset_ms };
+            let config::Game { id, title, labels, break_policy, offset_ms, rights, .. } = game;
+            let spec = GameSpec { id, title, sources, labels, break_policy, offset_ms, rights };
             catalogue.run(spec, game.sources, None, game.tenants.unwrap_or_default(), Earlier::default());
         }
         for row in rows {
@@ -263,6 +270,7 @@ impl Catalogue {
         let came = earlier.came.unwrap_or_default();
         let thumbnail_element = thumbnail_element(&self.settings.secret, &key);
         let break_slate = self.break_slate(&spec);
+        let rights = limits_of(&spec);
         let game = Arc::new(Game {
             key: key.clone(),
             spec,
@@ -275,12 +283,14 @@ impl Catalogue {
             cues,
             texts,
             break_slate,
+            rights,
         });
         let mut games = self.games.write();
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
         let _ = self.settings.metrics.feed_sound_losses.remove_label_values(&[&*key]);
         self.holding.lock().came(&key);
+        self.cards.lock().forget(&key);
         games.running.insert(key, game.clone());
         game
     }
@@ -460,7 +470,8 @@ impl Catalogue {
         let sources = self.admitted(tenant, &spec)?;
         self.settings.store.replace_game(row(tenant, &spec)).await.map_err(|e| CatalogueError::Store(e.to_string()))?;
         if before.spec.sources == spec.sources && before.spec.title == spec.title {
-            // Labels, the offset or what is shown in breaks: the feed goes on untouched.
+            // Labels, the offset, rights or what is shown in breaks: the feed goes on untouched.
+            let rights = limits_of(&spec);
             let game = Arc::new(Game {
                 key: before.key.clone(),
                 break_slate: self.break_slate(&spec),
@@ -473,6 +484,7 @@ impl Catalogue {
                 came: before.came.clone(),
                 cues: before.cues.clone(),
                 texts: before.texts.clone(),
+                rights,
             });
             self.games.write().running.insert(game.key.clone(), game.clone());
             return Ok((game.registered(), false));
@@ -513,6 +525,11 @@ impl Catalogue {
     }
 }
 
+/// To whom a game may be shown; `None`: to everybody.
+fn limits_of(spec: &GameSpec) -> Option<Arc<GameRights>> {
+    (!spec.rights.is_open()).then(|| Arc::new(spec.rights.clone()))
+}
+
 /// Stops a feed without making anybody wait: its pipeline may take a moment to let go.
 fn stop_aside(feed: Arc<Feed>) {
     tokio::task::spawn_blocking(move || feed.stop());
@@ -526,6 +543,7 @@ impl mosaic::Games for Catalogue {
             let slates = games.removed.iter().filter_map(|gone| Some((gone.key.clone(), gone.slate.clone()?)));
             (games.running.values().cloned().collect::<Vec<_>>(), slates.collect::<HashMap<_, _>>())
         };
+        let removed = self.cards.lock().beside(removed);
         let grid = self.sound.grid;
         let frames = &self.settings.metrics.frames;
         let mut pictures: HashMap<GameKey, Picture> = HashMap::with_capacity(running.len());

@@ -67,6 +67,7 @@ mod tests {
             labels: BTreeMap::new(),
             break_policy: None,
             offset_ms: 0,
+            rights: crate::market::GameRights::default(),
         }
     }
 

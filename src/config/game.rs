@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::names::{check_id, check_labels, check_title};
 use super::reader::{Table, Value};
-use super::{BreakPolicy, SourceUri, Tenant, breaks};
+use super::{BreakPolicy, SourceUri, Tenant, breaks, rights};
+use crate::market::GameRights;
 use crate::reach::Claims;
 
 /// Most sources of a game: the primary and its backups.
@@ -28,6 +29,8 @@ pub struct Game {
     pub break_policy: Option<BreakPolicy>,
     /// How much later than its source claims its pictures are captured; negative: earlier.
     pub offset_ms: i32,
+    /// Where and when it may be shown.
+    pub rights: GameRights,
 }
 
 impl Game {
@@ -74,8 +77,9 @@ fn read_one(item: &Value, tenants: &[Tenant]) -> Option<Game> {
     let labels = read_labels(&mut table);
     let break_policy = breaks::read(&mut table);
     let offset_ms = table.optional("offset_ms").and_then(|v| v.signed(MAX_OFFSET_MS, "milliseconds")).unwrap_or(0);
+    let rights = table.table("rights").map(rights::read).unwrap_or_default();
     table.finish();
-    Some(Game { id: id?, title: title?, sources, tenants: for_tenants, labels, break_policy, offset_ms })
+    Some(Game { id: id?, title: title?, sources, tenants: for_tenants, labels, break_policy, offset_ms, rights })
 }
 
 fn read_sources(list: &Value) -> Vec<SourceUri> {

@@ -45,11 +45,23 @@ pub struct SessionLimits {
     pub max_outputs: u32,
     /// How long ended sessions can still be looked up, in days. Their ledger entries stay for good.
     pub keep_ended_days: u32,
+    /// How long a playback URL can begin playing, in seconds; 0: as long as its session is there.
+    pub url_valid_s: u32,
+    /// Players of a session at once, of which the newest go on; 0: any number.
+    pub max_players: u32,
 }
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        Self { idle_s: 30, mosaic_idle_s: 20, max_sessions: 10_000, max_outputs: 10_000, keep_ended_days: 30 }
+        Self {
+            idle_s: 30,
+            mosaic_idle_s: 20,
+            max_sessions: 10_000,
+            max_outputs: 10_000,
+            keep_ended_days: 30,
+            url_valid_s: 86_400,
+            max_players: 0,
+        }
     }
 }
 
@@ -89,6 +101,8 @@ pub(super) fn read_sessions(root: &mut Table) -> SessionLimits {
     read("max_outputs", 1..=1_000_000, "", &mut limits.max_outputs);
     // Longer than idempotency keys are kept: what they name can be looked up.
     read("keep_ended_days", 2..=3650, "days", &mut limits.keep_ended_days);
+    read("url_valid_s", 0..=31_536_000, "seconds", &mut limits.url_valid_s);
+    read("max_players", 0..=64, "", &mut limits.max_players);
     table.finish();
     limits
 }

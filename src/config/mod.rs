@@ -16,6 +16,7 @@ mod output;
 mod outputs;
 mod reader;
 mod requests;
+mod rights;
 mod skins;
 mod source;
 mod sources;
@@ -45,6 +46,7 @@ pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, Secr
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use outputs::{MAX_OUTPUT_NAMES, OutputMistake, check_outputs};
 pub use requests::Requests;
+pub use rights::{RightsMistake, check_rights};
 pub use skins::{Art, SkinFiles};
 pub use source::mask::{MASK, mask_text, mask_text_about, masked};
 pub use source::srt::{SrtMode, SrtSource};

@@ -96,8 +96,13 @@ break_policy = "show"
     assert_eq!((config.compositor, config.output.preset), (CompositorChoice::Cpu, Preset::Faster));
     assert_eq!((config.feeds, parse(CONTRACT).unwrap().feeds), (Feeds::Inside, Feeds::Apart));
     assert_eq!((config.output.window_s, config.output.audio_bitrate_bps, config.output.max_sounds), (60, 96_000, 2));
-    let limits =
-        SessionLimits { idle_s: 60, mosaic_idle_s: 10, max_sessions: 5, max_outputs: 10_000, keep_ended_days: 90 };
+    let limits = SessionLimits {
+        idle_s: 60,
+        mosaic_idle_s: 10,
+        max_sessions: 5,
+        keep_ended_days: 90,
+        ..SessionLimits::default()
+    };
     assert_eq!(config.sessions, limits);
     assert_eq!(config.admission, Admission { headroom_percent: 70, max_mosaics: Some(3) });
     let stitch =
@@ -438,4 +443,29 @@ fn markets_and_keys_with_terms_are_read_and_their_mistakes_named() {
     let twice = format!("{text}[[markets]]\ntenant = \"a\"\nid = \"de\"\ntitle = \"Again\"\n");
     let message = Config::parse(&twice, Path::new("q.toml")).unwrap_err().to_string();
     assert!(message.contains("market \"de\" already"), "{message}");
+}
+
+#[test]
+fn rights_of_games_are_read_and_their_mistakes_named() {
+    let with = |rights: &str| CONTRACT.replace("[output]", &format!("[games.rights]\n{rights}\n[output]"));
+    let all = "regions = [\"GB\", \"IE\"]\ndevice_classes = [\"tv\"]\nmarkets = [\"isles\"]\nfrom = \"2026-11-27T19:00:00Z\"\nuntil = \"2026-11-27T22:00:00Z\"";
+    let rights = parse(&with(all)).unwrap().games[0].rights.clone();
+    assert_eq!(rights.regions.unwrap(), ["GB", "IE"]);
+    assert_eq!(
+        (rights.device_classes.unwrap(), rights.markets.unwrap()),
+        (vec!["tv".to_owned()], vec!["isles".to_owned()])
+    );
+    assert_eq!(rights.until_ms.unwrap() - rights.from_ms.unwrap(), 3 * 3_600_000);
+    assert!(parse(CONTRACT).unwrap().games[0].rights.is_open());
+    for (wrong, said) in [
+        ("regions = [\"UK\"]", "regions[0]"),
+        ("markets = []", "1 to 500 are allowed"),
+        ("until = \"soon\"", "games[0].rights.until"),
+        ("from = 7", "2026-11-27T19:30:00Z"),
+        ("from = \"2026-11-27T22:00:00Z\"\nuntil = \"2026-11-27T21:00:00Z\"", "not after `from`"),
+        ("country = \"GB\"", "there is no such key"),
+    ] {
+        let message = parse(&with(wrong)).unwrap_err().to_string();
+        assert!(message.contains(said), "{wrong}: {message}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -340,6 +341,8 @@ impl Makers<'_> {
         settings.max_outputs = limits.max_outputs as usize;
         settings.keep_ended = DAY * limits.keep_ended_days;
         settings.era = self.timekeeper.era();
+        settings.url_valid = Some(Duration::from_secs(limits.url_valid_s.into())).filter(|valid| !valid.is_zero());
+        settings.max_players = NonZeroUsize::new(limits.max_players as usize);
         if let Some(start_over) = &self.config.start_over {
             settings.start_over = Some(StartOverRight {
                 segments: start_over_segments(self.config),

@@ -2,7 +2,7 @@
 
 use super::model::{Coming, Pick, Session, Show, shows_at, split_audio};
 use super::registry::{Entry, Sessions, begins};
-use super::rights::Rules;
+use super::rights::{Rights, Rules};
 use super::state::Trigger;
 use super::turns::Turn;
 use super::{ChangeSession, MosaicWish, NamedMosaic, SessionError, SessionView};
@@ -56,13 +56,21 @@ impl Sessions {
     }
 
     /// What `request` makes of `old`, as far as `rules` go: what it does not name stays.
-    fn changed(&self, tenant: &str, old: &Show, request: &ChangeSession, rules: &Rules) -> Result<Show, SessionError> {
+    fn changed(
+        &self,
+        tenant: &str,
+        old: &Show,
+        request: &ChangeSession,
+        (rights, rules): (&Rights, &Rules),
+    ) -> Result<Show, SessionError> {
         let mut show = old.clone();
         show.engine = request.engine.unwrap_or(old.engine);
         if let Some(games) = &request.games {
             let layout = Some(request.layout.clone().unwrap_or_else(|| old.layout.id.clone()));
             show = self.show(tenant, games.clone(), layout, None, show.engine)?;
-            rules.check(&show.games)?;
+            // What it shows already and may no longer be shown has its card, and keeps nobody from changing the rest.
+            let fresh: Vec<_> = show.games.iter().filter(|pick| !old.games.contains(pick)).cloned().collect();
+            self.check_games(&fresh, rights, rules)?;
             show.audio = self.following_audio(tenant, old, &show.games, rules);
             show.is_chosen = old.is_chosen;
         } else if let Some(id) = &request.layout {
@@ -139,7 +147,7 @@ impl Sessions {
         if request.games.is_some() {
             rules.check_region(&rights)?;
         }
-        let show = self.changed(tenant, &old, &request, &rules)?;
+        let show = self.changed(tenant, &old, &request, (&rights, &rules))?;
         if show == (Show { is_chosen: show.is_chosen, ..old.clone() }) {
             if show.is_chosen != old.is_chosen {
                 // The viewer means what the market had chosen: it stays so through swaps.

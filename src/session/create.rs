@@ -65,6 +65,7 @@ impl Sessions {
             skin,
             market,
             region,
+            device_class,
             terms,
             device_id,
             labels,
@@ -73,9 +74,9 @@ impl Sessions {
         let mut show = Show { skin, ..self.show(tenant, games, layout, audio, engine)? };
         self.check_height(max_height)?;
         let (mut rights, rules) = self.granted(tenant, market, &terms)?;
-        (rights.region, rights.output) = (region, output);
+        (rights.region, rights.device_class, rights.output) = (region, device_class, output);
         rules.check_region(&rights)?;
-        rules.check(&show.games)?;
+        self.check_games(&show.games, &rights, &rules)?;
         if !show.is_chosen {
             show.audio = self.heard_by_default(tenant, &show.games[0], &rules);
         }

@@ -1,5 +1,6 @@
 //! Why a session request was refused, with the stable codes of the HTTP contract.
 
+use crate::market::Restriction;
 use crate::mosaic::{AdmitError, EngineKind};
 use crate::store::StoreError;
 use crate::usage::CapReached;
@@ -15,8 +16,9 @@ pub enum SessionError {
     MarketUnknown { id: String, there: Vec<String> },
     #[error("this key's sessions are made in market {own:?}, not in {id:?}")]
     MarketForbidden { id: String, own: String },
-    #[error("{}", restricted(.id, .market, *.is_gone))]
-    GameRestricted { id: String, market: String, is_gone: bool },
+    /// `allowed`: of what it is limited to.
+    #[error("{}", restricted(.id, *.why, .market.as_deref(), .allowed))]
+    GameRestricted { id: String, why: Restriction, market: Option<String>, allowed: Vec<String> },
     #[error("{}", outside(.region.as_deref(), .market, .allowed))]
     RegionRestricted { region: Option<String>, market: String, allowed: Vec<String> },
     #[error("there is no layout {id:?}; of {games} games there are {}", .fitting.join(", "))]
@@ -37,6 +39,10 @@ pub enum SessionError {
     SessionUnknown,
     #[error("the session has ended")]
     SessionEnded,
+    #[error("this playback URL is too old, or was taken back: the session's JSON has a fresh one")]
+    TokenExpired,
+    #[error("the session is played elsewhere: no more than {most} may play it at once, and the newest do")]
+    PlayedElsewhere { most: usize },
     #[error("the session has changed since: its revision is {current}")]
     RevisionStale { current: u64 },
     #[error("this Idempotency-Key was used with another body")]
@@ -78,6 +84,8 @@ impl SessionError {
             Self::CapReached(_) => "cap_reached",
             Self::SessionUnknown => "session_unknown",
             Self::SessionEnded => "session_ended",
+            Self::TokenExpired => "token_expired",
+            Self::PlayedElsewhere { .. } => "played_elsewhere",
             Self::RevisionStale { .. } => "revision_stale",
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::HeightTooLow { .. } => "field_invalid",
@@ -110,7 +118,11 @@ impl SessionError {
             | Self::TextUnknown { .. } => 404,
             Self::ReloadTooFar { .. } => 400,
             Self::CapReached(_) => 402,
-            Self::MarketForbidden { .. } | Self::GameRestricted { .. } | Self::RegionRestricted { .. } => 403,
+            Self::TokenExpired => 401,
+            Self::PlayedElsewhere { .. }
+            | Self::MarketForbidden { .. }
+            | Self::GameRestricted { .. }
+            | Self::RegionRestricted { .. } => 403,
             Self::SessionEnded => 409,
             Self::RevisionStale { .. } => 412,
             Self::Capacity { .. } | Self::NotReady { .. } | Self::Store(_) => 503,
@@ -132,11 +144,26 @@ fn listed(ids: &[String]) -> String {
     if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
 }
 
-fn restricted(game: &str, market: &str, is_gone: bool) -> String {
-    if is_gone {
-        format!("the session's market {market:?} is gone, so it can be given no other games such as {game:?}")
-    } else {
-        format!("game {game:?} is not among the games of market {market:?}")
+fn restricted(game: &str, why: Restriction, market: Option<&str>, allowed: &[String]) -> String {
+    let market = market.unwrap_or("none");
+    let limit = if allowed.is_empty() { String::new() } else { format!("; it is limited to {}", allowed.join(", ")) };
+    match why {
+        Restriction::MarketGone => {
+            format!("the session's market {market:?} is gone, so it can be given no other games such as {game:?}")
+        }
+        Restriction::NotInMarket => format!("game {game:?} is not among the games of market {market:?}{limit}"),
+        Restriction::NotInRegion => format!("game {game:?} may not be shown in the session's region{limit}"),
+        Restriction::RegionMissing => {
+            format!("game {game:?} may not be shown to a session that does not say where it is{limit}")
+        }
+        Restriction::NotOnDeviceClass => {
+            format!("game {game:?} may not be shown on the session's class of device{limit}")
+        }
+        Restriction::DeviceClassMissing => {
+            format!("game {game:?} may not be shown to a session that does not say its class of device{limit}")
+        }
+        Restriction::NotYet => format!("game {game:?} may not be shown yet"),
+        Restriction::NoLonger => format!("game {game:?} may no longer be shown"),
     }
 }
 

@@ -35,14 +35,14 @@ struct Sprite {
 }
 
 impl Sessions {
-    /// The line of a multivariant playlist that names the playlist of images; `start_ms` as that was asked.
-    pub fn image_stream(&self, token: &str, start_ms: Option<i64>) -> Result<String, SessionError> {
+    /// The line of a multivariant playlist that names the playlist of images, which lies under `prefix`; `start_ms` as that was asked.
+    pub fn image_stream(&self, (token, prefix): (&str, &str), start_ms: Option<i64>) -> Result<String, SessionError> {
         self.entry_of_token(token)?;
         let (width, height) = self.image_size();
         let bits = u64::from(width) * u64::from(height) * MOST_BITS_PER_PIXEL;
         let per_second = bits as f64 / self.grid.segment_duration().as_secs_f64();
         let query = start_ms.map(|ms| format!("?start={}", rfc_3339_ms(ms))).unwrap_or_default();
-        let uri = format!("images.m3u8{query}");
+        let uri = format!("{prefix}images.m3u8{query}");
         Ok(ImageStream { uri, bandwidth_bps: per_second.ceil() as u32, width, height }.to_string())
     }
 

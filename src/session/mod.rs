@@ -24,6 +24,7 @@ mod splice;
 mod stand_ins;
 mod state;
 mod texts;
+mod tickets;
 mod turns;
 mod view;
 mod watched;
@@ -40,6 +41,7 @@ pub use registry::Sessions;
 pub use settings::{SessionSettings, StartOverRight};
 pub use stand_ins::{BreakAsk, Instead, Served, StandIns};
 pub use texts::{TextOf, TextWish};
+pub use tickets::Admitted;
 pub use view::{
     Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, MosaicWish, NamedMosaic,
     OperatedSession, SessionPage, SessionView, SlotView, Sounds, ViewState,

@@ -21,6 +21,7 @@ use super::numbering::Numbering;
 use super::rights::Rights;
 use super::splice::{Listing, Splice, Splices, Window};
 use super::state::{EndReason, Refusal, State, Trigger};
+use super::tickets::Players;
 use super::watched::{Shown, ShownTimes};
 use crate::assets::Skin;
 use crate::frame::SoundTrack;
@@ -204,6 +205,8 @@ pub(super) struct Session {
     /// No rendition above it is offered, and the highest that is.
     pub max_height: Option<u32>,
     pub rights: Rights,
+    /// Who plays it.
+    pub players: Players,
     tier: Arc<str>,
     /// Written with the session until the store has it.
     pub idempotency: Option<IdempotencyRow>,
@@ -278,6 +281,7 @@ impl Session {
             meter: Meter::default(),
             max_height,
             rights,
+            players: Players::default(),
             tier,
             idempotency,
             version: 0,
@@ -332,7 +336,7 @@ impl Session {
     pub(super) fn wanted(&self, oldest: SegmentNumber) -> impl Iterator<Item = &Wanted> {
         let since = self.splices.mosaics_since(oldest);
         let shown = self.wanted.iter().filter(move |wanted| since.contains(&wanted.mosaic));
-        let home = self.detour.home().filter(|home| !self.splices.mosaics_since(oldest).contains(&home.mosaic));
+        let home = self.detour.kept_home().filter(|home| !self.splices.mosaics_since(oldest).contains(&home.mosaic));
         shown.chain(home)
     }
 
@@ -466,7 +470,7 @@ impl Session {
         self.step(Trigger::End(reason))?;
         if was_active {
             match reason {
-                EndReason::Device | EndReason::Operator => self.meter.stop(now_ms, terms),
+                EndReason::Device | EndReason::Operator | EndReason::Restricted => self.meter.stop(now_ms, terms),
                 EndReason::Idle | EndReason::Unrestorable => self.meter.stop_idle(now_ms, terms),
             }
             self.ended_ms = Some(now_ms);
@@ -504,7 +508,8 @@ impl Session {
 
     /// Notes how much of the picture is slate at `now_ms`, `live` being the games that are not off.
     pub(super) fn note_slate(&mut self, now_ms: i64, live: &HashSet<GameKey>) {
-        let off = self.show.games.iter().filter(|game| !live.contains(&game.key)).count();
+        let is_off = |game: &&Pick| !live.contains(&game.key) || self.is_barred(&game.key);
+        let off = self.show.games.iter().filter(is_off).count();
         self.meter.note_slate(now_ms, Slate::of(off, self.show.games.len()));
     }
 

@@ -90,9 +90,9 @@ impl Sessions {
         let key = wish.key(&said(&wish.grant));
         let terms = KeyTerms { market: None, tier: wish.grant.tier.clone() };
         let (rights, rules) = self.granted(&wish.grant.tenant, wish.grant.market.clone(), &terms)?;
-        if !rules.shows(&wish.game) {
-            let market = wish.grant.market.clone().unwrap_or_default();
-            return Err(SessionError::GameRestricted { id: wish.game.clone(), market, is_gone: false });
+        if let Some(why) = rules.restricts(&wish.game) {
+            let (id, market) = (wish.game.clone(), wish.grant.market.clone());
+            return Err(SessionError::GameRestricted { id, why, market, allowed: Vec::new() });
         }
         let unknown = || SessionError::GameUnknown { id: wish.game.clone() };
         let info = self.games.find(&wish.grant.tenant, &wish.game).ok_or_else(unknown)?;

@@ -13,6 +13,9 @@ use crate::track::Position;
 /// Bytes of a signature: too many to guess one by asking.
 const SIGNATURE_BYTES: usize = 8;
 
+/// Of one that opens a whole session.
+const TICKET_BYTES: usize = 12;
+
 /// Stands before the signature in a path element. No name has it.
 const SIGNED: char = '~';
 
@@ -45,8 +48,30 @@ impl Paths {
         Self { secret, era, began_in, began_ms }
     }
 
-    pub(super) fn playback(token: &str) -> String {
-        format!("/v1/play/{token}/index.m3u8")
+    /// `element`: as [`Paths::ticket`] makes it.
+    pub(super) fn playback(element: &str) -> String {
+        format!("/v1/play/{element}/index.m3u8")
+    }
+
+    /// A path element that says for what the session `token` was given out.
+    pub(super) fn ticket(&self, token: &str, said: &str) -> String {
+        let signature = &self.ticket_mac(token, said).finalize().into_bytes()[..TICKET_BYTES];
+        format!("{token}{SIGNED}{said}{SIGNED}{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// The token of such an element and what it says, if its signature is this service's.
+    pub(super) fn ticketed<'a>(&self, element: &'a str) -> Option<(&'a str, &'a str)> {
+        if element.len() > MAX_ELEMENT_LENGTH {
+            return None;
+        }
+        let (token, rest) = element.split_once(SIGNED)?;
+        let (said, signature) = rest.split_once(SIGNED)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == TICKET_BYTES)?;
+        self.ticket_mac(token, said).verify_truncated_left(&signature).is_ok().then_some((token, said))
+    }
+
+    fn ticket_mac(&self, token: &str, said: &str) -> Hmac<Sha256> {
+        self.mac(["ticket", token, said])
     }
 
     /// The addresses of a rendition of a mosaic. Who is given one rendition is not given those above it.

@@ -58,7 +58,7 @@ impl Sessions {
     }
 
     /// [`Sessions::multivariant`], whose playlists lie under `prefix`.
-    pub(super) async fn multivariant_under(
+    pub async fn multivariant_under(
         &self,
         prefix: &str,
         token: &str,
@@ -237,10 +237,15 @@ impl Sessions {
         let picked = entry.session.lock().show.games.iter().find(|pick| pick.id == game).map(|pick| pick.key.clone());
         let key = match picked {
             Some(key) => key,
-            None if !self.rules_of(&entry).shows(game) => return Err(unknown()),
             None => {
                 let running = self.games.find(&entry.tenant, game).map(|info| info.key);
-                running.or_else(|| self.games.removed_sound(&entry.tenant, game)).ok_or_else(unknown)?
+                let key = running.or_else(|| self.games.removed_sound(&entry.tenant, game)).ok_or_else(unknown)?;
+                let rights = entry.session.lock().rights.clone();
+                let rules = self.rules(&entry.tenant, &rights);
+                if self.restriction((game, &key), &rights, &rules, self.now_ms()).is_some() {
+                    return Err(unknown());
+                }
+                key
             }
         };
         let form = track.filter(|track| CodedSound::is_id(track)).map(|id| id.parse().map_err(|_| unknown()));

@@ -170,7 +170,8 @@ impl Sessions {
         match layout.and_then(|layout| Session::restored(row.clone(), with(layout))) {
             Some(session) => {
                 self.counted(session.rights.output.is_some()).fetch_add(1, Ordering::Relaxed);
-                self.shelve(session, None);
+                // What may not be shown is not shown until the first sweep, either.
+                self.direct(&self.shelve(session, None));
             }
             None => {
                 tracing::warn!(
@@ -280,7 +281,9 @@ impl Sessions {
             let segments = u32::try_from(right.segments).unwrap_or(u32::MAX);
             u32::try_from((self.grid.segment_duration() * segments).as_secs()).unwrap_or(u32::MAX)
         };
-        SessionView { start_over_s: self.settings.start_over.map(window_s), ..view }
+        // A view has the session's token there.
+        let playback_url = self.playback(&view.playback_url);
+        SessionView { start_over_s: self.settings.start_over.map(window_s), playback_url, ..view }
     }
 
     fn row_view(&self, row: SessionRow) -> SessionView {
@@ -354,8 +357,9 @@ impl Sessions {
         let mut session = entry.session.lock();
         session.advance_meter(self.now_ms(), self.terms());
         let (operated, games) = (session.operated(&self.grid), session.show.game_keys());
+        let rights = session.rights.clone();
         drop(session);
-        OperatedSession { session: self.with_skew(operated.session, &games), ..operated }
+        OperatedSession { session: self.with_games(operated.session, entry, &games, &rights), ..operated }
     }
 
     /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment. `token`: of

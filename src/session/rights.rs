@@ -1,17 +1,20 @@
 //! What a session may have: the rules of the market that it was made in, and its tier. The tier is the session's for good, as its price hangs on it; what
 //! else its market says is asked for anew each time, so that a right that is withdrawn is withdrawn at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::follow::Reload;
-use super::model::Pick;
+use super::model::{Pick, Show};
 use super::registry::{Entry, Offer, Sessions};
+use super::stand_ins::{Known, Other, Otherwise};
 use super::{GameInfo, SessionError};
 use crate::frame::{CodedSound, SoundRole};
-use crate::market::{Feature, KeyTerms, Market, Markets, Tier, speaks};
-use crate::track::{SoundKey, is_stand_in, split_sound_key};
+use crate::market::{Feature, GameRights, KeyTerms, Market, Markets, Restriction, Tier, Viewer, speaks};
+use crate::mosaic::GameKey;
+use crate::track::{SoundKey, is_rights_card, is_stand_in, split_sound_key};
 
 /// What a session was made with. The default is that of sessions without a market, whose key allows everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,9 @@ pub(super) struct Rights {
     /// Where it is, as who asked for it said: the code of a country.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// What it is watched on, likewise, as its operator calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_class: Option<String>,
     /// The output that it is of, as [`super::outputs`] calls it; `None`: a viewer's.
     #[serde(default)]
     pub output: Option<Arc<str>>,
@@ -34,36 +40,29 @@ pub(super) enum Rules {
     Free,
     Of(Arc<Market>),
     /// Its market was taken away: what it shows may go on, and nothing else may come.
-    Gone(String),
+    Gone,
 }
 
 impl Rules {
     pub fn market(&self) -> Option<&Arc<Market>> {
         match self {
             Self::Of(market) => Some(market),
-            Self::Free | Self::Gone(_) => None,
+            Self::Free | Self::Gone => None,
         }
     }
 
     /// Whether the game that the tenant calls `id` may be shown.
     pub fn shows(&self, id: &str) -> bool {
-        match self {
-            Self::Free => true,
-            Self::Of(market) => market.shows(id),
-            Self::Gone(_) => false,
-        }
+        self.restricts(id).is_none()
     }
 
-    /// # Errors
-    /// [`SessionError::GameRestricted`] for the first of `games` that may not be shown.
-    pub fn check(&self, games: &[Pick]) -> Result<(), SessionError> {
-        let Some(game) = games.iter().find(|game| !self.shows(&game.id)) else { return Ok(()) };
-        let (market, is_gone) = match self {
-            Self::Free => return Ok(()),
-            Self::Of(market) => (market.id.clone(), false),
-            Self::Gone(market) => (market.clone(), true),
-        };
-        Err(SessionError::GameRestricted { id: game.id.clone(), market, is_gone })
+    /// Why the game that the tenant calls `id` may not be shown.
+    pub fn restricts(&self, id: &str) -> Option<Restriction> {
+        match self {
+            Self::Free => None,
+            Self::Of(market) => (!market.shows(id)).then_some(Restriction::NotInMarket),
+            Self::Gone => Some(Restriction::MarketGone),
+        }
     }
 
     /// Whether a session that is in `region` may be given games. Of an output nobody knows where it is seen.
@@ -100,7 +99,81 @@ impl Rules {
     }
 }
 
+impl Rights {
+    /// As games see it.
+    pub fn viewer(&self) -> Viewer<'_> {
+        Viewer {
+            market: self.market.as_deref(),
+            region: self.region.as_deref(),
+            device_class: self.device_class.as_deref(),
+            is_anywhere: self.output.is_some(),
+        }
+    }
+}
+
 impl Sessions {
+    /// Why the game that the tenant calls `id` and the service `key` may not be shown at `at_ms` to who has `rights`; `rules` are those of its market.
+    pub(super) fn restriction(
+        &self,
+        (id, key): (&str, &GameKey),
+        rights: &Rights,
+        rules: &Rules,
+        at_ms: i64,
+    ) -> Option<Restriction> {
+        let of_game = || self.games.rights(key)?.restricts(&rights.viewer(), at_ms);
+        rules.restricts(id).or_else(of_game)
+    }
+
+    /// # Errors
+    /// [`SessionError::GameRestricted`] for the first of `games` that may not be shown to who has `rights`.
+    pub(super) fn check_games(&self, games: &[Pick], rights: &Rights, rules: &Rules) -> Result<(), SessionError> {
+        let now_ms = self.now_ms();
+        for Pick { id, key } in games {
+            let Some(why) = self.restriction((id, key), rights, rules, now_ms) else { continue };
+            let of_game = rules.shows(id).then(|| self.games.rights(key)).flatten();
+            let allowed = of_game.map(|its| its.allowed(why).to_vec()).unwrap_or_default();
+            return Err(SessionError::GameRestricted { id: id.clone(), why, market: rights.market.clone(), allowed });
+        }
+        Ok(())
+    }
+
+    /// Of the games of `show` that may not be shown to who has `rights`, their cards and from when to when.
+    pub(super) fn restricted(&self, rights: &Rights, rules: &Rules, show: &Show, known: &Known) -> Vec<Otherwise> {
+        let mut restricted: Vec<Otherwise> = Vec::new();
+        let mut seen: BTreeSet<&GameKey> = BTreeSet::new();
+        for Pick { id, key } in show.games.iter().filter(|pick| seen.insert(&pick.key)) {
+            let card = |why| Other::Restricted(key.clone(), self.games.card(key, why));
+            let limits = known.limited.get(key);
+            let of_game = || limits?.restricts_ever(&rights.viewer());
+            // A market that is gone withdraws nothing.
+            let of_market = rules.restricts(id).filter(|why| *why != Restriction::MarketGone);
+            if let Some(why) = of_market.or_else(of_game) {
+                restricted.push(Otherwise { from: 0, until: None, what: card(why) });
+                continue;
+            }
+            let Some(GameRights { from_ms, until_ms, .. }) = limits.map(|limits| &**limits) else { continue };
+            // Whole segments, and none that is not allowed in part.
+            let begins = from_ms.map(|ms| self.segment_at(ms.saturating_sub(1)) + 1);
+            if let Some(begins) = begins.filter(|begins| *begins > self.running()) {
+                restricted.push(Otherwise { from: 0, until: Some(begins), what: card(Restriction::NotYet) });
+            }
+            if let Some(ends) = until_ms.map(|ms| self.segment_at(ms)) {
+                restricted.push(Otherwise { from: ends, until: None, what: card(Restriction::NoLonger) });
+            }
+        }
+        restricted
+    }
+
+    /// Whether a game may be told of to who is in `market` and `region` with `device_class`, as far as any is said.
+    pub fn may_pick(&self, tenant: &str, id: &str, viewer: &Viewer) -> bool {
+        let Some(rights) = self.games.find(tenant, id).and_then(|info| self.games.rights(&info.key)) else {
+            return true;
+        };
+        let why = rights.restricts(viewer, self.now_ms());
+        // Who says nothing is not taken to be elsewhere.
+        why.is_none_or(|why| matches!(why, Restriction::RegionMissing | Restriction::DeviceClassMissing))
+    }
+
     /// The markets that sessions can be made in.
     pub fn markets(&self) -> &Markets {
         &self.markets
@@ -145,7 +218,7 @@ impl Sessions {
     /// The rules of a session with `rights` as they are now.
     pub(super) fn rules(&self, tenant: &str, rights: &Rights) -> Rules {
         let Some(id) = &rights.market else { return Rules::Free };
-        self.markets.find(tenant, id).map_or_else(|| Rules::Gone(id.clone()), Rules::Of)
+        self.markets.find(tenant, id).map_or(Rules::Gone, Rules::Of)
     }
 
     pub(super) fn rules_of(&self, entry: &Entry) -> Rules {
@@ -162,7 +235,9 @@ impl Sessions {
     /// The games that a session's playlists may name: those that its market allows, and what it shows.
     pub(super) fn games_for(&self, entry: &Entry, picks: &[Pick], rules: &Rules) -> Vec<GameInfo> {
         let mut all = self.games.all(&entry.tenant);
-        all.retain(|game| rules.shows(&game.id) || picks.iter().any(|pick| pick.key == game.key));
+        let (rights, now_ms) = (entry.session.lock().rights.clone(), self.now_ms());
+        let may_show = |game: &GameInfo| self.restriction((&game.id, &game.key), &rights, rules, now_ms).is_none();
+        all.retain(|game| picks.iter().any(|pick| pick.key == game.key) || may_show(game));
         all
     }
 
@@ -199,6 +274,8 @@ impl Sessions {
         // A key is the game's id, behind its tenant's where it is a tenant's own; ids have no slash.
         let id = game.rsplit('/').next().unwrap_or_default();
         // What stands in for games is known by name to those alone to whom it was shown.
-        is_shown || is_stand_in(game) || self.rules(&entry.tenant, &rights).shows(id)
+        let rules = self.rules(&entry.tenant, &rights);
+        let stands_in = is_stand_in(game) || is_rights_card(game);
+        is_shown || stands_in || self.restriction((id, &game.into()), &rights, &rules, self.now_ms()).is_none()
     }
 }

@@ -1,5 +1,6 @@
 //! The bounds of sessions, and what they may do beyond the present.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::timeline::Grid;
@@ -34,6 +35,10 @@ pub struct SessionSettings {
     pub era: u64,
     /// What viewers may go back to, and how; `None`: to nothing.
     pub start_over: Option<StartOverRight>,
+    /// How long a playback URL can begin playing; `None`: as long as its session is there.
+    pub url_valid: Option<Duration>,
+    /// Players of a session that may play at once; `None`: any number.
+    pub max_players: Option<NonZeroUsize>,
 }
 
 /// That viewers may go back to what was played, and pause.
@@ -64,6 +69,8 @@ impl SessionSettings {
             keep_ended: KEEP_ENDED,
             era: 0,
             start_over: None,
+            url_valid: None,
+            max_players: None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a session's market shows in place of a game that is in a break, and for how long. The session shows it by itself and goes back by itself: entries of
-//! its splices like any others, planned ahead, on whole segments.
+//! What a session shows in place of a game that is in a break, as its market says, or that may not be shown to it, and for how long. The session shows it by
+//! itself and goes back by itself: entries of its splices like any others, planned ahead, on whole segments.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,11 +9,13 @@ use std::sync::Arc;
 use super::model::{Pick, Piece, Show, Span, choice_name};
 use super::registry::{Entry, Sessions};
 use super::rights::Rules;
+use super::state::EndReason;
 use crate::assets::Skin;
 use crate::cues::track::Break;
-use crate::market::{Market, MarketBreakPolicy};
+use crate::market::{GameRights, Market, MarketBreakPolicy};
 use crate::mosaic::{AdmitError, EngineKind, GameKey, MosaicSpec, Placement};
 use crate::timeline::{Grid, MediaTime, SegmentNumber};
+use crate::track::is_stand_in;
 
 /// Breaks that begin no later than so many segments from now are looked for: whoever decides on advertisements has the time until then.
 const LOOKED_AHEAD: u64 = 60;
@@ -68,27 +70,40 @@ pub trait StandIns: Send + Sync {
 
 /// What of a session is other than was asked for, from one segment to another.
 #[derive(Clone)]
-enum Other {
+pub(super) enum Other {
+    /// Of a game that may not be shown, its card. It comes first: what stands in for a game that may not be shown is not looked for.
+    Restricted(GameKey, GameKey),
     /// Of a game, which stand-in.
     Instead(GameKey, GameKey),
     /// The layout, and its art.
     SqueezedBack(Arc<crate::layout::Layout>, Option<Arc<Skin>>),
 }
 
-struct Otherwise {
-    from: SegmentNumber,
-    until: Option<SegmentNumber>,
-    what: Other,
+#[derive(Clone)]
+pub(super) struct Otherwise {
+    pub from: SegmentNumber,
+    pub until: Option<SegmentNumber>,
+    pub what: Other,
 }
 
 impl Otherwise {
+    fn is_restriction(&self) -> bool {
+        matches!(self.what, Other::Restricted(..))
+    }
+
     fn covers(&self, n: SegmentNumber) -> bool {
         self.from <= n && self.until.is_none_or(|until| n < until)
     }
 }
 
-/// Of each game that was asked for, its breaks.
-type KnownBreaks = HashMap<GameKey, Arc<[Break]>>;
+/// What is looked up once for all sessions.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Of each game that was asked for, its breaks.
+    breaks: HashMap<GameKey, Arc<[Break]>>,
+    /// Of the games that may not be shown to everybody, to whom.
+    pub limited: HashMap<GameKey, Arc<GameRights>>,
+}
 
 /// The segment that begins nearest to `at`.
 fn nearest_segment(grid: &Grid, at: MediaTime) -> SegmentNumber {
@@ -104,19 +119,25 @@ impl Sessions {
     }
 
     pub(super) fn direct_all(&self, entries: &[Arc<Entry>]) {
-        if let Some(stand_ins) = self.stand_ins.get() {
-            // Of each game once: thousands of sessions may show it.
-            let mut known = KnownBreaks::default();
-            for entry in entries {
-                self.direct_by(entry, &mut known);
+        // Of each game once: thousands of sessions may show it.
+        let mut known = self.known();
+        for entry in entries {
+            self.direct_by(entry, &mut known);
+            if let Some(stand_ins) = self.stand_ins.get() {
                 self.tell_served(&**stand_ins, entry);
             }
         }
+        let barred = |entry: &Arc<Entry>| entry.session.lock().barred_slots();
+        self.metrics.restricted_slots.set(i64::try_from(entries.iter().map(barred).sum::<usize>()).unwrap_or(i64::MAX));
+    }
+
+    fn known(&self) -> Known {
+        Known { breaks: HashMap::new(), limited: self.games.limited() }
     }
 
     fn tell_served(&self, stand_ins: &dyn StandIns, entry: &Entry) {
         let listed = entry.session.lock().listed_stand_ins();
-        for (Span { stand_in, .. }, segments) in &listed {
+        for (Span { stand_in, .. }, segments) in listed.iter().filter(|(span, _)| is_stand_in(&span.stand_in)) {
             let (tenant, session) = (&*entry.tenant, &*entry.id);
             stand_ins.served(&Served { tenant, session, stand_in, segments: segments.clone() });
         }
@@ -128,34 +149,35 @@ impl Sessions {
             let session = entry.session.lock();
             (session.rights.clone(), session.free_to_plan(self.running()))
         };
+        let (rules, mut known) = (self.rules(&entry.tenant, &rights), self.known());
+        let mut otherwise = self.restricted(&rights, &rules, show, &known);
         let named = self.mosaics.name(&show.spec(), show.engine);
         if named.is_ok_and(|(_, engine)| engine == EngineKind::Stitch) {
-            let rules = self.rules(&entry.tenant, &rights);
-            let otherwise = self.otherwise(entry, &rules, show, &mut KnownBreaks::default());
-            on_air(show, &otherwise, free).0
-        } else {
-            show.clone()
+            otherwise.extend(self.otherwise(entry, &rules, show, &mut known));
         }
+        on_air(show, &otherwise, free).0
     }
 
-    /// Plans what the session shows from the first segment on that it can plan: what its market shows in breaks, and what it was asked for.
+    /// Plans what the session shows from the first segment on that it can plan: what it may be shown, what its market shows in breaks, and what it was
+    /// asked for.
     pub(super) fn direct(&self, entry: &Entry) {
-        self.direct_by(entry, &mut KnownBreaks::default());
+        self.direct_by(entry, &mut self.known());
     }
 
-    fn direct_by(&self, entry: &Entry, known: &mut KnownBreaks) {
-        if self.stand_ins.get().is_none() {
-            return;
-        }
+    fn direct_by(&self, entry: &Entry, known: &mut Known) {
         let running = self.running();
         let (rights, show, free, is_away) = {
             let session = entry.session.lock();
-            if !session.state.is_active() || (session.rights.market.is_none() && !session.is_on_detour()) {
+            let is_limited = || session.show.games.iter().any(|pick| known.limited.contains_key(&pick.key));
+            let is_free = session.rights.market.is_none() && !session.is_on_detour();
+            if !session.state.is_active() || (is_free && !is_limited()) {
                 return;
             }
             (session.rights.clone(), session.show.clone(), session.free_to_plan(running), session.is_on_detour())
         };
-        let mut otherwise = self.otherwise(entry, &self.rules(&entry.tenant, &rights), &show, known);
+        let rules = self.rules(&entry.tenant, &rights);
+        let mut otherwise = self.restricted(&rights, &rules, &show, known);
+        otherwise.extend(self.otherwise(entry, &rules, &show, known));
         otherwise.retain(|its| its.from <= running + PLANNED_AHEAD);
         if otherwise.is_empty() && !is_away {
             return;
@@ -170,15 +192,22 @@ impl Sessions {
                 session.planned(plan);
                 let is_all = pieces.iter().all(|piece| piece.placement.id == home.id && piece.instead.is_empty());
                 if !session.shows(&pieces) || is_all == session.is_on_detour() {
-                    session.take_detour(&pieces, Some(&home).filter(|_| !is_all), running);
+                    // What is rendered for nobody is not made until it may be shown again.
+                    let is_kept = home.engine == EngineKind::Stitch || !is_barred(&otherwise, free);
+                    session.take_detour(&pieces, Some((&home, is_kept)).filter(|_| !is_all), running);
                 }
+            }
+            // Rather dark than shown against the rights.
+            Err(refusal) if is_barred(&otherwise, free) => {
+                tracing::warn!(session = %entry.id, %refusal, "there is no room for the card of a game that may not be shown: the session ends");
+                let _ = self.end_entry(entry, EndReason::Restricted);
             }
             Err(refusal) => tracing::debug!(session = %entry.id, %refusal, "what a break asks for is not to be had"),
         }
     }
 
     /// What is other than `show`: of each of its games that is in a break, or will be.
-    fn otherwise(&self, entry: &Entry, rules: &Rules, show: &Show, known: &mut KnownBreaks) -> Vec<Otherwise> {
+    fn otherwise(&self, entry: &Entry, rules: &Rules, show: &Show, known: &mut Known) -> Vec<Otherwise> {
         let (Some(stand_ins), Some(market)) = (self.stand_ins.get(), rules.market()) else { return Vec::new() };
         let policy = market.breaks.policy;
         if policy == MarketBreakPolicy::Programme {
@@ -190,7 +219,7 @@ impl Sessions {
         let mut otherwise = Vec::new();
         let mut seen: BTreeSet<&GameKey> = BTreeSet::new();
         for Pick { id, key } in show.games.iter().filter(|pick| seen.insert(&pick.key)) {
-            let breaks = known.entry(key.clone()).or_insert_with(|| self.games.breaks(key, span.clone()).into());
+            let breaks = known.breaks.entry(key.clone()).or_insert_with(|| self.games.breaks(key, span.clone()).into());
             for of in breaks.clone().iter() {
                 let from = nearest_segment(grid, of.starts_at);
                 let until = of.ends_at.map(|end| nearest_segment(grid, end));
@@ -247,18 +276,29 @@ impl Sessions {
         otherwise: &[Otherwise],
         free: SegmentNumber,
     ) -> Result<(Placement, Vec<Piece>), AdmitError> {
-        let home = self.mosaics.want(&show.spec(), show.engine)?;
-        // What is rendered would cost an encoder for each session's break.
-        let otherwise = if home.engine == EngineKind::Stitch { otherwise } else { &[] };
+        let (id, engine) = self.mosaics.name(&show.spec(), show.engine)?;
+        let home = if engine == EngineKind::Render && is_barred(otherwise, free) {
+            Placement { id, engine, first_segment: free }
+        } else {
+            self.mosaics.want(&show.spec(), show.engine)?
+        };
+        // What is rendered would cost an encoder for each session's break; what may not be shown is not shown whatever it costs.
+        let is_had = |its: &&Otherwise| home.engine == EngineKind::Stitch || its.is_restriction();
+        let otherwise: Vec<Otherwise> = otherwise.iter().filter(is_had).cloned().collect();
         let mut from: BTreeSet<SegmentNumber> = BTreeSet::from([free]);
-        for its in otherwise {
+        for its in &otherwise {
             from.extend([Some(its.from), its.until].into_iter().flatten().filter(|n| *n > free));
         }
         let mut pieces: Vec<Piece> = Vec::new();
         for from in from {
-            let (show, instead) = on_air(show, otherwise, from);
-            let placement = match self.mosaics.want(&show.spec(), show.engine)? {
-                placed if placed.engine == EngineKind::Stitch || placed.id == home.id => placed,
+            let (show, instead) = on_air(show, &otherwise, from);
+            let is_barred = is_barred(&otherwise, from);
+            let wanted = self.mosaics.want(&show.spec(), show.engine).or_else(|refusal| match is_barred {
+                true => self.mosaics.want_instead(&home.id, &show.spec(), show.engine),
+                false => Err(refusal),
+            });
+            let placement = match wanted? {
+                placed if placed.engine == EngineKind::Stitch || placed.id == home.id || is_barred => placed,
                 _ => home.clone(),
             };
             // What has only just begun stands still in its first segment.
@@ -274,6 +314,11 @@ impl Sessions {
     }
 }
 
+/// Whether a game that was asked for may not be shown in segment `n`.
+fn is_barred(otherwise: &[Otherwise], n: SegmentNumber) -> bool {
+    otherwise.iter().any(|its| its.is_restriction() && its.covers(n))
+}
+
 /// Tells one plan from another.
 fn plan_of(show: &Show, otherwise: &[Otherwise]) -> u64 {
     let mut plan = DefaultHasher::new();
@@ -282,7 +327,7 @@ fn plan_of(show: &Show, otherwise: &[Otherwise]) -> u64 {
     for Otherwise { from, until, what } in otherwise {
         (from, until).hash(&mut plan);
         match what {
-            Other::Instead(game, stand_in) => (game, stand_in).hash(&mut plan),
+            Other::Instead(game, stand_in) | Other::Restricted(game, stand_in) => (game, stand_in).hash(&mut plan),
             Other::SqueezedBack(layout, skin) => {
                 (&layout.id, skin.as_ref().map(|skin| (&skin.id, &skin.art))).hash(&mut plan);
             }
@@ -296,11 +341,14 @@ fn on_air(show: &Show, otherwise: &[Otherwise], n: SegmentNumber) -> (Show, Vec<
     let (mut aired, mut instead) = (show.clone(), Vec::new());
     for its in otherwise.iter().filter(|its| its.covers(n)) {
         match &its.what {
-            Other::Instead(game, stand_in) => {
+            Other::Instead(game, stand_in) | Other::Restricted(game, stand_in) => {
+                let mut is_there = false;
                 for pick in aired.games.iter_mut().filter(|pick| pick.key == *game) {
-                    pick.key = stand_in.clone();
+                    (pick.key, is_there) = (stand_in.clone(), true);
                 }
-                instead.push((game.clone(), stand_in.clone()));
+                if is_there {
+                    instead.push((game.clone(), stand_in.clone()));
+                }
             }
             Other::SqueezedBack(layout, skin) => (aired.layout, aired.skin) = (layout.clone(), skin.clone()),
         }

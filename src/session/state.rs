@@ -23,6 +23,8 @@ pub(super) enum EndReason {
     Idle,
     /// It could not be taken up again after a restart: its layout is gone, say.
     Unrestorable,
+    /// It showed a game that may no longer be shown, and there was no room for a card in its place.
+    Restricted,
 }
 
 /// What can happen to a session.
@@ -54,6 +56,7 @@ impl EndReason {
             Self::Operator => "operator",
             Self::Idle => "idle",
             Self::Unrestorable => "unrestorable",
+            Self::Restricted => "restricted",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Test doubles of what sessions see: mosaics that finish their segments as the clock is cranked, games with sound.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use crate::cues::track::Break;
 use crate::frame::{SoundRole, SoundTrack};
 use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::layout::{Layout, Layouts};
+use crate::market::GameRights;
 use crate::metrics::Metrics;
 use crate::mosaic::{AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
 use crate::store::testing::FullDisk;
@@ -240,12 +241,24 @@ pub(crate) struct FourGames {
     /// Keys of games that show a slate.
     off: Arc<Mutex<HashSet<GameKey>>>,
     breaks: KnownBreaks,
+    limits: Limits,
 }
+
+/// To whom games may be shown.
+pub(crate) type Limits = Arc<Mutex<HashMap<GameKey, Arc<GameRights>>>>;
 
 /// The breaks that are known, and of which game each is.
 pub(crate) type KnownBreaks = Arc<Mutex<Vec<(GameKey, Break)>>>;
 
 impl Games for FourGames {
+    fn rights(&self, key: &GameKey) -> Option<Arc<GameRights>> {
+        self.limits.lock().get(key).cloned()
+    }
+
+    fn limited(&self) -> HashMap<GameKey, Arc<GameRights>> {
+        self.limits.lock().clone()
+    }
+
     fn breaks(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<Break> {
         let lies_in = |its: &Break| its.starts_at < span.end && its.ends_at.is_none_or(|end| end > span.start);
         let breaks = self.breaks.lock();
@@ -334,6 +347,7 @@ pub(crate) struct House {
     /// Keys of games that show a slate.
     pub off: Arc<Mutex<HashSet<GameKey>>>,
     pub breaks: KnownBreaks,
+    pub limits: Limits,
     pub disk: Arc<FullDisk>,
     pub metrics: Arc<Metrics>,
     pub settings: SessionSettings,
@@ -365,9 +379,9 @@ impl House {
         let mosaics = Arc::new(CrankedMosaics { stitches, ..CrankedMosaics::new(clock.clone()) });
         let disk = Arc::new(FullDisk::new(SqliteStore::open(dir.path()).await.unwrap()));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let (off, breaks) = (Arc::default(), KnownBreaks::default());
-        let sessions = open(&disk, &mosaics, (&off, &breaks), &clock, settings, &metrics).await;
-        Self { dir, clock, mosaics, off, breaks, disk, metrics, settings, sessions }
+        let (off, breaks, limits) = (Arc::default(), KnownBreaks::default(), Limits::default());
+        let sessions = open(&disk, &mosaics, (&off, &breaks, &limits), &clock, settings, &metrics).await;
+        Self { dir, clock, mosaics, off, breaks, limits, disk, metrics, settings, sessions }
     }
 
     /// kill -9 after `outage`: another process opens the same disk; no mosaic runs.
@@ -399,7 +413,7 @@ impl House {
         self.disk.store.let_go();
         self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
         self.metrics = Arc::new(Metrics::new().unwrap());
-        let games = (&self.off, &self.breaks);
+        let games = (&self.off, &self.breaks, &self.limits);
         self.sessions = open(&self.disk, &self.mosaics, games, &self.clock, self.settings, &self.metrics).await;
     }
 
@@ -415,7 +429,7 @@ impl House {
 async fn open(
     disk: &Arc<FullDisk>,
     mosaics: &Arc<CrankedMosaics>,
-    (off, breaks): (&Arc<Mutex<HashSet<GameKey>>>, &KnownBreaks),
+    (off, breaks, limits): (&Arc<Mutex<HashSet<GameKey>>>, &KnownBreaks, &Limits),
     clock: &Arc<SimulatedClock>,
     settings: SessionSettings,
     metrics: &Arc<Metrics>,
@@ -423,7 +437,13 @@ async fn open(
     let store: Arc<dyn Store> = disk.clone();
     let kept = settings.start_over.map_or(15, |right| right.segments);
     *mosaics.kept.lock() = kept.max(30);
-    let games = Arc::new(FourGames { clock: clock.clone(), kept, off: off.clone(), breaks: breaks.clone() });
+    let games = Arc::new(FourGames {
+        clock: clock.clone(),
+        kept,
+        off: off.clone(),
+        breaks: breaks.clone(),
+        limits: limits.clone(),
+    });
     let layouts = Arc::new(Layouts::bundled());
     Sessions::open(store, mosaics.clone(), games, layouts, clock.clone(), grid(), settings, metrics.clone())
         .await

@@ -1,5 +1,6 @@
 mod billed;
 mod bridges;
+mod game_rights;
 mod lifecycle;
 mod outputs;
 mod playback;
@@ -9,6 +10,7 @@ mod rights;
 mod stand_ins;
 mod standstill;
 mod start_over;
+mod tickets;
 mod unbookable;
 
 use super::testing::House;
@@ -18,7 +20,12 @@ use crate::store::{MeterLine, testing};
 /// Whatever there is.
 const NOW: Reload = Reload { msn: None, part: None, skip: false, parts: true, start_ms: None };
 
+/// The session's own token, which stands first in its address.
 fn token(session: &SessionView) -> &str {
+    element(session).split('~').next().unwrap()
+}
+
+fn element(session: &SessionView) -> &str {
     session.playback_url.split('/').nth(3).unwrap()
 }
 

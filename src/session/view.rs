@@ -13,11 +13,11 @@ use crate::captions::TextInfo;
 use crate::cues::track::{Break, RangeLine};
 use crate::frame::{CodedSound, SoundTrack};
 use crate::layout::Layout;
-use crate::market::{Feature, KeyTerms};
+use crate::market::{Feature, GameRights, KeyTerms, Restriction};
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
 use crate::sync::Latency;
 use crate::timeline::{MediaTime, SegmentNumber};
-use crate::track::{Held, Pending, Position, SoundKey};
+use crate::track::{Held, Pending, Position, SoundKey, rights_card};
 
 /// A game as sessions see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,21 @@ pub trait Games: Send + Sync {
     /// The breaks of a game that lie, or lie in part, in `span`, by their beginning; none overlaps another.
     fn breaks(&self, _key: &GameKey, _span: Range<MediaTime>) -> Vec<Break> {
         Vec::new()
+    }
+
+    /// To whom a game may be shown; `None`: to everybody.
+    fn rights(&self, _key: &GameKey) -> Option<Arc<GameRights>> {
+        None
+    }
+
+    /// The games that may not be shown to everybody.
+    fn limited(&self) -> HashMap<GameKey, Arc<GameRights>> {
+        HashMap::new()
+    }
+
+    /// What stands in for a game that may not be shown: a name that mosaics show as a card that says `why`, and whose sound is silence.
+    fn card(&self, key: &GameKey, why: Restriction) -> GameKey {
+        rights_card(why.card(), key)
     }
 
     /// How long ago what each of `games` shows was captured, where its source tells.
@@ -117,6 +132,8 @@ pub struct CreateSession {
     pub market: Option<String>,
     /// Where its viewer is, as who asks says: the code of a country.
     pub region: Option<String>,
+    /// What it is watched on, likewise.
+    pub device_class: Option<String>,
     /// What the key allows that asks for it.
     pub terms: KeyTerms,
     pub device_id: Option<String>,
@@ -221,6 +238,9 @@ pub struct SlotView {
     /// How much later than the session's latest game by the same kind of clock this one is shown, in milliseconds: 0 for that one, negative
     /// for one that is early. `null` where its source does not tell, or no other one's does.
     pub skew_ms: Option<i64>,
+    /// Why the game may not be shown to the session, and a card stands for it, as `reason` of `game_restricted` has it; `null`: it may.
+    #[schema(value_type = Option<String>, examples("not_in_region", "no_longer"))]
+    pub restricted: Option<&'static str>,
 }
 
 /// A session, as the API shows it.
@@ -250,6 +270,8 @@ pub struct SessionView {
     pub market: Option<String>,
     /// Where its viewer is, as was said when it was made; `null`: nobody said.
     pub region: Option<String>,
+    /// What it is watched on, likewise.
+    pub device_class: Option<String>,
     /// What its tier has beside the height of its pictures.
     pub features: BTreeSet<Feature>,
     /// How far back its playlists can begin (`?start=`), in seconds; `null` where they cannot.
@@ -264,7 +286,7 @@ pub struct SessionView {
     /// segment two pictures before it fade. RFC 3339, UTC.
     pub effective_at: String,
     pub billable_seconds: u64,
-    /// `device`, `operator`, `idle` or `unrestorable`; `null` while it is active.
+    /// `device`, `operator`, `idle`, `unrestorable` or `restricted`; `null` while it is active.
     #[schema(value_type = Option<EndReason>)]
     pub end_reason: Option<String>,
 }
@@ -279,6 +301,7 @@ pub(super) fn slots_of(layout: &Layout, games: &[String]) -> Vec<SlotView> {
         width: rect.width,
         height: rect.height,
         skew_ms: None,
+        restricted: None,
     };
     layout.slots.iter().zip(games).enumerate().map(slot).collect()
 }

@@ -53,6 +53,7 @@ pub(super) fn game(row: &SqliteRow) -> Result<GameRow, StoreError> {
         labels: from_json(row, "labels")?,
         break_policy: row.try_get("break_policy")?,
         offset_ms: row.try_get("offset_ms")?,
+        rights: row.try_get("rights")?,
     })
 }
 

@@ -1,4 +1,4 @@
-//! The seed of the key that signs the ledger, in a file of its own: who may read a copy of the database may not thereby sign.
+//! Secrets, each in a file of its own: who may read a copy of the database may not thereby sign the ledger, nor addresses.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -20,8 +20,11 @@ pub fn ledger_key_file(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// [`StoreError::Failed`] when the file cannot be read or holds something else.
 pub fn read_ledger_seed(data_dir: &Path) -> Result<Option<[u8; 32]>, StoreError> {
-    let path = ledger_key_file(data_dir);
-    let text = match fs::read_to_string(&path) {
+    read_secret(&ledger_key_file(data_dir))
+}
+
+fn read_secret(path: &Path) -> Result<Option<[u8; 32]>, StoreError> {
+    let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(StoreError::Failed(format!("{}: {e}", path.display()))),
@@ -40,10 +43,27 @@ pub fn ledger_seed(data_dir: &Path) -> Result<[u8; 32], StoreError> {
     if let Some(seed) = read_ledger_seed(data_dir)? {
         return Ok(seed);
     }
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|e| StoreError::Failed(format!("no random bytes: {e}")))?;
-    let path = ledger_key_file(data_dir);
-    write_seed(&path, &seed).map_err(|e| StoreError::Unwritable(format!("{}: {e}", path.display())))?;
+    make_secret(&ledger_key_file(data_dir), None)
+}
+
+/// The secret `name` of `data_dir`, made at the first call ever, or of `given`: a secret that was kept elsewhere until now.
+///
+/// # Errors
+/// As [`ledger_seed`].
+pub(super) fn secret(data_dir: &Path, name: &str, given: Option<[u8; 32]>) -> Result<[u8; 32], StoreError> {
+    let path = data_dir.join(FOLDER).join(name);
+    match read_secret(&path)? {
+        Some(secret) => Ok(secret),
+        None => make_secret(&path, given),
+    }
+}
+
+fn make_secret(path: &Path, given: Option<[u8; 32]>) -> Result<[u8; 32], StoreError> {
+    let mut seed = given.unwrap_or_default();
+    if given.is_none() {
+        getrandom::fill(&mut seed).map_err(|e| StoreError::Failed(format!("no random bytes: {e}")))?;
+    }
+    write_seed(path, &seed).map_err(|e| StoreError::Unwritable(format!("{}: {e}", path.display())))?;
     Ok(seed)
 }
 

@@ -17,15 +17,17 @@ pub struct GameRow {
     pub break_policy: Option<String>,
     /// How much later than its source claims its pictures are captured.
     pub offset_ms: i32,
+    /// Where and when it may be shown, as JSON; `None`: without limits.
+    pub rights: Option<String>,
 }
 
 impl fmt::Debug for GameRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tenant, id, title, sources, labels, break_policy, offset_ms } = self;
+        let Self { tenant, id, title, sources, labels, break_policy, offset_ms, rights } = self;
         let sources = sources.len();
         write!(
             f,
-            "GameRow {{ {tenant}/{id}, {title:?}, {sources} sources, {labels:?}, {break_policy:?}, {offset_ms} ms }}"
+            "GameRow {{ {tenant}/{id}, {title:?}, {sources} sources, {labels:?}, {break_policy:?}, {offset_ms} ms, {rights:?} }}"
         )
     }
 }

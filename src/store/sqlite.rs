@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::data_dir::{self, Begin, Marker};
+use super::key_file;
 use super::ledger::SqliteLedger;
 use super::locks::Locks;
 use super::migrations::migrator;
@@ -182,6 +183,9 @@ impl SqliteStore {
             sqlx::query("SELECT bytes FROM secrets WHERE name = ?").bind(name).fetch_optional(&self.readers).await?;
         let Some(row) = row else { return Ok(None) };
         let bytes: Vec<u8> = row.try_get("bytes")?;
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
         Ok(Some(bytes.try_into().map_err(|_| StoreError::Failed(format!("secret {name:?} is not 32 bytes")))?))
     }
 }
@@ -218,14 +222,18 @@ impl LedgerReads for SqliteStore {
 impl Store for SqliteStore {
     fn secret<'a>(&'a self, name: &'a str) -> Pending<'a, [u8; 32]> {
         Box::pin(async move {
-            if let Some(secret) = self.read_secret(name).await? {
-                return Ok(secret);
+            if self.jobs.is_closed() {
+                return Err(StoreError::Closed);
             }
-            let mut fresh = [0u8; 32];
-            getrandom::fill(&mut fresh).map_err(|e| StoreError::Failed(format!("no random bytes: {e}")))?;
-            // Another caller may have been first: what is read back counts.
-            self.submit(Command::Secret { name: name.to_owned(), bytes: fresh }).await?;
-            self.read_secret(name).await?.ok_or_else(|| StoreError::Failed(format!("secret {name:?} was not kept")))
+            // Before version 0.2 secrets were rows: who had a copy of the database could make addresses.
+            let in_row = self.read_secret(name).await?;
+            let (data_dir, file) = (self.data_dir.clone(), name.to_owned());
+            let kept = tokio::task::spawn_blocking(move || key_file::secret(&data_dir, &file, in_row));
+            let secret = kept.await.map_err(|error| StoreError::Failed(error.to_string()))??;
+            if in_row.is_some() {
+                self.submit(Command::BlankSecret { name: name.to_owned() }).await?;
+            }
+            Ok(secret)
         })
     }
 

@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -13,6 +15,7 @@ fn game(tenant: &str, id: &str) -> GameRow {
         labels: [("league".to_owned(), "nba".to_owned())].into(),
         break_policy: Some("slate".into()),
         offset_ms: -1700,
+        rights: Some(r#"{"regions":["GB"]}"#.into()),
     }
 }
 
@@ -43,6 +46,26 @@ async fn a_secret_is_made_once_and_kept() {
     assert_eq!(store.secret("three").await, Err(StoreError::Closed));
     let again = SqliteStore::open(&dir.path().join("made/if/need/be")).await.unwrap();
     assert_eq!(again.secret("one").await.unwrap(), secret);
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_database_and_one_that_was_moves_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    let fresh = store.secret("fresh").await.unwrap();
+    let keep = sqlx::query("INSERT INTO secrets (name, bytes) VALUES ('old', ?)").bind(vec![7u8; 32]);
+    keep.execute(&store.readers).await.unwrap();
+    assert_eq!(store.secret("old").await.unwrap(), [7; 32]);
+    assert_eq!(store.secret("old").await.unwrap(), [7; 32], "from its file");
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT bytes FROM secrets").fetch_all(&store.readers).await.unwrap();
+    assert_eq!(rows, [vec![0; 32]]);
+    store.close().await.unwrap();
+    let bytes = std::fs::read(dir.path().join("quadrille.sqlite")).unwrap();
+    for secret in [[7; 32], fresh] {
+        assert!(!bytes.windows(32).any(|window| window == secret));
+    }
+    let mode = std::fs::metadata(dir.path().join("secrets/old")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[tokio::test]

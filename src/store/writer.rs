@@ -32,12 +32,25 @@ pub(super) enum Command {
     Sessions(Vec<SessionWrite>),
     AddGame(GameRow),
     ReplaceGame(GameRow),
-    RemoveGame { tenant: String, id: String },
-    ForgetIdempotency { before_ms: i64 },
-    ForgetSessions { before_ms: i64, limit: u32 },
+    RemoveGame {
+        tenant: String,
+        id: String,
+    },
+    ForgetIdempotency {
+        before_ms: i64,
+    },
+    ForgetSessions {
+        before_ms: i64,
+        limit: u32,
+    },
     KeepClock(ClockRow),
-    Secret { name: String, bytes: [u8; 32] },
-    CloseHours { until_ms: i64 },
+    /// A secret that is kept in a file from now on.
+    BlankSecret {
+        name: String,
+    },
+    CloseHours {
+        until_ms: i64,
+    },
     SealHour(ClosedHour),
     Audit(AuditWrite),
     Key(KeyWrite),
@@ -46,7 +59,10 @@ pub(super) enum Command {
     Beacon(BeaconWrite),
     Outbox(OutboxWrite),
     Outputs(OutputWrite),
-    HourSums { hour_start_ms: i64, tenants: Vec<TenantHour> },
+    HourSums {
+        hour_start_ms: i64,
+        tenants: Vec<TenantHour>,
+    },
     PriceList(PriceListRow),
     Probe,
     Close,
@@ -302,12 +318,12 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
     Ok(Some(match command {
         Command::Sessions(_) | Command::Close => return Ok(None),
         Command::AddGame(game) => put_game(
-            "INSERT INTO games (title, sources, labels, break_policy, offset_ms, tenant, id) VALUES (?, ?, ?, ?, ?, ?, ?) \
+            "INSERT INTO games (title, sources, labels, break_policy, offset_ms, rights, tenant, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT DO NOTHING",
             game,
         )?,
         Command::ReplaceGame(game) => put_game(
-            "UPDATE games SET title = ?, sources = ?, labels = ?, break_policy = ?, offset_ms = ? WHERE tenant = ? AND id = ?",
+            "UPDATE games SET title = ?, sources = ?, labels = ?, break_policy = ?, offset_ms = ?, rights = ? WHERE tenant = ? AND id = ?",
             game,
         )?,
         Command::RemoveGame { tenant, id } => {
@@ -327,9 +343,9 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
             let keep = sqlx::query("UPDATE clock_state SET known_ms = ?, sure_ms = ?, era = ?");
             keep.bind(*known_ms).bind(*sure_ms).bind(codec::to_i64(*era)?)
         }
-        Command::Secret { name, bytes } => {
-            let keep = sqlx::query("INSERT INTO secrets (name, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING");
-            keep.bind(name.clone()).bind(bytes.to_vec())
+        // Written over rather than deleted: what is deleted lies in the file until its place is needed.
+        Command::BlankSecret { name } => {
+            sqlx::query("UPDATE secrets SET bytes = zeroblob(32) WHERE name = ?").bind(name.clone())
         }
         Command::CloseHours { until_ms } => {
             sqlx::query("UPDATE ledger_state SET closed_until_ms = max(closed_until_ms, ?)").bind(*until_ms)
@@ -361,6 +377,7 @@ fn put_game(statement: &'static str, game: &GameRow) -> Result<Statement, StoreE
         .bind(codec::json(&game.labels)?)
         .bind(game.break_policy.clone())
         .bind(game.offset_ms)
+        .bind(game.rights.clone())
         .bind(game.tenant.clone())
         .bind(game.id.clone()))
 }

@@ -26,7 +26,9 @@ pub use failing::{FailedAt, Failing, Watched};
 pub use held::Held;
 pub use layered::LayeredShelf;
 pub use memory::{Appended, Keeper, MemoryShelf, Track};
-pub use name::{SoundKey, TileName, TrackName, is_stand_in, sound_key, split_sound_key, stand_in};
+pub use name::{
+    SoundKey, TileName, TrackName, is_rights_card, is_stand_in, rights_card, sound_key, split_sound_key, stand_in,
+};
 pub use passed::{PassedSound, Silences};
 pub use position::Position;
 pub use runs::Runs;

@@ -51,6 +51,19 @@ pub fn is_stand_in(game: &str) -> bool {
     game.starts_with(STAND_IN)
 }
 
+/// What the names of cards begin with that stand in for games that may not be shown. They are drawn and encoded as games are.
+const CARD: char = '!';
+
+/// The name of the card that stands in for `game` where it may not be shown; `kind` tells cards of a game apart.
+pub fn rights_card(kind: &str, game: &str) -> Arc<str> {
+    format!("{CARD}{kind}:{game}").into()
+}
+
+/// Whether a game's name is a card's.
+pub fn is_rights_card(game: &str) -> bool {
+    game.starts_with(CARD)
+}
+
 impl TrackName {
     /// The track of a sound that is named in one word.
     pub fn sound(key: &str) -> Self {

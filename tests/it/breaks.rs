@@ -21,12 +21,12 @@ use crate::support::service::{SMALL_OUTPUT, TestService, config};
 use crate::support::tone;
 
 /// Tones of the games and of the advertisement.
-const TONES: [u32; 3] = [400, 700, 1100];
+pub const TONES: [u32; 3] = [400, 700, 1100];
 
 /// The advertisement's number.
 const AD: u8 = 9;
 
-fn clip(number: u8, frames: u32, tone: u32) -> Clip {
+pub fn clip(number: u8, frames: u32, tone: u32) -> Clip {
     Clip { width: 640, height: 360, sound: ClipSound::Tone(tone), ..Clip::new(number, frames, tone) }
 }
 
@@ -112,12 +112,12 @@ async fn market(service: &TestService, breaks: Value) {
     service.operator(Method::PUT, "/v1/operator/markets/de", Some(body), StatusCode::CREATED).await;
 }
 
-async fn create(service: &TestService, body: Value) -> Value {
+pub async fn create(service: &TestService, body: Value) -> Value {
     service.device(Method::POST, "/v1/sessions", Some(body), StatusCode::CREATED).await
 }
 
 /// Asks for the session's playlists, as a player does.
-async fn poll(service: &TestService, session: &Value) -> String {
+pub async fn poll(service: &TestService, session: &Value) -> String {
     let url = session["playback_url"].as_str().unwrap();
     let path = &url[url.find("/v1/play").unwrap()..];
     service.text(&path.replace("index.m3u8", "sound/main.m3u8")).await;
@@ -125,7 +125,7 @@ async fn poll(service: &TestService, session: &Value) -> String {
 }
 
 /// Cranks segment by segment, polling each time.
-async fn play(service: &TestService, sessions: &[&Value], segments: u64) {
+pub async fn play(service: &TestService, sessions: &[&Value], segments: u64) {
     for _ in 0..segments {
         service.crank_segments(1).await;
         for session in sessions {
@@ -143,7 +143,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 /// Where a slot's picture is on the larger canvas.
-fn seen_in(layout: &str, slot: usize) -> Rect {
+pub fn seen_in(layout: &str, slot: usize) -> Rect {
     let layout = Layouts::bundled().get(layout).unwrap();
     if layout.is_whole() {
         return Rect { x: 0, y: 0, width: 960, height: 540 };
@@ -155,10 +155,10 @@ fn seen_in(layout: &str, slot: usize) -> Rect {
 }
 
 /// What a slot shows: a game's or an advertisement's picture, by its clip and number, or neither.
-type Seen = Vec<Option<(u8, u32)>>;
+pub type Seen = Vec<Option<(u8, u32)>>;
 
 /// Ends the session and plays all of it: what each of `slots` shows, and the main sound.
-async fn watched(service: &TestService, session: &Value, slots: &[Rect]) -> (Vec<Seen>, Vec<i16>) {
+pub async fn watched(service: &TestService, session: &Value, slots: &[Rect]) -> (Vec<Seen>, Vec<i16>) {
     let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
     service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
     let url = session["playback_url"].as_str().unwrap();
@@ -177,7 +177,7 @@ async fn watched(service: &TestService, session: &Value, slots: &[Rect]) -> (Vec
 }
 
 /// Runs of what is shown: whose, the first and the last number of it, and how many pictures it is.
-fn runs(seen: &Seen) -> Vec<(Option<u8>, u32, u32, usize)> {
+pub fn runs(seen: &Seen) -> Vec<(Option<u8>, u32, u32, usize)> {
     let mut runs: Vec<(Option<u8>, u32, u32, usize)> = Vec::new();
     for shown in seen {
         let (whose, number) = shown.map_or((None, 0), |(clip, number)| (Some(clip), number));
@@ -190,7 +190,7 @@ fn runs(seen: &Seen) -> Vec<(Option<u8>, u32, u32, usize)> {
 }
 
 /// The tone that is heard most in each second.
-fn heard(sound: &[i16]) -> Vec<Option<u32>> {
+pub fn heard(sound: &[i16]) -> Vec<Option<u32>> {
     sound.chunks_exact(48_000).map(|second| tone::dominant(second, &TONES)).collect()
 }
 

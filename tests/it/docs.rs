@@ -392,3 +392,24 @@ fn the_layouts_page_says_how_much_of_a_slot_is_picture() {
     let (there, _) = rest.split_once("<!-- slots: end -->").expect("its end");
     assert!(there == table, "docs/layouts.md should say:\n{table}");
 }
+
+#[test]
+fn every_dependency_is_justified() {
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let page = read("docs/dependencies.md");
+    let told: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|crates| crates.split(", "))
+        .collect();
+    for table in ["dependencies", "build-dependencies", "dev-dependencies"] {
+        for name in manifest[table].as_table().unwrap().keys() {
+            assert!(told.contains(name.as_str()), "docs/dependencies.md says nothing of {name}");
+        }
+    }
+    let ignored = read("deny.toml");
+    for advisory in ignored.lines().filter_map(|line| line.trim().strip_prefix("{ id = \"")) {
+        let id = advisory.split('"').next().unwrap();
+        assert!(page.contains(&format!("| {id} |")), "docs/dependencies.md says nothing of {id}");
+    }
+}

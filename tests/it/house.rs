@@ -92,7 +92,7 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
         "games, their feeds, sound and texts",
         &[
             "feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues",
-            "captions", "sync", "jpeg", "reach",
+            "captions", "sync", "jpeg", "reach", "market",
         ],
     ),
     (

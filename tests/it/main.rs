@@ -36,6 +36,7 @@ mod outputs;
 mod over;
 mod process;
 mod reach;
+mod rights;
 mod seen;
 mod skins;
 mod soak;

@@ -1,7 +1,7 @@
 // Why a session is over, in words for a viewer. Pure.
 
 /** As the service names them; null where it does not say. */
-export type EndReason = "device" | "operator" | "idle" | "unrestorable" | null;
+export type EndReason = "device" | "operator" | "idle" | "unrestorable" | "restricted" | null;
 
 export interface Ending {
   readonly reason: EndReason;
@@ -13,6 +13,7 @@ const WORDS: Record<Exclude<EndReason, null>, { title: string; note: string }> =
   device: { title: "Session ended", note: "It was ended from another page or device." },
   operator: { title: "Ended by the operator", note: "The operator of this service has ended the session." },
   idle: { title: "Ended after a pause", note: "Nothing was played for a while, so the session was closed." },
+  restricted: { title: "Not available", note: "A game on it may no longer be shown here." },
   unrestorable: { title: "Session lost", note: "The service was restarted and could not take it up again." },
 };
 

@@ -16,8 +16,9 @@ use crate::api::auth::Operator;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{GameHealth, GameOrigin, GameSpec, GameStatus, RegisteredGame};
-use crate::config::{BreakPolicy, MAX_OFFSET_MS, MAX_SOURCES, check_id, check_labels, check_title};
+use crate::config::{BreakPolicy, MAX_OFFSET_MS, MAX_SOURCES, check_id, check_labels, check_rights, check_title};
 use crate::cues::track::{CueEvent, CueState, Direction, Kind};
+use crate::market::GameRights;
 use crate::session::Audience;
 
 /// A game to register.
@@ -44,10 +45,65 @@ pub struct GameBody {
     /// whose clocks are known to be wrong. It takes effect at once.
     #[serde(default)]
     pub offset_ms: i32,
+    /// Where, on what and when it may be shown. Absent or `null`: everywhere and always.
+    #[serde(default)]
+    pub rights: Option<RightsBody>,
 }
 
 impl RequestBody for GameBody {
-    const FIELDS: &'static [&'static str] = &["id", "title", "sources", "labels", "break_policy", "offset_ms"];
+    const FIELDS: &'static [&'static str] =
+        &["id", "title", "sources", "labels", "break_policy", "offset_ms", "rights"];
+}
+
+/// To whom a game may be shown, and when: each limit counts beside the others. What may not be shown is refused (`403 game_restricted`), and a card stands for
+/// it, silent, in sessions that show it when that begins.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = GameRights)]
+pub struct RightsBody {
+    /// Codes of the countries (ISO 3166-1, as `GB`) of which a session has to name one as its `region`; `null`: it need not.
+    #[schema(min_items = 1, max_items = 500)]
+    pub regions: Option<Vec<String>>,
+    /// What a session has to name one of as its `device_class`: `tv`, `phone`, as you call them; `null`: it need not.
+    #[schema(min_items = 1, max_items = 500)]
+    pub device_classes: Option<Vec<String>>,
+    /// The markets whose sessions may show it; `null`: those of all, and those without one.
+    #[schema(min_items = 1, max_items = 500)]
+    pub markets: Option<Vec<String>>,
+    /// From when on (RFC 3339).
+    #[schema(format = DateTime)]
+    pub from: Option<String>,
+    /// Until when (RFC 3339).
+    #[schema(format = DateTime)]
+    pub until: Option<String>,
+}
+
+impl RightsBody {
+    /// The rights, by the rules that those of the configuration follow.
+    fn checked(self) -> Result<GameRights, Problem> {
+        let instant = |field: &str, text: Option<String>| {
+            let read = |text: &String| text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond);
+            text.as_ref().map(read).transpose().map_err(|_| {
+                let detail = format!("{text:?} is no instant; RFC 3339 is allowed, as 2026-11-27T19:30:00Z.");
+                Problem::field(&format!("rights.{field}"), detail)
+            })
+        };
+        let (from_ms, until_ms) = (instant("from", self.from)?, instant("until", self.until)?);
+        let Self { regions, device_classes, markets, .. } = self;
+        let rights = GameRights { regions, device_classes, markets, from_ms, until_ms };
+        check_rights(&rights)
+            .map_err(|mistake| Problem::field(&format!("rights.{}", mistake.field), format!("{}.", mistake.problem)))?;
+        Ok(rights)
+    }
+
+    fn told(rights: GameRights) -> Option<Self> {
+        if rights.is_open() {
+            return None;
+        }
+        let instant = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX).to_string();
+        let GameRights { regions, device_classes, markets, from_ms, until_ms } = rights;
+        Some(Self { regions, device_classes, markets, from: from_ms.map(instant), until: until_ms.map(instant) })
+    }
 }
 
 /// A game as its operator sees it.
@@ -64,6 +120,8 @@ pub struct RegisteredBody {
     pub break_policy: Option<BreakPolicy>,
     /// How much later than its source claims its pictures are captured, in milliseconds.
     pub offset_ms: i32,
+    /// `null`: without limits.
+    pub rights: Option<RightsBody>,
     pub status: GameStatus,
     pub health: GameHealth,
     /// `config`: from the configuration file, read-only here; `operator`: registered here.
@@ -78,7 +136,7 @@ impl RegisteredBody {
     fn new(app: &App, tenant: &str, game: RegisteredGame, audience: &Audience) -> Self {
         let current_break = break_of(app, tenant, &game.spec.id);
         let sources = game.spec.masked_sources();
-        let GameSpec { id, title, labels, break_policy, offset_ms, .. } = game.spec;
+        let GameSpec { id, title, labels, break_policy, offset_ms, rights, .. } = game.spec;
         let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
         let status = game.health.status;
         Self {
@@ -88,6 +146,7 @@ impl RegisteredBody {
             labels,
             break_policy,
             offset_ms,
+            rights: RightsBody::told(rights),
             status,
             health: game.health,
             origin: game.origin,
@@ -235,6 +294,7 @@ fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem>
         let detail = format!("An offset is -{MAX_OFFSET_MS} to {MAX_OFFSET_MS} milliseconds, not {}.", body.offset_ms);
         return Err(Problem::field("offset_ms", detail).with("limit", MAX_OFFSET_MS));
     }
-    let GameBody { title, sources, labels, break_policy, offset_ms, .. } = body;
-    Ok(GameSpec { id, title, sources, labels, break_policy, offset_ms })
+    let GameBody { title, sources, labels, break_policy, offset_ms, rights, .. } = body;
+    let rights = rights.map(RightsBody::checked).transpose()?.unwrap_or_default();
+    Ok(GameSpec { id, title, sources, labels, break_policy, offset_ms, rights })
 }

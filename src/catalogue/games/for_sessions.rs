@@ -1,11 +1,13 @@
 //! What sessions ask of the catalogue.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::sounds::info;
 use super::{Catalogue, GameStatus, game_key};
 use crate::cues::track::{Break, RangeLine};
+use crate::market::{GameRights, Restriction};
 use crate::mosaic::GameKey;
 use crate::session;
 use crate::sync::Latency;
@@ -36,6 +38,20 @@ impl session::Games for Catalogue {
 
     fn breaks(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<Break> {
         self.by_key(key).map(|game| game.breaks(self.settings.clock.now(), span)).unwrap_or_default()
+    }
+
+    fn rights(&self, key: &GameKey) -> Option<Arc<GameRights>> {
+        self.games.read().running.get(key).and_then(|game| game.rights.clone())
+    }
+
+    fn limited(&self) -> HashMap<GameKey, Arc<GameRights>> {
+        let games = self.games.read();
+        let limited = games.running.iter().filter_map(|(key, game)| Some((key.clone(), game.rights.clone()?)));
+        limited.collect()
+    }
+
+    fn card(&self, key: &GameKey, why: Restriction) -> GameKey {
+        self.card_of(key, why)
     }
 
     fn latencies(&self, games: &[GameKey]) -> Vec<Option<Latency>> {

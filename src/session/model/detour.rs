@@ -8,7 +8,7 @@ use super::{Session, Show, Wanted};
 use crate::mosaic::{GameKey, Placement};
 use crate::session::splice::Splices;
 use crate::timeline::SegmentNumber;
-use crate::track::{SoundKey, split_sound_key};
+use crate::track::{SoundKey, is_rights_card, split_sound_key};
 
 /// Stand-ins that a session remembers: more are in no window.
 const MOST_SPANS: usize = 256;
@@ -38,6 +38,8 @@ pub(in crate::session) struct Span {
 pub(super) struct Detour {
     /// What the session was asked for, while something else is or will be shown.
     home: Option<Wanted>,
+    /// It is made all the while, so that it is there when it comes back.
+    is_home_kept: bool,
     /// Ascending.
     spans: Vec<Span>,
     /// What it was planned by.
@@ -47,8 +49,15 @@ pub(super) struct Detour {
 }
 
 impl Detour {
-    pub fn home(&self) -> Option<&Wanted> {
-        self.home.as_ref()
+    /// What the session goes back to, where that is made all the while.
+    pub fn kept_home(&self) -> Option<&Wanted> {
+        self.home.as_ref().filter(|_| self.is_home_kept)
+    }
+
+    /// Whether a card stands for `game` in segment `n`, as it may not be shown.
+    fn is_barred(&self, game: &GameKey, n: SegmentNumber) -> bool {
+        let covers = |span: &Span| span.from <= n && span.until.is_none_or(|until| n < until);
+        self.spans.iter().any(|span| span.game == *game && is_rights_card(&span.stand_in) && covers(span))
     }
 
     pub fn is_under_way(&self) -> bool {
@@ -101,6 +110,19 @@ impl Session {
         self.detour.is_under_way()
     }
 
+    /// Whether a card stands for `game` where playlists end now, as it may not be shown.
+    pub(in crate::session) fn is_barred(&self, game: &GameKey) -> bool {
+        self.detour.is_barred(game, self.free_from.segment)
+    }
+
+    /// Slots of an active session in which a card stands for a game.
+    pub(in crate::session) fn barred_slots(&self) -> usize {
+        if !self.state.is_active() || !self.is_on_detour() {
+            return 0;
+        }
+        self.show.games.iter().filter(|pick| self.is_barred(&pick.key)).count()
+    }
+
     /// The first segment that a plan may be about, `running` being the one that runs: nothing of it or of those that follow can have been listed, and what
     /// was planned for the past stays.
     pub(in crate::session) fn free_to_plan(&self, running: SegmentNumber) -> SegmentNumber {
@@ -135,11 +157,11 @@ impl Session {
     }
 
     /// Shows `pieces`, one after the other, and nothing else that was planned for then. None of them is about a segment of which something can be listed:
-    /// what would be begins later. `home` is what it was asked for, where that is not all that they show.
+    /// what would be begins later. `home` is what it was asked for, where that is not all that they show, and whether it is made all the while.
     pub(in crate::session) fn take_detour(
         &mut self,
         pieces: &[Piece],
-        home: Option<&Placement>,
+        home: Option<(&Placement, bool)>,
         running: SegmentNumber,
     ) {
         let free = self.free_to_plan(running);
@@ -149,7 +171,8 @@ impl Session {
         let show = self.show.clone();
         let asked =
             |placement: &Placement| Wanted { mosaic: placement.id.0.clone(), spec: show.spec(), engine: show.engine };
-        self.detour.home = home.map(asked);
+        self.detour.is_home_kept = home.is_some_and(|(_, is_kept)| is_kept);
+        self.detour.home = home.map(|(home, _)| asked(home));
         for (nth, piece) in pieces.iter().enumerate() {
             let (from, until) = (piece.from.max(free), pieces.get(nth + 1).map(|next| next.from.max(free)));
             if until == Some(from) {

@@ -1,6 +1,5 @@
 //! A session as others see it.
 
-use super::super::paths::Paths;
 use super::super::view::slots_of;
 use super::super::{OperatedSession, SessionView, ViewState};
 use super::written::{offer_of, skin_of};
@@ -27,7 +26,7 @@ impl Session {
             id: self.id.to_string(),
             state: if self.state.is_active() { ViewState::Active } else { ViewState::Ended },
             revision: self.revision,
-            playback_url: Paths::playback(&self.token),
+            playback_url: self.token.to_string(),
             layout: self.show.layout.id.clone(),
             engine: self.engine.name().to_owned(),
             slots: slots_of(&self.show.layout, &games),
@@ -37,6 +36,7 @@ impl Session {
             skin: self.show.skin.as_ref().map(|skin| skin.id.clone()),
             market: self.rights.market.clone(),
             region: self.rights.region.clone(),
+            device_class: self.rights.device_class.clone(),
             features: self.rights.tier.features(),
             start_over_s: None,
             skew_ms: None,
@@ -58,9 +58,10 @@ pub(in crate::session) fn view_of_row(row: SessionRow, layout: Option<&Layout>, 
         features: rights.tier.features(),
         market: rights.market,
         region: rights.region,
+        device_class: rights.device_class,
         start_over_s: None,
         skew_ms: None,
-        playback_url: Paths::playback(&row.token),
+        playback_url: row.token,
         state: if row.ended_ms.is_none() { ViewState::Active } else { ViewState::Ended },
         slots: layout.map(|layout| slots_of(layout, &row.games)).unwrap_or_default(),
         created_at: rfc_3339_ms(row.created_ms),

@@ -9,6 +9,7 @@ use super::super::numbering::Numbering;
 use super::super::rights::Rights;
 use super::super::splice::Splices;
 use super::super::state::State;
+use super::super::tickets::Players;
 use super::super::watched::{Shown, ShownTimes};
 use super::detour::Detour;
 use super::{Pick, Session, Show, Wanted};
@@ -60,6 +61,9 @@ struct Saved {
     rights: Rights,
     #[serde(default)]
     audio_is_chosen: bool,
+    /// Before when its addresses were taken back: playback URLs, players.
+    #[serde(default)]
+    taken_back_ms: (i64, i64),
 }
 
 /// What a session's row says of the renditions that it is offered, and of what it may have.
@@ -153,6 +157,7 @@ impl Session {
             shown: ShownTimes::new(show.shown(engine)),
             max_height: saved.max_height,
             rights: saved.rights,
+            players: Players::taken_up(saved.taken_back_ms),
             tier: tier(saved.max_height),
             idempotency: None,
             version: row.version,
@@ -200,6 +205,7 @@ impl Session {
             skin: self.show.skin.clone(),
             rights: self.rights.clone(),
             audio_is_chosen: self.show.is_chosen,
+            taken_back_ms: (self.players.urls_from_ms, self.players.players_from_ms),
         };
         Ok(SessionRow {
             id: self.id.to_string(),

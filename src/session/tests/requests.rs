@@ -15,17 +15,17 @@ async fn a_session_is_shown_as_the_contract_says() {
     let (made, created) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
     assert!(created);
     let token = made.playback_url.strip_prefix("/v1/play/").unwrap().strip_suffix("/index.m3u8").unwrap();
-    assert_eq!(token.len(), 32);
+    assert_eq!(token.split('~').next().unwrap().len(), 32);
     assert_eq!(
         serde_json::to_value(&made).unwrap(),
         serde_json::json!({
             "id": made.id, "state": "active", "revision": 1, "playback_url": made.playback_url, "layout": "2EH",
             "engine": "render", "games": ["a", "b"],
             "slots": [
-                {"slot": 0, "game": "a", "x": 0, "y": 270, "width": 960, "height": 540, "skew_ms": null},
-                {"slot": 1, "game": "b", "x": 960, "y": 270, "width": 960, "height": 540, "skew_ms": null},
+                {"slot": 0, "game": "a", "x": 0, "y": 270, "width": 960, "height": 540, "skew_ms": null, "restricted": null},
+                {"slot": 1, "game": "b", "x": 960, "y": 270, "width": 960, "height": 540, "skew_ms": null, "restricted": null},
             ],
-            "audio": "a", "max_height": null, "skin": null, "market": null, "region": null, "features": ["low_latency", "dolby", "hdr"], "start_over_s": null, "skew_ms": null, "created_at": "2026-11-22T16:00:00.000Z", "effective_segment": SEGMENT + 2,
+            "audio": "a", "max_height": null, "skin": null, "market": null, "region": null, "device_class": null, "features": ["low_latency", "dolby", "hdr"], "start_over_s": null, "skew_ms": null, "created_at": "2026-11-22T16:00:00.000Z", "effective_segment": SEGMENT + 2,
             "effective_at": "2026-11-22T16:00:04.000Z", "billable_seconds": 0, "end_reason": null,
         })
     );

@@ -125,11 +125,12 @@ async fn games_that_a_market_does_not_allow_are_refused_and_nowhere_named() {
     }
     assert!(sessions.audio_playlist(token(&session), "y", NOW).await.is_ok());
 
-    // A right that is withdrawn is withdrawn at once; what is shown goes on.
+    // A right that is withdrawn is withdrawn at once; the rest goes on.
     configure(&house, &[Market { games: Some(vec!["z".into()]), ..german() }]);
     assert_eq!(sessions.audio_playlist(token(&session), "y", NOW).await.unwrap_err().code(), "game_unknown");
     assert!(sessions.audio_playlist(token(&session), "a", NOW).await.is_ok());
-    assert_eq!(sessions.change("tv", &session.id, to("z,a")).await.unwrap_err().code(), "game_restricted");
+    assert_eq!(sessions.change("tv", &session.id, to("z,y")).await.unwrap_err().code(), "game_restricted");
+    assert!(sessions.change("tv", &session.id, to("z,a")).await.is_ok(), "there a card stands");
     assert!(sessions.change("tv", &session.id, to("z,z")).await.is_ok());
 }
 
@@ -197,9 +198,10 @@ async fn a_session_whose_market_is_gone_is_given_no_other_games() {
     house.crash(Duration::from_secs(2)).await;
     let view = house.sessions.get("tv", &session.id).await.unwrap();
     assert_eq!((view.market.as_deref(), view.audio.as_str()), (Some("de"), "a"));
-    let refused = house.sessions.change("tv", &session.id, to("z,a")).await.unwrap_err();
+    let refused = house.sessions.change("tv", &session.id, to("z,y")).await.unwrap_err();
     assert_eq!(refused.code(), "game_restricted");
     assert!(refused.to_string().contains("is gone"), "{refused}");
+    assert!(house.sessions.change("tv", &session.id, to("z,a")).await.is_ok(), "what it shows it may keep");
     let layout = ChangeSession { layout: Some("2PL".into()), ..ChangeSession::default() };
     assert!(house.sessions.change("tv", &session.id, layout).await.is_ok());
     house.clock.advance(Duration::from_secs(20));

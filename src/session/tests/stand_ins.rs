@@ -58,7 +58,7 @@ async fn create(house: &House, games: &str) -> SessionView {
     house.sessions.create("tv", asked).await.unwrap().0
 }
 
-fn running(house: &House) -> SegmentNumber {
+pub(super) fn running(house: &House) -> SegmentNumber {
     use crate::timeline::Clock as _;
     grid().segment_at(house.clock.now())
 }
@@ -72,7 +72,7 @@ fn put(house: &House, game: &str, from: SegmentNumber, until: Option<SegmentNumb
 }
 
 /// The mosaic of each segment that is listed.
-async fn listed(house: &House, session: &SessionView, reload: Reload) -> BTreeMap<u64, String> {
+pub(super) async fn listed(house: &House, session: &SessionView, reload: Reload) -> BTreeMap<u64, String> {
     let Ok(text) = house.sessions.video_playlist(token(session), "1080p", reload).await else { return BTreeMap::new() };
     assert!(!text.contains("DISCONTINUITY") && !text.contains("EXT-X-GAP"), "{text}");
     let first = text.lines().find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")).unwrap().parse().unwrap();
@@ -82,12 +82,12 @@ async fn listed(house: &House, session: &SessionView, reload: Reload) -> BTreeMa
 }
 
 /// The segments of those that are listed in which `stand_in` is seen.
-fn seen(listed: &BTreeMap<u64, String>, stand_in: &str) -> Vec<u64> {
+pub(super) fn seen(listed: &BTreeMap<u64, String>, stand_in: &str) -> Vec<u64> {
     listed.iter().filter(|(_, mosaic)| mosaic.contains(stand_in)).map(|(n, _)| *n).collect()
 }
 
 /// Lets seconds pass, with a playlist each.
-async fn play(house: &House, session: &SessionView, seconds: u64, all: &mut BTreeMap<u64, String>) {
+pub(super) async fn play(house: &House, session: &SessionView, seconds: u64, all: &mut BTreeMap<u64, String>) {
     for _ in 0..seconds {
         house.pass(1).await;
         for (n, mosaic) in listed(house, session, NOW).await {

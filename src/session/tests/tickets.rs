@@ -1,0 +1,120 @@
+//! Addresses that sessions are played by: signed, for a while, taken back, and by how many at once.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::{NOW, element, token};
+use crate::session::testing::{House, asking_for};
+use crate::session::{SessionError, SessionSettings};
+
+const DAY_S: u64 = 86_400;
+
+async fn house(url_valid: Option<u64>, max_players: usize) -> House {
+    let settings = House::new().await.settings;
+    let url_valid = url_valid.map(Duration::from_secs);
+    House::with(SessionSettings { url_valid, max_players: NonZeroUsize::new(max_players), ..settings }).await
+}
+
+/// The path element of the player that an admission leads to.
+fn player(prefix: &str) -> String {
+    prefix.trim_start_matches("../").trim_end_matches('/').to_owned()
+}
+
+#[tokio::test]
+async fn an_address_is_the_session_s_alone_and_nobody_makes_one_up() {
+    let house = house(Some(DAY_S), 0).await;
+    let sessions = &house.sessions;
+    let (one, _) = sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let (two, _) = sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let given = element(&one).to_owned();
+    let admitted = sessions.admit(&given).unwrap();
+    assert_eq!((&*admitted.token, &*sessions.follow(&given).unwrap()), (token(&one), token(&one)));
+    let player = player(&admitted.prefix);
+    assert_eq!(&*sessions.follow(&player).unwrap(), token(&one));
+    let rest = given.split_once('~').unwrap().1;
+    let later = given.replacen("~b", "~bf", 1);
+    let as_player = given.replacen("~b", "~p", 1);
+    let long = "a".repeat(100_000);
+    let others = format!("{}~{rest}", token(&two));
+    for forged in ["", "~", "~~", token(&one), &others, &later, &as_player, &given[..given.len() - 1], &long] {
+        assert_eq!(sessions.admit(forged).unwrap_err(), SessionError::SessionUnknown, "{forged:.80}");
+        assert_eq!(sessions.follow(forged).unwrap_err(), SessionError::SessionUnknown, "{forged:.80}");
+    }
+    // Everything that it names lies under the player's own address.
+    let text = sessions.multivariant_under(&admitted.prefix, &admitted.token, Default::default(), true, None).await;
+    let text = text.unwrap();
+    let uris: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(!uris.is_empty() && uris.iter().all(|uri| uri.starts_with(&admitted.prefix)), "{text}");
+    let named = text.matches("URI=\"").count();
+    assert_eq!(text.matches(&format!("URI=\"{}", admitted.prefix)).count(), named, "{text}");
+}
+
+#[tokio::test]
+async fn a_playback_url_begins_for_a_while_and_who_plays_goes_on() {
+    let house = house(Some(3600), 0).await;
+    let sessions = &house.sessions;
+    let (session, _) = sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let given = element(&session).to_owned();
+    let player = player(&sessions.admit(&given).unwrap().prefix);
+    for _ in 0..3600 / 20 {
+        house.pass(20).await;
+        sessions.video_playlist(&sessions.follow(&player).unwrap(), "1080p", NOW).await.unwrap();
+    }
+    assert_eq!(sessions.admit(&given).unwrap_err(), SessionError::TokenExpired);
+    assert_eq!(sessions.follow(&given).unwrap_err(), SessionError::TokenExpired);
+    let (code, status) = (SessionError::TokenExpired.code(), SessionError::TokenExpired.status());
+    assert_eq!((code, status), ("token_expired", 401));
+    assert!(sessions.follow(&player).is_ok(), "nobody's address changes while it plays");
+    let fresh = sessions.get("acme", &session.id).await.unwrap();
+    assert_ne!(element(&fresh), given);
+    assert!(sessions.admit(element(&fresh)).is_ok());
+    // Who asks twice is given the same.
+    assert_eq!(sessions.get("acme", &session.id).await.unwrap().playback_url, fresh.playback_url);
+}
+
+#[tokio::test]
+async fn what_was_given_out_can_be_taken_back_over_restarts_too() {
+    let mut house = house(Some(DAY_S), 0).await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let given = element(&session).to_owned();
+    let playing = player(&house.sessions.admit(&given).unwrap().prefix);
+    let renewed = house.sessions.renew_playback("acme", &session.id, false).await.unwrap();
+    let fresh = element(&renewed).to_owned();
+    assert_eq!(renewed.revision, session.revision, "nothing that shows has changed");
+    house.crash(Duration::from_secs(1)).await;
+    let sessions = &house.sessions;
+    assert_eq!(sessions.admit(&given).unwrap_err(), SessionError::TokenExpired);
+    assert!(sessions.follow(&playing).is_ok());
+    let newer = player(&sessions.admit(&fresh).unwrap().prefix);
+    let again = sessions.renew_playback("acme", &session.id, true).await.unwrap();
+    for old in [&given, &fresh, &playing, &newer] {
+        assert_eq!(sessions.follow(old).unwrap_err(), SessionError::TokenExpired);
+    }
+    assert!(sessions.admit(element(&again)).is_ok());
+    assert_eq!(sessions.renew_playback("else", &session.id, true).await.unwrap_err(), SessionError::SessionUnknown);
+    sessions.end("acme", &session.id, crate::session::EndedBy::Device).await.unwrap();
+    assert_eq!(sessions.renew_playback("acme", &session.id, true).await.unwrap_err(), SessionError::SessionEnded);
+}
+
+#[tokio::test]
+async fn the_newer_device_wins() {
+    let house = house(Some(DAY_S), 1).await;
+    let sessions = &house.sessions;
+    let (session, _) = sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let given = element(&session);
+    let first = player(&sessions.admit(given).unwrap().prefix);
+    assert!(sessions.follow(&first).is_ok());
+    house.pass(5).await;
+    // Who only looks takes nothing over.
+    let second = player(&sessions.admit(given).unwrap().prefix);
+    assert!(sessions.follow(&first).is_ok());
+    assert!(sessions.follow(&second).is_ok());
+    let refused = sessions.follow(&first).unwrap_err();
+    assert_eq!((refused.code(), refused.status()), ("played_elsewhere", 403));
+    assert_eq!(
+        sessions.follow(given).unwrap_err().code(),
+        "played_elsewhere",
+        "and by the playback URL alone nobody gets around it"
+    );
+    assert!(sessions.follow(&second).is_ok());
+}
