@@ -171,7 +171,7 @@ impl Sessions {
             Some(session) => {
                 self.counted(session.rights.output.is_some()).fetch_add(1, Ordering::Relaxed);
                 // What may not be shown is not shown until the first sweep, either.
-                self.direct(&self.shelve(session, None));
+                self.direct_again(&self.shelve(session, None));
             }
             None => {
                 tracing::warn!(

@@ -122,7 +122,7 @@ impl Sessions {
         // Of each game once: thousands of sessions may show it.
         let mut known = self.known();
         for entry in entries {
-            self.direct_by(entry, &mut known);
+            self.direct_by(entry, &mut known, false);
             if let Some(stand_ins) = self.stand_ins.get() {
                 self.tell_served(&**stand_ins, entry);
             }
@@ -161,10 +161,15 @@ impl Sessions {
     /// Plans what the session shows from the first segment on that it can plan: what it may be shown, what its market shows in breaks, and what it was
     /// asked for.
     pub(super) fn direct(&self, entry: &Entry) {
-        self.direct_by(entry, &mut self.known());
+        self.direct_by(entry, &mut self.known(), false);
     }
 
-    fn direct_by(&self, entry: &Entry, known: &mut Known) {
+    /// The same for a session that is taken up again: nothing of it plays on that a card at once would break.
+    pub(super) fn direct_again(&self, entry: &Entry) {
+        self.direct_by(entry, &mut self.known(), true);
+    }
+
+    fn direct_by(&self, entry: &Entry, known: &mut Known, at_once: bool) {
         let running = self.running();
         let (rights, show, free, is_away) = {
             let session = entry.session.lock();
@@ -186,7 +191,7 @@ impl Sessions {
         if !entry.session.lock().plans_anew(plan) {
             return;
         }
-        match self.pieces(&show, &otherwise, free) {
+        match self.pieces(&show, &otherwise, free, at_once) {
             Ok((home, pieces)) => {
                 let mut session = entry.session.lock();
                 session.planned(plan);
@@ -275,6 +280,7 @@ impl Sessions {
         show: &Show,
         otherwise: &[Otherwise],
         free: SegmentNumber,
+        at_once: bool,
     ) -> Result<(Placement, Vec<Piece>), AdmitError> {
         let (id, engine) = self.mosaics.name(&show.spec(), show.engine)?;
         let home = if engine == EngineKind::Render && is_barred(otherwise, free) {
@@ -302,7 +308,7 @@ impl Sessions {
                 _ => home.clone(),
             };
             // What has only just begun stands still in its first segment.
-            let is_new = placement.first_segment >= from;
+            let is_new = placement.first_segment >= from && !(is_barred && at_once);
             let from = if is_new { placement.first_segment + 1 } else { from };
             let from = pieces.last().map_or(from, |last| from.max(last.from));
             let is_same = |last: &Piece| last.placement.id == placement.id && last.instead == instead;
