@@ -455,7 +455,8 @@ pub fn pipe(live: bool, steps: &[Do<'_>], ticks: Vec<Tick>, cuts: u8) {
     let target = || Target { intake: Arc::clone(&intake), run, clock: Arc::clone(&clock) as Arc<dyn Clock> };
     let facts = Arc::new(Mutex::new(Facts::default()));
     let told = Arc::new(Mutex::new(Told::default()));
-    let lanes = Lanes { target: target(), shared: Mutex::new(Shared::new().unwrap()), besides: Mutex::default() };
+    let shared = Mutex::new(Shared::new().unwrap());
+    let lanes = Lanes { target: target(), link: Arc::clone(&link), shared, besides: Mutex::default() };
     let reader = Reader {
         link: Arc::clone(&link),
         lanes,

@@ -9,6 +9,7 @@ use super::far::{PICTURES, WINDOW};
 use super::message::{Lane, Lie, PictureHead};
 use super::parent::Link;
 use super::shared::Shared;
+use super::watched::Ended;
 use crate::cadence::Placed;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Intake;
@@ -23,6 +24,22 @@ pub enum Task {
     RealignSound,
     RealignBeside(u32),
     ExpectNoSound,
+    /// Nothing follows.
+    Last(Arc<Last>),
+}
+
+/// What ends a run. It is told when every lane has come to it, or is gone: what a child said before it is taken in first.
+pub struct Last {
+    link: Arc<Link>,
+    end: Option<(Ended, SourceError)>,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if let Some((why, error)) = self.end.take() {
+            self.link.fail(why, error);
+        }
+    }
 }
 
 /// Beside what a child has credit for, what it says without asking.
@@ -65,7 +82,11 @@ impl Lanes {
                 let fps = head.fps.filter(|(num, den)| *num > 0 && *den > 0);
                 let now = target.clock.now();
                 let pushed = target.intake.push_picture(target.run, place, picture, fps, now);
-                pushed.is_ok() && link.credit(Lane::Picture, false)
+                // A child that is gone hears of no credit; what it brought is shown all the same.
+                pushed.is_ok_and(|()| {
+                    link.credit(Lane::Picture, false);
+                    true
+                })
             })?
         };
         let sound = {
@@ -103,6 +124,15 @@ impl Lanes {
         Ok(())
     }
 
+    /// The run ends when all that was given has been done.
+    pub fn end(&self, why: Ended, error: SourceError) {
+        let last = Arc::new(Last { link: Arc::clone(&self.link), end: Some((why, error)) });
+        for lane in [&self.picture, &self.sound].into_iter().chain(&*self.besides.lock()) {
+            // One that is full or has ended is not waited for.
+            let _ = lane.try_send(Task::Last(Arc::clone(&last)));
+        }
+    }
+
     /// Another lap begins, for all of them.
     pub fn realign_besides(&self) -> Result<(), Lie> {
         let count = self.besides.lock().len() as u32;
@@ -127,13 +157,15 @@ impl Target {
     fn hear(&self, link: &Link, task: Task) -> bool {
         let Self { intake, run, .. } = self;
         match task {
-            Task::Sound(place, interleaved) => {
-                intake.push_sound(*run, place, &interleaved).is_ok()
-                    && link.credit(Lane::Sound, intake.take_resettling(*run))
-            }
+            Task::Sound(place, interleaved) => intake.push_sound(*run, place, &interleaved).is_ok_and(|()| {
+                link.credit(Lane::Sound, intake.take_resettling(*run));
+                true
+            }),
             Task::Beside(index, place, interleaved) => {
-                intake.push_beside(*run, index as usize, place, &interleaved).is_ok()
-                    && link.credit(Lane::Beside(index), false)
+                intake.push_beside(*run, index as usize, place, &interleaved).is_ok_and(|()| {
+                    link.credit(Lane::Beside(index), false);
+                    true
+                })
             }
             Task::RealignSound => {
                 intake.realign_sound(*run);
@@ -145,6 +177,10 @@ impl Target {
             }
             Task::ExpectNoSound => {
                 intake.expect_sound(*run, false);
+                true
+            }
+            Task::Last(last) => {
+                drop(last);
                 true
             }
             Task::Picture(..) => true,

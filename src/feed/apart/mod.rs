@@ -22,6 +22,8 @@
 mod asked;
 mod child;
 mod doors;
+#[cfg(test)]
+mod ends_tests;
 mod far;
 mod groups;
 mod handed;

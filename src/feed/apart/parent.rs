@@ -94,7 +94,7 @@ pub struct Link {
 }
 
 impl Link {
-    fn new(
+    pub(super) fn new(
         pipe: &UnixStream,
         failures: Sender<(Ended, SourceError)>,
         lent: Lent,
@@ -278,15 +278,21 @@ impl Run {
                     return self.grew(bytes);
                 }
             }
+            let silent = self.link.heard.lock().elapsed();
+            // It is gone, and what it brought last finds no room.
+            if self.link.is_over() && silent >= SILENCE {
+                self.why = Ended::Died;
+                return self.autopsy();
+            }
             let patience = if self.told.lock().beats { BEAT_PATIENCE } else { START_PATIENCE };
-            if self.link.heard.lock().elapsed() >= patience {
+            if silent >= patience {
                 self.why = Ended::Hung;
                 return hangs();
             }
             if let Some(reason) = check() {
                 let stalled = matches!(reason, SourceError::Stalled { .. });
                 // A source is silent where its process is not.
-                if stalled && self.link.heard.lock().elapsed() >= SILENCE {
+                if stalled && silent >= SILENCE {
                     self.why = Ended::Hung;
                     return hangs();
                 }

@@ -63,7 +63,7 @@ impl Reader {
                 Ok(Some(())) => meter.take(buffer.len()).and_then(|()| self.take(&buffer)),
                 Err(error) if error.kind() == ErrorKind::InvalidData => Err(Lie::Length(message::MOST_BYTES + 1)),
                 Ok(None) | Err(_) => {
-                    self.link.fail(Ended::Died, SourceError::Ended);
+                    self.lanes.end(Ended::Died, SourceError::Ended);
                     break;
                 }
             };
@@ -150,7 +150,7 @@ impl Reader {
                 self.told.lock().warned = warned.map(message::plain_error);
                 message::take_facts(&mut self.facts.lock(), *facts);
             }
-            Up::Failed(error) => self.link.fail(Ended::Source, message::plain_error(error)),
+            Up::Failed(error) => self.lanes.end(Ended::Source, message::plain_error(error)),
             Up::Claim { place, clock, captured } => {
                 intake.claim(*run, place.checked()?, Some(message::claim_of(clock, captured)?));
             }

@@ -191,15 +191,15 @@ pub(in crate::feed) fn apart() -> Arc<Apart> {
 }
 
 /// A feed on a clock that is cranked, decoded inside or apart.
-struct Bench {
-    feed: Arc<Feed>,
+pub(super) struct Bench {
+    pub feed: Arc<Feed>,
     clock: Arc<SimulatedClock>,
     grid: Grid,
     frame: FrameNumber,
 }
 
 impl Bench {
-    fn new(source: &str, apart: Option<Arc<Apart>>) -> Self {
+    pub fn new(source: &str, apart: Option<Arc<Apart>>) -> Self {
         Self::paced(source, apart, Pace::Lockstep)
     }
 
@@ -214,7 +214,7 @@ impl Bench {
         Self { feed, clock, grid, frame: grid.frame_at(START) }
     }
 
-    fn tick(&mut self) -> (Pick, Sound) {
+    pub fn tick(&mut self) -> (Pick, Sound) {
         self.clock.advance_to(self.grid.frame_time(self.frame));
         let pick = self.feed.picture_at(self.frame);
         let samples = self.grid.sample_at_frame(self.frame)..self.grid.sample_at_frame(self.frame + 1);
