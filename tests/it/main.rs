@@ -18,6 +18,7 @@ mod docs;
 mod hdr;
 mod hevc;
 mod hostile_feeds;
+mod hostile_slots;
 mod house;
 mod images;
 mod keys;
