@@ -14,6 +14,7 @@ mod breaks;
 mod caching;
 mod captions;
 mod cues;
+mod decoders;
 mod docs;
 mod hdr;
 mod hevc;

@@ -14,6 +14,7 @@ use super::message::{self, Down, Form, Origin, PictureHead, Place, Track, Up};
 use super::parent::Link;
 use super::reader::{Reader, Told};
 use super::shared::{MOST_LENT, PLACE_BYTES, PLACES, Shared};
+use super::watched::Wall;
 use crate::cadence::{Placed, Step};
 use crate::captions::cea::{Described, Service};
 use crate::captions::{Kind, Text, TrackInfo};
@@ -240,7 +241,7 @@ impl Child {
                     0 => Up::RealignSound,
                     1 => Up::RealignBesides,
                     2 => Up::RealignBeside(u32::from(*which >> 4)),
-                    3 => Up::Ready { missing: vec!["a\n".into()] },
+                    3 => Up::Ready { missing: vec![Wall::OwnNetwork, Wall::Landlock, Wall::OwnNetwork] },
                     _ => Up::Beat,
                 };
                 (up, Vec::new())

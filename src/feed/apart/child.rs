@@ -19,6 +19,7 @@ use super::message::{self, Begin, Down, Network, Takes, Up};
 use super::passing;
 use super::places::Places;
 use super::relay::Relay;
+use super::watched::Wall;
 use crate::captions::{Kind, Text, TrackInfo};
 use crate::cues::daterange::SourceRange;
 use crate::feed::error::SourceError;
@@ -107,10 +108,10 @@ fn work() -> Result<(), String> {
 fn relay(
     begin: &mut Begin,
     descriptors: &mut impl Iterator<Item = OwnedFd>,
-) -> std::io::Result<(Option<Relay>, Option<String>)> {
+) -> std::io::Result<(Option<Relay>, Option<Wall>)> {
     let (Some(url), true) = (&begin.url, begin.own_network) else { return Ok((None, None)) };
     let line = descriptors.next().ok_or(std::io::ErrorKind::InvalidInput)?;
-    let Some(relay) = Relay::enter(url, line)? else { return Ok((None, Some("a network of its own".into()))) };
+    let Some(relay) = Relay::enter(url, line)? else { return Ok((None, Some(Wall::OwnNetwork))) };
     begin.network = Network::Own;
     // Whatever it calls is in there; what is outside was judged outside.
     begin.reach = Reach::of_ones_own();

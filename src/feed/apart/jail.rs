@@ -20,6 +20,7 @@ use seccompiler::{
 };
 
 use super::message::{Begin, Network};
+use super::watched::Wall;
 
 /// Descriptors: GStreamer has a few for each of its threads.
 const MOST_DESCRIPTORS: u64 = 256;
@@ -69,11 +70,11 @@ pub fn give_up_rights() -> io::Result<()> {
 ///
 /// # Errors
 /// A wall that the system has does not stand.
-pub fn lock_in(begin: &Begin, file: Option<&OwnedFd>) -> Result<Vec<String>, String> {
+pub fn lock_in(begin: &Begin, file: Option<&OwnedFd>) -> Result<Vec<Wall>, String> {
     limit(begin.memory_bytes);
     let mut missing = Vec::new();
     if !fence(begin.network, file).map_err(|error| format!("Landlock: {error}"))? {
-        missing.push("Landlock".to_owned());
+        missing.push(Wall::Landlock);
     }
     filter(begin.network).map_err(|error| format!("seccomp: {error}"))?;
     Ok(missing)

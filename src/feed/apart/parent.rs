@@ -24,7 +24,7 @@ use super::outside::Outgoing;
 use super::passing;
 use super::reader::{Reader, Told};
 use super::shared::{Lent, Shared};
-use super::watched::{ChildHealth, Ended, Watched};
+use super::watched::{ChildHealth, Ended, Lately, Wall, Watched};
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
@@ -186,6 +186,7 @@ pub struct Run {
     decoding: Decoding,
     health: Arc<Mutex<ChildHealth>>,
     begun: Instant,
+    lately: Lately,
     why: Ended,
 }
 
@@ -227,6 +228,7 @@ impl Run {
             decoding: decoding.clone(),
             health: Arc::clone(health),
             begun: Instant::now(),
+            lately: Lately::new(),
             why: Ended::Source,
         };
         let outside = handed.outside.take().map(|outside| outside.start(&this.link, decoding)).transpose();
@@ -303,14 +305,17 @@ impl Run {
     }
 
     /// What the child takes, told to operators; its memory.
-    fn look(&self) -> Option<u64> {
+    fn look(&mut self) -> Option<u64> {
         let pid = self.child.as_ref()?.id();
         // In units of 512 bytes (stat(2)).
         let blocks = rustix::fs::fstat(&self.memory).map_or(0, |stat| stat.st_blocks);
         let seen = self.apart.look(pid, u64::try_from(blocks).unwrap_or(0) * 512)?;
+        let cores = self.lately.cores(self.begun.elapsed(), seen.cpu_s);
+        let group = self.group.is_none().then_some(Wall::ControlGroup);
+        let missing = group.into_iter().chain(self.told.lock().missing.iter().copied()).collect();
         let mut health = self.health.lock();
-        let seconds = self.begun.elapsed().as_secs_f64().max(0.25);
-        (health.pid, health.memory_bytes, health.cores) = (Some(pid), seen.memory_bytes, seen.cpu_s / seconds);
+        let ChildHealth { ended, restarts, .. } = *health;
+        *health = ChildHealth { pid: Some(pid), memory_bytes: seen.memory_bytes, cores, ended, restarts, missing };
         Some(seen.memory_bytes)
     }
 
