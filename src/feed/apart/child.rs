@@ -59,6 +59,7 @@ fn work() -> Result<(), String> {
     let _ = rustix::thread::set_name(c"quadrille-feed");
     // What sources cost comes after the tick, the compositor, the encoders and who is served.
     work::stand_back();
+    jail::outlast_requests();
     jail::die_with_parent().map_err(text)?;
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;
     let pipe = UnixStream::from(pipe);
