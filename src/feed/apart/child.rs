@@ -34,7 +34,7 @@ use crate::reach::Reach;
 use crate::timeline::{Clock, Fps, Grid};
 use crate::work;
 
-/// How often it says that it lives.
+/// How often it says that it lives, once it has nothing else to do; as often as it is looked at before.
 const BEAT: Duration = Duration::from_millis(100);
 /// How often it says what decoding costs.
 const COSTS_EVERY: Duration = Duration::from_secs(1);
@@ -171,7 +171,7 @@ fn run(entry: Entry, begin: &Begin, far: &Arc<Far>) -> Result<(), SourceError> {
         decoding: &decoding,
     };
     let run = pipeline::Run::start(entry, begin.wanted.clone(), &around)?;
-    let mut teller = Teller { far, costs: &costs, told: Facts::default(), warned: None, beat: None, costs_at: None };
+    let mut teller = Teller { far, costs: &costs, told: Facts::default(), warned: None, costs_at: None };
     let error = run.watch(&mut || teller.look(&facts.lock().clone(), run.warned()));
     teller.tell(&facts.lock().clone(), run.warned());
     if far.mouth.is_over() {
@@ -187,23 +187,14 @@ struct Teller<'a> {
     costs: &'a DecodeCosts,
     told: Facts,
     warned: Option<SourceError>,
-    beat: Option<Instant>,
     costs_at: Option<Instant>,
 }
 
 impl Teller<'_> {
     fn look(&mut self, facts: &Facts, warned: Option<SourceError>) -> Option<SourceError> {
-        let due = |last: &mut Option<Instant>, every| {
-            let due = last.is_none_or(|at: Instant| at.elapsed() >= every);
-            if due {
-                *last = Some(Instant::now());
-            }
-            due
-        };
-        if due(&mut self.beat, BEAT) {
-            let _ = self.far.mouth.say(&Up::Beat);
-        }
-        if due(&mut self.costs_at, COSTS_EVERY) && self.far.pictures_in_run() > 0 {
+        let _ = self.far.mouth.say(&Up::Beat);
+        if self.costs_at.is_none_or(|at| at.elapsed() >= COSTS_EVERY) && self.far.pictures_in_run() > 0 {
+            self.costs_at = Some(Instant::now());
             let _ = self.far.mouth.say(&Up::Costs(self.costs.known()));
         }
         self.tell(facts, warned);
@@ -230,9 +221,9 @@ fn listen(reader: &mut BufReader<UnixStream>, far: &Arc<Far>, hall: &Arc<Hall>) 
                 far.places.returned(&returned);
                 far.beat(now, delay, left);
             }
-            Down::Credit { lane, resettle, returned } => {
+            Down::Credit { lane, count, resettle, returned } => {
                 far.places.returned(&returned);
-                far.credit(lane, resettle);
+                far.credit(lane, count, resettle);
             }
             Down::SoundBeside(index) => far.answer_beside(index),
             Down::Admitted(admitted) => far.answer_admitted(admitted),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
-use super::far::{PICTURES, WINDOW};
+use super::far::{PICTURES, SAID_AT_ONCE, WINDOW};
 use super::message::{Lane, Lie, PictureHead};
 use super::parent::Link;
 use super::shared::Shared;
@@ -82,16 +82,16 @@ impl Lanes {
                 let fps = head.fps.filter(|(num, den)| *num > 0 && *den > 0);
                 let now = target.clock.now();
                 let pushed = target.intake.push_picture(target.run, place, picture, fps, now);
-                // A child that is gone hears of no credit; what it brought is shown all the same.
+                // Said though the child be gone: what it brought is shown all the same.
                 pushed.is_ok_and(|()| {
-                    link.credit(Lane::Picture, false);
+                    link.credit(Lane::Picture, 1, false);
                     true
                 })
             })?
         };
         let sound = {
-            let (target, link) = (Arc::clone(&target), Arc::clone(&link));
-            lane("feed-sound", WINDOW, move |task| target.hear(&link, task))?
+            let (target, mut owed) = (Arc::clone(&target), Owed::new(&link, Lane::Sound));
+            lane("feed-sound", WINDOW, move |task| target.hear(&mut owed, task))?
         };
         Ok(Self { target, link, picture, sound, besides: Mutex::default() })
     }
@@ -118,8 +118,9 @@ impl Lanes {
     pub fn open_beside(&self, index: usize) -> Result<(), SourceError> {
         let mut besides = self.besides.lock();
         while besides.len() <= index && besides.len() < MOST_BESIDES as usize {
-            let (target, link) = (Arc::clone(&self.target), Arc::clone(&self.link));
-            besides.push(lane("feed-beside", WINDOW, move |task| target.hear(&link, task))?);
+            let lane_of = Lane::Beside(besides.len() as u32);
+            let (target, mut owed) = (Arc::clone(&self.target), Owed::new(&self.link, lane_of));
+            besides.push(lane("feed-beside", WINDOW, move |task| target.hear(&mut owed, task))?);
         }
         Ok(())
     }
@@ -153,17 +154,37 @@ fn lane(
     Ok(sender)
 }
 
+/// What was taken in of a lane of sound, and not said.
+struct Owed {
+    link: Arc<Link>,
+    lane: Lane,
+    count: u32,
+}
+
+impl Owed {
+    fn new(link: &Arc<Link>, lane: Lane) -> Self {
+        Self { link: Arc::clone(link), lane, count: 0 }
+    }
+
+    fn took(&mut self, resettle: bool) {
+        self.count += 1;
+        if self.count == SAID_AT_ONCE || resettle {
+            self.link.credit(self.lane, std::mem::take(&mut self.count), resettle);
+        }
+    }
+}
+
 impl Target {
-    fn hear(&self, link: &Link, task: Task) -> bool {
+    fn hear(&self, owed: &mut Owed, task: Task) -> bool {
         let Self { intake, run, .. } = self;
         match task {
             Task::Sound(place, interleaved) => intake.push_sound(*run, place, &interleaved).is_ok_and(|()| {
-                link.credit(Lane::Sound, intake.take_resettling(*run));
+                owed.took(intake.take_resettling(*run));
                 true
             }),
             Task::Beside(index, place, interleaved) => {
                 intake.push_beside(*run, index as usize, place, &interleaved).is_ok_and(|()| {
-                    link.credit(Lane::Beside(index), false);
+                    owed.took(false);
                     true
                 })
             }

@@ -132,9 +132,10 @@ pub enum Down {
         /// Pictures that nobody looks at any more.
         returned: Vec<u64>,
     },
-    /// Something of that lane was taken in; what comes next may follow it.
+    /// So much of that lane was taken in; what comes next may follow it.
     Credit {
         lane: Lane,
+        count: u32,
         resettle: bool,
         returned: Vec<u64>,
     },

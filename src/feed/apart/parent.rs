@@ -33,12 +33,10 @@ use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
 
-/// How often a run gives way to the watchdog.
-const POLL: Duration = Duration::from_millis(50);
-/// How often the child is told the time, the delay and the room there is.
-const TELL_EVERY: Duration = Duration::from_millis(100);
-/// How often it is looked what the child takes.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often a run gives way to the watchdog, and the child is told the time, the delay and the room there is.
+const POLL: Duration = Duration::from_millis(100);
+/// How often it is looked what the child takes: the system puts a page of text together for that.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A child that lives says so ten times a second. By then its slot has shown the slate for more than a second.
 const BEAT_PATIENCE: Duration = Duration::from_secs(2);
 /// One that was not heard for so long is not well, where nothing else comes either.
@@ -130,9 +128,10 @@ impl Link {
         false
     }
 
-    pub fn credit(&self, lane: Lane, resettle: bool) -> bool {
+    /// A child that is gone hears of no credit.
+    pub fn credit(&self, lane: Lane, count: u32, resettle: bool) {
         let returned = if lane == Lane::Picture { self.lent.returned() } else { Vec::new() };
-        self.say(&Down::Credit { lane, resettle, returned })
+        self.say(&Down::Credit { lane, count, resettle, returned });
     }
 
     pub fn fail(&self, why: Ended, error: SourceError) {
@@ -254,9 +253,9 @@ impl Run {
         Ok(this)
     }
 
-    /// Watches until the source fails or ends, or until `check` (called every 50 ms or so) says why to give up.
+    /// Watches until the source fails or ends, or until `check` (called every 100 ms or so) says why to give up.
     pub fn watch(&mut self, check: &mut dyn FnMut() -> Option<SourceError>) -> SourceError {
-        let (mut told, mut looked) = (Instant::now(), Instant::now());
+        let mut looked = Instant::now();
         loop {
             match self.failures.recv_timeout(POLL) {
                 Ok((why, error)) => {
@@ -267,12 +266,9 @@ impl Run {
                 // The link lives here, and with it a sender.
                 Err(RecvTimeoutError::Disconnected) => return SourceError::Ended,
             }
-            if told.elapsed() >= TELL_EVERY {
-                told = Instant::now();
-                let (now, delay) = (self.clock.now().as_nanos(), self.intake.delay());
-                let (left, returned) = (self.decoding.room.left(), self.link.lent.returned());
-                self.link.say(&Down::Beat { now, delay, left, returned });
-            }
+            let (now, delay) = (self.clock.now().as_nanos(), self.intake.delay());
+            let (left, returned) = (self.decoding.room.left(), self.link.lent.returned());
+            self.link.say(&Down::Beat { now, delay, left, returned });
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
                 if let Some(bytes) = self.look().filter(|bytes| *bytes > self.memory_bytes) {
