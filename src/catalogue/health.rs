@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::contract::GameStatus;
-use crate::feed::{ChildHealth, Ended, Facts, FeedHealth, FeedStatus, Reason};
+use crate::feed::{ChildHealth, Ended, Facts, FeedHealth, FeedStatus, Reason, Wall};
 use crate::frame::{Colour, Matrix, Peak, Range8, Transfer, light};
 use crate::sync::ClockKind;
 use crate::timeline::MediaTime;
@@ -86,18 +86,21 @@ impl Hdr {
 pub struct DecoderHealth {
     /// Bytes that it wrote to; 0 while none runs.
     pub memory_bytes: u64,
-    /// Processor time that it takes, in cores.
+    /// Processor time that it took over the last second, in cores.
     pub cores: f64,
     /// Why the last one was ended that did not end with its source.
     pub ended: Option<Ended>,
     /// How often that was since the game was registered, changed or the service started.
     pub restarts: u64,
+    /// Walls around it that there are not, because this system has them not.
+    pub missing_walls: Vec<Wall>,
 }
 
 impl From<ChildHealth> for DecoderHealth {
     fn from(child: ChildHealth) -> Self {
-        let ChildHealth { memory_bytes, cores, ended, restarts, .. } = child;
-        Self { memory_bytes, cores: (cores * 1000.0).round() / 1000.0, ended, restarts }
+        let ChildHealth { memory_bytes, cores, ended, restarts, missing, .. } = child;
+        let cores = (cores * 1000.0).round() / 1000.0;
+        Self { memory_bytes, cores, ended, restarts, missing_walls: missing }
     }
 }
 

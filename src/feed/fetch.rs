@@ -191,12 +191,12 @@ pub(super) struct Fetcher {
 impl Fetcher {
     /// A client for the source at `url`, which goes nowhere but where `reach` lets it.
     pub fn new(url: &Url, reach: &Reach) -> Self {
-        Self::resolving(url, Judged { pass: reach.of(url), lookup: DefaultResolver::default() })
+        Self::resolving(url, Judged { pass: reach.of(url), lookup: DefaultResolver::default() }, roots())
     }
 
-    fn resolving<R: Resolver>(url: &Url, resolver: Judged<R>) -> Self {
+    fn resolving<R: Resolver>(url: &Url, resolver: Judged<R>, roots: RootCerts) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder().root_certs(roots()).unversioned_rustls_crypto_provider(provider).build();
+        let tls = TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A proxy would look names up by itself, and what it found would be nobody's to judge.

@@ -72,7 +72,7 @@ use crate::config::{mask_text, masked};
 use crate::frame::{CodedSound, Colour, Picture, Sound, SoundTrack};
 use crate::sync::Latency;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
-pub use apart::{Apart, ChildHealth, Ended, child};
+pub use apart::{Apart, ChildHealth, Ended, Wall, child};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
 pub use fetch::FetchCounts;
@@ -497,7 +497,7 @@ impl Feed {
             fps: shape.fps,
             colour,
             av_offset_ms,
-            child: self.is_apart.then(|| *report.child.lock()),
+            child: self.is_apart.then(|| report.child.lock().clone()),
             facts,
         }
     }

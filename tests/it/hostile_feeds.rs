@@ -2,7 +2,6 @@
 //! frame. In real time, on the real clock.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::barcode::Clip;
-use crate::support::hostile_servers::{PATHS, PUBLIC, everything, self_signed, serve, without_tls};
-use crate::support::hostile_streams::{h264_of, hevc_holding, mutated, png_of, programme_of};
+use crate::support::hostile_servers::PUBLIC;
+use crate::support::hostile_sources::{Hostile, files, mutations, places, servers};
 use crate::support::player::Player;
 use crate::support::program::{DEVICE, Footprint, OPERATOR, Program, until};
 
@@ -38,19 +37,6 @@ const MORE_DESCRIPTORS: u64 = 12;
 const ATTEMPTS: usize = 3;
 /// Mutations of each kind of file that are watched at once.
 const AT_ONCE: usize = 3;
-
-/// A source, and the reasons that its game's health may give; none where it may also play.
-struct Hostile {
-    name: String,
-    sources: Vec<String>,
-    reasons: &'static [&'static str],
-}
-
-impl Hostile {
-    fn new(name: &str, source: String, reasons: &'static [&'static str]) -> Self {
-        Self { name: name.to_owned(), sources: vec![source], reasons }
-    }
-}
 
 /// As many seconds of good games as anybody wants, and a folder where operators may have files.
 fn configuration(dir: &Path, feeds: &str) -> PathBuf {
@@ -238,18 +224,15 @@ impl Field {
         loop {
             for ((id, said), one) in games.iter().zip(&mut said).zip(hostile) {
                 let health = self.health(id).await;
-                let known = |health: &Value| one.reasons.iter().any(|reason| health["reason"] == **reason);
                 // A source that is tried again says for a moment that it connects.
-                if !known(said) {
+                if !one.is_known(&said["reason"]) {
                     *said = health;
                 }
             }
             let now = taken(&self.program);
             most.service.memory_mib = most.service.memory_mib.max(now.service.memory_mib);
             most.children_mib = most.children_mib.max(now.children_mib);
-            let is_known = |(said, one): (&Value, &&Hostile)| {
-                one.reasons.is_empty() || one.reasons.iter().any(|reason| said["reason"] == **reason)
-            };
+            let is_known = |(said, one): (&Value, &&Hostile)| one.reasons.is_empty() || one.is_known(&said["reason"]);
             let known = said.iter().zip(hostile).all(is_known);
             if begun.elapsed() >= WATCHED && known || begun.elapsed() >= REASON_PATIENCE {
                 break;
@@ -297,7 +280,7 @@ impl Field {
             harm.extend(wrong);
             for (said, one) in said.iter().zip(hostile) {
                 println!("{}: {} {}; {}", one.name, said["status"], said["reason"], said["last_error"]);
-                let named = one.reasons.is_empty() || one.reasons.iter().any(|reason| said["reason"] == **reason);
+                let named = one.reasons.is_empty() || one.is_known(&said["reason"]);
                 if !named {
                     self.misnamed.push(format!("{} is to say one of {:?}: {said}", one.name, one.reasons));
                 }
@@ -354,98 +337,9 @@ fn taken(program: &Program) -> Taken {
     Taken { service: program.footprint(), children: children.len(), children_mib }
 }
 
-fn file(dir: &Path, name: &str, bytes: &[u8]) -> String {
-    let path = dir.join("media").join(name);
-    std::fs::write(&path, bytes).unwrap();
-    format!("file://{}", path.display())
-}
-
-const TOO_LARGE: &[&str] = &["too_large"];
-const DARK: &[&str] = &["too_large", "no_picture", "failed", "stalled", "ended", "unsupported", "unreachable"];
-
-/// Files that lie about themselves.
-fn files(dir: &Path) -> Vec<Hostile> {
-    let still = Hostile::new(
-        "a still of 16000x16000",
-        file(dir, "still.png", &png_of(16_000)),
-        &["unsupported", "no_picture", "failed"],
-    );
-    let at = |name: &str, bytes: Vec<u8>, reasons| {
-        Hostile::new(name, file(dir, &format!("{}.ts", name.replace(' ', "-")), &bytes), reasons)
-    };
-    vec![
-        at("a stream of 16000x16000", h264_of(16_000, 16_000), TOO_LARGE),
-        at("a stream of 16384x16384", h264_of(16_384, 16_384), TOO_LARGE),
-        still,
-        at("a decoder that is to hold sixteen pictures", hevc_holding(16), DARK),
-        at("a decoder that is to hold a million pictures", hevc_holding(1_000_000), DARK),
-        at("a programme of 8000 streams", programme_of(7900), TOO_LARGE),
-    ]
-}
-
-/// What is no file, or another than it says.
-fn places(dir: &Path) -> Vec<Hostile> {
-    let media = dir.join("media");
-    let pipe = Command::new("mkfifo").arg(media.join("pipe.ts")).status().unwrap();
-    assert!(pipe.success());
-    for (name, to) in [("passwd.ts", "/etc/passwd"), ("zero.ts", "/dev/zero")] {
-        std::os::unix::fs::symlink(to, media.join(name)).unwrap();
-    }
-    ["pipe.ts", "passwd.ts", "zero.ts"]
-        .map(|name| {
-            Hostile::new(
-                name,
-                format!("file://{}", media.join(name).display()),
-                &["forbidden", "failed", "unreachable"],
-            )
-        })
-        .into()
-}
-
-fn servers(dir: &Path) -> Vec<Hostile> {
-    let inside = serve("127.0.0.1", |_, _| panic!("nobody is led here"));
-    let stream = h264_of(16_384, 16_384);
-    let address = everything(inside, vec![("/large.ts", stream)]);
-    let mut servers: Vec<_> =
-        PATHS.iter().map(|(path, reasons)| Hostile::new(path, format!("http://{address}{path}"), reasons)).collect();
-    servers.push(Hostile::new("large over HTTP", format!("http://{address}/large.ts"), TOO_LARGE));
-    const INSECURE: &[&str] = &["unreachable", "failed"];
-    for (name, at) in [
-        ("no TLS", without_tls(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
-        ("noise for TLS", without_tls(&[0x16, 3, 3, 0xff, 0xff, 1, 2, 3])),
-        ("hangs up on TLS", without_tls(b"")),
-        ("signed by itself", self_signed()),
-    ] {
-        servers.push(Hostile::new(name, format!("https://{at}/a.m3u8"), INSECURE));
-    }
-    // The name of the folder is of no use here, and that of a file that is not there is.
-    servers.push(Hostile::new(
-        "missing",
-        format!("file://{}/media/none.ts", dir.display()),
-        &["not_found", "failed", "unreachable", "forbidden"],
-    ));
-    servers
-}
-
 /// Mutations of each kind of file.
 fn of_each() -> u64 {
     std::env::var("QUADRILLE_HOSTILE_MUTATIONS").map_or(200, |count| count.parse().unwrap())
-}
-
-/// Mutations of a clip in each container.
-fn mutations(dir: &Path, of_each: u64) -> Vec<Hostile> {
-    let mut hostile = Vec::new();
-    for name in ["clip.ts", "clip.mp4", "clip.flv"] {
-        let path = dir.join(name);
-        Clip { width: 160, height: 96, ..Clip::new(7, 60, 700) }.write(&path);
-        let clip = std::fs::read(&path).unwrap();
-        for seed in 0..of_each {
-            let name = format!("{seed}-{name}");
-            let source = file(dir, &name, &mutated(&clip, seed)) + "?loop=1";
-            hostile.push(Hostile::new(&name, source, &[]));
-        }
-    }
-    hostile
 }
 
 /// What an operator may not even name.

@@ -1307,7 +1307,7 @@ export interface components {
             memory_bytes: number;
             /**
              * Format: double
-             * @description Processor time that it takes, in cores.
+             * @description Processor time that it took over the last second, in cores.
              */
             cores: number;
             ended: components["schemas"]["ChildEnded"] | null;
@@ -1316,7 +1316,14 @@ export interface components {
              * @description How often that was since the game was registered, changed or the service started.
              */
             restarts: number;
+            /** @description Walls around it that there are not, because this system has them not. */
+            missing_walls: components["schemas"]["DecoderWall"][];
         };
+        /**
+         * @description A wall around a feed's process that not every system has. The names are stable: programs branch on them.
+         * @enum {string}
+         */
+        DecoderWall: "control_group" | "landlock" | "own_network";
         /**
          * @description Why a session ended.
          * @enum {string}

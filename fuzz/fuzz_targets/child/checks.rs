@@ -14,6 +14,7 @@ use super::message::{self, Down, Form, Origin, PictureHead, Place, Track, Up};
 use super::parent::Link;
 use super::reader::{Reader, Told};
 use super::shared::{MOST_LENT, PLACE_BYTES, PLACES, Shared};
+use super::watched::Wall;
 use crate::cadence::{Placed, Step};
 use crate::captions::cea::{Described, Service};
 use crate::captions::{Kind, Text, TrackInfo};
@@ -240,7 +241,7 @@ impl Child {
                     0 => Up::RealignSound,
                     1 => Up::RealignBesides,
                     2 => Up::RealignBeside(u32::from(*which >> 4)),
-                    3 => Up::Ready { missing: vec!["a\n".into()] },
+                    3 => Up::Ready { missing: vec![Wall::OwnNetwork, Wall::Landlock, Wall::OwnNetwork] },
                     _ => Up::Beat,
                 };
                 (up, Vec::new())
@@ -455,7 +456,8 @@ pub fn pipe(live: bool, steps: &[Do<'_>], ticks: Vec<Tick>, cuts: u8) {
     let target = || Target { intake: Arc::clone(&intake), run, clock: Arc::clone(&clock) as Arc<dyn Clock> };
     let facts = Arc::new(Mutex::new(Facts::default()));
     let told = Arc::new(Mutex::new(Told::default()));
-    let lanes = Lanes { target: target(), shared: Mutex::new(Shared::new().unwrap()), besides: Mutex::default() };
+    let shared = Mutex::new(Shared::new().unwrap());
+    let lanes = Lanes { target: target(), link: Arc::clone(&link), shared, besides: Mutex::default() };
     let reader = Reader {
         link: Arc::clone(&link),
         lanes,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::message::{Lane, Lie, PictureHead};
+use super::parent::Link;
 use super::shared::Shared;
+use super::watched::Ended;
 use crate::cadence::Placed;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Intake;
@@ -30,6 +32,7 @@ pub struct Target {
 
 pub struct Lanes {
     pub target: Target,
+    pub link: Arc<Link>,
     pub shared: Mutex<Shared>,
     pub besides: Mutex<u32>,
 }
@@ -75,6 +78,10 @@ impl Lanes {
         let mut besides = self.besides.lock();
         *besides = (*besides).max(index as u32 + 1).min(MOST_BESIDES);
         Ok(())
+    }
+
+    pub fn end(&self, why: Ended, error: SourceError) {
+        self.link.fail(why, error);
     }
 
     pub fn realign_besides(&self) -> Result<(), Lie> {

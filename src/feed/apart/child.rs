@@ -19,6 +19,7 @@ use super::message::{self, Begin, Down, Network, Takes, Up};
 use super::passing;
 use super::places::Places;
 use super::relay::Relay;
+use super::watched::Wall;
 use crate::captions::{Kind, Text, TrackInfo};
 use crate::cues::daterange::SourceRange;
 use crate::feed::error::SourceError;
@@ -33,7 +34,7 @@ use crate::reach::Reach;
 use crate::timeline::{Clock, Fps, Grid};
 use crate::work;
 
-/// How often it says that it lives.
+/// How often it says that it lives, once it has nothing else to do; as often as it is looked at before.
 const BEAT: Duration = Duration::from_millis(100);
 /// How often it says what decoding costs.
 const COSTS_EVERY: Duration = Duration::from_secs(1);
@@ -58,6 +59,7 @@ fn work() -> Result<(), String> {
     let _ = rustix::thread::set_name(c"quadrille-feed");
     // What sources cost comes after the tick, the compositor, the encoders and who is served.
     work::stand_back();
+    jail::outlast_requests();
     jail::die_with_parent().map_err(text)?;
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;
     let pipe = UnixStream::from(pipe);
@@ -107,10 +109,10 @@ fn work() -> Result<(), String> {
 fn relay(
     begin: &mut Begin,
     descriptors: &mut impl Iterator<Item = OwnedFd>,
-) -> std::io::Result<(Option<Relay>, Option<String>)> {
+) -> std::io::Result<(Option<Relay>, Option<Wall>)> {
     let (Some(url), true) = (&begin.url, begin.own_network) else { return Ok((None, None)) };
     let line = descriptors.next().ok_or(std::io::ErrorKind::InvalidInput)?;
-    let Some(relay) = Relay::enter(url, line)? else { return Ok((None, Some("a network of its own".into()))) };
+    let Some(relay) = Relay::enter(url, line)? else { return Ok((None, Some(Wall::OwnNetwork))) };
     begin.network = Network::Own;
     // Whatever it calls is in there; what is outside was judged outside.
     begin.reach = Reach::of_ones_own();
@@ -169,7 +171,7 @@ fn run(entry: Entry, begin: &Begin, far: &Arc<Far>) -> Result<(), SourceError> {
         decoding: &decoding,
     };
     let run = pipeline::Run::start(entry, begin.wanted.clone(), &around)?;
-    let mut teller = Teller { far, costs: &costs, told: Facts::default(), warned: None, beat: None, costs_at: None };
+    let mut teller = Teller { far, costs: &costs, told: Facts::default(), warned: None, costs_at: None };
     let error = run.watch(&mut || teller.look(&facts.lock().clone(), run.warned()));
     teller.tell(&facts.lock().clone(), run.warned());
     if far.mouth.is_over() {
@@ -185,23 +187,14 @@ struct Teller<'a> {
     costs: &'a DecodeCosts,
     told: Facts,
     warned: Option<SourceError>,
-    beat: Option<Instant>,
     costs_at: Option<Instant>,
 }
 
 impl Teller<'_> {
     fn look(&mut self, facts: &Facts, warned: Option<SourceError>) -> Option<SourceError> {
-        let due = |last: &mut Option<Instant>, every| {
-            let due = last.is_none_or(|at: Instant| at.elapsed() >= every);
-            if due {
-                *last = Some(Instant::now());
-            }
-            due
-        };
-        if due(&mut self.beat, BEAT) {
-            let _ = self.far.mouth.say(&Up::Beat);
-        }
-        if due(&mut self.costs_at, COSTS_EVERY) && self.far.pictures_in_run() > 0 {
+        let _ = self.far.mouth.say(&Up::Beat);
+        if self.costs_at.is_none_or(|at| at.elapsed() >= COSTS_EVERY) && self.far.pictures_in_run() > 0 {
+            self.costs_at = Some(Instant::now());
             let _ = self.far.mouth.say(&Up::Costs(self.costs.known()));
         }
         self.tell(facts, warned);
@@ -228,9 +221,9 @@ fn listen(reader: &mut BufReader<UnixStream>, far: &Arc<Far>, hall: &Arc<Hall>) 
                 far.places.returned(&returned);
                 far.beat(now, delay, left);
             }
-            Down::Credit { lane, resettle, returned } => {
+            Down::Credit { lane, count, resettle, returned } => {
                 far.places.returned(&returned);
-                far.credit(lane, resettle);
+                far.credit(lane, count, resettle);
             }
             Down::SoundBeside(index) => far.answer_beside(index),
             Down::Admitted(admitted) => far.answer_admitted(admitted),

@@ -26,8 +26,10 @@ use crate::frame::{CodedSound, Picture, SoundTrack};
 use crate::sync::Claim;
 use crate::timeline::{Clock, MediaTime, SAMPLE_RATE_HZ};
 
-/// Messages of a lane that may be under way.
-pub const WINDOW: u32 = 4;
+/// Messages of a lane of sound that may be under way, and how many of them are taken in before that is said: each time somebody is woken, and somebody
+/// there.
+pub const WINDOW: u32 = 8;
+pub const SAID_AT_ONCE: u32 = 4;
 /// Pictures that may be.
 pub const PICTURES: u32 = 3;
 /// Samples of one message: a stretch that is longer is told in several.
@@ -99,7 +101,8 @@ pub struct Far {
     live: bool,
     pub places: Arc<Places>,
     waits: Mutex<Waits>,
-    changed: Condvar,
+    /// Who waits for a credit for pictures, for one for the main sound, for anything else: nobody is woken by what is not theirs.
+    changed: [Condvar; 3],
     /// One question at a time.
     asking: Mutex<()>,
     resettle: AtomicBool,
@@ -117,7 +120,7 @@ impl Far {
             live,
             places,
             waits: Mutex::new(waits),
-            changed: Condvar::new(),
+            changed: Default::default(),
             asking: Mutex::new(()),
             resettle: AtomicBool::new(false),
             delay: AtomicI64::new(0),
@@ -131,7 +134,19 @@ impl Far {
     pub fn end(&self) {
         self.mouth.over.store(true, Ordering::Release);
         let _waits = self.waits.lock();
-        self.changed.notify_all();
+        self.changed.iter().for_each(|changed| _ = changed.notify_all());
+    }
+
+    fn changed(&self, lane: Lane) -> &Condvar {
+        match lane {
+            Lane::Picture => &self.changed[0],
+            Lane::Sound => &self.changed[1],
+            Lane::Beside(_) => &self.changed[2],
+        }
+    }
+
+    fn answered(&self) -> &Condvar {
+        &self.changed[2]
     }
 
     pub fn beat(&self, now: u64, delay: i64, left: f64) {
@@ -140,28 +155,28 @@ impl Far {
         self.left.store(left.to_bits(), Ordering::Relaxed);
     }
 
-    pub fn credit(&self, lane: Lane, resettle: bool) {
+    pub fn credit(&self, lane: Lane, count: u32, resettle: bool) {
         if resettle {
             self.resettle.store(true, Ordering::Release);
         }
-        *self.waits.lock().of(lane) += 1;
-        self.changed.notify_all();
+        *self.waits.lock().of(lane) += count;
+        self.changed(lane).notify_all();
     }
 
     pub fn answer_beside(&self, index: Option<u32>) {
         self.waits.lock().beside = Some(index);
-        self.changed.notify_all();
+        self.answered().notify_all();
     }
 
     pub fn answer_admitted(&self, admitted: bool) {
         self.waits.lock().admitted = Some(admitted);
-        self.changed.notify_all();
+        self.answered().notify_all();
     }
 
     fn await_credit(&self, lane: Lane) -> Result<(), Gone> {
         let mut waits = self.waits.lock();
         while *waits.of(lane) == 0 && !self.mouth.is_over() {
-            self.changed.wait(&mut waits);
+            self.changed(lane).wait(&mut waits);
         }
         if self.mouth.is_over() {
             return Err(Gone);
@@ -182,7 +197,7 @@ impl Far {
             if let Some(answer) = answer(&mut waits) {
                 return Some(answer);
             }
-            if self.mouth.is_over() || self.changed.wait_until(&mut waits, until).timed_out() {
+            if self.mouth.is_over() || self.answered().wait_until(&mut waits, until).timed_out() {
                 return None;
             }
         }

@@ -14,6 +14,8 @@ const OWN: &str = "service";
 const CONTROLLERS: &str = "+memory +pids";
 /// Threads of a child: GStreamer has a few for each stream, FFmpeg some for each decoder.
 const MOST_THREADS: u32 = 256;
+/// Of processor time, where others want it, too: the least that there is. What is not said otherwise has a hundred times as much.
+const LEAST_WEIGHT: &str = "1";
 /// What a process has beside what is counted as its own, and grows by before it is seen: the kernel ends it by then.
 const SPARE_BYTES: u64 = 64 << 20;
 
@@ -27,22 +29,34 @@ pub struct Groups {
 #[derive(Debug)]
 pub struct Group(PathBuf);
 
+/// Why feeds' processes have none.
+#[derive(Debug, thiserror::Error)]
+pub enum NoGroups {
+    #[error("this system has none that this process is in (cgroup v2)")]
+    Unknown,
+    #[error("the service's own was not delegated to it")]
+    NotDelegated,
+    #[error("the service's own cannot be made ready: {0}")]
+    Refused(#[from] io::Error),
+}
+
 impl Groups {
-    /// The service's group, made ready. `None` where there is none that it may use.
-    pub fn found() -> Option<Self> {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-        let base = own_group(&mounts, &groups)?;
+    /// The service's group, made ready.
+    ///
+    /// # Errors
+    /// [`NoGroups`]: there is none that it may use.
+    pub fn found() -> Result<Self, NoGroups> {
+        let read = |path| fs::read_to_string(path).map_err(|_| NoGroups::Unknown);
+        Self::of(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?, std::process::id())
+    }
+
+    /// That of `process`, by what `/proc` says of mounts and of its group.
+    fn of(mounts: &str, groups: &str, process: u32) -> Result<Self, NoGroups> {
+        let base = own_group(mounts, groups).ok_or(NoGroups::Unknown)?;
         if !is_delegated(&base) {
-            return None;
+            return Err(NoGroups::NotDelegated);
         }
-        match Self::ready(base, std::process::id()) {
-            Ok(groups) => Some(groups),
-            Err(error) => {
-                tracing::warn!(%error, "feeds' processes have no control groups, though they were delegated");
-                None
-            }
-        }
+        Ok(Self::ready(base, process)?)
     }
 
     /// Moves the process out of `base` and lets groups below it be bounded.
@@ -74,9 +88,11 @@ impl Groups {
         let write = |name: &str, value: String| fs::write(group.0.join(name), value);
         write("memory.max", memory_bytes.saturating_add(SPARE_BYTES).to_string())?;
         write("pids.max", MOST_THREADS.to_string())?;
-        // A kernel may lack these two.
+        // A kernel may lack these.
         let _ = write("memory.swap.max", "0".into());
         let _ = write("memory.oom.group", "1".into());
+        // Where groups are given processor time as such, it is theirs and not their threads' priority that counts.
+        let _ = write("cpu.weight", LEAST_WEIGHT.into());
         write("cgroup.procs", process.to_string())?;
         Ok(group)
     }
@@ -160,6 +176,8 @@ mod tests {
         let group = groups.adopt(77, 1 << 30).unwrap();
         assert_eq!(read("feed-77/memory.max"), ((1_u64 << 30) + SPARE_BYTES).to_string());
         assert_eq!((read("feed-77/pids.max"), read("feed-77/cgroup.procs")), ("256".into(), "77".into()));
+        let more = ["memory.swap.max", "memory.oom.group", "cpu.weight"].map(|name| read(&format!("feed-77/{name}")));
+        assert_eq!(more, ["0", "1", "1"]);
         assert!(!group.ran_out());
         fs::write(folder.path().join("feed-77/memory.events"), "oom 1\noom_kill 1\n").unwrap();
         assert!(group.ran_out());
@@ -174,7 +192,26 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_nobody_delegated_is_none() {
-        assert!(!is_delegated(looks_like_a_group("").path()));
+    fn a_group_that_may_not_be_used_is_none_and_it_is_said_why() {
+        let folder = looks_like_a_group("");
+        let mounts = format!("31 24 0:27 / {} rw - cgroup2 cgroup2 rw", folder.path().display());
+        let of = |mounts: &str, groups: &str| Groups::of(mounts, groups, 41);
+        let why = |found: Result<Groups, NoGroups>| found.unwrap_err().to_string();
+        assert!(matches!(of(&mounts, "4:memory:/a\n"), Err(NoGroups::Unknown)));
+        assert!(why(of("", "0::/\n")).contains("cgroup v2"));
+        assert!(why(of(&mounts, "0::/\n")).contains("delegated"));
+        // As a container sees its own.
+        fs::write(folder.path().join("cgroup.type"), "domain\n").unwrap();
+        fs::remove_file(folder.path().join("cgroup.subtree_control")).unwrap();
+        assert!(why(of(&mounts, "0::/\n")).contains("made ready"));
+        fs::write(folder.path().join("cgroup.subtree_control"), "").unwrap();
+        let groups = of(&mounts, "0::/\n").unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("service/cgroup.procs")).unwrap(), "41");
+        drop(groups.adopt(78, 1 << 20).unwrap());
+        // Below another it is as that one's owner says.
+        let below = format!("31 24 0:27 / {} rw - cgroup2 cgroup2 rw", folder.path().join("service").display());
+        fs::write(folder.path().join("cgroup.procs"), "").unwrap();
+        fs::write(folder.path().join("service/cgroup.type"), "domain\n").unwrap();
+        assert!(matches!(of(&below, "0::/\n"), Err(NoGroups::NotDelegated)));
     }
 }

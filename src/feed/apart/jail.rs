@@ -20,6 +20,7 @@ use seccompiler::{
 };
 
 use super::message::{Begin, Network};
+use super::watched::Wall;
 
 /// Descriptors: GStreamer has a few for each of its threads.
 const MOST_DESCRIPTORS: u64 = 256;
@@ -50,6 +51,15 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
+/// What asks the service to end, as a terminal and an init system do of all processes at once, does not end the process: its pictures are shown until the service
+/// has ended, and it ends with that.
+pub fn outlast_requests() {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: no handler is called: nothing is done.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// The rights that root has and others have not are none of decoding's, and nothing gives them back. To be called before there are other threads: they have
 /// what the one had that made them.
 ///
@@ -69,11 +79,11 @@ pub fn give_up_rights() -> io::Result<()> {
 ///
 /// # Errors
 /// A wall that the system has does not stand.
-pub fn lock_in(begin: &Begin, file: Option<&OwnedFd>) -> Result<Vec<String>, String> {
+pub fn lock_in(begin: &Begin, file: Option<&OwnedFd>) -> Result<Vec<Wall>, String> {
     limit(begin.memory_bytes);
     let mut missing = Vec::new();
     if !fence(begin.network, file).map_err(|error| format!("Landlock: {error}"))? {
-        missing.push("Landlock".to_owned());
+        missing.push(Wall::Landlock);
     }
     filter(begin.network).map_err(|error| format!("seccomp: {error}"))?;
     Ok(missing)
@@ -272,6 +282,11 @@ fn filter(network: Network) -> Result<(), seccompiler::Error> {
         calls.insert(libc::SYS_socket, vec![SeccompRule::new(vec![is_datagrams])?]);
     }
     if network == Network::None {
+        // GStreamer's pools and clocks wake their waiters with a pair of sockets: it leads to nobody else.
+        let (family, stream) = (libc::AF_UNIX as u64, libc::SOCK_STREAM as u64);
+        let here = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, family)?;
+        let streams = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(0xf), stream)?;
+        calls.insert(libc::SYS_socketpair, vec![SeccompRule::new(vec![here, streams])?]);
         // To nobody but whoever is at the other end: a socket that datagrams come to could send some anywhere.
         let to_nobody = SeccompCondition::new(4, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
         calls.insert(libc::SYS_sendto, vec![SeccompRule::new(vec![to_nobody])?]);

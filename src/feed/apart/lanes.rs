@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
-use super::far::{PICTURES, WINDOW};
+use super::far::{PICTURES, SAID_AT_ONCE, WINDOW};
 use super::message::{Lane, Lie, PictureHead};
 use super::parent::Link;
 use super::shared::Shared;
+use super::watched::Ended;
 use crate::cadence::Placed;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Intake;
@@ -23,6 +24,22 @@ pub enum Task {
     RealignSound,
     RealignBeside(u32),
     ExpectNoSound,
+    /// Nothing follows.
+    Last(Arc<Last>),
+}
+
+/// What ends a run. It is told when every lane has come to it, or is gone: what a child said before it is taken in first.
+pub struct Last {
+    link: Arc<Link>,
+    end: Option<(Ended, SourceError)>,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if let Some((why, error)) = self.end.take() {
+            self.link.fail(why, error);
+        }
+    }
 }
 
 /// Beside what a child has credit for, what it says without asking.
@@ -65,12 +82,16 @@ impl Lanes {
                 let fps = head.fps.filter(|(num, den)| *num > 0 && *den > 0);
                 let now = target.clock.now();
                 let pushed = target.intake.push_picture(target.run, place, picture, fps, now);
-                pushed.is_ok() && link.credit(Lane::Picture, false)
+                // Said though the child be gone: what it brought is shown all the same.
+                pushed.is_ok_and(|()| {
+                    link.credit(Lane::Picture, 1, false);
+                    true
+                })
             })?
         };
         let sound = {
-            let (target, link) = (Arc::clone(&target), Arc::clone(&link));
-            lane("feed-sound", WINDOW, move |task| target.hear(&link, task))?
+            let (target, mut owed) = (Arc::clone(&target), Owed::new(&link, Lane::Sound));
+            lane("feed-sound", WINDOW, move |task| target.hear(&mut owed, task))?
         };
         Ok(Self { target, link, picture, sound, besides: Mutex::default() })
     }
@@ -97,10 +118,20 @@ impl Lanes {
     pub fn open_beside(&self, index: usize) -> Result<(), SourceError> {
         let mut besides = self.besides.lock();
         while besides.len() <= index && besides.len() < MOST_BESIDES as usize {
-            let (target, link) = (Arc::clone(&self.target), Arc::clone(&self.link));
-            besides.push(lane("feed-beside", WINDOW, move |task| target.hear(&link, task))?);
+            let lane_of = Lane::Beside(besides.len() as u32);
+            let (target, mut owed) = (Arc::clone(&self.target), Owed::new(&self.link, lane_of));
+            besides.push(lane("feed-beside", WINDOW, move |task| target.hear(&mut owed, task))?);
         }
         Ok(())
+    }
+
+    /// The run ends when all that was given has been done.
+    pub fn end(&self, why: Ended, error: SourceError) {
+        let last = Arc::new(Last { link: Arc::clone(&self.link), end: Some((why, error)) });
+        for lane in [&self.picture, &self.sound].into_iter().chain(&*self.besides.lock()) {
+            // One that is full or has ended is not waited for.
+            let _ = lane.try_send(Task::Last(Arc::clone(&last)));
+        }
     }
 
     /// Another lap begins, for all of them.
@@ -123,17 +154,39 @@ fn lane(
     Ok(sender)
 }
 
+/// What was taken in of a lane of sound, and not said.
+struct Owed {
+    link: Arc<Link>,
+    lane: Lane,
+    count: u32,
+}
+
+impl Owed {
+    fn new(link: &Arc<Link>, lane: Lane) -> Self {
+        Self { link: Arc::clone(link), lane, count: 0 }
+    }
+
+    fn took(&mut self, resettle: bool) {
+        self.count += 1;
+        if self.count == SAID_AT_ONCE || resettle {
+            self.link.credit(self.lane, std::mem::take(&mut self.count), resettle);
+        }
+    }
+}
+
 impl Target {
-    fn hear(&self, link: &Link, task: Task) -> bool {
+    fn hear(&self, owed: &mut Owed, task: Task) -> bool {
         let Self { intake, run, .. } = self;
         match task {
-            Task::Sound(place, interleaved) => {
-                intake.push_sound(*run, place, &interleaved).is_ok()
-                    && link.credit(Lane::Sound, intake.take_resettling(*run))
-            }
+            Task::Sound(place, interleaved) => intake.push_sound(*run, place, &interleaved).is_ok_and(|()| {
+                owed.took(intake.take_resettling(*run));
+                true
+            }),
             Task::Beside(index, place, interleaved) => {
-                intake.push_beside(*run, index as usize, place, &interleaved).is_ok()
-                    && link.credit(Lane::Beside(index), false)
+                intake.push_beside(*run, index as usize, place, &interleaved).is_ok_and(|()| {
+                    owed.took(false);
+                    true
+                })
             }
             Task::RealignSound => {
                 intake.realign_sound(*run);
@@ -145,6 +198,10 @@ impl Target {
             }
             Task::ExpectNoSound => {
                 intake.expect_sound(*run, false);
+                true
+            }
+            Task::Last(last) => {
+                drop(last);
                 true
             }
             Task::Picture(..) => true,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::watched::Wall;
 use crate::cadence::{Placed, SourceNanos, Step};
 use crate::captions::{Kind, TrackInfo};
 use crate::config::PictureLimits;
@@ -38,7 +39,7 @@ const MOST_CAPTIONS: usize = 64;
 pub enum Up {
     /// It has locked itself in, and what it could not do for that.
     Ready {
-        missing: Vec<String>,
+        missing: Vec<Wall>,
     },
     /// It is alive.
     Beat,
@@ -131,9 +132,10 @@ pub enum Down {
         /// Pictures that nobody looks at any more.
         returned: Vec<u64>,
     },
-    /// Something of that lane was taken in; what comes next may follow it.
+    /// So much of that lane was taken in; what comes next may follow it.
     Credit {
         lane: Lane,
+        count: u32,
         resettle: bool,
         returned: Vec<u64>,
     },

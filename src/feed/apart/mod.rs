@@ -22,6 +22,8 @@
 mod asked;
 mod child;
 mod doors;
+#[cfg(test)]
+mod ends_tests;
 mod far;
 mod groups;
 mod handed;
@@ -57,7 +59,7 @@ pub(super) use parent::{Run, Surroundings};
 #[cfg(test)]
 pub(super) use tests::apart;
 pub(super) use watched::Watched;
-pub use watched::{ChildHealth, Ended};
+pub use watched::{ChildHealth, Ended, Wall};
 
 /// Memory that a child may write to, where nothing else is said: a 2160p decoder with all its pictures takes a third of it.
 pub const MEMORY_BYTES: u64 = 1 << 30;
@@ -81,7 +83,14 @@ impl Apart {
 
     /// The same, with a control group for each child where this process may make some; it may move into one itself.
     pub fn grouped(self) -> Self {
-        Self { groups: groups::Groups::found(), ..self }
+        let groups = match groups::Groups::found() {
+            Ok(groups) => Some(groups),
+            Err(reason) => {
+                tracing::info!(%reason, "feeds' processes have no control groups: each limits itself");
+                None
+            }
+        };
+        Self { groups, ..self }
     }
 
     /// Children that ended, by why, since the start.

@@ -24,7 +24,7 @@ use super::outside::Outgoing;
 use super::passing;
 use super::reader::{Reader, Told};
 use super::shared::{Lent, Shared};
-use super::watched::{ChildHealth, Ended, Watched};
+use super::watched::{ChildHealth, Ended, Lately, Wall, Watched};
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
@@ -33,12 +33,10 @@ use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
 
-/// How often a run gives way to the watchdog.
-const POLL: Duration = Duration::from_millis(50);
-/// How often the child is told the time, the delay and the room there is.
-const TELL_EVERY: Duration = Duration::from_millis(100);
-/// How often it is looked what the child takes.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often a run gives way to the watchdog, and the child is told the time, the delay and the room there is.
+const POLL: Duration = Duration::from_millis(100);
+/// How often it is looked what the child takes: the system puts a page of text together for that.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A child that lives says so ten times a second. By then its slot has shown the slate for more than a second.
 const BEAT_PATIENCE: Duration = Duration::from_secs(2);
 /// One that was not heard for so long is not well, where nothing else comes either.
@@ -94,7 +92,7 @@ pub struct Link {
 }
 
 impl Link {
-    fn new(
+    pub(super) fn new(
         pipe: &UnixStream,
         failures: Sender<(Ended, SourceError)>,
         lent: Lent,
@@ -130,9 +128,10 @@ impl Link {
         false
     }
 
-    pub fn credit(&self, lane: Lane, resettle: bool) -> bool {
+    /// A child that is gone hears of no credit.
+    pub fn credit(&self, lane: Lane, count: u32, resettle: bool) {
         let returned = if lane == Lane::Picture { self.lent.returned() } else { Vec::new() };
-        self.say(&Down::Credit { lane, resettle, returned })
+        self.say(&Down::Credit { lane, count, resettle, returned });
     }
 
     pub fn fail(&self, why: Ended, error: SourceError) {
@@ -186,6 +185,7 @@ pub struct Run {
     decoding: Decoding,
     health: Arc<Mutex<ChildHealth>>,
     begun: Instant,
+    lately: Lately,
     why: Ended,
 }
 
@@ -227,6 +227,7 @@ impl Run {
             decoding: decoding.clone(),
             health: Arc::clone(health),
             begun: Instant::now(),
+            lately: Lately::new(),
             why: Ended::Source,
         };
         let outside = handed.outside.take().map(|outside| outside.start(&this.link, decoding)).transpose();
@@ -252,9 +253,9 @@ impl Run {
         Ok(this)
     }
 
-    /// Watches until the source fails or ends, or until `check` (called every 50 ms or so) says why to give up.
+    /// Watches until the source fails or ends, or until `check` (called every 100 ms or so) says why to give up.
     pub fn watch(&mut self, check: &mut dyn FnMut() -> Option<SourceError>) -> SourceError {
-        let (mut told, mut looked) = (Instant::now(), Instant::now());
+        let mut looked = Instant::now();
         loop {
             match self.failures.recv_timeout(POLL) {
                 Ok((why, error)) => {
@@ -265,12 +266,9 @@ impl Run {
                 // The link lives here, and with it a sender.
                 Err(RecvTimeoutError::Disconnected) => return SourceError::Ended,
             }
-            if told.elapsed() >= TELL_EVERY {
-                told = Instant::now();
-                let (now, delay) = (self.clock.now().as_nanos(), self.intake.delay());
-                let (left, returned) = (self.decoding.room.left(), self.link.lent.returned());
-                self.link.say(&Down::Beat { now, delay, left, returned });
-            }
+            let (now, delay) = (self.clock.now().as_nanos(), self.intake.delay());
+            let (left, returned) = (self.decoding.room.left(), self.link.lent.returned());
+            self.link.say(&Down::Beat { now, delay, left, returned });
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
                 if let Some(bytes) = self.look().filter(|bytes| *bytes > self.memory_bytes) {
@@ -278,15 +276,21 @@ impl Run {
                     return self.grew(bytes);
                 }
             }
+            let silent = self.link.heard.lock().elapsed();
+            // It is gone, and what it brought last finds no room.
+            if self.link.is_over() && silent >= SILENCE {
+                self.why = Ended::Died;
+                return self.autopsy();
+            }
             let patience = if self.told.lock().beats { BEAT_PATIENCE } else { START_PATIENCE };
-            if self.link.heard.lock().elapsed() >= patience {
+            if silent >= patience {
                 self.why = Ended::Hung;
                 return hangs();
             }
             if let Some(reason) = check() {
                 let stalled = matches!(reason, SourceError::Stalled { .. });
                 // A source is silent where its process is not.
-                if stalled && self.link.heard.lock().elapsed() >= SILENCE {
+                if stalled && silent >= SILENCE {
                     self.why = Ended::Hung;
                     return hangs();
                 }
@@ -297,14 +301,17 @@ impl Run {
     }
 
     /// What the child takes, told to operators; its memory.
-    fn look(&self) -> Option<u64> {
+    fn look(&mut self) -> Option<u64> {
         let pid = self.child.as_ref()?.id();
         // In units of 512 bytes (stat(2)).
         let blocks = rustix::fs::fstat(&self.memory).map_or(0, |stat| stat.st_blocks);
         let seen = self.apart.look(pid, u64::try_from(blocks).unwrap_or(0) * 512)?;
+        let cores = self.lately.cores(self.begun.elapsed(), seen.cpu_s);
+        let group = self.group.is_none().then_some(Wall::ControlGroup);
+        let missing = group.into_iter().chain(self.told.lock().missing.iter().copied()).collect();
         let mut health = self.health.lock();
-        let seconds = self.begun.elapsed().as_secs_f64().max(0.25);
-        (health.pid, health.memory_bytes, health.cores) = (Some(pid), seen.memory_bytes, seen.cpu_s / seconds);
+        let ChildHealth { ended, restarts, .. } = *health;
+        *health = ChildHealth { pid: Some(pid), memory_bytes: seen.memory_bytes, cores, ended, restarts, missing };
         Some(seen.memory_bytes)
     }
 

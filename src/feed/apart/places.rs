@@ -113,8 +113,10 @@ impl Place {
             let Some(room) = bytes.get_mut(filled..filled + width * rows) else {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "a picture of more than 32 MiB"));
             };
-            for (row, into) in room.chunks_exact_mut(width).enumerate() {
-                into.copy_from_slice(picture.row(plane, row));
+            // Asked for once: what a decoder made finds its planes by their format.
+            let (samples, stride) = (picture.plane(plane), picture.strides[plane]);
+            for (row, into) in samples.chunks(stride).zip(room.chunks_exact_mut(width)) {
+                into.copy_from_slice(&row[..width]);
             }
             *lies = (start + filled as u64, width as u32);
             filled += width * rows;

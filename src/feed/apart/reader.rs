@@ -11,7 +11,7 @@ use super::doors::FarDoors;
 use super::lanes::{Lanes, MOST_BESIDES, Target, Task};
 use super::message::{self, Down, Lane, Lie, Meter, Up};
 use super::parent::Link;
-use super::watched::Ended;
+use super::watched::{Ended, Wall};
 use crate::cues::scte35::SpliceInfo;
 use crate::cues::track::{Signal, Source};
 use crate::feed::error::SourceError;
@@ -37,6 +37,8 @@ pub struct Told {
     pub beats: bool,
     /// Why nothing comes, where an element knows.
     pub warned: Option<SourceError>,
+    /// What does not stand around it.
+    pub missing: Vec<Wall>,
 }
 
 /// Calls the feeder of a source that comes through doors.
@@ -63,7 +65,7 @@ impl Reader {
                 Ok(Some(())) => meter.take(buffer.len()).and_then(|()| self.take(&buffer)),
                 Err(error) if error.kind() == ErrorKind::InvalidData => Err(Lie::Length(message::MOST_BYTES + 1)),
                 Ok(None) | Err(_) => {
-                    self.link.fail(Ended::Died, SourceError::Ended);
+                    self.lanes.end(Ended::Died, SourceError::Ended);
                     break;
                 }
             };
@@ -145,12 +147,12 @@ impl Reader {
         let Target { intake, run, .. } = &self.target;
         match message {
             Up::Beat => self.told.lock().beats = true,
-            Up::Ready { missing } => self.ready(&missing),
+            Up::Ready { missing } => self.ready(missing),
             Up::Facts { facts, warned } => {
                 self.told.lock().warned = warned.map(message::plain_error);
                 message::take_facts(&mut self.facts.lock(), *facts);
             }
-            Up::Failed(error) => self.link.fail(Ended::Source, message::plain_error(error)),
+            Up::Failed(error) => self.lanes.end(Ended::Source, message::plain_error(error)),
             Up::Claim { place, clock, captured } => {
                 intake.claim(*run, place.checked()?, Some(message::claim_of(clock, captured)?));
             }
@@ -187,10 +189,13 @@ impl Reader {
         Ok(())
     }
 
-    fn ready(&mut self, missing: &[String]) {
+    fn ready(&mut self, mut missing: Vec<Wall>) {
+        missing.sort_unstable();
+        missing.dedup();
         if !missing.is_empty() {
             tracing::debug!(?missing, "a feed's process is locked in by less than there could be");
         }
+        self.told.lock().missing = missing;
         if let Some(feeder) = self.feeder.take() {
             feeder(Doors::far(FarDoors::new(Arc::clone(&self.link))));
         }

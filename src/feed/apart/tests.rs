@@ -106,6 +106,15 @@ fn plays_a_child_that_grows() {
     }
 }
 
+#[test]
+fn plays_a_child_that_minds_what_libraries_complain_of() {
+    if is_child() {
+        gstreamer::glib::log_set_always_fatal(gstreamer::glib::LogLevels::LEVEL_CRITICAL);
+        child();
+        std::process::exit(0);
+    }
+}
+
 /// Children that never decode anything: what they say, in turn.
 type Nonsense = fn(&mut UnixStream);
 
@@ -191,15 +200,15 @@ pub(in crate::feed) fn apart() -> Arc<Apart> {
 }
 
 /// A feed on a clock that is cranked, decoded inside or apart.
-struct Bench {
-    feed: Arc<Feed>,
+pub(super) struct Bench {
+    pub feed: Arc<Feed>,
     clock: Arc<SimulatedClock>,
     grid: Grid,
     frame: FrameNumber,
 }
 
 impl Bench {
-    fn new(source: &str, apart: Option<Arc<Apart>>) -> Self {
+    pub fn new(source: &str, apart: Option<Arc<Apart>>) -> Self {
         Self::paced(source, apart, Pace::Lockstep)
     }
 
@@ -214,7 +223,7 @@ impl Bench {
         Self { feed, clock, grid, frame: grid.frame_at(START) }
     }
 
-    fn tick(&mut self) -> (Pick, Sound) {
+    pub fn tick(&mut self) -> (Pick, Sound) {
         self.clock.advance_to(self.grid.frame_time(self.frame));
         let pick = self.feed.picture_at(self.frame);
         let samples = self.grid.sample_at_frame(self.frame)..self.grid.sample_at_frame(self.frame + 1);
@@ -349,6 +358,29 @@ fn a_child_that_goes_round_in_circles_is_ended_when_its_pictures_stall() {
     bench.until(400, |_, _| rustix::process::test_kill_process(pid).is_err());
     (0..SECOND).for_each(|_| assert_eq!(other.tick().0.outcome, Outcome::OnTime));
     bench.until_live();
+}
+
+#[test]
+fn what_asks_the_service_to_end_leaves_a_childs_pictures_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(&clip(folder.path()), Some(apart()));
+    bench.until_live();
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        kill_process(bench.pid(), signal).unwrap();
+        (0..SECOND).for_each(|n| assert_eq!(bench.tick().0.outcome, Outcome::OnTime, "{signal:?} {n}"));
+    }
+    assert_eq!((bench.why(), bench.feed.health().reconnects), (None, 0));
+}
+
+#[test]
+fn libraries_find_in_a_child_what_they_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let strict = played_by("tests::plays_a_child_that_minds_what_libraries_complain_of");
+    let mut bench = Bench::new(&clip(folder.path()), Some(strict));
+    bench.until_live();
+    // Two laps: pools are made and given back.
+    (0..2 * SECOND).for_each(|n| assert_eq!(bench.tick().0.outcome, Outcome::OnTime, "{n}: {:?}", bench.feed.health()));
+    assert_eq!((bench.why(), bench.feed.health().reconnects), (None, 0));
 }
 
 #[test]

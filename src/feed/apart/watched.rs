@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::work::count_child_cpu;
@@ -43,8 +43,21 @@ impl Ended {
     }
 }
 
+/// A wall around a feed's process that not every system has. The names are stable: programs branch on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DecoderWall)]
+pub enum Wall {
+    /// The kernel bounds its memory and threads, whatever it does (cgroup v2).
+    ControlGroup,
+    /// It can read no files but libraries and its own source (Landlock).
+    Landlock,
+    /// Its elements connect in a network where there is nobody else.
+    OwnNetwork,
+}
+
 /// A feed's process, for operators.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChildHealth {
     /// `None` where none runs.
     pub pid: Option<u32>,
@@ -54,6 +67,35 @@ pub struct ChildHealth {
     /// Why the last one before it ended that did not end with its source.
     pub ended: Option<Ended>,
     pub restarts: u64,
+    /// What does not protect the service from the one that runs, because the system has it not.
+    pub missing: Vec<Wall>,
+}
+
+/// What of a processor a process takes of late.
+#[derive(Debug)]
+pub struct Lately {
+    /// When it was looked, and the processor time by then, in seconds; the first is a second ago or the beginning.
+    looks: VecDeque<(Duration, f64)>,
+}
+
+const LATELY: Duration = Duration::from_secs(1);
+
+impl Lately {
+    /// Of a process that begins now.
+    pub fn new() -> Self {
+        Self { looks: VecDeque::from([(Duration::ZERO, 0.0)]) }
+    }
+
+    /// Cores over the last second of a process that has taken `cpu_s` seconds of a processor when it is `age` old.
+    pub fn cores(&mut self, age: Duration, cpu_s: f64) -> f64 {
+        while self.looks.get(1).is_some_and(|(at, _)| age.saturating_sub(*at) >= LATELY) {
+            self.looks.pop_front();
+        }
+        let (since, before) = self.looks.front().copied().unwrap_or_default();
+        self.looks.push_back((age, cpu_s));
+        // The first looks come soon after one another, and the system counts in hundredths of a second.
+        (cpu_s - before).max(0.0) / age.saturating_sub(since).max(LATELY / 4).as_secs_f64()
+    }
 }
 
 /// What was seen of a child last.
@@ -150,4 +192,23 @@ fn seen(pid: u32, shared_bytes: u64) -> Option<Seen> {
     let mut ticks = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
     let ticks = ticks.next()? + ticks.next()?;
     Some(Seen { memory_bytes, cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_those_of_the_last_second() {
+        let mut lately = Lately::new();
+        let mut cores = |age_ms: u64, cpu_s: f64| (lately.cores(Duration::from_millis(age_ms), cpu_s) * 100.0).round();
+        assert_eq!(cores(20, 0.01), 4.0, "as of a quarter of a second");
+        // Two cores for as long as it starts, a quarter of one from then on.
+        assert_eq!(cores(500, 1.0), 200.0);
+        let after: Vec<_> = (6..=20).map(|n| cores(n * 100, 1.0 + 0.025 * (n - 5) as f64)).collect();
+        assert_eq!((after[0], after[9], after[14]), (171.0, 25.0, 25.0), "{after:?}");
+        assert!(after.is_sorted_by(|a, b| a >= b), "{after:?}");
+        // It stops, and its looks are few.
+        assert_eq!((cores(5000, 1.375), cores(5100, 1.375)), (0.0, 0.0));
+    }
 }

@@ -6,6 +6,9 @@ use std::process::Command;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use ureq::unversioned::transport::NextTimeout;
 
 use super::*;
@@ -114,12 +117,106 @@ fn a_name_that_becomes_another_address_is_judged_anew_and_what_was_judged_is_con
     let url = Url::parse("http://origin.example/a.ts").unwrap();
     let answers = vec![vec![outer], vec![inner], vec![inner, outer]];
     let pass = reach(&["127.0.0.2/32"]).of(&url);
-    let fetcher = Fetcher::resolving(&url, Judged { pass, lookup: Rebinding(parking_lot::Mutex::new(answers)) });
+    let resolver = Judged { pass, lookup: Rebinding(parking_lot::Mutex::new(answers)) };
+    let fetcher = Fetcher::resolving(&url, resolver, roots());
     let get = || fetcher.get(&request(&url, 1000)).map(|fetched| fetched.bytes).map_err(|error| error.problem);
     assert_eq!(get().unwrap(), "out");
     assert!(matches!(get(), Err(FetchProblem::Denied(Denied::Address { .. }))));
     assert_eq!(get().unwrap(), "out", "of two, the one that may be used");
     assert_eq!((served_outside.load(Ordering::SeqCst), served_inside.load(Ordering::SeqCst)), (2, 0));
+}
+
+#[test]
+fn redirects_that_lead_round_and_round_are_followed_a_few_times() {
+    let turn = AtomicUsize::new(0);
+    let (address, asked) = served(PUBLIC, move |target, mut stream| {
+        // Always to the same place, or ever on.
+        let to =
+            if target == "/same" { "/same".to_owned() } else { format!("/{}", turn.fetch_add(1, Ordering::SeqCst)) };
+        let _ = stream.write_all(head(302, &format!("Location: {to}\r\n")).as_bytes());
+    });
+    for path in ["/same", "/on"] {
+        let url = url(address, path);
+        let fetcher = Fetcher::new(&url, &reach(&["127.0.0.2/32"]));
+        let before = asked.load(Ordering::SeqCst);
+        let error = fetcher.get(&request(&url, 1000)).unwrap_err();
+        assert_eq!((&error.problem, error.problem.is_final()), (&FetchProblem::Redirects, true), "{path}");
+        assert_eq!(error.source_error().reason(), Reason::Failed);
+        assert!(asked.load(Ordering::SeqCst) - before <= MAX_REDIRECTS as usize + 1, "{path}");
+    }
+}
+
+/// A server with the certificate that `params` describe, signed by `issuer`, that answers whoever trusts it, or says `noise` where one expects TLS.
+fn secured(
+    params: CertificateParams,
+    issuer: Option<&Issuer<'_, KeyPair>>,
+    noise: Option<&'static [u8]>,
+) -> SocketAddr {
+    let key = KeyPair::generate().unwrap();
+    let made = match issuer {
+        Some(issuer) => params.signed_by(&key, issuer),
+        None => params.self_signed(&key),
+    };
+    let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let settings = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.unwrap().der().clone()], private)
+        .unwrap();
+    let (settings, listener) = (Arc::new(settings), TcpListener::bind((PUBLIC, 0)).unwrap());
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            if let Some(noise) = noise {
+                let _ = client.write_all(noise);
+                continue;
+            }
+            let mut secure = StreamOwned::new(ServerConnection::new(Arc::clone(&settings)).unwrap(), client);
+            // Who does not trust it hangs up before it asks.
+            let asked = BufReader::new(&mut secure).lines().map_while(Result::ok).any(|line| line.is_empty());
+            if asked {
+                let _ = secure.write_all((head(200, "Content-Length: 2\r\n") + "in").as_bytes());
+                secure.conn.send_close_notify();
+                let _ = secure.flush();
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn nothing_is_asked_of_a_server_that_is_not_who_it_is_called() {
+    let (key, mut authority) = (KeyPair::generate().unwrap(), CertificateParams::new(Vec::new()).unwrap());
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&key).unwrap();
+    let issuer = Issuer::new(authority, key);
+    let named = |name: &str| CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let mut expired = named(PUBLIC);
+    expired.not_after = date_time_ymd(2020, 1, 1);
+    let mut early = named(PUBLIC);
+    early.not_before = date_time_ymd(2200, 1, 1);
+    let get = |address: SocketAddr| {
+        let url = Url::parse(&format!("https://{address}/a.m3u8")).unwrap();
+        let roots = RootCerts::Specific(Arc::new(vec![Certificate::from_der(root.der()).to_owned()]));
+        let judged = Judged { pass: reach(&["127.0.0.2/32"]).of(&url), lookup: DefaultResolver::default() };
+        Fetcher::resolving(&url, judged, roots).get(&request(&url, 1000))
+    };
+    assert_eq!(get(secured(named(PUBLIC), Some(&issuer), None)).unwrap().bytes, "in", "whoever is trusted is asked");
+    for (who, server) in [
+        ("another", secured(named("elsewhere.example"), Some(&issuer), None)),
+        ("expired", secured(expired, Some(&issuer), None)),
+        ("not yet", secured(early, Some(&issuer), None)),
+        ("signed by itself", secured(named(PUBLIC), None, None)),
+    ] {
+        let error = get(server).unwrap_err();
+        assert!(matches!(error.problem, FetchProblem::Tls(_)) && error.problem.is_final(), "{who}: {error:?}");
+        assert_eq!(error.source_error().reason(), Reason::Unreachable, "{who}");
+    }
+    for noise in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], &[0x16, 3, 3, 0xff, 0xff, 1, 2, 3], b""] {
+        let error = get(secured(named(PUBLIC), Some(&issuer), Some(noise))).unwrap_err();
+        assert_eq!(error.source_error().reason(), Reason::Unreachable, "{noise:?}: {error:?}");
+    }
 }
 
 #[test]

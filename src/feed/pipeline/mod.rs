@@ -55,8 +55,8 @@ pub use letting_go::{Abandoned, abandoned};
 use stage::{Order, Setting, Stage};
 pub(super) use teletext::Page;
 
-/// How often a run gives way to the watchdog.
-const POLL: Duration = Duration::from_millis(50);
+/// How often a run gives way to the watchdog. What fails is told at once; each look wakes a thread.
+const POLL: Duration = Duration::from_millis(100);
 /// How often the run's thread looks after what no event tells.
 const LOOK_AFTER: Duration = Duration::from_millis(250);
 
@@ -124,7 +124,7 @@ impl Run {
         Ok(Self { stage, failures, warned, thread })
     }
 
-    /// Watches until the source fails or ends, or until `check` (called every 50 ms or so) says why to give up.
+    /// Watches until the source fails or ends, or until `check` (called every 100 ms or so) says why to give up.
     pub fn watch(&self, check: &mut dyn FnMut() -> Option<SourceError>) -> SourceError {
         loop {
             match self.failures.recv_timeout(POLL) {

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod hls_source;
 pub mod hostile;
 pub mod hostile_servers;
+pub mod hostile_sources;
 pub mod hostile_streams;
 pub mod player;
 pub mod program;
