@@ -196,6 +196,7 @@ impl MemoryCatalogue {
                 labels: BTreeMap::new(),
                 break_policy: None,
                 offset_ms: 0,
+                rights: quadrille::market::GameRights::default(),
             },
             origin: GameOrigin::Config,
             health: health(GameStatus::Live),
