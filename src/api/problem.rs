@@ -109,6 +109,8 @@ codes! {
     TenantUnknown = "tenant_unknown", NOT_FOUND, "There is no such tenant";
     TimeInvalid = "time_invalid", UNPROCESSABLE_ENTITY, "A time cannot be read";
     Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed";
+    WebhookForbidden = "webhook_forbidden", UNPROCESSABLE_ENTITY, "A webhook may not lead there";
+    WebhookUnknown = "webhook_unknown", NOT_FOUND, "There is no such webhook";
 }
 
 // By hand: utoipa's derive cannot read a name that comes out of a macro.

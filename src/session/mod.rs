@@ -24,6 +24,7 @@ mod splice;
 mod stand_ins;
 mod state;
 mod texts;
+mod told;
 mod turns;
 mod view;
 mod watched;

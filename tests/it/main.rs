@@ -46,3 +46,4 @@ mod support;
 mod sync;
 mod vectors;
 mod viewing;
+mod webhooks;
