@@ -16,6 +16,7 @@ pub mod config;
 pub mod cues;
 pub mod decisions;
 pub mod encode;
+pub mod events;
 pub mod feed;
 pub mod frame;
 pub mod hls;

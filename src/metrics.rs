@@ -106,8 +106,13 @@ pub struct Metrics {
     pub shelf_lost: IntCounterVec,
     /// Segments of tracks in the start-over window that could not be read as they were written: gaps.
     pub shelf_damaged: IntCounter,
-    /// Webhooks of thresholds, by `outcome` (told, failed) of each attempt.
+    /// What webhooks are told, by `outcome`: of each attempt (told, failed), and events that are not sent any more (given_up) or were never kept
+    /// (lost).
     pub webhooks: IntCounterVec,
+    /// Events that wait for webhooks, once for each.
+    pub webhooks_waiting: IntGauge,
+    /// Webhooks that operators made, by `state` (active, failing, disabled).
+    pub webhook_endpoints: IntGaugeVec,
     pub stand_ins: IntGauge,
     pub restricted_slots: IntGauge,
     pub creative_seconds: Histogram,
@@ -292,9 +297,16 @@ impl Metrics {
             )?,
             webhooks: make.counters(
                 "webhooks_total",
-                "Attempts to tell that a threshold was passed, by outcome",
+                "What webhooks are told, by outcome",
                 "outcome",
-                &["told", "failed"],
+                &["told", "failed", "given_up", "lost"],
+            )?,
+            webhooks_waiting: make.gauge("webhooks_waiting", "Events that wait for webhooks, once for each")?,
+            webhook_endpoints: make.gauges(
+                "webhook_endpoints",
+                "Webhooks that operators made, by state",
+                "state",
+                &["active", "failing", "disabled"],
             )?,
             stand_ins: make.gauge("stand_ins", "What stands in for games in breaks, and lately did")?,
             restricted_slots: make.gauge(

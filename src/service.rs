@@ -2,9 +2,11 @@
 
 mod art;
 mod breaks;
+mod capacity;
 mod chores;
 mod makers;
 mod timekeeper;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -28,7 +30,7 @@ use crate::ladder::Rung;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{MosaicRegistry, RegistryError, Ticker, Trial, TrialError, trial_costs};
-use crate::outbound::{HttpError, Outbound, OutboundTasks};
+use crate::outbound::{HttpError, Outbound, OutboundTasks, WebhooksError};
 use crate::store::{Begin, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
 use crate::usage::{Closing, Integrity, KeyError, ledger_key};
@@ -98,6 +100,8 @@ pub enum StartError {
     OutputLayout { id: String, layout: String, allowed: String },
     #[error("what goes out: {0}")]
     Outbound(#[from] HttpError),
+    #[error("webhooks: {0}")]
+    Webhooks(#[from] WebhooksError),
     #[error("cannot start the tick: {0}")]
     Tick(std::io::Error),
 }
@@ -177,19 +181,15 @@ impl Service {
         let parts = (&sessions, &registry, &catalogue);
         let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, address))?;
         makers.rules(&sessions, &layouts, sqlite.clone()).await?;
-        let outbound = makers.outbound(sqlite.clone(), &sessions).await?;
+        let (events, webhooks) = makers.webhooks(&sqlite, (&sessions, &catalogue), address).await?;
+        let outbound = makers.outbound(sqlite.clone(), &sessions, &webhooks).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let readiness = makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf);
         let readiness = readiness.note("stitch", stitching);
-        let app = makers.app(parts, (layouts, assets), &fills, makers.keys(sqlite).await?, readiness)?;
+        let told = (&fills, webhooks);
+        let app = makers.app(parts, (layouts, assets), told, makers.keys(sqlite).await?, readiness)?;
         let in_hand = shared.in_hand.clone();
-        let (stop_serving, stopped) = oneshot::channel::<()>();
-        let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };
-        let router = api::router(app.clone());
-        let serving = tokio::spawn(api::serve(listener, router, tls, limits, async {
-            // An error means that the sender is gone, which ends serving just the same.
-            let _ = stopped.await;
-        }));
+        let (stop_serving, serving) = start_serving(listener, app.clone(), tls);
         let sweep = Sweep {
             sessions,
             registry: registry.clone(),
@@ -199,6 +199,10 @@ impl Service {
             breaks,
             clock: options.clock.clone(),
             grid: config.output.grid,
+            events,
+            metrics: metrics.clone(),
+            max_sessions: config.sessions.max_sessions.into(),
+            capacity: Arc::default(),
         };
         let mut chores = Vec::new();
         if !options.lockstep {
@@ -276,6 +280,7 @@ impl Service {
             tracing::error!(error = %e, "what goes out did not end well");
         }
         self.app.sessions.shutdown().await;
+        self.outbound.keep().await;
         self.timekeeper.keep(true).await;
         // The server may be gone already; then there is nothing to stop.
         let _ = self.stop_serving.send(());
@@ -337,6 +342,17 @@ const COMING_IN: u32 = 16_384;
 /// What the slowest of the encoders holds back.
 fn delay_frames(rungs: &[Rung]) -> u32 {
     rungs.iter().map(|rung| rung.settings.delay_frames()).max().unwrap_or(0)
+}
+
+/// Serves until it is told to stop.
+fn start_serving(listener: TcpListener, app: Arc<App>, tls: Option<Arc<Tls>>) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop_serving, stopped) = oneshot::channel::<()>();
+    let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };
+    let serving = tokio::spawn(api::serve(listener, api::router(app), tls, limits, async {
+        // An error means that the sender is gone, which ends serving just the same.
+        let _ = stopped.await;
+    }));
+    (stop_serving, serving)
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

@@ -11,7 +11,7 @@ use quadrille::assets::Assets;
 use quadrille::audit::Audit;
 use quadrille::breaks::Fills;
 use quadrille::catalogue::{Borders, Catalogue, CatalogueSettings};
-use quadrille::config::BreakPolicy;
+use quadrille::config::{BreakPolicy, Config};
 use quadrille::encode::Libraries;
 use quadrille::feed::Pace;
 use quadrille::keys::Keys;
@@ -21,6 +21,8 @@ use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
     Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, Names, RegistrySettings, open_ladder,
 };
+use quadrille::outbound::{WebhookParts, Webhooks};
+use quadrille::reach::Reach;
 use quadrille::session::{SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, SystemClock};
@@ -103,6 +105,19 @@ pub fn serve() {
     });
 }
 
+/// Nobody is told anything.
+async fn webhooks(rows: &Arc<SqliteStore>, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>) -> Arc<Webhooks> {
+    let parts = WebhookParts {
+        rows: rows.clone(),
+        events: Arc::default(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        reach_of: Arc::new(|_| Reach::of_ones_own()),
+        root: [1; 32],
+    };
+    Webhooks::open(&Config::demo(), parts).await.expect("webhooks")
+}
+
 /// The application with one mosaic made, and the paths of its renditions' segments.
 async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     let grid = Grid::new("30".parse().expect("a frame rate"), 60);
@@ -157,6 +172,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         assets: Assets::none(),
         reports: Reports::new(store.ledger(), PriceBook::default(), "Quadrille".into()),
         audit: Audit::open(sqlite.clone()).await.expect("an audit"),
+        webhooks: webhooks(&sqlite, &clock, &metrics).await,
         fills: Arc::new(Fills::new(sqlite, grid)),
         keys: Keys::new(&[]),
         rates: None,

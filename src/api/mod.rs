@@ -33,6 +33,7 @@ mod server;
 mod sessions;
 mod texts;
 mod tls;
+mod told;
 mod trace;
 mod words;
 
@@ -58,6 +59,7 @@ use crate::keys::Keys;
 use crate::layout::Layouts;
 use crate::metrics::Metrics;
 use crate::mosaic::Mosaics;
+use crate::outbound::Webhooks;
 use crate::session::Sessions;
 use crate::timeline::Clock;
 use crate::usage::Reports;
@@ -74,6 +76,7 @@ pub struct App {
     pub fills: Arc<Fills>,
     pub keys: Keys,
     pub audit: Audit,
+    pub webhooks: Arc<Webhooks>,
     /// Where keys may not ask as often as they like.
     pub rates: Option<Rates>,
     pub metrics: Arc<Metrics>,

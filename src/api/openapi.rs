@@ -10,6 +10,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::describe::Common;
 use super::problem::{Code, Problem, ProblemBody};
+use super::told::Told;
 use super::{
     choices, cues, games, health, images, layouts, media, multiview, operator, outputs, playback, sessions, texts,
 };
@@ -61,10 +62,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
         operator::assets::list, operator::assets::upload, operator::assets::get, operator::assets::preview, operator::assets::file, operator::assets::delete,
         operator::assets::skins, operator::assets::skin, operator::assets::put_skin, operator::assets::delete_skin,
         operator::usage::report, operator::usage::records, operator::usage::quote,
+        operator::webhooks::list, operator::webhooks::create, operator::webhooks::get, operator::webhooks::replace, operator::webhooks::delete,
+        operator::webhooks::rotate, operator::webhooks::test,
         health::metrics, health::alive, health::ready, serve,
     ),
     components(schemas(ProblemBody, Code)),
-    modifiers(&Keys, &Common),
+    modifiers(&Keys, &Told, &Common),
     tags(
         (name = "devices", description = "Set-top boxes and other clients, with a device key"),
         (name = "playback", description = "Players: the session's token, or a segment's name, is the only key"),

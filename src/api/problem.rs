@@ -111,6 +111,8 @@ codes! {
     TokenExpired = "token_expired", UNAUTHORIZED, "This playback URL is too old, or was taken back";
     PlayedElsewhere = "played_elsewhere", FORBIDDEN, "The session is played elsewhere";
     Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed";
+    WebhookForbidden = "webhook_forbidden", UNPROCESSABLE_ENTITY, "A webhook may not lead there";
+    WebhookUnknown = "webhook_unknown", NOT_FOUND, "There is no such webhook";
 }
 
 // By hand: utoipa's derive cannot read a name that comes out of a macro.

@@ -5,8 +5,10 @@ use crate::assets::AssetError;
 use crate::catalogue::CatalogueError;
 use crate::clips::ClipError;
 use crate::cues::track::BreakError;
+use crate::events::EventKind;
 use crate::keys::KeyError;
 use crate::market::MarketError;
+use crate::outbound::WebhookError;
 use crate::outputs::OutputError;
 use crate::session::SessionError;
 use crate::usage::UsageError;
@@ -145,6 +147,24 @@ impl From<OutputError> for Problem {
         match error {
             E::Unknown(_) => Problem::new(Code::OutputUnknown, detail),
             E::ReadOnly(_) => Problem::new(Code::OutputReadOnly, detail),
+            E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
+            E::Store(cause) => store_unavailable(&cause),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        use WebhookError as E;
+        let detail = sentence(&error);
+        match error {
+            E::Unknown(_) => Problem::new(Code::WebhookUnknown, detail),
+            E::Url(_) => Problem::field("url", detail),
+            E::Forbidden(_) => Problem::new(Code::WebhookForbidden, detail).with("field", "url"),
+            E::NoEvents => {
+                let names: Vec<_> = EventKind::ALL.into_iter().map(EventKind::name).collect();
+                Problem::field("events", detail).with("allowed", names)
+            }
             E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
             E::Store(cause) => store_unavailable(&cause),
         }

@@ -137,7 +137,7 @@ fn for_viewers(table: Table) -> Table {
 fn for_operators(table: Table) -> Table {
     use operator::{
         assets, audit, breaks, clips, games as operator_games, keys, markets, outputs as operator_outputs,
-        sessions as operator_sessions, usage,
+        sessions as operator_sessions, usage, webhooks,
     };
     table
         .add("get", "/v1/operator/games", operator_games::list)
@@ -182,6 +182,13 @@ fn for_operators(table: Table) -> Table {
         .add("get", "/v1/operator/usage", usage::report)
         .add("get", "/v1/operator/usage/records", usage::records)
         .add("post", "/v1/operator/usage/quote", usage::quote)
+        .add("get", "/v1/operator/webhooks", webhooks::list)
+        .add("post", "/v1/operator/webhooks", webhooks::create)
+        .add("get", "/v1/operator/webhooks/{id}", webhooks::get)
+        .add("put", "/v1/operator/webhooks/{id}", webhooks::replace)
+        .add("delete", "/v1/operator/webhooks/{id}", webhooks::delete)
+        .add("post", "/v1/operator/webhooks/{id}/rotate", webhooks::rotate)
+        .add("post", "/v1/operator/webhooks/{id}/test", webhooks::test)
 }
 
 /// The whole service as one router.

@@ -12,6 +12,7 @@ mod in_step;
 mod on_hold;
 mod rows;
 mod sounds;
+mod told;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use crate::track::{Held, LayeredShelf, Position, Runs, Silences, SoundSettings};
 use came::CameSounds;
 use rows::{row, spec_of};
 use sounds::Sounds;
+use told::Told;
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -179,6 +181,7 @@ pub struct Catalogue {
     aligner: Mutex<Aligner<GameKey>>,
     holding: Mutex<Holding<GameKey>>,
     cards: Mutex<Cards>,
+    told: Told,
 }
 
 /// Why the catalogue cannot be opened.
@@ -217,6 +220,7 @@ impl Catalogue {
             aligner,
             holding: Mutex::default(),
             cards: Mutex::default(),
+            told: Told::default(),
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();

@@ -126,11 +126,11 @@ pub struct Export {
 /// What events name as their `source` where nothing else is said.
 pub const DEFAULT_SOURCE: &str = "quadrille";
 
-/// Tells `webhook` when a tenant's month has come to `amount`.
+/// Tells when a tenant's month has come to `amount`: the tenant's webhooks that want to know, and `webhook`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Threshold {
     pub amount: Amount,
-    pub webhook: Endpoint,
+    pub webhook: Option<Endpoint>,
     /// Signs what is sent.
     pub secret: Option<Secret>,
 }
@@ -200,9 +200,16 @@ fn read_threshold(item: &Value) -> Option<Threshold> {
     let mut table = item.table()?;
     let minutes = read_minutes(&mut table, "minutes");
     let cost = read_cost(&mut table, "cost", "currency");
-    let webhook = table.required("webhook", Endpoint::ALLOWED).and_then(|v| v.parsed(Endpoint::ALLOWED, str::parse));
-    let secret =
-        table.optional("secret").and_then(|v| v.parsed("1 to 4096 visible ASCII characters are allowed", str::parse));
+    let given = table.optional("webhook");
+    let has_webhook = given.is_some();
+    let webhook = given.and_then(|v| v.parsed(Endpoint::ALLOWED, str::parse));
+    let secret = table.optional("secret").and_then(|v| {
+        if !has_webhook {
+            v.refuse("it is there without `webhook`", Endpoint::ALLOWED);
+            return None;
+        }
+        v.parsed("1 to 4096 visible ASCII characters are allowed", str::parse)
+    });
     let amount = match (minutes, cost) {
         (None, None) => {
             table.refuse("it has no amount", WANTED);
@@ -215,7 +222,8 @@ fn read_threshold(item: &Value) -> Option<Threshold> {
         (minutes, cost) => minutes.or(cost),
     };
     table.finish();
-    Some(Threshold { amount: amount??, webhook: webhook?, secret })
+    // A webhook that cannot be read is a mistake that was noted.
+    Some(Threshold { amount: amount??, webhook, secret })
 }
 
 /// `cap_minutes` and `cap_cost` with `cap_currency`.
@@ -289,7 +297,7 @@ mod tests {
         let euros = Amount::Cost { amount: Decimal::new(200_050, 2), currency: "EUR".into() };
         assert_eq!(tenant.caps, [Amount::Minutes(500_000), euros]);
         assert_eq!(tenant.thresholds[0].amount, Amount::Minutes(1000));
-        assert_eq!(tenant.thresholds[0].webhook.url().as_str(), "https://hooks.example/a?b=c");
+        assert_eq!(tenant.thresholds[0].webhook.as_ref().unwrap().url().as_str(), "https://hooks.example/a?b=c");
         assert_eq!(tenant.thresholds[1].secret, None);
         let export = config.export.clone().unwrap();
         assert_eq!((export.batch, &*config.event_source), (500, "urn:q:1"));
@@ -349,8 +357,13 @@ mod tests {
             (threshold("minutes = 1\ncost = \"1\"\ncurrency = \"EUR\""), "it has two amounts", "`minutes`, or `cost`"),
             (format!("{}{}", threshold("minutes = 7"), threshold("minutes = 7")), "there is one for 7 minutes", "once"),
             (
-                "[[tenants.thresholds]]\nminutes = 1\n".to_owned(),
-                "thresholds[0].webhook`: it is missing",
+                "[[tenants.thresholds]]\nminutes = 1\nwebhook = \"ftp://h/\"\n".to_owned(),
+                "thresholds[0].webhook`: the scheme",
+                "https://HOST",
+            ),
+            (
+                "[[tenants.thresholds]]\nminutes = 1\nsecret = \"s\"\n".to_owned(),
+                "thresholds[0].secret`: it is there without `webhook`",
                 "https://HOST",
             ),
             ((1..34).map(|n| threshold(&format!("minutes = {n}"))).collect(), "there are too many", "up to 32"),

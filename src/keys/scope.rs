@@ -20,10 +20,11 @@ pub enum Area {
     Sessions,
     Skins,
     Usage,
+    Webhooks,
 }
 
 impl Area {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Assets,
         Self::Audit,
         Self::Breaks,
@@ -35,6 +36,7 @@ impl Area {
         Self::Sessions,
         Self::Skins,
         Self::Usage,
+        Self::Webhooks,
     ];
 
     /// As in paths.
@@ -51,6 +53,7 @@ impl Area {
             Self::Sessions => "sessions",
             Self::Skins => "skins",
             Self::Usage => "usage",
+            Self::Webhooks => "webhooks",
         }
     }
 
@@ -84,7 +87,7 @@ pub struct ScopeError {
 
 impl Scope {
     /// For people.
-    pub const ALLOWED: &str = "assets, audit, breaks, clips, games, keys, markets, outputs, sessions, skins and usage are allowed, each with :read or :write";
+    pub const ALLOWED: &str = "assets, audit, breaks, clips, games, keys, markets, outputs, sessions, skins, usage and webhooks are allowed, each with :read or :write";
 
     /// Those that there are, as texts.
     pub fn all_names() -> Vec<String> {

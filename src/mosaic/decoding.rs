@@ -30,6 +30,11 @@ impl MosaicRegistry {
         admitted
     }
 
+    /// Cores that may be used, and how many of them nothing takes.
+    pub fn room(&self) -> (f64, f64) {
+        (self.admission().allowed(), self.left_for_decoding())
+    }
+
     /// Cores that decoding may still take.
     pub fn left_for_decoding(&self) -> f64 {
         let load = self.load.lock().cores();

@@ -1,8 +1,11 @@
 //! Posting to others over HTTP/1.1, with TLS where the address says so. Redirects are not followed: what goes out names sessions
-//! and carries a token, and is for nobody but whom the configuration names.
+//! and carries a token or a signature, and is for nobody but whom the configuration or an operator names.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,9 +15,13 @@ use hyper::{Method, Request, Response, header};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
+use rustls::RootCertStore;
+use tower::Service;
 
 use crate::config::Endpoint;
+use crate::reach::Pass;
 
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -79,30 +86,82 @@ pub(super) struct Message<'a> {
     pub body: Bytes,
 }
 
-/// The one client. Clones share their connections.
+/// Looks names up, and gives the addresses that may be connected to. An address that stands there itself is not asked about here.
+#[derive(Clone)]
+struct Resolver {
+    /// What may be reached; `None`: whatever the machine's owner named.
+    pass: Option<Pass>,
+    port: u16,
+}
+
+type Resolved = Result<std::vec::IntoIter<SocketAddr>, Box<dyn Error + Send + Sync>>;
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Resolved> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let Self { pass, port } = self.clone();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), port)).await?.collect();
+            let allowed = match pass {
+                // What is connected to is what was judged, whatever the name means a moment later.
+                Some(pass) => pass.allowed(name.as_str(), found.into_iter())?,
+                None => found,
+            };
+            Ok(allowed.into_iter())
+        })
+    }
+}
+
+/// The system's certificates, read once. Waits for the disk.
+fn roots() -> Result<Arc<RootCertStore>, HttpError> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    if let Some(roots) = ROOTS.get() {
+        return Ok(roots.clone());
+    }
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map_or_else(String::new, |e| format!(" ({e})"));
+        return Err(HttpError::NoRoots(why));
+    }
+    Ok(ROOTS.get_or_init(|| Arc::new(roots)).clone())
+}
+
+/// A client. Clones share their connections.
 #[derive(Clone)]
 pub(super) struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Arc<Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>>,
 }
 
 impl Http {
-    /// `with_roots`: whether there will be https addresses, whose servers are checked with the system's certificates.
+    /// For whom the machine's owner named. `with_roots`: whether there will be https addresses, whose servers are checked with the system's
+    /// certificates.
     pub fn new(with_roots: bool) -> Result<Self, HttpError> {
-        let mut roots = rustls::RootCertStore::empty();
-        if with_roots {
-            let found = rustls_native_certs::load_native_certs();
-            let (added, _) = roots.add_parsable_certificates(found.certs);
-            if added == 0 {
-                let why = found.errors.first().map_or_else(String::new, |e| format!(" ({e})"));
-                return Err(HttpError::NoRoots(why));
-            }
-        }
+        Self::to(Resolver { pass: None, port: 0 }, with_roots)
+    }
+
+    /// For one address, whose name may lead where `pass` says. Of an address without a name it must have been asked before each request.
+    pub fn within(pass: Pass, endpoint: &Endpoint) -> Result<Self, HttpError> {
+        let port = endpoint.url().port_or_known_default().unwrap_or(0);
+        Self::to(Resolver { pass: Some(pass), port }, endpoint.is_https())
+    }
+
+    fn to(resolver: Resolver, with_roots: bool) -> Result<Self, HttpError> {
+        let roots = if with_roots { roots()? } else { Arc::new(RootCertStore::empty()) };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.set_connect_timeout(Some(CONNECT_PATIENCE));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
@@ -113,7 +172,7 @@ impl Http {
             .pool_timer(hyper_util::rt::TokioTimer::new())
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .build(connector);
-        Ok(Self { client })
+        Ok(Self { client: Arc::new(client) })
     }
 
     /// Posts and waits for the answer.

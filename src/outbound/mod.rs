@@ -1,11 +1,12 @@
-//! What the service tells others by itself: closed hours of the ledger, as events to a receiver; thresholds that a tenant's month
-//! has passed, to webhooks. And caps: the same look at the month says who gets no new sessions.
+//! What the service tells others by itself: closed hours of the ledger, as events to a receiver; what happens, to webhooks, through one outbox. And thresholds and
+//! caps: a look at the month says who is told that it has come to an amount, and who gets no new sessions.
 
 mod backoff;
 mod event;
 mod export;
 mod http;
 mod thresholds;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +18,18 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, Tenant};
 use crate::metrics::Metrics;
-use crate::store::Outbox;
+use crate::store::{Outbox, StoreError};
 use crate::timeline::Clock;
 use crate::usage::{CapBoard, Standings};
 pub use backoff::retry_wait_ms;
 use export::Exporter;
 use http::Http;
 pub use http::HttpError;
-use thresholds::{Teller, Watch, Watched};
+use thresholds::{Watch, Watched};
+pub use webhooks::{
+    MadeWebhook, NewWebhook, ReachOf, RegisteredWebhook, Tested, WebhookError, WebhookParts, WebhookState, Webhooks,
+    WebhooksError,
+};
 
 /// How often it is asked whether something is due.
 const EVERY: Duration = Duration::from_secs(1);
@@ -41,13 +46,18 @@ pub struct OutboundParts {
     pub caps: Arc<CapBoard>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
+    pub webhooks: Arc<Webhooks>,
 }
 
 /// All that goes out by itself. What the configuration does not ask for is not there.
 pub struct Outbound {
     exporter: Option<Exporter>,
     watch: Option<Watch>,
-    teller: Option<Teller>,
+    outbox: Arc<dyn Outbox>,
+    clock: Arc<dyn Clock>,
+    webhooks: Arc<Webhooks>,
+    /// Amounts may have been passed that the outbox does not have.
+    has_passed: AtomicBool,
 }
 
 impl Outbound {
@@ -57,60 +67,65 @@ impl Outbound {
     /// [`HttpError`] when an https address cannot be spoken to at all.
     pub fn new(config: &Config, parts: OutboundParts) -> Result<Self, HttpError> {
         let watched: Vec<Watched> = config.tenants.iter().filter_map(watched).collect();
-        let webhooks = || watched.iter().flat_map(|tenant| &tenant.thresholds).map(|threshold| &threshold.webhook);
-        let receivers: Vec<_> = config.export.iter().map(|export| &export.url).chain(webhooks()).collect();
-        let http = match receivers.is_empty() {
-            true => None,
-            false => Some(Http::new(receivers.iter().any(|receiver| receiver.is_https()))?),
-        };
-        let tells = webhooks().next().is_some();
-        let OutboundParts { outbox, standings, caps, clock, metrics } = parts;
+        let OutboundParts { outbox, standings, caps, clock, metrics, webhooks } = parts;
         let source = config.event_source.clone();
-        let exporter = config.export.clone().zip(http.clone()).map(|(settings, http)| Exporter {
-            settings,
-            source: source.clone(),
-            outbox: outbox.clone(),
-            http,
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-            state: Default::default(),
-            stopping: AtomicBool::new(false),
-        });
-        let teller = http.filter(|_| tells).map(|http| Teller {
-            tenants: watched.clone(),
-            outbox: outbox.clone(),
-            http,
-            clock: clock.clone(),
-            metrics,
-            // Of the last run.
-            news: AtomicBool::new(true),
-            state: Default::default(),
-        });
+        let exporter = match config.export.clone() {
+            None => None,
+            Some(settings) => Some(Exporter {
+                http: Http::new(settings.url.is_https())?,
+                settings,
+                source: source.clone(),
+                outbox: outbox.clone(),
+                clock: clock.clone(),
+                metrics,
+                state: Default::default(),
+                stopping: AtomicBool::new(false),
+            }),
+        };
         let watch = (!watched.is_empty()).then(|| Watch {
             tenants: watched,
             source,
             standings,
-            outbox,
+            outbox: outbox.clone(),
             board: caps,
-            clock,
+            clock: clock.clone(),
             state: Default::default(),
         });
-        Ok(Self { exporter, watch, teller })
+        // Of the last run.
+        let has_passed = AtomicBool::new(true);
+        Ok(Self { exporter, watch, outbox, clock, webhooks, has_passed })
     }
 
     /// Looks where tenants stand, if it is time.
     pub async fn look(&self) {
         if let Some(watch) = &self.watch
             && watch.run().await
-            && let Some(teller) = &self.teller
         {
-            teller.news.store(true, Ordering::Release);
+            self.has_passed.store(true, Ordering::Release);
         }
     }
 
-    async fn tell(&self) {
-        if let Some(teller) = &self.teller {
-            teller.run().await;
+    /// Hands amounts that were passed to the outbox.
+    async fn hand_over(&self) {
+        if !self.has_passed.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = self.hand_over_all().await {
+            tracing::debug!(%error, "a threshold that was passed could not be handed on; it is tried again");
+            self.has_passed.store(true, Ordering::Release);
+        }
+    }
+
+    async fn hand_over_all(&self) -> Result<(), StoreError> {
+        loop {
+            let passed = self.outbox.untold_thresholds().await?;
+            if passed.is_empty() {
+                return Ok(());
+            }
+            for one in passed {
+                self.webhooks.keep_passed(&one).await?;
+                self.outbox.threshold_told(&one, self.clock.now().unix_millis()).await?;
+            }
         }
     }
 
@@ -123,22 +138,27 @@ impl Outbound {
     /// Does all that is due, for those who crank the clock.
     pub async fn run(&self) {
         self.look().await;
-        self.tell().await;
+        self.hand_over().await;
+        self.webhooks.run().await;
         self.export().await;
+    }
+
+    /// Keeps what happened until now. For the end, when nothing happens any more.
+    pub async fn keep(&self) {
+        self.webhooks.keep().await;
     }
 
     /// Does what is due from now on, each kind by itself: a webhook that hangs holds up neither caps nor the export.
     pub fn start(self: &Arc<Self>) -> OutboundTasks {
         let (end, ending) = watch::channel(false);
         let mut tasks = Vec::new();
-        if self.watch.is_some() {
-            let outbound = self.clone();
-            tasks.push(tokio::spawn(every_second(ending.clone(), async move || outbound.look().await)));
-        }
-        if self.teller.is_some() {
-            let outbound = self.clone();
-            tasks.push(tokio::spawn(every_second(ending.clone(), async move || outbound.tell().await)));
-        }
+        let outbound = self.clone();
+        tasks.push(tokio::spawn(every_second(ending.clone(), async move || {
+            outbound.look().await;
+            outbound.hand_over().await;
+        })));
+        let webhooks = self.webhooks.clone();
+        tasks.push(tokio::spawn(every_second(ending.clone(), async move || webhooks.step().await)));
         if self.exporter.is_some() {
             let outbound = self.clone();
             tasks.push(tokio::spawn(every_second(ending, async move || outbound.export().await)));
@@ -173,6 +193,7 @@ impl OutboundTasks {
                 task.abort();
             }
         }
+        self.outbound.webhooks.end(deadline).await;
     }
 }
 

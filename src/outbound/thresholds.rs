@@ -1,40 +1,38 @@
-//! Where tenants stand in their month, looked at every so often: caps that are reached go on the board that creations ask,
-//! thresholds that are passed into the store, from where their webhooks are told.
+//! Where tenants stand in their month, looked at every so often: caps that are reached go on the board that creations ask; that they were, and
+//! thresholds that were passed, into the store, from where they are handed to the outbox.
 //!
-//! A threshold is passed once: its row in the store is made once a tenant, month and amount, with the very body that is sent. It is
-//! told until the webhook answers with a success and that is kept; a process that is killed in between tells it again, with the same
-//! id.
+//! An amount is passed once: its row in the store is made once a tenant, month and amount, with the very body that a threshold's own webhook is sent. A process
+//! that is killed before the outbox has it hands it over again, with the same id.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use hmac::{Hmac, Mac};
 use serde::Serialize;
-use sha2::Sha256;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
 
-use super::backoff::Backoff;
-use super::event::{CloudEvent, EVENT_TYPE};
-use super::http::{Http, Message};
-use crate::config::{Endpoint, Threshold};
-use crate::metrics::Metrics;
+use super::event::CloudEvent;
+use crate::config::Threshold;
+use crate::events::{CapReachedTold, Cost, EventKind, ThresholdPassed, UsageAmount};
 use crate::store::{Outbox, PassedThreshold, StoreError};
 use crate::timeline::Clock;
 use crate::usage::{Amount, CapBoard, CapReached, Month, Standing, Standings};
 
 const THRESHOLD_PASSED: &str = "com.quadrille.threshold-passed";
+const CAP_REACHED: &str = "com.quadrille.cap-reached";
+
+/// What stands before a cap's amount where thresholds are kept: one may be of the same amount.
+const CAP_PREFIX: &str = "cap/";
+
+/// What it is that a row of passed amounts tells.
+pub(super) fn kind_of(threshold: &str) -> EventKind {
+    if threshold.starts_with(CAP_PREFIX) { EventKind::UsageCap } else { EventKind::UsageThreshold }
+}
 
 /// With bookings every five seconds and the webhook's answer, a threshold is told, and a cap holds, within half a minute.
 const LOOK_EVERY_MS: i64 = 20_000;
 
 /// What was watched at the very end of a month is booked a little later: for so long, the month before is looked at too.
 const MONTH_END_MS: i64 = 3_600_000;
-
-/// Webhooks asked at once.
-const AT_ONCE: usize = 8;
 
 /// A tenant that has amounts to be compared with.
 #[derive(Clone)]
@@ -58,12 +56,12 @@ pub(super) struct Watch {
 #[derive(Default)]
 pub(super) struct WatchState {
     due_ms: i64,
-    /// Passed thresholds that the store is known to have: tenant, start of the month, amount.
+    /// Passed amounts that the store is known to have: tenant, start of the month, and what they are called there.
     kept: HashSet<(String, i64, String)>,
 }
 
 impl Watch {
-    /// Looks, if it is time; whether a threshold was passed that was not known to be.
+    /// Looks, if it is time; whether an amount was passed that was not known to be.
     pub async fn run(&self) -> bool {
         let now_ms = self.clock.now().unix_millis();
         let mut state = self.state.lock().await;
@@ -114,25 +112,58 @@ impl Watch {
             self.note_cap(tenant, reached, now_ms);
         }
         let mut passed_any = false;
-        for Threshold { amount, .. } in thresholds.iter().filter(|t| t.amount.is_reached_by(&standing)) {
-            let key = (tenant.clone(), month.start_ms, amount.key());
-            if state.kept.contains(&key) {
-                continue;
-            }
-            let passed = PassedThreshold {
-                tenant: tenant.clone(),
-                month_start_ms: month.start_ms,
-                threshold: amount.key(),
-                passed_ms: now_ms,
-                event: self.event(tenant, month, amount, &standing, now_ms)?,
+        // Of a month that is over none keeps anybody out.
+        for cap in caps.iter().filter(|cap| month.contains(now_ms) && cap.is_reached_by(&standing)) {
+            let data = CapReachedTold {
+                month: month.name(),
+                cap: amount_told(cap),
+                billable_seconds: standing.billable_seconds,
+                billed_minutes: standing.billed_minutes,
+                costs: costs(&standing),
+                frees_at: month.end(),
             };
-            if self.outbox.pass_threshold(passed).await? {
-                tracing::info!(tenant, month = month.name(), threshold = %amount, "a threshold was passed");
-                passed_any = true;
-            }
-            state.kept.insert(key);
+            let key = format!("{CAP_PREFIX}{}", cap.key());
+            passed_any |= self.pass(tenant, (month, now_ms), (CAP_REACHED, key), data, state).await?;
+        }
+        for Threshold { amount, .. } in thresholds.iter().filter(|t| t.amount.is_reached_by(&standing)) {
+            let data = ThresholdPassed {
+                month: month.name(),
+                threshold: amount_told(amount),
+                billable_seconds: standing.billable_seconds,
+                billed_minutes: standing.billed_minutes,
+                costs: costs(&standing),
+            };
+            passed_any |= self.pass(tenant, (month, now_ms), (THRESHOLD_PASSED, amount.key()), data, state).await?;
         }
         Ok(passed_any)
+    }
+
+    /// Keeps that an amount, `key`, was passed; whether that is news.
+    async fn pass<T: Serialize>(
+        &self,
+        tenant: &str,
+        (month, now_ms): (Month, i64),
+        (kind, key): (&'static str, String),
+        data: T,
+        state: &mut WatchState,
+    ) -> Result<bool, StoreError> {
+        let known = (tenant.to_owned(), month.start_ms, key.clone());
+        if state.kept.contains(&known) {
+            return Ok(false);
+        }
+        let id = format!("{tenant}/{}/{key}", month.name());
+        let time = jiff::Timestamp::from_millisecond(now_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let event = CloudEvent::new(kind, id, &self.source, tenant, format!("{time:.0}"), data);
+        let event = serde_json::to_string(&event).map_err(|e| StoreError::Failed(e.to_string()))?;
+        let (tenant, month_start_ms, threshold) = known.clone();
+        let passed = PassedThreshold { tenant, month_start_ms, threshold, passed_ms: now_ms, event };
+        let is_news = self.outbox.pass_threshold(passed).await?;
+        if is_news {
+            let (tenant, _, amount) = &known;
+            tracing::info!(tenant, month = month.name(), amount, "a threshold was passed, or a cap reached");
+        }
+        state.kept.insert(known);
+        Ok(is_news)
     }
 
     fn note_cap(&self, tenant: &str, reached: Option<CapReached>, now_ms: i64) {
@@ -144,230 +175,23 @@ impl Watch {
         }
         self.board.note(tenant, reached);
     }
-
-    fn event(
-        &self,
-        tenant: &str,
-        month: Month,
-        amount: &Amount,
-        standing: &Standing,
-        now_ms: i64,
-    ) -> Result<String, StoreError> {
-        let costs = standing.costs.iter().map(|(currency, cost)| Cost { currency, cost: cost.normalize().to_string() });
-        let data = Passed {
-            month: month.name(),
-            threshold: ThresholdData::of(amount),
-            billable_seconds: standing.billable_seconds,
-            billed_minutes: standing.billed_minutes,
-            costs: costs.collect(),
-        };
-        let id = format!("{tenant}/{}/{}", month.name(), amount.key());
-        let time = jiff::Timestamp::from_millisecond(now_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let event = CloudEvent::new(THRESHOLD_PASSED, id, &self.source, tenant, format!("{time:.0}"), data);
-        serde_json::to_string(&event).map_err(|e| StoreError::Failed(e.to_string()))
-    }
 }
 
-/// `data` of the event. Amounts of money are texts: numbers of JSON are floats to many readers.
-#[derive(Serialize)]
-struct Passed<'a> {
-    /// `2026-11`.
-    month: String,
-    threshold: ThresholdData<'a>,
-    billable_seconds: i64,
-    billed_minutes: i64,
-    costs: Vec<Cost<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum ThresholdData<'a> {
-    Minutes { minutes: i64 },
-    Cost(Cost<'a>),
-}
-
-#[derive(Serialize)]
-struct Cost<'a> {
-    currency: &'a str,
-    cost: String,
-}
-
-impl<'a> ThresholdData<'a> {
-    fn of(amount: &'a Amount) -> Self {
-        match amount {
-            Amount::Minutes(minutes) => Self::Minutes { minutes: *minutes },
-            Amount::Cost { amount, currency } => Self::Cost(Cost { currency, cost: amount.normalize().to_string() }),
-        }
-    }
-}
-
-/// Tells webhooks what was passed.
-pub(super) struct Teller {
-    pub tenants: Vec<Watched>,
-    pub outbox: Arc<dyn Outbox>,
-    pub http: Http,
-    pub clock: Arc<dyn Clock>,
-    pub metrics: Arc<Metrics>,
-    /// There may be something in the store to tell.
-    pub news: AtomicBool,
-    pub state: Mutex<BTreeMap<RowKey, Telling>>,
-}
-
-/// Tenant, start of the month, amount.
-type RowKey = (String, i64, String);
-
-#[derive(Default)]
-pub(super) struct Telling {
-    backoff: Backoff,
-    /// It was told, and the store could not keep that: it is kept, not told, the next time.
-    told_ms: Option<i64>,
-}
-
-impl Teller {
-    /// Tells what is due, several webhooks at a time.
-    pub async fn run(&self) {
-        let mut state = self.state.lock().await;
-        if !self.news.swap(false, Ordering::AcqRel) {
-            return;
-        }
-        let untold = match self.outbox.untold_thresholds().await {
-            Ok(untold) => untold,
-            Err(error) => {
-                tracing::debug!(%error, "what is to be told could not be read");
-                self.news.store(true, Ordering::Release);
-                return;
-            }
-        };
-        // Thresholds that are no longer in the configuration have nobody to be told to.
-        let untold: Vec<_> = untold
-            .into_iter()
-            .filter_map(|row| self.threshold(&row).cloned().map(|threshold| (row, threshold)))
-            .collect();
-        let now_ms = self.clock.now().unix_millis();
-        let is_due =
-            |(row, _): &&(PassedThreshold, Threshold)| state.get(&key(row)).is_none_or(|t| t.backoff.is_due(now_ms));
-        let due: Vec<_> = untold.iter().filter(is_due).cloned().collect();
-        let mut open = untold.len();
-        for some in due.chunks(AT_ONCE) {
-            open -= self.tell_some(some, &mut state, now_ms).await;
-        }
-        if open > 0 {
-            self.news.store(true, Ordering::Release);
-        }
-    }
-
-    fn threshold(&self, row: &PassedThreshold) -> Option<&Threshold> {
-        let of = self.tenants.iter().find(|watched| watched.tenant == row.tenant)?;
-        of.thresholds.iter().find(|threshold| threshold.amount.key() == row.threshold)
-    }
-
-    /// Tells each; how many are done with.
-    async fn tell_some(
-        &self,
-        some: &[(PassedThreshold, Threshold)],
-        state: &mut BTreeMap<RowKey, Telling>,
-        now_ms: i64,
-    ) -> usize {
-        let mut telling = JoinSet::new();
-        for (row, threshold) in some {
-            let told_ms = state.get(&key(row)).and_then(|telling| telling.told_ms);
-            let (http, row, threshold) = (self.http.clone(), row.clone(), threshold.clone());
-            telling.spawn(async move {
-                let outcome = match told_ms {
-                    Some(_) => Ok(()),
-                    None => tell(&http, &threshold, &row.event, now_ms).await,
-                };
-                (row, threshold, outcome)
-            });
-        }
-        let mut done = 0;
-        while let Some(joined) = telling.join_next().await {
-            // Nothing in there panics, and nobody aborts it but with all of this.
-            let Ok((row, threshold, outcome)) = joined else { continue };
-            done += usize::from(self.note(&row, &threshold.webhook, outcome, state, now_ms).await);
-        }
-        done
-    }
-
-    /// Keeps what came of telling; whether that is the end of it.
-    async fn note(
-        &self,
-        row: &PassedThreshold,
-        webhook: &Endpoint,
-        outcome: Result<(), Failure>,
-        state: &mut BTreeMap<RowKey, Telling>,
-        now_ms: i64,
-    ) -> bool {
-        let telling = state.entry(key(row)).or_default();
-        match outcome {
-            Ok(()) => {
-                if telling.told_ms.is_none() {
-                    self.metrics.webhooks.with_label_values(&["told"]).inc();
-                }
-                telling.told_ms = Some(now_ms);
-                if let Err(error) = self.outbox.threshold_told(row, now_ms).await {
-                    tracing::debug!(%error, "that a threshold was told could not be kept");
-                    telling.backoff.fail(now_ms, None);
-                    return false;
-                }
-                state.remove(&key(row));
-                true
-            }
-            Err(Failure { why, asked_ms }) => {
-                self.metrics.webhooks.with_label_values(&["failed"]).inc();
-                if telling.backoff.failures == 0 {
-                    let PassedThreshold { tenant, threshold, .. } = row;
-                    tracing::warn!(tenant, threshold, %webhook, why, "a threshold's webhook takes nothing; it is asked again");
-                }
-                telling.backoff.fail(now_ms, asked_ms);
-                false
-            }
-        }
-    }
-}
-
-fn key(row: &PassedThreshold) -> RowKey {
-    (row.tenant.clone(), row.month_start_ms, row.threshold.clone())
-}
-
-struct Failure {
-    why: String,
-    asked_ms: Option<i64>,
-}
-
-async fn tell(http: &Http, threshold: &Threshold, event: &str, now_ms: i64) -> Result<(), Failure> {
-    let signed = threshold.secret.as_ref().map(|secret| signature(secret.reveal(), now_ms.div_euclid(1000), event));
-    let message = Message {
-        to: &threshold.webhook,
-        content_type: EVENT_TYPE,
-        headers: signed.map(|value| ("quadrille-signature", value)).into_iter().collect(),
-        body: Bytes::from(event.to_owned()),
+fn costs(standing: &Standing) -> Vec<Cost> {
+    let cost = |(currency, cost): &(String, rust_decimal::Decimal)| Cost {
+        currency: currency.clone(),
+        cost: cost.normalize().to_string(),
     };
-    match http.post(message).await {
-        Ok(answer) if answer.is_success() => Ok(()),
-        Ok(answer) => Err(Failure { why: answer.describe(), asked_ms: answer.retry_after_ms(now_ms) }),
-        Err(why) => Err(Failure { why, asked_ms: None }),
-    }
+    standing.costs.iter().map(cost).collect()
 }
 
-/// `t=…,v1=…`: the instant in seconds of Unix time, and the HMAC-SHA256 (RFC 2104) of that, a full stop and the body. The instant is
-/// signed too, so that a receiver can refuse what somebody recorded and sends again later.
-fn signature(secret: &str, unix_s: i64, body: &str) -> String {
-    // HMAC takes keys of any length; were it not so, an unsigned text is refused by whoever checks.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
-    mac.update(format!("{unix_s}.{body}").as_bytes());
-    format!("t={unix_s},v1={}", hex::encode(mac.finalize().into_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_signed_is_the_instant_and_the_body() {
-        // printf '1795363200.{}' | openssl dgst -sha256 -hmac whsec
-        let expected = "68c53236800eb6ad4672325bf253241c4c82ecaeb2cdee93a30a7fc15c70dd71";
-        assert_eq!(signature("whsec", 1_795_363_200, "{}"), format!("t=1795363200,v1={expected}"));
-        assert_ne!(signature("whsec", 1_795_363_201, "{}")[13..], signature("whsec", 1_795_363_200, "{}")[13..]);
+fn amount_told(amount: &Amount) -> UsageAmount {
+    match amount {
+        Amount::Minutes(minutes) => UsageAmount { minutes: Some(*minutes), ..UsageAmount::default() },
+        Amount::Cost { amount, currency } => UsageAmount {
+            cost: Some(amount.normalize().to_string()),
+            currency: Some(currency.clone()),
+            ..UsageAmount::default()
+        },
     }
 }

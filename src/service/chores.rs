@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
+use super::capacity::{CapacityWatch, Room};
 use super::timekeeper::Timekeeper;
 use crate::breaks::Breaks;
 use crate::catalogue::Catalogue;
+use crate::events::{CapacityLow, EventKind, Events};
+use crate::metrics::Metrics;
 use crate::mosaic::MosaicRegistry;
 use crate::session::Sessions;
 use crate::store::Store;
@@ -36,6 +40,10 @@ pub struct Sweep {
     pub breaks: Option<Arc<Breaks>>,
     pub clock: Arc<dyn Clock>,
     pub grid: Grid,
+    pub events: Arc<Events>,
+    pub metrics: Arc<Metrics>,
+    pub max_sessions: u64,
+    pub capacity: Arc<Mutex<CapacityWatch>>,
 }
 
 impl Sweep {
@@ -50,6 +58,8 @@ impl Sweep {
         self.catalogue.keep_in_step(&self.sessions.shown_together());
         self.catalogue.give_way();
         self.catalogue.sweep();
+        self.catalogue.tell();
+        self.look_at_room();
         let running = self.grid.segment_at(self.clock.now());
         self.shelf.memory().forget(running);
         if let Some(disk) = self.shelf.disk() {
@@ -65,6 +75,25 @@ impl Sweep {
 }
 
 impl Sweep {
+    /// Tells tenants when there comes to be little room.
+    fn look_at_room(&self) {
+        let now = self.clock.now();
+        let refused = |reason| self.metrics.admission_refused.with_label_values(&[reason]).get();
+        let (cores, cores_left) = self.registry.room();
+        let room = Room {
+            cores,
+            cores_left,
+            sessions: u64::try_from(self.metrics.sessions.get()).unwrap_or(0),
+            max_sessions: self.max_sessions,
+            refused: refused("capacity") + refused("sessions"),
+        };
+        let low = self.capacity.lock().look(now, room);
+        if let Some(reason) = low {
+            let told = || CapacityLow { reason };
+            self.events.tell_all(|_| true, EventKind::CapacityLow, now.unix_millis(), told);
+        }
+    }
+
     /// Tells advertisement servers what was served, and writes down what breaks came to.
     pub async fn tell(&self) {
         if let Some(breaks) = &self.breaks {

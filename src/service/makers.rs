@@ -31,7 +31,7 @@ use crate::mosaic::{
     StitchEngine, StitchSettings, StitchUnsafe, Ticker, TickerSettings, Trial, of_h264, open_ladder, self_test,
     slowest_tile_preset,
 };
-use crate::outbound::{HttpError, Outbound, OutboundParts};
+use crate::outbound::{HttpError, Outbound, OutboundParts, Webhooks};
 use crate::session::{SessionSettings, Sessions, StartOverRight};
 use crate::stitch::{Format, Pps, Sps};
 use crate::store::{SqliteLedger, SqliteStore, Store, StoreError};
@@ -387,7 +387,7 @@ impl Makers<'_> {
         &self,
         (sessions, registry, catalogue): (&Arc<Sessions>, &Arc<MosaicRegistry>, &Arc<Catalogue>),
         (layouts, assets): (Arc<Layouts>, Arc<Assets>),
-        fills: &Arc<Fills>,
+        (fills, webhooks): (&Arc<Fills>, Arc<Webhooks>),
         (keys, audit): (Keys, Audit),
         readiness: Readiness,
     ) -> Result<Arc<App>, StartError> {
@@ -402,6 +402,7 @@ impl Makers<'_> {
             fills: fills.clone(),
             keys,
             audit,
+            webhooks,
             rates: Rates::new(self.config.requests),
             metrics: self.metrics.clone(),
             clock: self.options.clock.clone(),
@@ -433,7 +434,12 @@ impl Makers<'_> {
     }
 
     /// What goes out by itself. It has looked at caps already: a restart is no way around them.
-    pub async fn outbound(&self, outbox: Arc<SqliteStore>, sessions: &Sessions) -> Result<Arc<Outbound>, HttpError> {
+    pub async fn outbound(
+        &self,
+        outbox: Arc<SqliteStore>,
+        sessions: &Sessions,
+        webhooks: &Arc<Webhooks>,
+    ) -> Result<Arc<Outbound>, HttpError> {
         let Config { prices, ledger, .. } = self.config;
         let parts = OutboundParts {
             outbox,
@@ -445,6 +451,7 @@ impl Makers<'_> {
             caps: sessions.caps(),
             clock: self.options.clock.clone(),
             metrics: self.metrics.clone(),
+            webhooks: webhooks.clone(),
         };
         let outbound = Arc::new(Outbound::new(self.config, parts)?);
         outbound.look().await;

@@ -117,6 +117,7 @@ impl Sessions {
         room.keep();
         self.count();
         self.direct(&entry);
+        self.tell_started(&entry);
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
         let _ = self.persist(&entry).await;
         Ok(entry)

@@ -25,6 +25,7 @@ mod stand_ins;
 mod state;
 mod texts;
 mod tickets;
+mod told;
 mod turns;
 mod view;
 mod watched;

@@ -15,7 +15,7 @@ use self::detour::Detour;
 pub(super) use self::detour::{Piece, Span};
 pub(super) use self::splicing::Coming;
 pub(super) use self::viewed::{operated_row, view_of_row};
-pub(super) use self::written::{Receipt, TakenUp, choice_name, choice_of};
+pub(super) use self::written::{Receipt, TakenUp, choice_name, choice_of, offer_of};
 use super::SessionError;
 use super::numbering::Numbering;
 use super::rights::Rights;

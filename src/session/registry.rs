@@ -14,6 +14,7 @@ use super::turns::Turns;
 use super::{
     EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView, StandIns, ViewState,
 };
+use crate::events::Events;
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
 use crate::layout::{Layout, Layouts};
@@ -45,6 +46,9 @@ pub struct Sessions {
     /// What stands in for games in breaks, once there is somebody who knows.
     pub(super) stand_ins: OnceLock<Arc<dyn StandIns>>,
     pub(super) outputs: Outputs,
+    /// Where to tell what happens, once that is known; and what is to be told then.
+    pub(super) events: OnceLock<Arc<Events>>,
+    pub(super) unrestored: Mutex<Vec<SessionRow>>,
     /// The games that were live at the last sweep. Asking all of them takes locks that their media threads hold, and those give
     /// way to everybody: a creation does not wait for them.
     pub(super) live: RwLock<Arc<HashSet<GameKey>>>,
@@ -126,6 +130,8 @@ impl Sessions {
             markets: Markets::default(),
             stand_ins: OnceLock::new(),
             outputs: Outputs::default(),
+            events: OnceLock::new(),
+            unrestored: Mutex::default(),
             live,
             shelf: RwLock::default(),
             active: AtomicUsize::new(0),
@@ -181,8 +187,11 @@ impl Sessions {
                 );
                 let end_reason = Some(EndReason::Unrestorable.name().to_owned());
                 let session = SessionRow { ended_ms: Some(now_ms), end_reason, version: row.version + 1, ..row };
-                if let Err(error) = self.store.write_sessions(vec![SessionWrite::whole(session, Vec::new())]).await {
-                    tracing::warn!(%error, "the end of a session could not be written");
+                let write = SessionWrite::whole(session.clone(), Vec::new());
+                match self.store.write_sessions(vec![write]).await {
+                    Ok(()) => self.note_unrestored(session),
+                    // It is found so again at the next start.
+                    Err(error) => tracing::warn!(%error, "the end of a session could not be written"),
                 }
             }
         }
@@ -313,6 +322,7 @@ impl Sessions {
         if was_active {
             self.counted(entry.is_output).fetch_sub(1, Ordering::Relaxed);
             self.count();
+            self.tell_ended(entry, &session);
         }
         Ok(())
     }

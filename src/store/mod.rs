@@ -24,6 +24,7 @@ mod sqlite;
 mod sums;
 #[cfg(test)]
 pub(crate) mod testing;
+mod webhooks;
 mod writer;
 
 use std::future::Future;
@@ -48,6 +49,7 @@ pub use rows::{
 };
 pub use sqlite::SqliteStore;
 pub use sums::UsageReads;
+pub use webhooks::{MessageEnd, MessageRow, NewMessage, WebhookRow, WebhookRows};
 
 /// Why the store did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

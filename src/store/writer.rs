@@ -20,6 +20,7 @@ use super::locks::Locks;
 use super::markets::MarketWrite;
 use super::outbox::OutboxWrite;
 use super::outputs::OutputWrite;
+use super::webhooks::WebhookWrite;
 use super::{
     ClockRow, ClosedHour, GameRow, PriceListRow, RefusedWrite, SessionWrite, StoreError, TenantHour, codec, sums,
 };
@@ -63,6 +64,7 @@ pub(super) enum Command {
         hour_start_ms: i64,
         tenants: Vec<TenantHour>,
     },
+    Webhook(WebhookWrite),
     PriceList(PriceListRow),
     Probe,
     Close,
@@ -76,6 +78,7 @@ impl Command {
         match self {
             Self::Sessions(writes) => writes.iter().all(|write| write.lines.is_empty()),
             Self::KeepClock(_) => true,
+            Self::Webhook(write) => write.may_be_flushed_later(),
             _ => false,
         }
     }
@@ -364,6 +367,7 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
         Command::Beacon(write) => write.statement(),
         Command::Outbox(write) => write.statement(),
         Command::Outputs(write) => write.statement(),
+        Command::Webhook(write) => write.statement(),
         Command::HourSums { hour_start_ms, tenants } => sums::put_hour(*hour_start_ms, tenants)?,
         Command::PriceList(list) => sums::put_price_list(list),
         // A write that changes nothing but must reach the disk: SQLite stores the header's user version anew.

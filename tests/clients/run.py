@@ -51,6 +51,9 @@ device_keys = ["clients-device"]
 minutes = 1
 webhook = "http://127.0.0.1:{webhook}/"
 secret = "clients-secret"
+# What is told is told on this machine.
+[tenants.sources]
+networks = ["127.0.0.0/8"]
 [[tenants]]
 id = "other"
 operator_keys = ["other-operator"]
@@ -244,10 +247,43 @@ def use_examples(origin):
         assert sign in day, f"{sign!r} is not in\n{day}"
 
 
-def use_webhook(webhook, port):
+def operate(origin, method, path, body=None):
+    """What an operator's route answers."""
+    request = urllib.request.Request(f"{origin}{path}", data=json.dumps(body).encode() if body else None, method=method)
+    request.add_header("Authorization", f"Bearer {OPERATOR}")
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read() or "null")
+
+
+def make_webhook(origin, port, secrets):
+    """A webhook that the example receives, its secret where it looks for it."""
+    made = operate(origin, "POST", "/v1/operator/webhooks", {"url": f"http://127.0.0.1:{port}/", "events": ["session.started", "usage.threshold"]})
+    path = f"/v1/operator/webhooks/{made['id']}"
+    refused = operate(origin, "POST", f"{path}/test")
+    assert (refused["delivered"], refused["status"]) == (False, 401), f"it does not know the secret yet: {refused}"
+    secrets.write_text(made["secret"] + "\n")
+    # With a new secret the former one is good for a day.
+    for _ in range(2):
+        tried = operate(origin, "POST", f"{path}/test")
+        assert (tried["delivered"], tried["status"]) == (True, 204), tried
+        rotated = operate(origin, "POST", f"{path}/rotate")
+    secrets.write_text(rotated["secret"] + "\n")
+    return path
+
+
+def use_webhook(origin, webhook, port, path):
     say("Examples: the webhook")
-    webhook.until("the threshold's event", lambda line: True if line.startswith("com.quadrille.threshold-passed clients/") else None)
+    awaited = ["session.started msg_", "usage.threshold msg_", "com.quadrille.threshold-passed clients/"]
+
+    def come(line):
+        awaited[:] = [start for start in awaited if not line.startswith(start)]
+        return None if awaited else True
+
+    webhook.until("a session's event, and the threshold's in both ways", come)
     webhook.until("that it is new", lambda line: True if line == "1 told, 1 new" else None)
+    told = operate(origin, "GET", path)
+    assert (told["state"], told["last_error"]) == ("active", None) and told["last_delivered_at"], told
     entry = {"specversion": "1.0", "id": "e1", "source": "quadrille", "type": "com.quadrille.session-minute", "data": {}}
     batch = json.dumps([entry, {**entry, "id": "e2"}]).encode()
 
@@ -287,7 +323,9 @@ def main():
     prepare()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="quadrille-clients-") as folder:
-        webhook = Program([sys.executable, ROOT / "examples/webhook.py", 0, f"{folder}/events.db", SECRET], "stdout")
+        secrets = pathlib.Path(folder) / "webhook-secrets"
+        secrets.touch()
+        webhook = Program([sys.executable, ROOT / "examples/webhook.py", 0, f"{folder}/events.db", SECRET, secrets], "stdout")
         port = int(webhook.until("the webhook's port", lambda line: line.rsplit(" ", 1)[1] if line.startswith("listening") else None))
         config = pathlib.Path(folder) / "quadrille.toml"
         config.write_text(CONFIG.format(data_dir=json.dumps(f"{folder}/data"), webhook=port))
@@ -303,12 +341,13 @@ def main():
             else:
                 check_document()
                 until_live(origin)
+                path = make_webhook(origin, port, secrets)
                 viewer = threading.Thread(target=watch, args=(begin(origin), over))
                 viewer.start()
                 use_python(origin)
                 use_typescript(origin)
                 use_examples(origin)
-                use_webhook(webhook, port)
+                use_webhook(origin, webhook, port, path)
                 over.set()
                 viewer.join()
             broken = [line for line in service.lines if '"level":"ERROR"' in line or "panicked" in line]

@@ -14,11 +14,12 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use quadrille::api::{App, Rates, Readiness, router};
 use quadrille::catalogue::{
-    AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
-    TextWanted,
+    AudioTrack, Borders, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView,
+    RegisteredGame, TextWanted,
 };
 use quadrille::config::Config;
 use quadrille::cues::track::{BeginBreak, BreakError, CueEvent};
+use quadrille::events::Events;
 use quadrille::keys::Keys;
 use quadrille::ladder::{RenditionSpec, VideoCodec};
 use quadrille::layout::{Layout, Layouts};
@@ -26,6 +27,7 @@ use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
     AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate,
 };
+use quadrille::outbound::{WebhookParts, Webhooks};
 use quadrille::session::{GameInfo, Games, SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber, SimulatedClock};
@@ -403,6 +405,7 @@ pub struct Service {
     pub mosaics: Arc<InstantMosaics>,
     pub clock: Arc<SimulatedClock>,
     pub sessions: Arc<Sessions>,
+    pub webhooks: Arc<Webhooks>,
     pub ready: Arc<AtomicBool>,
     pub catalogue: Arc<MemoryCatalogue>,
     _data: tempfile::TempDir,
@@ -498,6 +501,18 @@ impl Service {
         let keys = Keys::new(&config.tenants);
         keys.fill(sqlite.clone()).await.unwrap();
         let audit = quadrille::audit::Audit::open(sqlite.clone()).await.unwrap();
+        let events = Arc::<Events>::default();
+        sessions.set_events(Arc::clone(&events));
+        let borders = Borders::new(&config, None);
+        let webhooks = WebhookParts {
+            rows: sqlite.clone(),
+            events,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            metrics: Arc::clone(&metrics),
+            reach_of: Arc::new(move |tenant| borders.of(Some(tenant)).clone()),
+            root: [7; 32],
+        };
+        let webhooks = Webhooks::open(&config, webhooks).await.unwrap();
         let fills = sqlite;
         let ready = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&ready);
@@ -514,6 +529,7 @@ impl Service {
             fills: Arc::new(quadrille::breaks::Fills::new(fills, grid)),
             keys,
             audit,
+            webhooks: Arc::clone(&webhooks),
             rates: Rates::new(config.requests),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -521,7 +537,17 @@ impl Service {
             clips: None,
             public_base: None,
         };
-        Self { router: router(Arc::new(app)), metrics, mosaics, clock, sessions, ready, catalogue, _data: data }
+        Self {
+            router: router(Arc::new(app)),
+            webhooks,
+            metrics,
+            mosaics,
+            clock,
+            sessions,
+            ready,
+            catalogue,
+            _data: data,
+        }
     }
 
     /// The sources of a registered game, in full.

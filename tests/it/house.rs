@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms, what each holds, and the rooms it may use. The only such list: `ARCHITECTURE.md` shows it as a table, which a test below
 /// compares. An edge that nobody uses is taken out.
-const ROOMS: [(&str, &str, &[&str]); 42] = [
+const ROOMS: [(&str, &str, &[&str]); 43] = [
     ("timeline", "epoch grid, clocks", &[]),
     ("frame", "pictures, sound, access units, colour", &[]),
     ("jpeg", "small pictures as JPEG, and sheets of them (pure)", &["frame"]),
@@ -64,6 +64,7 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
         ],
     ),
     ("store", "SQLite behind a trait", &[]),
+    ("events", "what happens that tenants may want to be told of, and where it waits", &[]),
     ("market", "markets and tiers: what sessions may have", &["store"]),
     ("audit", "who did what on operators' routes, in chains of digests", &["store"]),
     ("keys", "who asks: keys, scopes, tokens that others sign", &["config", "market", "store", "feed", "reach"]),
@@ -71,8 +72,8 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
     ("usage", "meter, ledger, prices, reports", &["store", "timeline", "metrics"]),
     (
         "outbound",
-        "export of the ledger, thresholds, the look at caps; HTTP to others, rustls",
-        &["store", "usage", "timeline", "metrics", "config"],
+        "export of the ledger, webhooks and their outbox, the look at thresholds and caps; HTTP to others, rustls",
+        &["store", "usage", "timeline", "metrics", "config", "reach", "events"],
     ),
     (
         "decisions",
@@ -84,7 +85,7 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
         "sessions, splices, restarts",
         &[
             "mosaic", "hls", "track", "usage", "timeline", "layout", "ladder", "store", "metrics", "frame", "cues",
-            "captions", "sync", "assets", "market", "outputs",
+            "captions", "sync", "assets", "market", "outputs", "events",
         ],
     ),
     (
@@ -92,7 +93,7 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
         "games, their feeds, sound and texts",
         &[
             "feed", "store", "config", "timeline", "track", "package", "frame", "mosaic", "session", "metrics", "cues",
-            "captions", "sync", "jpeg", "reach", "market",
+            "captions", "sync", "jpeg", "reach", "market", "events",
         ],
     ),
     (
@@ -142,6 +143,8 @@ const ROOMS: [(&str, &str, &[&str]); 42] = [
             "outputs",
             "keys",
             "audit",
+            "outbound",
+            "events",
         ],
     ),
     ("service", "puts it all together", &["*"]),

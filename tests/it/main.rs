@@ -49,3 +49,4 @@ mod support;
 mod sync;
 mod vectors;
 mod viewing;
+mod webhooks;

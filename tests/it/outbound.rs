@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use quadrille::config::Config;
 use quadrille::metrics::Metrics;
-use quadrille::outbound::{Outbound, OutboundParts};
+use quadrille::outbound::{Outbound, OutboundParts, WebhookParts, Webhooks};
+use quadrille::reach::Reach;
 use quadrille::store::{MeterLine, Pending, SessionRow, SessionWrite, SqliteStore, Store, StoreError, Watched};
 use quadrille::timeline::{Clock, MEDIA_EPOCH_UNIX_S, MediaTime, SimulatedClock};
 use quadrille::usage::{CapBoard, Month, Standing, Standings};
@@ -27,14 +28,14 @@ const OTHER: &str = "[[tenants]]\nid = \"other\"\ndevice_keys = [\"d2\"]\n";
 
 /// Standings that a test sets, by tenant and month.
 #[derive(Default)]
-struct SetStandings {
+pub struct SetStandings {
     of: Mutex<BTreeMap<(String, i64), Standing>>,
     asked: Mutex<u32>,
     fails: Mutex<bool>,
 }
 
 impl SetStandings {
-    fn set(&self, tenant: &str, at_ms: i64, billed_minutes: i64, euros: &str) {
+    pub fn set(&self, tenant: &str, at_ms: i64, billed_minutes: i64, euros: &str) {
         let month_start_ms = Month::of(at_ms).start_ms;
         let costs = vec![("EUR".to_owned(), euros.parse().unwrap())];
         let standing = Standing { month_start_ms, billable_seconds: billed_minutes * 60 - 1, billed_minutes, costs };
@@ -84,7 +85,16 @@ impl House {
     ) -> Self {
         let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
         let (metrics, caps) = (Arc::new(Metrics::new().unwrap()), Arc::<CapBoard>::default());
+        let webhooks = WebhookParts {
+            rows: store.clone(),
+            events: Arc::default(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            reach_of: Arc::new(|_| Reach::of_ones_own()),
+            root: [7; 32],
+        };
         let parts = OutboundParts {
+            webhooks: Webhooks::open(&config, webhooks).await.unwrap(),
             outbox: store.clone(),
             standings: standings.clone(),
             caps: caps.clone(),

@@ -41,7 +41,7 @@ pub struct KeyBody {
     #[serde(default)]
     pub name: String,
     pub role: Role,
-    /// Of an operator's key: `games:read`, `games:write` and so on, of assets, breaks, clips, games, keys, markets, outputs, sessions, skins and usage. Absent or `null`: all that
+    /// Of an operator's key: `games:read`, `games:write` and so on, of assets, breaks, clips, games, keys, markets, outputs, sessions, skins, usage and webhooks. Absent or `null`: all that
     /// the key has that asks.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,

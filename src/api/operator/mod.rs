@@ -10,3 +10,4 @@ pub mod markets;
 pub mod outputs;
 pub mod sessions;
 pub mod usage;
+pub mod webhooks;

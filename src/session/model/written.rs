@@ -67,7 +67,7 @@ struct Saved {
 }
 
 /// What a session's row says of the renditions that it is offered, and of what it may have.
-pub(super) fn offer_of(row: &SessionRow) -> (Option<u32>, Rights) {
+pub(in crate::session) fn offer_of(row: &SessionRow) -> (Option<u32>, Rights) {
     serde_json::from_str::<Saved>(&row.splices).map(|saved| (saved.max_height, saved.rights)).unwrap_or_default()
 }
 

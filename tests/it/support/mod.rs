@@ -5,6 +5,7 @@ pub mod bookings;
 pub mod captioned;
 pub mod decode;
 pub mod hls_source;
+pub mod hook;
 pub mod hostile;
 pub mod hostile_servers;
 pub mod hostile_sources;
