@@ -15,6 +15,7 @@ use quadrille::config::{Config, ConfigError};
 use quadrille::service::{Options, Service};
 use quadrille::store::Begin;
 use quadrille::timeline::SystemClock;
+use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use cli::{Cli, Command};
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
     };
     if matches!(cli.command, Command::Serve { .. } | Command::Demo(_)) {
         memory::give_back();
+        // What is written from here on is the service's own, whatever the one who started it shares with others.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
     }
     let code = runtime.block_on(async {
         match cli.command {
