@@ -125,7 +125,8 @@ async fn serve(config: Config, begin: Begin) -> ExitCode {
     let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin };
     match Service::start(&config, options, None).await {
         Ok(service) => {
-            tracing::info!(address = %service.address, games = config.games.len(), tenants = config.tenants.len(), "serving");
+            let admin = service.admin_address().map(tracing::field::display);
+            tracing::info!(address = %service.address, admin, games = config.games.len(), tenants = config.tenants.len(), "serving");
             signals.end(service).await
         }
         Err(e) => failed(&e.into()),

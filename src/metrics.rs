@@ -67,6 +67,10 @@ pub struct Metrics {
     /// Segments that were finished later than a segment duration after their last frame was due.
     pub late_segments: IntCounter,
     pub bytes_served: IntCounter,
+    /// Open connections of clients.
+    pub connections: IntGauge,
+    /// Connections that we ended, or did not take in, by `reason`.
+    pub connections_dropped: IntCounterVec,
     /// 1 when this machine's tiles were proved fit to be stitched at start, 0 when not (everything is rendered).
     pub stitch_safe: IntGauge,
     /// Refused admissions, by `reason`.
@@ -231,6 +235,13 @@ impl Metrics {
             )?,
             late_segments: make.counter("late_segments_total", "Segments finished over a segment duration late")?,
             bytes_served: make.counter("bytes_served_total", "Bytes of playlists and media served")?,
+            connections: make.gauge("connections", "Open connections of clients")?,
+            connections_dropped: make.counters(
+                "connections_dropped_total",
+                "Connections that the service ended or did not take in, by reason",
+                "reason",
+                &["address", "handshake", "head", "idle", "reader"],
+            )?,
             stitch_safe: make.gauge("stitch_safe", "1 when the stitch engine passed its self-test at start")?,
             admission_refused: make.counters(
                 "admission_refused_total",

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quadrille::api::{self, App, Readiness, ServerLimits};
+use quadrille::api::{self, App, Door, Readiness, ServerLimits};
 use quadrille::assets::Assets;
 use quadrille::audit::Audit;
 use quadrille::breaks::Fills;
@@ -99,7 +99,7 @@ pub fn serve() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         println!("{} {}", listener.local_addr().expect("it has an address"), paths.join(" "));
         let limits = ServerLimits::default();
-        api::serve(listener, api::router(app), None, limits, std::future::pending()).await;
+        api::serve(listener, api::router(app.clone()), None, limits, app.metrics.clone(), std::future::pending()).await;
     });
 }
 
@@ -164,7 +164,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         clock,
         readiness: Readiness::new(),
         clips: None,
-        public_base: None,
+        door: Door::default(),
     };
     let path = |(name, _): &(&str, usize)| app.sessions.segment_address(&placement.id.0, name, SEGMENT);
     let paths = SIZES.iter().map(path).collect();

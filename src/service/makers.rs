@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure};
-use crate::api::{App, Rates, Readiness};
+use crate::api::{App, Door, Rates, Readiness};
 use crate::assets::Assets;
 use crate::audit::Audit;
 use crate::breaks::Fills;
@@ -404,7 +404,7 @@ impl Makers<'_> {
             clock: self.options.clock.clone(),
             readiness,
             clips: self.clips(registry, catalogue)?,
-            public_base: None,
+            door: Door::new(&self.config.network),
         }))
     }
 
