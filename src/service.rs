@@ -5,6 +5,7 @@ mod breaks;
 mod chores;
 mod doors;
 mod makers;
+mod tenants;
 mod timekeeper;
 
 use std::net::SocketAddr;

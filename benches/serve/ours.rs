@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quadrille::api::{self, App, Door, Readiness, ServerLimits};
+use quadrille::api::{self, App, Door, Readiness, ServerLimits, Starts};
 use quadrille::assets::Assets;
 use quadrille::audit::Audit;
 use quadrille::breaks::Fills;
@@ -19,7 +19,7 @@ use quadrille::ladder::{RenditionSpec, VideoCodec};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, Names, RegistrySettings, open_ladder,
+    Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, Names, RegistrySettings, Shares, open_ladder,
 };
 use quadrille::session::{SessionSettings, Sessions};
 use quadrille::store::{SqliteStore, Store};
@@ -134,6 +134,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         pace: Pace::Realtime,
         secret: [1; 32],
         max_games: 1,
+        shares: Shares::default(),
         break_policy: BreakPolicy::Show,
         most_delay: Duration::ZERO,
         max_sounds: 1,
@@ -160,6 +161,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         fills: Arc::new(Fills::new(sqlite, grid)),
         keys: Keys::new(&[]),
         rates: None,
+        starts: Starts::default(),
         metrics,
         clock,
         readiness: Readiness::new(),
@@ -193,6 +195,7 @@ fn registry(
         rungs: open_ladder(grid, &renditions, "veryfast", 10, None).expect("x264 opens").into(),
         mosaic_idle: Duration::from_secs(3600),
         linger: Duration::from_secs(3600),
+        rendered: Shares::default(),
         cache_bytes: 128 << 20,
     };
     let budget = Budget { cores: f64::INFINITY, headroom_percent: 100, max_mosaics: None };

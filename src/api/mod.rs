@@ -36,6 +36,7 @@ mod refuse;
 mod routes;
 mod server;
 mod sessions;
+mod starts;
 mod texts;
 mod tls;
 mod trace;
@@ -52,6 +53,7 @@ pub use problem::{Code, Problem};
 pub use rates::Rates;
 pub use routes::{admin_router, router};
 pub use server::{ServerLimits, serve};
+pub use starts::Starts;
 pub use tls::{Tls, TlsError};
 
 use self::auth::Caller;
@@ -82,6 +84,8 @@ pub struct App {
     pub audit: Audit,
     /// Where keys may not ask as often as they like.
     pub rates: Option<Rates>,
+    /// Where tenants may not start sessions as often as they like.
+    pub starts: Starts,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub readiness: Readiness,

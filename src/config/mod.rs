@@ -54,7 +54,7 @@ pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
 pub use sources::{PictureLimits, Sources};
 pub use start_over::StartOver;
 pub use stitch::Stitch;
-pub use tenant::Tenant;
+pub use tenant::{Tenant, TenantLimits};
 pub use tls::Tls;
 
 use crate::market::Market;

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use quadrille::api::{App, Door, Rates, Readiness, router};
+use quadrille::api::{App, Door, Rates, Readiness, Starts, router};
 use quadrille::catalogue::{
     AudioTrack, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView, RegisteredGame,
     TextWanted,
@@ -461,6 +461,16 @@ impl Service {
         Self::start_of(&format!("{top}\n{CONFIG}")).await
     }
 
+    /// With limits of the first tenant.
+    pub async fn start_of_limits(limits: &str) -> Self {
+        Self::start_of(&CONFIG.replacen(
+            "[[tenants.keys]]",
+            &format!("[tenants.limits]\n{limits}\n[[tenants.keys]]"),
+            1,
+        ))
+        .await
+    }
+
     async fn start_of(text: &str) -> Self {
         Self::start_configured(Config::parse(text, Path::new("test.toml")).unwrap()).await
     }
@@ -526,6 +536,7 @@ impl Service {
             keys,
             audit,
             rates: Rates::new(config.requests),
+            starts: Starts::new(&config.tenants),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             readiness,
