@@ -15,6 +15,7 @@ use quadrille::config::{Config, ConfigError};
 use quadrille::service::{Options, Service};
 use quadrille::store::Begin;
 use quadrille::timeline::SystemClock;
+use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use cli::{Cli, Command};
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
     };
     if matches!(cli.command, Command::Serve { .. } | Command::Demo(_)) {
         memory::give_back();
+        // What is written from here on is the service's own, whatever the one who started it shares with others.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
     }
     let code = runtime.block_on(async {
         match cli.command {
@@ -122,7 +125,8 @@ async fn serve(config: Config, begin: Begin) -> ExitCode {
     let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin };
     match Service::start(&config, options, None).await {
         Ok(service) => {
-            tracing::info!(address = %service.address, games = config.games.len(), tenants = config.tenants.len(), "serving");
+            let admin = service.admin_address().map(tracing::field::display);
+            tracing::info!(address = %service.address, admin, games = config.games.len(), tenants = config.tenants.len(), "serving");
             signals.end(service).await
         }
         Err(e) => failed(&e.into()),

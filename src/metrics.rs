@@ -67,6 +67,10 @@ pub struct Metrics {
     /// Segments that were finished later than a segment duration after their last frame was due.
     pub late_segments: IntCounter,
     pub bytes_served: IntCounter,
+    /// Open connections of clients.
+    pub connections: IntGauge,
+    /// Connections that we ended, or did not take in, by `reason`.
+    pub connections_dropped: IntCounterVec,
     /// 1 when this machine's tiles were proved fit to be stitched at start, 0 when not (everything is rendered).
     pub stitch_safe: IntGauge,
     /// Refused admissions, by `reason`.
@@ -237,12 +241,31 @@ impl Metrics {
             )?,
             late_segments: make.counter("late_segments_total", "Segments finished over a segment duration late")?,
             bytes_served: make.counter("bytes_served_total", "Bytes of playlists and media served")?,
+            connections: make.gauge("connections", "Open connections of clients")?,
+            connections_dropped: make.counters(
+                "connections_dropped_total",
+                "Connections that the service ended or did not take in, by reason",
+                "reason",
+                &["address", "handshake", "head", "idle", "reader"],
+            )?,
             stitch_safe: make.gauge("stitch_safe", "1 when the stitch engine passed its self-test at start")?,
             admission_refused: make.counters(
                 "admission_refused_total",
                 "Refused admissions by reason",
                 "reason",
-                &["capacity", "cap", "rate"],
+                &[
+                    "capacity",
+                    "cap",
+                    "rate",
+                    "sessions",
+                    "outputs",
+                    "share",
+                    "starts",
+                    "tenant_egress",
+                    "tenant_games",
+                    "tenant_mosaics",
+                    "tenant_sessions",
+                ],
             )?,
             compose_seconds: make.seconds(
                 "compose_seconds",

@@ -4,7 +4,9 @@ mod art;
 mod breaks;
 mod capacity;
 mod chores;
+mod doors;
 mod makers;
+mod tenants;
 mod timekeeper;
 mod webhooks;
 
@@ -16,11 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::api::{self, App, ServerLimits, Tls, TlsError};
+use crate::api::{App, TlsError};
 use crate::catalogue::{self, Catalogue};
 use crate::compositor::{self, Compositor, CompositorError};
 use crate::config::{CompositorChoice, Config, Output};
@@ -36,6 +36,7 @@ use crate::timeline::{Clock, FrameNumber, Grid};
 use crate::usage::{Closing, Integrity, KeyError, ledger_key};
 use crate::work::InHand;
 use chores::{Sweep, start_chores};
+use doors::{Doors, Serving};
 use makers::Makers;
 use timekeeper::Timekeeper;
 
@@ -127,8 +128,7 @@ pub struct Service {
     outbound: Arc<Outbound>,
     ticker: Ticker,
     draining: Arc<AtomicBool>,
-    stop_serving: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+    serving: Serving,
     timekeeper: Arc<Timekeeper>,
     sweep: Sweep,
     /// What is done again and again; not where the clock is cranked.
@@ -163,9 +163,8 @@ impl Service {
     }
 
     async fn start_parts(config: &Config, options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
-        let listener = listen(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
+        let doors = Doors::open(config)?;
+        let address = doors.address;
         let Ground { layouts, metrics, sqlite, store, timekeeper, closing } = Ground::lay(config, &options).await?;
         let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
@@ -189,7 +188,7 @@ impl Service {
         let told = (&fills, webhooks);
         let app = makers.app(parts, (layouts, assets), told, makers.keys(sqlite).await?, readiness)?;
         let in_hand = shared.in_hand.clone();
-        let (stop_serving, serving) = start_serving(listener, app.clone(), tls);
+        let serving = doors.serve(&app);
         let sweep = Sweep {
             sessions,
             registry: registry.clone(),
@@ -225,13 +224,17 @@ impl Service {
             outbound,
             ticker,
             draining,
-            stop_serving,
             serving,
             timekeeper,
             sweep,
             chores,
             outbound_tasks,
         })
+    }
+
+    /// Where metrics and health are, if they have a listener of their own.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.serving.admin_address
     }
 
     /// The next frame that will tick.
@@ -282,11 +285,7 @@ impl Service {
         self.app.sessions.shutdown().await;
         self.outbound.keep().await;
         self.timekeeper.keep(true).await;
-        // The server may be gone already; then there is nothing to stop.
-        let _ = self.stop_serving.send(());
-        if let Err(e) = self.serving.await {
-            tracing::error!(error = %e, "the server's task failed");
-        }
+        self.serving.end().await;
         let catalogue = self.catalogue.clone();
         let mut ticker = self.ticker;
         let stopped = tokio::task::spawn_blocking(move || {
@@ -336,31 +335,9 @@ impl Ground {
     }
 }
 
-/// Viewers come all at once, when a game begins: so many may be on their way in. The kernel allows fewer, 4,096 as a rule.
-const COMING_IN: u32 = 16_384;
-
 /// What the slowest of the encoders holds back.
 fn delay_frames(rungs: &[Rung]) -> u32 {
     rungs.iter().map(|rung| rung.settings.delay_frames()).max().unwrap_or(0)
-}
-
-/// Serves until it is told to stop.
-fn start_serving(listener: TcpListener, app: Arc<App>, tls: Option<Arc<Tls>>) -> (oneshot::Sender<()>, JoinHandle<()>) {
-    let (stop_serving, stopped) = oneshot::channel::<()>();
-    let limits = ServerLimits { drain_patience: Duration::from_millis(500), ..ServerLimits::default() };
-    let serving = tokio::spawn(api::serve(listener, api::router(app), tls, limits, async {
-        // An error means that the sender is gone, which ends serving just the same.
-        let _ = stopped.await;
-    }));
-    (stop_serving, serving)
-}
-
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // As tokio's own: a restart must not wait for connections of the process before to be forgotten.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(COMING_IN)
 }
 
 /// A trial of `output`'s renditions off the async threads.

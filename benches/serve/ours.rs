@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quadrille::api::{self, App, Readiness, ServerLimits};
+use quadrille::api::{self, App, Door, Readiness, ServerLimits, Starts};
 use quadrille::assets::Assets;
 use quadrille::audit::Audit;
 use quadrille::breaks::Fills;
@@ -19,7 +19,7 @@ use quadrille::ladder::{RenditionSpec, VideoCodec};
 use quadrille::layout::Layouts;
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, Names, RegistrySettings, open_ladder,
+    Admission, Budget, EngineChoice, MosaicRegistry, MosaicSpec, Mosaics, Names, RegistrySettings, Shares, open_ladder,
 };
 use quadrille::outbound::{WebhookParts, Webhooks};
 use quadrille::reach::Reach;
@@ -101,7 +101,7 @@ pub fn serve() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         println!("{} {}", listener.local_addr().expect("it has an address"), paths.join(" "));
         let limits = ServerLimits::default();
-        api::serve(listener, api::router(app), None, limits, std::future::pending()).await;
+        api::serve(listener, api::router(app.clone()), None, limits, app.metrics.clone(), std::future::pending()).await;
     });
 }
 
@@ -149,6 +149,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         pace: Pace::Realtime,
         secret: [1; 32],
         max_games: 1,
+        shares: Shares::default(),
         break_policy: BreakPolicy::Show,
         most_delay: Duration::ZERO,
         max_sounds: 1,
@@ -176,11 +177,12 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         fills: Arc::new(Fills::new(sqlite, grid)),
         keys: Keys::new(&[]),
         rates: None,
+        starts: Starts::default(),
         metrics,
         clock,
         readiness: Readiness::new(),
         clips: None,
-        public_base: None,
+        door: Door::default(),
     };
     let path = |(name, _): &(&str, usize)| app.sessions.segment_address(&placement.id.0, name, SEGMENT);
     let paths = SIZES.iter().map(path).collect();
@@ -209,6 +211,7 @@ fn registry(
         rungs: open_ladder(grid, &renditions, "veryfast", 10, None).expect("x264 opens").into(),
         mosaic_idle: Duration::from_secs(3600),
         linger: Duration::from_secs(3600),
+        rendered: Shares::default(),
         cache_bytes: 128 << 20,
     };
     let budget = Budget { cores: f64::INFINITY, headroom_percent: 100, max_mosaics: None };

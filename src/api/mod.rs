@@ -6,8 +6,10 @@
 mod auth;
 mod base;
 mod choices;
+mod cors;
 mod cues;
 mod describe;
+mod door;
 mod etag;
 mod extract;
 mod games;
@@ -23,14 +25,18 @@ mod openapi;
 mod operator;
 mod outputs;
 mod page;
+mod patient;
+mod peers;
 mod playback;
 mod problem;
+mod progress;
 mod range;
 mod rates;
 mod refuse;
 mod routes;
 mod server;
 mod sessions;
+mod starts;
 mod texts;
 mod tls;
 mod told;
@@ -41,12 +47,14 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, Method};
 
+pub use door::Door;
 pub use health::Readiness;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Problem};
 pub use rates::Rates;
-pub use routes::router;
+pub use routes::{admin_router, router};
 pub use server::{ServerLimits, serve};
+pub use starts::Starts;
 pub use tls::{Tls, TlsError};
 
 use self::auth::Caller;
@@ -79,13 +87,15 @@ pub struct App {
     pub webhooks: Arc<Webhooks>,
     /// Where keys may not ask as often as they like.
     pub rates: Option<Rates>,
+    /// Where tenants may not start sessions as often as they like.
+    pub starts: Starts,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
     pub readiness: Readiness,
     /// Where there is a start-over window to make them of.
     pub clips: Option<Arc<Clips>>,
-    /// Scheme and authority (`https://tv.example`) that clients reach this service at, when it is not what they ask for.
-    pub public_base: Option<String>,
+    /// Whom it believes, and which pages may ask it.
+    pub door: Door,
 }
 
 impl App {

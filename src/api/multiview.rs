@@ -61,7 +61,7 @@ pub struct Wish {
         (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`, `not_in_region`, `region_missing`, `not_on_device_class`, `device_class_missing`, `not_yet`, `no_longer`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_invalid`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity` with its `reason`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn open(
     State(app): State<Arc<App>>,
@@ -99,6 +99,7 @@ pub async fn open(
     };
     let start = wish.start.as_deref().map(|text| playback::start_ms(text, Some(app.clock.now().unix_millis())));
     let start = start.transpose()?.map(|ms| format!("start={}", playback::written(ms)));
+    app.may_start(&caller.tenant)?;
     let (session, _) = app.sessions.create(&caller.tenant, request).await?;
     let parts = wish.low_latency.then(|| "low_latency=true".to_owned());
     let images = wish.images.then(|| "images=true".to_owned());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -55,6 +55,8 @@ fn answer(app: &App, name: &str, page: EmbeddedFile, headers: &HeaderMap) -> Res
         // The demo's URL has a key in it.
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()")),
+        (CROSS_ORIGIN_OPENER_POLICY, HeaderValue::from_static("same-origin")),
     ];
     if etag::matches_none(headers, &tag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
@@ -63,12 +65,15 @@ fn answer(app: &App, name: &str, page: EmbeddedFile, headers: &HeaderMap) -> Res
     (common, [(header::CONTENT_TYPE, media_type)], page.data.into_owned()).into_response()
 }
 
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
 /// The page's own files, the service's API and media; hls.js works in a worker and plays from a MediaSource, both `blob:`.
 fn content_security_policy(app: &App) -> HeaderValue {
-    let own = app.public_base.as_deref().unwrap_or("");
+    let own = app.door.public_base().unwrap_or("");
     super::header_text(&format!(
-        "default-src 'self'; connect-src 'self' {own}; img-src 'self' data: blob: {own}; media-src 'self' blob: data: {own}; \
-         worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; \
+        "default-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self' {own}; img-src 'self' data: blob: {own}; \
+         media-src 'self' blob: data: {own}; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     ))
 }

@@ -58,7 +58,9 @@ impl From<SessionError> for Problem {
             E::AudioUnknown { there, .. } => {
                 Problem::new(Code::AudioUnknown, detail).with("field", "audio").with("allowed", there)
             }
-            E::Capacity { retry_after_s, .. } => Problem::new(Code::Capacity, detail).retry_after_s(retry_after_s),
+            E::Capacity { reason, retry_after_s, .. } => {
+                Problem::new(Code::Capacity, detail).with("reason", reason).retry_after_s(retry_after_s)
+            }
             E::CapReached(reached) => Problem::new(Code::CapReached, detail)
                 .with("unit", reached.cap.unit())
                 .with("cap", reached.cap.number().to_string())
@@ -235,7 +237,11 @@ impl From<CatalogueError> for Problem {
                 Problem::new(Code::SourceInUse, detail).with("field", format!("sources[{index}]"))
             }
             E::Capacity { limit } => {
-                Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S)
+                let problem = Problem::new(Code::Capacity, detail).with("reason", "games");
+                problem.with("limit", limit).retry_after_s(STORE_RETRY_S)
+            }
+            E::Tenant { reason, .. } => {
+                Problem::new(Code::Capacity, detail).with("reason", reason).retry_after_s(STORE_RETRY_S)
             }
             E::Store(cause) => store_unavailable(&cause),
         }

@@ -1,24 +1,22 @@
 //! Every route, in one table that the API's description is compared with.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::middleware;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
-use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
 use super::{
-    App, choices, cues, games, health, images, layouts, log, media, multiview, openapi, operator, outputs, page,
-    playback, rates, sessions, texts, trace,
+    App, choices, cors, cues, games, health, images, layouts, log, media, multiview, openapi, operator, outputs, page,
+    playback, rates, sessions, texts,
 };
 
 /// Routes under construction. `described` is each route as the API's description names it.
@@ -57,12 +55,17 @@ impl Table {
     }
 }
 
-fn table() -> Table {
-    for_operators(for_viewers(Table::new()))
-        .add("get", "/metrics", health::metrics)
-        .add("get", "/healthz", health::alive)
-        .add("get", "/readyz", health::ready)
-        .add("get", "/openapi.json", openapi::serve)
+/// All but what [`for_orchestrators`] adds.
+fn public() -> Table {
+    for_operators(for_viewers(Table::new())).add("get", "/openapi.json", openapi::serve)
+}
+
+fn for_orchestrators(table: Table) -> Table {
+    table.add("get", "/metrics", health::metrics).add("get", "/healthz", health::alive).add(
+        "get",
+        "/readyz",
+        health::ready,
+    )
 }
 
 fn for_viewers(table: Table) -> Table {
@@ -191,9 +194,24 @@ fn for_operators(table: Table) -> Table {
         .add("post", "/v1/operator/webhooks/{id}/test", webhooks::test)
 }
 
-/// The whole service as one router.
+/// Metrics and health alone, for a listener of their own.
+pub fn admin_router(app: Arc<App>) -> Router {
+    for_orchestrators(Table::new())
+        .router
+        .fallback(not_here)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), log::requests))
+        .with_state(app)
+}
+
+async fn not_here() -> Problem {
+    Problem::new(Code::NotFound, "Here are /metrics, /healthz and /readyz alone.")
+}
+
+/// The whole service as one router, or all but what has a listener of its own.
 pub fn router(app: Arc<App>) -> Router {
-    table()
+    let table = if app.door.admin_apart { public() } else { for_orchestrators(public()) };
+    table
         .router
         .fallback(page::serve)
         .method_not_allowed_fallback(method_not_allowed)
@@ -201,12 +219,12 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(LEAST_COMPRESSED).and(is_text)))
         .layer(middleware::map_request(any_coding))
         .layer(middleware::from_fn_with_state(app.clone(), rates::limit))
-        .layer(cors())
+        .layer(middleware::from_fn_with_state(app.clone(), cors::answer))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ))
-        .layer(middleware::from_fn(log::requests))
+        .layer(middleware::from_fn_with_state(app.clone(), log::requests))
         .with_state(app)
 }
 
@@ -237,40 +255,6 @@ async fn method_not_allowed() -> Problem {
     Problem::new(Code::MethodNotAllowed, "The Allow header says which methods there are.")
 }
 
-/// Players and operators' pages live on other origins. No cookie is ever used, so that any origin may ask: what it may do
-/// is decided by the key or token that it knows.
-fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            header::IF_RANGE,
-            header::RANGE,
-            HeaderName::from_static("idempotency-key"),
-            trace::REQUEST_ID,
-            trace::TRACEPARENT,
-            HeaderName::from_static("tracestate"),
-        ])
-        .expose_headers([
-            header::ETAG,
-            header::LOCATION,
-            header::RETRY_AFTER,
-            header::CONTENT_RANGE,
-            header::CONTENT_LENGTH,
-            HeaderName::from_static("idempotency-replayed"),
-            trace::REQUEST_ID,
-            rates::RATE_LIMIT,
-            rates::RATE_LIMIT_POLICY,
-        ])
-        // No answer depends on who asks, and caches keep one for all.
-        .vary([])
-        .max_age(Duration::from_secs(86_400))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,7 +269,8 @@ mod tests {
                 described.insert((method.clone(), path.clone()));
             }
         }
-        let routed: BTreeSet<_> = table().described.into_iter().map(|(m, p)| (m.to_owned(), p.to_owned())).collect();
+        let routed: BTreeSet<_> =
+            for_orchestrators(public()).described.into_iter().map(|(m, p)| (m.to_owned(), p.to_owned())).collect();
         assert_eq!(described, routed);
     }
 }

@@ -149,7 +149,7 @@ impl RequestBody for ChangeBody {
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_unknown`, `field_invalid`, `idempotency_conflict`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity` with its `reason` (`machine`, `sessions`, `share`, `tenant_sessions`, `tenant_egress`, `tenant_mosaics`), `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -182,6 +182,7 @@ pub async fn create(
         labels: body.labels,
         idempotency,
     };
+    app.may_start(&caller.tenant)?;
     let made = app.sessions.create(&caller.tenant, request).await;
     let (session, created) = made.map_err(|error| about_body(error, &asked))?;
     let location = super::header_text(&format!("/v1/sessions/{}", session.id));

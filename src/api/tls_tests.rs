@@ -13,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::api::server::Secure;
 use crate::api::{ServerLimits, serve};
+use crate::metrics::Metrics;
 
 /// A certificate and its key, in PEM, and as clients trust it.
 fn issued() -> (String, String, CertificateDer<'static>) {
@@ -36,7 +37,8 @@ async fn start(tls: Arc<Tls>, limits: ServerLimits) -> SocketAddr {
         if parts.extensions.get::<Secure>().is_some() { "over TLS" } else { "in the clear" }
     };
     let router = Router::new().route("/", get(is_secure));
-    tokio::spawn(serve(listener, router, Some(tls), limits, std::future::pending()));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    tokio::spawn(serve(listener, router, Some(tls), limits, metrics, std::future::pending()));
     address
 }
 
@@ -71,6 +73,7 @@ async fn requests_come_over_tls_in_both_protocols_and_certificates_change_while_
     let address = start(tls.clone(), ServerLimits::default()).await;
     let said = answer(connected(address, &first, "http/1.1").await.unwrap()).await;
     assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("over TLS"), "{said}");
+    assert!(said.contains("strict-transport-security: max-age=31536000"), "{said}");
     let mut two = connected(address, &first, "h2").await.unwrap();
     assert_eq!(two.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     // The preface and empty settings (RFC 9113, 3.4) are answered with settings, frames of type 4.

@@ -147,6 +147,9 @@ pub enum CatalogueError {
     SourceInUse { index: usize, detail: String },
     #[error("no room for another game: at most {limit} run on this machine")]
     Capacity { limit: usize },
+    /// `reason` is a stable name of which of the tenant's bounds it is.
+    #[error("no room for another game of this tenant: {detail}")]
+    Tenant { detail: String, reason: &'static str },
     /// The store could not keep the change (a full disk): nothing was changed.
     #[error("the change could not be stored: {0}")]
     Store(String),

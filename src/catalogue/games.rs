@@ -11,6 +11,7 @@ mod for_sessions;
 mod in_step;
 mod on_hold;
 mod rows;
+mod shares;
 mod sounds;
 mod told;
 
@@ -36,7 +37,7 @@ use crate::feed::{self, Apart, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus,
 use crate::frame::Picture;
 use crate::market::GameRights;
 use crate::metrics::Metrics;
-use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry};
+use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry, Shares};
 use crate::package;
 use crate::store::{Store, StoreError};
 use crate::sync::Aligner;
@@ -69,6 +70,8 @@ pub struct CatalogueSettings {
     pub secret: [u8; 32],
     /// Games that may run on this machine.
     pub max_games: usize,
+    /// How many of them tenants may register.
+    pub shares: Shares,
     /// Of games that say nothing of their own.
     pub break_policy: BreakPolicy,
     /// No game is delayed by more than this to be in step with others.
@@ -449,10 +452,7 @@ impl Catalogue {
         spec: GameSpec,
         sources: Vec<SourceUri>,
     ) -> Result<RegisteredGame, CatalogueError> {
-        let limit = self.settings.max_games;
-        if self.games.read().running.len() >= limit {
-            return Err(CatalogueError::Capacity { limit });
-        }
+        self.check_room(tenant)?;
         self.settings.store.add_game(row(tenant, &spec)).await.map_err(|e| match e {
             StoreError::Exists => CatalogueError::Exists(spec.id.clone()),
             other => CatalogueError::Store(other.to_string()),

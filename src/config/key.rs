@@ -172,6 +172,7 @@ mod tests {
             thresholds: Vec::new(),
             caps: Vec::new(),
             issuers: Vec::new(),
+            limits: crate::config::TenantLimits::default(),
             sources: crate::reach::Rules::default(),
         };
         let ring = Keyring::new(&[tenant("a"), tenant("b")]);

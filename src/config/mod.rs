@@ -11,6 +11,7 @@ mod limits;
 mod markets;
 mod mistake;
 mod names;
+mod network;
 mod outbound;
 mod output;
 mod outputs;
@@ -42,6 +43,7 @@ pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimi
 pub use markets::{MAX_MARKET_GAMES, MarketMistake, check_market};
 pub use mistake::{ConfigError, ConfigErrors, Mistake};
 pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_language, check_region, check_title};
+pub use network::{Connections, CorsOrigins, Network};
 pub use outbound::{DEFAULT_SOURCE, Endpoint, EndpointError, Export, Secret, SecretError, Threshold};
 pub use output::{MAX_RENDITIONS, Output, Preset, PresetError};
 pub use outputs::{MAX_OUTPUT_NAMES, OutputMistake, check_outputs};
@@ -54,7 +56,7 @@ pub use source::{SourceError, SourceKind, SourceUri, TEST_PATTERNS};
 pub use sources::{PictureLimits, Sources};
 pub use start_over::StartOver;
 pub use stitch::Stitch;
-pub use tenant::Tenant;
+pub use tenant::{Tenant, TenantLimits};
 pub use tls::Tls;
 
 use crate::market::Market;
@@ -67,6 +69,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// HTTPS instead of HTTP.
     pub tls: Option<Tls>,
+    /// How it meets those who ask it.
+    pub network: Network,
     /// Where the database and everything that survives a restart is kept; relative to the working directory.
     pub data_dir: PathBuf,
     /// A folder of layouts of one's own, beside the bundled ones.
@@ -145,6 +149,7 @@ impl Config {
             .optional("listen")
             .and_then(|v| v.parsed("ADDRESS:PORT is allowed, as in \"127.0.0.1:8080\" or \"[::]:8080\"", str::parse));
         let tls = tls::read(&mut root);
+        let network = network::read(&mut root);
         let data_dir = read_path(&mut root, "data_dir");
         let layouts_dir = read_path(&mut root, "layouts_dir");
         let compositor = limits::read_compositor(&mut root);
@@ -171,6 +176,7 @@ impl Config {
         Self {
             listen: listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             tls,
+            network,
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("data")),
             layouts_dir,
             tenants,

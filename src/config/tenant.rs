@@ -27,6 +27,21 @@ pub struct Tenant {
     pub sources: Rules,
     /// Who may sign tokens in place of its keys.
     pub issuers: Vec<TokenIssuer>,
+    pub limits: TenantLimits,
+}
+
+/// What a tenant may have at once. What is not said is bounded by its share of the machine alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TenantLimits {
+    /// Viewers' sessions.
+    pub max_sessions: Option<u32>,
+    pub session_starts_per_s: Option<u32>,
+    /// Rendered mosaics.
+    pub max_mosaics: Option<u32>,
+    /// Games that it registers.
+    pub max_games: Option<u32>,
+    /// What all its sessions may take together, in Mb/s.
+    pub max_egress_mbps: Option<u32>,
 }
 
 const WANTED: &str =
@@ -68,8 +83,23 @@ fn read_one(item: &Value, seen: &mut Vec<ApiKey>, rules: &Rules) -> Option<Tenan
     let thresholds = outbound::read_thresholds(&mut table);
     let caps = outbound::read_caps(&mut table);
     let sources = sources::read_own(&mut table, rules);
+    let limits = read_limits(&mut table);
     table.finish();
-    Some(Tenant { id: id?, operator_keys, device_keys, keys, thresholds, caps, sources, issuers })
+    Some(Tenant { id: id?, operator_keys, device_keys, keys, thresholds, caps, sources, issuers, limits })
+}
+
+fn read_limits(tenant: &mut Table) -> TenantLimits {
+    let Some(mut table) = tenant.table("limits") else { return TenantLimits::default() };
+    let mut read = |key, range, unit| table.optional(key).and_then(|v| v.whole(range, unit));
+    let limits = TenantLimits {
+        max_sessions: read("max_sessions", 0..=1_000_000, ""),
+        session_starts_per_s: read("session_starts_per_s", 1..=100_000, "sessions a second"),
+        max_mosaics: read("max_mosaics", 0..=10_000, ""),
+        max_games: read("max_games", 0..=10_000, ""),
+        max_egress_mbps: read("max_egress_mbps", 1..=10_000_000, "Mb/s"),
+    };
+    table.finish();
+    limits
 }
 
 /// A device key with terms of its own. Whether there is its market is seen when it is used: markets are also made over the API.

@@ -83,6 +83,17 @@ impl Admission {
         self.budget.cores * f64::from(self.budget.headroom_percent) / 100.0
     }
 
+    /// Most rendered mosaics, if the operator set a number.
+    pub fn most_rendered(&self) -> Option<u32> {
+        self.budget.max_mosaics
+    }
+
+    /// Cores that rendered mosaics may use, those that they use (`rendering`) among them.
+    pub fn left_for_rendering(&mut self, now: MediaTime, process_load: f64, rendering: f64) -> f64 {
+        let others = (self.load(now, process_load) - rendering).max(0.0);
+        (self.allowed() - others).max(0.0)
+    }
+
     /// Admits one more mosaic and reserves its cost, or says why not and when to ask again.
     pub fn admit(&mut self, now: MediaTime, newcomer: Newcomer) -> Result<(), Refusal> {
         let refuse = |detail: String, short: f64, until: Duration| {
@@ -197,7 +208,7 @@ pub struct Newcomer {
 }
 
 /// For `Retry-After`, which knows whole seconds: never sooner than it is true.
-fn whole_seconds(until: Duration) -> u32 {
+pub fn whole_seconds(until: Duration) -> u32 {
     u32::try_from(until.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }
 

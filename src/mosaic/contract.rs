@@ -94,6 +94,9 @@ pub struct Rate {
 pub enum AdmitError {
     #[error("this machine has no room for another mosaic: {detail}")]
     Capacity { detail: String, retry_after_s: u32 },
+    /// `reason` is a stable name of which of the tenant's bounds it is.
+    #[error("this tenant gets no further rendered mosaic: {detail}")]
+    Tenant { detail: String, reason: &'static str, retry_after_s: u32 },
     #[error("engine {} cannot make layout {layout}", .engine.name())]
     EngineUnsuited { engine: EngineKind, layout: String },
 }
@@ -118,6 +121,20 @@ pub trait Mosaics: Send + Sync {
     /// [`Mosaics::want`] for the one session that still watches `left` and leaves it for `spec`: what takes no more than that gives
     /// up is taken in however full the machine is.
     fn want_instead(&self, left: &MosaicId, spec: &MosaicSpec, engine: EngineChoice) -> Result<Placement, AdmitError>;
+
+    /// [`Mosaics::want`], or with what is `left` [`Mosaics::want_instead`], for `tenant`, whose share of the machine it is.
+    fn want_for(
+        &self,
+        _tenant: &str,
+        left: Option<&MosaicId>,
+        spec: &MosaicSpec,
+        engine: EngineChoice,
+    ) -> Result<Placement, AdmitError> {
+        match left {
+            None => self.want(spec, engine),
+            Some(left) => self.want_instead(left, spec, engine),
+        }
+    }
 
     /// The name of a segment that begins as `from`'s and is `to`'s from part `begins` on, whichever engines make them: a mosaic to all that follow.
     /// `None` where there is none.

@@ -6,6 +6,7 @@ mod choosing;
 mod contract;
 mod decoding;
 mod engine;
+mod entries;
 mod images;
 mod known;
 mod names;
@@ -15,8 +16,10 @@ mod rates;
 mod refusals;
 mod registry;
 mod render;
+mod shares;
 mod standstill;
 mod stitch;
+mod tenants;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -35,6 +38,7 @@ pub use opening::{of_h264, open_ladder};
 pub use overload::Pressure;
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};
+pub use shares::{Beyond, Shares};
 pub use stitch::{
     Proof, Reel, ReelError, ReelMaker, ReelWriter, SelfTestError, StillReel, StitchEngine, StitchSettings,
     StitchUnsafe, TilePicture, prove, self_test, slowest_tile_preset,

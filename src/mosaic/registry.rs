@@ -16,12 +16,14 @@ use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
 use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
 use super::engine::{Engine, Tick, package_key_picture, package_part, package_segment};
+use super::entries::{Entry, KnownMosaics, State};
 use super::images::{Image, Images};
 use super::known::{Before, Known};
 use super::names::{Named, Names};
 use super::overload::{Overload, Pressure};
 use super::rates::Rates;
-use super::refusals::Refusals;
+use super::shares::Shares;
+use super::tenants::Asker;
 use crate::compositor::Job;
 use crate::ladder::{Codec, ParameterSets, RenditionSpec, Rung};
 use crate::layout::Layout;
@@ -42,6 +44,8 @@ pub struct RegistrySettings {
     pub linger: Duration,
     /// Bytes of packaged segments kept.
     pub cache_bytes: usize,
+    /// How many rendered mosaics tenants may have.
+    pub rendered: Shares,
 }
 
 /// Why a registry cannot be made.
@@ -57,32 +61,6 @@ const EXCHANGE: Duration = Duration::from_secs(30);
 
 /// Mosaics that sessions still list are wanted every second; one that was left for another goes after this long without.
 const LEFT_IDLE: Duration = Duration::from_secs(3);
-
-struct Entry {
-    engine: EngineKind,
-    state: State,
-    last_wanted: MediaTime,
-    exchanged_until: Option<MediaTime>,
-}
-
-#[derive(Default)]
-struct KnownMosaics {
-    mosaics: HashMap<MosaicId, Entry>,
-    refusals: Refusals,
-}
-
-impl KnownMosaics {
-    fn is_running(&self, id: &MosaicId) -> bool {
-        self.mosaics.get(id).is_some_and(|entry| matches!(entry.state, State::Running { .. }))
-    }
-}
-
-/// Running, or stopped with segments that may still be fetched until the instant given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Running { first_segment: SegmentNumber },
-    Lingering { until: MediaTime },
-}
 
 /// Mosaics are looked after this often, so that one may run on for so long.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -122,7 +100,7 @@ pub struct MosaicRegistry {
     /// Mosaics whose names were read lately.
     read: Mutex<LruCache<MosaicId, Arc<Known>>>,
     pub(super) clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) engines: Vec<Arc<dyn Engine>>,
     inits: Vec<Bytes>,
     codecs: Vec<String>,
@@ -205,17 +183,19 @@ impl MosaicRegistry {
         admission
     }
 
-    /// Asks admission for one more mosaic, `left` being the one that is given up for it: until when that counts, if it took that.
-    /// Where only work that nobody wants yet is in the way, that is given up first.
+    /// Asks admission for one more mosaic: until when the one counts that is given up for it, if it took that. Where only work that nobody wants yet is in the way, that is given up first.
     fn admit(
         &self,
         engine: &Arc<dyn Engine>,
         spec: &MosaicSpec,
-        left: Option<&MosaicId>,
+        asker: Asker<'_>,
         known: &mut KnownMosaics,
     ) -> Result<Option<MediaTime>, AdmitError> {
         let now = self.clock.now();
         let newcomer = self.newcomer(engine, spec, &known.mosaics, now);
+        if engine.kind() == EngineKind::Render {
+            self.allow_rendered(asker, &newcomer, known, now)?;
+        }
         let mut admission = self.admission();
         let Err(refused) = admission.admit(now, newcomer) else { return Ok(None) };
         let freed: f64 = if refused.short > 0.0 {
@@ -231,13 +211,13 @@ impl MosaicRegistry {
                 return Ok(None);
             }
         }
-        if let Some(left) = left.and_then(|id| Some((id, known.mosaics.get_mut(id)?))) {
+        if let Some(left) = asker.left.and_then(|id| Some((id, known.mosaics.get_mut(id)?))) {
             let (id, entry) = left;
             let is_rendered = entry.engine == EngineKind::Render;
             let newcomer =
                 Newcomer { rendered: newcomer.rendered.map(|n| n - u32::from(is_rendered).min(n)), ..newcomer };
             let frees = self.engine(entry.engine).map_or(0.0, |engine| engine.frees(id, spec));
-            let free = matches!(entry.state, State::Running { .. }) && entry.exchanged_until.is_none();
+            let free = entry.is_running() && entry.exchanged_until.is_none();
             if free && admission.exchange(now, newcomer, frees) {
                 entry.exchanged_until = Some(now + EXCHANGE);
                 return Ok(entry.exchanged_until);
@@ -254,7 +234,7 @@ impl MosaicRegistry {
         mosaics: &HashMap<MosaicId, Entry>,
         now: MediaTime,
     ) -> Newcomer {
-        let running = || mosaics.values().filter(|m| matches!(m.state, State::Running { .. }));
+        let running = || mosaics.values().filter(|m| m.is_running());
         let rendered = running().filter(|m| m.engine == EngineKind::Render).count();
         let idle = self.settings.mosaic_idle;
         // Those in use were wanted a second ago, and go when their viewers do: at the soonest, all are left now.
@@ -276,12 +256,7 @@ impl MosaicRegistry {
         }
     }
 
-    fn want_of(
-        &self,
-        spec: &MosaicSpec,
-        choice: EngineChoice,
-        left: Option<&MosaicId>,
-    ) -> Result<Placement, AdmitError> {
+    fn want_of(&self, spec: &MosaicSpec, choice: EngineChoice, asker: Asker<'_>) -> Result<Placement, AdmitError> {
         let now = self.clock.now();
         let mut known = self.known.lock();
         let engine = self.engine_for(spec, choice, |id| known.is_running(id))?;
@@ -293,14 +268,17 @@ impl MosaicRegistry {
             entry.last_wanted = now;
             return Ok(Placement { id, engine: kind, first_segment });
         }
-        let exchanged_until = self.admit(engine, spec, left, &mut known).inspect_err(|refusal| {
+        let exchanged_until = self.admit(engine, spec, asker, &mut known).inspect_err(|refusal| {
             if known.refusals.refused(&id, now) {
                 tracing::warn!(mosaic = %id, layout = spec.layout.id, games = ?spec.games, %refusal, "mosaic refused");
             }
         })?;
+        let cost = engine.cost(spec);
         let first_segment =
             engine.start(&id, spec).map_err(|e| AdmitError::Capacity { detail: e.to_string(), retry_after_s: 60 })?;
-        let entry = Entry { engine: kind, state: State::Running { first_segment }, last_wanted: now, exchanged_until };
+        let state = State::Running { first_segment };
+        let (by, cost) = (asker.tenant.map(Arc::from), cost.max(0.0));
+        let entry = Entry { engine: kind, state, last_wanted: now, exchanged_until, by, cost };
         known.mosaics.insert(id.clone(), entry);
         let refused_before = known.refusals.taken(&id);
         self.count(&known.mosaics);
@@ -384,8 +362,7 @@ impl MosaicRegistry {
     fn count(&self, mosaics: &HashMap<MosaicId, Entry>) {
         for engine in &self.engines {
             let kind = engine.kind();
-            let running =
-                mosaics.values().filter(|m| m.engine == kind && matches!(m.state, State::Running { .. })).count();
+            let running = mosaics.values().filter(|m| m.engine == kind && m.is_running()).count();
             self.metrics.mosaics.with_label_values(&[kind.name()]).set(i64::try_from(running).unwrap_or(i64::MAX));
         }
     }
@@ -497,11 +474,21 @@ impl Mosaics for MosaicRegistry {
     }
 
     fn want(&self, spec: &MosaicSpec, choice: EngineChoice) -> Result<Placement, AdmitError> {
-        self.want_of(spec, choice, None)
+        self.want_of(spec, choice, Asker::default())
     }
 
     fn want_instead(&self, left: &MosaicId, spec: &MosaicSpec, choice: EngineChoice) -> Result<Placement, AdmitError> {
-        self.want_of(spec, choice, Some(left))
+        self.want_of(spec, choice, Asker { tenant: None, left: Some(left) })
+    }
+
+    fn want_for(
+        &self,
+        tenant: &str,
+        left: Option<&MosaicId>,
+        spec: &MosaicSpec,
+        choice: EngineChoice,
+    ) -> Result<Placement, AdmitError> {
+        self.want_of(spec, choice, Asker { tenant: Some(tenant), left })
     }
 
     fn bridge(&self, from: &MosaicId, to: &MosaicId, begins: PartNumber) -> Option<MosaicId> {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
 use super::engine::{Coded, Engine, gather_segment};
+use super::shares::Shares;
 use super::{
     Admission, AdmitError, Budget, EngineChoice, EngineKind, MosaicId, MosaicRegistry, MosaicSpec, Mosaics, Names,
     Placement, RegistrySettings, RenderEngine, RenderSettings, StitchEngine, StitchSettings, Tick, Trial, open_ladder,
@@ -290,6 +291,7 @@ impl House {
             rungs: rungs.clone(),
             mosaic_idle: Duration::from_secs(20),
             linger: Duration::from_secs(20),
+            rendered: Shares::default(),
             cache_bytes: 1 << 20,
         };
         let budget = Budget { cores: plan.cores, headroom_percent: 100, max_mosaics: plan.max_mosaics };

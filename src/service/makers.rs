@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
 use super::timekeeper::Timekeeper;
-use super::{Options, StartError, cores, measure};
-use crate::api::{App, Rates, Readiness};
+use super::{Options, StartError, cores, measure, tenants};
+use crate::api::{App, Door, Rates, Readiness, Starts};
 use crate::assets::Assets;
 use crate::audit::Audit;
 use crate::breaks::Fills;
@@ -221,6 +221,7 @@ impl Makers<'_> {
             mosaic_idle: Duration::from_secs(sessions.mosaic_idle_s.into()),
             linger: grid.segment_duration() * kept_segments(self.config),
             cache_bytes: CACHE_BYTES,
+            rendered: tenants::shares(&self.config.tenants, |limits| limits.max_mosaics),
         };
         let names = self.names(layouts).await?;
         let registry = MosaicRegistry::new(
@@ -287,6 +288,7 @@ impl Makers<'_> {
             pace: if self.options.lockstep { Pace::Lockstep } else { Pace::Realtime },
             secret: self.store.secret("thumbnails").await?,
             max_games: MAX_GAMES,
+            shares: tenants::shares(&self.config.tenants, |limits| limits.max_games),
             break_policy: self.config.break_policy,
             most_delay: self.config.in_step.most_delay,
             max_sounds: self.config.output.max_sounds,
@@ -371,6 +373,7 @@ impl Makers<'_> {
         layouts: &Layouts,
         store: Arc<SqliteStore>,
     ) -> Result<(), StartError> {
+        sessions.share_among(&tenants::of_sessions(&self.config.tenants));
         sessions.markets().fill(&self.config.markets, store.clone()).await?;
         let configured = &self.config.outputs;
         let fits = |id: &str| layouts.get(id).is_some_and(|layout| layout.slots.len() == 1);
@@ -404,11 +407,12 @@ impl Makers<'_> {
             audit,
             webhooks,
             rates: Rates::new(self.config.requests),
+            starts: Starts::new(&self.config.tenants),
             metrics: self.metrics.clone(),
             clock: self.options.clock.clone(),
             readiness,
             clips: self.clips(registry, catalogue)?,
-            public_base: None,
+            door: Door::new(&self.config.network),
         }))
     }
 

@@ -12,7 +12,7 @@ impl Sessions {
     pub fn audience(&self, tenant: &str) -> Audience {
         let mut audience = Audience::default();
         for entry in self.entries() {
-            if &*entry.tenant != tenant || entry.is_output {
+            if &*entry.tenant != tenant || entry.place.is_output {
                 continue;
             }
             let session = entry.session.lock();

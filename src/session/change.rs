@@ -207,12 +207,8 @@ impl Sessions {
             let session = other.session.lock();
             session.id != entry.id && session.state.is_active() && *session.newest_mosaic() == left
         });
-        let placement = if others {
-            self.mosaics.want(&show.spec(), show.engine)
-        } else {
-            self.mosaics.want_instead(&MosaicId(left), &show.spec(), show.engine)
-        };
-        Ok(placement?)
+        let left = (!others).then_some(MosaicId(left));
+        Ok(self.mosaics.want_for(&entry.tenant, left.as_ref(), &show.spec(), show.engine)?)
     }
 
     /// With `placement` comes what is there of it, and the segment that ran when it was wanted.

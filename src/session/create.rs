@@ -1,18 +1,16 @@
 //! Making sessions: checked, admitted, put on the shelf.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::model::{Identity, Session, Show};
-use super::registry::{Entry, IDEMPOTENCY_QUEUES, Sessions, begins};
+use super::registry::{Entry, IDEMPOTENCY_QUEUES, Offer, Sessions, begins};
+use super::room::Place;
 use super::{CreateSession, SessionError, SessionView};
+use crate::market::Feature;
 use crate::store::{IdempotencyRow, StoreError};
 
 /// Idempotency keys are kept at least this long.
 const IDEMPOTENCY_MS: i64 = 24 * 3600 * 1000;
-
-/// After this long, room may have become free: sessions end all the time.
-const CAPACITY_RETRY_S: u32 = 10;
 
 impl Sessions {
     /// Makes a session; false where its Idempotency-Key found the one made before.
@@ -86,8 +84,10 @@ impl Sessions {
             self.metrics.admission_refused.with_label_values(&["cap"]).inc();
             return Err(reached.into());
         }
-        let room = self.reserve(rights.output.is_some())?;
-        let placement = self.mosaics.want(&show.spec(), engine)?;
+        let offer = Offer { max_height, hdr: rights.tier.has(Feature::Hdr) };
+        let (is_output, rate_bps) = (rights.output.is_some(), self.rate_bps(offer));
+        let room = self.reserve(Place { tenant: tenant.into(), is_output, rate_bps })?;
+        let placement = self.mosaics.want_for(tenant, None, &show.spec(), engine)?;
         let begins = begins(&placement, &self.mosaics.held(&placement.id).await);
         let now_ms = self.now_ms();
         let id: Arc<str> = session_id(now_ms)?.into();
@@ -121,44 +121,6 @@ impl Sessions {
         // A store that does not take it does not keep a viewer from watching: sweeps try again.
         let _ = self.persist(&entry).await;
         Ok(entry)
-    }
-
-    /// A place for one more active session, or for one more output.
-    fn reserve(&self, is_output: bool) -> Result<Room<'_>, SessionError> {
-        let (active, most, what) = match is_output {
-            false => (&self.active, self.settings.max_sessions, "sessions"),
-            true => (&self.active_outputs, self.settings.max_outputs, "outputs"),
-        };
-        let taken = active.fetch_add(1, Ordering::Relaxed);
-        let room = Room { active, kept: false };
-        // Ended sessions are on the shelf until they are forgotten and booked; with a store that fails they may pile up.
-        let shelf_is_full = self.shelved(is_output) >= most.saturating_mul(2);
-        if taken >= most || shelf_is_full {
-            self.metrics.admission_refused.with_label_values(&[what]).inc();
-            let detail = format!("{most} {what} are active");
-            return Err(SessionError::Capacity { detail, retry_after_s: CAPACITY_RETRY_S });
-        }
-        Ok(room)
-    }
-}
-
-/// A reserved place; given back unless the session comes to be.
-struct Room<'a> {
-    active: &'a AtomicUsize,
-    kept: bool,
-}
-
-impl Room<'_> {
-    fn keep(mut self) {
-        self.kept = true;
-    }
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        if !self.kept {
-            self.active.fetch_sub(1, Ordering::Relaxed);
-        }
     }
 }
 

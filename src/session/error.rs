@@ -30,7 +30,7 @@ pub enum SessionError {
     #[error("the sound of {id:?} cannot be chosen; the session has {}", .there.join(", "))]
     AudioUnknown { id: String, there: Vec<String> },
     #[error("no room: {detail}")]
-    Capacity { detail: String, retry_after_s: u32 },
+    Capacity { detail: String, reason: &'static str, retry_after_s: u32 },
     /// The tenant's month has come to its cap.
     #[error(transparent)]
     CapReached(#[from] CapReached),
@@ -178,7 +178,10 @@ fn outside(region: Option<&str>, market: &str, allowed: &[String]) -> String {
 impl From<AdmitError> for SessionError {
     fn from(refusal: AdmitError) -> Self {
         match refusal {
-            AdmitError::Capacity { detail, retry_after_s } => Self::Capacity { detail, retry_after_s },
+            AdmitError::Capacity { detail, retry_after_s } => {
+                Self::Capacity { detail, reason: "machine", retry_after_s }
+            }
+            AdmitError::Tenant { detail, reason, retry_after_s } => Self::Capacity { detail, reason, retry_after_s },
             AdmitError::EngineUnsuited { engine, layout } => Self::EngineUnsuited { engine, layout },
         }
     }

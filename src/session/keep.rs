@@ -100,7 +100,7 @@ impl Sessions {
         // Nobody pauses an output.
         let output_idle_ms = i64::try_from(self.settings.idle.as_millis()).unwrap_or(i64::MAX);
         for entry in entries {
-            let idle_ms = if entry.is_output { output_idle_ms } else { idle_ms };
+            let idle_ms = if entry.place.is_output { output_idle_ms } else { idle_ms };
             let is_idle = entry.session.lock().is_idle(since_ms, now_ms, idle_ms);
             if is_idle && self.end_entry(entry, EndReason::Idle).is_ok() {
                 tracing::debug!(session = %entry.id, "a session went idle");
@@ -136,10 +136,14 @@ impl Sessions {
         }
         for ((mosaic, _), (want, who)) in wanted {
             // An engine that a session asked for may be gone since (stitching was switched off): better another than none.
-            let placed = self.mosaics.want(&want.spec, want.engine).or_else(|refusal| match refusal {
-                AdmitError::EngineUnsuited { .. } => self.mosaics.want(&want.spec, EngineChoice::Auto),
-                other => Err(other),
-            });
+            let tenant = who.first().map_or("", |entry| &entry.tenant);
+            let placed =
+                self.mosaics.want_for(tenant, None, &want.spec, want.engine).or_else(|refusal| match refusal {
+                    AdmitError::EngineUnsuited { .. } => {
+                        self.mosaics.want_for(tenant, None, &want.spec, EngineChoice::Auto)
+                    }
+                    other => Err(other),
+                });
             match placed {
                 Ok(placement) if placement.id.0 != mosaic => {
                     for entry in who {

@@ -1,13 +1,14 @@
 //! All sessions of this process.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
 use super::model::{Session, TakenUp, choice_of, operated_row, view_of_row};
 use super::paths::Paths;
+use super::room::{Place, Rooms};
 use super::settings::{SessionSettings, StartOverRight};
 use super::state::EndReason;
 use super::turns::Turns;
@@ -53,9 +54,7 @@ pub struct Sessions {
     /// way to everybody: a creation does not wait for them.
     pub(super) live: RwLock<Arc<HashSet<GameKey>>>,
     pub(super) shelf: RwLock<Shelf>,
-    /// Active sessions of viewers, and creations under way; the same of outputs.
-    pub(super) active: AtomicUsize,
-    pub(super) active_outputs: AtomicUsize,
+    pub(super) rooms: Rooms,
     /// Outputs begin one after the other in them, too.
     pub(super) idempotency_queues: Vec<tokio::sync::Mutex<()>>,
     /// When sessions were swept last.
@@ -75,8 +74,7 @@ pub(super) struct Entry {
     pub token: Arc<str>,
     pub session: Mutex<Session>,
     pub turns: Turns,
-    /// An output's, and no viewer's.
-    pub is_output: bool,
+    pub place: Place,
 }
 
 /// A tenant and its Idempotency-Key.
@@ -91,8 +89,14 @@ pub(super) struct Shelf {
     pub by_key: HashMap<TenantKey, ([u8; 32], Arc<Entry>)>,
     /// The newest session of each output.
     pub by_output: HashMap<Arc<str>, Arc<Entry>>,
-    /// Those of viewers, however they ended.
-    viewers: usize,
+    /// How many there are of each tenant, however they ended: of viewers, and of outputs.
+    held: [HashMap<Arc<str>, usize>; 2],
+}
+
+impl Shelf {
+    fn held_of(&mut self, place: &Place) -> &mut usize {
+        self.held[usize::from(place.is_output)].entry(place.tenant.clone()).or_default()
+    }
 }
 
 impl Sessions {
@@ -134,8 +138,7 @@ impl Sessions {
             unrestored: Mutex::default(),
             live,
             shelf: RwLock::default(),
-            active: AtomicUsize::new(0),
-            active_outputs: AtomicUsize::new(0),
+            rooms: Rooms::default(),
             idempotency_queues: (0..IDEMPOTENCY_QUEUES).map(|_| tokio::sync::Mutex::default()).collect(),
             swept_ms: AtomicI64::new(now_ms),
             up_since_ms: AtomicI64::new(now_ms),
@@ -150,7 +153,7 @@ impl Sessions {
         sessions.keep_wanted();
         sessions.count();
         if found > 0 {
-            tracing::info!(found, taken_up = sessions.active.load(Ordering::Relaxed), "sessions of the last run go on");
+            tracing::info!(found, taken_up = sessions.rooms.active(false), "sessions of the last run go on");
         }
         Ok(sessions)
     }
@@ -175,9 +178,10 @@ impl Sessions {
         let layout = self.layouts.get(&row.layout);
         match layout.and_then(|layout| Session::restored(row.clone(), with(layout))) {
             Some(session) => {
-                self.counted(session.rights.output.is_some()).fetch_add(1, Ordering::Relaxed);
+                let entry = self.shelve(session, None);
+                self.rooms.take(&entry.place);
                 // What may not be shown is not shown until the first sweep, either.
-                self.direct_again(&self.shelve(session, None));
+                self.direct_again(&entry);
             }
             None => {
                 tracing::warn!(
@@ -197,33 +201,32 @@ impl Sessions {
         }
     }
 
-    /// Sessions on the shelf, of viewers or of outputs.
-    pub(super) fn shelved(&self, is_output: bool) -> usize {
-        let shelf = self.shelf.read();
-        if is_output { shelf.by_id.len() - shelf.viewers } else { shelf.viewers }
-    }
-
-    /// Where active sessions are counted.
-    fn counted(&self, is_output: bool) -> &AtomicUsize {
-        if is_output { &self.active_outputs } else { &self.active }
+    /// Sessions on the shelf by tenant, of viewers or of outputs.
+    pub(super) fn shelved(&self, is_output: bool) -> HashMap<Arc<str>, usize> {
+        self.shelf.read().held[usize::from(is_output)].clone()
     }
 
     pub(super) fn shelve(&self, session: Session, key: Option<(String, [u8; 32])>) -> Arc<Entry> {
         let output = session.rights.output.clone();
+        let place = Place {
+            tenant: session.tenant.clone(),
+            is_output: output.is_some(),
+            rate_bps: self.rate_bps(Offer::of(&session)),
+        };
         let entry = Arc::new(Entry {
             id: session.id.clone(),
             tenant: session.tenant.clone(),
             token: session.token.clone(),
             session: Mutex::new(session),
             turns: Turns::default(),
-            is_output: output.is_some(),
+            place,
         });
         let mut shelf = self.shelf.write();
         shelf.by_id.insert(entry.id.clone(), entry.clone());
         shelf.by_token.insert(entry.token.clone(), entry.clone());
-        match output {
-            Some(output) => drop(shelf.by_output.insert(output, entry.clone())),
-            None => shelf.viewers += 1,
+        *shelf.held_of(&entry.place) += 1;
+        if let Some(output) = output {
+            shelf.by_output.insert(output, entry.clone());
         }
         if let Some((key, digest)) = key {
             shelf.by_key.insert((entry.tenant.clone(), key), (digest, entry.clone()));
@@ -240,11 +243,11 @@ impl Sessions {
         for entry in entries {
             let was_there = shelf.by_id.remove(&entry.id).is_some();
             shelf.by_token.remove(&entry.token);
-            shelf.viewers -= usize::from(was_there && !entry.is_output);
+            *shelf.held_of(&entry.place) -= usize::from(was_there);
         }
         let Shelf { by_id, by_key, by_output, .. } = &mut *shelf;
         by_key.retain(|_, (_, entry)| by_id.contains_key(&entry.id));
-        if entries.iter().any(|entry| entry.is_output) {
+        if entries.iter().any(|entry| entry.place.is_output) {
             by_output.retain(|_, entry| by_id.contains_key(&entry.id));
         }
     }
@@ -320,7 +323,7 @@ impl Sessions {
         let (was_active, now_ms) = (session.state.is_active(), self.now_ms());
         session.end(reason, now_ms, |ms| self.segment_at(ms), self.terms())?;
         if was_active {
-            self.counted(entry.is_output).fetch_sub(1, Ordering::Relaxed);
+            self.rooms.give_back(&entry.place);
             self.count();
             self.tell_ended(entry, &session);
         }
@@ -328,9 +331,9 @@ impl Sessions {
     }
 
     pub(super) fn count(&self) {
-        let number = |active: &AtomicUsize| i64::try_from(active.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
-        self.metrics.sessions.set(number(&self.active));
-        self.metrics.outputs.set(number(&self.active_outputs));
+        let number = |is_output| i64::try_from(self.rooms.active(is_output)).unwrap_or(i64::MAX);
+        self.metrics.sessions.set(number(false));
+        self.metrics.outputs.set(number(true));
     }
 
     /// A page of a tenant's sessions, newest first.

@@ -98,7 +98,7 @@ impl Marker {
     pub fn write(&self, data_dir: &Path) -> Result<(), StoreError> {
         let path = data_dir.join(MARKER);
         let text = serde_json::to_string_pretty(self).map_err(|e| StoreError::Failed(e.to_string()))?;
-        write_whole(&path, &(text + "\n"), 0o644)
+        write_whole(&path, &(text + "\n"), 0o600)
             .map_err(|e| StoreError::Unwritable(format!("{}: {e}", path.display())))
     }
 
@@ -127,6 +127,52 @@ pub(super) fn keep_private(data_dir: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Things in a data directory that are looked at; a start-over window has many files.
+const MOST_LOOKED_AT: usize = 10_000;
+
+/// What in `data_dir` others than its owner may read or write, the directory itself first: how many things, and the first with its mode. They are not ours to
+/// narrow: somebody may have let a backup in.
+pub(super) fn wider(data_dir: &Path) -> std::io::Result<Option<(usize, PathBuf, u32)>> {
+    let (mut count, mut first, mut looked_at) = (0, None, 0);
+    let mut waiting = vec![data_dir.to_owned()];
+    while let Some(path) = waiting.pop() {
+        looked_at += 1;
+        if looked_at > MOST_LOOKED_AT {
+            break;
+        }
+        // Links are not followed: what they lead to is not ours.
+        let about = fs::symlink_metadata(&path)?;
+        if about.is_symlink() {
+            continue;
+        }
+        let mode = about.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            count += 1;
+            first.get_or_insert((path.clone(), mode));
+        }
+        if about.is_dir() {
+            waiting.extend(fs::read_dir(&path)?.filter_map(|entry| Some(entry.ok()?.path())));
+        }
+    }
+    Ok(first.map(|(path, mode)| (count, path, mode)))
+}
+
+/// Says what [`wider`] found.
+pub(super) fn say_what_is_wider(data_dir: &Path) {
+    match wider(data_dir) {
+        Ok(None) => {}
+        Ok(Some((things, first, mode))) => tracing::warn!(
+            data_dir = %data_dir.display(),
+            things,
+            first = %first.display(),
+            mode = format!("{mode:04o}"),
+            "the data directory holds passwords and tokens, and others may read or change what is in it: chmod -R go= closes it"
+        ),
+        // A file that went while it was looked at, say.
+        Err(error) => tracing::debug!(%error, "the data directory's modes could not be looked at"),
+    }
 }
 
 /// Looks whether what is in `data_dir` belongs together; the marker, where there is one. Where it does not, and `begin` says so, it

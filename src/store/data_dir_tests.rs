@@ -193,3 +193,26 @@ async fn a_database_is_one_stores_whatever_way_leads_to_it() {
     store.close().await.unwrap();
     SqliteStore::open(&house).await.unwrap();
 }
+
+#[test]
+fn what_others_may_read_is_found_and_links_are_not_followed() {
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let (file, folder) = (dir.path().join("a"), dir.path().join("clips"));
+    fs::create_dir(&folder).unwrap();
+    let inner = folder.join("b.mp4");
+    for path in [&file, &inner, &elsewhere.path().join("c")] {
+        fs::write(path, "").unwrap();
+        set(path, 0o600);
+    }
+    set(elsewhere.path(), 0o777);
+    std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("link")).unwrap();
+    for (path, mode) in [(dir.path(), 0o700), (&*folder, 0o700)] {
+        set(path, mode);
+    }
+    assert_eq!(wider(dir.path()).unwrap(), None);
+    set(&inner, 0o640);
+    assert_eq!(wider(dir.path()).unwrap(), Some((1, inner.clone(), 0o640)));
+    set(dir.path(), 0o755);
+    assert_eq!(wider(dir.path()).unwrap(), Some((2, dir.path().to_owned(), 0o755)));
+}

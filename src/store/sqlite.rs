@@ -95,6 +95,7 @@ impl SqliteStore {
             tracing::info!(data_dir = %data_dir.display(), "nothing was kept here before: an empty ledger begins");
         }
         data_dir::keep_private(data_dir).map_err(unwritable)?;
+        data_dir::say_what_is_wider(data_dir);
         // WAL with synchronous=FULL: a commit is on the disk when it returns, so a booking outlives a power cut as well. The
         // writer lowers it where no booking is at stake. A cell that is larger than its page is damage, said at once.
         let options = SqliteConnectOptions::new()

@@ -42,6 +42,8 @@ PATIENCE_S = 240
 CONFIG = """
 listen = "127.0.0.1:0"
 data_dir = {data_dir}
+# The box's page is of no origin.
+cors_origins = ["null"]
 compositor = "cpu"
 [[tenants]]
 id = "clients"

@@ -157,7 +157,7 @@ async fn a_key_that_asks_too_often_waits_and_no_other_does() {
 
 #[tokio::test]
 async fn every_answer_has_the_requests_id() {
-    let service = Service::start().await;
+    let service = Service::start_said("cors_origins = [\"*\"]").await;
     let named = |path: &str, id: &str| {
         let request = with_key("GET", path, "dev-acme").header("x-request-id", id);
         service.send(request.body(Body::empty()).unwrap())

@@ -178,8 +178,33 @@ async fn what_is_not_there_is_refused_and_never_cached() {
 }
 
 #[tokio::test]
-async fn players_on_other_origins_are_let_in() {
-    let service = Service::start().await;
+async fn pages_of_other_origins_may_play_and_use_the_api_where_they_are_named() {
+    for (origins, origin, allowed) in [
+        ("[\"*\"]", "https://player.example", "*"),
+        ("[\"https://tv.example\", \"https://player.example\"]", "https://player.example", "https://player.example"),
+        ("[\"null\"]", "null", "null"),
+        ("[\"https://tv.example\"]", "https://player.example", ""),
+        ("[]", "https://player.example", ""),
+    ] {
+        let service = Service::start_said(&format!("cors_origins = {origins}")).await;
+        let asked = |method: &str, path: &str, key: &str| {
+            with_key(method, path, key).header("origin", origin).body(Body::empty()).unwrap()
+        };
+        let api = service.send(asked("GET", "/v1/games", "dev-acme")).await.ok(200);
+        assert_eq!(api.header("access-control-allow-origin"), allowed, "{origins}");
+        assert_eq!(api.header("vary").contains("origin"), !["", "*"].contains(&allowed), "{origins}: {api:?}");
+        let session = service.session(&["a"]).await;
+        for path in [path_of(&session["playback_url"]), "/v1/media/thumb/nope.jpg".into(), "/openapi.json".into()] {
+            let played = service.send(asked("GET", &path, "")).await;
+            assert_eq!(played.header("access-control-allow-origin"), "*", "{origins} {path}");
+            assert!(!played.header("vary").contains("origin"), "one copy for all: {played:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn browsers_are_told_beforehand_what_a_named_page_may_ask() {
+    let service = Service::start_said("cors_origins = [\"*\"]").await;
     let preflight = with_key("OPTIONS", "/v1/sessions", "")
         .header("origin", "https://player.example")
         .header("access-control-request-method", "PATCH")

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use quadrille::api::{App, Rates, Readiness, router};
+use quadrille::api::{App, Door, Rates, Readiness, Starts, router};
 use quadrille::catalogue::{
     AudioTrack, Borders, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView,
     RegisteredGame, TextWanted,
@@ -457,8 +457,30 @@ impl Service {
 
     /// With more configuration.
     pub async fn start_with(more: &str) -> Self {
+        Self::start_of(&format!("{CONFIG}{more}")).await
+    }
+
+    /// With more at the configuration's top.
+    pub async fn start_said(top: &str) -> Self {
+        Self::start_of(&format!("{top}\n{CONFIG}")).await
+    }
+
+    /// With limits of the first tenant.
+    pub async fn start_of_limits(limits: &str) -> Self {
+        Self::start_of(&CONFIG.replacen(
+            "[[tenants.keys]]",
+            &format!("[tenants.limits]\n{limits}\n[[tenants.keys]]"),
+            1,
+        ))
+        .await
+    }
+
+    async fn start_of(text: &str) -> Self {
+        Self::start_configured(Config::parse(text, Path::new("test.toml")).unwrap()).await
+    }
+
+    async fn start_configured(config: Config) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let config = Config::parse(&format!("{CONFIG}{more}"), Path::new("test.toml")).unwrap();
         let grid = Grid::new("30".parse().unwrap(), 60);
         let clock = Arc::new(SimulatedClock::new(NOW));
         let metrics = Arc::new(Metrics::new().unwrap());
@@ -531,11 +553,12 @@ impl Service {
             audit,
             webhooks: Arc::clone(&webhooks),
             rates: Rates::new(config.requests),
+            starts: Starts::new(&config.tenants),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             readiness,
             clips: None,
-            public_base: None,
+            door: Door::new(&config.network),
         };
         Self {
             router: router(Arc::new(app)),

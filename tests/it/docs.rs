@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use quadrille::api::{Code, openapi_document};
 use quadrille::compositor::fit;
 use quadrille::config::{
-    Admission, CompositorChoice, Config, ConfigErrors, InStep, Ledger, Output, SessionLimits, Stitch,
+    Admission, CompositorChoice, Config, ConfigErrors, InStep, Ledger, Network, Output, SessionLimits, Stitch,
 };
 use quadrille::frame::{CodedSize, Rect};
 use quadrille::layout::{Layout, Layouts, SlotTile};
@@ -163,6 +163,7 @@ fn the_example_configuration_is_right_and_shows_the_defaults() {
     assert_eq!(config.output, Output { renditions_by_room: false, ..Output::default() });
     assert_eq!((config.sessions, config.admission), (SessionLimits::default(), Admission::default()));
     assert_eq!((config.stitch, config.ledger), (Stitch::default(), Ledger::default()));
+    assert_eq!(config.network, Network::default());
     assert_eq!((config.in_step, config.games[0].offset_ms), (InStep::default(), 0));
     assert_eq!(config.export.unwrap().batch, 100);
     assert_eq!((config.tenants[0].thresholds.len(), config.tenants[0].caps.len()), (2, 2));
