@@ -23,7 +23,7 @@ impl Sessions {
     }
 
     pub(super) fn tell_started(&self, entry: &Entry) {
-        let Some(events) = self.events.get().filter(|_| !entry.is_output) else { return };
+        let Some(events) = self.events.get().filter(|_| !entry.place.is_output) else { return };
         events.tell(&entry.tenant, EventKind::SessionStarted, self.now_ms(), || {
             let OperatedSession { session, device_id, labels, .. } = entry.session.lock().operated(&self.grid);
             SessionStarted {
@@ -41,7 +41,7 @@ impl Sessions {
 
     /// `session` is the entry's, which has just ended.
     pub(super) fn tell_ended(&self, entry: &Entry, session: &Session) {
-        let Some(events) = self.events.get().filter(|_| !entry.is_output) else { return };
+        let Some(events) = self.events.get().filter(|_| !entry.place.is_output) else { return };
         events.tell(&entry.tenant, EventKind::SessionEnded, self.now_ms(), || ended(session.operated(&self.grid)));
     }
 
