@@ -32,7 +32,9 @@ impl MosaicRegistry {
 
     /// Cores that may be used, and how many of them nothing takes.
     pub fn room(&self) -> (f64, f64) {
-        (self.admission().allowed(), self.left_for_decoding())
+        // Let go of before it is taken again.
+        let allowed = self.admission().allowed();
+        (allowed, self.left_for_decoding())
     }
 
     /// Cores that decoding may still take.

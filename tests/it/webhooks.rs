@@ -680,7 +680,7 @@ async fn a_service_tells_of_its_sessions_games_breaks_and_room_also_after_a_rest
     );
     let breaks = "/v1/operator/games/a/breaks";
     service.operator(Method::POST, breaks, Some(json!({"duration_s": 2, "id": "ad-1"})), StatusCode::CREATED).await;
-    service.crank_segments(4).await;
+    service.crank_segments(6).await;
     let kinds = hook.kinds();
     assert_eq!(kinds[kinds.len() - 2..], ["break.started", "break.ended"], "{kinds:?}");
     assert_eq!(hook.taken().last().unwrap().event["data"]["break"], "ad-1");
