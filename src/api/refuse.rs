@@ -215,6 +215,7 @@ impl From<CatalogueError> for Problem {
             E::Capacity { limit } => {
                 Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S)
             }
+            E::Trying => Problem::new(Code::Capacity, detail).retry_after_s(STORE_RETRY_S),
             E::Store(cause) => store_unavailable(&cause),
         }
     }

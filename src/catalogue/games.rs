@@ -11,6 +11,7 @@ mod in_step;
 mod on_hold;
 mod rows;
 mod sounds;
+mod trying;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use crate::track::{Held, LayeredShelf, Position, Runs, Silences, SoundSettings};
 use came::CameSounds;
 use rows::{row, spec_of};
 use sounds::Sounds;
+use trying::Trials;
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -173,6 +175,7 @@ pub struct Catalogue {
     written_to: AtomicU64,
     aligner: Mutex<Aligner<GameKey>>,
     holding: Mutex<Holding<GameKey>>,
+    trials: Trials,
 }
 
 /// Why the catalogue cannot be opened.
@@ -210,6 +213,7 @@ impl Catalogue {
             written_to: AtomicU64::new(0),
             aligner,
             holding: Mutex::default(),
+            trials: Trials::default(),
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();

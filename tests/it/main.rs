@@ -44,5 +44,6 @@ mod start_over;
 mod stitching;
 mod support;
 mod sync;
+mod trying;
 mod vectors;
 mod viewing;

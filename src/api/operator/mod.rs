@@ -9,4 +9,5 @@ pub mod keys;
 pub mod markets;
 pub mod outputs;
 pub mod sessions;
+pub mod sources;
 pub mod usage;
