@@ -243,6 +243,7 @@ impl From<CatalogueError> for Problem {
             E::Tenant { reason, .. } => {
                 Problem::new(Code::Capacity, detail).with("reason", reason).retry_after_s(STORE_RETRY_S)
             }
+            E::Trying => Problem::new(Code::Capacity, detail).retry_after_s(STORE_RETRY_S),
             E::Store(cause) => store_unavailable(&cause),
         }
     }

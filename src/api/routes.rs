@@ -140,7 +140,7 @@ fn for_viewers(table: Table) -> Table {
 fn for_operators(table: Table) -> Table {
     use operator::{
         assets, audit, breaks, clips, games as operator_games, keys, markets, outputs as operator_outputs,
-        sessions as operator_sessions, usage, webhooks,
+        sessions as operator_sessions, sources, usage, webhooks,
     };
     table
         .add("get", "/v1/operator/games", operator_games::list)
@@ -148,7 +148,9 @@ fn for_operators(table: Table) -> Table {
         .add("get", "/v1/operator/games/{id}", operator_games::get)
         .add("put", "/v1/operator/games/{id}", operator_games::replace)
         .add("delete", "/v1/operator/games/{id}", operator_games::delete)
+        .add("post", "/v1/operator/sources/try", sources::try_one)
         .add("get", "/v1/operator/audit", audit::list)
+        .add("get", "/v1/operator/audit/chain", audit::chain)
         .add("get", "/v1/operator/keys", keys::list)
         .add("post", "/v1/operator/keys", keys::create)
         .add("get", "/v1/operator/keys/{id}", keys::get)
@@ -163,6 +165,7 @@ fn for_operators(table: Table) -> Table {
         .add("put", "/v1/operator/outputs/{id}", operator_outputs::replace)
         .add("delete", "/v1/operator/outputs/{id}", operator_outputs::delete)
         .add("get", "/v1/operator/sessions", operator_sessions::list)
+        .add("get", "/v1/operator/sessions/{id}", operator_sessions::get)
         .add("delete", "/v1/operator/sessions/{id}", operator_sessions::end)
         .add("post", "/v1/operator/games/{id}/breaks", breaks::begin)
         .add("delete", "/v1/operator/games/{id}/breaks/{break}", breaks::end)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
-pub use crate::store::AuditRow;
+pub use crate::store::{AuditFilter, AuditRow};
 use crate::store::{AuditReads, AuditRows, StoreError};
 
 /// The digest before the first entry.
@@ -56,6 +56,7 @@ pub struct Audit {
     rows: Arc<dyn AuditRows>,
     /// Held over the store: entries come one after the other.
     chains: Mutex<Chains>,
+    verifying: Mutex<()>,
 }
 
 impl Audit {
@@ -66,7 +67,7 @@ impl Audit {
     pub async fn open(rows: Arc<dyn AuditRows>) -> Result<Self, StoreError> {
         let heads = rows.audit_heads().await?.into_iter();
         let heads = heads.map(|row| (row.tenant, Head { seq: row.seq, digest: row.digest })).collect();
-        Ok(Self { rows, chains: Mutex::new(Chains { heads, waiting: Vec::new() }) })
+        Ok(Self { rows, chains: Mutex::new(Chains { heads, waiting: Vec::new() }), verifying: Mutex::new(()) })
     }
 
     /// Notes what was done. Where the store takes nothing it waits in memory for the next deed, and the log has it.
@@ -90,18 +91,29 @@ impl Audit {
         }
     }
 
-    /// A tenant's entries after `after`, with times in `from_ms..to_ms`, oldest first, at most `limit`.
+    /// A tenant's entries, at most `filter.limit`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn entries(
-        &self,
-        tenant: &str,
-        after: u64,
-        [from_ms, to_ms]: [i64; 2],
-        limit: u32,
-    ) -> Result<Vec<AuditRow>, StoreError> {
-        self.rows.audit(tenant, after, from_ms, to_ms, limit).await
+    pub async fn entries(&self, tenant: &str, filter: AuditFilter) -> Result<Vec<AuditRow>, StoreError> {
+        self.rows.audit(tenant, filter).await
+    }
+
+    /// Digests a tenant's chain anew, which must come to where it was known to end; one after the other, whoever asks.
+    ///
+    /// # Errors
+    /// [`Broken::Entry`], and when the store cannot be read.
+    pub async fn verify(&self, tenant: &str) -> Result<Holds, Broken> {
+        let _one_at_a_time = self.verifying.lock().await;
+        let known = self.chains.lock().await.heads.get(tenant).copied();
+        let holds = verify_one(&*self.rows, tenant, &mut |_| ()).await?;
+        match known {
+            // Whoever takes the newest ones away leaves a chain that holds.
+            Some(head) if head.seq > holds.entries => {
+                Err(Broken::Entry { tenant: tenant.to_owned(), seq: holds.entries + 1 })
+            }
+            _ => Ok(holds),
+        }
     }
 }
 
@@ -155,24 +167,31 @@ pub async fn verify(rows: &dyn AuditReads, head: Option<[u8; 32]>) -> Result<Vec
     let mut all = Vec::new();
     let mut seen = head.is_none();
     for newest in rows.audit_heads().await? {
-        let tenant = newest.tenant;
-        let mut held = Holds { tenant: tenant.clone(), entries: 0, head: GENESIS };
-        loop {
-            let page = rows.audit(&tenant, held.entries, i64::MIN, i64::MAX, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            for row in page {
-                if row.seq != held.entries + 1 || digest(&held.head, &row) != row.digest {
-                    return Err(Broken::Entry { tenant, seq: row.seq });
-                }
-                seen |= head == Some(row.digest);
-                (held.entries, held.head) = (row.seq, row.digest);
-            }
-        }
-        all.push(held);
+        all.push(verify_one(rows, &newest.tenant, &mut |digest| seen |= head == Some(*digest)).await?);
     }
     if seen { Ok(all) } else { Err(Broken::Head) }
+}
+
+/// Digests one chain anew, and shows each digest of it.
+async fn verify_one(
+    rows: &(impl AuditReads + ?Sized),
+    tenant: &str,
+    show: &mut (dyn FnMut(&[u8; 32]) + Send),
+) -> Result<Holds, Broken> {
+    let mut held = Holds { tenant: tenant.to_owned(), entries: 0, head: GENESIS };
+    loop {
+        let page = rows.audit(tenant, AuditFilter { after: held.entries, ..AuditFilter::all(PAGE) }).await?;
+        if page.is_empty() {
+            return Ok(held);
+        }
+        for row in page {
+            if row.seq != held.entries + 1 || digest(&held.head, &row) != row.digest {
+                return Err(Broken::Entry { tenant: tenant.to_owned(), seq: row.seq });
+            }
+            show(&row.digest);
+            (held.entries, held.head) = (row.seq, row.digest);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -200,9 +219,10 @@ mod tests {
         let of = |holds: &[Holds]| holds.iter().map(|holds| (holds.tenant.clone(), holds.entries)).collect::<Vec<_>>();
         assert_eq!(of(&holds), [("acme".to_owned(), 2), ("other".to_owned(), 1)]);
         assert_eq!(verify(&*store, Some([7; 32])).await, Err(Broken::Head));
-        let told = audit.entries("acme", 1, [0, 2000], 10).await.unwrap();
+        let of = |after, from_ms| AuditFilter { after, from_ms, to_ms: 2000, ..AuditFilter::all(10) };
+        let told = audit.entries("acme", of(1, 0)).await.unwrap();
         assert_eq!(told.iter().map(|row| (row.seq, &*row.path)).collect::<Vec<_>>(), [(2, "/v1/operator/games/c")]);
-        assert_eq!(audit.entries("acme", 0, [1001, 2000], 10).await.unwrap(), []);
+        assert_eq!(audit.entries("acme", of(0, 1001)).await.unwrap(), []);
         store.close().await.unwrap();
 
         // By somebody with the file: the table itself refuses, and who gets around that is found.
@@ -217,5 +237,12 @@ mod tests {
         assert!(script("DROP TRIGGER audit_stays; UPDATE audit SET who = 'nobody' WHERE tenant = 'acme' AND seq = 1"));
         let store = SqliteStore::open(dir.path()).await.unwrap();
         assert_eq!(verify(&store, None).await, Err(Broken::Entry { tenant: "acme".into(), seq: 1 }));
+        let audit = Audit::open(Arc::new(store)).await.unwrap();
+        assert_eq!(audit.verify("acme").await, Err(Broken::Entry { tenant: "acme".into(), seq: 1 }));
+        assert_eq!(audit.verify("other").await.map(|holds| holds.entries), Ok(1));
+        // A chain without its newest entry holds, and ends too early for who runs.
+        assert!(script("DROP TRIGGER audit_is_kept; DELETE FROM audit WHERE tenant = 'other'"));
+        assert_eq!(audit.verify("other").await, Err(Broken::Entry { tenant: "other".into(), seq: 1 }));
+        assert_eq!(audit.verify("nobody").await.map(|holds| holds.entries), Ok(0));
     }
 }

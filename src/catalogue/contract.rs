@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use super::health::GameHealth;
 use crate::captions::SlotOnCanvas;
 use crate::config::BreakPolicy;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
+use crate::feed::Reason;
 use crate::market::GameRights;
 use crate::mosaic::{GameKey, MosaicSpec};
 use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
@@ -82,7 +84,7 @@ pub struct GameView {
 }
 
 /// What an operator registers. `Debug` has the sources masked.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct GameSpec {
     pub id: String,
     pub title: String,
@@ -129,6 +131,26 @@ pub struct RegisteredGame {
     pub health: GameHealth,
 }
 
+/// What a source turned out to be that was decoded for a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    /// Masked.
+    pub source: String,
+    /// Whether its pictures came and went on coming.
+    pub works: bool,
+    /// Why it does not work, or what is wrong with it though it does.
+    pub reason: Option<Reason>,
+    /// As a game's that has this source alone. Why it does not work is told in `last_error`.
+    pub health: GameHealth,
+    /// Its main sound first.
+    pub sounds: Vec<AudioTrack>,
+    /// Those that it lists, and others that showed something meanwhile.
+    pub texts: Vec<GameText>,
+    /// JPEG of its last picture.
+    pub thumbnail: Option<Bytes>,
+    pub took: Duration,
+}
+
 /// Why a game cannot be read or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
@@ -150,6 +172,8 @@ pub enum CatalogueError {
     /// `reason` is a stable name of which of the tenant's bounds it is.
     #[error("no room for another game of this tenant: {detail}")]
     Tenant { detail: String, reason: &'static str },
+    #[error("a source is being tried already: one at a time of a tenant, and few on this machine")]
+    Trying,
     /// The store could not keep the change (a full disk): nothing was changed.
     #[error("the change could not be stored: {0}")]
     Store(String),
@@ -200,6 +224,15 @@ pub trait GameCatalogue: Send + Sync {
 
     /// Forgets a registered game. Sessions that show it see a slate.
     fn delete<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Result<(), CatalogueError>>;
+
+    /// Decodes a source for a moment and tells what it is; nothing of it stays. One that `game` has may be told masked. It ends early when the
+    /// answer is not waited for.
+    fn try_source<'a>(
+        &'a self,
+        tenant: &'a str,
+        source: String,
+        game: Option<&'a str>,
+    ) -> Pending<'a, Result<Tried, CatalogueError>>;
 
     /// What was signalled of a game, as far as it lies in `span`; `None` for no game of `tenant`.
     fn cues(&self, tenant: &str, id: &str, span: Range<MediaTime>) -> Option<Vec<CueEvent>>;

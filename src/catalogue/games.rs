@@ -14,6 +14,7 @@ mod rows;
 mod shares;
 mod sounds;
 mod told;
+mod trying;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use came::CameSounds;
 use rows::{row, spec_of};
 use sounds::Sounds;
 use told::Told;
+use trying::Trials;
 
 /// Segments left out at a game's start, so that the first one is whole.
 const START_MARGIN_SEGMENTS: u64 = 1;
@@ -185,6 +187,7 @@ pub struct Catalogue {
     holding: Mutex<Holding<GameKey>>,
     cards: Mutex<Cards>,
     told: Told,
+    trials: Trials,
 }
 
 /// Why the catalogue cannot be opened.
@@ -224,6 +227,7 @@ impl Catalogue {
             holding: Mutex::default(),
             cards: Mutex::default(),
             told: Told::default(),
+            trials: Trials::default(),
         });
         for game in shared {
             let sources = game.sources.iter().map(|s| s.as_str().to_owned()).collect();

@@ -11,10 +11,11 @@ mod silence;
 mod sources;
 mod texts;
 
+pub use crate::feed::Reason;
 pub use borders::Borders;
 pub use contract::{
     AudioTrack, CatalogueError, GameCatalogue, GameOrigin, GameSpec, GameStatus, GameText, GameView, RegisteredGame,
-    TextKind, TextWanted,
+    TextKind, TextWanted, Tried,
 };
 pub use games::{Catalogue, CatalogueSettings, OpenError};
 pub use health::{AudioHealth, DecoderHealth, GameHealth, Hdr, VideoHealth};

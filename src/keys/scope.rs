@@ -60,6 +60,8 @@ impl Area {
     /// The area of a path below `/v1/operator/`.
     pub fn of_path(path: &str) -> Option<Self> {
         let area = path.strip_prefix("/v1/operator/")?.split('/').next()?;
+        // Sources are games'.
+        let area = if area == "sources" { "games" } else { area };
         Self::ALL.into_iter().find(|one| one.name() == area)
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod follow;
 mod images;
 mod keep;
+mod listed;
 mod model;
 mod numbering;
 mod outputs;
@@ -47,5 +48,5 @@ pub use texts::{TextOf, TextWish};
 pub use tickets::Admitted;
 pub use view::{
     Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, MosaicWish, NamedMosaic,
-    OperatedSession, SessionPage, SessionView, SlotView, Sounds, ViewState,
+    OperatedSession, SessionPage, SessionView, SessionsWanted, SlotView, Sounds, ViewState,
 };

@@ -6,15 +6,13 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::model::{Session, TakenUp, choice_of, operated_row, view_of_row};
+use super::model::{Session, TakenUp, choice_of, view_of_row};
 use super::paths::Paths;
 use super::room::{Place, Rooms};
 use super::settings::{SessionSettings, StartOverRight};
 use super::state::EndReason;
 use super::turns::Turns;
-use super::{
-    EndedBy, Games, ListSessions, OperatedSession, SessionError, SessionPage, SessionView, StandIns, ViewState,
-};
+use super::{EndedBy, Games, SessionError, SessionView, StandIns};
 use crate::events::Events;
 use crate::hls::playlist::target_duration_s;
 use crate::ladder::RenditionSpec;
@@ -23,7 +21,7 @@ use crate::market::{Feature, Markets};
 use crate::metrics::Metrics;
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId, Mosaics, Placement};
 use crate::outputs::Outputs;
-use crate::store::{SessionFilter, SessionRow, SessionWrite, Store};
+use crate::store::{SessionRow, SessionWrite, Store};
 use crate::timeline::{Clock, Grid, MEDIA_EPOCH_UNIX_S, MediaTime, SegmentNumber};
 use crate::track::{Held, LEAD_IN_SEGMENTS};
 use crate::usage::{CapBoard, MeterTerms};
@@ -334,45 +332,6 @@ impl Sessions {
         let number = |is_output| i64::try_from(self.rooms.active(is_output)).unwrap_or(i64::MAX);
         self.metrics.sessions.set(number(false));
         self.metrics.outputs.set(number(true));
-    }
-
-    /// A page of a tenant's sessions, newest first.
-    pub async fn list(&self, tenant: &str, request: ListSessions) -> Result<SessionPage, SessionError> {
-        let limit = request.limit.clamp(1, 1000);
-        if request.cursor.as_ref().is_some_and(|c| c.len() != 32 || !c.bytes().all(|b| b.is_ascii_hexdigit())) {
-            return Err(SessionError::CursorInvalid);
-        }
-        // One more than asked for tells whether there is a next page.
-        let filter = SessionFilter {
-            active: request.state.map(|state| state == ViewState::Active),
-            before_id: request.cursor,
-            limit: limit + 1,
-        };
-        let mut rows = self.store.sessions(tenant, filter).await?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| more).map(|row| row.id.clone());
-        // What the registry holds is newer than its row by up to a booking.
-        let view = |row: SessionRow| match self.entry(tenant, &row.id) {
-            Some(entry) => self.fresh_operated(&entry),
-            None => {
-                let layout = self.layouts.get(&row.layout);
-                operated_row(row, layout.as_deref(), &self.grid)
-            }
-        };
-        let active_sessions = self.audience(tenant).sessions;
-        let told = |operated: OperatedSession| OperatedSession { session: self.told(operated.session), ..operated };
-        let sessions = rows.into_iter().map(view).map(told).collect();
-        Ok(SessionPage { sessions, next_cursor, active_sessions })
-    }
-
-    fn fresh_operated(&self, entry: &Entry) -> OperatedSession {
-        let mut session = entry.session.lock();
-        session.advance_meter(self.now_ms(), self.terms());
-        let (operated, games) = (session.operated(&self.grid), session.show.game_keys());
-        let rights = session.rights.clone();
-        drop(session);
-        OperatedSession { session: self.with_games(operated.session, entry, &games, &rights), ..operated }
     }
 
     /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment. `token`: of

@@ -15,6 +15,7 @@ use crate::frame::{CodedSound, SoundTrack};
 use crate::layout::Layout;
 use crate::market::{Feature, GameRights, KeyTerms, Restriction};
 use crate::mosaic::{EngineChoice, EngineKind, GameKey, MosaicId};
+pub use crate::store::SessionsWanted;
 use crate::sync::Latency;
 use crate::timeline::{MediaTime, SegmentNumber};
 use crate::track::{Held, Pending, Position, SoundKey, rights_card};
@@ -176,13 +177,14 @@ pub struct ListSessions {
     /// [`SessionPage::next_cursor`] of the page before.
     pub cursor: Option<String>,
     pub limit: u32,
+    pub wanted: SessionsWanted,
 }
 
 /// A page of sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SessionPage {
     pub sessions: Vec<OperatedSession>,
-    /// For the next page; `null` on the last one.
+    /// For the next page; `null` on the last one. Where something is looked for a page may have fewer sessions than were asked for, or none, and not be the last.
     pub next_cursor: Option<String>,
     /// The tenant's active sessions at present, on whatever page they are.
     pub active_sessions: u64,

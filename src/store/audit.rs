@@ -28,15 +28,45 @@ pub trait AuditReads: Send + Sync {
     /// The newest entry of each tenant.
     fn audit_heads(&self) -> Pending<'_, Vec<AuditRow>>;
 
-    /// A tenant's entries after `after`, with `at_ms` in `from_ms..to_ms`, oldest first, at most `limit`.
-    fn audit<'a>(
-        &'a self,
-        tenant: &'a str,
-        after: u64,
-        from_ms: i64,
-        to_ms: i64,
-        limit: u32,
-    ) -> Pending<'a, Vec<AuditRow>>;
+    /// A tenant's entries, at most `filter.limit`.
+    fn audit<'a>(&'a self, tenant: &'a str, filter: AuditFilter) -> Pending<'a, Vec<AuditRow>>;
+}
+
+/// Which entries to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only those with a number in `after + 1..before`.
+    pub after: u64,
+    pub before: u64,
+    /// Only those with `at_ms` in `from_ms..to_ms`.
+    pub from_ms: i64,
+    pub to_ms: i64,
+    /// Only what one did.
+    pub who: Option<String>,
+    /// Only what was done at paths that begin so.
+    pub path: Option<String>,
+    /// Only what was refused, or what was not.
+    pub refused: Option<bool>,
+    /// The other way round, the oldest first.
+    pub newest_first: bool,
+    pub limit: u32,
+}
+
+impl AuditFilter {
+    /// All of them, oldest first.
+    pub const fn all(limit: u32) -> Self {
+        Self {
+            after: 0,
+            before: i64::MAX as u64,
+            from_ms: i64::MIN,
+            to_ms: i64::MAX,
+            who: None,
+            path: None,
+            refused: None,
+            newest_first: false,
+            limit,
+        }
+    }
 }
 
 /// The entries that are kept.
@@ -63,15 +93,8 @@ impl AuditReads for SqliteStore {
         heads(&self.readers)
     }
 
-    fn audit<'a>(
-        &'a self,
-        tenant: &'a str,
-        after: u64,
-        from_ms: i64,
-        to_ms: i64,
-        limit: u32,
-    ) -> Pending<'a, Vec<AuditRow>> {
-        entries(&self.readers, tenant, after, [from_ms, to_ms], limit)
+    fn audit<'a>(&'a self, tenant: &'a str, filter: AuditFilter) -> Pending<'a, Vec<AuditRow>> {
+        entries(&self.readers, tenant, filter)
     }
 }
 
@@ -80,15 +103,8 @@ impl AuditReads for SqliteLedger {
         heads(&self.readers)
     }
 
-    fn audit<'a>(
-        &'a self,
-        tenant: &'a str,
-        after: u64,
-        from_ms: i64,
-        to_ms: i64,
-        limit: u32,
-    ) -> Pending<'a, Vec<AuditRow>> {
-        entries(&self.readers, tenant, after, [from_ms, to_ms], limit)
+    fn audit<'a>(&'a self, tenant: &'a str, filter: AuditFilter) -> Pending<'a, Vec<AuditRow>> {
+        entries(&self.readers, tenant, filter)
     }
 }
 
@@ -105,18 +121,20 @@ fn heads(readers: &SqlitePool) -> Pending<'_, Vec<AuditRow>> {
     })
 }
 
-fn entries<'a>(
-    readers: &'a SqlitePool,
-    tenant: &'a str,
-    after: u64,
-    [from_ms, to_ms]: [i64; 2],
-    limit: u32,
-) -> Pending<'a, Vec<AuditRow>> {
+fn entries<'a>(readers: &'a SqlitePool, tenant: &'a str, filter: AuditFilter) -> Pending<'a, Vec<AuditRow>> {
+    // A page is read along the key in one direction or the other.
+    const OLDEST: &str = "SELECT * FROM audit WHERE tenant = ?1 AND seq > ?2 AND seq < ?3 AND at_ms >= ?4 AND at_ms < ?5 \
+        AND (?6 IS NULL OR who = ?6) AND (?7 IS NULL OR substr(path, 1, length(?7)) = ?7) \
+        AND (?8 IS NULL OR (status >= 400) = ?8) ORDER BY seq LIMIT ?9";
+    const NEWEST: &str = "SELECT * FROM audit WHERE tenant = ?1 AND seq > ?2 AND seq < ?3 AND at_ms >= ?4 AND at_ms < ?5 \
+        AND (?6 IS NULL OR who = ?6) AND (?7 IS NULL OR substr(path, 1, length(?7)) = ?7) \
+        AND (?8 IS NULL OR (status >= 400) = ?8) ORDER BY seq DESC LIMIT ?9";
     Box::pin(async move {
-        let query =
-            "SELECT * FROM audit WHERE tenant = ? AND seq > ? AND at_ms >= ? AND at_ms < ? ORDER BY seq LIMIT ?";
-        let query = sqlx::query(query).bind(tenant).bind(i64::try_from(after).unwrap_or(i64::MAX));
-        let rows = query.bind(from_ms).bind(to_ms).bind(limit).fetch_all(readers).await?;
+        let AuditFilter { after, before, from_ms, to_ms, who, path, refused, newest_first, limit } = filter;
+        let number = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
+        let query = sqlx::query(if newest_first { NEWEST } else { OLDEST }).bind(tenant);
+        let query = query.bind(number(after)).bind(number(before)).bind(from_ms).bind(to_ms);
+        let rows = query.bind(who).bind(path).bind(refused).bind(limit).fetch_all(readers).await?;
         rows.iter().map(entry).collect()
     })
 }

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-pub use audit::{AuditReads, AuditRow, AuditRows};
+pub use audit::{AuditFilter, AuditReads, AuditRow, AuditRows};
 pub use beacons::{BeaconEnd, BeaconRow, BeaconRows};
 pub use correcting::{Correction, CorrectionError, correct};
 pub use data_dir::{Begin, Unfit};
@@ -45,7 +45,8 @@ pub use outbox::{Outbox, PassedThreshold};
 pub use outputs::{OutputRow, OutputRows};
 pub use rows::{
     ClockRow, ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine,
-    PriceListRow, SessionFilter, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SumKey, TenantHour, Watched,
+    PriceListRow, SessionFilter, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SessionsWanted, SumKey,
+    TenantHour, Watched,
 };
 pub use sqlite::SqliteStore;
 pub use sums::UsageReads;
@@ -157,6 +158,14 @@ pub trait Store: LedgerReads {
 
     /// A tenant's sessions, newest first, at most `filter.limit`.
     fn sessions<'a>(&'a self, tenant: &'a str, filter: SessionFilter) -> Pending<'a, Vec<SessionRow>>;
+
+    /// The id of the tenant's session that comes `skip` after the newest one, or after the newest one below `before_id`; `None` where there are not so many.
+    fn session_after<'a>(
+        &'a self,
+        tenant: &'a str,
+        before_id: Option<String>,
+        skip: u32,
+    ) -> Pending<'a, Option<String>>;
 
     /// What a tenant's idempotency key was used for, if that was at or after `since_ms`.
     fn idempotency<'a>(&'a self, tenant: &'a str, key: &'a str, since_ms: i64) -> Pending<'a, Option<IdempotencyRow>>;

@@ -176,7 +176,26 @@ pub struct SessionFilter {
     pub active: Option<bool>,
     /// Only sessions with an id below this one (older ones).
     pub before_id: Option<String>,
+    /// Only sessions with this id or one above it.
+    pub from_id: Option<String>,
     pub limit: u32,
+    pub wanted: SessionsWanted,
+}
+
+/// What sessions are looked for; an empty one is every session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionsWanted {
+    /// Stands in the session's id or its device's, whatever the case of ASCII letters.
+    pub text: Option<String>,
+    pub device_id: Option<String>,
+    /// In one of its slots, at its end or now.
+    pub game: Option<String>,
+    /// A label's name, and its value where not any will do.
+    pub label: Option<(String, Option<String>)>,
+    /// Not over before then.
+    pub from_ms: Option<i64>,
+    /// Begun before then.
+    pub to_ms: Option<i64>,
 }
 
 /// What the ledger says of a session's minute: its meter line, or a correction of one whose hour was closed already.

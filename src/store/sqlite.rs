@@ -19,7 +19,7 @@ use super::migrations::migrator;
 use super::writer::{Command, Job, Writer};
 use super::{
     ClockRow, ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow,
-    SessionFilter, SessionRow, SessionWrite, Store, StoreError, TenantHour, UsageReads, codec,
+    SessionFilter, SessionRow, SessionWrite, SessionsWanted, Store, StoreError, TenantHour, UsageReads, codec,
 };
 
 /// Name of the database in the data directory.
@@ -220,6 +220,15 @@ impl LedgerReads for SqliteStore {
     }
 }
 
+/// A page of sessions. Lists and maps are looked into where they are any: one row that cannot be read must not end the list.
+const SESSIONS: &str = "SELECT * FROM session_rows AS one WHERE tenant = ?1 AND (?2 IS NULL OR id < ?2) \
+    AND (?3 IS NULL OR (ended_ms IS NULL) = ?3) AND (?5 IS NULL OR id >= ?5) AND (?6 IS NULL OR device_id = ?6) \
+    AND (?7 IS NULL OR CASE WHEN json_valid(games) THEN EXISTS (SELECT 1 FROM json_each(one.games) AS g WHERE g.value = ?7) END) \
+    AND (?8 IS NULL OR CASE WHEN json_valid(labels) THEN EXISTS \
+        (SELECT 1 FROM json_each(one.labels) AS l WHERE l.key = ?8 AND (?9 IS NULL OR l.value = ?9)) END) \
+    AND (?10 IS NULL OR ended_ms IS NULL OR ended_ms >= ?10) AND (?11 IS NULL OR created_ms < ?11) \
+    AND (?12 IS NULL OR instr(lower(id), ?12) OR instr(lower(coalesce(device_id, '')), ?12)) ORDER BY id DESC LIMIT ?4";
+
 impl Store for SqliteStore {
     fn secret<'a>(&'a self, name: &'a str) -> Pending<'a, [u8; 32]> {
         Box::pin(async move {
@@ -283,18 +292,27 @@ impl Store for SqliteStore {
 
     fn sessions<'a>(&'a self, tenant: &'a str, filter: SessionFilter) -> Pending<'a, Vec<SessionRow>> {
         Box::pin(async move {
-            let query = "SELECT * FROM session_rows WHERE tenant = ?1 AND (?2 IS NULL OR id < ?2) \
-                         AND (?3 IS NULL OR (ended_ms IS NULL) = ?3) ORDER BY id DESC LIMIT ?4";
+            let SessionsWanted { text, device_id, game, label, from_ms, to_ms } = filter.wanted;
+            let text = text.map(|text| text.to_ascii_lowercase());
+            let (label, value) = label.map_or((None, None), |(label, value)| (Some(label), value));
             let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
             let (mut found, mut before_id) = (Vec::new(), filter.before_id);
             // A page that is shorter than asked for is the last one: what cannot be read must not end the list.
             while found.len() < limit {
                 let asked = limit - found.len();
-                let rows = sqlx::query(query)
+                let rows = sqlx::query(SESSIONS)
                     .bind(tenant)
                     .bind(&before_id)
                     .bind(filter.active)
                     .bind(i64::try_from(asked).unwrap_or(i64::MAX))
+                    .bind(&filter.from_id)
+                    .bind(&device_id)
+                    .bind(&game)
+                    .bind(&label)
+                    .bind(&value)
+                    .bind(from_ms)
+                    .bind(to_ms)
+                    .bind(&text)
                     .fetch_all(&self.readers)
                     .await?;
                 found.extend(codec::readable("session", &rows, codec::session));
@@ -304,6 +322,20 @@ impl Store for SqliteStore {
                 }
             }
             Ok(found)
+        })
+    }
+
+    fn session_after<'a>(
+        &'a self,
+        tenant: &'a str,
+        before_id: Option<String>,
+        skip: u32,
+    ) -> Pending<'a, Option<String>> {
+        Box::pin(async move {
+            // Of the index alone: rows are large.
+            let query = "SELECT id FROM sessions WHERE tenant = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT 1 OFFSET ?3";
+            let query = sqlx::query_scalar(query).bind(tenant).bind(before_id).bind(skip);
+            Ok(query.fetch_optional(&self.readers).await?)
         })
     }
 

@@ -115,7 +115,17 @@ async fn a_row_that_cannot_be_read_is_left_out_and_the_others_are_there() {
     let ids = |rows: Vec<SessionRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(ids(store.active_sessions().await.unwrap()), ["a", "c"]);
     let page = SessionFilter { limit: 2, ..SessionFilter::default() };
-    assert_eq!(ids(store.sessions("acme", page).await.unwrap()), ["c", "a"], "a whole page");
+    assert_eq!(ids(store.sessions("acme", page.clone()).await.unwrap()), ["c", "a"], "a whole page");
+    // Nor does it end a search that looks into it.
+    let games = session_row("acme", "a").games;
+    let wanted = SessionsWanted { game: games.first().cloned(), ..SessionsWanted::default() };
+    let searched = SessionFilter { wanted, ..page.clone() };
+    assert_eq!(ids(store.sessions("acme", searched).await.unwrap()), ["c", "a"]);
+    let bounded = SessionFilter { from_id: Some("b".into()), ..page };
+    assert_eq!(ids(store.sessions("acme", bounded).await.unwrap()), ["c"]);
+    let after = async |before: Option<&str>, skip| store.session_after("acme", before.map(str::to_owned), skip).await;
+    assert_eq!(after(None, 1).await, Ok(Some("b".into())));
+    assert_eq!((after(Some("b"), 0).await, after(None, 3).await), (Ok(Some("a".into())), Ok(None)));
     let games: Vec<String> = store.games().await.unwrap().into_iter().map(|game| game.id).collect();
     assert_eq!(games, ["a", "c"]);
     // Whoever asks for it by name is told.
@@ -167,7 +177,7 @@ async fn a_row_comes_back_as_it_went_and_an_older_one_never_replaces_it() {
     let ended = SessionRow { version: 4, ended_ms: Some(9), end_reason: Some("idle".into()), ..newer };
     store.write_sessions(write(ended.clone())).await.unwrap();
     assert_eq!(store.active_sessions().await.unwrap(), []);
-    let filter = SessionFilter { active: Some(false), before_id: None, limit: 10 };
+    let filter = SessionFilter { active: Some(false), limit: 10, ..SessionFilter::default() };
     assert_eq!(store.sessions("acme", filter).await.unwrap(), [ended]);
 }
 

@@ -130,6 +130,14 @@ impl Store for FullDisk {
     fn sessions<'a>(&'a self, tenant: &'a str, filter: SessionFilter) -> Pending<'a, Vec<SessionRow>> {
         self.store.sessions(tenant, filter)
     }
+    fn session_after<'a>(
+        &'a self,
+        tenant: &'a str,
+        before_id: Option<String>,
+        skip: u32,
+    ) -> Pending<'a, Option<String>> {
+        self.store.session_after(tenant, before_id, skip)
+    }
     fn idempotency<'a>(&'a self, tenant: &'a str, key: &'a str, since_ms: i64) -> Pending<'a, Option<IdempotencyRow>> {
         self.store.idempotency(tenant, key, since_ms)
     }

@@ -57,7 +57,7 @@ const DEFAULT_PERIOD_DAYS: i64 = 30;
 
 impl Period {
     /// From milliseconds of Unix time.
-    pub(super) fn of(from_ms: i64, to_ms: i64) -> Self {
+    pub fn of(from_ms: i64, to_ms: i64) -> Self {
         Self { from: timestamp(from_ms), to: timestamp(to_ms) }
     }
 
@@ -85,7 +85,7 @@ impl Period {
     }
 }
 
-pub(super) fn instant(text: &str) -> Result<jiff::Timestamp, UsageError> {
+pub fn instant(text: &str) -> Result<jiff::Timestamp, UsageError> {
     let day = |text: &str| {
         let day: jiff::civil::Date = text.parse().ok()?;
         Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())

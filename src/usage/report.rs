@@ -238,6 +238,19 @@ pub struct UsageReport {
     pub costs: Vec<CurrencyCost>,
 }
 
+/// What was billed of a session so far.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = SessionBill)]
+pub struct Billed {
+    /// `draft` while it may still grow.
+    pub state: ReportState,
+    pub billable_seconds: i64,
+    /// By the contract's rounding, free ones included.
+    pub minutes: i64,
+    /// By currency; empty where nothing has a price.
+    pub costs: Vec<CurrencyCost>,
+}
+
 /// What comes before a report's rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Head {

@@ -10,7 +10,7 @@ use super::period::{Period, UsageError, rfc_3339};
 use super::prices::PriceBook;
 use super::pricing::{MonthMark, month_start};
 use super::report::{
-    Charged as ChargedRow, GroupBy, Head, MinuteRow, ReportState, Totals, UsageReport, UsageRow, day_text,
+    Billed, Charged as ChargedRow, GroupBy, Head, MinuteRow, ReportState, Totals, UsageReport, UsageRow, day_text,
 };
 use super::tariff::MARKET_LABEL;
 use super::walk::{Charged, HourSums, Walk};
@@ -176,22 +176,9 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// What was summed on the way: the period's hours that are open or not whole.
-    async fn edge_sums(&self, cut: &Cut) -> Result<HourSums, Stop> {
-        let list = self.reports.prices.of(&self.question.tenant);
-        let mut sums = HourSums::default();
-        for edge in &cut.edges {
-            let mut walk = Walk::new(&*self.reports.ledger, &self.question.tenant, &list, *edge, cut.summed_until_ms);
-            while let Some(page) = walk.next_page().await? {
-                page.iter().for_each(|charged| sums.add(charged));
-            }
-        }
-        Ok(sums)
-    }
-
     /// One row a session, in the order of their ids: stored sums come page by page, what is not summed is merged in.
     async fn sessions(&mut self, cut: &Cut) -> Result<(), Stop> {
-        let mut edges = group(&self.edge_sums(cut).await?, &SumKey::Session);
+        let mut edges = group(&self.reports.edge_sums(&self.question.tenant, cut).await?, &SumKey::Session);
         let mut after = None;
         while cut.has_whole() {
             let of_tenant = &self.question.tenant;
@@ -220,7 +207,7 @@ impl Making<'_> {
     }
 
     async fn groups(&mut self, cut: &Cut, key: SumKey) -> Result<(), Stop> {
-        let edge_sums = self.edge_sums(cut).await?;
+        let edge_sums = self.reports.edge_sums(&self.question.tenant, cut).await?;
         let mut groups = group(&edge_sums, &key);
         let (ledger, tenant) = (&self.reports.ledger, &self.question.tenant);
         if cut.has_whole() {
@@ -443,6 +430,50 @@ fn share(figures: &Figures, slot: usize, slots: usize, is_first: bool) -> Figure
 }
 
 impl Reports {
+    /// What was summed on the way: the period's hours that are open or not whole.
+    async fn edge_sums(&self, tenant: &str, cut: &Cut) -> Result<HourSums, StoreError> {
+        let list = self.prices.of(tenant);
+        let mut sums = HourSums::default();
+        for edge in &cut.edges {
+            let mut walk = Walk::new(&*self.ledger, tenant, &list, *edge, cut.summed_until_ms);
+            while let Some(page) = walk.next_page().await? {
+                page.iter().for_each(|charged| sums.add(charged));
+            }
+        }
+        Ok(sums)
+    }
+
+    /// What was billed of one session in `period`, corrections too: as its row of a report by session. `ended_ms` is when it did.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn of_session(
+        &self,
+        tenant: &str,
+        session_id: &str,
+        period: Period,
+        ended_ms: Option<i64>,
+    ) -> Result<Billed, UsageError> {
+        let (summed, closed) = (self.ledger.summed_until().await?, self.ledger.closed_until().await?);
+        let Period { from, to } = period.whole_hours();
+        let cut = Cut::new((from.as_millisecond(), to.as_millisecond()), summed, closed);
+        let mut totals = Totals::default();
+        let edges = self.edge_sums(tenant, &cut).await?;
+        let own = edges.iter().filter(|(_, sum)| sum.session_id == session_id);
+        own.for_each(|(_, sum)| totals.add(&sum.currency, &sum.figures));
+        if cut.has_whole() {
+            // Sums are in the order of sessions' ids: what is in front of it is not read.
+            let before: String = session_id.chars().take(session_id.chars().count().saturating_sub(1)).collect();
+            let after = Some((before, String::new()));
+            let sums = self.ledger.group_sums(tenant, cut.whole, SumKey::Session, after, PAGE).await?;
+            let own = sums.iter().filter(|sum| sum.key == session_id);
+            own.for_each(|sum| totals.add(&sum.currency, &sum.figures));
+        }
+        let state = ended_ms.map_or(ReportState::Draft, |ms| cut.state(hour_of(ms) + HOUR_MS));
+        let (billable_seconds, minutes) = (totals.billable_seconds, totals.billed_minutes);
+        Ok(Billed { state, billable_seconds, minutes, costs: totals.costs() })
+    }
+
     /// A whole report, in memory: for what has few rows.
     ///
     /// # Errors

@@ -195,7 +195,10 @@ async fn a_device_key_opens_no_operator_route() {
         ("GET", "/v1/operator/games/a"),
         ("PUT", "/v1/operator/games/a"),
         ("DELETE", "/v1/operator/games/a"),
+        ("POST", "/v1/operator/sources/try"),
+        ("GET", "/v1/operator/audit/chain"),
         ("GET", "/v1/operator/sessions"),
+        ("GET", "/v1/operator/sessions/x"),
         ("DELETE", "/v1/operator/sessions/x"),
         ("GET", "/v1/operator/usage"),
         ("GET", "/v1/operator/usage/records"),
@@ -248,6 +251,129 @@ async fn operators_watch_and_end_their_sessions() {
     ] {
         service.get(&format!("/v1/operator/sessions?{query}"), "op-acme").await.refused(422, code);
     }
+}
+
+/// The devices that a search finds, newest first.
+async fn found(service: &Service, query: &str) -> Vec<String> {
+    let page = service.get(&format!("/v1/operator/sessions?{query}"), "op-acme").await.ok(200).json();
+    let device = |session: &Value| session["device_id"].as_str().unwrap().to_owned();
+    page["sessions"].as_array().unwrap().iter().map(device).collect()
+}
+
+#[tokio::test]
+async fn sessions_are_looked_for_by_device_game_label_and_time_ended_ones_too() {
+    let service = Service::start().await;
+    let made = async |device: &str, games: &[&str], labels: Value| {
+        let body = json!({ "games": games, "device_id": device, "labels": labels });
+        let session = service.post("/v1/sessions", "dev-acme", body).await.ok(201).json();
+        service.clock.advance(Duration::from_secs(10));
+        session
+    };
+    let early = made("stb-1", &["a", "b"], json!({ "plan": "gold" })).await;
+    let path = format!("/v1/operator/sessions/{}", early["id"].as_str().unwrap());
+    service.ask("DELETE", &path, "op-acme").await.ok(204);
+    service.clock.advance(Duration::from_secs(3600));
+    let late = made("stb-21", &["b"], json!({ "plan": "silver", "late": "" })).await;
+    made("TV 2", &["c"], json!({})).await;
+    service.post("/v1/sessions", "dev-other", json!({ "games": ["a"], "device_id": "stb-1" })).await.ok(201);
+
+    let ended = service.get(&path, "op-acme").await.ok(200).json()["ended_at"].as_str().unwrap().to_owned();
+    let begun = late["created_at"].as_str().unwrap();
+    for (query, expected) in [
+        (String::new(), vec!["TV 2", "stb-21", "stb-1"]),
+        ("device_id=stb-1".into(), vec!["stb-1"]),
+        ("device_id=stb".into(), vec![]),
+        ("q=STB".into(), vec!["stb-21", "stb-1"]),
+        ("q=tv%202".into(), vec!["TV 2"]),
+        (format!("q={}", &late["id"].as_str().unwrap()[6..]), vec!["stb-21"]),
+        ("game=b".into(), vec!["stb-21", "stb-1"]),
+        ("game=b&state=active".into(), vec!["stb-21"]),
+        ("label=plan".into(), vec!["stb-21", "stb-1"]),
+        ("label=plan%3Dgold".into(), vec!["stb-1"]),
+        ("label=late%3D".into(), vec!["stb-21"]),
+        ("label=plan%3D".into(), vec![]),
+        (format!("to={begun}"), vec!["stb-1"]),
+        (format!("from={ended}"), vec!["TV 2", "stb-21", "stb-1"]),
+        (format!("from={begun}"), vec!["TV 2", "stb-21"]),
+        (format!("from={begun}&to={begun}&game=c"), vec![]),
+    ] {
+        assert_eq!(found(&service, &query).await, expected, "{query}");
+    }
+    // Page by page it is the same.
+    let first = service.get("/v1/operator/sessions?game=b&limit=1", "op-acme").await.ok(200).json();
+    let next = format!("game=b&limit=1&cursor={}", first["next_cursor"].as_str().unwrap());
+    assert_eq!(
+        (&first["sessions"][0]["device_id"], found(&service, &next).await),
+        (&json!("stb-21"), vec!["stb-1".into()])
+    );
+    for (query, code, parameter) in [
+        ("q=", "parameter_invalid", json!("q")),
+        ("game=", "parameter_invalid", json!("game")),
+        ("device=stb-1", "parameter_invalid", json!("device")),
+        ("from=yesterday", "time_invalid", Value::Null),
+    ] {
+        let refused = service.get(&format!("/v1/operator/sessions?{query}"), "op-acme").await.refused(422, code);
+        assert_eq!(refused["parameter"], parameter, "{query}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_tells_why_it_ended_and_what_was_billed_of_it() {
+    let service = Service::start().await;
+    let session = service.session(&["a"]).await;
+    let path = format!("/v1/operator/sessions/{}", session["id"].as_str().unwrap());
+    let video = path_of(&session["playback_url"]).replace("index.m3u8", "video/1080p.m3u8");
+    for _ in 0..50 {
+        service.get(&video, "").await.ok(200);
+        service.clock.advance(Duration::from_secs(2));
+    }
+    service.ask("DELETE", &path, "op-acme").await.ok(204);
+    service.sessions.sweep().await;
+    // Another one's minutes are not its own.
+    let other = service.session(&["a"]).await;
+    service.get(&path_of(&other["playback_url"]).replace("index.m3u8", "video/1080p.m3u8"), "").await.ok(200);
+    service.clock.advance(Duration::from_secs(2));
+    service.sessions.sweep().await;
+
+    let told = service.get(&path, "op-acme").await.ok(200).json();
+    assert_eq!((&told["state"], &told["end_reason"]), (&json!("ended"), &json!("operator")), "{told}");
+    let seconds = told["billable_seconds"].as_u64().unwrap();
+    let report = service.get("/v1/operator/usage?from=2020-01-01", "op-acme").await.ok(200).json();
+    let row = report["rows"].as_array().unwrap().iter().find(|row| row["session_id"] == session["id"]).unwrap();
+    assert_eq!(
+        (&told["billed"]["minutes"], &told["billed"]["billable_seconds"]),
+        (&row["billed_minutes"], &json!(seconds))
+    );
+    assert_eq!(
+        (seconds > 60, &told["billed"]["minutes"], &told["billed"]["state"]),
+        (true, &json!(2), &json!("draft"))
+    );
+    service.get(&path, "op-other").await.refused(404, "session_unknown");
+    service.get("/v1/operator/sessions/nobody", "op-acme").await.refused(404, "session_unknown");
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_tried_says_which_field_is_wrong() {
+    let service = Service::start().await;
+    let path = "/v1/operator/sources/try";
+    let game = json!({ "id": "g", "title": "G", "sources": ["srt://u:hunter2hunter2@10.0.0.1:9000?passphrase=hunter2hunter2"] });
+    service.post("/v1/operator/games", "op-acme", game).await;
+    for source in ["gopher://old", "srt://10.0.0.1:9000?passphrase=…", ""] {
+        let refused = service.post(path, "op-acme", json!({ "source": source })).await.refused(422, "source_invalid");
+        assert_eq!(refused["field"], "source", "{refused}");
+    }
+    let of = |game: &str| json!({ "source": "test://ball", "game": game });
+    service.post(path, "op-acme", of("nobody")).await.refused(404, "game_unknown");
+    let busy = service.post(path, "op-acme", json!({ "source": "test://ball" })).await;
+    assert_eq!(busy.header("retry-after"), "5");
+    busy.refused(503, "capacity");
+    // Those who may change games may try sources.
+    let key = async |scope: &str| {
+        let made = service.post("/v1/operator/keys", "op-acme", json!({ "role": "operator", "scopes": [scope] })).await;
+        made.ok(201).json()["key"].as_str().unwrap().to_owned()
+    };
+    service.post(path, &key("games:write").await, of("nobody")).await.refused(404, "game_unknown");
+    service.post(path, &key("games:read").await, of("nobody")).await.refused(403, "forbidden");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use quadrille::api::{App, Door, Rates, Readiness, Starts, router};
 use quadrille::catalogue::{
     AudioTrack, Borders, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView,
-    RegisteredGame, TextWanted,
+    RegisteredGame, TextWanted, Tried,
 };
 use quadrille::config::Config;
 use quadrille::cues::track::{BeginBreak, BreakError, CueEvent};
@@ -307,6 +307,22 @@ impl GameCatalogue for MemoryCatalogue {
                     Ok(())
                 }
             }
+        })
+    }
+
+    /// Another source is being tried whenever one is to be.
+    fn try_source<'a>(
+        &'a self,
+        tenant: &'a str,
+        source: String,
+        game: Option<&'a str>,
+    ) -> Pending<'a, Result<Tried, CatalogueError>> {
+        Box::pin(async move {
+            if let Some(id) = game.filter(|id| self.registered_game(tenant, id).is_none()) {
+                return Err(CatalogueError::Unknown(id.into()));
+            }
+            GameSpec { sources: vec![source], ..GameSpec::default() }.checked_sources()?;
+            Err(CatalogueError::Trying)
         })
     }
 

@@ -148,4 +148,25 @@ async fn what_operators_do_is_noted_and_what_they_read_is_not() {
     service.get("/v1/operator/audit?cursor=02", key).await.refused(422, "cursor_invalid");
     let others = service.get("/v1/operator/audit", "op-other").await.ok(200).json();
     assert_eq!(others["entries"].as_array().unwrap().len(), 1);
+
+    // The newest first, and by who, where and with what outcome.
+    let seqs = async |query: &str| {
+        let page = service.get(&format!("/v1/operator/audit?{query}"), key).await.ok(200).json();
+        page["entries"].as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let clerk = text(&clerk, "id");
+    for (query, expected) in [
+        ("order=newest".to_owned(), vec![3, 2, 1]),
+        ("order=newest&limit=1&cursor=3".into(), vec![2]),
+        (format!("who={clerk}"), vec![2]),
+        ("path=/v1/operator/keys".into(), vec![1]),
+        ("path=operator".into(), vec![]),
+        ("refused=true".into(), vec![2, 3]),
+        ("refused=false&order=newest".into(), vec![1]),
+    ] {
+        assert_eq!(seqs(&query).await, expected, "{query}");
+    }
+    service.get("/v1/operator/audit?order=up", key).await.refused(422, "parameter_invalid");
+    let chain = service.get("/v1/operator/audit/chain", key).await.ok(200).json();
+    assert_eq!(chain, json!({ "holds": true, "entries": 3, "head": entries[2]["digest"], "broken_at": null }));
 }

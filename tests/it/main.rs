@@ -47,6 +47,7 @@ mod start_over;
 mod stitching;
 mod support;
 mod sync;
+mod trying;
 mod vectors;
 mod viewing;
 mod webhooks;

@@ -126,6 +126,8 @@ export interface CallOptions {
   keepalive?: boolean;
   /** Until the body has come in whole. */
   timeoutMs?: number;
+  /** Gives it up. */
+  signal?: AbortSignal;
 }
 
 /** Calls the service with one key. Every call rejects with a `Problem` and nothing else. */
@@ -143,7 +145,10 @@ export class Caller {
       ...options.headers,
     };
     const init: RequestInit = { method, headers, cache: "no-store", keepalive: options.keepalive ?? false };
-    if (!options.keepalive) init.signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
+    if (!options.keepalive) {
+      const inTime = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
+      init.signal = options.signal === undefined ? inTime : AbortSignal.any([inTime, options.signal]);
+    }
     if (options.file !== undefined) init.body = options.file;
     if (options.body !== undefined) {
       headers["Content-Type"] = "application/json";

@@ -349,6 +349,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operator/audit/chain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Digests the tenant's whole chain anew, which takes a while where it is long. */
+        get: operations["verify_audit_chain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operator/breaks/report": {
         parameters: {
             query?: never;
@@ -615,7 +632,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The tenant's sessions, newest first. */
+        /**
+         * The tenant's sessions, newest first: all, or those that are looked for. A page looks through 20,000 of them at most, so that one with fewer sessions than were asked for
+         *     need not be the last: `next_cursor` says whether there are more to look through.
+         */
         get: operations["list_sessions"];
         put?: never;
         post?: never;
@@ -632,7 +652,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** A session, and what was billed of it so far. */
+        get: operations["get_operated_session"];
         put?: never;
         post?: never;
         /** Ends a session. */
@@ -673,6 +694,26 @@ export interface paths {
         post?: never;
         /** Forgets a skin. Sessions that show it go on doing so. */
         delete: operations["delete_skin"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operator/sources/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decodes a source for a moment, as a game's, and tells what it is or why it does not work: within 25 seconds, mostly 3 seconds after its first picture. No game is made, and nothing of it
+         *     stays. One at a time of a tenant is tried, and two on a machine.
+         */
+        post: operations["try_source"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1085,6 +1126,26 @@ export interface components {
             /** @description Media characteristics, as `public.accessibility.describes-video`; empty for most. */
             characteristics: string[];
         };
+        /** @description Whether a tenant's chain holds. */
+        AuditChain: {
+            /** @description Whether every entry is what was written there, and none is missing. */
+            holds: boolean;
+            /**
+             * Format: int64
+             * @description Entries up to which it does.
+             */
+            entries: number;
+            /**
+             * @description The digest of the newest entry, in hexadecimal: noted elsewhere it tells later whether the whole chain was made anew. `null` where there is none, or
+             *     the chain does not hold.
+             */
+            head: string | null;
+            /**
+             * Format: int64
+             * @description The first entry that is not what was written there, or comes after one that is not.
+             */
+            broken_at: number | null;
+        };
         /** @description One thing that was done. */
         AuditEntry: {
             /**
@@ -1106,7 +1167,12 @@ export interface components {
             /** @description SHA-256, in hexadecimal, over this entry and the digest of the one before it. */
             digest: string;
         };
-        /** @description A page of what was done, oldest first. */
+        /**
+         * @description Which entries come first.
+         * @enum {string}
+         */
+        AuditOrder: "oldest" | "newest";
+        /** @description A page of what was done, in the order that was asked for. */
         AuditPage: {
             entries: components["schemas"]["AuditEntry"][];
             /** @description For the next page; `null` at the end. */
@@ -1521,6 +1587,7 @@ export interface components {
             kind: components["schemas"]["SlotKind"];
             /** @description Of a slot of art, what skins call it. Slots of one name show pieces of one picture, which lies over the rectangle around all of them. */
             name?: string;
+            /** @description Of a slot of art, what it costs where a skin has something for it. */
             cost?: components["schemas"]["ArtCost"];
         };
         /** @description A key that was just made. */
@@ -2002,6 +2069,20 @@ export interface components {
             billable_seconds: number;
             end_reason: components["schemas"]["EndReason"] | null;
         };
+        /** @description What was billed of a session so far. */
+        SessionBill: {
+            /** @description `draft` while it may still grow. */
+            state: components["schemas"]["ReportState"];
+            /** Format: int64 */
+            billable_seconds: number;
+            /**
+             * Format: int64
+             * @description By the contract's rounding, free ones included.
+             */
+            minutes: number;
+            /** @description By currency; empty where nothing has a price. */
+            costs: components["schemas"]["CurrencyCost"][];
+        };
         /**
          * @description A change of a session: what is absent stays.
          * @example {
@@ -2025,10 +2106,14 @@ export interface components {
             /** @description A skin of the tenant, as it is now; empty: none any more. */
             skin?: string | null;
         };
+        /** @description A session, and what was billed of it. */
+        SessionDetail: components["schemas"]["OperatedSession"] & {
+            billed: components["schemas"]["SessionBill"];
+        };
         /** @description A page of sessions. */
         SessionPage: {
             sessions: components["schemas"]["OperatedSession"][];
-            /** @description For the next page; `null` on the last one. */
+            /** @description For the next page; `null` on the last one. Where something is looked for a page may have fewer sessions than were asked for, or none, and not be the last. */
             next_cursor: string | null;
             /**
              * Format: int64
@@ -2148,6 +2233,18 @@ export interface components {
             skew_ms: number | null;
         };
         /**
+         * @description A source to try.
+         * @example {
+         *       "source": "https://origin.example/nyk-bos/index.m3u8"
+         *     }
+         */
+        SourceTrial: {
+            /** @description As in a game's `sources`. */
+            source: string;
+            /** @description A registered game that it is a source of: then it may be sent as it was shown, masked. */
+            game?: string | null;
+        };
+        /**
          * @description Whom a text is for.
          * @enum {string}
          */
@@ -2165,6 +2262,35 @@ export interface components {
              * @default null
              */
             features: components["schemas"]["Feature"][] | null;
+        };
+        /** @description What a source turned out to be. */
+        TriedSource: {
+            /** @description Masked. */
+            source: string;
+            /** @description Whether its pictures came, and went on coming for three seconds. */
+            works: boolean;
+            reason: components["schemas"]["HealthReason"] | null;
+            /** @description The same for people. */
+            detail: string | null;
+            /** @description As in `mpegts` or `mp4`; it and what follows are `null` where they are not known. */
+            container: string | null;
+            video: components["schemas"]["VideoHealth"] | null;
+            audio: components["schemas"]["AudioHealth"] | null;
+            /** @description All of its sounds that a game would have, the main one first. */
+            sounds: components["schemas"]["AudioTrack"][];
+            /** @description Captions and subtitles that it lists, and those that showed something meanwhile. */
+            texts: components["schemas"]["GameText"][];
+            /** Format: int64 */
+            bitrate_bps: number | null;
+            /**
+             * Format: int64
+             * @description How much later than its picture sound is, in milliseconds; negative when it is early.
+             */
+            av_offset_ms: number | null;
+            /** @description Its last picture, as a `data:` URL of a JPEG. */
+            thumbnail: string | null;
+            /** Format: int64 */
+            took_ms: number;
         };
         /** @description What makes a line of the ledger a correction. */
         UsageCorrection: {
@@ -3753,6 +3879,14 @@ export interface operations {
                 cursor?: string;
                 /** @description Entries of a page: 1 to 1000, 100 when absent. */
                 limit?: number;
+                /** @description Only what one did: a key's id or name, or a token's subject. */
+                who?: string;
+                /** @description Only what was done at paths that begin so: `/v1/operator/games`. */
+                path?: string;
+                /** @description `true`: only what was refused; `false`: only what was not. */
+                refused?: boolean;
+                /** @description `oldest` first when absent. */
+                order?: components["schemas"]["AuditOrder"];
             };
             header?: never;
             path?: never;
@@ -3789,6 +3923,77 @@ export interface operations {
             };
             /** @description `parameter_invalid`, `time_invalid`, `period_invalid`, `cursor_invalid` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_audit_chain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether the chain holds */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditChain"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6376,6 +6581,18 @@ export interface operations {
             query?: {
                 /** @description Only sessions in this state. */
                 state?: components["schemas"]["ViewState"];
+                /** @description Only sessions with this in their id or their device's name, whatever its case. */
+                q?: string;
+                /** @description Only sessions of this device. */
+                device_id?: string;
+                /** @description Only sessions with this game in a slot, at present or at their end. */
+                game?: string;
+                /** @description Only sessions with this label: `plan=gold`, or `plan` for any value. */
+                label?: string;
+                /** @description Only sessions that were not over before this RFC 3339 time or day. */
+                from?: string;
+                /** @description Only sessions that had begun before this RFC 3339 time or day. */
+                to?: string;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
                 /** @description Sessions of a page: 1 to 1000, 100 when absent. */
@@ -6414,7 +6631,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `parameter_invalid`, `cursor_invalid` */
+            /** @description `parameter_invalid`, `cursor_invalid`, `time_invalid` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6440,6 +6657,98 @@ export interface operations {
             };
             /** @description `internal`: the log of the service says why */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_operated_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDetail"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable` */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6899,6 +7208,144 @@ export interface operations {
             };
         };
     };
+    try_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceTrial"];
+            };
+        };
+        responses: {
+            /** @description What it is, whether or not it works */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriedSource"];
+                };
+            };
+            /** @description `body_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `game_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `source_in_use`, `game_read_only` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media_type_unsupported` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `capacity` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_usage: {
         parameters: {
             query?: {
@@ -7337,14 +7784,15 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description Id of the game */
                 match: string;
                 /** @description Id of the skin */
                 skin: string;
                 /** @description Opaque */
                 grant: string;
-                /** @description `video`, `keys`, `sound`, `audio` or `text` */
+                /** @description As in the playlist that names it: `video`, `sound` and so on */
                 kind: string;
-                /** @description As in the multivariant playlist */
+                /** @description As in the playlist that names it */
                 name: string;
             };
             cookie?: never;

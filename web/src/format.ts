@@ -5,9 +5,10 @@ export function seconds(value: number | null): string {
   return value === null || !Number.isFinite(value) ? "–" : `${value.toFixed(1)} s`;
 }
 
-/** Billed time: minutes with two decimals, and the seconds they come from. */
+/** Billable time, `2 min 21 s`: minutes with decimals would look like those that a contract rounds and bills. */
 export function billed(billableSeconds: number): string {
-  return `${(billableSeconds / 60).toFixed(2)} min (${Math.floor(billableSeconds)} s)`;
+  const whole = Math.floor(billableSeconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 /** `6.0 Mb/s`, `128 kb/s`. */

@@ -2,17 +2,22 @@
 
 import { h, text, attribute } from "./dom";
 import { OperatorClient } from "./operator/api";
+import { AuditLog } from "./operator/audit";
 import { Desk, VIEWS, type View } from "./operator/desk";
 import { accessForm, header } from "./operator/view/access";
 import { assetsPanel } from "./operator/view/assets";
+import { auditPanel } from "./operator/view/audit";
 import { breakForm } from "./operator/view/break-form";
 import { fillPanel } from "./operator/view/fill";
 import { gameForm } from "./operator/view/game-form";
 import { gamesPanel } from "./operator/view/games";
+import { keyForm } from "./operator/view/key-form";
+import { keysPanel } from "./operator/view/keys";
 import { marketForm } from "./operator/view/market-form";
 import { marketsPanel } from "./operator/view/markets";
 import { Pictures } from "./operator/view/pictures";
 import { question } from "./operator/view/question";
+import { sessionBox } from "./operator/view/session-box";
 import { sessionsPanel } from "./operator/view/sessions";
 import { skinForm } from "./operator/view/skin-form";
 import { skinsPanel } from "./operator/view/skins";
@@ -51,19 +56,24 @@ const form = accessForm(desk, (key) => desk.useKey(key));
 const asking = question(desk);
 const pictures = new Pictures(desk);
 const [games, breaks, skins, markets] = [gameForm(desk), breakForm(desk), skinForm(desk, pictures), marketForm(desk)];
+const box = sessionBox(desk);
+const keys = keysPanel(desk, (closed) => keyForm(desk, closed), asking);
+const audit = new AuditLog({ ask: (question) => desk.ask(question), nowMs: () => Date.now(), save, say: (words) => desk.say(words) });
 const board = (name: string, ...content: HTMLElement[]) => h("div", { class: "board", tabindex: "-1", "aria-label": name, role: "group" }, ...content);
 const boards: Record<View, HTMLElement> = {
   overview: board(
     "Overview",
     summary(desk),
-    sessionsPanel(desk, asking),
+    sessionsPanel(desk, asking, box),
     h("div", { class: "side" }, todayPanel(desk), gamesPanel(desk, games, breaks, asking)),
     usagePanel(desk, () => Date.now()),
   ),
   art: board("Art and skins", assetsPanel(desk, pictures, asking), skinsPanel(desk, pictures, skins, asking)),
   markets: board("Markets", marketsPanel(desk, markets, asking), fillPanel(desk)),
+  keys: board("Keys", keys.element),
+  audit: board("Audit log", auditPanel(desk, audit)),
 };
-const dialogs = [asking.element, ...games.elements, breaks.element, skins.element, markets.element];
+const dialogs = [asking.element, box.element, ...keys.dialogs, games.element, breaks.element, skins.element, markets.element];
 const said = h("p", { class: "said", role: "status", "aria-live": "polite" });
 const bar = header(desk, () => {
   forget(KEY_ITEM);

@@ -301,30 +301,37 @@ test("a market is made, listed and edited; a field that is wrong is marked", asy
 
 // ---- games, breaks, sessions -------------------------------------------------------------------------------------
 
-test("a game is added and tried: its picture and what its source is made of", async () => {
+test("sources are tried before there is a game with them, and told with what they are or why they do not work", async () => {
   await view("Overview");
   await button("Add a game").click();
   const form = dialog("A new game");
   await form.getByLabel("Title").fill("Larks at Öwls");
   assert.equal(await form.getByLabel("Id", { exact: true }).inputValue(), "larks-at-owls");
-  await form.getByLabel("Sources").fill("gopher://old.example");
-  await button("Save and try", form).click();
+  await form.getByLabel("Sources").fill("test://smpte?size=320x180&fps=30&tone=440&captions=en\nhttp://origin.invalid:9/a.m3u8?token=hunter2\ngopher://old.example");
+  await button("Try the sources", form).focus();
+  await page.keyboard.press("Enter");
+  const tried = form.locator(".tried");
+  await until("all three", async () => (await tried.count()) === 3);
+  const [works, away, unknown] = [tried.nth(0), tried.nth(1), tried.nth(2)];
+  assert.match(await works.locator(".trial-state").innerText(), /^Works/);
+  assert.ok(await works.locator("img").evaluate((image: HTMLImageElement) => image.naturalWidth > 0), "its picture");
+  await tells("what it is", works.locator(".facts"), /Picture\s+.*320×180[\s\S]*Rate\s+30 pictures a second[\s\S]*Captions and subtitles\s+en \(captions\)/);
+  assert.match(await away.innerText(), /token=…[\s\S]*Does not work[\s\S]*\w/);
+  assert.ok(!(await away.innerText()).includes("hunter2"), "no secret is repeated");
+  assert.match(await unknown.innerText(), /Does not work[\s\S]*gopher/);
+  assert.match(await form.getByRole("status").innerText(), /^Source 1 works\. Source 2 does not work\. Source 3 was not tried\.$/);
+  assert.deepEqual((await ask<RegisteredGame[]>("/v1/operator/games")).map(({ id }) => id).includes("larks-at-owls"), false, "no game is made");
+  assert.deepEqual(await violationsOf(page), []);
+  await shot("trial");
+  complaints.splice(0);
+
+  await button("Save game", form).click();
   await form.getByRole("alert").getByText(/gopher/).waitFor();
   complaints.splice(0);
   await form.getByLabel("Sources").fill("test://smpte?size=320x180&fps=30&tone=440&captions=en");
   await form.getByLabel("Labels").fill("league=nba\nlate");
-  assert.deepEqual(await violationsOf(page), []);
-  await button("Save and try", form).click();
-  const tried = dialog("Larks at Öwls");
-  await tried.waitFor();
-  await until("its picture", async () => (await tried.locator("img").count()) === 1 && (await tried.locator("img").evaluate((image: HTMLImageElement) => image.naturalWidth > 0)));
-  await tells("what it is", tried.locator(".facts"), /Picture\s+.*320×180[\s\S]*Rate\s+30 pictures a second[\s\S]*Sound\s+/);
-  await tells("its captions", tried.locator(".facts"), /Captions and subtitles\s+en \(captions\)/);
-  assert.match(await tried.locator(".trial-state").innerText(), /^Live/);
-  assert.deepEqual(await violationsOf(page), []);
-  await shot("trial");
-  await button("Keep it", tried).click();
-  await tried.waitFor({ state: "hidden" });
+  await button("Save game", form).click();
+  await form.waitFor({ state: "hidden" });
   const game = await ask<RegisteredGame>("/v1/operator/games/larks-at-owls");
   assert.deepEqual([game.title, game.labels], ["Larks at Öwls", { late: "", league: "nba" }]);
 });
@@ -335,11 +342,8 @@ test("a game is changed and removed; those of the configuration are not", async 
   const form = dialog("Larks at Öwls");
   await form.getByLabel("In a break its slot shows").selectOption("slate");
   await form.getByLabel("Title").fill("Larks at Owls");
-  await button("Save and try", form).click();
-  const tried = dialog("Larks at Owls");
-  await tried.waitFor();
-  assert.ok(!(await button("Remove it", tried).isVisible()), "it was there before");
-  await button("Keep it", tried).click();
+  await button("Save game", form).click();
+  await form.waitFor({ state: "hidden" });
   const game = await ask<RegisteredGame>("/v1/operator/games/larks-at-owls");
   assert.deepEqual([game.title, game.break_policy, game.labels["league"]], ["Larks at Owls", "slate", "nba"]);
   await tells("its new title", item.or(panel("Games").locator(".game", { hasText: "Larks at Owls" })), /Larks at Owls/);
@@ -398,21 +402,34 @@ test("a session says which of its slots is on slate, why, and since when; sessio
   await ask(`/v1/sessions/${left.id}`, { method: "DELETE" }, "device");
   const sessions = page.locator(".sessions-panel");
   const row = sessions.getByRole("row", { name: "stb-1" });
-  await tells("why", row.locator(".slot-why"), /^Owls at Larks: no picture for \d+ (s|min): \w/);
+  await tells("why", row.locator(".slot-why"), /^Owls at Larks: no picture since \d\d:\d\d:\d\d, for \d+ (s|min): \w/);
 
-  await sessions.getByRole("searchbox").fill("silver");
-  await sessions.getByLabel("State").selectOption("ended");
-  await page.keyboard.press("Enter");
-  await sessions.getByRole("searchbox").press("Enter");
-  await tells("what is found", sessions.locator(".tally"), /^1 found in \d+ looked through$/);
-  assert.match(await sessions.locator("tbody tr").first().innerText(), /stb-2[\s\S]*ended \d\d:\d\d:\d\d, device/);
-  assert.equal(await sessions.locator("tbody button:visible").count(), 0, "there is nothing to end");
-  await sessions.getByLabel("State").selectOption("all");
-  await sessions.getByRole("searchbox").fill("hawks plan=");
-  await sessions.getByRole("searchbox").press("Enter");
+  await sessions.getByText("By label and time").click();
+  const search = async (what: Record<string, string>, state: string) => {
+    for (const [label, value] of Object.entries({ "Device or session": "", Label: "", "There from, UTC": "", "Until, UTC": "", ...what })) await sessions.getByLabel(label, { exact: true }).fill(value);
+    await sessions.getByLabel("State").selectOption(state);
+    await sessions.getByLabel("Device or session").press("Enter");
+  };
+  await search({ Label: "plan=silver" }, "ended");
+  await tells("what is found", sessions.locator(".tally"), /^1 found/);
+  assert.match(await sessions.locator("tbody tr").first().innerText(), /stb-2[\s\S]*Ended \d\d:\d\d:\d\d by its device/);
+  assert.equal(await sessions.locator("tbody .end:visible").count(), 0, "there is nothing to end");
+  await button("Details of the session of stb-2").click();
+  const details = dialog("stb-2");
+  await tells("what was billed", details.locator(".facts"), /State\s+Ended [\s\S]*Billable time\s+\d+:\d\d[\s\S]*Billed\s+\d+ minutes?, no tariff prices them, draft/);
+  assert.deepEqual(await violationsOf(page), []);
+  await shot("session");
+  await page.keyboard.press("Escape");
+  await details.waitFor({ state: "hidden" });
+  await search({ "Device or session": "STB" }, "all");
   await tells("both", sessions.locator(".tally"), /^2 found/);
-  await sessions.getByRole("searchbox").fill("nobody");
-  await sessions.getByRole("searchbox").press("Enter");
+  await sessions.getByLabel("Game", { exact: true }).selectOption({ label: "Owls at Larks" });
+  await search({ "Device or session": "STB" }, "all");
+  await tells("one of them", sessions.locator(".tally"), /^1 found/);
+  await button("Details of the session of stb-1").click();
+  await tells("which slot is on slate", dialog("stb-1").locator(".slot-why"), /^Owls at Larks: No picture since/);
+  await page.keyboard.press("Escape");
+  await search({ "Until, UTC": "2026-01-01T00:00" }, "all");
   await sessions.getByText("No session is like that.").waitFor();
   assert.deepEqual(await violationsOf(page), []);
   await button("Back to live sessions").click();

@@ -16,7 +16,7 @@ use crate::api::extract::Params;
 use crate::api::limits;
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::api::refuse;
-use crate::audit::{AuditRow, Deed};
+use crate::audit::{AuditFilter, AuditRow, Broken, Deed};
 use crate::usage::Period;
 
 /// Characters of a path that are noted.
@@ -69,6 +69,24 @@ pub struct AuditQuestion {
     cursor: Option<String>,
     /// Entries of a page: 1 to 1000, 100 when absent.
     limit: Option<u32>,
+    /// Only what one did: a key's id or name, or a token's subject.
+    who: Option<String>,
+    /// Only what was done at paths that begin so: `/v1/operator/games`.
+    path: Option<String>,
+    /// `true`: only what was refused; `false`: only what was not.
+    refused: Option<bool>,
+    /// `oldest` first when absent.
+    order: Option<Order>,
+}
+
+/// Which entries come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AuditOrder)]
+pub enum Order {
+    #[default]
+    Oldest,
+    Newest,
 }
 
 /// One thing that was done.
@@ -88,7 +106,7 @@ pub struct AuditEntry {
     pub digest: String,
 }
 
-/// A page of what was done, oldest first.
+/// A page of what was done, in the order that was asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditPage {
     pub entries: Vec<AuditEntry>,
@@ -125,14 +143,67 @@ pub async fn list(
             || Problem::new(Code::CursorInvalid, "The cursor is not one of ours.").with("parameter", "cursor");
         cursor.parse::<u64>().ok().filter(|seq| seq.to_string() == cursor).ok_or_else(invalid)
     });
-    let after = cursor.transpose()?.unwrap_or(0);
+    let cursor = cursor.transpose()?;
+    let newest_first = question.order.unwrap_or_default() == Order::Newest;
+    let mut filter = AuditFilter {
+        from_ms: period.from.as_millisecond(),
+        who: question.who,
+        path: question.path,
+        refused: question.refused,
+        newest_first,
+        ..AuditFilter::all(limit + 1)
+    };
     // What is done now is in it where no end was said.
-    let to_ms = if question.to.is_some() { period.to.as_millisecond() } else { i64::MAX };
-    let within = [period.from.as_millisecond(), to_ms];
-    let rows = app.audit.entries(&operator.tenant, after, within, limit + 1).await;
+    if question.to.is_some() {
+        filter.to_ms = period.to.as_millisecond();
+    }
+    match cursor {
+        Some(seq) if newest_first => filter.before = seq,
+        Some(seq) => filter.after = seq,
+        None => {}
+    }
+    let rows = app.audit.entries(&operator.tenant, filter).await;
     let mut rows = rows.map_err(|cause| refuse::store_unavailable(&cause))?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_cursor = rows.last().filter(|_| more).map(|last| last.seq.to_string());
     Ok(Json(AuditPage { entries: rows.into_iter().map(AuditEntry::from).collect(), next_cursor }))
+}
+
+/// Whether a tenant's chain holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditChain {
+    /// Whether every entry is what was written there, and none is missing.
+    pub holds: bool,
+    /// Entries up to which it does.
+    pub entries: u64,
+    /// The digest of the newest entry, in hexadecimal: noted elsewhere it tells later whether the whole chain was made anew. `null` where there is none, or
+    /// the chain does not hold.
+    pub head: Option<String>,
+    /// The first entry that is not what was written there, or comes after one that is not.
+    pub broken_at: Option<u64>,
+}
+
+/// Digests the tenant's whole chain anew, which takes a while where it is long.
+#[utoipa::path(get, path = "/v1/operator/audit/chain", operation_id = "verify_audit_chain", tag = "operators", security(("operator_key" = [])),
+    responses(
+        (status = 200, description = "Whether the chain holds", body = AuditChain),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn chain(State(app): State<Arc<App>>, operator: Operator) -> Result<Json<AuditChain>, Problem> {
+    let told = match app.audit.verify(&operator.tenant).await {
+        Ok(holds) => {
+            let head = (holds.entries > 0).then(|| hex::encode(holds.head));
+            AuditChain { holds: true, entries: holds.entries, head, broken_at: None }
+        }
+        Err(Broken::Entry { seq, .. }) => {
+            AuditChain { holds: false, entries: seq.saturating_sub(1), head: None, broken_at: Some(seq) }
+        }
+        // No head was given that the chain could miss.
+        Err(Broken::Head) => AuditChain { holds: false, entries: 0, head: None, broken_at: None },
+        Err(Broken::Store(cause)) => return Err(refuse::store_unavailable(&cause)),
+    };
+    Ok(Json(told))
 }

@@ -9,5 +9,6 @@ pub mod keys;
 pub mod markets;
 pub mod outputs;
 pub mod sessions;
+pub mod sources;
 pub mod usage;
 pub mod webhooks;

@@ -1,4 +1,4 @@
-//! `/v1/operator/sessions`: watching and ending sessions.
+//! `/v1/operator/sessions`: watching sessions, looking for them, ended ones too, and ending them.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::api::App;
 use crate::api::auth::Operator;
@@ -15,26 +15,74 @@ use crate::api::base::Base;
 use crate::api::extract::{Named, Params};
 use crate::api::limits;
 use crate::api::problem::{Problem, ProblemBody};
-use crate::session::{EndedBy, ListSessions, SessionPage, ViewState};
+use crate::session::{EndedBy, ListSessions, OperatedSession, SessionPage, SessionsWanted, ViewState};
+use crate::usage::{Billed, Period, instant};
+
+/// Characters of what is looked for, at most.
+const LOOKED_FOR_CHARS: usize = 400;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Only sessions in this state.
     state: Option<ViewState>,
+    /// Only sessions with this in their id or their device's name, whatever its case.
+    q: Option<String>,
+    /// Only sessions of this device.
+    device_id: Option<String>,
+    /// Only sessions with this game in a slot, at present or at their end.
+    game: Option<String>,
+    /// Only sessions with this label: `plan=gold`, or `plan` for any value.
+    label: Option<String>,
+    /// Only sessions that were not over before this RFC 3339 time or day.
+    from: Option<String>,
+    /// Only sessions that had begun before this RFC 3339 time or day.
+    to: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
     /// Sessions of a page: 1 to 1000, 100 when absent.
     limit: Option<u32>,
 }
 
-/// The tenant's sessions, newest first.
+impl Filter {
+    fn wanted(&self) -> Result<SessionsWanted, Problem> {
+        let text = |name: &str, value: &Option<String>| {
+            let Some(value) = value else { return Ok(None) };
+            let count = value.chars().count();
+            if count == 0 || count > LOOKED_FOR_CHARS {
+                let detail = format!("It has 1 to {LOOKED_FOR_CHARS} characters, not {count}.");
+                return Err(Problem::parameter(name, detail).with("limit", LOOKED_FOR_CHARS));
+            }
+            Ok(Some(value.clone()))
+        };
+        let time = |value: &Option<String>| {
+            value.as_deref().map(instant).transpose().map(|at| at.map(jiff::Timestamp::as_millisecond))
+        };
+        let label = text("label", &self.label)?.map(|label| match label.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (label, None),
+        });
+        Ok(SessionsWanted {
+            text: text("q", &self.q)?,
+            device_id: text("device_id", &self.device_id)?,
+            game: text("game", &self.game)?,
+            label,
+            from_ms: time(&self.from)?,
+            to_ms: time(&self.to)?,
+        })
+    }
+}
+
+/// The tenant's sessions, newest first: all, or those that are looked for. A page looks through 20,000 of them at most, so that one with fewer sessions than were asked for
+/// need not be the last: `next_cursor` says whether there are more to look through.
 #[utoipa::path(get, path = "/v1/operator/sessions", operation_id = "list_sessions", tag = "operators", params(Filter), security(("operator_key" = [])),
     responses(
         (status = 200, description = "A page of sessions", body = SessionPage),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`parameter_invalid`, `cursor_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`, `cursor_invalid`, `time_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -42,12 +90,51 @@ pub async fn list(
     base: Base,
     Params(filter): Params<Filter>,
 ) -> Result<Response, Problem> {
-    let request = ListSessions { state: filter.state, cursor: filter.cursor, limit: limits::page(filter.limit)? };
+    let wanted = filter.wanted()?;
+    let Filter { state, cursor, limit, .. } = filter;
+    let request = ListSessions { state, cursor, limit: limits::page(limit)?, wanted };
     let mut page = app.sessions.list(&operator.tenant, request).await?;
     for listed in &mut page.sessions {
         listed.session.playback_url = base.url(&listed.session.playback_url);
     }
     Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(page)).into_response())
+}
+
+/// A session, and what was billed of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SessionDetail)]
+pub struct Detail {
+    #[serde(flatten)]
+    pub operated: OperatedSession,
+    pub billed: Billed,
+}
+
+/// A session, and what was billed of it so far.
+#[utoipa::path(get, path = "/v1/operator/sessions/{id}", operation_id = "get_operated_session", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The session", body = Detail),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    base: Base,
+    Named(id): Named<String>,
+) -> Result<Response, Problem> {
+    let mut operated = app.sessions.operated(&operator.tenant, &id).await?;
+    operated.session.playback_url = base.url(&operated.session.playback_url);
+    let at_ms = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond);
+    let now_ms = app.clock.now().unix_millis();
+    let begun_ms = at_ms(&operated.session.created_at).unwrap_or(now_ms);
+    let ended_ms = operated.ended_at.as_deref().and_then(at_ms);
+    let period = Period::of(begun_ms, now_ms.max(begun_ms));
+    let billed = app.reports.of_session(&operator.tenant, &id, period, ended_ms).await?;
+    let detail = Detail { operated, billed };
+    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(detail)).into_response())
 }
 
 /// Ends a session.

@@ -11,7 +11,7 @@ use crate::captions;
 use crate::captions::webvtt::SegmentForm;
 use crate::captions::{Kind, TextInfo};
 use crate::catalogue::contract::{
-    CatalogueError, GameCatalogue, GameSpec, GameText, GameView, RegisteredGame, TextKind, TextWanted,
+    CatalogueError, GameCatalogue, GameSpec, GameText, GameView, RegisteredGame, TextKind, TextWanted, Tried,
 };
 use crate::catalogue::texts::read_back;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
@@ -19,7 +19,7 @@ use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Pending, Position, SoundKey, TrackName};
 
 /// A text, for whoever may show the game.
-fn told(info: &TextInfo) -> GameText {
+pub(super) fn told(info: &TextInfo) -> GameText {
     let kind = match info.track.kind {
         Kind::Subtitles => TextKind::Subtitles,
         Kind::Captions => TextKind::Captions,
@@ -60,6 +60,15 @@ impl GameCatalogue for Catalogue {
 
     fn delete<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, Result<(), CatalogueError>> {
         Box::pin(self.remove(tenant, id))
+    }
+
+    fn try_source<'a>(
+        &'a self,
+        tenant: &'a str,
+        source: String,
+        game: Option<&'a str>,
+    ) -> Pending<'a, Result<Tried, CatalogueError>> {
+        Box::pin(self.try_one(tenant, source, game))
     }
 
     fn cues(&self, tenant: &str, id: &str, span: Range<MediaTime>) -> Option<Vec<CueEvent>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::mosaic::{EngineChoice, EngineKind};
 use crate::session::testing::{House, SEGMENT, asking_for};
-use crate::session::{ChangeSession, CreateSession, EndedBy, ListSessions, SessionError, ViewState};
+use crate::session::{ChangeSession, CreateSession, EndedBy, ListSessions, SessionError, SessionsWanted, ViewState};
 use crate::timeline::Clock;
 
 use super::NOW;
@@ -191,7 +191,7 @@ async fn sessions_are_listed_newest_first_by_tenant_and_state() {
     house.sessions.create("other", asking_for("a")).await.unwrap();
     house.sessions.end("acme", &ids[1], EndedBy::Operator).await.unwrap();
     let page = |state: Option<ViewState>, cursor: Option<String>| {
-        house.sessions.list("acme", ListSessions { state, cursor, limit: 2 })
+        house.sessions.list("acme", ListSessions { state, cursor, limit: 2, ..ListSessions::default() })
     };
     let (mut seen, mut cursor) = (Vec::new(), None);
     loop {
@@ -209,6 +209,29 @@ async fn sessions_are_listed_newest_first_by_tenant_and_state() {
     assert_eq!(ended.sessions[0].session.end_reason.as_deref(), Some("operator"));
     assert_eq!(ended.active_sessions, 4);
     assert_eq!(page(None, Some("nonsense".into())).await, Err(SessionError::CursorInvalid));
+}
+
+#[tokio::test]
+async fn a_search_looks_through_so_many_sessions_at_a_time_and_says_where_to_go_on() {
+    let house = House::new().await;
+    let mut ids = Vec::new();
+    for at in 0..7 {
+        house.clock.advance(Duration::from_millis(10));
+        let wish = CreateSession { device_id: Some(format!("stb-{at}")), ..asking_for("a") };
+        ids.push(house.sessions.create("acme", wish).await.unwrap().0.id);
+    }
+    let wanted = SessionsWanted { device_id: Some("stb-0".into()), ..SessionsWanted::default() };
+    let (mut cursor, mut pages) = (None, Vec::new());
+    loop {
+        let request = ListSessions { cursor, limit: 10, wanted: wanted.clone(), ..ListSessions::default() };
+        let page = house.sessions.list("acme", request).await.unwrap();
+        pages.push(page.sessions.into_iter().map(|found| found.session.id).collect::<Vec<_>>());
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, [vec![], vec![], vec![ids[0].clone()]]);
 }
 
 /// Prints how long fifty creations at once take; the benches have the claim.

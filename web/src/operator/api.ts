@@ -1,6 +1,6 @@
 // The operators' part of the HTTP contract: its shapes, and a client for them.
 
-import { Caller, layoutsOf, Problem, type Game, type Layout, type Older, type Session, type Shapes } from "../api";
+import { Caller, layoutsOf, Problem, type AudioInfo, type Game, type GameText, type Layout, type Older, type Session, type Shapes } from "../api";
 
 export type OperatedSession = Session & Pick<Shapes["OperatedSession"], "device_id" | "labels" | "last_seen_at" | "ended_at"> & { end_reason: string | null };
 export type SessionPage = Omit<Shapes["SessionPage"], "sessions"> & { sessions: OperatedSession[] };
@@ -57,6 +57,26 @@ export type UsageRow = Partial<Omit<Shapes["UsageRow"], "label" | "cost" | "curr
 
 export type Cost = Shapes["CurrencyCost"];
 
+/** A session, and what was billed of it. */
+export type SessionDetail = OperatedSession & Pick<Shapes["SessionDetail"], "billed"> & { market?: string | null; region?: string | null };
+
+/** What a source turned out to be. */
+export type Tried = Pick<Shapes["TriedSource"], "source" | "works" | "reason" | "detail" | "container" | "bitrate_bps" | "av_offset_ms" | "thumbnail" | "took_ms"> & {
+  video: Pick<Shapes["VideoHealth"], KnownVideo> | null;
+  audio: Shapes["AudioHealth"] | null;
+  sounds: AudioInfo[];
+  texts: GameText[];
+};
+
+export type Key = Shapes["Key"];
+/** With what opens something: told once. */
+export type MadeKey = Shapes["MadeKey"];
+export type KeyBody = Shapes["KeyRequest"];
+
+export type AuditEntry = Shapes["AuditEntry"];
+export type AuditPage = Shapes["AuditPage"];
+export type AuditChain = Shapes["AuditChain"];
+
 type Late = "state" | "closed_until" | "total_billed_minutes" | "costs";
 export type UsageReport = Older<Omit<Shapes["UsageReport"], "rows">, Late> & { rows: UsageRow[] };
 
@@ -76,6 +96,8 @@ export const REPORT_BYTES_MAX = 8 * 1024 * 1024;
 export const TOO_LARGE = "report_too_large";
 
 const REPORT_TIMEOUT_MS = 60_000;
+// The service gives it 25 s, and a moment to end it.
+const TRIAL_TIMEOUT_MS = 40_000;
 const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
 // A large file over a slow line, and a drawing that takes its time.
 const UPLOAD_TIMEOUT_MS = 5 * 60_000;
@@ -115,10 +137,16 @@ function query(question: UsageQuestion, format: Format): string {
 
 /** The operator routes, with one operator key. */
 export class OperatorClient extends Caller {
-  async sessions(cursor: string | null, limit: number, state: "active" | "ended" | "all" = "active"): Promise<SessionPage> {
-    const asked = new URLSearchParams({ ...(state === "all" ? {} : { state }), limit: String(limit) });
+  /** `wanted`: parameters that say which; those that are active without it. */
+  async sessions(cursor: string | null, limit: number, wanted: Record<string, string> = { state: "active" }): Promise<SessionPage> {
+    const asked = new URLSearchParams({ ...wanted, limit: String(limit) });
     if (cursor !== null) asked.set("cursor", cursor);
     return (await this.call("GET", `/v1/operator/sessions?${asked}`)).json();
+  }
+
+  /** One session, and what was billed of it. */
+  async session(id: string): Promise<SessionDetail> {
+    return (await this.call("GET", `/v1/operator/sessions/${encodeURIComponent(id)}`, { timeoutMs: REPORT_TIMEOUT_MS })).json();
   }
 
   async end(id: string): Promise<void> {
@@ -127,6 +155,33 @@ export class OperatorClient extends Caller {
 
   async registered(): Promise<RegisteredGame[]> {
     return (await this.call("GET", "/v1/operator/games")).json();
+  }
+
+  /** Decodes a source for a moment; `game` is the one whose source it is, where that may be masked. */
+  async trySource(source: string, game: string | null, signal: AbortSignal): Promise<Tried> {
+    const body = { source, ...(game !== null && { game }) };
+    return (await this.call("POST", "/v1/operator/sources/try", { body, signal, timeoutMs: TRIAL_TIMEOUT_MS })).json();
+  }
+
+  async keys(): Promise<Key[]> {
+    return (await this.call("GET", "/v1/operator/keys")).json();
+  }
+
+  async makeKey(body: KeyBody): Promise<MadeKey> {
+    return (await this.call("POST", "/v1/operator/keys", { body })).json();
+  }
+
+  async revokeKey(id: string): Promise<void> {
+    await this.call("DELETE", `/v1/operator/keys/${encodeURIComponent(id)}`);
+  }
+
+  async audit(wanted: Record<string, string>): Promise<AuditPage> {
+    return (await this.call("GET", `/v1/operator/audit?${new URLSearchParams(wanted)}`)).json();
+  }
+
+  /** Has the whole chain digested anew. */
+  async auditChain(): Promise<AuditChain> {
+    return (await this.call("GET", "/v1/operator/audit/chain", { timeoutMs: REPORT_TIMEOUT_MS })).json();
   }
 
   /** Registers a game; it has to be new. */

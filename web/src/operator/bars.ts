@@ -19,7 +19,7 @@ export function hoursOf(report: UsageReport): Hour[] {
     const at = new Date(row.hour ?? Number.NaN).getUTCHours();
     if (Number.isNaN(at)) continue;
     const known = hours.get(at) ?? { minutes: 0, billableSeconds: 0, costs: new Map<string, string>(), standing: row.state ?? "draft" };
-    known.minutes += row.billed_minutes ?? row.billable_seconds / 60;
+    known.minutes += row.billed_minutes ?? 0;
     known.billableSeconds += row.billable_seconds;
     if (row.state === "draft") known.standing = "draft";
     // One row an hour and currency: there is nothing to add up.

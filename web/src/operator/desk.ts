@@ -1,11 +1,11 @@
 // What the operators' page knows, and how it learns it. Knows nothing of the page's elements.
 
 import type { Game, Layout, Problem } from "../api";
-import type { Asset, FillReport, Format, Market, OperatedSession, OperatorClient, RegisteredGame, SessionPage, Skin, UsageReport } from "./api";
+import type { Asset, FillReport, Format, Key, Market, OperatedSession, OperatorClient, RegisteredGame, SessionPage, Skin, UsageReport } from "./api";
 import { fileName, monthOf, todayByHour, wholeMonth } from "./figures";
 import { Poll, type SetTimer } from "./poll";
-import { asProblem, refusesKey, trouble, type Trouble } from "./problems";
-import { search, type Found, type Question } from "./search";
+import { asProblem, refusal, refusesKey, refusesOperator, trouble, type Trouble } from "./problems";
+import { goOn, search, type Found, type Question } from "./search";
 
 export const SESSIONS_A_PAGE = 20;
 const SESSIONS_EVERY_MS = 3_000;
@@ -36,7 +36,7 @@ export interface DeskGame extends RegisteredGame {
 }
 
 /** Of the page's views one is open. */
-export const VIEWS = ["overview", "art", "markets"] as const;
+export const VIEWS = ["overview", "art", "markets", "keys", "audit"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface MonthChoice {
@@ -60,6 +60,7 @@ export interface DeskState {
   readonly skins: Part<readonly Skin[]>;
   readonly layouts: Part<readonly Layout[]>;
   readonly markets: Part<readonly Market[]>;
+  readonly keys: Part<readonly Key[]>;
   readonly fill: Part<FillReport>;
   readonly view: View;
   /** What was looked for among the sessions; null while those that are live are listed. */
@@ -71,13 +72,15 @@ export interface DeskState {
   readonly said: string;
 }
 
-export type PartName = "sessions" | "games" | "today" | "month" | "assets" | "skins" | "layouts" | "markets" | "fill";
+export type PartName = "sessions" | "games" | "today" | "month" | "assets" | "skins" | "layouts" | "markets" | "keys" | "fill";
 
 /** What is read again and again while a view is open. */
 const PARTS_OF: Record<View, readonly PartName[]> = {
   overview: ["sessions", "games", "today", "month"],
   art: ["assets", "skins", "layouts"],
   markets: ["markets", "skins", "games", "layouts", "fill"],
+  keys: ["keys", "markets"],
+  audit: ["keys"],
 };
 
 const NOTHING = { value: null, atMs: null, trouble: null, waits: true } as const;
@@ -93,6 +96,7 @@ const NO_PARTS = {
   skins: NOTHING,
   layouts: NOTHING,
   markets: NOTHING,
+  keys: NOTHING,
   fill: NOTHING,
   found: null,
 } as const;
@@ -113,7 +117,7 @@ export class Desk {
   private hidden = false;
   /** The cursors of the pages before this one, this one's last. */
   private cursors: (string | null)[] = [null];
-  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0, assets: 0, skins: 0, layouts: 0, markets: 0, fill: 0 };
+  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0, assets: 0, skins: 0, layouts: 0, markets: 0, keys: 0, fill: 0 };
   private searches = 0;
   private readonly polls: Record<PartName, Poll>;
   private readonly accessPoll: Poll;
@@ -132,6 +136,7 @@ export class Desk {
       skins: poll(() => this.readPart("skins", (client) => client.skins()), STOCK_EVERY_MS),
       layouts: poll(() => this.readPart("layouts", (client) => client.layouts()), STOCK_EVERY_MS),
       markets: poll(() => this.readPart("markets", (client) => client.markets()), STOCK_EVERY_MS),
+      keys: poll(() => this.readPart("keys", (client) => client.keys()), STOCK_EVERY_MS),
       fill: poll(() => this.readPart("fill", (client) => client.fill()), STOCK_EVERY_MS),
     };
     this.accessPoll = poll(() => this.readAccess(), ACCESS_EVERY_MS);
@@ -184,25 +189,30 @@ export class Desk {
     const { client } = this;
     if (client === null) return null;
     try {
-      // The first page, too: whoever may read it may read all the rest.
       const page = await client.sessions(null, SESSIONS_A_PAGE);
       if (client !== this.client) return null;
-      this.accessPoll.stop();
-      this.set({ access: "open", accessTrouble: null, said: "The key is accepted", sessions: this.read(page) });
-      this.wake();
-      return null;
+      return this.open(this.read(page));
     } catch (error) {
       if (client !== this.client) return null;
       const problem = asProblem(error);
-      if (refusesKey(problem)) return this.refuse(problem);
+      if (refusesOperator(problem)) return this.refuse(problem);
+      // An operator's key that may not see sessions may see other things.
+      if (problem.status === 403) return this.open({ ...NOTHING, trouble: trouble(problem), waits: false });
       this.set({ access: "unreachable", accessTrouble: trouble(problem) });
       return trouble(problem).retryAfterMs;
     }
   }
 
+  private open(sessions: Part<SessionPage>): null {
+    this.accessPoll.stop();
+    this.set({ access: "open", accessTrouble: null, said: "The key is accepted", sessions });
+    this.wake();
+    return null;
+  }
+
   private refuse(problem: Problem): null {
     this.close();
-    this.set({ access: "refused", accessTrouble: trouble(problem) });
+    this.set({ access: "refused", accessTrouble: refusal(problem) });
     return null;
   }
 
@@ -304,8 +314,14 @@ export class Desk {
   async ask<T>(question: (client: OperatorClient) => Promise<T>): Promise<T | null> {
     const { client } = this;
     if (client === null) return null;
-    const answer = await question(client);
-    return client === this.client ? answer : null;
+    try {
+      const answer = await question(client);
+      return client === this.client ? answer : null;
+    } catch (error) {
+      const problem = asProblem(error);
+      if (client === this.client && refusesKey(problem)) this.refuse(problem);
+      throw problem;
+    }
   }
 
   // ---- sessions ------------------------------------------------------------------------------------------------
@@ -351,20 +367,30 @@ export class Desk {
 
   /** Looks for sessions; what is found stands in place of those that are live until `endSearch`. */
   async search(question: Question): Promise<void> {
+    await this.find((client, isNewest) => search(client, question, isNewest), null);
+  }
+
+  /** Looks further back than the search came. */
+  async searchOn(): Promise<void> {
+    const found = this.state.found?.value ?? null;
+    if (found !== null && found.next !== null) await this.find((client, isNewest) => goOn(client, found, isNewest), found);
+  }
+
+  private async find(ask: (client: OperatorClient, isNewest: () => boolean) => Promise<Found>, before: Found | null): Promise<void> {
     const { client } = this;
     if (client === null) return;
     const own = ++this.searches;
     const isNewest = () => own === this.searches;
     this.set({ found: { ...(this.state.found ?? NOTHING), trouble: null, waits: true }, said: "Looking through the sessions" });
     try {
-      const found = await search(client, question, (game) => this.title(game), isNewest);
+      const found = await ask(client, isNewest);
       if (!isNewest()) return;
       this.set({ found: this.read(found), said: found.sessions.length === 1 ? "1 session found" : `${found.sessions.length} sessions found` });
     } catch (error) {
       if (!isNewest()) return;
       const problem = asProblem(error);
       if (refusesKey(problem)) this.refuse(problem);
-      else this.set({ found: { ...NOTHING, trouble: trouble(problem), waits: false } });
+      else this.set({ found: { value: before, atMs: before === null ? null : this.parts.nowMs(), trouble: trouble(problem), waits: false } });
     }
   }
 

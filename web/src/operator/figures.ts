@@ -22,9 +22,11 @@ export function costs(values: readonly Cost[] | undefined): string {
   return values === undefined || values.length === 0 ? "–" : values.map(({ cost, currency }) => `${amount(cost)} ${currency}`).join(" + ");
 }
 
-/** Minutes with two decimals, from seconds. */
-export function minutesOf(billableSeconds: number): string {
-  return (billableSeconds / 60).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+/** Time as a clock has it, `2:21`, `1:02:05`: minutes are what is billed, by the contract's rounding, and this is not. */
+export function timeOf(billableSeconds: number): string {
+  const whole = Math.floor(billableSeconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours === 0 ? `${minutes}:${two(whole % 60)}` : `${hours}:${two(minutes)}:${two(whole % 60)}`;
 }
 
 /** `4 s ago`, `3 min ago`, `2 h ago`, `5 d ago`. */

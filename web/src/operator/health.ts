@@ -1,9 +1,8 @@
 // How a game is, in words. Pure.
 
-import type { Game, GameText } from "../api";
-import { soundNote } from "../tracks";
-import type { GameHealth, HealthReason } from "./api";
-import { count } from "./figures";
+import type { GameText } from "../api";
+import type { GameHealth, HealthReason, Tried } from "./api";
+import { count, moment } from "./figures";
 
 const REASONS: Record<HealthReason, string> = {
   connecting: "its source is being connected",
@@ -34,10 +33,10 @@ export function lasting(ms: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
-/** Why there is no picture, and for how long; empty while there is one and all is well. */
+/** Why there is no picture, since when (UTC), and for how long that is; empty while there is one and all is well. */
 export function why({ status, reason, since }: GameHealth, nowMs: number): string {
   const sinceMs = Date.parse(since);
-  const age = Number.isNaN(sinceMs) ? "" : ` for ${lasting(nowMs - sinceMs)}`;
+  const age = Number.isNaN(sinceMs) ? "" : ` since ${moment(sinceMs, nowMs)}, for ${lasting(nowMs - sinceMs)}`;
   if (status === "off") return `Off${age}`;
   // A reason that a newer service has is still a reason.
   const told = reason === null ? "" : `: ${REASONS[reason] ?? reason.replaceAll("_", " ")}`;
@@ -77,24 +76,33 @@ function channels(number: number | null): string | null {
   return number === 1 ? "mono" : number === 2 ? "stereo" : `${number} channels`;
 }
 
-/** What is known of a source, by name, for reading: codecs, size, rate, sound, captions. `offered`: what devices are told of the game. */
-export function facts(health: GameHealth, offered: Game | null): [name: string, words: string][] {
-  const { container, video, audio, bitrate_bps: rate, av_offset_ms: offset } = health;
+/** What a source turned out to be, by name, for reading; a name is left out where there is no such thing. */
+export function triedFacts({ container, video, audio, sounds, texts, bitrate_bps: rate, av_offset_ms: offset }: Tried): [name: string, words: string][] {
   const told: [string, string | null][] = [
     ["Container", container],
     ["Picture", video === null ? null : words(video.codec, `${video.width}×${video.height}`, video.interlaced === true ? "interlaced" : null)],
     ["Rate", video?.fps == null ? null : `${video.fps} pictures a second`],
     ["Colour", video?.colour ?? null],
     ["Sound", audio === null ? null : words(audio.codec, channels(audio.channels), audio.sample_rate === null ? null : `${audio.sample_rate / 1000} kHz`)],
-    ["Sounds to choose from", offered === null ? null : offered.audio.map((track) => soundNote(offered.title, track)).join(", ")],
-    ["Captions and subtitles", offered === null ? null : textWords(offered.texts ?? [])],
+    ["Sounds to choose from", sounds.length === 0 ? "none" : sounds.map(({ label, language }) => (language === "und" ? label : `${label} (${language})`)).join(", ")],
+    ["Captions and subtitles", textWords(texts)],
     ["Bit rate", rate === null ? null : `${(rate / 1e6).toFixed(1)} Mb/s`],
     ["Sound off picture", offset === null ? null : `${offset > 0 ? "+" : ""}${offset} ms`],
-    ["Losses", losses(health) || "none"],
   ];
-  return told.map(([name, words]) => [name, words === null || words === "" ? "not known yet" : words]);
+  return told.filter((one): one is [string, string] => one[1] !== null && one[1] !== "");
+}
+
+/** Whether a source works, in a word and a sentence. */
+export function triedWords({ works, reason, detail }: Tried): { word: string; sentence: string } {
+  const told = reason === null ? "" : capital(REASONS[reason as HealthReason] ?? reason.replaceAll("_", " "));
+  const sentence = [told, detail === null || detail === "" ? "" : detail].filter((one) => one !== "").join(": ");
+  return { word: works ? "Works" : "Does not work", sentence };
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function textWords(texts: readonly GameText[]): string {
-  return texts.length === 0 ? "none so far" : texts.map(({ language, kind }) => `${language === "und" ? "unnamed" : language} (${kind})`).join(", ");
+  return texts.length === 0 ? "none seen" : texts.map(({ language, kind }) => `${language === "und" ? "unnamed" : language} (${kind})`).join(", ");
 }

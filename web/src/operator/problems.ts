@@ -22,7 +22,18 @@ export function asProblem(error: unknown): Problem {
 
 /** Whether it is the key that the service refuses. */
 export function refusesKey(problem: Problem): boolean {
-  return problem.status === 401 || problem.status === 403;
+  return problem.status === 401;
+}
+
+/** Whether the key is no operator's at all: a scope that it lacks would be named. */
+export function refusesOperator(problem: Problem): boolean {
+  return problem.status === 401 || (problem.status === 403 && !("scope" in problem.members));
+}
+
+/** Why the page does not open with a key. */
+export function refusal(problem: Problem): Trouble {
+  if (problem.status !== 403) return trouble(problem);
+  return { ...trouble(problem), title: "This key opens no operator routes", detail: "It is a device key. Enter an operator key." };
 }
 
 export function trouble(problem: Problem): Trouble {
@@ -30,8 +41,10 @@ export function trouble(problem: Problem): Trouble {
   const field = problem.members["field"];
   const told = { code, retryAfterMs: 1000 * (retryAfterS ?? 0), field: typeof field === "string" ? field : null };
   if (problem.status === 401) return { ...told, title: "This key is not known", detail: "Check it and enter it again.", canRetry: false };
-  if (problem.status === 403) {
-    return { ...told, title: "This key opens no operator routes", detail: "It is a device key. Enter an operator key.", canRetry: false };
+  if (problem.status === 403 && code === "forbidden") {
+    const scope = problem.members["scope"];
+    if (typeof scope === "string") return { ...told, title: "Your key may not do that", detail: `It lacks the scope ${scope}.`, canRetry: false };
+    return { ...told, title: "Your key may not do that", detail: problem.detail, canRetry: false };
   }
   const title = problem.title.replace(/[.\s]*$/, "");
   if (code === TOO_LARGE) return { ...told, title, detail: problem.detail, canRetry: false };

@@ -3,16 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { layoutsOf, Problem } from "../../src/api";
-import type { Market, OperatedSession, OperatorClient, RunningBreak, SessionPage } from "../../src/operator/api";
+import type { Market, OperatedSession, OperatorClient, RunningBreak, SessionDetail, SessionPage } from "../../src/operator/api";
 import { artNames, assetWords, clipAround, dressed, size, skinsWith } from "../../src/operator/art";
 import { breakWords, secondsOf } from "../../src/operator/breaks";
 import { idFrom, labelLines, labelsOf, linesOf } from "../../src/operator/game";
-import { facts } from "../../src/operator/health";
 import { bodyOf, breakPolicyWords, breaksOf, errorWords, featureWords, fillWords, gamesWords, heightWords, idsOf, regionsOf, regionWords } from "../../src/operator/market";
 import { trouble } from "../../src/operator/problems";
-import { FOUND_MAX, matches, PAGES_MAX, search } from "../../src/operator/search";
+import { FOUND_PAGE, goOn, PAGES_MAX, search, wantedOf, type Question } from "../../src/operator/search";
+import { endReason, endWords, sessionFacts } from "../../src/operator/session";
 import { hatching } from "../../src/view/diagram";
-import { HEALTH } from "./samples";
 
 const CANVAS = { width: 1920, height: 1080 };
 const rect = (x: number, y: number, width: number, height: number) => ({ x, y, width, height });
@@ -104,50 +103,58 @@ test("a break is told with its beginning and what is left of it", () => {
   for (const text of ["0", "-1", "x", "Infinity"]) assert.ok(Number.isNaN(secondsOf(text)), text);
 });
 
-test("what a source is made of is told by name, and what is not known as that", () => {
-  const health = { ...HEALTH, container: "mpegts", video: { codec: "h264", width: 1920, height: 1080, fps: 29.97, interlaced: true, colour: "bt709" }, audio: { codec: "aac", channels: 2, sample_rate: 48_000 }, bitrate_bps: 6_200_000 };
-  const offered = { id: "a", title: "A", status: "live" as const, audio: [{ id: "main", language: "en", label: "A" }, { id: "deu", language: "de", label: "" }], texts: [{ id: "en", language: "en", kind: "captions" }], thumbnail_url: null };
-  const told = new Map(facts(health, offered));
-  assert.equal(told.get("Picture"), "h264 1920×1080 interlaced");
-  assert.equal(told.get("Rate"), "29.97 pictures a second");
-  assert.equal(told.get("Sound"), "aac stereo 48 kHz");
-  assert.equal(told.get("Sounds to choose from"), "English, German");
-  assert.equal(told.get("Captions and subtitles"), "en (captions)");
-  const nothing = new Map(facts(HEALTH, null));
-  assert.equal(nothing.get("Picture"), "not known yet");
-  assert.equal(nothing.get("Losses"), "none");
-});
-
-const session = (at: number): OperatedSession =>
-  ({ id: `s${at}`, device_id: `stb-${at}`, state: "active", layout: "4E", games: ["hawks"], market: at % 2 === 0 ? "de" : null, labels: { plan: at % 10 === 0 ? "gold" : "silver" } }) as unknown as OperatedSession;
-
-/** A service with `count` sessions, of which it tells as many at once as are asked for. */
-function listed(count: number): { client: OperatorClient; asked: string[] } {
-  const all = Array.from({ length: count }, (_, at) => session(at));
+/** A service that tells `count` sessions, and some of its pages have none of those that are looked for. */
+function listed(count: number, emptyPages = 0): { client: OperatorClient; asked: string[] } {
   const asked: string[] = [];
-  const sessions = (cursor: string | null, limit: number, state: string): Promise<SessionPage> => {
-    asked.push(`${state} ${cursor ?? ""}`);
+  const sessions = (cursor: string | null, limit: number, wanted: Record<string, string>): Promise<SessionPage> => {
+    asked.push(`${new URLSearchParams(wanted)} ${cursor ?? ""} ${limit}`);
+    if (asked.length <= emptyPages) return Promise.resolve({ sessions: [], next_cursor: "0", active_sessions: 0 });
     const from = Number(cursor ?? 0);
-    const next = from + limit < count ? String(from + limit) : null;
-    return Promise.resolve({ sessions: all.slice(from, from + limit), next_cursor: next, active_sessions: count });
+    const told = Array.from({ length: Math.min(limit, count - from) }, (_, at) => ({ id: `s${from + at}` }) as OperatedSession);
+    return Promise.resolve({ sessions: told, next_cursor: from + limit < count ? String(from + limit) : null, active_sessions: count });
   };
   return { client: { sessions } as unknown as OperatorClient, asked };
 }
 
-test("sessions are looked through page by page, and it is said how many", async () => {
-  assert.ok(matches(session(10), "gold STB-10"));
-  assert.ok(matches(session(10), "ravens", () => "Hawks at Ravens"));
-  assert.ok(!matches(session(11), "gold"));
-  const { client, asked } = listed(2_500);
-  const find = (words: string) => search(client, { words, state: "all" }, (game) => game, () => true);
-  const one = await find("stb-2499");
-  assert.deepEqual([one.sessions.map(({ id }) => id), one.searched, one.all], [["s2499"], 2_500, true]);
-  assert.deepEqual(asked, ["all ", "all 1000", "all 2000"]);
-  const many = await find("gold");
-  assert.deepEqual([many.sessions.length, many.searched, many.all], [FOUND_MAX, 991, false]);
-  const huge = listed(1_000 * PAGES_MAX + 1);
-  const none = await search(huge.client, { words: "nobody", state: "active" }, (game) => game, () => true);
-  assert.deepEqual([none.sessions.length, none.searched, none.all, huge.asked.length], [0, 1_000 * PAGES_MAX, false, PAGES_MAX]);
+const ANY: Question = { text: "", state: "all", game: "", label: "", from: "", to: "" };
+
+test("the service is asked for what a search says, and for nothing else", () => {
+  assert.deepEqual(wantedOf(ANY), {});
+  assert.deepEqual(wantedOf({ text: "stb", state: "ended", game: "hawks", label: "plan=gold", from: "2026-11-22T16:00", to: "2026-11-22T17:00:30" }), {
+    state: "ended", q: "stb", game: "hawks", label: "plan=gold", from: "2026-11-22T16:00:00Z", to: "2026-11-22T17:00:30Z",
+  });
+});
+
+test("a search goes on over pages with nothing in them, shows some, and more when it is told to", async () => {
+  const few = listed(3, 2);
+  const found = await search(few.client, { ...ANY, text: "stb" }, () => true);
+  assert.deepEqual([found.sessions.length, found.next, few.asked], [3, null, ["q=stb  50", "q=stb 0 50", "q=stb 0 50"]]);
+  const many = listed(120);
+  const first = await search(many.client, ANY, () => true);
+  const second = await goOn(many.client, first, () => true);
+  const third = await goOn(many.client, second, () => true);
+  assert.deepEqual([first, second, third].map(({ sessions, next }) => [sessions.length, next]), [[FOUND_PAGE, "50"], [100, "100"], [120, null]]);
+  assert.deepEqual(third.sessions.map(({ id }) => id).at(-1), "s119");
+  const empty = listed(1, 1_000);
+  const none = await search(empty.client, ANY, () => true);
+  assert.deepEqual([none.sessions.length, none.next, empty.asked.length], [0, "0", PAGES_MAX], "it stops, and can go on");
+});
+
+test("a session is told with why it ended and what was billed of it", () => {
+  const session = { id: "s", state: "ended", layout: "4E", engine: "stitch", games: ["hawks"], market: "de", region: null, skin: null, labels: { plan: "gold" }, billable_seconds: 141, created_at: "2026-11-22T16:00:00Z", last_seen_at: "2026-11-22T16:02:20Z", ended_at: "2026-11-22T16:02:21Z", end_reason: "idle", billed: { state: "draft", billable_seconds: 141, minutes: 3, costs: [{ cost: "0.0120", currency: "EUR" }] } } as unknown as SessionDetail;
+  assert.deepEqual(sessionFacts(session, Date.parse("2026-11-22T17:00:00Z"), () => "Hawks at Ravens"), [
+    ["State", "Ended 16:02:21: no playlist was asked for any more"],
+    ["Begun", "16:00:00 UTC"],
+    ["Last seen", "16:02:20 UTC"],
+    ["Games", "Hawks at Ravens"],
+    ["Layout", "4E, stitch"],
+    ["Market", "de"],
+    ["Labels", "plan=gold"],
+    ["Billable time", "2:21"],
+    ["Billed", "3 minutes, 0.0120 EUR, draft, may still grow"],
+  ]);
+  assert.equal(endReason("moon_phase"), "moon phase", "of a newer service");
+  assert.deepEqual(["idle", "moon_phase", null].map((end_reason) => endWords({ ...session, end_reason }, Date.parse("2026-11-23T00:00:00Z"))), ["Ended 22 Nov 16:02:21 as idle", "Ended 22 Nov 16:02:21 (moon phase)", "Ended 22 Nov 16:02:21"]);
 });
 
 test("a refusal says which field it is about", () => {

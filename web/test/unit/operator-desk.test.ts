@@ -142,6 +142,21 @@ test("a device key is told as what it is", async () => {
   assert.match(one.state.accessTrouble?.detail ?? "", /device key/);
 });
 
+test("a key that lacks a scope opens the page, and says so where it is missing", async () => {
+  const service = new Service();
+  service.refuse = (path) => (path.startsWith("/v1/operator/sessions") ? Response.json({ title: "This key may not do that", status: 403, code: "forbidden", detail: "", scope: "sessions:read" }, { status: 403 }) : null);
+  const { desk: one } = desk(service);
+  one.useKey("op");
+  await settled();
+  assert.equal(one.state.access, "open");
+  assert.match(one.state.sessions.trouble?.detail ?? "", /sessions:read/);
+  assert.ok(one.state.games.value !== null, "the rest is there");
+  // What a key may not do does not close the page either.
+  service.refuse = () => refusal(403, "forbidden");
+  const stood = await one.change((client) => client.revokeKey("k"), "Done");
+  assert.deepEqual([stood?.code, one.state.access], ["forbidden", "open"]);
+});
+
 test("a key that stops being good closes the page and leaves nothing on it", async () => {
   const service = new Service();
   const { desk: one, timers } = desk(service);

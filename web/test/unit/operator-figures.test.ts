@@ -13,10 +13,10 @@ import {
   instant,
   labelList,
   lastMonths,
-  minutesOf,
   moment,
   monthName,
   rowKey,
+  timeOf,
   todayByHour,
   wholeMonth,
 } from "../../src/operator/figures";
@@ -40,8 +40,7 @@ test("times are UTC, and say the day when it is another one", () => {
   assert.equal(moment(Number.NaN, NOW), "–");
   assert.equal(instant(Date.parse("2026-11-22T16:00:00Z")), "22 Nov 2026, 16:00 UTC");
   assert.equal(dayStart(NOW), Date.parse("2026-11-22T00:00:00Z"));
-  assert.equal(minutesOf(121), "2.02");
-  assert.equal(minutesOf(600_000), "10,000.00");
+  assert.deepEqual([0, 59.9, 121, 3_725].map(timeOf), ["0:00", "0:59", "2:01", "1:02:05"]);
 });
 
 test("how long ago something was", () => {
@@ -97,7 +96,7 @@ test("hours become bars: minutes, costs, draft or final", () => {
   assert.equal(hours[1]?.costs.get("EUR"), "0.0080");
   assert.deepEqual(currenciesOf(hours), ["EUR"]);
   const unpriced = hoursOf(report([{ hour: "2026-11-22T16:00:00Z", billable_seconds: 90 }]));
-  assert.deepEqual(unpriced.map(({ minutes, standing }) => [minutes, standing]), [[1.5, "draft"]], "a service that tells neither");
+  assert.deepEqual(unpriced.map(({ minutes, standing }) => [minutes, standing]), [[0, "draft"]], "what is billed is minutes, and nothing else");
   assert.deepEqual(currenciesOf(unpriced), []);
 });
 

@@ -3,15 +3,15 @@
 import { attribute, h, keyed, text } from "../../dom";
 import type { MarketFill } from "../api";
 import type { Desk, DeskState } from "../desk";
-import { costs, count, minutesOf } from "../figures";
+import { costs, count } from "../figures";
 import { errorWords, fillWords } from "../market";
 import { panel, showTrouble, tableFrame } from "./panel";
 
-const COLUMNS = ["Market", "Filled", "Advertisements, s", "Slate, s", "Begun", "Seen to the end", "Decisions", "Sessions", "Minutes watched", "Cost", "Errors by VAST's code"];
+const COLUMNS = ["Market", "Filled", "Advertisements, s", "Slate, s", "Begun", "Seen to the end", "Decisions", "Sessions", "Minutes billed", "Cost", "Errors by VAST's code"];
 
 /** What was watched meanwhile; dashes where the service does not say. */
-function watchedWords({ sessions, billable_seconds: seconds, costs: sums }: MarketFill): string[] {
-  return [sessions === undefined ? "–" : count(sessions), seconds === undefined ? "–" : minutesOf(seconds), costs(sums)];
+function watchedWords({ sessions, billed_minutes: minutes, costs: sums }: MarketFill): string[] {
+  return [sessions === undefined ? "–" : count(sessions), minutes === undefined ? "–" : count(minutes), costs(sums)];
 }
 
 export function fillPanel(desk: Desk): HTMLElement {

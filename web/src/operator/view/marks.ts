@@ -4,17 +4,26 @@ import type { GameStatus } from "../../api";
 import { h, svg, text } from "../../dom";
 import type { Standing } from "../api";
 
-type Mark = GameStatus | Standing;
+type Mark = GameStatus | Standing | "works" | "fails" | "done" | "refused" | "expired" | "good";
 
-const WORDS: Record<Mark, string> = { live: "Live", slate: "Slate", off: "Off", draft: "Draft", final: "Final" };
+const WORDS: Record<Mark, string> = { live: "Live", slate: "Slate", off: "Off", draft: "Draft", final: "Final", works: "Works", fails: "Does not work", done: "Done", refused: "Refused", expired: "Expired", good: "Good" };
 
-/** 12 by 12: a disc, a triangle, a ring with a bar across, an open ring, a tick. */
+const TICK = "M1.8 6.4l2.9 2.9l5.5-6.6";
+const CROSS = "M2.2 2.2l7.6 7.6M9.8 2.2l-7.6 7.6";
+
+/** 12 by 12: a disc, a triangle, a ring with a bar across, an open ring, a tick, a cross. */
 const SHAPES: Record<Mark, string> = {
   live: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9z",
   slate: "M6 1.2L11.3 10.6H.7z",
   off: "M6 1.8a4.2 4.2 0 1 0 0 8.4a4.2 4.2 0 1 0 0-8.4zM3.2 8.8l5.6-5.6",
   draft: "M6 1.8a4.2 4.2 0 1 0 0 8.4a4.2 4.2 0 1 0 0-8.4z",
-  final: "M1.8 6.4l2.9 2.9l5.5-6.6",
+  final: TICK,
+  works: TICK,
+  fails: CROSS,
+  done: TICK,
+  refused: CROSS,
+  expired: CROSS,
+  good: TICK,
 };
 
 /** A mark; `show` makes it another one. */

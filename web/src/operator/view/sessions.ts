@@ -4,10 +4,12 @@ import { attribute, h, keyed, text, toggle } from "../../dom";
 import type { OperatedSession } from "../api";
 import { SESSIONS_A_PAGE, type Desk, type DeskState } from "../desk";
 import { why } from "../health";
-import { ago, count, labelList, minutesOf, moment } from "../figures";
+import { ago, count, labelList, moment, timeOf } from "../figures";
 import { pager, panel, showTrouble, tableFrame } from "./panel";
 import type { Question } from "./question";
 import { foundWords, searchForm } from "./search";
+import type { SessionBox } from "./session-box";
+import { endWords } from "../session";
 
 const COLUMNS: readonly [string, string][] = [
   ["Session", ""],
@@ -15,7 +17,7 @@ const COLUMNS: readonly [string, string][] = [
   ["Layout", ""],
   ["Engine", ""],
   ["Since", "number"],
-  ["Minutes", "number"],
+  ["Billable time", "number"],
   ["Last seen", "number"],
   ["Labels", ""],
 ];
@@ -24,8 +26,9 @@ interface Row extends HTMLTableRowElement {
   session?: OperatedSession;
 }
 
-function makeRow(ask: (row: Row) => void): Row {
+function makeRow(ask: (row: Row) => void, open: (session: OperatedSession) => void): Row {
   const end = h("button", { type: "button", class: "quiet-button end" }, "End");
+  const more = h("button", { type: "button", class: "quiet-button small" }, "Details");
   const row: Row = h(
     "tr",
     {},
@@ -35,10 +38,11 @@ function makeRow(ask: (row: Row) => void): Row {
     h("td", {}),
     h("td", { class: "number" }, h("time", {})),
     h("td", { class: "number" }),
-    h("td", { class: "number" }, h("time", {})),
+    h("td", { class: "number seen-cell" }, h("time", {})),
     h("td", { class: "labels-cell" }),
-    h("td", { class: "action" }, end),
+    h("td", { class: "action" }, h("span", { class: "row-buttons" }, more, end)),
   );
+  more.addEventListener("click", () => row.session !== undefined && open(row.session));
   end.addEventListener("click", () => ask(row));
   return row;
 }
@@ -75,21 +79,16 @@ function showRow(row: Row, session: OperatedSession, desk: Desk, nowMs: number):
     text(element, words);
   };
   time(4, session.created_at, moment(Date.parse(session.created_at), nowMs));
-  text(cell(5), minutesOf(session.billable_seconds));
+  text(cell(5), timeOf(session.billable_seconds));
   time(6, session.last_seen_at ?? "", session.state === "ended" ? endWords(session, nowMs) : ago(Date.parse(session.last_seen_at ?? ""), nowMs));
   text(cell(7), labelList(session.labels));
-  const end = cell(8).querySelector("button") as HTMLButtonElement;
-  attribute(end, "hidden", session.state === "ended");
-  attribute(end, "aria-label", `End the session of ${session.device_id ?? session.id}`);
+  const [more, end] = cell(8).querySelectorAll("button");
+  attribute(more as Element, "aria-label", `Details of the session of ${session.device_id ?? session.id}`);
+  attribute(end as Element, "hidden", session.state === "ended");
+  attribute(end as Element, "aria-label", `End the session of ${session.device_id ?? session.id}`);
 }
 
-/** `ended 16:04:05, idle`. */
-function endWords(session: OperatedSession, nowMs: number): string {
-  const at = session.ended_at === null ? "" : ` ${moment(Date.parse(session.ended_at), nowMs)}`;
-  return `ended${at}${session.end_reason === null ? "" : `, ${session.end_reason.replaceAll("_", " ")}`}`;
-}
-
-export function sessionsPanel(desk: Desk, question: Question): HTMLElement {
+export function sessionsPanel(desk: Desk, question: Question, box: SessionBox): HTMLElement {
   const parts = panel("sessions", "Live sessions", () => desk.refresh("sessions"));
   const looking = searchForm(desk);
   const body = h("tbody", {});
@@ -97,7 +96,7 @@ export function sessionsPanel(desk: Desk, question: Question): HTMLElement {
   const table = h(
     "table",
     {},
-    h("caption", { class: "said" }, "Live sessions, newest first. Times are UTC; minutes are those billed so far."),
+    h("caption", { class: "said" }, "Live sessions, newest first. Times are UTC; billable time is hours, minutes and seconds so far."),
     h("thead", {}, h("tr", {}, ...heads, h("th", { scope: "col" }, h("span", { class: "said" }, "Action")))),
     body,
   );
@@ -106,7 +105,11 @@ export function sessionsPanel(desk: Desk, question: Question): HTMLElement {
   const pages = pager("Pages of sessions", "Newer", "Older", (step) => desk.turnPage(step));
   const tally = h("span", { class: "tally" });
   parts.aside.append(tally);
-  parts.element.append(looking, empty, frame, pages.element);
+  const further = h("button", { type: "button", class: "quiet-button further" }, "Look further back");
+  further.addEventListener("click", () => {
+    if (further.getAttribute("aria-disabled") !== "true") void desk.searchOn();
+  });
+  parts.element.append(looking, empty, frame, pages.element, further);
 
   const rows = new Map<string, Row>();
   const ask = (row: Row) => {
@@ -134,7 +137,7 @@ export function sessionsPanel(desk: Desk, question: Question): HTMLElement {
     text(parts.heading, found === null ? "Live sessions" : "Sessions found");
     const nowMs = shownPart.atMs ?? 0;
     const held = body.contains(document.activeElement) ? document.activeElement : null;
-    const shown = keyed(body, rows, sessions, ({ id }) => id, () => makeRow(ask));
+    const shown = keyed(body, rows, sessions, ({ id }) => id, () => makeRow(ask, box.open));
     shown.forEach((row, at) => showRow(row, sessions[at] as OperatedSession, desk, nowMs));
     if (held !== null && !held.isConnected) parts.heading.focus();
     const total = value?.active_sessions ?? sessions.length;
@@ -144,6 +147,8 @@ export function sessionsPanel(desk: Desk, question: Question): HTMLElement {
     attribute(empty, "hidden", sessions.length > 0);
     text(empty, emptyWords(state));
     const from = state.sessionsPage * SESSIONS_A_PAGE;
+    attribute(further, "hidden", (found?.value?.next ?? null) === null);
+    attribute(further, "aria-disabled", found?.waits === true ? "true" : null);
     if (found !== null) return pages.show("", false, false);
     pages.show(`${count(from + Math.min(1, sessions.length))}–${count(from + sessions.length)}`, state.sessionsPage > 0, Boolean(value?.next_cursor));
   });

@@ -2,7 +2,7 @@
 
 import { h, text } from "../../dom";
 import type { Desk, DeskState } from "../desk";
-import { costs, count, minutesOf } from "../figures";
+import { costs, count } from "../figures";
 
 export function summary(desk: Desk): HTMLElement {
   const values = new Map<string, HTMLElement>();
@@ -26,7 +26,7 @@ export function summary(desk: Desk): HTMLElement {
     const live = games.value?.filter((game) => game.status === "live").length ?? 0;
     set("games", games.value === null ? "–" : `${live} of ${games.value.length}`);
     const minutes = today.value?.total_billed_minutes;
-    set("minutes", today.value === null ? "–" : minutes === undefined ? minutesOf(today.value.total_billable_seconds) : count(minutes));
+    set("minutes", minutes === undefined ? "–" : count(minutes));
     set("cost", today.value === null ? "–" : costs(today.value.costs));
   });
   return h("section", { class: "summary-section", "aria-label": "At a glance" }, list);

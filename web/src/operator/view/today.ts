@@ -4,14 +4,13 @@ import { attribute, h, keyed, text } from "../../dom";
 import type { UsageReport } from "../api";
 import { currenciesOf, hoursOf, type Hour } from "../bars";
 import type { Desk, DeskState } from "../desk";
-import { amount, count, instant, minutesOf } from "../figures";
+import { amount, count, instant } from "../figures";
 import { chart, type Bar, type Chart } from "./chart";
 import { mark } from "./marks";
 import { panel, showTrouble, tableFrame } from "./panel";
 
 const clock = (hour: number) => `${String(hour).padStart(2, "0")}:00`;
-/** Billed minutes are whole; a service without prices tells seconds alone. */
-const minutes = (value: number) => (Number.isInteger(value) ? count(value) : minutesOf(60 * value));
+const minutes = count;
 
 /** A chart with its name above it. */
 function figure(id: string, name: string): { element: HTMLElement; chart: Chart } {

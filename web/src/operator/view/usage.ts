@@ -4,7 +4,7 @@ import { attribute, h, text } from "../../dom";
 import type { Format, UsageReport, UsageRow } from "../api";
 import { FORMATS } from "../api";
 import type { Desk, DeskState } from "../desk";
-import { amount, costs, count, instant, lastMonths, minutesOf, monthName, rowKey } from "../figures";
+import { amount, costs, count, instant, lastMonths, monthName, rowKey } from "../figures";
 import { mark } from "./marks";
 import { pager, panel, showTrouble, tableFrame, TroubleLine } from "./panel";
 
@@ -76,8 +76,8 @@ const COLUMNS: readonly Column[] = [
     name: "Minutes billed",
     number: true,
     has: () => true,
-    cell: (row) => (row.billed_minutes === undefined ? minutesOf(row.billable_seconds) : count(row.billed_minutes)),
-    total: (report) => (report.total_billed_minutes === undefined ? minutesOf(report.total_billable_seconds) : count(report.total_billed_minutes)),
+    cell: (row) => (row.billed_minutes === undefined ? "–" : count(row.billed_minutes)),
+    total: (report) => (report.total_billed_minutes === undefined ? "–" : count(report.total_billed_minutes)),
   },
   {
     name: "Cost",
