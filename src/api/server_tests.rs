@@ -24,7 +24,7 @@ impl Server {
         let (end, ended) = oneshot::channel::<()>();
         let large = Bytes::from(vec![7; LARGE]);
         let router = Router::new().route("/", get(|| async { "here" })).route("/large", get(|| async { large }));
-        let router = router.route("/never", get(|| std::future::pending::<&'static str>()));
+        let router = router.route("/never", get(std::future::pending::<&'static str>));
         let metrics = Arc::new(Metrics::new().unwrap());
         let serving = serve(listener, router, None, limits, metrics.clone(), async {
             let _ = ended.await;

@@ -47,6 +47,8 @@ pub struct Sessions {
     pub(super) outputs: Outputs,
     /// Where to tell what happens, once that is known; and what is to be told then.
     pub(super) events: OnceLock<Arc<Events>>,
+    /// The games of tenants of which a card stands somewhere, by market.
+    pub(super) restricted: Mutex<HashSet<RestrictedGame>>,
     pub(super) unrestored: Mutex<Vec<SessionRow>>,
     /// The games that were live at the last sweep. Asking all of them takes locks that their media threads hold, and those give
     /// way to everybody: a creation does not wait for them.
@@ -74,6 +76,9 @@ pub(super) struct Entry {
     pub turns: Turns,
     pub place: Place,
 }
+
+/// A tenant, its game and a market of it.
+pub(super) type RestrictedGame = (Arc<str>, String, Option<String>);
 
 /// A tenant and its Idempotency-Key.
 pub(super) type TenantKey = (Arc<str>, String);
@@ -133,6 +138,7 @@ impl Sessions {
             stand_ins: OnceLock::new(),
             outputs: Outputs::default(),
             events: OnceLock::new(),
+            restricted: Mutex::default(),
             unrestored: Mutex::default(),
             live,
             shelf: RwLock::default(),

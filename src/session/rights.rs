@@ -221,11 +221,6 @@ impl Sessions {
         self.markets.find(tenant, id).map_or(Rules::Gone, Rules::Of)
     }
 
-    pub(super) fn rules_of(&self, entry: &Entry) -> Rules {
-        let rights = entry.session.lock().rights.clone();
-        self.rules(&entry.tenant, &rights)
-    }
-
     /// What is heard of `game` where nobody has chosen anything.
     pub(super) fn heard_by_default(&self, tenant: &str, game: &Pick, rules: &Rules) -> String {
         let info = self.games.find(tenant, &game.id).filter(|info| info.key == game.key);

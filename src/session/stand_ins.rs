@@ -127,8 +127,7 @@ impl Sessions {
                 self.tell_served(&**stand_ins, entry);
             }
         }
-        let barred = |entry: &Arc<Entry>| entry.session.lock().barred_slots();
-        self.metrics.restricted_slots.set(i64::try_from(entries.iter().map(barred).sum::<usize>()).unwrap_or(i64::MAX));
+        self.tell_restricted(entries);
     }
 
     fn known(&self) -> Known {

@@ -1,11 +1,12 @@
 //! What tenants are told of sessions as it happens. Outputs come and go as caches ask: nobody is told of those.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::OperatedSession;
-use super::model::{Session, offer_of, operated_row};
+use super::model::{Pick, Session, offer_of, operated_row, rfc_3339_ms};
 use super::registry::{Entry, Sessions};
-use crate::events::{EventKind, Events, SessionEnded, SessionStarted};
+use crate::events::{EventKind, Events, GameRestricted, SessionEnded, SessionStarted};
 use crate::store::SessionRow;
 
 impl Sessions {
@@ -43,6 +44,37 @@ impl Sessions {
     pub(super) fn tell_ended(&self, entry: &Entry, session: &Session) {
         let Some(events) = self.events.get().filter(|_| !entry.place.is_output) else { return };
         events.tell(&entry.tenant, EventKind::SessionEnded, self.now_ms(), || ended(session.operated(&self.grid)));
+    }
+
+    /// Counts the cards that stand for games, and tells of those that stand nowhere else since the last sweep.
+    pub(super) fn tell_restricted(&self, entries: &[Arc<Entry>]) {
+        let (mut slots, mut restricted) = (0, HashSet::new());
+        let mut told = self.restricted.lock();
+        for entry in entries {
+            let (barred, rights) = {
+                let session = entry.session.lock();
+                (session.barred(), session.rights.clone())
+            };
+            slots += barred.len();
+            for Pick { id, key } in barred {
+                let one = (entry.tenant.clone(), id.clone(), rights.market.clone());
+                if !restricted.insert(one.clone()) || told.contains(&one) {
+                    continue;
+                }
+                let (rules, now_ms) = (self.rules(&entry.tenant, &rights), self.now_ms());
+                let why = self.restriction((&id, &key), &rights, &rules, now_ms);
+                let (Some(events), Some(why)) = (self.events.get(), why) else { continue };
+                events.game_restricted(&entry.tenant, now_ms, || GameRestricted {
+                    title: self.games.find(&entry.tenant, &id).map_or_else(|| id.clone(), |info| info.title),
+                    game: id,
+                    reason: why.name().to_owned(),
+                    market: rights.market.clone(),
+                    since: rfc_3339_ms(now_ms),
+                });
+            }
+        }
+        *told = restricted;
+        self.metrics.restricted_slots.set(i64::try_from(slots).unwrap_or(i64::MAX));
     }
 
     /// A session of the last run has ended because it cannot go on.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Session, Show, Wanted};
+use super::{Pick, Session, Show, Wanted};
 use crate::mosaic::{GameKey, Placement};
 use crate::session::splice::Splices;
 use crate::timeline::SegmentNumber;
@@ -115,12 +115,12 @@ impl Session {
         self.detour.is_barred(game, self.free_from.segment)
     }
 
-    /// Slots of an active session in which a card stands for a game.
-    pub(in crate::session) fn barred_slots(&self) -> usize {
+    /// What an active session shows of which a card stands for a game, slot by slot.
+    pub(in crate::session) fn barred(&self) -> Vec<Pick> {
         if !self.state.is_active() || !self.is_on_detour() {
-            return 0;
+            return Vec::new();
         }
-        self.show.games.iter().filter(|pick| self.is_barred(&pick.key)).count()
+        self.show.games.iter().filter(|pick| self.is_barred(&pick.key)).cloned().collect()
     }
 
     /// The first segment that a plan may be about, `running` being the one that runs: nothing of it or of those that follow can have been listed, and what
