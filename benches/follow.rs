@@ -94,7 +94,7 @@ async fn cost_us(service: &Child, paths: &[String]) -> f64 {
     let (cpu, began) = (service.cpu(), Instant::now());
     let asking = (0..ASKED_AT_ONCE).map(|n| {
         let paths: Vec<String> = paths.iter().skip(n).step_by(ASKED_AT_ONCE).cloned().collect();
-        tokio::spawn(Asking::new(service.address(), "").as_fast_as_may_be(paths, began + COSTED))
+        tokio::spawn(Asking::new(service.address(), "").hurrying(paths, began + COSTED))
     });
     let mut asked = 0;
     for count in asking.collect::<Vec<_>>() {

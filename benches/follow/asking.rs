@@ -39,7 +39,7 @@ impl Asking {
     }
 
     /// Asks for one of `paths` after the other until `end`, whatever the answers; how many there were.
-    pub async fn as_fast_as_may_be(mut self, paths: Vec<String>, end: Instant) -> u64 {
+    pub async fn hurrying(mut self, paths: Vec<String>, end: Instant) -> u64 {
         self.connect().await.expect("it takes connections");
         let mut asked = 0;
         for path in paths.iter().cycle() {
