@@ -8,10 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode, header};
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use quadrille::api::{App, Door, Rates, Readiness, Starts, router};
 use quadrille::catalogue::{
     AudioTrack, Borders, CatalogueError, GameCatalogue, GameHealth, GameOrigin, GameSpec, GameStatus, GameView,
@@ -33,9 +30,9 @@ use quadrille::store::{SqliteStore, Store};
 use quadrille::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber, SimulatedClock};
 use quadrille::track::{Held, Pending, Position, Runs};
 use quadrille::usage::Reports;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tower::ServiceExt;
+
+pub use crate::api_asking::{Answer, path_of, with_key};
 
 pub const NOW: MediaTime = MediaTime::from_secs(91_000_000);
 
@@ -427,43 +424,50 @@ pub struct Service {
     _data: tempfile::TempDir,
 }
 
-/// An answer, read whole.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+/// Mosaics and games that never fail.
+fn doubles(grid: Grid, clock: &Arc<SimulatedClock>) -> (Arc<InstantMosaics>, Arc<MemoryCatalogue>) {
+    let rung = |name: &str, width, height| RenditionSpec {
+        name: name.into(),
+        width,
+        height,
+        bitrate_bps: 1_000_000,
+        codec: VideoCodec::H264,
+    };
+    let mosaics = InstantMosaics {
+        renditions: vec![rung("1080p", 1920, 1080), rung("540p", 960, 540)],
+        grid,
+        clock: Arc::clone(clock),
+        full: AtomicBool::new(false),
+        names: Mutex::default(),
+    };
+    let catalogue = MemoryCatalogue {
+        grid,
+        clock: Arc::clone(clock),
+        registered: Mutex::default(),
+        sound_served: AtomicU64::new(0),
+    };
+    (Arc::new(mosaics), Arc::new(catalogue))
 }
 
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
-    }
-
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |v| v.to_str().unwrap())
-    }
-
-    /// Checks that this is the refusal `code`, in the form that every refusal has.
-    #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{self:?}");
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
-        let body = self.json();
-        assert_eq!((body["code"].as_str(), body["status"].as_u64()), (Some(code), Some(u64::from(status))), "{body}");
-        assert!(body["title"].is_string() && body["detail"].is_string() && body["type"] == "about:blank", "{body}");
-        body
-    }
-
-    #[track_caller]
-    pub fn ok(self, status: u16) -> Self {
-        assert_eq!(self.status.as_u16(), status, "{self:?}");
-        self
-    }
+/// The webhooks of `config`, kept in `rows`.
+async fn webhooks_of(
+    config: &Config,
+    rows: &Arc<SqliteStore>,
+    sessions: &Sessions,
+    (clock, metrics): (&Arc<SimulatedClock>, &Arc<Metrics>),
+) -> Arc<Webhooks> {
+    let events = Arc::<Events>::default();
+    sessions.set_events(Arc::clone(&events));
+    let borders = Borders::new(config, None);
+    let parts = WebhookParts {
+        rows: rows.clone(),
+        events,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        metrics: Arc::clone(metrics),
+        reach_of: Arc::new(move |tenant| borders.of(Some(tenant)).clone()),
+        root: [7; 32],
+    };
+    Webhooks::open(config, parts).await.unwrap()
 }
 
 impl Service {
@@ -500,26 +504,7 @@ impl Service {
         let grid = Grid::new("30".parse().unwrap(), 60);
         let clock = Arc::new(SimulatedClock::new(NOW));
         let metrics = Arc::new(Metrics::new().unwrap());
-        let rung = |name: &str, width, height| RenditionSpec {
-            name: name.into(),
-            width,
-            height,
-            bitrate_bps: 1_000_000,
-            codec: VideoCodec::H264,
-        };
-        let mosaics = Arc::new(InstantMosaics {
-            renditions: vec![rung("1080p", 1920, 1080), rung("540p", 960, 540)],
-            grid,
-            clock: Arc::clone(&clock),
-            full: AtomicBool::new(false),
-            names: Mutex::default(),
-        });
-        let catalogue = Arc::new(MemoryCatalogue {
-            grid,
-            clock: Arc::clone(&clock),
-            registered: Mutex::default(),
-            sound_served: AtomicU64::new(0),
-        });
+        let (mosaics, catalogue) = doubles(grid, &clock);
         let layouts = Arc::new(Layouts::bundled());
         let sqlite = Arc::new(SqliteStore::open(data.path()).await.unwrap());
         let store: Arc<dyn Store> = sqlite.clone();
@@ -539,18 +524,7 @@ impl Service {
         let keys = Keys::new(&config.tenants);
         keys.fill(sqlite.clone()).await.unwrap();
         let audit = quadrille::audit::Audit::open(sqlite.clone()).await.unwrap();
-        let events = Arc::<Events>::default();
-        sessions.set_events(Arc::clone(&events));
-        let borders = Borders::new(&config, None);
-        let webhooks = WebhookParts {
-            rows: sqlite.clone(),
-            events,
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            metrics: Arc::clone(&metrics),
-            reach_of: Arc::new(move |tenant| borders.of(Some(tenant)).clone()),
-            root: [7; 32],
-        };
-        let webhooks = Webhooks::open(&config, webhooks).await.unwrap();
+        let webhooks = webhooks_of(&config, &sqlite, &sessions, (&clock, &metrics)).await;
         let fills = sqlite;
         let ready = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&ready);
@@ -588,58 +562,4 @@ impl Service {
             _data: data,
         }
     }
-
-    /// The sources of a registered game, in full.
-    pub fn sources(&self, tenant: &str, game: &str) -> Vec<String> {
-        self.catalogue.registered_game(tenant, game).unwrap().spec.sources
-    }
-
-    pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
-    }
-
-    /// A request without a body; `key` may be empty.
-    pub async fn ask(&self, method: &str, path: &str, key: &str) -> Answer {
-        self.send(with_key(method, path, key).body(Body::empty()).unwrap()).await
-    }
-
-    pub async fn get(&self, path: &str, key: &str) -> Answer {
-        self.ask("GET", path, key).await
-    }
-
-    /// A request with a JSON body and further headers.
-    pub async fn tell(&self, method: &str, path: &str, key: &str, headers: &[(&str, &str)], body: Value) -> Answer {
-        let mut request = with_key(method, path, key).header(header::CONTENT_TYPE, "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        self.send(request.body(Body::from(body.to_string())).unwrap()).await
-    }
-
-    /// A file as a body.
-    pub async fn upload(&self, path: &str, key: &str, media_type: &str, bytes: Vec<u8>) -> Answer {
-        let request = with_key("POST", path, key).header(header::CONTENT_TYPE, media_type);
-        self.send(request.body(Body::from(bytes)).unwrap()).await
-    }
-
-    pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
-        self.tell("POST", path, key, &[], body).await
-    }
-
-    /// A session of tenant `acme` that shows `games`.
-    pub async fn session(&self, games: &[&str]) -> Value {
-        self.post("/v1/sessions", "dev-acme", serde_json::json!({ "games": games })).await.ok(201).json()
-    }
-}
-
-pub fn with_key(method: &str, path: &str, key: &str) -> axum::http::request::Builder {
-    let request = Request::builder().method(method).uri(path).header(header::HOST, "tv.example:8080");
-    if key.is_empty() { request } else { request.header(header::AUTHORIZATION, format!("Bearer {key}")) }
-}
-
-/// The path of a URL on this service.
-pub fn path_of(url: &Value) -> String {
-    url.as_str().unwrap().strip_prefix("http://tv.example:8080").unwrap().to_owned()
 }

@@ -3,6 +3,7 @@
 // Helpers of tests are tests too: what they cannot have ends the test, with the line.
 #![allow(clippy::unwrap_used)]
 
+mod api_asking;
 mod api_conventions;
 mod api_operator;
 mod api_playback;
