@@ -86,6 +86,16 @@ impl GameRights {
         None
     }
 
+    /// Whether `viewer` may pick it at `at_ms`, as far as they say who they are: who does not say where they are is not taken to be elsewhere.
+    pub fn may_be_picked(&self, viewer: &Viewer, at_ms: i64) -> bool {
+        let said = Self {
+            regions: self.regions.clone().filter(|_| viewer.region.is_some()),
+            device_classes: self.device_classes.clone().filter(|_| viewer.device_class.is_some()),
+            ..self.clone()
+        };
+        said.restricts(viewer, at_ms).is_none()
+    }
+
     /// What of them `why` is about, as far as somebody could choose among it.
     pub fn allowed(&self, why: Restriction) -> &[String] {
         let names = match why {
@@ -174,6 +184,13 @@ mod tests {
         let anywhere = Viewer { region: None, device_class: None, is_anywhere: true, ..viewer };
         assert_eq!((why(anywhere, 1_500), why(anywhere, 2_000)), (None, Some("no_longer")));
         assert_eq!(rights.allowed(Restriction::RegionMissing), ["GB", "IE"]);
+        let may = |viewer: Viewer| rights.may_be_picked(&viewer, 1_500);
+        assert!(may(viewer) && may(Viewer { region: None, device_class: None, ..viewer }));
+        assert!(!may(Viewer { region: None, device_class: Some("phone"), ..viewer }));
+        assert!(
+            !may(Viewer { region: Some("FR"), device_class: None, ..viewer })
+                && !may(Viewer { market: None, ..viewer })
+        );
         assert!(GameRights::default().is_open() && GameRights::default().restricts(&Viewer::default(), 0).is_none());
     }
 

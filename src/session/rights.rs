@@ -169,9 +169,7 @@ impl Sessions {
         let Some(rights) = self.games.find(tenant, id).and_then(|info| self.games.rights(&info.key)) else {
             return true;
         };
-        let why = rights.restricts(viewer, self.now_ms());
-        // Who says nothing is not taken to be elsewhere.
-        why.is_none_or(|why| matches!(why, Restriction::RegionMissing | Restriction::DeviceClassMissing))
+        rights.may_be_picked(viewer, self.now_ms())
     }
 
     /// The markets that sessions can be made in.

@@ -31,6 +31,7 @@ async fn games_are_registered_changed_and_forgotten() {
     expected["origin"] = json!("operator");
     expected["active_sessions"] = json!(0);
     expected["offset_ms"] = json!(0);
+    expected["rights"] = Value::Null;
     expected["current_break"] = Value::Null;
     expected["health"] = made.json()["health"].clone();
     assert_eq!(made.json(), expected);

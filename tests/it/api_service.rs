@@ -521,6 +521,7 @@ impl Service {
         );
         let sessions = sessions.await.unwrap();
         sessions.markets().fill(&config.markets, sqlite.clone()).await.unwrap();
+        sessions.outputs().fill(&config.outputs, sqlite.clone()).await.unwrap();
         let keys = Keys::new(&config.tenants);
         keys.fill(sqlite.clone()).await.unwrap();
         let audit = quadrille::audit::Audit::open(sqlite.clone()).await.unwrap();

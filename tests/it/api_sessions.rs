@@ -19,14 +19,14 @@ async fn a_session_is_made_shown_changed_and_ended() {
         (&session["state"], &session["layout"], &session["engine"], &session["audio"]),
         (&json!("active"), &json!("4E"), &json!("render"), &json!("a"))
     );
-    let last = json!({ "slot": 3, "game": "d", "x": 960, "y": 540, "width": 960, "height": 540, "skew_ms": null });
+    let last = json!({ "slot": 3, "game": "d", "x": 960, "y": 540, "width": 960, "height": 540, "skew_ms": null, "restricted": null });
     assert_eq!(session["slots"][3], last);
     assert_eq!(session["billable_seconds"], 0);
     assert!(session["created_at"].as_str().unwrap().ends_with('Z'));
     assert!(path_of(&session["playback_url"]).starts_with("/v1/play/"));
     let mut members: Vec<_> = session.as_object().unwrap().keys().map(String::as_str).collect();
     members.sort_unstable();
-    let expected = "audio billable_seconds created_at effective_at effective_segment end_reason engine features games id layout market \
+    let expected = "audio billable_seconds created_at device_class effective_at effective_segment end_reason engine features games id layout market \
          max_height playback_url region revision skew_ms skin slots start_over_s state";
     assert_eq!(members, expected.split(' ').collect::<Vec<_>>());
 

@@ -38,8 +38,9 @@ fn playback(session: &Value) -> String {
 /// The picture's and the main sound's playlists, as the multivariant playlist with `query` names them.
 async fn playlists(service: &TestService, session: &Value, query: &str) -> [String; 2] {
     let index = service.text(&format!("{}{query}", playback(session))).await;
-    let video = index.lines().find(|line| line.starts_with("video/big.m3u8")).unwrap();
-    let sound = index.split("URI=\"").find(|uri| uri.starts_with("sound/main")).unwrap().split('"').next().unwrap();
+    let video = index.lines().find(|line| line.contains("/video/big.m3u8")).unwrap();
+    let mut uris = index.split("URI=\"").filter_map(|uri| uri.split('"').next());
+    let sound = uris.find(|uri| uri.contains("/sound/main")).unwrap();
     let of = |uri: &str| playback(session).replace("index.m3u8", uri);
     [service.text(&of(video)).await, service.text(&of(sound)).await]
 }

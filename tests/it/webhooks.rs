@@ -679,11 +679,12 @@ async fn a_service_tells_of_its_sessions_games_breaks_and_room_also_after_a_rest
             "device_id": "box-1", "labels": {"room": "4"}, "created_at": session["created_at"]})
     );
     let breaks = "/v1/operator/games/a/breaks";
-    service.operator(Method::POST, breaks, Some(json!({"duration_s": 2, "id": "ad-1"})), StatusCode::CREATED).await;
+    let body = json!({"duration_s": 2, "id": "ad-1"});
+    let begun = service.operator(Method::POST, breaks, Some(body), StatusCode::CREATED).await;
     service.crank_segments(6).await;
     let kinds = hook.kinds();
     assert_eq!(kinds[kinds.len() - 2..], ["break.started", "break.ended"], "{kinds:?}");
-    assert_eq!(hook.taken().last().unwrap().event["data"]["break"], "ad-1");
+    assert_eq!(hook.taken().last().unwrap().event["data"]["break"], begun["id"]);
 
     // The next process tells of a session that the last one began, with the secret that it had.
     let told = hook.taken().len();

@@ -100,7 +100,7 @@ impl RightsBody {
         if rights.is_open() {
             return None;
         }
-        let instant = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX).to_string();
+        let instant = |ms: i64| format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX));
         let GameRights { regions, device_classes, markets, from_ms, until_ms } = rights;
         Some(Self { regions, device_classes, markets, from: from_ms.map(instant), until: until_ms.map(instant) })
     }

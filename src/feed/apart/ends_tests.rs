@@ -110,7 +110,7 @@ fn what_ends_a_run_is_told_when_all_that_came_before_it_was_taken_in() {
         for (last, end) in &ends {
             let mut orphan = Orphan::of(pictures, sounds, last);
             assert_eq!(orphan.failures.try_recv(), Err(TryRecvError::Empty), "{pictures} pictures, {end:?}");
-            let shown = |n: usize| Some(40 + 5 * n as u8);
+            let shown = |n: usize| Some((40 + 5 * n) as u8);
             for n in 0..PICTURES as usize + 1 {
                 assert_eq!(orphan.tick().0, shown(n));
             }
