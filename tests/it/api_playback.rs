@@ -193,7 +193,7 @@ async fn pages_of_other_origins_may_play_and_use_the_api_where_they_are_named() 
         let api = service.send(asked("GET", "/v1/games", "dev-acme")).await.ok(200);
         assert_eq!(api.header("access-control-allow-origin"), allowed, "{origins}");
         let varies = |answer: &Answer| answer.headers.get_all("vary").iter().any(|by| by == "origin");
-        assert_eq!(varies(&api), !["", "*"].contains(&allowed), "{origins}: {api:?}");
+        assert!(varies(&api) || ["", "*"].contains(&allowed), "{origins}: {api:?}");
         let session = service.session(&["a"]).await;
         for path in [path_of(&session["playback_url"]), "/v1/media/thumb/nope.jpg".into(), "/openapi.json".into()] {
             let played = service.send(asked("GET", &path, "")).await;

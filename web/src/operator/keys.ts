@@ -6,7 +6,7 @@ import { moment } from "./figures";
 import { featureName } from "./market";
 
 /** What stands after `/v1/operator/` in routes, in the order of scopes. */
-export const AREAS = ["assets", "audit", "breaks", "clips", "games", "keys", "markets", "outputs", "sessions", "skins", "usage"] as const;
+export const AREAS = ["assets", "audit", "breaks", "clips", "games", "keys", "markets", "outputs", "sessions", "skins", "usage", "webhooks"] as const;
 
 /** All scopes, by their names, for a choice. */
 export const SCOPES: ReadonlyMap<string, string> = new Map(AREAS.flatMap((area) => ["read", "write"].map((access) => [`${area}:${access}`, `${area}: ${access}`])));
