@@ -200,8 +200,7 @@ async fn a_sprite_shows_what_its_segments_open_with_over_a_swap_an_outage_and_a_
     let session = create(&service, json!({"games": ["g0", "g1"]})).await;
     service.crank_segments(14).await;
     let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
-    // What is listed cannot change any more.
-    service.text(&playback(&session, "video/small.m3u8")).await;
+    service.text(&playback(&session, "video/small.m3u8")).await; // What is listed cannot change any more.
     let swapped = service.device(Method::PATCH, &path, Some(json!({"games": ["g1", "g0"]})), StatusCode::OK).await;
     let swap = swapped["effective_segment"].as_u64().unwrap();
     service.crank_segments(24).await;
