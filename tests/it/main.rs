@@ -54,3 +54,4 @@ mod trying;
 mod vectors;
 mod viewing;
 mod webhooks;
+mod webhooks_over_rest;
