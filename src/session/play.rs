@@ -253,6 +253,10 @@ impl Sessions {
         if form.is_some_and(CodedSound::is_dolby) && !entry.session.lock().rights.tier.has(Feature::Dolby) {
             return Err(unknown());
         }
+        // Nothing could stand for it in its own form.
+        if form.is_some() && entry.session.lock().is_barred(&key) {
+            return Err(unknown());
+        }
         // Frames that are longer than AAC's would make longer parts than are announced.
         let reload = if form.is_some() { Reload { parts: false, part: None, ..reload } } else { reload };
         self.sound(&entry, &Sound::Game(sound_key(&key, track)), form, reload).await

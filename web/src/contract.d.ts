@@ -770,6 +770,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operator/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tenant's webhooks, the oldest first. */
+        get: operations["list_webhooks"];
+        put?: never;
+        /** Makes a webhook. Its secret is told this once. */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operator/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One webhook. */
+        get: operations["get_webhook"];
+        /** Changes a webhook. Its secret stays. One that was disabled is told things again, from now on. */
+        put: operations["replace_webhook"];
+        post?: never;
+        /** Forgets a webhook, and what waits for it. */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operator/webhooks/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a webhook another secret, told this once. Messages are signed with the former one, too, for 24 hours; rotating twice ends that at once. */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operator/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a webhook an event of type `webhook.test`, now and once, and says what came of it. It waits for the answer, 20 seconds at most. */
+        post: operations["test_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/out/{match}/{skin}/index.m3u8": {
         parameters: {
             query?: never;
@@ -1037,6 +1108,23 @@ export interface paths {
         patch: operations["change_session"];
         trace?: never;
     };
+    "/v1/sessions/{id}/playback_url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes back every playback URL of the session that was given out so far, and gives a fresh one. Nobody can begin to play by the old ones; what plays goes on. */
+        post: operations["renew_playback_url"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/skins": {
         parameters: {
             query?: never;
@@ -1055,7 +1143,178 @@ export interface paths {
         trace?: never;
     };
 }
-export type webhooks = Record<string, never>;
+export interface webhooks {
+    "break.ended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A game is out of its break. */
+        post: operations["tell_break_ended"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "break.started": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A game is in a break. */
+        post: operations["tell_break_started"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "capacity.low": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The machine has little room for more. */
+        post: operations["tell_capacity_low"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "game.live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A game has pictures. */
+        post: operations["tell_game_live"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "game.restricted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A game may not be shown to some viewers any more. */
+        post: operations["tell_game_restricted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "game.slate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A game has no pictures, and its slot shows a slate. */
+        post: operations["tell_game_slate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "session.ended": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A viewer's session is over. */
+        post: operations["tell_session_ended"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "session.started": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A viewer's session was made. */
+        post: operations["tell_session_started"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "usage.cap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The tenant's month has come to a cap, and it gets no new sessions. */
+        post: operations["tell_usage_cap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "usage.threshold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The tenant's month has come to an amount of the configuration. */
+        post: operations["tell_usage_threshold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export interface components {
     schemas: {
         /**
@@ -1205,6 +1464,17 @@ export interface components {
             /** @description A name of the operator's own; else one is made. */
             id?: string | null;
         };
+        /** @description `break.started`, `break.ended`: a game is in a break, or out of it. */
+        BreakTold: {
+            game: string;
+            title: string;
+            /** @description Id of the event in the game's cues; of breaks within each other, the outermost. */
+            break: string;
+            /** @description RFC 3339. */
+            starts_at: string;
+            /** @description When it is over as far as is known, or when that was found. */
+            ends_at: string | null;
+        };
         /** @description What breaks came to in a period, and what was watched in it. */
         BreaksReport: {
             /** @description RFC 3339, UTC: the hour that it begins with, and the one that it ends before. */
@@ -1220,6 +1490,23 @@ export interface components {
             width: number;
             /** Format: int32 */
             height: number;
+        };
+        /** @description `usage.cap`: the tenant's month has come to a cap, and it gets no new sessions. */
+        CapReachedTold: {
+            /** @description `2026-11`. */
+            month: string;
+            cap: components["schemas"]["UsageAmount"];
+            /** Format: int64 */
+            billable_seconds: number;
+            /** Format: int64 */
+            billed_minutes: number;
+            costs: components["schemas"]["MonthCost"][];
+            /** @description When the month is over; RFC 3339. */
+            frees_at: string;
+        };
+        /** @description `capacity.low`: the machine has little room for more. */
+        CapacityLow: {
+            reason: components["schemas"]["LowReason"];
         };
         /**
          * @description Why a feed's process ended. The names are stable: programs branch on them.
@@ -1295,7 +1582,7 @@ export interface components {
          * @description Stable name of a refusal: programs branch on it.
          * @enum {string}
          */
-        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "unauthorized";
+        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "token_expired" | "played_elsewhere" | "unauthorized" | "webhook_forbidden" | "webhook_unknown";
         /**
          * @description Whether it leads out of the programme, back into it, or neither.
          * @enum {string}
@@ -1394,7 +1681,7 @@ export interface components {
          * @description Why a session ended.
          * @enum {string}
          */
-        EndReason: "device" | "operator" | "idle" | "unrestorable";
+        EndReason: "device" | "operator" | "idle" | "unrestorable" | "restricted";
         /**
          * @description What makes a mosaic's bytes.
          * @enum {string}
@@ -1498,6 +1785,51 @@ export interface components {
              *     whose clocks are known to be wrong. It takes effect at once.
              */
             offset_ms?: number;
+            rights?: components["schemas"]["GameRights"] | null;
+        };
+        /** @description `game.restricted`: a game may not be shown to some viewers any more. */
+        GameRestricted: {
+            game: string;
+            title: string;
+            /** @description As in the refusal `game_restricted`. */
+            reason: string;
+            /** @description Where it is restricted; `null` where it is so everywhere. */
+            market: string | null;
+            /** @description RFC 3339. */
+            since: string;
+        };
+        /**
+         * @description To whom a game may be shown, and when: each limit counts beside the others. What may not be shown is refused (`403 game_restricted`), and a card stands for
+         *     it, silent, in sessions that show it when that begins.
+         */
+        GameRights: {
+            /**
+             * @description Codes of the countries (ISO 3166-1, as `GB`) of which a session has to name one as its `region`; `null`: it need not.
+             * @default null
+             */
+            regions: string[] | null;
+            /**
+             * @description What a session has to name one of as its `device_class`: `tv`, `phone`, as you call them; `null`: it need not.
+             * @default null
+             */
+            device_classes: string[] | null;
+            /**
+             * @description The markets whose sessions may show it; `null`: those of all, and those without one.
+             * @default null
+             */
+            markets: string[] | null;
+            /**
+             * Format: date-time
+             * @description From when on (RFC 3339).
+             * @default null
+             */
+            from: string | null;
+            /**
+             * Format: date-time
+             * @description Until when (RFC 3339).
+             * @default null
+             */
+            until: string | null;
         };
         /**
          * @description How a game's feed is right now.
@@ -1511,6 +1843,17 @@ export interface components {
             /** @description RFC 5646 language tag; `und` when the source does not say. */
             language: string;
             kind: components["schemas"]["TextKind"];
+        };
+        /** @description `game.live`: a game has pictures. `game.slate`: it has none, and its slot shows a slate. */
+        GameTold: {
+            game: string;
+            title: string;
+            /** @description `live`, `slate` or `off`, as in its health. */
+            status: string;
+            /** @description As in its health; `null` while all is well. */
+            reason: string | null;
+            /** @description RFC 3339. */
+            since: string;
         };
         /**
          * @description How a source tells more light than a standard picture has (ITU-R BT.2100).
@@ -1555,7 +1898,7 @@ export interface components {
             name?: string;
             role: components["schemas"]["Role"];
             /**
-             * @description Of an operator's key: `games:read`, `games:write` and so on, of assets, breaks, clips, games, keys, markets, outputs, sessions, skins and usage. Absent or `null`: all that
+             * @description Of an operator's key: `games:read`, `games:write` and so on, of assets, breaks, clips, games, keys, markets, outputs, sessions, skins, usage and webhooks. Absent or `null`: all that
              *     the key has that asks.
              */
             scopes?: string[] | null;
@@ -1590,10 +1933,20 @@ export interface components {
             /** @description Of a slot of art, what it costs where a skin has something for it. */
             cost?: components["schemas"]["ArtCost"];
         };
+        /**
+         * @description Why there is little room.
+         * @enum {string}
+         */
+        LowReason: "cores" | "sessions" | "refused";
         /** @description A key that was just made. */
         MadeKey: components["schemas"]["Key"] & {
             /** @description What is sent as `Authorization: Bearer …`. It is told this once and kept nowhere. */
             key: string;
+        };
+        /** @description A webhook whose secret was just made. */
+        MadeWebhook: components["schemas"]["Webhook"] & {
+            /** @description `whsec_` and base64: what its messages are signed with. It is told this once. */
+            secret: string;
         };
         /** @description A tenant's named rules for the sessions that are made in it. */
         Market: {
@@ -1761,6 +2114,12 @@ export interface components {
             };
             /** @description Why it corrects an earlier line, if it does. */
             correction?: string;
+        };
+        /** @description What a month came to in one currency. */
+        MonthCost: {
+            /** @description ISO 4217. */
+            currency: string;
+            cost: string;
         };
         /**
          * @description What the month has behind it when the quoted sessions begin.
@@ -1978,6 +2337,7 @@ export interface components {
              * @description How much later than its source claims its pictures are captured, in milliseconds.
              */
             offset_ms: number;
+            rights: components["schemas"]["GameRights"] | null;
             status: components["schemas"]["GameStatus"];
             health: components["schemas"]["GameHealth"];
             /** @description `config`: from the configuration file, read-only here; `operator`: registered here. */
@@ -2044,6 +2404,8 @@ export interface components {
             market: string | null;
             /** @description Where its viewer is, as was said when it was made; `null`: nobody said. */
             region: string | null;
+            /** @description What it is watched on, likewise. */
+            device_class: string | null;
             /** @description What its tier has beside the height of its pictures. */
             features: components["schemas"]["Feature"][];
             /**
@@ -2110,6 +2472,22 @@ export interface components {
         SessionDetail: components["schemas"]["OperatedSession"] & {
             billed: components["schemas"]["SessionBill"];
         };
+        /** @description `session.ended`: a viewer's session is over. */
+        SessionEnded: {
+            session_id: string;
+            /** @description `device`, `operator`, `idle`, or `unrestorable`: it could not be taken up again after a restart. */
+            reason: string;
+            market: string | null;
+            device_id: string | null;
+            labels: {
+                [key: string]: string;
+            };
+            /** @description RFC 3339. */
+            created_at: string;
+            ended_at: string;
+            /** Format: int64 */
+            billable_seconds: number;
+        };
         /** @description A page of sessions. */
         SessionPage: {
             sessions: components["schemas"]["OperatedSession"][];
@@ -2163,12 +2541,28 @@ export interface components {
             market?: string | null;
             /** @description Where its viewer is, as the caller knows: the code of a country (ISO 3166-1 alpha-2, as `GB`). A market with regions wants one of them. */
             region?: string | null;
+            /** @description What it is watched on, as the operator calls it: `tv`, `phone`; made like an id. A game that is limited to some wants one of them. */
+            device_class?: string | null;
             /** @description Whatever the operator calls the device; at most 200 characters. */
             device_id?: string | null;
             /** @description At most 20, keys up to 64 characters, values up to 256; they come back in usage reports. */
             labels?: {
                 [key: string]: string;
             };
+        };
+        /** @description `session.started`: a viewer's session was made. */
+        SessionStarted: {
+            session_id: string;
+            games: string[];
+            layout: string;
+            market: string | null;
+            region: string | null;
+            device_id: string | null;
+            labels: {
+                [key: string]: string;
+            };
+            /** @description RFC 3339. */
+            created_at: string;
         };
         /** @description A named set of art. */
         Skin: {
@@ -2231,6 +2625,12 @@ export interface components {
              *     for one that is early. `null` where its source does not tell, or no other one's does.
              */
             skew_ms: number | null;
+            /**
+             * @description Why the game may not be shown to the session, and a card stands for it, as `reason` of `game_restricted` has it; `null`: it may.
+             * @example not_in_region
+             * @example no_longer
+             */
+            restricted: string | null;
         };
         /**
          * @description A source to try.
@@ -2249,6 +2649,17 @@ export interface components {
          * @enum {string}
          */
         TextKind: "subtitles" | "captions" | "forced";
+        /** @description `usage.threshold`: the tenant's month has come to an amount of the configuration. */
+        ThresholdPassed: {
+            /** @description `2026-11`. */
+            month: string;
+            threshold: components["schemas"]["UsageAmount"];
+            /** Format: int64 */
+            billable_seconds: number;
+            /** Format: int64 */
+            billed_minutes: number;
+            costs: components["schemas"]["MonthCost"][];
+        };
         /** @description What a session may have at most. Where nothing is said there is no bound. */
         Tier: {
             /**
@@ -2291,6 +2702,14 @@ export interface components {
             thumbnail: string | null;
             /** Format: int64 */
             took_ms: number;
+        };
+        /** @description An amount of minutes, or of money in a currency. Money is a text: numbers of JSON are floats to many readers. */
+        UsageAmount: {
+            /** Format: int64 */
+            minutes?: number;
+            cost?: string;
+            /** @description ISO 4217. */
+            currency?: string;
         };
         /** @description What makes a line of the ledger a correction. */
         UsageCorrection: {
@@ -2439,6 +2858,74 @@ export interface components {
          * @enum {string}
          */
         ViewState: "active" | "ended";
+        /** @description A webhook and how it fares. Times are RFC 3339. */
+        Webhook: {
+            id: string;
+            url: string;
+            /** @description `null`: everything. */
+            events: components["schemas"]["WebhookEventType"][] | null;
+            state: components["schemas"]["WebhookState"];
+            created_at: string;
+            /** @description When its secret was rotated last. Messages are signed with the former one, too, for a day. */
+            rotated_at: string | null;
+            last_delivered_at: string | null;
+            /** @description Why it did not take what it was told last; `null` where it did. */
+            last_error: string | null;
+            failing_since: string | null;
+            disabled_at: string | null;
+            /** @description `failing`: it took nothing for three days. `gone`: it answered 410. */
+            disabled_reason: string | null;
+            /**
+             * Format: int64
+             * @description Events that wait for it.
+             */
+            pending: number;
+            /**
+             * Format: int64
+             * @description Events that were not kept for it since the service started, because too many waited.
+             */
+            lost: number;
+        };
+        /**
+         * @description What happened. The names are stable: programs branch on them.
+         * @enum {string}
+         */
+        WebhookEventType: "session.started" | "session.ended" | "game.live" | "game.slate" | "game.restricted" | "break.started" | "break.ended" | "usage.threshold" | "usage.cap" | "capacity.low";
+        /**
+         * @description A webhook to make, or what it becomes.
+         * @example {
+         *       "events": [
+         *         "game.slate",
+         *         "game.live"
+         *       ],
+         *       "url": "https://ops.example/quadrille"
+         *     }
+         */
+        WebhookRequest: {
+            /** @description `http` or `https`, without user and password, up to 2048 characters. It may lead where the tenant's sources may. */
+            url: string;
+            /** @description What it is told. Absent or `null`: everything, types that are yet to come too. */
+            events?: components["schemas"]["WebhookEventType"][] | null;
+        };
+        /**
+         * @description How a webhook is.
+         * @enum {string}
+         */
+        WebhookState: "active" | "failing" | "disabled";
+        /** @description What came of trying a webhook. */
+        WebhookTest: {
+            /** @description It answered with a success. */
+            delivered: boolean;
+            /**
+             * Format: int32
+             * @description The status of its answer; `null` where there was none.
+             */
+            status: number | null;
+            /** @description Why it was not taken. */
+            error: string | null;
+            /** Format: int64 */
+            took_ms: number;
+        };
         /** Format: int64 */
         u64: number;
     };
@@ -2544,6 +3031,10 @@ export interface operations {
             query?: {
                 /** @description Only the games that sessions of this market may show. Without it those of the key's market, if the key has one. */
                 market?: string;
+                /** @description Only the games that may be shown in this country, as `GB`. */
+                region?: string;
+                /** @description Only the games that may be shown on this class of device. */
+                device_class?: string;
             };
             header?: never;
             path?: never;
@@ -3225,6 +3716,8 @@ export interface operations {
                 market?: string;
                 /** @description Where its viewer is: the code of a country, as `GB`. */
                 region?: string;
+                /** @description What it is watched on, as the operator calls it: `tv`. */
+                device_class?: string;
                 /** @description `true`: the playlists list parts, see the playback URL. */
                 low_latency?: boolean;
                 /** @description `true`: the playlist names images for scrubbing, see the playback URL. */
@@ -3277,7 +3770,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `game_restricted`, with the `reason` (`not_in_market`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market */
+            /** @description `game_restricted`, with the `reason` (`not_in_market`, `not_in_region`, `region_missing`, `not_on_device_class`, `device_class_missing`, `not_yet`, `no_longer`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3328,7 +3821,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`, `store_unavailable`, with `Retry-After` */
+            /** @description `capacity` with its `reason`, `store_unavailable`, with `Retry-After` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7647,6 +8140,634 @@ export interface operations {
             };
         };
     };
+    list_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhooks */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"][];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookRequest"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its secret */
+            201: {
+                headers: {
+                    /** @description Path of the webhook */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeWebhook"];
+                };
+            };
+            /** @description `body_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media_type_unsupported` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `field_unknown`, `field_invalid`, `webhook_forbidden` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `capacity`, `store_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookRequest"];
+            };
+        };
+        responses: {
+            /** @description The webhook */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description `body_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media_type_unsupported` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `field_unknown`, `field_invalid`, `webhook_forbidden` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook, with its new secret */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeWebhook"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTest"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_output_playlist: {
         parameters: {
             query?: {
@@ -7706,7 +8827,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `game_restricted`, with the `reason` (`not_in_market`), `forbidden`: the key is bound to another market */
+            /** @description `game_restricted`, with the `reason` (`not_in_market`, `not_yet`, `no_longer`), `forbidden`: the key is bound to another market */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7930,6 +9051,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `token_expired` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `session_unknown`, `game_unknown` */
             404: {
                 headers: {
@@ -8009,6 +9148,24 @@ export interface operations {
             };
             /** @description `reload_invalid`, `start_invalid` */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_expired` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8177,6 +9334,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `token_expired` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `session_unknown` */
             404: {
                 headers: {
@@ -8258,6 +9433,24 @@ export interface operations {
             };
             /** @description `reload_invalid`, `start_invalid` */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_expired` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8567,6 +9760,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `token_expired` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `session_unknown`, `sound_unknown` */
             404: {
                 headers: {
@@ -8655,6 +9866,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `token_expired` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `session_unknown`, `text_unknown` */
             404: {
                 headers: {
@@ -8736,6 +9965,24 @@ export interface operations {
             };
             /** @description `reload_invalid`, `start_invalid` */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `token_expired` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8837,7 +10084,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `game_restricted`, with the `reason` (`not_in_market`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market */
+            /** @description `game_restricted`, with the `reason` (`not_in_market`, `not_in_region`, `region_missing`, `not_on_device_class`, `device_class_missing`, `not_yet`, `no_longer`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8915,7 +10162,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`, `store_unavailable`, with `Retry-After` */
+            /** @description `capacity` with its `reason` (`machine`, `sessions`, `share`, `tenant_sessions`, `tenant_egress`, `tenant_mosaics`), `store_unavailable`, with `Retry-After` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9104,7 +10351,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `game_restricted`, with the `reason`: `not_in_market`, or `market_gone` where the session's market was taken away; `region_restricted` */
+            /** @description `game_restricted`, with the `reason` as when it was made, or `market_gone` where the session's market was taken away; `region_restricted` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9211,6 +10458,103 @@ export interface operations {
             };
         };
     };
+    renew_playback_url: {
+        parameters: {
+            query?: {
+                /** @description `true`: what plays at present is let on no further, either. Players have what they fetched, and stop with it. */
+                end_players?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session with its fresh `playback_url` */
+            200: {
+                headers: {
+                    /** @description Its revision */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_ended` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `store_unavailable`, with `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_skin_choices: {
         parameters: {
             query?: never;
@@ -9270,6 +10614,526 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+        };
+    };
+    tell_break_ended: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "break.ended";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["BreakTold"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_break_started: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "break.started";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["BreakTold"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_capacity_low: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "capacity.low";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["CapacityLow"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_game_live: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "game.live";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["GameTold"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_game_restricted: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "game.restricted";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["GameRestricted"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_game_slate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "game.slate";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["GameTold"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_session_ended: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "session.ended";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["SessionEnded"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_session_started: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "session.started";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["SessionStarted"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_usage_cap: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "usage.cap";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["CapReachedTold"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    tell_usage_threshold: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Of the event: the same each time it is sent */
+                "webhook-id": string;
+                /** @description When it is sent, in seconds of Unix time */
+                "webhook-timestamp": string;
+                /** @description Signatures, `v1,` and base64 each, with spaces between them */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    type: "usage.threshold";
+                    /**
+                     * Format: date-time
+                     * @description When it happened.
+                     */
+                    timestamp: string;
+                    data: components["schemas"]["ThresholdPassed"];
+                };
+            };
+        };
+        responses: {
+            /** @description The webhook is gone: it is disabled */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Taken: it is not sent again */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not taken: it is sent again, with the same `webhook-id`, for three days */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

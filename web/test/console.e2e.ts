@@ -345,7 +345,23 @@ test("a game is changed and removed; those of the configuration are not", async 
   await button("Save game", form).click();
   await form.waitFor({ state: "hidden" });
   const game = await ask<RegisteredGame>("/v1/operator/games/larks-at-owls");
-  assert.deepEqual([game.title, game.break_policy, game.labels["league"]], ["Larks at Owls", "slate", "nba"]);
+  assert.deepEqual([game.title, game.break_policy, game.labels["league"], game.rights ?? null], ["Larks at Owls", "slate", "nba", null]);
+  // Rights are limits, a mistake in them is said of its field, and what else is changed leaves them as they are.
+  await button("Edit Larks at Owls").click();
+  const again = dialog("Larks at Owls");
+  await again.getByLabel("Countries").fill("GB, UK");
+  await button("Save game", again).click();
+  await again.getByRole("alert").getByText(/UK/).waitFor();
+  complaints.splice(0);
+  assert.equal(await again.getByLabel("Countries").getAttribute("aria-invalid"), "true");
+  await again.getByLabel("Countries").fill("GB, IE");
+  await button("Save game", again).click();
+  await again.waitFor({ state: "hidden" });
+  await button("Edit Larks at Owls").click();
+  await again.getByLabel("Labels").fill("league=nba");
+  await button("Save game", again).click();
+  await again.waitFor({ state: "hidden" });
+  assert.deepEqual((await ask<RegisteredGame>("/v1/operator/games/larks-at-owls")).rights?.regions, ["GB", "IE"]);
   await tells("its new title", item.or(panel("Games").locator(".game", { hasText: "Larks at Owls" })), /Larks at Owls/);
   await button("Remove Larks at Owls").click();
   await button("Remove it", dialog("Remove this game?")).click();

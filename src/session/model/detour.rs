@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Pick, Session, Show, Wanted};
+use crate::frame::CodedSound;
 use crate::mosaic::{GameKey, Placement};
 use crate::session::splice::Splices;
 use crate::timeline::SegmentNumber;
@@ -69,11 +70,12 @@ impl Detour {
         self.spans.drain(..self.spans.len().saturating_sub(MOST_SPANS));
     }
 
-    /// A game's sound, and that of whatever stood in for it.
+    /// A game's sound, and that of whatever stood in for it. Nothing stands in for a sound as it came: what does is coded otherwise.
     pub fn sound_of(&self, key: &SoundKey) -> Splices {
-        let (game, _) = split_sound_key(key);
+        let (game, track) = split_sound_key(key);
+        let is_coded = track.is_some_and(CodedSound::is_id);
         let mut sound = Splices::new(0, key.clone());
-        for span in self.spans.iter().filter(|span| *span.game == *game) {
+        for span in self.spans.iter().filter(|span| *span.game == *game && !is_coded) {
             sound.push(span.from, span.stand_in.clone());
             if let Some(until) = span.until {
                 sound.push(until, key.clone());

@@ -190,6 +190,25 @@ async fn a_restart_shows_nothing_that_may_not_be_shown() {
 }
 
 #[tokio::test]
+async fn a_sound_as_it_came_ends_where_the_card_begins() {
+    let house = House::stitching().await;
+    let session = create(&house, asking_for("z,a")).await;
+    let mut all = BTreeMap::new();
+    play(&house, &session, 20, &mut all).await;
+    let came = "z~came-eac3-01c080f00";
+    let listed = house.sessions.audio_playlist(token(&session), came, NOW).await.unwrap();
+    let ends = running(&house) + 3;
+    limit(&house, "tv/z", GameRights { until_ms: Some(time_ms(ends)), ..GameRights::default() });
+    play(&house, &session, 12, &mut all).await;
+    let view = house.sessions.get("tv", &session.id).await.unwrap();
+    assert_eq!(view.slots[0].restricted, Some("no_longer"));
+    let refused = house.sessions.audio_playlist(token(&session), came, NOW).await.unwrap_err();
+    assert_eq!(refused.code(), "game_unknown");
+    let of_game = sound_name("tv/z#came-eac3-01c080f00");
+    assert!(listed.lines().filter(|line| line.ends_with(".m4s")).all(|uri| uri.contains(&of_game)), "{listed}");
+}
+
+#[tokio::test]
 async fn outputs_know_no_region_and_end_with_the_window() {
     let rights = GameRights { regions: names(&["GB"]), until_ms: Some(1_000), ..GameRights::default() };
     let anywhere = Viewer { is_anywhere: true, ..Viewer::default() };

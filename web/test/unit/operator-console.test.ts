@@ -6,7 +6,7 @@ import { layoutsOf, Problem } from "../../src/api";
 import type { Market, OperatedSession, OperatorClient, RunningBreak, SessionDetail, SessionPage } from "../../src/operator/api";
 import { artNames, assetWords, clipAround, dressed, size, skinsWith } from "../../src/operator/art";
 import { breakWords, secondsOf } from "../../src/operator/breaks";
-import { idFrom, labelLines, labelsOf, linesOf } from "../../src/operator/game";
+import { idFrom, labelLines, labelsOf, linesOf, rightsOf, rightsText } from "../../src/operator/game";
 import { bodyOf, breakPolicyWords, breaksOf, errorWords, featureWords, fillWords, gamesWords, heightWords, idsOf, regionsOf, regionWords } from "../../src/operator/market";
 import { trouble } from "../../src/operator/problems";
 import { FOUND_PAGE, goOn, PAGES_MAX, search, wantedOf, type Question } from "../../src/operator/search";
@@ -160,4 +160,13 @@ test("a session is told with why it ended and what was billed of it", () => {
 test("a refusal says which field it is about", () => {
   assert.equal(trouble(new Problem(422, "field_invalid", "Wrong", "No.", null, { field: "tier.max_height" })).field, "tier.max_height");
   assert.equal(trouble(new Problem(503, "capacity", "Full", "")).field, null);
+});
+
+test("rights of a game are text and come back, and no limit is none", () => {
+  const none = { regions: "", device_classes: " ", markets: ",", from: "", until: "" };
+  assert.equal(rightsOf(none), null);
+  const rights = { regions: ["GB", "IE"], device_classes: ["tv"], markets: null, from: null, until: "2026-11-27T22:00:00.000Z" };
+  assert.deepEqual(rightsOf(rightsText(rights)), rights);
+  assert.deepEqual(rightsOf({ ...none, regions: "GB IE,FR" })?.regions, ["GB", "IE", "FR"]);
+  assert.deepEqual(rightsText(null), { regions: "", device_classes: "", markets: "", from: "", until: "" });
 });

@@ -52,7 +52,8 @@ function meant(fields: readonly HTMLElement[], name: string): Control[] {
   const controls = fields.flatMap((one) => [...one.querySelectorAll<Control>("[data-field]")]);
   const of = (wanted: string) => controls.filter((control) => control.dataset["field"] === wanted);
   const exact = of(name);
-  return exact.length > 0 ? exact : of(name.split(/[.[]/, 1)[0] ?? "");
+  const within = exact.length > 0 ? exact : of(name.split("[", 1)[0] ?? "");
+  return within.length > 0 ? within : of(name.split(/[.[]/, 1)[0] ?? "");
 }
 
 export function formBox(desk: Desk, parts: FormParts): FormBox {

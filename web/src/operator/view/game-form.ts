@@ -3,8 +3,8 @@
 import { h } from "../../dom";
 import type { GameBody } from "../api";
 import type { Desk, DeskGame } from "../desk";
-import { idFrom, labelLines, labelsOf, linesOf } from "../game";
-import { field, formBox, mistake } from "./form";
+import { type RightsText, idFrom, labelLines, labelsOf, linesOf, rightsOf, rightsText } from "../game";
+import { field, formBox, group, mistake } from "./form";
 import { trying } from "./try";
 
 export interface GameForm {
@@ -21,6 +21,8 @@ export function gameForm(desk: Desk): GameForm {
   const labels = h("textarea", { rows: 2, spellcheck: "false" });
   const policy = h("select", {}, h("option", { value: "" }, "As the configuration has it"), h("option", { value: "show" }, "What the source sends"), h("option", { value: "slate" }, "A card, and silence"));
   const offset = h("input", { type: "number", step: 1, inputmode: "numeric" });
+  const rights: Record<keyof RightsText, HTMLInputElement> = { regions: line(2000), device_classes: line(2000), markets: line(2000), from: line(40), until: line(40) };
+  const limit = (name: keyof RightsText, label: string, hint: string) => field(`game-${name}`, label, rights[name], `rights.${name}`, hint);
   let edited: DeskGame | null = null;
   const tried = trying(desk);
   const tryThem = h("button", { type: "button", class: "quiet-button" }, "Try the sources");
@@ -46,6 +48,7 @@ export function gameForm(desk: Desk): GameForm {
       labels: labelsOf(labels.value),
       break_policy: policy.value === "" ? null : (policy.value as "show" | "slate"),
       offset_ms: Number(offset.value || 0),
+      rights: rightsOf({ regions: rights.regions.value, device_classes: rights.device_classes.value, markets: rights.markets.value, from: rights.from.value, until: rights.until.value }),
     };
     if (body.title === "") return mistake("title", "A game needs a title.");
     if (body.id === "") return mistake("id", "A game needs an id.");
@@ -66,6 +69,12 @@ export function gameForm(desk: Desk): GameForm {
       h("div", { class: "trying-row" }, tryThem, h("span", { class: "hint" }, "Each is decoded for some seconds, and told with what it is. No game is made.")),
       tried.element,
       h("div", { class: "form-pair" }, field("game-policy", "In a break its slot shows", policy, "break_policy"), field("game-offset", "Offset, in ms", offset, "offset_ms", "How much later than the source claims its pictures are captured.")),
+      group(
+        "Rights: empty is no limit",
+        h("div", { class: "form-pair" }, limit("regions", "Countries", "As GB, IE."), limit("device_classes", "Classes of devices", "As tv, phone.")),
+        limit("markets", "Markets", "Ids of markets."),
+        h("div", { class: "form-pair" }, limit("from", "From", "As 2026-11-27T19:30:00Z."), limit("until", "Until", "From then on a card takes its place.")),
+      ),
       field("game-labels", "Labels, as name=value, a line each", labels, "labels"),
     ],
   });
@@ -80,6 +89,8 @@ export function gameForm(desk: Desk): GameForm {
     labels.value = labelLines(game?.labels ?? {});
     policy.value = game?.break_policy ?? "";
     offset.value = game?.offset_ms ? String(game.offset_ms) : "";
+    const limits = rightsText(game?.rights);
+    for (const name of Object.keys(rights) as (keyof RightsText)[]) rights[name].value = limits[name];
     box.open(game === null ? "A new game" : game.title);
   };
   return { element: box.element, open };
