@@ -16,13 +16,10 @@ use quadrille::store::{
     MessageEnd, MessageRow, NewMessage, Pending, SqliteStore, Store, StoreError, WebhookRow, WebhookRows,
 };
 use quadrille::timeline::{Clock, MEDIA_EPOCH_UNIX_S, MediaTime, SimulatedClock};
-use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::api_service::Service;
 use crate::outbound::SetStandings;
 use crate::support::hook::{Does, Got, Hook};
-use crate::support::service::{OPERATOR, OWN_SOURCES, TestService, config};
 
 /// 2026-11-22T16:00:00Z
 const START_MS: i64 = 1_795_363_200_000;

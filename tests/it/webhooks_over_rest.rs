@@ -1,14 +1,10 @@
 //! Webhooks as operators manage them, and what a whole service tells them.
 
-use std::path::Path;
-use std::time::Duration;
-
-use quadrille::config::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::api_service::Service;
-use crate::support::hook::{Does, Got, Hook};
+use crate::support::hook::Hook;
 use crate::support::service::{OPERATOR, OWN_SOURCES, TestService, config};
 
 const WEBHOOKS: &str = "/v1/operator/webhooks";
