@@ -28,7 +28,8 @@ pub struct GameBody {
     pub audio: Vec<AudioTrack>,
     /// Captions and subtitles that have shown something so far.
     pub texts: Vec<GameText>,
-    /// A JPEG that is renewed every few seconds; needs no key. `null` while there is none.
+    /// A JPEG that is renewed every few seconds; needs no key. `null` while there is none, and where the game's rights ask for more than the
+    /// request said.
     pub thumbnail_url: Option<String>,
 }
 
@@ -86,6 +87,11 @@ pub async fn list(
     };
     games.retain(|game| market.as_ref().is_none_or(|market| market.shows(&game.id)));
     games.retain(|game| app.sessions.may_pick(&caller.tenant, &game.id, &viewer));
+    for game in &mut games {
+        if !app.sessions.may_be_shown(&caller.tenant, &game.id, &viewer) {
+            game.thumbnail = None;
+        }
+    }
     Ok(Json(games.into_iter().map(|g| GameBody::new(g, &base)).collect()))
 }
 

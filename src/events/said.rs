@@ -70,7 +70,7 @@ pub struct BreakTold {
     pub break_id: String,
     /// RFC 3339.
     pub starts_at: String,
-    /// When it is over as far as is known, or when that was found.
+    /// When it is over as far as is known, or was; of one that was called off, when that was found.
     pub ends_at: Option<String>,
 }
 

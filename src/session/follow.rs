@@ -11,7 +11,7 @@ use super::splice::{Splices, Window};
 use super::state::Trigger;
 use crate::hls::playlist::target_duration_s;
 use crate::mosaic::{GameKey, MosaicId};
-use crate::timeline::PartNumber;
+use crate::timeline::{PartNumber, SegmentNumber};
 use crate::track::{Held, Position, SoundKey};
 
 /// What a client asks of a media playlist (RFC 8216bis, 6.2.5): `_HLS_msn`, `_HLS_part` and `_HLS_skip`.
@@ -136,7 +136,8 @@ impl Sessions {
         let running = self.segment_at(now_ms);
         let comes = lists.comes_at_once(running).filter(|_| !in_hurry).map(|n| session.numbering().sequence(n));
         let reload = Reload { msn: reload.msn.or(comes), ..reload };
-        if let Some(awaited) = self.awaited(&session, &lists, &held, sound.as_ref(), reload)? {
+        let ends = session.last_segment().filter(|last| *last < running && !lists.ended && !in_hurry);
+        if let Some(awaited) = self.awaited(&session, &lists, &held, sound.as_ref(), reload, ends)? {
             return Ok(Now::Waits(awaited));
         }
         let come_to = lists.come_to(self.grid.parts());
@@ -145,6 +146,12 @@ impl Sessions {
         let newest = lists.listing.segments.last().map(|newest| Position::new(newest.number + 1, 0));
         let free_from = if reload.parts { next } else { newest };
         session.listed(free_from.unwrap_or(Position::new(0, 0)), reload.parts);
+        // What lies behind a beginning that was asked for is had when it is asked for.
+        if let (Window::Newest(_), Some((first, last))) =
+            (window, lists.listing.segments.first().zip(lists.listing.segments.last()))
+        {
+            session.had(first.number..=last.number);
+        }
         session.watched(now_ms, self.lists_ms(&lists).min(self.up_ms(now_ms)), running, terms);
         Ok(Now::Lists(Playlist {
             shown: session.shown_games(),
@@ -188,15 +195,18 @@ impl Sessions {
         held: &[(Arc<str>, Held)],
         sound: Option<&Sounding>,
         reload: Reload,
+        ends: Option<SegmentNumber>,
     ) -> Result<Option<Awaited>, SessionError> {
-        if lists.ended || !session.state.is_active() {
+        if lists.ended || !session.state.is_active() && ends.is_none() {
             return Ok(None);
         }
         let parts = self.grid.parts();
         let of = |mosaic: &str| held.iter().find(|(id, _)| &**id == mosaic).map(|(_, held)| held);
-        let at = match (lists.listing.segments.last(), reload.msn) {
-            (Some(_), None) => return Ok(None),
-            (Some(newest), Some(msn)) => {
+        let at = match (ends, lists.listing.segments.last(), reload.msn) {
+            // Who ends a session finds that it has ended: what is made in this moment is its last segment.
+            (Some(last), ..) => Position::end_of(&self.grid, last),
+            (None, Some(_), None) => return Ok(None),
+            (None, Some(newest), Some(msn)) => {
                 let numbering = session.numbering();
                 let newest_msn = numbering.sequence(newest.number);
                 if msn > newest_msn + MOST_AHEAD {
@@ -215,7 +225,7 @@ impl Sessions {
                 }
                 at
             }
-            (None, _) => {
+            (None, None, _) => {
                 let (mosaic, from) = session.newest_splice();
                 let newest = |held: Option<&Held>| held.and_then(|held| held.whole.newest());
                 let next = newest(of(mosaic)).map_or(from, |newest| from.max(newest + 1));

@@ -66,7 +66,7 @@ impl Sessions {
         let shown = self.shown_since(&entry, first);
         let mosaics = shown.mosaics(first, segments);
         let is_ours = self.paths.signed_sprite(&mosaics, first, signature);
-        (is_ours && self.may_have(Some(first), Some(token))).then(|| Image::Sprite { first, mosaics: mosaics.into() })
+        (is_ours && self.may_have(None, Some(token))).then(|| Image::Sprite { first, mosaics: mosaics.into() })
     }
 
     /// Each segment's first picture.

@@ -8,6 +8,7 @@ mod change;
 mod create;
 mod error;
 mod follow;
+mod had;
 mod images;
 mod keep;
 mod listed;

@@ -7,6 +7,7 @@ mod viewed;
 mod written;
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub(super) use self::splicing::Coming;
 pub(super) use self::viewed::{operated_row, view_of_row};
 pub(super) use self::written::{Receipt, TakenUp, choice_name, choice_of, offer_of};
 use super::SessionError;
+use super::had::Had;
 use super::numbering::Numbering;
 use super::rights::Rights;
 use super::splice::{Listing, Splice, Splices, Window};
@@ -191,6 +193,7 @@ pub(super) struct Session {
     noted_listed_by: Option<SegmentNumber>,
     /// Of a session that has ended, the last segment.
     last_segment: Option<SegmentNumber>,
+    had: Had,
     pub effective_segment: SegmentNumber,
     /// The part of it with which the last change begins to show.
     effective_part: PartNumber,
@@ -272,6 +275,7 @@ impl Session {
             parts_of: None,
             noted_listed_by: None,
             last_segment: None,
+            had: Had::default(),
             effective_segment: placement.first_segment.max(begins),
             effective_part: 0,
             created_ms: now_ms,
@@ -317,6 +321,24 @@ impl Session {
         }
     }
 
+    /// A playlist lists `segments` under addresses that are good by themselves.
+    pub(super) fn had(&mut self, segments: RangeInclusive<SegmentNumber>) {
+        if self.state.is_active() {
+            self.had.take(segments);
+        }
+    }
+
+    /// Segment `n` was asked for under the session's own address; whether it may have it: when it has ended, what it had before.
+    pub(super) fn may_have(&mut self, n: SegmentNumber) -> bool {
+        self.had(n..=n);
+        self.state.is_active() || self.had.contains(n)
+    }
+
+    /// Of a session that has ended, the last segment that is listed.
+    pub(super) fn last_segment(&self) -> Option<SegmentNumber> {
+        self.last_segment
+    }
+
     /// Nothing from `free_from` on is listed by the playlist that is served.
     pub(super) fn listed(&mut self, free_from: Position, with_parts: bool) {
         self.free_from = self.free_from.max(free_from);
@@ -344,6 +366,7 @@ impl Session {
     pub(super) fn forget_before(&mut self, oldest: SegmentNumber) {
         self.splices.prune(oldest);
         self.sounds.prune(oldest);
+        self.had.forget_before(oldest);
         let kept = self.splices.mosaics_since(oldest);
         self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
         self.detour.prune(oldest);
@@ -405,10 +428,13 @@ impl Session {
     /// What a media playlist lists: that of the picture, or that of a sound of which `sound` is there; `held` is what is there of
     /// [`Session::mosaics_since`]. It follows from the splices and from what is there alone.
     pub(super) fn lists(&self, window: Window, held: &[(Arc<str>, Held)], sound: Option<&Sounding>) -> Lists {
-        // What comes after the end moves nothing: others may watch the same mosaics.
-        let until_end = |held: &Held| match self.last_segment {
-            Some(last) => Held { whole: held.whole.and(&Runs::from(0..=last)), come_to: held.come_to },
-            None => held.clone(),
+        // What comes after the end moves nothing: others may watch the same mosaics. Nor is anything of the past told then that it never had.
+        let until_end = |held: &Held| match (self.last_segment, window) {
+            (Some(last), Window::Newest(_)) => {
+                Held { whole: held.whole.and(&Runs::from(0..=last)), come_to: held.come_to }
+            }
+            (Some(_), Window::Since(_)) => Held { whole: self.had.of(&held.whole), come_to: held.come_to },
+            (None, _) => held.clone(),
         };
         let of = |mosaic: &str| {
             held.iter().find(|(id, _)| &**id == mosaic).map(|(_, held)| until_end(held)).unwrap_or_default()

@@ -370,8 +370,9 @@ impl Sessions {
         };
         let Ok(entry) = self.entry_of_token(token) else { return false };
         let (now_ms, terms) = (self.now_ms(), self.terms());
-        entry.session.lock().watched(now_ms, 0, self.segment_at(now_ms), terms);
-        true
+        let mut session = entry.session.lock();
+        session.watched(now_ms, 0, self.segment_at(now_ms), terms);
+        n.is_none_or(|n| session.may_have(n))
     }
 
     /// The address of segment `n` of a mosaic in one rendition.

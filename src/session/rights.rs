@@ -172,6 +172,12 @@ impl Sessions {
         rights.may_be_picked(viewer, self.now_ms())
     }
 
+    /// Whether `viewer` may be shown it now: who does not say where they are, nothing that depends on it.
+    pub fn may_be_shown(&self, tenant: &str, id: &str, viewer: &Viewer) -> bool {
+        let rights = self.games.find(tenant, id).and_then(|info| self.games.rights(&info.key));
+        rights.is_none_or(|rights| rights.restricts(viewer, self.now_ms()).is_none())
+    }
+
     /// The markets that sessions can be made in.
     pub fn markets(&self) -> &Markets {
         &self.markets

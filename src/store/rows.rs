@@ -287,6 +287,13 @@ pub struct Figures {
     pub list_cost: i128,
 }
 
+impl Figures {
+    /// What no report has a row for.
+    pub fn is_nothing(&self) -> bool {
+        self.billable_seconds == 0 && self.billed_minutes == 0 && self.cost == 0
+    }
+}
+
 impl std::ops::AddAssign for Figures {
     fn add_assign(&mut self, other: Self) {
         self.billable_seconds += other.billable_seconds;

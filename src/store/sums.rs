@@ -138,9 +138,12 @@ impl UsageReads for SqliteLedger {
         known: Vec<String>,
     ) -> Pending<'a, u64> {
         Box::pin(async move {
-            let query = "SELECT count(DISTINCT session_id) FROM hour_sums WHERE tenant = ? AND hour_start_ms >= ? \
-                         AND hour_start_ms < ? AND session_id NOT IN (SELECT value FROM json_each(?))";
-            let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(codec::json(&known)?);
+            let query = format!(
+                "SELECT count(DISTINCT session_id) FROM hour_sums WHERE tenant = ? AND hour_start_ms >= ? \
+                 AND hour_start_ms < ? AND {SOMETHING} AND session_id NOT IN (SELECT value FROM json_each(?))"
+            );
+            let query =
+                sqlx::query(AssertSqlSafe(query)).bind(tenant).bind(from_ms).bind(to_ms).bind(codec::json(&known)?);
             count(&query.fetch_one(&self.readers).await?, 0)
         })
     }
@@ -153,17 +156,15 @@ impl UsageReads for SqliteLedger {
     ) -> Pending<'a, Vec<(String, u64)>> {
         Box::pin(async move {
             // A day's sessions are told apart once per session and day, not once per row.
-            let query = match key {
-                SumKey::Hour => {
-                    "SELECT CAST(hour_start_ms AS TEXT), count(DISTINCT session_id) FROM hour_sums \
-                     WHERE tenant = ? AND hour_start_ms >= ? AND hour_start_ms < ? GROUP BY hour_start_ms"
-                }
-                _ => {
-                    "SELECT CAST(hour_start_ms / 86400000 AS TEXT) AS day, count(DISTINCT session_id) FROM hour_sums \
-                     WHERE tenant = ? AND hour_start_ms >= ? AND hour_start_ms < ? GROUP BY hour_start_ms / 86400000"
-                }
+            let span = match key {
+                SumKey::Hour => "hour_start_ms",
+                _ => "hour_start_ms / 86400000",
             };
-            let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms);
+            let query = format!(
+                "SELECT CAST({span} AS TEXT), count(DISTINCT session_id) FROM hour_sums \
+                 WHERE tenant = ? AND hour_start_ms >= ? AND hour_start_ms < ? AND {SOMETHING} GROUP BY {span}"
+            );
+            let query = sqlx::query(AssertSqlSafe(query)).bind(tenant).bind(from_ms).bind(to_ms);
             let pair = |row: &SqliteRow| Ok((row.try_get(0)?, count(row, 1)?));
             query.fetch_all(&self.readers).await?.iter().map(pair).collect()
         })
@@ -177,11 +178,13 @@ impl UsageReads for SqliteLedger {
         known: Vec<(String, String)>,
     ) -> Pending<'a, Vec<(String, u64)>> {
         Box::pin(async move {
-            let query = "SELECT its, count(*) FROM (SELECT DISTINCT session_id, \
-                         coalesce((SELECT value FROM json_each(labels) WHERE json_each.key = ?4), '') AS its FROM hour_sums \
-                         WHERE tenant = ?1 AND hour_start_ms >= ?2 AND hour_start_ms < ?3) \
-                         WHERE (session_id, its) NOT IN (SELECT value->>0, value->>1 FROM json_each(?5)) GROUP BY its";
-            let query = sqlx::query(query).bind(tenant).bind(from_ms).bind(to_ms).bind(label);
+            let query = format!(
+                "SELECT its, count(*) FROM (SELECT DISTINCT session_id, \
+                 coalesce((SELECT value FROM json_each(labels) WHERE json_each.key = ?4), '') AS its FROM hour_sums \
+                 WHERE tenant = ?1 AND hour_start_ms >= ?2 AND hour_start_ms < ?3 AND {SOMETHING}) \
+                 WHERE (session_id, its) NOT IN (SELECT value->>0, value->>1 FROM json_each(?5)) GROUP BY its"
+            );
+            let query = sqlx::query(AssertSqlSafe(query)).bind(tenant).bind(from_ms).bind(to_ms).bind(label);
             let rows = query.bind(codec::json(&known)?).fetch_all(&self.readers).await?;
             rows.iter().map(|row| Ok((row.try_get(0)?, count(row, 1)?))).collect()
         })
@@ -269,6 +272,8 @@ fn of_slot(figure: &str) -> String {
     )
 }
 
+/// What one of the rows has that a group has a row for.
+const SOMETHING: &str = "(billable_seconds <> 0 OR billed_minutes <> 0)";
 const NOT_NOTHING: &str = "HAVING billable <> 0 OR minutes <> 0 OR cost_high <> 0 OR cost_low <> 0";
 
 /// The statement that groups by `key`, with the parameters of [`UsageReads::group_sums`]. No text of a caller is in it.

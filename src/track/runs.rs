@@ -33,6 +33,13 @@ impl Runs {
         self.runs.last().cloned()
     }
 
+    /// The newest `most` of its unbroken runs.
+    pub fn newest_runs(mut self, most: usize) -> Self {
+        let over = self.runs.len().saturating_sub(most);
+        self.runs.drain(..over);
+        self
+    }
+
     /// The numbers, ascending.
     pub fn iter(&self) -> impl Iterator<Item = SegmentNumber> {
         self.runs.iter().cloned().flatten()

@@ -252,7 +252,8 @@ impl Making<'_> {
         Ok(totals)
     }
 
-    /// How many sessions each day, hour or market had. One that is both in stored sums and in those made on the way counts once.
+    /// How many sessions each day, hour or market had, of those that a report by session has rows for. One that is both in stored sums and in those
+    /// made on the way counts once.
     async fn count_sessions(&self, cut: &Cut, key: &SumKey, edges: &HourSums) -> Result<BTreeMap<String, u64>, Stop> {
         let span_ms = match key {
             SumKey::Day => DAY_MS,
@@ -266,7 +267,7 @@ impl Making<'_> {
             counted.extend(ledger.sessions_by(tenant, cut.whole, key.clone()).await?);
         }
         let mut on_the_way: BTreeMap<i64, BTreeSet<&str>> = BTreeMap::new();
-        for (hour_start_ms, sum) in edges.iter() {
+        for (hour_start_ms, sum) in edges.iter().filter(|(_, sum)| !sum.figures.is_nothing()) {
             let span_start_ms = hour_start_ms - hour_start_ms.rem_euclid(span_ms);
             on_the_way.entry(span_start_ms).or_default().insert(&sum.session_id);
         }
@@ -285,7 +286,7 @@ impl Making<'_> {
     /// How many sessions have each value of a label, likewise.
     async fn count_by_label(&self, cut: &Cut, label: &str, edges: &HourSums) -> Result<BTreeMap<String, u64>, Stop> {
         let mut on_the_way: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (_, sum) in edges.iter() {
+        for (_, sum) in edges.iter().filter(|(_, sum)| !sum.figures.is_nothing()) {
             let value = sum.watched.labels.get(label).map_or("", String::as_str);
             on_the_way.entry(value).or_default().insert(&sum.session_id);
         }
@@ -407,10 +408,7 @@ fn group(sums: &HourSums, key: &SumKey) -> Groups {
             }
         }
     }
-    groups.retain(|_, sum| {
-        let Figures { billable_seconds, billed_minutes, cost, .. } = sum.figures;
-        billable_seconds != 0 || billed_minutes != 0 || cost != 0
-    });
+    groups.retain(|_, sum| !sum.figures.is_nothing());
     groups
 }
 

@@ -10,7 +10,8 @@ use crate::usage::{Format, MonthWatch, PriceList, QuoteItem, QuoteRequest, Round
 #[tokio::test]
 async fn a_report_sums_by_session_and_by_day_and_shows_no_other_tenant() {
     let foreign = MeterLine { tenant: "other".into(), session_id: "x".into(), ..line("x", 0, 60) };
-    let lines = vec![line("s1", 0, 30), line("s1", 1, 60), line("s2", 1, 5), line("s1", 8 * 60, 7), foreign];
+    let lines =
+        vec![line("s1", 0, 30), line("s1", 1, 60), line("s2", 1, 5), line("s1", 8 * 60, 7), foreign, line("s3", 2, 0)];
     let house = House::with(list(vec![tariff(0, Rounding::StartedMinute, "0.004")]), lines).await;
     assert_eq!(
         house.text("2026-11-22", "2026-11-24", "session", Format::Csv).await,
@@ -82,7 +83,8 @@ async fn closing_an_hour_changes_no_figure_however_it_is_grouped() {
 async fn a_market_has_its_sessions_whichever_of_its_hours_are_closed() {
     let mut lines = evening();
     // Begun by a version whose lines told no market, and gone on with by this one.
-    lines.extend([line("s5", 3, 10), line("s5", 70, 20)]);
+    // And one that watched nothing, which is in no row and in no count.
+    lines.extend([line("s6", 3, 0), line("s5", 3, 10), line("s5", 70, 20)]);
     if let Some(last) = lines.last_mut() {
         last.watched.labels.insert(MARKET_LABEL.to_owned(), "fr".to_owned());
     }

@@ -35,8 +35,10 @@ const MORE_THREADS: u64 = 8;
 const MORE_DESCRIPTORS: u64 = 12;
 /// How often a machine that was late by itself is tried again.
 const ATTEMPTS: usize = 3;
-/// Mutations of each kind of file that are watched at once.
-const AT_ONCE: usize = 3;
+/// Hostile sources beside a good one in a mosaic.
+const IN_A_MOSAIC: usize = 3;
+/// Mutations of files that are watched at once.
+const AT_ONCE: usize = 12;
 
 /// As many seconds of good games as anybody wants, and a folder where operators may have files.
 fn configuration(dir: &Path, feeds: &str) -> PathBuf {
@@ -213,7 +215,7 @@ impl Field {
             games.push(id);
         }
         let mut watching = Vec::new();
-        for three in games.chunks(AT_ONCE) {
+        for three in games.chunks(IN_A_MOSAIC) {
             // A good one is heard: where a game of the same name was a moment ago, the new one's sound rightly has a gap.
             let shown = GOOD[..1].iter().copied().chain(three.iter().map(String::as_str));
             let shown: Vec<&str> = shown.chain(GOOD[1..].iter().copied()).take(4).collect();

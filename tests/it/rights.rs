@@ -110,6 +110,12 @@ async fn a_right_is_withdrawn_given_back_and_outlives_a_restart() {
     assert!(matches!(its[..], [(Some(1), ..), (None, ..), (Some(1), ..)]), "{its:?}");
 
     put(&service, dir.path(), ("b", 1), json!({ "regions": ["GB"], "device_classes": ["tv"] }), StatusCode::OK).await;
+    let pictured = async |query: &str| {
+        let games = service.device(Method::GET, &format!("/v1/games{query}"), None, StatusCode::OK).await;
+        games.as_array().unwrap().iter().map(|game| game["thumbnail_url"].is_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(pictured("?region=GB&device_class=tv").await, [true, true]);
+    assert_eq!(pictured("?region=GB").await, [true, false], "a picture of it is shown to those alone who may see it");
     let at = service.stop().await;
     let service = TestService::start_at(&settings, at).await;
     let game = service.operator(Method::GET, "/v1/operator/games/b", None, StatusCode::OK).await;

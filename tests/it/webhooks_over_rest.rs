@@ -163,7 +163,10 @@ async fn a_service_tells_of_its_sessions_games_breaks_and_room_also_after_a_rest
     service.crank_segments(6).await;
     let kinds = hook.kinds();
     assert_eq!(kinds[kinds.len() - 2..], ["break.started", "break.ended"], "{kinds:?}");
-    assert_eq!(hook.taken().last().unwrap().event["data"]["break"], begun["id"]);
+    let ended = hook.taken().last().unwrap().event["data"].clone();
+    assert_eq!(ended["break"], begun["id"]);
+    let at = |name: &str| ended[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!((at("ends_at") - at("starts_at")).get_seconds(), 2, "when it was over, and not when that was found");
 
     // The next process tells of a session that the last one began, with the secret that it had.
     let told = hook.taken().len();

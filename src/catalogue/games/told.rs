@@ -121,7 +121,11 @@ impl Catalogue {
                 events.tell_all(for_whom, EventKind::BreakStarted, at_ms, || of_break(&one, one.until));
             }
             Change::BreakEnded(one) => {
-                events.tell_all(for_whom, EventKind::BreakEnded, at_ms, || of_break(&one, Some(now)));
+                // It is found within a second or so; one that was called off has no end of its own.
+                let breaks = game.cues.lock().breaks(one.since..now);
+                let ended = breaks.iter().find(|its| its.starts_at == one.since).and_then(|its| its.ends_at);
+                let ends_at = ended.map_or(now, |at| at.min(now));
+                events.tell_all(for_whom, EventKind::BreakEnded, at_ms, || of_break(&one, Some(ends_at)));
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Nobody holds a lock while waiting for a credit.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -30,8 +30,9 @@ use crate::timeline::{Clock, MediaTime, SAMPLE_RATE_HZ};
 /// there.
 pub const WINDOW: u32 = 8;
 pub const SAID_AT_ONCE: u32 = 4;
-/// Pictures that may be.
-pub const PICTURES: u32 = 3;
+/// Pictures that may be, and how many of them are taken in before that is said.
+pub const PICTURES: u32 = 4;
+pub const PICTURES_AT_ONCE: u32 = 2;
 /// Samples of one message: a stretch that is longer is told in several.
 const MOST_SAMPLES: usize = 1 << 16;
 /// The parent answers at once or is gone.
@@ -39,24 +40,61 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The pipe to the parent. What cannot be written ends the run: the parent is gone.
 pub struct Mouth {
-    pipe: Mutex<UnixStream>,
+    words: Mutex<Words>,
     over: AtomicBool,
+}
+
+struct Words {
+    pipe: UnixStream,
+    /// What is said with what comes next.
+    held: Vec<u8>,
+}
+
+impl Words {
+    fn speak(&mut self) -> io::Result<()> {
+        let said = self.pipe.write_all(&self.held);
+        self.held.clear();
+        said
+    }
 }
 
 impl Mouth {
     pub fn new(pipe: UnixStream) -> Self {
-        Self { pipe: Mutex::new(pipe), over: AtomicBool::new(false) }
+        Self { words: Mutex::new(Words { pipe, held: Vec::new() }), over: AtomicBool::new(false) }
     }
 
     pub fn say(&self, message: &Up) -> Result<(), Gone> {
         self.say_with(message, &[])
     }
 
+    /// After all that is held.
     pub fn say_with(&self, message: &Up, tail: &[u8]) -> Result<(), Gone> {
+        self.with(|words| {
+            message::append(&mut words.held, message, tail)?;
+            words.speak()
+        })
+    }
+
+    /// Says one of two with what comes next: the parent is woken half as often. What comes next is a picture, another of these or, at last, the next
+    /// beat.
+    fn hold_with(&self, message: &Up, tail: &[u8]) -> Result<(), Gone> {
+        self.with(|words| {
+            let is_second = !words.held.is_empty();
+            message::append(&mut words.held, message, tail)?;
+            if is_second { words.speak() } else { Ok(()) }
+        })
+    }
+
+    /// Says what is held.
+    fn let_out(&self) -> Result<(), Gone> {
+        self.with(|words| if words.held.is_empty() { Ok(()) } else { words.speak() })
+    }
+
+    fn with(&self, say: impl FnOnce(&mut Words) -> io::Result<()>) -> Result<(), Gone> {
         if self.is_over() {
             return Err(Gone);
         }
-        message::send(&mut *self.pipe.lock(), message, tail).map_err(|error| {
+        say(&mut self.words.lock()).map_err(|error| {
             if error.kind() != io::ErrorKind::InvalidInput {
                 self.over.store(true, Ordering::Release);
             }
@@ -174,6 +212,10 @@ impl Far {
     }
 
     fn await_credit(&self, lane: Lane) -> Result<(), Gone> {
+        if *self.waits.lock().of(lane) == 0 {
+            // Its credit may hang on what is held.
+            self.mouth.let_out()?;
+        }
         let mut waits = self.waits.lock();
         while *waits.of(lane) == 0 && !self.mouth.is_over() {
             self.changed(lane).wait(&mut waits);
@@ -208,7 +250,7 @@ impl Far {
         let mut place = place;
         for piece in interleaved.chunks(2 * MOST_SAMPLES) {
             self.await_credit(lane)?;
-            self.mouth.say_with(&head(Place::of(place)), &message::bytes_of(piece))?;
+            self.mouth.hold_with(&head(Place::of(place)), &message::bytes_of(piece))?;
             let nanos = (piece.len() as i64 / 2) * 1_000_000_000 / i64::from(SAMPLE_RATE_HZ);
             place = Placed { at: place.at + nanos, raw: place.raw + nanos, step: Step::Follows };
         }
@@ -374,5 +416,71 @@ impl DecodeRoom for Far {
 
     fn left(&self) -> f64 {
         f64::from_bits(self.left.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _};
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_said_with_what_comes_next() {
+        let (ours, mut parents) = UnixStream::pair().unwrap();
+        parents.set_nonblocking(true).unwrap();
+        let mouth = Mouth::new(ours);
+        let mut heard = || {
+            let mut bytes = vec![0; 1 << 16];
+            match parents.read(&mut bytes) {
+                Ok(length) => bytes.truncate(length),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    bytes.clear();
+                }
+            }
+            let (mut from, mut buffer, mut tails) = (&bytes[..], Vec::new(), Vec::new());
+            while let Some(()) = message::receive(&mut from, &mut buffer).unwrap() {
+                tails.push(message::parse::<Up>(&buffer).unwrap().1.to_vec());
+            }
+            tails
+        };
+        let sound = Up::RealignSound;
+        mouth.hold_with(&sound, b"one").unwrap();
+        assert!(heard().is_empty());
+        mouth.hold_with(&sound, b"two").unwrap();
+        assert_eq!(heard(), [b"one", b"two"], "the second of two goes at once");
+        mouth.hold_with(&sound, b"three").unwrap();
+        assert!(mouth.hold_with(&sound, &vec![0; message::MOST_BYTES]).is_err(), "what is too long is not said");
+        mouth.say_with(&Up::Beat, b"four").unwrap();
+        assert_eq!(heard(), [&b"three"[..], b"four"]);
+        mouth.hold_with(&sound, b"five").unwrap();
+        mouth.let_out().unwrap();
+        mouth.let_out().unwrap();
+        assert_eq!(heard(), [b"five"]);
+    }
+
+    #[test]
+    fn who_waits_for_a_credit_holds_nothing_back() {
+        let (ours, mut parents) = UnixStream::pair().unwrap();
+        let memory = super::super::shared::Shared::new().unwrap();
+        let places = Places::new(&memory.memory().try_clone_to_owned().unwrap()).unwrap();
+        let far = Arc::new(Far::new(Mouth::new(ours), places, false, 0));
+        // The last that there is credit for is the first of two then.
+        far.mouth.hold_with(&Up::RealignSound, &[]).unwrap();
+        let child = Arc::clone(&far);
+        let pushing = std::thread::spawn(move || {
+            let place = Placed { at: 0, raw: 0, step: Step::Follows };
+            (0..=WINDOW).try_for_each(|_| child.push_sound(0, place, &[0; 64]))
+        });
+        let mut buffer = Vec::new();
+        for _ in 0..=WINDOW {
+            message::receive(&mut parents, &mut buffer).unwrap().unwrap();
+        }
+        far.credit(Lane::Sound, 2, false);
+        assert!(pushing.join().unwrap().is_ok());
+        far.mouth.say(&Up::Beat).unwrap();
+        message::receive(&mut parents, &mut buffer).unwrap().unwrap();
+        assert!(matches!(message::parse::<Up>(&buffer).unwrap().0, Up::Sound(_)));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
-use super::far::{PICTURES, SAID_AT_ONCE, WINDOW};
+use super::far::{PICTURES, PICTURES_AT_ONCE, SAID_AT_ONCE, WINDOW};
 use super::message::{Lane, Lie, PictureHead};
 use super::parent::Link;
 use super::shared::Shared;
@@ -70,6 +70,7 @@ impl Lanes {
         let (target, link) = (Arc::new(target), Arc::clone(link));
         let picture = {
             let (target, link) = (Arc::clone(&target), Arc::clone(&link));
+            let mut owed = Owed::new(&link, Lane::Picture, PICTURES_AT_ONCE);
             lane("feed-pictures", PICTURES, move |task| {
                 let Task::Picture(head, place) = task else { return true };
                 let picture = match shared.take(&head) {
@@ -84,13 +85,13 @@ impl Lanes {
                 let pushed = target.intake.push_picture(target.run, place, picture, fps, now);
                 // Said though the child be gone: what it brought is shown all the same.
                 pushed.is_ok_and(|()| {
-                    link.credit(Lane::Picture, 1, false);
+                    owed.took(false);
                     true
                 })
             })?
         };
         let sound = {
-            let (target, mut owed) = (Arc::clone(&target), Owed::new(&link, Lane::Sound));
+            let (target, mut owed) = (Arc::clone(&target), Owed::new(&link, Lane::Sound, SAID_AT_ONCE));
             lane("feed-sound", WINDOW, move |task| target.hear(&mut owed, task))?
         };
         Ok(Self { target, link, picture, sound, besides: Mutex::default() })
@@ -119,7 +120,7 @@ impl Lanes {
         let mut besides = self.besides.lock();
         while besides.len() <= index && besides.len() < MOST_BESIDES as usize {
             let lane_of = Lane::Beside(besides.len() as u32);
-            let (target, mut owed) = (Arc::clone(&self.target), Owed::new(&self.link, lane_of));
+            let (target, mut owed) = (Arc::clone(&self.target), Owed::new(&self.link, lane_of, SAID_AT_ONCE));
             besides.push(lane("feed-beside", WINDOW, move |task| target.hear(&mut owed, task))?);
         }
         Ok(())
@@ -154,21 +155,22 @@ fn lane(
     Ok(sender)
 }
 
-/// What was taken in of a lane of sound, and not said.
+/// What was taken in of a lane, and not said.
 struct Owed {
     link: Arc<Link>,
     lane: Lane,
+    at_once: u32,
     count: u32,
 }
 
 impl Owed {
-    fn new(link: &Arc<Link>, lane: Lane) -> Self {
-        Self { link: Arc::clone(link), lane, count: 0 }
+    fn new(link: &Arc<Link>, lane: Lane, at_once: u32) -> Self {
+        Self { link: Arc::clone(link), lane, at_once, count: 0 }
     }
 
     fn took(&mut self, resettle: bool) {
         self.count += 1;
-        if self.count == SAID_AT_ONCE || resettle {
+        if self.count == self.at_once || resettle {
             self.link.credit(self.lane, std::mem::take(&mut self.count), resettle);
         }
     }

@@ -331,15 +331,25 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Lie> {
 /// # Errors
 /// The pipe's; `InvalidInput` for a message that is too long.
 pub fn send<T: Serialize>(to: &mut impl Write, message: &T, tail: &[u8]) -> io::Result<()> {
-    let bytes = vec![0; 4];
-    let mut bytes = postcard::to_extend(message, bytes).map_err(io::Error::other)?;
-    bytes.extend_from_slice(tail);
-    let length = bytes.len() - 4;
+    let mut bytes = Vec::new();
+    append(&mut bytes, message, tail)?;
+    to.write_all(&bytes)
+}
+
+/// Appends a message as it goes through the pipe.
+///
+/// # Errors
+/// `InvalidInput` for a message that is too long; `bytes` is then as it was.
+pub fn append<T: Serialize>(bytes: &mut Vec<u8>, message: &T, tail: &[u8]) -> io::Result<()> {
+    let mut one = postcard::to_extend(message, vec![0; 4]).map_err(io::Error::other)?;
+    let length = one.len() - 4 + tail.len();
     if length > MOST_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a message is too long"));
     }
-    bytes[..4].copy_from_slice(&(length as u32).to_le_bytes());
-    to.write_all(&bytes)
+    one[..4].copy_from_slice(&(length as u32).to_le_bytes());
+    bytes.extend_from_slice(&one);
+    bytes.extend_from_slice(tail);
+    Ok(())
 }
 
 /// A source time that can be.

@@ -16,6 +16,11 @@ use rustix::mm::ProtFlags;
 use super::shared::{MOST_LENT, Map, PLACE_BYTES, PLACES};
 use crate::frame::Picture;
 
+/// Places begin at addresses of which no two have their last bits in common: a decoder reads from three or four pictures what lies at one spot of them
+/// all, and finds it in caches that go by those bits.
+const STAGGER: usize = 3 * 4096 + 3 * 64;
+/// What a picture may have of its place.
+const ROOM: usize = PLACE_BYTES - PLACES * STAGGER;
 /// Places that no decoder gets: what is copied needs some, as many as are lent and on their way at most.
 const RESERVED: usize = MOST_LENT + 8;
 
@@ -103,15 +108,19 @@ pub struct Place {
 }
 
 impl Place {
+    fn start(&self) -> usize {
+        self.index * (PLACE_BYTES + STAGGER)
+    }
+
     /// Copies a picture here, tightly packed; returns where its planes lie.
     fn fill(&mut self, picture: &Picture) -> io::Result<Planes> {
-        let start = (self.index * PLACE_BYTES) as u64;
+        let start = self.start() as u64;
         let (mut filled, mut planes) = (0, [(0, 0); 3]);
         let bytes = self.as_mut();
         for (plane, lies) in planes.iter_mut().enumerate() {
             let (width, rows) = (picture.row_bytes(plane), picture.plane_size(plane).1);
             let Some(room) = bytes.get_mut(filled..filled + width * rows) else {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "a picture of more than 32 MiB"));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "a picture of more than 30 MiB"));
             };
             // Asked for once: what a decoder made finds its planes by their format.
             let (samples, stride) = (picture.plane(plane), picture.strides[plane]);
@@ -128,7 +137,7 @@ impl Place {
 impl AsMut<[u8]> for Place {
     fn as_mut(&mut self) -> &mut [u8] {
         // SAFETY: within the mapping, which `places` holds, and of nobody else: there is one `Place` of an index at a time. The parent reads only.
-        unsafe { std::slice::from_raw_parts_mut(self.places.map.at(self.index * PLACE_BYTES), PLACE_BYTES) }
+        unsafe { std::slice::from_raw_parts_mut(self.places.map.at(self.start()), ROOM) }
     }
 }
 
@@ -159,7 +168,7 @@ mod imp {
     use gstreamer_video::{VideoBufferPoolConfig as _, VideoFrameFlags, VideoInfo, VideoMeta};
     use parking_lot::Mutex;
 
-    use super::{PLACE_BYTES, Places, RESERVED};
+    use super::{Places, RESERVED, ROOM};
 
     #[derive(Default)]
     pub struct Pool {
@@ -204,7 +213,7 @@ mod imp {
             let info = self.layout.lock().clone().ok_or(gst::FlowError::NotNegotiated)?;
             let size = info.size();
             let places = self.places.lock().clone();
-            let place = places.filter(|_| size <= PLACE_BYTES).and_then(|places| places.take(RESERVED));
+            let place = places.filter(|_| size <= ROOM).and_then(|places| places.take(RESERVED));
             let mut buffer = match place {
                 Some(place) => {
                     let mut buffer = gst::Buffer::new();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::had::Had;
 use super::super::numbering::Numbering;
 use super::super::rights::Rights;
 use super::super::splice::Splices;
@@ -146,6 +147,8 @@ impl Session {
             parts_of: None,
             noted_listed_by: listed_by,
             last_segment: None,
+            // It is in no row: after a restart nothing of before is played again when the session is over.
+            had: Had::default(),
             effective_segment: row.effective_segment.min(segment),
             effective_part: 0,
             created_ms: row.created_ms,

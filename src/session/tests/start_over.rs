@@ -172,6 +172,55 @@ async fn an_ended_session_is_played_again_for_a_while() {
     assert_eq!(gone, Err(SessionError::SessionUnknown));
 }
 
+#[tokio::test]
+async fn what_was_not_paid_for_is_not_played_when_it_is_over() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    // Everything is named to it, and it opens three of them.
+    let given = video(&house, &session, back(&house, 1800)).await;
+    let opens = |n: u64| {
+        let element = element(&given, n);
+        house.sessions.rendition_of("2EH-a-b", &element, Some(n), Some(token(&session))).map(str::to_owned)
+    };
+    for n in SEGMENT - 800..SEGMENT - 797 {
+        assert!(opens(n).is_some());
+    }
+    play(&house, &session, 20).await;
+    // A pause, of which nothing is billed.
+    house.pass(300).await;
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    let again = listed(&video(&house, &session, back(&house, 2200)).await);
+    let numbers: Vec<u64> = again.iter().map(|(n, _)| *n).collect();
+    assert_eq!(numbers[..3], [SEGMENT - 800, SEGMENT - 799, SEGMENT - 798]);
+    let live = house.sessions.settings.window_segments as u64;
+    assert!(numbers[3] >= SEGMENT - live && numbers.last().is_some_and(|last| *last <= SEGMENT + 10), "{numbers:?}");
+    // Nor under addresses that it was told before.
+    assert!(opens(SEGMENT - 799).is_some() && opens(SEGMENT - 700).is_none());
+    let (unseen, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    house.sessions.end("acme", &unseen.id, EndedBy::Device).await.unwrap();
+    assert_eq!(listed(&video(&house, &unseen, back(&house, 600)).await), []);
+}
+
+#[tokio::test]
+async fn who_ends_a_session_finds_its_playlist_ended() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    play(&house, &session, 20).await;
+    // Its time is over; it is being made.
+    let last = grid().segment_at(house.clock.now()) - 1;
+    house.mosaics.holes.lock().insert(last);
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    let comes = async {
+        tokio::task::yield_now().await;
+        house.mosaics.holes.lock().remove(&last);
+        house.mosaics.finished.send_modify(|_| ());
+    };
+    let plain = Reload { parts: false, ..NOW };
+    let (playlist, ()) = tokio::join!(video(&house, &session, plain), comes);
+    assert!(playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
+    assert_eq!(listed(&playlist).last().map(|(n, _)| *n), Some(last));
+}
+
 /// What docs/billing.md says of pauses.
 #[tokio::test]
 async fn a_pause_ends_no_session_and_who_plays_without_asking_is_billed() {
