@@ -100,11 +100,22 @@ async fn a_market_that_is_wrong_is_refused_with_the_field() {
         (with("breaks", json!({ "policy": "slate", "decided_for": "session" })), "breaks.decided_for"),
         (with("breaks", json!({ "policy": "squeeze_back" })), "breaks.layout"),
         (with("breaks", json!({ "policy": "squeeze_back", "layout": "1L", "skin": "a/b" })), "breaks.skin"),
+        (with("breaks", json!({ "policy": "squeeze_back", "layout": "zzz" })), "breaks.layout"),
+        (with("breaks", json!({ "policy": "squeeze_back", "layout": "4E" })), "breaks.layout"),
+        (with("breaks", json!({ "policy": "squeeze_back", "layout": "1" })), "breaks.layout"),
     ] {
         let code = if field.ends_with("colour") { "field_unknown" } else { "field_invalid" };
         let refused = service.post("/v1/operator/markets", "op-acme", market).await.refused(422, code);
         assert_eq!(refused["field"], field, "{refused}");
     }
+    let squeezed = with("breaks", json!({ "policy": "squeeze_back", "layout": "4ES" }));
+    let refused = service.tell("PUT", "/v1/operator/markets/xx", "op-acme", &[], {
+        let mut market = squeezed;
+        market["id"] = json!("xx");
+        market
+    });
+    let refused = refused.await.refused(422, "field_invalid");
+    assert_eq!(refused["allowed"], json!(["1F", "1L", "1B"]), "{refused}");
     let more = with("tier", json!({ "features": ["8k"] }));
     let refused = service.post("/v1/operator/markets", "op-acme", more).await.refused(422, "field_invalid");
     assert!(refused["detail"].as_str().unwrap().contains("\"hdr\" are allowed"), "{refused}");
