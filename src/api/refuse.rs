@@ -229,7 +229,10 @@ impl From<CatalogueError> for Problem {
             E::Exists(_) => Problem::new(Code::GameExists, detail),
             E::Unknown(_) => Problem::new(Code::GameUnknown, detail),
             E::ReadOnly(_) => Problem::new(Code::GameReadOnly, detail),
-            E::SourceInvalid { index, .. } => source_invalid(index, detail),
+            E::SourceInvalid { index, allowed, .. } => {
+                let problem = Problem::new(Code::SourceInvalid, detail).with("field", format!("sources[{index}]"));
+                if allowed.is_empty() { problem } else { problem.with("allowed", allowed) }
+            }
             E::SourceForbidden { index, .. } => {
                 Problem::new(Code::SourceForbidden, detail).with("field", format!("sources[{index}]"))
             }
@@ -248,16 +251,6 @@ impl From<CatalogueError> for Problem {
         }
     }
 }
-
-/// A source that cannot be used; `index` counts from 0.
-fn source_invalid(index: usize, detail: impl Into<String>) -> Problem {
-    Problem::new(Code::SourceInvalid, detail)
-        .with("field", format!("sources[{index}]"))
-        .with("allowed", SOURCE_SCHEMES.to_vec())
-}
-
-/// Schemes of sources, as the configuration takes them too.
-const SOURCE_SCHEMES: [&str; 8] = ["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"];
 
 pub(super) fn store_unavailable(cause: &dyn std::fmt::Display) -> Problem {
     tracing::warn!(%cause, "a request was refused because the store could not serve it");

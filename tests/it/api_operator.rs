@@ -178,6 +178,15 @@ async fn a_game_that_cannot_be_is_refused_with_what_is_allowed() {
     let schemes = service.post("/v1/operator/games", "op-acme", of(json!({ "sources": ["ftp://a/b"] }))).await;
     let allowed = schemes.refused(422, "source_invalid")["allowed"].clone();
     assert_eq!(allowed, json!(["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"]));
+    // What would do is told of what is wrong: of a pattern the patterns, of a port nothing that could be listed.
+    for (source, allowed) in [
+        ("test://bal", json!(["ball", "smpte", "snow", "zone-plate", "pinwheel", "black"])),
+        ("test://ball?colour=1", json!(["fps", "size", "tone", "label", "flash", "barcode", "captions"])),
+        ("udp://10.0.0.1", Value::Null),
+    ] {
+        let refused = service.post("/v1/operator/games", "op-acme", of(json!({ "sources": [source] }))).await;
+        assert_eq!(refused.refused(422, "source_invalid")["allowed"], allowed, "{source}");
+    }
     let missing = json!({ "title": "G", "sources": ["test://ball"] });
     assert_eq!(
         service.post("/v1/operator/games", "op-acme", missing).await.refused(422, "field_invalid")["field"],
