@@ -6,9 +6,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
-use super::App;
 use super::operator::audit::Doer;
 use super::problem::{Code, Problem};
+use super::{App, parameters};
 use crate::config::KeyRole;
 use crate::keys::{Access, Area, Principal, Scope, Unknown};
 use crate::market::KeyTerms;
@@ -94,7 +94,9 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        Ok(presented(parts, app).await?.into())
+        let principal = presented(parts, app).await?;
+        parameters::check(parts)?;
+        Ok(principal.into())
     }
 }
 
@@ -123,6 +125,7 @@ impl FromRequestParts<Arc<App>> for Operator {
                 return Err(Problem::new(Code::Forbidden, detail).with("scope", needed));
             }
         }
+        parameters::check(parts)?;
         Ok(Self { tenant: principal.tenant.clone(), principal })
     }
 }

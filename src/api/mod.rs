@@ -25,6 +25,7 @@ mod openapi;
 mod operator;
 mod outputs;
 mod page;
+mod parameters;
 mod patient;
 mod peers;
 mod playback;
