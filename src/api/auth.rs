@@ -61,6 +61,20 @@ impl App {
     }
 }
 
+impl App {
+    /// The same on routes that take `key=`, too.
+    ///
+    /// # Errors
+    /// `401 unauthorized`.
+    pub async fn principal_or_key(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
+        if headers.contains_key(header::AUTHORIZATION) {
+            return self.principal_of(headers).await;
+        }
+        let detail = "Send a key: ?key=<key>, or Authorization: Bearer <key>.";
+        Err(unauthorized(detail, CHALLENGE).with("parameter", "key"))
+    }
+}
+
 /// Who presented the key in `Authorization`, once that is known.
 #[derive(Clone)]
 pub(super) struct Presented(pub Principal);

@@ -243,7 +243,7 @@ pub async fn change(
     let asked = body.games.clone().unwrap_or_default();
     let skin = match body.skin.as_deref() {
         Some("") => Some(None),
-        Some(skin) => Some(Some(app.skin(&caller.tenant, skin)?)),
+        Some(skin) => Some(Some(app.skin_asked(&caller.tenant, skin)?)),
         None => None,
     };
     let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, engine, skin, if_match };
@@ -251,10 +251,12 @@ pub async fn change(
     Ok(shown(changed.map_err(|error| about_body(error, &asked))?, &base))
 }
 
-/// Of a game that is not there: which of `games`, as they were asked for.
-fn about_body(error: SessionError, games: &[String]) -> Problem {
+/// Of a game that is not there or may not be shown: which of `games`, as they were asked for.
+pub(super) fn about_body(error: SessionError, games: &[String]) -> Problem {
     let at = match &error {
-        SessionError::GameUnknown { id } => games.iter().position(|game| game == id),
+        SessionError::GameUnknown { id } | SessionError::GameRestricted { id, .. } => {
+            games.iter().position(|game| game == id)
+        }
         _ => None,
     };
     let problem = Problem::from(error);

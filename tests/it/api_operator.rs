@@ -320,7 +320,8 @@ async fn sessions_are_looked_for_by_device_game_label_and_time_ended_ones_too() 
         ("q=", "parameter_invalid", json!("q")),
         ("game=", "parameter_invalid", json!("game")),
         ("device=stb-1", "parameter_invalid", json!("device")),
-        ("from=yesterday", "time_invalid", Value::Null),
+        ("from=yesterday", "time_invalid", json!("from")),
+        ("to=tomorrow", "time_invalid", json!("to")),
     ] {
         let refused = service.get(&format!("/v1/operator/sessions?{query}"), "op-acme").await.refused(422, code);
         assert_eq!(refused["parameter"], parameter, "{query}: {refused}");
@@ -441,10 +442,13 @@ async fn usage_is_reported_by_session_and_day_as_json_and_csv() {
         ("group_by=label:", "parameter_invalid"),
         ("format=xml", "parameter_invalid"),
         ("from=yesterday", "time_invalid"),
+        ("to=tomorrow&from=2026-01-02", "time_invalid"),
         ("from=2026-01-02&to=2026-01-01", "period_invalid"),
     ] {
         let answer = service.get(&format!("/v1/operator/usage?{query}"), "op-acme").await.refused(422, code);
         assert!(code != "parameter_invalid" || answer["allowed"].is_array(), "{answer}");
+        let wrong = if query.starts_with("from=2026") { "to" } else { query.split('=').next().unwrap() };
+        assert_eq!(answer["parameter"], wrong, "{answer}");
     }
     // A parameter that is none would be a report of another period than was meant.
     for path in ["/v1/operator/usage?month=2026-11", "/v1/operator/usage/records?month=2026-11"] {
@@ -475,6 +479,25 @@ async fn a_quote_is_priced_by_the_tenants_tariff_and_mistakes_are_named() {
     ] {
         quote("op-acme", body).await.refused(422, code);
     }
+    let with = |field: &str, value: Value| {
+        let mut wrong = item.clone();
+        wrong[field] = value;
+        json!({ "items": [item, wrong] })
+    };
+    for (field, value, allowed) in [
+        ("tier", json!("4k"), json!(["1080p", "540p"])),
+        ("engine", json!("magic"), json!(["stitch", "render"])),
+        ("games", json!(5), Value::Null),
+        ("sessions", json!(0), Value::Null),
+        ("seconds_per_session", json!(0), Value::Null),
+    ] {
+        let refused = quote("op-acme", with(field, value)).await.refused(422, "quote_invalid");
+        assert_eq!(refused["field"], format!("items[1].{field}"), "{refused}");
+        assert_eq!(refused["allowed"], allowed, "{refused}");
+        assert!(!refused["detail"].as_str().unwrap().starts_with("Items"), "{refused}");
+    }
+    let soon = quote("op-acme", json!({ "items": [item], "at": "soon" })).await.refused(422, "time_invalid");
+    assert_eq!(soon["field"], "at", "{soon}");
     quote("op-other", json!({ "items": [item] })).await.refused(422, "tariff_missing");
     quote("dev-acme", json!({ "items": [item] })).await.refused(403, "forbidden");
 }

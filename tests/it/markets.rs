@@ -145,7 +145,11 @@ async fn a_session_is_made_in_a_market_and_keeps_to_it() {
         (&json!("c"), &json!("de"), &json!("not_in_market"))
     );
     let swap = service.tell("PATCH", &path, "dev-acme", &[], json!({ "games": ["c"] })).await;
-    assert_eq!(swap.refused(403, "game_restricted")["game"], "c");
+    let swap = swap.refused(403, "game_restricted");
+    assert_eq!(
+        (&swap["game"], &swap["field"], &restricted["field"]),
+        (&json!("c"), &json!("games[0]"), &json!("games[1]"))
+    );
     service.post("/v1/sessions", "dev-other", ask(json!(["a"]), "de")).await.refused(404, "market_unknown");
 
     // What devices may pick from is told the same way.
@@ -188,7 +192,8 @@ async fn a_session_is_where_its_market_may_be() {
     let url = "/v1/multiview.m3u8?games=a&market=at&key=dev-acme";
     service.get(url, "").await.refused(403, "region_restricted");
     service.get(&format!("{url}&region=FR"), "").await.refused(403, "region_restricted");
-    service.get(&format!("{url}&region=UK"), "").await.refused(422, "field_invalid");
+    let refused = service.get(&format!("{url}&region=UK"), "").await.refused(422, "parameter_invalid");
+    assert_eq!(refused["parameter"], "region", "{refused}");
     service.get(&format!("{url}&region=DE"), "").await.ok(302);
 }
 
