@@ -49,7 +49,7 @@ impl From<EngineWish> for EngineChoice {
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SessionRequest, examples(
-    json!({ "games": ["nyk-bos", "lal-gsw", "mia-phi", "den-dal"], "layout": "4E", "audio": "nyk-bos", "device_id": "stb-4100" }),
+    json!({ "games": ["nyk-bos", "lal-gsw"], "layout": "2EH", "audio": "nyk-bos", "device_id": "stb-4100" }),
     json!({ "games": ["nyk-bos"], "max_height": 720, "labels": { "plan": "gold" } }),
 ))]
 pub struct CreateBody {
@@ -118,7 +118,7 @@ impl CreateBody {
 /// A change of a session: what is absent stays.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = SessionChange, examples(json!({ "games": ["nyk-bos", "lal-gsw", "chi-orl", "den-dal"] }), json!({ "audio": "lal-gsw" })))]
+#[schema(as = SessionChange, examples(json!({ "games": ["lal-gsw", "nyk-bos"] }), json!({ "audio": "lal-gsw" })))]
 pub struct ChangeBody {
     #[schema(min_items = 1, max_items = 4)]
     pub games: Option<Vec<String>>,
