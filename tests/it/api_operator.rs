@@ -30,6 +30,7 @@ async fn games_are_registered_changed_and_forgotten() {
     expected["status"] = json!("slate");
     expected["origin"] = json!("operator");
     expected["active_sessions"] = json!(0);
+    expected["thumbnail_url"] = Value::Null;
     expected["offset_ms"] = json!(0);
     expected["rights"] = Value::Null;
     expected["current_break"] = Value::Null;
@@ -46,6 +47,9 @@ async fn games_are_registered_changed_and_forgotten() {
         let told = service.get(&format!("/v1/operator/games/{game}"), "op-acme").await.ok(200).json();
         assert_eq!(told["active_sessions"], sessions, "a session that shows a game twice counts once: {told}");
     }
+
+    let told = service.get("/v1/operator/games/a", "op-acme").await.ok(200).json();
+    assert_eq!(told["thumbnail_url"], "http://tv.example:8080/v1/media/thumb/thumb-a.jpg");
 
     let put = json!({ "title": "Game 7", "sources": ["udp://239.0.0.1:5000"] });
     let changed = service.tell("PUT", "/v1/operator/games/nyk-bos", "op-acme", &[], put.clone()).await.ok(200);
