@@ -121,34 +121,45 @@ def refusal(error):
 def main(origin, key):
     service = Quadrille(origin, key)
     service.put_game("example-game", "An example", ["test://pinwheel?size=320x180"], labels={"league": "none"})
+    try:
+        session_id = a_session(service)
+    finally:
+        # Whatever came in between, a service without room, say: nothing of it is left behind.
+        service.delete_game("example-game")
+
+    report = service.usage(group_by="label:campaign")
+    print("billable seconds of the last thirty days:", report["total_billable_seconds"])
+    for row in report["rows"]:
+        print("  ", row["label"] or "(no campaign)", row["billable_seconds"], "s", row.get("cost", "-"), row.get("currency", ""))
+    seconds = sum(record["billable_seconds"] for record in service.records(session_id=session_id))
+    print("of this session so far:", seconds, "s")
+
+
+def a_session(service):
+    """A session of the example and another game: made, changed, ended, whatever happens in it."""
     # Games of the configuration and those of this program stand side by side.
     others = [game["id"] for game in service.games() if game["id"] != "example-game"]
     print("games:", ", ".join(["example-game", *others]))
 
     wanted = ["example-game", *others][:2]
     session, etag = service.create_session(wanted, device_id="backend", labels={"campaign": "example"})
-    print("session", session["id"], "plays at", session["playback_url"])
-    # A player takes it from here; this fetches a playlist as one would, which is what starts the meter.
-    follow(session["playback_url"])
-
-    swapped, etag = service.change_session(session["id"], etag, games=wanted[::-1])
-    print("the games change places with segment", swapped["effective_segment"])
     try:
-        service.change_session(session["id"], etag, layout="no-such-layout")
-    except Refused as refused:
-        print("refused:", refused.code, "- these would do:", ", ".join(refused.problem["allowed"]))
+        print("session", session["id"], "plays at", session["playback_url"])
+        # A player takes it from here; this fetches a playlist as one would, which is what starts the meter.
+        follow(session["playback_url"])
 
-    active = [one["id"] for one in service.sessions(state="active")]
-    assert session["id"] in active, active
-    service.end_session(session["id"])
-    service.delete_game("example-game")
+        swapped, etag = service.change_session(session["id"], etag, games=wanted[::-1])
+        print("the games change places with segment", swapped["effective_segment"])
+        try:
+            service.change_session(session["id"], etag, layout="no-such-layout")
+        except Refused as refused:
+            print("refused:", refused.code, "- these would do:", ", ".join(refused.problem["allowed"]))
 
-    report = service.usage(group_by="label:campaign")
-    print("billable seconds of the last thirty days:", report["total_billable_seconds"])
-    for row in report["rows"]:
-        print("  ", row["label"] or "(no campaign)", row["billable_seconds"], "s", row.get("cost", "-"), row.get("currency", ""))
-    seconds = sum(record["billable_seconds"] for record in service.records(session_id=session["id"]))
-    print("of this session so far:", seconds, "s")
+        active = [one["id"] for one in service.sessions(state="active")]
+        assert session["id"] in active, active
+    finally:
+        service.end_session(session["id"])
+    return session["id"]
 
 
 def follow(playback_url):

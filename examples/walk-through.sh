@@ -8,13 +8,20 @@ key=${2:?usage: walk-through.sh ORIGIN DEVICE_KEY [OPERATOR_KEY]}
 operator=${3:-}
 json='Content-Type: application/json'
 
-# --fail-with-body: a refusal ends this with an error, and its `detail` is printed.
-ask() { curl --silent --show-error --fail-with-body -H "Authorization: Bearer $key" "$@"; }
+# A refusal ends this with an error, and is printed, its `detail` among it: also where the answer goes into a variable or on to another program.
+ask() {
+    answer=$(curl --silent --show-error --fail-with-body -H "Authorization: Bearer $key" "$@") || {
+        echo "refused: $answer" >&2
+        return 1
+    }
+    printf '%s\n' "$answer"
+}
 # The first text member of that name. Real programs read JSON with a library.
 member() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" | head -n 1; }
 
 echo "1. Which games are there?"
-games=$(ask "$origin/v1/games" | grep -o '{"id":"[^"]*","title"' | sed 's/{"id":"\(.*\)","title"/\1/')
+games=$(ask "$origin/v1/games")
+games=$(echo "$games" | grep -o '{"id":"[^"]*","title"' | sed 's/{"id":"\(.*\)","title"/\1/')
 echo "$games"
 first=$(echo "$games" | sed -n 1p)
 second=$(echo "$games" | sed -n 2p)
@@ -38,8 +45,9 @@ curl --silent --show-error --fail "$video" | grep -c '^#EXTINF' | sed 's/^/   se
 
 echo "4. The two change places, at the same address. If-Match: only if nobody else changed it since."
 revision=$(echo "$session" | sed -n 's/.*"revision":\([0-9]*\).*/\1/p')
-ask -X PATCH "$origin/v1/sessions/$id" -H "$json" -H "If-Match: \"$revision\"" \
-    -d "{\"games\": [\"$second\", \"$first\"]}" | sed -n 's/.*"effective_segment":\([0-9]*\).*/   shows from segment \1 on/p'
+changed=$(ask -X PATCH "$origin/v1/sessions/$id" -H "$json" -H "If-Match: \"$revision\"" \
+    -d "{\"games\": [\"$second\", \"$first\"]}")
+echo "$changed" | sed -n 's/.*"effective_segment":\([0-9]*\).*/   shows from segment \1 on/p'
 echo
 
 echo "5. A mistake is refused with a stable code, the field that is meant, and what would do."

@@ -6,9 +6,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
-use super::App;
 use super::operator::audit::Doer;
 use super::problem::{Code, Problem};
+use super::{App, parameters};
 use crate::config::KeyRole;
 use crate::keys::{Access, Area, Principal, Scope, Unknown};
 use crate::market::KeyTerms;
@@ -61,6 +61,20 @@ impl App {
     }
 }
 
+impl App {
+    /// The same on routes that take `key=`, too.
+    ///
+    /// # Errors
+    /// `401 unauthorized`.
+    pub async fn principal_or_key(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
+        if headers.contains_key(header::AUTHORIZATION) {
+            return self.principal_of(headers).await;
+        }
+        let detail = "Send a key: ?key=<key>, or Authorization: Bearer <key>.";
+        Err(unauthorized(detail, CHALLENGE).with("parameter", "key"))
+    }
+}
+
 /// Who presented the key in `Authorization`, once that is known.
 #[derive(Clone)]
 pub(super) struct Presented(pub Principal);
@@ -94,7 +108,9 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        Ok(presented(parts, app).await?.into())
+        let principal = presented(parts, app).await?;
+        parameters::check(parts)?;
+        Ok(principal.into())
     }
 }
 
@@ -123,6 +139,7 @@ impl FromRequestParts<Arc<App>> for Operator {
                 return Err(Problem::new(Code::Forbidden, detail).with("scope", needed));
             }
         }
+        parameters::check(parts)?;
         Ok(Self { tenant: principal.tenant.clone(), principal })
     }
 }

@@ -59,7 +59,7 @@ pub async fn list(
     let to = span.to.as_deref().map(|text| instant("to", text)).transpose()?;
     let (from, to) = (from.unwrap_or(now.saturating_sub(LOOKED_BACK)), to.unwrap_or(now + LOOKED_AHEAD));
     if to <= from {
-        return Err(Problem::new(Code::PeriodInvalid, "`to` is not after `from`."));
+        return Err(Problem::new(Code::PeriodInvalid, "`to` is not after `from`.").with("parameter", "to"));
     }
     // Of what the key's sessions cannot show its holder hears nothing.
     let market = app.sessions.market_for(&caller.tenant, None, &caller.terms)?;

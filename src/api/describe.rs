@@ -55,6 +55,15 @@ fn add_refusals(path: &str, operation: &mut Operation) {
     if path.contains('{') {
         add(operation, "404", refusal(Code::NotFound, ""));
     }
+    let takes_any = operation.tags.iter().flatten().any(|tag| tag == "playback") || path == "/v1/multiview.m3u8";
+    if operation.security.is_some() && !takes_any {
+        add(operation, "422", refusal(Code::ParameterInvalid, ": it has no such query parameter"));
+        if let Some(RefOr::T(there)) = operation.responses.responses.get_mut("422")
+            && !there.description.contains("`parameter_invalid`")
+        {
+            there.description.push_str("; `parameter_invalid`: it has no such query parameter");
+        }
+    }
     if path.starts_with("/v1/") {
         add(operation, "500", refusal(Code::Internal, ": the log of the service says why"));
     }

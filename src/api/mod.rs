@@ -25,6 +25,7 @@ mod openapi;
 mod operator;
 mod outputs;
 mod page;
+mod parameters;
 mod patient;
 mod peers;
 mod playback;
@@ -72,6 +73,9 @@ use crate::session::Sessions;
 use crate::timeline::Clock;
 use crate::usage::Reports;
 
+/// Skins that a refusal lists at most.
+const MOST_SKINS_TOLD: usize = 100;
+
 /// Everything that requests are answered from. Made once by `main`.
 pub struct App {
     pub sessions: Arc<Sessions>,
@@ -107,10 +111,19 @@ impl App {
         market: Option<&str>,
     ) -> Result<Option<Arc<Skin>>, Problem> {
         if let Some(id) = skin {
-            return self.skin(&caller.tenant, id).map(Some);
+            return self.skin_asked(&caller.tenant, id).map(Some);
         }
         let market = self.sessions.market_for(&caller.tenant, market.map(str::to_owned), &caller.terms)?;
         Ok(market.and_then(|market| self.assets.skin(&caller.tenant, market.skin.as_deref()?)))
+    }
+
+    /// The skin that a body names.
+    fn skin_asked(&self, tenant: &str, id: &str) -> Result<Arc<Skin>, Problem> {
+        self.skin(tenant, id).map_err(|problem| {
+            let there = self.assets.skins(tenant);
+            let allowed: Vec<String> = there.iter().take(MOST_SKINS_TOLD).map(|skin| skin.id.clone()).collect();
+            problem.with("field", "skin").with("allowed", allowed)
+        })
     }
 
     fn skin(&self, tenant: &str, id: &str) -> Result<Arc<Skin>, Problem> {

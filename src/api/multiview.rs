@@ -15,7 +15,7 @@ use super::extract::Params;
 use super::limits;
 use super::playback::{self, PLAYLIST_TYPE};
 use super::problem::{Problem, ProblemBody};
-use super::sessions::EngineWish;
+use super::sessions::{EngineWish, about_body};
 use crate::session::CreateSession;
 
 /// Parameters that are not listed are ignored: such clients are given URLs with additions.
@@ -60,7 +60,7 @@ pub struct Wish {
         (status = 402, description = "`cap_reached`: the month's `cap` of `unit` is reached (`billed`), until `frees_at`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`, `not_in_region`, `region_missing`, `not_on_device_class`, `device_class_missing`, `not_yet`, `no_longer`), `region_restricted` (`not_in_market`, `region_missing`), `forbidden`: the key's sessions are made in another market", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `layout_unknown`, `skin_unknown`, `market_unknown`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_invalid`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `parameter_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity` with its `reason`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn open(
@@ -72,24 +72,27 @@ pub async fn open(
 ) -> Result<Response, Problem> {
     let caller: Caller = match &wish.key {
         Some(key) => app.principal(key).await?,
-        None => app.principal_of(&headers).await?,
+        None => app.principal_or_key(&headers).await?,
     }
     .into();
     if method == Method::HEAD {
         // HEAD is safe (RFC 9110, 9.2.1): a client that looks before it opens must not pay for a session.
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, PLAYLIST_TYPE)]).into_response());
     }
-    limits::device_id(wish.device_id.as_deref())?;
-    limits::region(wish.region.as_deref())?;
-    limits::device_class(wish.device_class.as_deref())?;
+    limits::device_id(wish.device_id.as_deref()).map_err(Problem::in_query)?;
+    limits::region(wish.region.as_deref()).map_err(Problem::in_query)?;
+    limits::device_class(wish.device_class.as_deref()).map_err(Problem::in_query)?;
     let games = wish.games.as_deref().filter(|g| !g.is_empty());
+    let games: Vec<String> = games.map_or_else(Vec::new, |g| g.split(',').map(str::to_owned).collect());
+    let skin = app.first_skin(&caller, wish.skin.as_deref(), wish.market.as_deref());
+    let asked_for = games.clone();
     let request = CreateSession {
-        games: games.map_or_else(Vec::new, |g| g.split(',').map(str::to_owned).collect()),
+        games,
         layout: wish.layout,
         audio: wish.audio,
         engine: wish.engine.unwrap_or_default().into(),
         max_height: wish.max_height,
-        skin: app.first_skin(&caller, wish.skin.as_deref(), wish.market.as_deref())?,
+        skin: skin.map_err(Problem::in_query)?,
         market: wish.market,
         region: wish.region,
         device_class: wish.device_class,
@@ -100,7 +103,8 @@ pub async fn open(
     let start = wish.start.as_deref().map(|text| playback::start_ms(text, Some(app.clock.now().unix_millis())));
     let start = start.transpose()?.map(|ms| format!("start={}", playback::written(ms)));
     app.may_start(&caller.tenant)?;
-    let (session, _) = app.sessions.create(&caller.tenant, request).await?;
+    let made = app.sessions.create(&caller.tenant, request).await;
+    let (session, _) = made.map_err(|error| about_body(error, &asked_for).in_query())?;
     let parts = wish.low_latency.then(|| "low_latency=true".to_owned());
     let images = wish.images.then(|| "images=true".to_owned());
     let asked: Vec<String> = parts.into_iter().chain(images).chain(start).collect();

@@ -182,7 +182,7 @@ impl App {
         let tenant = match (&asked.tenant, &public[..]) {
             // That says which key is missing.
             (_, []) => {
-                let refused = self.principal_of(headers).await.err();
+                let refused = self.principal_or_key(headers).await.err();
                 return Err(refused.unwrap_or_else(|| unknown("", Vec::new())));
             }
             (Some(id), all) if all.contains(id) => id.clone(),
@@ -226,7 +226,9 @@ impl App {
 fn market_of(app: &App, who: &Who, sets: &[&Arc<OutputSet>], asked: Option<String>) -> Result<Option<String>, Problem> {
     let wanted = who.terms.market.clone().or(asked.clone());
     if sets.iter().any(|set| set.has_market(wanted.as_deref())) {
-        return Ok(app.sessions.market_for(&who.tenant, asked, &who.terms)?.map(|market| market.id.clone()));
+        let found = app.sessions.market_for(&who.tenant, asked, &who.terms);
+        let found = found.map_err(|error| Problem::from(error).in_query())?;
+        return Ok(found.map(|market| market.id.clone()));
     }
     let mut allowed: Vec<String> = sets.iter().flat_map(|set| set.markets.clone().unwrap_or_default()).collect();
     allowed.sort();

@@ -189,6 +189,20 @@ impl Problem {
         Self::new(Code::ParameterInvalid, detail).with("parameter", parameter)
     }
 
+    /// The same of a route that is asked with a query: what would be a field of the body is a parameter of it, `games[1]` one of `games`.
+    #[must_use]
+    pub fn in_query(mut self) -> Self {
+        let inner = &mut self.0;
+        if let Some(Value::String(field)) = inner.members.remove("field") {
+            let parameter = field.split(['[', '.']).next().unwrap_or_default();
+            inner.members.insert("parameter".to_owned(), parameter.into());
+        }
+        if inner.code == Code::FieldInvalid {
+            inner.code = Code::ParameterInvalid;
+        }
+        self
+    }
+
     /// Our own fault: the cause goes to the log, where it is handled, and never to the client.
     pub fn internal(cause: impl fmt::Display) -> Self {
         tracing::error!(cause = mask_text(&cause.to_string()), "a request failed on our side");
@@ -254,6 +268,16 @@ mod tests {
         let response = Problem::field("sources", detail).with("game", "http://u:hunter2@h/").into_response();
         let body = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
         assert!(!body.contains("hunter2") && body.contains("passphrase=…") && body.contains("http://…@h/"), "{body}");
+    }
+
+    #[test]
+    fn a_field_is_a_parameter_where_there_is_no_body() {
+        let refused = Problem::field("region", "x").with("allowed", vec!["GB"]).in_query();
+        assert_eq!((refused.code(), &refused.0.members["parameter"]), (Code::ParameterInvalid, &Value::from("region")));
+        assert!(!refused.0.members.contains_key("field") && refused.0.members.contains_key("allowed"));
+        let refused = Problem::new(Code::GameUnknown, "x").with("field", "games[1]").in_query();
+        assert_eq!((refused.code(), &refused.0.members["parameter"]), (Code::GameUnknown, &Value::from("games")));
+        assert!(!Problem::new(Code::Capacity, "full").in_query().0.members.contains_key("parameter"));
     }
 
     #[test]

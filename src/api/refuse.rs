@@ -1,6 +1,7 @@
 //! The one mapping from the rooms' errors to refusals.
 
 use super::problem::{Code, Problem};
+use super::words;
 use crate::assets::AssetError;
 use crate::catalogue::CatalogueError;
 use crate::clips::ClipError;
@@ -33,7 +34,7 @@ impl From<SessionError> for Problem {
                 Problem::new(Code::Forbidden, detail).with("field", "market").with("allowed", vec![own])
             }
             E::GameRestricted { id, why, market, allowed } => {
-                let problem = Problem::new(Code::GameRestricted, detail).with("field", "games").with("game", id);
+                let problem = Problem::new(Code::GameRestricted, detail).with("game", id);
                 let problem = problem.with("reason", why.name()).with("market", market);
                 if allowed.is_empty() { problem } else { problem.with("allowed", allowed) }
             }
@@ -210,12 +211,19 @@ impl From<UsageError> for Problem {
         use UsageError as E;
         let detail = sentence(&error);
         match error {
-            E::TimeInvalid { .. } => Problem::new(Code::TimeInvalid, detail),
-            E::PeriodInvalid => Problem::new(Code::PeriodInvalid, detail),
+            E::TimeInvalid { of, .. } => {
+                // A quote alone says a time in its body.
+                let place = if of == "at" { "field" } else { "parameter" };
+                Problem::new(Code::TimeInvalid, detail).with(place, of)
+            }
+            E::PeriodInvalid => Problem::new(Code::PeriodInvalid, detail).with("parameter", "to"),
             E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
             E::TooLarge { limit } => Problem::new(Code::ReportTooLarge, detail).with("limit", limit),
             E::TariffMissing => Problem::new(Code::TariffMissing, detail),
-            E::QuoteInvalid(_) => Problem::new(Code::QuoteInvalid, detail),
+            E::QuoteInvalid { field, allowed, .. } => {
+                let problem = Problem::new(Code::QuoteInvalid, detail).with("field", field);
+                if allowed.is_empty() { problem } else { problem.with("allowed", allowed) }
+            }
             E::Store(cause) => store_unavailable(&cause),
         }
     }
@@ -229,7 +237,10 @@ impl From<CatalogueError> for Problem {
             E::Exists(_) => Problem::new(Code::GameExists, detail),
             E::Unknown(_) => Problem::new(Code::GameUnknown, detail),
             E::ReadOnly(_) => Problem::new(Code::GameReadOnly, detail),
-            E::SourceInvalid { index, .. } => source_invalid(index, detail),
+            E::SourceInvalid { index, allowed, .. } => {
+                let problem = Problem::new(Code::SourceInvalid, detail).with("field", format!("sources[{index}]"));
+                if allowed.is_empty() { problem } else { problem.with("allowed", allowed) }
+            }
             E::SourceForbidden { index, .. } => {
                 Problem::new(Code::SourceForbidden, detail).with("field", format!("sources[{index}]"))
             }
@@ -249,25 +260,12 @@ impl From<CatalogueError> for Problem {
     }
 }
 
-/// A source that cannot be used; `index` counts from 0.
-fn source_invalid(index: usize, detail: impl Into<String>) -> Problem {
-    Problem::new(Code::SourceInvalid, detail)
-        .with("field", format!("sources[{index}]"))
-        .with("allowed", SOURCE_SCHEMES.to_vec())
-}
-
-/// Schemes of sources, as the configuration takes them too.
-const SOURCE_SCHEMES: [&str; 8] = ["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"];
-
 pub(super) fn store_unavailable(cause: &dyn std::fmt::Display) -> Problem {
     tracing::warn!(%cause, "a request was refused because the store could not serve it");
     Problem::new(Code::StoreUnavailable, "Nothing was changed: the store cannot be used now; try again.")
         .retry_after_s(STORE_RETRY_S)
 }
 
-/// Errors read as clauses; a problem's detail is a sentence.
 fn sentence(error: &dyn std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| format!("{}{}.", c.to_uppercase(), chars.as_str()))
+    words::sentence(&error.to_string())
 }

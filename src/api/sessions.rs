@@ -49,7 +49,7 @@ impl From<EngineWish> for EngineChoice {
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SessionRequest, examples(
-    json!({ "games": ["nyk-bos", "lal-gsw", "mia-phi", "den-dal"], "layout": "4E", "audio": "nyk-bos", "device_id": "stb-4100" }),
+    json!({ "games": ["nyk-bos", "lal-gsw"], "layout": "2EH", "audio": "nyk-bos", "device_id": "stb-4100" }),
     json!({ "games": ["nyk-bos"], "max_height": 720, "labels": { "plan": "gold" } }),
 ))]
 pub struct CreateBody {
@@ -118,7 +118,7 @@ impl CreateBody {
 /// A change of a session: what is absent stays.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = SessionChange, examples(json!({ "games": ["nyk-bos", "lal-gsw", "chi-orl", "den-dal"] }), json!({ "audio": "lal-gsw" })))]
+#[schema(as = SessionChange, examples(json!({ "games": ["lal-gsw", "nyk-bos"] }), json!({ "audio": "lal-gsw" })))]
 pub struct ChangeBody {
     #[schema(min_items = 1, max_items = 4)]
     pub games: Option<Vec<String>>,
@@ -243,7 +243,7 @@ pub async fn change(
     let asked = body.games.clone().unwrap_or_default();
     let skin = match body.skin.as_deref() {
         Some("") => Some(None),
-        Some(skin) => Some(Some(app.skin(&caller.tenant, skin)?)),
+        Some(skin) => Some(Some(app.skin_asked(&caller.tenant, skin)?)),
         None => None,
     };
     let request = ChangeSession { games: body.games, layout: body.layout, audio: body.audio, engine, skin, if_match };
@@ -251,10 +251,12 @@ pub async fn change(
     Ok(shown(changed.map_err(|error| about_body(error, &asked))?, &base))
 }
 
-/// Of a game that is not there: which of `games`, as they were asked for.
-fn about_body(error: SessionError, games: &[String]) -> Problem {
+/// Of a game that is not there or may not be shown: which of `games`, as they were asked for.
+pub(super) fn about_body(error: SessionError, games: &[String]) -> Problem {
     let at = match &error {
-        SessionError::GameUnknown { id } => games.iter().position(|game| game == id),
+        SessionError::GameUnknown { id } | SessionError::GameRestricted { id, .. } => {
+            games.iter().position(|game| game == id)
+        }
         _ => None,
     };
     let problem = Problem::from(error);

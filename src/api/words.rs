@@ -166,14 +166,19 @@ fn plain(message: &str) -> (String, Vec<String>) {
         "provided string was not `true` or `false`" => {
             return ("It must be true or false.".to_owned(), vec!["true".to_owned(), "false".to_owned()]);
         }
-        other => {
-            let mut chars = other.chars();
-            let sentence =
-                chars.next().map_or_else(String::new, |c| format!("{}{}.", c.to_uppercase(), chars.as_str()));
-            return (sentence, names_told(other));
-        }
+        other => return (sentence(other), names_told(other)),
     };
     (detail.to_owned(), Vec::new())
+}
+
+/// Errors read as clauses; a problem's detail is a sentence. The name of a field stays as it is, wherever it stands.
+pub fn sentence(clause: &str) -> String {
+    let first = clause.split(' ').next().unwrap_or_default();
+    if first.contains(['_', '[', '`']) {
+        return format!("{clause}.");
+    }
+    let mut chars = clause.chars();
+    chars.next().map_or_else(String::new, |c| format!("{}{}.", c.to_uppercase(), chars.as_str()))
 }
 
 /// Types of our own say what would do themselves: `…; "a" and "b" are allowed`.
@@ -268,6 +273,15 @@ mod tests {
         for (place, message, where_, detail, allowed) in cases {
             assert_eq!(said(place, message), (where_.to_owned(), detail.to_owned(), allowed.to_owned()), "{message}");
         }
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_but_a_fields_name_does_not() {
+        assert_eq!(sentence("there is no game \"a\""), "There is no game \"a\".");
+        for named in ["duration_s is too much", "items[0].games is 5", "`id` is made otherwise"] {
+            assert_eq!(sentence(named), format!("{named}."));
+        }
+        assert_eq!(sentence(""), "");
     }
 
     #[test]

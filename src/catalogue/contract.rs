@@ -160,9 +160,9 @@ pub enum CatalogueError {
     Unknown(String),
     #[error("game {0:?} is defined in the configuration file, which only its owner edits")]
     ReadOnly(String),
-    /// `index` counts the game's sources from 0.
+    /// `index` counts the game's sources from 0; `allowed` lists what would do, where that can be listed.
     #[error("source {index}: {detail}")]
-    SourceInvalid { index: usize, detail: String },
+    SourceInvalid { index: usize, detail: String, allowed: &'static [&'static str] },
     #[error("source {index}: {detail}")]
     SourceForbidden { index: usize, detail: String },
     #[error("source {index}: {detail}")]

@@ -28,7 +28,7 @@ impl GameSpec {
                 all => {
                     let detail =
                         format!("{} of the game's sources look like this when masked: write it in full", all.len());
-                    return Err(CatalogueError::SourceInvalid { index, detail });
+                    return Err(CatalogueError::SourceInvalid { index, detail, allowed: &[] });
                 }
             };
             self.sources[index].clone_from(kept);
@@ -42,10 +42,10 @@ impl GameSpec {
     /// [`CatalogueError::SourceInvalid`] with the first that cannot be used.
     pub fn checked_sources(&self) -> Result<Vec<SourceUri>, CatalogueError> {
         let check = |(index, uri): (usize, &String)| {
-            let invalid = |detail: String| CatalogueError::SourceInvalid { index, detail };
-            let source = uri.parse::<SourceUri>().map_err(|e| invalid(e.to_string()))?;
+            let invalid = |detail: String, allowed| CatalogueError::SourceInvalid { index, detail, allowed };
+            let source = uri.parse::<SourceUri>().map_err(|e| invalid(e.to_string(), e.allowed()))?;
             // What an address says to the feed (`program`, `audio`, `variant`, `loop`), the feed checks.
-            check_source(source.url()).map_err(|e| invalid(mask_text(&e.to_string())))?;
+            check_source(source.url()).map_err(|e| invalid(mask_text(&e.to_string()), &[]))?;
             Ok(source)
         };
         self.sources.iter().enumerate().map(check).collect()
@@ -83,7 +83,7 @@ mod tests {
             ("https://h/a.m3u8?t=hunter2#variant=hd", "`best`"),
             ("file:///a.ts?audio=english", "language of two or three letters"),
         ] {
-            let CatalogueError::SourceInvalid { index: 1, detail } =
+            let CatalogueError::SourceInvalid { index: 1, detail, .. } =
                 game(&["test://ball", wrong]).checked_sources().unwrap_err()
             else {
                 panic!("{wrong}");

@@ -184,7 +184,7 @@ async fn quote(options: QuoteOptions) -> anyhow::Result<()> {
     };
     let request: QuoteRequest = serde_json::from_str(&question).context("this is no question for a quote")?;
     let reports = reports(&options.data_dir, &options.tenant, String::new()).await?;
-    let quote = reports.quote(&options.tenant, &request, SystemClock::new().now()).await?;
+    let quote = reports.quote(&options.tenant, &request, None, SystemClock::new().now()).await?;
     println!("{}", serde_json::to_string_pretty(&quote)?);
     Ok(())
 }

@@ -81,6 +81,24 @@ pub enum SourceError {
 
 const ALLOWED: &str = "file:///…, http(s)://…, srt://…, udp://…, rtp://…, rtmp://… and test://PATTERN are allowed";
 
+/// The schemes of sources, as programs are told them.
+const SCHEMES: [&str; 8] = ["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"];
+
+/// What a test source takes.
+const TEST_KEYS: [&str; 7] = ["fps", "size", "tone", "label", "flash", "barcode", "captions"];
+
+impl SourceError {
+    /// What would do in the place of what is wrong, where that can be listed.
+    pub fn allowed(&self) -> &'static [&'static str] {
+        match self {
+            Self::NoUrl(_) | Self::Scheme(_) => &SCHEMES,
+            Self::Pattern(_) => &TEST_PATTERNS,
+            Self::TestKey(_) => &TEST_KEYS,
+            _ => &[],
+        }
+    }
+}
+
 impl SourceUri {
     /// What a source may be, for people.
     pub const ALLOWED: &str = ALLOWED;

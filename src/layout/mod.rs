@@ -55,6 +55,11 @@ impl Layout {
         self.slots == [whole]
     }
 
+    /// Whether a market may squeeze a game back into it: one game, and art beside it.
+    pub fn is_for_breaks(&self) -> bool {
+        self.slots.len() == 1 && !self.art.is_empty()
+    }
+
     /// Whether slot `slot` of art lies over a game, wholly or in part: it is laid on the game's pictures, and what it lets through is the game.
     ///
     /// # Panics

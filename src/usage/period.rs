@@ -7,8 +7,9 @@ use crate::timeline::MediaTime;
 /// Why there is no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
+    /// `of` is what was to be one: `from`.
     #[error("{given:?} is not a time: RFC 3339 (2026-11-22T16:00:00Z) or a day (2026-11-22) is allowed")]
-    TimeInvalid { given: String },
+    TimeInvalid { of: &'static str, given: String },
     #[error("the period ends before it begins")]
     PeriodInvalid,
     #[error("the cursor is not one that this listing gave")]
@@ -17,8 +18,9 @@ pub enum UsageError {
     TooLarge { limit: u32 },
     #[error("nothing has a price: no tariff is valid at that time")]
     TariffMissing,
-    #[error("{0}")]
-    QuoteInvalid(String),
+    /// `field` is its path: `items[0].games`; `allowed` lists what would do, where that can be listed.
+    #[error("{detail}")]
+    QuoteInvalid { field: String, detail: String, allowed: Vec<String> },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -32,7 +34,7 @@ impl UsageError {
             Self::CursorInvalid => "cursor_invalid",
             Self::TooLarge { .. } => "report_too_large",
             Self::TariffMissing => "tariff_missing",
-            Self::QuoteInvalid(_) => "quote_invalid",
+            Self::QuoteInvalid { .. } => "quote_invalid",
             Self::Store(_) => "store_unavailable",
         }
     }
@@ -72,11 +74,11 @@ impl Period {
     /// it is 30 days before the end.
     pub fn parse(from: Option<&str>, to: Option<&str>, now: MediaTime) -> Result<Self, UsageError> {
         let to = match to {
-            Some(text) => instant(text)?,
+            Some(text) => instant("to", text)?,
             None => timestamp(now.unix_millis()),
         };
         let from = match from {
-            Some(text) => instant(text)?,
+            Some(text) => instant("from", text)?,
             None => to
                 .checked_sub(jiff::SignedDuration::from_hours(24 * DEFAULT_PERIOD_DAYS))
                 .map_err(|_| UsageError::PeriodInvalid)?,
@@ -85,7 +87,11 @@ impl Period {
     }
 }
 
-pub fn instant(text: &str) -> Result<jiff::Timestamp, UsageError> {
+/// The instant that `text` says; `of` is the parameter or field that it stands in.
+///
+/// # Errors
+/// [`UsageError::TimeInvalid`].
+pub fn instant(of: &'static str, text: &str) -> Result<jiff::Timestamp, UsageError> {
     let day = |text: &str| {
         let day: jiff::civil::Date = text.parse().ok()?;
         Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
@@ -94,7 +100,7 @@ pub fn instant(text: &str) -> Result<jiff::Timestamp, UsageError> {
     text.parse()
         .ok()
         .or_else(|| day(text).filter(|_| text.len() == 10))
-        .ok_or_else(|| UsageError::TimeInvalid { given: text.chars().take(64).collect() })
+        .ok_or_else(|| UsageError::TimeInvalid { of, given: text.chars().take(64).collect() })
 }
 
 pub(super) fn timestamp(unix_ms: i64) -> jiff::Timestamp {
@@ -121,7 +127,7 @@ mod tests {
         assert_eq!(default.from.to_string(), "2026-10-23T16:00:00Z");
         for bad in ["", "yesterday", "2026-13-01", "2026-11-22T16:00:00", "1795363200"] {
             let refused = Period::parse(Some(bad), None, now).unwrap_err();
-            assert_eq!(refused, UsageError::TimeInvalid { given: bad.into() });
+            assert_eq!(refused, UsageError::TimeInvalid { of: "from", given: bad.into() });
             assert!(refused.to_string().contains("2026-11-22T16:00:00Z"), "{refused}");
         }
         assert_eq!(Period::parse(Some("2026-11-23"), Some("2026-11-22"), now), Err(UsageError::PeriodInvalid));

@@ -7,7 +7,7 @@ use super::money::Money;
 use super::period::{UsageError, instant, rfc_3339, timestamp};
 use super::pricing::{MonthMark, minutes_up};
 use super::reports::Reports;
-use super::tariff::{Cost, OUTPUT_LABEL, PriceList, Rounding};
+use super::tariff::{Cost, OUTPUT_LABEL, PriceList, Rounding, Tariff};
 use crate::store::Watched;
 use crate::timeline::MediaTime;
 
@@ -17,6 +17,11 @@ const MAX_ITEMS: usize = 1000;
 const MAX_SESSIONS: u32 = 1_000_000_000;
 const MAX_SECONDS: u32 = 31 * 86_400;
 
+/// What makes mosaics.
+const ENGINES: [&str; 2] = ["stitch", "render"];
+/// Characters of a wrong name that a refusal repeats.
+const REPEATED: usize = 40;
+
 /// Sessions that are alike.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +30,7 @@ pub struct QuoteItem {
     pub sessions: u32,
     /// 1 to 2,678,400 (31 days), none of them with a game off.
     pub seconds_per_session: u32,
-    /// Highest rendition offered, as `1080p`.
+    /// Highest rendition offered, as `1080p`: one that there is, or one that the tariff has a price for.
     pub tier: String,
     /// `stitch` when absent, or `render`.
     #[serde(default = "stitch")]
@@ -111,45 +116,83 @@ pub struct Quote {
 
 impl QuoteRequest {
     fn check(&self) -> Result<(), UsageError> {
-        let invalid = |problem: String| Err(UsageError::QuoteInvalid(problem));
         if self.items.is_empty() || self.items.len() > MAX_ITEMS {
-            return invalid(format!("there are {} items; 1 to {MAX_ITEMS} are allowed", self.items.len()));
+            let detail = format!("there are {} items; 1 to {MAX_ITEMS} are allowed", self.items.len());
+            return Err(UsageError::QuoteInvalid { field: "items".into(), detail, allowed: Vec::new() });
         }
         for (n, item) in self.items.iter().enumerate() {
-            let (sessions, seconds) = (item.sessions, item.seconds_per_session);
+            let invalid = |field: &str, detail: String, allowed: &[&str]| {
+                let allowed = allowed.iter().map(|&name| name.to_owned()).collect();
+                Err(UsageError::QuoteInvalid { field: format!("items[{n}].{field}"), detail, allowed })
+            };
+            let (sessions, seconds, games) = (item.sessions, item.seconds_per_session, item.games);
             if !(1..=MAX_SESSIONS).contains(&sessions) {
-                return invalid(format!("items[{n}].sessions is {sessions}; 1 to {MAX_SESSIONS} is allowed"));
+                let detail = format!("there are {sessions} sessions; 1 to {MAX_SESSIONS} are allowed");
+                return invalid("sessions", detail, &[]);
             }
             if !(1..=MAX_SECONDS).contains(&seconds) {
-                return invalid(format!("items[{n}].seconds_per_session is {seconds}; 1 to {MAX_SECONDS} is allowed"));
+                let detail = format!("a session has {seconds} seconds; 1 to {MAX_SECONDS} are allowed");
+                return invalid("seconds_per_session", detail, &[]);
             }
-            if !(1..=4).contains(&item.games) {
-                return invalid(format!("items[{n}].games is {}; 1 to 4 is allowed", item.games));
+            if !(1..=4).contains(&games) {
+                return invalid("games", format!("there are {games} games; 1 to 4 are allowed"), &[]);
             }
-            if !["stitch", "render"].contains(&&*item.engine) {
-                return invalid(format!("items[{n}].engine is {:?}; stitch and render are allowed", item.engine));
+            if !ENGINES.contains(&&*item.engine) {
+                let given: String = item.engine.chars().take(REPEATED).collect();
+                return invalid(
+                    "engine",
+                    format!("there is no engine {given:?}; it is one of {}", ENGINES.join(", ")),
+                    &ENGINES,
+                );
             }
         }
         Ok(())
     }
+
+    /// Whether each item is of a tier that sessions are offered, or that `tariff` has a price of its own for: a contract may be of what another machine offers.
+    fn check_tiers(&self, tariff: &Tariff, offered: &[&str]) -> Result<(), UsageError> {
+        let mut allowed: Vec<&str> = offered.to_vec();
+        let priced = tariff.prices.iter().filter_map(|price| price.tier.as_deref());
+        for tier in priced {
+            if !allowed.contains(&tier) {
+                allowed.push(tier);
+            }
+        }
+        let Some(n) = self.items.iter().position(|item| !allowed.contains(&&*item.tier)) else { return Ok(()) };
+        let given: String = self.items[n].tier.chars().take(REPEATED).collect();
+        Err(UsageError::QuoteInvalid {
+            field: format!("items[{n}].tier"),
+            detail: format!("there is no tier {given:?}; there are {}", allowed.join(", ")),
+            allowed: allowed.into_iter().map(str::to_owned).collect(),
+        })
+    }
 }
 
 impl Reports {
-    /// Prices a what-if for a tenant.
+    /// Prices a what-if for a tenant; `offered` are the tiers that its sessions may have, `None` where nobody knows: beside the service.
     ///
     /// # Errors
     /// [`UsageError::QuoteInvalid`], [`UsageError::TimeInvalid`], [`UsageError::TariffMissing`], or the store's.
-    pub async fn quote(&self, tenant: &str, request: &QuoteRequest, now: MediaTime) -> Result<Quote, UsageError> {
+    pub async fn quote(
+        &self,
+        tenant: &str,
+        request: &QuoteRequest,
+        offered: Option<&[&str]>,
+        now: MediaTime,
+    ) -> Result<Quote, UsageError> {
         request.check()?;
         let at = match &request.at {
-            Some(text) => instant(text)?,
+            Some(text) => instant("at", text)?,
             None => timestamp(now.unix_millis()),
         };
+        let list = self.prices.of(tenant);
+        let tariff = list.at(at.as_millisecond()).ok_or(UsageError::TariffMissing)?;
+        offered.map_or(Ok(()), |offered| request.check_tiers(tariff, offered))?;
         let mark = match request.month_to_date {
             MonthToDate::None => MonthMark::default(),
             MonthToDate::Actual => self.month_mark(tenant, now.unix_millis()).await?,
         };
-        price(&self.prices.of(tenant), request, at.as_millisecond(), mark)
+        price(&list, request, at.as_millisecond(), mark)
     }
 }
 

@@ -248,7 +248,7 @@ async fn where_no_tariff_is_valid_there_are_minutes_and_no_cost() {
     assert_eq!((report["rows"][0].get("cost"), &report["costs"]), (None, &serde_json::json!([])));
     let focus = house.text("2026-11-22", "2026-11-23", "day", Format::Focus).await;
     assert!(focus.contains("\r\n0,acme,acme,XXX,2026-12-01T00:00:00Z,2026-11-01T00:00:00Z,Usage,"), "{focus}");
-    let refused = house.reports.quote("acme", &question(1, 60), MediaTime::ZERO).await;
+    let refused = house.reports.quote("acme", &question(1, 60), None, MediaTime::ZERO).await;
     assert_eq!(refused, Err(UsageError::TariffMissing));
 }
 
@@ -315,7 +315,7 @@ async fn a_late_booking_is_charged_in_the_month_it_was_booked_in() {
 async fn a_quote_is_what_the_same_sessions_are_billed() {
     for rounding in [Rounding::StartedMinute, Rounding::SumThenCeil] {
         let house = House::new(contract(rounding)).await;
-        let quote = house.reports.quote("acme", &question(3, 5000), MediaTime::ZERO).await.unwrap();
+        let quote = house.reports.quote("acme", &question(3, 5000), None, MediaTime::ZERO).await.unwrap();
         let mut lines = Vec::new();
         for (session, tier) in
             ["a1", "a2", "a3", "b1", "b2", "b3"].into_iter().zip(["1080p"; 3].into_iter().chain(["540p"; 3]))
@@ -337,7 +337,7 @@ async fn a_quote_is_what_the_same_sessions_are_billed() {
         assert_eq!(quote.free_minutes, 50);
         let actual = QuoteRequest { month_to_date: crate::usage::MonthToDate::Actual, ..question(1, 60) };
         let now = MediaTime::from_unix_nanos((START_MS as u128) * 1_000_000);
-        let later = house.reports.quote("acme", &actual, now).await.unwrap();
+        let later = house.reports.quote("acme", &actual, None, now).await.unwrap();
         assert_eq!((later.minutes_before, later.free_minutes), (quote.billed_minutes, 0));
         let watch = MonthWatch::new(house.reports.clone());
         let standing = watch.standing("acme", START_MS).await.unwrap();

@@ -5,7 +5,7 @@ use axum::http::header;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::api_service::{Answer, Service, with_key};
+use crate::api_service::{Answer, Service, path_of, with_key};
 use crate::support::program::{DEVICE, Program, write_config};
 
 async fn send(service: &Service, path: &str, body: &str) -> Answer {
@@ -97,6 +97,31 @@ async fn a_querys_mistake_names_its_parameter() {
         assert_eq!(refused["parameter"], parameter, "{path}: {refused}");
         assert!(refused["detail"].as_str().unwrap().contains(detail), "{path}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_route_does_not_have_is_refused_with_those_that_it_has() {
+    let service = Service::start().await;
+    for (path, parameter, allowed) in [
+        ("/v1/games?regon=US", "regon", json!(["market", "region", "device_class"])),
+        ("/v1/games/a/cues?form=noon", "form", json!(["from", "to"])),
+        ("/v1/layouts?games=2", "games", json!([])),
+        ("/v1/operator/games?id=a", "id", json!([])),
+        ("/v1/operator/breaks/report?group_by=day", "group_by", json!(["from", "to"])),
+    ] {
+        let refused = service.get(path, "op-acme").await.refused(422, "parameter_invalid");
+        assert_eq!((&refused["parameter"], &refused["allowed"]), (&json!(parameter), &allowed), "{path}: {refused}");
+        let head = service.ask("HEAD", path, "op-acme").await;
+        assert_eq!(head.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+    }
+    let body = json!({ "games": ["a"] });
+    service.post("/v1/sessions?market=de", "dev-acme", body).await.refused(422, "parameter_invalid");
+    // Who has no key is told that first, and players may add what they like.
+    service.get("/v1/games?regon=US", "wrong").await.refused(401, "unauthorized");
+    let session = service.session(&["a"]).await;
+    service.get(&format!("{}?cdn=7", path_of(&session["playback_url"])), "").await.ok(200);
+    let opened = service.get("/v1/multiview.m3u8?games=a&key=dev-acme&cdn=7", "").await;
+    assert_eq!(opened.status, StatusCode::FOUND);
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ async fn games_are_registered_changed_and_forgotten() {
     expected["status"] = json!("slate");
     expected["origin"] = json!("operator");
     expected["active_sessions"] = json!(0);
+    expected["thumbnail_url"] = Value::Null;
     expected["offset_ms"] = json!(0);
     expected["rights"] = Value::Null;
     expected["current_break"] = Value::Null;
@@ -46,6 +47,9 @@ async fn games_are_registered_changed_and_forgotten() {
         let told = service.get(&format!("/v1/operator/games/{game}"), "op-acme").await.ok(200).json();
         assert_eq!(told["active_sessions"], sessions, "a session that shows a game twice counts once: {told}");
     }
+
+    let told = service.get("/v1/operator/games/a", "op-acme").await.ok(200).json();
+    assert_eq!(told["thumbnail_url"], "http://tv.example:8080/v1/media/thumb/thumb-a.jpg");
 
     let put = json!({ "title": "Game 7", "sources": ["udp://239.0.0.1:5000"] });
     let changed = service.tell("PUT", "/v1/operator/games/nyk-bos", "op-acme", &[], put.clone()).await.ok(200);
@@ -178,6 +182,15 @@ async fn a_game_that_cannot_be_is_refused_with_what_is_allowed() {
     let schemes = service.post("/v1/operator/games", "op-acme", of(json!({ "sources": ["ftp://a/b"] }))).await;
     let allowed = schemes.refused(422, "source_invalid")["allowed"].clone();
     assert_eq!(allowed, json!(["file", "http", "https", "srt", "udp", "rtp", "rtmp", "test"]));
+    // What would do is told of what is wrong: of a pattern the patterns, of a port nothing that could be listed.
+    for (source, allowed) in [
+        ("test://bal", json!(["ball", "smpte", "snow", "zone-plate", "pinwheel", "black"])),
+        ("test://ball?colour=1", json!(["fps", "size", "tone", "label", "flash", "barcode", "captions"])),
+        ("udp://10.0.0.1", Value::Null),
+    ] {
+        let refused = service.post("/v1/operator/games", "op-acme", of(json!({ "sources": [source] }))).await;
+        assert_eq!(refused.refused(422, "source_invalid")["allowed"], allowed, "{source}");
+    }
     let missing = json!({ "title": "G", "sources": ["test://ball"] });
     assert_eq!(
         service.post("/v1/operator/games", "op-acme", missing).await.refused(422, "field_invalid")["field"],
@@ -311,7 +324,8 @@ async fn sessions_are_looked_for_by_device_game_label_and_time_ended_ones_too() 
         ("q=", "parameter_invalid", json!("q")),
         ("game=", "parameter_invalid", json!("game")),
         ("device=stb-1", "parameter_invalid", json!("device")),
-        ("from=yesterday", "time_invalid", Value::Null),
+        ("from=yesterday", "time_invalid", json!("from")),
+        ("to=tomorrow", "time_invalid", json!("to")),
     ] {
         let refused = service.get(&format!("/v1/operator/sessions?{query}"), "op-acme").await.refused(422, code);
         assert_eq!(refused["parameter"], parameter, "{query}: {refused}");
@@ -432,10 +446,13 @@ async fn usage_is_reported_by_session_and_day_as_json_and_csv() {
         ("group_by=label:", "parameter_invalid"),
         ("format=xml", "parameter_invalid"),
         ("from=yesterday", "time_invalid"),
+        ("to=tomorrow&from=2026-01-02", "time_invalid"),
         ("from=2026-01-02&to=2026-01-01", "period_invalid"),
     ] {
         let answer = service.get(&format!("/v1/operator/usage?{query}"), "op-acme").await.refused(422, code);
         assert!(code != "parameter_invalid" || answer["allowed"].is_array(), "{answer}");
+        let wrong = if query.starts_with("from=2026") { "to" } else { query.split('=').next().unwrap() };
+        assert_eq!(answer["parameter"], wrong, "{answer}");
     }
     // A parameter that is none would be a report of another period than was meant.
     for path in ["/v1/operator/usage?month=2026-11", "/v1/operator/usage/records?month=2026-11"] {
@@ -466,6 +483,25 @@ async fn a_quote_is_priced_by_the_tenants_tariff_and_mistakes_are_named() {
     ] {
         quote("op-acme", body).await.refused(422, code);
     }
+    let with = |field: &str, value: Value| {
+        let mut wrong = item.clone();
+        wrong[field] = value;
+        json!({ "items": [item, wrong] })
+    };
+    for (field, value, allowed) in [
+        ("tier", json!("4k"), json!(["1080p", "540p"])),
+        ("engine", json!("magic"), json!(["stitch", "render"])),
+        ("games", json!(5), Value::Null),
+        ("sessions", json!(0), Value::Null),
+        ("seconds_per_session", json!(0), Value::Null),
+    ] {
+        let refused = quote("op-acme", with(field, value)).await.refused(422, "quote_invalid");
+        assert_eq!(refused["field"], format!("items[1].{field}"), "{refused}");
+        assert_eq!(refused["allowed"], allowed, "{refused}");
+        assert!(!refused["detail"].as_str().unwrap().starts_with("Items"), "{refused}");
+    }
+    let soon = quote("op-acme", json!({ "items": [item], "at": "soon" })).await.refused(422, "time_invalid");
+    assert_eq!(soon["field"], "at", "{soon}");
     quote("op-other", json!({ "items": [item] })).await.refused(422, "tariff_missing");
     quote("dev-acme", json!({ "items": [item] })).await.refused(403, "forbidden");
 }

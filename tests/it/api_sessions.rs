@@ -252,7 +252,17 @@ async fn a_client_that_can_only_open_a_url_is_sent_to_its_playlist() {
     service.get("/v1/multiview.m3u8?key=dev-acme", "").await.refused(422, "games_count");
     service.get("/v1/multiview.m3u8?games=&key=dev-acme", "").await.refused(422, "games_count");
     service.get("/v1/multiview.m3u8?games=a,b,c,d,e&key=dev-acme", "").await.refused(422, "games_count");
-    service.get("/v1/multiview.m3u8?games=zz&key=dev-acme", "").await.refused(404, "game_unknown");
+    let refused = service.get("/v1/multiview.m3u8?games=a,zz&key=dev-acme", "").await.refused(404, "game_unknown");
+    assert_eq!((&refused["parameter"], refused.get("field")), (&json!("games"), None), "{refused}");
+    let refused = service.get("/v1/multiview.m3u8?games=a", "").await.refused(401, "unauthorized");
+    assert!(refused["detail"].as_str().unwrap().contains("?key="), "{refused}");
+    let refused = service.get("/v1/multiview.m3u8?games=a&region=GBR&key=dev-acme", "").await;
+    assert_eq!(refused.refused(422, "parameter_invalid")["parameter"], "region");
+    let body = json!({ "games": ["a"], "skin": "zz" });
+    let refused = service.post("/v1/sessions", "dev-acme", body).await.refused(404, "skin_unknown");
+    assert_eq!((&refused["field"], &refused["allowed"]), (&json!("skin"), &json!([])), "{refused}");
+    let refused = service.get("/v1/multiview.m3u8?games=a&skin=zz&key=dev-acme", "").await.refused(404, "skin_unknown");
+    assert_eq!((&refused["parameter"], &refused["allowed"]), (&json!("skin"), &json!([])), "{refused}");
     service.get("/v1/multiview.m3u8?games=a&layout=zz&key=dev-acme", "").await.refused(404, "layout_unknown");
     service.get("/v1/multiview.m3u8?games=a&engine=zz&key=dev-acme", "").await.refused(422, "parameter_invalid");
 }

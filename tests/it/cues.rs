@@ -164,6 +164,7 @@ async fn a_break_ends_early_and_what_is_asked_wrong_is_told() {
     ] {
         let refused = break_of(&service, "b", body, StatusCode::UNPROCESSABLE_ENTITY).await;
         assert_eq!((&refused["code"], &refused["field"]), (&json!("field_invalid"), &json!(field)));
+        assert!(refused["detail"].as_str().unwrap().contains(&format!("`{field}`")), "{refused}");
     }
     let unknown = break_of(&service, "b", json!({"length": 3}), StatusCode::UNPROCESSABLE_ENTITY).await;
     assert_eq!(unknown["code"], "field_unknown");

@@ -414,3 +414,26 @@ fn every_dependency_is_justified() {
         assert!(page.contains(&format!("| {id} |")), "docs/dependencies.md says nothing of {id}");
     }
 }
+
+#[test]
+fn the_session_of_the_page_for_integrators_has_games_of_the_example_configuration() {
+    let there: toml::Table = read("quadrille.example.toml").parse().unwrap();
+    let ids: BTreeSet<&str> =
+        there["games"].as_array().unwrap().iter().map(|game| game["id"].as_str().unwrap()).collect();
+    let page = read("docs/integrating.md");
+    let lists: Vec<&str> =
+        page.split("\"games\": [").skip(1).map(|rest| rest.split(']').next().unwrap_or_default()).collect();
+    assert!(lists.len() >= 2, "the page shows how a session is made and changed");
+    for game in lists.iter().flat_map(|list| list.split('"').skip(1).step_by(2)) {
+        assert!(ids.contains(game), "quadrille.example.toml has no game {game:?}; it has {ids:?}");
+    }
+}
+
+#[test]
+fn the_page_for_integrators_has_every_refusal_of_the_routes_for_devices() {
+    let page = read("docs/integrating.md");
+    for code in ["skin_unknown", "start_invalid", "media_type_unsupported", "sound_unknown", "start_over_off"] {
+        assert!(Code::ALL.iter().any(|known| known.name() == code), "{code}");
+        assert!(page.contains(&format!("`{code}`")), "docs/integrating.md says nothing of {code}");
+    }
+}

@@ -100,11 +100,22 @@ async fn a_market_that_is_wrong_is_refused_with_the_field() {
         (with("breaks", json!({ "policy": "slate", "decided_for": "session" })), "breaks.decided_for"),
         (with("breaks", json!({ "policy": "squeeze_back" })), "breaks.layout"),
         (with("breaks", json!({ "policy": "squeeze_back", "layout": "1L", "skin": "a/b" })), "breaks.skin"),
+        (with("breaks", json!({ "policy": "squeeze_back", "layout": "zzz" })), "breaks.layout"),
+        (with("breaks", json!({ "policy": "squeeze_back", "layout": "4E" })), "breaks.layout"),
+        (with("breaks", json!({ "policy": "squeeze_back", "layout": "1" })), "breaks.layout"),
     ] {
         let code = if field.ends_with("colour") { "field_unknown" } else { "field_invalid" };
         let refused = service.post("/v1/operator/markets", "op-acme", market).await.refused(422, code);
         assert_eq!(refused["field"], field, "{refused}");
     }
+    let squeezed = with("breaks", json!({ "policy": "squeeze_back", "layout": "4ES" }));
+    let refused = service.tell("PUT", "/v1/operator/markets/xx", "op-acme", &[], {
+        let mut market = squeezed;
+        market["id"] = json!("xx");
+        market
+    });
+    let refused = refused.await.refused(422, "field_invalid");
+    assert_eq!(refused["allowed"], json!(["1F", "1L", "1B"]), "{refused}");
     let more = with("tier", json!({ "features": ["8k"] }));
     let refused = service.post("/v1/operator/markets", "op-acme", more).await.refused(422, "field_invalid");
     assert!(refused["detail"].as_str().unwrap().contains("\"hdr\" are allowed"), "{refused}");
@@ -134,7 +145,11 @@ async fn a_session_is_made_in_a_market_and_keeps_to_it() {
         (&json!("c"), &json!("de"), &json!("not_in_market"))
     );
     let swap = service.tell("PATCH", &path, "dev-acme", &[], json!({ "games": ["c"] })).await;
-    assert_eq!(swap.refused(403, "game_restricted")["game"], "c");
+    let swap = swap.refused(403, "game_restricted");
+    assert_eq!(
+        (&swap["game"], &swap["field"], &restricted["field"]),
+        (&json!("c"), &json!("games[0]"), &json!("games[1]"))
+    );
     service.post("/v1/sessions", "dev-other", ask(json!(["a"]), "de")).await.refused(404, "market_unknown");
 
     // What devices may pick from is told the same way.
@@ -177,7 +192,8 @@ async fn a_session_is_where_its_market_may_be() {
     let url = "/v1/multiview.m3u8?games=a&market=at&key=dev-acme";
     service.get(url, "").await.refused(403, "region_restricted");
     service.get(&format!("{url}&region=FR"), "").await.refused(403, "region_restricted");
-    service.get(&format!("{url}&region=UK"), "").await.refused(422, "field_invalid");
+    let refused = service.get(&format!("{url}&region=UK"), "").await.refused(422, "parameter_invalid");
+    assert_eq!(refused["parameter"], "region", "{refused}");
     service.get(&format!("{url}&region=DE"), "").await.ok(302);
 }
 

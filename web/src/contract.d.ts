@@ -2348,6 +2348,8 @@ export interface components {
              * @description Active sessions of the tenant that show it at present.
              */
             active_sessions: number;
+            /** @description A JPEG that is renewed every few seconds, whatever the game's rights; needs no key. `null` while there is none. */
+            thumbnail_url: string | null;
         };
         /** @description A market, as its operator sees it. */
         RegisteredMarket: components["schemas"]["Market"] & {

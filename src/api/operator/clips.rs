@@ -19,7 +19,7 @@ use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::instant;
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::api::range::{self, Wanted};
-use crate::api::sessions::EngineWish;
+use crate::api::sessions::{EngineWish, about_body};
 use crate::clips::{Clip, ClipSpec, Clips, LONGEST};
 use crate::session::{MosaicWish, NamedMosaic};
 use crate::timeline::{Grid, MediaTime};
@@ -89,20 +89,27 @@ pub async fn create(
         let detail = format!("It is after `from`, by a frame at least and {} s at most.", LONGEST.as_secs());
         return Err(Problem::field("to", detail));
     }
+    let is_one = body.game.is_some();
     let games = match (body.game, body.games) {
         (Some(game), None) => vec![game],
         (None, games) => games.unwrap_or_default(),
         (Some(_), Some(_)) => return Err(Problem::field("game", "One of `game` and `games` is allowed.")),
     };
     let engine = body.engine.unwrap_or_default().into();
+    let asked_for = games.clone();
     let wish = MosaicWish { games, layout: body.layout, audio: body.audio, engine };
-    let NamedMosaic { id, engine, layout, games, audio, sound } = app.sessions.named(&operator.tenant, wish)?;
+    let named = app.sessions.named(&operator.tenant, wish).map_err(|error| {
+        let refused = about_body(error, &asked_for);
+        if is_one && refused.code() == Code::GameUnknown { refused.with("field", "game") } else { refused }
+    });
+    let NamedMosaic { id, engine, layout, games, audio, sound } = named?;
     let known = || app.mosaics.renditions().iter().map(|rendition| rendition.name.as_str());
     let rendition = match body.rendition {
         Some(name) if known().any(|known| known == name) => name,
         Some(name) => {
             let detail = format!("There is no rendition {name:?}.");
-            return Err(Problem::new(Code::RenditionUnknown, detail).with("allowed", known().collect::<Vec<_>>()));
+            let refused = Problem::new(Code::RenditionUnknown, detail).with("field", "rendition");
+            return Err(refused.with("allowed", known().collect::<Vec<_>>()));
         }
         None => known().next().unwrap_or_default().to_owned(),
     };

@@ -1,6 +1,6 @@
 //! `/v1/operator/games`: registering games.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::api::App;
 use crate::api::auth::Operator;
+use crate::api::base::Base;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{GameHealth, GameOrigin, GameSpec, GameStatus, RegisteredGame};
@@ -130,14 +131,33 @@ pub struct RegisteredBody {
     pub current_break: Option<CueEvent>,
     /// Active sessions of the tenant that show it at present.
     pub active_sessions: u64,
+    /// A JPEG that is renewed every few seconds, whatever the game's rights; needs no key. `null` while there is none.
+    pub thumbnail_url: Option<String>,
+}
+
+/// What is told of games beside what they are.
+struct Beside {
+    base: Base,
+    audience: Audience,
+    /// Elements of the addresses of their pictures, by the games' ids.
+    pictures: HashMap<String, String>,
+}
+
+impl Beside {
+    fn of(app: &App, tenant: &str, base: Base) -> Self {
+        let pictures = app.catalogue.games(tenant).into_iter().filter_map(|game| Some((game.id, game.thumbnail?)));
+        Self { base, audience: app.sessions.audience(tenant), pictures: pictures.collect() }
+    }
 }
 
 impl RegisteredBody {
-    fn new(app: &App, tenant: &str, game: RegisteredGame, audience: &Audience) -> Self {
+    fn new(app: &App, tenant: &str, game: RegisteredGame, beside: &Beside) -> Self {
         let current_break = break_of(app, tenant, &game.spec.id);
+        let picture = beside.pictures.get(&game.spec.id);
+        let thumbnail_url = picture.map(|element| beside.base.url(&format!("/v1/media/thumb/{element}.jpg")));
         let sources = game.spec.masked_sources();
         let GameSpec { id, title, labels, break_policy, offset_ms, rights, .. } = game.spec;
-        let active_sessions = audience.by_game.get(&id).copied().unwrap_or(0);
+        let active_sessions = beside.audience.by_game.get(&id).copied().unwrap_or(0);
         let status = game.health.status;
         Self {
             id,
@@ -152,6 +172,7 @@ impl RegisteredBody {
             origin: game.origin,
             current_break,
             active_sessions,
+            thumbnail_url,
         }
     }
 }
@@ -173,10 +194,10 @@ fn break_of(app: &App, tenant: &str, id: &str) -> Option<CueEvent> {
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
-pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<RegisteredBody>> {
-    let audience = app.sessions.audience(&operator.tenant);
+pub async fn list(State(app): State<Arc<App>>, operator: Operator, base: Base) -> Json<Vec<RegisteredBody>> {
+    let beside = Beside::of(&app, &operator.tenant, base);
     let games = app.catalogue.registered(&operator.tenant).into_iter();
-    Json(games.map(|game| RegisteredBody::new(&app, &operator.tenant, game, &audience)).collect())
+    Json(games.map(|game| RegisteredBody::new(&app, &operator.tenant, game, &beside)).collect())
 }
 
 /// Registers a game. Its feed starts at once; it survives restarts.
@@ -195,11 +216,12 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<R
 pub async fn create(
     State(app): State<Arc<App>>,
     operator: Operator,
+    base: Base,
     Body(body): Body<GameBody>,
 ) -> Result<Response, Problem> {
     let spec = checked(body, None)?;
     let game = app.catalogue.create(&operator.tenant, spec).await?;
-    Ok(created(RegisteredBody::new(&app, &operator.tenant, game, &app.sessions.audience(&operator.tenant))))
+    Ok(created(RegisteredBody::new(&app, &operator.tenant, game, &Beside::of(&app, &operator.tenant, base))))
 }
 
 /// A game.
@@ -214,11 +236,12 @@ pub async fn create(
 pub async fn get(
     State(app): State<Arc<App>>,
     operator: Operator,
+    base: Base,
     Named(id): Named<String>,
 ) -> Result<Json<RegisteredBody>, Problem> {
     let unknown = || Problem::new(Code::GameUnknown, format!("There is no game {id:?}."));
     let game = app.catalogue.registered_game(&operator.tenant, &id).ok_or_else(unknown)?;
-    Ok(Json(RegisteredBody::new(&app, &operator.tenant, game, &app.sessions.audience(&operator.tenant))))
+    Ok(Json(RegisteredBody::new(&app, &operator.tenant, game, &Beside::of(&app, &operator.tenant, base))))
 }
 
 /// Makes the game be as given; registers it if there is none.
@@ -239,12 +262,13 @@ pub async fn get(
 pub async fn replace(
     State(app): State<Arc<App>>,
     operator: Operator,
+    base: Base,
     Named(id): Named<String>,
     Body(body): Body<GameBody>,
 ) -> Result<Response, Problem> {
     let spec = checked(body, Some(id))?;
     let (game, new) = app.catalogue.replace(&operator.tenant, spec).await?;
-    let game = RegisteredBody::new(&app, &operator.tenant, game, &app.sessions.audience(&operator.tenant));
+    let game = RegisteredBody::new(&app, &operator.tenant, game, &Beside::of(&app, &operator.tenant, base));
     Ok(if new { created(game) } else { Json(game).into_response() })
 }
 

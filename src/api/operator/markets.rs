@@ -171,5 +171,15 @@ fn checked(app: &App, body: MarketBody, path_id: Option<String>) -> Result<Marke
         let problem = Problem::field(field, format!("{}.", mistake.problem));
         if field == "games" { problem.with("limit", MAX_MARKET_GAMES) } else { problem }
     })?;
+    check_break_layout(app, &market)?;
     Ok(market)
+}
+
+/// Whether there is the layout that the market squeezes games back into.
+fn check_break_layout(app: &App, market: &Market) -> Result<(), Problem> {
+    let fits = |id: &str| app.layouts.get(id).is_some_and(|layout| layout.is_for_breaks());
+    let Some(id) = market.breaks.layout.as_deref().filter(|id| !fits(id)) else { return Ok(()) };
+    let allowed: Vec<&str> = app.layouts.iter().filter(|l| l.is_for_breaks()).map(|l| l.id.as_str()).collect();
+    let detail = format!("{id:?} is no layout with one game and art.");
+    Err(Problem::field("breaks.layout", detail).with("allowed", allowed))
 }

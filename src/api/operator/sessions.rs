@@ -56,8 +56,9 @@ impl Filter {
             }
             Ok(Some(value.clone()))
         };
-        let time = |value: &Option<String>| {
-            value.as_deref().map(instant).transpose().map(|at| at.map(jiff::Timestamp::as_millisecond))
+        let time = |of: &'static str, value: &Option<String>| {
+            let at = value.as_deref().map(|text| instant(of, text)).transpose();
+            at.map(|at| at.map(jiff::Timestamp::as_millisecond))
         };
         let label = text("label", &self.label)?.map(|label| match label.split_once('=') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
@@ -68,8 +69,8 @@ impl Filter {
             device_id: text("device_id", &self.device_id)?,
             game: text("game", &self.game)?,
             label,
-            from_ms: time(&self.from)?,
-            to_ms: time(&self.to)?,
+            from_ms: time("from", &self.from)?,
+            to_ms: time("to", &self.to)?,
         })
     }
 }

@@ -111,8 +111,12 @@ pub async fn try_one(
                 | CatalogueError::SourceForbidden { .. }
                 | CatalogueError::SourceInUse { .. }
         );
-        let problem = Problem::from(error);
-        if names_it { problem.with("field", "source") } else { problem }
+        let names_game = matches!(error, CatalogueError::Unknown(_) | CatalogueError::ReadOnly(_));
+        match Problem::from(error) {
+            problem if names_it => problem.with("field", "source"),
+            problem if names_game => problem.with("field", "game"),
+            problem => problem,
+        }
     })?;
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((headers, Json(TriedBody::from(tried))).into_response())

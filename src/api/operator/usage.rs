@@ -79,7 +79,7 @@ pub async fn report(
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`field_unknown`, `field_invalid`, `quote_invalid`, `time_invalid`, `tariff_missing`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`field_unknown`, `field_invalid`, `quote_invalid` with the `field` and, of a tier or an engine, `allowed`; `time_invalid`, `tariff_missing`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn quote(
@@ -87,7 +87,8 @@ pub async fn quote(
     operator: Operator,
     extract::Body(request): extract::Body<QuoteRequest>,
 ) -> Result<Json<Quote>, Problem> {
-    Ok(Json(app.reports.quote(&operator.tenant, &request, app.clock.now()).await?))
+    let offered: Vec<&str> = app.mosaics.renditions().iter().map(|rendition| rendition.name.as_str()).collect();
+    Ok(Json(app.reports.quote(&operator.tenant, &request, Some(offered.as_slice()), app.clock.now()).await?))
 }
 
 impl extract::RequestBody for QuoteRequest {

@@ -30,11 +30,11 @@ pub struct BeginBreak {
 /// Why a break is neither begun nor ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BreakError {
-    #[error("id must be 1 to 64 letters, digits, dots, hyphens or underscores")]
+    #[error("an `id` has 1 to 64 letters, digits, dots, hyphens or underscores")]
     Id,
-    #[error("duration_s must be more than 0 and at most {max_s}")]
+    #[error("`duration_s` must be more than 0 and at most {max_s}")]
     Duration { max_s: u64 },
-    #[error("starts_in_s must be at least 0 and at most {max_s}")]
+    #[error("`starts_in_s` must be at least 0 and at most {max_s}")]
     StartsIn { max_s: u64 },
     #[error("break {id:?} is running")]
     Running { id: String },

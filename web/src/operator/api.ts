@@ -19,7 +19,7 @@ export type RunningBreak = Pick<Shapes["CueEvent"], "id" | "starts_at" | "ends_a
 export type BreakPolicy = Shapes["BreakPolicy"];
 
 type Registered = Omit<Shapes["RegisteredGame"], "health" | "current_break">;
-export type RegisteredGame = Older<Registered, "break_policy" | "offset_ms"> & { health: GameHealth; current_break?: RunningBreak | null };
+export type RegisteredGame = Older<Registered, "break_policy" | "offset_ms" | "thumbnail_url"> & { health: GameHealth; current_break?: RunningBreak | null };
 
 /** What is sent of a game: all of it. */
 export type GameBody = Required<Shapes["GameRequest"]> & { id: string };

@@ -405,7 +405,7 @@ export class Desk {
     const ask = async (client: OperatorClient): Promise<DeskGame[]> => {
       const [registered, offered] = await Promise.all([client.registered(), client.offered()]);
       const devices = new Map(offered.map((game) => [game.id, game]));
-      return registered.map((game) => ({ ...game, offered: devices.get(game.id) ?? null, thumbnail_url: devices.get(game.id)?.thumbnail_url ?? null }));
+      return registered.map((game) => ({ ...game, offered: devices.get(game.id) ?? null, thumbnail_url: game.thumbnail_url ?? devices.get(game.id)?.thumbnail_url ?? null }));
     };
     const before = new Map((this.state.games.value ?? []).map((game) => [game.id, game.status]));
     return this.readPart("games", ask, (games) => {

@@ -47,6 +47,32 @@ export function rightsOf({ regions, device_classes, markets, from, until }: Righ
   return Object.values(rights).every((limit) => limit === null) ? null : rights;
 }
 
+/** `27 Dec 2026, 19:30 UTC`. */
+function instantWords(text: string): string {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) return text;
+  return `${at.toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZone: "UTC" })} UTC`;
+}
+
+/** What of a game's rights keeps devices from it, in words; empty where nothing does. What is over or not yet is said before all else. */
+export function limitWords(rights: GameBody["rights"] | undefined, nowMs: number): string {
+  const { regions, device_classes: devices, markets, from, until } = rights ?? {};
+  const words: string[] = [];
+  if (until && Date.parse(until) <= nowMs) words.push(`no longer: until ${instantWords(until)}`);
+  else if (from && Date.parse(from) > nowMs) words.push(`not yet: from ${instantWords(from)}`);
+  else if (until) words.push(`until ${instantWords(until)}`);
+  if (regions) words.push(`only in ${regions.join(", ")}`);
+  if (devices) words.push(`only on ${devices.join(", ")}`);
+  if (markets) words.push(`only in ${markets.length === 1 ? "market" : "markets"} ${markets.join(", ")}`);
+  const told = words.join("; ");
+  return told === "" ? "" : `${told.charAt(0).toUpperCase()}${told.slice(1)}.`;
+}
+
+/** Whether its rights let nobody pick it at present. */
+export function isShut(rights: GameBody["rights"] | undefined, nowMs: number): boolean {
+  return (!!rights?.until && Date.parse(rights.until) <= nowMs) || (!!rights?.from && Date.parse(rights.from) > nowMs);
+}
+
 /** An id made of a title, to begin with: `Hawks at Ravens` gives `hawks-at-ravens`. */
 export function idFrom(title: string): string {
   const plain = title.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();

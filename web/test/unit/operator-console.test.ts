@@ -6,7 +6,7 @@ import { layoutsOf, Problem } from "../../src/api";
 import type { Market, OperatedSession, OperatorClient, RunningBreak, SessionDetail, SessionPage } from "../../src/operator/api";
 import { artNames, assetWords, clipAround, dressed, size, skinsWith } from "../../src/operator/art";
 import { breakWords, secondsOf } from "../../src/operator/breaks";
-import { idFrom, labelLines, labelsOf, linesOf, rightsOf, rightsText } from "../../src/operator/game";
+import { idFrom, isShut, labelLines, labelsOf, limitWords, linesOf, rightsOf, rightsText } from "../../src/operator/game";
 import { bodyOf, breakPolicyWords, breaksOf, errorWords, featureWords, fillWords, gamesWords, heightWords, idsOf, regionsOf, regionWords } from "../../src/operator/market";
 import { trouble } from "../../src/operator/problems";
 import { FOUND_PAGE, goOn, PAGES_MAX, search, wantedOf, type Question } from "../../src/operator/search";
@@ -169,4 +169,18 @@ test("rights of a game are text and come back, and no limit is none", () => {
   assert.deepEqual(rightsOf(rightsText(rights)), rights);
   assert.deepEqual(rightsOf({ ...none, regions: "GB IE,FR" })?.regions, ["GB", "IE", "FR"]);
   assert.deepEqual(rightsText(null), { regions: "", device_classes: "", markets: "", from: "", until: "" });
+});
+
+test("a game that devices cannot pick, or not everywhere, says so", () => {
+  const now = Date.parse("2026-11-27T12:00:00Z");
+  const rights = { regions: null, device_classes: null, markets: null, from: null, until: null };
+  assert.equal(limitWords(null, now), "");
+  assert.equal(limitWords(undefined, now), "");
+  const later = { ...rights, from: "2026-12-27T19:30:00Z" };
+  assert.equal(limitWords(later, now), "Not yet: from 27 Dec 2026, 19:30 UTC.");
+  assert.equal(limitWords({ ...later, regions: ["GB", "IE"] }, now), "Not yet: from 27 Dec 2026, 19:30 UTC; only in GB, IE.");
+  assert.equal(limitWords(later, Date.parse("2026-12-27T19:30:00Z")), "", "from then on nothing limits it");
+  const over = { ...rights, until: "2026-11-27T12:00:00Z", device_classes: ["tv"], markets: ["isles"] };
+  assert.equal(limitWords(over, now), "No longer: until 27 Nov 2026, 12:00 UTC; only on tv; only in market isles.");
+  assert.deepEqual([later, over, rights, null].map((its) => isShut(its, now)), [true, true, false, false]);
 });

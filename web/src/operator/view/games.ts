@@ -5,6 +5,7 @@ import { initials } from "../../format";
 import { breakWords } from "../breaks";
 import type { Desk, DeskGame, DeskState } from "../desk";
 import { count, labelList } from "../figures";
+import { limitWords } from "../game";
 import { losses, madeOf, why } from "../health";
 import type { BreakForm } from "./break-form";
 import type { GameForm } from "./game-form";
@@ -80,13 +81,14 @@ function makeItem(desk: Desk, doing: Doing, game: DeskGame): Item {
   const id = h("code", {});
   const labels = h("span", { class: "game-labels" });
   const reason = h("p", { class: "game-why" });
+  const limited = h("p", { class: "game-limits" });
   const inBreak = h("p", { class: "game-break" });
   const made = h("p", { class: "game-made dim" });
   const lost = h("p", { class: "game-lost dim" });
   const sources = h("ol", { class: "sources", "aria-label": "Sources, the first preferred" });
   const urls = new Map<string, HTMLElement>();
   const tools = buttons(desk, doing, () => latest);
-  const words = [title, h("p", { class: "game-line" }, health.element, watched), reason, inBreak, h("p", { class: "game-line dim" }, id, labels), made, sources, lost, tools.element];
+  const words = [title, h("p", { class: "game-line" }, health.element, watched), reason, limited, inBreak, h("p", { class: "game-line dim" }, id, labels), made, sources, lost, tools.element];
   const element = h(
     "li",
     { class: "game", "data-game": game.id },
@@ -108,7 +110,7 @@ function makeItem(desk: Desk, doing: Doing, game: DeskGame): Item {
       // A source may stand in the list twice.
       const items = keyed(sources, urls, now.sources, (source, at) => `${at} ${source}`, (source) => h("li", {}, h("span", { class: "source" }, source), h("span", { class: "source-state" })));
       attribute(sources, "hidden", items.length === 0);
-      for (const [line, words] of [[reason, why(now.health, nowMs)], [inBreak, breakWords(now.current_break, nowMs)], [made, madeOf(now.health)], [lost, losses(now.health)]] as const) {
+      for (const [line, words] of [[reason, why(now.health, nowMs)], [limited, limitWords(now.rights, nowMs)], [inBreak, breakWords(now.current_break, nowMs)], [made, madeOf(now.health)], [lost, losses(now.health)]] as const) {
         text(line, words);
         attribute(line, "hidden", words === "");
       }
