@@ -27,8 +27,8 @@ use http::Http;
 pub use http::HttpError;
 use thresholds::{Watch, Watched};
 pub use webhooks::{
-    MadeWebhook, NewWebhook, ReachOf, RegisteredWebhook, Tested, WebhookError, WebhookParts, WebhookState, Webhooks,
-    WebhooksError,
+    Delivery, MadeWebhook, NewWebhook, ReachOf, RegisteredWebhook, Tested, WebhookError, WebhookParts, WebhookState,
+    Webhooks, WebhooksError,
 };
 
 /// How often it is asked whether something is due.
