@@ -5,6 +5,7 @@ mod backoff;
 mod event;
 mod export;
 mod http;
+mod spans;
 mod thresholds;
 mod webhooks;
 
@@ -25,6 +26,7 @@ pub use backoff::retry_wait_ms;
 use export::Exporter;
 use http::Http;
 pub use http::HttpError;
+pub use spans::{SpanExport, SpanTask};
 use thresholds::{Watch, Watched};
 pub use webhooks::{
     Delivery, MadeWebhook, NewWebhook, ReachOf, RegisteredWebhook, Tested, WebhookError, WebhookParts, WebhookState,

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::task::JoinSet;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::Webhooks;
 use super::book::{WebhookError, why_not};
@@ -16,6 +18,7 @@ use crate::config::{Endpoint, Secret};
 use crate::events;
 use crate::outbound::event::EVENT_TYPE;
 use crate::outbound::http::{Http, Message};
+use crate::spans::span;
 use crate::store::{MessageEnd, MessageRow, StoreError};
 
 /// What webhooks are sent.
@@ -110,7 +113,7 @@ impl Webhooks {
                 sending.spawn(async move {
                     let sent = Sent { id: &row.id, body: &row.body, now_ms };
                     let began = tokio::time::Instant::now();
-                    let outcome = send(&to, &root, &tenant, sent).await;
+                    let outcome = send_traced(&to, &root, &tenant, sent, row.attempts).await;
                     (row, outcome, began.elapsed())
                 });
             }
@@ -207,6 +210,29 @@ impl Webhooks {
             Outcome::Failed { status, why, .. } => Tested { delivered: false, status, error: Some(why), took },
         })
     }
+}
+
+/// With a span of its own, which belongs to nobody's request: what happened may be days ago.
+async fn send_traced(to: &To, root: &[u8; 32], tenant: &str, sent: Sent<'_>, failed: u32) -> Outcome {
+    let span = span!(
+        "webhook.deliver",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        quadrille.tenant = tenant,
+        quadrille.event = sent.id,
+        quadrille.attempt = failed.saturating_add(1),
+        http.response.status_code = Empty,
+    );
+    let outcome = send(to, root, tenant, sent).instrument(span.clone()).await;
+    let (Outcome::Taken { status } | Outcome::Failed { status: Some(status), .. }) = &outcome else {
+        span.record("otel.status_code", "ERROR");
+        return outcome;
+    };
+    span.record("http.response.status_code", *status);
+    if matches!(outcome, Outcome::Failed { .. }) {
+        span.record("otel.status_code", "ERROR");
+    }
+    outcome
 }
 
 async fn send(to: &To, root: &[u8; 32], tenant: &str, sent: Sent<'_>) -> Outcome {
