@@ -11,15 +11,16 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use quadrille::catalogue::Borders;
-use quadrille::config::{Config, mask_text};
+use quadrille::config::{Config, Tracing, mask_text};
 use quadrille::layout::{Layouts, LayoutsError};
 use quadrille::lint::{LintOptions, SegmentChoice};
+use quadrille::spans::{self, Finished, SpanSettings};
 use quadrille::store::Begin;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{fmt, registry};
+use tracing_subscriber::{Layer, Registry, fmt, registry};
 
 /// Server-side multiview for live sports: up to four games in one ordinary HLS stream.
 ///
@@ -161,8 +162,9 @@ impl From<BeginOptions> for Begin {
     }
 }
 
-/// Sends events to standard error: human on a terminal, JSON otherwise.
-pub fn start_log() {
+/// Sends events to standard error: human on a terminal, JSON otherwise. Where `tracing` names a collector it also listens to spans, which come out of what it
+/// answers when they are over.
+pub fn start_log(tracing: Option<&Tracing>) -> Option<Finished> {
     let wanted = std::env::var("QUADRILLE_LOG").ok().and_then(|text| text.parse().ok());
     let filter: Targets = wanted.unwrap_or_else(|| {
         let quieter = [
@@ -173,12 +175,23 @@ pub fn start_log() {
         ];
         Targets::new().with_default(LevelFilter::INFO).with_targets(quieter)
     });
+    // Spans for a collector are none of the log's, whatever that is to show.
+    let filter = filter.with_target(spans::TARGET, LevelFilter::OFF);
     let log = fmt::layer().with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        registry().with(filter).with(log.with_target(false).compact()).init();
+    let log: Box<dyn Layer<Registry> + Send + Sync> = if std::io::stderr().is_terminal() {
+        log.with_target(false).compact().boxed()
     } else {
-        registry().with(filter).with(log.json().flatten_event(true).with_span_list(false)).init();
-    }
+        log.json().flatten_event(true).with_span_list(false).boxed()
+    };
+    let Some(Tracing { sample_one_in, service_name, .. }) = tracing else {
+        registry().with(log).with(filter).init();
+        return None;
+    };
+    let (listening, finished) =
+        spans::open(&SpanSettings { service: service_name.clone(), sample_one_in: *sample_one_in });
+    let only = Targets::new().with_target(spans::TARGET, LevelFilter::INFO);
+    registry().with(log.with_filter(filter)).with(listening.with_filter(only)).init();
+    Some(finished)
 }
 
 /// Checks the layouts a configuration points to.

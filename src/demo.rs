@@ -49,7 +49,8 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<ExitCode> {
     println!("Measuring this machine ({} cores) …", service::cores());
     let (renditions, trial) = pick_ladder(&config).await?;
     config.output.renditions = renditions;
-    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin };
+    let options =
+        Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin, spans: None };
     let service = Service::start(&config, options, Some(trial)).await?;
     println!("\nSix games are on. Pick one to four of them here:\n");
     println!("page: http://{}/?key=demo-device", service.address);
@@ -64,7 +65,8 @@ async fn run_tournament(matches: u32, options: DemoOptions) -> anyhow::Result<Ex
     let mut config = tournament::config(matches, &options.data_dir.join("tournament-art"))?;
     (config.listen, config.data_dir) = (options.listen, options.data_dir.join("tournament"));
     let begin = options.begin.into();
-    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin };
+    let options =
+        Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin, spans: None };
     let service = Service::start(&config, options, None).await?;
     tournament::print(matches, service.address);
     Ok(signals.end(service).await)

@@ -34,6 +34,7 @@ pub mod package;
 pub mod reach;
 pub mod service;
 pub mod session;
+pub mod spans;
 pub mod stitch;
 pub mod store;
 pub mod sync;

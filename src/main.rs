@@ -13,6 +13,7 @@ use clap::Parser;
 use quadrille::api::Tls;
 use quadrille::config::{Config, ConfigError};
 use quadrille::service::{Options, Service};
+use quadrille::spans::Finished;
 use quadrille::store::Begin;
 use quadrille::timeline::SystemClock;
 use rustix::fs::Mode;
@@ -29,7 +30,15 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::FeedChild) {
         return quadrille::feed::child();
     }
-    cli::start_log();
+    // What the configuration says of tracing is part of how the log begins. Reading it logs nothing.
+    let config = match &cli.command {
+        Command::Serve { config, .. } => match load(config) {
+            Ok(config) => Some(config),
+            Err(code) => return code,
+        },
+        _ => None,
+    };
+    let spans = cli::start_log(config.as_ref().and_then(|config| config.tracing.as_ref()));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(&anyhow::Error::new(e).context("cannot start the runtime")),
@@ -41,9 +50,10 @@ fn main() -> ExitCode {
     }
     let code = runtime.block_on(async {
         match cli.command {
-            Command::Serve { config, begin } => match load(&config) {
-                Ok(config) => serve(config, begin.into()).await,
-                Err(code) => code,
+            Command::Serve { begin, .. } => match config {
+                Some(config) => serve(config, begin.into(), spans).await,
+                // It was read above.
+                None => ExitCode::FAILURE,
             },
             Command::Check { config } => match load(&config) {
                 Ok(config) => {
@@ -117,12 +127,12 @@ fn load(path: &std::path::Path) -> Result<Config, ExitCode> {
     Ok(checked)
 }
 
-async fn serve(config: Config, begin: Begin) -> ExitCode {
+async fn serve(config: Config, begin: Begin, spans: Option<Finished>) -> ExitCode {
     let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(e) => return failed(&e),
     };
-    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin };
+    let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin, spans };
     match Service::start(&config, options, None).await {
         Ok(service) => {
             let admin = service.admin_address().map(tracing::field::display);

@@ -117,6 +117,8 @@ pub struct Metrics {
     pub webhooks_waiting: IntGauge,
     /// Webhooks that operators made, by `state` (active, failing, disabled).
     pub webhook_endpoints: IntGaugeVec,
+    /// Spans for the collector, by `outcome`: it took them (exported), or they are gone (lost).
+    pub spans: IntCounterVec,
     pub stand_ins: IntGauge,
     pub restricted_slots: IntGauge,
     pub creative_seconds: Histogram,
@@ -330,6 +332,12 @@ impl Metrics {
                 "Webhooks that operators made, by state",
                 "state",
                 &["active", "failing", "disabled"],
+            )?,
+            spans: make.counters(
+                "spans_total",
+                "Spans for the collector, by outcome",
+                "outcome",
+                &["exported", "lost"],
             )?,
             stand_ins: make.gauge("stand_ins", "What stands in for games in breaks, and lately did")?,
             restricted_slots: make.gauge(

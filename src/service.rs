@@ -30,7 +30,8 @@ use crate::ladder::Rung;
 use crate::layout::{Layouts, LayoutsError};
 use crate::metrics::Metrics;
 use crate::mosaic::{MosaicRegistry, RegistryError, Ticker, Trial, TrialError, trial_costs};
-use crate::outbound::{HttpError, Outbound, OutboundTasks, WebhooksError};
+use crate::outbound::{HttpError, Outbound, OutboundTasks, SpanExport, SpanTask, WebhooksError};
+use crate::spans::Finished;
 use crate::store::{Begin, SqliteStore, Store, StoreError};
 use crate::timeline::{Clock, FrameNumber, Grid};
 use crate::usage::{Closing, Integrity, KeyError, ledger_key};
@@ -56,6 +57,8 @@ pub struct Options {
     pub feed_program: Option<PathBuf>,
     /// How the data directory is taken up.
     pub begin: Begin,
+    /// Spans that are over, where the program's subscriber listens to them and the configuration names a collector.
+    pub spans: Option<Finished>,
 }
 
 /// Why a service cannot start.
@@ -137,6 +140,7 @@ pub struct Service {
     chores: Vec<JoinHandle<()>>,
     /// As the chores.
     outbound_tasks: Option<OutboundTasks>,
+    span_task: Option<SpanTask>,
 }
 
 /// The compositor that `choice` names, or the faster one, and what was measured.
@@ -164,10 +168,11 @@ impl Service {
         Box::pin(Self::start_parts(config, options, trial))
     }
 
-    async fn start_parts(config: &Config, options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
+    async fn start_parts(config: &Config, mut options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
         let doors = Doors::open(config)?;
         let address = doors.address;
         let Ground { layouts, metrics, sqlite, store, timekeeper, closing } = Ground::lay(config, &options).await?;
+        let span_task = start_spans(config, options.spans.take(), &metrics)?;
         let integrity = Arc::<Integrity>::default();
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
@@ -187,8 +192,7 @@ impl Service {
         let draining = Arc::new(AtomicBool::new(false));
         let readiness = makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf);
         let readiness = readiness.note("stitch", stitching);
-        let told = (&fills, webhooks);
-        let app = makers.app(parts, (layouts, assets), told, makers.keys(sqlite).await?, readiness)?;
+        let app = makers.app(parts, (layouts, assets), (&fills, webhooks), makers.keys(sqlite).await?, readiness)?;
         let in_hand = shared.in_hand.clone();
         let serving = doors.serve(&app);
         let sweep = Sweep {
@@ -231,6 +235,7 @@ impl Service {
             sweep,
             chores,
             outbound_tasks,
+            span_task,
         })
     }
 
@@ -288,6 +293,7 @@ impl Service {
         self.outbound.keep().await;
         self.timekeeper.keep(true).await;
         self.serving.end().await;
+        let spans_ended = self.span_task.take().map(|task| tokio::spawn(task.end()));
         let catalogue = self.catalogue.clone();
         let mut ticker = self.ticker;
         let stopped = tokio::task::spawn_blocking(move || {
@@ -297,10 +303,24 @@ impl Service {
         if tokio::time::timeout(Duration::from_millis(1000), stopped).await.is_err() {
             tracing::warn!("feeds did not stop in time and are left behind");
         }
+        if let Some(ended) = spans_ended {
+            // A panic there is in the log.
+            let _ = ended.await;
+        }
         if let Err(e) = self.store.close().await {
             tracing::error!(error = %e, "the store did not close");
         }
     }
+}
+
+/// Begins to export spans, where somebody wants them.
+fn start_spans(
+    config: &Config,
+    spans: Option<Finished>,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<SpanTask>, HttpError> {
+    let (Some(tracing), Some(spans)) = (&config.tracing, spans) else { return Ok(None) };
+    Ok(Some(SpanExport::new(tracing, spans, metrics.clone())?.start()))
 }
 
 /// What everything else stands on: layouts, the store, the clock's keeper, the ledger's hours.

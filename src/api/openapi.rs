@@ -63,7 +63,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         operator::assets::skins, operator::assets::skin, operator::assets::put_skin, operator::assets::delete_skin,
         operator::usage::report, operator::usage::records, operator::usage::quote,
         operator::webhooks::list, operator::webhooks::create, operator::webhooks::get, operator::webhooks::replace, operator::webhooks::delete,
-        operator::webhooks::rotate, operator::webhooks::test,
+        operator::webhooks::deliveries, operator::webhooks::rotate, operator::webhooks::test,
         health::metrics, health::alive, health::ready, serve,
     ),
     components(schemas(ProblemBody, Code, operator::audit::Order)),

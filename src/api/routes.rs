@@ -193,6 +193,7 @@ fn for_operators(table: Table) -> Table {
         .add("get", "/v1/operator/webhooks/{id}", webhooks::get)
         .add("put", "/v1/operator/webhooks/{id}", webhooks::replace)
         .add("delete", "/v1/operator/webhooks/{id}", webhooks::delete)
+        .add("get", "/v1/operator/webhooks/{id}/deliveries", webhooks::deliveries)
         .add("post", "/v1/operator/webhooks/{id}/rotate", webhooks::rotate)
         .add("post", "/v1/operator/webhooks/{id}/test", webhooks::test)
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::spans::Parent;
+
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -22,8 +24,8 @@ pub fn request_id(headers: &HeaderMap) -> String {
     given.map_or_else(new_id, str::to_owned)
 }
 
-/// The trace that a request says it belongs to: 32 hex digits.
-pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
+/// The span that a request says it belongs to.
+pub fn parent(headers: &HeaderMap) -> Option<Parent<'_>> {
     let parts: Vec<&str> = single(headers, &TRACEPARENT)?.split('-').collect();
     let is_hex = |text: &str, length: usize| {
         text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -31,10 +33,13 @@ pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
     let is_something = |text: &str| text.bytes().any(|b| b != b'0');
     match parts.as_slice() {
         // A later version may have more behind; the first has these four alone, and none is ever called ff.
-        [version, trace, parent, flags, more @ ..] => {
+        [version, trace_id, span_id, flags, more @ ..] => {
             let is_known = is_hex(version, 2) && *version != "ff" && (*version != "00" || more.is_empty());
-            let is_whole = is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
-            (is_known && is_whole && is_something(trace) && is_something(parent)).then_some(*trace)
+            let is_whole = is_hex(trace_id, 32) && is_hex(span_id, 16) && is_hex(flags, 2);
+            let is_right = is_known && is_whole && is_something(trace_id) && is_something(span_id);
+            // The last bit says that it is sampled.
+            let is_sampled = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
+            is_right.then_some(Parent { trace_id, span_id, is_sampled })
         }
         _ => None,
     }
@@ -93,10 +98,15 @@ mod tests {
 
     #[test]
     fn traces_are_read_as_w3c_trace_context_has_them() {
-        let trace = |value: &str| trace_id(&with(&TRACEPARENT, &[value])).map(str::to_owned);
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(trace(&format!("00-{id}-00f067aa0ba902b7-01")).as_deref(), Some(id));
-        assert_eq!(trace(&format!("cc-{id}-00f067aa0ba902b7-01-what-comes")).as_deref(), Some(id));
+        let trace = |value: &str| {
+            let headers = with(&TRACEPARENT, &[value]);
+            parent(&headers).map(|parent| (parent.trace_id.to_owned(), parent.span_id.to_owned(), parent.is_sampled))
+        };
+        let told = |is_sampled| Some((id.to_owned(), "00f067aa0ba902b7".to_owned(), is_sampled));
+        assert_eq!(trace(&format!("00-{id}-00f067aa0ba902b7-01")), told(true));
+        assert_eq!(trace(&format!("00-{id}-00f067aa0ba902b7-02")), told(false));
+        assert_eq!(trace(&format!("cc-{id}-00f067aa0ba902b7-03-what-comes")), told(true));
         for bad in [
             format!("00-{id}-00f067aa0ba902b7-01-more"),
             format!("ff-{id}-00f067aa0ba902b7-01"),
@@ -109,6 +119,6 @@ mod tests {
             assert_eq!(trace(&bad), None, "{bad}");
         }
         let once = format!("00-{id}-00f067aa0ba902b7-01");
-        assert_eq!(trace_id(&with(&TRACEPARENT, &[&once, &once])), None);
+        assert_eq!(parent(&with(&TRACEPARENT, &[&once, &once])), None);
     }
 }

@@ -28,6 +28,7 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tracing;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,7 @@ pub use start_over::StartOver;
 pub use stitch::Stitch;
 pub use tenant::{Tenant, TenantLimits};
 pub use tls::Tls;
+pub use tracing::Tracing;
 
 use crate::market::Market;
 use crate::outputs::OutputSet;
@@ -104,6 +106,8 @@ pub struct Config {
     pub outputs: Vec<(String, OutputSet)>,
     pub ledger: Ledger,
     pub export: Option<Export>,
+    /// Where spans go; `None`: nowhere.
+    pub tracing: Option<Tracing>,
     /// What all events name as their source.
     pub event_source: String,
     /// What each tenant pays.
@@ -171,6 +175,7 @@ impl Config {
         let outputs = outputs::read_all(&mut root, &tenants);
         let ledger = ledger::read(&mut root);
         let (export, event_source) = outbound::read_export(&mut root);
+        let tracing = tracing::read(&mut root);
         let prices = tariff::read_all(&mut root, &tenants);
         root.finish();
         Self {
@@ -198,6 +203,7 @@ impl Config {
             outputs,
             ledger,
             export,
+            tracing,
             event_source,
             prices,
         }

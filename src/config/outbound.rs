@@ -25,6 +25,19 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// A header's value, which may have spaces within (RFC 9110, 5.5).
+    pub(super) fn of_header(text: &str) -> Result<Self, SecretError> {
+        let together: String = text.split(' ').collect();
+        let is_padded = text.split(' ').any(str::is_empty);
+        if is_padded && !text.is_empty() {
+            return Err(SecretError::Character);
+        }
+        together.parse::<Self>()?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
@@ -70,7 +83,8 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    const ALLOWED: &str = "http://HOST… or https://HOST… is allowed, up to 2048 characters, without a user or password";
+    pub(super) const ALLOWED: &str =
+        "http://HOST… or https://HOST… is allowed, up to 2048 characters, without a user or password";
 
     pub fn url(&self) -> &Url {
         &self.0
@@ -78,6 +92,15 @@ impl Endpoint {
 
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
+    }
+
+    /// The address of `path` below this one, which may be it already.
+    pub(super) fn below(&self, path: &str) -> Result<Self, EndpointError> {
+        let mut url = self.0.clone();
+        let base = url.path().trim_end_matches('/');
+        let whole = if base.ends_with(path) { base.to_owned() } else { format!("{base}{path}") };
+        url.set_path(&whole);
+        url.as_str().parse()
     }
 }
 

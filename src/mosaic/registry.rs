@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lru::LruCache;
 use parking_lot::{Mutex, MutexGuard};
+use tracing::Instrument;
 
 use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
@@ -29,6 +30,7 @@ use crate::ladder::{Codec, ParameterSets, RenditionSpec, Rung};
 use crate::layout::Layout;
 use crate::metrics::Metrics;
 use crate::package::{self, CmafError, HevcTrack, VideoTrack};
+use crate::spans::span;
 use crate::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Held, Pending, Position, Shelf, Sizes};
 use crate::work::whole_cpu_time;
@@ -405,8 +407,21 @@ impl MosaicRegistry {
     }
 
     /// Puts a segment or a part together of what lies on the shelf.
-    async fn packaged(&self, (id, rendition, segment, piece): &PackagedKey) -> Option<Bytes> {
+    async fn packaged(&self, key: &PackagedKey) -> Option<Bytes> {
+        let (id, rendition, segment, piece) = key;
         let known = self.read(id)?;
+        // A mosaic's id opens its segments: it is not told.
+        let span = span!(
+            "segment.gather",
+            quadrille.engine = known.engine.kind().name(),
+            quadrille.rendition = self.renditions.get(*rendition).map(|rendition| rendition.name.as_str()),
+            quadrille.segment = *segment,
+            quadrille.piece = ?piece,
+        );
+        self.gathered(key, known).instrument(span).await
+    }
+
+    async fn gathered(&self, (id, rendition, segment, piece): &PackagedKey, known: Arc<Known>) -> Option<Bytes> {
         let (grid, rendition, segment, piece) = (self.settings.grid, *rendition, *segment, *piece);
         let part = match piece {
             Piece::Whole => None,

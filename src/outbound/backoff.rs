@@ -20,6 +20,11 @@ impl Backoff {
         now_ms >= self.due_ms
     }
 
+    /// When the next attempt is due at the earliest.
+    pub const fn due_ms(&self) -> i64 {
+        self.due_ms
+    }
+
     /// It failed at `now_ms`; `asked_ms` is how long the receiver wants to be left alone.
     pub fn fail(&mut self, now_ms: i64, asked_ms: Option<i64>) {
         let wait_ms = retry_wait_ms(self.failures).max(asked_ms.unwrap_or(0).min(LONGEST_ASKED_MS));

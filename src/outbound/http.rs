@@ -54,6 +54,8 @@ pub(super) struct Answer {
     pub retry_after: Option<String>,
     /// The beginning of the body, where the status is no success.
     pub said: String,
+    /// The body, where the status is a success and it is short.
+    pub body: Bytes,
 }
 
 impl Answer {
@@ -82,7 +84,7 @@ pub(super) struct Message<'a> {
     pub to: &'a Endpoint,
     pub content_type: &'static str,
     /// Further headers; values that cannot stand in a header are left out.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'a str, String)>,
     pub body: Bytes,
 }
 
@@ -203,14 +205,16 @@ async fn read(response: Response<Incoming>) -> Answer {
     let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
     // A success is one by its head. Its body is read too, as far as it is short, so that the connection can be used again.
     let body = Limited::new(response.into_body(), SAID_BYTES).collect();
-    let said = match tokio::time::timeout(SAID_PATIENCE, body).await {
-        Ok(Ok(body)) if !(200..300).contains(&status) => {
-            let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_CHARS).collect()
-        }
-        _ => String::new(),
+    let body = match tokio::time::timeout(SAID_PATIENCE, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        _ => Bytes::new(),
     };
-    Answer { status, retry_after, said }
+    if (200..300).contains(&status) {
+        return Answer { status, retry_after, said: String::new(), body };
+    }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let said = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_CHARS).collect();
+    Answer { status, retry_after, said, body: Bytes::new() }
 }
 
 /// An error with what lies behind it: "client error (Connect)" alone helps nobody.
@@ -230,7 +234,12 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let answer = |text: &str| Answer { status: 429, retry_after: Some(text.to_owned()), said: String::new() };
+        let answer = |text: &str| Answer {
+            status: 429,
+            retry_after: Some(text.to_owned()),
+            said: String::new(),
+            body: Bytes::new(),
+        };
         // 2026-11-22T16:00:00Z
         let now_ms = 1_795_363_200_000;
         for (text, wait_ms) in [
@@ -243,6 +252,7 @@ mod tests {
         ] {
             assert_eq!(answer(text).retry_after_ms(now_ms), wait_ms, "{text}");
         }
-        assert_eq!(Answer { status: 200, retry_after: None, said: String::new() }.retry_after_ms(now_ms), None);
+        let silent = Answer { status: 200, retry_after: None, said: String::new(), body: Bytes::new() };
+        assert_eq!(silent.retry_after_ms(now_ms), None);
     }
 }

@@ -5,6 +5,7 @@ mod backoff;
 mod event;
 mod export;
 mod http;
+mod spans;
 mod thresholds;
 mod webhooks;
 
@@ -25,10 +26,11 @@ pub use backoff::retry_wait_ms;
 use export::Exporter;
 use http::Http;
 pub use http::HttpError;
+pub use spans::{SpanExport, SpanTask};
 use thresholds::{Watch, Watched};
 pub use webhooks::{
-    MadeWebhook, NewWebhook, ReachOf, RegisteredWebhook, Tested, WebhookError, WebhookParts, WebhookState, Webhooks,
-    WebhooksError,
+    Delivery, MadeWebhook, NewWebhook, ReachOf, RegisteredWebhook, Tested, WebhookError, WebhookParts, WebhookState,
+    Webhooks, WebhooksError,
 };
 
 /// How often it is asked whether something is due.

@@ -1,5 +1,8 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
+use tracing::Instrument;
+use tracing::field::Empty;
+
 use super::model::{Coming, Pick, Session, Show, shows_at, split_audio};
 use super::registry::{Entry, Sessions, begins};
 use super::rights::{Rights, Rules};
@@ -8,6 +11,7 @@ use super::turns::Turn;
 use super::{ChangeSession, MosaicWish, NamedMosaic, SessionError, SessionView};
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind, MosaicId, Placement};
+use crate::spans::span;
 use crate::timeline::SegmentNumber;
 use crate::track::{Held, Position};
 
@@ -133,6 +137,28 @@ impl Sessions {
 
     /// Changes what a session shows, from the first part on that was not yet listed to it. A refusal changes nothing.
     pub async fn change(&self, tenant: &str, id: &str, request: ChangeSession) -> Result<SessionView, SessionError> {
+        let span = span!(
+            "session.change",
+            quadrille.tenant = tenant,
+            quadrille.session = Empty,
+            quadrille.effective_segment = Empty,
+            otel.status_code = Empty
+        );
+        let changed = self.change_once(tenant, id, request).instrument(span.clone()).await;
+        match &changed {
+            Ok(view) => {
+                span.record("quadrille.session", view.id.as_str());
+                span.record("quadrille.effective_segment", view.effective_segment);
+            }
+            // As where it was made; an id that no session has may be anything.
+            Err(_) => {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        changed
+    }
+
+    async fn change_once(&self, tenant: &str, id: &str, request: ChangeSession) -> Result<SessionView, SessionError> {
         let entry = self.entry_to_change(tenant, id).await?;
         let turn = entry.turns.take().await;
         let (old, rights) = {

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+use tracing::field::Empty;
+
 use super::model::{Identity, Session, Show};
 use super::registry::{Entry, IDEMPOTENCY_QUEUES, Offer, Sessions, begins};
 use super::room::Place;
 use super::{CreateSession, SessionError, SessionView};
 use crate::market::Feature;
+use crate::spans::span;
 use crate::store::{IdempotencyRow, StoreError};
 
 /// Idempotency keys are kept at least this long.
@@ -15,6 +19,31 @@ const IDEMPOTENCY_MS: i64 = 24 * 3600 * 1000;
 impl Sessions {
     /// Makes a session; false where its Idempotency-Key found the one made before.
     pub async fn create(&self, tenant: &str, request: CreateSession) -> Result<(SessionView, bool), SessionError> {
+        let span = span!(
+            "session.start",
+            quadrille.tenant = tenant,
+            quadrille.games = request.games.len(),
+            quadrille.session = Empty,
+            quadrille.layout = Empty,
+            quadrille.engine = Empty,
+            otel.status_code = Empty
+        );
+        let made = self.create_once(tenant, request).instrument(span.clone()).await;
+        match &made {
+            Ok((view, _)) => {
+                span.record("quadrille.session", view.id.as_str());
+                span.record("quadrille.layout", view.layout.as_str());
+                span.record("quadrille.engine", view.engine.as_str());
+            }
+            // Why is the answer's: what somebody wrote into a request may stand in it.
+            Err(_) => {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        made
+    }
+
+    async fn create_once(&self, tenant: &str, request: CreateSession) -> Result<(SessionView, bool), SessionError> {
         let Some((key, digest)) = request.idempotency.clone() else {
             return self.create_new(tenant, request).await.map(|view| (view, true));
         };

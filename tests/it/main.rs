@@ -46,6 +46,7 @@ mod seen;
 mod skins;
 mod soak;
 mod sounds;
+mod spans;
 mod start_over;
 mod stitching;
 mod support;

@@ -284,10 +284,19 @@ async fn what_is_refused_for_itself_delays_nothing_else_and_is_given_up_after_th
     assert_eq!(numbers(&hook.taken()), [0, 1, 2, 4, 5, 6, 7], "at once, without a pause");
     let refusing = house.get(&id);
     assert_eq!((refusing.state, refusing.pending), (WebhookState::Active, 1));
+    let recent = house.webhooks.deliveries("acme", &id).unwrap();
+    let (refused, taken): (Vec<_>, Vec<_>) = recent.into_iter().partition(|one| one.status == Some(422));
+    assert!(taken.len() == 7 && taken.iter().all(|one| one.error.is_none() && one.again_ms.is_none()), "{taken:?}");
+    assert_eq!((refused.len(), &*refused[0].kind, refused[0].attempt), (1, "game.live", 1));
+    assert_eq!((refused[0].error.as_deref(), refused[0].at_ms), (Some("status 422"), START_MS));
+    assert!(refused[0].again_ms.is_some_and(|again_ms| again_ms > START_MS), "{refused:?}");
     house.pass(3 * DAY_S - 600, 600).await;
     assert_eq!((house.get(&id).pending, house.counted("given_up")), (1, 0));
     house.pass(1_200, 600).await;
     assert_eq!((house.get(&id).pending, house.counted("given_up")), (0, 1));
+    let recent = house.webhooks.deliveries("acme", &id).unwrap();
+    assert!(recent.len() == 50 && recent[0].again_ms.is_none() && recent[0].attempt > 100, "{:?}", recent[0]);
+    assert!(recent[1..].iter().all(|one| one.again_ms.is_some()));
     assert_eq!(house.get(&id).state, WebhookState::Active, "it is no failure of the webhook");
 }
 

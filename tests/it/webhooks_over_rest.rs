@@ -36,6 +36,7 @@ async fn webhooks_are_made_read_changed_rotated_tried_and_removed_over_rest() {
     for (method, path) in [
         ("GET", path.clone()),
         ("DELETE", path.clone()),
+        ("GET", format!("{path}/deliveries")),
         ("POST", format!("{path}/test")),
         ("POST", format!("{path}/rotate")),
     ] {
@@ -53,6 +54,17 @@ async fn webhooks_are_made_read_changed_rotated_tried_and_removed_over_rest() {
     let test = hook.taken().pop().unwrap();
     assert_eq!((&test.event["type"], test.signed_by(&secret)), (&json!("webhook.test"), 1));
     assert_eq!(test.event["data"], json!({ "webhook_id": made["id"] }));
+
+    let recent = service.get(&format!("{path}/deliveries"), "op-acme").await.ok(200).json();
+    let recent: Vec<_> = recent.as_array().unwrap().iter().collect();
+    let told = |one: &Value| {
+        let at_once = one["next_attempt_at"].is_null() && one["sent_at"].is_string() && one["took_ms"].is_u64();
+        at_once && one["delivered"] == true && one["status"] == 204 && one["error"].is_null() && one["attempt"] == 1
+    };
+    assert!(recent.iter().all(|one| told(one)), "{recent:?}");
+    let named: Vec<_> = recent.iter().map(|one| (text(one, "type"), text(one, "event_id"))).collect();
+    let sent: Vec<String> = hook.taken().iter().map(|got| got.id().to_owned()).collect();
+    assert_eq!(named, [("webhook.test", &*sent[1]), ("session.started", &*sent[0])]);
 
     let rotated = service.ask("POST", &format!("{path}/rotate"), "op-acme").await.ok(200);
     assert_eq!(rotated.header("cache-control"), "no-store");

@@ -807,6 +807,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operator/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a webhook was sent of late and what it answered: up to 50 attempts since the service started, the newest first. */
+        get: operations["list_webhook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operator/webhooks/{id}/rotate": {
         parameters: {
             query?: never;
@@ -2887,6 +2904,32 @@ export interface components {
              * @description Events that were not kept for it since the service started, because too many waited.
              */
             lost: number;
+        };
+        /** @description An attempt to tell a webhook something. Times are RFC 3339. */
+        WebhookDelivery: {
+            /** @description The event's id, as in `webhook-id`: the same in each attempt. */
+            event_id: string;
+            /** @description As in the event's `type`; `webhook.test` where somebody tried the webhook. */
+            type: string;
+            sent_at: string;
+            /**
+             * Format: int32
+             * @description How often it was sent by then, this time included.
+             */
+            attempt: number;
+            /** @description It answered with a success. */
+            delivered: boolean;
+            /**
+             * Format: int32
+             * @description The status of its answer; `null` where there was none.
+             */
+            status: number | null;
+            /** @description Why it was not taken. */
+            error: string | null;
+            /** Format: int64 */
+            took_ms: number;
+            /** @description When this attempt's event is sent again at the earliest; `null` where it is not. */
+            next_attempt_at: string | null;
         };
         /**
          * @description What happened. The names are stable: programs branch on them.
@@ -8604,6 +8647,80 @@ export interface operations {
             };
             /** @description `store_unavailable` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhook_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As it was given when it was made, or as lists have it */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The attempts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"][];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_unknown` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -24,6 +24,7 @@ import { skinsPanel } from "./operator/view/skins";
 import { summary } from "./operator/view/summary";
 import { todayPanel } from "./operator/view/today";
 import { usagePanel } from "./operator/view/usage";
+import { webhooksPanel } from "./operator/view/webhooks";
 import { forget, read, write } from "./storage";
 
 const KEY_ITEM = "quadrille.operator_key";
@@ -58,6 +59,7 @@ const pictures = new Pictures(desk);
 const [games, breaks, skins, markets] = [gameForm(desk), breakForm(desk), skinForm(desk, pictures), marketForm(desk)];
 const box = sessionBox(desk);
 const keys = keysPanel(desk, (closed) => keyForm(desk, closed), asking);
+const webhooks = webhooksPanel(desk, asking);
 const audit = new AuditLog({ ask: (question) => desk.ask(question), nowMs: () => Date.now(), save, say: (words) => desk.say(words) });
 const board = (name: string, ...content: HTMLElement[]) => h("div", { class: "board", tabindex: "-1", "aria-label": name, role: "group" }, ...content);
 const boards: Record<View, HTMLElement> = {
@@ -71,9 +73,10 @@ const boards: Record<View, HTMLElement> = {
   art: board("Art and skins", assetsPanel(desk, pictures, asking), skinsPanel(desk, pictures, skins, asking)),
   markets: board("Markets", marketsPanel(desk, markets, asking), fillPanel(desk)),
   keys: board("Keys", keys.element),
+  webhooks: board("Webhooks", webhooks.element),
   audit: board("Audit log", auditPanel(desk, audit)),
 };
-const dialogs = [asking.element, box.element, ...keys.dialogs, games.element, breaks.element, skins.element, markets.element];
+const dialogs = [asking.element, box.element, ...keys.dialogs, ...webhooks.dialogs, games.element, breaks.element, skins.element, markets.element];
 const said = h("p", { class: "said", role: "status", "aria-live": "polite" });
 const bar = header(desk, () => {
   forget(KEY_ITEM);

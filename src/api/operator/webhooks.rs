@@ -15,7 +15,7 @@ use crate::api::auth::Operator;
 use crate::api::extract::{Body, Named, RequestBody};
 use crate::api::problem::{Problem, ProblemBody};
 use crate::events::{EventKind, rfc_3339};
-use crate::outbound::{MadeWebhook, NewWebhook, RegisteredWebhook, Tested, WebhookState};
+use crate::outbound::{Delivery, MadeWebhook, NewWebhook, RegisteredWebhook, Tested, WebhookState};
 
 /// A webhook to make, or what it becomes.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -141,6 +141,45 @@ impl From<Tested> for WebhookTest {
     }
 }
 
+/// An attempt to tell a webhook something. Times are RFC 3339.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookDelivery)]
+pub struct DeliveryView {
+    /// The event's id, as in `webhook-id`: the same in each attempt.
+    pub event_id: String,
+    /// As in the event's `type`; `webhook.test` where somebody tried the webhook.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub sent_at: String,
+    /// How often it was sent by then, this time included.
+    pub attempt: u32,
+    /// It answered with a success.
+    pub delivered: bool,
+    /// The status of its answer; `null` where there was none.
+    pub status: Option<u16>,
+    /// Why it was not taken.
+    pub error: Option<String>,
+    pub took_ms: u64,
+    /// When this attempt's event is sent again at the earliest; `null` where it is not.
+    pub next_attempt_at: Option<String>,
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            event_id: delivery.event,
+            kind: delivery.kind,
+            sent_at: rfc_3339(delivery.at_ms),
+            attempt: delivery.attempt,
+            delivered: delivery.error.is_none(),
+            status: delivery.status,
+            error: delivery.error,
+            took_ms: u64::try_from(delivery.took.as_millis()).unwrap_or(u64::MAX),
+            next_attempt_at: delivery.again_ms.map(rfc_3339),
+        }
+    }
+}
+
 /// The tenant's webhooks, the oldest first.
 #[utoipa::path(get, path = "/v1/operator/webhooks", operation_id = "list_webhooks", tag = "operators", security(("operator_key" = [])),
     responses(
@@ -232,6 +271,24 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     app.webhooks.remove(&operator.tenant, &id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a webhook was sent of late and what it answered: up to 50 attempts since the service started, the newest first.
+#[utoipa::path(get, path = "/v1/operator/webhooks/{id}/deliveries", operation_id = "list_webhook_deliveries", tag = "operators", security(("operator_key" = [])),
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The attempts", body = [DeliveryView]),
+        (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`webhook_unknown`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub async fn deliveries(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    Named(id): Named<String>,
+) -> Result<Json<Vec<DeliveryView>>, Problem> {
+    let all = app.webhooks.deliveries(&operator.tenant, &id)?;
+    Ok(Json(all.into_iter().map(DeliveryView::from).collect()))
 }
 
 /// Gives a webhook another secret, told this once. Messages are signed with the former one, too, for 24 hours; rotating twice ends that at once.

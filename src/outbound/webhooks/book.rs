@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::Webhooks;
-use super::receiver::{Definition, Fared, Kept, Receiver, To, Webhook, Why, webhook_key};
+use super::receiver::{Definition, Delivery, Fared, Kept, Receiver, To, Webhook, Why, webhook_key};
 use super::sign::SigningSecret;
 use crate::config::{Endpoint, EndpointError};
 use crate::events::EventKind;
@@ -161,6 +161,14 @@ impl Webhooks {
     /// [`WebhookError::Unknown`].
     pub fn get(&self, tenant: &str, id: &str) -> Result<RegisteredWebhook, WebhookError> {
         told(&*self.receiver(tenant, id)?).ok_or_else(|| WebhookError::Unknown(id.to_owned()))
+    }
+
+    /// The newest attempts to tell one of them something since this process began, the newest first.
+    ///
+    /// # Errors
+    /// [`WebhookError::Unknown`].
+    pub fn deliveries(&self, tenant: &str, id: &str) -> Result<Vec<Delivery>, WebhookError> {
+        Ok(self.receiver(tenant, id)?.standing.lock().recent())
     }
 
     /// The one that is meant. An id holds no slash, so that no threshold's webhook is.

@@ -5,16 +5,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Deserialize;
 use tokio::task::JoinSet;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::Webhooks;
 use super::book::{WebhookError, why_not};
-use super::receiver::{Blame, Outcome, Receiver, To, Webhook};
+use super::receiver::{Blame, Delivery, Outcome, Receiver, To, Webhook};
 use super::sign::{SigningSecret, signatures, threshold_signature};
 use crate::config::{Endpoint, Secret};
 use crate::events;
 use crate::outbound::event::EVENT_TYPE;
 use crate::outbound::http::{Http, Message};
+use crate::spans::span;
 use crate::store::{MessageEnd, MessageRow, StoreError};
 
 /// What webhooks are sent.
@@ -35,6 +39,46 @@ pub struct Tested {
     /// Why it was not taken.
     pub error: Option<String>,
     pub took: Duration,
+}
+
+/// What an attempt was.
+struct Attempt<'a> {
+    event: &'a str,
+    body: &'a str,
+    at_ms: i64,
+    /// From 1.
+    number: u32,
+    took: Duration,
+}
+
+impl Attempt<'_> {
+    /// With what came of it.
+    fn delivery(&self, outcome: &Outcome, again_ms: Option<i64>) -> Delivery {
+        let (status, error) = match outcome {
+            Outcome::Taken { status } => (Some(*status), None),
+            Outcome::Failed { status, why, .. } => (*status, Some(why.clone())),
+        };
+        Delivery {
+            event: self.event.to_owned(),
+            kind: kind_of(self.body),
+            at_ms: self.at_ms,
+            attempt: self.number,
+            status,
+            error,
+            took: self.took,
+            again_ms,
+        }
+    }
+}
+
+/// The type of the event that a body of ours tells.
+fn kind_of(body: &str) -> String {
+    #[derive(Deserialize)]
+    struct Told {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    serde_json::from_str(body).map_or_else(|_| String::new(), |Told { kind }| kind)
 }
 
 /// What is sent of a message, and to whom.
@@ -68,19 +112,22 @@ impl Webhooks {
                 let (to, root, tenant) = (receiver.to(), self.root, receiver.tenant.clone());
                 sending.spawn(async move {
                     let sent = Sent { id: &row.id, body: &row.body, now_ms };
-                    let outcome = send(&to, &root, &tenant, sent).await;
-                    (row, outcome)
+                    let began = tokio::time::Instant::now();
+                    let outcome = send_traced(&to, &root, &tenant, sent, row.attempts).await;
+                    (row, outcome, began.elapsed())
                 });
             }
             // Nothing in there panics, and nobody aborts it but with all of this.
-            while let Some(Ok((row, outcome))) = sending.join_next().await {
-                self.note(&receiver, &row, &outcome);
+            while let Some(Ok((row, outcome, took))) = sending.join_next().await {
+                let number = row.attempts.saturating_add(1);
+                let attempt = Attempt { event: &row.id, body: &row.body, at_ms: now_ms, number, took };
+                self.note(&receiver, &row, &attempt, &outcome);
             }
         }
     }
 
     /// Takes in what came of a message.
-    fn note(&self, receiver: &Receiver, row: &MessageRow, outcome: &Outcome) {
+    fn note(&self, receiver: &Receiver, row: &MessageRow, attempt: &Attempt<'_>, outcome: &Outcome) {
         let ends = matches!(&*receiver.to(), To::Webhook(_));
         let now_ms = self.now_ms();
         let mut standing = receiver.standing.lock();
@@ -88,6 +135,10 @@ impl Webhooks {
         standing.unnoted.push((row.seq, noted.end));
         if noted.end == MessageEnd::Over {
             standing.waiting = standing.waiting.saturating_sub(1);
+        }
+        if ends {
+            let again_ms = standing.again_ms(noted.end);
+            standing.remember(attempt.delivery(outcome, again_ms));
         }
         drop(standing);
         let told = if matches!(outcome, Outcome::Taken { .. }) { "told" } else { "failed" };
@@ -152,11 +203,36 @@ impl Webhooks {
         let sent = Sent { id: &message_id, body: &body, now_ms };
         let outcome = send(&receiver.to(), &self.root, tenant, sent).await;
         let took = began.elapsed();
+        let attempt = Attempt { event: &message_id, body: &body, at_ms: now_ms, number: 1, took };
+        receiver.standing.lock().remember(attempt.delivery(&outcome, None));
         Ok(match outcome {
             Outcome::Taken { status } => Tested { delivered: true, status: Some(status), error: None, took },
             Outcome::Failed { status, why, .. } => Tested { delivered: false, status, error: Some(why), took },
         })
     }
+}
+
+/// With a span of its own, which belongs to nobody's request: what happened may be days ago.
+async fn send_traced(to: &To, root: &[u8; 32], tenant: &str, sent: Sent<'_>, failed: u32) -> Outcome {
+    let span = span!(
+        "webhook.deliver",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        quadrille.tenant = tenant,
+        quadrille.event = sent.id,
+        quadrille.attempt = failed.saturating_add(1),
+        http.response.status_code = Empty,
+    );
+    let outcome = send(to, root, tenant, sent).instrument(span.clone()).await;
+    let (Outcome::Taken { status } | Outcome::Failed { status: Some(status), .. }) = &outcome else {
+        span.record("otel.status_code", "ERROR");
+        return outcome;
+    };
+    span.record("http.response.status_code", *status);
+    if matches!(outcome, Outcome::Failed { .. }) {
+        span.record("otel.status_code", "ERROR");
+    }
+    outcome
 }
 
 async fn send(to: &To, root: &[u8; 32], tenant: &str, sent: Sent<'_>) -> Outcome {

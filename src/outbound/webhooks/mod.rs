@@ -30,6 +30,7 @@ use crate::store::{NewMessage, PassedThreshold, StoreError, WebhookRows};
 use crate::timeline::Clock;
 pub use book::{MadeWebhook, NewWebhook, RegisteredWebhook, WebhookError, WebhookState};
 pub use deliver::Tested;
+pub use receiver::Delivery;
 use receiver::{Fared, Receiver, To, threshold_key};
 
 /// Most messages that wait for one receiver.

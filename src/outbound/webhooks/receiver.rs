@@ -1,7 +1,8 @@
 //! Whom something is told, and how that fares.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ pub(super) const GIVEN_UP_AFTER_MS: i64 = 3 * 24 * 3_600_000;
 
 /// Requests to one receiver at once, while it takes what it is told.
 const AT_ONCE: u32 = 4;
+
+/// Attempts that are remembered of a receiver.
+const REMEMBERED: usize = 50;
 
 /// How it fares is written down when that changes, and else no more often than this.
 const NOTED_EVERY_MS: i64 = 60_000;
@@ -101,6 +105,26 @@ pub(super) enum Outcome {
     Failed { blame: Blame, status: Option<u16>, why: String, asked_ms: Option<i64> },
 }
 
+/// An attempt to tell it something, and what came of it. Times are milliseconds of Unix time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Of the event, as in `webhook-id`.
+    pub event: String,
+    /// As in the event's `type`.
+    pub kind: String,
+    /// When it was sent.
+    pub at_ms: i64,
+    /// From 1.
+    pub attempt: u32,
+    /// What it answered.
+    pub status: Option<u16>,
+    /// Why it was not taken; `None` where it was.
+    pub error: Option<String>,
+    pub took: Duration,
+    /// When it is sent again at the earliest; `None` where it is not.
+    pub again_ms: Option<i64>,
+}
+
 /// What the failure says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blame {
@@ -170,6 +194,8 @@ pub(super) struct Standing {
     pub lost: u64,
     pub backoff: Backoff,
     pub fared: Fared,
+    /// The newest attempts of this process, the newest first.
+    recent: VecDeque<Delivery>,
     /// What became of messages and the store does not know yet.
     pub unnoted: Vec<(i64, MessageEnd)>,
     /// When `fared` was written down last.
@@ -229,6 +255,25 @@ impl Standing {
                 }
             }
         }
+    }
+
+    /// When a message that ended so is sent again at the earliest, if it is.
+    pub fn again_ms(&self, end: MessageEnd) -> Option<i64> {
+        match end {
+            MessageEnd::PutOff { due_ms } if self.fared.disabled.is_none() => Some(due_ms.max(self.backoff.due_ms())),
+            MessageEnd::PutOff { .. } | MessageEnd::Over => None,
+        }
+    }
+
+    /// Remembers an attempt; the oldest goes where there are many.
+    pub fn remember(&mut self, delivery: Delivery) {
+        self.recent.truncate(REMEMBERED - 1);
+        self.recent.push_front(delivery);
+    }
+
+    /// The newest attempts of this process, the newest first.
+    pub fn recent(&self) -> Vec<Delivery> {
+        self.recent.iter().cloned().collect()
     }
 
     /// What is to be written down, if anything is.
@@ -320,6 +365,35 @@ mod tests {
         assert_eq!((standing.take_news(9_001), standing.take_news(68_999)), (None, None));
         assert_eq!(standing.take_news(69_000).unwrap().last_delivered_ms, Some(9_001));
         assert_eq!(standing.take_news(200_000), None);
+    }
+
+    #[test]
+    fn the_newest_attempts_are_remembered_and_when_each_is_made_again() {
+        let mut standing = Standing { waiting: 1, ..Standing::default() };
+        let refused = standing.note(&failed(Blame::Message), 1_000, (0, 0), true);
+        let again_ms = standing.again_ms(refused.end).unwrap();
+        assert!((1_750..=2_000).contains(&again_ms), "{again_ms}");
+        // The receiver is left alone for longer than its messages are put off.
+        standing.note(&failed(Blame::Receiver), 2_000, (0, 1), true);
+        let down = standing.note(&failed(Blame::Receiver), 3_000, (0, 0), true);
+        assert!(standing.again_ms(down.end).unwrap() >= 4_500, "{down:?}");
+        assert_eq!(standing.again_ms(MessageEnd::Over), None);
+        let gone = standing.note(&failed(Blame::Gone), 9_000, (0, 2), true);
+        assert_eq!(standing.again_ms(gone.end), None, "it is disabled");
+        for n in 0..60 {
+            standing.remember(Delivery {
+                event: format!("msg_{n}"),
+                kind: "game.live".to_owned(),
+                at_ms: n,
+                attempt: 1,
+                status: Some(204),
+                error: None,
+                took: Duration::ZERO,
+                again_ms: None,
+            });
+        }
+        let recent = standing.recent();
+        assert_eq!((recent.len(), &*recent[0].event, &*recent[49].event), (50, "msg_59", "msg_10"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod barcode;
 pub mod bookings;
 pub mod captioned;
+pub mod collector;
 pub mod decode;
 pub mod hls_source;
 pub mod hook;

@@ -81,6 +81,7 @@ impl TestService {
             lockstep: true,
             feed_program: Some(env!("CARGO_BIN_EXE_quadrille").into()),
             begin: Begin::default(),
+            spans: None,
         };
         // No trial: with a cranked clock there is no real time that a measurement could speak of.
         let trial = Trial { compose: 0.0, encode: vec![0.0; config.output.renditions.len()] };

@@ -73,6 +73,16 @@ export type Key = Shapes["Key"];
 export type MadeKey = Shapes["MadeKey"];
 export type KeyBody = Shapes["KeyRequest"];
 
+export type EventType = Shapes["WebhookEventType"];
+export type Webhook = Shapes["Webhook"];
+/** With what its messages are signed with: told once. */
+export type MadeWebhook = Shapes["MadeWebhook"];
+export type WebhookBody = Required<Shapes["WebhookRequest"]>;
+/** What came of trying one. */
+export type WebhookTest = Shapes["WebhookTest"];
+/** An attempt to tell one something. */
+export type WebhookDelivery = Shapes["WebhookDelivery"];
+
 export type AuditEntry = Shapes["AuditEntry"];
 export type AuditPage = Shapes["AuditPage"];
 export type AuditChain = Shapes["AuditChain"];
@@ -98,6 +108,8 @@ export const TOO_LARGE = "report_too_large";
 const REPORT_TIMEOUT_MS = 60_000;
 // The service gives it 25 s, and a moment to end it.
 const TRIAL_TIMEOUT_MS = 40_000;
+// A webhook is given 20 s to answer, and to be reached.
+const TEST_TIMEOUT_MS = 40_000;
 const DOWNLOAD_TIMEOUT_MS = 15 * 60_000;
 // A large file over a slow line, and a drawing that takes its time.
 const UPLOAD_TIMEOUT_MS = 5 * 60_000;
@@ -173,6 +185,36 @@ export class OperatorClient extends Caller {
 
   async revokeKey(id: string): Promise<void> {
     await this.call("DELETE", `/v1/operator/keys/${encodeURIComponent(id)}`);
+  }
+
+  async webhooks(): Promise<Webhook[]> {
+    return (await this.call("GET", "/v1/operator/webhooks")).json();
+  }
+
+  async makeWebhook(body: WebhookBody): Promise<MadeWebhook> {
+    return (await this.call("POST", "/v1/operator/webhooks", { body })).json();
+  }
+
+  /** One that was disabled is told things again. */
+  async changeWebhook(id: string, body: WebhookBody): Promise<Webhook> {
+    return (await this.call("PUT", `/v1/operator/webhooks/${encodeURIComponent(id)}`, { body })).json();
+  }
+
+  async rotateWebhook(id: string): Promise<MadeWebhook> {
+    return (await this.call("POST", `/v1/operator/webhooks/${encodeURIComponent(id)}/rotate`)).json();
+  }
+
+  /** Sends it an event now, and waits for its answer. */
+  async testWebhook(id: string, signal: AbortSignal): Promise<WebhookTest> {
+    return (await this.call("POST", `/v1/operator/webhooks/${encodeURIComponent(id)}/test`, { signal, timeoutMs: TEST_TIMEOUT_MS })).json();
+  }
+
+  async webhookDeliveries(id: string): Promise<WebhookDelivery[]> {
+    return (await this.call("GET", `/v1/operator/webhooks/${encodeURIComponent(id)}/deliveries`)).json();
+  }
+
+  async removeWebhook(id: string): Promise<void> {
+    await this.call("DELETE", `/v1/operator/webhooks/${encodeURIComponent(id)}`);
   }
 
   async audit(wanted: Record<string, string>): Promise<AuditPage> {

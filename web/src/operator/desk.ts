@@ -1,7 +1,7 @@
 // What the operators' page knows, and how it learns it. Knows nothing of the page's elements.
 
 import type { Game, Layout, Problem } from "../api";
-import type { Asset, FillReport, Format, Key, Market, OperatedSession, OperatorClient, RegisteredGame, SessionPage, Skin, UsageReport } from "./api";
+import type { Asset, FillReport, Format, Key, Market, OperatedSession, OperatorClient, RegisteredGame, SessionPage, Skin, UsageReport, Webhook } from "./api";
 import { fileName, monthOf, todayByHour, wholeMonth } from "./figures";
 import { Poll, type SetTimer } from "./poll";
 import { asProblem, refusal, refusesKey, refusesOperator, trouble, type Trouble } from "./problems";
@@ -13,6 +13,7 @@ const GAMES_EVERY_MS = 5_000;
 const TODAY_EVERY_MS = 20_000;
 const MONTH_EVERY_MS = 60_000;
 const ACCESS_EVERY_MS = 5_000;
+const WEBHOOKS_EVERY_MS = 5_000;
 // What people change, seldom.
 const STOCK_EVERY_MS = 15_000;
 
@@ -36,7 +37,7 @@ export interface DeskGame extends RegisteredGame {
 }
 
 /** Of the page's views one is open. */
-export const VIEWS = ["overview", "art", "markets", "keys", "audit"] as const;
+export const VIEWS = ["overview", "art", "markets", "keys", "webhooks", "audit"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface MonthChoice {
@@ -61,6 +62,7 @@ export interface DeskState {
   readonly layouts: Part<readonly Layout[]>;
   readonly markets: Part<readonly Market[]>;
   readonly keys: Part<readonly Key[]>;
+  readonly webhooks: Part<readonly Webhook[]>;
   readonly fill: Part<FillReport>;
   readonly view: View;
   /** What was looked for among the sessions; null while those that are live are listed. */
@@ -72,7 +74,7 @@ export interface DeskState {
   readonly said: string;
 }
 
-export type PartName = "sessions" | "games" | "today" | "month" | "assets" | "skins" | "layouts" | "markets" | "keys" | "fill";
+export type PartName = "sessions" | "games" | "today" | "month" | "assets" | "skins" | "layouts" | "markets" | "keys" | "webhooks" | "fill";
 
 /** What is read again and again while a view is open. */
 const PARTS_OF: Record<View, readonly PartName[]> = {
@@ -80,6 +82,7 @@ const PARTS_OF: Record<View, readonly PartName[]> = {
   art: ["assets", "skins", "layouts"],
   markets: ["markets", "skins", "games", "layouts", "fill"],
   keys: ["keys", "markets"],
+  webhooks: ["webhooks"],
   audit: ["keys"],
 };
 
@@ -97,6 +100,7 @@ const NO_PARTS = {
   layouts: NOTHING,
   markets: NOTHING,
   keys: NOTHING,
+  webhooks: NOTHING,
   fill: NOTHING,
   found: null,
 } as const;
@@ -117,7 +121,7 @@ export class Desk {
   private hidden = false;
   /** The cursors of the pages before this one, this one's last. */
   private cursors: (string | null)[] = [null];
-  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0, assets: 0, skins: 0, layouts: 0, markets: 0, keys: 0, fill: 0 };
+  private readonly questions: Record<PartName, number> = { sessions: 0, games: 0, today: 0, month: 0, assets: 0, skins: 0, layouts: 0, markets: 0, keys: 0, webhooks: 0, fill: 0 };
   private searches = 0;
   private readonly polls: Record<PartName, Poll>;
   private readonly accessPoll: Poll;
@@ -137,6 +141,7 @@ export class Desk {
       layouts: poll(() => this.readPart("layouts", (client) => client.layouts()), STOCK_EVERY_MS),
       markets: poll(() => this.readPart("markets", (client) => client.markets()), STOCK_EVERY_MS),
       keys: poll(() => this.readPart("keys", (client) => client.keys()), STOCK_EVERY_MS),
+      webhooks: poll(() => this.readPart("webhooks", (client) => client.webhooks()), WEBHOOKS_EVERY_MS),
       fill: poll(() => this.readPart("fill", (client) => client.fill()), STOCK_EVERY_MS),
     };
     this.accessPoll = poll(() => this.readAccess(), ACCESS_EVERY_MS);

@@ -12,7 +12,7 @@ const ACCESS_WORDS: Record<Access, string> = {
   unreachable: "No answer",
 };
 
-const VIEW_WORDS: Record<View, string> = { overview: "Overview", art: "Art and skins", markets: "Markets", keys: "Keys", audit: "Audit log" };
+const VIEW_WORDS: Record<View, string> = { overview: "Overview", art: "Art and skins", markets: "Markets", keys: "Keys", webhooks: "Webhooks", audit: "Audit log" };
 
 /** The way to each view. */
 function views(desk: Desk): HTMLElement {
