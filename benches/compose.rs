@@ -148,7 +148,7 @@ impl Feeds {
 
     /// On HDR canvases.
     fn in_hdr(self) -> Self {
-        Self { canvas: Colour::HDR_CANVAS, ..self }
+        Self { canvas: Colour::PQ_CANVAS, ..self }
     }
 
     fn of(count: usize, (width, height): (usize, usize), colour: Colour) -> Self {

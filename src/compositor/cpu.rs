@@ -16,7 +16,7 @@ use super::pq::HdrPainter;
 use super::scale::{PlaneMut, PlaneRef, Sample, Scaler, Source};
 use super::uncovered::{overlap, uncovered};
 use super::{Canvas, Compositor, CompositorError, Draw, Job, Kind, refuse_undrawable};
-use crate::frame::{Colour, Depth, Picture, Rect};
+use crate::frame::{Depth, Picture, Rect};
 
 /// Jobs that wait for one worker; a job takes a few milliseconds, so a longer queue could only be late.
 const QUEUE_JOBS: usize = 64;
@@ -150,8 +150,8 @@ fn work(index: usize, state: &State, jobs: &Receiver<Queued>) {
         painter.begin(tick);
         // One mosaic's mishap, or its encoder's, must not end the drawing of all others.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let pictures = match colour == Colour::HDR_CANVAS {
-                true => hdr.paint(&canvas, &smaller),
+            let pictures = match colour.is_hdr_canvas() {
+                true => hdr.paint(colour, &canvas, &smaller),
                 false => painter.paint(&canvas, &smaller),
             };
             if pictures.len() == 1 + smaller.len() {

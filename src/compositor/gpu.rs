@@ -23,7 +23,6 @@ use self::device::Device;
 use self::readback::Ring;
 use self::tick::{Batch, Engine, Pending};
 use super::{Compositor, CompositorError, CpuCompositor, Job, Kind, refuse_undrawable};
-use crate::frame::Colour;
 
 /// Ticks that wait to be drawn.
 const QUEUE_TICKS: usize = 4;
@@ -119,7 +118,7 @@ impl GpuCompositor {
 impl Compositor for GpuCompositor {
     fn submit(&self, tick: Vec<Job>) -> Vec<Job> {
         let (jobs, mut refused) = refuse_undrawable(tick);
-        let (hdr, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.colour == Colour::HDR_CANVAS);
+        let (hdr, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.colour.is_hdr_canvas());
         if !hdr.is_empty() {
             let cpu = self.state.hdr.get_or_init(|| {
                 let failed = |error: &CompositorError| tracing::error!(%error, "no HDR canvas is drawn");

@@ -50,7 +50,7 @@ pub struct Canvas {
 pub struct Job {
     /// Jobs with the same value are delivered in the order they were submitted.
     pub affinity: u64,
-    /// What the pictures are to be in: [`Colour::CANVAS`] or [`Colour::HDR_CANVAS`].
+    /// What the pictures are to be in: [`Colour::CANVAS`], [`Colour::PQ_CANVAS`] or [`Colour::HLG_CANVAS`].
     pub colour: Colour,
     pub canvas: Canvas,
     /// Sizes of further renditions, each scaled from the canvas; even, at most [`LARGEST_SIDE`].
@@ -173,10 +173,10 @@ pub fn solid(width: u32, height: u32, rgb: [u8; 3]) -> Option<Picture> {
 
 /// The same in `colour`, which is that of a canvas.
 pub fn solid_in(colour: Colour, width: u32, height: u32, rgb: [u8; 3]) -> Option<Picture> {
-    if colour != Colour::HDR_CANVAS {
+    if !colour.is_hdr_canvas() {
         return solid(width, height, rgb);
     }
-    let codes = pq::background_codes(rgb);
+    let codes = pq::background_codes(colour, rgb);
     let luma = width as usize * height as usize;
     let plane = |code: u16, samples: usize| code.to_le_bytes().repeat(samples);
     let planes = [plane(codes[0], luma), plane(codes[1], luma / 4), plane(codes[2], luma / 4)];

@@ -234,26 +234,30 @@ fn read_rendition(item: &Value, above: &[RenditionSpec]) -> Option<RenditionSpec
 /// What a rung is coded in, and how light stands in it.
 fn read_codec(table: &mut Table) -> Option<VideoCodec> {
     let (codec, range) = (table.optional("codec"), table.optional("range"));
-    let one_of = |value: &Value, what: &str, names: [&str; 2]| {
-        let [first, second] = names;
-        let allowed = format!("{first:?} and {second:?} are allowed");
-        let is_second = |text: &str| match text {
-            _ if text == first => Ok(false),
-            _ if text == second => Ok(true),
-            _ => Err(format!("{text:?} is no {what} of a rendition")),
+    let place_of = |value: &Value, what: &str, names: &[&str]| {
+        let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+        let allowed = match quoted.split_last() {
+            Some((last, others)) => format!("{} and {last} are allowed", others.join(", ")),
+            None => String::new(),
         };
-        value.parsed(&allowed, is_second)
+        let place = |text: &str| {
+            let place = names.iter().position(|name| *name == text);
+            place.ok_or_else(|| format!("{text:?} is no {what} of a rendition"))
+        };
+        value.parsed(&allowed, place)
     };
-    let is_hevc = codec.as_ref().map_or(Some(false), |value| one_of(value, "codec", ["h264", "hevc"]));
-    let is_pq = range.as_ref().map_or(Some(false), |value| one_of(value, "range", ["sdr", "pq"]));
-    match (is_hevc?, is_pq?) {
-        (false, false) => Some(VideoCodec::H264),
-        (true, false) => Some(VideoCodec::Hevc),
-        (true, true) => Some(VideoCodec::HevcPq),
-        (false, true) => {
-            range?.refuse("H.264 here has eight bits, and HDR takes ten", "\"pq\" is allowed with codec = \"hevc\"");
+    let codec = codec.as_ref().map_or(Some(0), |value| place_of(value, "codec", &["h264", "hevc"]));
+    let light = range.as_ref().map_or(Some(0), |value| place_of(value, "range", &["sdr", "pq", "hlg"]));
+    match (codec?, light?) {
+        (0, 0) => Some(VideoCodec::H264),
+        (0, _) => {
+            let allowed = "\"pq\" and \"hlg\" are allowed with codec = \"hevc\"";
+            range?.refuse("H.264 here has eight bits, and HDR takes ten", allowed);
             None
         }
+        (_, 0) => Some(VideoCodec::Hevc),
+        (_, 1) => Some(VideoCodec::HevcPq),
+        (_, _) => Some(VideoCodec::HevcHlg),
     }
 }
 

@@ -274,8 +274,13 @@ fn renditions_in_hevc_come_behind_those_that_everything_plays() {
     assert_eq!(ladder, [("720p", false), ("half", false), ("hdr", true)]);
     let refused = with(&[("720p", 720, "range = \"pq\"")]).unwrap_err();
     assert!(refused.contains("`output.renditions[0].range`") && refused.contains("with codec = \"hevc\""), "{refused}");
-    let refused = with(&[("720p", 720, "range = \"hlg\"")]).unwrap_err();
-    assert!(refused.contains("\"hlg\" is no range") && refused.contains("\"sdr\" and \"pq\" are allowed"), "{refused}");
+    let refused = with(&[("720p", 720, "range = \"hdr\"")]).unwrap_err();
+    let allowed = "\"sdr\", \"pq\" and \"hlg\" are allowed";
+    assert!(refused.contains("\"hdr\" is no range") && refused.contains(allowed), "{refused}");
+    let hlg = "codec = \"hevc\"\nrange = \"hlg\"";
+    let config = with(&[("720p", 720, ""), ("pq", 720, hdr), ("hlg", 720, hlg)]).unwrap();
+    let codecs: Vec<_> = config.output.renditions.iter().map(|r| r.codec.name()).collect();
+    assert_eq!(codecs, ["h264", "hevc-pq", "hevc-hlg"], "each has widths of its own");
     let refused = with(&[("720p", 720, "codec = \"av1\"")]).unwrap_err();
     assert!(
         refused.contains("\"av1\" is no codec") && refused.contains("\"h264\" and \"hevc\" are allowed"),

@@ -157,7 +157,7 @@ fn picture(sample: &gst::Sample) -> Option<Picture> {
     let strides = [0, 1, 2].map(|p| usize::try_from(frame.plane_stride()[p]).unwrap_or(0));
     let planes = Planes(frame);
     let is_deep = info.format() == gst_video::VideoFormat::I42010le;
-    let colour = if is_deep { Colour::HDR_CANVAS } else { Colour::CANVAS };
+    let colour = if is_deep { Colour::PQ_CANVAS } else { Colour::CANVAS };
     Picture::new(info.width(), info.height(), strides, colour, (1, 1), Arc::new(planes))
 }
 

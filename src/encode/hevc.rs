@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::VideoEncodeError;
 use super::intake::Intake;
 use crate::frame::{AccessUnit, Picture};
-use crate::ladder::{LEAST_HEVC_LOOKAHEAD, ParameterSets, VideoSettings};
+use crate::ladder::{LEAST_HEVC_LOOKAHEAD, ParameterSets, VideoCodec, VideoSettings};
 use crate::timeline::{B_PICTURES, FrameNumber};
 
 #[repr(C)]
@@ -25,7 +25,7 @@ struct RawSettings {
     tree: i32,
     preset: *const c_char,
     threads: i32,
-    pq: i32,
+    light: i32,
 }
 
 #[repr(C)]
@@ -86,7 +86,11 @@ impl HevcEncoder {
             tree: i32::from(settings.lookahead_frames > 0),
             preset: preset.as_ptr(),
             threads: number(settings.threads())?,
-            pq: i32::from(settings.codec.is_hdr()),
+            light: match settings.codec {
+                VideoCodec::H264 | VideoCodec::Hevc => 0,
+                VideoCodec::HevcPq => 1,
+                VideoCodec::HevcHlg => 2,
+            },
         };
         // SAFETY: `raw_settings` and the string it points to outlive the call, which keeps neither.
         let raw = NonNull::new(unsafe { quadrille_x265_open(&raw_settings) }).ok_or_else(refused)?;

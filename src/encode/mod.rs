@@ -85,7 +85,7 @@ impl PictureEncoders for Libraries {
     fn open(&self, settings: &VideoSettings) -> Result<Box<dyn PictureEncoder>, VideoEncodeError> {
         Ok(match settings.codec {
             VideoCodec::H264 => Box::new(VideoEncoder::new(settings)?),
-            VideoCodec::Hevc | VideoCodec::HevcPq => Box::new(HevcEncoder::new(settings)?),
+            VideoCodec::Hevc | VideoCodec::HevcPq | VideoCodec::HevcHlg => Box::new(HevcEncoder::new(settings)?),
         })
     }
 }

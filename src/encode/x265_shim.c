@@ -25,8 +25,8 @@ typedef struct {
     const char *preset;
     /* Rows that are coded at a time. */
     int32_t threads;
-    /* Whether pictures are ten bits of PQ of BT.2020, two bytes a sample, instead of eight of BT.709. */
-    int32_t pq;
+    /* 0: eight bits of BT.709. 1, 2: ten bits of PQ, of HLG, of BT.2020, two bytes a sample. */
+    int32_t light;
 } quadrille_x265_settings;
 
 /* Threads that one encoder has at most. */
@@ -132,11 +132,14 @@ static void fill(x265_param *p, const quadrille_x265_settings *s, char *pools) {
     p->vui.videoFormat = 5;
     p->vui.bEnableVideoFullRangeFlag = 0;
     p->vui.bEnableColorDescriptionPresentFlag = 1;
-    /* ITU-T H.273: BT.709 in all; or BT.2020, ST 2084, BT.2020 of non-constant luminance. Of no display that all games were mastered on, nor of their
+    /* ITU-T H.273: BT.709 in all; or BT.2020, ST 2084 or ARIB STD-B67, BT.2020 of non-constant luminance. Of no display that all games were mastered on, nor of their
      * brightest, is anything true: nothing is said. */
-    p->vui.colorPrimaries = s->pq ? 9 : 1;
-    p->vui.transferCharacteristics = s->pq ? 16 : 1;
-    p->vui.matrixCoeffs = s->pq ? 9 : 1;
+    static const int transfers[3] = { 1, 16, 18 };
+    p->vui.colorPrimaries = s->light ? 9 : 1;
+    p->vui.transferCharacteristics = transfers[s->light];
+    p->vui.matrixCoeffs = s->light ? 9 : 1;
+    /* Boxes that go by the message alone (ETSI TS 101 154, 5.14.4.4.3) find it, too: ITU-T H.265, D.2.38, with each IDR picture. */
+    if (s->light == 2) p->preferredTransferCharacteristics = 18;
     p->bEnableAccessUnitDelimiters = 0;
     p->bEmitHRDSEI = 0;
     p->bEmitInfoSEI = 0;
@@ -148,7 +151,7 @@ static void fill(x265_param *p, const quadrille_x265_settings *s, char *pools) {
 
 /* NULL when libx265 refuses the settings. */
 quadrille_x265 *quadrille_x265_open(const quadrille_x265_settings *s) {
-    const x265_api *api = x265_api_get(s->pq ? 10 : 8);
+    const x265_api *api = x265_api_get(s->light ? 10 : 8);
     if (!api) return NULL;
     x265_param *p = api->param_alloc();
     quadrille_x265 *self = calloc(1, sizeof *self);
@@ -157,7 +160,7 @@ quadrille_x265 *quadrille_x265_open(const quadrille_x265_settings *s) {
         if (s->threads > 1) snprintf(self->pools, sizeof self->pools, "%d", s->threads);
         else snprintf(self->pools, sizeof self->pools, "none");
         fill(p, s, self->pools);
-        if (api->param_apply_profile(p, s->pq ? "main10" : "main") >= 0) {
+        if (api->param_apply_profile(p, s->light ? "main10" : "main") >= 0) {
             api->picture_init(p, &self->picture);
             open_named(self, p);
         }

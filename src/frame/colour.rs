@@ -125,14 +125,22 @@ impl Colour {
         depth: Depth::Eight,
     };
 
-    /// What HDR canvases are made in: PQ of BT.2020, limited range, ten bits.
-    pub const HDR_CANVAS: Colour = Colour {
+    /// What HDR canvases in PQ are made in: of BT.2020, limited range, ten bits.
+    pub const PQ_CANVAS: Colour = Colour {
         matrix: Matrix::Bt2020,
         range: Range8::Limited,
         primaries: Primaries::Bt2020,
         transfer: Transfer::Pq(Peak::Cd10000),
         depth: Depth::Ten,
     };
+
+    /// The same in HLG.
+    pub const HLG_CANVAS: Colour = Colour { transfer: Transfer::Hlg, ..Self::PQ_CANVAS };
+
+    /// Whether it is what canvases in HDR are made in.
+    pub fn is_hdr_canvas(self) -> bool {
+        self == Self::PQ_CANVAS || self == Self::HLG_CANVAS
+    }
 
     /// Whether its samples mean what a canvas's do, but for their depth.
     pub fn is_canvas(self) -> bool {

@@ -78,11 +78,23 @@ pub fn pq_value(light: f64) -> f64 {
     ((PQ_C1 + PQ_C2 * power) / (1.0 + PQ_C3 * power)).powf(PQ_M2)
 }
 
+const HLG_A: f64 = 0.178_832_77;
+const HLG_B: f64 = 1.0 - 4.0 * HLG_A;
+
+fn hlg_c() -> f64 {
+    0.5 - HLG_A * (4.0 * HLG_A).ln()
+}
+
+/// HLG value of the scene's light (ITU-R BT.2100, table 5: the OETF), also above 1.
+pub fn hlg_value(scene: f64) -> f64 {
+    let scene = scene.max(0.0);
+    if scene <= 1.0 / 12.0 { (3.0 * scene).sqrt() } else { HLG_A * (12.0 * scene - HLG_B).ln() + hlg_c() }
+}
+
 /// The scene's light of an HLG value (ITU-R BT.2100, table 5).
 fn hlg_scene(value: f64) -> f64 {
-    const A: f64 = 0.178_832_77;
-    let b = 1.0 - 4.0 * A;
-    let c = 0.5 - A * (4.0 * A).ln();
+    const A: f64 = HLG_A;
+    let (b, c) = (HLG_B, hlg_c());
     if value <= 0.5 { value * value / 3.0 } else { (((value - c) / A).exp() + b) / 12.0 }
 }
 
@@ -91,23 +103,35 @@ pub fn system_gain(luminance: f64) -> f64 {
     f64::from(HLG_PEAK.cd_m2()) * luminance.max(0.0).powf(HLG_GAMMA - 1.0)
 }
 
+/// Units of the scene's light for each cd/m2 on HLG's nominal display, where the display's luminance is this (ITU-R BT.2100, table 5: the inverse
+/// OOTF).
+pub fn scene_gain(luminance: f64) -> f64 {
+    let most = f64::from(HLG_PEAK.cd_m2());
+    if luminance <= 0.0 { 0.0 } else { (luminance / most).powf((1.0 - HLG_GAMMA) / HLG_GAMMA) / most }
+}
+
 /// Units of the canvas's white for each cd/m2, where the largest component of an HDR colour has `largest` of them and none of its picture more than
 /// `peak`: the EETF of ITU-R BT.2390, 5.4.1, with black at zero, by the largest component, so that highlights keep their hue.
 pub fn tone_gain(largest: f64, peak: Peak) -> f64 {
-    if largest <= 0.0 {
-        return 1.0 / WHITE_CD_M2;
+    display_gain(largest, peak, WHITE_CD_M2) / WHITE_CD_M2
+}
+
+/// The same for a display whose brightest is `display`, cd/m2 for each cd/m2; 1 where that has room for `peak`.
+pub fn display_gain(largest: f64, peak: Peak, display: f64) -> f64 {
+    if largest <= 0.0 || display >= f64::from(peak.cd_m2()) {
+        return 1.0;
     }
     let peak = pq_value(f64::from(peak.cd_m2()));
-    let most = pq_value(WHITE_CD_M2) / peak;
+    let most = pq_value(display) / peak;
     let knee = 1.5 * most - 0.5;
     let value = (pq_value(largest) / peak).min(1.0);
     if value < knee {
-        return 1.0 / WHITE_CD_M2;
+        return 1.0;
     }
     let t = (value - knee) / (1.0 - knee);
     let (t2, t3) = (t * t, t * t * t);
     let mapped = (2.0 * t3 - 3.0 * t2 + 1.0) * knee + (t3 - 2.0 * t2 + t) * (1.0 - knee) + (3.0 * t2 - 2.0 * t3) * most;
-    pq_light(mapped * peak) / largest / WHITE_CD_M2
+    pq_light(mapped * peak) / largest
 }
 
 /// Chromaticities of red, green, blue (ITU-T H.273, table 2); white is D65 in all of them.
@@ -197,6 +221,11 @@ mod tests {
         let grey = |value: f64| hlg_scene(value) * system_gain(hlg_scene(value));
         assert!((grey(0.75) - 203.0).abs() < 1.0, "BT.2408: 75 % HLG is 203 cd/m2, not {}", grey(0.75));
         assert!((grey(1.0) - 1000.0).abs() < 1.0);
+        for value in [0.0, 0.1, 0.4999, 0.5, 0.5001, 0.75, 1.0] {
+            assert!((hlg_value(hlg_scene(value)) - value).abs() < 1e-9, "{value}");
+            let light = grey(value);
+            assert!((hlg_value(light * scene_gain(light)) - value).abs() < 1e-9, "{value} there and back");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub enum VideoRange {
     #[default]
     Sdr,
     Pq,
+    Hlg,
 }
 
 impl fmt::Display for VideoRange {
@@ -19,6 +20,7 @@ impl fmt::Display for VideoRange {
         f.write_str(match self {
             Self::Sdr => "SDR",
             Self::Pq => "PQ",
+            Self::Hlg => "HLG",
         })
     }
 }

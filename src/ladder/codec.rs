@@ -14,10 +14,12 @@ pub enum VideoCodec {
     Hevc,
     /// The same in HDR: ten bits of PQ.
     HevcPq,
+    /// Likewise, of HLG.
+    HevcHlg,
 }
 
 impl VideoCodec {
-    pub const ALL: [Self; 3] = [Self::H264, Self::Hevc, Self::HevcPq];
+    pub const ALL: [Self; 4] = [Self::H264, Self::Hevc, Self::HevcPq, Self::HevcHlg];
 
     /// In what ladders are told apart by.
     pub const fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl VideoCodec {
             Self::H264 => "h264",
             Self::Hevc => "hevc",
             Self::HevcPq => "hevc-pq",
+            Self::HevcHlg => "hevc-hlg",
         }
     }
 
@@ -32,17 +35,21 @@ impl VideoCodec {
     pub const fn library(self) -> &'static str {
         match self {
             Self::H264 => "libx264",
-            Self::Hevc | Self::HevcPq => "libx265",
+            Self::Hevc | Self::HevcPq | Self::HevcHlg => "libx265",
         }
     }
 
     pub const fn is_hdr(self) -> bool {
-        matches!(self, Self::HevcPq)
+        matches!(self, Self::HevcPq | Self::HevcHlg)
     }
 
     /// What its canvases are made in.
     pub const fn canvas(self) -> Colour {
-        if self.is_hdr() { Colour::HDR_CANVAS } else { Colour::CANVAS }
+        match self {
+            Self::H264 | Self::Hevc => Colour::CANVAS,
+            Self::HevcPq => Colour::PQ_CANVAS,
+            Self::HevcHlg => Colour::HLG_CANVAS,
+        }
     }
 }
 
@@ -53,13 +60,15 @@ pub enum Codec {
     H264(ParameterSets),
     /// ITU-T H.265, Main profile.
     Hevc(ParameterSets),
-    /// ITU-T H.265, Main 10 profile: ten bits of [`Colour::HDR_CANVAS`].
+    /// ITU-T H.265, Main 10 profile: ten bits of [`Colour::PQ_CANVAS`].
     HevcPq(ParameterSets),
+    /// Likewise, of [`Colour::HLG_CANVAS`].
+    HevcHlg(ParameterSets),
 }
 
 impl Codec {
     pub const fn sets(&self) -> &ParameterSets {
-        let (Self::H264(sets) | Self::Hevc(sets) | Self::HevcPq(sets)) = self;
+        let (Self::H264(sets) | Self::Hevc(sets) | Self::HevcPq(sets) | Self::HevcHlg(sets)) = self;
         sets
     }
 
@@ -67,7 +76,7 @@ impl Codec {
     pub const fn h264(&self) -> Option<&ParameterSets> {
         match self {
             Self::H264(sets) => Some(sets),
-            Self::Hevc(_) | Self::HevcPq(_) => None,
+            Self::Hevc(_) | Self::HevcPq(_) | Self::HevcHlg(_) => None,
         }
     }
 }

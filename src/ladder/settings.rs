@@ -39,7 +39,9 @@ impl VideoSettings {
         match self.codec {
             VideoCodec::H264 => self.lookahead_frames.max(B_PICTURES) + self.threads() - 1,
             // One is with the thread that codes, and the others wait for it and for what they are coded from.
-            VideoCodec::Hevc | VideoCodec::HevcPq => self.lookahead_frames.max(LEAST_HEVC_LOOKAHEAD) + B_PICTURES + 3,
+            VideoCodec::Hevc | VideoCodec::HevcPq | VideoCodec::HevcHlg => {
+                self.lookahead_frames.max(LEAST_HEVC_LOOKAHEAD) + B_PICTURES + 3
+            }
         }
     }
 

@@ -49,6 +49,7 @@ fn open(spec: &RenditionSpec, settings: VideoSettings) -> Result<Rung, VideoEnco
         VideoCodec::H264 => Codec::H264(sets),
         VideoCodec::Hevc => Codec::Hevc(sets),
         VideoCodec::HevcPq => Codec::HevcPq(sets),
+        VideoCodec::HevcHlg => Codec::HevcHlg(sets),
     };
     Ok(Rung { spec: spec.clone(), settings, codec })
 }
@@ -56,7 +57,7 @@ fn open(spec: &RenditionSpec, settings: VideoSettings) -> Result<Rung, VideoEnco
 /// The canvases of one kind that a ladder needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Canvases {
-    /// [`Colour::CANVAS`] or [`Colour::HDR_CANVAS`].
+    /// [`Colour::CANVAS`], or one of those in HDR.
     pub colour: Colour,
     /// Each once: the widest, on which everything is drawn, then the others.
     pub sizes: Vec<(u32, u32)>,

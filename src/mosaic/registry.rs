@@ -137,7 +137,7 @@ impl MosaicRegistry {
                     let track = VideoTrack { width, height, grid, sps: &sets.sps, pps: &sets.pps };
                     (package::video_init(&track), package::video_codec(&sets.sps))
                 }
-                Codec::Hevc(sets) | Codec::HevcPq(sets) => {
+                Codec::Hevc(sets) | Codec::HevcPq(sets) | Codec::HevcHlg(sets) => {
                     let (colour, ParameterSets { vps, sps, pps }) = (form.canvas(), sets);
                     let track = HevcTrack { width, height, grid, vps, sps, pps, colour };
                     (package::hevc_init(&track), package::hevc_codec(&sets.sps))

@@ -18,7 +18,7 @@ use super::trial::Trial;
 use crate::assets::{Assets, Overlay, Piece, lay_over};
 use crate::compositor::{Canvas, Draw, Job, canvas_colour, fit};
 use crate::encode::VideoEncodeError;
-use crate::frame::{AccessUnit, Colour, Picture};
+use crate::frame::{AccessUnit, Picture};
 use crate::ladder::{Codec, ParameterSets, Rung};
 use crate::layout::Layout;
 use crate::stitch::{Format, Pps, Sps, StitchError, held};
@@ -172,7 +172,7 @@ impl RenderEngine {
         let inputs: Vec<(Input, usize, Overlays)> = canvases.takers.iter().filter_map(input).collect();
         let frame = tick.frame;
         let (began, compose_seconds) = (Instant::now(), self.settings.shared.metrics.compose_seconds.clone());
-        let is_hdr = canvases.colour == Colour::HDR_CANVAS;
+        let is_hdr = canvases.colour.is_hdr_canvas();
         Some(Job {
             affinity: 2 * mosaic.affinity + u64::from(is_hdr),
             colour: canvases.colour,
@@ -214,7 +214,7 @@ impl Missing {
         };
         match &rung.codec {
             Codec::H264(sets) => Self::H264(Arc::new(format(sets))),
-            Codec::Hevc(sets) | Codec::HevcPq(sets) => {
+            Codec::Hevc(sets) | Codec::HevcPq(sets) | Codec::HevcHlg(sets) => {
                 Self::Hevc(Arc::new(Standstill::new(shared.encoders(), &rung.settings, sets)))
             }
         }

@@ -161,7 +161,13 @@ mod tests {
 
     #[test]
     fn in_ten_bits_it_is_the_same() {
-        let settings = VideoSettings { codec: VideoCodec::HevcPq, ..settings("superfast") };
+        for (codec, canvas) in [(VideoCodec::HevcPq, Colour::PQ_CANVAS), (VideoCodec::HevcHlg, Colour::HLG_CANVAS)] {
+            in_ten_bits(codec, canvas);
+        }
+    }
+
+    fn in_ten_bits(codec: VideoCodec, canvas: Colour) {
+        let settings = VideoSettings { codec, ..settings("superfast") };
         let sets = Libraries.open(&settings).unwrap().parameter_sets().clone();
         let standstill = Standstill::new(&Libraries, &settings, &sets).unwrap();
         let opening = standstill.opening(&Libraries, [0, 90, 200]).unwrap();
@@ -173,11 +179,11 @@ mod tests {
         }
         let data: Vec<Bytes> = units.into_iter().map(|unit| unit.data).collect();
         let pictures = decode(Decoder::FfmpegHevc, &sets, &data).unwrap();
-        assert_eq!((pictures.len(), pictures[0].colour), (30, Colour::HDR_CANVAS));
+        assert_eq!((pictures.len(), pictures[0].colour.depth), (30, canvas.depth));
         for plane in 0..3 {
             let [first, last] = [&pictures[0], &pictures[29]].map(|its| its.samples(plane, 9).collect::<Vec<_>>());
             assert_eq!(first, last);
-            let wanted = solid_in(Colour::HDR_CANVAS, SIZE.0, SIZE.1, [0, 90, 200]).unwrap();
+            let wanted = solid_in(canvas, SIZE.0, SIZE.1, [0, 90, 200]).unwrap();
             let wanted = wanted.samples(plane, 9).next().unwrap();
             assert!(first.iter().all(|code| code.abs_diff(wanted) <= 8), "plane {plane}: {wanted}");
         }

@@ -79,7 +79,8 @@ pub fn trial_costs(
             VideoCodec::H264 => trial.compose += typical(drawn),
             // On the same canvas.
             VideoCodec::Hevc => {}
-            VideoCodec::HevcPq => trial.compose += typical(drawn),
+            // Each on canvases of their own.
+            VideoCodec::HevcPq | VideoCodec::HevcHlg => trial.compose += typical(drawn),
         }
     }
     Ok(trial)
@@ -127,7 +128,7 @@ fn measured(
 fn open(settings: VideoSettings) -> Result<Box<dyn PictureEncoder>, VideoEncodeError> {
     Ok(match settings.codec {
         VideoCodec::H264 => Box::new(VideoEncoder::on_one_thread(&settings)?),
-        VideoCodec::Hevc | VideoCodec::HevcPq => Box::new(HevcEncoder::new(&settings)?),
+        VideoCodec::Hevc | VideoCodec::HevcPq | VideoCodec::HevcHlg => Box::new(HevcEncoder::new(&settings)?),
     })
 }
 

@@ -83,8 +83,12 @@ pub fn hevc_init(track: &HevcTrack) -> Result<Bytes, CmafError> {
 
 /// What a canvas is made in, as ITU-T H.273 counts.
 fn nclx(colour: Colour) -> Colr {
-    // BT.709 in all; or BT.2020, ST 2084, BT.2020 of non-constant luminance.
-    let [primaries, transfer, matrix] = if colour == Colour::HDR_CANVAS { [9, 16, 9] } else { [1, 1, 1] };
+    // BT.709 in all; or BT.2020, ST 2084 or ARIB STD-B67, BT.2020 of non-constant luminance.
+    let [primaries, transfer, matrix] = match colour {
+        Colour::PQ_CANVAS => [9, 16, 9],
+        Colour::HLG_CANVAS => [9, 18, 9],
+        _ => [1, 1, 1],
+    };
     Colr::Nclx {
         colour_primaries: primaries,
         transfer_characteristics: transfer,

@@ -145,7 +145,11 @@ impl Sessions {
             height: rendition.height,
             fps: self.grid.fps(),
             video_codec,
-            range: if rendition.is_hdr() { VideoRange::Pq } else { VideoRange::Sdr },
+            range: match rendition.codec {
+                VideoCodec::H264 | VideoCodec::Hevc => VideoRange::Sdr,
+                VideoCodec::HevcPq => VideoRange::Pq,
+                VideoCodec::HevcHlg => VideoRange::Hlg,
+            },
             score: None,
         })
     }
@@ -393,7 +397,7 @@ fn scores(renditions: &[&RenditionSpec]) -> Vec<Option<u32>> {
         let bits = u64::from(r.bitrate_bps);
         let bits = match r.codec {
             VideoCodec::H264 => bits,
-            VideoCodec::Hevc | VideoCodec::HevcPq => bits * 4 / 3,
+            VideoCodec::Hevc | VideoCodec::HevcPq | VideoCodec::HevcHlg => bits * 4 / 3,
         };
         (r.width, r.is_hdr(), bits, r.codec == VideoCodec::Hevc)
     };

@@ -311,6 +311,7 @@ async fn a_change_within_a_segment_shows_with_the_next_one() {
 const IN_HDR: &str = "[output]\nfps = \"30\"\nsegment_frames = 30\nwindow_s = 20\nlookahead_frames = 0\npreset = \"superfast\"\n\
     [[output.renditions]]\nname = \"big\"\nwidth = 960\nheight = 540\nbitrate = 2_000_000\n\
     [[output.renditions]]\nname = \"light\"\nwidth = 640\nheight = 360\nbitrate = 2_000_000\ncodec = \"hevc\"\nrange = \"pq\"\n\
+    [[output.renditions]]\nname = \"scene\"\nwidth = 640\nheight = 360\nbitrate = 2_000_000\ncodec = \"hevc\"\nrange = \"hlg\"\n\
     [[markets]]\ntenant = \"acme\"\nid = \"free\"\ntitle = \"Free\"\nfeatures = [\"low_latency\"]\n";
 
 /// Games in PQ, HLG and standard colours that show one colour, and do so in HDR.
@@ -333,28 +334,43 @@ async fn a_rendition_in_hdr_shows_the_light_of_all_games_to_those_who_may_have_i
     service.crank_segments(5).await;
 
     let index = service.text(&path(&session, "index.m3u8")).await;
-    let light = variants(&index).into_iter().find(|v| v.contains("VIDEO-RANGE=PQ")).unwrap();
-    assert!(light.contains("CODECS=\"hvc1.2.4.L") && light.contains("640x360"), "{light}");
+    for range in ["PQ", "HLG"] {
+        let range = format!("VIDEO-RANGE={range},");
+        let light = variants(&index).into_iter().find(|v| v.contains(&range)).unwrap();
+        assert!(light.contains("CODECS=\"hvc1.2.4.L") && light.contains("640x360"), "{light}");
+    }
     assert_eq!(variants(&index).iter().filter(|v| v.contains("VIDEO-RANGE=SDR")).count(), 1, "{index}");
     let without = service.text(&path(&free, "index.m3u8")).await;
     assert!(!without.contains("hvc1") && variants(&without).len() == 1, "{without}");
-    let refused = service.send(Method::GET, &path(&free, "video/light.m3u8"), "", None).await;
-    assert_eq!(refused.status(), StatusCode::NOT_FOUND);
+    for name in ["light", "scene"] {
+        let refused = service.send(Method::GET, &path(&free, &format!("video/{name}.m3u8")), "", None).await;
+        assert_eq!(refused.status(), StatusCode::NOT_FOUND);
+    }
+    for (name, transfer, wanted) in [("light", "smpte2084", PQ), ("scene", "arib-std-b67", HLG)] {
+        let list = service.text(&path(&session, &format!("video/{name}.m3u8"))).await;
+        let segment = service.bytes(segments(&list).last().unwrap()).await;
+        // The message of alternative transfer characteristics (ITU-T H.265, D.2.38): HLG.
+        let has_message = segment.windows(5).any(|bytes| bytes == [0x4e, 0x01, 147, 1, 18]);
+        assert_eq!(has_message, name == "scene", "{name}");
+        let file = dir.path().join(format!("{name}.mp4")).to_str().unwrap().to_owned();
+        std::fs::write(&file, [service.bytes(map(&list)).await, segment].concat()).unwrap();
+        is_in_hdr(&file, transfer, wanted);
+    }
+    service.stop().await;
+}
 
-    let list = service.text(&path(&session, "video/light.m3u8")).await;
-    let segment = service.bytes(segments(&list).last().unwrap()).await;
-    let file = dir.path().join("own.mp4").to_str().unwrap().to_owned();
-    std::fs::write(&file, [service.bytes(map(&list)).await, segment].concat()).unwrap();
-    let probe = ["-v", "error", "-select_streams", "v", "-show_streams", "-of", "json", &file];
+/// Whether a segment is of HDR, and its last picture shows that in each of the three slots.
+fn is_in_hdr(file: &str, transfer: &str, wanted: [u16; 3]) {
+    let probe = ["-v", "error", "-select_streams", "v", "-show_streams", "-of", "json", file];
     let told: Value = serde_json::from_slice(&run("ffprobe", &probe)).unwrap();
     let of = |key: &str| told["streams"][0][key].as_str().unwrap_or_default().to_owned();
     assert_eq!([of("profile"), of("pix_fmt"), of("codec_tag_string")], ["Main 10", "yuv420p10le", "hvc1"], "{told}");
-    assert_eq!([of("color_primaries"), of("color_transfer"), of("color_space")], ["bt2020", "smpte2084", "bt2020nc"]);
+    assert_eq!([of("color_primaries"), of("color_transfer"), of("color_space")], ["bt2020", transfer, "bt2020nc"]);
 
     let (width, height) = (640, 360);
     let bytes = run(
         "ffmpeg",
-        &["-v", "error", "-i", &file, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p10le", "-f", "rawvideo", "-"],
+        &["-v", "error", "-i", file, "-fps_mode", "passthrough", "-pix_fmt", "yuv420p10le", "-f", "rawvideo", "-"],
     );
     let samples: Vec<u16> = bytes.chunks_exact(2).map(|sample| u16::from_le_bytes([sample[0], sample[1]])).collect();
     let picture = width * height * 3 / 2;
@@ -366,7 +382,7 @@ async fn a_rendition_in_hdr_shows_the_light_of_all_games_to_those_who_may_have_i
         let (x, y) = ((rect.x + rect.width / 2) as usize, (rect.y + rect.height / 2) as usize);
         let half = y / 2 * (width / 2) + x / 2;
         let got = [last[y * width + x], last[width * height + half], last[width * height * 5 / 4 + half]];
-        assert!((0..3).all(|plane| got[plane].abs_diff(PQ[plane]) <= 8), "{game}: {got:?}, not {PQ:?}");
+        let near = (0..3).all(|plane| got[plane].abs_diff(wanted[plane]) <= 8);
+        assert!(near, "{game} in {transfer}: {got:?}, not {wanted:?}");
     }
-    service.stop().await;
 }
