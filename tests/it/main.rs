@@ -17,6 +17,7 @@ mod caching;
 mod captions;
 mod cues;
 mod decoders;
+mod deny;
 mod docs;
 mod hdr;
 mod hevc;
