@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 use super::App;
+use super::bearer;
 use super::operator::audit::Doer;
 use super::problem::{Code, Problem};
 use crate::config::KeyRole;
@@ -54,7 +55,7 @@ impl App {
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(unauthorized("Send one key: Authorization: Bearer <key>.", CHALLENGE));
         };
-        match bearer(value) {
+        match bearer::in_header(value) {
             Some(key) if !key.is_empty() => self.principal(key).await,
             _ => Err(unauthorized("The Authorization header must read: Bearer <key>.", CHALLENGE)),
         }
@@ -70,12 +71,6 @@ async fn presented(parts: &Parts, app: &App) -> Result<Principal, Problem> {
         Some(Presented(principal)) => Ok(principal.clone()),
         None => app.principal_of(&parts.headers).await,
     }
-}
-
-/// What stands behind `Bearer` in a header.
-fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="quadrille""#);

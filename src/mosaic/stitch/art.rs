@@ -12,7 +12,7 @@ use super::plans::{LayoutPlan, SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use crate::assets::{Assets, Piece};
 use crate::frame::{MACROBLOCK, Rect};
-use crate::mosaic::contract::MosaicSpec;
+use crate::mosaic::spec::MosaicSpec;
 use crate::stitch::{Place, StitchError, TileBlock};
 use crate::timeline::Grid;
 use crate::track::{EncodingShared, Position};
