@@ -103,7 +103,9 @@ pub enum StartError {
     Skin { tenant: String, skin: String, problem: String },
     #[error("outputs: {id:?}: there is no layout {layout:?} with one game; these are: {allowed}")]
     OutputLayout { id: String, layout: String, allowed: String },
-    #[error("markets: {id:?}: `breaks.layout`: there is no layout {layout:?} with one game and art; these are: {allowed}")]
+    #[error(
+        "markets: {id:?}: `breaks.layout`: there is no layout {layout:?} with one game and art; these are: {allowed}"
+    )]
     MarketLayout { id: String, layout: String, allowed: String },
     #[error("what goes out: {0}")]
     Outbound(#[from] HttpError),

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
+use super::bearer;
 use super::operator::audit::Doer;
 use super::problem::{Code, Problem};
 use super::{App, parameters};
@@ -54,7 +55,7 @@ impl App {
         let (Some(value), None) = (values.next(), values.next()) else {
             return Err(unauthorized("Send one key: Authorization: Bearer <key>.", CHALLENGE));
         };
-        match bearer(value) {
+        match bearer::in_header(value) {
             Some(key) if !key.is_empty() => self.principal(key).await,
             _ => Err(unauthorized("The Authorization header must read: Bearer <key>.", CHALLENGE)),
         }
@@ -86,21 +87,32 @@ async fn presented(parts: &Parts, app: &App) -> Result<Principal, Problem> {
     }
 }
 
-/// What stands behind `Bearer` in a header.
-fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-}
-
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="quadrille""#);
 
 fn unauthorized(detail: &str, challenge: HeaderValue) -> Problem {
     Problem::new(Code::Unauthorized, detail).header(header::WWW_AUTHENTICATE, challenge)
 }
 
-impl From<Principal> for Caller {
-    fn from(Principal { tenant, terms, .. }: Principal) -> Self {
-        Self { tenant, terms }
+impl Caller {
+    /// # Errors
+    /// `403 forbidden`: it is an operator's key whose scopes have nothing of what the route at `path` has. Every answer about a session has an address that
+    /// plays it.
+    pub fn of(principal: Principal, method: &Method, path: &str) -> Result<Self, Problem> {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let needed = match path {
+            _ if path.starts_with("/v1/sessions") || path.starts_with("/v1/multiview") => {
+                Some(Scope { area: Area::Sessions, access: Access::Write })
+            }
+            _ if path.starts_with("/v1/games") && reads => Some(Scope { area: Area::Games, access: Access::Read }),
+            _ => None,
+        };
+        match needed.filter(|needed| principal.role == KeyRole::Operator && !principal.scopes.allow(*needed)) {
+            None => Ok(Self { tenant: principal.tenant, terms: principal.terms }),
+            Some(needed) => {
+                let detail = format!("This route needs the scope {needed}.");
+                Err(Problem::new(Code::Forbidden, detail).with("scope", needed.to_string()))
+            }
+        }
     }
 }
 
@@ -110,7 +122,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let principal = presented(parts, app).await?;
         parameters::check(parts)?;
-        Ok(principal.into())
+        Self::of(principal, &parts.method, parts.uri.path())
     }
 }
 

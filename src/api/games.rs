@@ -75,10 +75,11 @@ pub async fn list(
     base: Base,
     Params(of): Params<Of>,
 ) -> Result<Json<Vec<GameBody>>, Problem> {
-    limits::region(of.region.as_deref())?;
-    limits::device_class(of.device_class.as_deref())?;
+    limits::region(of.region.as_deref()).map_err(Problem::in_query)?;
+    limits::device_class(of.device_class.as_deref()).map_err(Problem::in_query)?;
     let mut games = app.catalogue.games(&caller.tenant);
-    let market = app.sessions.market_for(&caller.tenant, of.market, &caller.terms)?;
+    let market = app.sessions.market_for(&caller.tenant, of.market, &caller.terms);
+    let market = market.map_err(|error| Problem::from(error).in_query())?;
     let viewer = Viewer {
         market: market.as_ref().map(|market| market.id.as_str()),
         region: of.region.as_deref(),

@@ -1,54 +1,22 @@
 //! `GET /v1/multiview.m3u8`: for clients that can do nothing but open a URL.
 
+mod wish;
+
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::App;
 use super::auth::Caller;
 use super::base::Base;
 use super::extract::Params;
-use super::limits;
 use super::playback::{self, PLAYLIST_TYPE};
 use super::problem::{Problem, ProblemBody};
-use super::sessions::{EngineWish, about_body};
+use super::sessions::about_body;
 use crate::session::CreateSession;
-
-/// Parameters that are not listed are ignored: such clients are given URLs with additions.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Wish {
-    /// One to four ids with commas between them.
-    games: Option<String>,
-    layout: Option<String>,
-    audio: Option<String>,
-    engine: Option<EngineWish>,
-    /// No rendition with more rows of pixels is offered.
-    max_height: Option<u32>,
-    /// A skin of the tenant, for the layout's slots of art.
-    skin: Option<String>,
-    /// The market that the session is made in.
-    market: Option<String>,
-    /// Where its viewer is: the code of a country, as `GB`.
-    region: Option<String>,
-    /// What it is watched on, as the operator calls it: `tv`.
-    device_class: Option<String>,
-    /// `true`: the playlists list parts, see the playback URL.
-    #[serde(default)]
-    low_latency: bool,
-    /// `true`: the playlist names images for scrubbing, see the playback URL.
-    #[serde(default)]
-    images: bool,
-    /// Where players begin: an instant (RFC 3339), or so many seconds back, see the playback URL.
-    start: Option<String>,
-    device_id: Option<String>,
-    /// A device key, for clients that cannot send an Authorization header.
-    key: Option<String>,
-}
+pub use wish::Wish;
 
 /// Makes a session and redirects to its playback URL. `HEAD` makes none.
 #[utoipa::path(get, path = "/v1/multiview.m3u8", operation_id = "open_multiview", tag = "devices", params(Wish),
@@ -70,20 +38,17 @@ pub async fn open(
     base: Base,
     Params(wish): Params<Wish>,
 ) -> Result<Response, Problem> {
-    let caller: Caller = match &wish.key {
+    let principal = match &wish.key {
         Some(key) => app.principal(key).await?,
         None => app.principal_or_key(&headers).await?,
-    }
-    .into();
+    };
+    let caller = Caller::of(principal, &method, "/v1/multiview.m3u8")?;
     if method == Method::HEAD {
         // HEAD is safe (RFC 9110, 9.2.1): a client that looks before it opens must not pay for a session.
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, PLAYLIST_TYPE)]).into_response());
     }
-    limits::device_id(wish.device_id.as_deref()).map_err(Problem::in_query)?;
-    limits::region(wish.region.as_deref()).map_err(Problem::in_query)?;
-    limits::device_class(wish.device_class.as_deref()).map_err(Problem::in_query)?;
-    let games = wish.games.as_deref().filter(|g| !g.is_empty());
-    let games: Vec<String> = games.map_or_else(Vec::new, |g| g.split(',').map(str::to_owned).collect());
+    wish.check().map_err(Problem::in_query)?;
+    let games = wish.games();
     let skin = app.first_skin(&caller, wish.skin.as_deref(), wish.market.as_deref());
     let asked_for = games.clone();
     let request = CreateSession {

@@ -1,72 +1,23 @@
 //! `/v1/play/{token}/…`: a session's playlists. The token is the only key; it is never logged.
 
+mod asked;
+
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::etag;
 use super::extract::{Named, Params};
-use super::instant;
 use super::problem::{Code, Problem, ProblemBody};
-use crate::session::{Admitted, Reload, Sounds};
+use crate::session::Admitted;
+pub use asked::{Following, Listed};
+pub(super) use asked::{start_ms, written};
 
 /// Media type of playlists (RFC 8216, section 10).
 pub const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
-
-/// Which sounds a multivariant playlist lists.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SoundsWish {
-    /// What the session has chosen alone: for players that open every sound before the first picture.
-    Main,
-    /// That, and what each slot shows.
-    #[default]
-    Own,
-    /// What the session has chosen, and in a second group the same as its source codes it (AC-3, E-AC-3, HE-AAC, AAC of more than two channels), with the
-    /// renditions listed again. That follows no swap: read the playlist again after one.
-    AsCame,
-    /// Every game of the tenant by itself, so that a player can follow a swap without reading the playlist again.
-    All,
-}
-
-/// What a multivariant playlist lists.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Listed {
-    /// `own` when absent.
-    #[param(inline)]
-    #[serde(default)]
-    sounds: SoundsWish,
-    /// `true`: the same as `sounds=all`.
-    #[serde(default)]
-    all_sounds: bool,
-    /// `true`: the playlists that are named list parts (RFC 8216bis). Some players follow them wherever they see them, and not all do it well.
-    #[serde(default)]
-    low_latency: bool,
-    /// `true`: images for scrubbing are named, too (`EXT-X-IMAGE-STREAM-INF`). Some players read them before anything else.
-    #[serde(default)]
-    images: bool,
-    /// What was played is listed too, and players begin there: an instant (RFC 3339), or so many seconds back. As far as the start-over window reaches;
-    /// without one, or beyond the present, it is as without `start`.
-    start: Option<String>,
-}
-
-impl Listed {
-    fn sounds(&self) -> Sounds {
-        match self.sounds {
-            _ if self.all_sounds => Sounds::All,
-            SoundsWish::Main => Sounds::Main,
-            SoundsWish::Own => Sounds::Own,
-            SoundsWish::AsCame => Sounds::AsCame,
-            SoundsWish::All => Sounds::All,
-        }
-    }
-}
 
 /// The session's multivariant playlist: the ladder, and its sounds.
 #[utoipa::path(get, path = "/v1/play/{token}/index.m3u8", operation_id = "get_playlist", tag = "playback", params(("token" = String, Path), Listed),
@@ -195,62 +146,6 @@ pub async fn sound(
 ) -> Result<Response, Problem> {
     let text = app.sessions.sound_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
     Ok(playlist(&app, &method, &headers, text))
-}
-
-/// What a low-latency client asks of a media playlist (RFC 8216bis, 6.2.5). Anything else in the query is for others.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Following {
-    /// Media sequence number: the answer waits until it is listed.
-    #[serde(rename = "_HLS_msn")]
-    msn: Option<u64>,
-    /// With `_HLS_msn`: a part of that segment is enough.
-    #[serde(rename = "_HLS_part")]
-    part: Option<u32>,
-    /// `YES` or `v2`: segments that the client has may be left out.
-    #[serde(rename = "_HLS_skip")]
-    skip: Option<String>,
-    /// Whether parts are listed, as the multivariant playlist was asked.
-    #[serde(default)]
-    low_latency: bool,
-    /// The instant from which on it lists what was played (RFC 3339), as the multivariant playlist was asked.
-    start: Option<String>,
-}
-
-/// The instant that `start` means, in milliseconds of Unix time. Seconds back are counted from `now_ms`; without it they mean nothing.
-pub(super) fn start_ms(text: &str, now_ms: Option<i64>) -> Result<i64, Problem> {
-    let instant = instant::read(text).map(|at| at.unix_millis());
-    let back = || {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        let seconds =
-            text.parse::<f64>().ok().filter(|_| is_plain).filter(|seconds| (0.0..=MOST_BACK_S).contains(seconds))?;
-        Some(now_ms? - (seconds * 1000.0) as i64)
-    };
-    instant.or_else(back).ok_or_else(|| {
-        let seconds = if now_ms.is_some() { ", or seconds back from now, 0 to 86400, as 600" } else { "" };
-        let detail = format!("An instant is allowed, as 2026-11-27T19:30:00Z{seconds}.");
-        Problem::new(Code::StartInvalid, detail).with("parameter", "start").with("value", text)
-    })
-}
-
-/// `unix_ms` as `start` has it.
-pub(super) fn written(unix_ms: i64) -> String {
-    format!("{:.3}", jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX))
-}
-
-/// The furthest that is understood in seconds; windows are shorter.
-const MOST_BACK_S: f64 = 86_400.0;
-
-impl Following {
-    pub(super) fn reload(&self) -> Result<Reload, Problem> {
-        if self.part.is_some() && self.msn.is_none() {
-            let detail = "_HLS_part says which part of _HLS_msn, which is missing.";
-            return Err(Problem::new(Code::ReloadInvalid, detail).with("parameter", "_HLS_part"));
-        }
-        let skip = matches!(self.skip.as_deref(), Some("YES" | "v2"));
-        let start_ms = self.start.as_deref().map(|text| start_ms(text, None)).transpose()?;
-        Ok(Reload { msn: self.msn, part: self.part, skip, parts: self.low_latency, start_ms })
-    }
 }
 
 pub(super) fn stem(file: &str) -> Result<&str, Problem> {

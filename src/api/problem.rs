@@ -130,6 +130,10 @@ impl ToSchema for Code {
     }
 }
 
+/// Bytes of a refusal's detail, and of a text among its members: what was sent is repeated, and might be as long as a body.
+const LONGEST_DETAIL: usize = 1024;
+const LONGEST_MEMBER: usize = 320;
+
 /// One refusal on its way out: a code, what happened in a sentence, and members that programs can use.
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Inner>);
@@ -218,10 +222,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Inner { code, detail, mut members, headers } = *self.0;
         // What was refused is often repeated, and it may be an address with a password in it: refusals end up in logs.
-        let detail = mask_text(&detail);
+        let detail = shortened(mask_text(&detail), LONGEST_DETAIL);
         for member in members.values_mut() {
             if let Value::String(text) = member {
-                *text = mask_text(text);
+                *text = shortened(mask_text(text), LONGEST_MEMBER);
             }
         }
         let status = code.status();
@@ -241,6 +245,15 @@ impl IntoResponse for Problem {
         answered.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
+}
+
+/// `text`, cut where it is longer than so many bytes.
+fn shortened(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes - "…".len()));
+        text.push('…');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -268,6 +281,20 @@ mod tests {
         let response = Problem::field("sources", detail).with("game", "http://u:hunter2@h/").into_response();
         let body = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
         assert!(!body.contains("hunter2") && body.contains("passphrase=…") && body.contains("http://…@h/"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_short_whatever_it_repeats() {
+        for sent in ["x".repeat(60_000), "é".repeat(30_000), "\u{1}".repeat(60_000)] {
+            let refused = Problem::field(&format!("labels.{sent}"), format!("There is no field {sent:?}."));
+            let response = refused.with("allowed", vec!["games"]).into_response();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert!(body.len() < 4096, "{} bytes", body.len());
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let (field, detail) = (body["field"].as_str().unwrap(), body["detail"].as_str().unwrap());
+            assert!(field.starts_with("labels.") && field.ends_with('…'), "{field}");
+            assert!(detail.starts_with("There is no field") && detail.ends_with('…'), "{detail}");
+        }
     }
 
     #[test]

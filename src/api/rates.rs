@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, MonotonicClock};
@@ -15,19 +15,16 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use parking_lot::Mutex;
-use percent_encoding::percent_decode_str;
 
 use super::App;
 use super::auth::Presented;
+use super::bearer;
 use super::problem::{Code, Problem};
 use crate::config::Requests;
 use crate::keys::Principal;
 
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-
-/// Routes that take a key in the query as well, for clients that can only open a URL.
-const WITH_KEY_IN_QUERY: [&str; 2] = ["/v1/multiview.m3u8", "/v1/out/"];
 
 /// Most buckets that are kept: beyond it all begin full again, which is better than memory that whoever signs tokens decides on.
 const MOST_BUCKETS: usize = 20_000;
@@ -86,6 +83,12 @@ impl<C: Clock + Clone> Rates<C> {
         buckets.entry(name.clone()).or_insert(Arc::new(bucket)).clone()
     }
 
+    /// One request of whoever is known; of whoever is not nothing is counted, and nothing is kept.
+    fn count<E>(&self, known: Result<Principal, E>) -> Option<Result<Left, Duration>> {
+        let Principal { tenant, name, .. } = known.ok()?;
+        Some(self.ask(&(tenant, name)))
+    }
+
     /// One request of the key called `name`: what it has left, or how long it is to wait.
     fn ask(&self, name: &Name) -> Result<Left, Duration> {
         match self.bucket(name).check() {
@@ -117,7 +120,7 @@ impl Bound {
 /// Counts requests with a key that is known; whoever has none is told so by the route.
 pub async fn limit(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let Some(rates) = &app.rates else { return next.run(request).await };
-    let known = match key_in(request.uri()) {
+    let known = match bearer::in_query(request.uri()) {
         Some(presented) => app.principal(&presented).await,
         None if request.headers().contains_key(header::AUTHORIZATION) => {
             let known = app.principal_of(request.headers()).await;
@@ -129,14 +132,14 @@ pub async fn limit(State(app): State<Arc<App>>, mut request: Request, next: Next
         }
         None => return next.run(request).await,
     };
-    let Ok(Principal { tenant, name, .. }) = known else { return next.run(request).await };
-    match rates.ask(&(tenant, name)) {
-        Ok(left) => {
+    match rates.count(known) {
+        None => next.run(request).await,
+        Some(Ok(left)) => {
             let mut response = next.run(request).await;
             rates.bound.tell(left, response.headers_mut());
             response
         }
-        Err(wait) => {
+        Some(Err(wait)) => {
             app.metrics.admission_refused.with_label_values(&["rate"]).inc();
             let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
             let Bound { per_s, burst } = rates.bound;
@@ -148,19 +151,17 @@ pub async fn limit(State(app): State<Arc<App>>, mut request: Request, next: Next
     }
 }
 
-/// The key in a query, where the route takes one there.
-fn key_in(uri: &Uri) -> Option<String> {
-    if !WITH_KEY_IN_QUERY.iter().any(|start| uri.path().starts_with(start)) {
-        return None;
-    }
-    let key = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?;
-    Some(percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use governor::clock::FakeRelativeClock;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::keys::{Keys, TokenError, Unknown};
 
     fn rates(per_key_per_s: u32, burst: u32) -> Option<Rates<FakeRelativeClock>> {
         Rates::on(Requests { per_key_per_s, burst }, FakeRelativeClock::default())
@@ -198,11 +199,56 @@ mod tests {
         assert_eq!(headers[RATE_LIMIT], "\"key\";r=700;t=2");
     }
 
-    #[test]
-    fn keys_in_addresses_count_where_they_are_taken() {
-        let of = |uri: &str| key_in(&uri.parse().unwrap());
-        assert_eq!(of("/v1/multiview.m3u8?games=a&key=dev%2D1").as_deref(), Some("dev-1"));
-        assert_eq!(of("/v1/out/a/red/index.m3u8?key=k").as_deref(), Some("k"));
-        assert_eq!((of("/v1/games?key=k"), of("/v1/multiview.m3u8")), (None, None));
+    /// What asks: a configured key's near misses, made keys, digests, and tokens that nobody signed.
+    fn wrong(n: usize) -> String {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let claims =
+            |n: usize| format!(r#"{{"iss":"https://id.example","aud":"q","role":"operator","exp":9e12,"jti":{n}}}"#);
+        match n {
+            // Reckoning a signature takes a hundred times as long as all else.
+            n if n % 200 == 199 => {
+                let signature = URL_SAFE_NO_PAD.encode(n.to_be_bytes().repeat(8));
+                format!("{}.{}.{signature}", part(r#"{"alg":"EdDSA","kid":"one"}"#), part(&claims(n)))
+            }
+            n if n % 5 == 0 => format!("qk_{n:043x}"),
+            n if n % 5 == 1 => format!("op-secre{}", char::from_u32(0x100 + n as u32).unwrap_or('-')),
+            n if n % 5 == 2 => format!("op-secret{n}"),
+            n if n % 5 == 3 => format!("sha256:{n:064x}"),
+            n => format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims(n))),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_million_wrong_keys_open_nothing_and_take_nothing_from_a_right_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let jwks = dir.path().join("jwks.json");
+        // The public key of RFC 8037, A.2.
+        let set =
+            r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        std::fs::write(&jwks, set).unwrap();
+        let text = format!(
+            "[[tenants]]\nid = \"acme\"\noperator_keys = [\"op-secret\"]\n\
+             [[tenants.issuers]]\nissuer = \"https://id.example\"\naudience = \"q\"\njwks = {jwks:?}\n"
+        );
+        let keys = Keys::new(&Config::parse(&text, Path::new("q.toml")).unwrap().tenants);
+        let rates = rates(10, 10).unwrap();
+        let mut now_ms = 1_795_363_200_000;
+        let mut refused = HashMap::new();
+        for n in 0..1_000_000 {
+            let wrong = wrong(n);
+            let known = keys.principal(&wrong, now_ms).await;
+            *refused.entry(known.as_ref().err().cloned()).or_insert(0_u32) += 1;
+            assert_eq!(rates.count(known), None, "{wrong}");
+            // Beside 10,000 of them a second, a right one asks as often as it may.
+            if n % 1000 == 0 {
+                (now_ms, _) = (now_ms + 100, rates.clock.advance(Duration::from_millis(100)));
+                let left = rates.count(keys.principal("op-secret", now_ms).await);
+                assert!(left.is_some_and(|left| left.is_ok()), "{n}");
+            }
+        }
+        let times = |why: Unknown| refused.get(&Some(why)).copied().unwrap_or(0);
+        let of_tokens = [TokenError::Signature, TokenError::Algorithm].map(|why| times(Unknown::Token(why)));
+        assert_eq!((times(Unknown::Key), of_tokens), (800_000, [5_000, 195_000]));
+        assert_eq!(rates.buckets.lock().len(), 1, "nothing is kept of those who are nobody");
     }
 }

@@ -1,10 +1,15 @@
 use std::path::PathBuf;
 
-use jsonwebtoken::{EncodingKey, Header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::config::KeyRole;
+use crate::keys::token::is_token;
+use crate::keys::{Scope, Scopes};
 
 const NOW_S: i64 = 1_795_363_200;
 

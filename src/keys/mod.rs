@@ -3,36 +3,25 @@
 
 mod book;
 mod issuers;
+mod principal;
 mod scope;
+mod token;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use book::{KeyError, KeyOrigin, MadeKey, NewKey, RegisteredKey};
-pub use issuers::TokenError;
+pub use principal::Principal;
 pub use scope::{Access, Area, Scope, ScopeError, Scopes};
+pub use token::TokenError;
 
-use crate::config::{KeyHolder, KeyRole, Keyring, Tenant};
-use crate::market::KeyTerms;
+use crate::config::{KeyHolder, Keyring, Tenant};
 use crate::store::{KeyRows, StoreError};
 use book::Book;
 use issuers::Issuers;
 
-/// Whoever asks, once it is known who that is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
-    pub tenant: Arc<str>,
-    /// Names the key in logs and reports, and opens nothing: a made key's id, the beginning of a configured one's digest, a token's subject.
-    pub name: Arc<str>,
-    pub role: KeyRole,
-    /// What of an operator's routes it may use; devices have none of them.
-    pub scopes: Scopes,
-    /// What its sessions may have.
-    pub terms: Arc<KeyTerms>,
-}
-
 /// Why somebody is nobody.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unknown {
     #[error("the key is not known")]
     Key,
@@ -84,7 +73,7 @@ impl Keys {
             let is_tenant_s = |principal: &Principal| self.tenants.contains(&*principal.tenant);
             return found.and_then(|principal| Some(principal).filter(is_tenant_s).ok_or(Unknown::Key));
         }
-        if issuers::is_token(presented) {
+        if token::is_token(presented) {
             return Ok(self.issuers.principal(presented, now_ms).await?);
         }
         Err(Unknown::Key)

@@ -106,37 +106,44 @@ struct RawSlot {
     name: Option<String>,
 }
 
-/// Reads one layout. `file_stem` is the file's name without `.toml`: the layout's id must be the same.
-pub(super) fn parse(text: &str, file_stem: &str) -> Result<Layout, LayoutProblem> {
-    let raw: RawLayout = toml::from_str(text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
-        let line = 1 + before.matches('\n').count();
-        LayoutProblem::Syntax { line, message: error.message().replace('\n', ", ") }
-    })?;
-    check_names(&raw, file_stem)?;
-    let canvas = check_canvas(&raw.canvas)?;
-    let background = parse_colour(&raw.background).ok_or_else(|| LayoutProblem::Background(raw.background.clone()))?;
-    let most = canvas.1 / 16;
-    let gap = u32::try_from(raw.gap).ok().filter(|gap| gap % 2 == 0 && *gap <= most);
-    let gap = gap.ok_or(LayoutProblem::Gap { gap: raw.gap, most })?;
-    let art = check_kinds(&raw.slots)?;
-    let slots = raw.slots.iter().enumerate().map(|(n, s)| check_slot(n, s, canvas)).collect::<Result<Vec<_>, _>>()?;
-    if let Some((slot, rect)) = slots.iter().enumerate().find(|(_, rect)| gap > rect.width.min(rect.height) / 4) {
-        return Err(LayoutProblem::GapOfSlot { gap, slot, width: rect.width, height: rect.height });
+impl Layout {
+    /// Reads one layout. `file_stem` is the file's name without `.toml`: the layout's id must be the same.
+    ///
+    /// # Errors
+    /// The first mistake in it.
+    pub fn parse(text: &str, file_stem: &str) -> Result<Self, LayoutProblem> {
+        let raw: RawLayout = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+            let line = 1 + before.matches('\n').count();
+            LayoutProblem::Syntax { line, message: error.message().replace('\n', ", ") }
+        })?;
+        check_names(&raw, file_stem)?;
+        let canvas = check_canvas(&raw.canvas)?;
+        let background =
+            parse_colour(&raw.background).ok_or_else(|| LayoutProblem::Background(raw.background.clone()))?;
+        let most = canvas.1 / 16;
+        let gap = u32::try_from(raw.gap).ok().filter(|gap| gap % 2 == 0 && *gap <= most);
+        let gap = gap.ok_or(LayoutProblem::Gap { gap: raw.gap, most })?;
+        let art = check_kinds(&raw.slots)?;
+        let slots =
+            raw.slots.iter().enumerate().map(|(n, s)| check_slot(n, s, canvas)).collect::<Result<Vec<_>, _>>()?;
+        if let Some((slot, rect)) = slots.iter().enumerate().find(|(_, rect)| gap > rect.width.min(rect.height) / 4) {
+            return Err(LayoutProblem::GapOfSlot { gap, slot, width: rect.width, height: rect.height });
+        }
+        let first_overlap = (1..slots.len()).find_map(|slot| {
+            let under = (0..slot).find(|&under| overlaps(slots[slot], slots[under]))?;
+            Some(LayoutProblem::Overlap { slot, under })
+        });
+        match (first_overlap, raw.overlap) {
+            (Some(problem), false) => return Err(problem),
+            (None, true) => return Err(LayoutProblem::NoOverlap),
+            (Some(_), true) | (None, false) => {}
+        }
+        let mut slots = slots;
+        let rects = slots.split_off(slots.len() - art.len());
+        let art = art.into_iter().zip(rects).map(|(name, rect)| ArtSlot { name, rect }).collect();
+        Ok(Self { id: raw.id, name: raw.name, canvas, slots, art, overlap: raw.overlap, background, gap })
     }
-    let first_overlap = (1..slots.len()).find_map(|slot| {
-        let under = (0..slot).find(|&under| overlaps(slots[slot], slots[under]))?;
-        Some(LayoutProblem::Overlap { slot, under })
-    });
-    match (first_overlap, raw.overlap) {
-        (Some(problem), false) => return Err(problem),
-        (None, true) => return Err(LayoutProblem::NoOverlap),
-        (Some(_), true) | (None, false) => {}
-    }
-    let mut slots = slots;
-    let rects = slots.split_off(slots.len() - art.len());
-    let art = art.into_iter().zip(rects).map(|(name, rect)| ArtSlot { name, rect }).collect();
-    Ok(Layout { id: raw.id, name: raw.name, canvas, slots, art, overlap: raw.overlap, background, gap })
 }
 
 /// The names of the slots of art, which stand behind those of games.
@@ -242,7 +249,7 @@ slots = [
 "##;
 
     fn refusal(text: &str) -> String {
-        parse(text, "2X").unwrap_err().to_string()
+        Layout::parse(text, "2X").unwrap_err().to_string()
     }
 
     /// The message when `from` is replaced by `to` in a sound file.
@@ -253,7 +260,7 @@ slots = [
 
     #[test]
     fn a_sound_file_is_read_whole() {
-        let layout = parse(SIDE_BY_SIDE, "2X").unwrap();
+        let layout = Layout::parse(SIDE_BY_SIDE, "2X").unwrap();
         assert_eq!((layout.id.as_str(), layout.name.as_str()), ("2X", "Two"));
         assert_eq!((layout.canvas, layout.background, layout.overlap), ((1920, 1080), [0x10, 0x20, 0x30], false));
         assert_eq!(layout.slots[1], Rect { x: 960, y: 270, width: 960, height: 540 });
@@ -300,7 +307,7 @@ slots = [
         let head = SIDE_BY_SIDE.split("slots").next().unwrap();
         for count in [0, 5] {
             let text = format!("{head}slots = [{}]", slot.repeat(count));
-            assert_eq!(parse(&text, "2X"), Err(LayoutProblem::SlotCount(count)));
+            assert_eq!(Layout::parse(&text, "2X"), Err(LayoutProblem::SlotCount(count)));
         }
     }
 
@@ -309,34 +316,34 @@ slots = [
         let art =
             |y: u32| format!("{{ x = 960, y = {y}, width = 960, height = 70, kind = \"art\", name = \"side\" }},");
         let text = SIDE_BY_SIDE.replace("    { x = 960, y = 270, width = 960, height = 540 },\n", &(art(0) + &art(80)));
-        let layout = parse(&text, "2X").unwrap();
+        let layout = Layout::parse(&text, "2X").unwrap();
         assert_eq!((layout.slots.len(), layout.art.len(), layout.art_names()), (1, 2, vec!["side"]));
         assert_eq!(layout.art_on(1, 960, 540), Rect { x: 480, y: 40, width: 480, height: 36 });
         let whole = Rect { x: 960, y: 0, width: 960, height: 150 };
         assert!((0..2).all(|slot| layout.art_picture_on(slot, 1920, 1080) == whole));
         let alone = SIDE_BY_SIDE.replace("height = 540 }", "height = 540, kind = \"art\", name = \"a\" }");
-        assert_eq!(parse(&alone, "2X"), Err(LayoutProblem::SlotCount(0)));
+        assert_eq!(Layout::parse(&alone, "2X"), Err(LayoutProblem::SlotCount(0)));
         let many = SIDE_BY_SIDE.replace("    { x = 960, y = 270, width = 960, height = 540 },\n", &art(0).repeat(9));
-        assert_eq!(parse(&many, "2X"), Err(LayoutProblem::ArtCount(9)));
+        assert_eq!(Layout::parse(&many, "2X"), Err(LayoutProblem::ArtCount(9)));
         let named = (0..5).map(|n| art(80 * n).replace("side", &format!("n{n}"))).collect::<String>();
         let named = SIDE_BY_SIDE.replace("    { x = 960, y = 270, width = 960, height = 540 },\n", &named);
-        assert_eq!(parse(&named, "2X"), Err(LayoutProblem::ArtNames(5)));
+        assert_eq!(Layout::parse(&named, "2X"), Err(LayoutProblem::ArtNames(5)));
     }
 
     #[test]
     fn a_gap_is_none_or_what_the_file_says() {
-        assert_eq!(parse(SIDE_BY_SIDE, "2X").unwrap().gap, 0);
+        assert_eq!(Layout::parse(SIDE_BY_SIDE, "2X").unwrap().gap, 0);
         let small = SIDE_BY_SIDE.replace("y = 270, width = 960, height = 540", "y = 270, width = 120, height = 68");
-        assert!(parse(&small.replace("slots =", "gap = 16\nslots ="), "2X").is_ok());
-        let refused = parse(&small.replace("slots =", "gap = 18\nslots ="), "2X").unwrap_err();
+        assert!(Layout::parse(&small.replace("slots =", "gap = 16\nslots ="), "2X").is_ok());
+        let refused = Layout::parse(&small.replace("slots =", "gap = 18\nslots ="), "2X").unwrap_err();
         assert!(matches!(refused, LayoutProblem::GapOfSlot { gap: 18, slot: 0, .. }), "{refused}");
         let text = SIDE_BY_SIDE.replacen("slots =", "gap = 8\nslots =", 1);
-        assert_eq!(parse(&text, "2X").unwrap().gap, 8);
+        assert_eq!(Layout::parse(&text, "2X").unwrap().gap, 8);
     }
 
     #[test]
     fn overlap_that_is_said_is_allowed() {
         let text = SIDE_BY_SIDE.replacen("x = 960,", "x = 500,", 1).replacen("name =", "overlap = true\nname =", 1);
-        assert!(parse(&text, "2X").unwrap().overlap);
+        assert!(Layout::parse(&text, "2X").unwrap().overlap);
     }
 }

@@ -1,10 +1,12 @@
 //! Layouts: slots on a canvas, as data in `layouts/`.
 
 mod file;
+mod pick;
 mod set;
 mod tiles;
 
 pub use file::{LayoutError, LayoutProblem};
+pub use pick::Misfit;
 pub use set::{Layouts, LayoutsError};
 pub use tiles::{SlotTile, TileSize, meeting};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Layout;
-use super::file::{self, LayoutError, LayoutProblem};
+use super::file::{LayoutError, LayoutProblem};
 
 /// The files of `layouts/`, in the order in which people are shown them.
 const BUNDLED: [(&str, &str); 12] = [
@@ -42,7 +42,7 @@ pub struct Layouts {
 impl Layouts {
     /// The layouts that come with the program: `1`, the two, three and four game layouts, `pip`, and those with art.
     pub fn bundled() -> Self {
-        let parsed = BUNDLED.iter().map(|(id, text)| match file::parse(text, id) {
+        let parsed = BUNDLED.iter().map(|(id, text)| match Layout::parse(text, id) {
             Ok(layout) => ((*id).to_owned(), Arc::new(layout)),
             // Compiled in and covered by a test: a mistake here is one in the program.
             Err(problem) => unreachable!("bundled layout {id}: {problem}"),
@@ -132,7 +132,7 @@ fn load_one(path: &Path) -> Result<Layout, LayoutProblem> {
         return Err(LayoutProblem::Unreadable(format!("it has {bytes} bytes; at most {MAX_FILE_BYTES} are allowed")));
     }
     let text = fs::read_to_string(path).map_err(|e| LayoutProblem::Unreadable(e.to_string()))?;
-    file::parse(&text, &path.file_stem().unwrap_or_default().to_string_lossy())
+    Layout::parse(&text, &path.file_stem().unwrap_or_default().to_string_lossy())
 }
 
 #[cfg(test)]

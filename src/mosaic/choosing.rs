@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec};
+use super::contract::AdmitError;
 use super::engine::Engine;
 use super::registry::MosaicRegistry;
+use super::spec::{EngineChoice, EngineKind, MosaicId, MosaicSpec};
 
 /// Room for skinned tiles comes when viewers go.
 const RETRY_S: u32 = 20;

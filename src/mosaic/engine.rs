@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::contract::{EngineKind, GameKey, MosaicId, MosaicSpec};
+use super::spec::{EngineKind, GameKey, MosaicId, MosaicSpec};
 use crate::compositor::Job;
 use crate::encode::VideoEncodeError;
 use crate::frame::{AccessUnit, Picture};

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::contract::{EngineKind, MosaicId};
 use super::refusals::Refusals;
+use super::spec::{EngineKind, MosaicId};
 use crate::timeline::{MediaTime, SegmentNumber};
 
 pub(super) struct Entry {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::cache::ByteCache;
-use super::contract::MosaicId;
 use super::engine::opening_unit;
 use super::known::{Known, Lying};
 use super::opening::of_h264;
 use super::registry::MosaicRegistry;
+use super::spec::MosaicId;
 use crate::encode::{Decoder, decode};
 use crate::frame::Picture;
 use crate::jpeg;

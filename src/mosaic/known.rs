@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::contract::MosaicSpec;
 use super::engine::{Coded, Crossing, Engine, Side, gather_part};
+use super::spec::MosaicSpec;
 use crate::timeline::{Grid, PartNumber, SegmentNumber};
 use crate::track::{Block, Position, Shelf, TrackName};
 

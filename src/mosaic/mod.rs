@@ -17,6 +17,7 @@ mod refusals;
 mod registry;
 mod render;
 mod shares;
+mod spec;
 mod standstill;
 mod stitch;
 mod tenants;
@@ -30,7 +31,7 @@ mod trial;
 
 pub use crate::work::process_cpu_time;
 pub use admission::{Admission, Budget};
-pub use contract::{AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
+pub use contract::{AdmitError, Mosaics, Placement, Rate};
 pub use engine::{Coded, Engine, Tick, gather_segment, package_segment};
 pub use images::{Image, SPRITE_COLUMNS, SPRITE_ROWS, SPRITE_SEGMENTS, image_size};
 pub use names::{Named, Names};
@@ -39,6 +40,7 @@ pub use overload::Pressure;
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};
 pub use shares::{Beyond, Shares};
+pub use spec::{EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec};
 pub use stitch::{
     Proof, Reel, ReelError, ReelMaker, ReelWriter, SelfTestError, StillReel, StitchEngine, StitchSettings,
     StitchUnsafe, TilePicture, prove, self_test, slowest_tile_preset,

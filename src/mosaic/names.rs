@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use super::contract::{EngineKind, MosaicId, MosaicSpec};
+use super::spec::{EngineKind, MosaicId, MosaicSpec};
 use crate::assets::AssetId;
 use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::layout::{Layout, Layouts};

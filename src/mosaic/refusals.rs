@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::contract::MosaicId;
+use super::spec::MosaicId;
 use crate::timeline::MediaTime;
 
 /// Refused mosaics that are remembered; more at a time are told again each time.

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
-use super::contract::{AdmitError, EngineChoice, EngineKind, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
+use super::contract::{AdmitError, Mosaics, Placement, Rate};
 use super::engine::{Engine, Tick, package_key_picture, package_part, package_segment};
 use super::entries::{Entry, KnownMosaics, State};
 use super::images::{Image, Images};
@@ -24,6 +24,7 @@ use super::names::{Named, Names};
 use super::overload::{Overload, Pressure};
 use super::rates::Rates;
 use super::shares::Shares;
+use super::spec::{EngineChoice, EngineKind, MosaicId, MosaicSpec};
 use super::tenants::Asker;
 use crate::compositor::Job;
 use crate::ladder::{Codec, ParameterSets, RenditionSpec, Rung};

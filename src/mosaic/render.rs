@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::contract::{EngineKind, MosaicId, MosaicSpec};
 use super::engine::{Coded, Engine, Tick};
 use super::opening::{Canvases, canvases};
+use super::spec::{EngineKind, MosaicId, MosaicSpec};
 use super::standstill::Standstill;
 use super::trial::Trial;
 use crate::assets::{Assets, Overlay, Piece, lay_over};

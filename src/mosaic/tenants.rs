@@ -2,10 +2,11 @@
 //! [shares](super::Shares): of `max_mosaics`, and of the processors that rendering has.
 
 use super::admission::{Newcomer, whole_seconds};
-use super::contract::{AdmitError, EngineKind, MosaicId};
+use super::contract::AdmitError;
 use super::entries::{Entry, KnownMosaics};
 use super::registry::MosaicRegistry;
 use super::shares::Beyond;
+use super::spec::{EngineKind, MosaicId};
 use crate::timeline::MediaTime;
 
 /// Who asks for a mosaic, and which one is given up for it.

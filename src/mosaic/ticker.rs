@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::contract::GameKey;
 use super::engine::Tick;
 use super::registry::MosaicRegistry;
+use super::spec::GameKey;
 use crate::compositor::Compositor;
 use crate::frame::Picture;
 use crate::metrics::Metrics;

@@ -1,7 +1,8 @@
 //! Which tiles a game has in a mosaic: for whoever puts their blocks down.
 
-use super::contract::{EngineChoice, GameKey, MosaicSpec, Mosaics};
+use super::contract::Mosaics;
 use super::registry::MosaicRegistry;
+use super::spec::{EngineChoice, GameKey, MosaicSpec};
 use crate::track::{TileName, TrackName};
 
 impl MosaicRegistry {

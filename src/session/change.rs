@@ -1,5 +1,7 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
+use std::sync::Arc;
+
 use tracing::Instrument;
 use tracing::field::Empty;
 
@@ -9,7 +11,7 @@ use super::rights::{Rights, Rules};
 use super::state::Trigger;
 use super::turns::Turn;
 use super::{ChangeSession, MosaicWish, NamedMosaic, SessionError, SessionView};
-use crate::layout::Layout;
+use crate::layout::{Layout, Misfit};
 use crate::mosaic::{EngineChoice, EngineKind, MosaicId, Placement};
 use crate::spans::span;
 use crate::timeline::SegmentNumber;
@@ -36,12 +38,8 @@ impl Sessions {
             None => Err(SessionError::GameUnknown { id }),
         };
         let games = games.into_iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let found = match &layout {
-            Some(id) => self.layouts.get(id),
-            None => self.layouts.default_for(games.len()),
-        };
-        let layout = found.ok_or_else(|| self.layout_unknown(layout.as_deref().unwrap_or_default(), games.len()))?;
-        self.check_fit(&layout, games.len(), engine)?;
+        let layout = self.layout_for(layout.as_deref(), games.len())?;
+        check_engine(&layout, engine)?;
         let is_chosen = audio.is_some();
         let audio = match audio {
             Some(audio) => self.checked_audio(tenant, &games, &audio)?,
@@ -79,10 +77,10 @@ impl Sessions {
             show.is_chosen = old.is_chosen;
         } else if let Some(id) = &request.layout {
             // The games stay, and so do their keys, even if one is no longer registered.
-            show.layout = self.layouts.get(id).ok_or_else(|| self.layout_unknown(id, show.games.len()))?;
+            show.layout = self.layout_for(Some(id), show.games.len())?;
         }
         show.skin = request.skin.clone().unwrap_or_else(|| old.skin.clone());
-        self.check_fit(&show.layout, show.games.len(), show.engine)?;
+        check_engine(&show.layout, show.engine)?;
         if let Some(audio) = &request.audio {
             show.audio = self.checked_audio(tenant, &show.games, audio)?;
             show.is_chosen = true;
@@ -264,24 +262,24 @@ impl Sessions {
         session.unsaved = true;
     }
 
-    fn check_fit(&self, layout: &Layout, games: usize, engine: EngineChoice) -> Result<(), SessionError> {
-        if layout.slots.len() != games {
-            let (layout, slots, fitting) = (layout.id.clone(), layout.slots.len(), self.layouts_for(games));
-            return Err(SessionError::LayoutMismatch { layout, slots, games, fitting });
-        }
-        // Slices of tiles lie side by side: stitching cannot put one over another. Art over a game is on the game's tile.
-        if engine == EngineChoice::Only(EngineKind::Stitch) && layout.is_only_rendered() {
-            return Err(SessionError::EngineUnsuited { engine: EngineKind::Stitch, layout: layout.id.clone() });
-        }
-        Ok(())
+    /// The layout called `id`, or the one for so many games.
+    fn layout_for(&self, id: Option<&str>, games: usize) -> Result<Arc<Layout>, SessionError> {
+        self.layouts.pick(id, games).map_err(|misfit| {
+            let fitting = self.layouts.fitting(games);
+            match misfit {
+                Misfit::Unknown => {
+                    SessionError::LayoutUnknown { id: id.unwrap_or_default().to_owned(), games, fitting }
+                }
+                Misfit::Slots { layout, slots } => SessionError::LayoutMismatch { layout, slots, games, fitting },
+            }
+        })
     }
+}
 
-    fn layout_unknown(&self, id: &str, games: usize) -> SessionError {
-        SessionError::LayoutUnknown { id: id.to_owned(), games, fitting: self.layouts_for(games) }
+/// Slices of tiles lie side by side: stitching cannot put one over another. Art over a game is on the game's tile.
+fn check_engine(layout: &Layout, engine: EngineChoice) -> Result<(), SessionError> {
+    if engine == EngineChoice::Only(EngineKind::Stitch) && layout.is_only_rendered() {
+        return Err(SessionError::EngineUnsuited { engine: EngineKind::Stitch, layout: layout.id.clone() });
     }
-
-    /// The layouts with a slot for each of `games`.
-    fn layouts_for(&self, games: usize) -> Vec<String> {
-        self.layouts.iter().filter(|layout| layout.slots.len() == games).map(|layout| layout.id.clone()).collect()
-    }
+    Ok(())
 }

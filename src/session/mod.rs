@@ -27,6 +27,7 @@ mod splice;
 mod stand_ins;
 mod state;
 mod texts;
+mod ticket;
 mod tickets;
 mod told;
 mod turns;

@@ -178,6 +178,19 @@ impl Sessions {
         rights.is_none_or(|rights| rights.restricts(viewer, self.now_ms()).is_none())
     }
 
+    /// Whether a key of `terms` may have to do with a session: not with one that has more than it could have made.
+    ///
+    /// # Errors
+    /// [`SessionError::SessionUnknown`].
+    pub fn check_terms(&self, tenant: &str, id: &str, terms: &KeyTerms) -> Result<(), SessionError> {
+        let Some(entry) = self.entry(tenant, id).filter(|_| *terms != KeyTerms::default()) else { return Ok(()) };
+        let session = entry.session.lock();
+        let bound = Tier { max_height: session.max_height, features: None };
+        let tier = session.rights.tier.and(&bound);
+        let is_its = terms.market.is_none() || terms.market == session.rights.market;
+        if is_its && tier.and(&terms.tier) == tier { Ok(()) } else { Err(SessionError::SessionUnknown) }
+    }
+
     /// The markets that sessions can be made in.
     pub fn markets(&self) -> &Markets {
         &self.markets

@@ -3,6 +3,7 @@
 mod chain;
 mod checking;
 mod closing;
+mod cursor;
 mod focus;
 mod formats;
 mod key;

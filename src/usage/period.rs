@@ -104,7 +104,8 @@ pub fn instant(of: &'static str, text: &str) -> Result<jiff::Timestamp, UsageErr
 }
 
 pub(super) fn timestamp(unix_ms: i64) -> jiff::Timestamp {
-    jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX)
+    let beyond = if unix_ms < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(beyond)
 }
 
 /// RFC 3339, to the second.
@@ -131,6 +132,8 @@ mod tests {
             assert!(refused.to_string().contains("2026-11-22T16:00:00Z"), "{refused}");
         }
         assert_eq!(Period::parse(Some("2026-11-23"), Some("2026-11-22"), now), Err(UsageError::PeriodInvalid));
+        let first = Period::parse(Some("-009999-01-02T01:59:59Z"), None, now).unwrap().whole_hours();
+        assert!(first.from < first.to, "the hour before it begins before time does: {first:?}");
         // The earliest time there is, less thirty days, is before time begins.
         assert!(Period::parse(None, Some("-009999-01-02T01:59:59Z"), now).is_err());
     }

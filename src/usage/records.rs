@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::period::{Period, UsageError, rfc_3339};
 use super::reports::Reports;
-use crate::store::{EntryCursor, LedgerEntry};
+use crate::store::LedgerEntry;
 
 /// A line of the ledger: a session's seconds within a minute, or a correction of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -70,7 +68,7 @@ impl Reports {
         limit: u32,
     ) -> Result<RecordPage, UsageError> {
         let limit = limit.clamp(1, MAX_RECORDS);
-        let after = cursor.map(parse_cursor).transpose()?;
+        let after = cursor.map(super::cursor::read).transpose()?;
         let (from_ms, to_ms) = (period.from.as_millisecond(), period.to.as_millisecond());
         // One more than asked for tells whether there is a next page.
         let mut lines = match session_id {
@@ -79,30 +77,9 @@ impl Reports {
         };
         let more = lines.len() > limit as usize;
         lines.truncate(limit as usize);
-        let next_cursor = lines.last().filter(|_| more).map(write_cursor);
+        let next_cursor = lines.last().filter(|_| more).map(|line| super::cursor::write(&line.cursor()));
         Ok(RecordPage { records: lines.into_iter().map(UsageRecord::from).collect(), next_cursor })
     }
-}
-
-/// The last line of the page, opaque to callers.
-fn write_cursor(entry: &LedgerEntry) -> String {
-    let EntryCursor { at_ms, session_id, minute_start_ms, reason } = entry.cursor();
-    URL_SAFE_NO_PAD.encode(format!("{at_ms} {session_id} {minute_start_ms} {reason}"))
-}
-
-fn parse_cursor(cursor: &str) -> Result<EntryCursor, UsageError> {
-    let parse = || {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let mut fields = text.splitn(4, ' ');
-        let mut field = || fields.next();
-        Some(EntryCursor {
-            at_ms: field()?.parse().ok()?,
-            session_id: field()?.to_owned(),
-            minute_start_ms: field()?.parse().ok()?,
-            reason: field()?.to_owned(),
-        })
-    };
-    parse().ok_or(UsageError::CursorInvalid)
 }
 
 impl From<LedgerEntry> for UsageRecord {

@@ -96,6 +96,47 @@ async fn a_key_of_few_scopes_may_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_key_of_few_scopes_is_no_device_s() {
+    let service = Service::start().await;
+    let of = async |scopes: Value| {
+        let key = made(&service, "op-acme", json!({ "role": "operator", "scopes": scopes })).await;
+        text(&key, "key").to_owned()
+    };
+    let (clerk, desk) = (of(json!(["usage:read", "sessions:read"])).await, of(json!(["sessions:write"])).await);
+    let wish = json!({ "games": ["a"], "layout": "1" });
+    let session = service.post("/v1/sessions", &desk, wish.clone()).await.ok(201).json();
+    let path = format!("/v1/sessions/{}", text(&session, "id"));
+    let refused = service.post("/v1/sessions", &clerk, wish).await.refused(403, "forbidden");
+    assert_eq!(refused["scope"], "sessions:write");
+    for (method, path) in [("GET", &*path), ("DELETE", &*path), ("GET", "/v1/games")] {
+        service.ask(method, path, &clerk).await.refused(403, "forbidden");
+    }
+    service.get(&format!("/v1/multiview.m3u8?games=a&key={clerk}"), "").await.refused(403, "forbidden");
+    service.get("/v1/layouts", &clerk).await.ok(200);
+    service.get(&path, &desk).await.ok(200);
+}
+
+#[tokio::test]
+async fn a_device_s_key_finds_no_session_that_has_more_than_its_own() {
+    let service = Service::start().await;
+    let low = json!({ "role": "device", "max_height": 540, "features": [] });
+    let low = made(&service, "op-acme", low).await;
+    let low = text(&low, "key");
+    let session = async |key: &str| {
+        let made = service.post("/v1/sessions", key, json!({ "games": ["a"], "layout": "1" })).await.ok(201).json();
+        format!("/v1/sessions/{}", text(&made, "id"))
+    };
+    let (high, own) = (session("dev-acme").await, session(low).await);
+    for method in ["GET", "DELETE"] {
+        service.ask(method, &high, low).await.refused(404, "session_unknown");
+    }
+    service.post(&format!("{high}/playback_url"), low, json!({})).await.refused(404, "session_unknown");
+    service.get(&own, low).await.ok(200);
+    service.get(&own, "dev-acme").await.ok(200);
+    service.get(&high, "dev-acme").await.ok(200);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_key_is_named() {
     let service = Service::start().await;
     for (body, field) in [

@@ -18,6 +18,7 @@ mod captions;
 mod clips_as_art;
 mod cues;
 mod decoders;
+mod deny;
 mod docs;
 mod hdr;
 mod hevc;

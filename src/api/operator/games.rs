@@ -1,5 +1,7 @@
 //! `/v1/operator/games`: registering games.
 
+mod body;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,104 +10,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::App;
 use crate::api::auth::Operator;
 use crate::api::base::Base;
-use crate::api::extract::{Body, Named, RequestBody};
+use crate::api::extract::{Body, Named};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::{GameHealth, GameOrigin, GameSpec, GameStatus, RegisteredGame};
-use crate::config::{BreakPolicy, MAX_OFFSET_MS, MAX_SOURCES, check_id, check_labels, check_rights, check_title};
+use crate::config::BreakPolicy;
 use crate::cues::track::{CueEvent, CueState, Direction, Kind};
-use crate::market::GameRights;
 use crate::session::Audience;
-
-/// A game to register.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = GameRequest, examples(
-    json!({ "id": "nyk-bos", "title": "Knicks at Celtics", "sources": ["https://origin.example/nyk-bos/index.m3u8", "srt://10.0.0.7:9000"] })
-))]
-pub struct GameBody {
-    /// 1 to 64 letters, digits, `.`, `_`, `-`. With `PUT` it may be absent, and must else be the one in the path.
-    pub id: Option<String>,
-    pub title: String,
-    /// URIs, the primary first: `file://`, `http(s)://` (HLS), `srt://`, `udp://`, `rtp://`, `rtmp://`, `test://PATTERN`. With
-    /// `PUT`, one that is sent as it was shown, masked, stays what it is.
-    #[schema(min_items = 1)]
-    pub sources: Vec<String>,
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
-    /// What its slot shows while a break runs: what the source sends (`show`), or a card with its title, and silence (`slate`). Absent or `null`: as the
-    /// configuration has it for all games.
-    #[serde(default)]
-    pub break_policy: Option<BreakPolicy>,
-    /// How much later than its source claims its pictures are captured, in milliseconds, a day at most; negative: earlier. For encoders
-    /// whose clocks are known to be wrong. It takes effect at once.
-    #[serde(default)]
-    pub offset_ms: i32,
-    /// Where, on what and when it may be shown. Absent or `null`: everywhere and always.
-    #[serde(default)]
-    pub rights: Option<RightsBody>,
-}
-
-impl RequestBody for GameBody {
-    const FIELDS: &'static [&'static str] =
-        &["id", "title", "sources", "labels", "break_policy", "offset_ms", "rights"];
-}
-
-/// To whom a game may be shown, and when: each limit counts beside the others. What may not be shown is refused (`403 game_restricted`), and a card stands for
-/// it, silent, in sessions that show it when that begins.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schema(as = GameRights)]
-pub struct RightsBody {
-    /// Codes of the countries (ISO 3166-1, as `GB`) of which a session has to name one as its `region`; `null`: it need not.
-    #[schema(min_items = 1, max_items = 500)]
-    pub regions: Option<Vec<String>>,
-    /// What a session has to name one of as its `device_class`: `tv`, `phone`, as you call them; `null`: it need not.
-    #[schema(min_items = 1, max_items = 500)]
-    pub device_classes: Option<Vec<String>>,
-    /// The markets whose sessions may show it; `null`: those of all, and those without one.
-    #[schema(min_items = 1, max_items = 500)]
-    pub markets: Option<Vec<String>>,
-    /// From when on (RFC 3339).
-    #[schema(format = DateTime)]
-    pub from: Option<String>,
-    /// Until when (RFC 3339).
-    #[schema(format = DateTime)]
-    pub until: Option<String>,
-}
-
-impl RightsBody {
-    /// The rights, by the rules that those of the configuration follow.
-    fn checked(self) -> Result<GameRights, Problem> {
-        let instant = |field: &str, text: Option<String>| {
-            let read = |text: &String| text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond);
-            text.as_ref().map(read).transpose().map_err(|_| {
-                let detail = format!("{text:?} is no instant; RFC 3339 is allowed, as 2026-11-27T19:30:00Z.");
-                Problem::field(&format!("rights.{field}"), detail)
-            })
-        };
-        let (from_ms, until_ms) = (instant("from", self.from)?, instant("until", self.until)?);
-        let Self { regions, device_classes, markets, .. } = self;
-        let rights = GameRights { regions, device_classes, markets, from_ms, until_ms };
-        check_rights(&rights)
-            .map_err(|mistake| Problem::field(&format!("rights.{}", mistake.field), format!("{}.", mistake.problem)))?;
-        Ok(rights)
-    }
-
-    fn told(rights: GameRights) -> Option<Self> {
-        if rights.is_open() {
-            return None;
-        }
-        let instant = |ms: i64| format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX));
-        let GameRights { regions, device_classes, markets, from_ms, until_ms } = rights;
-        Some(Self { regions, device_classes, markets, from: from_ms.map(instant), until: until_ms.map(instant) })
-    }
-}
+pub use body::{GameBody, RightsBody};
 
 /// A game as its operator sees it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -219,7 +136,7 @@ pub async fn create(
     base: Base,
     Body(body): Body<GameBody>,
 ) -> Result<Response, Problem> {
-    let spec = checked(body, None)?;
+    let spec = body.checked(None)?;
     let game = app.catalogue.create(&operator.tenant, spec).await?;
     Ok(created(RegisteredBody::new(&app, &operator.tenant, game, &Beside::of(&app, &operator.tenant, base))))
 }
@@ -266,7 +183,7 @@ pub async fn replace(
     Named(id): Named<String>,
     Body(body): Body<GameBody>,
 ) -> Result<Response, Problem> {
-    let spec = checked(body, Some(id))?;
+    let spec = body.checked(Some(id))?;
     let (game, new) = app.catalogue.replace(&operator.tenant, spec).await?;
     let game = RegisteredBody::new(&app, &operator.tenant, game, &Beside::of(&app, &operator.tenant, base));
     Ok(if new { created(game) } else { Json(game).into_response() })
@@ -296,29 +213,4 @@ fn created(game: RegisteredBody) -> Response {
     // Ids need no escape in a path: they were checked when the game was made.
     let location = crate::api::header_text(&format!("/v1/operator/games/{}", game.id));
     (StatusCode::CREATED, [(header::LOCATION, location)], Json(game)).into_response()
-}
-
-/// The game of `body`, by the rules that the configuration's games follow (the catalogue checks sources); `path_id` is the id in the path of a `PUT`.
-fn checked(body: GameBody, path_id: Option<String>) -> Result<GameSpec, Problem> {
-    let id = match (body.id, path_id) {
-        (Some(given), Some(path)) if given != path => {
-            return Err(Problem::field("id", format!("The id in the body ({given:?}) is not the one in the path.")));
-        }
-        (Some(id), _) | (None, Some(id)) => id,
-        (None, None) => return Err(Problem::field("id", "The field \"id\" is missing.")),
-    };
-    check_id(&id).map_err(|e| Problem::field("id", format!("{e}.")))?;
-    check_title(&body.title).map_err(|e| Problem::field("title", format!("{e}.")))?;
-    check_labels(&body.labels).map_err(|e| Problem::field("labels", format!("{e}.")))?;
-    if body.sources.is_empty() || body.sources.len() > MAX_SOURCES {
-        let detail = format!("A game has 1 to {MAX_SOURCES} sources, not {}.", body.sources.len());
-        return Err(Problem::field("sources", detail).with("limit", MAX_SOURCES));
-    }
-    if !(-MAX_OFFSET_MS..=MAX_OFFSET_MS).contains(&body.offset_ms) {
-        let detail = format!("An offset is -{MAX_OFFSET_MS} to {MAX_OFFSET_MS} milliseconds, not {}.", body.offset_ms);
-        return Err(Problem::field("offset_ms", detail).with("limit", MAX_OFFSET_MS));
-    }
-    let GameBody { title, sources, labels, break_policy, offset_ms, rights, .. } = body;
-    let rights = rights.map(RightsBody::checked).transpose()?.unwrap_or_default();
-    Ok(GameSpec { id, title, sources, labels, break_policy, offset_ms, rights })
 }

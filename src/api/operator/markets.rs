@@ -1,55 +1,21 @@
 //! `/v1/operator/markets`: the rules for sessions, market by market.
 
+mod body;
+
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use crate::api::App;
 use crate::api::auth::Operator;
-use crate::api::extract::{Body, Named, RequestBody};
+use crate::api::extract::{Body, Named};
 use crate::api::problem::{Problem, ProblemBody};
-use crate::config::{MAX_MARKET_GAMES, check_market};
-use crate::market::{Market, MarketBreaks, RegisteredMarket, Tier};
-
-/// A market to make.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = MarketRequest, examples(json!({ "id": "de", "title": "Germany", "sound_language": "de", "tier": { "max_height": 720 } })))]
-pub struct MarketBody {
-    /// 1 to 64 letters, digits, `.`, `_`, `-`. With `PUT` it may be absent, and must else be the one in the path.
-    pub id: Option<String>,
-    pub title: String,
-    /// RFC 5646 tag: of a game's sounds the one in it is heard where the viewer has chosen none.
-    #[serde(default)]
-    pub sound_language: Option<String>,
-    /// RFC 5646 tag: the text in it is shown where the viewer has chosen none.
-    #[serde(default)]
-    pub text_language: Option<String>,
-    /// Ids of the games that may be shown, up to 1000; they need not be there yet. Absent or `null`: all of the tenant's.
-    #[serde(default)]
-    pub games: Option<Vec<String>>,
-    /// Codes of the countries where its sessions may be (ISO 3166-1 alpha-2, as `GB`). Absent or `null`: everywhere.
-    #[serde(default)]
-    pub regions: Option<Vec<String>>,
-    /// Id of the skin that its sessions begin with where none is named; it need not be there yet.
-    #[serde(default)]
-    pub skin: Option<String>,
-    /// What its sessions see in breaks; absent: the programme.
-    #[serde(default)]
-    pub breaks: MarketBreaks,
-    #[serde(default)]
-    pub tier: Tier,
-}
-
-impl RequestBody for MarketBody {
-    const FIELDS: &'static [&'static str] =
-        &["id", "title", "sound_language", "text_language", "games", "regions", "skin", "breaks", "tier"];
-}
+use crate::market::Market;
+use crate::market::RegisteredMarket;
+pub use body::MarketBody;
 
 /// The tenant's markets, ordered by id.
 #[utoipa::path(get, path = "/v1/operator/markets", operation_id = "list_markets", tag = "operators", security(("operator_key" = [])),
@@ -80,7 +46,8 @@ pub async fn create(
     operator: Operator,
     Body(body): Body<MarketBody>,
 ) -> Result<Response, Problem> {
-    let market = checked(&app, body, None)?;
+    let market = body.checked(None, least_height(&app))?;
+    check_break_layout(&app, &market)?;
     Ok(created(app.sessions.markets().create(&operator.tenant, market).await?))
 }
 
@@ -122,7 +89,8 @@ pub async fn replace(
     Named(id): Named<String>,
     Body(body): Body<MarketBody>,
 ) -> Result<Response, Problem> {
-    let market = checked(&app, body, Some(id))?;
+    let market = body.checked(Some(id), least_height(&app))?;
+    check_break_layout(&app, &market)?;
     let (market, is_new) = app.sessions.markets().replace(&operator.tenant, market).await?;
     Ok(if is_new { created(market) } else { Json(market).into_response() })
 }
@@ -153,26 +121,10 @@ fn created(market: RegisteredMarket) -> Response {
     (StatusCode::CREATED, [(header::LOCATION, location)], Json(market)).into_response()
 }
 
-/// The market of `body`, by the rules that the configuration's markets follow; `path_id` is the id in the path of a `PUT`.
-fn checked(app: &App, body: MarketBody, path_id: Option<String>) -> Result<Market, Problem> {
-    let id = match (body.id, path_id) {
-        (Some(given), Some(path)) if given != path => {
-            return Err(Problem::field("id", format!("The id in the body ({given:?}) is not the one in the path.")));
-        }
-        (Some(id), _) | (None, Some(id)) => id,
-        (None, None) => return Err(Problem::field("id", "The field \"id\" is missing.")),
-    };
-    let MarketBody { title, sound_language, text_language, games, regions, skin, breaks, tier, .. } = body;
-    let market = Market { id, title, sound_language, text_language, games, regions, skin, breaks, tier };
+/// Rows of the lowest rendition of those that everything plays.
+fn least_height(app: &App) -> u32 {
     let for_all = app.mosaics.renditions().iter().filter(|rendition| rendition.plays_everywhere());
-    let least_height = for_all.map(|rendition| rendition.height).min().unwrap_or(0);
-    check_market(&market, least_height).map_err(|mistake| {
-        let field = if mistake.field == "max_height" { "tier.max_height" } else { &mistake.field };
-        let problem = Problem::field(field, format!("{}.", mistake.problem));
-        if field == "games" { problem.with("limit", MAX_MARKET_GAMES) } else { problem }
-    })?;
-    check_break_layout(app, &market)?;
-    Ok(market)
+    for_all.map(|rendition| rendition.height).min().unwrap_or(0)
 }
 
 /// Whether there is the layout that the market squeezes games back into.

@@ -13,7 +13,7 @@ use super::stills::{Stills, idr_pic_id};
 use crate::assets::{Assets, Piece, Skin};
 use crate::frame::{MACROBLOCK, Rect};
 use crate::layout::Layout;
-use crate::mosaic::contract::MosaicSpec;
+use crate::mosaic::spec::MosaicSpec;
 use crate::stitch::{Place, StitchError, TileBlock};
 use crate::timeline::Grid;
 use crate::track::{EncodingShared, Position};

@@ -12,8 +12,8 @@ use super::plans::{Plans, SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
 use super::tile::TileKey;
 use crate::frame::AccessUnit;
-use crate::mosaic::contract::EngineKind;
 use crate::mosaic::engine::{Coded, Crossing, Side};
+use crate::mosaic::spec::EngineKind;
 use crate::stitch::{Place, Plan, Slices, StitchError, Stitched, TileBlock, TileShape};
 use crate::timeline::{GopPicture, Grid, PartNumber, PictureKind};
 use crate::track::{Block, Position};
@@ -176,8 +176,8 @@ mod tests {
     use crate::encode::{Decoder, VideoEncoder, decode};
     use crate::frame::Picture;
     use crate::layout::Layouts;
-    use crate::mosaic::contract::MosaicSpec;
     use crate::mosaic::opening::open_ladder;
+    use crate::mosaic::spec::MosaicSpec;
     use crate::mosaic::testing::renditions;
 
     /// Twenty pictures in six parts, the last of which ends the pattern early.

@@ -11,7 +11,7 @@ use super::tile::TileKey;
 use crate::assets::Piece;
 use crate::frame::{MACROBLOCK, Rect};
 use crate::layout::meeting;
-use crate::mosaic::contract::{GameKey, MosaicSpec};
+use crate::mosaic::spec::{GameKey, MosaicSpec};
 use crate::stitch::Place;
 use crate::track::is_stand_in;
 

@@ -11,8 +11,8 @@ use super::plans::TileSize;
 use crate::assets::{Assets, Overlay, lay_over};
 use crate::compositor::{Canvas, Draw, Job, fit};
 use crate::frame::Colour;
-use crate::mosaic::contract::GameKey;
 use crate::mosaic::engine::Tick;
+use crate::mosaic::spec::GameKey;
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
 use crate::track::{Encoding, LEAD_IN_SEGMENTS, Position, TileName, Track, TrackName};
 

@@ -118,3 +118,43 @@ async fn the_newer_device_wins() {
     );
     assert!(sessions.follow(&second).is_ok());
 }
+
+#[tokio::test]
+async fn a_million_addresses_that_nobody_was_given_open_nothing() {
+    let house = house(Some(DAY_S), 1).await;
+    let sessions = &house.sessions;
+    let (session, _) = sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let given = element(&session);
+    let (own, rest) = given.split_once('~').unwrap();
+    let (ticket, signature) = rest.split_once('~').unwrap();
+    let playing = player(&sessions.admit(given).unwrap().prefix);
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let letter = |n: usize| char::from(LETTERS[n % LETTERS.len()]);
+    let mut tried = 0;
+    // Two letters off, another session's, of another instant, of a signature by chance: whatever a program would try.
+    for n in 0..1_000_000_usize {
+        let forged = match n % 4 {
+            0 => {
+                let mut forged = given.as_bytes().to_vec();
+                let (first, second) = (n / 4 % forged.len(), n / 4 / forged.len() % forged.len());
+                (forged[first], forged[second]) = (LETTERS[n / 31 % 64], LETTERS[n / 127 % 64]);
+                String::from_utf8(forged).unwrap()
+            }
+            1 => format!("{n:032x}~{rest}"),
+            2 => format!("{own}~{}{n:x}~{signature}", if n % 8 == 2 { 'b' } else { 'p' }),
+            _ => {
+                let by_chance = (0..16).map(|at| letter(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (3 * at)));
+                format!("{own}~{ticket}~{}", by_chance.collect::<String>())
+            }
+        };
+        if forged != given {
+            let opened =
+                if n % 2 == 0 { sessions.admit(&forged).map(|its| its.token) } else { sessions.follow(&forged) };
+            assert_eq!(opened.unwrap_err(), SessionError::SessionUnknown, "{forged}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 999_000, "{tried}");
+    // Nobody took over from who plays.
+    assert_eq!(&*sessions.follow(&playing).unwrap(), own);
+}
