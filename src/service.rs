@@ -5,7 +5,6 @@ mod breaks;
 mod capacity;
 mod chores;
 mod doors;
-mod films;
 mod makers;
 mod tenants;
 mod timekeeper;

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::check;
 use super::files::Folder;
-use super::film::{self, Found};
 use super::moving;
 use super::{Asset, AssetError, AssetId, AssetState, AssetType, Assets, Known, MOST_ASSETS, Skin, SkinOrigin};
 
@@ -39,20 +39,12 @@ impl Known {
 impl Assets {
     /// A tenant's assets, ordered by id.
     pub fn list(&self, tenant: &str) -> Vec<Asset> {
-        let known: Vec<Asset> = {
-            let known = self.known.read();
-            known.assets.iter().filter(|((of, _), _)| &**of == tenant).map(|(_, asset)| asset.clone()).collect()
-        };
-        known.into_iter().map(|asset| self.as_far_as_it_is(asset)).collect()
+        let known = self.known.read();
+        known.assets.iter().filter(|((of, _), _)| &**of == tenant).map(|(_, asset)| asset.clone()).collect()
     }
 
     pub fn get(&self, tenant: &str, id: &AssetId) -> Option<Asset> {
-        let known = self.known.read().assets.get(&(tenant.into(), *id)).cloned();
-        known.map(|asset| self.as_far_as_it_is(asset))
-    }
-
-    fn as_far_as_it_is(&self, asset: Asset) -> Asset {
-        Asset { loops: self.loops_of(&asset.id), ..asset }
+        self.known.read().assets.get(&(tenant.into(), *id)).cloned()
     }
 
     /// The file of an asset as it was sent, and what it is. Takes as long as the disk does.
@@ -82,47 +74,27 @@ impl Assets {
             return Ok((known, false));
         }
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let found = match kind.is_clip() {
-            true => self.checked_clip(tenant, &id, bytes)?,
-            false => self.checked(kind, bytes)?,
-        };
+        let ((width, height), lasts) = self.checked(kind, bytes)?;
         let _change = self.changing.lock();
         // Others may have come meanwhile.
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let Found { size: (width, height), length: lasts, pictures, has_sound } = found;
-        let asset = Asset {
-            id,
-            kind,
-            width,
-            height,
-            bytes: length,
-            duration_s: lasts.as_secs_f64(),
-            pictures,
-            has_sound,
-            state: AssetState::Ready,
-            loops: None,
-        };
+        let asset =
+            Asset { id, kind, width, height, bytes: length, duration_s: lasts.as_secs_f64(), state: AssetState::Ready };
         self.folder()?.write(tenant, &id, bytes, &asset)?;
         self.known.write().assets.insert((tenant.into(), id), asset.clone());
         Ok((asset, true))
     }
 
-    /// What a clip is that can be shown.
-    fn checked_clip(&self, tenant: &str, id: &AssetId, bytes: &[u8]) -> Result<Found, AssetError> {
-        let _turn = self.checking.lock();
-        let trial = self.folder()?.trial(tenant, id, bytes)?;
-        film::look(self.films()?, trial.path())
-    }
-
-    /// What a file is that can be shown; its length is nothing for a still.
-    fn checked(&self, kind: AssetType, bytes: &[u8]) -> Result<Found, AssetError> {
+    /// The size of a file that can be shown.
+    /// Its size, and how long it is; nothing for a still.
+    fn checked(&self, kind: AssetType, bytes: &[u8]) -> Result<((u32, u32), Duration), AssetError> {
         let _turn = self.checking.lock();
         let checked = std::panic::catch_unwind(|| {
             let read = check::read(kind, bytes)?;
             if kind == AssetType::Svg {
                 check::draws_in_time(&read)?;
             }
-            Ok(Found { size: read.size(), length: moving::length(kind, bytes)?, pictures: 0, has_sound: false })
+            Ok((read.size(), moving::length(kind, bytes)?))
         });
         checked.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
     }
@@ -144,9 +116,7 @@ impl Assets {
         if !by.is_empty() {
             return Err(AssetError::InUse(by.join(", ")));
         }
-        self.folder()?.remove_made(tenant, id)?;
         self.folder()?.remove(tenant, id)?;
-        self.loops.lock().remove(id);
         self.known.write().assets.remove(&(tenant.into(), *id));
         Ok(())
     }

@@ -6,16 +6,12 @@
 mod check;
 mod condition;
 mod files;
-mod film;
 mod keep;
-mod made;
 mod moving;
 mod overlay;
 mod skins;
 mod svg;
 
-#[cfg(test)]
-mod film_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -35,8 +31,6 @@ use utoipa::ToSchema;
 
 use self::condition::Conditioned;
 use self::files::Folder;
-pub use self::film::{EachPicture, FilmFacts, Films};
-pub use self::made::AssetLoops;
 pub use self::overlay::{Overlay, lay_over};
 pub use self::skins::{Skin, SkinOrigin};
 use crate::frame::{Picture, Rect};
@@ -101,16 +95,10 @@ pub enum AssetType {
     Svg,
     #[serde(rename = "image/webp")]
     WebP,
-    #[serde(rename = "video/mp4")]
-    Mp4,
-    #[serde(rename = "video/webm")]
-    WebM,
-    #[serde(rename = "video/mp2t")]
-    Ts,
 }
 
 impl AssetType {
-    pub const ALL: [Self; 7] = [Self::Png, Self::Jpeg, Self::Svg, Self::WebP, Self::Mp4, Self::WebM, Self::Ts];
+    pub const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::Svg, Self::WebP];
 
     /// As in `Content-Type`.
     pub const fn media_type(self) -> &'static str {
@@ -119,15 +107,7 @@ impl AssetType {
             Self::Jpeg => "image/jpeg",
             Self::Svg => "image/svg+xml",
             Self::WebP => "image/webp",
-            Self::Mp4 => "video/mp4",
-            Self::WebM => "video/webm",
-            Self::Ts => "video/mp2t",
         }
-    }
-
-    /// Whether it is a clip of video.
-    pub const fn is_clip(self) -> bool {
-        matches!(self, Self::Mp4 | Self::WebM | Self::Ts)
     }
 }
 
@@ -152,24 +132,15 @@ pub struct Asset {
     pub height: u32,
     /// Of the file.
     pub bytes: u64,
-    /// Of an animation or a clip; 0: a still.
+    /// Of an animation; 0: a still.
     pub duration_s: f64,
-    /// Of a clip; 0 of everything else.
-    #[serde(default)]
-    pub pictures: u32,
-    /// A clip's file has sound, which nobody hears: art has none.
-    #[serde(default)]
-    pub has_sound: bool,
     pub state: AssetState,
-    /// How far its loops are, where it moves and any were asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loops: Option<AssetLoops>,
 }
 
 /// Why a file is not taken, or an asset or a skin is not to be had or not let go.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssetError {
-    #[error("the file is no PNG, JPEG, SVG, WebP, MP4, WebM or MPEG-TS")]
+    #[error("the file is no PNG, JPEG, SVG or WebP")]
     Type,
     #[error("the file is {}, and was sent as {given:?}", .found.media_type())]
     OtherType { found: AssetType, given: String },
@@ -185,8 +156,6 @@ pub enum AssetError {
     Unreadable(String),
     #[error("the SVG {0}")]
     Svg(String),
-    #[error("the clip {0}")]
-    Clip(String),
     #[error("there is no asset {0}")]
     Unknown(AssetId),
     #[error("the asset is shown by {0}")]
@@ -236,9 +205,6 @@ pub struct Piece {
     pub background: [u8; 3],
 }
 
-/// Who is told of a skin.
-type Follower = Box<dyn Fn(&Skin) + Send + Sync>;
-
 /// A tenant, and what it calls a skin.
 type SkinKey = (Arc<str>, String);
 
@@ -247,12 +213,7 @@ pub struct Assets {
     /// `None`: nothing is kept.
     folder: Option<Folder>,
     limits: AssetLimits,
-    /// What decodes clips; `None`: none can be taken.
-    films: Option<Arc<dyn Films>>,
     known: RwLock<Known>,
-    /// Who is told of skins as they are made.
-    followers: Mutex<Vec<Follower>>,
-    loops: Mutex<BTreeMap<AssetId, AssetLoops>>,
     conditioned: Mutex<Conditioned>,
     /// One file is decoded at a time: each may take as much memory as its pixels. What is uploaded has a turn of its own, and nobody who watches waits for it.
     turn: Mutex<()>,
@@ -270,7 +231,7 @@ struct Known {
 impl Assets {
     /// None at all, and none can be added.
     pub fn none() -> Arc<Self> {
-        Arc::new(Self::with((None, None), AssetLimits::default(), Known::default()))
+        Arc::new(Self::with(None, AssetLimits::default(), Known::default()))
     }
 
     /// Takes up what is in `dir`, which is made where it is not there.
@@ -278,33 +239,15 @@ impl Assets {
     /// # Errors
     /// Where it cannot be made or read. A file in it that cannot be read is left out, and the log says so.
     pub fn open(dir: PathBuf, limits: AssetLimits) -> io::Result<Arc<Self>> {
-        Self::open_with(dir, limits, None)
-    }
-
-    /// The same; `films` decodes clips.
-    ///
-    /// # Errors
-    /// As [`Assets::open`].
-    pub fn open_with(dir: PathBuf, limits: AssetLimits, films: Option<Arc<dyn Films>>) -> io::Result<Arc<Self>> {
         let folder = Folder::open(dir)?;
         let known = Known::read(&folder)?;
-        Ok(Arc::new(Self::with((Some(folder), films), limits, known)))
+        Ok(Arc::new(Self::with(Some(folder), limits, known)))
     }
 
-    fn with((folder, films): (Option<Folder>, Option<Arc<dyn Films>>), limits: AssetLimits, known: Known) -> Self {
+    fn with(folder: Option<Folder>, limits: AssetLimits, known: Known) -> Self {
+        let known = RwLock::new(known);
         let [turn, checking, changing] = [const { Mutex::new(()) }; 3];
-        Self {
-            folder,
-            limits,
-            films,
-            known: RwLock::new(known),
-            followers: Mutex::default(),
-            loops: Mutex::default(),
-            conditioned: Mutex::default(),
-            turn,
-            checking,
-            changing,
-        }
+        Self { folder, limits, known, conditioned: Mutex::default(), turn, checking, changing }
     }
 
     pub fn limits(&self) -> AssetLimits {
@@ -349,13 +292,8 @@ impl Assets {
             return Some(known);
         }
         let (tenant, kind) = self.holder(&piece.asset)?;
-        let picture = match kind.is_clip() {
-            true => self.first_of_clip(&tenant, &piece.asset).and_then(|read| condition::laid(&read, size, background)),
-            false => {
-                let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &piece.asset)?));
-                bytes.and_then(|bytes| condition::picture(kind, &bytes, size, background))
-            }
-        };
+        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &piece.asset)?));
+        let picture = bytes.and_then(|bytes| condition::picture(kind, &bytes, size, background));
         let report = |error: &AssetError| tracing::error!(asset = %piece.asset, %error, "an asset cannot be shown");
         let picture = picture.inspect_err(report).ok()?;
         self.conditioned.lock().put(key, picture.clone());

@@ -1,7 +1,6 @@
-//! Art that moves: animated PNG and WebP, and clips. Its pictures are decoded one after the other, and never held together.
+//! Art that moves: animated PNG and WebP. Its pictures are decoded one after the other, and never held together.
 
 use std::io::Cursor;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use image::codecs::png::PngDecoder;
@@ -9,7 +8,6 @@ use image::codecs::webp::WebPDecoder;
 use image::{AnimationDecoder, Frame, Frames, ImageDecoder};
 
 use super::check::{Read, check_size, limits, unreadable};
-use super::film::FilmPicture;
 use super::{AssetError, AssetId, AssetType, Assets, Piece, condition};
 use crate::frame::Picture;
 
@@ -17,8 +15,8 @@ use crate::frame::Picture;
 const MOST_PICTURES: usize = 600;
 const MOST_PIXELS: u64 = 1920 * 1080 * 300;
 
-/// Longest animation, and longest clip.
-pub(super) const LONGEST: Duration = Duration::from_secs(30);
+/// Longest animation.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// A picture that says that it is shown for no time at all is shown for as long as browsers do.
 const SHORTEST_PICTURE: Duration = Duration::from_millis(10);
@@ -38,7 +36,7 @@ fn frames(kind: AssetType, bytes: &[u8]) -> Result<Option<Frames<'_>>, AssetErro
             decoder.set_limits(limits()).map_err(unreadable)?;
             if decoder.has_animation() { Some(decoder.into_frames()) } else { None }
         }
-        _ => None,
+        AssetType::Jpeg | AssetType::Svg => None,
     })
 }
 
@@ -75,82 +73,6 @@ pub(super) fn length(kind: AssetType, bytes: &[u8]) -> Result<Duration, AssetErr
 /// What comes of an animation before its end.
 type Shown = Result<(), String>;
 
-fn text(error: AssetError) -> String {
-    error.to_string()
-}
-
-/// Shows pieces of an animation at instants that are `step` apart, `count` of them.
-struct Player<'a, F> {
-    pieces: &'a [Piece],
-    step: Duration,
-    count: u64,
-    nth: u64,
-    each: F,
-}
-
-impl<F: FnMut(usize, &Picture) -> Shown> Player<'_, F> {
-    fn is_over(&self) -> bool {
-        self.nth >= self.count
-    }
-
-    /// In the middle of its time, so that rounding makes no other picture of it.
-    fn at(&self) -> u128 {
-        (self.step * u32::try_from(self.nth).unwrap_or(u32::MAX) + self.step / 2).as_nanos()
-    }
-
-    /// This is what is to be seen until then.
-    fn hold(&mut self, read: &Read, until: u128) -> Shown {
-        if self.is_over() || self.at() >= until {
-            return Ok(());
-        }
-        // Pieces of one size are cut out of one picture.
-        let mut wholes: Vec<((u32, u32), [u8; 3], Picture)> = Vec::new();
-        let mut shown = Vec::with_capacity(self.pieces.len());
-        for piece in self.pieces {
-            let (size, background) = ((piece.whole.width, piece.whole.height), piece.background);
-            let known = wholes.iter().find(|(its, under, _)| (*its, *under) == (size, background));
-            let whole = match known {
-                Some((_, _, whole)) => whole.clone(),
-                None => {
-                    let whole = condition::laid(read, size, background).map_err(text)?;
-                    wholes.push((size, background, whole.clone()));
-                    whole
-                }
-            };
-            shown.push(condition::cut(&whole, piece).ok_or("it has no such piece")?);
-        }
-        while !self.is_over() && self.at() < until {
-            for (nth, picture) in shown.iter().enumerate() {
-                (self.each)(nth, picture)?;
-            }
-            self.nth += 1;
-        }
-        Ok(())
-    }
-
-    /// Shows an animated picture over and over.
-    fn play(&mut self, kind: AssetType, bytes: &[u8], length: u128) -> Shown {
-        while !self.is_over() {
-            // Once through.
-            let frames = frames(kind, bytes).map_err(text)?.ok_or("it stands still")?;
-            let mut frames = frames.peekable();
-            let (begins, before) = (self.at() / length * length, self.nth);
-            let mut until = begins;
-            while let Some(frame) = frames.next().filter(|_| !self.is_over()) {
-                let frame = frame.map_err(|error| error.to_string())?;
-                // The last one is there until the next time.
-                let is_last = frames.peek().is_none();
-                until = if is_last { begins + length } else { until + length_of(&frame).as_nanos() };
-                self.hold(&Read::Pixels(frame.into_buffer()), until)?;
-            }
-            if self.nth == before {
-                return Err("it ends before it begins".to_owned());
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Assets {
     /// How long the animation of an asset is; `None`: it stands still, or is not there.
     pub fn length(&self, asset: &AssetId) -> Option<Duration> {
@@ -159,56 +81,50 @@ impl Assets {
         Duration::try_from_secs_f64(found).ok().filter(|length| !length.is_zero())
     }
 
-    /// Shows `each` what an asset of that length shows in each of `pieces`, which are of it, at instants that are `step` apart, `count` of them, over and
-    /// over: it is decoded once for all of them. Takes its time.
+    /// Shows `each` what an animation of that length shows in `piece` at instants that are `step` apart, `count` of them, over and over. Takes its time.
     ///
     /// # Errors
     /// Where it cannot be read, or `each` fails.
     pub fn play(
         &self,
-        pieces: &[Piece],
+        piece: &Piece,
         (length, step, count): (Duration, Duration, u64),
-        each: impl FnMut(usize, &Picture) -> Shown,
+        mut each: impl FnMut(&Picture) -> Shown,
     ) -> Shown {
-        let Some(asset) = pieces.first().map(|piece| piece.asset) else { return Ok(()) };
-        let (tenant, kind) = self.holder(&asset).ok_or("there is no such asset")?;
-        let mut player = Player { pieces, step, count, nth: 0, each };
-        let length = length.as_nanos().max(1);
-        if kind.is_clip() {
-            return self.play_clip((&tenant, &asset), length, &mut player);
-        }
-        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &asset)?)).map_err(text)?;
-        player.play(kind, &bytes, length)
-    }
-
-    fn play_clip<F: FnMut(usize, &Picture) -> Shown>(
-        &self,
-        (tenant, asset): (&str, &AssetId),
-        length: u128,
-        player: &mut Player<'_, F>,
-    ) -> Shown {
-        let films = self.films().map_err(text)?.clone();
-        let pictures = self.get(tenant, asset).map_or(0, |asset| asset.pictures) as usize;
-        let file = self.folder().and_then(|folder| Ok(folder.path(tenant, asset)?)).map_err(text)?;
-        // When the pictures of its first time are due: those of others are as many later as it is long.
-        let (mut due, mut nth, mut failed) = (Vec::with_capacity(pictures), 0, None);
-        let mut held: Option<Read> = None;
-        let shown = films.show(&file, true, &mut |at, picture| {
-            if nth < pictures {
-                due.push(at.as_nanos().min(length));
+        let (tenant, kind) = self.holder(&piece.asset).ok_or("there is no such asset")?;
+        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &piece.asset)?));
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        // In the middle of its time, so that rounding makes no other picture of it.
+        let at = |nth: u64| (step * u32::try_from(nth).unwrap_or(u32::MAX) + step / 2).as_nanos();
+        let (length, mut nth) = (length.as_nanos().max(1), 0);
+        while nth < count {
+            // Once through.
+            let frames = frames(kind, &bytes).map_err(|error| error.to_string())?.ok_or("it stands still")?;
+            let mut frames = frames.peekable();
+            let (begins, before) = (at(nth) / length * length, nth);
+            let mut until = begins;
+            while let Some(frame) = frames.next().filter(|_| nth < count) {
+                let frame = frame.map_err(|error| error.to_string())?;
+                // The last one is there until the next time.
+                let is_last = frames.peek().is_none();
+                until = if is_last { begins + length } else { until + length_of(&frame).as_nanos() };
+                let mut picture = None;
+                while nth < count && at(nth) < until {
+                    if picture.is_none() {
+                        let read = Read::Pixels(frame.buffer().clone());
+                        let size = (piece.whole.width, piece.whole.height);
+                        let whole =
+                            condition::laid(&read, size, piece.background).map_err(|error| error.to_string())?;
+                        picture = condition::cut(&whole, piece);
+                    }
+                    each(picture.as_ref().ok_or("it has no such piece")?)?;
+                    nth += 1;
+                }
             }
-            let lap = (nth / pictures.max(1)) as u128;
-            let from = lap * length + due.get(nth % pictures.max(1)).copied().unwrap_or(0);
-            nth += 1;
-            let before = held.replace(Read::Film(FilmPicture { picture: picture.clone(), films: films.clone() }));
-            failed = before.and_then(|before| player.hold(&before, from).err());
-            if failed.is_some() || player.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        match (failed, shown) {
-            (Some(failed), _) => Err(failed),
-            (None, Err(why)) => Err(why),
-            (None, Ok(_)) if player.is_over() => Ok(()),
-            (None, Ok(_)) => Err("it ended though it goes round".to_owned()),
+            if nth == before {
+                return Err("it ends before it begins".to_owned());
+            }
         }
+        Ok(())
     }
 }

@@ -25,13 +25,8 @@ impl Assets {
     pub fn overlay(&self, piece: &Piece, to: Rect) -> Option<Arc<Overlay>> {
         let _turn = self.turn.lock();
         let (tenant, kind) = self.holder(&piece.asset)?;
-        let made = match kind.is_clip() {
-            true => self.first_of_clip(&tenant, &piece.asset).and_then(|read| layers(&read, piece)),
-            false => {
-                let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &piece.asset)?));
-                bytes.and_then(|bytes| made(kind, &bytes, piece))
-            }
-        };
+        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &piece.asset)?));
+        let made = bytes.and_then(|bytes| made(kind, &bytes, piece));
         let report = |error: &AssetError| tracing::error!(asset = %piece.asset, %error, "an asset cannot be shown");
         let layers = made.inspect_err(report).ok()?;
         Some(Arc::new(Overlay { rect: to, layers }))

@@ -15,7 +15,6 @@ mod bench_buffer;
 mod breaks;
 mod caching;
 mod captions;
-mod clips_as_art;
 mod cues;
 mod decoders;
 mod deny;
