@@ -49,7 +49,7 @@ impl VideoSettings {
     /// latency: so there are as many as it takes to keep up, with a preset like `veryfast` and pictures that are hard.
     pub fn threads(&self) -> u32 {
         /// What a thread is good for, in macroblocks a second: 1080p at 18 fps, in HEVC at 6, of ten bits at 5.
-        const THREAD_MBS: [u64; 3] = [150_000, 50_000, 40_000];
+        const THREAD_MBS: [u64; VideoCodec::ALL.len()] = [150_000, 50_000, 40_000, 40_000];
         const MOST: u64 = 8;
         let CodedSize { width_mbs, height_mbs, .. } = self.coded();
         let fps = self.grid.fps();
