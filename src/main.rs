@@ -29,6 +29,9 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::FeedChild) {
         return quadrille::feed::child();
     }
+    if matches!(cli.command, Command::ArtChild) {
+        return quadrille::assets::child();
+    }
     cli::start_log();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -62,8 +65,8 @@ fn main() -> ExitCode {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(e) => failed(&e),
             },
-            // It has no runtime.
-            Command::FeedChild => ExitCode::FAILURE,
+            // They have no runtime.
+            Command::FeedChild | Command::ArtChild => ExitCode::FAILURE,
             Command::Demo(options) => demo::run(options).await.unwrap_or_else(|e| failed(&e)),
         }
     });

@@ -5,6 +5,7 @@
 
 mod auth;
 mod base;
+mod caller;
 mod choices;
 mod cors;
 mod cues;

@@ -13,7 +13,11 @@ const ROOMS: [(&str, &str, &[&str]); 43] = [
     ("work", "threads of one's own, bounded work for them, priorities", &["timeline"]),
     ("metrics", "every metric's name and help", &[]),
     ("layout", "layout files → checked rectangles", &["frame"]),
-    ("assets", "art and skins: files checked, kept, made pictures of the canvas", &["frame", "layout", "work"]),
+    (
+        "assets",
+        "art and skins: files checked, kept, made pictures of the canvas, in processes of their own",
+        &["frame", "layout", "work"],
+    ),
     ("ladder", "renditions, and how their pictures are coded", &["timeline", "frame"]),
     ("reach", "where sources may lead: schemes, hosts, addresses, ports, files", &[]),
     (
@@ -177,9 +181,9 @@ const CRATE_USERS: [(&str, &[&str]); 24] = [
     ("ureq", &["feed", "lint"]),
     ("aes", &["feed", "lint"]),
     ("cbc", &["feed", "lint"]),
-    ("landlock", &["feed"]),
+    ("landlock", &["feed", "assets"]),
     ("postcard", &["feed"]),
-    ("seccompiler", &["feed"]),
+    ("seccompiler", &["feed", "assets"]),
     ("governor", &["api"]),
 ];
 
