@@ -68,6 +68,9 @@ pub enum Command {
     /// Decode one source for the service that started this. Nobody else does.
     #[command(hide = true)]
     FeedChild,
+    /// Draw one file of art for the service that started this. Nobody else does.
+    #[command(hide = true)]
+    ArtChild,
     /// Run six synthetic games and print the address of a page that shows them. Needs no configuration.
     Demo(DemoOptions),
 }

@@ -30,6 +30,9 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::FeedChild) {
         return quadrille::feed::child();
     }
+    if matches!(cli.command, Command::ArtChild) {
+        return quadrille::assets::child();
+    }
     // What the configuration says of tracing is part of how the log begins. Reading it logs nothing.
     let config = match &cli.command {
         Command::Serve { config, .. } => match load(config) {
@@ -72,8 +75,8 @@ fn main() -> ExitCode {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(e) => failed(&e),
             },
-            // It has no runtime.
-            Command::FeedChild => ExitCode::FAILURE,
+            // They have no runtime.
+            Command::FeedChild | Command::ArtChild => ExitCode::FAILURE,
             Command::Demo(options) => demo::run(options).await.unwrap_or_else(|e| failed(&e)),
         }
     });

@@ -45,6 +45,30 @@ pub fn stand_back() {
     }
 }
 
+/// The process ends when whoever started it does.
+///
+/// # Errors
+/// The system's.
+pub fn die_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
+}
+
+/// The rights that root has and others have not are none of what decodes, and nothing gives them back. To be called before there are other threads: they have
+/// what the one had that made them.
+///
+/// # Errors
+/// The system's.
+pub fn give_up_rights() -> io::Result<()> {
+    use rustix::thread::{CapabilitySet, CapabilitySets};
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_no_new_privs(true)?;
+    Ok(rustix::thread::set_capabilities(None, none)?)
+}
+
 fn nice_of(thread: Option<rustix::process::Pid>) -> i32 {
     rustix::process::getpriority_process(thread).unwrap_or(0)
 }

@@ -6,6 +6,7 @@
 mod auth;
 mod base;
 mod bearer;
+mod caller;
 mod choices;
 mod cors;
 mod cues;

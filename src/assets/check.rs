@@ -1,6 +1,7 @@
 //! Files that nobody vouches for: what they are and how large, before anything is allocated for them.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
@@ -8,6 +9,7 @@ use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder, Limits, RgbaImage};
 use resvg::usvg;
 
+use super::draws::Begins;
 use super::moving;
 use super::svg;
 use super::{AssetError, AssetType};
@@ -27,15 +29,22 @@ const MOST_DRAWING_S: f64 = 3.0;
 const DRAWN_AT: [((u32, u32), f64); 2] = [((480, 270), 0.15), ((1920, 1080), 1.0)];
 
 /// A file that was read.
-pub(super) enum Read {
+pub enum Read {
     Pixels(RgbaImage),
     Drawing(Box<usvg::Tree>),
+    /// As it was drawn elsewhere, as large as fits where it goes: R'G'B'A with alpha multiplied in, of a file that is as large as `source`.
+    Fitted {
+        source: (u32, u32),
+        size: (u32, u32),
+        pixels: Vec<u8>,
+    },
 }
 
 impl Read {
     /// In pixels.
     pub fn size(&self) -> (u32, u32) {
         match self {
+            Self::Fitted { source, .. } => *source,
             Self::Pixels(pixels) => pixels.dimensions(),
             // Checked when it was read.
             Self::Drawing(tree) => (tree.size().width().ceil() as u32, tree.size().height().ceil() as u32),
@@ -87,17 +96,25 @@ pub(super) fn read(kind: AssetType, bytes: &[u8]) -> Result<Read, AssetError> {
 }
 
 /// Draws an SVG once: how long that takes can be told in no other way.
-pub(super) fn draws_in_time(read: &Read) -> Result<(), AssetError> {
+pub(super) fn draws_in_time(read: &Read, begins: Begins<'_>) -> Result<(), AssetError> {
     for ((width, height), share) in DRAWN_AT {
+        let most = MOST_DRAWING_S * share;
+        begins(Some((width, height)), Duration::from_secs_f64(most));
         let before = thread_cpu_time();
-        super::condition::rgb(read, (width, height), [0, 0, 0])?;
-        let (took, most) = (thread_cpu_time().saturating_sub(before).as_secs_f64(), MOST_DRAWING_S * share);
+        super::condition::fitted(read, (width, height))?;
+        let took = thread_cpu_time().saturating_sub(before).as_secs_f64();
         if took > most {
             let why = format!("takes {took:.1} s to draw at {width}x{height}; {most:.1} s are allowed");
             return Err(AssetError::Svg(why));
         }
     }
     Ok(())
+}
+
+/// Processor time that a file may take to be drawn so large: what is larger than what was tried takes longer.
+pub(super) fn most_drawing((width, height): (u32, u32)) -> Duration {
+    let times = f64::from(width) * f64::from(height) / f64::from(1920 * 1080);
+    Duration::from_secs_f64(MOST_DRAWING_S * times.max(1.0))
 }
 
 pub(super) fn limits() -> Limits {
@@ -113,7 +130,11 @@ pub(super) fn check_size(width: u64, height: u64) -> Result<(), AssetError> {
     if side(width) && side(height) && width.saturating_mul(height) <= MOST_PIXELS {
         return Ok(());
     }
-    Err(AssetError::Pixels { width, height, most: MOST_SIDE, pixels: MOST_PIXELS })
+    Err(too_large(width, height))
+}
+
+pub(super) fn too_large(width: u64, height: u64) -> AssetError {
+    AssetError::Pixels { width, height, most: MOST_SIDE, pixels: MOST_PIXELS }
 }
 
 fn pixels(mut decoder: impl ImageDecoder) -> Result<Read, AssetError> {

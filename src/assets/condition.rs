@@ -5,8 +5,12 @@ use fast_image_resize as fir;
 use lru::LruCache;
 use resvg::{tiny_skia, usvg};
 
-use super::check::{self, Read};
-use super::{AssetError, AssetId, AssetType, Piece};
+#[cfg(test)]
+use super::AssetType;
+#[cfg(test)]
+use super::check;
+use super::check::Read;
+use super::{AssetError, AssetId, Piece};
 use crate::frame::{Colour, Picture, Rect, fit};
 
 /// Bytes of pictures that are kept.
@@ -49,13 +53,13 @@ fn bytes_of(picture: &Picture) -> usize {
 }
 
 /// The picture of a file at `size`, both even.
+#[cfg(test)]
 pub(super) fn picture(
     kind: AssetType,
     bytes: &[u8],
     size: (u32, u32),
     background: [u8; 3],
 ) -> Result<Picture, AssetError> {
-    // Whoever wrote these bytes chose them: a decoder that fails takes its caller with it, which here has viewers.
     let made = std::panic::catch_unwind(|| laid(&check::read(kind, bytes)?, size, background));
     made.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
 }
@@ -85,11 +89,26 @@ pub(super) fn rgb(read: &Read, (width, height): (u32, u32), background: [u8; 3])
     Ok(out)
 }
 
+/// How large what is `source` becomes in `room`.
+pub(super) fn fitted_size(source: (u32, u32), room: (u32, u32)) -> (u32, u32) {
+    let inside = fit(source.0, source.1, (1, 1), Rect { x: 0, y: 0, width: room.0, height: room.1 });
+    (inside.width, inside.height)
+}
+
+/// What was read, as large as fits into `room`.
+pub(super) fn fitted(read: &Read, room: (u32, u32)) -> Result<Read, AssetError> {
+    let source = read.size();
+    let size = fitted_size(source, room);
+    Ok(Read::Fitted { source, size, pixels: premultiplied(read, size.0, size.1)? })
+}
+
 /// R'G'B'A of what was read with alpha multiplied in, at that size.
 pub(super) fn premultiplied(read: &Read, width: u32, height: u32) -> Result<Vec<u8>, AssetError> {
     match read {
         Read::Pixels(pixels) => scaled(pixels, width, height),
         Read::Drawing(tree) => drawn(tree, width, height),
+        Read::Fitted { size, pixels, .. } if *size == (width, height) => Ok(pixels.clone()),
+        Read::Fitted { .. } => Err(AssetError::Unreadable(format!("no picture of {width}x{height}"))),
     }
 }
 

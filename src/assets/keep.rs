@@ -2,11 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::check;
+use super::draws::{Art, Checked, Stop};
 use super::files::Folder;
-use super::moving;
 use super::{Asset, AssetError, AssetId, AssetState, AssetType, Assets, Known, MOST_ASSETS, Skin, SkinOrigin};
 
 impl Known {
@@ -56,12 +55,26 @@ impl Assets {
         Ok((asset.kind, self.folder()?.read(tenant, id)?))
     }
 
+    /// [`Assets::add_until`] without a stop.
+    ///
+    /// # Errors
+    /// Its.
+    pub fn add(&self, tenant: &str, bytes: &[u8], given: Option<&str>) -> Result<(Asset, bool), AssetError> {
+        self.add_until(tenant, bytes, given, &Stop::default())
+    }
+
     /// Checks a file and keeps it; true where the tenant had it not. `given` is the media type that it was sent as. Takes as long as reading it:
     /// not for threads that serve.
     ///
     /// # Errors
-    /// What is wrong with it; [`AssetError::Count`], [`AssetError::Full`], [`AssetError::Disk`].
-    pub fn add(&self, tenant: &str, bytes: &[u8], given: Option<&str>) -> Result<(Asset, bool), AssetError> {
+    /// What is wrong with it; [`AssetError::Count`], [`AssetError::Full`], [`AssetError::Disk`]; [`AssetError::Gone`] where `stop` came before it was checked.
+    pub fn add_until(
+        &self,
+        tenant: &str,
+        bytes: &[u8],
+        given: Option<&str>,
+        stop: &Stop,
+    ) -> Result<(Asset, bool), AssetError> {
         let (id, length) = (AssetId::of(bytes), bytes.len() as u64);
         if length > self.limits.file_bytes {
             return Err(AssetError::TooLarge { bytes: length, limit: self.limits.file_bytes });
@@ -74,7 +87,7 @@ impl Assets {
             return Ok((known, false));
         }
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let ((width, height), lasts) = self.checked(kind, bytes)?;
+        let Checked { size: (width, height), lasts } = self.draws.check(Art { kind, bytes }, stop)?;
         let _change = self.changing.lock();
         // Others may have come meanwhile.
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
@@ -83,20 +96,6 @@ impl Assets {
         self.folder()?.write(tenant, &id, bytes, &asset)?;
         self.known.write().assets.insert((tenant.into(), id), asset.clone());
         Ok((asset, true))
-    }
-
-    /// The size of a file that can be shown.
-    /// Its size, and how long it is; nothing for a still.
-    fn checked(&self, kind: AssetType, bytes: &[u8]) -> Result<((u32, u32), Duration), AssetError> {
-        let _turn = self.checking.lock();
-        let checked = std::panic::catch_unwind(|| {
-            let read = check::read(kind, bytes)?;
-            if kind == AssetType::Svg {
-                check::draws_in_time(&read)?;
-            }
-            Ok((read.size(), moving::length(kind, bytes)?))
-        });
-        checked.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
     }
 
     /// Lets go of an asset that no skin has.

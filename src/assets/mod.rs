@@ -3,10 +3,13 @@
 //!
 //! Lock order: a change or a turn to decode, then the list or the pictures, which are never held around a file.
 
+mod apart;
 mod check;
 mod condition;
+mod draws;
 mod files;
 mod keep;
+mod line;
 mod moving;
 mod overlay;
 mod skins;
@@ -29,8 +32,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+pub use self::apart::{ArtApart, child};
 use self::condition::Conditioned;
+use self::draws::{Draws, Inside, Refused};
+pub use self::draws::{Stop, StopOnDrop};
 use self::files::Folder;
+pub use self::line::{Line, Place};
 pub use self::overlay::{Overlay, lay_over};
 pub use self::skins::{Skin, SkinOrigin};
 use crate::frame::{Picture, Rect};
@@ -39,6 +46,10 @@ use crate::layout::Layout;
 /// Assets and skins of one tenant.
 const MOST_ASSETS: usize = 1000;
 const MOST_SKINS: usize = 1000;
+
+/// Of one tenant, who wait to be drawn. The operators' page asks for previews of all that it lists.
+const UPLOADS_IN_LINE: usize = 16;
+const PREVIEWS_IN_LINE: usize = 64;
 
 /// What a file is known by: the SHA-256 of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -156,6 +167,10 @@ pub enum AssetError {
     Unreadable(String),
     #[error("the SVG {0}")]
     Svg(String),
+    #[error("too many of the tenant's files wait to be drawn")]
+    Busy,
+    #[error("whoever sent the file has gone")]
+    Gone,
     #[error("there is no asset {0}")]
     Unknown(AssetId),
     #[error("the asset is shown by {0}")]
@@ -215,9 +230,13 @@ pub struct Assets {
     limits: AssetLimits,
     known: RwLock<Known>,
     conditioned: Mutex<Conditioned>,
-    /// One file is decoded at a time: each may take as much memory as its pixels. What is uploaded has a turn of its own, and nobody who watches waits for it.
+    draws: Box<dyn Draws>,
+    refused: Mutex<Refused>,
+    /// One file is decoded at a time: each may take as much memory as its pixels. What is uploaded or looked at beforehand has lines of its own, and nobody who
+    /// watches waits for it.
     turn: Mutex<()>,
-    checking: Mutex<()>,
+    pub uploads: Line,
+    pub previews: Line,
     /// One change of what is kept at a time, on the disk and in the list.
     changing: Mutex<()>,
 }
@@ -231,23 +250,37 @@ struct Known {
 impl Assets {
     /// None at all, and none can be added.
     pub fn none() -> Arc<Self> {
-        Arc::new(Self::with(None, AssetLimits::default(), Known::default()))
+        Arc::new(Self::with(None, AssetLimits::default(), Known::default(), Box::new(Inside)))
     }
 
-    /// Takes up what is in `dir`, which is made where it is not there.
+    /// Takes up what is in `dir`, which is made where it is not there. Draws in this process: for files that are one's own.
     ///
     /// # Errors
     /// Where it cannot be made or read. A file in it that cannot be read is left out, and the log says so.
     pub fn open(dir: PathBuf, limits: AssetLimits) -> io::Result<Arc<Self>> {
-        let folder = Folder::open(dir)?;
-        let known = Known::read(&folder)?;
-        Ok(Arc::new(Self::with(Some(folder), limits, known)))
+        Self::open_as(dir, limits, Box::new(Inside))
     }
 
-    fn with(folder: Option<Folder>, limits: AssetLimits, known: Known) -> Self {
+    /// The same, where others' files are drawn: in processes of their own.
+    ///
+    /// # Errors
+    /// As [`Assets::open`].
+    pub fn open_apart(dir: PathBuf, limits: AssetLimits, apart: ArtApart) -> io::Result<Arc<Self>> {
+        Self::open_as(dir, limits, Box::new(apart))
+    }
+
+    fn open_as(dir: PathBuf, limits: AssetLimits, draws: Box<dyn Draws>) -> io::Result<Arc<Self>> {
+        let folder = Folder::open(dir)?;
+        let known = Known::read(&folder)?;
+        Ok(Arc::new(Self::with(Some(folder), limits, known, draws)))
+    }
+
+    fn with(folder: Option<Folder>, limits: AssetLimits, known: Known, draws: Box<dyn Draws>) -> Self {
         let known = RwLock::new(known);
-        let [turn, checking, changing] = [const { Mutex::new(()) }; 3];
-        Self { folder, limits, known, conditioned: Mutex::default(), turn, checking, changing }
+        let [turn, changing] = [const { Mutex::new(()) }; 2];
+        let (uploads, previews) = (Line::new(UPLOADS_IN_LINE), Line::new(PREVIEWS_IN_LINE));
+        let (conditioned, refused) = (Mutex::default(), Mutex::default());
+        Self { folder, limits, known, conditioned, draws, refused, turn, uploads, previews, changing }
     }
 
     pub fn limits(&self) -> AssetLimits {
@@ -260,12 +293,12 @@ impl Assets {
 
     /// The picture of `piece`; `None` where there is no such asset. Takes as long as decoding, where it was not asked for in that size before.
     pub fn picture(&self, piece: &Piece) -> Option<Picture> {
-        let whole = self.conditioned(piece)?;
+        let whole = self.conditioned(piece, Some(&self.turn), &Stop::default())?;
         condition::cut(&whole, piece)
     }
 
     /// How a tenant's asset looks in the slots of `layout` that are called `name`, on a canvas of 640 pixels' width; `None` where there is none of them.
-    pub fn preview(&self, tenant: &str, asset: &AssetId, layout: &Layout, name: &str) -> Option<Picture> {
+    pub fn preview(&self, tenant: &str, asset: &AssetId, layout: &Layout, name: &str, stop: &Stop) -> Option<Picture> {
         self.get(tenant, asset)?;
         let width = 640;
         let height = (width * layout.canvas.1 / layout.canvas.0).next_multiple_of(2);
@@ -274,28 +307,26 @@ impl Assets {
         for slot in slots.clone() {
             let (whole, part) = (layout.art_picture_on(slot, width, height), layout.art_on(slot, width, height));
             let piece = Piece { asset: *asset, whole, part, background: layout.background };
-            canvas.put(&self.picture(&piece)?, part);
+            canvas.put(&condition::cut(&self.conditioned(&piece, None, stop)?, &piece)?, part);
         }
         if slots.count() > 0 { canvas.picture() } else { None }
     }
 
-    /// The whole asset at its size.
-    fn conditioned(&self, piece: &Piece) -> Option<Picture> {
+    /// The whole asset at its size; who draws it waits for `turn`.
+    fn conditioned(&self, piece: &Piece, turn: Option<&Mutex<()>>, stop: &Stop) -> Option<Picture> {
         let (size, background) = ((piece.whole.width, piece.whole.height), piece.background);
         let key = (piece.asset, size, background);
         if let Some(known) = self.conditioned.lock().get(&key) {
             return Some(known);
         }
-        let _turn = self.turn.lock();
+        let _turn = turn.map(Mutex::lock);
         // Somebody else may have made it meanwhile.
         if let Some(known) = self.conditioned.lock().get(&key) {
             return Some(known);
         }
-        let (tenant, kind) = self.holder(&piece.asset)?;
-        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &piece.asset)?));
-        let picture = bytes.and_then(|bytes| condition::picture(kind, &bytes, size, background));
+        let read = self.drawn(&piece.asset, size, stop)?;
         let report = |error: &AssetError| tracing::error!(asset = %piece.asset, %error, "an asset cannot be shown");
-        let picture = picture.inspect_err(report).ok()?;
+        let picture = condition::laid(&read, size, background).inspect_err(report).ok()?;
         self.conditioned.lock().put(key, picture.clone());
         Some(picture)
     }

@@ -8,6 +8,7 @@ use image::codecs::webp::WebPDecoder;
 use image::{AnimationDecoder, Frame, Frames, ImageDecoder};
 
 use super::check::{Read, check_size, limits, unreadable};
+use super::draws::{self, Art, Begins, Each, Moment};
 use super::{AssetError, AssetId, AssetType, Assets, Piece, condition};
 use crate::frame::Picture;
 
@@ -60,14 +61,36 @@ pub(super) fn length(kind: AssetType, bytes: &[u8]) -> Result<Duration, AssetErr
         let (width, height) = frame.buffer().dimensions();
         (length, pixels) = (length + length_of(&frame), pixels + u64::from(width) * u64::from(height));
         if n >= MOST_PICTURES || pixels > MOST_PIXELS || length > LONGEST {
-            return Err(AssetError::Animation {
-                pictures: MOST_PICTURES,
-                pixels: MOST_PIXELS,
-                seconds: LONGEST.as_secs(),
-            });
+            return Err(too_long());
         }
     }
     Ok(length)
+}
+
+pub(super) fn too_long() -> AssetError {
+    AssetError::Animation { pictures: MOST_PICTURES, pixels: MOST_PIXELS, seconds: LONGEST.as_secs() }
+}
+
+/// Shows `each` the pictures of an animation as large as fits into `size`, over and over, for as long as it wants more.
+pub(super) fn shown(art: Art<'_>, size: (u32, u32), begins: Begins<'_>, each: Each<'_>) -> Result<(), AssetError> {
+    loop {
+        draws::next_moment(begins);
+        let still = || AssetError::Unreadable("it stands still".to_owned());
+        let mut frames = frames(art.kind, art.bytes)?.ok_or_else(still)?.peekable();
+        if frames.peek().is_none() {
+            return Err(AssetError::Unreadable("it has no picture".to_owned()));
+        }
+        while let Some(frame) = frames.next() {
+            let frame = frame.map_err(unreadable)?;
+            // The last one is known by what comes behind it.
+            draws::next_moment(begins);
+            let (lasts, is_last) = (length_of(&frame), frames.peek().is_none());
+            let read = condition::fitted(&Read::Pixels(frame.into_buffer()), size)?;
+            if !each(Moment { read, lasts, is_last }) {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// What comes of an animation before its end.
@@ -96,35 +119,41 @@ impl Assets {
         let bytes = bytes.map_err(|error| error.to_string())?;
         // In the middle of its time, so that rounding makes no other picture of it.
         let at = |nth: u64| (step * u32::try_from(nth).unwrap_or(u32::MAX) + step / 2).as_nanos();
-        let (length, mut nth) = (length.as_nanos().max(1), 0);
-        while nth < count {
-            // Once through.
-            let frames = frames(kind, &bytes).map_err(|error| error.to_string())?.ok_or("it stands still")?;
-            let mut frames = frames.peekable();
-            let (begins, before) = (at(nth) / length * length, nth);
-            let mut until = begins;
-            while let Some(frame) = frames.next().filter(|_| nth < count) {
-                let frame = frame.map_err(|error| error.to_string())?;
-                // The last one is there until the next time.
-                let is_last = frames.peek().is_none();
-                until = if is_last { begins + length } else { until + length_of(&frame).as_nanos() };
-                let mut picture = None;
-                while nth < count && at(nth) < until {
-                    if picture.is_none() {
-                        let read = Read::Pixels(frame.buffer().clone());
-                        let size = (piece.whole.width, piece.whole.height);
-                        let whole =
-                            condition::laid(&read, size, piece.background).map_err(|error| error.to_string())?;
-                        picture = condition::cut(&whole, piece);
-                    }
-                    each(picture.as_ref().ok_or("it has no such piece")?)?;
-                    nth += 1;
-                }
-            }
-            if nth == before {
-                return Err("it ends before it begins".to_owned());
-            }
+        let (length, size) = (length.as_nanos().max(1), (piece.whole.width, piece.whole.height));
+        if count == 0 {
+            return Ok(());
         }
-        Ok(())
+        let mut failed = Ok(());
+        // When this time through begins, until when its picture is shown, and how many came before.
+        let (mut nth, mut begins, mut until, mut before) = (0, 0, 0, 0);
+        let mut show = |moment: Moment| -> Result<bool, String> {
+            // The last one is there until the next time.
+            until = if moment.is_last { begins + length } else { until + moment.lasts.as_nanos() };
+            let mut picture = None;
+            while nth < count && at(nth) < until {
+                if picture.is_none() {
+                    let whole = condition::laid(&moment.read, size, piece.background);
+                    picture = condition::cut(&whole.map_err(|error| error.to_string())?, piece);
+                }
+                each(picture.as_ref().ok_or("it has no such piece")?)?;
+                nth += 1;
+            }
+            if moment.is_last {
+                if nth == before {
+                    return Err("it ends before it begins".to_owned());
+                }
+                begins = at(nth) / length * length;
+                (until, before) = (begins, nth);
+            }
+            Ok(nth < count)
+        };
+        let shown = self.draws.moving(Art { kind, bytes: &bytes }, size, &mut |moment| match show(moment) {
+            Ok(wants_more) => wants_more,
+            Err(why) => {
+                failed = Err(why);
+                false
+            }
+        });
+        shown.map_err(|error| error.to_string()).and(failed)
     }
 }

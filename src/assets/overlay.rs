@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::check::{self, Read};
+use super::check::Read;
 use super::condition::{codes, premultiplied};
-use super::{AssetError, AssetType, Assets, Piece};
+use super::draws::Stop;
+use super::{AssetError, Assets, Piece};
 use crate::frame::{Depth, Picture, Rect, fit};
 
 /// What a plane shows of it: samples times 255, and how much of 255 is seen of what is under them.
@@ -24,11 +25,9 @@ impl Assets {
     /// What of `piece` is to be seen in `to` of a picture; as large as its part, and even. `None` where there is no such asset. Takes as long as decoding.
     pub fn overlay(&self, piece: &Piece, to: Rect) -> Option<Arc<Overlay>> {
         let _turn = self.turn.lock();
-        let (tenant, kind) = self.holder(&piece.asset)?;
-        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &piece.asset)?));
-        let made = bytes.and_then(|bytes| made(kind, &bytes, piece));
+        let read = self.drawn(&piece.asset, (piece.whole.width, piece.whole.height), &Stop::default())?;
         let report = |error: &AssetError| tracing::error!(asset = %piece.asset, %error, "an asset cannot be shown");
-        let layers = made.inspect_err(report).ok()?;
+        let layers = layers(&read, piece).inspect_err(report).ok()?;
         Some(Arc::new(Overlay { rect: to, layers }))
     }
 }
@@ -69,12 +68,6 @@ impl Overlay {
             }
         }
     }
-}
-
-fn made(kind: AssetType, bytes: &[u8], piece: &Piece) -> Result<[Layer; 3], AssetError> {
-    // Whoever wrote these bytes chose them: a decoder that fails takes its caller with it, which here has viewers.
-    let made = std::panic::catch_unwind(|| layers(&check::read(kind, bytes)?, piece));
-    made.unwrap_or_else(|_| Err(AssetError::Unreadable("the decoder failed".to_owned())))
 }
 
 /// A pixel of a part: R'G'B' with alpha multiplied in, and alpha.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::StartError;
 use super::makers::Makers;
-use crate::assets::{AssetError, AssetLimits, Assets, Skin, SkinOrigin};
+use crate::assets::{ArtApart, AssetError, AssetLimits, Assets, Skin, SkinOrigin};
 use crate::config::SkinFiles;
 use crate::layout::Layouts;
 
@@ -15,8 +15,10 @@ impl Makers<'_> {
         let (dir, art) = (self.config.data_dir.join("assets"), self.config.art);
         let limits = AssetLimits { file_bytes: art.file_bytes, tenant_bytes: art.tenant_bytes };
         let (skins, names) = (self.config.skins.clone(), layouts.art_names());
+        let drawn = ArtApart::new(self.program(), vec!["art-child".into()]);
         let opened = tokio::task::spawn_blocking(move || {
-            let assets = Assets::open(dir.clone(), limits).map_err(|source| StartError::Assets { dir, source })?;
+            let assets =
+                Assets::open_apart(dir.clone(), limits, drawn).map_err(|source| StartError::Assets { dir, source })?;
             for skin in skins {
                 define(&assets, &skin, &names).map_err(|problem| {
                     let SkinFiles { id, tenant, .. } = skin;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -316,9 +317,12 @@ impl Makers<'_> {
         if self.config.feeds == Feeds::Inside {
             return None;
         }
-        // Not by its name: that may be another version's by now.
-        let program = self.options.feed_program.clone().unwrap_or_else(|| "/proc/self/exe".into());
-        Some(Arc::new(Apart::new(program, vec!["feed-child".into()]).grouped()))
+        Some(Arc::new(Apart::new(self.program(), vec!["feed-child".into()]).grouped()))
+    }
+
+    /// This program. Not by its name: that may be another version's by now.
+    pub fn program(&self) -> PathBuf {
+        self.options.feed_program.clone().unwrap_or_else(|| "/proc/self/exe".into())
     }
 
     /// Ticks from the next frame on.

@@ -9,6 +9,7 @@ mod api_operator;
 mod api_playback;
 mod api_service;
 mod api_sessions;
+mod art_apart;
 mod attacks;
 mod awkward_hls;
 mod bench_buffer;

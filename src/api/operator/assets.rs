@@ -12,9 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::App;
 use crate::api::auth::Operator;
+use crate::api::caller::Caller;
 use crate::api::extract::{self, Body, Named, Params, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
-use crate::assets::{Asset, AssetId, AssetType, Skin, SkinOrigin};
+use crate::assets::{Asset, AssetError, AssetId, AssetType, Line, Skin, SkinOrigin, Stop};
 use crate::config::check_id;
 use crate::jpeg;
 
@@ -56,6 +57,32 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
 }
 
+/// What is drawn, in one of `line`'s places, for as long as whoever asked is there.
+async fn drawn<T: Send + 'static>(
+    line: &Line,
+    (operator, caller): (&Operator, Caller),
+    work: impl FnOnce(&Stop) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let place = tokio::select! {
+        place = line.place(&operator.tenant) => place?,
+        () = caller.gone() => return Err(AssetError::Gone.into()),
+    };
+    let stop = Stop::default();
+    // Where nobody waits for this either.
+    let _stops = stop.on_drop();
+    let work = {
+        let stop = stop.clone();
+        // The place is free when the work has ended, and not before.
+        aside(move || (work(&stop), place).0)
+    };
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => return done,
+        () = caller.gone() => stop.stop(),
+    }
+    work.await
+}
+
 /// Takes in a picture for slots of art: PNG, JPEG, WebP or SVG, of at most 4096 pixels a side. PNG and WebP may be animated. It is read whole before it is taken. The same file again is
 /// the same asset.
 #[utoipa::path(post, path = "/v1/operator/assets", operation_id = "upload_asset", tag = "operators", security(("operator_key" = [])),
@@ -70,14 +97,20 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`asset_invalid`: `detail` says what is wrong with it and what is allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`: the tenant has too many; `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`: the tenant has too many, or too many of its files wait to be checked (`reason`: `art`); `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
-pub async fn upload(State(app): State<Arc<App>>, operator: Operator, request: Request) -> Result<Response, Problem> {
+pub async fn upload(
+    State(app): State<Arc<App>>,
+    operator: Operator,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
     let given = sent_as(request.headers())?;
     let limit = usize::try_from(app.assets.limits().file_bytes).unwrap_or(usize::MAX);
     let bytes = extract::read(request, limit).await?;
     let (assets, tenant) = (app.assets.clone(), operator.tenant.clone());
-    let (asset, is_new) = aside(move || assets.add(&tenant, &bytes, given.as_deref())).await??;
+    let add = move |stop: &Stop| assets.add_until(&tenant, &bytes, given.as_deref(), stop);
+    let (asset, is_new) = drawn(&app.assets.uploads, (&operator, caller), add).await??;
     if !is_new {
         return Ok(Json(asset).into_response());
     }
@@ -132,10 +165,12 @@ pub struct PreviewParams {
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`asset_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`: with the names that the layout has, as `allowed`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`: too many of the tenant's files wait to be drawn", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn preview(
     State(app): State<Arc<App>>,
     operator: Operator,
+    caller: Caller,
     Named(id): Named<String>,
     Params(asked): Params<PreviewParams>,
 ) -> Result<Response, Problem> {
@@ -154,9 +189,10 @@ pub async fn preview(
         let detail = format!("Layout {} has the slots of art [{}], not {:?}.", layout.id, names.join(", "), asked.slot);
         return Err(Problem::parameter("slot", detail).with("allowed", names));
     }
-    let assets = app.assets.clone();
-    let drawn = move || jpeg::thumbnail(&assets.preview(&operator.tenant, &asset, &layout, &asked.slot)?);
-    let bytes = aside(drawn).await?.ok_or_else(|| Problem::internal("an asset cannot be drawn"))?;
+    let (assets, tenant) = (app.assets.clone(), operator.tenant.clone());
+    let draw = move |stop: &Stop| jpeg::thumbnail(&assets.preview(&tenant, &asset, &layout, &asked.slot, stop)?);
+    let picture = drawn(&app.assets.previews, (&operator, caller), draw).await?;
+    let bytes = picture.ok_or_else(|| Problem::internal("an asset cannot be drawn"))?;
     let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
     Ok((headers, bytes).into_response())
 }

@@ -6,12 +6,14 @@ use axum::Json;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::App;
 use crate::api::auth::Operator;
+use crate::api::caller::Caller;
 use crate::api::extract::Params;
 use crate::api::limits;
 use crate::api::problem::{Code, Problem, ProblemBody};
@@ -44,17 +46,20 @@ pub async fn note(State(app): State<Arc<App>>, mut request: Request, next: Next)
     request.extensions_mut().insert(doer.clone());
     let method = request.method().to_string();
     let path: String = request.uri().path().chars().take(MAX_PATH).collect();
-    let response = next.run(request).await;
-    if let Some((tenant, who)) = doer.0.get() {
-        let at_ms = app.clock.now().unix_millis();
-        let (tenant, who, status) = (tenant.to_string(), who.to_string(), response.status().as_u16());
-        let deed = Deed { tenant, at_ms, who, method, path, status };
-        // Of a client that goes away meanwhile it is noted all the same.
-        let noted = tokio::spawn(async move { app.audit.note(deed).await });
-        // A panic there is in the log.
-        let _ = noted.await;
-    }
-    response
+    let (_waits, caller) = Caller::waiting();
+    request.extensions_mut().insert(caller);
+    // A client that goes away meanwhile stops neither the change half-way nor what is noted of it.
+    let done = async move {
+        let response = next.run(request).await;
+        if let Some((tenant, who)) = doer.0.get() {
+            let at_ms = app.clock.now().unix_millis();
+            let (tenant, who, status) = (tenant.to_string(), who.to_string(), response.status().as_u16());
+            app.audit.note(Deed { tenant, at_ms, who, method, path, status }).await;
+        }
+        response
+    };
+    let done = tokio::spawn(done.in_current_span());
+    done.await.unwrap_or_else(|panic| Problem::internal(panic).into_response())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -60,7 +60,7 @@ fn work() -> Result<(), String> {
     // What sources cost comes after the tick, the compositor, the encoders and who is served.
     work::stand_back();
     jail::outlast_requests();
-    jail::die_with_parent().map_err(text)?;
+    work::die_with_parent().map_err(text)?;
     let pipe = std::io::stdin().as_fd().try_clone_to_owned().map_err(text)?;
     let pipe = UnixStream::from(pipe);
     let mut descriptors = passing::receive(&pipe).map_err(text)?.into_iter();
@@ -74,9 +74,9 @@ fn work() -> Result<(), String> {
     };
     let file = if begin.has_file { descriptors.next() } else { None };
     let (relay, no_network) = relay(&mut begin, &mut descriptors).map_err(text)?;
-    jail::give_up_rights().map_err(text)?;
+    work::give_up_rights().map_err(text)?;
     // It ends with its parent also where it has got other rights since.
-    jail::die_with_parent().map_err(text)?;
+    work::die_with_parent().map_err(text)?;
     // Plugins are found and listed before there is nothing left to be found.
     crate::feed::init().map_err(|error| error.to_string())?;
     let mut missing = jail::lock_in(&begin, file.as_ref())?;

@@ -6,15 +6,13 @@
 //! has one of them not, the parent is told, and the others stand.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::fd::OwnedFd;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
 };
-use rustix::process::{Resource, Rlimit, Signal};
-use rustix::thread::{CapabilitySet, CapabilitySets};
+use rustix::process::{Resource, Rlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
@@ -43,14 +41,6 @@ const NAMES: [&str; 9] = [
 ];
 const DEVICES: [&str; 2] = ["/dev/urandom", "/dev/null"];
 
-/// The process ends when whoever started it does.
-///
-/// # Errors
-/// The system's.
-pub fn die_with_parent() -> io::Result<()> {
-    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
-}
-
 /// What asks the service to end, as a terminal and an init system do of all processes at once, does not end the process: its pictures are shown until the service
 /// has ended, and it ends with that.
 pub fn outlast_requests() {
@@ -58,21 +48,6 @@ pub fn outlast_requests() {
         // SAFETY: no handler is called: nothing is done.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-}
-
-/// The rights that root has and others have not are none of decoding's, and nothing gives them back. To be called before there are other threads: they have
-/// what the one had that made them.
-///
-/// # Errors
-/// The system's.
-pub fn give_up_rights() -> io::Result<()> {
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    rustix::thread::set_no_new_privs(true)?;
-    Ok(rustix::thread::set_capabilities(None, none)?)
 }
 
 /// Locks the process in; returns which walls there are not. `file` is the one it may read.
