@@ -185,7 +185,9 @@ struct IntoHdr {
 }
 
 /// By the picture's colours and the canvas's.
-static KNOWN: LazyLock<Mutex<HashMap<(Colour, Colour), Arc<IntoHdr>>>> = LazyLock::new(Mutex::default);
+type Made = HashMap<(Colour, Colour), Arc<IntoHdr>>;
+
+static KNOWN: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
 
 impl IntoHdr {
     /// Made once per colour and kind of canvas; there are fewer than eight hundred, of 40 KiB each at most.

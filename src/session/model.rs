@@ -452,6 +452,8 @@ impl Session {
             None => picture,
         };
         let (listing, ended) = match self.last_segment {
+            // What it had has no more to come.
+            Some(last) if matches!(window, Window::Since(_)) => (listing.until(last).0, true),
             Some(last) => listing.until(last),
             None => (listing, false),
         };
@@ -505,6 +507,11 @@ impl Session {
             let listed = listed_in_part.max(self.free_from.segment.checked_sub(1));
             let billed_ms = self.meter.billed_until_ms().map_or(now_ms, |billed_ms| billed_ms.min(now_ms));
             self.last_segment = segment_at(billed_ms).checked_sub(1).max(listed);
+            // Who played live had what is listed after its last playlist, and is billed.
+            let newest = self.free_from.segment.saturating_sub(1);
+            if let Some(last) = self.last_segment.filter(|last| *last > newest && self.had.contains(newest)) {
+                self.had.take(newest..=last);
+            }
             self.unsaved = true;
         }
         Ok(())
