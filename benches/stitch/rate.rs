@@ -126,7 +126,7 @@ fn code(settings: &VideoSettings, pictures: &[Picture]) -> (f64, Vec<Picture>) {
     let (units, sets) = encode(settings, pictures);
     let decoder = match settings.codec {
         VideoCodec::H264 => Decoder::Ffmpeg,
-        VideoCodec::Hevc | VideoCodec::HevcPq => Decoder::FfmpegHevc,
+        VideoCodec::Hevc | VideoCodec::HevcPq | VideoCodec::HevcHlg => Decoder::FfmpegHevc,
     };
     (bits_a_second(&units), decode(decoder, &sets, &units).expect("it decodes"))
 }

@@ -96,7 +96,10 @@ async fn the_past_is_what_it_was_also_where_nobody_watched() {
     let numbers: Vec<u64> = listed(&video).into_keys().collect();
     assert_eq!(numbers, listed(&sound).into_keys().collect::<Vec<_>>());
     assert!(numbers.len() >= 15 && listed(&video).values().all(Option::is_some), "{video}");
-    // FFmpeg begins where it is told and plays through to the end of a session that has ended.
+    // FFmpeg begins where it is told and plays through to the end of a session that has ended, what was had of it.
+    for playlist in [&video, &sound] {
+        assert_eq!(fetched(&service, playlist).await.len(), numbers.len());
+    }
     let path = format!("/v1/sessions/{}", other["id"].as_str().unwrap());
     service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
     service.crank_segments(4).await;

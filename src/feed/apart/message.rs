@@ -336,10 +336,7 @@ pub fn send<T: Serialize>(to: &mut impl Write, message: &T, tail: &[u8]) -> io::
     to.write_all(&bytes)
 }
 
-/// Appends a message as it goes through the pipe.
-///
-/// # Errors
-/// `InvalidInput` for a message that is too long; `bytes` is then as it was.
+/// Appends a message as it goes through the pipe. One that is too long is `InvalidInput`, and `bytes` is as it was.
 pub fn append<T: Serialize>(bytes: &mut Vec<u8>, message: &T, tail: &[u8]) -> io::Result<()> {
     let mut one = postcard::to_extend(message, vec![0; 4]).map_err(io::Error::other)?;
     let length = one.len() - 4 + tail.len();
@@ -597,10 +594,7 @@ impl Meter {
         }
         self.messages += 1;
         self.bytes += bytes as u64;
-        if self.messages > MOST_MESSAGES || self.bytes > MOST_BYTES_PER_S {
-            Err(Lie::Flood("messages"))
-        } else {
-            Ok(())
-        }
+        let is_within = self.messages <= MOST_MESSAGES && self.bytes <= MOST_BYTES_PER_S;
+        is_within.then_some(()).ok_or(Lie::Flood("messages"))
     }
 }
