@@ -1489,7 +1489,7 @@ export interface components {
             break: string;
             /** @description RFC 3339. */
             starts_at: string;
-            /** @description When it is over as far as is known, or when that was found. */
+            /** @description When it is over as far as is known, or was; of one that was called off, when that was found. */
             ends_at: string | null;
         };
         /** @description What breaks came to in a period, and what was watched in it. */
@@ -1722,7 +1722,10 @@ export interface components {
             audio: components["schemas"]["AudioTrack"][];
             /** @description Captions and subtitles that have shown something so far. */
             texts: components["schemas"]["GameText"][];
-            /** @description A JPEG that is renewed every few seconds; needs no key. `null` while there is none. */
+            /**
+             * @description A JPEG that is renewed every few seconds; needs no key. `null` while there is none, and where the game's rights ask for more than the
+             *     request said.
+             */
             thumbnail_url: string | null;
         };
         /** @description How a game is, and what its source is made of. */
@@ -2266,7 +2269,7 @@ export interface components {
              * @description 1 to 2,678,400 (31 days), none of them with a game off.
              */
             seconds_per_session: number;
-            /** @description Highest rendition offered, as `1080p`. */
+            /** @description Highest rendition offered, as `1080p`: one that there is, or one that the tariff has a price for. */
             tier: string;
             /** @description `stitch` when absent, or `render`. */
             engine?: string;
@@ -2468,10 +2471,8 @@ export interface components {
          * @description A change of a session: what is absent stays.
          * @example {
          *       "games": [
-         *         "nyk-bos",
          *         "lal-gsw",
-         *         "chi-orl",
-         *         "den-dal"
+         *         "nyk-bos"
          *       ]
          *     }
          * @example {
@@ -2525,11 +2526,9 @@ export interface components {
          *       "device_id": "stb-4100",
          *       "games": [
          *         "nyk-bos",
-         *         "lal-gsw",
-         *         "mia-phi",
-         *         "den-dal"
+         *         "lal-gsw"
          *       ],
-         *       "layout": "4E"
+         *       "layout": "2EH"
          *     }
          * @example {
          *       "games": [
@@ -3264,6 +3263,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -3319,6 +3327,15 @@ export interface operations {
             };
             /** @description `market_unknown`: that of the key is gone */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3833,7 +3850,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_invalid`, `parameter_invalid` */
+            /** @description `games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `parameter_invalid` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3906,6 +3923,15 @@ export interface operations {
             };
             /** @description `forbidden` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4027,7 +4053,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `asset_invalid`: `detail` says what is wrong with it and what is allowed */
+            /** @description `asset_invalid`: `detail` says what is wrong with it and what is allowed; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4060,7 +4086,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`: the tenant has too many; `store_unavailable` */
+            /** @description `capacity`: the tenant has too many, or too many of its files wait to be checked (`reason`: `art`); `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4112,6 +4138,15 @@ export interface operations {
             };
             /** @description `asset_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4200,6 +4235,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -4276,6 +4320,15 @@ export interface operations {
             };
             /** @description `asset_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4397,6 +4450,15 @@ export interface operations {
             };
             /** @description `internal`: the log of the service says why */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `capacity`: too many of the tenant's files wait to be drawn */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4532,6 +4594,15 @@ export interface operations {
             };
             /** @description `forbidden` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4704,6 +4775,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -4826,7 +4906,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `clip_missing`: nothing was kept of `missing_from` to `missing_to`; `field_invalid`, `field_unknown`, `games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown` */
+            /** @description `clip_missing`: nothing was kept of `missing_from` to `missing_to`; `field_invalid`, `field_unknown`, `games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4927,6 +5007,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -5001,6 +5090,15 @@ export interface operations {
             };
             /** @description `start_over_off` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5116,6 +5214,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -5171,6 +5278,15 @@ export interface operations {
             };
             /** @description `forbidden` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5291,7 +5407,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid` */
+            /** @description `source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5376,6 +5492,15 @@ export interface operations {
             };
             /** @description `game_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5517,7 +5642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid` */
+            /** @description `source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5609,6 +5734,15 @@ export interface operations {
             };
             /** @description `game_read_only` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5750,7 +5884,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_invalid`, `field_unknown` */
+            /** @description `field_invalid`, `field_unknown`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5853,6 +5987,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -5908,6 +6051,15 @@ export interface operations {
             };
             /** @description `forbidden` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6019,7 +6171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid` */
+            /** @description `field_unknown`, `field_invalid`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6111,6 +6263,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -6192,6 +6353,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -6256,6 +6426,15 @@ export interface operations {
             };
             /** @description `forbidden` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6376,7 +6555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid` */
+            /** @description `field_unknown`, `field_invalid`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6461,6 +6640,15 @@ export interface operations {
             };
             /** @description `market_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6602,7 +6790,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid` */
+            /** @description `field_unknown`, `field_invalid`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6701,6 +6889,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -6765,6 +6962,15 @@ export interface operations {
             };
             /** @description `forbidden` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6839,6 +7045,15 @@ export interface operations {
             };
             /** @description `output_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6980,7 +7195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid`, `layout_mismatch` */
+            /** @description `field_unknown`, `field_invalid`, `layout_mismatch`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7072,6 +7287,15 @@ export interface operations {
             };
             /** @description `output_read_only` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7261,6 +7485,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -7342,6 +7575,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -7397,6 +7639,15 @@ export interface operations {
             };
             /** @description `forbidden` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7471,6 +7722,15 @@ export interface operations {
             };
             /** @description `skin_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7612,7 +7872,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid`: with the names that layouts have, as `allowed` */
+            /** @description `field_unknown`, `field_invalid`: with the names that layouts have, as `allowed`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7704,6 +7964,15 @@ export interface operations {
             };
             /** @description `skin_read_only` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7840,7 +8109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid` */
+            /** @description `source_invalid`, `source_forbidden`, `field_unknown`, `field_invalid`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8050,7 +8319,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid`, `quote_invalid`, `time_invalid`, `tariff_missing` */
+            /** @description `field_unknown`, `field_invalid`, `quote_invalid` with the `field` and, of a tier or an engine, `allowed`; `time_invalid`, `tariff_missing`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8221,6 +8490,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -8325,7 +8603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid`, `webhook_forbidden` */
+            /** @description `field_unknown`, `field_invalid`, `webhook_forbidden`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8410,6 +8688,15 @@ export interface operations {
             };
             /** @description `webhook_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8531,7 +8818,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid`, `webhook_forbidden` */
+            /** @description `field_unknown`, `field_invalid`, `webhook_forbidden`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8614,6 +8901,15 @@ export interface operations {
             };
             /** @description `webhook_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8704,6 +9000,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -8771,6 +9076,15 @@ export interface operations {
             };
             /** @description `webhook_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8854,6 +9168,15 @@ export interface operations {
             };
             /** @description `webhook_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10248,7 +10571,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_unknown`, `field_invalid`, `idempotency_conflict` */
+            /** @description `games_count`, `layout_mismatch`, `engine_unsuited`, `audio_unknown`, `field_unknown`, `field_invalid`, `idempotency_conflict`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10333,6 +10656,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `rate_limited`, with `Retry-After`: this key asks too often */
             429: {
                 headers: {
@@ -10389,6 +10721,15 @@ export interface operations {
             };
             /** @description `session_unknown` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10703,6 +11044,15 @@ export interface operations {
             };
             /** @description `market_unknown`: that of the key is gone */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
