@@ -2,11 +2,12 @@
 //! again what failed.
 
 use std::io;
+use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
@@ -71,6 +72,18 @@ pub fn give_up_rights() -> io::Result<()> {
 
 fn nice_of(thread: Option<rustix::process::Pid>) -> i32 {
     rustix::process::getpriority_process(thread).unwrap_or(0)
+}
+
+/// How a process ended, if it does within `patience`.
+pub fn wait_within(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+    let until = Instant::now() + patience;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
+            Ok(None) | Err(_) => return None,
+        }
+    }
 }
 
 /// Processor time this process has used, all threads together.

@@ -95,17 +95,9 @@ fn unauthorized(detail: &str, challenge: HeaderValue) -> Problem {
 
 impl Caller {
     /// # Errors
-    /// `403 forbidden`: it is an operator's key whose scopes have nothing of what the route at `path` has. Every answer about a session has an address that
-    /// plays it.
-    pub fn of(principal: Principal, method: &Method, path: &str) -> Result<Self, Problem> {
-        let reads = matches!(*method, Method::GET | Method::HEAD);
-        let needed = match path {
-            _ if path.starts_with("/v1/sessions") || path.starts_with("/v1/multiview") => {
-                Some(Scope { area: Area::Sessions, access: Access::Write })
-            }
-            _ if path.starts_with("/v1/games") && reads => Some(Scope { area: Area::Games, access: Access::Read }),
-            _ => None,
-        };
+    /// `403 forbidden`: it is an operator's key whose scopes have nothing of what the route at `path` has.
+    pub fn of(principal: Principal, path: &str) -> Result<Self, Problem> {
+        let needed = Scope::for_devices(path);
         match needed.filter(|needed| principal.role == KeyRole::Operator && !principal.scopes.allow(*needed)) {
             None => Ok(Self { tenant: principal.tenant, terms: principal.terms }),
             Some(needed) => {
@@ -122,7 +114,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let principal = presented(parts, app).await?;
         parameters::check(parts)?;
-        Self::of(principal, &parts.method, parts.uri.path())
+        Self::of(principal, parts.uri.path())
     }
 }
 

@@ -6,8 +6,8 @@
 mod auth;
 mod base;
 mod bearer;
-mod caller;
 mod choices;
+mod client;
 mod cors;
 mod cues;
 mod describe;

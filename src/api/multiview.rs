@@ -42,7 +42,7 @@ pub async fn open(
         Some(key) => app.principal(key).await?,
         None => app.principal_or_key(&headers).await?,
     };
-    let caller = Caller::of(principal, &method, "/v1/multiview.m3u8")?;
+    let caller = Caller::of(principal, "/v1/multiview.m3u8")?;
     if method == Method::HEAD {
         // HEAD is safe (RFC 9110, 9.2.1): a client that looks before it opens must not pay for a session.
         return Ok((StatusCode::OK, [(header::CONTENT_TYPE, PLAYLIST_TYPE)]).into_response());

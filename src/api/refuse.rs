@@ -99,7 +99,9 @@ impl From<AssetError> for Problem {
                 Problem::new(Code::AssetInvalid, detail)
             }
             E::TooLarge { limit, .. } => Problem::new(Code::BodyTooLarge, detail).with("limit_bytes", limit),
-            E::Busy => Problem::new(Code::Capacity, detail).with("reason", "art").retry_after_s(STORE_RETRY_S),
+            E::Busy | E::NoProcess => {
+                Problem::new(Code::Capacity, detail).with("reason", "art").retry_after_s(STORE_RETRY_S)
+            }
             // As a body that breaks off; nobody reads it but the audit.
             E::Gone => Problem::new(Code::BodyInvalid, detail),
             E::Unknown(_) => Problem::new(Code::AssetUnknown, detail),

@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub use self::child::child;
@@ -24,6 +24,7 @@ use self::message::{Asked, Job, Said};
 use super::check::{MOST_SIDE, Read};
 use super::draws::{Art, Checked, Draws, Each, Moment, Stop, failed};
 use super::{AssetError, AssetType, condition};
+use crate::work::wait_within;
 
 /// An answer comes within so long, on a machine that has other things to do as well.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -62,7 +63,7 @@ impl ArtApart {
     fn begin(&self, art: Art<'_>, job: Job, stop: &Stop) -> Result<Run, AssetError> {
         let broken = |error: io::Error| {
             tracing::error!(%error, "there is no process to draw art");
-            AssetError::Busy
+            AssetError::NoProcess
         };
         let (child, pipe) = self.spawn().map_err(broken)?;
         let (stop, patience) = (stop.clone(), self.patience);
@@ -153,7 +154,7 @@ impl Run {
                 Said::Refused(refusal) => return Err(refusal.into()),
                 Said::Broken(why) => {
                     tracing::error!(why, "a process that draws art cannot begin");
-                    return Err(AssetError::Busy);
+                    return Err(AssetError::NoProcess);
                 }
             }
         }
@@ -228,15 +229,4 @@ impl Drop for Run {
 fn check_sides((width, height): (u32, u32)) -> Result<(), AssetError> {
     let side = |side: u32| (1..=MOST_SIDE).contains(&side);
     if side(width) && side(height) { Ok(()) } else { Err(failed()) }
-}
-
-fn wait_within(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
-    let until = Instant::now() + patience;
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
-            Ok(None) | Err(_) => return None,
-        }
-    }
 }

@@ -196,7 +196,7 @@ impl Assets {
         };
         tracing::error!(%asset, %error, "an asset cannot be shown");
         // What has to do with this moment alone may be otherwise in the next.
-        if !matches!(error, AssetError::Busy | AssetError::Disk(_)) {
+        if !matches!(error, AssetError::NoProcess | AssetError::Disk(_)) {
             self.refused.lock().0.push_back((*asset, size, Instant::now()));
         }
         None

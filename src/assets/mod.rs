@@ -169,6 +169,8 @@ pub enum AssetError {
     Svg(String),
     #[error("too many of the tenant's files wait to be drawn")]
     Busy,
+    #[error("no process could be started to draw it")]
+    NoProcess,
     #[error("whoever sent the file has gone")]
     Gone,
     #[error("there is no asset {0}")]

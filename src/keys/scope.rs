@@ -66,6 +66,17 @@ impl Area {
     }
 }
 
+impl Scope {
+    /// What an operator's key needs for a route of devices; `None` where any will do. Every answer about a session has an address that plays it.
+    pub fn for_devices(path: &str) -> Option<Self> {
+        match path.strip_prefix("/v1/")?.split('/').next()? {
+            "sessions" | "multiview.m3u8" => Some(Self { area: Area::Sessions, access: Access::Write }),
+            "games" => Some(Self { area: Area::Games, access: Access::Read }),
+            _ => None,
+        }
+    }
+}
+
 /// Whether something is looked at or changed. Who may change may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
@@ -206,5 +217,11 @@ mod tests {
         for other in ["/v1/operator/", "/v1/operator", "/v1/games", "/v1/operator/gamesx", "/v1/operator//games"] {
             assert_eq!(Area::of_path(other), None, "{other}");
         }
+        let for_devices = |path| Scope::for_devices(path).map(|scope| scope.to_string());
+        for path in ["/v1/sessions", "/v1/sessions/s/playback_url", "/v1/multiview.m3u8"] {
+            assert_eq!(for_devices(path).as_deref(), Some("sessions:write"));
+        }
+        assert_eq!(for_devices("/v1/games/a/cues").as_deref(), Some("games:read"));
+        assert_eq!(for_devices("/v1/layouts"), None);
     }
 }

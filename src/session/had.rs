@@ -14,9 +14,7 @@ pub(super) struct Had(Runs);
 
 impl Had {
     pub fn take(&mut self, segments: RangeInclusive<SegmentNumber>) {
-        let is_there = |n: &SegmentNumber| self.0.contains(*n);
-        // As a rule all but the newest of a live window are.
-        if is_there(segments.end()) && is_there(segments.start()) && segments.end() - segments.start() <= 1 {
+        if segments.clone().all(|n| self.0.contains(n)) {
             return;
         }
         self.0 = self.0.or(&Runs::from(segments)).newest_runs(MOST_RUNS);

@@ -20,7 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 pub use queue::Finished;
 
 /// Of all spans that are exported.
-pub const TARGET: &str = "quadrille::span";
+pub const TARGET: &str = "quadrille::traced";
 
 /// Begins a span that is exported: its name, then its attributes as tracing takes them.
 macro_rules! span {
@@ -122,8 +122,8 @@ mod tests {
             follow(&outer, THEIRS);
             assert_eq!(trace_id(&outer).as_deref(), Some(THEIRS.trace_id));
             outer.in_scope(|| {
-                let _log = tracing::info_span!(target: "the_log", "of the log", secret = "s3cret").entered();
-                tracing::info!(target: "the_log", secret = "s3cret", "a line of the log");
+                let _log = tracing::info_span!("of the log", secret = "s3cret").entered();
+                tracing::info!(secret = "s3cret", "a line of the log");
                 drop(span!("inner"));
             });
             outer.record("quadrille.session", "s_1");

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::App;
 use crate::api::auth::Operator;
-use crate::api::caller::Caller;
+use crate::api::client::Client;
 use crate::api::extract::{self, Body, Named, Params, RequestBody};
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::assets::{Asset, AssetError, AssetId, AssetType, Line, Skin, SkinOrigin, Stop};
@@ -60,12 +60,12 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 /// What is drawn, in one of `line`'s places, for as long as whoever asked is there.
 async fn drawn<T: Send + 'static>(
     line: &Line,
-    (operator, caller): (&Operator, Caller),
+    (operator, client): (&Operator, Client),
     work: impl FnOnce(&Stop) -> T + Send + 'static,
 ) -> Result<T, Problem> {
     let place = tokio::select! {
         place = line.place(&operator.tenant) => place?,
-        () = caller.gone() => return Err(AssetError::Gone.into()),
+        () = client.gone() => return Err(AssetError::Gone.into()),
     };
     let stop = Stop::default();
     // Where nobody waits for this either.
@@ -78,7 +78,7 @@ async fn drawn<T: Send + 'static>(
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => return done,
-        () = caller.gone() => stop.stop(),
+        () = client.gone() => stop.stop(),
     }
     work.await
 }
@@ -102,7 +102,7 @@ async fn drawn<T: Send + 'static>(
 pub async fn upload(
     State(app): State<Arc<App>>,
     operator: Operator,
-    caller: Caller,
+    client: Client,
     request: Request,
 ) -> Result<Response, Problem> {
     let given = sent_as(request.headers())?;
@@ -110,7 +110,7 @@ pub async fn upload(
     let bytes = extract::read(request, limit).await?;
     let (assets, tenant) = (app.assets.clone(), operator.tenant.clone());
     let add = move |stop: &Stop| assets.add_until(&tenant, &bytes, given.as_deref(), stop);
-    let (asset, is_new) = drawn(&app.assets.uploads, (&operator, caller), add).await??;
+    let (asset, is_new) = drawn(&app.assets.uploads, (&operator, client), add).await??;
     if !is_new {
         return Ok(Json(asset).into_response());
     }
@@ -170,7 +170,7 @@ pub struct PreviewParams {
 pub async fn preview(
     State(app): State<Arc<App>>,
     operator: Operator,
-    caller: Caller,
+    client: Client,
     Named(id): Named<String>,
     Params(asked): Params<PreviewParams>,
 ) -> Result<Response, Problem> {
@@ -191,7 +191,7 @@ pub async fn preview(
     }
     let (assets, tenant) = (app.assets.clone(), operator.tenant.clone());
     let draw = move |stop: &Stop| jpeg::thumbnail(&assets.preview(&tenant, &asset, &layout, &asked.slot, stop)?);
-    let picture = drawn(&app.assets.previews, (&operator, caller), draw).await?;
+    let picture = drawn(&app.assets.previews, (&operator, client), draw).await?;
     let bytes = picture.ok_or_else(|| Problem::internal("an asset cannot be drawn"))?;
     let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
     Ok((headers, bytes).into_response())

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::App;
 use crate::api::auth::Operator;
-use crate::api::caller::Caller;
+use crate::api::client::Client;
 use crate::api::extract::Params;
 use crate::api::limits;
 use crate::api::problem::{Code, Problem, ProblemBody};
@@ -46,8 +46,8 @@ pub async fn note(State(app): State<Arc<App>>, mut request: Request, next: Next)
     request.extensions_mut().insert(doer.clone());
     let method = request.method().to_string();
     let path: String = request.uri().path().chars().take(MAX_PATH).collect();
-    let (_waits, caller) = Caller::waiting();
-    request.extensions_mut().insert(caller);
+    let (_waits, client) = Client::waiting();
+    request.extensions_mut().insert(client);
     // A client that goes away meanwhile stops neither the change half-way nor what is noted of it.
     let done = async move {
         let response = next.run(request).await;

@@ -48,7 +48,7 @@ fn one_that_lies_or_ends_is_no_picture() {
     let told = Said::Refused(Refusal::Svg("is\nred".to_owned()));
     assert_eq!(check(&saying(&told, "")), Err(AssetError::Svg("is red".to_owned())));
     let none = ArtApart::new("/nowhere".into(), Vec::new());
-    assert_eq!(still(&none), Err(AssetError::Busy));
+    assert_eq!(still(&none), Err(AssetError::NoProcess));
 }
 
 #[test]

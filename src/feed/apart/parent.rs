@@ -32,6 +32,7 @@ use crate::feed::pipeline::Entry;
 use crate::feed::room::Decoding;
 use crate::feed::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
+use crate::work::wait_within;
 
 /// How often a run gives way to the watchdog, and the child is told the time, the delay and the room there is.
 const POLL: Duration = Duration::from_millis(100);
@@ -408,15 +409,4 @@ fn spawn(apart: &Apart) -> io::Result<(Child, UnixStream)> {
         Stdio::null()
     });
     Ok((command.spawn()?, ours))
-}
-
-fn wait_within(child: &mut Child, patience: Duration) -> Option<std::process::ExitStatus> {
-    let until = Instant::now() + patience;
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
-            Ok(None) | Err(_) => return None,
-        }
-    }
 }

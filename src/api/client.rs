@@ -8,30 +8,30 @@ use tokio::sync::watch;
 
 /// Whoever asked. One that nothing is known of is there for as long as its request is.
 #[derive(Clone, Default)]
-pub struct Caller(Option<watch::Receiver<()>>);
+pub struct Client(Option<watch::Receiver<()>>);
 
 /// Kept for as long as somebody waits for an answer.
 pub struct Waits {
     _here: watch::Sender<()>,
 }
 
-impl Caller {
+impl Client {
     pub fn waiting() -> (Waits, Self) {
-        let (here, caller) = watch::channel(());
-        (Waits { _here: here }, Self(Some(caller)))
+        let (here, client) = watch::channel(());
+        (Waits { _here: here }, Self(Some(client)))
     }
 
     /// Waits until nobody waits for the answer.
     pub async fn gone(&self) {
         match &self.0 {
             // Nothing is ever sent: it ends with its other end.
-            Some(caller) => while caller.clone().changed().await.is_ok() {},
+            Some(client) => while client.clone().changed().await.is_ok() {},
             None => std::future::pending().await,
         }
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
+impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
