@@ -413,7 +413,10 @@ impl Watched {
     }
 
     fn begin(&mut self, id: Option<String>, duration_s: Option<f64>) {
-        let Ok(event) = self.track.begin_break(self.now, &BeginBreak { duration_s, id, ..BeginBreak::default() }) else { return };
+        let Ok(event) = self.track.begin_break(self.now, &BeginBreak { duration_s, id, ..BeginBreak::default() })
+        else {
+            return;
+        };
         // One of less than a frame has ended as soon as it began.
         assert!(event.state != CueState::Ended || duration_s.is_some_and(|seconds| seconds < 0.04));
     }

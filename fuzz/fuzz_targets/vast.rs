@@ -36,8 +36,20 @@ enum Piece<'a> {
 }
 
 const NAMES: [&str; 14] = [
-    "VAST", "Ad", "InLine", "Wrapper", "Creatives", "Creative", "Linear", "MediaFiles", "TrackingEvents", "Duration",
-    "VASTAdTagURI", "Impression", "Error", "Extensions",
+    "VAST",
+    "Ad",
+    "InLine",
+    "Wrapper",
+    "Creatives",
+    "Creative",
+    "Linear",
+    "MediaFiles",
+    "TrackingEvents",
+    "Duration",
+    "VASTAdTagURI",
+    "Impression",
+    "Error",
+    "Extensions",
 ];
 const EVENTS: [&str; 6] = ["start", "firstQuartile", "midpoint", "thirdQuartile", "complete", "mute"];
 
