@@ -61,6 +61,8 @@ test: deps x264 web nextest clip lint ## Run everything that continuous integrat
 		else echo "LEFT OUT, because this user may not mount: $(MOUNTING)"; fi
 	$(call say,The pages in headless Chromium)
 	@npm --prefix web test
+	$(call say,Clients made of the OpenAPI document)
+	@$(MAKE) --no-print-directory test-clients PLAYERS_BUILD="cargo build --bins --tests"
 	$(call say,Players that other people wrote)
 	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again PLAYERS_BUILD="cargo build --bins --tests"
 

@@ -11,8 +11,9 @@ pub fn give_back() {}
 
 #[cfg(target_env = "gnu")]
 mod glibc {
+    use std::ops::RangeInclusive;
     use std::thread;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     /// What is larger than a picture or a segment has pages of its own, which go when it goes. To ask the system for pages for every
     /// segment that somebody watches would cost more than to make it.
@@ -25,10 +26,14 @@ mod glibc {
     const LEAST_HEAPS: i32 = 4;
 
     /// How often memory that is free, but not at a heap's end, is looked for.
-    const GIVE_BACK_EVERY: Duration = Duration::from_secs(60);
+    const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 
-    /// So much of it may stay: to take pages from the heaps and to fill them again costs time, and other threads wait for it.
-    const FREE_KEPT: usize = 128 << 20;
+    /// What was left the last time may have come free by then.
+    const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+    /// So much of it may stay, a quarter of what is in use within these bounds: to take pages from the heaps and to fill them again
+    /// costs time, and other threads wait for it.
+    const FREE_KEPT: RangeInclusive<usize> = 32 << 20..=128 << 20;
 
     /// Keeps malloc's heaps few and their bounds where they are. Left alone, glibc makes up to eight heaps for each core, each as large
     /// as it ever was, and moves its bounds with the largest block that was freed: thirty sessions over eight tiles and four renders
@@ -50,13 +55,18 @@ mod glibc {
     /// between blocks that stayed.
     pub fn give_back() {
         let look = || {
+            // What the last time left: pages of others than malloc, and what stood too close to what was used.
+            let (mut left, mut at) = (0, Instant::now());
             loop {
                 thread::sleep(GIVE_BACK_EVERY);
-                let free = resident().saturating_sub(in_use());
-                if free > FREE_KEPT {
+                let used = in_use();
+                let free = resident().saturating_sub(used);
+                left = if at.elapsed() < TRIED_AGAIN_AFTER { free.min(left) } else { 0 };
+                if free - left > (used / 4).clamp(*FREE_KEPT.start(), *FREE_KEPT.end()) {
                     // SAFETY: malloc_trim(3) takes a number, and nothing that anybody uses.
                     unsafe { libc::malloc_trim(0) };
-                    tracing::debug!(free, resident = resident(), "free memory was given back");
+                    (left, at) = (resident().saturating_sub(in_use()), Instant::now());
+                    tracing::debug!(free, left, "free memory was given back");
                 }
             }
         };

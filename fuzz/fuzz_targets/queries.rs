@@ -9,7 +9,8 @@ use api::query_checks::{self, Asked};
 use libfuzzer_sys::fuzz_target;
 #[allow(unused_imports)]
 use rooms::{
-    assets, catalogue, config, frame, keys, ladder, layout, market, mosaic, session, store, timeline, track, usage,
+    assets, catalogue, config, frame, keys, ladder, layout, market, mosaic, session, spans, store, timeline, track,
+    usage,
 };
 
 fuzz_target!(|asked: Asked<'_>| query_checks::asked(&asked));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::Modify;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{ArrayBuilder, Object, Schema, SchemaType};
+use utoipa::openapi::schema::{ArrayBuilder, ArrayItems, Object, Schema, SchemaType};
 use utoipa::openapi::{
     Content, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder, ServerBuilder, Type, path::Parameter,
 };
@@ -113,9 +113,26 @@ const PARAMETERS: [(&str, &str); 13] = [
 /// may leave out either.
 fn tell_what_is_always_there(document: &mut OpenApi) {
     let sent = schemas_sent(document);
-    let schemas = document.components.iter_mut().flat_map(|components| &mut components.schemas);
-    for (_, schema) in schemas.filter(|(name, _)| !sent.contains(*name)) {
-        require_nullable(schema);
+    for (name, schema) in document.components.iter_mut().flat_map(|components| &mut components.schemas) {
+        if sent.contains(name) { allow_repeats(schema) } else { require_nullable(schema) }
+    }
+}
+
+/// What is a set may be sent with one thing twice: it is taken once.
+fn allow_repeats(schema: &mut RefOr<Schema>) {
+    let RefOr::T(schema) = schema else { return };
+    match schema {
+        Schema::Array(array) => {
+            array.unique_items = false;
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                allow_repeats(items);
+            }
+        }
+        Schema::Object(object) => object.properties.values_mut().for_each(allow_repeats),
+        Schema::OneOf(one) => one.items.iter_mut().for_each(allow_repeats),
+        Schema::AllOf(all) => all.items.iter_mut().for_each(allow_repeats),
+        Schema::AnyOf(any) => any.items.iter_mut().for_each(allow_repeats),
+        _ => {}
     }
 }
 
@@ -273,5 +290,21 @@ mod tests {
         assert!(!required("Tier").contains("max_height"), "markets are made with it");
         // What is left out where it is nothing is never null.
         assert!(!required("UsageRow").contains("\"cost\"") && !required("UsageRow").contains("\"session_id\""));
+    }
+
+    #[test]
+    fn a_set_may_be_sent_with_one_thing_twice_and_is_told_with_each_once() {
+        let mut openapi = super::super::openapi_document();
+        let sent = super::schemas_sent(&mut openapi);
+        let document = document();
+        let said =
+            |schema: &str| document["components"]["schemas"][schema].to_string().contains("\"uniqueItems\":true");
+        assert!(sent.contains("WebhookRequest") && sent.contains("Tier"), "{sent:?}");
+        let wrong: Vec<_> = sent.iter().filter(|schema| said(schema)).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        assert!(said("Webhook") && said("Session"));
+        let twice = br#"{ "url": "https://ops.example/", "events": ["game.live", "game.live"] }"#;
+        let body: crate::api::operator::webhooks::WebhookBody = serde_json::from_slice(twice).unwrap();
+        assert_eq!(body.events.map(|events| events.len()), Some(1));
     }
 }

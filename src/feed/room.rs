@@ -280,7 +280,7 @@ impl Ration {
         let rate = fps.filter(|(_, den)| *den > 0).map_or(String::new(), |(num, den)| {
             format!(" at {:.3}", f64::from(num) / f64::from(den)).trim_end_matches('0').trim_end_matches('.').to_owned()
         });
-        let needs = format!("{width}x{height}{rate} takes about {whole:.1} cores to decode and {left:.1} are left");
+        let needs = format!("{width}x{height}{rate} takes about {whole:.2} cores to decode and {left:.2} are left");
         match self.share {
             Share::Unasked | Share::Whole => None,
             Share::Referred => Some(format!("thinned: {needs}; pictures that no other refers to are left out")),
@@ -343,7 +343,7 @@ mod tests {
         ration.demands(UHD);
         assert!(!ration.passes(Some(true), at(0)), "1.66 cores are asked for");
         let said = ration.shortage().unwrap();
-        assert_eq!(said, "no room: 3840x2160 at 50 takes about 1.7 cores to decode and 0.5 are left");
+        assert_eq!(said, "no room: 3840x2160 at 50 takes about 1.66 cores to decode and 0.50 are left");
         for n in 1..100 {
             assert!(!ration.passes(Some(n % 2 == 0), at(n * 19)), "not asked again before two seconds");
         }

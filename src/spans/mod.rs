@@ -5,6 +5,7 @@
 //! else, so that no line of the log gets to a collector. Attributes are named here and there by hand: ids, counts, routes. No address of a source, no token, no
 //! path and no query stands in one.
 
+mod parent;
 mod queue;
 
 use opentelemetry::trace::{
@@ -17,6 +18,7 @@ use tracing::Subscriber;
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
 use tracing_subscriber::registry::LookupSpan;
 
+pub use parent::Parent;
 pub use queue::Finished;
 
 /// Of all spans that are exported.
@@ -37,16 +39,6 @@ pub struct SpanSettings {
     pub service: String,
     /// One trace in so many is exported; of those that somebody else began, all that are sampled there.
     pub sample_one_in: u32,
-}
-
-/// The span of somebody else that one of ours belongs to (W3C Trace Context).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parent<'a> {
-    /// 32 hex digits.
-    pub trace_id: &'a str,
-    /// 16 hex digits.
-    pub span_id: &'a str,
-    pub is_sampled: bool,
 }
 
 /// What listens to spans, for the program's subscriber, and where they come out when they are over. The subscriber has to ask it about [`TARGET`] alone.

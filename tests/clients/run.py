@@ -2,7 +2,7 @@
 """Makes clients of what the service says of itself, and uses them: `run.py [--contract | --fuzz [--examples N]]`.
 
 Other people's tools check the OpenAPI document and generate clients of it; each client, and each program of `examples/`, then lives a whole session against
-the real service. With `--fuzz` schemathesis tries everything that the document allows, and everything that it does not.
+the real service. Then schemathesis tries each parameter and member as the document allows it, and as it does not; with `--fuzz` also many of them by chance, and one after the other.
 """
 
 import argparse
@@ -176,7 +176,7 @@ def until_live(origin):
 
 
 def begin(origin):
-    """A viewer's playlist, as soon as there is room: a machine that builds meanwhile has none at first."""
+    """A viewer's session, as soon as there is room: a machine that builds meanwhile has none at first."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         request = urllib.request.Request(f"{origin}/v1/sessions", data=json.dumps({"games": ["hawks"]}).encode(), method="POST")
@@ -184,12 +184,16 @@ def begin(origin):
         request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
-                url = json.load(answer)["playback_url"]
-            break
+                return json.load(answer)
         except urllib.error.HTTPError as error:
             if error.code != 503 or time.monotonic() > deadline:
                 raise SystemExit(error.read().decode()) from None
             time.sleep(float(error.headers.get("Retry-After") or 1))
+
+
+def video_of(session):
+    """The address of a playlist of its pictures."""
+    url = session["playback_url"]
     video = next(line for line in get(url).decode().splitlines() if line and not line.startswith("#"))
     return urllib.parse.urljoin(url, video)
 
@@ -308,10 +312,14 @@ def use_webhook(origin, webhook, port, path):
     assert post(b"[{}]", many) == 422 and post(b"{", many) == 422 and post(b"{}", "text/plain") == 415
 
 
-def fuzz(origin, examples):
-    say(f"schemathesis: {examples} examples of each operation")
+def fuzz(origin, phases, examples):
+    say(f"schemathesis: {phases}")
+    session = begin(origin)
+    there = {"QUADRILLE_SESSION": session["id"], "QUADRILLE_TOKEN": session["playback_url"].split("/")[-2]}
     command = [VENV / "bin/schemathesis", "--config-file", HERE / "schemathesis.toml", "run", f"{origin}/openapi.json"]
-    run([*command, "--max-examples", examples, "--header", f"Authorization: Bearer {OPERATOR}"], cwd=WORK)
+    # The same requests each time: what it finds is found again.
+    asked = ["--phases", phases, "--seed", 1, "--max-examples", examples, "--header", f"Authorization: Bearer {OPERATOR}"]
+    run([*command, *asked], cwd=WORK, env={**os.environ, **there})
 
 
 def main():
@@ -339,12 +347,12 @@ def main():
             if asked.contract:
                 PAGES_TYPES.write_text(make_types())
             elif asked.fuzz:
-                fuzz(origin, asked.examples)
+                fuzz(origin, "examples,coverage,fuzzing,stateful", asked.examples)
             else:
                 check_document()
                 until_live(origin)
                 path = make_webhook(origin, port, secrets)
-                viewer = threading.Thread(target=watch, args=(begin(origin), over))
+                viewer = threading.Thread(target=watch, args=(video_of(begin(origin)), over))
                 viewer.start()
                 use_python(origin)
                 use_typescript(origin)
@@ -352,6 +360,8 @@ def main():
                 use_webhook(origin, webhook, port, path)
                 over.set()
                 viewer.join()
+                # Without chance, and bounded: each member of each body, each parameter, as it may be and as it may not.
+                fuzz(origin, "examples,coverage", 1)
             broken = [line for line in service.lines if '"level":"ERROR"' in line or "panicked" in line]
             assert not broken, "\n".join(broken)
         finally:

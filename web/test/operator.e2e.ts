@@ -7,7 +7,7 @@ import type { Page, Route } from "playwright-core";
 import type { UsageReport } from "../src/operator/api";
 import type {} from "../src/operator";
 import { openBrowser, unnamed, violationsOf, type Browser } from "./support/browser";
-import { OPERATOR_KEY, startDemo, type Service } from "./support/service";
+import { OPERATOR_KEY, startSmall, type Service } from "./support/service";
 
 const POLL_MS = 1_500;
 const ROOM_WITHIN_MS = 120_000;
@@ -68,7 +68,7 @@ function another(at: number): Record<string, unknown> {
 }
 
 before(async () => {
-  service = await startDemo();
+  service = await startSmall();
   games = ((await (await ask("/v1/games", service.key)).json()) as { id: string }[]).map(({ id }) => id);
   await view({ games: games.slice(0, 4), device_id: "stb-living-room", labels: { plan: "gold" } });
   await view({ games: games.slice(0, 2), layout: "2EH", device_id: "<b>stb</b>", labels: { plan: "silver" } });

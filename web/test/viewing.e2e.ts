@@ -5,7 +5,7 @@ import { after, afterEach, before, test } from "node:test";
 import type { Page, Route } from "playwright-core";
 import { openBrowser, unnamed, violationsOf, type Browser } from "./support/browser";
 import { startParts } from "./support/parts";
-import { OPERATOR_KEY, startDemo, type Service } from "./support/service";
+import { OPERATOR_KEY, startSmall, type Service } from "./support/service";
 import { pause, ViewerPage } from "./support/viewer-page";
 
 let service: Service;
@@ -14,7 +14,7 @@ let page: Page;
 let viewer: ViewerPage;
 
 before(async () => {
-  service = await startDemo();
+  service = await startSmall();
   browser = await openBrowser();
   page = browser.context.pages()[0] ?? (await browser.context.newPage());
   page.setDefaultTimeout(30_000);

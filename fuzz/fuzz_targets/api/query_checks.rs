@@ -271,8 +271,9 @@ fn named(id: &str, parent: &str) {
         assert!((1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\'));
     }
     if let Some(headers) = with(trace::TRACEPARENT, parent) {
-        let trace = trace::trace_id(&headers);
-        assert!(trace.is_none_or(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())));
+        let is_hex = |id: &str, length| id.len() == length && id.bytes().all(|b| b.is_ascii_hexdigit());
+        let parent = trace::parent(&headers);
+        assert!(parent.is_none_or(|parent| is_hex(parent.trace_id, 32) && is_hex(parent.span_id, 16)));
     }
     if let Ok(value) = HeaderValue::from_str(parent) {
         let key = bearer::in_header(&value);

@@ -198,6 +198,13 @@ pub mod keys {
     }
 }
 
+#[path = "../../../src/spans"]
+pub mod spans {
+    mod parent;
+
+    pub use parent::Parent;
+}
+
 pub mod catalogue {
     use std::collections::BTreeMap;
 

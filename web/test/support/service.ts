@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 
 /** What the demo's operator has. */
 export const OPERATOR_KEY = "demo-operator";
+const SMALL_DEVICE_KEY = "demo-device";
 
 const START_MS = 120_000;
 const STOP_MS = 10_000;
@@ -24,6 +25,49 @@ export interface Service {
 
 export function startDemo(): Promise<Service> {
   return start((dataDir) => ["demo", "--listen", "127.0.0.1:0", "--data-dir", dataDir], /^\s*page:\s+(http:\/\/\S+)/);
+}
+
+const SMALL_GAMES = [
+  ["hawks-ravens", "Hawks at Ravens", "ball"],
+  ["otters-herons", "Otters at Herons", "smpte"],
+  ["comets-owls", "Comets at Owls", "ball"],
+  ["storks-wolves", "Storks at Wolves", "pinwheel"],
+  ["lynx-pikes", "Lynx at Pikes", "ball"],
+  ["foxes-tides", "Foxes at Tides", "ball"],
+] as const;
+
+/** What the demo has, in small pictures: for tests of what a page tells, which are not to depend on how much a machine can encode. */
+export function startSmall(): Promise<Service> {
+  const games = SMALL_GAMES.map(([id, title, picture], at) => `
+[[games]]
+id = "${id}"
+title = "${title}"
+sources = ["test://${picture}?size=320x180&fps=30&tone=${262 + 66 * at}&captions=en"]`);
+  return startConfigured(`
+[[tenants]]
+id = "demo"
+operator_keys = ["${OPERATOR_KEY}"]
+device_keys = ["${SMALL_DEVICE_KEY}"]
+${games.join("\n")}
+[output]
+fps = "30"
+segment_frames = 60
+[[output.renditions]]
+name = "360p"
+width = 640
+height = 360
+bitrate = 800_000
+[start_over]
+window_s = 600
+gigabytes = 1
+[[tariffs]]
+currency = "EUR"
+[[tariffs.prices]]
+engine = "render"
+per_minute = "0.0060"
+[[tariffs.prices]]
+per_minute = "0.0040"
+`, SMALL_DEVICE_KEY);
 }
 
 /** The service with a configuration of the test's own, which names neither where it listens nor where it keeps what it keeps. */
