@@ -68,6 +68,10 @@ const LEFT_IDLE: Duration = Duration::from_secs(3);
 /// Mosaics are looked after this often, so that one may run on for so long.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// What was packaged and is not asked for in so many sweeps goes: those who watch the same are seconds apart, and who comes later has it
+/// packaged again.
+const PACKAGED_KEPT: u64 = 30;
+
 /// Names that are kept as read: more than a machine has mosaics that anybody watches.
 const READ_KEPT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
@@ -308,6 +312,7 @@ impl MosaicRegistry {
         let now = self.clock.now();
         self.sweep_mosaics(now);
         self.shed(now);
+        self.cache.go_on(PACKAGED_KEPT);
         let (cores, allows_ahead) = (self.load.lock().cores(), self.overload.lock().allows_ahead(now));
         for engine in &self.engines {
             let mut admission = self.admission();
