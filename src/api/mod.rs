@@ -16,6 +16,7 @@ mod etag;
 mod extract;
 mod games;
 mod health;
+mod ids;
 mod images;
 mod instant;
 mod layouts;

@@ -14,9 +14,9 @@ use crate::api::App;
 use crate::api::auth::Operator;
 use crate::api::client::Client;
 use crate::api::extract::{self, Body, Named, Params, RequestBody};
+use crate::api::ids::id_of;
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::assets::{Asset, AssetError, AssetId, AssetType, Line, Skin, SkinOrigin, Stop};
-use crate::config::check_id;
 use crate::jpeg;
 
 /// What a skin is to show.
@@ -302,7 +302,7 @@ pub async fn put_skin(
     Named(id): Named<String>,
     Body(body): Body<SkinBody>,
 ) -> Result<Response, Problem> {
-    check_id(&id).map_err(|e| Problem::field("id", format!("{e}.")))?;
+    let id = id_of(None, Some(id))?;
     let mut art = BTreeMap::new();
     for (name, asset) in body.art {
         let field = format!("art.{name}");
