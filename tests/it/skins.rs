@@ -295,6 +295,28 @@ async fn what_is_shown_cannot_be_deleted_and_what_is_wrong_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_configuration_has_skins_too() {
     let dir = tempfile::tempdir().unwrap();
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_that_fails_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = TestService::start(&configured(dir.path())).await;
+    let (broken, lost) = (upload(&service, 40).await, upload(&service, 41).await);
+    let file = |asset: &str| dir.path().join("data/assets/acme").join(asset);
+    std::fs::write(file(&broken), "no picture any more").unwrap();
+    std::fs::remove_file(file(&lost)).unwrap();
+    for (asset, refused) in [(&broken, (422, "asset_invalid")), (&lost, (503, "store_unavailable"))] {
+        let path = format!("/v1/operator/assets/{asset}/preview?layout=1F&slot=frame");
+        // The second time it is not even tried.
+        for _ in 0..2 {
+            let answer = service.send(Method::GET, &path, OPERATOR, None).await;
+            assert_eq!(answer.headers().contains_key("retry-after"), refused.0 == 503);
+            let (status, problem): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
+            assert_eq!((status, &problem["code"]), (refused.0, &json!(refused.1)), "{problem}");
+            assert!(status != 422 || problem["detail"].as_str().unwrap().contains("cannot be read"), "{problem}");
+        }
+    }
+    service.stop().await;
+}
+
     let art = dir.path().join("frame.png");
     std::fs::write(&art, grey(120)).unwrap();
     let text = |name: &str| {

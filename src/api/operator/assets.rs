@@ -164,8 +164,8 @@ pub struct PreviewParams {
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`asset_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`parameter_invalid`: with the names that the layout has, as `allowed`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`: too many of the tenant's files wait to be drawn", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`: with the names that the layout has, as `allowed`; `asset_invalid`: it cannot be drawn at that size, and `detail` says why", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`: too many of the tenant's files wait to be drawn, or no process could be had to draw it (`reason`: `art`); `store_unavailable`: its file cannot be read", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn preview(
     State(app): State<Arc<App>>,
@@ -190,9 +190,12 @@ pub async fn preview(
         return Err(Problem::parameter("slot", detail).with("allowed", names));
     }
     let (assets, tenant) = (app.assets.clone(), operator.tenant.clone());
-    let draw = move |stop: &Stop| jpeg::thumbnail(&assets.preview(&tenant, &asset, &layout, &asked.slot, stop)?);
-    let picture = drawn(&app.assets.previews, (&operator, client), draw).await?;
-    let bytes = picture.ok_or_else(|| Problem::internal("an asset cannot be drawn"))?;
+    let draw = move |stop: &Stop| {
+        let picture = assets.preview(&tenant, &asset, &layout, &asked.slot, stop)?;
+        Ok::<_, AssetError>(picture.and_then(|picture| jpeg::thumbnail(&picture)))
+    };
+    let picture = drawn(&app.assets.previews, (&operator, client), draw).await??;
+    let bytes = picture.ok_or_else(|| Problem::internal("a picture of an asset is none"))?;
     let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
     Ok((headers, bytes).into_response())
 }
