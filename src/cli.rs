@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use quadrille::breaks::check_decision_url;
 use quadrille::catalogue::Borders;
 use quadrille::config::{Config, Tracing, mask_text};
 use quadrille::layout::{Layouts, LayoutsError};
@@ -205,7 +206,7 @@ pub fn check_layouts(config: &Config) -> Result<(), LayoutsError> {
     }
 }
 
-/// Whether the feeds take what the games' sources say to them; the first that they do not.
+/// Whether the feeds take what the games' sources say to them, and markets ask where they may; the first that is not so.
 pub fn check_sources(config: &Config) -> Result<(), String> {
     let borders = Borders::new(config, None);
     for game in &config.games {
@@ -215,6 +216,10 @@ pub fn check_sources(config: &Config) -> Result<(), String> {
             quadrille::feed::check_source(source.url()).map_err(|e| told(&e))?;
             borders.of(None).check(source.url()).map_err(|e| told(&e))?;
         }
+    }
+    for (tenant, market) in &config.markets {
+        let told = |why| format!("market {:?}, `breaks.decision_url`: {why}", market.id);
+        check_decision_url(market, borders.of(Some(tenant))).map_err(told)?;
     }
     Ok(())
 }

@@ -106,6 +106,10 @@ pub enum StartError {
         "markets: {id:?}: `breaks.layout`: there is no layout {layout:?} with one game and art; these are: {allowed}"
     )]
     MarketLayout { id: String, layout: String, allowed: String },
+    #[error(
+        "markets: {id:?}: `breaks.decision_url`: {why}; what `[sources]` and `[tenants.sources]` allow is, as in `networks`"
+    )]
+    MarketDecisions { id: String, why: String },
     #[error("what goes out: {0}")]
     Outbound(#[from] HttpError),
     #[error("webhooks: {0}")]
@@ -188,12 +192,12 @@ impl Service {
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
         let parts = (&sessions, &registry, &catalogue);
         let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, address))?;
-        makers.rules(&sessions, &layouts, sqlite.clone()).await?;
+        makers.rules(&sessions, &layouts, (sqlite.clone(), address)).await?;
         let (events, webhooks) = makers.webhooks(&sqlite, (&sessions, &catalogue), address).await?;
         let outbound = makers.outbound(sqlite.clone(), &sessions, &webhooks).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let readiness = makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf);
-        let readiness = readiness.note("stitch", stitching);
+        let readiness = (readiness.note("stitch", stitching), address);
         let app = makers.app(parts, (layouts, assets), (&fills, webhooks), makers.keys(sqlite).await?, readiness)?;
         let in_hand = shared.in_hand.clone();
         let serving = doors.serve(&app);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::timeline::MediaTime;
 
@@ -70,7 +71,7 @@ pub fn give_up_rights() -> io::Result<()> {
     Ok(rustix::thread::set_capabilities(None, none)?)
 }
 
-fn nice_of(thread: Option<rustix::process::Pid>) -> i32 {
+fn nice_of(thread: Option<Pid>) -> i32 {
     rustix::process::getpriority_process(thread).unwrap_or(0)
 }
 
@@ -84,6 +85,28 @@ pub fn wait_within(child: &mut Child, patience: Duration) -> Option<ExitStatus> 
             Ok(None) | Err(_) => return None,
         }
     }
+}
+
+/// The same of one that is not let go with that: what it has taken can still be asked.
+pub fn ended_within(child: &Child, patience: Duration) -> Option<WaitIdStatus> {
+    let (id, until) = (Pid::from_child(child), Instant::now() + patience);
+    loop {
+        match waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG) {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(5)),
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
+/// Processor time that a process has used, in seconds; `None` where there is none, or it was waited for.
+pub fn cpu_time_of(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may have spaces and brackets of its own; utime and stime are fields 14 and 15 (proc(5)).
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut ticks = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
+    let ticks = ticks.next()? + ticks.next()?;
+    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// Processor time this process has used, all threads together.
@@ -101,7 +124,12 @@ pub fn count_child_cpu(seconds: f64) {
 
 /// Processor time this process and those that it started have used.
 pub fn whole_cpu_time() -> Duration {
-    process_cpu_time() + Duration::from_micros(CHILDREN_US.load(Ordering::Relaxed))
+    process_cpu_time() + children_cpu_time()
+}
+
+/// The part of it that those have used that it started.
+pub fn children_cpu_time() -> Duration {
+    Duration::from_micros(CHILDREN_US.load(Ordering::Relaxed))
 }
 
 /// Processor time the calling thread has used.

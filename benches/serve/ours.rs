@@ -183,6 +183,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         readiness: Readiness::new(),
         clips: None,
         door: Door::default(),
+        borders: Borders::none(),
     };
     let path = |(name, _): &(&str, usize)| app.sessions.segment_address(&placement.id.0, name, SEGMENT);
     let paths = SIZES.iter().map(path).collect();

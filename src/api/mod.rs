@@ -16,6 +16,7 @@ mod etag;
 mod extract;
 mod games;
 mod health;
+mod ids;
 mod images;
 mod instant;
 mod layouts;
@@ -64,7 +65,7 @@ use self::auth::Caller;
 use crate::assets::{Assets, Skin};
 use crate::audit::Audit;
 use crate::breaks::Fills;
-use crate::catalogue::GameCatalogue;
+use crate::catalogue::{Borders, GameCatalogue};
 use crate::clips::Clips;
 use crate::keys::Keys;
 use crate::layout::Layouts;
@@ -102,6 +103,8 @@ pub struct App {
     pub clips: Option<Arc<Clips>>,
     /// Whom it believes, and which pages may ask it.
     pub door: Door,
+    /// Where what tenants name may lead.
+    pub borders: Borders,
 }
 
 impl App {

@@ -58,6 +58,7 @@ codes! {
     ClipNotReady = "clip_not_ready", CONFLICT, "The clip is not ready";
     ClipUnknown = "clip_unknown", NOT_FOUND, "There is no such clip";
     CursorInvalid = "cursor_invalid", UNPROCESSABLE_ENTITY, "The cursor is not one of ours";
+    DecisionForbidden = "decision_forbidden", UNPROCESSABLE_ENTITY, "A server of decisions may not be asked there";
     EngineUnsuited = "engine_unsuited", UNPROCESSABLE_ENTITY, "The engine cannot make this layout";
     FieldInvalid = "field_invalid", UNPROCESSABLE_ENTITY, "A field has a value that is not allowed";
     FieldUnknown = "field_unknown", UNPROCESSABLE_ENTITY, "A field is not known here";

@@ -14,7 +14,6 @@ use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,13 +23,16 @@ use self::message::{Asked, Job, Said};
 use super::check::{MOST_SIDE, Read};
 use super::draws::{Art, Checked, Draws, Each, Moment, Stop, failed};
 use super::{AssetError, AssetType, condition};
-use crate::work::wait_within;
+use crate::work::{count_child_cpu, cpu_time_of, ended_within};
 
 /// An answer comes within so long, on a machine that has other things to do as well.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One that has closed its pipe is about to end.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is looked what a process takes that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Memory that it may write to.
 const MEMORY_BYTES: u64 = 768 << 20;
@@ -67,7 +69,7 @@ impl ArtApart {
         };
         let (child, pipe) = self.spawn().map_err(broken)?;
         let (stop, patience) = (stop.clone(), self.patience);
-        let mut run = Run { child, pipe, kind: art.kind, job, step: None, stop, patience };
+        let mut run = Run { child, pipe, kind: art.kind, job, step: None, stop, patience, counted_s: 0.0 };
         run.stop.ends(run.pipe.try_clone().map_err(broken)?);
         let asked = Asked { kind: art.kind, job, bytes: art.bytes.len() as u64 };
         let sent = message::send(&mut run.pipe, &asked).and_then(|()| run.pipe.write_all(art.bytes));
@@ -124,9 +126,18 @@ struct Run {
     step: Option<(Option<(u32, u32)>, u64)>,
     stop: Stop,
     patience: Duration,
+    /// Processor time of it that is counted.
+    counted_s: f64,
 }
 
 impl Run {
+    /// Counts what it has taken since it was counted last: newcomers are let in by what this process and its children take.
+    fn count(&mut self) {
+        let Some(taken_s) = cpu_time_of(self.child.id()) else { return };
+        count_child_cpu(taken_s - self.counted_s);
+        self.counted_s = taken_s;
+    }
+
     fn answer(&mut self) -> Result<Answer, AssetError> {
         let until = Instant::now() + self.patience;
         loop {
@@ -176,12 +187,13 @@ impl Run {
             if left.is_zero() {
                 return Err(self.too_long());
             }
-            let set = self.pipe.set_read_timeout(Some(left));
+            let set = self.pipe.set_read_timeout(Some(left.min(LOOK_EVERY)));
             match set.and_then(|()| self.pipe.read(&mut buffer[at..])) {
                 Ok(0) => return Err(self.why()),
                 Ok(count) => at += count,
                 Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {}
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.count(),
                     _ => return Err(self.why()),
                 },
             }
@@ -194,8 +206,8 @@ impl Run {
         if self.stop.is_stopped() {
             return AssetError::Gone;
         }
-        let Some(status) = wait_within(&mut self.child, LEAVE_PATIENCE) else { return failed() };
-        match status.signal() {
+        let Some(status) = ended_within(&self.child, LEAVE_PATIENCE) else { return failed() };
+        match status.terminating_signal() {
             Some(libc::SIGPROF | libc::SIGXCPU) => self.too_long(),
             Some(libc::SIGABRT) => self.wrong(format!("takes more than {} MiB of memory to draw", MEMORY_BYTES >> 20)),
             _ => failed(),
@@ -222,6 +234,9 @@ impl Drop for Run {
     fn drop(&mut self) {
         // It fails where it has ended by itself; one that was killed ends at once.
         let _ = self.child.kill();
+        if ended_within(&self.child, LEAVE_PATIENCE).is_some() {
+            self.count();
+        }
         let _ = self.child.wait();
     }
 }

@@ -167,38 +167,48 @@ pub(super) fn next_moment(begins: Begins<'_>) {
     begins(None, MOST_READING);
 }
 
-/// What could not be drawn of late: the asset, the size, when.
+/// What could not be drawn of late.
 #[derive(Default)]
-pub(super) struct Refused(VecDeque<(AssetId, (u32, u32), Instant)>);
+pub(super) struct Refused(VecDeque<NotDrawn>);
+
+struct NotDrawn {
+    asset: AssetId,
+    size: (u32, u32),
+    at: Instant,
+    why: AssetError,
+}
 
 impl Refused {
-    fn has(&mut self, asset: &AssetId, size: (u32, u32)) -> bool {
-        while self.0.front().is_some_and(|(.., at)| at.elapsed() > REFUSED_FOR) || self.0.len() > MOST_REFUSED {
+    fn why(&mut self, asset: &AssetId, size: (u32, u32)) -> Option<AssetError> {
+        while self.0.front().is_some_and(|its| its.at.elapsed() > REFUSED_FOR) || self.0.len() > MOST_REFUSED {
             self.0.pop_front();
         }
-        self.0.iter().any(|(known, at, _)| (known, *at) == (asset, size))
+        self.0.iter().find(|its| (&its.asset, its.size) == (asset, size)).map(|its| its.why.clone())
     }
 }
 
 impl Assets {
-    /// An asset as large as fits into `size`; `None` where there is none, or it cannot be shown, which the log says.
-    pub(super) fn drawn(&self, asset: &AssetId, size: (u32, u32), stop: &Stop) -> Option<Read> {
-        if self.refused.lock().has(asset, size) {
-            return None;
+    /// An asset as large as fits into `size`.
+    ///
+    /// # Errors
+    /// [`AssetError::Unknown`], [`AssetError::Gone`]; where it cannot be shown, which the log says, too.
+    pub(super) fn drawn(&self, asset: &AssetId, size: (u32, u32), stop: &Stop) -> Result<Read, AssetError> {
+        if let Some(why) = self.refused.lock().why(asset, size) {
+            return Err(why);
         }
-        let (tenant, kind) = self.holder(asset)?;
+        let (tenant, kind) = self.holder(asset).ok_or(AssetError::Unknown(*asset))?;
         let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, asset)?));
         let read = bytes.and_then(|bytes| self.draws.still(Art { kind, bytes: &bytes }, size, stop));
-        let error = match read {
-            Ok(read) => return Some(read),
-            Err(AssetError::Gone) => return None,
-            Err(error) => error,
+        let why = match read {
+            Ok(_) | Err(AssetError::Gone) => return read,
+            Err(why) => why,
         };
-        tracing::error!(%asset, %error, "an asset cannot be shown");
+        tracing::error!(%asset, error = %why, "an asset cannot be shown");
         // What has to do with this moment alone may be otherwise in the next.
-        if !matches!(error, AssetError::NoProcess | AssetError::Disk(_)) {
-            self.refused.lock().0.push_back((*asset, size, Instant::now()));
+        if !matches!(why, AssetError::NoProcess | AssetError::Disk(_)) {
+            let refused = NotDrawn { asset: *asset, size, at: Instant::now(), why: why.clone() };
+            self.refused.lock().0.push_back(refused);
         }
-        None
+        Err(why)
     }
 }

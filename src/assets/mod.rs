@@ -295,13 +295,23 @@ impl Assets {
 
     /// The picture of `piece`; `None` where there is no such asset. Takes as long as decoding, where it was not asked for in that size before.
     pub fn picture(&self, piece: &Piece) -> Option<Picture> {
-        let whole = self.conditioned(piece, Some(&self.turn), &Stop::default())?;
+        let whole = self.conditioned(piece, Some(&self.turn), &Stop::default()).ok()?;
         condition::cut(&whole, piece)
     }
 
     /// How a tenant's asset looks in the slots of `layout` that are called `name`, on a canvas of 640 pixels' width; `None` where there is none of them.
-    pub fn preview(&self, tenant: &str, asset: &AssetId, layout: &Layout, name: &str, stop: &Stop) -> Option<Picture> {
-        self.get(tenant, asset)?;
+    ///
+    /// # Errors
+    /// [`AssetError::Unknown`]; why it cannot be drawn, though it could be read when it came: at each size that takes another time.
+    pub fn preview(
+        &self,
+        tenant: &str,
+        asset: &AssetId,
+        layout: &Layout,
+        name: &str,
+        stop: &Stop,
+    ) -> Result<Option<Picture>, AssetError> {
+        self.get(tenant, asset).ok_or(AssetError::Unknown(*asset))?;
         let width = 640;
         let height = (width * layout.canvas.1 / layout.canvas.0).next_multiple_of(2);
         let mut canvas = condition::Sheet::new(width, height, layout.background);
@@ -309,28 +319,30 @@ impl Assets {
         for slot in slots.clone() {
             let (whole, part) = (layout.art_picture_on(slot, width, height), layout.art_on(slot, width, height));
             let piece = Piece { asset: *asset, whole, part, background: layout.background };
-            canvas.put(&condition::cut(&self.conditioned(&piece, None, stop)?, &piece)?, part);
+            let whole = self.conditioned(&piece, None, stop)?;
+            let Some(picture) = condition::cut(&whole, &piece) else { return Ok(None) };
+            canvas.put(&picture, part);
         }
-        if slots.count() > 0 { canvas.picture() } else { None }
+        Ok(if slots.count() > 0 { canvas.picture() } else { None })
     }
 
     /// The whole asset at its size; who draws it waits for `turn`.
-    fn conditioned(&self, piece: &Piece, turn: Option<&Mutex<()>>, stop: &Stop) -> Option<Picture> {
+    fn conditioned(&self, piece: &Piece, turn: Option<&Mutex<()>>, stop: &Stop) -> Result<Picture, AssetError> {
         let (size, background) = ((piece.whole.width, piece.whole.height), piece.background);
         let key = (piece.asset, size, background);
         if let Some(known) = self.conditioned.lock().get(&key) {
-            return Some(known);
+            return Ok(known);
         }
         let _turn = turn.map(Mutex::lock);
         // Somebody else may have made it meanwhile.
         if let Some(known) = self.conditioned.lock().get(&key) {
-            return Some(known);
+            return Ok(known);
         }
         let read = self.drawn(&piece.asset, size, stop)?;
         let report = |error: &AssetError| tracing::error!(asset = %piece.asset, %error, "an asset cannot be shown");
-        let picture = condition::laid(&read, size, background).inspect_err(report).ok()?;
+        let picture = condition::laid(&read, size, background).inspect_err(report)?;
         self.conditioned.lock().put(key, picture.clone());
-        Some(picture)
+        Ok(picture)
     }
 
     /// A tenant that has the file. Whose it is does not matter here: it is the same for all.

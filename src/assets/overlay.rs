@@ -25,7 +25,7 @@ impl Assets {
     /// What of `piece` is to be seen in `to` of a picture; as large as its part, and even. `None` where there is no such asset. Takes as long as decoding.
     pub fn overlay(&self, piece: &Piece, to: Rect) -> Option<Arc<Overlay>> {
         let _turn = self.turn.lock();
-        let read = self.drawn(&piece.asset, (piece.whole.width, piece.whole.height), &Stop::default())?;
+        let read = self.drawn(&piece.asset, (piece.whole.width, piece.whole.height), &Stop::default()).ok()?;
         let report = |error: &AssetError| tracing::error!(asset = %piece.asset, %error, "an asset cannot be shown");
         let layers = layers(&read, piece).inspect_err(report).ok()?;
         Some(Arc::new(Overlay { rect: to, layers }))

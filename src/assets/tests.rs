@@ -4,6 +4,7 @@ use std::time::Duration;
 use image::{ImageFormat, Rgba, RgbaImage};
 use proptest::prelude::*;
 
+use super::draws::{Art, Checked, Each};
 use super::testing::{apng, webp};
 use super::*;
 
@@ -71,6 +72,39 @@ fn a_file_is_kept_under_its_digest_for_its_tenant_alone_and_survives_a_restart()
     assert_eq!(again.delete_skin("acme", "red"), Ok(()));
     assert_eq!(again.delete("acme", &asset.id), Ok(()));
     assert!(open(dir.path()).list("acme").is_empty());
+}
+
+/// Reads every file, and draws none, for one reason after the other.
+struct CannotDraw(Mutex<Vec<AssetError>>);
+
+impl Draws for CannotDraw {
+    fn check(&self, art: Art<'_>, stop: &Stop) -> Result<Checked, AssetError> {
+        Inside.check(art, stop)
+    }
+
+    fn still(&self, _: Art<'_>, _: (u32, u32), _: &Stop) -> Result<check::Read, AssetError> {
+        Err(self.0.lock().remove(0))
+    }
+
+    fn moving(&self, _: Art<'_>, _: (u32, u32), _: Each<'_>) -> Result<(), AssetError> {
+        Err(self.0.lock().remove(0))
+    }
+}
+
+#[test]
+fn a_preview_that_cannot_be_drawn_says_why_each_time() {
+    let too_long = AssetError::Svg("takes more than 0.5 s to draw".to_owned());
+    let why = [AssetError::NoProcess, too_long.clone(), AssetError::Gone];
+    let dir = tempfile::tempdir().unwrap();
+    let draws = Box::new(CannotDraw(Mutex::new(why.into())));
+    let assets = Assets::open_as(dir.path().to_owned(), AssetLimits::default(), draws).unwrap();
+    let (asset, _) = assets.add("acme", &png(64, 36, [255, 0, 0, 255]), None).unwrap();
+    let layout = crate::layout::Layouts::bundled().get("1F").unwrap();
+    let preview = |tenant: &str| assets.preview(tenant, &asset.id, &layout, "frame", &Stop::default()).map(|_| ());
+    assert_eq!(preview("acme"), Err(AssetError::NoProcess));
+    assert_eq!(preview("acme"), Err(too_long.clone()), "no process is of the moment");
+    assert_eq!(preview("acme"), Err(too_long), "what lies with the file is not tried again at once");
+    assert_eq!(preview("other"), Err(AssetError::Unknown(asset.id)));
 }
 
 #[test]

@@ -11,8 +11,9 @@ use super::fill::Filled;
 use super::stand_in::{Placed, StandIn};
 use super::{Breaks, State};
 use crate::decisions::{Ask, ChosenAd, Client, Event, Taken, Values, Wanted};
-use crate::market::DecidedFor;
+use crate::market::{DecidedFor, Market};
 use crate::mosaic::GameKey;
+use crate::reach::Reach;
 use crate::session::BreakAsk;
 
 /// Advertisements of one break at most.
@@ -242,6 +243,17 @@ impl Breaks {
             tracing::error!("an advertisement has no sound: too much waits to be made");
         }
     }
+}
+
+/// Whether the server that decides for `market` may be asked, as far as its address says: what a name leads to is judged each time it is asked.
+///
+/// # Errors
+/// Why not, for people.
+pub fn check_decision_url(market: &Market, reach: &Reach) -> Result<(), String> {
+    let Some(template) = market.breaks.decision_url.as_deref() else { return Ok(()) };
+    // One that is an address with our own macros alone is judged when it is asked, too.
+    let Ok(url) = Url::parse(&Values::default().fill(template)) else { return Ok(()) };
+    reach.check(&url).map_err(|denied| denied.of_others())
 }
 
 /// Our own macros: what is asked for, and for whom.

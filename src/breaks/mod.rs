@@ -24,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use self::asking::Asking;
+pub use self::asking::check_decision_url;
 use self::creative::Creative;
 pub use self::fill::{Fills, MarketFill};
 use self::kept::Kept;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::creative::{Creative, Stage, segments_of};
 use super::stand_in::Placed;
 use super::told::events_of;
-use super::{CREATIVES_BYTES, CreativeKey, MOST_CREATIVES, forget_creatives, name_of};
+use super::{CREATIVES_BYTES, CreativeKey, MOST_CREATIVES, check_decision_url, forget_creatives, name_of};
 use crate::decisions::{ChosenAd, Event, MediaFile};
 use crate::encode::Libraries;
+use crate::market::{Market, MarketBreaks};
+use crate::reach::{Reach, Rules};
 use crate::timeline::Grid;
 use crate::track::is_stand_in;
 
@@ -31,6 +33,31 @@ fn placed(from: u64, segments: u64) -> Placed {
     let ad = ChosenAd { id: None, duration_ms: 2000 * segments, media: media(), tracking: Vec::new() };
     let creative = Arc::new(Creative::new("acme", media(), ad.duration_ms, &grid(), 0));
     Placed { from, segments, creative, ad: Arc::new(ad), nth: 0 }
+}
+
+#[test]
+fn a_server_is_not_asked_where_sources_may_not_lead() {
+    let check = |url: &str, networks: &[&str]| {
+        let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+        let reach = Reach::new(Rules { networks, ..Rules::default() }, Some("127.0.0.1:8080".parse().unwrap()));
+        let breaks = MarketBreaks { decision_url: Some(url.into()), ..MarketBreaks::default() };
+        check_decision_url(&Market { breaks, ..Market::default() }, &reach)
+    };
+    for url in ["https://ads.example/v?g=[GAME]&r=[CACHEBUSTING]", "http://localhost/", "http://[GAME].example/"] {
+        assert_eq!(check(url, &[]), Ok(()), "{url}");
+    }
+    for (url, network) in [
+        ("http://127.0.0.1:9/", "127.0.0.0/8"),
+        ("http://10.0.0.1/v?r=[CACHEBUSTING]", "10.0.0.0/8"),
+        ("http://0x7f.1/", "127.0.0.0/8"),
+        ("http://[::1]/v?g=[GAME]", "::1/128"),
+        ("http://10.0.0.[SERVERSIDE]/", "10.0.0.0/8"),
+    ] {
+        let why = check(url, &[]).unwrap_err();
+        assert!(why.ends_with("which is not allowed here"), "{why}");
+        assert_eq!(check(url, &[network]), Ok(()), "{url}");
+    }
+    assert_eq!(check("http://127.0.0.1:8080/", &["127.0.0.0/8"]), Err("127.0.0.1 is this service itself".into()));
 }
 
 #[test]

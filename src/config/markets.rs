@@ -84,9 +84,10 @@ fn check_breaks(breaks: &MarketBreaks) -> Result<(), MarketMistake> {
         None if is_asked => return wrong("decision_url", "a policy \"advertisement\" needs it".into()),
         Some(_) if !is_asked => return wrong("decision_url", format!("a policy {:?} asks nobody", policy.name())),
         Some(url) => {
-            // Macros in brackets are no part of an address before they are filled in.
+            // Macros in brackets are no part of an address before they are filled in; numbers of IPv6 are.
             let plain: String = url.chars().map(|c| if matches!(c, '[' | ']') { '-' } else { c }).collect();
-            let read = url::Url::parse(&plain).ok().filter(|read| matches!(read.scheme(), "http" | "https"));
+            let read = url::Url::parse(url).or_else(|_| url::Url::parse(&plain)).ok();
+            let read = read.filter(|read| matches!(read.scheme(), "http" | "https"));
             if url.len() > MAX_DECISION_URL
                 || read.is_none_or(|read| read.username() != "" || read.password().is_some())
             {

@@ -76,6 +76,16 @@ pub enum Denied {
     Name { host: String },
 }
 
+impl Denied {
+    /// In words for what is no source, and may lead where sources may.
+    pub fn of_others(&self) -> String {
+        match self {
+            Self::Itself { host } => format!("{host} is this service itself"),
+            other => other.to_string().replace(" for sources here", " here"),
+        }
+    }
+}
+
 /// Where the service itself listens.
 pub type Own = Option<SocketAddr>;
 

@@ -6,13 +6,24 @@ use std::sync::Arc;
 use super::StartError;
 use super::makers::Makers;
 use crate::assets::Assets;
-use crate::breaks::{BreakSettings, Breaks, BreaksOfSessions, Fills};
+use crate::breaks::{BreakSettings, Breaks, BreaksOfSessions, Fills, check_decision_url};
 use crate::catalogue::{Borders, Catalogue};
+use crate::config::Config;
 use crate::decisions::Bounds;
 use crate::mosaic::{MosaicRegistry, ReelMaker};
 use crate::session::Sessions;
 use crate::store::SqliteStore;
 use crate::track::LayeredShelf;
+
+/// Whether the servers that decide for the markets of `config` may be asked. Those that operators made were checked when they came, and all are when they
+/// are asked.
+pub(super) fn check_decision_urls(config: &Config, borders: &Borders) -> Result<(), StartError> {
+    for (tenant, market) in &config.markets {
+        let refused = |why| StartError::MarketDecisions { id: market.id.clone(), why };
+        check_decision_url(market, borders.of(Some(tenant))).map_err(refused)?;
+    }
+    Ok(())
+}
 
 impl Makers<'_> {
     /// What stands in for games in breaks, which sessions are told of, and what it comes to; `None` where nothing is stitched: there is the programme.
@@ -45,5 +56,28 @@ impl Makers<'_> {
         let breaks = Breaks::start(settings).map_err(|source| StartError::Breaks { dir, source })?;
         sessions.set_stand_ins(Arc::new(BreaksOfSessions(breaks.clone())));
         Ok((fills, Some(breaks)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_configuration_whose_markets_ask_where_sources_may_not_lead_does_not_start() {
+        let checked = |sources: &str| {
+            let text = format!(
+                "[[tenants]]\nid = \"acme\"\ndevice_keys = [\"d\"]\n{sources}\n[[markets]]\ntenant = \"acme\"\nid = \"de\"\n\
+                title = \"Germany\"\n[markets.breaks]\npolicy = \"advertisement\"\ndecision_url = \"http://10.0.0.1/\"\n"
+            );
+            let config = Config::parse(&text, Path::new("q.toml")).unwrap();
+            check_decision_urls(&config, &Borders::new(&config, None)).map_err(|error| error.to_string())
+        };
+        let said = checked("").unwrap_err();
+        assert!(said.starts_with("markets: \"de\": `breaks.decision_url`: 10.0.0.1 is"), "{said}");
+        assert!(said.contains("private") && said.ends_with("`networks`"), "{said}");
+        assert_eq!(checked("[tenants.sources]\nnetworks = [\"10.0.0.0/8\"]"), Ok(()));
     }
 }

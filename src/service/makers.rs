@@ -11,6 +11,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
+use super::breaks::check_decision_urls;
 use super::timekeeper::Timekeeper;
 use super::{Options, StartError, cores, measure, tenants};
 use crate::api::{App, Door, Rates, Readiness, Starts};
@@ -388,10 +389,11 @@ impl Makers<'_> {
         &self,
         sessions: &Sessions,
         layouts: &Layouts,
-        store: Arc<SqliteStore>,
+        (store, own): (Arc<SqliteStore>, SocketAddr),
     ) -> Result<(), StartError> {
         sessions.share_among(&tenants::of_sessions(&self.config.tenants));
         check_break_layouts(&self.config.markets, layouts)?;
+        check_decision_urls(self.config, &Borders::new(self.config, Some(own)))?;
         sessions.markets().fill(&self.config.markets, store.clone()).await?;
         let configured = &self.config.outputs;
         let fits = |id: &str| layouts.get(id).is_some_and(|layout| layout.slots.len() == 1);
@@ -410,7 +412,7 @@ impl Makers<'_> {
         (layouts, assets): (Arc<Layouts>, Arc<Assets>),
         (fills, webhooks): (&Arc<Fills>, Arc<Webhooks>),
         (keys, audit): (Keys, Audit),
-        readiness: Readiness,
+        (readiness, own): (Readiness, SocketAddr),
     ) -> Result<Arc<App>, StartError> {
         let Config { prices, ledger, .. } = self.config;
         Ok(Arc::new(App {
@@ -431,6 +433,7 @@ impl Makers<'_> {
             readiness,
             clips: self.clips(registry, catalogue)?,
             door: Door::new(&self.config.network),
+            borders: Borders::new(self.config, Some(own)),
         }))
     }
 

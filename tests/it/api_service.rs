@@ -550,6 +550,7 @@ impl Service {
             readiness,
             clips: None,
             door: Door::new(&config.network),
+            borders: Borders::new(&config, None),
         };
         Self {
             router: router(Arc::new(app)),

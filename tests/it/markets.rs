@@ -122,6 +122,38 @@ async fn a_market_that_is_wrong_is_refused_with_the_field() {
 }
 
 #[tokio::test]
+async fn a_market_asks_for_decisions_nowhere_that_sources_may_not_lead() {
+    let service = Service::start_with("[sources]\nnetworks = [\"10.9.0.0/16\"]\n").await;
+    let market = |url: &str| json!({ "title": "Sold", "breaks": { "policy": "advertisement", "decision_url": url } });
+    let put = async |url: &str| service.tell("PUT", "/v1/operator/markets/ad", "op-acme", &[], market(url)).await;
+    for url in [
+        "http://127.0.0.1:9/vast",
+        "http://[::1]/vast?game=[GAME]",
+        "http://10.1.2.3/",
+        "http://169.254.169.254/latest?r=[CACHEBUSTING]",
+        "http://0x7f000001/",
+    ] {
+        let refused = put(url).await.refused(422, "decision_forbidden");
+        assert_eq!(refused["field"], "breaks.decision_url", "{refused}");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains("not allowed here") && !detail.contains("source"), "{refused}");
+        let made = service.post("/v1/operator/markets", "op-acme", {
+            let mut market = market(url);
+            market["id"] = json!("ad");
+            market
+        });
+        made.await.refused(422, "decision_forbidden");
+    }
+    service.get("/v1/operator/markets/ad", "op-acme").await.refused(404, "market_unknown");
+    // What the configuration allows; a name is judged by what it leads to, each time it is asked.
+    for url in ["http://10.9.0.1/vast", "http://localhost:9/vast", "https://ads.example/vast?game=[GAME]"] {
+        let is_first = url.contains("10.9.");
+        let kept = put(url).await.ok(if is_first { 201 } else { 200 }).json();
+        assert_eq!(kept["breaks"]["decision_url"], url);
+    }
+}
+
+#[tokio::test]
 async fn a_session_is_made_in_a_market_and_keeps_to_it() {
     let service = Service::start().await;
     let ask = |games: Value, market: &str| json!({ "games": games, "market": market });

@@ -272,6 +272,9 @@ async fn what_is_shown_cannot_be_deleted_and_what_is_wrong_is_named() {
     let body = Some(json!({"art": {"roof": asset}}));
     let wrong: Value = service.send(Method::PUT, skin_path, OPERATOR, body).await.json().await.unwrap();
     assert_eq!((&wrong["field"], &wrong["allowed"]), (&json!("art.roof"), &json!(["banner", "bar", "frame", "strip"])));
+    let body = Some(json!({"art": {"bar": asset, "frame": "0".repeat(64)}}));
+    let gone: Value = service.send(Method::PUT, skin_path, OPERATOR, body).await.json().await.unwrap();
+    assert_eq!((&gone["code"], &gone["field"]), (&json!("asset_unknown"), &json!("art.frame")), "{gone}");
     let watched = session(&service, json!({"games": ["g0"], "layout": "1F", "skin": "red"})).await;
     assert_eq!(status(&service, Method::DELETE, &asset_path, OPERATOR, None).await, (409, "asset_in_use".into()));
     service.operator(Method::DELETE, skin_path, None, StatusCode::NO_CONTENT).await;
@@ -290,6 +293,28 @@ async fn what_is_shown_cannot_be_deleted_and_what_is_wrong_is_named() {
     assert_eq!(framed["slots"][0], json!({"x": 192, "y": 96, "width": 1536, "height": 864, "kind": "game"}));
     assert_eq!((&framed["slots"][4]["kind"], &framed["slots"][4]["name"]), (&json!("art"), &json!("frame")));
     assert_eq!(framed["engines"], json!(["stitch", "render"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_that_fails_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = TestService::start(&configured(dir.path())).await;
+    let (broken, lost) = (upload(&service, 40).await, upload(&service, 41).await);
+    let file = |asset: &str| dir.path().join("data/assets/acme").join(asset);
+    std::fs::write(file(&broken), "no picture any more").unwrap();
+    std::fs::remove_file(file(&lost)).unwrap();
+    for (asset, refused) in [(&broken, (422, "asset_invalid")), (&lost, (503, "store_unavailable"))] {
+        let path = format!("/v1/operator/assets/{asset}/preview?layout=1F&slot=frame");
+        // The second time it is not even tried.
+        for _ in 0..2 {
+            let answer = service.send(Method::GET, &path, OPERATOR, None).await;
+            assert_eq!(answer.headers().contains_key("retry-after"), refused.0 == 503);
+            let (status, problem): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
+            assert_eq!((status, &problem["code"]), (refused.0, &json!(refused.1)), "{problem}");
+            assert!(status != 422 || problem["detail"].as_str().unwrap().contains("cannot be read"), "{problem}");
+        }
+    }
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

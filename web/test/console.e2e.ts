@@ -6,7 +6,8 @@ import { after, before, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
 import type { Market, RegisteredGame, Skin } from "../src/operator/api";
 import type {} from "../src/operator";
-import { openBrowser, stills, unnamed, violationsOf, type Browser } from "./support/browser";
+import { stills, unnamed, violationsOf, type Browser } from "./support/browser";
+import { openPage } from "./support/opened";
 import { startConfigured, type Service } from "./support/service";
 import { pause, ViewerPage } from "./support/viewer-page";
 
@@ -47,17 +48,11 @@ const DOT = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 let service: Service;
 let browser: Browser;
 let page: Page;
-const complaints: string[] = [];
+let complaints: string[];
 
 before(async () => {
   service = await startConfigured(CONFIG, "device");
-  browser = await openBrowser();
-  page = browser.context.pages()[0] ?? (await browser.context.newPage());
-  page.setDefaultTimeout(30_000);
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  ({ browser, page, complaints } = await openPage(service));
   await page.goto(`${service.origin}/operator`);
   await page.getByRole("textbox", { name: "Key" }).fill(OPERATOR);
   await page.keyboard.press("Enter");

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { openBrowser, unnamed, violationsOf, type Browser } from "./support/browser";
+import { unnamed, violationsOf, type Browser } from "./support/browser";
+import { openPage } from "./support/opened";
 import { startConfigured, type Service } from "./support/service";
 
 const CONFIG = `
@@ -23,17 +24,12 @@ bitrate = 200_000
 let service: Service;
 let browser: Browser;
 let page: Page;
-const complaints: string[] = [];
-const foreign: string[] = [];
+let complaints: string[];
+let foreign: string[];
 
 before(async () => {
   service = await startConfigured(CONFIG, "docs-device");
-  browser = await openBrowser();
-  page = browser.context.pages()[0] ?? (await browser.context.newPage());
-  page.setDefaultTimeout(30_000);
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("request", (request) => new URL(request.url()).origin !== service.origin && foreign.push(request.url()));
+  ({ browser, page, complaints, foreign } = await openPage(service, { levels: ["error", "warning"] }));
   await page.goto(`${service.origin}/docs`);
   await page.getByRole("heading", { name: "API reference" }).waitFor();
 });

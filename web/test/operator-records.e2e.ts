@@ -6,7 +6,8 @@ import { after, before, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
 import type { AuditEntry, Key } from "../src/operator/api";
 import type {} from "../src/operator";
-import { openBrowser, unnamed, violationsOf, type Browser } from "./support/browser";
+import { unnamed, violationsOf, type Browser } from "./support/browser";
+import { openPage } from "./support/opened";
 import { startConfigured, type Service } from "./support/service";
 import { pause } from "./support/viewer-page";
 
@@ -35,17 +36,11 @@ bitrate = 500_000
 let service: Service;
 let browser: Browser;
 let page: Page;
-const complaints: string[] = [];
+let complaints: string[];
 
 before(async () => {
   service = await startConfigured(CONFIG, "device");
-  browser = await openBrowser();
-  page = browser.context.pages()[0] ?? (await browser.context.newPage());
-  page.setDefaultTimeout(15_000);
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  ({ browser, page, complaints } = await openPage(service, { timeoutMs: 15_000 }));
   await page.goto(`${service.origin}/operator`);
   await enter(OPERATOR);
   await panel("Live sessions").waitFor();

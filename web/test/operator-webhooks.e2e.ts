@@ -5,7 +5,8 @@ import { after, before, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
 import type { Webhook } from "../src/operator/api";
 import type {} from "../src/operator";
-import { openBrowser, unnamed, violationsOf, type Browser } from "./support/browser";
+import { unnamed, violationsOf, type Browser } from "./support/browser";
+import { openPage } from "./support/opened";
 import { startReceiver, type Receiver } from "./support/receiver";
 import { startConfigured, type Service } from "./support/service";
 import { pause } from "./support/viewer-page";
@@ -40,18 +41,12 @@ let receiver: Receiver;
 let browser: Browser;
 let page: Page;
 let secret = "";
-const complaints: string[] = [];
+let complaints: string[];
 
 before(async () => {
   receiver = await startReceiver();
   service = await startConfigured(CONFIG, "device");
-  browser = await openBrowser();
-  page = browser.context.pages()[0] ?? (await browser.context.newPage());
-  page.setDefaultTimeout(15_000);
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  ({ browser, page, complaints } = await openPage(service, { timeoutMs: 15_000 }));
   await page.goto(`${service.origin}/operator`);
   await page.getByRole("textbox", { name: "Key", exact: true }).fill(OPERATOR);
   await page.keyboard.press("Enter");

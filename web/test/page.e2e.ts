@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { changedSamples, distance, loudestFrequency, mean, openBrowser, pictureEdges, QUADRANTS, STILL, stills, unnamed, type Browser } from "./support/browser";
+import { changedSamples, distance, loudestFrequency, mean, pictureEdges, QUADRANTS, STILL, stills, unnamed, type Browser } from "./support/browser";
+import { openPage } from "./support/opened";
 import { startDemo, type Service } from "./support/service";
 import { pause, ViewerPage } from "./support/viewer-page";
 
@@ -15,23 +16,13 @@ let service: Service;
 let browser: Browser;
 let page: Page;
 let viewer: ViewerPage;
-const complaints: string[] = [];
-const foreign: string[] = [];
+let complaints: string[];
+let foreign: string[];
 
 before(async () => {
   service = await startDemo();
-  browser = await openBrowser();
-  page = browser.context.pages()[0] ?? (await browser.context.newPage());
-  page.setDefaultTimeout(30_000);
+  ({ browser, page, complaints, foreign } = await openPage(service));
   viewer = new ViewerPage(page, service);
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("request", (request) => {
-    const url = request.url();
-    if (!url.startsWith(service.origin) && !url.startsWith("blob:") && !url.startsWith("data:")) foreign.push(url);
-  });
 });
 
 after(async () => {

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { openBrowser, unnamed, violationsOf, type Browser } from "./support/browser";
+import { unnamed, violationsOf, type Browser } from "./support/browser";
+import { openPage } from "./support/opened";
 import { startConfigured, type Service } from "./support/service";
 import { pause, ViewerPage } from "./support/viewer-page";
 
@@ -40,18 +41,12 @@ let service: Service;
 let browser: Browser;
 let page: Page;
 let viewer: ViewerPage;
-const complaints: string[] = [];
+let complaints: string[];
 
 before(async () => {
   service = await startConfigured(CONFIG, "device");
-  browser = await openBrowser();
-  page = browser.context.pages()[0] ?? (await browser.context.newPage());
-  page.setDefaultTimeout(30_000);
+  ({ browser, page, complaints } = await openPage(service));
   viewer = new ViewerPage(page, service);
-  page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
 });
 
 after(async () => {

@@ -8,6 +8,8 @@ pub mod body_checks;
 pub mod etag;
 #[path = "../../../src/api/extract.rs"]
 pub mod extract;
+#[path = "../../../src/api/ids.rs"]
+pub mod ids;
 #[path = "../../../src/api/instant.rs"]
 pub mod instant;
 #[path = "../../../src/api/limits.rs"]

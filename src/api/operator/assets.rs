@@ -14,9 +14,9 @@ use crate::api::App;
 use crate::api::auth::Operator;
 use crate::api::client::Client;
 use crate::api::extract::{self, Body, Named, Params, RequestBody};
+use crate::api::ids::id_of;
 use crate::api::problem::{Code, Problem, ProblemBody};
 use crate::assets::{Asset, AssetError, AssetId, AssetType, Line, Skin, SkinOrigin, Stop};
-use crate::config::check_id;
 use crate::jpeg;
 
 /// What a skin is to show.
@@ -164,8 +164,8 @@ pub struct PreviewParams {
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`asset_unknown`, `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`parameter_invalid`: with the names that the layout has, as `allowed`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`: too many of the tenant's files wait to be drawn", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`parameter_invalid`: with the names that the layout has, as `allowed`; `asset_invalid`: it cannot be drawn at that size, and `detail` says why", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`: too many of the tenant's files wait to be drawn, or no process could be had to draw it (`reason`: `art`); `store_unavailable`: its file cannot be read", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn preview(
     State(app): State<Arc<App>>,
@@ -190,9 +190,12 @@ pub async fn preview(
         return Err(Problem::parameter("slot", detail).with("allowed", names));
     }
     let (assets, tenant) = (app.assets.clone(), operator.tenant.clone());
-    let draw = move |stop: &Stop| jpeg::thumbnail(&assets.preview(&tenant, &asset, &layout, &asked.slot, stop)?);
-    let picture = drawn(&app.assets.previews, (&operator, client), draw).await?;
-    let bytes = picture.ok_or_else(|| Problem::internal("an asset cannot be drawn"))?;
+    let draw = move |stop: &Stop| {
+        let picture = assets.preview(&tenant, &asset, &layout, &asked.slot, stop)?;
+        Ok::<_, AssetError>(picture.and_then(|picture| jpeg::thumbnail(&picture)))
+    };
+    let picture = drawn(&app.assets.previews, (&operator, client), draw).await??;
+    let bytes = picture.ok_or_else(|| Problem::internal("a picture of an asset is none"))?;
     let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
     Ok((headers, bytes).into_response())
 }
@@ -302,7 +305,7 @@ pub async fn put_skin(
     Named(id): Named<String>,
     Body(body): Body<SkinBody>,
 ) -> Result<Response, Problem> {
-    check_id(&id).map_err(|e| Problem::field("id", format!("{e}.")))?;
+    let id = id_of(None, Some(id))?;
     let mut art = BTreeMap::new();
     for (name, asset) in body.art {
         let field = format!("art.{name}");
@@ -316,7 +319,13 @@ pub async fn put_skin(
     }
     let skin = Skin { id, art, origin: SkinOrigin::Operator };
     let (assets, kept) = (app.assets.clone(), skin.clone());
-    let is_new = aside(move || assets.put_skin(&operator.tenant, kept)).await??;
+    let put = aside(move || assets.put_skin(&operator.tenant, kept)).await?;
+    let is_new = put.map_err(|error| {
+        let meant = |(_, asset): &(&String, &AssetId)| error == AssetError::Unknown(**asset);
+        let field = skin.art.iter().find(meant).map(|(name, _)| format!("art.{name}"));
+        let problem = Problem::from(error);
+        field.into_iter().fold(problem, |problem, field| problem.with("field", field))
+    })?;
     if !is_new {
         return Ok(Json(skin).into_response());
     }

@@ -12,7 +12,9 @@ use axum::response::{IntoResponse, Response};
 use crate::api::App;
 use crate::api::auth::Operator;
 use crate::api::extract::{Body, Named};
-use crate::api::problem::{Problem, ProblemBody};
+use crate::api::problem::{Code, Problem, ProblemBody};
+use crate::api::words;
+use crate::breaks::check_decision_url;
 use crate::market::Market;
 use crate::market::RegisteredMarket;
 pub use body::MarketBody;
@@ -38,7 +40,7 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<R
         (status = 409, description = "`market_exists`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`field_unknown`, `field_invalid`, `decision_forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn create(
@@ -47,7 +49,7 @@ pub async fn create(
     Body(body): Body<MarketBody>,
 ) -> Result<Response, Problem> {
     let market = body.checked(None, least_height(&app))?;
-    check_break_layout(&app, &market)?;
+    check_breaks(&app, &operator.tenant, &market)?;
     Ok(created(app.sessions.markets().create(&operator.tenant, market).await?))
 }
 
@@ -80,7 +82,7 @@ pub async fn get(
         (status = 409, description = "`market_read_only`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`field_unknown`, `field_invalid`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`field_unknown`, `field_invalid`, `decision_forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn replace(
@@ -90,7 +92,7 @@ pub async fn replace(
     Body(body): Body<MarketBody>,
 ) -> Result<Response, Problem> {
     let market = body.checked(Some(id), least_height(&app))?;
-    check_break_layout(&app, &market)?;
+    check_breaks(&app, &operator.tenant, &market)?;
     let (market, is_new) = app.sessions.markets().replace(&operator.tenant, market).await?;
     Ok(if is_new { created(market) } else { Json(market).into_response() })
 }
@@ -127,8 +129,11 @@ fn least_height(app: &App) -> u32 {
     for_all.map(|rendition| rendition.height).min().unwrap_or(0)
 }
 
-/// Whether there is the layout that the market squeezes games back into.
-fn check_break_layout(app: &App, market: &Market) -> Result<(), Problem> {
+/// Whether there is the layout that the market squeezes games back into, and the server that decides on its advertisements may be asked.
+fn check_breaks(app: &App, tenant: &str, market: &Market) -> Result<(), Problem> {
+    check_decision_url(market, app.borders.of(Some(tenant))).map_err(|why| {
+        Problem::new(Code::DecisionForbidden, words::sentence(&why)).with("field", "breaks.decision_url")
+    })?;
     let fits = |id: &str| app.layouts.get(id).is_some_and(|layout| layout.is_for_breaks());
     let Some(id) = market.breaks.layout.as_deref().filter(|id| !fits(id)) else { return Ok(()) };
     let allowed: Vec<&str> = app.layouts.iter().filter(|l| l.is_for_breaks()).map(|l| l.id.as_str()).collect();

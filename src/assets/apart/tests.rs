@@ -2,6 +2,7 @@
 
 use super::message::Refusal;
 use super::*;
+use crate::work::children_cpu_time;
 
 const SVG: Art<'static> = Art { kind: AssetType::Svg, bytes: b"<svg/>" };
 
@@ -75,4 +76,17 @@ fn one_that_nobody_waits_for_is_ended() {
         assert_eq!(drawn.join().unwrap(), Err(AssetError::Gone));
     });
     assert_eq!(apart.check(SVG, &stop), Err(AssetError::Gone), "nor is one begun after that");
+}
+
+#[test]
+fn what_one_takes_of_a_processor_is_counted_however_it_ends() {
+    // Tenths of a second, at least on the machines of today.
+    let busy = "n=0; while [ $n -lt 200000 ]; do n=$((n + 1)); done";
+    let checked = saying(&Said::Checked { size: (1, 1), lasts_ns: 0 }, "exec sleep 60");
+    let ends = [format!("{busy}; exit 0"), format!("{busy}; kill -PROF $$"), format!("{busy}; {checked}")];
+    for script in ends {
+        let before = children_cpu_time();
+        let _ = shell(&script).check(SVG, &Stop::default());
+        assert!(children_cpu_time() > before, "{script}");
+    }
 }

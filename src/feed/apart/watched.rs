@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::work::count_child_cpu;
+use crate::work::{count_child_cpu, cpu_time_of};
 
 /// Why a feed's process ended. The names are stable: programs branch on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -186,12 +186,7 @@ fn seen(pid: u32, shared_bytes: u64) -> Option<Seen> {
     // What it has written to and does not map any more is still there.
     let shared = (kib("RssShmem:").unwrap_or(0) * 1024).max(shared_bytes);
     let memory_bytes = kib("RssAnon:")? * 1024 + shared;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may have spaces and brackets of its own; utime and stime are fields 14 and 15.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut ticks = fields.split_whitespace().skip(11).map_while(|field| field.parse::<u64>().ok());
-    let ticks = ticks.next()? + ticks.next()?;
-    Some(Seen { memory_bytes, cpu_s: ticks as f64 / rustix::param::clock_ticks_per_second() as f64 })
+    Some(Seen { memory_bytes, cpu_s: cpu_time_of(pid)? })
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use super::sign::SigningSecret;
 use crate::config::{Endpoint, EndpointError};
 use crate::events::EventKind;
 use crate::outbound::http::Http;
-use crate::reach::Denied;
 use crate::store::{StoreError, WebhookRow};
 
 /// Most webhooks of a tenant.
@@ -106,14 +105,6 @@ pub enum WebhookError {
     /// Nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Why a webhook may not lead there, in words for webhooks.
-pub(super) fn why_not(denied: &Denied) -> String {
-    match denied {
-        Denied::Itself { host } => format!("{host} is this service itself"),
-        other => other.to_string().replace(" for sources here", " here"),
-    }
 }
 
 impl Webhooks {
@@ -289,7 +280,7 @@ impl Webhooks {
             return Err(WebhookError::NoEvents);
         }
         let webhook = self.webhook(tenant, id, definition)?;
-        webhook.reach.check(webhook.url.url()).map_err(|denied| WebhookError::Forbidden(why_not(&denied)))?;
+        webhook.reach.check(webhook.url.url()).map_err(|denied| WebhookError::Forbidden(denied.of_others()))?;
         Ok(webhook)
     }
 

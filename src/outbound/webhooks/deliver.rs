@@ -11,7 +11,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::Webhooks;
-use super::book::{WebhookError, why_not};
+use super::book::WebhookError;
 use super::receiver::{Blame, Delivery, Outcome, Receiver, To, Webhook};
 use super::sign::{SigningSecret, signatures, threshold_signature};
 use crate::config::{Endpoint, Secret};
@@ -265,7 +265,7 @@ async fn send_webhook(webhook: &Webhook, root: &[u8; 32], tenant: &str, sent: Se
     };
     // An address without a name is judged here, and a name's addresses where they are looked up.
     if let Err(denied) = reach.check(url.url()) {
-        return failed(Blame::Receiver, None, why_not(&denied), None);
+        return failed(Blame::Receiver, None, denied.of_others(), None);
     }
     let http = match http {
         Ok(http) => http,

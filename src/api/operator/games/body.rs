@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::extract::RequestBody;
+use crate::api::ids::id_of;
 use crate::api::problem::Problem;
 use crate::catalogue::GameSpec;
-use crate::config::{BreakPolicy, MAX_OFFSET_MS, MAX_SOURCES, check_id, check_labels, check_rights, check_title};
+use crate::config::{BreakPolicy, MAX_OFFSET_MS, MAX_SOURCES, check_labels, check_rights, check_title};
 use crate::market::GameRights;
 
 /// A game to register.
@@ -99,17 +100,7 @@ impl RightsBody {
 impl GameBody {
     /// The game, by the rules that the configuration's games follow (the catalogue checks sources); `path_id` is the id in the path of a `PUT`.
     pub(in crate::api) fn checked(self, path_id: Option<String>) -> Result<GameSpec, Problem> {
-        let id = match (self.id, path_id) {
-            (Some(given), Some(path)) if given != path => {
-                return Err(Problem::field(
-                    "id",
-                    format!("The id in the body ({given:?}) is not the one in the path."),
-                ));
-            }
-            (Some(id), _) | (None, Some(id)) => id,
-            (None, None) => return Err(Problem::field("id", "The field \"id\" is missing.")),
-        };
-        check_id(&id).map_err(|e| Problem::field("id", format!("{e}.")))?;
+        let id = id_of(self.id, path_id)?;
         check_title(&self.title).map_err(|e| Problem::field("title", format!("{e}.")))?;
         check_labels(&self.labels).map_err(|e| Problem::field("labels", format!("{e}.")))?;
         if self.sources.is_empty() || self.sources.len() > MAX_SOURCES {

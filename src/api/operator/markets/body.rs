@@ -4,6 +4,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::extract::RequestBody;
+use crate::api::ids::id_of;
 use crate::api::problem::Problem;
 use crate::config::{MAX_MARKET_GAMES, check_market};
 use crate::market::{Market, MarketBreaks, Tier};
@@ -46,16 +47,7 @@ impl RequestBody for MarketBody {
 impl MarketBody {
     /// The market, by the rules that the configuration's markets follow; `path_id` is the id in the path of a `PUT`, and the lowest rendition has `least_height` rows.
     pub(in crate::api) fn checked(self, path_id: Option<String>, least_height: u32) -> Result<Market, Problem> {
-        let id = match (self.id, path_id) {
-            (Some(given), Some(path)) if given != path => {
-                return Err(Problem::field(
-                    "id",
-                    format!("The id in the body ({given:?}) is not the one in the path."),
-                ));
-            }
-            (Some(id), _) | (None, Some(id)) => id,
-            (None, None) => return Err(Problem::field("id", "The field \"id\" is missing.")),
-        };
+        let id = id_of(self.id, path_id)?;
         let Self { title, sound_language, text_language, games, regions, skin, breaks, tier, .. } = self;
         let market = Market { id, title, sound_language, text_language, games, regions, skin, breaks, tier };
         check_market(&market, least_height).map_err(|mistake| {
