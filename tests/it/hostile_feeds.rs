@@ -411,13 +411,13 @@ async fn service_hostile_feeds_apart_cost_their_slot_a_slate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes half an hour, or less with QUADRILLE_HOSTILE_MUTATIONS: part of `make test-long`"]
+#[ignore = "takes ten minutes, or less with QUADRILLE_HOSTILE_MUTATIONS: part of `make test-long`"]
 async fn service_hostile_feeds_of_every_kind_inside_cost_their_slot_a_slate() {
     all("inside").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes half an hour: part of `make test-long`"]
+#[ignore = "takes ten minutes: part of `make test-long`"]
 async fn service_hostile_feeds_of_every_kind_apart_cost_their_slot_a_slate() {
     all("apart").await;
 }
