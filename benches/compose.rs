@@ -72,6 +72,8 @@ fn saturate() {
     println!("gpu_adapter {}", gpu.adapter().replace(' ', "_"));
     one_by_one("compose_gpu_ms", &gpu, &Feeds::new(4), 100);
     one_by_one("hdr_compose_gpu_ms", &gpu, &Feeds::deep(4, hdr(Transfer::Pq(Peak::Cd1000))), 100);
+    one_by_one("sdr_in_hdr_compose_gpu_ms", &gpu, &Feeds::new(4).in_hdr(), 100);
+    one_by_one("pq_in_hdr_compose_gpu_ms", &gpu, &Feeds::deep(4, hdr(Transfer::Pq(Peak::Cd1000))).in_hdr(), 100);
     let feeds = Feeds::new(16);
     // New pictures every tick, then held ones (nothing is uploaded), then tiny canvases (next to nothing is read back).
     let fresh = rate(&gpu, &feeds, Load { canvases: 32, held: false, read_back: true });

@@ -1,28 +1,5 @@
 // Brings a scaled tile of other colours into its rectangle of the canvas, all three planes in one dispatch: each invocation
-// writes one word (four samples). Integer arithmetic as in colour.rs, of which this is the twin.
-
-struct Params {
-    // Rows of the map for affine conversion: three factors and the offset.
-    factors: array<vec4<i32>, 3>,
-    // Per plane: word offset and stride of the tile and of the canvas.
-    tile: vec4<u32>,
-    tile_strides: vec4<u32>,
-    canvas: vec4<u32>,
-    canvas_strides: vec4<u32>,
-    // The rectangle in luma samples: x, y, width, height.
-    rect: vec4<u32>,
-    luma_group_rows: u32,
-    chroma_group_columns: u32,
-    // 0: affine; 1: through light, by the tables.
-    kind: u32,
-    // 1: the tile's samples have ten bits, two of them a word.
-    wide: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(1) @binding(0) var<storage, read> tables: array<u32>;
-@group(2) @binding(0) var<storage, read> tile: array<u32>;
-@group(3) @binding(0) var<storage, read_write> canvas: array<u32>;
+// writes one word (four samples). Integer arithmetic as in colour.rs, of which this is the twin. tile.wgsl stands in front.
 
 const AFFINE_BITS: u32 = 14u;
 // Of tone.rs.
@@ -44,40 +21,6 @@ const CURVE_AT: u32 = 36u;
 const GAINS_AT: u32 = 4134u;
 const VALUES_AT: u32 = 7208u;
 const SYSTEM_AT: u32 = 9642u;
-
-fn sample_at(plane: u32, x: u32, y: u32) -> u32 {
-    let row = params.tile[plane] + y * params.tile_strides[plane];
-    if params.wide == 1u {
-        return (tile[row + x / 2u] >> (16u * (x % 2u))) & 0xffffu;
-    }
-    return (tile[row + x / 4u] >> (8u * (x % 4u))) & 255u;
-}
-
-// A chroma sample on the luma grid's row: three quarters of the near row and one of the far.
-fn blended(plane: u32, x: u32, near: u32, far: u32) -> u32 {
-    return (3u * sample_at(plane, x, near) + sample_at(plane, x, far) + 2u) >> 2u;
-}
-
-fn chroma_for_luma(plane: u32, x: u32, y: u32) -> u32 {
-    let near = y / 2u;
-    let chroma_height = params.rect.w / 2u;
-    let far = select(min(near + 1u, chroma_height - 1u), max(near, 1u) - 1u, y % 2u == 0u);
-    let here = blended(plane, x / 2u, near, far);
-    if x % 2u == 0u {
-        return here;
-    }
-    let next = min(x / 2u + 1u, params.rect.z / 2u - 1u);
-    return (here + blended(plane, next, near, far) + 1u) >> 1u;
-}
-
-fn luma_for_chroma(x: u32, y: u32) -> u32 {
-    let left = max(2u * x, 1u) - 1u;
-    var sum = 4u;
-    for (var row = 2u * y; row < 2u * y + 2u; row++) {
-        sum += sample_at(0u, left, row) + 2u * sample_at(0u, 2u * x, row) + sample_at(0u, 2u * x + 1u, row);
-    }
-    return sum >> 3u;
-}
 
 fn affine(plane: u32, yuv: vec3<u32>) -> u32 {
     let f = params.factors[plane];
@@ -143,12 +86,7 @@ fn through_light(plane: u32, codes: vec3<u32>) -> u32 {
 }
 
 fn converted(plane: u32, x: u32, y: u32) -> u32 {
-    var yuv: vec3<u32>;
-    if plane == 0u {
-        yuv = vec3<u32>(sample_at(0u, x, y), chroma_for_luma(1u, x, y), chroma_for_luma(2u, x, y));
-    } else {
-        yuv = vec3<u32>(luma_for_chroma(x, y), sample_at(1u, x, y), sample_at(2u, x, y));
-    }
+    let yuv = codes_at(plane, x, y);
     if params.kind == 0u {
         return affine(plane, yuv);
     }
@@ -157,27 +95,18 @@ fn converted(plane: u32, x: u32, y: u32) -> u32 {
 
 @compute @workgroup_size(32, 4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
-    var plane = 0u;
-    var block = group.xy;
-    if group.y >= params.luma_group_rows {
-        plane = 1u + group.x / params.chroma_group_columns;
-        block = vec2<u32>(group.x % params.chroma_group_columns, group.y - params.luma_group_rows);
-    }
-    if plane > 2u {
+    let place = place_of(group.xy, local.xy);
+    if !place.inside {
         return;
     }
-    let rect = params.rect >> vec4<u32>(min(plane, 1u));
-    let word = rect.x / 4u + block.x * 32u + local.x;
-    let row = block.y * 4u + local.y;
-    if row >= rect.w || 4u * word >= rect.x + rect.z {
-        return;
-    }
-    let at = params.canvas[plane] + (rect.y + row) * params.canvas_strides[plane] + word;
+    let plane = place.plane;
+    let rect = place.rect;
+    let at = params.canvas[plane] + (rect.y + place.row) * params.canvas_strides[plane] + place.four;
     var samples = canvas[at];
     for (var i = 0u; i < 4u; i++) {
-        let x = 4u * word + i;
+        let x = 4u * place.four + i;
         if x >= rect.x && x < rect.x + rect.z {
-            samples = insertBits(samples, converted(plane, x - rect.x, row), 8u * i, 8u);
+            samples = insertBits(samples, converted(plane, x - rect.x, place.row), 8u * i, 8u);
         }
     }
     canvas[at] = samples;

@@ -25,7 +25,7 @@ struct Params {
     luma_group_rows: u32,
     chroma_group_columns: u32,
     unused: u32,
-    // 1: what is written has ten bits, and its rectangle begins at the left edge: what is beyond the right one is padding.
+    // 1: what is written has ten bits, two samples of them a word.
     wide: u32,
 }
 
@@ -43,6 +43,16 @@ fn value_low(word: u32) -> i32 {
 
 fn value_high(word: u32) -> i32 {
     return bitcast<i32>(word) >> 16u;
+}
+
+// Writes those of two samples of ten bits that lie in the rectangle.
+fn put_two(at: u32, samples: u32, inside: vec2<bool>) {
+    let mask = select(0u, 0xffffu, inside.x) | select(0u, 0xffff0000u, inside.y);
+    if all(inside) {
+        canvas[at] = samples;
+    } else if any(inside) {
+        canvas[at] = (canvas[at] & ~mask) | (samples & mask);
+    }
 }
 
 @compute @workgroup_size(32, 4)
@@ -82,8 +92,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let canvas_row = plane.canvas + (plane.y + row) * plane.canvas_stride;
     if params.wide == 1u {
         let four = vec4<u32>(clamp(sums >> vec4<u32>(shift), vec4<i32>(0), vec4<i32>(1023)));
-        canvas[canvas_row + 2u * word] = four.x | (four.y << 16u);
-        canvas[canvas_row + 2u * word + 1u] = four.z | (four.w << 16u);
+        let at = canvas_row + 2u * word;
+        put_two(at, four.x | (four.y << 16u), inside.xy);
+        put_two(at + 1u, four.z | (four.w << 16u), inside.zw);
         return;
     }
     let samples = pack4xU8(vec4<u32>(clamp(sums >> vec4<u32>(shift), vec4<i32>(0), vec4<i32>(255))));

@@ -1,6 +1,6 @@
 //! Pictures and sound as they travel inside the service: planes, colour description, aspect.
 //!
-//! Every picture is 4:2:0 in three planes of 8 or 10 bits (I420); feeds convert anything else once, on the way in. Canvases are of 8 bits.
+//! Every picture is 4:2:0 in three planes of 8 or 10 bits (I420); feeds convert anything else once, on the way in. Canvases are of 8 bits, those in HDR of 10.
 
 mod coded_sound;
 mod colour;

@@ -10,6 +10,7 @@ mod layout;
 mod readback;
 mod tables;
 mod tick;
+mod way;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,8 +48,6 @@ struct State {
     losses: AtomicUsize,
     /// Set when the GPU is given up.
     fallback: OnceLock<CpuCompositor>,
-    /// Draws HDR canvases, if it can be had.
-    hdr: OnceLock<Option<CpuCompositor>>,
     workers: usize,
     /// How many times more the device is to be lost.
     #[cfg(test)]
@@ -80,7 +79,6 @@ impl GpuCompositor {
             read_back: AtomicBool::new(true),
             losses: AtomicUsize::new(0),
             fallback: OnceLock::new(),
-            hdr: OnceLock::new(),
             workers,
             #[cfg(test)]
             to_lose: AtomicUsize::new(0),
@@ -118,17 +116,6 @@ impl GpuCompositor {
 impl Compositor for GpuCompositor {
     fn submit(&self, tick: Vec<Job>) -> Vec<Job> {
         let (jobs, mut refused) = refuse_undrawable(tick);
-        let (hdr, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.colour.is_hdr_canvas());
-        if !hdr.is_empty() {
-            let cpu = self.state.hdr.get_or_init(|| {
-                let failed = |error: &CompositorError| tracing::error!(%error, "no HDR canvas is drawn");
-                CpuCompositor::new(self.state.workers).inspect_err(failed).ok()
-            });
-            refused.extend(match cpu {
-                Some(cpu) => cpu.submit(hdr),
-                None => hdr,
-            });
-        }
         let count = jobs.len();
         let Some(ticks) = self.ticks.as_ref().filter(|_| count > 0) else { return refused };
         self.state.queued.fetch_add(count, Ordering::AcqRel);
@@ -152,8 +139,7 @@ impl Compositor for GpuCompositor {
 
     fn queued(&self) -> usize {
         let after_loss = self.state.fallback.get().map_or(0, Compositor::queued);
-        let hdr = self.state.hdr.get().and_then(Option::as_ref).map_or(0, Compositor::queued);
-        self.state.queued.load(Ordering::Acquire) + after_loss + hdr
+        self.state.queued.load(Ordering::Acquire) + after_loss
     }
 }
 
@@ -275,10 +261,10 @@ fn finish(submitted: Submitted, state: &State) {
 }
 
 fn deliver(job: Pending, ring: &Arc<Ring>) {
-    let Pending { affinity, pictures, deliver } = job;
+    let Pending { affinity, colour, pictures, deliver } = job;
     let expected = pictures.len();
     let pictures: Vec<_> =
-        pictures.into_iter().filter_map(|(buffer, layout)| readback::picture(ring, buffer, layout)).collect();
+        pictures.into_iter().filter_map(|(buffer, layout)| readback::picture(ring, buffer, layout, colour)).collect();
     if pictures.len() < expected {
         tracing::error!(affinity, "a finished canvas cannot be read; it is lost");
     } else if catch_unwind(AssertUnwindSafe(|| deliver(pictures))).is_err() {

@@ -8,6 +8,7 @@ mod colour;
 mod cpu;
 mod filter;
 mod gpu;
+mod into_hdr;
 mod pool;
 mod pq;
 mod scale;

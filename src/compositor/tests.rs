@@ -1,6 +1,7 @@
 //! What both compositors must do alike, and the GPU's bytes against the CPU's.
 
 mod hdr;
+mod hdr_twins;
 mod likeness;
 mod pq;
 mod support;

@@ -12,12 +12,12 @@ use crate::frame::light::{self, Matrix3};
 use crate::frame::{Colour, Transfer};
 
 /// R'G'B' of 1.0; there is room for as much above it as limited range has.
-const RGB_ONE: i32 = 57_344;
+pub(super) const RGB_ONE: i32 = 57_344;
 pub(super) const RGB_MOST: i32 = 65_535;
 /// Fractional bits of the factors that lead to R'G'B'.
-const RGB_BITS: u32 = 13;
+pub(super) const RGB_BITS: u32 = 13;
 /// R'G'B' between two nodes of the curve, as a power of two.
-const CURVE_STEP_BITS: u32 = 5;
+pub(super) const CURVE_STEP_BITS: u32 = 5;
 const CURVE_NODES: usize = (1 << (16 - CURVE_STEP_BITS)) + 1;
 /// Bits of a component's light in front of the gain. All of them are 10,000 cd/m2 of PQ, the whole scene of HLG, twice the canvas's white of others.
 const LIGHT_BITS: u32 = 24;
@@ -39,10 +39,10 @@ const CODE_BITS: u32 = 8;
 const OCTAVE_BITS: u32 = 6;
 
 /// A value at a node, and how much more it is at the next one.
-type Node = [i32; 2];
+pub(super) type Node = [i32; 2];
 
 /// The nodes of all but the last of `values`.
-fn nodes(values: &[i32]) -> Vec<Node> {
+pub(super) fn nodes(values: &[i32]) -> Vec<Node> {
     values.windows(2).map(|pair| [pair[0], pair[1] - pair[0]]).collect()
 }
 
@@ -134,7 +134,7 @@ impl Light {
             values: Table::new(MAPPED_BITS + 1, |mapped| {
                 light::value(mapped / f64::from(1 << MAPPED_BITS), transfer) * f64::from(1 << VALUE_BITS)
             }),
-            to_codes: code_rows(),
+            to_codes: code_rows(Colour::CANVAS, VALUE_BITS, CODE_BITS),
         }
     }
 
@@ -250,7 +250,7 @@ fn times(light: i32, gain: i32) -> i32 {
 }
 
 /// `values` with what rounding left over of `sum` given to the largest.
-fn summing_to(mut values: [i32; 3], sum: i32) -> [i32; 3] {
+pub(super) fn summing_to(mut values: [i32; 3], sum: i32) -> [i32; 3] {
     let rest = sum - values.iter().sum::<i32>();
     if let Some(largest) = values.iter_mut().max_by_key(|value| value.abs()) {
         *largest += rest;
@@ -259,7 +259,7 @@ fn summing_to(mut values: [i32; 3], sum: i32) -> [i32; 3] {
 }
 
 /// Rows of R'G'B' of a picture. Greys are exactly grey.
-fn rgb_rows(colour: Colour) -> [[i32; 4]; 3] {
+pub(super) fn rgb_rows(colour: Colour) -> [[i32; 4]; 3] {
     let one = f64::from(RGB_ONE) * f64::from(1 << RGB_BITS);
     let wider = colour.depth.bits() - 8;
     let codes = f64::from(1 << wider);
@@ -276,16 +276,17 @@ fn rgb_rows(colour: Colour) -> [[i32; 4]; 3] {
     })
 }
 
-/// Rows of the canvas's codes. Greys have no colour.
-fn code_rows() -> [[i32; 4]; 3] {
-    let at = |rgb: [f64; 3]| super::colour::to_codes(rgb, Colour::CANVAS);
+/// Rows of a canvas's codes, for R'G'B' with so many fractional bits, of factors with so many. Greys have no colour.
+pub(super) fn code_rows(canvas: Colour, value_bits: u32, code_bits: u32) -> [[i32; 4]; 3] {
+    let codes = f64::from(1 << (canvas.depth.bits() - 8));
+    let at = |rgb: [f64; 3]| super::colour::to_codes(rgb, canvas).map(|code| code * codes);
     let origin = at([0.0; 3]);
     let steps = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(at);
     [0, 1, 2].map(|plane| {
-        let factors = steps.map(|step| scaled(step[plane] - origin[plane], CODE_BITS));
+        let factors = steps.map(|step| scaled(step[plane] - origin[plane], code_bits));
         let white = at([1.0; 3])[plane] - origin[plane];
-        let [r, g, b] = summing_to(factors, scaled(white, CODE_BITS));
-        let bits = VALUE_BITS + CODE_BITS;
+        let [r, g, b] = summing_to(factors, scaled(white, code_bits));
+        let bits = value_bits + code_bits;
         [r, g, b, scaled(origin[plane], bits) + (1 << (bits - 1))]
     })
 }

@@ -25,6 +25,7 @@ pub(super) struct Pipelines {
     pub scale_horizontal: wgpu::ComputePipeline,
     pub scale_vertical: wgpu::ComputePipeline,
     pub convert: wgpu::ComputePipeline,
+    pub convert_hdr: wgpu::ComputePipeline,
     pub fill: wgpu::ComputePipeline,
 }
 
@@ -195,6 +196,7 @@ impl Pipelines {
             scale_horizontal: pipeline("scale_horizontal", gpu_data::SCALE_HORIZONTAL, &four),
             scale_vertical: pipeline("scale_vertical", gpu_data::SCALE_VERTICAL, &four),
             convert: pipeline("convert", gpu_data::CONVERT, &four),
+            convert_hdr: pipeline("convert_hdr", gpu_data::CONVERT_HDR, &four),
             fill: pipeline("fill", gpu_data::FILL, &[params, write]),
         }
     }

@@ -6,7 +6,10 @@ use crate::frame::Depth;
 
 pub(super) const SCALE_HORIZONTAL: &str = include_str!("../../../shaders/scale_horizontal.wgsl");
 pub(super) const SCALE_VERTICAL: &str = include_str!("../../../shaders/scale_vertical.wgsl");
-pub(super) const CONVERT: &str = include_str!("../../../shaders/convert.wgsl");
+pub(super) const CONVERT: &str =
+    concat!(include_str!("../../../shaders/tile.wgsl"), include_str!("../../../shaders/convert.wgsl"));
+pub(super) const CONVERT_HDR: &str =
+    concat!(include_str!("../../../shaders/tile.wgsl"), include_str!("../../../shaders/convert_hdr.wgsl"));
 pub(super) const FILL: &str = include_str!("../../../shaders/fill.wgsl");
 
 /// Invocations of a workgroup across and down in the shaders that handle a plane by blocks.
@@ -55,7 +58,7 @@ pub(super) struct VerticalPlane {
 pub(super) struct Blocks {
     pub luma_group_rows: u32,
     pub chroma_group_columns: u32,
-    /// The conversion's `kind`; unused elsewhere.
+    /// The `kind` of the conversion to eight bits; unused elsewhere.
     pub kind: u32,
     /// 1 where the samples on the wide side of the pass have ten bits: what the horizontal pass and the conversion read, what the vertical one writes.
     pub wide: u32,
@@ -92,7 +95,7 @@ pub(super) struct Vertical {
     pub blocks: Blocks,
 }
 
-/// `Params` of `convert.wgsl`.
+/// `Params` of `tile.wgsl`, which both conversions have.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(super) struct Convert {
@@ -117,7 +120,7 @@ pub(super) struct Fill {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compositor::{colour, filter, tone};
+    use crate::compositor::{colour, filter, into_hdr, tone};
 
     /// Validates a shader, and that its `Params` is as long as the mirror.
     fn check(name: &str, text: &str, mirror: usize) -> naga::Module {
@@ -136,6 +139,7 @@ mod tests {
         check("scale_horizontal", SCALE_HORIZONTAL, size_of::<Horizontal>());
         check("scale_vertical", SCALE_VERTICAL, size_of::<Vertical>());
         check("convert", CONVERT, size_of::<Convert>());
+        check("convert_hdr", CONVERT_HDR, size_of::<Convert>());
         check("fill", FILL, size_of::<Fill>());
     }
 
@@ -147,13 +151,15 @@ mod tests {
             (CONVERT, "AFFINE_BITS", colour::AFFINE_BITS),
         ];
         let of_tone = tone::CONSTANTS.map(|(name, value)| (CONVERT, name, value));
-        for (text, name, value) in constants.into_iter().chain(of_tone) {
+        let of_hdr = into_hdr::CONSTANTS.map(|(name, value)| (CONVERT_HDR, name, value));
+        for (text, name, value) in constants.into_iter().chain(of_tone).chain(of_hdr) {
             assert!(text.contains(&format!("const {name}: u32 = {value}u;")), "{name} is not {value}");
         }
         for (name, value) in [("RGB_MOST", tone::RGB_MOST), ("MAPPED_MOST", tone::MAPPED_MOST)] {
             assert!(CONVERT.contains(&format!("const {name}: i32 = {value};")), "{name} is not {value}");
         }
-        for text in [SCALE_HORIZONTAL, SCALE_VERTICAL, CONVERT] {
+        assert!(CONVERT_HDR.contains(&format!("const RGB_MOST: i32 = {};", tone::RGB_MOST)));
+        for text in [SCALE_HORIZONTAL, SCALE_VERTICAL, CONVERT, CONVERT_HDR] {
             assert!(text.contains(&format!("@workgroup_size({}, {})", BLOCK.0, BLOCK.1)));
         }
         assert!(FILL.contains(&format!("@workgroup_size({FILL_BLOCK})")));

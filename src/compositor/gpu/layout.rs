@@ -20,12 +20,7 @@ pub(super) struct PlaneLayout {
 }
 
 impl PlaneLayout {
-    /// Of a picture of 8 bits.
-    pub(super) fn new(width: u32, height: u32) -> Self {
-        Self::of(width, height, Depth::Eight)
-    }
-
-    pub(super) fn of(width: u32, height: u32, depth: Depth) -> Self {
+    pub(super) fn new(width: u32, height: u32, depth: Depth) -> Self {
         let words = depth.bytes() as u32;
         let (luma, chroma) = (width.div_ceil(4) * words, (width / 2).div_ceil(4) * words);
         let (luma_words, chroma_words) = (luma * height, chroma * (height / 2));

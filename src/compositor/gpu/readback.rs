@@ -113,11 +113,11 @@ impl Drop for Mapped {
 }
 
 /// The picture in a buffer that has been mapped. `None` when it was not.
-pub(super) fn picture(ring: &Arc<Ring>, buffer: wgpu::Buffer, layout: PlaneLayout) -> Option<Picture> {
+pub(super) fn picture(ring: &Arc<Ring>, buffer: wgpu::Buffer, layout: PlaneLayout, colour: Colour) -> Option<Picture> {
     let view = buffer.get_mapped_range(..).ok()?;
     let strides = layout.strides.map(|words| words as usize * 4);
     let memory = Mapped { layout, view: Some(view), buffer: Some(buffer), ring: Arc::clone(ring) };
-    Picture::new(layout.width, layout.height, strides, Colour::CANVAS, (1, 1), Arc::new(memory))
+    Picture::new(layout.width, layout.height, strides, colour, (1, 1), Arc::new(memory))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::device::{Device, Slab};
-use crate::compositor::colour::Conversion;
+use super::way::Way;
 use crate::compositor::filter::{FilterBank, PairBank, Siting};
 use crate::frame::Colour;
 
@@ -40,7 +40,8 @@ pub(super) struct ScalingTables {
 /// All tables in use. Belongs to the drawing thread.
 pub(super) struct Tables {
     scalings: HashMap<Scaling, Rc<ScalingTables>>,
-    lights: HashMap<Colour, Rc<Slab>>,
+    /// By the picture's colours and the canvas's.
+    lights: HashMap<(Colour, Colour), Rc<Slab>>,
     /// For shaders that read no table.
     pub empty: Slab,
 }
@@ -58,11 +59,14 @@ impl Tables {
         Rc::clone(made)
     }
 
-    /// The tables of `colour`'s conversion, if it takes any. As many as there are colours to convert from.
-    pub(super) fn light(&mut self, device: &Device, colour: Colour, conversion: &Conversion) -> Option<Rc<Slab>> {
-        let Conversion::Light(light) = conversion else { return None };
-        let slab = self.lights.entry(colour).or_insert_with(|| Rc::new(device.table("light", &light.words())));
-        Some(Rc::clone(slab))
+    /// What the shader of `way` reads, which leads from the first of `colours` to the second. There are as many as colours to convert from.
+    pub(super) fn light(&mut self, device: &Device, colours: (Colour, Colour), way: &Way) -> wgpu::BindGroup {
+        if let Some(known) = self.lights.get(&colours) {
+            return known.read.clone();
+        }
+        let Some(words) = way.words() else { return self.empty.read.clone() };
+        let made = device.table("light", &words);
+        self.lights.entry(colours).or_insert(Rc::new(made)).read.clone()
     }
 }
 

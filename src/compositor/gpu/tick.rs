@@ -9,10 +9,12 @@ use super::gpu_data::{self, Blocks, HorizontalPlane, VerticalPlane};
 use super::layout::PlaneLayout;
 use super::readback::{Mapping, Ring};
 use super::tables::{ScalingTables, Tables};
+use super::way::Way;
 use crate::compositor::colour::{self, Conversion};
+use crate::compositor::pq;
 use crate::compositor::uncovered::uncovered;
 use crate::compositor::{Canvas, Deliver, Draw, Job};
-use crate::frame::{Depth, Picture, Rect};
+use crate::frame::{Colour, Depth, Picture, Rect};
 
 /// Words of idle storage buffers kept between ticks (one GiB).
 const IDLE_WORDS: u64 = 1 << 28;
@@ -36,6 +38,13 @@ struct Upload {
     used: bool,
 }
 
+/// A canvas in the making.
+struct Target {
+    slab: Rc<Slab>,
+    layout: PlaneLayout,
+    colour: Colour,
+}
+
 /// What was submitted and is to be read back.
 pub(super) struct Batch {
     pub submission: wgpu::SubmissionIndex,
@@ -48,6 +57,7 @@ pub(super) struct Batch {
 /// A job whose pictures will be in these buffers.
 pub(super) struct Pending {
     pub affinity: u64,
+    pub colour: Colour,
     pub pictures: Vec<(wgpu::Buffer, PlaneLayout)>,
     pub deliver: Deliver,
 }
@@ -57,6 +67,7 @@ enum Shader {
     ScaleHorizontal,
     ScaleVertical,
     Convert,
+    ConvertHdr,
     Fill,
 }
 
@@ -136,7 +147,8 @@ impl Engine {
                 continue;
             };
             let pictures = self.plan_job(&mut plan, &job, buffers);
-            pending.push(Pending { affinity: job.affinity, pictures, deliver: job.deliver });
+            let Job { affinity, colour, deliver, .. } = job;
+            pending.push(Pending { affinity, colour, pictures, deliver });
         }
         let submission = self.submit(&mut plan);
         let (mapped, buffers) = (Arc::new(Mapping::default()), plan.copies.len());
@@ -156,7 +168,7 @@ impl Engine {
         let sizes = std::iter::once((job.canvas.width, job.canvas.height)).chain(job.smaller.iter().copied());
         let mut buffers = Vec::new();
         for (width, height) in sizes {
-            match self.ring.take(&self.device.device, PlaneLayout::new(width, height).words) {
+            match self.ring.take(&self.device.device, PlaneLayout::new(width, height, job.colour.depth).words) {
                 Some(buffer) => buffers.push(buffer),
                 None => {
                     buffers.drain(..).for_each(|buffer| self.ring.give_back(buffer));
@@ -168,11 +180,12 @@ impl Engine {
     }
 
     fn plan_job(&mut self, plan: &mut Plan, job: &Job, buffers: Vec<wgpu::Buffer>) -> Vec<(wgpu::Buffer, PlaneLayout)> {
-        let layout = PlaneLayout::new(job.canvas.width, job.canvas.height);
-        let slab = self.plan_canvas(plan, &job.canvas, &layout);
+        let depth = job.colour.depth;
+        let layout = PlaneLayout::new(job.canvas.width, job.canvas.height, depth);
+        let slab = self.plan_canvas(plan, &job.canvas, job.colour, &layout);
         let mut drawn = vec![(Rc::clone(&slab), layout)];
         for &(width, height) in &job.smaller {
-            let small = PlaneLayout::new(width, height);
+            let small = PlaneLayout::new(width, height, depth);
             let target = self.take(plan, small.buffer_words());
             let middle = self.plan_horizontal(plan, &slab, &layout, (width, height), SMALLER);
             let rect = Rect { x: 0, y: 0, width, height };
@@ -187,19 +200,19 @@ impl Engine {
         pictures
     }
 
-    fn plan_canvas(&mut self, plan: &mut Plan, canvas: &Canvas, layout: &PlaneLayout) -> Rc<Slab> {
-        let slab = self.take(plan, layout.buffer_words());
+    fn plan_canvas(&mut self, plan: &mut Plan, canvas: &Canvas, colour: Colour, layout: &PlaneLayout) -> Rc<Slab> {
+        let target = Target { slab: self.take(plan, layout.buffer_words()), layout: *layout, colour };
         let rects = canvas.draws.iter().map(|draw| draw.rect);
         if !uncovered(canvas.width, canvas.height, rects).is_empty() {
-            plan.fill(&slab, layout, colour::canvas_codes(canvas.background));
+            plan.fill(&target, background_words(colour, canvas.background));
         }
         for (index, draw) in canvas.draws.iter().enumerate() {
-            self.plan_draw(plan, draw, &slab, layout, DRAWS + 2 * index);
+            self.plan_draw(plan, draw, &target, DRAWS + 2 * index);
         }
-        slab
+        target.slab
     }
 
-    fn plan_draw(&mut self, plan: &mut Plan, draw: &Draw, slab: &Rc<Slab>, layout: &PlaneLayout, order: usize) {
+    fn plan_draw(&mut self, plan: &mut Plan, draw: &Draw, target: &Target, order: usize) {
         let size = (draw.rect.width, draw.rect.height);
         let upload = self.upload(&draw.picture);
         let middle = match plan.middles.get(&(upload, size)) {
@@ -211,17 +224,17 @@ impl Engine {
                 middle
             }
         };
-        let conversion = Conversion::from_colour(draw.picture.colour);
-        if matches!(*conversion, Conversion::None) {
-            plan.vertical(&middle, slab, layout, draw.rect, order);
+        let from = draw.picture.colour;
+        let way = Way::of(from, target.colour);
+        if matches!(way, Way::AsItIs) {
+            plan.vertical(&middle, &target.slab, &target.layout, draw.rect, order);
             return;
         }
-        let tile_layout = PlaneLayout::of(size.0, size.1, draw.picture.colour.depth);
+        let tile_layout = PlaneLayout::new(size.0, size.1, way.tile_depth(from));
         let tile = self.take(plan, tile_layout.buffer_words());
         plan.vertical(&middle, &tile, &tile_layout, Rect { x: 0, y: 0, width: size.0, height: size.1 }, order);
-        let light = self.tables.light(&self.device, draw.picture.colour, &conversion);
-        let tables = light.as_deref().unwrap_or(&self.tables.empty).read.clone();
-        plan.convert(&conversion, tables, (&tile, &tile_layout), (slab, layout), draw.rect, order + 1);
+        let tables = self.tables.light(&self.device, (from, target.colour), &way);
+        plan.convert(&way, tables, (&tile, &tile_layout), target, draw.rect, order + 1);
     }
 
     fn plan_horizontal(
@@ -252,7 +265,7 @@ impl Engine {
             self.uploads[found].used = true;
             return found;
         }
-        let layout = PlaneLayout::of(picture.width, picture.height, picture.colour.depth);
+        let layout = PlaneLayout::new(picture.width, picture.height, picture.colour.depth);
         let slab = Rc::new(self.take_idle(layout.buffer_words()));
         let bytes = u64::from(layout.words) * 4;
         let view =
@@ -310,6 +323,7 @@ impl Engine {
                     Shader::ScaleHorizontal => &pipelines.scale_horizontal,
                     Shader::ScaleVertical => &pipelines.scale_vertical,
                     Shader::Convert => &pipelines.convert,
+                    Shader::ConvertHdr => &pipelines.convert_hdr,
                     Shader::Fill => &pipelines.fill,
                 });
                 pass.set_bind_group(0, &self.params.1, &[step.params_at as u32]);
@@ -356,16 +370,17 @@ impl Plan {
         self.steps.push(Step { order, shader, params_at, groups, workgroups: (size.0, size.1, 1) });
     }
 
-    fn fill(&mut self, slab: &Slab, layout: &PlaneLayout, codes: [u8; 3]) {
+    /// Fills a canvas's planes with a word each.
+    fn fill(&mut self, target: &Target, [y, u, v]: [u32; 3]) {
+        let layout = &target.layout;
         let words = [0, 1, 2].map(|plane| layout.strides[plane] * layout.rows(plane));
-        let [y, u, v] = codes.map(|code| u32::from_ne_bytes([code; 4]));
         let params = gpu_data::Fill {
             offsets: [layout.offsets[0], layout.offsets[1], layout.offsets[2], 0],
             words: [words[0], words[1], words[2], 0],
             values: [y, u, v, 0],
         };
         let params_at = self.put_params(&params);
-        let groups = vec![slab.write.clone()];
+        let groups = vec![target.slab.write.clone()];
         let workgroups = (words[0].div_ceil(gpu_data::FILL_BLOCK), 1, 3);
         self.steps.push(Step { order: FILL, shader: Shader::Fill, params_at, groups, workgroups });
     }
@@ -422,40 +437,50 @@ impl Plan {
 
     fn convert(
         &mut self,
-        conversion: &Conversion,
+        way: &Way,
         tables: wgpu::BindGroup,
         tile: (&Slab, &PlaneLayout),
-        canvas: (&Slab, &PlaneLayout),
+        canvas: &Target,
         rect: Rect,
         order: usize,
     ) {
         let four = |three: [u32; 3]| [three[0], three[1], three[2], 0];
         let (mut blocks, size) = blocks_over(rect, tile.1.depth);
         let mut factors = [[0; 4]; 3];
-        match conversion {
-            Conversion::Affine(affine) => {
-                for ((row, f), offset) in factors.iter_mut().zip(affine.factors).zip(affine.offsets) {
-                    *row = [f[0], f[1], f[2], offset];
-                }
+        let shader = if matches!(way, Way::IntoHdr(_)) { Shader::ConvertHdr } else { Shader::Convert };
+        if let Way::Converted(conversion) = way
+            && let Conversion::Affine(affine) = &**conversion
+        {
+            for ((row, f), offset) in factors.iter_mut().zip(affine.factors).zip(affine.offsets) {
+                *row = [f[0], f[1], f[2], offset];
             }
-            Conversion::Light(_) | Conversion::None => blocks.kind = 1,
+        } else {
+            blocks.kind = 1;
         }
         let params = gpu_data::Convert {
             factors,
             tile: four(tile.1.offsets),
             tile_strides: four(tile.1.strides),
-            canvas: four(canvas.1.offsets),
-            canvas_strides: four(canvas.1.strides),
+            canvas: four(canvas.layout.offsets),
+            canvas_strides: four(canvas.layout.strides),
             rect: [rect.x, rect.y, rect.width, rect.height],
             blocks,
         };
         let params_at = self.put_params(&params);
-        let groups = vec![tables, tile.0.read.clone(), canvas.0.write.clone()];
-        self.step(order, Shader::Convert, params_at, groups, size);
+        let groups = vec![tables, tile.0.read.clone(), canvas.slab.write.clone()];
+        self.step(order, shader, params_at, groups, size);
     }
 }
 
-/// Workgroups for the words of the canvas that a rectangle touches.
+/// A word of each plane of a canvas's background.
+fn background_words(colour: Colour, rgb: [u8; 3]) -> [u32; 3] {
+    match colour.is_hdr_canvas() {
+        true => pq::background_codes(colour, rgb).map(|code| u32::from(code) | u32::from(code) << 16),
+        false => colour::canvas_codes(rgb).map(|code| u32::from_ne_bytes([code; 4])),
+    }
+}
+
+/// Workgroups for the words of the canvas that a rectangle touches, four samples to an invocation.
 fn blocks_over(rect: Rect, depth: Depth) -> (Blocks, (u32, u32)) {
     let words = |half: u32| {
         let (x, width) = (rect.x >> half, rect.width >> half);

@@ -5,7 +5,7 @@ use super::*;
 use crate::frame::{Depth, Peak, Primaries, Range8, Transfer};
 
 /// The rectangles of every bundled layout at a tenth of its size, rounded to even.
-fn layouts() -> Vec<(&'static str, Vec<Rect>)> {
+pub fn layouts() -> Vec<(&'static str, Vec<Rect>)> {
     let r = |x, y, width, height| Rect { x, y, width, height };
     vec![
         ("1", vec![r(0, 0, 192, 108)]),
@@ -21,7 +21,7 @@ fn layouts() -> Vec<(&'static str, Vec<Rect>)> {
 }
 
 /// A feed's picture as they come: sizes that fit nothing, and every colour description.
-fn feeds() -> Vec<Picture> {
+pub fn feeds() -> Vec<Picture> {
     let colour = |matrix, range, primaries, transfer| {
         let depth = Depth::Eight;
         Colour { matrix, range, primaries, transfer, depth }
@@ -55,7 +55,7 @@ fn feeds() -> Vec<Picture> {
     all.chain(deep).collect()
 }
 
-fn canvas(rects: &[Rect], first: usize, feeds: &[Picture]) -> Canvas {
+pub fn canvas(rects: &[Rect], first: usize, feeds: &[Picture]) -> Canvas {
     let draws = rects
         .iter()
         .enumerate()
@@ -159,11 +159,11 @@ fn choosing_measures_both_and_takes_the_faster() {
     assert_eq!(chosen.compositor.kind(), report.chosen);
 }
 
-/// The reference picture, kept in the repository: later changes of a byte are meant or wrong. To make it anew, delete the
+/// Reference pictures, kept in the repository: later changes of a byte are meant or wrong. To make one anew, delete the
 /// file and run the test.
 #[test]
-fn both_draw_the_golden_picture() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/pip_64x36.i420");
+fn both_draw_the_golden_pictures() {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden");
     let feeds = feeds();
     let r = |x, y, width, height| Rect { x, y, width, height };
     let draws = vec![
@@ -172,17 +172,21 @@ fn both_draw_the_golden_picture() {
         Draw { picture: feeds[3].clone(), rect: r(6, 20, 18, 14) },
     ];
     let wanted = Canvas { width: 64, height: 36, background: [12, 80, 160], draws };
-    let bytes = |compositor: &dyn Compositor| {
-        let got = compose(compositor, wanted.clone(), vec![]);
-        (0..3).flat_map(|plane| packed(&got[0], plane)).collect::<Vec<u8>>()
-    };
-    let ours = bytes(&cpu());
-    if !path.exists() {
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        std::fs::write(&path, &ours).expect("written");
-        panic!("{} was missing and has been made anew", path.display());
+    let kinds = [(Colour::CANVAS, "i420"), (Colour::PQ_CANVAS, "pq.i010"), (Colour::HLG_CANVAS, "hlg.i010")];
+    for (colour, ending) in kinds {
+        let path = golden.join(format!("pip_64x36.{ending}"));
+        let bytes = |compositor: &dyn Compositor| {
+            let got = compose_in(compositor, colour, wanted.clone(), vec![]).expect("delivered");
+            (0..3).flat_map(|plane| packed(&got[0], plane)).collect::<Vec<u8>>()
+        };
+        let ours = bytes(&cpu());
+        if !path.exists() {
+            std::fs::create_dir_all(&golden).expect("made");
+            std::fs::write(&path, &ours).expect("written");
+            panic!("{} was missing and has been made anew", path.display());
+        }
+        let kept = std::fs::read(&path).expect("readable");
+        assert!(ours == kept, "the CPU's picture is not {}", path.display());
+        assert!(bytes(&gpu()) == kept, "the GPU's picture is not {}", path.display());
     }
-    let golden = std::fs::read(&path).expect("readable");
-    assert!(ours == golden, "the CPU's picture is not {}", path.display());
-    assert!(bytes(&gpu()) == golden, "the GPU's picture is not {}", path.display());
 }
