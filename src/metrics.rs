@@ -30,6 +30,8 @@ pub struct Metrics {
     pub feed_sound_losses: IntCounterVec,
     /// Feeds that are on hold because the machine is short.
     pub feeds_on_hold: IntGauge,
+    pub tenant_decoding_cores: GaugeVec,
+    pub tenant_encoding_cores: GaugeVec,
     /// How often a feed was put on hold, by `game`.
     pub feed_holds: IntCounterVec,
     /// How long a game has shown its slate, by `game`; 0 while it has a picture.
@@ -174,6 +176,16 @@ impl Metrics {
                 &[],
             )?,
             feeds_on_hold: make.gauge("feeds_on_hold", "Feeds on hold because pictures were late")?,
+            tenant_decoding_cores: make.by(
+                "tenant_decoding_cores",
+                "Cores that decoding a tenant's games was given",
+                "tenant",
+            )?,
+            tenant_encoding_cores: make.by(
+                "tenant_encoding_cores",
+                "Cores that the mosaics that a tenant's sessions began were reckoned to take",
+                "tenant",
+            )?,
             feed_holds: make.counters(
                 "feed_holds_total",
                 "Times a feed was put on hold because pictures were late",
@@ -263,6 +275,7 @@ impl Metrics {
                     "outputs",
                     "share",
                     "starts",
+                    "tenant_decoding",
                     "tenant_egress",
                     "tenant_games",
                     "tenant_mosaics",
@@ -407,7 +420,11 @@ impl Maker<'_> {
     }
 
     fn by_game(&self, name: &str, help: &str) -> Result<GaugeVec, prometheus::Error> {
-        self.registered(GaugeVec::new(Opts::new(name, help), &["game"])?)
+        self.by(name, help, "game")
+    }
+
+    fn by(&self, name: &str, help: &str, label: &str) -> Result<GaugeVec, prometheus::Error> {
+        self.registered(GaugeVec::new(Opts::new(name, help), &[label])?)
     }
 
     fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

@@ -150,6 +150,7 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
         secret: [1; 32],
         max_games: 1,
         shares: Shares::default(),
+        decoding_limits: Shares::default(),
         break_policy: BreakPolicy::Show,
         most_delay: Duration::ZERO,
         max_sounds: 1,

@@ -52,6 +52,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         media::video_init, media::video_segment, media::audio_init, media::audio_segment, media::own_video_segment, media::own_audio_segment, games::thumbnail,
         operator::games::list, operator::games::create, operator::games::get, operator::games::replace,
         operator::games::delete, operator::sources::try_one,
+        operator::capacity::get,
         operator::audit::list, operator::audit::chain, operator::keys::list, operator::keys::create, operator::keys::get, operator::keys::revoke,
         operator::markets::list, operator::markets::create, operator::markets::get, operator::markets::replace,
         operator::markets::delete,

@@ -139,7 +139,7 @@ fn for_viewers(table: Table) -> Table {
 
 fn for_operators(table: Table) -> Table {
     use operator::{
-        assets, audit, breaks, clips, games as operator_games, keys, markets, outputs as operator_outputs,
+        assets, audit, breaks, capacity, clips, games as operator_games, keys, markets, outputs as operator_outputs,
         sessions as operator_sessions, sources, usage, webhooks,
     };
     table
@@ -149,6 +149,7 @@ fn for_operators(table: Table) -> Table {
         .add("put", "/v1/operator/games/{id}", operator_games::replace)
         .add("delete", "/v1/operator/games/{id}", operator_games::delete)
         .add("post", "/v1/operator/sources/try", sources::try_one)
+        .add("get", "/v1/operator/capacity", capacity::get)
         .add("get", "/v1/operator/audit", audit::list)
         .add("get", "/v1/operator/audit/chain", audit::chain)
         .add("get", "/v1/operator/keys", keys::list)

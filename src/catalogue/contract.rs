@@ -15,7 +15,7 @@ use crate::config::BreakPolicy;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
 use crate::feed::Reason;
 use crate::market::GameRights;
-use crate::mosaic::{GameKey, MosaicSpec};
+use crate::mosaic::{GameKey, MosaicSpec, Standing};
 use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Pending, Position, SoundKey};
 
@@ -209,6 +209,11 @@ pub trait GameCatalogue: Send + Sync {
 
     fn registered_game(&self, tenant: &str, id: &str) -> Option<RegisteredGame> {
         self.registered(tenant).into_iter().find(|g| g.spec.id == id)
+    }
+
+    /// What `tenant` has of the processors for decoding its games, and how many of them are on hold.
+    fn decoding(&self, _tenant: &str) -> (Standing, usize) {
+        (Standing::default(), 0)
     }
 
     /// Registers a new game: kept over restarts, its feed starts at once.

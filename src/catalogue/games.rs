@@ -28,9 +28,8 @@ use self::break_slate::BreakSlate;
 use self::cards::Cards;
 use super::borders::Borders;
 use super::contract::{CatalogueError, GameOrigin, GameSpec, GameStatus, RegisteredGame};
-use super::holding::Holding;
 use super::keys::{game_key, thumbnail_element};
-use super::room::MachineRoom;
+use super::room::{MachineRoom, SharedRoom};
 use super::texts::GameTexts;
 use crate::config::{self, BreakPolicy, SourceUri};
 use crate::cues::track::{CueTrack, Policy};
@@ -38,7 +37,7 @@ use crate::feed::{self, Apart, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus,
 use crate::frame::Picture;
 use crate::market::GameRights;
 use crate::metrics::Metrics;
-use crate::mosaic::{self, GameKey, GamePictures, MosaicRegistry, Shares};
+use crate::mosaic::{self, Decoders, GameKey, GamePictures, MosaicRegistry, Shares};
 use crate::package;
 use crate::store::{Store, StoreError};
 use crate::sync::Aligner;
@@ -74,6 +73,8 @@ pub struct CatalogueSettings {
     pub max_games: usize,
     /// How many of them tenants may register.
     pub shares: Shares,
+    /// Cores that decoding them may take, by tenants, where they have a limit.
+    pub decoding_limits: Shares,
     /// Of games that say nothing of their own.
     pub break_policy: BreakPolicy,
     /// No game is delayed by more than this to be in step with others.
@@ -184,7 +185,7 @@ pub struct Catalogue {
     /// The frame up to which texts lie on the shelf.
     written_to: AtomicU64,
     aligner: Mutex<Aligner<GameKey>>,
-    holding: Mutex<Holding<GameKey>>,
+    room: Arc<SharedRoom>,
     cards: Mutex<Cards>,
     told: Told,
     trials: Trials,
@@ -211,6 +212,8 @@ impl Catalogue {
         let decoding =
             Decoding { room, costs: Arc::default(), max_sounds, reach, limits, fetches: Arc::default(), apart };
         let aligner = Mutex::new(Aligner::new(settings.most_delay));
+        let shared_room = Arc::new(SharedRoom::new(settings.registry.clone(), settings.decoding_limits.clone()));
+        settings.registry.set_decoders(&(shared_room.clone() as Arc<dyn Decoders>));
         let catalogue = Arc::new(Self {
             settings,
             sound_init: package::audio_init(sound.bitrate_bps)?,
@@ -224,7 +227,7 @@ impl Catalogue {
             last_frame: AtomicU64::new(first),
             written_to: AtomicU64::new(0),
             aligner,
-            holding: Mutex::default(),
+            room: shared_room,
             cards: Mutex::default(),
             told: Told::default(),
             trials: Trials::default(),
@@ -260,6 +263,8 @@ impl Catalogue {
         earlier: Earlier,
     ) -> Arc<Game> {
         let key = game_key(owner.as_deref(), &spec.id);
+        let reach = self.borders().of(owner.as_deref()).clone();
+        let room = Arc::new(self.room.of(&key, owner.as_deref()));
         let feed = Feed::start_within(
             FeedSpec {
                 key: key.clone(),
@@ -269,7 +274,7 @@ impl Catalogue {
             self.sound.grid,
             self.settings.clock.clone(),
             self.pace,
-            Decoding { reach: self.borders().of(owner.as_deref()).clone(), ..self.decoding.clone() },
+            Decoding { reach, room, ..self.decoding.clone() },
         );
         let from = self.next_segment();
         let new_cues = || Arc::new(Mutex::new(CueTrack::new(&spec.id, Policy::new(self.sound.grid))));
@@ -300,7 +305,6 @@ impl Catalogue {
         games.removed.retain(|removed| removed.key != key);
         // A feed that replaces another counts anew.
         let _ = self.settings.metrics.feed_sound_losses.remove_label_values(&[&*key]);
-        self.holding.lock().came(&key);
         self.cards.lock().forget(&key);
         games.running.insert(key, game.clone());
         game
@@ -461,7 +465,8 @@ impl Catalogue {
             StoreError::Exists => CatalogueError::Exists(spec.id.clone()),
             other => CatalogueError::Store(other.to_string()),
         })?;
-        Ok(self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), Earlier::default()).registered())
+        let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), Earlier::default());
+        Ok(self.registered_of(&game))
     }
 
     async fn put(&self, tenant: &str, mut spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
@@ -495,7 +500,7 @@ impl Catalogue {
                 rights,
             });
             self.games.write().running.insert(game.key.clone(), game.clone());
-            return Ok((game.registered(), false));
+            return Ok((self.registered_of(&game), false));
         }
         let earlier = Earlier {
             sounds: Some(before.sounds.clone()),
@@ -504,11 +509,11 @@ impl Catalogue {
             texts: Some(before.texts.clone()),
         };
         if before.spec.sources != spec.sources {
-            self.holding.lock().forget(&before.key);
+            self.room.holding.lock().forget(&before.key);
         }
         let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), earlier);
         stop_aside(before.feed.clone());
-        Ok((game.registered(), false))
+        Ok((self.registered_of(&game), false))
     }
 
     async fn remove(&self, tenant: &str, id: &str) -> Result<(), CatalogueError> {
@@ -519,7 +524,7 @@ impl Catalogue {
         {
             let mut games = self.games.write();
             games.running.remove(&game.key);
-            self.holding.lock().forget(&game.key);
+            self.room.holding.lock().forget(&game.key);
             self.settings.metrics.forget_game(&game.key);
             if games.removed.len() == REMOVED_KEPT {
                 games.removed.remove(0);

@@ -176,6 +176,26 @@ impl<'d, 't> Value<'d, 't> {
         number
     }
 
+    /// A number with or without a point, in thousandths.
+    pub fn thousandths(&self, range: RangeInclusive<u32>, unit: &str) -> Option<u32> {
+        let shown = |thousandths: &u32| f64::from(*thousandths) / 1000.0;
+        let allowed = format!("{} to {} {unit} is allowed", shown(range.start()), shown(range.end()));
+        let (digits, number) = match self.value {
+            DeValue::Integer(digits) => {
+                let whole = u32::from_str_radix(digits.as_str(), digits.radix()).ok();
+                (digits.to_string(), whole.map(f64::from))
+            }
+            DeValue::Float(digits) => (digits.to_string(), digits.as_str().parse::<f64>().ok()),
+            _ => return self.wrong_type("a number", &allowed),
+        };
+        let number = number.map(|number| (number * 1000.0).round()).filter(|n| (0.0..=f64::from(u32::MAX)).contains(n));
+        let number = number.map(|number| number as u32).filter(|number| range.contains(number));
+        if number.is_none() {
+            self.refuse(format!("{digits} is not allowed"), &allowed);
+        }
+        number
+    }
+
     /// A whole number from `-most` to `most`.
     pub fn signed(&self, most: i32, unit: &str) -> Option<i32> {
         let allowed = format!("-{most} to {most} {unit} is allowed");

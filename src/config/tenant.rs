@@ -40,6 +40,8 @@ pub struct TenantLimits {
     pub max_mosaics: Option<u32>,
     /// Games that it registers.
     pub max_games: Option<u32>,
+    /// What decoding them may take, in thousandths of a core.
+    pub max_decoding_millicores: Option<u32>,
     /// What all its sessions may take together, in Mb/s.
     pub max_egress_mbps: Option<u32>,
 }
@@ -90,12 +92,14 @@ fn read_one(item: &Value, seen: &mut Vec<ApiKey>, rules: &Rules) -> Option<Tenan
 
 fn read_limits(tenant: &mut Table) -> TenantLimits {
     let Some(mut table) = tenant.table("limits") else { return TenantLimits::default() };
+    let cores = table.optional("max_decoding_cores").and_then(|v| v.thousandths(10..=1_000_000, "cores"));
     let mut read = |key, range, unit| table.optional(key).and_then(|v| v.whole(range, unit));
     let limits = TenantLimits {
         max_sessions: read("max_sessions", 0..=1_000_000, ""),
         session_starts_per_s: read("session_starts_per_s", 1..=100_000, "sessions a second"),
         max_mosaics: read("max_mosaics", 0..=10_000, ""),
         max_games: read("max_games", 0..=10_000, ""),
+        max_decoding_millicores: cores,
         max_egress_mbps: read("max_egress_mbps", 1..=10_000_000, "Mb/s"),
     };
     table.finish();

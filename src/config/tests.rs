@@ -204,6 +204,21 @@ fn every_mistake_names_line_key_and_what_is_allowed() {
 }
 
 #[test]
+fn cores_of_a_tenant_may_have_a_point() {
+    let with = |cores: &str| {
+        let limits = format!("[tenants.limits]\nmax_decoding_cores = {cores}\n[[games]]");
+        parse(&CONTRACT.replacen("[[games]]", &limits, 1)).map_err(|e| e.to_string())
+    };
+    let read = |cores| with(cores).unwrap().tenants[0].limits.max_decoding_millicores;
+    assert_eq!(["2", "1.5", "0.01", "1_000"].map(read), [Some(2000), Some(1500), Some(10), Some(1_000_000)]);
+    for wrong in ["0", "0.009", "1000.1", "-1.0", "nan", "inf", "1e300"] {
+        let said = with(wrong).unwrap_err();
+        assert!(said.contains("max_decoding_cores") && said.contains("0.01 to 1000 cores is allowed"), "{said}");
+    }
+    assert!(with("\"2\"").unwrap_err().contains("must be a number"));
+}
+
+#[test]
 fn all_mistakes_are_told_at_once_in_order_of_lines() {
     let text = CONTRACT.replace("8080", "x").replace("title", "name").replace("1920", "0").replace("= 60\n", "= 0\n");
     let errors = parse(&text).unwrap_err();

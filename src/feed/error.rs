@@ -1,6 +1,7 @@
 //! What can be wrong with a feed's surroundings or its source.
 
 use super::health::Reason;
+use super::on_hold::OnHold;
 use crate::reach::Denied;
 
 /// Why feeds cannot run on this machine at all. Shown at start, once.
@@ -27,8 +28,8 @@ pub enum SourceError {
     NoPicture,
     #[error("the game has no sources")]
     NoSource,
-    #[error("on hold: pictures were late, and of all games this one was added last")]
-    OnHold,
+    #[error("on hold: {0}")]
+    OnHold(OnHold),
     #[error("wrong passphrase: the two ends of the SRT connection have different ones")]
     WrongPassphrase,
     #[error(
@@ -60,7 +61,7 @@ impl SourceError {
             SourceError::Stalled { .. } => Reason::Stalled,
             SourceError::NoPicture => Reason::NoPicture,
             SourceError::NoSource => Reason::NoSource,
-            SourceError::OnHold => Reason::OnHold,
+            SourceError::OnHold(_) => Reason::OnHold,
             SourceError::WrongPassphrase | SourceError::OneSidedEncryption | SourceError::OtherStreamId => {
                 Reason::Unauthorized
             }

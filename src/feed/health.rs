@@ -38,7 +38,7 @@ pub enum Reason {
     Unsupported,
     /// The machine has no room to decode what comes.
     NoRoom,
-    /// The machine is short, and of all games this one was added last: nothing of it is decoded for a while.
+    /// The machine is short, and of the games of the tenant that is most above its share this one was added last: nothing of it is decoded for a while.
     OnHold,
     /// Pictures are shown, and some of them are left out because the machine has no room for all.
     Thinned,

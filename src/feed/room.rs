@@ -23,7 +23,7 @@ const PIXEL_SECONDS: [(&str, f64); 5] =
     [("h264", 4e-9), ("hevc", 6e-9), ("mpeg2", 3e-9), ("vp9", 6e-9), ("av1", 10e-9)];
 const OTHER_PIXEL_SECONDS: f64 = 6e-9;
 /// What a source takes whatever its size: reading, taking apart, its sound decoded and encoded.
-const SOURCE_CORES: f64 = 0.02;
+pub const SOURCE_CORES: f64 = 0.02;
 /// Smaller pictures say nothing of what a pixel costs: what each picture costs whatever its size is most of theirs.
 const LEAST_TELLING_PIXELS: u64 = 320 * 180;
 /// How many times its guess a pixel's cost may be, and the other way round: no source, however strange, decides for all others.
@@ -44,6 +44,9 @@ pub trait DecodeRoom: Send + Sync {
 
     /// Cores that are left, for people.
     fn left(&self) -> f64;
+
+    /// Nothing of what was granted is spent any more.
+    fn over(&self) {}
 }
 
 /// Room without end: for tests, and for work offline.
@@ -210,6 +213,12 @@ impl Ration {
             units: 0,
             referred_units: 0,
         }
+    }
+
+    /// In place of another of the same source, of which it has what that was granted.
+    pub fn after(mut self, other: Option<&Self>) -> Self {
+        self.granted = other.map_or(0.0, |other| other.granted);
+        self
     }
 
     /// The stream has this size and rate from now on.

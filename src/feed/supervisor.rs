@@ -13,6 +13,7 @@ use super::facts::Facts;
 use super::health::Reason;
 use super::intake::{Intake, Timing};
 use super::listed::{self, History};
+use super::on_hold::OnHold;
 use super::playlist::{Limit, Wishes};
 use super::room::Decoding;
 use super::source::Source;
@@ -59,8 +60,8 @@ pub(super) struct Report {
     pub facts: Arc<Mutex<Facts>>,
     /// How the process is that decodes it, where one does.
     pub child: Arc<Mutex<ChildHealth>>,
-    /// The machine is short, and this feed gives way.
-    pub is_on_hold: bool,
+    /// This feed gives way.
+    pub on_hold: Option<OnHold>,
 }
 
 impl Report {
@@ -147,8 +148,8 @@ impl Supervisor {
         let mut index = 0;
         let histories: Vec<Arc<Mutex<History>>> = self.spec.sources.iter().map(|_| Arc::default()).collect();
         while !self.intake.is_stopped() {
-            if self.is_on_hold() {
-                self.stay_on_hold();
+            if let Some(why) = self.on_hold() {
+                self.stay_on_hold(why);
                 continue;
             }
             let (Some(url), Some(history)) = (self.spec.sources.get(index), histories.get(index)) else {
@@ -164,7 +165,7 @@ impl Supervisor {
             let (error, run) = source
                 .map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history, url));
             // Reported first: who sees the slate finds the reason.
-            if !self.intake.is_stopped() && !matches!(error, SourceError::OnHold) {
+            if !self.intake.is_stopped() && !matches!(error, SourceError::OnHold(_)) {
                 self.note_failure(index, &error);
             }
             // Before the pipeline goes: its threads may be waiting for room here.
@@ -173,11 +174,12 @@ impl Supervisor {
             if let Some(run) = run {
                 run.let_go(&self.spec.key);
             }
+            self.decoding.room.over();
             if self.intake.is_stopped() {
                 return;
             }
             // Nothing was wrong with the source: it is the one to go on with.
-            if matches!(error, SourceError::OnHold) {
+            if matches!(error, SourceError::OnHold(_)) {
                 continue;
             }
             let attempt = match pictures {
@@ -298,7 +300,7 @@ impl Supervisor {
         let until = self.clock.now() + back_off;
         while self.clock.now() < until {
             let left = until.since(self.clock.now()).min(Duration::from_millis(20));
-            if self.intake.stopped_within(left) || self.is_on_hold() {
+            if self.intake.stopped_within(left) || self.on_hold().is_some() {
                 return;
             }
         }
@@ -323,8 +325,8 @@ impl Watch<'_> {
         if intake.is_stopped() {
             return Some(SourceError::Ended);
         }
-        if report.lock().is_on_hold {
-            return Some(SourceError::OnHold);
+        if let Some(why) = report.lock().on_hold {
+            return Some(SourceError::OnHold(why));
         }
         let pictures = intake.pictures_in_run();
         if pictures > 0 && self.seen == 0 {

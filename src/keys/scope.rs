@@ -60,8 +60,12 @@ impl Area {
     /// The area of a path below `/v1/operator/`.
     pub fn of_path(path: &str) -> Option<Self> {
         let area = path.strip_prefix("/v1/operator/")?.split('/').next()?;
-        // Sources are games'.
-        let area = if area == "sources" { "games" } else { area };
+        // Sources are games', and what a tenant has of the machine is its usage.
+        let area = match area {
+            "sources" => "games",
+            "capacity" => "usage",
+            area => area,
+        };
         Self::ALL.into_iter().find(|one| one.name() == area)
     }
 }

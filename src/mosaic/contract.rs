@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::images::Image;
+use super::shares::Standing;
 use super::spec::{EngineChoice, EngineKind, MosaicId, MosaicSpec};
 use crate::ladder::RenditionSpec;
 use crate::layout::Layout;
@@ -33,7 +34,7 @@ pub enum AdmitError {
     #[error("this machine has no room for another mosaic: {detail}")]
     Capacity { detail: String, retry_after_s: u32 },
     /// `reason` is a stable name of which of the tenant's bounds it is.
-    #[error("this tenant gets no further rendered mosaic: {detail}")]
+    #[error("this tenant gets no further mosaic: {detail}")]
     Tenant { detail: String, reason: &'static str, retry_after_s: u32 },
     #[error("engine {} cannot make layout {layout}", .engine.name())]
     EngineUnsuited { engine: EngineKind, layout: String },
@@ -72,6 +73,11 @@ pub trait Mosaics: Send + Sync {
             None => self.want(spec, engine),
             Some(left) => self.want_instead(left, spec, engine),
         }
+    }
+
+    /// What `tenant`'s mosaics have of the processors.
+    fn encoding(&self, _tenant: &str) -> Standing {
+        Standing::default()
     }
 
     /// The name of a segment that begins as `from`'s and is `to`'s from part `begins` on, whichever engines make them: a mosaic to all that follow.

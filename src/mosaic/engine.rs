@@ -86,6 +86,11 @@ pub trait Engine: Send + Sync {
     /// Cores that making `spec` would take on top of what runs: measured on what runs, or by the trial before anything did.
     fn cost(&self, spec: &MosaicSpec) -> f64;
 
+    /// Cores that `spec` takes that no mosaic that runs shares with it, whether they are spent ahead of demand already or not.
+    fn takes(&self, spec: &MosaicSpec) -> f64 {
+        self.cost(spec)
+    }
+
     /// Cores that are free once `id` runs no more, if `instead` runs: what nobody else shares with it.
     fn frees(&self, id: &MosaicId, instead: &MosaicSpec) -> f64;
 

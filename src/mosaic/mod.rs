@@ -20,9 +20,10 @@ mod shares;
 mod spec;
 mod standstill;
 mod stitch;
+mod sweep;
 mod tenants;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod ticker;
@@ -32,6 +33,7 @@ mod trial;
 pub use crate::work::process_cpu_time;
 pub use admission::{Admission, Budget};
 pub use contract::{AdmitError, Mosaics, Placement, Rate};
+pub use decoding::Decoders;
 pub use engine::{Coded, Engine, Tick, gather_segment, package_segment};
 pub use images::{Image, SPRITE_COLUMNS, SPRITE_ROWS, SPRITE_SEGMENTS, image_size};
 pub use names::{Named, Names};
@@ -39,7 +41,7 @@ pub use opening::{of_h264, open_ladder};
 pub use overload::Pressure;
 pub use registry::{MosaicRegistry, RegistryError, RegistrySettings};
 pub use render::{RenderEngine, RenderSettings};
-pub use shares::{Beyond, Shares};
+pub use shares::{Beyond, Kept, KeptBy, Shares, Standing, Taker, Takers};
 pub use spec::{EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec};
 pub use stitch::{
     Proof, Reel, ReelError, ReelMaker, ReelWriter, SelfTestError, StillReel, StitchEngine, StitchSettings,

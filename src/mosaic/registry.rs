@@ -16,14 +16,15 @@ use tracing::Instrument;
 use super::admission::{Admission, LoadMeter, Newcomer};
 use super::cache::ByteCache;
 use super::contract::{AdmitError, Mosaics, Placement, Rate};
+use super::decoding::KnownDecoders;
 use super::engine::{Engine, Tick, package_key_picture, package_part, package_segment};
 use super::entries::{Entry, KnownMosaics, State};
 use super::images::{Image, Images};
 use super::known::{Before, Known};
 use super::names::{Named, Names};
-use super::overload::{Overload, Pressure};
+use super::overload::Overload;
 use super::rates::Rates;
-use super::shares::Shares;
+use super::shares::{KeptBy, Shares, Standing};
 use super::spec::{EngineChoice, EngineKind, MosaicId, MosaicSpec};
 use super::tenants::Asker;
 use crate::compositor::Job;
@@ -68,10 +69,6 @@ const LEFT_IDLE: Duration = Duration::from_secs(3);
 /// Mosaics are looked after this often, so that one may run on for so long.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// What was packaged and is not asked for in so many sweeps goes: those who watch the same are seconds apart, and who comes later has it
-/// packaged again.
-const PACKAGED_KEPT: u64 = 30;
-
 /// Names that are kept as read: more than a machine has mosaics that anybody watches.
 const READ_KEPT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
@@ -86,9 +83,6 @@ enum Piece {
 
 /// A segment of a mosaic's rendition, by its place on the ladder, or a piece of it.
 type PackagedKey = (MosaicId, usize, SegmentNumber, Piece);
-
-/// How much of the machine is given up in one sweep at most, while pictures are late.
-const SHED_SHARE: f64 = 0.25;
 
 /// Segments that may be packaged at once, give or take: each is one of so many by chance.
 const PACKAGING_LANES: usize = 64;
@@ -111,14 +105,17 @@ pub struct MosaicRegistry {
     pub(super) engines: Vec<Arc<dyn Engine>>,
     inits: Vec<Bytes>,
     codecs: Vec<String>,
-    known: Mutex<KnownMosaics>,
-    admission: Mutex<Admission>,
+    pub(super) known: Mutex<KnownMosaics>,
+    pub(super) admission: Mutex<Admission>,
     pub(super) load: Mutex<LoadMeter>,
     /// Apart from `admission`, which is held while engines give work up, and which the tick does not wait for.
     pub(super) overload: Mutex<Overload>,
-    cache: ByteCache<PackagedKey>,
+    pub(super) cache: ByteCache<PackagedKey>,
     rates: Rates,
     pub(super) images: Images,
+    pub(super) decoders: KnownDecoders,
+    /// What mosaics take by tenants, for whoever may not wait for `known`. Taken alone.
+    pub(super) encoding: Mutex<KeptBy>,
     packaging: Vec<tokio::sync::Mutex<()>>,
 }
 
@@ -173,11 +170,13 @@ impl MosaicRegistry {
             cache,
             rates,
             images: Images::default(),
+            decoders: KnownDecoders::default(),
+            encoding: Mutex::default(),
             packaging: (0..PACKAGING_LANES).map(|_| tokio::sync::Mutex::default()).collect(),
         })
     }
 
-    fn engine(&self, kind: EngineKind) -> Option<&Arc<dyn Engine>> {
+    pub(super) fn engine(&self, kind: EngineKind) -> Option<&Arc<dyn Engine>> {
         self.engines.iter().find(|e| e.kind() == kind)
     }
 
@@ -200,8 +199,14 @@ impl MosaicRegistry {
     ) -> Result<Option<MediaTime>, AdmitError> {
         let now = self.clock.now();
         let newcomer = self.newcomer(engine, spec, &known.mosaics, now);
-        if engine.kind() == EngineKind::Render {
-            self.allow_rendered(asker, &newcomer, known, now)?;
+        match engine.kind() {
+            EngineKind::Render => self.allow_rendered(asker, &newcomer, known, now)?,
+            EngineKind::Stitch => {
+                // Whoever leaves a mosaic for it gives up as much, or nearly.
+                if let Asker { tenant: Some(tenant), left: None } = asker {
+                    self.allow_tiles(tenant, &newcomer, known, now)?;
+                }
+            }
         }
         let mut admission = self.admission();
         let Err(refused) = admission.admit(now, newcomer) else { return Ok(None) };
@@ -230,6 +235,14 @@ impl MosaicRegistry {
                 return Ok(entry.exchanged_until);
             }
         }
+        drop(admission);
+        if self.feeds_give_way(asker, newcomer, refused.short, now) {
+            return Ok(None);
+        }
+        if let Some(tenant) = asker.tenant.filter(|_| refused.short > 0.0) {
+            known.wants(tenant, newcomer.cost, now);
+            self.note_encoding(known, now);
+        }
         self.metrics.admission_refused.with_label_values(&["capacity"]).inc();
         Err(refused.error)
     }
@@ -255,7 +268,7 @@ impl MosaicRegistry {
         }
     }
 
-    fn idle_of(&self, entry: &Entry) -> Duration {
+    pub(super) fn idle_of(&self, entry: &Entry) -> Duration {
         match entry.exchanged_until {
             // The segment in which it was left may be its own to the end.
             Some(_) => self.settings.mosaic_idle.min(LEFT_IDLE.max(self.settings.grid.segment_duration() + SWEEP)),
@@ -280,7 +293,10 @@ impl MosaicRegistry {
                 tracing::warn!(mosaic = %id, layout = spec.layout.id, games = ?spec.games, %refusal, "mosaic refused");
             }
         })?;
-        let cost = engine.cost(spec);
+        let cost = engine.takes(spec);
+        if let Some(tenant) = asker.tenant {
+            known.has(tenant);
+        }
         let first_segment =
             engine.start(&id, spec).map_err(|e| AdmitError::Capacity { detail: e.to_string(), retry_after_s: 60 })?;
         let state = State::Running { first_segment };
@@ -289,6 +305,7 @@ impl MosaicRegistry {
         known.mosaics.insert(id.clone(), entry);
         let refused_before = known.refusals.taken(&id);
         self.count(&known.mosaics);
+        self.note_encoding(&known, now);
         drop(known);
         engine.mend();
         tracing::info!(mosaic = %id, layout = spec.layout.id, games = ?spec.games, engine = kind.name(), first_segment, refused_before, "mosaic started");
@@ -299,80 +316,6 @@ impl MosaicRegistry {
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
         self.load.lock().sample(self.clock.now(), whole_cpu_time);
         self.engines.iter().flat_map(|e| e.jobs(tick)).collect()
-    }
-
-    /// Takes note that pictures came late: no newcomer is taken in for a while.
-    pub fn late(&self) {
-        self.overload.lock().late(self.clock.now());
-    }
-
-    /// Stops what nobody wants, lets go what nobody can list any more, takes in what mosaics cost, and starts the threads that
-    /// are missing. Call about once a second.
-    pub fn sweep(&self) {
-        let now = self.clock.now();
-        self.sweep_mosaics(now);
-        self.shed(now);
-        self.cache.go_on(PACKAGED_KEPT);
-        let (cores, allows_ahead) = (self.load.lock().cores(), self.overload.lock().allows_ahead(now));
-        for engine in &self.engines {
-            let mut admission = self.admission();
-            engine.tend(&mut |cost| allows_ahead && admission.admit_ahead(now, cores, cost));
-            drop(admission);
-            engine.mend();
-        }
-    }
-
-    /// While pictures go on being late, work that nobody watches is given up, a part of it in each sweep.
-    fn shed(&self, now: MediaTime) {
-        if !self.overload.lock().look() {
-            return;
-        }
-        let cores = self.admission.lock().allowed() * SHED_SHARE;
-        let freed: f64 = self.engines.iter().map(|engine| engine.give_up(cores)).sum();
-        if let Some(rest) = self.overload.lock().gave_up(now, freed) {
-            let rest_s = rest.as_secs();
-            tracing::warn!(cores = freed, rest_s, "pictures are late: work that nobody watches is given up");
-        }
-    }
-
-    pub fn pressure(&self) -> Pressure {
-        self.overload.lock().pressure()
-    }
-
-    fn sweep_mosaics(&self, now: MediaTime) {
-        let mut known = self.known.lock();
-        let known = &mut *known;
-        let mut gone = Vec::new();
-        for (id, entry) in &mut known.mosaics {
-            let Some(engine) = self.engine(entry.engine) else { continue };
-            match entry.state {
-                State::Running { .. } if now.since(entry.last_wanted) > self.idle_of(entry) => {
-                    engine.stop(id);
-                    entry.state = State::Lingering { until: now + self.settings.linger };
-                    tracing::info!(mosaic = %id, "mosaic stopped: nobody asked for it");
-                }
-                State::Lingering { until } if now > until => gone.push(id.clone()),
-                State::Running { .. } | State::Lingering { .. } => {}
-            }
-            entry.exchanged_until = entry.exchanged_until.filter(|until| *until > now);
-        }
-        for id in gone {
-            if let Some(entry) = known.mosaics.remove(&id)
-                && let Some(engine) = self.engine(entry.engine)
-            {
-                engine.forget(&id);
-            }
-        }
-        known.refusals.forget(now, self.settings.mosaic_idle);
-        self.count(&known.mosaics);
-    }
-
-    fn count(&self, mosaics: &HashMap<MosaicId, Entry>) {
-        for engine in &self.engines {
-            let kind = engine.kind();
-            let running = mosaics.values().filter(|m| m.engine == kind && m.is_running()).count();
-            self.metrics.mosaics.with_label_values(&[kind.name()]).set(i64::try_from(running).unwrap_or(i64::MAX));
-        }
     }
 
     /// What the name `id` says, if it is one of this deployment's.
@@ -510,6 +453,10 @@ impl Mosaics for MosaicRegistry {
         choice: EngineChoice,
     ) -> Result<Placement, AdmitError> {
         self.want_of(spec, choice, Asker { tenant: Some(tenant), left })
+    }
+
+    fn encoding(&self, tenant: &str) -> Standing {
+        self.encoding_of(tenant)
     }
 
     fn bridge(&self, from: &MosaicId, to: &MosaicId, begins: PartNumber) -> Option<MosaicId> {

@@ -1,18 +1,55 @@
-//! Fair shares of a room that tenants take from: half of it is theirs alike, the other half is whoever's comes first. So one that takes all it can
-//! leaves to each other a share of half the room, and one alone on a quiet machine is hardly held up. Pure: what is taken is handed in.
+//! Fair shares of a room that tenants take from. Pure: what is taken is handed in.
+//!
+//! What is taken of most rooms (sessions, games, rendered mosaics) stays taken: somebody watches. Half of such a room is all tenants' alike, the other
+//! half is whoever's comes first. So one that takes all it can leaves to each other a share of half the room, and one alone on a quiet machine is hardly held up.
+//!
+//! Of the processors nothing is kept for who does not want it: anybody may have all of them, and where they are short all of them are shared out alike
+//! among those that want any ([`level`]). What is above is taken back of feeds ([`Takers`]), and not given any more where viewers have it.
+
+mod takers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use takers::{Kept, KeptBy, Taker, Takers};
 
 /// How much of a room is shared out alike.
 const SHARED_OUT: f64 = 0.5;
 
 /// Sums of measurements: two that differ by less are the same.
-const SAME: f64 = 1e-9;
+pub(super) const SAME: f64 = 1e-9;
 
 /// The tenants that there are, each with a limit of its own if it has one. Empty: nobody is held up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shares(BTreeMap<Arc<str>, Option<f64>>);
+
+/// What each tenant that wants some of a room of `total` has for itself, where nothing is kept for those that want none: as much as it wants, up to a level
+/// that is the same for all and leaves nothing of the room. Without end where there is enough for all.
+pub fn level(total: f64, wants: impl IntoIterator<Item = f64>) -> f64 {
+    let mut wants: Vec<f64> = wants.into_iter().filter(|want| *want > SAME).collect();
+    wants.sort_by(f64::total_cmp);
+    let (mut left, count) = (total.max(0.0), wants.len());
+    for (n, want) in wants.into_iter().enumerate() {
+        let each = left / (count - n) as f64;
+        if want > each + SAME {
+            return each;
+        }
+        left -= want;
+    }
+    f64::INFINITY
+}
+
+/// What a tenant has of a room, and may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    pub taken: f64,
+    /// That, and what it asked for and was not given.
+    pub wanted: f64,
+    /// What it may take as things are, however much the others want; `None`: as much as it likes.
+    pub share: Option<f64>,
+    /// Its own limit.
+    pub limit: Option<f64>,
+}
 
 /// Why a tenant gets no more.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +78,15 @@ impl Shares {
     /// The same tenants, none with a limit of its own.
     pub fn without_limits(&self) -> Self {
         Self(self.0.keys().map(|tenant| (tenant.clone(), None)).collect())
+    }
+
+    pub fn tenants(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.keys()
+    }
+
+    /// The limit that `tenant` has of its own.
+    pub fn limit(&self, tenant: &str) -> Option<f64> {
+        self.0.get(tenant).copied().flatten()
     }
 
     /// What `tenant` has for itself of a room of `total`, whatever the others do.
@@ -126,6 +172,17 @@ mod tests {
     fn a_room_without_end_is_everybody_s() {
         let endless = shares(&[None, None]).allow(f64::INFINITY, "0", 5.0, |_| 1e12);
         assert_eq!(endless, Ok(()));
+    }
+
+    #[test]
+    fn of_what_is_short_those_that_want_some_have_alike_and_who_wants_less_leaves_the_rest() {
+        assert_eq!(level(6.0, [1.0, 5.0]), f64::INFINITY, "there is enough");
+        assert_eq!(level(6.0, [1.0, 9.0]), 5.0);
+        assert_eq!(level(6.0, [4.0, 9.0, 0.0, 0.0]), 3.0, "nothing is kept for who wants nothing");
+        assert_eq!(level(7.0, [1.0, 2.0, 9.0, 9.0]), 2.0);
+        assert_eq!(level(6.0, [f64::INFINITY]), 6.0);
+        assert_eq!((level(-1.0, [2.0]), level(6.0, [])), (0.0, f64::INFINITY));
+        assert_eq!(level(f64::INFINITY, [2.0, f64::INFINITY]), f64::INFINITY);
     }
 
     proptest! {

@@ -228,11 +228,18 @@ pub struct Plan {
     pub keep_warm: Option<bool>,
     /// Cores that a rendered mosaic takes, by the trial.
     pub mosaic_cores: f64,
+    pub tenants: Shares,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { cores: f64::INFINITY, max_mosaics: None, keep_warm: Some(false), mosaic_cores: 0.0 }
+        Self {
+            cores: f64::INFINITY,
+            max_mosaics: None,
+            keep_warm: Some(false),
+            mosaic_cores: 0.0,
+            tenants: Shares::default(),
+        }
     }
 }
 
@@ -291,7 +298,7 @@ impl House {
             rungs: rungs.clone(),
             mosaic_idle: Duration::from_secs(20),
             linger: Duration::from_secs(20),
-            rendered: Shares::default(),
+            rendered: plan.tenants.clone(),
             cache_bytes: 1 << 20,
         };
         let budget = Budget { cores: plan.cores, headroom_percent: 100, max_mosaics: plan.max_mosaics };

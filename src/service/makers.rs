@@ -304,6 +304,7 @@ impl Makers<'_> {
             secret: self.store.secret("thumbnails").await?,
             max_games: MAX_GAMES,
             shares: tenants::shares(&self.config.tenants, |limits| limits.max_games),
+            decoding_limits: tenants::of_decoding(&self.config.tenants),
             break_policy: self.config.break_policy,
             most_delay: self.config.in_step.most_delay,
             max_sounds: self.config.output.max_sounds,

@@ -12,6 +12,13 @@ pub(super) fn shares(tenants: &[Tenant], of: fn(&TenantLimits) -> Option<u32>) -
     Shares::new(tenants.iter().map(|tenant| (Arc::from(&*tenant.id), of(&tenant.limits).map(f64::from))))
 }
 
+/// The cores that decoding their games may take.
+pub(super) fn of_decoding(tenants: &[Tenant]) -> Shares {
+    let cores =
+        |tenant: &Tenant| tenant.limits.max_decoding_millicores.map(|thousandths| f64::from(thousandths) / 1000.0);
+    Shares::new(tenants.iter().map(|tenant| (Arc::from(&*tenant.id), cores(tenant))))
+}
+
 /// What their sessions may take.
 pub(super) fn of_sessions(tenants: &[Tenant]) -> BTreeMap<Arc<str>, TenantLimit> {
     let limit = |tenant: &Tenant| TenantLimit {

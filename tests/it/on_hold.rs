@@ -1,4 +1,4 @@
-//! A machine that is short sheds the game that was added last, says so, and takes it up again.
+//! A machine that is short sheds the game that was added last, of the tenant that has most, says so, and takes it up again.
 
 use std::time::{Duration, Instant};
 
@@ -85,4 +85,49 @@ async fn the_newest_game_gives_way_to_those_before_it_and_comes_back() {
     service.operator(Method::DELETE, NEWEST, None, StatusCode::NO_CONTENT).await;
     service.crank_segments(1).await;
     assert_eq!(service.metric("quadrille_feeds_on_hold").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_with_many_games_gives_way_before_another_with_a_newer_one() {
+    const SMALL: &str = "[output]\nfps = \"25\"\nsegment_frames = 25\nwindow_s = 6\npreset = \"ultrafast\"\n\
+        [[output.renditions]]\nname = \"tiny\"\nwidth = 384\nheight = 216\nbitrate = 1_000_000\n";
+    let dir = tempfile::tempdir().unwrap();
+    let other = "[[tenants]]\nid = \"other\"\noperator_keys = [\"op-2\"]\ndevice_keys = [\"dev-2\"]\n";
+    let shared = [("shared", "test://smpte?size=160x90&fps=25".to_owned())];
+    let service = TestService::start(&config(dir.path(), &shared, &format!("{SMALL}{other}"))).await;
+    let register = async |key: &str, id: &str| {
+        let game = json!({"id": id, "title": id, "sources": ["test://ball?size=160x90&fps=25"]});
+        let answer = service.send(Method::POST, "/v1/operator/games", key, Some(game)).await;
+        assert_eq!(answer.status(), StatusCode::CREATED);
+    };
+    let many = ["g0", "g1", "g2", "g3"];
+    for id in many {
+        register("op-1", id).await;
+    }
+    // Newest of all.
+    register("op-2", "only").await;
+    let health = async |key: &str, id: &str| {
+        let answer = service.send(Method::GET, &format!("/v1/operator/games/{id}"), key, None).await;
+        answer.json::<Value>().await.unwrap()["health"].clone()
+    };
+    for id in many {
+        until(&service, id, |health| health["status"] == "live").await;
+    }
+    for _ in 0..60 {
+        late(&service).await;
+    }
+    for id in ["g1", "g2", "g3"] {
+        let held = until(&service, id, |health| health["reason"] == "on_hold").await;
+        assert!(held["last_error"].as_str().unwrap().contains("of the tenant that takes most"), "{held}");
+    }
+    assert_eq!(service.metric("quadrille_feeds_on_hold").await, 3.0, "half of six, and no other's");
+    assert_eq!(health("op-2", "only").await["status"], "live");
+    for id in ["g0", "shared"] {
+        assert_eq!(game(&service, id).await["status"], "live", "{id}");
+    }
+    for (key, on_hold) in [("op-1", 3), ("op-2", 0)] {
+        let answer = service.send(Method::GET, "/v1/operator/capacity", key, None).await;
+        let capacity: Value = answer.json().await.unwrap();
+        assert_eq!(capacity["games_on_hold"], on_hold, "{capacity}");
+    }
 }

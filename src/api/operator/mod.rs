@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod audit;
 pub mod breaks;
+pub mod capacity;
 pub mod clips;
 pub mod games;
 pub mod keys;

@@ -15,6 +15,7 @@ use crate::catalogue::contract::{
 };
 use crate::catalogue::texts::read_back;
 use crate::cues::track::{BeginBreak, BreakError, CueEvent};
+use crate::mosaic::Standing;
 use crate::timeline::{MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Pending, Position, SoundKey, TrackName};
 
@@ -43,7 +44,11 @@ impl GameCatalogue for Catalogue {
     }
 
     fn registered(&self, tenant: &str) -> Vec<RegisteredGame> {
-        self.visible(tenant).iter().map(|g| g.registered()).collect()
+        self.visible(tenant).iter().map(|game| self.registered_of(game)).collect()
+    }
+
+    fn decoding(&self, tenant: &str) -> (Standing, usize) {
+        self.decoding_of(tenant)
     }
 
     fn create<'a>(&'a self, tenant: &'a str, spec: GameSpec) -> Pending<'a, Result<RegisteredGame, CatalogueError>> {

@@ -1,39 +1,68 @@
-//! Games that give way: the newest feed goes on hold while the machine is short, and comes back when there is room.
+//! Games that give way: feeds go on hold while the machine is short, or while another tenant has less than its share, and come back when there is room.
 
-use super::Catalogue;
-use crate::catalogue::holding::Change;
-use crate::mosaic::Pressure;
+use super::{Catalogue, Game};
+use crate::catalogue::RegisteredGame;
+use crate::feed::{OnHold, Reason};
+use crate::mosaic::{Beyond, Pressure};
 
 impl Catalogue {
-    /// Puts the newest feed on hold where pictures go on being late though all was given up that nobody watches, and takes it up
-    /// again later. Call about once a second, after the registry's sweep.
+    /// Puts a feed on hold where pictures go on being late though all was given up that nobody watches, and takes it up again later; and those that gave
+    /// way meanwhile for others' shares. Call about once a second, after the registry's sweep.
     pub fn give_way(&self) {
         let registry = &self.settings.registry;
         let (now, Pressure { short, late_at }) = (self.settings.clock.now(), registry.pressure());
-        let has_room = registry.left_for_decoding() > 0.0;
+        let (has_room, kept) = (registry.left_for_decoding() > 0.0, registry.encoding_by_tenant());
         // Under the lock on the games: a feed that is replaced meanwhile would not be the one that is meant.
         let games = self.games.read();
-        let (change, held) = {
-            let mut holding = self.holding.lock();
-            let change = holding.look(now, short, late_at, has_room);
-            (change, i64::try_from(holding.held()).unwrap_or(i64::MAX))
-        };
+        let mut holding = self.room.holding.lock();
+        holding.look(now, short, late_at, has_room, &kept);
+        let on_hold: Vec<_> = games.running.values().map(|game| (game, holding.on_hold(&game.key))).collect();
+        let (held, taken) = (i64::try_from(holding.held()).unwrap_or(i64::MAX), holding.taken());
+        drop(holding);
         let metrics = &self.settings.metrics;
         metrics.feeds_on_hold.set(held);
-        match change {
-            Some(Change::Hold { key, rest }) => {
-                let Some(game) = games.running.get(&key) else { return };
-                game.feed.put_on_hold();
-                metrics.feed_holds.with_label_values(&[&*key]).inc();
-                let rest_s = rest.as_secs();
-                tracing::warn!(game = %key, rest_s, "pictures are late and nothing else is left to give up: the newest game is put on hold");
-            }
-            Some(Change::TakeUp { key }) => {
-                let Some(game) = games.running.get(&key) else { return };
-                game.feed.take_up_again();
-                tracing::info!(game = %key, "there is room again: a game on hold is taken up");
-            }
-            None => {}
+        for (tenant, cores) in taken {
+            metrics.tenant_decoding_cores.with_label_values(&[&*tenant]).set(cores);
         }
+        for (game, on_hold) in on_hold {
+            match (on_hold, game.feed.on_hold()) {
+                (Some((why, rest)), None) => {
+                    game.feed.put_on_hold(why);
+                    metrics.feed_holds.with_label_values(&[&*game.key]).inc();
+                    let (game, rest_s) = (&game.key, rest.as_secs());
+                    match why {
+                        OnHold::Late => {
+                            tracing::warn!(%game, rest_s, "pictures are late and nothing else is left to give up: a game is put on hold");
+                        }
+                        OnHold::Share => {
+                            tracing::warn!(%game, rest_s, "another tenant is given its share of the processors: a game is put on hold");
+                        }
+                    }
+                }
+                (None, Some(_)) => {
+                    game.feed.take_up_again();
+                    tracing::info!(game = %game.key, "there is room again: a game on hold is taken up");
+                }
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+        }
+    }
+
+    /// A game as its operator sees it: where there is no room for it because of its tenant's bounds, those are told.
+    pub(super) fn registered_of(&self, game: &Game) -> RegisteredGame {
+        let mut told = game.registered();
+        let bounded = matches!(told.health.reason, Some(Reason::NoRoom | Reason::Thinned));
+        if bounded && let Some((taken, beyond)) = self.room.holding.lock().refused(&game.key) {
+            let taken = format!("its tenant's games take {taken:.2} cores to decode");
+            let why = match beyond {
+                Beyond::Limit(limit) => format!("{taken}, and {limit} is its limit"),
+                Beyond::Share => format!("{taken}, and the rest is other tenants' share"),
+            };
+            told.health.last_error = Some(match told.health.last_error {
+                Some(error) => format!("{error}; {why}"),
+                None => why,
+            });
+        }
+        told
     }
 }

@@ -1,8 +1,9 @@
-//! How many games there may be, and how many of each tenant.
+//! How many games there may be, and how many of each tenant; what decoding them may take.
 
 use super::Catalogue;
 use crate::catalogue::CatalogueError;
-use crate::mosaic::Beyond;
+use crate::feed::SOURCE_CORES;
+use crate::mosaic::{Beyond, Standing};
 
 impl Catalogue {
     /// Whether `tenant` may register one more game. Those of the configuration are there in any case, and no tenant's share.
@@ -12,6 +13,7 @@ impl Catalogue {
         if games.running.len() >= limit {
             return Err(CatalogueError::Capacity { limit });
         }
+        self.check_decoding(tenant)?;
         let of = |of: &str| games.running.values().filter(|game| game.owner.as_deref() == Some(of)).count() as f64;
         let configured = games.running.values().filter(|game| game.owner.is_none()).count();
         let room = (limit - configured) as f64;
@@ -24,5 +26,22 @@ impl Catalogue {
             self.settings.metrics.admission_refused.with_label_values(&[reason]).inc();
             CatalogueError::Tenant { detail, reason }
         })
+    }
+
+    /// A tenant whose games take all that it may have for decoding gets no further one: it would be a slate.
+    fn check_decoding(&self, tenant: &str) -> Result<(), CatalogueError> {
+        let (Standing { taken, limit, .. }, _) = self.decoding_of(tenant);
+        let Some(limit) = limit.filter(|limit| taken + SOURCE_CORES > *limit) else { return Ok(()) };
+        let reason = "tenant_decoding";
+        self.settings.metrics.admission_refused.with_label_values(&[reason]).inc();
+        let detail = format!("its games take {taken:.2} cores to decode, and {limit} is its limit");
+        Err(CatalogueError::Tenant { detail, reason })
+    }
+
+    /// What a tenant has of the processors for decoding, and how many of its games are on hold.
+    pub(super) fn decoding_of(&self, tenant: &str) -> (Standing, usize) {
+        let registry = &self.settings.registry;
+        let (free, kept) = (registry.left_for_decoding(), registry.encoding_by_tenant());
+        self.room.holding.lock().standing(tenant, free, &kept)
     }
 }

@@ -499,7 +499,7 @@ pub fn plain_error(error: SourceError) -> SourceError {
         SourceError::Scheme { scheme } => SourceError::Scheme { scheme: plain(&scheme) },
         SourceError::Denied(denied) => SourceError::Denied(plain_denied(denied)),
         // Not for it to say.
-        SourceError::OnHold => SourceError::Ended,
+        SourceError::OnHold(_) => SourceError::Ended,
         // No words of the child's.
         without @ (SourceError::Ended
         | SourceError::Stalled { .. }

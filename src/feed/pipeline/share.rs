@@ -65,6 +65,7 @@ impl Stage {
         let mut rationed = self.sharing.rationed.lock();
         if rationed.as_ref().is_none_or(|known| known.codec != video.codec) {
             let ration = Ration::new(self.decoding.room.clone(), self.decoding.costs.clone(), &video.codec);
+            let ration = ration.after(rationed.as_ref().map(|known| &known.ration));
             let told = rationed.as_ref().map_or(Share::Whole, |known| known.told);
             *rationed = Some(Rationed { codec: video.codec.clone(), ration, told });
         }

@@ -366,6 +366,12 @@ impl Engine for StitchEngine {
         keys.iter().filter(|key| !self.pool.is_running(key)).map(|key| self.pool.cost(key)).sum()
     }
 
+    fn takes(&self, spec: &MosaicSpec) -> f64 {
+        let Some(plans) = self.plans.of(&spec.layout, &self.rungs) else { return 0.0 };
+        let keys: HashSet<TileKey> = self.keys(&plans, spec).flatten().collect();
+        keys.iter().filter(|key| !self.pool.is_wanted(key)).map(|key| self.pool.cost(key)).sum()
+    }
+
     fn frees(&self, id: &MosaicId, instead: &MosaicSpec) -> f64 {
         let Some(mosaic) = self.mosaics.read().get(id).cloned() else { return 0.0 };
         let plans = self.plans.of(&instead.layout, &self.rungs);

@@ -111,6 +111,11 @@ impl Pool {
         skinned(tiles.values().filter(|tile| tile.users() > 0).map(|tile| tile.key.clone()))
     }
 
+    /// Whether a mosaic that runs holds the tile.
+    pub fn is_wanted(&self, key: &TileKey) -> bool {
+        self.known(key).is_some_and(|tile| tile.is_running() && tile.users() > 0)
+    }
+
     /// Whether the tile runs and no more than `slots` of running mosaics hold it.
     pub fn is_held_by(&self, key: &TileKey, slots: usize) -> bool {
         self.known(key).is_some_and(|tile| tile.is_running() && tile.users() <= slots)

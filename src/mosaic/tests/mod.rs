@@ -4,4 +4,5 @@ mod bridges;
 mod failures;
 mod losses;
 mod room;
+mod tenants;
 mod ticking;

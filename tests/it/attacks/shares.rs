@@ -1,11 +1,13 @@
 //! One tenant asks for all that there is. Another is served all the same.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use quadrille::config::{Config, TenantLimits};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::support::barcode::Clip;
 use crate::support::service::{TestService, config};
 
 const OUTPUT: &str = "[output]\nfps = \"25\"\nsegment_frames = 25\nwindow_s = 6\npreset = \"ultrafast\"\n\
@@ -110,6 +112,7 @@ async fn a_tenant_has_its_own_limits_and_each_is_told_by_its_name() {
         session_starts_per_s: None,
         max_mosaics,
         max_games,
+        max_decoding_millicores: None,
         max_egress_mbps,
     };
     limited.tenants[0].limits = limits(Some(2), Some(1), Some(4), None);
@@ -158,4 +161,61 @@ async fn rendered_mosaics_are_shared_out_where_there_is_a_number() {
     assert_eq!(begun, [3, 1]);
     let refused = greedy.sessions(1, &json!({ "games": ["g3"] })).await;
     assert_eq!(refused.0, 0);
+}
+
+/// What a game of the operator's says of itself once it says so.
+async fn health(service: &TestService, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let begun = Instant::now();
+    loop {
+        let path = format!("/v1/operator/games/{id}");
+        let health = service.operator(Method::GET, &path, None, StatusCode::OK).await["health"].clone();
+        if wanted(&health) {
+            return health;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{id}: {health}");
+        service.crank(2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tenant_s_games_take_to_decode_has_a_limit_that_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("clip.mp4");
+    // So small that what it takes is reckoned and not measured: 0.024 cores.
+    Clip { width: 256, height: 144, fps: "25", ..Clip::new(1, 100, 500) }.write(&file);
+    let clip = format!("file://{}", file.display());
+    let mut limited = two(dir.path(), &format!("[sources]\nmedia_dirs = [{:?}]\n", dir.path()));
+    limited.tenants[0].limits.max_decoding_millicores = Some(25);
+    let service = TestService::start(&limited).await;
+    let body = |source: &str| json!({ "title": "One", "sources": [source] });
+    for id in ["first", "second"] {
+        let mut game = body("test://ball?size=160x90&fps=25");
+        game["id"] = id.into();
+        service.operator(Method::POST, "/v1/operator/games", Some(game), StatusCode::CREATED).await;
+    }
+    let put = async |id: &str| {
+        let path = format!("/v1/operator/games/{id}");
+        service.operator(Method::PUT, &path, Some(body(&clip)), StatusCode::OK).await
+    };
+    put("first").await;
+    health(&service, "first", |health| health["status"] == "live" && health["video"]["width"] == 256).await;
+    put("second").await;
+    let dark = health(&service, "second", |health| health["reason"] == "no_room").await;
+    let said = dark["last_error"].as_str().unwrap();
+    assert!(
+        said.starts_with("no room: 256x144 at 25") && said.ends_with("cores to decode, and 0.025 is its limit"),
+        "{said}"
+    );
+    let capacity = service.operator(Method::GET, "/v1/operator/capacity", None, StatusCode::OK).await;
+    let decoding = &capacity["decoding"];
+    assert_eq!((&decoding["limit"], &capacity["share"]), (&json!(0.025), &Value::Null), "{capacity}");
+    assert_eq!((&decoding["taken"], &decoding["wanted"]), (&json!(0.024), &json!(0.047)), "{capacity}");
+    let [acme, other] = Tenant::both(&service);
+    assert_eq!(acme.games(1).await, is(0, "tenant_decoding"));
+    assert_eq!(other.games(1).await, is(1, ""));
+    assert_eq!(service.metric("quadrille_admission_refused_total{reason=\"tenant_decoding\"}").await, 1.0);
+    assert!((service.metric("quadrille_tenant_decoding_cores{tenant=\"acme\"}").await - 0.0237).abs() < 0.001);
+    // What it had is there again once it is gone.
+    service.operator(Method::DELETE, "/v1/operator/games/first", None, StatusCode::NO_CONTENT).await;
+    health(&service, "second", |health| health["status"] == "live").await;
 }

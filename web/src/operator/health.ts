@@ -17,7 +17,7 @@ const REASONS: Record<HealthReason, string> = {
   too_large: "its source is larger than what is decoded here",
   unsupported: "its source is of a kind that is not decoded here",
   no_room: "this machine has no room to decode its source",
-  on_hold: "this machine is too busy, and it was added last: it is tried again later",
+  on_hold: "this machine is too busy, and of the games of the tenant that takes most it was added last: it is tried again later",
   thinned: "some of its pictures are left out: this machine has no room for all",
   failed: "its source fails",
   no_sound: "its sound is lost",
