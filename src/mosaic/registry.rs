@@ -74,7 +74,7 @@ const READ_KEPT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
 /// What is packaged of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Piece {
+pub(super) enum Piece {
     Whole,
     Part(PartNumber),
     /// The picture that opens it.
@@ -82,7 +82,7 @@ enum Piece {
 }
 
 /// A segment of a mosaic's rendition, by its place on the ladder, or a piece of it.
-type PackagedKey = (MosaicId, usize, SegmentNumber, Piece);
+pub(super) type PackagedKey = (MosaicId, usize, SegmentNumber, Piece);
 
 /// Segments that may be packaged at once, give or take: each is one of so many by chance.
 const PACKAGING_LANES: usize = 64;
