@@ -108,7 +108,10 @@ impl Sessions {
         reload: Reload,
         in_hurry: bool,
     ) -> Result<Now, SessionError> {
-        let window = self.window(reload);
+        let window = match self.window(reload) {
+            Window::Since(since) => Window::Since(since.max(self.past_from(entry))),
+            newest @ Window::Newest(_) => newest,
+        };
         let oldest = match window {
             Window::Since(since) => since,
             Window::Newest(segments) => self.running().saturating_sub(2 * segments as u64),
@@ -125,7 +128,7 @@ impl Sessions {
             held.push((id, its));
         }
         let sound = sounding.map(|games| {
-            let held = games.mosaics_since(0).into_iter().map(|key| (key.clone(), self.games.sound_held(&key)));
+            let held = games.mosaics_since(0).into_iter().map(|key| (key.clone(), self.sound_lit(&key)));
             Sounding { held: held.collect(), games }
         });
         let (now_ms, terms) = (self.now_ms(), self.terms());

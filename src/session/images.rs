@@ -151,8 +151,9 @@ impl Sessions {
     }
 
     fn shown_since(&self, entry: &Entry, first: SegmentNumber) -> Shown {
+        let past_from = self.past_from(entry);
         let session = entry.session.lock();
-        let nothing_before = session.numbering().newest_break().unwrap_or(0);
+        let nothing_before = session.numbering().newest_break().unwrap_or(0).max(past_from);
         Shown { splices: session.splices_since(first), nothing_before }
     }
 }
@@ -160,7 +161,7 @@ impl Sessions {
 /// What a session showed from an instant on.
 struct Shown {
     splices: Splices,
-    /// What is older is another set-up's, or another time's.
+    /// What is older is another set-up's, or another time's, or may not be shown.
     nothing_before: SegmentNumber,
 }
 

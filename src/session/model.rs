@@ -396,6 +396,14 @@ impl Session {
         self.splices.reaching_back(since)
     }
 
+    /// The mosaic that it showed first of those that are known, and the segment from which on what it shows was shown to it, `created` being the one that
+    /// ran when it was made: what is older was there already.
+    pub(super) fn first_shown(&self, created: SegmentNumber) -> (Arc<str>, SegmentNumber) {
+        let first = self.splices.entries().first();
+        let own = first.map_or(created, |first| first.from.max(created));
+        (first.map_or(self.splices.newest(), Splice::opens_with).clone(), own)
+    }
+
     /// Mosaics of which a playlist may list segments from `oldest` on.
     pub(super) fn mosaics_since(&self, oldest: SegmentNumber) -> Vec<Arc<str>> {
         self.splices.mosaics_since(oldest)

@@ -13,8 +13,9 @@ use super::stand_ins::{Known, Other, Otherwise};
 use super::{GameInfo, SessionError};
 use crate::frame::{CodedSound, SoundRole};
 use crate::market::{Feature, GameRights, KeyTerms, Market, Markets, Restriction, Tier, Viewer, speaks};
-use crate::mosaic::GameKey;
-use crate::track::{SoundKey, is_rights_card, is_stand_in, split_sound_key};
+use crate::mosaic::{GameKey, MosaicId};
+use crate::timeline::SegmentNumber;
+use crate::track::{Held, Runs, SoundKey, is_rights_card, is_stand_in, split_sound_key};
 
 /// What a session was made with. The default is that of sessions without a market, whose key allows everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +138,39 @@ impl Sessions {
         Ok(())
     }
 
+    /// The first segment of a game that may be shown from `ms` on: whole segments, and none that is not allowed in part.
+    fn first_from(&self, ms: i64) -> SegmentNumber {
+        self.segment_at(ms.saturating_sub(1)) + 1
+    }
+
+    /// The first segment that may be shown of all of `games`, as far as that hangs on when their rights begin.
+    pub(super) fn lit_from<'a>(&self, games: impl IntoIterator<Item = &'a GameKey>) -> SegmentNumber {
+        let first = |key| Some(self.first_from(self.games.rights(key)?.from_ms?));
+        games.into_iter().filter_map(first).max().unwrap_or(0)
+    }
+
+    /// The oldest segment that a session may list: of what was played before it showed anything it lists what it showed first, and of that nothing from
+    /// before the rights began. What it showed itself was allowed then.
+    pub(super) fn past_from(&self, entry: &Entry) -> SegmentNumber {
+        let (first, own) = {
+            let session = entry.session.lock();
+            session.first_shown(self.segment_at(session.created_ms))
+        };
+        let shows = self.mosaics.shows(&MosaicId(first));
+        shows.map_or(0, |shows| self.lit_from(&shows.games).min(own))
+    }
+
+    /// What there is of a sound that may be heard: nothing from before the rights of its game began.
+    pub(super) fn sound_lit(&self, sound: &SoundKey) -> Held {
+        let (game, _) = split_sound_key(sound);
+        let (held, from) = (self.games.sound_held(sound), self.lit_from([&game.into()]));
+        // Where they are yet to begin a card stands for it, and what was listed before that stays.
+        if from == 0 || from > self.running() {
+            return held;
+        }
+        Held { whole: held.whole.and(&Runs::from(from..=SegmentNumber::MAX)), ..held }
+    }
+
     /// Of the games of `show` that may not be shown to who has `rights`, their cards and from when to when.
     pub(super) fn restricted(&self, rights: &Rights, rules: &Rules, show: &Show, known: &Known) -> Vec<Otherwise> {
         let mut restricted: Vec<Otherwise> = Vec::new();
@@ -152,8 +186,7 @@ impl Sessions {
                 continue;
             }
             let Some(GameRights { from_ms, until_ms, .. }) = limits.map(|limits| &**limits) else { continue };
-            // Whole segments, and none that is not allowed in part.
-            let begins = from_ms.map(|ms| self.segment_at(ms.saturating_sub(1)) + 1);
+            let begins = from_ms.map(|ms| self.first_from(ms));
             if let Some(begins) = begins.filter(|begins| *begins > self.running()) {
                 restricted.push(Otherwise { from: 0, until: Some(begins), what: card(Restriction::NotYet) });
             }

@@ -65,6 +65,8 @@ pub(crate) struct CrankedMosaics {
     pub stitches: bool,
     /// Whether segments come part by part, and one may go over from mosaic to mosaic.
     pub bridges: Mutex<bool>,
+    /// What those show that were asked for.
+    specs: Mutex<BTreeMap<String, MosaicSpec>>,
 }
 
 impl CrankedMosaics {
@@ -95,6 +97,7 @@ impl CrankedMosaics {
             generation: "",
             stitches: false,
             bridges: Mutex::default(),
+            specs: Mutex::default(),
         }
     }
 
@@ -130,8 +133,8 @@ impl CrankedMosaics {
 }
 
 impl Mosaics for CrankedMosaics {
-    fn shows(&self, _id: &MosaicId) -> Option<MosaicSpec> {
-        None
+    fn shows(&self, id: &MosaicId) -> Option<MosaicSpec> {
+        self.specs.lock().get(&*id.0).cloned()
     }
 
     fn rate<'a>(&'a self, _id: &'a MosaicId, rendition: &'a str) -> Pending<'a, Option<Rate>> {
@@ -163,6 +166,7 @@ impl Mosaics for CrankedMosaics {
         };
         let id = self.id(spec, engine);
         self.wants.lock().push(id.clone());
+        self.specs.lock().insert(id.clone(), spec.clone());
         let mut running = self.running.lock();
         if !running.contains_key(&id) && running.len() >= *self.room.lock() {
             return Err(AdmitError::Capacity { detail: "all encoders are busy".into(), retry_after_s: 7 });

@@ -1,8 +1,11 @@
 //! Going back: to what was played before the session was made, before a change, before a pause, before its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{NOW, booked_seconds, play, token};
+use crate::market::GameRights;
+use crate::mosaic::Image;
 use crate::session::testing::{House, SEGMENT, asking_for, grid};
 use crate::session::{ChangeSession, EndedBy, Reload, SessionError, SessionView, Sounds, StartOverRight};
 use crate::timeline::Clock;
@@ -102,6 +105,74 @@ async fn nobody_goes_back_further_than_there_is_something_nor_into_the_future() 
     assert_eq!(session.start_over_s, None);
     let asked = video(&plain, &session, back(&plain, 600)).await;
     assert_eq!(asked, video(&plain, &session, Reload { parts: false, ..NOW }).await);
+}
+
+/// `b` may be shown from the middle of segment `n` on.
+fn limit_from(house: &House, n: u64) {
+    let from_ms = Some(grid().segment_time(n).unix_millis() + 700);
+    house.limits.lock().insert("b".into(), Arc::new(GameRights { from_ms, ..GameRights::default() }));
+}
+
+#[tokio::test]
+async fn nobody_goes_back_to_before_a_right_began() {
+    let house = house().await;
+    let lit = SEGMENT - 99;
+    limit_from(&house, lit - 1);
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let (reload, whole) = (back(&house, 1800), (lit..SEGMENT).collect::<Vec<_>>());
+    let numbers = |playlist: &str| listed(playlist).into_iter().map(|(n, _)| n).collect::<Vec<_>>();
+    let playlist = video(&house, &session, reload).await;
+    assert_eq!(numbers(&playlist), whole);
+    assert!(playlist.contains("#EXT-X-START:TIME-OFFSET=0.000,"), "{}", &playlist[..600]);
+    let keys = house.sessions.key_pictures_playlist(token(&session), "540p", reload).await.unwrap();
+    assert!(!keys.contains(&format!("/{}.", lit - 1)) && keys.contains(&format!("/{lit}.")), "{keys}");
+    for name in ["main", "0", "1"] {
+        let sound = house.sessions.sound_playlist(token(&session), name, reload).await.unwrap();
+        assert_eq!(numbers(&sound), whole, "{name}");
+    }
+    // Nor is it heard beside other pictures, which go further back.
+    house.mosaics.running.lock().insert("2EH-c-d".into(), SEGMENT - 3600);
+    let (other, _) = house.sessions.create("acme", asking_for("c,d")).await.unwrap();
+    assert_eq!(numbers(&video(&house, &other, reload).await).len(), 900);
+    for (game, first) in [("b", lit), ("a", SEGMENT - 900)] {
+        let sound = house.sessions.audio_playlist(token(&other), game, reload).await.unwrap();
+        assert_eq!(numbers(&sound), (first..SEGMENT).collect::<Vec<_>>(), "{game}");
+    }
+    // Sprites of runs that lie before it are black or not there, and the one that it begins in has its pictures alone.
+    let images = house.sessions.images_playlist(token(&session), reload.start_ms).await.unwrap();
+    let sprites: Vec<&str> = images.lines().filter(|line| line.ends_with(".jpg")).collect();
+    assert_eq!(sprites.len() as u64, SEGMENT / 10 - lit / 10, "{images}");
+    let parts: Vec<&str> = sprites[0].rsplit('/').collect();
+    let (file, signature) = (parts[0].trim_end_matches(".jpg"), parts[1]);
+    let first: u64 = file.split('-').next().unwrap().parse().unwrap();
+    let Some(Image::Sprite { mosaics, .. }) = house.sessions.sprite(token(&session), signature, first, 10) else {
+        panic!("{sprites:?}")
+    };
+    assert_eq!(first, lit / 10 * 10);
+    let dark: Vec<bool> = mosaics.iter().map(Option::is_none).collect();
+    assert_eq!(dark, (first..first + 10).map(|n| n < lit).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_a_session_was_shown_stays_whatever_becomes_of_its_rights() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    play(&house, &session, 60).await;
+    let shown = listed(&video(&house, &session, Reload { parts: false, ..NOW }).await);
+    limit_from(&house, SEGMENT + 20);
+    house.pass(60).await;
+    let again = listed(&video(&house, &session, back(&house, 3600)).await);
+    assert_eq!(again.first().map(|(n, _)| *n), Some(SEGMENT), "what was there before it was made is left out");
+    assert!(shown.iter().filter(|(n, _)| *n >= SEGMENT).all(|line| again.contains(line)), "{shown:?}\n{again:?}");
+}
+
+#[tokio::test]
+async fn who_comes_when_a_right_begins_is_shown_nothing_from_before() {
+    let house = house().await;
+    limit_from(&house, SEGMENT - 2);
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let first = |playlist: &str| listed(playlist).first().map(|(n, _)| *n);
+    assert_eq!(first(&video(&house, &session, Reload { parts: false, ..NOW }).await), Some(SEGMENT - 1));
 }
 
 #[tokio::test]
