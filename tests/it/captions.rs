@@ -1,16 +1,25 @@
 //! What sources write with their pictures, as it comes to players.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use quadrille::layout::Layouts;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::barcode::Clip;
 use crate::support::captioned::{PopOn, SeenCue, as_ffmpeg_reads, cues, write};
 use crate::support::decode::{Decode, decode};
-use crate::support::hls_source::{Files, read_folder, serve_files};
+use crate::support::hls_source::{Files, read_folder, serve};
 use crate::support::service::{SMALL_OUTPUT, TestService, WHOLE_SLOTS, config};
+
+/// A segment of text behind all cues.
+const AFTER_ALL_TEXT: &str = "t5.vtt";
+
+/// Real time in which text is fetched, also beside compilers.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Captions of a clip of 14 seconds. The second begins within a segment of ours and goes over two boundaries.
 const CAPTIONS: [PopOn; 3] = [
@@ -200,7 +209,8 @@ fn with_texts(dir: &Path) -> Files {
         at(9.2)
     );
     files.insert("t4.vtt".into(), ttml.into_bytes());
-    let segments: String = (0..5).map(|n| format!("#EXTINF:2.0,\nt{n}.vtt\n")).collect();
+    files.insert(AFTER_ALL_TEXT.into(), vtt(""));
+    let segments: String = (0..6).map(|n| format!("#EXTINF:2.0,\nt{n}.vtt\n")).collect();
     files.insert(
         "text.m3u8".into(),
         format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n{segments}#EXT-X-ENDLIST\n").into_bytes(),
@@ -220,18 +230,23 @@ fn with_texts(dir: &Path) -> Files {
 async fn texts_of_a_playlist_are_where_its_pictures_are() {
     let dir = tempfile::tempdir().unwrap();
     let files = with_texts(dir.path());
-    let games = [
-        ("a", format!("{}/master.m3u8", serve_files(files))),
-        ("b", "test://ball?size=320x180&fps=30&captions=en".into()),
-    ];
+    let all_text = Arc::new(Notify::new());
+    let tells = all_text.clone();
+    let address = serve(move |path, _| {
+        if path == AFTER_ALL_TEXT {
+            tells.notify_one();
+        }
+        files.get(path).cloned()
+    });
+    let games = [("a", format!("{address}/master.m3u8")), ("b", "test://ball?size=320x180&fps=30&captions=en".into())];
     let output = SMALL_OUTPUT.replace("window_s = 10", "window_s = 30");
     let service =
         TestService::start(&config(&dir.path().join("data"), &games, &format!("{output}{WHOLE_SLOTS}"))).await;
     let body = json!({"games": ["a", "b"], "audio": "b", "layout": "2EH"});
     let session = service.device(Method::POST, "/v1/sessions", Some(body), StatusCode::CREATED).await;
-    // Pictures are waited for at each tick, text is not.
+    // Pictures are waited for at each tick, text is not. A segment of text is fetched when the one before it was handed over.
     service.crank(10).await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    tokio::time::timeout(PATIENCE, all_text.notified()).await.expect("its text is fetched");
     service.crank_segments(14).await;
     let health = service.operator(Method::GET, "/v1/operator/games/a", None, StatusCode::OK).await;
     let multivariant = playlist(&service, &session, "index.m3u8").await;
