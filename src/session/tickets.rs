@@ -18,7 +18,8 @@ const MOST_PLAYERS: usize = 64;
 /// A playback URL stays the same for this share of its time, so that who asks twice is not given two.
 const STEPS: i64 = 24;
 
-/// The players of a session, and what of its addresses was taken back.
+/// The players of a session, and what of its addresses was taken back. A player is an opening of the playback URL, known by the addresses that it was led to.
+/// Where it asks from, and as what, is no part of it: that changes with those who do nothing wrong, and is copied by those who do.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Players {
     /// Playback URLs that were given out before are good for nothing.
