@@ -54,7 +54,9 @@ impl From<SessionError> for Problem {
                 problem.with("slots", slots).with("games", games)
             }
             E::EngineUnsuited { engine, .. } => {
-                Problem::new(Code::EngineUnsuited, detail).with("field", "engine").with("engine", engine.name())
+                let problem = Problem::new(Code::EngineUnsuited, detail).with("field", "engine");
+                let others = ["auto", "render", "stitch"].into_iter().filter(|name| *name != engine.name());
+                problem.with("engine", engine.name()).with("allowed", others.collect::<Vec<_>>())
             }
             E::AudioUnknown { there, .. } => {
                 Problem::new(Code::AudioUnknown, detail).with("field", "audio").with("allowed", there)
@@ -82,7 +84,9 @@ impl From<SessionError> for Problem {
             E::TextUnknown { .. } => Problem::new(Code::TextUnknown, detail),
             E::HeightTooLow { least, .. } => Problem::field("max_height", detail).with("least", least),
             E::RenditionUnknown { .. } => Problem::new(Code::RenditionUnknown, detail),
-            E::ReloadTooFar { newest, .. } => Problem::new(Code::ReloadInvalid, detail).with("newest", newest),
+            E::ReloadTooFar { newest, .. } => {
+                Problem::new(Code::ReloadInvalid, detail).with("parameter", "_HLS_msn").with("newest", newest)
+            }
             E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
             E::NotReady { retry_after_s } => Problem::new(Code::NotReady, detail).retry_after_s(retry_after_s),
             E::Store(cause) => store_unavailable(&cause),

@@ -85,7 +85,8 @@ async fn every_refusal_of_a_session_has_its_code_for_post_and_patch_alike() {
         service.tell("PATCH", &path, "dev-acme", &[], wish).await.refused(status, code);
     }
     let stitch = json!({ "games": ["a"], "engine": "stitch" });
-    service.post("/v1/sessions", "dev-acme", stitch).await.refused(422, "engine_unsuited");
+    let refused = service.post("/v1/sessions", "dev-acme", stitch).await.refused(422, "engine_unsuited");
+    assert_eq!((&refused["field"], &refused["allowed"]), (&json!("engine"), &json!(["auto", "render"])));
     let engine = service.post("/v1/sessions", "dev-acme", json!({ "games": ["a"], "engine": "magic" })).await;
     assert_eq!(engine.refused(422, "field_invalid")["field"], "engine");
     let unknown = service.post("/v1/sessions", "dev-acme", json!({ "games": ["a"], "colour": 1 })).await;

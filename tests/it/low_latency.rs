@@ -174,14 +174,15 @@ async fn what_cannot_be_waited_for_is_refused() {
     service.crank_segments(3).await;
     let text = service.text(&path(&session, "video/big.m3u8")).await;
     let newest = position(hint(&text)).segment - 1;
-    for (query, detail) in
-        [(format!("_HLS_msn={}", newest + 3), "more than two"), ("_HLS_part=1".to_owned(), "_HLS_msn")]
-    {
+    for (query, parameter, detail) in [
+        (format!("_HLS_msn={}", newest + 3), "_HLS_msn", "more than two"),
+        ("_HLS_part=1".to_owned(), "_HLS_part", "_HLS_msn"),
+    ] {
         let answer = reqwest::get(format!("{}{}", service.base, path(&session, &format!("video/big.m3u8?{query}"))));
         let answer = answer.await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{query}");
         let problem: Value = answer.json().await.unwrap();
-        assert_eq!(problem["code"], "reload_invalid");
+        assert_eq!((&problem["code"], &problem["parameter"]), (&json!("reload_invalid"), &json!(parameter)));
         assert!(problem["detail"].as_str().unwrap().contains(detail), "{problem}");
     }
     // What is listed has been there long; what others ask for in the query is theirs.

@@ -272,6 +272,9 @@ async fn what_is_shown_cannot_be_deleted_and_what_is_wrong_is_named() {
     let body = Some(json!({"art": {"roof": asset}}));
     let wrong: Value = service.send(Method::PUT, skin_path, OPERATOR, body).await.json().await.unwrap();
     assert_eq!((&wrong["field"], &wrong["allowed"]), (&json!("art.roof"), &json!(["banner", "bar", "frame", "strip"])));
+    let body = Some(json!({"art": {"bar": asset, "frame": "0".repeat(64)}}));
+    let gone: Value = service.send(Method::PUT, skin_path, OPERATOR, body).await.json().await.unwrap();
+    assert_eq!((&gone["code"], &gone["field"]), (&json!("asset_unknown"), &json!("art.frame")), "{gone}");
     let watched = session(&service, json!({"games": ["g0"], "layout": "1F", "skin": "red"})).await;
     assert_eq!(status(&service, Method::DELETE, &asset_path, OPERATOR, None).await, (409, "asset_in_use".into()));
     service.operator(Method::DELETE, skin_path, None, StatusCode::NO_CONTENT).await;
@@ -292,9 +295,6 @@ async fn what_is_shown_cannot_be_deleted_and_what_is_wrong_is_named() {
     assert_eq!(framed["engines"], json!(["stitch", "render"]));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_configuration_has_skins_too() {
-    let dir = tempfile::tempdir().unwrap();
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_that_fails_says_why() {
     let dir = tempfile::tempdir().unwrap();
@@ -317,6 +317,9 @@ async fn a_preview_that_fails_says_why() {
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_has_skins_too() {
+    let dir = tempfile::tempdir().unwrap();
     let art = dir.path().join("frame.png");
     std::fs::write(&art, grey(120)).unwrap();
     let text = |name: &str| {

@@ -319,7 +319,13 @@ pub async fn put_skin(
     }
     let skin = Skin { id, art, origin: SkinOrigin::Operator };
     let (assets, kept) = (app.assets.clone(), skin.clone());
-    let is_new = aside(move || assets.put_skin(&operator.tenant, kept)).await??;
+    let put = aside(move || assets.put_skin(&operator.tenant, kept)).await?;
+    let is_new = put.map_err(|error| {
+        let meant = |(_, asset): &(&String, &AssetId)| error == AssetError::Unknown(**asset);
+        let field = skin.art.iter().find(meant).map(|(name, _)| format!("art.{name}"));
+        let problem = Problem::from(error);
+        field.into_iter().fold(problem, |problem, field| problem.with("field", field))
+    })?;
     if !is_new {
         return Ok(Json(skin).into_response());
     }
