@@ -1599,7 +1599,7 @@ export interface components {
          * @description Stable name of a refusal: programs branch on it.
          * @enum {string}
          */
-        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "token_expired" | "played_elsewhere" | "unauthorized" | "webhook_forbidden" | "webhook_unknown";
+        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "decision_forbidden" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "token_expired" | "played_elsewhere" | "unauthorized" | "webhook_forbidden" | "webhook_unknown";
         /**
          * @description Whether it leads out of the programme, back into it, or neither.
          * @enum {string}
@@ -4424,7 +4424,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `parameter_invalid`: with the names that the layout has, as `allowed` */
+            /** @description `parameter_invalid`: with the names that the layout has, as `allowed`; `asset_invalid`: it cannot be drawn at that size, and `detail` says why */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4457,7 +4457,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`: too many of the tenant's files wait to be drawn */
+            /** @description `capacity`: too many of the tenant's files wait to be drawn, or no process could be had to draw it (`reason`: `art`); `store_unavailable`: its file cannot be read */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6555,7 +6555,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid`; `parameter_invalid`: it has no such query parameter */
+            /** @description `field_unknown`, `field_invalid`, `decision_forbidden`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6790,7 +6790,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `field_unknown`, `field_invalid`; `parameter_invalid`: it has no such query parameter */
+            /** @description `field_unknown`, `field_invalid`, `decision_forbidden`; `parameter_invalid`: it has no such query parameter */
             422: {
                 headers: {
                     [name: string]: unknown;
