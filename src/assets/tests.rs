@@ -268,12 +268,12 @@ fn what_moves_is_shown_from_its_first_picture_to_its_last_and_again() {
         // By itself it is its first picture.
         assert_eq!(of(&assets.picture(&piece).unwrap()), luma(40));
         let mut seen = Vec::new();
-        let each = |picture: &Picture| {
+        let each = |_: usize, picture: &Picture| {
             seen.push(of(picture));
             Ok(())
         };
         let (length, step) = (assets.length(&asset.id).unwrap(), Duration::from_millis(50));
-        assets.play(&piece, (length, step, 18), each).unwrap();
+        assets.play(std::slice::from_ref(&piece), (length, step, 18), each).unwrap();
         let expected: Vec<u8> = (0..18).map(|nth| luma(levels[nth / 2 % 4])).collect();
         assert_eq!(seen, expected, "{kind:?}");
     }
