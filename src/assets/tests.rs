@@ -111,8 +111,8 @@ fn pictures_that_are_none_are_refused_with_what_is_allowed() {
     let moving = [&sound[..33], &chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]), &sound[33..]].concat();
     let jpeg = file(&RgbaImage::from_pixel(64, 36, Rgba([9, 9, 9, 255])), ImageFormat::Jpeg);
     let cases: [(Vec<u8>, &str); 11] = [
-        (b"GIF89a".to_vec(), "no PNG, JPEG, SVG or WebP"),
-        (Vec::new(), "no PNG, JPEG, SVG or WebP"),
+        (b"GIF89a".to_vec(), "no PNG, JPEG, SVG, WebP, MP4, WebM or MPEG-TS"),
+        (Vec::new(), "no PNG, JPEG, SVG, WebP, MP4, WebM or MPEG-TS"),
         (claiming(100_000, 100_000, 8, &[]), "100000x100000; 1x1 to 4096x4096"),
         (claiming(4096, 4096, 8, &chunk(b"IDAT", &[])), "8847360 pixels are allowed"),
         (claiming(4096, 2160, 16, &chunk(b"IDAT", &[])), "cannot be read"),
