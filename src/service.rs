@@ -5,6 +5,7 @@ mod breaks;
 mod capacity;
 mod chores;
 mod doors;
+mod films;
 mod makers;
 mod tenants;
 mod timekeeper;

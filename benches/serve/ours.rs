@@ -163,9 +163,9 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     let placement = registry.want(&shown, EngineChoice::Auto).expect("room");
     HeldEngine::put_down(grid, &shelf, &placement.id, &SIZES);
     let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(30), 100);
-    let (mosaics, games) = (registry.clone(), catalogue.clone());
+    let (mosaics, games, layouts_too) = (registry.clone(), catalogue.clone(), layouts.clone());
     let sessions =
-        Sessions::open(store.clone(), mosaics, games, layouts.clone(), clock.clone(), grid, settings, metrics.clone());
+        Sessions::open(store.clone(), mosaics, games, layouts_too, clock.clone(), grid, settings, metrics.clone());
     let app = App {
         sessions: sessions.await.expect("sessions"),
         mosaics: registry,

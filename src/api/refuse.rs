@@ -99,9 +99,13 @@ impl From<AssetError> for Problem {
         use AssetError as E;
         let detail = sentence(&error);
         match error {
-            E::Type | E::OtherType { .. } | E::Pixels { .. } | E::Animation { .. } | E::Unreadable(_) | E::Svg(_) => {
-                Problem::new(Code::AssetInvalid, detail)
-            }
+            E::Type
+            | E::OtherType { .. }
+            | E::Pixels { .. }
+            | E::Animation { .. }
+            | E::Unreadable(_)
+            | E::Svg(_)
+            | E::Clip(_) => Problem::new(Code::AssetInvalid, detail),
             E::TooLarge { limit, .. } => Problem::new(Code::BodyTooLarge, detail).with("limit_bytes", limit),
             E::Busy | E::NoProcess => {
                 Problem::new(Code::Capacity, detail).with("reason", "art").retry_after_s(STORE_RETRY_S)

@@ -69,7 +69,7 @@ impl ArtApart {
         };
         let (child, pipe) = self.spawn().map_err(broken)?;
         let (stop, patience) = (stop.clone(), self.patience);
-        let mut run = Run { child, pipe, kind: art.kind, job, step: None, stop, patience, counted_s: 0.0 };
+        let mut run = Run { child, pipe, kind: art.kind, step: None, stop, patience, counted_s: 0.0 };
         run.stop.ends(run.pipe.try_clone().map_err(broken)?);
         let asked = Asked { kind: art.kind, job, bytes: art.bytes.len() as u64 };
         let sent = message::send(&mut run.pipe, &asked).and_then(|()| run.pipe.write_all(art.bytes));
@@ -82,30 +82,28 @@ impl ArtApart {
 impl Draws for ArtApart {
     fn check(&self, art: Art<'_>, stop: &Stop) -> Result<Checked, AssetError> {
         let mut run = self.begin(art, Job::Check, stop)?;
-        match run.answer()? {
+        match run.answer(None)? {
             Answer::Checked(checked) => Ok(checked),
-            Answer::Moment(_) => Err(failed()),
+            Answer::Picture(_) => Err(failed()),
         }
     }
 
     fn still(&self, art: Art<'_>, size: (u32, u32), stop: &Stop) -> Result<Read, AssetError> {
         let mut run = self.begin(art, Job::Still { size }, stop)?;
-        match run.answer()? {
-            Answer::Moment(moment) => Ok(moment.read),
-            Answer::Checked(_) => Err(failed()),
-        }
+        Ok(run.picture(size)?.read)
     }
 
-    fn moving(&self, art: Art<'_>, size: (u32, u32), each: Each<'_>) -> Result<(), AssetError> {
-        let mut run = self.begin(art, Job::Moving { size }, &Stop::default())?;
+    fn moving(&self, art: Art<'_>, sizes: &[(u32, u32)], each: Each<'_>) -> Result<(), AssetError> {
+        let mut run = self.begin(art, Job::Moving { sizes: sizes.to_vec() }, &Stop::default())?;
         loop {
-            match run.answer()? {
-                Answer::Moment(moment) => {
-                    if !each(moment) {
-                        return Ok(());
-                    }
-                }
-                Answer::Checked(_) => return Err(failed()),
+            let mut moment = Moment { reads: Vec::with_capacity(sizes.len()), lasts: Duration::ZERO, is_last: true };
+            for size in sizes {
+                let Picture { read, lasts, is_last } = run.picture(*size)?;
+                moment.reads.push(read);
+                (moment.lasts, moment.is_last) = (lasts, is_last);
+            }
+            if !each(moment) {
+                return Ok(());
             }
         }
     }
@@ -113,7 +111,14 @@ impl Draws for ArtApart {
 
 enum Answer {
     Checked(Checked),
-    Moment(Moment),
+    Picture(Picture),
+}
+
+/// At one size.
+struct Picture {
+    read: Read,
+    lasts: Duration,
+    is_last: bool,
 }
 
 /// A process that draws; it ends when this goes out of scope.
@@ -121,7 +126,6 @@ struct Run {
     child: Child,
     pipe: UnixStream,
     kind: AssetType,
-    job: Job,
     /// What it said that it begins: the size that is drawn, and the milliseconds that it may take.
     step: Option<(Option<(u32, u32)>, u64)>,
     stop: Stop,
@@ -138,7 +142,16 @@ impl Run {
         self.counted_s = taken_s;
     }
 
-    fn answer(&mut self) -> Result<Answer, AssetError> {
+    /// What fits into `room`.
+    fn picture(&mut self, room: (u32, u32)) -> Result<Picture, AssetError> {
+        match self.answer(Some(room))? {
+            Answer::Picture(picture) => Ok(picture),
+            Answer::Checked(_) => Err(failed()),
+        }
+    }
+
+    /// What it says next; `room` is that of the picture that is due.
+    fn answer(&mut self, room: Option<(u32, u32)>) -> Result<Answer, AssetError> {
         let until = Instant::now() + self.patience;
         loop {
             match self.receive(until)? {
@@ -148,9 +161,7 @@ impl Run {
                     return Ok(Answer::Checked(Checked { size, lasts: Duration::from_nanos(lasts_ns) }));
                 }
                 Said::Picture { source, lasts_ns, is_last, bytes } => {
-                    let (Job::Still { size: room } | Job::Moving { size: room }) = self.job else {
-                        return Err(failed());
-                    };
+                    let room = room.ok_or_else(failed)?;
                     check_sides(source)?;
                     let size = condition::fitted_size(source, room);
                     let expected = u64::from(size.0) * u64::from(size.1) * 4;
@@ -160,7 +171,8 @@ impl Run {
                     let mut pixels = vec![0; usize::try_from(expected).map_err(|_| failed())?];
                     self.fill(&mut pixels, until)?;
                     let read = Read::Fitted { source, size, pixels };
-                    return Ok(Answer::Moment(Moment { read, lasts: Duration::from_nanos(lasts_ns), is_last }));
+                    let lasts = Duration::from_nanos(lasts_ns);
+                    return Ok(Answer::Picture(Picture { read, lasts, is_last }));
                 }
                 Said::Refused(refusal) => return Err(refusal.into()),
                 Said::Broken(why) => {

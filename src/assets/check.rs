@@ -10,6 +10,7 @@ use image::{DynamicImage, ImageDecoder, Limits, RgbaImage};
 use resvg::usvg;
 
 use super::draws::Begins;
+use super::film::{self, FilmPicture};
 use super::moving;
 use super::svg;
 use super::{AssetError, AssetType};
@@ -32,6 +33,7 @@ const DRAWN_AT: [((u32, u32), f64); 2] = [((480, 270), 0.15), ((1920, 1080), 1.0
 pub enum Read {
     Pixels(RgbaImage),
     Drawing(Box<usvg::Tree>),
+    Film(FilmPicture),
     /// As it was drawn elsewhere, as large as fits where it goes: R'G'B'A with alpha multiplied in, of a file that is as large as `source`.
     Fitted {
         source: (u32, u32),
@@ -48,6 +50,7 @@ impl Read {
             Self::Pixels(pixels) => pixels.dimensions(),
             // Checked when it was read.
             Self::Drawing(tree) => (tree.size().width().ceil() as u32, tree.size().height().ceil() as u32),
+            Self::Film(picture) => picture.size(),
         }
     }
 }
@@ -62,6 +65,9 @@ pub(super) fn kind_of(bytes: &[u8]) -> Result<AssetType, AssetError> {
     }
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         return Ok(AssetType::WebP);
+    }
+    if let Some(clip) = film::kind_of(bytes) {
+        return Ok(clip);
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if text.trim_ascii_start().starts_with(b"<") { Ok(AssetType::Svg) } else { Err(AssetError::Type) }
@@ -92,6 +98,8 @@ pub(super) fn read(kind: AssetType, bytes: &[u8]) -> Result<Read, AssetError> {
             check_size(width.ceil() as u64, height.ceil() as u64)?;
             Ok(Read::Drawing(Box::new(tree)))
         }
+        // They are read where nothing else is.
+        AssetType::Mp4 | AssetType::WebM | AssetType::Ts => Err(AssetError::Type),
     }
 }
 

@@ -66,6 +66,9 @@ pub(super) fn picture(
 
 /// The picture of what was read at `size`, laid on `background`.
 pub(super) fn laid(read: &Read, size: (u32, u32), background: [u8; 3]) -> Result<Picture, AssetError> {
+    if let Read::Film(film) = read {
+        return film.drawn(size, background);
+    }
     let rgb = rgb(read, size, background)?;
     i420(&rgb, size).ok_or_else(|| AssetError::Unreadable(format!("no picture of {}x{}", size.0, size.1)))
 }
@@ -107,6 +110,7 @@ pub(super) fn premultiplied(read: &Read, width: u32, height: u32) -> Result<Vec<
     match read {
         Read::Pixels(pixels) => scaled(pixels, width, height),
         Read::Drawing(tree) => drawn(tree, width, height),
+        Read::Film(film) => Ok(rgba(&film.drawn((width, height), [0; 3])?)),
         Read::Fitted { size, pixels, .. } if *size == (width, height) => Ok(pixels.clone()),
         Read::Fitted { .. } => Err(AssetError::Unreadable(format!("no picture of {width}x{height}"))),
     }
@@ -146,15 +150,34 @@ fn drawn(tree: &usvg::Tree, width: u32, height: u32) -> Result<Vec<u8>, AssetErr
     Ok(pixmap.take())
 }
 
+/// BT.709's.
+const KR: f32 = 0.2126;
+const KB: f32 = 0.0722;
+
 /// Y'CbCr of R'G'B', not rounded (ITU-T H.273, 8.3, with BT.709's K_R and K_B, limited range).
 pub(super) fn codes(rgb: [f32; 3]) -> [f32; 3] {
-    const KR: f32 = 0.2126;
-    const KB: f32 = 0.0722;
     let [r, g, b] = rgb.map(|v| v / 255.0);
     let luma = KR * r + (1.0 - KR - KB) * g + KB * b;
     let blue = (b - luma) / (2.0 * (1.0 - KB));
     let red = (r - luma) / (2.0 * (1.0 - KR));
     [16.0 + 219.0 * luma, 128.0 + 224.0 * blue, 128.0 + 224.0 * red]
+}
+
+/// R'G'B'A of a picture in the canvas's colours: of its chroma each sample stands for its four pixels.
+fn rgba(picture: &Picture) -> Vec<u8> {
+    let mut out = Vec::with_capacity(picture.width as usize * picture.height as usize * 4);
+    for y in 0..picture.height as usize {
+        let [luma, blue, red] = [(0, y), (1, y / 2), (2, y / 2)].map(|(plane, row)| picture.row(plane, row));
+        for (x, luma) in luma.iter().enumerate() {
+            let y = (f32::from(*luma) - 16.0) / 219.0;
+            let [cb, cr] = [blue[x / 2], red[x / 2]].map(|code| (f32::from(code) - 128.0) / 224.0);
+            let (r, b) = (y + 2.0 * (1.0 - KR) * cr, y + 2.0 * (1.0 - KB) * cb);
+            let g = (y - KR * r - KB * b) / (1.0 - KR - KB);
+            out.extend([r, g, b].map(|v| rounded(v * 255.0)));
+            out.push(255);
+        }
+    }
+    out
 }
 
 fn rounded(code: f32) -> u8 {

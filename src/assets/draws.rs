@@ -36,7 +36,8 @@ pub struct Checked {
 
 /// A picture of what moves.
 pub struct Moment {
-    pub read: Read,
+    /// At each of the sizes that were asked for, in their order.
+    pub reads: Vec<Read>,
     pub lasts: Duration,
     /// The first one comes after it.
     pub is_last: bool,
@@ -56,11 +57,11 @@ pub trait Draws: Send + Sync {
     /// As [`Draws::check`].
     fn still(&self, art: Art<'_>, size: (u32, u32), stop: &Stop) -> Result<Read, AssetError>;
 
-    /// Shows `each` the pictures of what moves, over and over, for as long as it says that it wants more.
+    /// Shows `each` the pictures of what moves, as large as fits into each of `sizes`, over and over, for as long as it says that it wants more.
     ///
     /// # Errors
     /// As [`Draws::check`].
-    fn moving(&self, art: Art<'_>, size: (u32, u32), each: Each<'_>) -> Result<(), AssetError>;
+    fn moving(&self, art: Art<'_>, sizes: &[(u32, u32)], each: Each<'_>) -> Result<(), AssetError>;
 }
 
 /// Whether it wants more.
@@ -128,8 +129,8 @@ impl Draws for Inside {
         whole(|| still(art, size, &mut |_, _| ()))
     }
 
-    fn moving(&self, art: Art<'_>, size: (u32, u32), each: Each<'_>) -> Result<(), AssetError> {
-        whole(|| moving::shown(art, size, &mut |_, _| (), each))
+    fn moving(&self, art: Art<'_>, sizes: &[(u32, u32)], each: Each<'_>) -> Result<(), AssetError> {
+        whole(|| moving::shown(art, sizes, &mut |_, _| (), each))
     }
 }
 
@@ -188,7 +189,7 @@ impl Refused {
 }
 
 impl Assets {
-    /// An asset as large as fits into `size`.
+    /// An asset as large as fits into `size`, and of a clip its first picture.
     ///
     /// # Errors
     /// [`AssetError::Unknown`], [`AssetError::Gone`]; where it cannot be shown, which the log says, too.
@@ -197,8 +198,13 @@ impl Assets {
             return Err(why);
         }
         let (tenant, kind) = self.holder(asset).ok_or(AssetError::Unknown(*asset))?;
-        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, asset)?));
-        let read = bytes.and_then(|bytes| self.draws.still(Art { kind, bytes: &bytes }, size, stop));
+        let read = match kind.is_clip() {
+            true => self.first_of_clip(&tenant, asset, stop),
+            false => {
+                let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, asset)?));
+                bytes.and_then(|bytes| self.draws.still(Art { kind, bytes: &bytes }, size, stop))
+            }
+        };
         let why = match read {
             Ok(_) | Err(AssetError::Gone) => return read,
             Err(why) => why,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::check;
 use super::draws::{Art, Checked, Stop};
 use super::files::Folder;
+use super::film::{self, Found};
 use super::{Asset, AssetError, AssetId, AssetState, AssetType, Assets, Known, MOST_ASSETS, Skin, SkinOrigin};
 
 impl Known {
@@ -38,12 +39,20 @@ impl Known {
 impl Assets {
     /// A tenant's assets, ordered by id.
     pub fn list(&self, tenant: &str) -> Vec<Asset> {
-        let known = self.known.read();
-        known.assets.iter().filter(|((of, _), _)| &**of == tenant).map(|(_, asset)| asset.clone()).collect()
+        let known: Vec<Asset> = {
+            let known = self.known.read();
+            known.assets.iter().filter(|((of, _), _)| &**of == tenant).map(|(_, asset)| asset.clone()).collect()
+        };
+        known.into_iter().map(|asset| self.as_far_as_it_is(asset)).collect()
     }
 
     pub fn get(&self, tenant: &str, id: &AssetId) -> Option<Asset> {
-        self.known.read().assets.get(&(tenant.into(), *id)).cloned()
+        let known = self.known.read().assets.get(&(tenant.into(), *id)).cloned();
+        known.map(|asset| self.as_far_as_it_is(asset))
+    }
+
+    fn as_far_as_it_is(&self, asset: Asset) -> Asset {
+        Asset { loops: self.loops_of(&asset.id), ..asset }
     }
 
     /// The file of an asset as it was sent, and what it is. Takes as long as the disk does.
@@ -87,15 +96,38 @@ impl Assets {
             return Ok((known, false));
         }
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let Checked { size: (width, height), lasts } = self.draws.check(Art { kind, bytes }, stop)?;
+        let found = match kind.is_clip() {
+            true => self.checked_clip(tenant, &id, bytes, stop)?,
+            false => {
+                let Checked { size, lasts } = self.draws.check(Art { kind, bytes }, stop)?;
+                Found { size, length: lasts, pictures: 0, has_sound: false }
+            }
+        };
         let _change = self.changing.lock();
         // Others may have come meanwhile.
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
-        let asset =
-            Asset { id, kind, width, height, bytes: length, duration_s: lasts.as_secs_f64(), state: AssetState::Ready };
+        let Found { size: (width, height), length: lasts, pictures, has_sound } = found;
+        let asset = Asset {
+            id,
+            kind,
+            width,
+            height,
+            bytes: length,
+            duration_s: lasts.as_secs_f64(),
+            pictures,
+            has_sound,
+            state: AssetState::Ready,
+            loops: None,
+        };
         self.folder()?.write(tenant, &id, bytes, &asset)?;
         self.known.write().assets.insert((tenant.into(), id), asset.clone());
         Ok((asset, true))
+    }
+
+    /// What a clip is that can be shown. A tenant's are looked at one after the other: each has its place in the line.
+    fn checked_clip(&self, tenant: &str, id: &AssetId, bytes: &[u8], stop: &Stop) -> Result<Found, AssetError> {
+        let trial = self.folder()?.trial(tenant, id, bytes)?;
+        film::look(self.films()?, trial.path(), stop)
     }
 
     /// Lets go of an asset that no skin has.
@@ -115,7 +147,9 @@ impl Assets {
         if !by.is_empty() {
             return Err(AssetError::InUse(by.join(", ")));
         }
+        self.folder()?.remove_made(tenant, id)?;
         self.folder()?.remove(tenant, id)?;
+        self.loops.lock().remove(id);
         self.known.write().assets.remove(&(tenant.into(), *id));
         Ok(())
     }

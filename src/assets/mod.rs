@@ -8,13 +8,17 @@ mod check;
 mod condition;
 mod draws;
 mod files;
+mod film;
 mod keep;
 mod line;
+mod made;
 mod moving;
 mod overlay;
 mod skins;
 mod svg;
 
+#[cfg(test)]
+mod film_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -37,7 +41,9 @@ use self::condition::Conditioned;
 use self::draws::{Draws, Inside, Refused};
 pub use self::draws::{Stop, StopOnDrop};
 use self::files::Folder;
+pub use self::film::{EachPicture, FilmFacts, Films};
 pub use self::line::{Line, Place};
+pub use self::made::AssetLoops;
 pub use self::overlay::{Overlay, lay_over};
 pub use self::skins::{Skin, SkinOrigin};
 use crate::frame::{Picture, Rect};
@@ -106,10 +112,16 @@ pub enum AssetType {
     Svg,
     #[serde(rename = "image/webp")]
     WebP,
+    #[serde(rename = "video/mp4")]
+    Mp4,
+    #[serde(rename = "video/webm")]
+    WebM,
+    #[serde(rename = "video/mp2t")]
+    Ts,
 }
 
 impl AssetType {
-    pub const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::Svg, Self::WebP];
+    pub const ALL: [Self; 7] = [Self::Png, Self::Jpeg, Self::Svg, Self::WebP, Self::Mp4, Self::WebM, Self::Ts];
 
     /// As in `Content-Type`.
     pub const fn media_type(self) -> &'static str {
@@ -118,7 +130,15 @@ impl AssetType {
             Self::Jpeg => "image/jpeg",
             Self::Svg => "image/svg+xml",
             Self::WebP => "image/webp",
+            Self::Mp4 => "video/mp4",
+            Self::WebM => "video/webm",
+            Self::Ts => "video/mp2t",
         }
+    }
+
+    /// Whether it is a clip of video.
+    pub const fn is_clip(self) -> bool {
+        matches!(self, Self::Mp4 | Self::WebM | Self::Ts)
     }
 }
 
@@ -143,15 +163,24 @@ pub struct Asset {
     pub height: u32,
     /// Of the file.
     pub bytes: u64,
-    /// Of an animation; 0: a still.
+    /// Of an animation or a clip; 0: a still.
     pub duration_s: f64,
+    /// Of a clip; 0 of everything else.
+    #[serde(default)]
+    pub pictures: u32,
+    /// A clip's file has sound, which nobody hears: art has none.
+    #[serde(default)]
+    pub has_sound: bool,
     pub state: AssetState,
+    /// How far its loops are, where it moves and any were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loops: Option<AssetLoops>,
 }
 
 /// Why a file is not taken, or an asset or a skin is not to be had or not let go.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssetError {
-    #[error("the file is no PNG, JPEG, SVG or WebP")]
+    #[error("the file is no PNG, JPEG, SVG, WebP, MP4, WebM or MPEG-TS")]
     Type,
     #[error("the file is {}, and was sent as {given:?}", .found.media_type())]
     OtherType { found: AssetType, given: String },
@@ -167,6 +196,8 @@ pub enum AssetError {
     Unreadable(String),
     #[error("the SVG {0}")]
     Svg(String),
+    #[error("the clip {0}")]
+    Clip(String),
     #[error("too many of the tenant's files wait to be drawn")]
     Busy,
     #[error("no process could be started to draw it")]
@@ -222,6 +253,9 @@ pub struct Piece {
     pub background: [u8; 3],
 }
 
+/// Who is told of a skin.
+type Follower = Box<dyn Fn(&Skin) + Send + Sync>;
+
 /// A tenant, and what it calls a skin.
 type SkinKey = (Arc<str>, String);
 
@@ -230,7 +264,12 @@ pub struct Assets {
     /// `None`: nothing is kept.
     folder: Option<Folder>,
     limits: AssetLimits,
+    /// What decodes clips; `None`: none can be taken.
+    films: Option<Arc<dyn Films>>,
     known: RwLock<Known>,
+    /// Who is told of skins as they are made.
+    followers: Mutex<Vec<Follower>>,
+    loops: Mutex<BTreeMap<AssetId, AssetLoops>>,
     conditioned: Mutex<Conditioned>,
     draws: Box<dyn Draws>,
     refused: Mutex<Refused>,
@@ -252,7 +291,7 @@ struct Known {
 impl Assets {
     /// None at all, and none can be added.
     pub fn none() -> Arc<Self> {
-        Arc::new(Self::with(None, AssetLimits::default(), Known::default(), Box::new(Inside)))
+        Arc::new(Self::with((None, None), AssetLimits::default(), Known::default(), Box::new(Inside)))
     }
 
     /// Takes up what is in `dir`, which is made where it is not there. Draws in this process: for files that are one's own.
@@ -260,29 +299,55 @@ impl Assets {
     /// # Errors
     /// Where it cannot be made or read. A file in it that cannot be read is left out, and the log says so.
     pub fn open(dir: PathBuf, limits: AssetLimits) -> io::Result<Arc<Self>> {
-        Self::open_as(dir, limits, Box::new(Inside))
+        Self::open_as(dir, limits, Box::new(Inside), None)
     }
 
-    /// The same, where others' files are drawn: in processes of their own.
+    /// The same, where others' files are read and drawn: pictures in processes of their own, and clips by `films`.
     ///
     /// # Errors
     /// As [`Assets::open`].
-    pub fn open_apart(dir: PathBuf, limits: AssetLimits, apart: ArtApart) -> io::Result<Arc<Self>> {
-        Self::open_as(dir, limits, Box::new(apart))
+    pub fn open_apart(
+        dir: PathBuf,
+        limits: AssetLimits,
+        apart: ArtApart,
+        films: Arc<dyn Films>,
+    ) -> io::Result<Arc<Self>> {
+        Self::open_as(dir, limits, Box::new(apart), Some(films))
     }
 
-    fn open_as(dir: PathBuf, limits: AssetLimits, draws: Box<dyn Draws>) -> io::Result<Arc<Self>> {
+    fn open_as(
+        dir: PathBuf,
+        limits: AssetLimits,
+        draws: Box<dyn Draws>,
+        films: Option<Arc<dyn Films>>,
+    ) -> io::Result<Arc<Self>> {
         let folder = Folder::open(dir)?;
         let known = Known::read(&folder)?;
-        Ok(Arc::new(Self::with(Some(folder), limits, known, draws)))
+        Ok(Arc::new(Self::with((Some(folder), films), limits, known, draws)))
     }
 
-    fn with(folder: Option<Folder>, limits: AssetLimits, known: Known, draws: Box<dyn Draws>) -> Self {
-        let known = RwLock::new(known);
+    fn with(
+        (folder, films): (Option<Folder>, Option<Arc<dyn Films>>),
+        limits: AssetLimits,
+        known: Known,
+        draws: Box<dyn Draws>,
+    ) -> Self {
         let [turn, changing] = [const { Mutex::new(()) }; 2];
-        let (uploads, previews) = (Line::new(UPLOADS_IN_LINE), Line::new(PREVIEWS_IN_LINE));
-        let (conditioned, refused) = (Mutex::default(), Mutex::default());
-        Self { folder, limits, known, conditioned, draws, refused, turn, uploads, previews, changing }
+        Self {
+            folder,
+            limits,
+            films,
+            known: RwLock::new(known),
+            followers: Mutex::default(),
+            loops: Mutex::default(),
+            conditioned: Mutex::default(),
+            draws,
+            refused: Mutex::default(),
+            turn,
+            uploads: Line::new(UPLOADS_IN_LINE),
+            previews: Line::new(PREVIEWS_IN_LINE),
+            changing,
+        }
     }
 
     pub fn limits(&self) -> AssetLimits {

@@ -1,6 +1,7 @@
-//! Art that moves: animated PNG and WebP. Its pictures are decoded one after the other, and never held together.
+//! Art that moves: animated PNG and WebP, and clips. Its pictures are decoded one after the other, and never held together.
 
 use std::io::Cursor;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use image::codecs::png::PngDecoder;
@@ -9,6 +10,7 @@ use image::{AnimationDecoder, Frame, Frames, ImageDecoder};
 
 use super::check::{Read, check_size, limits, unreadable};
 use super::draws::{self, Art, Begins, Each, Moment};
+use super::film::FilmPicture;
 use super::{AssetError, AssetId, AssetType, Assets, Piece, condition};
 use crate::frame::Picture;
 
@@ -16,8 +18,8 @@ use crate::frame::Picture;
 const MOST_PICTURES: usize = 600;
 const MOST_PIXELS: u64 = 1920 * 1080 * 300;
 
-/// Longest animation.
-const LONGEST: Duration = Duration::from_secs(30);
+/// Longest animation, and longest clip.
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// A picture that says that it is shown for no time at all is shown for as long as browsers do.
 const SHORTEST_PICTURE: Duration = Duration::from_millis(10);
@@ -37,7 +39,7 @@ fn frames(kind: AssetType, bytes: &[u8]) -> Result<Option<Frames<'_>>, AssetErro
             decoder.set_limits(limits()).map_err(unreadable)?;
             if decoder.has_animation() { Some(decoder.into_frames()) } else { None }
         }
-        AssetType::Jpeg | AssetType::Svg => None,
+        _ => None,
     })
 }
 
@@ -71,8 +73,8 @@ pub(super) fn too_long() -> AssetError {
     AssetError::Animation { pictures: MOST_PICTURES, pixels: MOST_PIXELS, seconds: LONGEST.as_secs() }
 }
 
-/// Shows `each` the pictures of an animation as large as fits into `size`, over and over, for as long as it wants more.
-pub(super) fn shown(art: Art<'_>, size: (u32, u32), begins: Begins<'_>, each: Each<'_>) -> Result<(), AssetError> {
+/// Shows `each` the pictures of an animation as large as fits into each of `sizes`, over and over, for as long as it wants more.
+pub(super) fn shown(art: Art<'_>, sizes: &[(u32, u32)], begins: Begins<'_>, each: Each<'_>) -> Result<(), AssetError> {
     loop {
         draws::next_moment(begins);
         let still = || AssetError::Unreadable("it stands still".to_owned());
@@ -85,16 +87,102 @@ pub(super) fn shown(art: Art<'_>, size: (u32, u32), begins: Begins<'_>, each: Ea
             // The last one is known by what comes behind it.
             draws::next_moment(begins);
             let (lasts, is_last) = (length_of(&frame), frames.peek().is_none());
-            let read = condition::fitted(&Read::Pixels(frame.into_buffer()), size)?;
-            if !each(Moment { read, lasts, is_last }) {
+            let read = Read::Pixels(frame.into_buffer());
+            let reads = sizes.iter().map(|size| condition::fitted(&read, *size)).collect::<Result<_, _>>()?;
+            if !each(Moment { reads, lasts, is_last }) {
                 return Ok(());
             }
         }
     }
 }
 
-/// What comes of an animation before its end.
+/// What comes of what moves before its end.
 type Shown = Result<(), String>;
+
+fn text(error: AssetError) -> String {
+    error.to_string()
+}
+
+/// Shows pieces of what moves at instants that are `step` apart, `count` of them.
+struct Player<'a, F> {
+    pieces: &'a [Piece],
+    /// Of the whole, each once.
+    sizes: Vec<(u32, u32)>,
+    length: u128,
+    step: Duration,
+    count: u64,
+    nth: u64,
+    each: F,
+}
+
+/// One time through an animation.
+#[derive(Default)]
+struct Lap {
+    begins: u128,
+    /// Its picture is shown until then.
+    until: u128,
+    /// Instants before it.
+    before: u64,
+}
+
+impl<F: FnMut(usize, &Picture) -> Shown> Player<'_, F> {
+    fn is_over(&self) -> bool {
+        self.nth >= self.count
+    }
+
+    /// In the middle of its time, so that rounding makes no other picture of it.
+    fn at(&self) -> u128 {
+        (self.step * u32::try_from(self.nth).unwrap_or(u32::MAX) + self.step / 2).as_nanos()
+    }
+
+    /// This is what is to be seen until then: what was read, for each of the sizes.
+    fn hold<'r>(&mut self, read: impl Fn(usize) -> Option<&'r Read>, until: u128) -> Shown {
+        if self.is_over() || self.at() >= until {
+            return Ok(());
+        }
+        // Pieces of one size are cut out of one picture.
+        let mut wholes: Vec<((u32, u32), [u8; 3], Picture)> = Vec::new();
+        let mut shown = Vec::with_capacity(self.pieces.len());
+        for piece in self.pieces {
+            let (size, background) = ((piece.whole.width, piece.whole.height), piece.background);
+            let known = wholes.iter().find(|(its, under, _)| (*its, *under) == (size, background));
+            let whole = match known {
+                Some((_, _, whole)) => whole.clone(),
+                None => {
+                    let nth = self.sizes.iter().position(|its| *its == size);
+                    let read = nth.and_then(&read).ok_or("it was not read at its size")?;
+                    let whole = condition::laid(read, size, background).map_err(text)?;
+                    wholes.push((size, background, whole.clone()));
+                    whole
+                }
+            };
+            shown.push(condition::cut(&whole, piece).ok_or("it has no such piece")?);
+        }
+        while !self.is_over() && self.at() < until {
+            for (nth, picture) in shown.iter().enumerate() {
+                (self.each)(nth, picture)?;
+            }
+            self.nth += 1;
+        }
+        Ok(())
+    }
+
+    /// Shows a picture of an animation, and says whether another is wanted.
+    fn take(&mut self, moment: &Moment, lap: &mut Lap) -> Result<bool, String> {
+        // The last one is there until the next time.
+        let lasts = moment.lasts.max(SHORTEST_PICTURE).as_nanos();
+        lap.until = if moment.is_last { lap.begins + self.length } else { lap.until + lasts };
+        self.hold(|nth| moment.reads.get(nth), lap.until)?;
+        if moment.is_last {
+            if self.nth == lap.before {
+                return Err("it ends before it begins".to_owned());
+            }
+            let begins = self.at() / self.length * self.length;
+            *lap = Lap { begins, until: begins, before: self.nth };
+        }
+        Ok(!self.is_over())
+    }
+}
 
 impl Assets {
     /// How long the animation of an asset is; `None`: it stands still, or is not there.
@@ -104,56 +192,72 @@ impl Assets {
         Duration::try_from_secs_f64(found).ok().filter(|length| !length.is_zero())
     }
 
-    /// Shows `each` what an animation of that length shows in `piece` at instants that are `step` apart, `count` of them, over and over. Takes its time.
+    /// Shows `each` what an asset of that length shows in each of `pieces`, which are of it, at instants that are `step` apart, `count` of them, over and
+    /// over: it is decoded once for all of them. Takes its time.
     ///
     /// # Errors
     /// Where it cannot be read, or `each` fails.
     pub fn play(
         &self,
-        piece: &Piece,
+        pieces: &[Piece],
         (length, step, count): (Duration, Duration, u64),
-        mut each: impl FnMut(&Picture) -> Shown,
+        each: impl FnMut(usize, &Picture) -> Shown,
     ) -> Shown {
-        let (tenant, kind) = self.holder(&piece.asset).ok_or("there is no such asset")?;
-        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &piece.asset)?));
-        let bytes = bytes.map_err(|error| error.to_string())?;
-        // In the middle of its time, so that rounding makes no other picture of it.
-        let at = |nth: u64| (step * u32::try_from(nth).unwrap_or(u32::MAX) + step / 2).as_nanos();
-        let (length, size) = (length.as_nanos().max(1), (piece.whole.width, piece.whole.height));
-        if count == 0 {
-            return Ok(());
+        let Some(asset) = pieces.first().map(|piece| piece.asset).filter(|_| count > 0) else { return Ok(()) };
+        let (tenant, kind) = self.holder(&asset).ok_or("there is no such asset")?;
+        let mut sizes: Vec<(u32, u32)> = Vec::new();
+        for size in pieces.iter().map(|piece| (piece.whole.width, piece.whole.height)) {
+            if !sizes.contains(&size) {
+                sizes.push(size);
+            }
         }
-        let mut failed = Ok(());
-        // When this time through begins, until when its picture is shown, and how many came before.
-        let (mut nth, mut begins, mut until, mut before) = (0, 0, 0, 0);
-        let mut show = |moment: Moment| -> Result<bool, String> {
-            // The last one is there until the next time.
-            until = if moment.is_last { begins + length } else { until + moment.lasts.as_nanos() };
-            let mut picture = None;
-            while nth < count && at(nth) < until {
-                if picture.is_none() {
-                    let whole = condition::laid(&moment.read, size, piece.background);
-                    picture = condition::cut(&whole.map_err(|error| error.to_string())?, piece);
-                }
-                each(picture.as_ref().ok_or("it has no such piece")?)?;
-                nth += 1;
-            }
-            if moment.is_last {
-                if nth == before {
-                    return Err("it ends before it begins".to_owned());
-                }
-                begins = at(nth) / length * length;
-                (until, before) = (begins, nth);
-            }
-            Ok(nth < count)
-        };
-        let shown = self.draws.moving(Art { kind, bytes: &bytes }, size, &mut |moment| match show(moment) {
-            Ok(wants_more) => wants_more,
-            Err(why) => {
+        let mut player = Player { pieces, sizes, length: length.as_nanos().max(1), step, count, nth: 0, each };
+        if kind.is_clip() {
+            return self.play_clip((&tenant, &asset), &mut player);
+        }
+        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &asset)?)).map_err(text)?;
+        self.play_animation(Art { kind, bytes: &bytes }, &mut player)
+    }
+
+    fn play_animation<F: FnMut(usize, &Picture) -> Shown>(&self, art: Art<'_>, player: &mut Player<'_, F>) -> Shown {
+        let (mut lap, mut failed) = (Lap::default(), Ok(()));
+        let sizes = player.sizes.clone();
+        let shown = self.draws.moving(art, &sizes, &mut |moment| {
+            player.take(&moment, &mut lap).unwrap_or_else(|why| {
                 failed = Err(why);
                 false
-            }
+            })
         });
-        shown.map_err(|error| error.to_string()).and(failed)
+        shown.map_err(text).and(failed)
+    }
+
+    fn play_clip<F: FnMut(usize, &Picture) -> Shown>(
+        &self,
+        (tenant, asset): (&str, &AssetId),
+        player: &mut Player<'_, F>,
+    ) -> Shown {
+        let films = self.films().map_err(text)?.clone();
+        let pictures = self.get(tenant, asset).map_or(0, |asset| asset.pictures) as usize;
+        let file = self.folder().and_then(|folder| Ok(folder.path(tenant, asset)?)).map_err(text)?;
+        // When the pictures of its first time are due: those of others are as many later as it is long.
+        let (mut due, mut nth, mut failed) = (Vec::with_capacity(pictures), 0, None);
+        let mut held: Option<Read> = None;
+        let shown = films.show(&file, true, &mut |at, picture| {
+            if nth < pictures {
+                due.push(at.as_nanos().min(player.length));
+            }
+            let lap = (nth / pictures.max(1)) as u128;
+            let from = lap * player.length + due.get(nth % pictures.max(1)).copied().unwrap_or(0);
+            nth += 1;
+            let before = held.replace(Read::Film(FilmPicture { picture: picture.clone(), films: films.clone() }));
+            failed = before.and_then(|before| player.hold(|_| Some(&before), from).err());
+            if failed.is_some() || player.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        match (failed, shown) {
+            (Some(failed), _) => Err(failed),
+            (None, Err(why)) => Err(why),
+            (None, Ok(_)) if player.is_over() => Ok(()),
+            (None, Ok(_)) => Err("it ended though it goes round".to_owned()),
+        }
     }
 }

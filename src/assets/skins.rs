@@ -61,8 +61,19 @@ impl Assets {
         if skin.origin == SkinOrigin::Operator {
             self.folder()?.write_skin(&tenant, &skin.id, &skin)?;
         }
-        let mut known = self.known.write();
-        Ok(known.skins.insert((tenant, skin.id.clone()), Arc::new(skin)).is_none())
+        let skin = Arc::new(skin);
+        let is_new = self.known.write().skins.insert((tenant, skin.id.clone()), skin.clone()).is_none();
+        self.followers.lock().iter().for_each(|follower| follower(&skin));
+        Ok(is_new)
+    }
+
+    /// `follower` is told of each skin that there is, and of each that is put from now on: what it shows can be made before anybody asks for it. It has to
+    /// be quick, and asks nothing of skins.
+    pub fn follow_skins(&self, follower: impl Fn(&Skin) + Send + Sync + 'static) {
+        let _change = self.changing.lock();
+        let there: Vec<Arc<Skin>> = self.known.read().skins.values().cloned().collect();
+        there.iter().for_each(|skin| follower(skin));
+        self.followers.lock().push(Box::new(follower));
     }
 
     /// Forgets a skin. Sessions that show it go on doing so.

@@ -97,7 +97,7 @@ fn a_preview_that_cannot_be_drawn_says_why_each_time() {
     let why = [AssetError::NoProcess, too_long.clone(), AssetError::Gone];
     let dir = tempfile::tempdir().unwrap();
     let draws = Box::new(CannotDraw(Mutex::new(why.into())));
-    let assets = Assets::open_as(dir.path().to_owned(), AssetLimits::default(), draws).unwrap();
+    let assets = Assets::open_as(dir.path().to_owned(), AssetLimits::default(), draws, None).unwrap();
     let (asset, _) = assets.add("acme", &png(64, 36, [255, 0, 0, 255]), None).unwrap();
     let layout = crate::layout::Layouts::bundled().get("1F").unwrap();
     let preview = |tenant: &str| assets.preview(tenant, &asset.id, &layout, "frame", &Stop::default()).map(|_| ());
@@ -145,8 +145,8 @@ fn pictures_that_are_none_are_refused_with_what_is_allowed() {
     let moving = [&sound[..33], &chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]), &sound[33..]].concat();
     let jpeg = file(&RgbaImage::from_pixel(64, 36, Rgba([9, 9, 9, 255])), ImageFormat::Jpeg);
     let cases: [(Vec<u8>, &str); 11] = [
-        (b"GIF89a".to_vec(), "no PNG, JPEG, SVG or WebP"),
-        (Vec::new(), "no PNG, JPEG, SVG or WebP"),
+        (b"GIF89a".to_vec(), "no PNG, JPEG, SVG, WebP, MP4, WebM or MPEG-TS"),
+        (Vec::new(), "no PNG, JPEG, SVG, WebP, MP4, WebM or MPEG-TS"),
         (claiming(100_000, 100_000, 8, &[]), "100000x100000; 1x1 to 4096x4096"),
         (claiming(4096, 4096, 8, &chunk(b"IDAT", &[])), "8847360 pixels are allowed"),
         (claiming(4096, 2160, 16, &chunk(b"IDAT", &[])), "cannot be read"),
@@ -302,12 +302,12 @@ fn what_moves_is_shown_from_its_first_picture_to_its_last_and_again() {
         // By itself it is its first picture.
         assert_eq!(of(&assets.picture(&piece).unwrap()), luma(40));
         let mut seen = Vec::new();
-        let each = |picture: &Picture| {
+        let each = |_: usize, picture: &Picture| {
             seen.push(of(picture));
             Ok(())
         };
         let (length, step) = (assets.length(&asset.id).unwrap(), Duration::from_millis(50));
-        assets.play(&piece, (length, step, 18), each).unwrap();
+        assets.play(std::slice::from_ref(&piece), (length, step, 18), each).unwrap();
         let expected: Vec<u8> = (0..18).map(|nth| luma(levels[nth / 2 % 4])).collect();
         assert_eq!(seen, expected, "{kind:?}");
     }

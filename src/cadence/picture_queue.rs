@@ -93,6 +93,13 @@ impl<P: Clone> PictureQueue<P> {
         self.waiting.front().map(|(at, p)| (*at, p))
     }
 
+    /// Takes the next picture, whatever the time: for who goes by the pictures and not by a clock.
+    pub fn take_next(&mut self) -> Option<(SourceNanos, P)> {
+        let next = self.waiting.pop_front()?;
+        self.shown = Some(next.clone());
+        Some(next)
+    }
+
     /// Source time of the newest picture, waiting or shown.
     pub fn newest_at(&self) -> Option<SourceNanos> {
         self.waiting.back().or(self.shown.as_ref()).map(|(at, _)| *at)

@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
+use gstreamer::glib;
+
 use super::fetch::tests::{head, reach, served};
 use super::tests::{Bench, CLIP, Clip, grid, middle, url_of};
 use super::*;
@@ -80,6 +82,35 @@ fn hostile_pictures_that_are_too_large_or_too_many_are_not_decoded() {
     assert!(reason == Reason::TooLarge && text.contains("more than 1 streams"), "{text}");
     let (reason, text) = refused(&url_of(&folder.path().join("a.ts")), limited(PictureLimits { streams: 1, ..usual }));
     assert!(reason == Reason::TooLarge && text.contains("more than 1 streams"), "{text}");
+}
+
+#[test]
+fn what_is_refused_is_let_go_once() {
+    init().unwrap();
+    let said = Arc::<Mutex<Vec<String>>>::default();
+    let its = said.clone();
+    glib::log_set_handler(Some("GStreamer"), glib::LogLevels::LEVEL_CRITICAL, false, false, move |_, _, text| {
+        its.lock().push(text.to_owned());
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let (video, sound) = (CLIP.video, ("", ""));
+    let usual = PictureLimits::default();
+    for (name, limits, why) in [
+        ("a.mp4", PictureLimits { width: 159, ..usual }, "160x96"),
+        ("b.mp4", PictureLimits { fps: 10, ..usual }, "more than 10 pictures"),
+        ("c.ts", PictureLimits { streams: 0, ..usual }, "more than 0 streams"),
+    ] {
+        let path = Clip { name, video, sound, ..CLIP }.make(folder.path());
+        let mut bench = bench(&url_of(&path), limited(limits));
+        let until = Instant::now() + Duration::from_secs(30);
+        while bench.feed.health().last_error.is_none() && Instant::now() < until {
+            bench.tick();
+        }
+        let told = bench.feed.health().last_error.unwrap_or_default();
+        assert!(told.contains(why), "{name}: {told}");
+        bench.feed.stop();
+        assert_eq!(*said.lock(), [""; 0], "{name}");
+    }
 }
 
 /// A PNG of nothing that says that it is so large.

@@ -441,6 +441,23 @@ impl Intake {
         (!overdue).then_some(PickedPicture { picture: picture.picture, fresh, age, dropped })
     }
 
+    /// The next picture of `run` and its source time, for who goes by the pictures and hears nothing; waits for it. `None`: it was the last.
+    pub fn next_picture(&self, run: u64) -> Option<(SourceNanos, Picture)> {
+        let mut state = self.state.lock();
+        loop {
+            // Else it would hold up the demuxer.
+            state.sound.restart();
+            self.changed.notify_all();
+            if let Some((at, waiting)) = state.pictures.take_next() {
+                return Some((at, waiting.picture));
+            }
+            if state.run != run {
+                return None;
+            }
+            self.changed.wait(&mut state);
+        }
+    }
+
     fn wait_for_picture(&self, state: &mut MutexGuard<'_, State>, tick: MediaTime) {
         let until = Instant::now() + LOCKSTEP_PATIENCE;
         while state.phase == Phase::Running

@@ -92,6 +92,14 @@ impl Source {
         matches!(self, Source::Pulled { looped: true, .. })
     }
 
+    /// The same, over when it has ended.
+    pub fn once(self) -> Self {
+        match self {
+            Source::Pulled { uri, .. } => Source::Pulled { uri, looped: false },
+            other @ (Source::Synthetic(_) | Source::Pushed(_)) => other,
+        }
+    }
+
     /// Whether there is nobody to be polite to: we only listen, so trying again costs nothing.
     pub fn only_listens(&self) -> bool {
         matches!(

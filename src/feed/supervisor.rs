@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use url::Url;
 
-use super::apart::{self, ChildHealth};
+use super::apart::ChildHealth;
 use super::error::SourceError;
 use super::facts::Facts;
 use super::health::Reason;
@@ -16,6 +16,7 @@ use super::listed::{self, History};
 use super::on_hold::OnHold;
 use super::playlist::{Limit, Wishes};
 use super::room::Decoding;
+use super::running::{Around, Running};
 use super::source::Source;
 use super::wanted::AudioWish;
 use super::wanted::Wanted;
@@ -79,28 +80,6 @@ pub(super) struct Supervisor {
     pub intake: Arc<Intake>,
     pub report: Arc<Mutex<Report>>,
     pub decoding: Decoding,
-}
-
-/// What decodes a source.
-enum Running {
-    Here(pipeline::Run),
-    Apart(Box<apart::Run>),
-}
-
-impl Running {
-    fn watch(&mut self, check: &mut dyn FnMut() -> Option<SourceError>) -> SourceError {
-        match self {
-            Self::Here(run) => run.watch(check),
-            Self::Apart(run) => run.watch(check),
-        }
-    }
-
-    fn let_go(self, feed: &str) {
-        match self {
-            Self::Here(run) => run.let_go(feed),
-            Self::Apart(run) => run.let_go(feed),
-        }
-    }
 }
 
 /// What an attempt came to.
@@ -253,13 +232,9 @@ impl Supervisor {
         facts: &Arc<Mutex<Facts>>,
     ) -> Result<Running, SourceError> {
         let Self { grid, clock, intake, decoding, report, .. } = self;
-        if let Some(apart) = &decoding.apart {
-            let health = Arc::clone(&report.lock().child);
-            let around = apart::Surroundings { apart, grid, clock, intake, run, facts, decoding, health: &health };
-            return apart::Run::start(url, entry, wanted, &around).map(|run| Running::Apart(Box::new(run)));
-        }
-        let around = pipeline::Surroundings { grid, clock, intake: intake.clone(), run, facts, decoding };
-        pipeline::Run::start(entry, wanted, &around).map(Running::Here)
+        let health = Arc::clone(&report.lock().child);
+        let around = Around { grid, clock, intake, run, facts, decoding, health: &health };
+        Running::start(url, entry, wanted, &around)
     }
 
     fn wishes(&self, wanted: &Wanted) -> Wishes {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::StartError;
+use super::films::FilmsOfAssets;
 use super::makers::Makers;
 use crate::assets::{ArtApart, AssetError, AssetLimits, Assets, Skin, SkinOrigin};
 use crate::config::SkinFiles;
@@ -15,10 +16,17 @@ impl Makers<'_> {
         let (dir, art) = (self.config.data_dir.join("assets"), self.config.art);
         let limits = AssetLimits { file_bytes: art.file_bytes, tenant_bytes: art.tenant_bytes };
         let (skins, names) = (self.config.skins.clone(), layouts.art_names());
+        let films = FilmsOfAssets {
+            grid: self.config.output.grid,
+            clock: self.options.clock.clone(),
+            dir: std::path::absolute(&dir).map_err(|source| StartError::Assets { dir: dir.clone(), source })?,
+            limits: self.config.sources.limits,
+            apart: self.apart(),
+        };
         let drawn = ArtApart::new(self.program(), vec!["art-child".into()]);
         let opened = tokio::task::spawn_blocking(move || {
-            let assets =
-                Assets::open_apart(dir.clone(), limits, drawn).map_err(|source| StartError::Assets { dir, source })?;
+            let assets = Assets::open_apart(dir.clone(), limits, drawn, Arc::new(films));
+            let assets = assets.map_err(|source| StartError::Assets { dir, source })?;
             for skin in skins {
                 define(&assets, &skin, &names).map_err(|problem| {
                     let SkinFiles { id, tenant, .. } = skin;

@@ -16,6 +16,7 @@ mod bench_buffer;
 mod breaks;
 mod caching;
 mod captions;
+mod clips_as_art;
 mod cues;
 mod decoders;
 mod deny;

@@ -270,8 +270,8 @@ export interface paths {
         get: operations["list_assets"];
         put?: never;
         /**
-         * Takes in a picture for slots of art: PNG, JPEG, WebP or SVG, of at most 4096 pixels a side. PNG and WebP may be animated. It is read whole before it is taken. The same file again is
-         *     the same asset.
+         * Takes in a picture or a clip for slots of art: PNG, JPEG, WebP or SVG, of at most 4096 pixels a side, or MP4, WebM or MPEG-TS of at most 30 s. PNG and WebP may be
+         *     animated. It is read whole before it is taken: of a clip that takes as long as decoding it. A clip's sound is not heard (`has_sound`). The same file again is the same asset.
          */
         post: operations["upload_asset"];
         delete?: never;
@@ -1363,10 +1363,42 @@ export interface components {
             bytes: number;
             /**
              * Format: double
-             * @description Of an animation; 0: a still.
+             * @description Of an animation or a clip; 0: a still.
              */
             duration_s: number;
+            /**
+             * Format: int32
+             * @description Of a clip; 0 of everything else.
+             */
+            pictures?: number;
+            /** @description A clip's file has sound, which nobody hears: art has none. */
+            has_sound?: boolean;
             state: components["schemas"]["AssetState"];
+            /** @description How far its loops are, where it moves and any were asked for. */
+            loops?: components["schemas"]["AssetLoops"] | null;
+        };
+        /** @description How far the loops of an asset that moves are: one for each size, piece and rendition at which it is shown. */
+        AssetLoops: {
+            /**
+             * Format: int32
+             * @description Those that were asked for.
+             */
+            wanted: number;
+            /**
+             * Format: int32
+             * @description Those of them that are shown.
+             */
+            made: number;
+            /**
+             * Format: int32
+             * @description Those that cannot be made: the first picture stands there. The log says why.
+             */
+            failed: number;
+            /**
+             * Format: int32
+             * @description How much of all that is wanted is done.
+             */
+            percent: number;
         };
         /**
          * @description How an asset is.
@@ -1377,7 +1409,7 @@ export interface components {
          * @description What kind of file an asset is.
          * @enum {string}
          */
-        AssetType: "image/png" | "image/jpeg" | "image/svg+xml" | "image/webp";
+        AssetType: "image/png" | "image/jpeg" | "image/svg+xml" | "image/webp" | "video/mp4" | "video/webm" | "video/mp2t";
         /** @description A source's sound. */
         AudioHealth: {
             codec: string | null;

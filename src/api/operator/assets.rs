@@ -83,8 +83,8 @@ async fn drawn<T: Send + 'static>(
     work.await
 }
 
-/// Takes in a picture for slots of art: PNG, JPEG, WebP or SVG, of at most 4096 pixels a side. PNG and WebP may be animated. It is read whole before it is taken. The same file again is
-/// the same asset.
+/// Takes in a picture or a clip for slots of art: PNG, JPEG, WebP or SVG, of at most 4096 pixels a side, or MP4, WebM or MPEG-TS of at most 30 s. PNG and WebP may be
+/// animated. It is read whole before it is taken: of a clip that takes as long as decoding it. A clip's sound is not heard (`has_sound`). The same file again is the same asset.
 #[utoipa::path(post, path = "/v1/operator/assets", operation_id = "upload_asset", tag = "operators", security(("operator_key" = [])),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file; its type in Content-Type"),
     responses(

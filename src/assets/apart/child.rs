@@ -66,7 +66,7 @@ fn work(pipe: &mut UnixStream, asked: &Asked, bytes: &[u8]) -> io::Result<()> {
         jail::allow(most);
     };
     let refused = |pipe: &mut UnixStream, error: AssetError| message::send(pipe, &Said::Refused(error.into()));
-    match asked.job {
+    match &asked.job {
         Job::Check => match draws::checked(art, &mut begins) {
             Ok(checked) => {
                 let lasts_ns = checked.lasts.as_nanos() as u64;
@@ -74,14 +74,14 @@ fn work(pipe: &mut UnixStream, asked: &Asked, bytes: &[u8]) -> io::Result<()> {
             }
             Err(error) => refused(pipe, error),
         },
-        Job::Still { size } => match draws::still(art, size, &mut begins) {
-            Ok(read) => hand_over(pipe, &Moment { read, lasts: Duration::ZERO, is_last: true }),
+        Job::Still { size } => match draws::still(art, *size, &mut begins) {
+            Ok(read) => hand_over(pipe, &Moment { reads: vec![read], lasts: Duration::ZERO, is_last: true }),
             Err(error) => refused(pipe, error),
         },
-        Job::Moving { size } => {
+        Job::Moving { sizes } => {
             let mut sent = Ok(());
             let mut mouth = pipe.try_clone()?;
-            let shown = moving::shown(art, size, &mut begins, &mut |moment| {
+            let shown = moving::shown(art, sizes, &mut begins, &mut |moment| {
                 sent = hand_over(&mut mouth, &moment);
                 sent.is_ok()
             });
@@ -91,9 +91,12 @@ fn work(pipe: &mut UnixStream, asked: &Asked, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn hand_over(pipe: &mut UnixStream, moment: &Moment) -> io::Result<()> {
-    let Read::Fitted { source, pixels, .. } = &moment.read else { return Err(io::ErrorKind::InvalidData.into()) };
-    let (lasts_ns, bytes) = (moment.lasts.as_nanos() as u64, pixels.len() as u64);
-    let said = Said::Picture { source: *source, lasts_ns, is_last: moment.is_last, bytes };
-    message::send(pipe, &said)?;
-    pipe.write_all(pixels)
+    for read in &moment.reads {
+        let Read::Fitted { source, pixels, .. } = read else { return Err(io::ErrorKind::InvalidData.into()) };
+        let (lasts_ns, bytes) = (moment.lasts.as_nanos() as u64, pixels.len() as u64);
+        let said = Said::Picture { source: *source, lasts_ns, is_last: moment.is_last, bytes };
+        message::send(pipe, &said)?;
+        pipe.write_all(pixels)?;
+    }
+    Ok(())
 }

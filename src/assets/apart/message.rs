@@ -10,15 +10,15 @@ use crate::assets::{AssetError, AssetType, moving};
 const MOST_BYTES: usize = 4096;
 const MOST_TEXT: usize = 400;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Job {
     Check,
     Still {
         size: (u32, u32),
     },
-    /// Over and over.
+    /// Over and over, each picture at each of them.
     Moving {
-        size: (u32, u32),
+        sizes: Vec<(u32, u32)>,
     },
 }
 

@@ -137,7 +137,8 @@ fn entry(
             if let Some(file) = file {
                 url.set_path(&format!("/proc/self/fd/{}", file.as_raw_fd()));
             }
-            Entry::Source(Source::parse(&url)?, sockets)
+            let source = Source::parse(&url)?;
+            Entry::Source(if begin.once { source.once() } else { source }, sockets)
         }
         (None, _) => {
             let hall = Arc::clone(hall);

@@ -53,6 +53,7 @@ impl Handed {
             network: source.map_or(Network::None, network_of),
             own_network: matches!(outside, Some(Outside::Calls(..) | Outside::Srt(..))),
             has_file: file.is_some(),
+            once: file.is_some() && !source.is_some_and(Source::is_looped),
             memory_bytes: apart.memory_bytes,
             reach,
             limits: decoding.limits,

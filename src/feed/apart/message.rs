@@ -5,7 +5,6 @@
 //! are bounded here, what has a grammar is read again by its own reader, and what goes into playlists is cleaned.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -197,6 +196,8 @@ pub struct Begin {
     pub own_network: bool,
     /// Whether its file is among the descriptors, behind the memory for pictures; sockets follow.
     pub has_file: bool,
+    /// Whether its file is over at its end. Those of feeds begin again.
+    pub once: bool,
     /// Bytes of memory that it may write to.
     pub memory_bytes: u64,
     /// Where it may connect to, what it leads to included.
@@ -568,33 +569,4 @@ pub fn samples_of(bytes: &[u8]) -> Result<Vec<i16>, Lie> {
 
 pub fn bytes_of(interleaved: &[i16]) -> Vec<u8> {
     interleaved.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// Messages of a second, of which there may be so many.
-pub struct Meter {
-    since: std::time::Instant,
-    messages: u32,
-    bytes: u64,
-}
-
-/// More than a file that is read as fast as can be has, while its first seconds are decoded.
-const MOST_MESSAGES: u32 = 20_000;
-const MOST_BYTES_PER_S: u64 = 64 << 20;
-
-impl Meter {
-    pub fn new() -> Self {
-        Self { since: std::time::Instant::now(), messages: 0, bytes: 0 }
-    }
-
-    /// # Errors
-    /// [`Lie::Flood`].
-    pub fn take(&mut self, bytes: usize) -> Result<(), Lie> {
-        if self.since.elapsed() >= Duration::from_secs(1) {
-            *self = Self::new();
-        }
-        self.messages += 1;
-        self.bytes += bytes as u64;
-        let is_within = self.messages <= MOST_MESSAGES && self.bytes <= MOST_BYTES_PER_S;
-        is_within.then_some(()).ok_or(Lie::Flood("messages"))
-    }
 }

@@ -31,6 +31,7 @@ mod jail;
 mod lanes;
 mod line;
 mod message;
+mod meter;
 #[cfg(test)]
 mod net_tests;
 mod outside;

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 
 use super::doors::FarDoors;
 use super::lanes::{Lanes, MOST_BESIDES, Target, Task};
-use super::message::{self, Down, Lane, Lie, Meter, Up};
+use super::message::{self, Down, Lane, Lie, Up};
+use super::meter::Meter;
 use super::parent::Link;
 use super::watched::{Ended, Wall};
 use crate::cues::scte35::SpliceInfo;

@@ -274,7 +274,7 @@ impl Stage {
                             let picked = stage.pick_programme(pad, &buffer, &mut programme, inner);
                             if programme.most_streams() > most_streams {
                                 stage.refuse(too_many_streams(stage.decoding.limits.streams));
-                                return gst::PadProbeReturn::Drop;
+                                return gst::PadProbeReturn::Handled;
                             }
                             picked
                         }

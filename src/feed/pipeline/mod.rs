@@ -3,6 +3,9 @@
 //! The two appsinks never queue: their callbacks push into the intake from GStreamer's own streaming threads and wait
 //! there, so that back-pressure reaches the demuxer and nothing is decoded farther ahead than the intake allows.
 //!
+//! Probes that take something out of the stream say that they have handled it: they own what they are shown, and of what they say is to be dropped
+//! GStreamer 1.22 lets go once more, which by then is nothing.
+//!
 //! A run has a thread of its own, the only one that makes, starts and tears down. The supervisor watches from outside and
 //! waits for nothing but messages ([`letting_go`] says why).
 

@@ -350,7 +350,7 @@ impl Stage {
                                 tap.lock().parsed(caps.caps());
                             }
                             if !stage.note_caps(stream, caps.caps(), &gate) {
-                                return gst::PadProbeReturn::Drop;
+                                return gst::PadProbeReturn::Handled;
                             }
                         }
                         gst::EventView::Tag(tag) if stream == Stream::Sound => {
@@ -367,7 +367,7 @@ impl Stage {
                         stage.hand_on(pad, buffer, &tap.lock());
                     }
                     if stream == Stream::Picture && !stage.bears(buffer, &gate, &mut pace.lock()) {
-                        return gst::PadProbeReturn::Drop;
+                        return gst::PadProbeReturn::Handled;
                     }
                     stage.pass_unit(stream, buffer, &gate)
                 }

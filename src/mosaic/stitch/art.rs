@@ -10,8 +10,9 @@ use super::card::CardMaker;
 use super::loops::{LoopTools, Loops};
 use super::plans::{LayoutPlan, SlicedRung, TileSize};
 use super::stills::{Stills, idr_pic_id};
-use crate::assets::{Assets, Piece};
+use crate::assets::{Assets, Piece, Skin};
 use crate::frame::{MACROBLOCK, Rect};
+use crate::layout::Layout;
 use crate::mosaic::spec::MosaicSpec;
 use crate::stitch::{Place, StitchError, TileBlock};
 use crate::timeline::Grid;
@@ -104,6 +105,19 @@ impl ArtTiles {
         tiles.map(key).collect()
     }
 
+    /// Whether anything of `skin` moves in `layout`.
+    pub fn moves(&self, skin: &Skin, layout: &Layout) -> bool {
+        skin.art_of(layout).iter().flatten().any(|asset| self.assets.length(asset).is_some())
+    }
+
+    /// Has made ahead what of `skin` moves in `layout`, of which these are the plans.
+    pub fn ahead(&self, skin: &Skin, layout: &Arc<Layout>, plans: &[LayoutPlan]) {
+        let spec = MosaicSpec { layout: layout.clone(), games: Vec::new(), art: skin.art_of(layout) };
+        for (rendition, plan) in plans.iter().enumerate() {
+            self.keys(&spec, rendition, plan).iter().for_each(|(key, _)| self.loops.ahead(key));
+        }
+    }
+
     /// The block of a tile for part `at`: of the picture where a segment begins, and then of nothing that changes.
     pub fn block(&self, key: &ArtKey, at: Position) -> Result<Arc<TileBlock>, StitchError> {
         if let Some(moves) = self.loops.block(key, at)? {
@@ -184,7 +198,7 @@ mod tests {
     use super::super::plans::Plans;
     use super::*;
     use crate::assets::testing::{apng, png};
-    use crate::assets::{AssetLimits, Skin, SkinOrigin};
+    use crate::assets::{AssetLimits, SkinOrigin};
     use crate::compositor::canvas_colour;
     use crate::encode::{Decoder, decode};
     use crate::frame::Picture;

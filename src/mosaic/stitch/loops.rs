@@ -1,7 +1,8 @@
 //! Tiles of art that moves: a closed loop of whole segments, encoded once on a thread that stands back, and shown again and again, in step with the grid.
-//! Until it is made, and in segments that were asked for before it was, its first picture stands: within a segment nothing else begins.
+//! Until it is made, and in segments that were asked for before it was, its first picture stands: within a segment nothing else begins. An asset is decoded
+//! once for all of its loops that wait, and what was made is kept on the disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,14 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use lru::LruCache;
 use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
 
 use super::art::ArtKey;
 use super::plans::SlicedRung;
+use super::reel::{bytes_of_units, units_of_bytes};
 use super::stills::idr_pic_id;
-use crate::assets::Assets;
+use crate::assets::{AssetId, AssetLoops, Assets, Piece};
+use crate::encode::PictureEncoder;
 use crate::frame::AccessUnit;
 use crate::stitch::{StitchError, TileBlock};
 use crate::timeline::{Grid, PartNumber, SegmentNumber};
@@ -22,6 +26,12 @@ use crate::work::lower_priority;
 
 /// Loops that wait to be made: what is more is asked for again.
 const MOST_WAITING: usize = 64;
+
+/// Loops that are encoded at once, of one asset: an encoder each, and all at once would take gigabytes.
+const ENCODED_AT_ONCE: usize = 8;
+
+/// Pictures after which it is told how far loops are.
+const TOLD_EVERY: u64 = 15;
 
 /// Tiles of which it is known whether they move.
 const MOST_KNOWN: usize = 4096;
@@ -47,7 +57,14 @@ struct Made {
 
 enum State {
     Still,
-    Moves { length: Duration, newest_asked: SegmentNumber, is_asked: bool, made: Option<Made> },
+    /// It moves, and no loop of it can be made.
+    Failed,
+    Moves {
+        length: Duration,
+        newest_asked: SegmentNumber,
+        is_asked: bool,
+        made: Option<Made>,
+    },
 }
 
 struct Known {
@@ -99,14 +116,27 @@ impl Loops {
         let (its, works) = (known.clone(), tools.clone());
         let spawned = std::thread::Builder::new().name("art-loops".to_owned()).spawn(move || {
             lower_priority();
-            for key in waiting {
-                works.make(&key, &its);
+            let mut queue: VecDeque<ArtKey> = VecDeque::new();
+            while let Some(key) = queue.pop_front().or_else(|| waiting.recv().ok()) {
+                let room = MOST_WAITING.saturating_sub(queue.len());
+                queue.extend(waiting.try_iter().take(room));
+                works.make_all(key, &mut queue, &its);
             }
         });
         if let Err(error) = spawned {
             tracing::error!(%error, "art that moves stands still");
         }
         Self { tools, known, asks }
+    }
+
+    /// Has the loop of a tile made that nobody has asked for yet.
+    pub fn ahead(&self, key: &ArtKey) {
+        let Some(piece) = &key.piece else { return };
+        let mut known = self.known.lock();
+        known.trim(key);
+        if let State::Moves { is_asked, made: None, .. } = known.state(&self.tools, key, piece) {
+            *is_asked = *is_asked || self.asks.try_send(key.clone()).is_ok();
+        }
     }
 
     /// The block of a tile for part `at`; `None` where it stands still.
@@ -117,12 +147,9 @@ impl Loops {
         let Some(piece) = &key.piece else { return Ok(None) };
         let mut known = self.known.lock();
         known.trim(key);
-        let Known { tiles, bytes } = &mut *known;
-        let state = tiles.get_or_insert_mut(key.clone(), || match self.tools.assets.length(&piece.asset) {
-            Some(length) => State::Moves { length, newest_asked: 0, is_asked: false, made: None },
-            None => State::Still,
-        });
-        let State::Moves { newest_asked, is_asked, made, .. } = state else { return Ok(None) };
+        let State::Moves { newest_asked, is_asked, made, .. } = known.state(&self.tools, key, piece) else {
+            return Ok(None);
+        };
         *newest_asked = at.segment.max(*newest_asked);
         let Some(made) = made else {
             *is_asked = *is_asked || self.asks.try_send(key.clone()).is_ok();
@@ -145,8 +172,8 @@ impl Loops {
         let block = TileBlock::index(&rung.format, key.size.shape(), idr_pic_id(at.segment), units, &gop, None)?;
         let block = Arc::new(block);
         made.bytes += block.coded_bytes();
-        *bytes += block.coded_bytes();
         made.blocks.insert(place, block.clone());
+        known.bytes += block.coded_bytes();
         known.trim(key);
         Ok(Some(block))
     }
@@ -161,6 +188,32 @@ impl Loops {
 }
 
 impl Known {
+    fn state(&mut self, tools: &LoopTools, key: &ArtKey, piece: &Piece) -> &mut State {
+        self.tiles.get_or_insert_mut(key.clone(), || match tools.assets.length(&piece.asset) {
+            Some(length) => State::Moves { length, newest_asked: 0, is_asked: false, made: None },
+            None => State::Still,
+        })
+    }
+
+    /// How far the loops of an asset are, `under_way` of which are done to that share.
+    fn progress(&self, asset: AssetId, under_way: u32, done: f64) -> AssetLoops {
+        let mut loops = AssetLoops::default();
+        for (key, state) in &self.tiles {
+            if key.piece.as_ref().is_none_or(|piece| piece.asset != asset) {
+                continue;
+            }
+            match state {
+                State::Moves { made: Some(_), .. } => (loops.wanted, loops.made) = (loops.wanted + 1, loops.made + 1),
+                State::Moves { is_asked: true, .. } => loops.wanted += 1,
+                State::Failed => (loops.wanted, loops.failed) = (loops.wanted + 1, loops.failed + 1),
+                State::Moves { .. } | State::Still => {}
+            }
+        }
+        let done = f64::from(loops.made + loops.failed) + f64::from(under_way) * done;
+        loops.percent = (100.0 * done / f64::from(loops.wanted.max(1))).clamp(0.0, 100.0) as u32;
+        loops
+    }
+
     /// Those asked for longest ago go until the rest has room, but `except`.
     fn trim(&mut self, except: &ArtKey) {
         while self.tiles.len() > MOST_KNOWN {
@@ -182,12 +235,58 @@ impl Known {
 }
 
 impl LoopTools {
-    fn make(&self, key: &ArtKey, known: &Mutex<Known>) {
-        let length = match known.lock().tiles.peek(key) {
-            Some(State::Moves { length, made: None, .. }) => *length,
-            _ => return,
+    /// Makes the loop of `key` and those of the same asset that wait.
+    fn make_all(&self, key: ArtKey, queue: &mut VecDeque<ArtKey>, known: &Mutex<Known>) {
+        let Some(asset) = key.piece.as_ref().map(|piece| piece.asset) else { return };
+        let mut keys = vec![key];
+        queue.retain(|key| {
+            let is_its = key.piece.as_ref().is_some_and(|piece| piece.asset == asset);
+            let is_taken = is_its && keys.len() < ENCODED_AT_ONCE;
+            if is_taken {
+                keys.push(key.clone());
+            }
+            !is_taken
+        });
+        let mut length = None;
+        keys.retain(|key| match known.lock().tiles.peek(key) {
+            Some(State::Moves { length: its, made: None, .. }) => {
+                length = Some(*its);
+                true
+            }
+            _ => false,
+        });
+        let Some(length) = length else { return };
+        let tell = |done: f64| {
+            let under_way = u32::try_from(keys.len()).unwrap_or(0);
+            self.assets.loops_are(asset, known.lock().progress(asset, under_way, done));
         };
-        let made = self.encoded(key, length);
+        tell(0.0);
+        let mut missing = Vec::new();
+        for key in &keys {
+            match self.kept(asset, key, length) {
+                Some(units) => self.made(key, known, Ok(units)),
+                None => missing.push(key),
+            }
+        }
+        if !missing.is_empty() {
+            match self.encoded(&missing, length, &tell) {
+                Ok(all) => {
+                    for (key, units) in missing.into_iter().zip(all) {
+                        if let Some(name) = self.name_of(key, length) {
+                            self.assets.keep_made(&asset, &name, &bytes_of_units(&units));
+                        }
+                        self.shared.metrics.art_encoded.inc();
+                        self.made(key, known, Ok(units));
+                    }
+                }
+                Err(why) => missing.into_iter().for_each(|key| self.made(key, known, Err(&why))),
+            }
+        }
+        self.assets.loops_are(asset, known.lock().progress(asset, 0, 0.0));
+    }
+
+    /// A loop is there, or cannot be made.
+    fn made(&self, key: &ArtKey, known: &Mutex<Known>, made: Result<Arc<[Bytes]>, &str>) {
         let mut known = known.lock();
         match (made, known.tiles.peek_mut(key)) {
             (Ok(units), Some(State::Moves { newest_asked, made, .. })) => {
@@ -195,44 +294,72 @@ impl LoopTools {
                 *made = Some(Made { from: *newest_asked + 1, units, blocks: Blocks::new(), bytes });
                 known.bytes += bytes;
                 known.trim(key);
-                self.shared.metrics.art_encoded.inc();
             }
             // Nobody knows of it any more.
             (Ok(_), _) => {}
             (Err(why), state) => {
                 tracing::error!(why, "art that moves stands still");
                 if let Some(state) = state {
-                    *state = State::Still;
+                    *state = State::Failed;
                 }
             }
         }
     }
 
-    fn encoded(&self, key: &ArtKey, length: Duration) -> Result<Arc<[Bytes]>, String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        let (Some(rung), Some(piece)) = (self.rungs.get(key.rendition), &key.piece) else {
-            return Err("there is nothing of it".to_owned());
-        };
+    /// What decides a loop's bytes, but what only decides how well it is encoded.
+    fn name_of(&self, key: &ArtKey, length: Duration) -> Option<String> {
+        let rung = self.rungs.get(key.rendition)?;
+        let settings = rung.tile_settings(key.size, self.grid, "");
+        let all = format!("{} {:?}", env!("CARGO_PKG_VERSION"), (settings, &rung.sets, key, length));
+        Some(format!("{}.loop", hex::encode(&Sha256::digest(all)[..20])))
+    }
+
+    /// The loop that was kept.
+    fn kept(&self, asset: AssetId, key: &ArtKey, length: Duration) -> Option<Arc<[Bytes]>> {
+        let units = units_of_bytes(self.assets.made(&asset, &self.name_of(key, length)?)?)?;
+        let (segments, _) = fitted(&self.grid, length);
+        let is_whole = units.len() as u64 == u64::from(segments) * u64::from(self.grid.segment_frames());
+        is_whole.then(|| units.into())
+    }
+
+    fn encoder(&self, key: &ArtKey) -> Result<Box<dyn PictureEncoder>, String> {
+        let rung = self.rungs.get(key.rendition).ok_or("there is no such rendition")?;
         let settings = rung.tile_settings(key.size, self.grid, &self.preset);
-        let mut encoder = self.shared.encoders().open(&settings).map_err(|error| text(&error))?;
-        rung.accepts(encoder.parameter_sets()).map_err(|error| text(&error))?;
+        let encoder = self.shared.encoders().open(&settings).map_err(|error| error.to_string())?;
+        rung.accepts(encoder.parameter_sets()).map_err(|error| error.to_string())?;
+        Ok(encoder)
+    }
+
+    /// The loops of `keys`, which are of one asset of that length; `tell` is told how much of them is done.
+    fn encoded(&self, keys: &[&ArtKey], length: Duration, tell: &dyn Fn(f64)) -> Result<Vec<Arc<[Bytes]>>, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let pieces: Vec<Piece> = keys.iter().filter_map(|key| key.piece.clone()).collect();
+        let mut encoders = keys.iter().map(|key| self.encoder(key)).collect::<Result<Vec<_>, String>>()?;
         let (segments, times) = fitted(&self.grid, length);
         let count = u64::from(segments) * u64::from(self.grid.segment_frames());
         let step = Duration::from_secs_f64(length.as_secs_f64() * f64::from(times) / count as f64);
-        let (mut units, mut next): (Vec<AccessUnit>, u64) = (Vec::new(), 0);
-        self.assets.play(piece, (length, step, count), |picture| {
-            units.extend(encoder.encode(picture, next).map_err(|error| text(&error))?);
-            next += 1;
+        let mut units: Vec<Vec<AccessUnit>> = vec![Vec::new(); keys.len()];
+        let mut next = vec![0u64; keys.len()];
+        self.assets.play(&pieces, (length, step, count), |nth, picture| {
+            let encoded = encoders[nth].encode(picture, next[nth]).map_err(|error| text(&error))?;
+            units[nth].extend(encoded);
+            next[nth] += 1;
+            if nth == 0 && next[0].is_multiple_of(TOLD_EVERY) {
+                tell(next[0] as f64 / count as f64);
+            }
             Ok(())
         })?;
-        while let Some(unit) = encoder.drain().map_err(|error| text(&error))? {
-            units.push(unit);
-        }
-        if units.len() as u64 != count {
-            return Err(format!("its encoder made {} pictures of {count}", units.len()));
+        for (encoder, units) in encoders.iter_mut().zip(&mut units) {
+            while let Some(unit) = encoder.drain().map_err(|error| text(&error))? {
+                units.push(unit);
+            }
+            if units.len() as u64 != count {
+                return Err(format!("its encoder made {} pictures of {count}", units.len()));
+            }
         }
         // In a buffer of its own each: what an encoder gives may be a view of a larger one.
-        Ok(units.iter().map(|unit| Bytes::copy_from_slice(&unit.data)).collect())
+        let owned = |units: Vec<AccessUnit>| units.iter().map(|unit| Bytes::copy_from_slice(&unit.data)).collect();
+        Ok(units.into_iter().map(owned).collect())
     }
 }
 

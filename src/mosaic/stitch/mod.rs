@@ -99,7 +99,7 @@ pub struct StitchEngine {
     rungs: Arc<Vec<SlicedRung>>,
     plans: Plans,
     stills: Arc<Stills>,
-    art: ArtTiles,
+    art: Arc<ArtTiles>,
     pool: Pool,
     layouts: Arc<Layouts>,
     keep_warm: Option<bool>,
@@ -112,19 +112,34 @@ pub struct StitchEngine {
     last_frame: AtomicU64,
 }
 
+/// Has made what skins show that moves, before anybody asks for it.
+fn make_ahead(assets: &Assets, art: &Arc<ArtTiles>, layouts: &Arc<Layouts>, rungs: &Arc<Vec<SlicedRung>>) {
+    // Assets live longer than an engine may.
+    let (art, layouts, rungs, plans) = (Arc::downgrade(art), layouts.clone(), rungs.clone(), Plans::new());
+    assets.follow_skins(move |skin| {
+        let Some(art) = art.upgrade() else { return };
+        for layout in layouts.iter().filter(|layout| art.moves(skin, layout)) {
+            if let Some(plans) = plans.of(layout, &rungs) {
+                art.ahead(skin, layout, &plans);
+            }
+        }
+    });
+}
+
 impl StitchEngine {
     /// `next_frame` is the first frame that will tick. Run [`self_test`] before.
     pub fn new(settings: StitchSettings, next_frame: FrameNumber) -> Result<Self, StitchUnsafe> {
         let grid = settings.grid;
         let rungs = settings.rungs.iter().map(SlicedRung::new).collect::<Result<Vec<_>, _>>()?;
         let (rungs, stills) = (Arc::new(rungs), Arc::new(Stills::new(grid)));
-        let art = ArtTiles::new(
+        let art = Arc::new(ArtTiles::new(
             (grid, settings.tile_preset.clone()),
             settings.assets.clone(),
             rungs.clone(),
             stills.clone(),
             settings.shared.clone(),
-        );
+        ));
+        make_ahead(&settings.assets, &art, &settings.layouts, &rungs);
         let pool = Pool::new(
             grid,
             rungs.clone(),

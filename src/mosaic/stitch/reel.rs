@@ -61,14 +61,31 @@ impl Reel {
 
     /// How it lies on a disk: units with their lengths (32 bits, big-endian) in front.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.bytes + 4 * self.units.len());
-        for unit in &*self.units {
-            // Those of an encoder are shorter by far.
-            out.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
-            out.extend_from_slice(unit);
-        }
-        out
+        bytes_of_units(&self.units)
     }
+}
+
+/// Access units with their lengths (32 bits, big-endian) in front.
+pub(super) fn bytes_of_units(units: &[Bytes]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(units.iter().map(|unit| unit.len() + 4).sum());
+    for unit in units {
+        // Those of an encoder are shorter by far.
+        out.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(unit);
+    }
+    out
+}
+
+/// Those that [`bytes_of_units`] wrote; `None`: these are not whole ones.
+pub(super) fn units_of_bytes(mut bytes: Bytes) -> Option<Vec<Bytes>> {
+    let mut units = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok().filter(|length| *length <= rest.len())?;
+        units.push(Bytes::copy_from_slice(&rest[..length]));
+        bytes.advance(4 + length);
+    }
+    Some(units)
 }
 
 /// A picture that stands still: the first block of a segment of it, by the parity of the segment's number.
@@ -131,15 +148,9 @@ impl ReelMaker {
     }
 
     /// The reel that [`Reel::to_bytes`] made, of the same grid; `None`: these are not whole segments of one.
-    pub fn reel(&self, mut bytes: Bytes) -> Option<Reel> {
+    pub fn reel(&self, bytes: Bytes) -> Option<Reel> {
         let segment_frames = self.grid.segment_frames() as usize;
-        let mut units = Vec::new();
-        while !bytes.is_empty() {
-            let (length, rest) = bytes.split_first_chunk::<4>()?;
-            let length = usize::try_from(u32::from_be_bytes(*length)).ok().filter(|length| *length <= rest.len())?;
-            units.push(Bytes::copy_from_slice(&rest[..length]));
-            bytes.advance(4 + length);
-        }
+        let units = units_of_bytes(bytes)?;
         let bytes = units.iter().map(Bytes::len).sum();
         let is_whole = units.len().is_multiple_of(segment_frames.max(1));
         is_whole.then(|| Reel { units: units.into(), segment_frames, bytes })

@@ -3,7 +3,15 @@
 import type { Layout, Rect } from "../api";
 import type { Asset, Skin } from "./api";
 
-const KINDS: Record<string, string> = { "image/png": "PNG", "image/jpeg": "JPEG", "image/svg+xml": "SVG", "image/webp": "WebP" };
+const KINDS: Record<string, string> = {
+  "image/png": "PNG",
+  "image/jpeg": "JPEG",
+  "image/svg+xml": "SVG",
+  "image/webp": "WebP",
+  "video/mp4": "MP4",
+  "video/webm": "WebM",
+  "video/mp2t": "MPEG-TS",
+};
 
 /** What files are taken, for a field that chooses some. */
 export const TAKEN = Object.keys(KINDS).join(",");
@@ -24,10 +32,12 @@ export function shortId(id: string): string {
   return id.slice(0, 8);
 }
 
-/** `PNG, 1920×1080, 34 kB`. */
+/** `PNG, 1920×1080, 34 kB`; of a clip `MP4, 1920×216, 1.2 MB, 8.0 s, without its sound, 40 % ready`. */
 export function assetWords(asset: Asset): string {
   const moves = asset.duration_s > 0 ? [`${asset.duration_s.toFixed(1)} s`] : [];
-  return [kindOf(asset), `${asset.width}×${asset.height}`, size(asset.bytes), ...moves].join(", ");
+  const sound = asset.has_sound ? ["without its sound"] : [];
+  const loops = asset.loops && asset.loops.percent < 100 ? [`${asset.loops.percent} % ready`] : [];
+  return [kindOf(asset), `${asset.width}×${asset.height}`, size(asset.bytes), ...moves, ...sound, ...loops].join(", ");
 }
 
 /** The skins that an asset is in. */

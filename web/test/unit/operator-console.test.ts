@@ -24,7 +24,11 @@ const ASSET = { id: "ab".repeat(32), type: "image/png", width: 1920, height: 108
 
 test("art is told with what it is, and where it is", () => {
   assert.equal(assetWords(ASSET), "PNG, 1920×1080, 34 kB");
-  assert.equal(assetWords({ ...ASSET, type: "video/mp4", bytes: 2_345_678, duration_s: 6.04 }), "video/mp4, 1920×1080, 2.3 MB, 6.0 s", "as a newer service has it");
+  const clip = { ...ASSET, type: "video/mp4", bytes: 2_345_678, duration_s: 6.04, pictures: 181, has_sound: true };
+  const loops = (percent: number) => ({ wanted: 8, made: 3, failed: 0, percent });
+  assert.equal(assetWords({ ...clip, loops: loops(40) }), "MP4, 1920×1080, 2.3 MB, 6.0 s, without its sound, 40 % ready");
+  assert.equal(assetWords({ ...clip, has_sound: false, loops: loops(100) }), "MP4, 1920×1080, 2.3 MB, 6.0 s");
+  assert.equal(assetWords({ ...ASSET, type: "video/quicktime" }), "video/quicktime, 1920×1080, 34 kB", "as a newer service has it");
   assert.equal(size(812), "812 B");
   const red = { id: "red", art: { frame: ASSET.id }, origin: "operator" as const };
   assert.deepEqual(skinsWith(ASSET.id, [red, { ...red, id: "none", art: {} }]), ["red"]);

@@ -11,7 +11,7 @@ export function uploadArea(desk: Desk): HTMLElement {
   const input = h("input", { type: "file", id: "art-files", class: "unseen", multiple: true, accept: TAKEN, "aria-describedby": "art-files-hint" });
   const choose = h("label", { for: "art-files", class: "quiet-button choose" }, "Choose files");
   const lines = h("ul", { class: "upload-lines", "aria-label": "Files" });
-  const hint = h("p", { class: "hint", id: "art-files-hint" }, "Or drop them here. PNG, JPEG or WebP up to 4096 pixels a side, animated or not, or SVG made of paths.");
+  const hint = h("p", { class: "hint", id: "art-files-hint" }, "Or drop them here. PNG, JPEG or WebP up to 4096 pixels a side, animated or not, SVG made of paths, or MP4, WebM or MPEG-TS up to 30 s.");
   const area = h("div", { class: "drop" }, h("div", { class: "drop-head" }, input, choose, hint), lines);
   const queue: { file: File; line: HTMLElement }[] = [];
   let busy = false;
