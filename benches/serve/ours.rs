@@ -127,24 +127,13 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     let store: Arc<dyn Store> = sqlite.clone();
     let layouts = Arc::new(Layouts::bundled());
     let shelf = Arc::new(MemoryShelf::new(grid, 31));
-    let sound = SoundSettings {
-        grid,
-        clock: clock.clone(),
-        metrics: metrics.clone(),
-        bitrate_bps: 128_000,
-        shelf: shelf.clone(),
-        failing: Failing::new(metrics.clone()),
-        in_hand: InHand::default(),
-        encoders: Arc::new(Libraries),
-        threads: Arc::new(SystemThreads),
-    };
     let registry = Arc::new(registry(grid, &clock, &metrics, &layouts, shelf.clone()));
     let settings = CatalogueSettings {
         registry: registry.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
         store: store.clone(),
-        sound: Arc::new(sound),
+        sound: Arc::new(sound(grid, &clock, &metrics, &shelf)),
         shelf: LayeredShelf::new(shelf.clone(), None),
         pace: Pace::Realtime,
         secret: [1; 32],
@@ -163,9 +152,9 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     let placement = registry.want(&shown, EngineChoice::Auto).expect("room");
     HeldEngine::put_down(grid, &shelf, &placement.id, &SIZES);
     let settings = SessionSettings::new(&grid, Duration::from_secs(30), Duration::from_secs(30), 100);
-    let (mosaics, games, layouts_too) = (registry.clone(), catalogue.clone(), layouts.clone());
+    let (mosaics, games) = (registry.clone(), catalogue.clone());
     let sessions =
-        Sessions::open(store.clone(), mosaics, games, layouts_too, clock.clone(), grid, settings, metrics.clone());
+        Sessions::open(store.clone(), mosaics, games, layouts.clone(), clock.clone(), grid, settings, metrics.clone());
     let app = App {
         sessions: sessions.await.expect("sessions"),
         mosaics: registry,
@@ -189,6 +178,20 @@ async fn app(dir: &std::path::Path) -> (Arc<App>, Vec<String>) {
     let path = |(name, _): &(&str, usize)| app.sessions.segment_address(&placement.id.0, name, SEGMENT);
     let paths = SIZES.iter().map(path).collect();
     (Arc::new(app), paths)
+}
+
+fn sound(grid: Grid, clock: &Arc<dyn Clock>, metrics: &Arc<Metrics>, shelf: &Arc<MemoryShelf>) -> SoundSettings {
+    SoundSettings {
+        grid,
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        bitrate_bps: 128_000,
+        shelf: shelf.clone(),
+        failing: Failing::new(metrics.clone()),
+        in_hand: InHand::default(),
+        encoders: Arc::new(Libraries),
+        threads: Arc::new(SystemThreads),
+    }
 }
 
 fn registry(

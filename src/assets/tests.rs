@@ -86,7 +86,7 @@ impl Draws for CannotDraw {
         Err(self.0.lock().remove(0))
     }
 
-    fn moving(&self, _: Art<'_>, _: (u32, u32), _: Each<'_>) -> Result<(), AssetError> {
+    fn moving(&self, _: Art<'_>, _: &[(u32, u32)], _: Each<'_>) -> Result<(), AssetError> {
         Err(self.0.lock().remove(0))
     }
 }
