@@ -104,6 +104,11 @@ fn not_decoded(why: &str) -> AssetError {
     ))
 }
 
+/// To the microsecond.
+fn rounded(length: Duration) -> Duration {
+    Duration::from_micros(u64::try_from((length.as_nanos() + 500) / 1000).unwrap_or(u64::MAX))
+}
+
 /// What is seen of a clip while it is looked at.
 #[derive(Default)]
 struct Seen {
@@ -129,13 +134,12 @@ impl Seen {
         let few = || AssetError::Clip("has one picture; two are needed, or send a PNG or JPEG".to_owned());
         let size = self.size.ok_or_else(|| not_decoded("it has no picture"))?;
         let between = self.pictures.checked_sub(1).filter(|between| *between > 0).ok_or_else(few)?;
-        // The last one is there for as long as the others are, as a mean.
-        let length = self.last + self.last / between;
+        // The last one is there for as long as the others are, as a mean. Times of pictures are rounded, and two seconds are to be two.
+        let length = rounded(self.last + self.last / between);
         let length_is_known = !length.is_zero();
         if !length_is_known {
             return Err(AssetError::Clip("has pictures that all are due at once".to_owned()));
         }
-        // Times of pictures are rounded.
         if length > LONGEST + ROUNDED {
             return Err(too_long());
         }
