@@ -228,27 +228,20 @@ fn hollow(mut file: Vec<u8>) -> Vec<u8> {
     file
 }
 
-/// All lengths that an MP4 file says of itself, as long as they can be.
-fn endless(mut file: Vec<u8>) -> Vec<u8> {
-    let mut changed = 0;
-    // Where the duration is behind the kind, in version 0 of each (ISO/IEC 14496-12, 8.2.2, 8.3.2, 8.4.2).
-    for (kind, behind) in [(b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)] {
-        while let Some(at) = file.windows(4).position(|window| window == kind).map(|at| at + 4) {
-            assert_eq!(file[at], 0, "a version that is not known here");
-            let from = at + behind - 4;
-            file[from..from + 4].fill(0x7f);
-            // It is not found again.
-            file[at - 1] ^= 0x80;
-            changed += 1;
-        }
-        while let Some(at) = file.windows(4).position(|window| window[..3] == kind[..3] && window[3] == kind[3] ^ 0x80)
-        {
-            file[at + 3] ^= 0x80;
-        }
+/// Lengths that an MP4 file says of itself, as long as they can be: those of these boxes, of which each has its own so far behind its kind.
+fn endless(mut file: Vec<u8>, boxes: &[(&[u8; 4], usize)]) -> Vec<u8> {
+    for (kind, behind) in boxes {
+        let at = file.windows(4).position(|window| window == *kind).unwrap() + 4;
+        assert_eq!(file[at], 0, "a version that is not known here");
+        file[at + behind..at + behind + 4].fill(0x7f);
     }
-    assert!(changed >= 3);
     file
 }
+
+/// Where the duration is in version 0 of each (ISO/IEC 14496-12, 8.2.2, 8.3.2, 8.4.2).
+const MOVIE: (&[u8; 4], usize) = (b"mvhd", 16);
+const TRACK: (&[u8; 4], usize) = (b"tkhd", 20);
+const MEDIA: (&[u8; 4], usize) = (b"mdhd", 16);
 
 async fn clips_that_are_none_are_refused(feeds: Feeds) {
     let dir = tempfile::tempdir().unwrap();
@@ -270,7 +263,7 @@ async fn clips_that_are_none_are_refused(feeds: Feeds) {
     let (mp4, ts) = ("video/mp4", "video/mp2t");
     let large = "the pictures are 16384x16384, and 4096x2160 is decoded at most";
     let few = "fewer than two pictures of it can be decoded; MP4, WebM and MPEG-TS with H.264";
-    let cases: [(&str, Vec<u8>, &str, u16, &str); 14] = [
+    let cases: [(&str, Vec<u8>, &str, u16, &str); 15] = [
         ("pictures of 16384x16384", hostile_streams::h264_of(16_384, 16_384), ts, 422, large),
         ("31 s", long, mp4, 422, "too long: 30 s"),
         ("120 pictures a second", fast, mp4, 422, "more than 60 pictures a second"),
@@ -278,6 +271,13 @@ async fn clips_that_are_none_are_refused(feeds: Feeds) {
         ("sound alone", heard, mp4, 422, few),
         ("much of it", long_heard, mp4, 422, few),
         ("tables of nothing", hollow(sound.clone()), mp4, 422, "cannot be decoded"),
+        (
+            "a film of weeks with pictures for two seconds",
+            endless(sound.clone(), &[MOVIE]),
+            mp4,
+            422,
+            "cannot be decoded",
+        ),
         ("still images", stills, mp4, 422, "cannot be decoded"),
         ("cut off in front of its index", sound[..sound.len() / 2].to_vec(), mp4, 422, "cannot be decoded"),
         ("nothing but its head", sound[..32].to_vec(), mp4, 422, "cannot be decoded"),
@@ -291,8 +291,8 @@ async fn clips_that_are_none_are_refused(feeds: Feeds) {
         let detail = told["detail"].as_str().unwrap_or_default();
         assert!(got.as_u16() == status && detail.contains(why), "{what}: {told}");
     }
-    // What a file says of its length is not believed: its pictures are counted.
-    let (status, asset) = send(&service, OPERATOR, endless(sound.clone()), "video/mp4").await;
+    // What a file says of its pictures' length is not believed: they are counted.
+    let (status, asset) = send(&service, OPERATOR, endless(sound.clone(), &[TRACK, MEDIA]), "video/mp4").await;
     assert_eq!((status, &asset["duration_s"]), (StatusCode::CREATED, &json!(2.0)), "{asset}");
     assert_eq!(
         service.operator(Method::GET, "/v1/operator/assets", None, StatusCode::OK).await.as_array().unwrap().len(),
