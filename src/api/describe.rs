@@ -302,7 +302,7 @@ mod tests {
         assert!(sent.contains("WebhookRequest") && sent.contains("Tier"), "{sent:?}");
         let wrong: Vec<_> = sent.iter().filter(|schema| said(schema)).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
-        assert!(said("Webhook") && said("Session"));
+        assert!(said("Key") && said("Session"));
         let twice = br#"{ "url": "https://ops.example/", "events": ["game.live", "game.live"] }"#;
         let body: crate::api::operator::webhooks::WebhookBody = serde_json::from_slice(twice).unwrap();
         assert_eq!(body.events.map(|events| events.len()), Some(1));

@@ -174,6 +174,7 @@ pub struct Asset {
     pub state: AssetState,
     /// How far its loops are, where it moves and any were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub loops: Option<AssetLoops>,
 }
 

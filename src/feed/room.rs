@@ -350,9 +350,9 @@ mod tests {
     fn what_is_too_large_is_not_decoded_then_thinned_then_whole_as_room_comes() {
         let (mut ration, room) = ration(0.5);
         ration.demands(UHD);
-        assert!(!ration.passes(Some(true), at(0)), "1.66 cores are asked for");
+        assert!(!ration.passes(Some(true), at(0)), "1.68 cores are asked for");
         let said = ration.shortage().unwrap();
-        assert_eq!(said, "no room: 3840x2160 at 50 takes about 1.66 cores to decode and 0.50 are left");
+        assert_eq!(said, "no room: 3840x2160 at 50 takes about 1.68 cores to decode and 0.50 are left");
         for n in 1..100 {
             assert!(!ration.passes(Some(n % 2 == 0), at(n * 19)), "not asked again before two seconds");
         }

@@ -386,6 +386,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operator/capacity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the tenant has of the processors, and what it may have. */
+        get: operations["get_capacity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operator/clips": {
         parameters: {
             query?: never;
@@ -1374,8 +1391,7 @@ export interface components {
             /** @description A clip's file has sound, which nobody hears: art has none. */
             has_sound?: boolean;
             state: components["schemas"]["AssetState"];
-            /** @description How far its loops are, where it moves and any were asked for. */
-            loops?: components["schemas"]["AssetLoops"] | null;
+            loops?: components["schemas"]["AssetLoops"];
         };
         /** @description How far the loops of an asset that moves are: one for each size, piece and rendition at which it is shown. */
         AssetLoops: {
@@ -1553,6 +1569,23 @@ export interface components {
             /** @description When the month is over; RFC 3339. */
             frees_at: string;
         };
+        /** @description What a tenant has of the machine's processors. */
+        Capacity: {
+            /** @description For decoding the games that it registered. Games of the configuration are nobody's. */
+            decoding: components["schemas"]["Cores"];
+            /**
+             * Format: int64
+             * @description Its games that are on hold at present.
+             */
+            games_on_hold: number;
+            /** @description For tiles and rendered mosaics that its sessions began. */
+            encoding: components["schemas"]["Cores"];
+            /**
+             * Format: double
+             * @description Cores that it may have as things are for both together, however much other tenants want; `null`: as many as it likes.
+             */
+            share: number | null;
+        };
         /** @description `capacity.low`: the machine has little room for more. */
         CapacityLow: {
             reason: components["schemas"]["LowReason"];
@@ -1632,6 +1665,24 @@ export interface components {
          * @enum {string}
          */
         Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "decision_forbidden" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "token_expired" | "played_elsewhere" | "unauthorized" | "webhook_forbidden" | "webhook_unknown";
+        /** @description What a tenant has of the processors for one thing, in cores. */
+        Cores: {
+            /**
+             * Format: double
+             * @description What it has.
+             */
+            taken: number;
+            /**
+             * Format: double
+             * @description That, and what it asked for and was not given.
+             */
+            wanted: number;
+            /**
+             * Format: double
+             * @description Its own limit (`[tenants.limits]`); `null` without one.
+             */
+            limit: number | null;
+        };
         /**
          * @description Whether it leads out of the programme, back into it, or neither.
          * @enum {string}
@@ -4753,6 +4804,77 @@ export interface operations {
             };
             /** @description `store_unavailable` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_capacity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it has, as of now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capacity"];
+                };
+            };
+            /** @description `unauthorized` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `parameter_invalid`: it has no such query parameter */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`, with `Retry-After`: this key asks too often */
+            429: {
+                headers: {
+                    /** @description What the key has left: `"key";r=0;t=1` */
+                    RateLimit?: string;
+                    /** @description What the key may ask: `"key";q=2000;w=2` */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds until it may ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: the log of the service says why */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
