@@ -174,10 +174,10 @@ impl<K: Clone + Eq + Hash> Holding<K> {
         keys.iter().map(|key| self.put_on_hold(now, key, OnHold::Share)).sum()
     }
 
-    /// Nothing of a feed is decoded any more. One on hold wants to be back.
+    /// Nothing of a feed is decoded any more. One on hold wants to be back; why one was refused stays until it is given what it asks for.
     pub fn over(&mut self, key: &K, turn: Turn) {
         if let Some(feed) = self.runs(key, turn) {
-            (feed.granted, feed.wants, feed.refused) = (0.0, 0.0, None);
+            (feed.granted, feed.wants) = (0.0, 0.0);
         }
     }
 

@@ -209,8 +209,11 @@ impl Known {
                 State::Moves { .. } | State::Still => {}
             }
         }
-        let done = f64::from(loops.made + loops.failed) + f64::from(under_way) * done;
-        loops.percent = (100.0 * done / f64::from(loops.wanted.max(1))).clamp(0.0, 100.0) as u32;
+        let over = loops.made + loops.failed;
+        let done = f64::from(over) + f64::from(under_way) * done;
+        // What is encoded is not shown yet.
+        let most = if over < loops.wanted { 99.0 } else { 100.0 };
+        loops.percent = (100.0 * done / f64::from(loops.wanted.max(1))).clamp(0.0, most) as u32;
         loops
     }
 

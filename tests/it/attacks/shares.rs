@@ -206,15 +206,27 @@ async fn what_a_tenant_s_games_take_to_decode_has_a_limit_that_is_told() {
         said.starts_with("no room: 256x144 at 25") && said.ends_with("cores to decode, and 0.025 is its limit"),
         "{said}"
     );
-    let capacity = service.operator(Method::GET, "/v1/operator/capacity", None, StatusCode::OK).await;
+    let begun = Instant::now();
+    let mut capacity = Value::Null;
+    // One that is tried again wants nothing for a moment.
+    while capacity["decoding"]["wanted"] != json!(0.047) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{capacity}");
+        service.crank(2).await;
+        capacity = service.operator(Method::GET, "/v1/operator/capacity", None, StatusCode::OK).await;
+    }
     let decoding = &capacity["decoding"];
     assert_eq!((&decoding["limit"], &capacity["share"]), (&json!(0.025), &Value::Null), "{capacity}");
-    assert_eq!((&decoding["taken"], &decoding["wanted"]), (&json!(0.024), &json!(0.047)), "{capacity}");
+    assert_eq!(decoding["taken"], json!(0.024), "{capacity}");
     let [acme, other] = Tenant::both(&service);
     assert_eq!(acme.games(1).await, is(0, "tenant_decoding"));
     assert_eq!(other.games(1).await, is(1, ""));
     assert_eq!(service.metric("quadrille_admission_refused_total{reason=\"tenant_decoding\"}").await, 1.0);
-    assert!((service.metric("quadrille_tenant_decoding_cores{tenant=\"acme\"}").await - 0.0237).abs() < 0.001);
+    let sample = "quadrille_tenant_decoding_cores{tenant=\"acme\"} 0.023";
+    // Told once a second.
+    while !service.text("/metrics").await.contains(sample) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{sample}");
+        service.crank(2).await;
+    }
     // What it had is there again once it is gone.
     service.operator(Method::DELETE, "/v1/operator/games/first", None, StatusCode::NO_CONTENT).await;
     health(&service, "second", |health| health["status"] == "live").await;
