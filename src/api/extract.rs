@@ -20,6 +20,9 @@ pub const BODY_LIMIT_BYTES: usize = 64 * 1024;
 /// How long a body may take to arrive: a client that trickles one must not hold a request for ever.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
+/// A body that is too large is passed over up to so many bytes, which the head has to announce; what is larger is cut off.
+const MOST_PASSED_OVER: u64 = 64 << 20;
+
 /// A request body: its type lists its fields, so that an unknown one can be answered with the known ones.
 pub trait RequestBody: DeserializeOwned {
     const FIELDS: &'static [&'static str];
@@ -55,9 +58,13 @@ pub async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(Code::BodyTooLarge, format!("A body may have at most {limit} bytes.")).with("limit_bytes", limit)
     };
-    // Said by the header already: refuse without reading, so that the client need not send it.
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|n| n > limit as u64) {
+        // Who asked first need not send it. Who sends at once reads the answer behind it: left unread, it would break the connection.
+        let is_sent = !request.headers().contains_key(header::EXPECT);
+        if is_sent && announced.is_some_and(|n| n <= MOST_PASSED_OVER) {
+            let _ = tokio::time::timeout(BODY_PATIENCE, pass_over(request.into_body())).await;
+        }
         return Err(too_large());
     }
     let body = Limited::new(request.into_body(), limit).collect();
@@ -69,6 +76,10 @@ pub async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
         Ok(Err(_)) => Err(Problem::new(Code::BodyInvalid, "The body broke off before its end.")),
         Err(_) => Err(Problem::new(Code::BodyTimeout, format!("The body took longer than {} s.", patience.as_secs()))),
     }
+}
+
+async fn pass_over(mut body: axum::body::Body) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, Problem> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::api_service::{Service, path_of};
 
 #[tokio::test]
-async fn a_file_that_is_too_large_is_not_read_to_its_end() {
+async fn a_file_that_is_too_large_is_refused() {
     let service = Service::start().await;
     let path = "/v1/operator/assets";
     let large = service.upload(path, "op-acme", "image/png", vec![7; 10_000_001]).await.refused(413, "body_too_large");

@@ -263,7 +263,7 @@ async fn clips_that_are_none_are_refused(feeds: Feeds) {
     let (mp4, ts) = ("video/mp4", "video/mp2t");
     let large = "the pictures are 16384x16384, and 4096x2160 is decoded at most";
     let few = "fewer than two pictures of it can be decoded; MP4, WebM and MPEG-TS with H.264";
-    let cases: [(&str, Vec<u8>, &str, u16, &str); 14] = [
+    let cases: [(&str, Vec<u8>, &str, u16, &str); 15] = [
         ("pictures of 16384x16384", hostile_streams::h264_of(16_384, 16_384), ts, 422, large),
         ("31 s", long, mp4, 422, "too long: 30 s"),
         ("120 pictures a second", fast, mp4, 422, "more than 60 pictures a second"),
@@ -284,6 +284,7 @@ async fn clips_that_are_none_are_refused(feeds: Feeds) {
         ("a kind that is not taken", b"\x1a\x45\xdf\xa3matroska".to_vec(), "video/webm", 422, "no PNG, JPEG"),
         ("another than it was sent as", sound.clone(), ts, 422, "is video/mp4, and was sent as"),
         ("a type that is not taken", sound.clone(), "video/quicktime", 415, "video/mp2t"),
+        ("too many bytes", [sound.clone(), vec![0; 10_000_000]].concat(), mp4, 413, "at most 10000000 bytes"),
     ];
     for (what, bytes, media_type, status, why) in cases {
         let (got, told) = send(&service, OPERATOR, bytes, media_type).await;
