@@ -280,7 +280,11 @@ impl Stage {
             (Stream::Picture, reason) => facts.dark_because = reason,
             (Stream::Sound, Some(reason)) => facts.silent_because = Some(reason),
             (Stream::Sound, None) => {
-                facts.audio = Some(AudioFacts::of(caps));
+                let header = AudioFacts::of(caps);
+                // A header knows less than the sound has told of itself, perhaps by now, or a lap ago.
+                if facts.audio.as_ref().is_none_or(|known| known.codec != header.codec) {
+                    facts.audio = Some(header);
+                }
                 drop(facts);
                 self.delivery.expect_sound();
             }
