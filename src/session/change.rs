@@ -248,7 +248,7 @@ impl Sessions {
             Some((placement, held, running)) => {
                 let coming = Coming {
                     placement: &placement,
-                    begins: begins(&placement, &held),
+                    begins: begins(&placement, &held).max(self.lit_from(&aired.game_keys())),
                     reached: held.come_to.map_or(Position::new(0, 0), |come_to| come_to.next(&self.grid)),
                     bridge: &|from, begins| self.mosaics.bridge(&MosaicId(from.clone()), &placement.id, begins),
                 };

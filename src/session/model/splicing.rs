@@ -31,7 +31,8 @@ impl Session {
         time_ms: impl Fn(Position) -> i64,
     ) {
         let placement = coming.placement;
-        if self.listed_by.is_none() {
+        let is_new = self.listed_by.is_none();
+        if is_new {
             // As if it had been made so.
             self.splices = Splices::new(coming.begins, placement.id.0.clone());
             self.sounds = Splices::new(coming.begins, aired.sound_key());
@@ -56,6 +57,7 @@ impl Session {
                     let begun = self.listed_by.map_or(0, |_| running + 1);
                     self.free_segment().max(begun).max(placement.first_segment)
                 };
+                let from = if is_new { from.max(coming.begins) } else { from };
                 self.splices.push(from, placement.id.0.clone());
                 Position::new(from, 0)
             }

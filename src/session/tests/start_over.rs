@@ -176,6 +176,20 @@ async fn who_comes_when_a_right_begins_is_shown_nothing_from_before() {
 }
 
 #[tokio::test]
+async fn who_turns_to_a_game_before_anything_was_listed_is_shown_nothing_from_before_its_right_began() {
+    let house = house().await;
+    limit_from(&house, SEGMENT - 2);
+    let (session, _) = house.sessions.create("acme", asking_for("a,c")).await.unwrap();
+    let change = ChangeSession { games: Some(vec!["a".into(), "b".into()]), ..Default::default() };
+    let changed = house.sessions.change("acme", &session.id, change).await.unwrap();
+    let shown = listed(&video(&house, &session, Reload { parts: false, ..NOW }).await);
+    assert_eq!(shown.first(), Some(&(SEGMENT - 1, "2EH-a-b".to_owned())));
+    let sound = house.sessions.sound_playlist(token(&session), "1", NOW).await.unwrap();
+    assert_eq!(listed(&sound).first().map(|(n, _)| *n), Some(SEGMENT - 1), "{sound}");
+    assert!(changed.effective_segment >= SEGMENT - 1, "{}", changed.effective_segment);
+}
+
+#[tokio::test]
 async fn what_was_shown_is_what_is_shown_again() {
     let house = house().await;
     let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
