@@ -23,6 +23,10 @@ BENCHES := $(filter-out many tournament,$(basename $(notdir $(wildcard benches/*
 # Tests that mount a file system of their own, which not every user may.
 MOUNTING := /while_the_disk_is_full/
 
+# Unit tests are the library compiled once more. Optimised, that takes ten minutes of processor time, and left as it is, one; they run as
+# fast. What plays in real time, the program and its integration tests, is optimised.
+UNIT_TESTS := CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo nextest run --lib
+
 say = @printf '\n\033[1m== %s\033[0m\n' "$(1)"
 
 .PHONY: help
@@ -56,15 +60,16 @@ build: plan deps-run x264 web ## Build the service: target/release/quadrille
 test: deps x264 web nextest clip lint ## Run everything that continuous integration runs
 	$(call say,Unit and integration tests)
 	@mkdir -p -m 700 "$$XDG_RUNTIME_DIR"
-	@cargo nextest run
-	@if unshare --mount true 2>/dev/null; then cargo nextest run --run-ignored only -E 'test($(MOUNTING))'; \
+	@$(UNIT_TESTS)
+	@cargo nextest run --bins --test it
+	@if unshare --mount true 2>/dev/null; then cargo nextest run --test it --run-ignored only -E 'test($(MOUNTING))'; \
 		else echo "LEFT OUT, because this user may not mount: $(MOUNTING)"; fi
 	$(call say,The pages in headless Chromium)
 	@npm --prefix web test
 	$(call say,Clients made of the OpenAPI document)
-	@$(MAKE) --no-print-directory test-clients PLAYERS_BUILD="cargo build --bins --tests"
+	@$(MAKE) --no-print-directory test-clients PLAYERS_BUILD="cargo build --bins --test it"
 	$(call say,Players that other people wrote)
-	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again PLAYERS_BUILD="cargo build --bins --tests"
+	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again PLAYERS_BUILD="cargo build --bins --test it"
 
 .PHONY: test-sources
 test-sources: deps x264 nextest ## Run every awkward source through a feed
