@@ -16,6 +16,7 @@ use quadrille::service::{Options, Service};
 use quadrille::spans::Finished;
 use quadrille::store::Begin;
 use quadrille::timeline::SystemClock;
+use quadrille::work;
 use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -42,6 +43,10 @@ fn main() -> ExitCode {
         _ => None,
     };
     let spans = cli::start_log(config.as_ref().and_then(|config| config.tracing.as_ref()));
+    if matches!(cli.command, Command::Serve { .. } | Command::Demo(_)) {
+        // Before there is any other thread: all have it that start none of media.
+        work::answer_at_once();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return failed(&anyhow::Error::new(e).context("cannot start the runtime")),

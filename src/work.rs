@@ -1,6 +1,8 @@
 //! Work that goes on beside requests: threads that stand back behind them, queues that such threads empty, and when to try
 //! again what failed.
 
+mod turns;
+
 use std::io;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
@@ -20,6 +22,9 @@ use crate::timeline::MediaTime;
 /// of requests starve the pictures.
 const MEDIA_NICER: i32 = 5;
 
+/// How long a thread that answers requests may go on while others wait: the shortest that Linux has. Most answers take less.
+const SHORT_TURN: Duration = Duration::from_micros(100);
+
 /// The highest nice value there is.
 const NICEST: i32 = 19;
 
@@ -31,19 +36,32 @@ pub fn lower_priority() {
     let own = *OWN.get_or_init(|| nice_of(Some(rustix::process::getpid())));
     let wanted = (own + MEDIA_NICER).min(NICEST);
     if nice_of(None) < wanted {
-        // On Linux the caller's thread alone is meant. To be nicer needs no privilege, so a refusal is a sandbox's.
-        if let Err(error) = rustix::process::setpriority_process(None, wanted) {
-            tracing::debug!(%error, "a media thread keeps its priority");
-        }
+        stand(wanted);
     }
 }
 
 /// Lets the whole process, which has no other thread yet, stand back once more: its media threads then stand behind those of the
 /// process that started it. To be called before [`lower_priority`].
 pub fn stand_back() {
-    let wanted = (nice_of(None) + MEDIA_NICER).min(NICEST);
-    if let Err(error) = rustix::process::setpriority_process(None, wanted) {
-        tracing::debug!(%error, "a process keeps its priority");
+    stand((nice_of(None) + MEDIA_NICER).min(NICEST));
+}
+
+/// Lets the calling thread, and threads that it starts later, answer at once: woken, it has its turn before threads of media, whose
+/// turns are longer, and gives way again soon. Its share of the processors is no greater for it. Kernels before Linux 6.12 know no
+/// turns of a thread's own, and go on as they do.
+pub fn answer_at_once() {
+    if let Err(error) = turns::set(nice_of(None), SHORT_TURN) {
+        tracing::debug!(%error, "threads that answer requests have turns like all others");
+    }
+}
+
+/// Gives the calling thread this nice value, and turns of the system's usual length.
+fn stand(nice: i32) {
+    // On Linux the caller's thread alone is meant. To be nicer needs no privilege, so a refusal is a sandbox's.
+    if turns::set(nice, Duration::ZERO).is_err()
+        && let Err(error) = rustix::process::setpriority_process(None, nice)
+    {
+        tracing::debug!(%error, "a thread keeps its priority");
     }
 }
 
@@ -371,6 +389,30 @@ mod tests {
         let wanted = (own + MEDIA_NICER).min(NICEST);
         assert_eq!(take.recv().unwrap(), (wanted, wanted));
         assert_eq!(nice_of(Some(rustix::process::getpid())), own, "all others keep their priority");
+    }
+
+    #[test]
+    fn who_answers_requests_has_short_turns_and_media_that_it_starts_has_not() {
+        fn turn() -> Duration {
+            turns::get().unwrap()
+        }
+        let answering = || {
+            let usual = turn();
+            answer_at_once();
+            let nice = nice_of(None);
+            let inherited = thread::spawn(turn).join().unwrap();
+            let media = || {
+                lower_priority();
+                (turn(), thread::spawn(turn).join().unwrap())
+            };
+            (usual, nice, turn(), inherited, thread::spawn(media).join().unwrap())
+        };
+        let (usual, nice, short, inherited, media) = thread::spawn(answering).join().unwrap();
+        assert_eq!(nice, nice_of(None), "its share is as before");
+        // Before Linux 6.12 a thread has no turn of its own, and none is told.
+        let known = !usual.is_zero();
+        assert_eq!((short, inherited), if known { (SHORT_TURN, SHORT_TURN) } else { (usual, usual) });
+        assert_eq!(media, (usual, usual));
     }
 
     #[test]
