@@ -47,6 +47,7 @@ mod shared;
 mod shared_tests;
 #[cfg(test)]
 mod tests;
+mod unlocked;
 mod watched;
 
 use std::ffi::OsString;

@@ -168,6 +168,7 @@ mod imp {
     use gstreamer_video::{VideoBufferPoolConfig as _, VideoFrameFlags, VideoInfo, VideoMeta};
     use parking_lot::Mutex;
 
+    use super::super::unlocked::map_without_lock;
     use super::{Places, RESERVED, ROOM};
 
     #[derive(Default)]
@@ -214,6 +215,7 @@ mod imp {
             let size = info.size();
             let places = self.places.lock().clone();
             let place = places.filter(|_| size <= ROOM).and_then(|places| places.take(RESERVED));
+            let has_place = place.is_some();
             let mut buffer = match place {
                 Some(place) => {
                     let mut buffer = gst::Buffer::new();
@@ -229,8 +231,11 @@ mod imp {
             let (offsets, strides) = (&info.offset()[..planes], &info.stride()[..planes]);
             let its = buffer.get_mut().ok_or(gst::FlowError::Error)?;
             let (width, height) = (info.width(), info.height());
-            VideoMeta::add_full(its, VideoFrameFlags::empty(), info.format(), width, height, offsets, strides)
+            let meta = VideoMeta::add_full(its, VideoFrameFlags::empty(), info.format(), width, height, offsets, strides)
                 .map_err(|_| gst::FlowError::Error)?;
+            if has_place {
+                map_without_lock(meta);
+            }
             Ok(buffer)
         }
     }

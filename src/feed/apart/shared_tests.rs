@@ -12,6 +12,8 @@ use super::message::{Lie, PictureHead, colour_code};
 use super::places::Places;
 use super::shared::{MOST_LENT, PLACE_BYTES, PLACES, Shared};
 use super::tests::{bytes, picture_head};
+use crate::feed::pipeline::offer_memory;
+use crate::feed::tests::CLIP;
 use crate::frame::{Colour, Depth, Picture};
 
 fn grey(width: u32, height: u32, luma: u8) -> Picture {
@@ -129,6 +131,69 @@ fn a_decoder_writes_where_its_parent_reads() {
         assert!(made.iter().all(whole), "{n}");
     }
     assert!(lie_there > PLACES / 2, "{lie_there} were not copied");
+    pool.set_active(false).unwrap();
+}
+
+/// Pictures of a clip as its decoder makes them, each pulled while the decoder may refer to it, and whether they lie where they were shown.
+fn decoded(places: &Arc<Places>, shared: &mut Shared, path: &std::path::Path) -> Vec<bool> {
+    let line = format!("filesrc location={} ! qtdemux ! h264parse ! avdec_h264 ! appsink name=end sync=false", path.display());
+    let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let end = pipeline.by_name("end").unwrap().downcast::<gstreamer_app::AppSink>().unwrap();
+    let pool = Arc::clone(places);
+    offer_memory(&end.static_pad("sink").unwrap(), move || Some(pool.pool()));
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut lie_there = Vec::new();
+    while let Ok(sample) = end.pull_sample() {
+        let (picture, _) = crate::feed::samples::picture_of(&sample).unwrap();
+        drop(sample);
+        let taken = pass(shared, places, &picture);
+        assert!(bytes(&taken) == bytes(&picture), "{}", lie_there.len());
+        // A copy is packed tightly.
+        lie_there.push(taken.strides == picture.strides && taken.strides[0] > 160);
+        drop(taken);
+        places.returned(&shared.lent().returned());
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    lie_there
+}
+
+#[test]
+fn pictures_that_a_decoder_still_refers_to_are_not_copied() {
+    crate::feed::init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = CLIP.make(folder.path());
+    let (mut shared, places) = shared();
+    let lie_there = decoded(&places, &mut shared, &path);
+    assert_eq!(lie_there.len(), 30);
+    // The first ones may come before a decoder has asked for memory.
+    assert!(lie_there[5..].iter().all(|there| *there), "{lie_there:?}");
+}
+
+#[test]
+fn what_others_have_too_is_copied_before_it_is_written() {
+    crate::feed::init().unwrap();
+    let (_, places) = shared();
+    let caps: gst::Caps = "video/x-raw,format=I420,width=64,height=48,framerate=30/1".parse().unwrap();
+    let info = gst_video::VideoInfo::from_caps(&caps).unwrap();
+    let pool = places.pool();
+    let mut config = pool.config();
+    config.set_params(Some(&caps), 0, 0, 0);
+    pool.set_config(config).unwrap();
+    pool.set_active(true).unwrap();
+    let mut first = pool.acquire_buffer(None).unwrap();
+    let fill = |buffer: &mut gst::BufferRef, value| {
+        let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &info).unwrap();
+        frame.plane_data_mut(0).unwrap().fill(value);
+    };
+    let luma = |buffer: &gst::BufferRef| {
+        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, &info).unwrap();
+        (frame.plane_data(0).unwrap()[17], frame.plane_data(0).unwrap().as_ptr())
+    };
+    fill(first.get_mut().unwrap(), 1);
+    let mut second = first.copy();
+    assert_eq!(luma(&second), luma(&first), "one memory, two buffers");
+    fill(second.get_mut().unwrap(), 2);
+    assert_eq!((luma(&first).0, luma(&second).0), (1, 2));
     pool.set_active(false).unwrap();
 }
 

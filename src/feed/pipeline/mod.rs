@@ -51,6 +51,8 @@ use super::trouble;
 use super::wanted::Wanted;
 use crate::timeline::{Clock, Grid};
 use crate::work::lower_priority;
+#[cfg(test)]
+pub(super) use branch::offer_memory;
 pub(super) use cue_tap::{Aside, Stamped};
 pub(super) use doors::{Doors, Fed, Takes};
 use letting_go::Loose;
