@@ -13,7 +13,6 @@ use clap::{Args, Parser, Subcommand};
 use quadrille::breaks::check_decision_url;
 use quadrille::catalogue::Borders;
 use quadrille::config::{Config, Tracing, mask_text};
-use quadrille::layout::{Layouts, LayoutsError};
 use quadrille::lint::{LintOptions, SegmentChoice};
 use quadrille::spans::{self, Finished, SpanSettings};
 use quadrille::store::Begin;
@@ -198,30 +197,27 @@ pub fn start_log(tracing: Option<&Tracing>) -> Option<Finished> {
     Some(finished)
 }
 
-/// Checks the layouts a configuration points to.
-pub fn check_layouts(config: &Config) -> Result<(), LayoutsError> {
-    match &config.layouts_dir {
-        Some(dir) => Layouts::load(dir).map(|_| ()),
-        None => Ok(()),
-    }
-}
-
-/// Whether the feeds take what the games' sources say to them, and markets ask where they may; the first that is not so.
-pub fn check_sources(config: &Config) -> Result<(), String> {
+/// Whether the feeds take what the games' sources say to them, and markets ask where they may: all that is not so.
+pub fn misled(config: &Config) -> Vec<String> {
     let borders = Borders::new(config, None);
+    let mut wrong = Vec::new();
     for game in &config.games {
         for (index, source) in game.sources.iter().enumerate() {
             let told =
                 |e: &dyn Display| format!("game {:?}, source {}: {}", game.id, index + 1, mask_text(&e.to_string()));
-            quadrille::feed::check_source(source.url()).map_err(|e| told(&e))?;
-            borders.of(None).check(source.url()).map_err(|e| told(&e))?;
+            if let Err(e) = quadrille::feed::check_source(source.url()) {
+                wrong.push(told(&e));
+            } else if let Err(e) = borders.of(None).check(source.url()) {
+                wrong.push(told(&e));
+            }
         }
     }
     for (tenant, market) in &config.markets {
-        let told = |why| format!("market {:?}, `breaks.decision_url`: {why}", market.id);
-        check_decision_url(market, borders.of(Some(tenant))).map_err(told)?;
+        if let Err(why) = check_decision_url(market, borders.of(Some(tenant))) {
+            wrong.push(format!("market {:?}, `breaks.decision_url`: {why}", market.id));
+        }
     }
-    Ok(())
+    wrong
 }
 
 /// What a configuration that is right says, in a few lines.

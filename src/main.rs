@@ -66,7 +66,11 @@ fn main() -> ExitCode {
             Command::Check { config } => match load(&config) {
                 Ok(config) => {
                     // Whoever reads only the first lines of it has seen enough.
-                    let _ = writeln!(std::io::stdout(), "{}", cli::summary(&config));
+                    let mut out = std::io::stdout();
+                    let _ = writeln!(out, "{}", cli::summary(&config));
+                    for remark in quadrille::service::remarks(&config) {
+                        let _ = writeln!(out, "But {remark}.");
+                    }
                     ExitCode::SUCCESS
                 }
                 Err(code) => code,
@@ -120,18 +124,18 @@ fn load(path: &std::path::Path) -> Result<Config, ExitCode> {
         }
     })?;
     checked.output.fit(quadrille::service::cores());
-    cli::check_layouts(&checked).map_err(|e| {
-        eprintln!("{e}");
-        ExitCode::from(MISTAKEN)
-    })?;
-    checked.tls.clone().map(Tls::load).transpose().map_err(|e| {
-        eprintln!("{}: key `tls`: {e}", path.display());
-        ExitCode::from(MISTAKEN)
-    })?;
-    cli::check_sources(&checked).map_err(|e| {
-        eprintln!("{}: {e}", path.display());
-        ExitCode::from(MISTAKEN)
-    })?;
+    // All at once, so that they are mended at once.
+    let mut wrong: Vec<String> = quadrille::service::misfits(&checked).iter().map(ToString::to_string).collect();
+    if let Err(e) = checked.tls.clone().map(Tls::load).transpose() {
+        wrong.push(format!("key `tls`: {e}"));
+    }
+    wrong.extend(cli::misled(&checked));
+    if !wrong.is_empty() {
+        for wrong in wrong {
+            eprintln!("{}: {wrong}", path.display());
+        }
+        return Err(ExitCode::from(MISTAKEN));
+    }
     Ok(checked)
 }
 
@@ -140,6 +144,9 @@ async fn serve(config: Config, begin: Begin, spans: Option<Finished>) -> ExitCod
         Ok(signals) => signals,
         Err(e) => return failed(&e),
     };
+    for remark in quadrille::service::remarks(&config) {
+        tracing::warn!("{remark}");
+    }
     let options = Options { clock: Arc::new(SystemClock::new()), lockstep: false, feed_program: None, begin, spans };
     match Service::start(&config, options, None).await {
         Ok(service) => {

@@ -6,10 +6,13 @@ mod capacity;
 mod chores;
 mod doors;
 mod films;
+mod fitting;
 mod makers;
 mod tenants;
 mod timekeeper;
 mod webhooks;
+
+pub use fitting::{misfits, remarks};
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -193,7 +196,7 @@ impl Service {
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
         let parts = (&sessions, &registry, &catalogue);
         let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, address))?;
-        makers.rules(&sessions, &layouts, (sqlite.clone(), address)).await?;
+        makers.rules(&sessions, (sqlite.clone(), address)).await?;
         let (events, webhooks) = makers.webhooks(&sqlite, (&sessions, &catalogue), address).await?;
         let outbound = makers.outbound(sqlite.clone(), &sessions, &webhooks).await?;
         let draining = Arc::new(AtomicBool::new(false));
@@ -343,14 +346,9 @@ struct Ground {
 impl Ground {
     async fn lay(config: &Config, options: &Options) -> Result<Self, StartError> {
         feed::init()?;
-        let layouts = Arc::new(match &config.layouts_dir {
-            Some(dir) => Layouts::load(dir)?,
-            None => Layouts::bundled(),
-        });
-        let recorded = config.start_over.iter().flat_map(|start_over| &start_over.layouts);
-        if let Some(unknown) = recorded.into_iter().find(|id| layouts.get(id).is_none()) {
-            let known: Vec<&str> = layouts.iter().map(|layout| layout.id.as_str()).collect();
-            return Err(StartError::StartOverLayout(unknown.clone(), known.join(", ")));
+        let layouts = Arc::new(fitting::layouts(config)?);
+        if let Some(misfit) = fitting::misfits_of(config, &layouts).into_iter().next() {
+            return Err(misfit);
         }
         let metrics = Arc::new(Metrics::new()?);
         let sqlite = Arc::new(SqliteStore::open_as(&config.data_dir, options.begin).await?);

@@ -53,7 +53,7 @@ codes! {
     BreakRunning = "break_running", CONFLICT, "A break of this id is running";
     BreakUnknown = "break_unknown", NOT_FOUND, "There is no such break";
     CapReached = "cap_reached", PAYMENT_REQUIRED, "The month's cap is reached";
-    Capacity = "capacity", SERVICE_UNAVAILABLE, "No room on this machine now";
+    Capacity = "capacity", SERVICE_UNAVAILABLE, "No room now";
     ClipMissing = "clip_missing", UNPROCESSABLE_ENTITY, "Not all of it was kept";
     ClipNotReady = "clip_not_ready", CONFLICT, "The clip is not ready";
     ClipUnknown = "clip_unknown", NOT_FOUND, "There is no such clip";
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(response.headers()["retry-after"], "7");
         let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
         let expected = serde_json::json!({
-            "type": "about:blank", "title": "No room on this machine now", "status": 503, "code": "capacity",
+            "type": "about:blank", "title": "No room now", "status": 503, "code": "capacity",
             "detail": "full", "allowed": ["a"], "retry_after_s": 7,
         });
         assert_eq!(body, expected);

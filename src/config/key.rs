@@ -112,9 +112,13 @@ impl Keyring {
         Self { keys }
     }
 
+    pub fn all(&self) -> impl Iterator<Item = &KeyHolder> {
+        self.keys.iter().map(|(_, holder)| holder)
+    }
+
     /// The holders of a tenant's keys.
     pub fn of_tenant<'a>(&'a self, tenant: &'a str) -> impl Iterator<Item = &'a KeyHolder> {
-        self.keys.iter().map(|(_, holder)| holder).filter(move |holder| &*holder.tenant == tenant)
+        self.all().filter(move |holder| &*holder.tenant == tenant)
     }
 
     /// Whose key `presented` is. Looks at every key, so that the time taken tells nothing.

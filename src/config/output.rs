@@ -181,7 +181,7 @@ fn read_renditions(list: &Value) -> Vec<RenditionSpec> {
             renditions.push(rendition);
         }
     }
-    let best = renditions.iter().find(|rendition| rendition.plays_everywhere()).map(|best| best.width);
+    let best = renditions.iter().filter(|rendition| rendition.plays_everywhere()).map(|best| best.width).max();
     match best {
         None if !renditions.is_empty() => {
             list.refuse("all renditions are in HEVC", "boxes without it need one: one in \"h264\" at least is allowed");

@@ -26,7 +26,11 @@ pub fn check_outputs(set: &OutputSet) -> Result<(), OutputMistake> {
     of("id", check_id(&set.id))?;
     of("layout", check_id(&set.layout))?;
     for (field, ids) in [("games", &set.games), ("skins", &set.skins), ("markets", &set.markets)] {
-        let ids = ids.as_deref().unwrap_or_default();
+        let Some(ids) = ids.as_deref() else { continue };
+        if ids.is_empty() {
+            let problem = "there is nothing in it; at least one is needed, or leave it out for all".to_owned();
+            return Err(OutputMistake { field: field.to_owned(), problem });
+        }
         if ids.len() > MAX_OUTPUT_NAMES {
             let problem = format!("there are {} of them; up to {MAX_OUTPUT_NAMES} are allowed", ids.len());
             return Err(OutputMistake { field: field.to_owned(), problem });
@@ -104,6 +108,7 @@ mod tests {
         for (change, says) in [
             (("tenant = \"a\"", "tenant = \"b\""), "there is no tenant \"b\""),
             (("access = \"public\"", "access = \"friends\""), "or \"public\" is allowed"),
+            (("games = [\"g\"]", "games = []"), "`games`: there is nothing in it"),
             (("\"blue\"", "\"b/c\""), "`skins[1]`: \"b/c\" is no id"),
             (("id = \"m\"", "id = \"m/n\""), "`id`: \"m/n\" is no id"),
             (("id = \"m\"", "name = \"m\""), "key `outputs[0].id`: it is missing"),

@@ -74,12 +74,15 @@ fn read_one(item: &Value, seen: &mut Vec<ApiKey>, rules: &Rules) -> Option<Tenan
     let id = table
         .required("id", "a short name such as \"acme\" is needed")
         .and_then(|v| v.parsed("", |text| check_id(text).map(|()| text.to_owned())));
-    let operator_keys = read_keys(table.items("operator_keys", "write [\"…\"]"), seen);
-    let device_keys = read_keys(table.items("device_keys", "write [\"…\"]"), seen);
-    let keys: Vec<_> =
-        table.items("keys", "write each as [[tenants.keys]]").iter().filter_map(|item| read_key(item, seen)).collect();
+    let (operator_keys, device_keys) =
+        (table.items("operator_keys", "write [\"…\"]"), table.items("device_keys", "write [\"…\"]"));
+    let keys = table.items("keys", "write each as [[tenants.keys]]");
+    // A key that is none is named where it stands.
+    let has_keys = !(operator_keys.is_empty() && device_keys.is_empty() && keys.is_empty());
+    let (operator_keys, device_keys) = (read_keys(operator_keys, seen), read_keys(device_keys, seen));
+    let keys: Vec<_> = keys.iter().filter_map(|item| read_key(item, seen)).collect();
     let issuers = issuers::read_all(&mut table, id.as_deref().unwrap_or_default());
-    if operator_keys.is_empty() && device_keys.is_empty() && keys.is_empty() && issuers.is_empty() {
+    if !has_keys && issuers.is_empty() {
         table.refuse("it has no key", "at least one in `operator_keys`, `device_keys`, `keys` or `issuers` is needed");
     }
     let thresholds = outbound::read_thresholds(&mut table);

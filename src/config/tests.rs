@@ -280,6 +280,8 @@ fn renditions_in_hevc_come_behind_those_that_everything_plays() {
         "{refused}"
     );
     let refused = with(&[("720p", 720, h264), ("best", 1080, hevc)]).unwrap_err();
+    let rising = with(&[("360p", 360, h264), ("720p", 720, h264)]).unwrap_err();
+    assert!(!rising.contains("HEVC"), "{rising}");
     assert!(refused.contains("wider than all in H.264") && refused.contains("1280 pixels"), "{refused}");
     let refused = with(&[("720p", 720, h264), ("a", 720, hevc), ("b", 720, hevc)]).unwrap_err();
     assert!(refused.contains("of a codec"), "{refused}");

@@ -64,7 +64,7 @@ pub struct RegisteredKey {
 }
 
 impl RegisteredKey {
-    pub(super) fn configured(holder: &KeyHolder) -> Self {
+    pub(super) fn configured(holder: &KeyHolder, last_used_ms: Option<i64>) -> Self {
         Self {
             id: holder.name.to_string(),
             name: String::new(),
@@ -74,7 +74,7 @@ impl RegisteredKey {
             origin: KeyOrigin::Config,
             created_ms: None,
             expires_ms: None,
-            last_used_ms: None,
+            last_used_ms,
         }
     }
 }

@@ -7,8 +7,9 @@ mod principal;
 mod scope;
 mod token;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use book::{KeyError, KeyOrigin, MadeKey, NewKey, RegisteredKey};
 pub use principal::Principal;
@@ -36,6 +37,8 @@ pub struct Keys {
     /// Whoever is none of them has no keys, whatever was made before.
     tenants: HashSet<String>,
     configured: Keyring,
+    /// When those of the configuration were last used, milliseconds of Unix time, by their names.
+    used: HashMap<Arc<str>, AtomicI64>,
     book: Book,
     issuers: Issuers,
 }
@@ -44,9 +47,11 @@ impl Keys {
     /// Of the configuration alone, until [`Keys::fill`].
     pub fn new(tenants: &[Tenant]) -> Self {
         let issuers = tenants.iter().flat_map(|tenant| tenant.issuers.iter().cloned()).collect();
+        let configured = Keyring::new(tenants);
         Self {
             tenants: tenants.iter().map(|tenant| tenant.id.clone()).collect(),
-            configured: Keyring::new(tenants),
+            used: configured.all().map(|holder| (holder.name.clone(), AtomicI64::default())).collect(),
+            configured,
             book: Book::default(),
             issuers: Issuers::new(issuers),
         }
@@ -66,6 +71,9 @@ impl Keys {
     /// [`Unknown`].
     pub async fn principal(&self, presented: &str, now_ms: i64) -> Result<Principal, Unknown> {
         if let Some(KeyHolder { tenant, role, terms, name }) = self.configured.find(presented) {
+            if let Some(used) = self.used.get(name) {
+                used.store(now_ms, Ordering::Relaxed);
+            }
             let (tenant, name, terms) = (tenant.clone(), name.clone(), terms.clone());
             return Ok(Principal { tenant, name, role: *role, scopes: Scopes::all(), terms });
         }
@@ -82,7 +90,9 @@ impl Keys {
     /// A tenant's keys: those of the configuration first, then made ones, the oldest first.
     pub fn all(&self, tenant: &str) -> Vec<RegisteredKey> {
         let configured = self.configured.of_tenant(tenant);
-        let mut all: Vec<_> = configured.map(RegisteredKey::configured).collect();
+        let used_ms = |holder: &KeyHolder| self.used.get(&holder.name).map(|used| used.load(Ordering::Relaxed));
+        let told = |holder| RegisteredKey::configured(holder, used_ms(holder).filter(|used_ms| *used_ms > 0));
+        let mut all: Vec<_> = configured.map(told).collect();
         all.extend(self.book.all(tenant));
         all
     }

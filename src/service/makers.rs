@@ -27,7 +27,6 @@ use crate::feed::{Apart, Pace};
 use crate::keys::Keys;
 use crate::ladder::Rung;
 use crate::layout::Layouts;
-use crate::market::Market;
 use crate::metrics::Metrics;
 use crate::mosaic::{
     Admission, Budget, Engine, MosaicRegistry, Names, ReelMaker, RegistrySettings, RenderEngine, RenderSettings,
@@ -96,18 +95,6 @@ fn sets_digest(rungs: &[Rung]) -> String {
         }
     }
     hex::encode(digest.finalize())
-}
-
-/// Whether each market that squeezes games back in breaks has a layout for it. Those that operators made were checked when they came.
-fn check_break_layouts(markets: &[(String, Market)], layouts: &Layouts) -> Result<(), StartError> {
-    let fits = |id: &str| layouts.get(id).is_some_and(|layout| layout.is_for_breaks());
-    for (_, market) in markets {
-        let Some(layout) = market.breaks.layout.as_deref().filter(|id| !fits(id)) else { continue };
-        let known: Vec<&str> = layouts.iter().filter(|l| l.is_for_breaks()).map(|l| l.id.as_str()).collect();
-        let allowed = known.join(", ");
-        return Err(StartError::MarketLayout { id: market.id.clone(), layout: layout.to_owned(), allowed });
-    }
-    Ok(())
 }
 
 /// What the parts are made from.
@@ -389,21 +376,12 @@ impl Makers<'_> {
     pub async fn rules(
         &self,
         sessions: &Sessions,
-        layouts: &Layouts,
         (store, own): (Arc<SqliteStore>, SocketAddr),
     ) -> Result<(), StartError> {
         sessions.share_among(&tenants::of_sessions(&self.config.tenants));
-        check_break_layouts(&self.config.markets, layouts)?;
         check_decision_urls(self.config, &Borders::new(self.config, Some(own)))?;
         sessions.markets().fill(&self.config.markets, store.clone()).await?;
-        let configured = &self.config.outputs;
-        let fits = |id: &str| layouts.get(id).is_some_and(|layout| layout.slots.len() == 1);
-        if let Some((_, set)) = configured.iter().find(|(_, set)| !fits(&set.layout)) {
-            let known: Vec<&str> = layouts.iter().filter(|l| l.slots.len() == 1).map(|l| l.id.as_str()).collect();
-            let allowed = known.join(", ");
-            return Err(StartError::OutputLayout { id: set.id.clone(), layout: set.layout.clone(), allowed });
-        }
-        Ok(sessions.outputs().fill(configured, store).await?)
+        Ok(sessions.outputs().fill(&self.config.outputs, store).await?)
     }
 
     /// What requests are answered from.
@@ -547,25 +525,4 @@ async fn stitch_engine(
         Ok((StitchEngine::new(settings, next_frame)?, reels))
     });
     proved.await.unwrap_or_else(|panic| Err(StitchUnsafe::Panicked(panic.to_string())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::market::{MarketBreakPolicy, MarketBreaks};
-
-    #[test]
-    fn a_market_of_the_configuration_squeezes_games_back_into_a_layout_with_art_or_nothing_starts() {
-        let checked = |layout: &str| {
-            let policy = MarketBreakPolicy::SqueezeBack;
-            let breaks = MarketBreaks { policy, layout: Some(layout.to_owned()), ..MarketBreaks::default() };
-            let market = Market { id: "de".into(), breaks, ..Market::default() };
-            check_break_layouts(&[("acme".to_owned(), market)], &Layouts::bundled())
-        };
-        assert!(checked("1L").is_ok());
-        for wrong in ["zzz", "4ES", "1"] {
-            let said = checked(wrong).unwrap_err().to_string();
-            assert!(said.contains(&format!("{wrong:?}")) && said.ends_with("these are: 1F, 1L, 1B"), "{said}");
-        }
-    }
 }

@@ -41,6 +41,8 @@ async fn a_key_that_was_made_opens_until_it_is_revoked() {
     assert_eq!(told["last_used_at"], told["created_at"], "the clock stands still");
     let all = service.get(KEYS, "op-acme").await.ok(200).json();
     let origins: Vec<_> = all.as_array().unwrap().iter().map(|key| (text(key, "origin"), text(key, "role"))).collect();
+    let used: Vec<_> = all.as_array().unwrap().iter().map(|key| key["last_used_at"].is_string()).collect();
+    assert_eq!(used, [true, false, false, true], "of the configuration, too: {all}");
     assert_eq!(origins, [("config", "operator"), ("config", "device"), ("config", "device"), ("operator", "device")]);
     assert!(!all.to_string().contains("op-acme"), "what opens is not listed");
 

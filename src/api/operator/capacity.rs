@@ -32,7 +32,8 @@ impl From<Standing> for CoresBody {
 
 /// To thousandths.
 fn rounded(cores: f64) -> f64 {
-    (cores * 1000.0).round() / 1000.0
+    // A sum of nothing is less than nothing in floating point, and would be told as -0.0.
+    (cores * 1000.0).round() / 1000.0 + 0.0
 }
 
 /// What a tenant has of the machine's processors.

@@ -17,6 +17,7 @@ const GROUPS: readonly [string, string][] = [
   ["game", "Game"],
   ["layout", "Layout"],
   ["tier", "Tier"],
+  ["output", "Output"],
   ["market", "Market"],
   ["label:", "Label…"],
 ];
