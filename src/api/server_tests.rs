@@ -157,7 +157,10 @@ async fn who_reads_nothing_is_let_go_also_while_it_goes_on_asking() {
 
 #[tokio::test]
 async fn who_opens_no_window_of_http_2_is_let_go_and_who_does_is_served() {
-    let server = Server::start(impatient()).await;
+    // Longer than a machine that does much else takes to read on, or to answer a ping.
+    let patience = Duration::from_millis(600);
+    let limits = ServerLimits { idle_patience: patience, write_patience: patience, ..impatient() };
+    let server = Server::start(limits).await;
     let open = async || {
         let io = TokioIo::new(server.connect().await);
         let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());

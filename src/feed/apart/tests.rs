@@ -443,7 +443,9 @@ fn nothing_is_left_of_children_that_went() {
     while (descriptors() > before || children() != threads) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!((descriptors(), children()), (before, threads));
+    // Of what was open before something may have been on its way out.
+    let left = descriptors();
+    assert!(left <= before && children() == threads, "{left} descriptors, {before} before; {:?}, {threads:?} before", children());
 }
 
 #[test]
