@@ -19,7 +19,9 @@ pub fn remarks(config: &Config) -> BTreeSet<String> {
     let known: Vec<&str> = config.output.renditions.iter().map(|rendition| rendition.name.as_str()).collect();
     let remark = |tier: &String| {
         let known = known.join(", ");
-        format!("the newest tariff has a price for the tier {tier:?}, and no rendition is called that; these are: {known}")
+        format!(
+            "the newest tariff has a price for the tier {tier:?}, and no rendition is called that; these are: {known}"
+        )
     };
     let lists = config.tenants.iter().map(|tenant| config.prices.of(&tenant.id));
     // Older ones may name what there was.
@@ -106,7 +108,10 @@ mod tests {
             per_minute = \"0.01\"\n[[tariffs.prices]]\ntier = \"1080p\"\nper_minute = \"0.03\"\n[[tariffs.prices]]\nper_minute = \"0.02\"\n";
         let remarks = remarks(&config(tariffs));
         assert_eq!(remarks.len(), 1, "{remarks:?}");
-        assert!(remarks.iter().all(|said| said.contains("\"1080p\"") && said.ends_with("these are: 360p")), "{remarks:?}");
+        assert!(
+            remarks.iter().all(|said| said.contains("\"1080p\"") && said.ends_with("these are: 360p")),
+            "{remarks:?}"
+        );
     }
 
     #[test]
@@ -122,7 +127,10 @@ mod tests {
             )
         };
         let skin = |id: &str, frame: &Path| {
-            format!("[[skins]]\ntenant = \"acme\"\nid = {id:?}\nart = {{ frame = {:?} }}\n", frame.display().to_string())
+            format!(
+                "[[skins]]\ntenant = \"acme\"\nid = {id:?}\nart = {{ frame = {:?} }}\n",
+                frame.display().to_string()
+            )
         };
         let wrong = said(
             &[
@@ -134,7 +142,10 @@ mod tests {
                 skin("gone", &folder.path().join("gone.png")),
                 skin("folder", folder.path()),
                 skin("large", &large),
-                format!("[[skins]]\ntenant = \"acme\"\nid = \"odd\"\nart = {{ no_such_slot = {:?} }}\n", there.display().to_string()),
+                format!(
+                    "[[skins]]\ntenant = \"acme\"\nid = \"odd\"\nart = {{ no_such_slot = {:?} }}\n",
+                    there.display().to_string()
+                ),
             ]
             .concat(),
         );

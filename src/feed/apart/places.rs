@@ -231,8 +231,9 @@ mod imp {
             let (offsets, strides) = (&info.offset()[..planes], &info.stride()[..planes]);
             let its = buffer.get_mut().ok_or(gst::FlowError::Error)?;
             let (width, height) = (info.width(), info.height());
-            let meta = VideoMeta::add_full(its, VideoFrameFlags::empty(), info.format(), width, height, offsets, strides)
-                .map_err(|_| gst::FlowError::Error)?;
+            let meta =
+                VideoMeta::add_full(its, VideoFrameFlags::empty(), info.format(), width, height, offsets, strides)
+                    .map_err(|_| gst::FlowError::Error)?;
             if has_place {
                 map_without_lock(meta);
             }

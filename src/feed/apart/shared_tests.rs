@@ -136,7 +136,8 @@ fn a_decoder_writes_where_its_parent_reads() {
 
 /// Pictures of a clip as its decoder makes them, each pulled while the decoder may refer to it, and whether they lie where they were shown.
 fn decoded(places: &Arc<Places>, shared: &mut Shared, path: &std::path::Path) -> Vec<bool> {
-    let line = format!("filesrc location={} ! qtdemux ! h264parse ! avdec_h264 ! appsink name=end sync=false", path.display());
+    let line =
+        format!("filesrc location={} ! qtdemux ! h264parse ! avdec_h264 ! appsink name=end sync=false", path.display());
     let pipeline = gst::parse::launch(&line).unwrap().downcast::<gst::Pipeline>().unwrap();
     let end = pipeline.by_name("end").unwrap().downcast::<gstreamer_app::AppSink>().unwrap();
     let pool = Arc::clone(places);

@@ -445,7 +445,11 @@ fn nothing_is_left_of_children_that_went() {
     }
     // Of what was open before something may have been on its way out.
     let left = descriptors();
-    assert!(left <= before && children() == threads, "{left} descriptors, {before} before; {:?}, {threads:?} before", children());
+    assert!(
+        left <= before && children() == threads,
+        "{left} descriptors, {before} before; {:?}, {threads:?} before",
+        children()
+    );
 }
 
 #[test]

@@ -279,7 +279,10 @@ pub(super) fn tail(
 
 /// Says to whoever makes the pictures that rows may lie apart, as decoders want them, and offers the memory that they are best put into. Who is not
 /// told so copies each of them once more.
-pub(in crate::feed) fn offer_memory(end: &gst::Pad, pool: impl Fn() -> Option<gst::BufferPool> + Send + Sync + 'static) {
+pub(in crate::feed) fn offer_memory(
+    end: &gst::Pad,
+    pool: impl Fn() -> Option<gst::BufferPool> + Send + Sync + 'static,
+) {
     end.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
         let Some(gst::QueryViewMut::Allocation(query)) = info.query_mut().map(gst::QueryRef::view_mut) else {
             return gst::PadProbeReturn::Ok;

@@ -76,7 +76,8 @@ impl RightsBody {
             let read = |text: &String| text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_millisecond);
             let Some(text) = text else { return Ok(None) };
             read(&text).map(Some).map_err(|_| {
-                let detail = format!("{text:?} is no instant; RFC 3339 is allowed up to 9999-12-30, as 2026-11-27T19:30:00Z.");
+                let detail =
+                    format!("{text:?} is no instant; RFC 3339 is allowed up to 9999-12-30, as 2026-11-27T19:30:00Z.");
                 Problem::field(&format!("rights.{field}"), detail)
             })
         };
