@@ -30,6 +30,9 @@ pub struct Metrics {
     pub feed_sound_losses: IntCounterVec,
     /// Feeds that are on hold because the machine is short.
     pub feeds_on_hold: IntGauge,
+    /// Sources that are being started, and those that wait for their turn.
+    pub feeds_starting: IntGauge,
+    pub feeds_waiting: IntGauge,
     pub tenant_decoding_cores: GaugeVec,
     pub tenant_encoding_cores: GaugeVec,
     /// How often a feed was put on hold, by `game`.
@@ -176,6 +179,8 @@ impl Metrics {
                 &[],
             )?,
             feeds_on_hold: make.gauge("feeds_on_hold", "Feeds on hold because pictures were late")?,
+            feeds_starting: make.gauge("feeds_starting", "Feeds whose source is being started")?,
+            feeds_waiting: make.gauge("feeds_waiting", "Feeds that wait for their turn to be started")?,
             tenant_decoding_cores: make.by(
                 "tenant_decoding_cores",
                 "Cores that decoding a tenant's games was given",

@@ -7,6 +7,7 @@ mod asked;
 mod break_slate;
 mod came;
 mod cards;
+mod decoders;
 mod for_sessions;
 mod in_step;
 mod on_hold;
@@ -33,7 +34,7 @@ use super::room::{MachineRoom, SharedRoom};
 use super::texts::GameTexts;
 use crate::config::{self, BreakPolicy, SourceUri};
 use crate::cues::track::{CueTrack, Policy};
-use crate::feed::{self, Apart, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, slate};
+use crate::feed::{self, Apart, Decoding, Feed, FeedSignal, FeedSpec, FeedStatus, Outcome, Pace, Starts, slate};
 use crate::frame::Picture;
 use crate::market::GameRights;
 use crate::metrics::Metrics;
@@ -186,6 +187,8 @@ pub struct Catalogue {
     written_to: AtomicU64,
     aligner: Mutex<Aligner<GameKey>>,
     room: Arc<SharedRoom>,
+    /// Which of them may start.
+    starts: Arc<Starts>,
     cards: Mutex<Cards>,
     told: Told,
     trials: Trials,
@@ -209,8 +212,18 @@ impl Catalogue {
         let room = Arc::new(MachineRoom(settings.registry.clone()));
         let (max_sounds, limits) = (settings.max_sounds, settings.borders.limits);
         let (reach, apart) = (settings.borders.of(None).clone(), settings.apart.clone());
-        let decoding =
-            Decoding { room, costs: Arc::default(), max_sounds, reach, limits, fetches: Arc::default(), apart };
+        // Each takes a processor for a moment.
+        let starts = Starts::new(std::thread::available_parallelism().map_or(1, usize::from));
+        let decoding = Decoding {
+            room,
+            costs: Arc::default(),
+            max_sounds,
+            reach,
+            limits,
+            fetches: Arc::default(),
+            apart,
+            starts: starts.of(None),
+        };
         let aligner = Mutex::new(Aligner::new(settings.most_delay));
         let shared_room = Arc::new(SharedRoom::new(settings.registry.clone(), settings.decoding_limits.clone()));
         settings.registry.set_decoders(&(shared_room.clone() as Arc<dyn Decoders>));
@@ -228,6 +241,7 @@ impl Catalogue {
             written_to: AtomicU64::new(0),
             aligner,
             room: shared_room,
+            starts,
             cards: Mutex::default(),
             told: Told::default(),
             trials: Trials::default(),
@@ -265,6 +279,7 @@ impl Catalogue {
         let key = game_key(owner.as_deref(), &spec.id);
         let reach = self.borders().of(owner.as_deref()).clone();
         let room = Arc::new(self.room.of(&key, owner.as_deref()));
+        let starts = self.starts.of(owner.as_deref());
         let feed = Feed::start_within(
             FeedSpec {
                 key: key.clone(),
@@ -274,7 +289,7 @@ impl Catalogue {
             self.sound.grid,
             self.settings.clock.clone(),
             self.pace,
-            Decoding { reach, room, ..self.decoding.clone() },
+            Decoding { reach, room, starts, ..self.decoding.clone() },
         );
         let from = self.next_segment();
         let new_cues = || Arc::new(Mutex::new(CueTrack::new(&spec.id, Policy::new(self.sound.grid))));
@@ -394,23 +409,10 @@ impl Catalogue {
         let abandoned = feed::abandoned();
         metrics.pipelines_abandoned.inc_by(abandoned.total.saturating_sub(metrics.pipelines_abandoned.get()));
         metrics.pipelines_hanging.set(i64::try_from(abandoned.hanging).unwrap_or(i64::MAX));
+        self.tell_starts();
         self.tell_decoders();
         for (status, count) in counts {
             metrics.feeds.with_label_values(&[status.name()]).set(count);
-        }
-    }
-
-    /// How the processes are that decode sources.
-    fn tell_decoders(&self) {
-        let Some(apart) = &self.decoding.apart else { return };
-        let (metrics, (running, memory, cpu_s)) = (&self.settings.metrics, apart.load());
-        metrics.decoders.set(i64::try_from(running).unwrap_or(i64::MAX));
-        metrics.decoders_memory_bytes.set(i64::try_from(memory).unwrap_or(i64::MAX));
-        metrics.decoders_cpu_seconds.inc_by((cpu_s as u64).saturating_sub(metrics.decoders_cpu_seconds.get()));
-        metrics.decoder_hand_over_seconds.set(apart.hand_over().map_or(0.0, |taken| taken.as_secs_f64()));
-        for (why, count) in apart.ended() {
-            let ended = metrics.decoders_ended.with_label_values(&[why.name()]);
-            ended.inc_by(count.saturating_sub(ended.get()));
         }
     }
 
@@ -466,7 +468,7 @@ impl Catalogue {
             other => CatalogueError::Store(other.to_string()),
         })?;
         let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), Earlier::default());
-        Ok(self.registered_of(&game))
+        Ok(game.registered())
     }
 
     async fn put(&self, tenant: &str, mut spec: GameSpec) -> Result<(RegisteredGame, bool), CatalogueError> {
@@ -500,7 +502,7 @@ impl Catalogue {
                 rights,
             });
             self.games.write().running.insert(game.key.clone(), game.clone());
-            return Ok((self.registered_of(&game), false));
+            return Ok((game.registered(), false));
         }
         let earlier = Earlier {
             sounds: Some(before.sounds.clone()),
@@ -513,7 +515,7 @@ impl Catalogue {
         }
         let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), earlier);
         stop_aside(before.feed.clone());
-        Ok((self.registered_of(&game), false))
+        Ok((game.registered(), false))
     }
 
     async fn remove(&self, tenant: &str, id: &str) -> Result<(), CatalogueError> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::holding::{Holding, Turn};
-use crate::feed::DecodeRoom;
-use crate::mosaic::{Decoders, GameKey, KeptBy, MosaicRegistry, Shares};
+use crate::feed::{DecodeRoom, Refused};
+use crate::mosaic::{Beyond, Decoders, GameKey, KeptBy, MosaicRegistry, Shares};
 use crate::timeline::MediaTime;
 
 /// What is left is reckoned anew this often: each feed asks ten times a second.
@@ -19,12 +19,19 @@ const RECKONED_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct MachineRoom(pub Arc<MosaicRegistry>);
 
 impl DecodeRoom for MachineRoom {
-    fn admit(&self, cores: f64) -> bool {
-        self.0.admit_decoding(cores)
+    fn admit(&self, cores: f64) -> Result<(), Refused> {
+        if !self.0.allows_source() {
+            return Err(Refused::Late);
+        }
+        if self.0.admit_decoding(cores) { Ok(()) } else { Err(Refused::Left(self.left())) }
     }
 
     fn left(&self) -> f64 {
         self.0.left_for_decoding()
+    }
+
+    fn is_late(&self) -> bool {
+        self.0.is_late()
     }
 }
 
@@ -68,21 +75,29 @@ pub(super) struct FeedRoom {
 }
 
 impl DecodeRoom for FeedRoom {
-    fn admit(&self, cores: f64) -> bool {
+    fn admit(&self, cores: f64) -> Result<(), Refused> {
         let registry = &self.room.registry;
         let mut holding = self.room.holding.lock();
-        if !holding.asks(&self.key, self.turn, cores) || !registry.allows_source() {
-            return false;
+        if !holding.asks(&self.key, self.turn, cores) {
+            // One that an earlier feed asks for is on hold for good.
+            let limit = Self::beyond(&holding, &self.key).filter(|_| holding.on_hold(&self.key).is_none());
+            return Err(limit.unwrap_or(Refused::OnHold));
         }
-        let admitted = registry.admit_decoding(cores) || {
+        if !registry.allows_source() {
+            return Err(Refused::Late);
+        }
+        if !registry.admit_decoding(cores) {
             let free = registry.left_for_decoding();
             let freed = holding.make_room(registry.now(), &self.key, cores, free, &registry.encoding_by_tenant());
-            freed.is_some_and(|freed| registry.admit_decoding_instead(cores, freed))
-        };
-        if admitted {
-            holding.granted(&self.key, self.turn, cores);
+            let Some(freed) = freed else {
+                return Err(Self::beyond(&holding, &self.key).unwrap_or(Refused::Left(free)));
+            };
+            if !registry.admit_decoding_instead(cores, freed) {
+                return Err(Refused::Left(free + freed));
+            }
         }
-        admitted
+        holding.granted(&self.key, self.turn, cores);
+        Ok(())
     }
 
     fn left(&self) -> f64 {
@@ -99,8 +114,23 @@ impl DecodeRoom for FeedRoom {
         left
     }
 
+    fn is_late(&self) -> bool {
+        self.room.registry.is_late()
+    }
+
     fn over(&self) {
         self.room.holding.lock().over(&self.key, self.turn);
+    }
+}
+
+impl FeedRoom {
+    /// What of its tenant's is short.
+    fn beyond(holding: &Holding<GameKey>, key: &GameKey) -> Option<Refused> {
+        let (taken, beyond) = holding.refused(key)?;
+        Some(match beyond {
+            Beyond::Limit(limit) => Refused::Limit { taken, limit },
+            Beyond::Share => Refused::Share { taken },
+        })
     }
 }
 
@@ -124,18 +154,20 @@ mod tests {
     fn many_games_of_one_tenant_do_not_keep_another_s_from_being_decoded() {
         let (_house, room) = shared(2.0, Shares::default());
         let greedy = feeds(&room, "greedy", &["a", "b", "c", "d", "e"]);
-        assert_eq!(greedy.iter().filter(|feed| feed.admit(0.5)).count(), 4, "one alone has all of it");
+        assert_eq!(greedy.iter().filter(|feed| feed.admit(0.5).is_ok()).count(), 4, "one alone has all of it");
         let other = feeds(&room, "other", &["x", "y", "z"]);
         assert!((other[0].left() - 1.0).abs() < 1e-9, "half of it is its share");
-        assert!(other[0].admit(0.5) && other[1].admit(0.5));
+        assert!(other[0].admit(0.5).is_ok() && other[1].admit(0.5).is_ok());
         let on_hold = |name: &str| room.holding.lock().on_hold(&name.into()).is_some();
         assert_eq!(["a", "b", "c", "d", "e"].map(on_hold), [false, false, true, true, false], "the newest that run");
-        assert!(!other[2].admit(0.5), "more than its share is not taken from anybody");
-        assert!(!greedy[4].admit(0.5) && !greedy[3].admit(0.1), "nor given to who is above, or on hold");
+        // More than its share is not taken from anybody, nor given to who is above, or on hold.
+        assert_eq!(other[2].admit(0.5), Err(Refused::Share { taken: 1.0 }));
+        assert_eq!(greedy[4].admit(0.5), Err(Refused::Share { taken: 1.0 }));
+        assert_eq!(greedy[3].admit(0.1), Err(Refused::OnHold));
         // One is gone: what it had is free for whoever asks.
         other[0].over();
         room.registry.admit_decoding_instead(0.0, 0.5);
-        assert!(greedy[4].admit(0.5));
+        assert!(greedy[4].admit(0.5).is_ok());
         // Their tiles need room, too, and what is on hold counts no more.
         assert_eq!(room.make_room("other", 0.5, 0.0), 0.5);
         assert!(on_hold("e") && !on_hold("x"));
@@ -146,11 +178,28 @@ mod tests {
     fn a_limit_holds_on_an_empty_machine_and_games_of_the_configuration_have_none() {
         let (_house, room) = shared(4.0, Shares::new([("acme".into(), Some(0.6))]));
         let own = feeds(&room, "acme", &["a", "b"]);
-        assert!(own[0].admit(0.5) && !own[1].admit(0.5));
+        assert_eq!(own[0].admit(0.5), Ok(()));
+        assert_eq!(own[1].admit(0.5), Err(Refused::Limit { taken: 0.5, limit: 0.6 }));
         assert!((own[1].left() - 0.1).abs() < 1e-9);
         let shared = room.of(&"shared".into(), None);
-        assert!(shared.admit(3.5), "they come first");
-        assert!(shared.admit(0.4), "and what is a tenant's gives way for them");
+        assert!(shared.admit(3.5).is_ok(), "they come first");
+        assert!(shared.admit(0.4).is_ok(), "and what is a tenant's gives way for them");
         assert!(room.holding.lock().on_hold(&"a".into()).is_some());
+    }
+
+    #[test]
+    fn what_is_refused_while_pictures_are_late_is_not_said_to_be_too_large() {
+        let (house, room) = shared(4.0, Shares::default());
+        let own = feeds(&room, "acme", &["a", "b", "c"]);
+        for second in 0..4 {
+            house.registry.late();
+            house.clock.advance(Duration::from_secs(1));
+            house.registry.sweep();
+            assert_eq!(own[0].is_late(), second >= 2, "{second}");
+        }
+        assert_eq!(own[0].admit(0.1), Ok(()), "now and then one is let in");
+        assert_eq!(own[1].admit(0.1), Err(Refused::Late));
+        let tried = MachineRoom(room.registry.clone());
+        assert_eq!(tried.admit(0.1), Err(Refused::Late));
     }
 }

@@ -406,8 +406,9 @@ fn awkward_a_file_that_is_no_media_is_refused_by_name() {
 struct Left(Mutex<f64>);
 
 impl DecodeRoom for Left {
-    fn admit(&self, cores: f64) -> bool {
-        cores <= *self.0.lock()
+    fn admit(&self, cores: f64) -> Result<(), Refused> {
+        let left = *self.0.lock();
+        if cores <= left { Ok(()) } else { Err(Refused::Left(left)) }
     }
 
     fn left(&self) -> f64 {

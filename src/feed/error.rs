@@ -30,6 +30,11 @@ pub enum SourceError {
     NoSource,
     #[error("on hold: {0}")]
     OnHold(OnHold),
+    /// What comes could be decoded, and the machine has no room for it.
+    #[error("{0}")]
+    NoRoom(String),
+    #[error("the process that decodes it hangs")]
+    Hangs,
     #[error("wrong passphrase: the two ends of the SRT connection have different ones")]
     WrongPassphrase,
     #[error(
@@ -62,6 +67,7 @@ impl SourceError {
             SourceError::NoPicture => Reason::NoPicture,
             SourceError::NoSource => Reason::NoSource,
             SourceError::OnHold(_) => Reason::OnHold,
+            SourceError::NoRoom(_) => Reason::NoRoom,
             SourceError::WrongPassphrase | SourceError::OneSidedEncryption | SourceError::OtherStreamId => {
                 Reason::Unauthorized
             }
@@ -71,7 +77,9 @@ impl SourceError {
             SourceError::Denied(_) => Reason::Forbidden,
             SourceError::TooLarge(_) => Reason::TooLarge,
             SourceError::Unsupported(_) => Reason::Unsupported,
-            SourceError::Scheme { .. } | SourceError::Uri { .. } | SourceError::Pipeline(_) => Reason::Failed,
+            SourceError::Scheme { .. } | SourceError::Uri { .. } | SourceError::Pipeline(_) | SourceError::Hangs => {
+                Reason::Failed
+            }
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::timeline::MediaTime;
 pub enum Reason {
     /// A source is being tried and nothing has failed yet.
     Connecting,
+    /// Other sources are being started: it waits for its turn.
+    Waiting,
     /// There is no source that could be tried.
     NoSource,
     /// The source wants another user, password, token or passphrase.

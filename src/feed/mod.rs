@@ -4,6 +4,7 @@
 //! exactly the sound asked for. Whatever happens to a source shows as a slate and silence, never as an error or a wait: the
 //! feed's supervisor thread keeps trying. The only user of GStreamer's decoding.
 
+mod ahead;
 mod apart;
 mod as_came;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod clock_tests;
 mod dates;
 mod delivery;
 mod downmix;
+mod entering;
 mod error;
 mod facts;
 mod fetch;
@@ -46,6 +48,9 @@ mod slate;
 mod sockets;
 mod source;
 mod srt;
+mod starts;
+#[cfg(test)]
+mod starts_tests;
 mod supervisor;
 #[cfg(test)]
 mod sync_tests;
@@ -74,6 +79,7 @@ use crate::config::{mask_text, masked};
 use crate::frame::{CodedSound, Colour, Picture, Sound, SoundTrack};
 use crate::sync::Latency;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime};
+use ahead::Ahead;
 pub use apart::{Apart, ChildHealth, Ended, Wall, child};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
@@ -83,9 +89,10 @@ pub use health::{FeedHealth, Reason};
 use intake::Intake;
 pub use on_hold::OnHold;
 pub use pipeline::{Abandoned, abandoned};
-pub use room::{DecodeCosts, DecodeRoom, Decoding, SOURCE_CORES};
+pub use room::{DecodeCosts, DecodeRoom, Decoding, Refused, SOURCE_CORES};
 pub use signals::FeedSignal;
 pub use slate::{BREAK, draw as slate};
+pub use starts::{Starts, StartsOf};
 use supervisor::{Report, Supervisor};
 pub use texts::{FeedTexts, TextOrigin, Written};
 pub use visit::{VisitError, Visited, tell, visit};
@@ -263,7 +270,8 @@ impl Feed {
         decoding: Decoding,
     ) -> Arc<Feed> {
         let fetches = Arc::<FetchCounts>::default();
-        let decoding = Decoding { fetches: Arc::clone(&fetches), ..decoding };
+        let room = Arc::new(Ahead::of(decoding.room.clone()));
+        let decoding = Decoding { fetches: Arc::clone(&fetches), room: room.clone(), ..decoding };
         let intake = Arc::new(Intake::new(&grid, pace));
         let is_apart = decoding.apart.is_some();
         let report = Arc::new(Mutex::new(Report::default()));
@@ -275,6 +283,7 @@ impl Feed {
             intake: Arc::clone(&intake),
             report: Arc::clone(&report),
             decoding,
+            room,
         };
         let name: String = format!("feed-{}", spec.key).chars().take(15).collect();
         let done = Arc::clone(&finished);

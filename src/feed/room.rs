@@ -6,13 +6,17 @@
 //! pictures that no other refers to are left out, and where even that is too much, all of them, until there is room.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
+use super::ahead::Needs;
 use super::apart::Apart;
 use super::fetch::FetchCounts;
+use super::starts::{Starts, StartsOf};
 use crate::config::PictureLimits;
 use crate::reach::Reach;
 use crate::timeline::MediaTime;
@@ -32,29 +36,75 @@ const FARTHEST: f64 = 16.0;
 const AVERAGED_PICTURES: f64 = 64.0;
 /// A stream that does not tell its rate is taken to have this one.
 const USUAL_FPS: f64 = 30.0;
-/// How often a thinned stream asks again.
-const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How often a thinned stream asks again, and one that waits for room.
+pub(super) const ASK_EVERY: Duration = Duration::from_secs(2);
 /// Access units by which the share of those that others refer to is judged.
 const JUDGED_UNITS: u32 = 50;
 
 /// What the machine has left for decoding. Asked on a feed's own thread.
 pub trait DecodeRoom: Send + Sync {
     /// Whether `cores` more may be spent from now on. What is granted is taken to be spent until the load shows it.
-    fn admit(&self, cores: f64) -> bool;
+    ///
+    /// # Errors
+    /// Why not.
+    fn admit(&self, cores: f64) -> Result<(), Refused>;
 
     /// Cores that are left, for people.
     fn left(&self) -> f64;
 
+    /// Whether pictures of the machine go on being late.
+    fn is_late(&self) -> bool {
+        false
+    }
+
     /// Nothing of what was granted is spent any more.
     fn over(&self) {}
+}
+
+/// What is short.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Refused {
+    /// The machine: so many cores are left of it.
+    Left(f64),
+    /// Pictures are late, and a source was let in a moment ago.
+    Late,
+    /// Its tenant's limit, of which its games take so many cores.
+    Limit { taken: f64, limit: f64 },
+    /// Its tenant's share, of which its games take so many cores.
+    Share { taken: f64 },
+    /// Its feed gives way.
+    OnHold,
+    /// Nobody answered.
+    Unanswered,
+}
+
+/// As it goes on after what would have been taken.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left(cores) => write!(f, ", and {:.2} are left", cores.max(0.0)),
+            Self::Late => f.write_str("; pictures are late on this machine, and new sources come one after another"),
+            Self::Limit { taken, limit } => {
+                write!(f, "; its tenant's games take {taken:.2} cores to decode, and {limit} is its limit")
+            }
+            Self::Share { taken } => {
+                write!(
+                    f,
+                    "; its tenant's games take {taken:.2} cores to decode, and the rest is taken or other tenants' share"
+                )
+            }
+            Self::OnHold => f.write_str("; the game is on hold"),
+            Self::Unanswered => f.write_str("; this machine was too busy to say whether it has them"),
+        }
+    }
 }
 
 /// Room without end: for tests, and for work offline.
 pub struct Unlimited;
 
 impl DecodeRoom for Unlimited {
-    fn admit(&self, _cores: f64) -> bool {
-        true
+    fn admit(&self, _cores: f64) -> Result<(), Refused> {
+        Ok(())
     }
 
     fn left(&self) -> f64 {
@@ -77,6 +127,8 @@ pub struct Decoding {
     pub fetches: Arc<FetchCounts>,
     /// How sources are decoded in processes of their own; `None`: they are decoded here.
     pub apart: Option<Arc<Apart>>,
+    /// Where they get in line to be started.
+    pub starts: StartsOf,
 }
 
 /// Sounds of a game where nothing else is said.
@@ -98,6 +150,7 @@ impl Decoding {
             limits: PictureLimits::default(),
             fetches: Arc::default(),
             apart,
+            starts: Starts::unlimited().of(None),
         }
     }
 }
@@ -179,6 +232,16 @@ pub(super) struct Demand {
     pub fps: Option<(u32, u32)>,
 }
 
+impl fmt::Display for Demand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { width, height, fps } = self;
+        write!(f, "{width}x{height}")?;
+        let Some((num, den)) = fps.filter(|(_, den)| *den > 0) else { return Ok(()) };
+        let rate = format!("{:.3}", f64::from(num) / f64::from(den));
+        write!(f, " at {}", rate.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
 impl Demand {
     fn pixels_per_s(self) -> f64 {
         let fps = self.fps.filter(|(_, den)| *den > 0).map_or(USUAL_FPS, |(num, den)| f64::from(num) / f64::from(den));
@@ -195,6 +258,8 @@ pub(super) struct Ration {
     demand: Option<Demand>,
     share: Share,
     granted: f64,
+    /// Why it was not given all of it the last time.
+    refused: Refused,
     asked_at: MediaTime,
     units: u32,
     referred_units: u32,
@@ -209,6 +274,7 @@ impl Ration {
             demand: None,
             share: Share::Unasked,
             granted: 0.0,
+            refused: Refused::Unanswered,
             asked_at: MediaTime::ZERO,
             units: 0,
             referred_units: 0,
@@ -274,22 +340,17 @@ impl Ration {
 
     /// Asks for what `cores` are more than what was granted before.
     fn grant(&mut self, cores: f64) -> bool {
-        let granted = cores <= self.granted || self.room.admit(cores - self.granted);
-        if granted {
-            self.granted = cores;
+        let answer = if cores <= self.granted { Ok(()) } else { self.room.admit(cores - self.granted) };
+        match answer {
+            Ok(()) => self.granted = cores,
+            Err(why) => self.refused = why,
         }
-        granted
+        answer.is_ok()
     }
 
     /// Why not all of the stream is decoded, for its operator.
     pub fn shortage(&self) -> Option<String> {
-        let Demand { width, height, fps } = self.demand?;
-        let whole = self.whole()?;
-        let left = self.room.left().max(0.0);
-        let rate = fps.filter(|(_, den)| *den > 0).map_or(String::new(), |(num, den)| {
-            format!(" at {:.3}", f64::from(num) / f64::from(den)).trim_end_matches('0').trim_end_matches('.').to_owned()
-        });
-        let needs = format!("{width}x{height}{rate} takes about {whole:.2} cores to decode and {left:.2} are left");
+        let needs = Needs { demand: Some(self.demand?), cores: self.whole()?, why: self.refused };
         match self.share {
             Share::Unasked | Share::Whole => None,
             Share::Referred => Some(format!("thinned: {needs}; pictures that no other refers to are left out")),
@@ -306,11 +367,13 @@ mod tests {
     struct Cores(Mutex<f64>);
 
     impl DecodeRoom for Cores {
-        fn admit(&self, cores: f64) -> bool {
+        fn admit(&self, cores: f64) -> Result<(), Refused> {
             let mut left = self.0.lock();
-            let fits = cores <= *left;
-            *left -= if fits { cores } else { 0.0 };
-            fits
+            if cores > *left {
+                return Err(Refused::Left(*left));
+            }
+            *left -= cores;
+            Ok(())
         }
 
         fn left(&self) -> f64 {
@@ -352,7 +415,7 @@ mod tests {
         ration.demands(UHD);
         assert!(!ration.passes(Some(true), at(0)), "1.68 cores are asked for");
         let said = ration.shortage().unwrap();
-        assert_eq!(said, "no room: 3840x2160 at 50 takes about 1.68 cores to decode and 0.50 are left");
+        assert_eq!(said, "no room: 3840x2160 at 50 takes about 1.68 cores to decode, and 0.50 are left");
         for n in 1..100 {
             assert!(!ration.passes(Some(n % 2 == 0), at(n * 19)), "not asked again before two seconds");
         }

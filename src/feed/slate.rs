@@ -17,6 +17,8 @@ pub(super) fn refusal(reason: Reason) -> Option<&'static str> {
         Reason::TooLarge => Some("Source too large"),
         Reason::Unsupported => Some("Source of another kind"),
         Reason::OnHold => Some("On hold – this machine is busy"),
+        Reason::NoRoom => Some("No room – this machine is busy"),
+        Reason::Waiting => Some("Waiting for its turn to start"),
         _ => None,
     }
 }

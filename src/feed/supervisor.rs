@@ -7,7 +7,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use url::Url;
 
+use super::ahead::{Ahead, Shortage};
 use super::apart::ChildHealth;
+use super::entering::{Start, no_room_patience};
 use super::error::SourceError;
 use super::facts::Facts;
 use super::health::Reason;
@@ -15,7 +17,7 @@ use super::intake::{Intake, Timing};
 use super::listed::{self, History};
 use super::on_hold::OnHold;
 use super::playlist::{Limit, Wishes};
-use super::room::Decoding;
+use super::room::{ASK_EVERY, DecodeRoom, Decoding};
 use super::running::{Around, Running};
 use super::source::Source;
 use super::wanted::AudioWish;
@@ -29,6 +31,10 @@ use crate::timeline::{Clock, Grid, MediaTime};
 const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 const BRIEF: Duration = Duration::from_secs(2);
+/// The wait after a process that hung: what is short of processors has them for others meanwhile. It doubles where the next one hangs, too.
+const FIRST_HUNG: Duration = Duration::from_secs(2);
+/// A run that went on for so long says nothing of the one before it.
+const LONG: Duration = Duration::from_secs(60);
 /// How much later than others a picture of a pushing source may arrive, where its address does not say.
 const JITTER: Duration = Duration::from_millis(400);
 /// Without a first picture for so long, or another one, a source is given up. Listening costs nothing: it gets longer.
@@ -79,7 +85,9 @@ pub(super) struct Supervisor {
     pub clock: Arc<dyn Clock>,
     pub intake: Arc<Intake>,
     pub report: Arc<Mutex<Report>>,
+    /// Its room is the one below.
     pub decoding: Decoding,
+    pub room: Arc<Ahead>,
 }
 
 /// What an attempt came to.
@@ -90,17 +98,25 @@ enum Attempt {
     /// Pictures, for less than [`BRIEF`]: a source that shows one and dies must not be tried in a circle.
     Brief,
     Shown,
+    /// Its process hung, whatever was shown.
+    Hung,
+    /// Nothing was started: there is no room for it.
+    NoRoom,
 }
 
-/// The wait before the next attempt: none for a backup that was not tried yet, else doubling for as long as nothing is shown.
+/// The wait before the next attempt: none for a backup that was not tried yet, else doubling for as long as nothing is shown. Where there was no room for any
+/// of them, nothing was started: room is asked for again soon.
 struct BackOff {
     next: Duration,
+    hung: Duration,
     failures_in_row: usize,
+    /// Something was started since the last wait.
+    started: bool,
 }
 
 impl BackOff {
     fn new() -> Self {
-        Self { next: FIRST_BACK_OFF, failures_in_row: 0 }
+        Self { next: FIRST_BACK_OFF, hung: FIRST_HUNG, failures_in_row: 0, started: false }
     }
 
     fn after(&mut self, attempt: Attempt, sources: usize, only_listens: bool) -> Duration {
@@ -108,67 +124,122 @@ impl BackOff {
             Attempt::Shown => *self = Self::new(),
             // The others are tried in turn all the same.
             Attempt::Brief => self.next = FIRST_BACK_OFF,
-            Attempt::Dark => {}
+            Attempt::Dark | Attempt::Hung | Attempt::NoRoom => {}
         }
         self.failures_in_row += 1;
+        self.started |= attempt != Attempt::NoRoom;
+        let hung = self.hung;
+        self.hung = if attempt == Attempt::Hung { (hung * 2).min(LONGEST_BACK_OFF) } else { FIRST_HUNG };
         if !self.failures_in_row.is_multiple_of(sources.max(1)) {
             return Duration::ZERO;
         }
+        if !std::mem::take(&mut self.started) {
+            return ASK_EVERY;
+        }
         let wait = self.next;
         self.next = if only_listens { FIRST_BACK_OFF } else { (self.next * 2).min(LONGEST_BACK_OFF) };
-        wait
+        if attempt == Attempt::Hung { wait.max(hung) } else { wait }
     }
+}
+
+/// What a run of a source came to.
+struct Ran {
+    attempt: Attempt,
+    /// Its game was shown by it.
+    was_shown: bool,
+    lasted: Duration,
+}
+
+/// What is known of a source from its earlier runs.
+#[derive(Default)]
+struct Before {
+    history: Arc<Mutex<History>>,
+    shortage: Option<Shortage>,
 }
 
 impl Supervisor {
     /// Runs until the feed is stopped.
     pub fn run(self) {
         let mut back_off = BackOff::new();
-        let mut index = 0;
-        let histories: Vec<Arc<Mutex<History>>> = self.spec.sources.iter().map(|_| Arc::default()).collect();
+        let (mut index, mut was_shown) = (0, false);
+        let mut before: Vec<Before> = self.spec.sources.iter().map(|_| Before::default()).collect();
         while !self.intake.is_stopped() {
             if let Some(why) = self.on_hold() {
+                self.room.over();
                 self.stay_on_hold(why);
                 continue;
             }
-            let (Some(url), Some(history)) = (self.spec.sources.get(index), histories.get(index)) else {
+            let (Some(url), Some(known)) = (self.spec.sources.get(index), before.get_mut(index)) else {
                 self.note_failure(index, &SourceError::NoSource);
                 self.intake.end();
                 while !self.intake.stopped_within(Duration::from_secs(60)) {}
                 return;
             };
-            self.report.lock().source_index = index;
-            let begun = Instant::now();
-            let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
-            let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
-            let (error, run) = source
-                .map_or_else(|error| (error, None), |(source, wanted)| self.run_source(source, wanted, history, url));
-            // Reported first: who sees the slate finds the reason.
-            if !self.intake.is_stopped() && !matches!(error, SourceError::OnHold(_)) {
-                self.note_failure(index, &error);
-            }
-            // Before the pipeline goes: its threads may be waiting for room here.
-            let pictures = self.intake.end();
-            history.lock().run_ended(&error, pictures);
-            if let Some(run) = run {
-                run.let_go(&self.spec.key);
-            }
-            self.decoding.room.over();
-            if self.intake.is_stopped() {
-                return;
-            }
-            // Nothing was wrong with the source: it is the one to go on with.
-            if matches!(error, SourceError::OnHold(_)) {
+            if !self.has_room(known.shortage.as_ref(), index) {
+                index = (index + 1) % self.spec.sources.len();
+                self.wait(back_off.after(Attempt::NoRoom, self.spec.sources.len(), false));
                 continue;
             }
-            let attempt = match pictures {
-                0 => Attempt::Dark,
-                _ if begun.elapsed() < BRIEF => Attempt::Brief,
-                _ => Attempt::Shown,
-            };
+            let source = Source::parse(url).and_then(|source| Ok((source, Wanted::split(url)?.1)));
+            let only_listens = source.as_ref().is_ok_and(|(source, _)| source.only_listens());
+            // What is drawn here takes nothing to start, and what cannot be read is not started.
+            let starts = source.as_ref().is_ok_and(|(source, _)| !matches!(source, Source::Synthetic(_)));
+            let turn = if starts { self.await_turn(was_shown) } else { None };
+            if starts && turn.is_none() {
+                continue;
+            }
+            let start = Start::of(turn, self.clock.now(), only_listens);
+            let Some(ran) = self.attempt(index, url, source, known, start) else { continue };
+            was_shown = ran.was_shown;
+            if ran.lasted >= LONG {
+                back_off = BackOff::new();
+            }
             index = (index + 1) % self.spec.sources.len();
-            self.wait(back_off.after(attempt, self.spec.sources.len(), only_listens));
+            self.wait(back_off.after(ran.attempt, self.spec.sources.len(), only_listens));
         }
+        self.room.over();
+    }
+
+    /// Runs a source until it is lost; `None` where nothing was wrong with it: the feed gives way, or is to stop.
+    fn attempt(
+        &self,
+        index: usize,
+        url: &Url,
+        source: Result<(Source, Wanted), SourceError>,
+        known: &mut Before,
+        start: Start,
+    ) -> Option<Ran> {
+        self.report.lock().source_index = index;
+        let begun = Instant::now();
+        let (error, run) = source.map_or_else(
+            |error| (error, None),
+            |(source, wanted)| self.run_source(source, wanted, &known.history, url, start),
+        );
+        let (error, shortage) = self.judged(error, known.shortage.as_ref());
+        known.shortage = shortage;
+        let gives_way = matches!(error, SourceError::OnHold(_));
+        // Reported first: who sees the slate finds the reason.
+        if !self.intake.is_stopped() && !gives_way {
+            self.note_failure(index, &error);
+        }
+        // Before the pipeline goes: its threads may be waiting for room here.
+        let pictures = self.intake.end();
+        known.history.lock().run_ended(&error, pictures);
+        if let Some(run) = run {
+            run.let_go(&self.spec.key);
+        }
+        self.room.over();
+        if gives_way || self.intake.is_stopped() {
+            return None;
+        }
+        let lasted = begun.elapsed();
+        let shown = match pictures {
+            0 => Attempt::Dark,
+            _ if lasted < BRIEF => Attempt::Brief,
+            _ => Attempt::Shown,
+        };
+        let attempt = if error == SourceError::Hangs { Attempt::Hung } else { shown };
+        Some(Ran { attempt, was_shown: shown == Attempt::Shown, lasted })
     }
 
     /// Runs `source` until it is lost; returns why, and what is to be let go of.
@@ -178,6 +249,7 @@ impl Supervisor {
         mut wanted: Wanted,
         history: &Arc<Mutex<History>>,
         url: &Url,
+        start: Start,
     ) -> (SourceError, Option<Running>) {
         let timing = match &source {
             Source::Synthetic(_) => Timing::OnGrid,
@@ -194,6 +266,9 @@ impl Supervisor {
             listed: 0,
             started: (Instant::now(), self.clock.now()),
             first,
+            start,
+            no_room_patience: no_room_patience(source.is_pushed()),
+            no_room_since: None,
             seen: 0,
             drawn: None,
         };
@@ -290,6 +365,10 @@ struct Watch<'a> {
     listed: usize,
     started: (Instant, MediaTime),
     first: Duration,
+    start: Start,
+    no_room_patience: Duration,
+    /// Since when there is no room for it.
+    no_room_since: Option<(Instant, MediaTime)>,
     seen: u64,
     drawn: Option<Instant>,
 }
@@ -319,6 +398,9 @@ impl Watch<'_> {
             let jpeg = jpeg::thumbnail(&picture);
             report.lock().thumbnail = jpeg;
         }
+        if let Some(error) = self.lacks_room(pictures) {
+            return Some(error);
+        }
         let facts = Arc::clone(&report.lock().facts);
         let (awaits, pauses, trouble) = {
             let facts = facts.lock();
@@ -343,6 +425,18 @@ impl Watch<'_> {
             None => SourceError::Stalled { seconds },
         })
     }
+
+    /// Ends a source's start, and one that there is no room for: it goes on asking with nothing that runs.
+    fn lacks_room(&mut self, pictures: u64) -> Option<SourceError> {
+        let now = self.supervisor.clock.now();
+        let facts = Arc::clone(&self.supervisor.report.lock().facts);
+        let told = facts.lock().no_room.clone().filter(|_| pictures == 0);
+        self.start.look(pictures > 0 || told.is_some(), now);
+        let since = told.as_ref().map(|_| self.no_room_since.unwrap_or((Instant::now(), now)));
+        self.no_room_since = since;
+        let (real, media) = since.map(|(real, media)| (real.elapsed(), now.since(media)))?;
+        told.filter(|_| media >= self.no_room_patience && real >= LEAST_REAL_PATIENCE).map(SourceError::NoRoom)
+    }
 }
 
 #[cfg(test)]
@@ -359,6 +453,31 @@ mod tests {
         assert_eq!(waits, [0, 500, 0, 1000]);
         let mut listening = BackOff::new();
         assert!((0..9).all(|_| listening.after(Attempt::Dark, 1, true).as_millis() == 500));
+    }
+
+    #[test]
+    fn after_a_process_that_hung_the_wait_is_longer_and_doubles_while_they_hang() {
+        let mut one = BackOff::new();
+        let waits: Vec<_> = (0..6).map(|_| one.after(Attempt::Hung, 1, false).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30]);
+        assert_eq!(one.after(Attempt::Shown, 1, false).as_millis(), 500);
+        assert_eq!(one.after(Attempt::Hung, 1, true).as_secs(), 2);
+        let mut two = BackOff::new();
+        assert_eq!(two.after(Attempt::Hung, 2, false), Duration::ZERO, "a backup is there at once");
+    }
+
+    #[test]
+    fn room_is_asked_for_again_soon_where_nothing_was_started_and_what_was_started_in_vain_waits_longer() {
+        let mut one = BackOff::new();
+        let mut after = |attempt| one.after(attempt, 1, false).as_millis();
+        let waits = [after(Attempt::Dark), after(Attempt::NoRoom), after(Attempt::NoRoom), after(Attempt::Dark)];
+        assert_eq!(waits, [500, 2000, 2000, 1000]);
+        assert_eq!((after(Attempt::NoRoom), after(Attempt::Dark), after(Attempt::Shown)), (2000, 2000, 500));
+        // A backup that cannot be reached is not tried in a circle because there is no room for the other.
+        let mut two = BackOff::new();
+        let waits: Vec<_> = [Attempt::NoRoom, Attempt::Dark].repeat(3);
+        let waits: Vec<_> = waits.into_iter().map(|attempt| two.after(attempt, 2, false).as_millis()).collect();
+        assert_eq!(waits, [0, 500, 0, 1000, 0, 2000]);
     }
 
     #[test]

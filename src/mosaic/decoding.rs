@@ -29,6 +29,11 @@ impl MosaicRegistry {
         self.clock.now()
     }
 
+    /// Whether pictures go on being late.
+    pub fn is_late(&self) -> bool {
+        self.overload.lock().lasts()
+    }
+
     /// Whether one more source may be decoded at present: while pictures are late, now and then.
     pub fn allows_source(&self) -> bool {
         self.overload.lock().allows_source(self.clock.now())

@@ -60,7 +60,8 @@ impl Overload {
         self.lasts()
     }
 
-    fn lasts(&self) -> bool {
+    /// Pictures go on being late.
+    pub fn lasts(&self) -> bool {
         self.looks >= LASTING
     }
 

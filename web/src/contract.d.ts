@@ -1967,7 +1967,7 @@ export interface components {
          * @description Why a feed shows its slate, or is not as it should be. The names are stable: programs branch on them.
          * @enum {string}
          */
-        HealthReason: "connecting" | "no_source" | "unauthorized" | "not_found" | "unreachable" | "ended" | "stalled" | "no_picture" | "forbidden" | "too_large" | "unsupported" | "no_room" | "on_hold" | "thinned" | "failed" | "no_sound" | "sound_off_picture";
+        HealthReason: "connecting" | "waiting" | "no_source" | "unauthorized" | "not_found" | "unreachable" | "ended" | "stalled" | "no_picture" | "forbidden" | "too_large" | "unsupported" | "no_room" | "on_hold" | "thinned" | "failed" | "no_sound" | "sound_off_picture";
         /** @description A key, without what opens anything. */
         Key: {
             id: string;

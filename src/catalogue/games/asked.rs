@@ -44,7 +44,7 @@ impl GameCatalogue for Catalogue {
     }
 
     fn registered(&self, tenant: &str) -> Vec<RegisteredGame> {
-        self.visible(tenant).iter().map(|game| self.registered_of(game)).collect()
+        self.visible(tenant).iter().map(|game| game.registered()).collect()
     }
 
     fn decoding(&self, tenant: &str) -> (Standing, usize) {

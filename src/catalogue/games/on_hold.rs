@@ -1,9 +1,8 @@
 //! Games that give way: feeds go on hold while the machine is short, or while another tenant has less than its share, and come back when there is room.
 
-use super::{Catalogue, Game};
-use crate::catalogue::RegisteredGame;
-use crate::feed::{OnHold, Reason};
-use crate::mosaic::{Beyond, Pressure};
+use super::Catalogue;
+use crate::feed::OnHold;
+use crate::mosaic::Pressure;
 
 impl Catalogue {
     /// Puts a feed on hold where pictures go on being late though all was given up that nobody watches, and takes it up again later; and those that gave
@@ -46,23 +45,5 @@ impl Catalogue {
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
-    }
-
-    /// A game as its operator sees it: where there is no room for it because of its tenant's bounds, those are told.
-    pub(super) fn registered_of(&self, game: &Game) -> RegisteredGame {
-        let mut told = game.registered();
-        let bounded = matches!(told.health.reason, Some(Reason::NoRoom | Reason::Thinned));
-        if bounded && let Some((taken, beyond)) = self.room.holding.lock().refused(&game.key) {
-            let taken = format!("its tenant's games take {taken:.2} cores to decode");
-            let why = match beyond {
-                Beyond::Limit(limit) => format!("{taken}, and {limit} is its limit"),
-                Beyond::Share => format!("{taken}, and the rest is other tenants' share"),
-            };
-            told.health.last_error = Some(match told.health.last_error {
-                Some(error) => format!("{error}; {why}"),
-                None => why,
-            });
-        }
-        told
     }
 }

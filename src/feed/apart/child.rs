@@ -29,6 +29,7 @@ use crate::feed::pipeline::{self, Doors, Entry, Fed};
 use crate::feed::playlist::Said;
 use crate::feed::room::{DecodeCosts, Decoding};
 use crate::feed::source::Source;
+use crate::feed::starts::Starts;
 use crate::feed::texts::TextOrigin;
 use crate::reach::Reach;
 use crate::timeline::{Clock, Fps, Grid};
@@ -161,6 +162,8 @@ fn run(entry: Entry, begin: &Begin, far: &Arc<Far>) -> Result<(), SourceError> {
         limits: begin.limits,
         fetches: Arc::default(),
         apart: None,
+        // It was its parent who let it start.
+        starts: Starts::unlimited().of(None),
     };
     let clock: Arc<dyn Clock> = far.clone();
     let around = pipeline::Surroundings {

@@ -19,7 +19,7 @@ use crate::cues::track::Signal;
 use crate::feed::error::SourceError;
 use crate::feed::intake::Gone;
 use crate::feed::outlet::Outlet;
-use crate::feed::room::DecodeRoom;
+use crate::feed::room::{DecodeRoom, Refused};
 use crate::feed::signals::Signalled;
 use crate::feed::texts::Writing;
 use crate::frame::{CodedSound, Picture, SoundTrack};
@@ -113,7 +113,7 @@ struct Waits {
     sound: u32,
     besides: Vec<u32>,
     beside: Option<Option<u32>>,
-    admitted: Option<bool>,
+    admitted: Option<Result<(), Refused>>,
     last_push: Option<Instant>,
 }
 
@@ -206,7 +206,7 @@ impl Far {
         self.answered().notify_all();
     }
 
-    pub fn answer_admitted(&self, admitted: bool) {
+    pub fn answer_admitted(&self, admitted: Result<(), Refused>) {
         self.waits.lock().admitted = Some(admitted);
         self.answered().notify_all();
     }
@@ -410,8 +410,8 @@ impl Clock for Far {
 }
 
 impl DecodeRoom for Far {
-    fn admit(&self, cores: f64) -> bool {
-        self.ask(&Up::Admit(cores), |waits| waits.admitted.take()).unwrap_or(false)
+    fn admit(&self, cores: f64) -> Result<(), Refused> {
+        self.ask(&Up::Admit(cores), |waits| waits.admitted.take()).unwrap_or(Err(Refused::Unanswered))
     }
 
     fn left(&self) -> f64 {

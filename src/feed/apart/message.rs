@@ -16,6 +16,7 @@ use crate::config::PictureLimits;
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::pipeline::tables::is_language;
+use crate::feed::room::Refused;
 use crate::feed::texts::TextOrigin;
 use crate::feed::wanted::Wanted;
 use crate::frame::{
@@ -139,7 +140,7 @@ pub enum Down {
         returned: Vec<u64>,
     },
     SoundBeside(Option<u32>),
-    Admitted(bool),
+    Admitted(Result<(), Refused>),
     Open {
         door: u32,
         takes: Takes,
@@ -500,7 +501,7 @@ pub fn plain_error(error: SourceError) -> SourceError {
         SourceError::Scheme { scheme } => SourceError::Scheme { scheme: plain(&scheme) },
         SourceError::Denied(denied) => SourceError::Denied(plain_denied(denied)),
         // Not for it to say.
-        SourceError::OnHold(_) => SourceError::Ended,
+        SourceError::OnHold(_) | SourceError::NoRoom(_) | SourceError::Hangs => SourceError::Ended,
         // No words of the child's.
         without @ (SourceError::Ended
         | SourceError::Stalled { .. }

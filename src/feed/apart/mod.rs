@@ -25,6 +25,7 @@ mod doors;
 #[cfg(test)]
 mod ends_tests;
 mod far;
+mod given;
 mod groups;
 mod handed;
 mod jail;

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::Apart;
 use super::doors::Desk;
+use super::given::{self, Given};
 use super::groups::Group;
 use super::handed::Handed;
 use super::lanes::{Lanes, Target};
@@ -40,6 +41,11 @@ const POLL: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A child that lives says so ten times a second. By then its slot has shown the slate for more than a second.
 const BEAT_PATIENCE: Duration = Duration::from_secs(2);
+/// One that was given no processor has longer: begun anew it would have none either, and take more.
+const SHORT_BEAT_PATIENCE: Duration = Duration::from_secs(10);
+const SHORT_START_PATIENCE: Duration = Duration::from_secs(30);
+/// It missed a word or two.
+const QUIET: Duration = Duration::from_millis(250);
 /// One that was not heard for so long is not well, where nothing else comes either.
 const SILENCE: Duration = Duration::from_millis(500);
 /// Starting, its pipeline too, on a machine that is busy.
@@ -187,6 +193,7 @@ pub struct Run {
     health: Arc<Mutex<ChildHealth>>,
     begun: Instant,
     lately: Lately,
+    given: given::Lately,
     why: Ended,
 }
 
@@ -229,6 +236,7 @@ impl Run {
             health: Arc::clone(health),
             begun: Instant::now(),
             lately: Lately::new(),
+            given: given::Lately::default(),
             why: Ended::Source,
         };
         let outside = handed.outside.take().map(|outside| outside.start(&this.link, decoding)).transpose();
@@ -258,6 +266,7 @@ impl Run {
     pub fn watch(&mut self, check: &mut dyn FnMut() -> Option<SourceError>) -> SourceError {
         let mut looked = Instant::now();
         loop {
+            let polled = Instant::now();
             match self.failures.recv_timeout(POLL) {
                 Ok((why, error)) => {
                     self.why = why;
@@ -266,6 +275,10 @@ impl Run {
                 Err(RecvTimeoutError::Timeout) => {}
                 // The link lives here, and with it a sender.
                 Err(RecvTimeoutError::Disconnected) => return SourceError::Ended,
+            }
+            // Who was not given a turn here could hear nobody.
+            if polled.elapsed() >= SILENCE {
+                self.link.hear();
             }
             let (now, delay) = (self.clock.now().as_nanos(), self.intake.delay());
             let (left, returned) = (self.decoding.room.left(), self.link.lent.returned());
@@ -276,6 +289,7 @@ impl Run {
                     self.why = Ended::Grew;
                     return self.grew(bytes);
                 }
+                self.look_what_it_is_given();
             }
             let silent = self.link.heard.lock().elapsed();
             // It is gone, and what it brought last finds no room.
@@ -283,21 +297,43 @@ impl Run {
                 self.why = Ended::Died;
                 return self.autopsy();
             }
-            let patience = if self.told.lock().beats { BEAT_PATIENCE } else { START_PATIENCE };
-            if silent >= patience {
+            if silent >= self.patience() {
                 self.why = Ended::Hung;
-                return hangs();
+                return SourceError::Hangs;
             }
             if let Some(reason) = check() {
                 let stalled = matches!(reason, SourceError::Stalled { .. });
                 // A source is silent where its process is not.
                 if stalled && silent >= SILENCE {
+                    // It is looked at for a moment first.
+                    if !self.given.is_known() || self.given.is_short() {
+                        continue;
+                    }
                     self.why = Ended::Hung;
-                    return hangs();
+                    return SourceError::Hangs;
                 }
                 let known = self.told.lock().warned.take().filter(|_| stalled);
                 return known.unwrap_or(reason);
             }
+        }
+    }
+
+    /// Of one that is heard nobody asks.
+    fn look_what_it_is_given(&mut self) {
+        let is_heard = self.link.heard.lock().elapsed() < QUIET;
+        match self.child.as_ref().filter(|_| !is_heard).and_then(|child| Given::to(child.id())) {
+            Some(given) => self.given.look(self.begun.elapsed(), given),
+            None => self.given = given::Lately::default(),
+        }
+    }
+
+    /// How long it may be silent.
+    fn patience(&self) -> Duration {
+        match (self.told.lock().beats, self.given.is_short()) {
+            (true, false) => BEAT_PATIENCE,
+            (true, true) => SHORT_BEAT_PATIENCE,
+            (false, false) => START_PATIENCE,
+            (false, true) => SHORT_START_PATIENCE,
         }
     }
 
@@ -386,10 +422,6 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.end("");
     }
-}
-
-fn hangs() -> SourceError {
-    SourceError::Pipeline("the process that decodes it hangs".into())
 }
 
 fn broken(what: &str, error: &io::Error) -> SourceError {

@@ -18,7 +18,7 @@ use crate::cues::track::{Signal, Source};
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::pipeline::Doors;
-use crate::feed::room::Decoding;
+use crate::feed::room::{Decoding, Refused};
 use crate::feed::signals::Signalled;
 use crate::feed::texts::Writing;
 
@@ -216,12 +216,13 @@ impl Reader {
         self.link.say(&Down::SoundBeside(index.map(|index| index as u32)));
     }
 
-    fn admit(&mut self, cores: f64) -> bool {
+    fn admit(&mut self, cores: f64) -> Result<(), Refused> {
         let can_be = cores.is_finite() && cores >= 0.0 && self.granted + cores <= MOST_CORES;
-        let admitted = can_be && self.decoding.room.admit(cores);
-        if admitted {
-            self.granted += cores;
+        if !can_be {
+            return Err(Refused::Left((MOST_CORES - self.granted).max(0.0)));
         }
-        admitted
+        self.decoding.room.admit(cores)?;
+        self.granted += cores;
+        Ok(())
     }
 }

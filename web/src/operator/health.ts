@@ -6,6 +6,7 @@ import { count, moment } from "./figures";
 
 const REASONS: Record<HealthReason, string> = {
   connecting: "its source is being connected",
+  waiting: "other sources are being started, and it waits for its turn",
   no_source: "it has no source that can be used",
   unauthorized: "its source refuses access",
   not_found: "its source is not found",
