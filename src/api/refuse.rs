@@ -107,7 +107,7 @@ impl From<AssetError> for Problem {
             | E::Svg(_)
             | E::Clip(_) => Problem::new(Code::AssetInvalid, detail),
             E::TooLarge { limit, .. } => Problem::new(Code::BodyTooLarge, detail).with("limit_bytes", limit),
-            E::Busy | E::NoProcess => {
+            E::Busy | E::NoProcess | E::NotNow(_) => {
                 Problem::new(Code::Capacity, detail).with("reason", "art").retry_after_s(STORE_RETRY_S)
             }
             // As a body that breaks off; nobody reads it but the audit.

@@ -69,7 +69,7 @@ impl ArtApart {
         };
         let (child, pipe) = self.spawn().map_err(broken)?;
         let (stop, patience) = (stop.clone(), self.patience);
-        let mut run = Run { child, pipe, kind: art.kind, step: None, stop, patience, counted_s: 0.0 };
+        let mut run = Run { child, pipe, kind: art.kind, step: None, stop, patience, is_late: false, counted_s: 0.0 };
         run.stop.ends(run.pipe.try_clone().map_err(broken)?);
         let asked = Asked { kind: art.kind, job, bytes: art.bytes.len() as u64 };
         let sent = message::send(&mut run.pipe, &asked).and_then(|()| run.pipe.write_all(art.bytes));
@@ -98,7 +98,10 @@ impl Draws for ArtApart {
         loop {
             let mut moment = Moment { reads: Vec::with_capacity(sizes.len()), lasts: Duration::ZERO, is_last: true };
             for size in sizes {
-                let Picture { read, lasts, is_last } = run.picture(*size)?;
+                let picture = run.picture(*size);
+                // It was drawn in time when it came: now others have the processor.
+                let late = |error: AssetError| if run.is_late { AssetError::NotNow(error.to_string()) } else { error };
+                let Picture { read, lasts, is_last } = picture.map_err(late)?;
                 moment.reads.push(read);
                 (moment.lasts, moment.is_last) = (lasts, is_last);
             }
@@ -130,6 +133,8 @@ struct Run {
     step: Option<(Option<(u32, u32)>, u64)>,
     stop: Stop,
     patience: Duration,
+    /// An answer did not come in time, whatever it took of the processor.
+    is_late: bool,
     /// Processor time of it that is counted.
     counted_s: f64,
 }
@@ -197,6 +202,7 @@ impl Run {
         while at < buffer.len() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                self.is_late = true;
                 return Err(self.too_long());
             }
             let set = self.pipe.set_read_timeout(Some(left.min(LOOK_EVERY)));

@@ -211,7 +211,7 @@ impl Assets {
         };
         tracing::error!(%asset, error = %why, "an asset cannot be shown");
         // What has to do with this moment alone may be otherwise in the next.
-        if !matches!(why, AssetError::NoProcess | AssetError::Disk(_)) {
+        if !why.may_pass() {
             let refused = NotDrawn { asset: *asset, size, at: Instant::now(), why: why.clone() };
             self.refused.lock().0.push_back(refused);
         }

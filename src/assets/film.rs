@@ -25,10 +25,64 @@ const HEAD: usize = 64;
 const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
 
+/// In what clips' pictures may be coded, as feeds call it and as people do. What is told of it is made of this, and what is not here is refused.
+const CODECS: [(&str, &str); 7] = [
+    ("h264", "H.264"),
+    ("hevc", "HEVC"),
+    ("vp8", "VP8"),
+    ("vp9", "VP9"),
+    ("av1", "AV1"),
+    ("mpeg2", "MPEG-2"),
+    ("mpeg4", "MPEG-4 Part 2"),
+];
+
 /// What a file of video turned out to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilmFacts {
+    /// In what its pictures are coded, as feeds call it; `None` where nothing says so.
+    pub codec: Option<String>,
     pub has_sound: bool,
+}
+
+/// Why what moves is not shown to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NotShown {
+    pub why: String,
+    pub fault: Fault,
+}
+
+/// Whose fault that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Its file's: it would be the same again.
+    File,
+    /// Nobody knows: what decodes it ended, or brought nothing more. It is not the file's where that was decoded before.
+    Unknown,
+    /// This moment's: there is no process for it, no processor, no disk.
+    Moment,
+}
+
+impl NotShown {
+    pub fn of_file(why: impl Into<String>) -> Self {
+        Self { why: why.into(), fault: Fault::File }
+    }
+
+    pub fn of_moment(why: impl Into<String>) -> Self {
+        Self { why: why.into(), fault: Fault::Moment }
+    }
+
+    /// Of a file that was decoded to its end when it was taken: whether it may be otherwise another time.
+    pub fn may_pass(&self) -> bool {
+        self.fault != Fault::File
+    }
+}
+
+impl From<AssetError> for NotShown {
+    fn from(error: AssetError) -> Self {
+        let fault = if error.may_pass() { Fault::Moment } else { Fault::File };
+        Self { why: error.to_string(), fault }
+    }
 }
 
 /// Shown one after the other, with the time at which each is due, counted from the first.
@@ -41,7 +95,7 @@ pub trait Films: Send + Sync {
     ///
     /// # Errors
     /// Why no picture, or no more of them, can be decoded.
-    fn show(&self, file: &Path, again: bool, each: &mut EachPicture<'_>) -> Result<FilmFacts, String>;
+    fn show(&self, file: &Path, again: bool, each: &mut EachPicture<'_>) -> Result<FilmFacts, NotShown>;
 
     /// `picture` in the middle of `size`, both even, on `background`, in the canvas's colours.
     fn draw(&self, picture: &Picture, size: (u32, u32), background: [u8; 3]) -> Option<Picture>;
@@ -97,11 +151,35 @@ fn too_long() -> AssetError {
     ))
 }
 
-fn not_decoded(why: &str) -> AssetError {
-    let why: String = why.chars().take(200).collect();
-    AssetError::Clip(format!(
-        "cannot be decoded: {why}; MP4, WebM and MPEG-TS with H.264, HEVC, VP8, VP9, AV1 or MPEG-2 are allowed"
-    ))
+/// `H.264, HEVC or VP8`.
+pub(super) fn codecs_told() -> String {
+    let [others @ .., last] = CODECS.map(|(_, told)| told);
+    format!("{} or {last}", others.join(", "))
+}
+
+fn not_decoded(why: &NotShown) -> AssetError {
+    let text: String = why.why.chars().take(200).collect();
+    match why.fault {
+        Fault::Moment => AssetError::NotNow(text),
+        Fault::File | Fault::Unknown => AssetError::Clip(format!(
+            "cannot be decoded: {text}; MP4, WebM and MPEG-TS with {} are allowed",
+            codecs_told()
+        )),
+    }
+}
+
+fn no_picture() -> AssetError {
+    not_decoded(&NotShown::of_file("it has no picture"))
+}
+
+/// Refuses what is decoded here, and nobody is told of.
+fn check_codec(facts: &FilmFacts) -> Result<(), AssetError> {
+    match &facts.codec {
+        Some(codec) if CODECS.iter().all(|(known, _)| *known != codec.as_str()) => {
+            Err(not_decoded(&NotShown::of_file(format!("its pictures are coded in {codec}"))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// To the microsecond.
@@ -130,9 +208,10 @@ impl Seen {
         if is_within { Ok(()) } else { Err(too_long()) }
     }
 
-    fn found(&self, facts: FilmFacts) -> Result<Found, AssetError> {
+    fn found(&self, facts: &FilmFacts) -> Result<Found, AssetError> {
+        check_codec(facts)?;
         let few = || AssetError::Clip("has one picture; two are needed, or send a PNG or JPEG".to_owned());
-        let size = self.size.ok_or_else(|| not_decoded("it has no picture"))?;
+        let size = self.size.ok_or_else(no_picture)?;
         let between = self.pictures.checked_sub(1).filter(|between| *between > 0).ok_or_else(few)?;
         // The last one is there for as long as the others are, as a mean. Times of pictures are rounded, and two seconds are to be two.
         let length = rounded(self.last + self.last / between);
@@ -167,7 +246,7 @@ pub(super) fn look(films: &Arc<dyn Films>, file: &Path, stop: &Stop) -> Result<F
     match refused {
         Some(refused) => Err(refused),
         None if stop.is_stopped() => Err(AssetError::Gone),
-        None => seen.found(facts.map_err(|why| not_decoded(&why))?),
+        None => seen.found(&facts.map_err(|why| not_decoded(&why))?),
     }
 }
 
@@ -182,7 +261,7 @@ pub(super) fn first(films: &Arc<dyn Films>, file: &Path, stop: &Stop) -> Result<
         ControlFlow::Break(())
     });
     shown.map_err(|why| not_decoded(&why))?;
-    first.map(Read::Film).ok_or_else(|| not_decoded("it has no picture"))
+    first.map(Read::Film).ok_or_else(no_picture)
 }
 
 impl Assets {

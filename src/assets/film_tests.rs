@@ -20,6 +20,8 @@ fn clip(greys: &[(u8, u16)]) -> Vec<u8> {
 struct Greys {
     shows: AtomicU32,
     has_sound: bool,
+    codec: Option<&'static str>,
+    fails: Option<NotShown>,
 }
 
 fn solid(level: u8, (width, height): (u32, u32)) -> Option<Picture> {
@@ -29,20 +31,24 @@ fn solid(level: u8, (width, height): (u32, u32)) -> Option<Picture> {
 }
 
 impl Films for Greys {
-    fn show(&self, file: &Path, again: bool, each: &mut EachPicture<'_>) -> Result<FilmFacts, String> {
+    fn show(&self, file: &Path, again: bool, each: &mut EachPicture<'_>) -> Result<FilmFacts, NotShown> {
         self.shows.fetch_add(1, Ordering::Relaxed);
-        let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
+        if let Some(failed) = &self.fails {
+            return Err(failed.clone());
+        }
+        let facts = || FilmFacts { has_sound: self.has_sound, codec: self.codec.map(str::to_owned) };
+        let bytes = std::fs::read(file).map_err(|error| NotShown::of_moment(error.to_string()))?;
         let greys = bytes[HEAD.len()..].as_chunks::<3>().0;
         let mut at = Duration::ZERO;
         loop {
             for [level, high, low] in greys {
-                if each(at, &solid(*level, (64, 36)).ok_or("even")?).is_break() {
-                    return Ok(FilmFacts { has_sound: self.has_sound });
+                if each(at, &solid(*level, (64, 36)).unwrap()).is_break() {
+                    return Ok(facts());
                 }
                 at += Duration::from_millis(u16::from_be_bytes([*high, *low]).into());
             }
             if !again || greys.is_empty() {
-                return Ok(FilmFacts { has_sound: self.has_sound });
+                return Ok(facts());
             }
         }
     }
@@ -86,7 +92,7 @@ fn a_clip_is_looked_at_to_its_end_and_shown_over_and_over_in_one_decode() {
     let expected: Vec<u8> = once.iter().cycle().take(18).copied().collect();
     assert_eq!(seen, [expected.clone(), expected.clone()]);
     assert_eq!(films.shows.load(Ordering::Relaxed), before + 1);
-    assert_eq!(assets.play(&pieces, timing, |_, _| Err("enough".to_owned())), Err("enough".to_owned()));
+    assert_eq!(assets.play(&pieces, timing, |_, _| Err(NotShown::of_file("enough"))), Err(NotShown::of_file("enough")));
     // Over a game it hides it.
     let overlay = assets.overlay(&pieces[0], whole).unwrap();
     let over = lay_over(&solid(200, (32, 18)).unwrap(), &[overlay]);
@@ -125,6 +131,57 @@ fn a_clip_that_is_too_much_or_too_little_is_refused() {
 }
 
 #[test]
+fn what_clips_may_be_coded_in_is_what_is_told() {
+    let (dir, bytes) = (tempfile::tempdir().unwrap(), clip(&[(9, 40), (9, 40)]));
+    let refused = |codec| {
+        let (assets, _) = open(dir.path(), Greys { codec: Some(codec), ..Greys::default() });
+        let id = AssetId::of(&bytes);
+        let added = assets.add("acme", &bytes, None);
+        if added.is_ok() {
+            assets.delete("acme", &id).unwrap();
+        }
+        added.err().map(|error| error.to_string())
+    };
+    for codec in ["h264", "hevc", "vp8", "vp9", "av1", "mpeg2", "mpeg4"] {
+        assert_eq!(refused(codec), None, "{codec}");
+    }
+    let told = film::codecs_told();
+    for codec in ["mpeg1", "raw", "mjpeg"] {
+        let why = refused(codec).unwrap();
+        assert!(why.contains(&format!("coded in {codec}")) && why.contains(&told), "{why}");
+    }
+    assert!(told.ends_with(", MPEG-2 or MPEG-4 Part 2"), "{told}");
+    assert!(include_str!("../../docs/skins.md").contains(&told), "docs/skins.md tells another list than {told}");
+}
+
+#[test]
+fn a_clip_that_cannot_be_decoded_now_is_not_refused_for_good() {
+    let (dir, bytes) = (tempfile::tempdir().unwrap(), clip(&[(9, 40), (9, 40)]));
+    let refused = |fault| {
+        let fails = Some(NotShown { why: "no reason".into(), fault });
+        open(dir.path(), Greys { fails, ..Greys::default() }).0.add("acme", &bytes, None).unwrap_err()
+    };
+    assert_eq!(refused(Fault::Moment), AssetError::NotNow("no reason".into()));
+    for fault in [Fault::File, Fault::Unknown] {
+        assert!(matches!(refused(fault), AssetError::Clip(why) if why.starts_with("cannot be decoded: no reason;")));
+    }
+    // Nor is its first picture: of what is there nobody says for a minute that it cannot be shown.
+    let (assets, _) = open(dir.path(), Greys::default());
+    let id = assets.add("acme", &bytes, None).unwrap().0.id;
+    let whole = Rect { x: 0, y: 0, width: 32, height: 18 };
+    let piece = Piece { asset: id, whole, part: whole, background: [0; 3] };
+    for fault in [Fault::Moment, Fault::File] {
+        let fails = Some(NotShown { why: "no reason".into(), fault });
+        let (assets, films) = open(dir.path(), Greys { fails, ..Greys::default() });
+        let shows = [0; 2].map(|_| {
+            assert!(assets.picture(&piece).is_none());
+            films.shows.load(Ordering::Relaxed)
+        });
+        assert_eq!(shows, if fault == Fault::Moment { [1, 2] } else { [1, 1] }, "{fault:?}");
+    }
+}
+
+#[test]
 fn what_a_file_is_its_first_bytes_say() {
     let packets = [&[0x47][..], &[0; 187], &[0x47], &[0; 187], &[0x47, 0]].concat();
     let cases: [(&[u8], Option<AssetType>); 6] = [
@@ -160,7 +217,7 @@ fn what_was_made_stays_for_the_next_process_as_long_as_its_asset_does() {
         std::fs::write(folder.join("a.loop"), damaged).unwrap();
         assert_eq!(assets.made(&id, "a.loop"), None);
     }
-    let far = AssetLoops { wanted: 2, made: 1, failed: 0, percent: 50 };
+    let far = AssetLoops { wanted: 2, made: 1, failed: 0, retried: 0, percent: 50 };
     assets.loops_are(id, far);
     assert_eq!(assets.get("acme", &id).unwrap().loops, Some(far));
     assert_eq!(assets.delete("acme", &id), Ok(()));

@@ -20,13 +20,21 @@ pub struct AssetLoops {
     pub wanted: u32,
     /// Those of them that are shown.
     pub made: u32,
-    /// Those that cannot be made: the first picture stands there. The log says why.
+    /// Those that could not be made: the first picture stands there. The log says why.
     pub failed: u32,
+    /// Those of them that failed for a reason that may pass: they are made again, in up to five minutes, for as long as a skin has the asset or somebody watches it.
+    pub retried: u32,
     /// How much of all that is wanted is done.
     pub percent: u32,
 }
 
 impl Assets {
+    /// Whether any skin has it.
+    pub fn is_in_a_skin(&self, id: &AssetId) -> bool {
+        let known = self.known.read();
+        known.skins.values().any(|skin| skin.art.values().any(|asset| asset == id))
+    }
+
     /// The loops of an asset are so far from now on.
     pub fn loops_are(&self, id: AssetId, loops: AssetLoops) {
         self.loops.lock().insert(id, loops);

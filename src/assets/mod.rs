@@ -41,7 +41,7 @@ use self::condition::Conditioned;
 use self::draws::{Draws, Inside, Refused};
 pub use self::draws::{Stop, StopOnDrop};
 use self::files::Folder;
-pub use self::film::{EachPicture, FilmFacts, Films};
+pub use self::film::{EachPicture, Fault, FilmFacts, Films, NotShown};
 pub use self::line::{Line, Place};
 pub use self::made::AssetLoops;
 pub use self::overlay::{Overlay, lay_over};
@@ -203,6 +203,8 @@ pub enum AssetError {
     Busy,
     #[error("no process could be started to draw it")]
     NoProcess,
+    #[error("the file cannot be decoded now: {0}")]
+    NotNow(String),
     #[error("whoever sent the file has gone")]
     Gone,
     #[error("there is no asset {0}")]
@@ -219,6 +221,13 @@ pub enum AssetError {
     SkinReadOnly(String),
     #[error("the folder of assets: {0}")]
     Disk(String),
+}
+
+impl AssetError {
+    /// Whether it has to do with this moment, and not with the file.
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy | Self::NoProcess | Self::NotNow(_) | Self::Disk(_))
+    }
 }
 
 impl From<io::Error> for AssetError {

@@ -10,7 +10,7 @@ use image::{AnimationDecoder, Frame, Frames, ImageDecoder};
 
 use super::check::{Read, check_size, limits, unreadable};
 use super::draws::{self, Art, Begins, Each, Moment};
-use super::film::FilmPicture;
+use super::film::{FilmPicture, NotShown};
 use super::{AssetError, AssetId, AssetType, Assets, Piece, condition};
 use crate::frame::Picture;
 
@@ -97,11 +97,7 @@ pub(super) fn shown(art: Art<'_>, sizes: &[(u32, u32)], begins: Begins<'_>, each
 }
 
 /// What comes of what moves before its end.
-type Shown = Result<(), String>;
-
-fn text(error: AssetError) -> String {
-    error.to_string()
-}
+type Shown = Result<(), NotShown>;
 
 /// Shows pieces of what moves at instants that are `step` apart, `count` of them.
 struct Player<'a, F> {
@@ -150,13 +146,13 @@ impl<F: FnMut(usize, &Picture) -> Shown> Player<'_, F> {
                 Some((_, _, whole)) => whole.clone(),
                 None => {
                     let nth = self.sizes.iter().position(|its| *its == size);
-                    let read = nth.and_then(&read).ok_or("it was not read at its size")?;
-                    let whole = condition::laid(read, size, background).map_err(text)?;
+                    let read = nth.and_then(&read).ok_or_else(|| NotShown::of_file("it was not read at its size"))?;
+                    let whole = condition::laid(read, size, background)?;
                     wholes.push((size, background, whole.clone()));
                     whole
                 }
             };
-            shown.push(condition::cut(&whole, piece).ok_or("it has no such piece")?);
+            shown.push(condition::cut(&whole, piece).ok_or_else(|| NotShown::of_file("it has no such piece"))?);
         }
         while !self.is_over() && self.at() < until {
             for (nth, picture) in shown.iter().enumerate() {
@@ -168,14 +164,14 @@ impl<F: FnMut(usize, &Picture) -> Shown> Player<'_, F> {
     }
 
     /// Shows a picture of an animation, and says whether another is wanted.
-    fn take(&mut self, moment: &Moment, lap: &mut Lap) -> Result<bool, String> {
+    fn take(&mut self, moment: &Moment, lap: &mut Lap) -> Result<bool, NotShown> {
         // The last one is there until the next time.
         let lasts = moment.lasts.max(SHORTEST_PICTURE).as_nanos();
         lap.until = if moment.is_last { lap.begins + self.length } else { lap.until + lasts };
         self.hold(|nth| moment.reads.get(nth), lap.until)?;
         if moment.is_last {
             if self.nth == lap.before {
-                return Err("it ends before it begins".to_owned());
+                return Err(NotShown::of_file("it ends before it begins"));
             }
             let begins = self.at() / self.length * self.length;
             *lap = Lap { begins, until: begins, before: self.nth };
@@ -204,7 +200,7 @@ impl Assets {
         each: impl FnMut(usize, &Picture) -> Shown,
     ) -> Shown {
         let Some(asset) = pieces.first().map(|piece| piece.asset).filter(|_| count > 0) else { return Ok(()) };
-        let (tenant, kind) = self.holder(&asset).ok_or("there is no such asset")?;
+        let (tenant, kind) = self.holder(&asset).ok_or(AssetError::Unknown(asset))?;
         let mut sizes: Vec<(u32, u32)> = Vec::new();
         for size in pieces.iter().map(|piece| (piece.whole.width, piece.whole.height)) {
             if !sizes.contains(&size) {
@@ -215,7 +211,7 @@ impl Assets {
         if kind.is_clip() {
             return self.play_clip((&tenant, &asset), &mut player);
         }
-        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &asset)?)).map_err(text)?;
+        let bytes = self.folder().and_then(|folder| Ok(folder.read(&tenant, &asset)?))?;
         self.play_animation(Art { kind, bytes: &bytes }, &mut player)
     }
 
@@ -228,7 +224,7 @@ impl Assets {
                 false
             })
         });
-        shown.map_err(text).and(failed)
+        shown.map_err(NotShown::from).and(failed)
     }
 
     fn play_clip<F: FnMut(usize, &Picture) -> Shown>(
@@ -236,9 +232,9 @@ impl Assets {
         (tenant, asset): (&str, &AssetId),
         player: &mut Player<'_, F>,
     ) -> Shown {
-        let films = self.films().map_err(text)?.clone();
+        let films = self.films()?.clone();
         let pictures = self.get(tenant, asset).map_or(0, |asset| asset.pictures) as usize;
-        let file = self.folder().and_then(|folder| Ok(folder.path(tenant, asset)?)).map_err(text)?;
+        let file = self.folder().and_then(|folder| Ok(folder.path(tenant, asset)?))?;
         // When the pictures of its first time are due: those of others are as many later as it is long.
         let (mut due, mut nth, mut failed) = (Vec::with_capacity(pictures), 0, None);
         let mut held: Option<Read> = None;
@@ -257,7 +253,7 @@ impl Assets {
             (Some(failed), _) => Err(failed),
             (None, Err(why)) => Err(why),
             (None, Ok(_)) if player.is_over() => Ok(()),
-            (None, Ok(_)) => Err("it ended though it goes round".to_owned()),
+            (None, Ok(_)) => Err(NotShown::of_file("it ended though it goes round")),
         }
     }
 }

@@ -84,7 +84,7 @@ pub use apart::{Apart, ChildHealth, Ended, Wall, child};
 pub use error::{FeedError, SourceError};
 pub use facts::{AudioFacts, Facts, VideoFacts};
 pub use fetch::FetchCounts;
-pub use film::Film;
+pub use film::{Blame, Film, FilmError};
 pub use health::{FeedHealth, Reason};
 use intake::Intake;
 pub use on_hold::OnHold;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::assets::{EachPicture, FilmFacts, Films};
+use crate::assets::{EachPicture, Fault, FilmFacts, Films, NotShown};
 use crate::compositor::{Canvas, Draw, draw_now, fit};
 use crate::config::PictureLimits;
-use crate::feed::{Apart, Decoding, Film, SourceError};
+use crate::feed::{Apart, Blame, Decoding, Film, FilmError, SourceError};
 use crate::frame::{Picture, Rect};
 use crate::reach::{Reach, Rules};
 use crate::timeline::{Clock, Grid};
@@ -28,7 +28,7 @@ pub(super) struct FilmsOfAssets {
 }
 
 impl Films for FilmsOfAssets {
-    fn show(&self, file: &Path, again: bool, each: &mut EachPicture<'_>) -> Result<FilmFacts, String> {
+    fn show(&self, file: &Path, again: bool, each: &mut EachPicture<'_>) -> Result<FilmFacts, NotShown> {
         // It may lead to itself and nowhere else.
         let rules = Rules { schemes: vec!["file"], media_dirs: vec![self.dir.clone()], ..Rules::default() };
         let decoding = Decoding {
@@ -46,8 +46,8 @@ impl Films for FilmsOfAssets {
         };
         let film = Film { file, again, grid: &self.grid, clock: &self.clock, decoding: &decoding };
         let mut shown = |at: Duration, picture: &Picture| -> ControlFlow<()> { each(at, picture) };
-        let facts = film.show(&mut shown).map_err(|error| why(&error))?;
-        Ok(FilmFacts { has_sound: facts.audio.is_some() })
+        let facts = film.show(&mut shown).map_err(|error| not_shown(&error))?;
+        Ok(FilmFacts { codec: facts.video.map(|video| video.codec), has_sound: facts.audio.is_some() })
     }
 
     fn draw(&self, picture: &Picture, (width, height): (u32, u32), background: [u8; 3]) -> Option<Picture> {
@@ -55,6 +55,15 @@ impl Films for FilmsOfAssets {
         let draws = vec![Draw { picture: picture.clone(), rect }];
         draw_now(&Canvas { width, height, background, draws })
     }
+}
+
+fn not_shown(FilmError { error, blame }: &FilmError) -> NotShown {
+    let fault = match blame {
+        Blame::File => Fault::File,
+        Blame::Unknown => Fault::Unknown,
+        Blame::Moment => Fault::Moment,
+    };
+    NotShown { why: why(error), fault }
 }
 
 /// Why a file cannot be shown, in words for who sent a file and not for who runs a feed.

@@ -2,7 +2,9 @@
 //!
 //! A live playlist has a picture for each of its segments, in step with all others. One that begins where the client asked may be hours long: there an
 //! image is a sprite, of a run of segments that begins at a whole multiple of its length. So its place is known from the grid alone, whatever the window
-//! has lost or the session has changed within it: which mosaic's pictures it has follows from the splices. It is listed when it is whole.
+//! has lost or the session has changed within it: which mosaic's pictures it has follows from the splices. It is listed when it is whole. Nothing is listed
+//! from before the rights of what is shown began: there the first segment has an image of its own, so that the playlist is never empty, and the next one is
+//! what is left of its run.
 
 use std::collections::BTreeSet;
 
@@ -27,8 +29,10 @@ const MOST_BITS_PER_PIXEL: u64 = 5;
 /// A sprite's place in a playlist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sprite {
+    /// In the playlist it is numbered as this run is.
+    run: u64,
     first: SegmentNumber,
-    /// Fewer than a run has where the session ended within it.
+    /// Fewer than a run has where the session ended within it, or may not list all of it.
     segments: u64,
     /// Nothing of it was kept.
     gap: bool,
@@ -59,7 +63,8 @@ impl Sessions {
 
     /// What is on the sprite of `segments` segments from `first` on, if this service gave `signature` to the session for it. Asking for one is watching.
     pub fn sprite(&self, token: &str, signature: &str, first: SegmentNumber, segments: u64) -> Option<Image> {
-        if !(1..=SPRITE_SEGMENTS).contains(&segments) || !first.is_multiple_of(SPRITE_SEGMENTS) {
+        let is_of_a_run = segments > 0 && segments <= SPRITE_SEGMENTS - first % SPRITE_SEGMENTS;
+        if !is_of_a_run {
             return None;
         }
         let entry = self.entry_of_token(token).ok()?;
@@ -110,16 +115,16 @@ impl Sessions {
         let reload = Reload { start_ms: Some(from_ms), ..Reload::default() };
         let playlist = self.listing(entry, None, reload).await?;
         let ended = playlist.lists.ended;
-        let sprites = sprites_of(&playlist.lists.listing.segments, since, ended);
+        let sprites = sprites_of(&playlist.lists.listing.segments, (since, self.past_from(entry)), ended);
         let first = sprites.first().map_or(from, |sprite| sprite.first);
         let shown = self.shown_since(entry, first);
         let one = MediaSegment::video(&self.grid, first, String::new()).duration;
         let image = |sprite: &Sprite| {
-            let Sprite { first, segments, gap } = *sprite;
+            let Sprite { run, first, segments, gap } = *sprite;
             let uri = self.paths.sprite(&entry.token, &shown.mosaics(first, segments), first);
             let resumed = playlist.lists.resumed;
             MediaSegment {
-                number: playlist.numbering.sequence(first) / SPRITE_SEGMENTS,
+                number: playlist.numbering.sequence(run * SPRITE_SEGMENTS) / SPRITE_SEGMENTS,
                 duration: times(one, segments),
                 discontinuity: resumed.is_some_and(|at| (first..first + segments).contains(&at)),
                 gap,
@@ -177,8 +182,8 @@ impl Shown {
 
 /// The sprites that a playlist lists which begins with run `since`, of what the session's others list: those that are whole, and the last one of a session
 /// that has ended. There are [`FEWEST`] at least; those before the first with a picture are black, and not gaps, since some players take no playlist of
-/// gaps alone.
-fn sprites_of(listed: &[Listed], since: u64, ended: bool) -> Vec<Sprite> {
+/// gaps alone. But none begins before `lit`, the oldest segment that may be listed: that has an image of its own, and is all that there is at first.
+fn sprites_of(listed: &[Listed], (since, lit): (u64, SegmentNumber), ended: bool) -> Vec<Sprite> {
     let Some(last) = listed.last() else { return Vec::new() };
     let (whole, rest) = ((last.number + 1) / SPRITE_SEGMENTS, (last.number + 1) % SPRITE_SEGMENTS);
     let kept: BTreeSet<u64> = listed.iter().filter(|one| !one.gap).map(|one| one.number / SPRITE_SEGMENTS).collect();
@@ -187,11 +192,25 @@ fn sprites_of(listed: &[Listed], since: u64, ended: bool) -> Vec<Sprite> {
     // Where nothing is kept from there on yet, all that is listed stands before it.
     let begins = kept.range(since..).next().copied().unwrap_or(last + 1);
     let sprite = |run: u64| Sprite {
+        run,
         first: run * SPRITE_SEGMENTS,
         segments: if run == whole { rest } else { SPRITE_SEGMENTS },
         gap: run > begins && !kept.contains(&run),
     };
-    (begins.min(fewest_from)..=last).map(sprite).collect()
+    let from = begins.min(fewest_from);
+    let cut = lit / SPRITE_SEGMENTS;
+    if lit == 0 || from > cut {
+        return (from..=last).map(sprite).collect();
+    }
+    // The run that it is in is cut in two, which take its number and that of the run before it.
+    let is_last_of_run = (lit + 1).is_multiple_of(SPRITE_SEGMENTS);
+    let alone =
+        Sprite { run: if is_last_of_run { cut } else { cut.saturating_sub(1) }, first: lit, segments: 1, gap: false };
+    let rest = (cut..=last).map(sprite).map(|one| {
+        let first = one.first.max(lit + 1);
+        Sprite { first, segments: (one.first + one.segments).saturating_sub(first), ..one }
+    });
+    std::iter::once(alone).chain(rest.filter(|sprite| sprite.segments > 0)).collect()
 }
 
 fn breaks_before(playlist: &Playlist, first: Option<SegmentNumber>) -> u64 {

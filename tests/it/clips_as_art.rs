@@ -146,7 +146,7 @@ async fn a_clip_goes_round(feeds: Feeds) {
     let id = uploaded["id"].as_str().unwrap().to_owned();
     // Nobody has asked for it yet, and it is made: in both renditions, which is one decode.
     let ready = made(&service, &id).await;
-    assert_eq!(ready["loops"], json!({"wanted": 2, "made": 2, "failed": 0, "percent": 100}));
+    assert_eq!(ready["loops"], json!({"wanted": 2, "made": 2, "failed": 0, "retried": 0, "percent": 100}));
 
     let body = |engine: &str| json!({"games": ["g0"], "layout": "1B", "skin": "moves", "engine": engine});
     let (stitched, rendered) = (session(&service, body("stitch")).await, session(&service, body("render")).await);

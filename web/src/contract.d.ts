@@ -1407,9 +1407,14 @@ export interface components {
             made: number;
             /**
              * Format: int32
-             * @description Those that cannot be made: the first picture stands there. The log says why.
+             * @description Those that could not be made: the first picture stands there. The log says why.
              */
             failed: number;
+            /**
+             * Format: int32
+             * @description Those of them that failed for a reason that may pass: they are made again, in up to five minutes, for as long as a skin has the asset or somebody watches it.
+             */
+            retried: number;
             /**
              * Format: int32
              * @description How much of all that is wanted is done.
@@ -4169,7 +4174,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`: the tenant has too many, or too many of its files wait to be checked (`reason`: `art`); `store_unavailable` */
+            /** @description `capacity`: the tenant has too many, or too many of its files wait to be checked or a clip cannot be decoded now (`reason`: `art`); `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;

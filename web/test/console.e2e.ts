@@ -1,6 +1,7 @@
 // What an operator does on the operators' page, and what of it a viewer sees: art, skins, markets, games, breaks, sessions looked for.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
@@ -224,6 +225,35 @@ test("art that a skin has is not let go, and says why; other art is", async () =
   await button("Delete it", asked).click();
   await until("its end", async () => (await free.count()) === 0);
   assert.equal(await held(), "assets-title");
+});
+
+test("a clip has a picture where it is listed and where it is chosen, and a word until there is one", async () => {
+  const arguments_ = ["-v", "error", "-f", "lavfi", "-i", "color=red:size=320x36:rate=30:duration=1", "-c:v", "libx264", "-pix_fmt", "yuv420p"];
+  const clip = execFileSync("ffmpeg", [...arguments_, "-movflags", "frag_keyframe+empty_moov", "-f", "mp4", "-"]);
+  await page.route("**/preview?*", async (route) => {
+    await pause(1_000);
+    await route.continue();
+  });
+  await page.locator("#art-files").setInputFiles([{ name: "red.mp4", mimeType: "video/mp4", buffer: clip }]);
+  const listed = panel("Art").locator(".asset", { hasText: "MP4 ·" });
+  await until("the clip", async () => (await listed.count()) === 1);
+  assert.equal(await listed.locator(".asset-kind").innerText(), "MP4");
+  const image = listed.locator("img");
+  await until("its picture", () => image.evaluate((image: HTMLImageElement) => image.naturalWidth > 0 && !image.hidden && getComputedStyle(image).visibility === "visible"));
+  await page.unroute("**/preview?*");
+  // In a banner, which is the fifth of the canvas at its bottom.
+  const inBanner: [number, number][] = [[0.5, 0.9], [0.5, 0.4]];
+  assert.deepEqual((await colours(listed.locator(".asset-still"), inBanner)).map(isRed), [true, false]);
+  await shot("clip", listed);
+  await button("New skin").click();
+  const form = dialog("A new skin");
+  const choice = form.getByRole("group", { name: "banner" }).locator(".art-choice", { has: page.locator(`input[value="${idOf(clip)}"]`) });
+  await choice.scrollIntoViewIfNeeded();
+  await until("its picture in the form", () => choice.locator("img").evaluate((image: HTMLImageElement) => image.naturalWidth > 0 && !image.hidden));
+  assert.deepEqual(await violationsOf(page), []);
+  await shot("clip-form");
+  await page.keyboard.press("Escape");
+  await form.waitFor({ state: "hidden" });
 });
 
 // ---- markets -----------------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ async fn drawn<T: Send + 'static>(
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`asset_invalid`: `detail` says what is wrong with it and what is allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`: the tenant has too many, or too many of its files wait to be checked (`reason`: `art`); `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`: the tenant has too many, or too many of its files wait to be checked or a clip cannot be decoded now (`reason`: `art`); `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn upload(
     State(app): State<Arc<App>>,

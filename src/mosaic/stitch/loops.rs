@@ -1,13 +1,14 @@
 //! Tiles of art that moves: a closed loop of whole segments, encoded once on a thread that stands back, and shown again and again, in step with the grid.
 //! Until it is made, and in segments that were asked for before it was, its first picture stands: within a segment nothing else begins. An asset is decoded
-//! once for all of its loops that wait, and what was made is kept on the disk.
+//! once for all of its loops that wait, and what was made is kept on the disk. What fails for a reason that may pass is tried again for as long as somebody
+//! wants it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use lru::LruCache;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
@@ -16,11 +17,11 @@ use super::art::ArtKey;
 use super::plans::SlicedRung;
 use super::reel::{bytes_of_units, units_of_bytes};
 use super::stills::idr_pic_id;
-use crate::assets::{AssetId, AssetLoops, Assets, Piece};
+use crate::assets::{AssetId, AssetLoops, Assets, NotShown, Piece};
 use crate::encode::PictureEncoder;
 use crate::frame::AccessUnit;
 use crate::stitch::{StitchError, TileBlock};
-use crate::timeline::{Grid, PartNumber, SegmentNumber};
+use crate::timeline::{Grid, MediaTime, PartNumber, SegmentNumber};
 use crate::track::{EncodingShared, Position};
 use crate::work::lower_priority;
 
@@ -29,6 +30,16 @@ const MOST_WAITING: usize = 64;
 
 /// Loops that are encoded at once, of one asset: an encoder each, and all at once would take gigabytes.
 const ENCODED_AT_ONCE: usize = 8;
+
+/// What failed is tried again after so long, and after twice as long each time, but after so long at the latest.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// How often it is looked whether something is to be tried again, where anything is.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Where no skin has an asset, whoever has asked for it so long ago is still there.
+const WANTED_FOR: Duration = Duration::from_secs(60);
 
 /// Pictures after which it is told how far loops are.
 const TOLD_EVERY: u64 = 15;
@@ -57,14 +68,38 @@ struct Made {
 
 enum State {
     Still,
-    /// It moves, and no loop of it can be made.
-    Failed,
-    Moves {
-        length: Duration,
-        newest_asked: SegmentNumber,
-        is_asked: bool,
-        made: Option<Made>,
-    },
+    Moves(Box<Moving>),
+}
+
+/// A tile that moves.
+struct Moving {
+    length: Duration,
+    newest_asked: SegmentNumber,
+    /// When somebody asked for it last.
+    asked_at: MediaTime,
+    /// Its loop waits to be made, or is being made.
+    is_asked: bool,
+    made: Option<Made>,
+    /// How often it failed in a row, and when it is tried again.
+    failures: u32,
+    again_at: Option<MediaTime>,
+}
+
+impl Moving {
+    /// It cannot be made now, and may be later.
+    fn put_off(&mut self, now: MediaTime) {
+        (self.is_asked, self.again_at) = (false, Some(now + wait_after(self.failures)));
+    }
+
+    /// Whether it is neither there nor on its way, and never was.
+    fn is_missing(&self) -> bool {
+        self.made.is_none() && !self.is_asked && self.failures == 0 && self.again_at.is_none()
+    }
+}
+
+/// How long something is left alone that failed so often.
+fn wait_after(failures: u32) -> Duration {
+    (FIRST_WAIT * (1u32 << failures.saturating_sub(1).min(10))).min(LONGEST_WAIT)
 }
 
 struct Known {
@@ -117,10 +152,27 @@ impl Loops {
         let spawned = std::thread::Builder::new().name("art-loops".to_owned()).spawn(move || {
             lower_priority();
             let mut queue: VecDeque<ArtKey> = VecDeque::new();
-            while let Some(key) = queue.pop_front().or_else(|| waiting.recv().ok()) {
-                let room = MOST_WAITING.saturating_sub(queue.len());
+            loop {
+                let room = |queue: &VecDeque<ArtKey>| MOST_WAITING.saturating_sub(queue.len());
+                let (due, is_any) = its.lock().due(&works, room(&queue));
+                queue.extend(due);
+                if queue.is_empty() {
+                    // Nobody wakes it for what is to be tried again.
+                    let asked = match is_any {
+                        true => waiting.recv_timeout(LOOK_EVERY),
+                        false => waiting.recv().map_err(RecvTimeoutError::from),
+                    };
+                    match asked {
+                        Ok(key) => queue.push_back(key),
+                        Err(RecvTimeoutError::Timeout) => continue,
+                        Err(RecvTimeoutError::Disconnected) => return,
+                    }
+                }
+                let room = room(&queue);
                 queue.extend(waiting.try_iter().take(room));
-                works.make_all(key, &mut queue, &its);
+                if let Some(key) = queue.pop_front() {
+                    works.make_all(key, &mut queue, &its);
+                }
             }
         });
         if let Err(error) = spawned {
@@ -134,8 +186,20 @@ impl Loops {
         let Some(piece) = &key.piece else { return };
         let mut known = self.known.lock();
         known.trim(key);
-        if let State::Moves { is_asked, made: None, .. } = known.state(&self.tools, key, piece) {
-            *is_asked = *is_asked || self.asks.try_send(key.clone()).is_ok();
+        if let State::Moves(moving) = known.state(&self.tools, key, piece) {
+            self.ask(key, moving);
+        }
+    }
+
+    /// Somebody wants a tile.
+    fn ask(&self, key: &ArtKey, moving: &mut Moving) {
+        moving.asked_at = self.tools.shared.clock.now();
+        if !moving.is_missing() {
+            return;
+        }
+        match self.asks.try_send(key.clone()) {
+            Ok(()) => moving.is_asked = true,
+            Err(_) => moving.put_off(moving.asked_at),
         }
     }
 
@@ -147,14 +211,10 @@ impl Loops {
         let Some(piece) = &key.piece else { return Ok(None) };
         let mut known = self.known.lock();
         known.trim(key);
-        let State::Moves { newest_asked, is_asked, made, .. } = known.state(&self.tools, key, piece) else {
-            return Ok(None);
-        };
-        *newest_asked = at.segment.max(*newest_asked);
-        let Some(made) = made else {
-            *is_asked = *is_asked || self.asks.try_send(key.clone()).is_ok();
-            return Ok(None);
-        };
+        let State::Moves(moving) = known.state(&self.tools, key, piece) else { return Ok(None) };
+        moving.newest_asked = at.segment.max(moving.newest_asked);
+        self.ask(key, moving);
+        let Some(made) = &mut moving.made else { return Ok(None) };
         if at.segment < made.from {
             return Ok(None);
         }
@@ -181,16 +241,55 @@ impl Loops {
     /// Bytes of a segment of it, as a mean; `None` where it stands still.
     pub fn bytes(&self, key: &ArtKey) -> Option<usize> {
         let known = self.known.lock();
-        let Some(State::Moves { made: Some(made), .. }) = known.tiles.peek(key) else { return None };
+        let made = known.tiles.peek(key).and_then(State::made)?;
         let segments = made.units.len() / self.tools.grid.segment_frames().max(1) as usize;
         Some(made.units.iter().map(Bytes::len).sum::<usize>() / segments.max(1))
     }
 }
 
+impl State {
+    fn made(&self) -> Option<&Made> {
+        match self {
+            Self::Moves(moving) => moving.made.as_ref(),
+            Self::Still => None,
+        }
+    }
+}
+
 impl Known {
+    /// At most `most` of those that are to be tried again now, since somebody wants them; and whether there are others that may be.
+    fn due(&mut self, tools: &LoopTools, most: usize) -> (Vec<ArtKey>, bool) {
+        let now = tools.shared.clock.now();
+        let (mut due, mut gone, mut is_any) = (Vec::new(), Vec::new(), false);
+        for (key, state) in &mut self.tiles {
+            let (State::Moves(moving), Some(piece)) = (state, &key.piece) else { continue };
+            let Some(at) = moving.again_at else { continue };
+            is_any = true;
+            if at > now || due.len() >= most {
+                continue;
+            }
+            if tools.assets.length(&piece.asset).is_none() {
+                gone.push(key.clone());
+            } else if now.since(moving.asked_at) < WANTED_FOR || tools.assets.is_in_a_skin(&piece.asset) {
+                (moving.is_asked, moving.again_at) = (true, None);
+                due.push(key.clone());
+            }
+        }
+        gone.iter().for_each(|key| drop(self.tiles.pop(key)));
+        (due, is_any)
+    }
+
     fn state(&mut self, tools: &LoopTools, key: &ArtKey, piece: &Piece) -> &mut State {
         self.tiles.get_or_insert_mut(key.clone(), || match tools.assets.length(&piece.asset) {
-            Some(length) => State::Moves { length, newest_asked: 0, is_asked: false, made: None },
+            Some(length) => State::Moves(Box::new(Moving {
+                length,
+                newest_asked: 0,
+                asked_at: tools.shared.clock.now(),
+                is_asked: false,
+                made: None,
+                failures: 0,
+                again_at: None,
+            })),
             None => State::Still,
         })
     }
@@ -202,14 +301,15 @@ impl Known {
             if key.piece.as_ref().is_none_or(|piece| piece.asset != asset) {
                 continue;
             }
-            match state {
-                State::Moves { made: Some(_), .. } => (loops.wanted, loops.made) = (loops.wanted + 1, loops.made + 1),
-                State::Moves { is_asked: true, .. } => loops.wanted += 1,
-                State::Failed => (loops.wanted, loops.failed) = (loops.wanted + 1, loops.failed + 1),
-                State::Moves { .. } | State::Still => {}
-            }
+            let State::Moves(moving) = state else { continue };
+            let is_to_come = moving.is_asked || moving.again_at.is_some();
+            let is_failed = moving.made.is_none() && moving.failures > 0;
+            loops.wanted += u32::from(moving.made.is_some() || is_to_come || is_failed);
+            loops.made += u32::from(moving.made.is_some());
+            loops.failed += u32::from(is_failed);
+            loops.retried += u32::from(is_failed && is_to_come);
         }
-        let over = loops.made + loops.failed;
+        let over = loops.made + loops.failed - loops.retried;
         let done = f64::from(over) + f64::from(under_way) * done;
         // What is encoded is not shown yet.
         let most = if over < loops.wanted { 99.0 } else { 100.0 };
@@ -221,18 +321,13 @@ impl Known {
     fn trim(&mut self, except: &ArtKey) {
         while self.tiles.len() > MOST_KNOWN {
             let Some((_, oldest)) = self.tiles.pop_lru() else { break };
-            if let State::Moves { made: Some(made), .. } = oldest {
-                self.bytes -= made.bytes;
-            }
+            self.bytes -= oldest.made().map_or(0, |made| made.bytes);
         }
         while self.bytes > KEPT_BYTES {
-            let of =
-                |(key, state): (&ArtKey, &State)| matches!(state, State::Moves { made: Some(_), .. }) && key != except;
+            let of = |(key, state): (&ArtKey, &State)| state.made().is_some() && key != except;
             let Some((oldest, _)) = self.tiles.iter().rev().find(|its| of(*its)) else { return };
             let oldest = oldest.clone();
-            if let Some(State::Moves { made: Some(made), .. }) = self.tiles.pop(&oldest) {
-                self.bytes -= made.bytes;
-            }
+            self.bytes -= self.tiles.pop(&oldest).as_ref().and_then(State::made).map_or(0, |made| made.bytes);
         }
     }
 }
@@ -252,8 +347,8 @@ impl LoopTools {
         });
         let mut length = None;
         keys.retain(|key| match known.lock().tiles.peek(key) {
-            Some(State::Moves { length: its, made: None, .. }) => {
-                length = Some(*its);
+            Some(State::Moves(moving)) if moving.made.is_none() => {
+                length = Some(moving.length);
                 true
             }
             _ => false,
@@ -267,7 +362,7 @@ impl LoopTools {
         let mut missing = Vec::new();
         for key in &keys {
             match self.kept(asset, key, length) {
-                Some(units) => self.made(key, known, Ok(units)),
+                Some(units) => self.made(key, known, units),
                 None => missing.push(key),
             }
         }
@@ -279,33 +374,44 @@ impl LoopTools {
                             self.assets.keep_made(&asset, &name, &bytes_of_units(&units));
                         }
                         self.shared.metrics.art_encoded.inc();
-                        self.made(key, known, Ok(units));
+                        self.made(key, known, units);
                     }
                 }
-                Err(why) => missing.into_iter().for_each(|key| self.made(key, known, Err(&why))),
+                Err(why) => self.failed(&missing, known, &why),
             }
         }
         self.assets.loops_are(asset, known.lock().progress(asset, 0, 0.0));
     }
 
-    /// A loop is there, or cannot be made.
-    fn made(&self, key: &ArtKey, known: &Mutex<Known>, made: Result<Arc<[Bytes]>, &str>) {
+    /// A loop is there.
+    fn made(&self, key: &ArtKey, known: &Mutex<Known>, units: Arc<[Bytes]>) {
         let mut known = known.lock();
-        match (made, known.tiles.peek_mut(key)) {
-            (Ok(units), Some(State::Moves { newest_asked, made, .. })) => {
-                let bytes = units.iter().map(Bytes::len).sum();
-                *made = Some(Made { from: *newest_asked + 1, units, blocks: Blocks::new(), bytes });
-                known.bytes += bytes;
-                known.trim(key);
+        // Else nobody knows of it any more.
+        let Some(State::Moves(moving)) = known.tiles.peek_mut(key) else { return };
+        let bytes = units.iter().map(Bytes::len).sum();
+        moving.made = Some(Made { from: moving.newest_asked + 1, units, blocks: Blocks::new(), bytes });
+        moving.failures = 0;
+        known.bytes += bytes;
+        known.trim(key);
+    }
+
+    /// Loops of one asset could not be made.
+    fn failed(&self, keys: &[&ArtKey], known: &Mutex<Known>, why: &NotShown) {
+        let (mut known, now) = (known.lock(), self.shared.clock.now());
+        let mut waits = None;
+        for key in keys {
+            let Some(State::Moves(moving)) = known.tiles.peek_mut(*key) else { continue };
+            (moving.failures, moving.is_asked) = (moving.failures.saturating_add(1), false);
+            if why.may_pass() {
+                moving.put_off(now);
+                waits = Some(wait_after(moving.failures).as_secs());
             }
-            // Nobody knows of it any more.
-            (Ok(_), _) => {}
-            (Err(why), state) => {
-                tracing::error!(why, "art that moves stands still");
-                if let Some(state) = state {
-                    *state = State::Failed;
-                }
-            }
+        }
+        drop(known);
+        let asset = keys.first().and_then(|key| key.piece.as_ref()).map(|piece| piece.asset.to_string());
+        match waits {
+            Some(again_in_s) => tracing::warn!(asset, %why, again_in_s, "art that moves stands still for now"),
+            None => tracing::error!(asset, %why, "art that moves stands still"),
         }
     }
 
@@ -325,26 +431,25 @@ impl LoopTools {
         is_whole.then(|| units.into())
     }
 
-    fn encoder(&self, key: &ArtKey) -> Result<Box<dyn PictureEncoder>, String> {
-        let rung = self.rungs.get(key.rendition).ok_or("there is no such rendition")?;
+    fn encoder(&self, key: &ArtKey) -> Result<Box<dyn PictureEncoder>, NotShown> {
+        let rung = self.rungs.get(key.rendition).ok_or_else(|| NotShown::of_file("there is no such rendition"))?;
         let settings = rung.tile_settings(key.size, self.grid, &self.preset);
-        let encoder = self.shared.encoders().open(&settings).map_err(|error| error.to_string())?;
-        rung.accepts(encoder.parameter_sets()).map_err(|error| error.to_string())?;
+        let encoder = self.shared.encoders().open(&settings).map_err(not_the_file_s)?;
+        rung.accepts(encoder.parameter_sets()).map_err(not_the_file_s)?;
         Ok(encoder)
     }
 
     /// The loops of `keys`, which are of one asset of that length; `tell` is told how much of them is done.
-    fn encoded(&self, keys: &[&ArtKey], length: Duration, tell: &dyn Fn(f64)) -> Result<Vec<Arc<[Bytes]>>, String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
+    fn encoded(&self, keys: &[&ArtKey], length: Duration, tell: &dyn Fn(f64)) -> Result<Vec<Arc<[Bytes]>>, NotShown> {
         let pieces: Vec<Piece> = keys.iter().filter_map(|key| key.piece.clone()).collect();
-        let mut encoders = keys.iter().map(|key| self.encoder(key)).collect::<Result<Vec<_>, String>>()?;
+        let mut encoders = keys.iter().map(|key| self.encoder(key)).collect::<Result<Vec<_>, _>>()?;
         let (segments, times) = fitted(&self.grid, length);
         let count = u64::from(segments) * u64::from(self.grid.segment_frames());
         let step = Duration::from_secs_f64(length.as_secs_f64() * f64::from(times) / count as f64);
         let mut units: Vec<Vec<AccessUnit>> = vec![Vec::new(); keys.len()];
         let mut next = vec![0u64; keys.len()];
         self.assets.play(&pieces, (length, step, count), |nth, picture| {
-            let encoded = encoders[nth].encode(picture, next[nth]).map_err(|error| text(&error))?;
+            let encoded = encoders[nth].encode(picture, next[nth]).map_err(not_the_file_s)?;
             units[nth].extend(encoded);
             next[nth] += 1;
             if nth == 0 && next[0].is_multiple_of(TOLD_EVERY) {
@@ -353,11 +458,11 @@ impl LoopTools {
             Ok(())
         })?;
         for (encoder, units) in encoders.iter_mut().zip(&mut units) {
-            while let Some(unit) = encoder.drain().map_err(|error| text(&error))? {
+            while let Some(unit) = encoder.drain().map_err(not_the_file_s)? {
                 units.push(unit);
             }
             if units.len() as u64 != count {
-                return Err(format!("its encoder made {} pictures of {count}", units.len()));
+                return Err(not_the_file_s(format!("its encoder made {} pictures of {count}", units.len())));
             }
         }
         // In a buffer of its own each: what an encoder gives may be a view of a larger one.
@@ -366,23 +471,11 @@ impl LoopTools {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_animation_is_shown_at_its_pace_or_nearly() {
-        // Segments of two seconds.
-        let grid = Grid::new("30".parse().unwrap(), 60);
-        let of = |ms| fitted(&grid, Duration::from_millis(ms));
-        assert_eq!([2_000, 1_000, 500, 4_000, 6_000].map(of), [(1, 1), (1, 2), (1, 4), (2, 1), (3, 1)]);
-        assert_eq!(of(1_300), (2, 3));
-        assert_eq!(of(10), (1, 200));
-        assert_eq!(of(30_000), (15, 1));
-        for ms in (100..30_000).step_by(70) {
-            let (segments, times) = of(ms);
-            let pace = f64::from(times) * ms as f64 / (f64::from(segments) * 2_000.0);
-            assert!((0.9..=1.1).contains(&pace), "{ms} ms: {segments} segments, {times} times");
-        }
-    }
+/// What an encoder cannot do now it may do later.
+fn not_the_file_s(error: impl std::fmt::Display) -> NotShown {
+    NotShown::of_moment(error.to_string())
 }
+
+#[cfg(test)]
+#[path = "loops_tests.rs"]
+mod tests;

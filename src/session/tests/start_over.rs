@@ -138,19 +138,35 @@ async fn nobody_goes_back_to_before_a_right_began() {
         let sound = house.sessions.audio_playlist(token(&other), game, reload).await.unwrap();
         assert_eq!(numbers(&sound), (first..SEGMENT).collect::<Vec<_>>(), "{game}");
     }
-    // Sprites of runs that lie before it are black or not there, and the one that it begins in has its pictures alone.
+    // Images begin there, too, and each segment since has its picture on one of them.
     let images = house.sessions.images_playlist(token(&session), reload.start_ms).await.unwrap();
-    let sprites: Vec<&str> = images.lines().filter(|line| line.ends_with(".jpg")).collect();
-    assert_eq!(sprites.len() as u64, SEGMENT / 10 - lit / 10, "{images}");
-    let parts: Vec<&str> = sprites[0].rsplit('/').collect();
-    let (file, signature) = (parts[0].trim_end_matches(".jpg"), parts[1]);
-    let first: u64 = file.split('-').next().unwrap().parse().unwrap();
-    let Some(Image::Sprite { mosaics, .. }) = house.sessions.sprite(token(&session), signature, first, 10) else {
-        panic!("{sprites:?}")
+    let sprites = sprites(&images);
+    assert_eq!(sprites[0], (lit, 1));
+    assert_eq!(sprites.last().map(|(first, count)| first + count), Some(SEGMENT / 10 * 10));
+    for line in images.lines().filter(|line| line.ends_with(".jpg")) {
+        let signature = line.rsplit('/').nth(1).unwrap();
+        let opened = sprites
+            .iter()
+            .filter_map(|(first, count)| house.sessions.sprite(token(&session), signature, *first, *count));
+        let opened: Vec<Image> = opened.collect();
+        let [Image::Sprite { mosaics, .. }] = opened.as_slice() else { panic!("{line}: {opened:?}") };
+        assert!(mosaics.iter().all(Option::is_some), "{line}: {mosaics:?}");
+        for other in [(lit - 1, 1), (lit - 1, 2), (lit / 10 * 10, 10), (lit, 0), (lit + 1, 10)] {
+            assert!(house.sessions.sprite(token(&session), signature, other.0, other.1).is_none(), "{other:?}");
+        }
+    }
+}
+
+/// The first segment of each sprite, and how many it has: one after the other, and without a hole.
+fn sprites(images: &str) -> Vec<(u64, u64)> {
+    let files = images.lines().filter_map(|line| line.rsplit('/').next()?.strip_suffix(".jpg"));
+    let pair = |file: &str| {
+        let (first, count) = file.split_once('-').unwrap();
+        (first.parse().unwrap(), count.parse().unwrap())
     };
-    assert_eq!(first, lit / 10 * 10);
-    let dark: Vec<bool> = mosaics.iter().map(Option::is_none).collect();
-    assert_eq!(dark, (first..first + 10).map(|n| n < lit).collect::<Vec<_>>());
+    let sprites: Vec<(u64, u64)> = files.map(pair).collect();
+    assert!(sprites.windows(2).all(|pair| pair[0].0 + pair[0].1 == pair[1].0), "{images}");
+    sprites
 }
 
 #[tokio::test]
@@ -173,6 +189,14 @@ async fn who_comes_when_a_right_begins_is_shown_nothing_from_before() {
     let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
     let first = |playlist: &str| listed(playlist).first().map(|(n, _)| *n);
     assert_eq!(first(&video(&house, &session, Reload { parts: false, ..NOW }).await), Some(SEGMENT - 1));
+    // Nor has it images from before, of which nothing is whole yet.
+    let start_ms = back(&house, 600).start_ms;
+    let images = house.sessions.images_playlist(token(&session), start_ms).await.unwrap();
+    assert_eq!(sprites(&images)[0], (SEGMENT - 1, 1), "{images}");
+    play(&house, &session, 60).await;
+    let later = house.sessions.images_playlist(token(&session), start_ms).await.unwrap();
+    let (before, now) = (sprites(&images), sprites(&later));
+    assert!(now.starts_with(&before) && now.len() >= before.len() + 2, "{before:?} {now:?}");
 }
 
 #[tokio::test]

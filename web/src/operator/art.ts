@@ -62,6 +62,18 @@ export function dressed(skin: Skin, layouts: readonly Layout[]): Layout[] {
   return layouts.filter(({ art }) => art.some(({ name }) => name in skin.art));
 }
 
+/** Whether it is a clip of video: no file that an `<img>` shows. */
+export function isClip({ type }: Asset): boolean {
+  return type.startsWith("video/");
+}
+
+/** Slots of a layout in which art is looked at by itself: where all of it is seen, if any are, else the first; null where no layout has any. */
+export function lookedAtIn(layouts: readonly Layout[]): { layout: string; slot: string } | null {
+  const places = layouts.flatMap(({ id, art }) => art.map(({ name }) => ({ layout: id, slot: name, pieces: art.filter((slot) => slot.name === name).length })));
+  const place = places.find(({ pieces }) => pieces === 1) ?? places[0];
+  return place === undefined ? null : { layout: place.layout, slot: place.slot };
+}
+
 /** A clip path around `pieces` of a canvas, in percent of it: from each to the next there and back along the same line. */
 export function clipAround(pieces: readonly Rect[], canvas: { width: number; height: number }): string {
   const percent = (value: number, of: number) => `${((100 * value) / of).toFixed(3)}%`;

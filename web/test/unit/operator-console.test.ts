@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { layoutsOf, Problem } from "../../src/api";
 import type { Market, OperatedSession, OperatorClient, RunningBreak, SessionDetail, SessionPage } from "../../src/operator/api";
-import { artNames, assetWords, clipAround, dressed, size, skinsWith } from "../../src/operator/art";
+import { artNames, assetWords, clipAround, dressed, isClip, lookedAtIn, size, skinsWith } from "../../src/operator/art";
 import { breakWords, secondsOf } from "../../src/operator/breaks";
 import { idFrom, isShut, labelLines, labelsOf, limitWords, linesOf, rightsOf, rightsText } from "../../src/operator/game";
 import { bodyOf, breakPolicyWords, breaksOf, errorWords, featureWords, fillWords, gamesWords, heightWords, idsOf, regionsOf, regionWords } from "../../src/operator/market";
@@ -25,7 +25,7 @@ const ASSET = { id: "ab".repeat(32), type: "image/png", width: 1920, height: 108
 test("art is told with what it is, and where it is", () => {
   assert.equal(assetWords(ASSET), "PNG, 1920×1080, 34 kB");
   const clip = { ...ASSET, type: "video/mp4", bytes: 2_345_678, duration_s: 6.04, pictures: 181, has_sound: true };
-  const loops = (percent: number) => ({ wanted: 8, made: 3, failed: 0, percent });
+  const loops = (percent: number) => ({ wanted: 8, made: 3, failed: 0, retried: 0, percent });
   assert.equal(assetWords({ ...clip, loops: loops(40) }), "MP4, 1920×1080, 2.3 MB, 6.0 s, without its sound, 40 % ready");
   assert.equal(assetWords({ ...clip, has_sound: false, loops: loops(100) }), "MP4, 1920×1080, 2.3 MB, 6.0 s");
   assert.equal(assetWords({ ...ASSET, type: "video/quicktime" }), "video/quicktime, 1920×1080, 34 kB", "as a newer service has it");
@@ -35,6 +35,13 @@ test("art is told with what it is, and where it is", () => {
   assert.deepEqual(artNames(LAYOUTS).map(({ name, layouts }) => [name, layouts.map(({ id }) => id)]), [["banner", ["1B"]], ["frame", ["1F"]]]);
   assert.deepEqual(dressed(red, LAYOUTS).map(({ id }) => id), ["1F"]);
   assert.deepEqual(LAYOUTS.map(({ slots, art }) => [slots.length, art.length]), [[1, 2], [1, 1], [1, 0]]);
+});
+
+test("a clip is looked at where all of it is seen", () => {
+  assert.deepEqual([ASSET, { ...ASSET, type: "video/mp2t" }].map(isClip), [false, true]);
+  assert.deepEqual(lookedAtIn(LAYOUTS), { layout: "1B", slot: "banner" });
+  assert.deepEqual(lookedAtIn(LAYOUTS.slice(0, 1)), { layout: "1F", slot: "frame" });
+  assert.equal(lookedAtIn(LAYOUTS.slice(2)), null);
 });
 
 /** Whether a point in percent lies in a polygon, by the nonzero rule that clip paths follow. */

@@ -1,11 +1,12 @@
 // The art that there is: taken in, looked at, let go of.
 
 import { attribute, h, keyed, text } from "../../dom";
-import { filePath, type Asset } from "../api";
+import type { Asset } from "../api";
 import { assetWords, kindOf, shortId, size, skinsWith } from "../art";
 import type { Desk, DeskState } from "../desk";
 import { count } from "../figures";
 import { list } from "../../format";
+import { assetStill, type AssetStill } from "./asset-still";
 import { pager, panel, showTrouble } from "./panel";
 import type { Pictures } from "./pictures";
 import type { Question } from "./question";
@@ -15,25 +16,28 @@ const ASSETS_A_PAGE = 24;
 
 interface Item extends HTMLLIElement {
   asset?: Asset;
+  still?: AssetStill;
 }
 
-function makeItem(remove: (item: Item) => void): Item {
+function makeItem(pictures: Pictures, remove: (item: Item) => void): Item {
   const button = h("button", { type: "button", class: "quiet-button end" }, "Delete");
+  const still = assetStill(pictures);
   const item: Item = h(
     "li",
     { class: "asset" },
-    h("span", { class: "asset-still" }, h("img", { alt: "", hidden: true })),
+    still.element,
     h("p", { class: "asset-words" }),
     h("p", { class: "asset-used hint" }),
     h("p", { class: "asset-line" }, h("code", {}), button),
   );
+  item.still = still;
   button.addEventListener("click", () => remove(item));
   return item;
 }
 
-function showItem(item: Item, asset: Asset, state: DeskState, pictures: Pictures): void {
+function showItem(item: Item, asset: Asset, state: DeskState): void {
   item.asset = asset;
-  pictures.show(item.querySelector("img") as HTMLImageElement, filePath(asset.id));
+  item.still?.show(asset, state.layouts.value ?? []);
   text(item.querySelector(".asset-words") as Element, `${kindOf(asset)} · ${asset.width}×${asset.height} · ${size(asset.bytes)}`);
   const skins = skinsWith(asset.id, state.skins.value ?? []);
   text(item.querySelector(".asset-used") as Element, state.skins.value === null ? "" : skins.length === 0 ? "In no skin" : `In ${skins.length === 1 ? "skin" : "skins"} ${list(skins)}`);
@@ -79,7 +83,7 @@ export function assetsPanel(desk: Desk, pictures: Pictures, question: Question):
     from = Math.min(from, Math.max(0, ASSETS_A_PAGE * (Math.ceil(all.length / ASSETS_A_PAGE) - 1)));
     const shown = all.slice(from, from + ASSETS_A_PAGE);
     const held = items.contains(document.activeElement) ? document.activeElement : null;
-    keyed(items, elements, shown, ({ id }) => id, () => makeItem(remove)).forEach((item, at) => showItem(item, shown[at] as Asset, state, pictures));
+    keyed(items, elements, shown, ({ id }) => id, () => makeItem(pictures, remove)).forEach((item, at) => showItem(item, shown[at] as Asset, state));
     if (held !== null && !held.isConnected) parts.heading.focus();
     const bytes = all.reduce((sum, asset) => sum + asset.bytes, 0);
     text(tally, assets.value === null ? "" : `${count(all.length)} ${all.length === 1 ? "file" : "files"}, ${size(bytes)}`);

@@ -1,9 +1,11 @@
 // The form of a skin: for each name of slots of art the art that is in it, seen in the layouts that have such slots.
 
 import { attribute, h, text } from "../../dom";
-import { filePath, type Asset, type Skin } from "../api";
+import type { Layout } from "../../api";
+import type { Asset, Skin } from "../api";
 import { artNames, assetWords, shortId, type ArtName } from "../art";
 import type { Desk } from "../desk";
+import { assetStill } from "./asset-still";
 import { canvases } from "./canvas";
 import { field, formBox, mistake, type FormBox } from "./form";
 import type { Pictures } from "./pictures";
@@ -22,10 +24,10 @@ function option(name: string, value: string, words: string, ...content: (Node | 
   return h("label", { class: "art-choice", title: words }, input, ...content);
 }
 
-function assetOption(name: string, asset: Asset, pictures: Pictures): HTMLLabelElement {
-  const image = h("img", { alt: "", hidden: true });
-  pictures.show(image, filePath(asset.id));
-  return option(name, asset.id, `${assetWords(asset)}, ${shortId(asset.id)}`, h("span", { class: "asset-still" }, image), h("span", { class: "art-choice-words", "aria-hidden": "true" }, `${asset.width}×${asset.height}`));
+function assetOption(name: string, asset: Asset, layouts: readonly Layout[], pictures: Pictures): HTMLLabelElement {
+  const still = assetStill(pictures);
+  still.show(asset, layouts);
+  return option(name, asset.id, `${assetWords(asset)}, ${shortId(asset.id)}`, still.element, h("span", { class: "art-choice-words", "aria-hidden": "true" }, `${asset.width}×${asset.height}`));
 }
 
 function chooser({ name, layouts }: ArtName, assets: readonly Asset[], pictures: Pictures, choose: (asset: string) => void): Chooser {
@@ -34,7 +36,7 @@ function chooser({ name, layouts }: ArtName, assets: readonly Asset[], pictures:
   let made = 0;
   const more = h("button", { type: "button", class: "quiet-button" });
   const offer = (until: number) => {
-    options.append(...assets.slice(made, until).map((asset) => assetOption(name, asset, pictures)));
+    options.append(...assets.slice(made, until).map((asset) => assetOption(name, asset, layouts, pictures)));
     made = Math.min(assets.length, Math.max(made, until));
     attribute(more, "hidden", made >= assets.length);
     text(more, `Show all ${assets.length}`);
