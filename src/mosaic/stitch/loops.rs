@@ -278,8 +278,9 @@ impl LoopTools {
                         if let Some(name) = self.name_of(key, length) {
                             self.assets.keep_made(&asset, &name, &bytes_of_units(&units));
                         }
-                        self.shared.metrics.art_encoded.inc();
                         self.made(key, known, Ok(units));
+                        // It is shown by then.
+                        self.shared.metrics.art_encoded.inc();
                     }
                 }
                 Err(why) => missing.into_iter().for_each(|key| self.made(key, known, Err(&why))),
