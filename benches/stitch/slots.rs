@@ -132,20 +132,8 @@ fn mosaic(kind: EngineKind, rendition: RenditionSpec, games: &[Vec<Picture>; 4])
     let tracks = engine.tracks(&id, &spec, 0);
     let blocks: Option<Vec<_>> = tracks.iter().map(|name| shared.shelf.find(name)?.segment(wanted)).collect();
     let parts = gather_segment(&*engine, &spec, 0, &grid, wanted, &blocks.expect("it is finished")).expect("tiles fit");
-    let units: Vec<Bytes> = parts.iter().flat_map(units_of).collect();
+    let units: Vec<Bytes> = parts.iter().flat_map(Coded::units).collect();
     decode(Decoder::Ffmpeg, &sets, &units).expect("it decodes")
-}
-
-fn units_of(part: &Coded) -> Vec<Bytes> {
-    match part {
-        Coded::Units(units) => units.iter().map(|unit| unit.data.clone()).collect(),
-        Coded::Stitched(stitched) => {
-            let mut all = Vec::with_capacity(stitched.total());
-            stitched.append_to(&mut all);
-            let mut all = Bytes::from(all);
-            stitched.sizes().map(|size| all.split_to(size as usize)).collect()
-        }
-    }
 }
 
 /// Where the picture of slot `slot` of 4E is on the canvas that viewers see. `ladder` are all canvases there are, of which the first is

@@ -8,14 +8,14 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 
 use super::App;
 use super::etag;
 use super::extract::Named;
+use super::pieces;
 use super::problem::{Code, Problem, ProblemBody};
 use super::range::{self, Wanted};
-use crate::mosaic::{GameKey, Image, MosaicId};
+use crate::mosaic::{GameKey, Image, MosaicId, Packaged};
 use crate::timeline::SegmentNumber;
 use crate::track::Position;
 
@@ -108,19 +108,19 @@ async fn video(
     let found = match number {
         Number::Segment(segment) => app.mosaics.segment(&id, rendition, segment).await,
         Number::KeyPicture(segment) => app.mosaics.key_picture(&id, rendition, segment).await,
-        Number::Image(segment) => app.mosaics.image(&Image::Single(id, segment)).await,
+        Number::Image(segment) => app.mosaics.image(&Image::Single(id, segment)).await.map(Packaged::from),
         Number::Part(at) => {
             hinted(app.mosaics.wait(&id, at)).await;
             app.mosaics.part(&id, rendition, at).await
         }
     };
-    let bytes = found.ok_or_else(|| not_in_window(number.segment()))?;
+    let file = found.ok_or_else(|| not_in_window(number.segment()))?;
     served(
         app,
         method,
         headers,
         Kept { media_type: number.media_type(), cached: cached(token), tag: number.tag() },
-        bytes,
+        file,
     )
 }
 
@@ -223,9 +223,10 @@ pub(super) fn served(
     method: &Method,
     headers: &HeaderMap,
     kept: Kept,
-    bytes: Bytes,
+    file: impl Into<Packaged>,
 ) -> Result<Response, Problem> {
     let Kept { media_type, cached, tag } = kept;
+    let file: Packaged = file.into();
     let has_it = etag::matches_none(headers, &tag);
     let in_range = range::holds(headers, &tag);
     let common = [
@@ -237,18 +238,18 @@ pub(super) fn served(
     if has_it {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
-    let length = bytes.len();
+    let length = file.len();
     // Ranges are defined for GET alone (RFC 9110, 14.2).
     let wanted = if method == Method::GET && in_range { range::wanted(headers, length) } else { Wanted::All };
     match wanted {
         Wanted::All => {
             app.count_served(method, length);
-            Ok((common, bytes).into_response())
+            Ok((common, pieces::body(&file)).into_response())
         }
         Wanted::Part(part) => {
             app.count_served(method, part.len());
             let place = super::header_text(&format!("bytes {}-{}/{length}", part.start, part.end - 1));
-            let body = bytes.slice(part);
+            let body = pieces::body(&file.slice(part));
             Ok((StatusCode::PARTIAL_CONTENT, common, [(header::CONTENT_RANGE, place)], body).into_response())
         }
         Wanted::Nothing => {

@@ -31,6 +31,7 @@ mod page;
 mod parameters;
 mod patient;
 mod peers;
+mod pieces;
 mod playback;
 mod problem;
 mod progress;

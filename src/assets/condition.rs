@@ -83,6 +83,11 @@ pub(super) fn rgb(read: &Read, (width, height): (u32, u32), background: [u8; 3])
         let at = ((inside.y as usize + row) * width as usize + inside.x as usize) * 3;
         for (pixel, over) in out[at..].chunks_exact_mut(3).zip(line.chunks_exact(4)) {
             let through = 255 - u32::from(over[3]);
+            if through == 0 {
+                // Most pixels of most files.
+                pixel.copy_from_slice(&over[..3]);
+                continue;
+            }
             for (under, over) in pixel.iter_mut().zip(over) {
                 // Alpha is multiplied in already.
                 *under = (u32::from(*over) + (u32::from(*under) * through + 127) / 255).min(255) as u8;
@@ -154,9 +159,24 @@ fn drawn(tree: &usvg::Tree, width: u32, height: u32) -> Result<Vec<u8>, AssetErr
 const KR: f32 = 0.2126;
 const KB: f32 = 0.0722;
 
+/// Eighths of a value of eight bits, of the largest one: divisions take long, and there are as many as a picture has samples.
+static OF_255: [f32; 8 * 255 + 1] = {
+    let mut shares = [0.0; 8 * 255 + 1];
+    let mut eighths = 0;
+    while eighths < shares.len() {
+        shares[eighths] = eighths as f32 / 8.0 / 255.0;
+        eighths += 1;
+    }
+    shares
+};
+
 /// Y'CbCr of R'G'B', not rounded (ITU-T H.273, 8.3, with BT.709's K_R and K_B, limited range).
 pub(super) fn codes(rgb: [f32; 3]) -> [f32; 3] {
-    let [r, g, b] = rgb.map(|v| v / 255.0);
+    codes_of_shares(rgb.map(|v| v / 255.0))
+}
+
+/// The same of R'G'B' from 0 to 1.
+fn codes_of_shares([r, g, b]: [f32; 3]) -> [f32; 3] {
     let luma = KR * r + (1.0 - KR - KB) * g + KB * b;
     let blue = (b - luma) / (2.0 * (1.0 - KB));
     let red = (r - luma) / (2.0 * (1.0 - KR));
@@ -180,29 +200,32 @@ fn rgba(picture: &Picture) -> Vec<u8> {
     out
 }
 
+/// To the nearest code there is. `f32::round` is a call on processors that we may not expect more of.
 fn rounded(code: f32) -> u8 {
-    code.round().clamp(0.0, 255.0) as u8
+    // What lies outside becomes the nearest there is.
+    (code + 0.5) as u8
 }
 
 /// Luma of each pixel; chroma of each second one, of it and its neighbours to both sides, in two rows.
 fn i420(rgb: &[u8], (width, height): (u32, u32)) -> Option<Picture> {
     let (w, h) = (width as usize, height as usize);
-    let at = |x: usize, y: usize| {
-        let at = (y * w + x) * 3;
-        [rgb[at], rgb[at + 1], rgb[at + 2]].map(f32::from)
+    let luma_of = |pixel: &[u8]| {
+        let [luma, ..] = codes_of_shares([0, 1, 2].map(|n| OF_255[8 * usize::from(pixel[n])]));
+        rounded(luma)
     };
-    let luma = rgb.chunks_exact(3).map(|p| rounded(codes([p[0], p[1], p[2]].map(f32::from))[0])).collect();
+    let luma = rgb.chunks_exact(3).map(luma_of).collect();
     let (mut blue, mut red) = (Vec::with_capacity(w * h / 4), Vec::with_capacity(w * h / 4));
     for y in (0..h).step_by(2) {
+        let rows = [y, (y + 1).min(h - 1)].map(|row| &rgb[row * w * 3..(row + 1) * w * 3]);
         for x in (0..w).step_by(2) {
-            let mut sum = [0.0; 3];
-            for row in [y, (y + 1).min(h - 1)] {
-                for (column, weight) in [(x.saturating_sub(1), 1.0), (x, 2.0), ((x + 1).min(w - 1), 1.0)] {
-                    let pixel = at(column, row);
-                    (0..3).for_each(|n| sum[n] += pixel[n] * weight / 8.0);
-                }
-            }
-            let [_, b, r] = codes(sum);
+            let (before, at, after) = (x.saturating_sub(1) * 3, x * 3, (x + 1).min(w - 1) * 3);
+            let sum = |n: usize| {
+                let of = |row: &[u8]| {
+                    usize::from(row[before + n]) + 2 * usize::from(row[at + n]) + usize::from(row[after + n])
+                };
+                of(rows[0]) + of(rows[1])
+            };
+            let [_, b, r] = codes_of_shares([0, 1, 2].map(|n| OF_255[sum(n)]));
             blue.push(rounded(b));
             red.push(rounded(r));
         }
@@ -266,5 +289,64 @@ impl Sheet {
 
     pub fn picture(self) -> Option<Picture> {
         Picture::from_planes(self.width, self.height, Colour::CANVAS, self.planes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As [`i420`] says it, in so many words.
+    fn plainly(rgb: &[u8], (width, height): (u32, u32)) -> [Vec<u8>; 3] {
+        let rounded = |code: f32| code.round().clamp(0.0, 255.0) as u8;
+        let at = |x: u32, y: u32| {
+            let at = ((y * width + x) * 3) as usize;
+            [rgb[at], rgb[at + 1], rgb[at + 2]].map(f32::from)
+        };
+        let (mut luma, mut blue, mut red) = (Vec::new(), Vec::new(), Vec::new());
+        for y in 0..height {
+            for x in 0..width {
+                luma.push(rounded(codes(at(x, y))[0]));
+                if x % 2 == 0 && y % 2 == 0 {
+                    let mut sum = [0.0; 3];
+                    for row in [y, y + 1] {
+                        for (column, weight) in [(x.saturating_sub(1), 1.0), (x, 2.0), (x + 1, 1.0)] {
+                            (0..3).for_each(|n| sum[n] += at(column, row)[n] * weight / 8.0);
+                        }
+                    }
+                    let [_, b, r] = codes(sum);
+                    blue.push(rounded(b));
+                    red.push(rounded(r));
+                }
+            }
+        }
+        [luma, blue, red]
+    }
+
+    #[test]
+    fn pictures_are_what_their_formula_says_to_the_last_sample() {
+        // All sorts of colours side by side, then each grey and the corners of the cube.
+        let mixed = |n: u32| (n.wrapping_mul(0x9e37_79b9) >> 24) as u8;
+        let mut rgb: Vec<u8> = (0..256 * 190 * 3).map(mixed).collect();
+        rgb.extend((0..=255u8).flat_map(|grey| [grey; 3]));
+        rgb.extend((0..256u32).flat_map(|n| [n, n >> 1, n >> 2].map(|bit| if bit & 1 > 0 { 255 } else { 0 })));
+        let size = (256, 192);
+        let picture = i420(&rgb, size).unwrap();
+        for (plane, wanted) in plainly(&rgb, size).into_iter().enumerate() {
+            let (_, rows) = picture.plane_size(plane);
+            let seen: Vec<u8> = (0..rows).flat_map(|row| picture.row(plane, row).to_vec()).collect();
+            assert!(seen == wanted, "plane {plane}");
+        }
+    }
+
+    /// Alpha of each kind, on a background.
+    #[test]
+    fn what_covers_hides_and_what_does_not_shines_through() {
+        let pixels = [[200, 100, 50, 255], [100, 50, 25, 128], [0, 0, 0, 0], [9, 9, 9, 255]].concat();
+        let read = Read::Fitted { source: (4, 1), size: (4, 1), pixels };
+        let made = rgb(&read, (4, 1), [40, 80, 120]).unwrap();
+        let half = [100 + (40 * 127 + 127) / 255, 50 + (80 * 127 + 127) / 255, 25 + (120 * 127 + 127) / 255];
+        let half = half.map(|value: u32| value as u8);
+        assert_eq!(made, [[200, 100, 50], half, [40, 80, 120], [9, 9, 9]].concat());
     }
 }

@@ -34,7 +34,7 @@ impl Clips {
         let mut payload =
             BufWriter::new(File::options().read(true).write(true).create(true).truncate(true).open(payload_path)?);
         for n in self.segments(spec) {
-            let picture = self.mosaics.segment(&spec.mosaic, &spec.rendition, n).await;
+            let picture = self.mosaics.segment(&spec.mosaic, &spec.rendition, n).await.map(|segment| segment.whole());
             let sound = self.sounds.sound_segment(&spec.sound, n).await;
             let of = |segment: Option<Bytes>| segment.ok_or_else(|| missing(&format!("segment {n}")));
             for (track, segment) in [(PICTURE, of(picture)?), (SOUND, of(sound)?)] {

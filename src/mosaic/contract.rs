@@ -7,6 +7,7 @@ use super::shares::Standing;
 use super::spec::{EngineChoice, EngineKind, MosaicId, MosaicSpec};
 use crate::ladder::RenditionSpec;
 use crate::layout::Layout;
+use crate::package::Packaged;
 use crate::timeline::{PartNumber, SegmentNumber};
 use crate::track::{Held, Pending, Position};
 
@@ -107,16 +108,16 @@ pub trait Mosaics: Send + Sync {
     /// Whether `id` is a name this deployment gave, of a mosaic running or not.
     fn signed(&self, id: &str) -> bool;
 
-    /// Bytes of segment `segment` of rendition `rendition` of a mosaic, if it is there. It is put together off the async threads.
+    /// Segment `segment` of rendition `rendition` of a mosaic, if it is there. It is put together off the async threads.
     fn segment<'a>(
         &'a self,
         id: &'a MosaicId,
         rendition: &'a str,
         segment: SegmentNumber,
-    ) -> Pending<'a, Option<Bytes>>;
+    ) -> Pending<'a, Option<Packaged>>;
 
-    /// Bytes of one part of a segment, as [`Mosaics::segment`].
-    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Bytes>>;
+    /// One part of a segment, as [`Mosaics::segment`].
+    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Packaged>>;
 
     /// The picture that opens segment `segment`, alone, as [`Mosaics::segment`].
     fn key_picture<'a>(
@@ -124,7 +125,7 @@ pub trait Mosaics: Send + Sync {
         id: &'a MosaicId,
         rendition: &'a str,
         segment: SegmentNumber,
-    ) -> Pending<'a, Option<Bytes>>;
+    ) -> Pending<'a, Option<Packaged>>;
 
     /// A JPEG for scrubbing, made of pictures of the smallest rendition. `None` where the one picture that it shows is not there.
     fn image<'a>(&'a self, _image: &'a Image) -> Pending<'a, Option<Bytes>> {

@@ -11,7 +11,7 @@ use crate::compositor::Job;
 use crate::encode::VideoEncodeError;
 use crate::frame::{AccessUnit, Picture};
 use crate::layout::Layout;
-use crate::package::{self, CmafError, UnitHead};
+use crate::package::{self, CmafError, Packaged, UnitHead};
 use crate::stitch::Stitched;
 use crate::timeline::{FrameNumber, GopPicture, Grid, PartNumber, SegmentNumber};
 use crate::track::{Block, Position, Runs, TrackName};
@@ -130,30 +130,120 @@ pub enum Coded {
     Units(Arc<[AccessUnit]>),
     /// Slices of tiles, to be written one after the other: the part's pictures in the order of its [`Gop`](crate::timeline::Gop).
     Stitched(Arc<Stitched>),
+    /// As other mosaics have them, but for the picture that opens a segment, where the part begins with it.
+    Shared { opening: Option<Arc<Stitched>>, common: Arc<Common> },
+}
+
+/// Pictures that mosaics have in common, and that are written once for all of them.
+#[derive(Debug)]
+pub struct Common {
+    sizes: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Common {
+    pub(super) fn of(stitched: &Stitched) -> Self {
+        let mut bytes = Vec::new();
+        stitched.append_to(&mut bytes);
+        Self { sizes: stitched.sizes().collect(), bytes }
+    }
+
+    /// Their bytes where they lie. They are [`Common`] for as long as anybody has them.
+    fn lent(self: &Arc<Self>) -> Bytes {
+        struct Lent(Arc<Common>);
+        impl AsRef<[u8]> for Lent {
+            fn as_ref(&self) -> &[u8] {
+                &self.0.bytes
+            }
+        }
+        Bytes::from_owner(Lent(self.clone()))
+    }
 }
 
 impl Coded {
-    /// What boxes say of its access units; `at` is its place.
-    fn heads(&self, grid: &Grid, at: Position) -> Vec<UnitHead> {
+    /// Bytes of its access units.
+    fn sizes(&self) -> Vec<usize> {
+        let stitched = |stitched: &Stitched| stitched.sizes().map(|size| size as usize).collect::<Vec<_>>();
         match self {
-            Coded::Units(units) => units.iter().map(UnitHead::from).collect(),
-            Coded::Stitched(stitched) => {
-                let first = grid.first_frame(at.segment);
-                let head = |(picture, bytes): (&GopPicture, u32)| {
-                    let frame = first + u64::from(picture.shown);
-                    UnitHead { frame, sync: picture.shown == 0, bytes: bytes as usize }
-                };
-                grid.part_gop(at.part).pictures().iter().zip(stitched.sizes()).map(head).collect()
+            Coded::Units(units) => units.iter().map(|unit| unit.data.len()).collect(),
+            Coded::Stitched(all) => stitched(all),
+            Coded::Shared { opening, common } => {
+                let opening = opening.iter().flat_map(|opening| stitched(opening));
+                opening.chain(common.sizes.iter().map(|size| *size as usize)).collect()
             }
         }
+    }
+
+    /// What boxes say of its access units; `at` is its place.
+    fn heads(&self, grid: &Grid, at: Position) -> Vec<UnitHead> {
+        if let Coded::Units(units) = self {
+            return units.iter().map(UnitHead::from).collect();
+        }
+        let first = grid.first_frame(at.segment);
+        let head = |(picture, bytes): (&GopPicture, usize)| {
+            let frame = first + u64::from(picture.shown);
+            UnitHead { frame, sync: picture.shown == 0, bytes }
+        };
+        grid.part_gop(at.part).pictures().iter().zip(self.sizes()).map(head).collect()
+    }
+
+    /// Its access units, each by itself.
+    pub fn units(&self) -> Vec<Bytes> {
+        if let Coded::Units(units) = self {
+            return units.iter().map(|unit| unit.data.clone()).collect();
+        }
+        let mut all = Vec::new();
+        self.append_to(&mut all);
+        let mut all = Bytes::from(all);
+        self.sizes().into_iter().map(|size| all.split_to(size)).collect()
     }
 
     fn append_to(&self, out: &mut Vec<u8>) {
         match self {
             Coded::Units(units) => units.iter().for_each(|unit| out.extend_from_slice(&unit.data)),
             Coded::Stitched(stitched) => stitched.append_to(out),
+            Coded::Shared { opening, common } => {
+                opening.iter().for_each(|opening| opening.append_to(out));
+                out.extend_from_slice(&common.bytes);
+            }
         }
     }
+
+    /// Appends the picture that opens a segment, of which it is the first part.
+    fn append_opening_to(&self, out: &mut Vec<u8>) {
+        match self {
+            Coded::Units(units) => units.iter().take(1).for_each(|unit| out.extend_from_slice(&unit.data)),
+            Coded::Stitched(stitched) => {
+                let end = out.len() + stitched.sizes().next().unwrap_or(0) as usize;
+                stitched.append_to(out);
+                out.truncate(end);
+            }
+            Coded::Shared { opening, .. } => opening.iter().for_each(|opening| opening.append_to(out)),
+        }
+    }
+}
+
+/// The pieces that parts which follow each other have in common with other mosaics, where that is all of them but a picture that comes first.
+fn common_pieces(parts: &[Coded]) -> Vec<Bytes> {
+    let piece = |(n, coded): (usize, &Coded)| match coded {
+        Coded::Shared { opening, common } if n == 0 || opening.is_none() => Some(common.lent()),
+        Coded::Shared { .. } | Coded::Units(_) | Coded::Stitched(_) => None,
+    };
+    parts.iter().enumerate().map(piece).collect::<Option<_>>().unwrap_or_default()
+}
+
+/// What is packaged of `parts`: `write` is given how many bytes are in `common`, and what appends the others.
+fn packaged(
+    parts: &[Coded],
+    write: impl FnOnce(usize, &dyn Fn(&mut Vec<u8>)) -> Result<Bytes, CmafError>,
+) -> Result<Packaged, CmafError> {
+    let common = common_pieces(parts);
+    let elsewhere = common.iter().map(Bytes::len).sum();
+    let own = write(elsewhere, &|out| match parts.first() {
+        Some(first) if !common.is_empty() => first.append_opening_to(out),
+        _ => parts.iter().for_each(|coded| coded.append_to(out)),
+    })?;
+    Ok(Packaged::of(std::iter::once(own).chain(common)))
 }
 
 /// The parts of segment `n`, of the blocks that each of its tracks has of it.
@@ -182,39 +272,31 @@ pub(super) fn gather_part(
 }
 
 /// The CMAF chunk of one part.
-pub fn package_part(grid: &Grid, at: Position, coded: &Coded) -> Result<Bytes, CmafError> {
+pub fn package_part(grid: &Grid, at: Position, coded: &Coded) -> Result<Packaged, CmafError> {
     let first = grid.first_frame(at.segment);
     let pictures = grid.part_pictures(at.part);
     let frames = first + pictures.start as u64..first + pictures.end as u64;
-    package::video_fragment_of(grid, at.segment, frames, &coded.heads(grid, at), |out| coded.append_to(out))
+    packaged(std::slice::from_ref(coded), |elsewhere, append| {
+        package::video_fragment_of(grid, at.segment, frames, &coded.heads(grid, at), elsewhere, append)
+    })
 }
 
 /// The picture that opens segment `n`, of which `coded` is the first part, by itself.
-pub fn package_key_picture(grid: &Grid, n: SegmentNumber, coded: &Coded) -> Result<Bytes, CmafError> {
+pub fn package_key_picture(grid: &Grid, n: SegmentNumber, coded: &Coded) -> Result<Packaged, CmafError> {
     let bytes = coded.heads(grid, Position::new(n, 0)).first().map_or(0, |first| first.bytes);
-    package::video_key_picture(grid, n, bytes, |out| {
-        let end = out.len() + bytes;
-        coded.append_to(out);
-        out.truncate(end);
-    })
+    package::video_key_picture(grid, n, bytes, |out| coded.append_opening_to(out)).map(Packaged::from)
 }
 
 /// The access unit of the picture that opens a segment, of which `coded` is the first part.
 pub(super) fn opening_unit(coded: &Coded) -> Bytes {
-    match coded {
-        Coded::Units(units) => units.first().map(|unit| unit.data.clone()).unwrap_or_default(),
-        Coded::Stitched(stitched) => {
-            let mut out = Vec::new();
-            stitched.append_to(&mut out);
-            out.truncate(stitched.sizes().next().unwrap_or(0) as usize);
-            out.into()
-        }
-    }
+    let mut out = Vec::new();
+    coded.append_opening_to(&mut out);
+    out.into()
 }
 
-/// The CMAF segment that `parts` are the parts of. Copies every byte once: milliseconds for large ones.
-pub fn package_segment(grid: &Grid, n: SegmentNumber, parts: &[Coded]) -> Result<Bytes, CmafError> {
+/// The CMAF segment that `parts` are the parts of. Copies every byte of its own once: milliseconds for large ones.
+pub fn package_segment(grid: &Grid, n: SegmentNumber, parts: &[Coded]) -> Result<Packaged, CmafError> {
     let heads: Vec<UnitHead> =
         (0..).zip(parts).flat_map(|(part, coded)| coded.heads(grid, Position::new(n, part))).collect();
-    package::video_segment_of(grid, n, &heads, |out| parts.iter().for_each(|coded| coded.append_to(out)))
+    packaged(parts, |elsewhere, append| package::video_segment_of(grid, n, &heads, elsewhere, append))
 }

@@ -60,7 +60,7 @@ pub fn image_size(smallest: &RenditionSpec) -> (u32, u32) {
 
 /// The images that are kept, and the right to make more.
 pub(super) struct Images {
-    kept: Arc<ByteCache<Image>>,
+    kept: Arc<ByteCache<Image, Bytes>>,
     /// Who makes an image holds one of these: each image is one's by chance, so that who comes second for it waits and finds it.
     makers: Vec<Arc<tokio::sync::Mutex<()>>>,
 }

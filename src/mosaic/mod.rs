@@ -30,11 +30,12 @@ mod ticker;
 mod tiles_of;
 mod trial;
 
+pub use crate::package::Packaged;
 pub use crate::work::process_cpu_time;
 pub use admission::{Admission, Budget};
 pub use contract::{AdmitError, Mosaics, Placement, Rate};
 pub use decoding::Decoders;
-pub use engine::{Coded, Engine, Tick, gather_segment, package_segment};
+pub use engine::{Coded, Common, Engine, Tick, gather_segment, package_segment};
 pub use images::{Image, SPRITE_COLUMNS, SPRITE_ROWS, SPRITE_SEGMENTS, image_size};
 pub use names::{Named, Names};
 pub use opening::{of_h264, open_ladder};

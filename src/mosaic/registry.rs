@@ -31,7 +31,7 @@ use crate::compositor::Job;
 use crate::ladder::{Codec, ParameterSets, RenditionSpec, Rung};
 use crate::layout::Layout;
 use crate::metrics::Metrics;
-use crate::package::{self, CmafError, HevcTrack, VideoTrack};
+use crate::package::{self, CmafError, HevcTrack, Packaged, VideoTrack};
 use crate::spans::span;
 use crate::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber};
 use crate::track::{Held, Pending, Position, Shelf, Sizes};
@@ -110,7 +110,7 @@ pub struct MosaicRegistry {
     pub(super) load: Mutex<LoadMeter>,
     /// Apart from `admission`, which is held while engines give work up, and which the tick does not wait for.
     pub(super) overload: Mutex<Overload>,
-    pub(super) cache: ByteCache<PackagedKey>,
+    pub(super) cache: ByteCache<PackagedKey, Packaged>,
     rates: Rates,
     pub(super) images: Images,
     pub(super) decoders: KnownDecoders,
@@ -341,7 +341,7 @@ impl MosaicRegistry {
     }
 
     /// A segment or a part, as it was put together before, or put together now.
-    async fn bytes(&self, key: PackagedKey) -> Option<Bytes> {
+    async fn bytes(&self, key: PackagedKey) -> Option<Packaged> {
         if let Some(bytes) = self.cache.get(&key) {
             return Some(bytes);
         }
@@ -356,7 +356,7 @@ impl MosaicRegistry {
     }
 
     /// Puts a segment or a part together of what lies on the shelf.
-    async fn packaged(&self, key: &PackagedKey) -> Option<Bytes> {
+    async fn packaged(&self, key: &PackagedKey) -> Option<Packaged> {
         let (id, rendition, segment, piece) = key;
         let known = self.read(id)?;
         // A mosaic's id opens its segments: it is not told.
@@ -370,7 +370,7 @@ impl MosaicRegistry {
         self.gathered(key, known).instrument(span).await
     }
 
-    async fn gathered(&self, (id, rendition, segment, piece): &PackagedKey, known: Arc<Known>) -> Option<Bytes> {
+    async fn gathered(&self, (id, rendition, segment, piece): &PackagedKey, known: Arc<Known>) -> Option<Packaged> {
         let (grid, rendition, segment, piece) = (self.settings.grid, *rendition, *segment, *piece);
         let part = match piece {
             Piece::Whole => None,
@@ -517,11 +517,11 @@ impl Mosaics for MosaicRegistry {
         id: &'a MosaicId,
         rendition: &'a str,
         segment: SegmentNumber,
-    ) -> Pending<'a, Option<Bytes>> {
+    ) -> Pending<'a, Option<Packaged>> {
         Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, segment, Piece::Whole)).await })
     }
 
-    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Bytes>> {
+    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Packaged>> {
         let piece = Piece::Part(at.part);
         Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, at.segment, piece)).await })
     }
@@ -531,7 +531,7 @@ impl Mosaics for MosaicRegistry {
         id: &'a MosaicId,
         rendition: &'a str,
         segment: SegmentNumber,
-    ) -> Pending<'a, Option<Bytes>> {
+    ) -> Pending<'a, Option<Packaged>> {
         let piece = Piece::KeyPicture;
         Box::pin(async move { self.bytes((id.clone(), self.rendition_index(rendition)?, segment, piece)).await })
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
-use super::engine::{Coded, Engine, gather_segment};
+use super::engine::{Engine, gather_segment};
 use super::shares::Shares;
 use super::{
     Admission, AdmitError, Budget, EngineChoice, EngineKind, MosaicId, MosaicRegistry, MosaicSpec, Mosaics, Names,
@@ -443,10 +443,7 @@ impl House {
         let blocks: Option<Vec<_>> = tracks.iter().map(|name| self.shared.shelf.find(name)?.segment(segment)).collect();
         let mut sizes = Vec::new();
         for coded in gather_segment(engine, &named.spec, 0, &self.grid, segment, &blocks?)? {
-            match coded {
-                Coded::Units(units) => sizes.extend(units.iter().map(|unit| unit.data.len())),
-                Coded::Stitched(stitched) => sizes.extend(stitched.sizes().map(|size| size as usize)),
-            }
+            sizes.extend(coded.units().iter().map(Bytes::len));
         }
         Some(sizes)
     }
@@ -463,7 +460,7 @@ impl House {
     /// A packaged segment in the best rendition.
     pub fn segment(&self, id: &MosaicId, segment: SegmentNumber) -> Option<Bytes> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(self.registry.segment(id, "big", segment))
+        runtime.block_on(self.registry.segment(id, "big", segment)).map(|segment| segment.whole())
     }
 
     pub fn now(&self) -> MediaTime {

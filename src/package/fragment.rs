@@ -21,7 +21,7 @@ const BOX_HEADER_BYTES: usize = 8;
 /// of them its first frame and an IDR picture. Pictures are decoded a frame apart from the segment's start on and shown at their
 /// frames: those that are shown sooner than decoded have negative composition offsets, so that the first PTS is `tfdt`.
 pub fn video_segment(grid: &Grid, n: SegmentNumber, units: &[AccessUnit]) -> Result<Bytes, CmafError> {
-    video_segment_of(grid, n, &heads_of(units), |out| append_all(units, out))
+    video_segment_of(grid, n, &heads_of(units), 0, |out| append_all(units, out))
 }
 
 fn heads_of(units: &[AccessUnit]) -> Vec<UnitHead> {
@@ -48,17 +48,20 @@ impl From<&AccessUnit> for UnitHead {
     }
 }
 
-/// As [`video_segment`], of access units that `append` writes one after the other, each as long as its head says.
+/// As [`video_segment`], of access units that `append` writes one after the other, each as long as its head says. It leaves out the last `elsewhere` bytes
+/// of them, which lie elsewhere and are to follow.
 pub fn video_segment_of(
     grid: &Grid,
     n: SegmentNumber,
     heads: &[UnitHead],
+    elsewhere: usize,
     append: impl FnOnce(&mut Vec<u8>),
 ) -> Result<Bytes, CmafError> {
     if heads.first().is_some_and(|first| !first.sync) {
         return Err(CmafError::NotSync);
     }
-    video(grid, n, heads, append, grid.first_frame(n)..grid.first_frame(n + 1), b"cmfs")
+    let frames = grid.first_frame(n)..grid.first_frame(n + 1);
+    video(grid, n, (heads, elsewhere), append, frames, b"cmfs")
 }
 
 /// A part of segment `n`: a CMAF chunk of the access units that are decoded in the time of `frames`, whichever of the segment they
@@ -69,18 +72,19 @@ pub fn video_fragment(
     frames: Range<FrameNumber>,
     units: &[AccessUnit],
 ) -> Result<Bytes, CmafError> {
-    video_fragment_of(grid, n, frames, &heads_of(units), |out| append_all(units, out))
+    video_fragment_of(grid, n, frames, &heads_of(units), 0, |out| append_all(units, out))
 }
 
-/// As [`video_fragment`], of access units that `append` writes one after the other, each as long as its head says.
+/// As [`video_fragment`], of access units as [`video_segment_of`] takes them.
 pub fn video_fragment_of(
     grid: &Grid,
     n: SegmentNumber,
     frames: Range<FrameNumber>,
     heads: &[UnitHead],
+    elsewhere: usize,
     append: impl FnOnce(&mut Vec<u8>),
 ) -> Result<Bytes, CmafError> {
-    video(grid, n, heads, append, frames, b"cmfl")
+    video(grid, n, (heads, elsewhere), append, frames, b"cmfl")
 }
 
 /// The picture that opens segment `n`, alone, and shown for as long as the segment: what players show while they seek (RFC 8216, 4.3.3.6). `append`
@@ -98,7 +102,7 @@ pub fn video_key_picture(
     let sample =
         TrunEntry { duration: Some(duration), size: Some(sample_size(bytes)?), flags: Some(SYNC), cts: Some(0) };
     let tfdt = grid.video_ticks(grid.first_frame(n));
-    Run { n, tfdt, defaults: Defaults::default(), samples: vec![sample] }.write(b"cmfs", bytes, append)
+    Run { n, tfdt, defaults: Defaults::default(), samples: vec![sample] }.write(b"cmfs", (bytes, 0), append)
 }
 
 /// Segment `n` of an audio track: exactly AAC frames `first_aac_frame(n) .. first_aac_frame(n + 1)`, in order.
@@ -125,7 +129,7 @@ pub fn coded_segment(
 fn video(
     grid: &Grid,
     n: SegmentNumber,
-    units: &[UnitHead],
+    (units, elsewhere): (&[UnitHead], usize),
     append: impl FnOnce(&mut Vec<u8>),
     frames: Range<FrameNumber>,
     brand: &[u8; 4],
@@ -147,7 +151,7 @@ fn video(
         })
         .collect();
     let run = Run { n, tfdt: grid.video_ticks(frames.start), defaults: Defaults::default(), samples: samples? };
-    run.write(brand, units.iter().map(|u| u.bytes).sum(), append)
+    run.write(brand, (units.iter().map(|u| u.bytes).sum(), elsewhere), append)
 }
 
 fn audio(
@@ -177,7 +181,7 @@ fn audio(
         samples: samples?,
     };
     let bytes = units.iter().map(|u| u.data.len()).sum();
-    run.write(brand, bytes, |out| units.iter().for_each(|unit| out.extend_from_slice(&unit.data)))
+    run.write(brand, (bytes, 0), |out| units.iter().for_each(|unit| out.extend_from_slice(&unit.data)))
 }
 
 /// Whether `units` are what is decoded in `frames`: as many, each showing another frame of the segment.
@@ -251,8 +255,13 @@ struct Run {
 }
 
 impl Run {
-    /// The boxes, and after them the `bytes` that `append` writes.
-    fn write(self, brand: &[u8; 4], bytes: usize, append: impl FnOnce(&mut Vec<u8>)) -> Result<Bytes, CmafError> {
+    /// The boxes of samples of `bytes`, and after them those that `append` writes: all but the last `elsewhere`.
+    fn write(
+        self,
+        brand: &[u8; 4],
+        (bytes, elsewhere): (usize, usize),
+        append: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<Bytes, CmafError> {
         let mdat_bytes = BOX_HEADER_BYTES + bytes;
         let mdat_size = u32::try_from(mdat_bytes).map_err(|_| CmafError::TooLarge("segment"))?;
         let mut moof = self.moof();
@@ -272,13 +281,13 @@ impl Run {
         styp.encode(&mut head)?;
         moof.encode(&mut head)?;
 
-        let mut out = Vec::with_capacity(head.len() + mdat_bytes);
+        let mut out = Vec::with_capacity(head.len() + mdat_bytes.saturating_sub(elsewhere));
         out.extend_from_slice(&head);
         out.extend_from_slice(&mdat_size.to_be_bytes());
         out.extend_from_slice(b"mdat");
         let before = out.len();
         append(&mut out);
-        let got = out.len() - before;
+        let got = out.len() - before + elsewhere;
         if got != bytes {
             return Err(CmafError::WrongLength { expected: bytes, got });
         }

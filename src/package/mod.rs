@@ -9,6 +9,7 @@ mod hevc;
 mod init;
 mod length;
 mod movie;
+mod packaged;
 
 #[cfg(test)]
 mod coded_tests;
@@ -24,6 +25,7 @@ pub use hevc::{HevcTrack, hevc_codec, hevc_init};
 pub use init::{VideoTrack, audio_init, video_codec, video_init};
 pub use length::length_ms;
 pub use movie::Movie;
+pub use packaged::Packaged;
 
 use crate::timeline::SAMPLE_RATE_HZ;
 

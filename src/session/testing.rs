@@ -17,7 +17,9 @@ use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::layout::{Layout, Layouts};
 use crate::market::GameRights;
 use crate::metrics::Metrics;
-use crate::mosaic::{AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate};
+use crate::mosaic::{
+    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Packaged, Placement, Rate,
+};
 use crate::store::testing::FullDisk;
 use crate::store::{SqliteStore, Store};
 use crate::timeline::{Clock, Grid, MediaTime, PartNumber, SegmentNumber, SimulatedClock};
@@ -224,15 +226,15 @@ impl Mosaics for CrankedMosaics {
         true
     }
 
-    fn segment<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: SegmentNumber) -> Pending<'a, Option<Bytes>> {
+    fn segment<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: SegmentNumber) -> Pending<'a, Option<Packaged>> {
         Box::pin(async { None })
     }
 
-    fn part<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: Position) -> Pending<'a, Option<Bytes>> {
+    fn part<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: Position) -> Pending<'a, Option<Packaged>> {
         Box::pin(async { None })
     }
 
-    fn key_picture<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: SegmentNumber) -> Pending<'a, Option<Bytes>> {
+    fn key_picture<'a>(&'a self, _: &'a MosaicId, _: &'a str, _: SegmentNumber) -> Pending<'a, Option<Packaged>> {
         Box::pin(async { None })
     }
 }

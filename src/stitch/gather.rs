@@ -4,6 +4,7 @@
 //! moves, which at low rates is what most rows of B pictures are. What is skipped in a row of its own has vectors of zero: no neighbour
 //! is there to say otherwise. In one slice the neighbours are there, and theirs are zero (8.4.1.1, 8.4.1.2.2), so it decodes to the same.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::StitchError;
@@ -19,6 +20,8 @@ pub struct Stitched {
     /// Of each slice of a picture, its input; empty if there is one input, whose slices come as they are.
     order: Vec<u16>,
     merged: Merged,
+    /// The first of its pictures, counted in those of its inputs.
+    first: usize,
     sizes: Vec<u32>,
     total: usize,
 }
@@ -29,6 +32,14 @@ impl Stitched {
     /// # Errors
     /// Names the input that differs, and in what.
     pub fn new(plan: &Plan, inputs: Vec<Arc<Placed>>) -> Result<Self, StitchError> {
+        Self::run(plan, inputs, 0..usize::MAX)
+    }
+
+    /// As [`Stitched::new`], of those pictures alone that are in `run`, in the order of coding.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run(plan: &Plan, inputs: Vec<Arc<Placed>>, run: Range<usize>) -> Result<Self, StitchError> {
         if inputs.len() != plan.inputs().len() {
             return Err(StitchError::InputCount { got: inputs.len(), expected: plan.inputs().len() });
         }
@@ -55,14 +66,15 @@ impl Stitched {
         let order = if inputs.len() > 1 { plan.order() } else { &[] };
         let widths = inputs.iter().map(|input| input.place.width_mbs).collect();
         let mut merging = Merging { inputs: &inputs, order, widths, next: Vec::new(), merged: Merged::default() };
-        let mut sizes = Vec::with_capacity(first.unit_bytes.len());
-        for unit in 0..first.unit_bytes.len() {
+        let units = run.start..run.end.min(first.unit_bytes.len());
+        let mut sizes = Vec::with_capacity(units.len());
+        for unit in units {
             let bytes: u64 = inputs.iter().map(|input| u64::from(input.unit_bytes[unit])).sum();
             sizes.push(in_u32("an access unit", bytes - merging.unit(unit))?);
         }
         let merged = merging.merged;
         let total = sizes.iter().map(|size| *size as usize).sum();
-        Ok(Self { order: order.to_vec(), inputs, merged, sizes, total })
+        Ok(Self { order: order.to_vec(), inputs, merged, first: run.start, sizes, total })
     }
 
     /// Bytes of each access unit.
@@ -83,10 +95,10 @@ impl Stitched {
     /// Appends all access units, one after the other: NAL units with four-byte lengths (ISO/IEC 14496-15, 5.3.3).
     pub fn append_to(&self, out: &mut Vec<u8>) {
         out.reserve(self.total);
-        let mut cursors: Vec<Cursor<'_>> =
-            self.inputs.iter().map(|input| Cursor { heads: &input.heads, rests: &input.rests }).collect();
+        let mut cursors: Vec<Cursor<'_>> = self.inputs.iter().map(|input| Cursor::at(input, self.first)).collect();
         if let [only] = cursors.as_mut_slice() {
-            self.inputs[0].unit_slices.iter().for_each(|slices| (0..*slices).for_each(|_| only.append_slice(out)));
+            let units = self.inputs[0].unit_slices.iter().skip(self.first).take(self.sizes.len());
+            units.for_each(|slices| (0..*slices).for_each(|_| only.append_slice(out)));
             return;
         }
         let mut runs = self.merged.runs.iter();
@@ -227,7 +239,14 @@ struct Cursor<'a> {
     rests: &'a [u8],
 }
 
-impl Cursor<'_> {
+impl<'a> Cursor<'a> {
+    /// In front of the slices of picture `first`.
+    fn at(input: &'a Placed, first: usize) -> Self {
+        let mut cursor = Cursor { heads: &input.heads, rests: &input.rests };
+        input.unit_slices.iter().take(first).for_each(|slices| (0..*slices).for_each(|_| cursor.pass_slice()));
+        cursor
+    }
+
     /// Leaves the next slice out.
     fn pass_slice(&mut self) {
         let Some((&[head_bytes, a, b, c, d], _)) = self.heads.split_first_chunk::<5>() else { return };

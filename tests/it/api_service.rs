@@ -22,7 +22,7 @@ use quadrille::ladder::{RenditionSpec, VideoCodec};
 use quadrille::layout::{Layout, Layouts};
 use quadrille::metrics::Metrics;
 use quadrille::mosaic::{
-    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Placement, Rate,
+    AdmitError, EngineChoice, EngineKind, GameKey, MosaicId, MosaicSpec, Mosaics, Packaged, Placement, Rate,
 };
 use quadrille::outbound::{WebhookParts, Webhooks};
 use quadrille::session::{GameInfo, Games, SessionSettings, Sessions};
@@ -154,15 +154,17 @@ impl Mosaics for InstantMosaics {
         id: &'a MosaicId,
         rendition: &'a str,
         segment: SegmentNumber,
-    ) -> Pending<'a, Option<Bytes>> {
-        let bytes = self.window().contains(&segment).then(|| Bytes::from(format!("{id} {rendition} {segment}")));
-        Box::pin(async { bytes })
+    ) -> Pending<'a, Option<Packaged>> {
+        // In pieces, as those of skins are.
+        let pieces = || [format!("{id} "), format!("{rendition} {segment}")].map(Bytes::from);
+        let file = self.window().contains(&segment).then(|| Packaged::of(pieces()));
+        Box::pin(async { file })
     }
 
-    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Bytes>> {
+    fn part<'a>(&'a self, id: &'a MosaicId, rendition: &'a str, at: Position) -> Pending<'a, Option<Packaged>> {
         let Position { segment, part } = at;
         let is_there = self.window().contains(&segment) && part < 6;
-        let bytes = is_there.then(|| Bytes::from(format!("{id} {rendition} {segment}.{part}")));
+        let bytes = is_there.then(|| Bytes::from(format!("{id} {rendition} {segment}.{part}")).into());
         Box::pin(async { bytes })
     }
 
@@ -171,9 +173,9 @@ impl Mosaics for InstantMosaics {
         id: &'a MosaicId,
         rendition: &'a str,
         segment: SegmentNumber,
-    ) -> Pending<'a, Option<Bytes>> {
-        let bytes = self.window().contains(&segment).then(|| Bytes::from(format!("{id} {rendition} {segment} key")));
-        Box::pin(async move { bytes })
+    ) -> Pending<'a, Option<Packaged>> {
+        let bytes = self.window().contains(&segment).then(|| format!("{id} {rendition} {segment} key"));
+        Box::pin(async move { bytes.map(|text| Bytes::from(text).into()) })
     }
 }
 

@@ -120,15 +120,30 @@ impl ArtTiles {
 
     /// The block of a tile for part `at`: of the picture where a segment begins, and then of nothing that changes.
     pub fn block(&self, key: &ArtKey, at: Position) -> Result<Arc<TileBlock>, StitchError> {
-        if let Some(moves) = self.loops.block(key, at)? {
-            return Ok(moves);
+        match self.moving(key, at)? {
+            Some(moves) => Ok(moves),
+            None => self.still(key, at),
         }
+    }
+
+    /// The block of a tile that moves in the segment of `at`. It is to be asked for even where it stands still: from that it is known that it is shown.
+    pub fn moving(&self, key: &ArtKey, at: Position) -> Result<Option<Arc<TileBlock>>, StitchError> {
+        self.loops.block(key, at)
+    }
+
+    /// The block of a tile that stands still.
+    pub fn still(&self, key: &ArtKey, at: Position) -> Result<Arc<TileBlock>, StitchError> {
         if at.part == 0
             && let Some(first) = self.first(key, at)
         {
             return Ok(first);
         }
-        // One row can stand anywhere and at any height.
+        self.row(key, at)
+    }
+
+    /// One row of a tile that stands still, which can stand anywhere and at any height. All pictures of [`ArtTiles::still`] but one that opens a segment
+    /// are made of it, whatever the tile shows.
+    pub fn row(&self, key: &ArtKey, at: Position) -> Result<Arc<TileBlock>, StitchError> {
         self.stills.of(&self.rungs, key.rendition, key.size.width_mbs, key.colour, at)
     }
 

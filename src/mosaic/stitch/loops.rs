@@ -373,8 +373,9 @@ impl LoopTools {
                         if let Some(name) = self.name_of(key, length) {
                             self.assets.keep_made(&asset, &name, &bytes_of_units(&units));
                         }
-                        self.shared.metrics.art_encoded.inc();
                         self.made(key, known, units);
+                        // It is shown by then.
+                        self.shared.metrics.art_encoded.inc();
                     }
                 }
                 Err(why) => self.failed(&missing, known, &why),

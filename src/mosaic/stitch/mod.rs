@@ -1,11 +1,13 @@
 //! The stitch engine: every game is encoded once at each slot size, and a mosaic is slices of those tiles put side by side.
 //! A mosaic costs no encoder, only a copy of bytes when somebody asks for a segment.
 //!
-//! Lock order: mosaics, tiles, one tile's state; none is held while a thread starts, nor while encoding, drawing or gathering.
+//! Lock order: mosaics, tiles, one tile's state; none is held while a thread starts, nor while encoding, drawing or gathering. What is gathered
+//! for several ([`commons`]) has a lock each, which is held meanwhile, and before those of stills and places.
 
 mod art;
 mod bridge;
 mod card;
+mod commons;
 mod loops;
 mod over;
 mod plans;
@@ -22,8 +24,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use self::art::ArtTiles;
+use self::art::{ArtKey, ArtTiles};
 use self::bridge::Bridges;
+use self::commons::Commons;
 pub use self::plans::levels_for;
 use self::plans::{LayoutPlan, Plans, SlicedRung};
 use self::pool::{Pool, START_MARGIN_FRAMES};
@@ -32,7 +35,7 @@ pub use self::reel::{Reel, ReelError, ReelMaker, ReelWriter, StillReel};
 pub use self::self_test::{Proof, SelfTestError, TilePicture, prove, self_test};
 use self::stills::Stills;
 use self::tile::{Tile, TileKey};
-use super::engine::{Coded, Crossing, Engine, Tick};
+use super::engine::{Coded, Common, Crossing, Engine, Tick};
 use super::spec::{EngineKind, GameKey, MosaicId, MosaicSpec};
 use super::trial::Trial;
 use crate::assets::Assets;
@@ -40,7 +43,7 @@ use crate::compositor::Job;
 use crate::encode::VideoEncodeError;
 use crate::ladder::Rung;
 use crate::layout::{Layout, Layouts};
-use crate::stitch::{StitchError, Stitched};
+use crate::stitch::{Place, Placed, StitchError, Stitched, TileBlock};
 use crate::timeline::{FrameNumber, Grid, SegmentNumber};
 use crate::track::{Block, EncodingShared, Position, Runs, TrackName, in_all};
 
@@ -100,6 +103,7 @@ pub struct StitchEngine {
     plans: Plans,
     stills: Arc<Stills>,
     art: Arc<ArtTiles>,
+    commons: Commons,
     pool: Pool,
     layouts: Arc<Layouts>,
     keep_warm: Option<bool>,
@@ -155,6 +159,7 @@ impl StitchEngine {
             plans: Plans::new(),
             stills,
             art,
+            commons: Commons::default(),
             pool,
             layouts: settings.layouts,
             keep_warm: settings.keep_warm,
@@ -173,30 +178,60 @@ impl StitchEngine {
     }
 
     /// A part of a mosaic, of its games' blocks in the order of slots; the rest is there already.
-    fn stitched(
+    fn coded(
         &self,
         plan: &LayoutPlan,
         spec: &MosaicSpec,
         rendition: usize,
         at: Position,
         blocks: &[Block],
-    ) -> Result<Stitched, StitchError> {
-        let mut inputs = Vec::with_capacity(plan.tiles.len() + plan.plan.fillers().len());
-        for (block, (_, place)) in blocks.iter().zip(&plan.tiles) {
-            // Others are none of a tile's, and miss in the count.
-            if let Block::Tile(tile) = block {
-                inputs.push(tile.placed(place.x_mb, place.y_mb, place.height_mbs)?);
-            }
+    ) -> Result<Coded, StitchError> {
+        // Others are none of a tile's, and miss in the count.
+        let tiles = blocks.iter().filter_map(|block| if let Block::Tile(tile) = block { Some(tile) } else { None });
+        let games: Vec<&Arc<TileBlock>> = tiles.collect();
+        let art = self.art.keys(spec, rendition, plan);
+        let moving = art.iter().map(|(key, _)| self.art.moving(key, at)).collect::<Result<Vec<_>, _>>()?;
+        let of_art = |block: &dyn Fn(&ArtKey) -> Result<Arc<TileBlock>, StitchError>| -> Result<Vec<_>, StitchError> {
+            art.iter().map(|(key, _)| block(key)).collect()
+        };
+        let inputs = |art: &[Arc<TileBlock>]| self.inputs(plan, spec, rendition, at, games.iter().copied().chain(art));
+        if art.is_empty() || moving.iter().any(Option::is_some) {
+            let each =
+                art.iter().zip(moving).map(|((key, _), moves)| moves.map_or_else(|| self.art.still(key, at), Ok));
+            let art = each.collect::<Result<Vec<_>, _>>()?;
+            return Ok(Coded::Stitched(Arc::new(Stitched::new(&plan.plan, inputs(&art)?)?)));
         }
-        for (key, place) in self.art.keys(spec, rendition, plan) {
-            inputs.push(self.art.block(&key, at)?.placed(place.x_mb, place.y_mb, place.height_mbs)?);
+        let opens = usize::from(at.part == 0);
+        let common = self.commons.of(&plan.plan, at, &games, || {
+            let rows = of_art(&|key| self.art.row(key, at))?;
+            Ok(Common::of(&Stitched::run(&plan.plan, inputs(&rows)?, opens..usize::MAX)?))
+        })?;
+        let opening = || {
+            let stills = of_art(&|key| self.art.still(key, at))?;
+            Stitched::run(&plan.plan, inputs(&stills)?, 0..1).map(Arc::new)
+        };
+        Ok(Coded::Shared { opening: (opens > 0).then(opening).transpose()?, common })
+    }
+
+    /// What lies on the canvas, in the order of the plan: `tiles` of games and of art, and background.
+    fn inputs<'a>(
+        &self,
+        plan: &LayoutPlan,
+        spec: &MosaicSpec,
+        rendition: usize,
+        at: Position,
+        tiles: impl Iterator<Item = &'a Arc<TileBlock>>,
+    ) -> Result<Vec<Arc<Placed>>, StitchError> {
+        let place = |block: &TileBlock, to: &Place| block.placed(to.x_mb, to.y_mb, to.height_mbs);
+        let mut inputs = Vec::with_capacity(plan.plan.inputs().len());
+        for (tile, (_, to)) in tiles.zip(&plan.tiles) {
+            inputs.push(place(tile, to)?);
         }
-        let colour = spec.layout.background;
-        for place in plan.plan.fillers() {
-            let still = self.stills.of(&self.rungs, rendition, place.width_mbs, colour, at)?;
-            inputs.push(still.placed(place.x_mb, place.y_mb, place.height_mbs)?);
+        for to in plan.plan.fillers() {
+            let still = self.stills.of(&self.rungs, rendition, to.width_mbs, spec.layout.background, at)?;
+            inputs.push(place(&still, to)?);
         }
-        Stitched::new(&plan.plan, inputs)
+        Ok(inputs)
     }
 
     fn warms(&self, games: usize) -> bool {
@@ -349,13 +384,12 @@ impl Engine for StitchEngine {
 
     fn gather(&self, spec: &MosaicSpec, rendition: usize, at: Position, blocks: &[Block]) -> Option<Coded> {
         let plans = self.plans.of(&spec.layout, &self.rungs)?;
-        let stitched = self.stitched(plans.get(rendition)?, spec, rendition, at, blocks);
-        stitched
+        let coded = self.coded(plans.get(rendition)?, spec, rendition, at, blocks);
+        coded
             .inspect_err(
                 |error| tracing::error!(segment = at.segment, part = at.part, %error, "tiles cannot be stitched"),
             )
             .ok()
-            .map(|stitched| Coded::Stitched(Arc::new(stitched)))
     }
 
     fn still_bytes(&self, spec: &MosaicSpec, rendition: usize) -> usize {

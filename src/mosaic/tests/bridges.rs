@@ -8,7 +8,7 @@ use crate::track::{Position, Runs};
 
 fn part(house: &House, id: &MosaicId, at: Position) -> Option<Bytes> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(house.registry.part(id, "big", at))
+    runtime.block_on(house.registry.part(id, "big", at)).map(|part| part.whole())
 }
 
 /// What is behind the headers of a file's `mdat` boxes.

@@ -110,6 +110,49 @@ fn two_tiles_and_fillers_are_what_the_plain_way_gives() {
     assert_eq!(from, made.len());
 }
 
+/// A mosaic's pictures in runs, joined, and all at once: bytes, sizes, and slices that others stand in for.
+fn in_runs(plan: &Plan, inputs: &[Arc<Placed>], ends: &[usize]) -> [(Vec<u8>, Vec<u32>, usize); 2] {
+    let mut joined = (Vec::new(), Vec::new(), 0);
+    let mut from = 0;
+    for to in ends {
+        let run = Stitched::run(plan, inputs.to_vec(), from..*to).unwrap();
+        let (made, sizes) = bytes(&run);
+        joined.0.extend(made);
+        joined.1.extend(sizes);
+        joined.2 += run.merged_slices();
+        from = *to;
+    }
+    let whole = Stitched::new(plan, inputs.to_vec()).unwrap();
+    let (made, sizes) = bytes(&whole);
+    [joined, (made, sizes, whole.merged_slices())]
+}
+
+#[test]
+fn pictures_are_the_same_in_runs_as_all_at_once() {
+    // A tile in the middle of which some pictures are held, and background on all sides.
+    let (format, pattern) = (canvas(192, 96), gop(FRAMES));
+    let plan = Plan::new(&format, &[place(3, 2, 6, 3)], Slices::PerRow, 60).unwrap();
+    let hold = segment(&format, STILL, 1);
+    let tile = TileBlock::index(&format, rows(6, 3), 1, &encoded(NOISE).units[..5], &pattern, Some(&hold)).unwrap();
+    let mut inputs = vec![at(&tile, place(3, 2, 6, 3))];
+    for filler in plan.fillers() {
+        let units = super::super::still(&format, &pattern, filler.width_mbs, [16, 128, 128]);
+        let still = TileBlock::index(&format, rows(filler.width_mbs, 1), 1, &units, &pattern, None).unwrap();
+        inputs.push(at(&still, *filler));
+    }
+    for ends in [&[1, FRAMES][..], &[2, 3, 6, FRAMES + 9], &[0, 1, 1, 4, FRAMES]] {
+        let [joined, whole] = in_runs(&plan, &inputs, ends);
+        assert!(joined == whole, "{ends:?}");
+        assert!(whole.2 > 0, "slices are merged in it");
+    }
+    // One tile alone goes another way.
+    let alone = canvas(96, 48);
+    let plan = Plan::new(&alone, &[place(0, 0, 6, 3)], Slices::PerRow, 60).unwrap();
+    let noise = [at(&segment(&alone, NOISE, 3), place(0, 0, 6, 3))];
+    let [joined, whole] = in_runs(&plan, &noise, &[1, 3, FRAMES]);
+    assert!(joined == whole);
+}
+
 /// `first_mb_in_slice` of the NAL units of an access unit.
 fn first_mbs(unit: &[u8]) -> Vec<u32> {
     nals(unit).iter().map(|nal| Bits::of(&unescaped(nal)).ue_at(8).0).collect()
