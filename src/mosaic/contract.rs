@@ -93,7 +93,7 @@ pub trait Mosaics: Send + Sync {
         true
     }
 
-    /// What there is of a mosaic in every rendition.
+    /// What there is of a mosaic in every rendition. What is put down ahead of time counts once it would be there if it were encoded as it is shown.
     fn held<'a>(&'a self, id: &'a MosaicId) -> Pending<'a, Held>;
 
     /// What a rendition of a mosaic took in the last minutes, sound apart; `None` where too little of it was made.

@@ -43,6 +43,11 @@ impl Known {
         self.tracks.iter().flatten().chain(before)
     }
 
+    /// Whether nothing in it is encoded as it is shown, so that its tracks run ahead of what is.
+    pub fn is_put_down_ahead(&self) -> bool {
+        self.each_track().all(TrackName::is_put_down_ahead)
+    }
+
     /// Whether it is made in rendition `rendition`.
     pub fn has(&self, rendition: usize) -> bool {
         let has = |known: &Self| known.tracks.get(rendition).is_some_and(|tracks| !tracks.is_empty());

@@ -12,6 +12,7 @@ mod known;
 mod names;
 mod opening;
 mod overload;
+mod pace;
 mod rates;
 mod refusals;
 mod registry;

@@ -23,6 +23,7 @@ use super::images::{Image, Images};
 use super::known::{Before, Known};
 use super::names::{Named, Names};
 use super::overload::Overload;
+use super::pace::Pace;
 use super::rates::Rates;
 use super::shares::{KeptBy, Shares, Standing};
 use super::spec::{EngineChoice, EngineKind, MosaicId, MosaicSpec};
@@ -110,6 +111,7 @@ pub struct MosaicRegistry {
     pub(super) load: Mutex<LoadMeter>,
     /// Apart from `admission`, which is held while engines give work up, and which the tick does not wait for.
     pub(super) overload: Mutex<Overload>,
+    pace: Pace,
     pub(super) cache: ByteCache<PackagedKey, Packaged>,
     rates: Rates,
     pub(super) images: Images,
@@ -151,6 +153,7 @@ impl MosaicRegistry {
         }
         let cache = ByteCache::new(settings.cache_bytes);
         let rates = Rates::new(settings.grid, settings.rungs.len());
+        let pace = Pace::new(settings.grid, &settings.rungs);
         let renditions = settings.rungs.iter().map(|rung| rung.spec.clone()).collect();
         Ok(Self {
             settings,
@@ -167,6 +170,7 @@ impl MosaicRegistry {
             admission: Mutex::new(admission),
             load: Mutex::default(),
             overload: Mutex::default(),
+            pace,
             cache,
             rates,
             images: Images::default(),
@@ -314,6 +318,7 @@ impl MosaicRegistry {
 
     /// The canvases of all engines due at `tick`. Takes the load, too.
     pub fn jobs(&self, tick: &Tick) -> Vec<Job> {
+        self.pace.ticked(tick.frame);
         self.load.lock().sample(self.clock.now(), whole_cpu_time);
         self.engines.iter().flat_map(|e| e.jobs(tick)).collect()
     }
@@ -477,7 +482,8 @@ impl Mosaics for MosaicRegistry {
                 let its = self.shelf.held(track).await;
                 all = Some(all.map_or_else(|| its.clone(), |all| all.and(&its)));
             }
-            all.unwrap_or_default()
+            let all = all.unwrap_or_default();
+            if known.is_put_down_ahead() { all.up_to(&self.settings.grid, self.pace.come_to()) } else { all }
         })
     }
 
@@ -500,6 +506,9 @@ impl Mosaics for MosaicRegistry {
             let Some(known) = self.read(id) else { return std::future::pending().await };
             for track in known.each_track() {
                 self.shelf.wait(track, at).await;
+            }
+            if known.is_put_down_ahead() {
+                self.pace.comes_to(at).await;
             }
         })
     }

@@ -46,8 +46,8 @@ pub(super) struct Playlist {
     pub slots: usize,
     /// Of a sound, the game that is heard in each segment.
     pub sounding: Option<Splices>,
-    /// The games of each mosaic that it may list.
-    pub shown: Vec<(Arc<str>, Vec<GameKey>)>,
+    /// Of each mosaic that it may list, the games whose signals it tells.
+    pub signalled: Vec<(Arc<str>, Vec<GameKey>)>,
     /// It begins where the client asked for, or as near as there is something.
     pub is_started: bool,
 }
@@ -157,7 +157,7 @@ impl Sessions {
         }
         session.watched(now_ms, self.lists_ms(&lists).min(self.up_ms(now_ms)), running, terms);
         Ok(Now::Lists(Playlist {
-            shown: session.shown_games(),
+            signalled: session.signalled(),
             is_started: reload.start_ms.is_some() && self.settings.start_over.is_some(),
             map_mosaic: session.map_mosaic().clone(),
             numbering: session.numbering().clone(),

@@ -83,6 +83,10 @@ impl Show {
         }
     }
 
+    fn wanted(&self, mosaic: Arc<str>) -> Wanted {
+        Wanted { mosaic, spec: self.spec(), engine: self.engine, signalled: self.game_keys() }
+    }
+
     fn shown(&self, engine: EngineKind) -> Shown {
         Shown { engine, layout: self.layout.id.clone(), games: self.game_ids() }
     }
@@ -100,6 +104,8 @@ pub(super) struct Wanted {
     pub mosaic: Arc<str>,
     pub spec: MosaicSpec,
     pub engine: EngineChoice,
+    /// The games whose signals are told beside it: where something stands in for one in a break, that one.
+    pub signalled: Vec<GameKey>,
 }
 
 /// Which sound a playlist is of.
@@ -250,7 +256,7 @@ impl Session {
         now_ms: i64,
     ) -> Self {
         let mosaic = placement.id.0.clone();
-        let wanted = vec![Wanted { mosaic: mosaic.clone(), spec: show.spec(), engine: show.engine }];
+        let wanted = vec![show.wanted(mosaic.clone())];
         let sounds = Splices::new(begins, show.sound_key());
         let Identity { id, tenant, token, labels, device_id, max_height, rights, tier, idempotency } = identity;
         Self {

@@ -418,7 +418,7 @@ impl Sessions {
         is_there.then(|| Duration::from_millis(u64::try_from(start_ms - time_ms(first.number)).unwrap_or(0)))
     }
 
-    /// What was signalled of the games that are shown, each while it is shown.
+    /// What was signalled of the games that are shown, each while it is shown, and while something stands in for it in a break.
     fn date_ranges(&self, playlist: &Playlist) -> Vec<String> {
         let Lists { listing, .. } = &playlist.lists;
         let mut lines: Vec<RangeLine> = Vec::new();
@@ -429,7 +429,7 @@ impl Sessions {
             // Of what is shown now it also says what is announced: whoever puts something in its place needs the time.
             let is_now = Some(last.number) == newest && !playlist.lists.ended;
             let span = self.grid.segment_time(first.number)..if is_now { ends + AHEAD } else { ends };
-            let games = playlist.shown.iter().find(|(mosaic, _)| *mosaic == first.mosaic);
+            let games = playlist.signalled.iter().find(|(mosaic, _)| *mosaic == first.mosaic);
             for game in games.into_iter().flat_map(|(_, games)| games) {
                 for line in self.games.date_ranges(game, span.clone()) {
                     if !lines.contains(&line) {

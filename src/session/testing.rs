@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{CreateSession, GameInfo, Games, SessionSettings, Sessions};
 use crate::captions::{Kind, TextInfo, TrackInfo};
-use crate::cues::track::Break;
+use crate::cues::track::{Break, CueTrack, RangeLine};
 use crate::frame::{SoundRole, SoundTrack};
 use crate::ladder::{RenditionSpec, VideoCodec};
 use crate::layout::{Layout, Layouts};
@@ -247,8 +247,12 @@ pub(crate) struct FourGames {
     /// Keys of games that show a slate.
     off: Arc<Mutex<HashSet<GameKey>>>,
     breaks: KnownBreaks,
+    cues: Cues,
     limits: Limits,
 }
+
+/// What was signalled of games: their breaks are known, too.
+pub(crate) type Cues = Arc<Mutex<HashMap<GameKey, CueTrack>>>;
 
 /// To whom games may be shown.
 pub(crate) type Limits = Arc<Mutex<HashMap<GameKey, Arc<GameRights>>>>;
@@ -268,7 +272,19 @@ impl Games for FourGames {
     fn breaks(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<Break> {
         let lies_in = |its: &Break| its.starts_at < span.end && its.ends_at.is_none_or(|end| end > span.start);
         let breaks = self.breaks.lock();
-        breaks.iter().filter(|(game, its)| game == key && lies_in(its)).map(|(_, its)| its.clone()).collect()
+        let known = breaks.iter().filter(|(game, its)| game == key && lies_in(its)).map(|(_, its)| its.clone());
+        let signalled = self.cues.lock().get_mut(key).map(|cues| {
+            cues.advance(self.clock.now());
+            cues.breaks(span.clone())
+        });
+        known.chain(signalled.into_iter().flatten()).collect()
+    }
+
+    fn date_ranges(&self, key: &GameKey, span: Range<MediaTime>) -> Vec<RangeLine> {
+        let mut cues = self.cues.lock();
+        let Some(cues) = cues.get_mut(key) else { return Vec::new() };
+        cues.advance(self.clock.now());
+        cues.date_ranges(span)
     }
 
     fn find(&self, tenant: &str, id: &str) -> Option<GameInfo> {
@@ -353,6 +369,7 @@ pub(crate) struct House {
     /// Keys of games that show a slate.
     pub off: Arc<Mutex<HashSet<GameKey>>>,
     pub breaks: KnownBreaks,
+    pub cues: Cues,
     pub limits: Limits,
     pub disk: Arc<FullDisk>,
     pub metrics: Arc<Metrics>,
@@ -386,8 +403,9 @@ impl House {
         let disk = Arc::new(FullDisk::new(SqliteStore::open(dir.path()).await.unwrap()));
         let metrics = Arc::new(Metrics::new().unwrap());
         let (off, breaks, limits) = (Arc::default(), KnownBreaks::default(), Limits::default());
-        let sessions = open(&disk, &mosaics, (&off, &breaks, &limits), &clock, settings, &metrics).await;
-        Self { dir, clock, mosaics, off, breaks, limits, disk, metrics, settings, sessions }
+        let cues = Cues::default();
+        let sessions = open(&disk, &mosaics, (&off, &breaks, &cues, &limits), &clock, settings, &metrics).await;
+        Self { dir, clock, mosaics, off, breaks, cues, limits, disk, metrics, settings, sessions }
     }
 
     /// kill -9 after `outage`: another process opens the same disk; no mosaic runs.
@@ -419,7 +437,7 @@ impl House {
         self.disk.store.let_go();
         self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
         self.metrics = Arc::new(Metrics::new().unwrap());
-        let games = (&self.off, &self.breaks, &self.limits);
+        let games = (&self.off, &self.breaks, &self.cues, &self.limits);
         self.sessions = open(&self.disk, &self.mosaics, games, &self.clock, self.settings, &self.metrics).await;
     }
 
@@ -435,7 +453,7 @@ impl House {
 async fn open(
     disk: &Arc<FullDisk>,
     mosaics: &Arc<CrankedMosaics>,
-    (off, breaks, limits): (&Arc<Mutex<HashSet<GameKey>>>, &KnownBreaks, &Limits),
+    (off, breaks, cues, limits): (&Arc<Mutex<HashSet<GameKey>>>, &KnownBreaks, &Cues, &Limits),
     clock: &Arc<SimulatedClock>,
     settings: SessionSettings,
     metrics: &Arc<Metrics>,
@@ -448,6 +466,7 @@ async fn open(
         kept,
         off: off.clone(),
         breaks: breaks.clone(),
+        cues: cues.clone(),
         limits: limits.clone(),
     });
     let layouts = Arc::new(Layouts::bundled());

@@ -1,4 +1,5 @@
 mod billed;
+mod break_ranges;
 mod bridges;
 mod game_rights;
 mod lifecycle;

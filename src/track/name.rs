@@ -65,6 +65,14 @@ pub fn is_rights_card(game: &str) -> bool {
 }
 
 impl TrackName {
+    /// Whether its blocks are put down ahead of time, by those who made them.
+    pub fn is_put_down_ahead(&self) -> bool {
+        match self {
+            Self::Tile(TileName { game, .. }) | Self::Sound { game, .. } | Self::Text { game, .. } => is_stand_in(game),
+            Self::Canvas { .. } => false,
+        }
+    }
+
     /// The track of a sound that is named in one word.
     pub fn sound(key: &str) -> Self {
         let (game, track) = split_sound_key(key);

@@ -3,6 +3,7 @@
 mod bridges;
 mod failures;
 mod losses;
+mod pace;
 mod room;
 mod tenants;
 mod ticking;

@@ -171,10 +171,8 @@ impl Session {
             self.detour.cut(first.from.max(free));
         }
         let show = self.show.clone();
-        let asked =
-            |placement: &Placement| Wanted { mosaic: placement.id.0.clone(), spec: show.spec(), engine: show.engine };
         self.detour.is_home_kept = home.is_some_and(|(_, is_kept)| is_kept);
-        self.detour.home = home.map(|(home, _)| asked(home));
+        self.detour.home = home.map(|(home, _)| show.wanted(home.id.0.clone()));
         for (nth, piece) in pieces.iter().enumerate() {
             let (from, until) = (piece.from.max(free), pieces.get(nth + 1).map(|next| next.from.max(free)));
             if until == Some(from) {
@@ -182,7 +180,7 @@ impl Session {
             }
             self.splices.push(from, piece.placement.id.0.clone());
             self.sounds.push(from, piece.show.sound_key());
-            self.want(&piece.placement, &piece.show);
+            self.want(&piece.placement, &piece.show, &piece.instead);
             piece.instead.iter().for_each(|instead| self.detour.add(from, until, instead));
         }
         self.unsaved = true;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Session, Show, Wanted};
-use crate::mosaic::{EngineChoice, MosaicId, Placement};
+use crate::mosaic::{GameKey, MosaicId, Placement};
 use crate::session::splice::{Bridge, Splices};
 use crate::timeline::{PartNumber, SegmentNumber};
-use crate::track::Position;
+use crate::track::{Position, is_stand_in};
 
 /// A mosaic that a session is to show.
 pub(in crate::session) struct Coming<'a> {
@@ -62,7 +62,9 @@ impl Session {
                 Position::new(from, 0)
             }
         };
-        self.want(placement, aired);
+        let both = show.games.iter().zip(&aired.games).filter(|(asked, aired)| asked.key != aired.key);
+        let instead: Vec<_> = both.map(|(asked, aired)| (asked.key.clone(), aired.key.clone())).collect();
+        self.want(placement, aired, &instead);
         let sounds_from = (from.segment + u64::from(from.part > 0)).max(self.free_segment());
         self.sounds.push(sounds_from, aired.sound_key());
         self.engine = placement.engine;
@@ -151,9 +153,30 @@ impl Session {
         self.free_from.segment + u64::from(self.free_from.part > 0)
     }
 
-    pub(super) fn want(&mut self, placement: &Placement, show: &Show) {
-        let engine: EngineChoice = show.engine;
-        self.want_too(Wanted { mosaic: placement.id.0.clone(), spec: show.spec(), engine });
+    /// `instead` are games of which something else is in `aired`, and that.
+    pub(super) fn want(&mut self, placement: &Placement, aired: &Show, instead: &[(GameKey, GameKey)]) {
+        // What may not be shown is not told of either: its card has no signals.
+        let game_of = |key: GameKey| {
+            let known = instead.iter().find(|(_, stand_in)| *stand_in == key && is_stand_in(&key));
+            known.map_or(key, |(game, _)| game.clone())
+        };
+        let signalled = aired.game_keys().into_iter().map(game_of).collect();
+        self.want_too(Wanted { signalled, ..aired.wanted(placement.id.0.clone()) });
+    }
+
+    /// Of each mosaic that it shows or showed, the games whose signals are told beside it; of a bridge, those of both its mosaics.
+    pub(in crate::session) fn signalled(&self) -> Vec<(Arc<str>, Vec<GameKey>)> {
+        let of = |mosaic: &Arc<str>| {
+            let wanted = self.wanted.iter().find(|wanted| wanted.mosaic == *mosaic);
+            wanted.map(|wanted| wanted.signalled.clone()).unwrap_or_default()
+        };
+        let bridges = self.splices.entries().iter().filter_map(|splice| {
+            let before = &splice.bridge.as_ref()?.before;
+            let both = [Some(before), self.splices.mosaic_at(splice.from + 1)];
+            Some((splice.mosaic.clone(), both.into_iter().flatten().flat_map(of).collect()))
+        });
+        let mosaics = self.wanted.iter().map(|wanted| (wanted.mosaic.clone(), wanted.signalled.clone()));
+        mosaics.chain(bridges).collect()
     }
 
     fn want_too(&mut self, wanted: Wanted) {

@@ -13,7 +13,7 @@ use super::super::state::State;
 use super::super::tickets::Players;
 use super::super::watched::{Shown, ShownTimes};
 use super::detour::Detour;
-use super::{Pick, Session, Show, Wanted};
+use super::{Pick, Session, Show};
 use crate::assets::Skin;
 use crate::layout::Layout;
 use crate::mosaic::{EngineChoice, EngineKind};
@@ -114,7 +114,7 @@ impl Session {
         let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
         // Only what the session came to is wanted again: older mosaics' segments went with the old process.
         let newest = saved.splices.newest().clone();
-        let wanted = vec![Wanted { mosaic: newest.clone(), spec: show.spec(), engine: choice }];
+        let wanted = vec![show.wanted(newest.clone())];
         // A change that was to show later shows now: nobody has the segments until then. This is also where time went back.
         if saved.splices.newest_from() > segment {
             saved.splices = Splices::new(segment, newest);

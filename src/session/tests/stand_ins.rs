@@ -17,7 +17,7 @@ use crate::timeline::SegmentNumber;
 
 /// Has one stand-in for each game, which is there from a segment on.
 #[derive(Default)]
-struct One {
+pub(super) struct One {
     from: Mutex<SegmentNumber>,
     served: Mutex<Vec<(String, SegmentNumber)>>,
 }
@@ -40,7 +40,7 @@ impl StandIns for One {
     }
 }
 
-async fn house(breaks: MarketBreaks) -> (House, Arc<One>) {
+pub(super) async fn house(breaks: MarketBreaks) -> (House, Arc<One>) {
     let house = House::stitching().await;
     let market = Market { id: "de".into(), title: "Germany".into(), breaks, ..Market::default() };
     house.sessions.markets().configure(&[("tv".to_owned(), market)]);
@@ -49,11 +49,11 @@ async fn house(breaks: MarketBreaks) -> (House, Arc<One>) {
     (house, one)
 }
 
-fn slate() -> MarketBreaks {
+pub(super) fn slate() -> MarketBreaks {
     MarketBreaks { policy: MarketBreakPolicy::Slate, ..MarketBreaks::default() }
 }
 
-async fn create(house: &House, games: &str) -> SessionView {
+pub(super) async fn create(house: &House, games: &str) -> SessionView {
     let asked = CreateSession { market: Some("de".into()), ..asking_for(games) };
     house.sessions.create("tv", asked).await.unwrap().0
 }
