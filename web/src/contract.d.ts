@@ -1391,6 +1391,7 @@ export interface components {
             /** @description A clip's file has sound, which nobody hears: art has none. */
             has_sound?: boolean;
             state: components["schemas"]["AssetState"];
+            /** @description How far its loops are, where it moves and any were asked for. */
             loops?: components["schemas"]["AssetLoops"];
         };
         /** @description How far the loops of an asset that moves are: one for each size, piece and rendition at which it is shown. */
