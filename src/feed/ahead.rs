@@ -163,24 +163,7 @@ impl fmt::Display for Needs {
 mod tests {
     use super::*;
     use crate::feed::facts::VideoFacts;
-
-    /// So many cores.
-    struct Cores(Mutex<f64>);
-
-    impl DecodeRoom for Cores {
-        fn admit(&self, cores: f64) -> Result<(), Refused> {
-            let mut left = self.0.lock();
-            if cores > *left {
-                return Err(Refused::Left(*left));
-            }
-            *left -= cores;
-            Ok(())
-        }
-
-        fn left(&self) -> f64 {
-            *self.0.lock()
-        }
-    }
+    use crate::feed::room::tests::Cores;
 
     fn ahead(cores: f64) -> (Ahead, Arc<Cores>) {
         let cores = Arc::new(Cores(Mutex::new(cores)));

@@ -360,11 +360,11 @@ impl Ration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    /// So many cores, and what was taken of them.
-    struct Cores(Mutex<f64>);
+    /// So many cores.
+    pub struct Cores(pub Mutex<f64>);
 
     impl DecodeRoom for Cores {
         fn admit(&self, cores: f64) -> Result<(), Refused> {
