@@ -1,9 +1,10 @@
 //! What feeds take of the processors, which of them gives way when the machine is short, and when it comes back. Pure: time, lateness and room are handed in.
 //!
-//! It is the one that was added last of the tenant that is most above its [share](Takers): those that were there before it are owed what they had. At most
-//! half of the feeds are on hold at once for pictures that are late: where they are late all the same, decoding is not what is in the way.
+//! It is one of the tenant that is most above its [share](Takers): one that nobody watches if there is any, and of those the one that was added last, since
+//! those that were there before it are owed what they had. At most half of the feeds are on hold at once for pictures that are late: where they are late all
+//! the same, decoding is not what is in the way. Where somebody picks a game that is on hold, one that nobody watches takes its place.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,8 @@ struct Known {
     wants: f64,
     /// Why it was not given what it wants.
     refused: Option<Beyond>,
+    /// It is on somebody's picture.
+    is_watched: bool,
     /// Until when it rests, where it is on hold, and why.
     held: Option<(MediaTime, OnHold)>,
     /// Its last rest, and when it was taken up from it, or is to be.
@@ -56,7 +59,8 @@ impl Known {
     /// What it takes, reckoned with at least so much as long as it runs.
     fn taker<'a, K>(&'a self, key: &'a K, least: f64) -> Taker<'a, K> {
         let takes = if self.held.is_some() { 0.0 } else { self.granted.max(least) };
-        Taker { key, tenant: self.tenant.as_deref(), takes, wants: self.wants.max(takes), number: self.number }
+        let (tenant, wants) = (self.tenant.as_deref(), self.wants.max(takes));
+        Taker { key, tenant, takes, wants, number: self.number, is_watched: self.is_watched }
     }
 }
 
@@ -86,6 +90,7 @@ impl<K: Clone + Eq + Hash> Holding<K> {
             granted: 0.0,
             wants: 0.0,
             refused: None,
+            is_watched: false,
             held: None,
             rest: Duration::ZERO,
             taken_up: MediaTime::ZERO,
@@ -228,6 +233,13 @@ impl<K: Clone + Eq + Hash> Holding<K> {
         taken
     }
 
+    /// Which feeds are on somebody's picture.
+    pub fn are_watched(&mut self, watched: &HashSet<K>) {
+        for (key, feed) in &mut self.feeds {
+            feed.is_watched = watched.contains(key);
+        }
+    }
+
     /// Puts feeds on hold and takes them up again: `short` is whether pictures go on being late with nothing else left to give up, `late_at` when they
     /// were last late, `has_room` whether anything more may be decoded. To be called about once a second.
     pub fn look(&mut self, now: MediaTime, short: bool, late_at: Option<MediaTime>, has_room: bool, kept: &KeptBy) {
@@ -240,6 +252,7 @@ impl<K: Clone + Eq + Hash> Holding<K> {
             (false, true) => self.take_up(now, kept),
             (false, false) => None,
         };
+        let changed = changed.or_else(|| self.exchange(now, kept));
         if changed.is_some() {
             self.settled_at = now + SETTLES;
         }
@@ -267,9 +280,41 @@ impl<K: Clone + Eq + Hash> Holding<K> {
     fn take_up(&mut self, now: MediaTime, kept: &KeptBy) -> Option<()> {
         let is_rested = |key: &K| self.feeds.get(key).and_then(|feed| feed.held).is_some_and(|(until, _)| now >= until);
         let first = self.takers(SOURCE_CORES, kept).first_to_come_back(is_rested)?;
-        let feed = self.feeds.get_mut(&first)?;
-        (feed.held, feed.taken_up, feed.refused) = (None, now, None);
+        self.runs_again(now, &first);
         Some(())
+    }
+
+    fn runs_again(&mut self, now: MediaTime, key: &K) {
+        if let Some(feed) = self.feeds.get_mut(key) {
+            (feed.held, feed.taken_up, feed.refused) = (None, now, None);
+        }
+    }
+
+    /// A game on hold that somebody watches runs in place of one of its tenant's that nobody does and that takes as much.
+    fn exchange(&mut self, now: MediaTime, kept: &KeptBy) -> Option<()> {
+        let back = self.takers(SOURCE_CORES, kept).first_to_come_back(|key| self.exchanged_for(key).is_some())?;
+        let gone = self.exchanged_for(&back)?;
+        let (_, why) = self.feeds.get(&back)?.held?;
+        if let Some(feed) = self.feeds.get_mut(&gone) {
+            // It was in nobody's way: how long it rests does not grow.
+            feed.rest = feed.rest.max(FIRST_REST);
+            (feed.held, feed.taken_up) = (Some((now + feed.rest, why)), now + feed.rest);
+            feed.granted = 0.0;
+        }
+        self.runs_again(now, &back);
+        Some(())
+    }
+
+    /// Which feed goes so that this one may come back; `None` as well where it runs, or nobody watches it.
+    fn exchanged_for(&self, key: &K) -> Option<K> {
+        let back = self.feeds.get(key).filter(|feed| feed.is_watched && feed.held.is_some())?;
+        let may_go = |feed: &Known| {
+            let takes = feed.granted.max(SOURCE_CORES) + SAME_CORES;
+            let is_idle = feed.held.is_none() && !feed.is_watched;
+            is_idle && feed.tenant == back.tenant && takes >= back.wants
+        };
+        let newest = self.feeds.iter().filter(|(_, feed)| may_go(feed)).max_by_key(|(_, feed)| feed.number)?;
+        Some(newest.0.clone())
     }
 }
 
@@ -452,5 +497,47 @@ mod tests {
         assert!(on_hold(&holding).values().all(|(why, _)| *why == OnHold::Late));
         let back = run(&mut holding, 200..400, |_, _| false);
         assert_eq!(back.first().map(|(_, what)| what.as_str()), Some("b is back"), "{back:?}");
+    }
+
+    /// Pictures are late for the first so many seconds from 100 on.
+    fn look_on(
+        holding: &mut Holding<&'static str>,
+        watched: &[&'static str],
+        seconds: std::ops::Range<u64>,
+        late: bool,
+    ) -> String {
+        holding.are_watched(&watched.iter().copied().collect());
+        let late_at = Some(at(if late { seconds.end } else { seconds.start.min(100) }));
+        seconds.for_each(|second| holding.look(at(second), late, late_at, true, &KeptBy::new()));
+        on_hold(holding).into_keys().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_nobody_watches_goes_first_and_gives_its_place_to_what_somebody_picks() {
+        let mut holding = of(&["a", "b", "c", "d", "e", "f"]);
+        assert_eq!(look_on(&mut holding, &["d", "e", "f"], 100..125, true), "a b c", "the newest of them first");
+        assert_eq!(look_on(&mut holding, &["d", "e"], 125..126, false), "a b c", "nobody asks for them");
+        // Its rest is not over, and it is what is wanted; one of the three that run is not.
+        assert_eq!(look_on(&mut holding, &["a", "d", "e"], 130..131, false), "b c f");
+        assert_eq!(look_on(&mut holding, &["a", "b", "c"], 131..140, true), "b c f", "what was done shows first");
+        assert_eq!(look_on(&mut holding, &["a", "b", "c"], 140..141, true), "c e f", "while pictures are late, too");
+        assert_eq!(look_on(&mut holding, &["a", "b", "c"], 150..151, true), "d e f");
+        assert_eq!(look_on(&mut holding, &["a", "b", "c", "d"], 160..161, true), "d e f", "all that run are watched");
+        assert!(on_hold(&holding).values().all(|(why, rest)| (*why, *rest) == (OnHold::Late, 60)));
+        assert_eq!(look_on(&mut holding, &["f"], 231..232, false), "d e", "what is wanted comes back first");
+    }
+
+    #[test]
+    fn a_game_is_exchanged_for_one_of_its_own_tenant_that_takes_as_much() {
+        let (mut holding, turn) = two(&[("a", 0.2), ("b", 0.4)], Shares::default());
+        assert!(holding.asks(&"other", turn, 0.4));
+        holding.granted(&"other", turn, 0.4);
+        holding.put_on_hold(at(100), &"b", OnHold::Late);
+        assert_eq!(look_on(&mut holding, &["b"], 100..105, false), "b", "one takes less, the other is another's");
+        let turn = holding.came(&"c", Some("greedy"));
+        assert!(holding.asks(&"c", turn, 0.5));
+        holding.granted(&"c", turn, 0.5);
+        assert_eq!(look_on(&mut holding, &["b"], 105..106, false), "c");
+        assert_eq!(holding.taken()["greedy"], 0.2, "until it asks");
     }
 }

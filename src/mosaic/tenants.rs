@@ -4,6 +4,7 @@
 //! Tiles, of which the others are made, may take all that there is. Where it is short, a tenant that is above its share gets no further ones as long as
 //! another was refused some within its own; and who is within its share is made room by feeds of tenants that are above theirs. What viewers watch goes on.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use super::admission::{Newcomer, whole_seconds};
@@ -12,7 +13,7 @@ use super::decoding::Decoders;
 use super::entries::{Entry, KnownMosaics};
 use super::registry::MosaicRegistry;
 use super::shares::{Beyond, Kept, KeptBy, SAME, Standing, Takers};
-use super::spec::{EngineKind, MosaicId};
+use super::spec::{EngineKind, GameKey, MosaicId};
 use crate::timeline::MediaTime;
 
 /// Who asks for a mosaic, and which one is given up for it.
@@ -105,6 +106,15 @@ impl MosaicRegistry {
     fn left_for_encoding(&self, now: MediaTime) -> f64 {
         let load = self.load.lock().cores();
         self.admission().left_for_rendering(now, load, 0.0)
+    }
+
+    /// The games that are on somebody's picture.
+    pub fn watched_games(&self) -> HashSet<GameKey> {
+        let running: Vec<_> = {
+            let known = self.known.lock();
+            known.mosaics.iter().filter(|(_, entry)| entry.is_running()).map(|(id, _)| id.clone()).collect()
+        };
+        running.iter().filter_map(|id| self.read(id)).flat_map(|known| known.spec.games.clone()).collect()
     }
 
     /// What mosaics take of the processors, and what they were refused lately, by the tenants that began them.

@@ -1,4 +1,5 @@
-//! Who gives way where the processors are short: what is taken of them can be taken back, the newest first of the tenant that is most above its share.
+//! Who gives way where the processors are short: what is taken of them can be taken back of the tenant that is most above its share. What nobody watches goes
+//! first, and of that the newest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,15 @@ pub struct Taker<'a, K> {
     pub wants: f64,
     /// Of two, that with the higher number came later.
     pub number: u64,
+    /// It is on somebody's picture.
+    pub is_watched: bool,
+}
+
+impl<K> Taker<'_, K> {
+    /// Of two of the same tenant, that with the higher rank gives way first and comes back last.
+    fn rank(&self) -> (bool, u64) {
+        (!self.is_watched, self.number)
+    }
 }
 
 /// What a tenant has of a room that stays taken, and that and what it would take more.
@@ -105,11 +115,11 @@ impl<'a, K: Clone> Takers<'a, K> {
         others.map(|(other, wants)| (wants.min(level) - has(other, &taken)).max(0.0)).sum()
     }
 
-    /// The newest of whoever is most above `level`, one after another until `short` is free; `None` where that is not to be had.
+    /// The first to go of whoever is most above `level`, one after another until `short` is free; `None` where that is not to be had.
     fn above(&self, level: f64, mut short: f64, but: Option<&str>) -> Option<Vec<K>> {
         let mut taken = self.taken();
         let mut running: Vec<_> = self.takers.iter().filter(|taker| taker.takes > SAME).collect();
-        running.sort_by_key(|taker| taker.number);
+        running.sort_by_key(|taker| taker.rank());
         let mut give_way = Vec::new();
         while short > SAME {
             let above = taken.iter().filter(|(tenant, taken)| {
@@ -117,10 +127,10 @@ impl<'a, K: Clone> Takers<'a, K> {
                 has_any && but != Some(**tenant) && **taken > level + SAME
             });
             let most = *above.max_by(|one, other| one.1.total_cmp(other.1))?.0;
-            let newest = running.remove(running.iter().rposition(|taker| taker.tenant == Some(most))?);
-            short -= newest.takes;
-            *taken.entry(most).or_default() -= newest.takes;
-            give_way.push(newest.key.clone());
+            let first = running.remove(running.iter().rposition(|taker| taker.tenant == Some(most))?);
+            short -= first.takes;
+            *taken.entry(most).or_default() -= first.takes;
+            give_way.push(first.key.clone());
         }
         Some(give_way)
     }
@@ -131,19 +141,19 @@ impl<'a, K: Clone> Takers<'a, K> {
         tenant.map_or(-1, |tenant| (taken.get(tenant).copied().unwrap_or(0.0) / SAME).round() as i64)
     }
 
-    /// Who gives way first where there is not enough for all that run: the newest of the tenant that has most; what is no tenant's where there is nothing else.
+    /// Who gives way first where there is not enough for all that run: of the tenant that has most; what is no tenant's where there is nothing else.
     pub fn first_to_go(&self) -> Option<K> {
         let taken = self.taken();
         let running = self.takers.iter().filter(|taker| taker.takes > 0.0);
-        let first = running.max_by_key(|taker| (self.weight(&taken, taker.tenant), taker.number))?;
+        let first = running.max_by_key(|taker| (self.weight(&taken, taker.tenant), taker.rank()))?;
         Some(first.key.clone())
     }
 
-    /// Which of those that `may` comes back first: what is no tenant's, then the oldest of the tenant that has least.
+    /// Which of those that `may` comes back first: what is no tenant's, then of the tenant that has least.
     pub fn first_to_come_back(&self, may: impl Fn(&K) -> bool) -> Option<K> {
         let taken = self.taken();
         let waiting = self.takers.iter().filter(|taker| may(taker.key));
-        let first = waiting.min_by_key(|taker| (self.weight(&taken, taker.tenant), taker.number))?;
+        let first = waiting.min_by_key(|taker| (self.weight(&taken, taker.tenant), taker.rank()))?;
         Some(first.key.clone())
     }
 }
@@ -176,6 +186,7 @@ mod tests {
             takes: tenths(feed.takes),
             wants: tenths(feed.wants),
             number: n as u64,
+            is_watched: false,
         });
         Takers { takers: all.collect(), kept }
     }
@@ -242,6 +253,22 @@ mod tests {
         assert_eq!(takers(&even).first_to_go(), Some(2), "the newest of all where they have the same");
         let back = |may: &[usize]| takers(&feeds).first_to_come_back(|key| may.contains(key));
         assert_eq!([back(&[1, 2, 3]), back(&[3, 4]), back(&[0, 4]), back(&[])], [Some(3), Some(4), Some(0), None]);
+    }
+
+    #[test]
+    fn what_is_watched_goes_last_of_its_tenants_and_comes_back_first() {
+        let feeds = [feed(0, "a", 2, 2), feed(1, "a", 2, 2), feed(2, "a", 2, 2), feed(3, "b", 3, 3)];
+        let watched = |watched: &[usize]| {
+            let mut all = takers(&feeds);
+            all.takers.iter_mut().for_each(|taker| taker.is_watched = watched.contains(taker.key));
+            all
+        };
+        let first = |names: &[usize]| watched(names).first_to_go();
+        assert_eq!([first(&[]), first(&[2]), first(&[1, 2]), first(&[0, 1, 2])], [Some(2), Some(1), Some(0), Some(2)]);
+        assert_eq!(watched(&[2]).make_room(Some("b"), 0.4, 0.0), None, "it has its share");
+        assert_eq!(watched(&[2]).make_room_for("c", 0.3, 0.3, 0.0), Some(vec![1, 0]));
+        let back = |names: &[usize]| watched(names).first_to_come_back(|key| *key < 3);
+        assert_eq!([back(&[]), back(&[2]), back(&[1, 2])], [Some(0), Some(2), Some(1)]);
     }
 
     const TENANTS: [Option<&str>; 4] = [None, Some("a"), Some("b"), Some("c")];

@@ -1,5 +1,6 @@
 //! Who is let in, what runs ahead of demand, and which tiles there are.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::mosaic::testing::{House, Plan};
@@ -181,4 +182,19 @@ fn the_operators_limit_lets_a_change_through_and_says_when_there_is_room() {
     let render = EngineChoice::Only(EngineKind::Render);
     assert!(house.registry.want_instead(&one, &house.spec("1", &["b"]), render).is_ok());
     assert!(house.registry.want_instead(&one, &house.spec("1", &["c"]), render).is_err(), "a third at once");
+}
+
+#[test]
+fn games_are_watched_while_a_mosaic_with_them_runs() {
+    let house = House::new(&Plan::default());
+    let watched = || house.registry.watched_games().iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    assert!(watched().is_empty());
+    house.one_of_each();
+    house.want(EngineKind::Stitch, "4E", &["a", "a", "b", "e"]).unwrap();
+    assert_eq!(watched(), ["a", "b", "c", "d", "e"].map(String::from).into());
+    for _ in 0..25 {
+        house.clock.advance(Duration::from_secs(1));
+        house.registry.sweep();
+    }
+    assert!(watched().is_empty(), "nobody asks any more, though their segments may still be fetched");
 }
