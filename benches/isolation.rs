@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "most of it is what the other benches ask for")]
 #[path = "service/child.rs"]
 mod child;
+#[path = "service/pairs.rs"]
+mod pairs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use serde_json::json;
 use url::Url;
 
 use child::Child;
+use pairs::pairs;
 
 const FPS: u64 = 30;
 const GAMES: usize = 6;
@@ -35,16 +38,17 @@ fn main() {
     let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench"));
     let clip = clip(&dir);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let inside = runtime.block_on(service_cores(&dir, &clip, "inside"));
-    let apart = runtime.block_on(service_cores(&dir, &clip, "apart"));
-    println!("isolation_inside_cores {inside:.3} cores");
-    println!("isolation_apart_cores {apart:.3} cores");
-    println!("isolation_cpu_percent {:.1} %", (apart / inside - 1.0) * 100.0);
-    let inside = Stand::new(&clip, GAMES, None).cores();
-    let stand = Stand::new(&clip, GAMES, Some(self::apart()));
-    let apart = stand.cores();
-    println!("isolation_decoding_inside_cores {inside:.3} cores");
-    println!("isolation_decoding_apart_cores {apart:.3} cores");
+    let feeds = |is_apart| if is_apart { "apart" } else { "inside" };
+    let service = runtime.block_on(pairs(async |is_apart| service_cores(&dir, &clip, feeds(is_apart)).await));
+    println!("isolation_inside_cores {:.3} cores", service.first);
+    println!("isolation_apart_cores {:.3} cores", service.second);
+    println!("isolation_cpu_percent {:.1} %", (service.ratio - 1.0) * 100.0);
+    let decoding = runtime.block_on(pairs(async |is_apart| Stand::new(&clip, GAMES, is_apart.then(apart)).cores()));
+    println!("isolation_decoding_inside_cores {:.3} cores", decoding.first);
+    println!("isolation_decoding_apart_cores {:.3} cores", decoding.second);
+    println!("isolation_decoding_percent {:.1} %", (decoding.ratio - 1.0) * 100.0);
+    let stand = Stand::new(&clip, GAMES, Some(apart()));
+    stand.play(WARM + MEASURED);
     let (count, bytes, _) = stand.apart.as_ref().expect("it is apart").load();
     let taken = stand.apart.as_ref().and_then(|apart| apart.hand_over()).expect("there were pictures");
     println!("isolation_latency_ms {:.2} ms", taken.as_secs_f64() * 1000.0);
@@ -55,7 +59,7 @@ fn main() {
     stand.play(WARM);
     println!("isolation_memory_inside_mib {:.0} MiB", mib(own_memory()));
     drop(stand);
-    let stand = Stand::new(&clip, MANY, Some(self::apart()));
+    let stand = Stand::new(&clip, MANY, Some(apart()));
     stand.play(WARM);
     let (_, bytes, _) = stand.apart.as_ref().expect("it is apart").load();
     println!("isolation_memory_apart_mib {:.0} MiB", mib(own_memory() + bytes));

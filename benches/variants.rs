@@ -10,6 +10,8 @@ mod child;
 #[path = "variants/outputs.rs"]
 #[allow(dead_code, reason = "shared with the other bench of outputs")]
 mod outputs;
+#[path = "service/pairs.rs"]
+mod pairs;
 #[path = "many/player.rs"]
 #[allow(dead_code, reason = "shared with the benches of many players")]
 mod player;
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use child::Child;
+use pairs::pairs;
 use player::{Clock, Player, Seen};
 use serde_json::json;
 
@@ -42,16 +45,16 @@ async fn main() {
         let path = |skin: usize, market: &&str| format!("/v1/out/m0/s{skin}/index.m3u8{market}");
         (0..skins).flat_map(|skin| markets.iter().map(move |market| path(skin, market))).collect()
     };
-    let one = cores(&service, &of(1, &[""])).await;
-    let all = cores(&service, &of(SKINS, &[""])).await;
+    let (one, all) = (of(1, &[""]), of(SKINS, &[""]));
+    let skins = pairs(async |is_all| cores(&service, if is_all { &all } else { &one }).await).await;
     let markets = ["?market=l0", "?market=l1", "?market=l2", "?market=l3"];
     let most = of(SKINS, &markets);
     let with_markets = cores(&service, &most).await;
-    println!("variant_one_cores {one:.3} cores");
-    println!("variant_25_cores {all:.3} cores");
-    println!("variant_cost_ratio {:.2} ratio", all / one);
+    println!("variant_one_cores {:.3} cores", skins.first);
+    println!("variant_25_cores {:.3} cores", skins.second);
+    println!("variant_cost_ratio {:.2} ratio", skins.ratio);
     // What the encodes take is the match's, however many there are.
-    let each = (with_markets - one) / (most.len() - 1) as f64;
+    let each = (with_markets - skins.first) / (most.len() - 1) as f64;
     println!("outputs_per_core {:.0} outputs", 1.0 / each.max(1e-4));
     println!("variant_tiles {} encoders", service.metric("quadrille_encoders{kind=\"tile\"}").await);
     println!("asset_conditioning_s {:.3} s", conditioning(&service).await);

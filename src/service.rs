@@ -187,7 +187,7 @@ impl Service {
         let compositor = start_compositor(config.compositor)?;
         let makers = Makers { config, options: &options, metrics: &metrics, store: &store, timekeeper: &timekeeper };
         let rungs = makers.rungs(&layouts)?;
-        let assets = makers.assets(&layouts).await?;
+        let assets = makers.assets().await?;
         let (shared, shelf) = makers.shared(&rungs).await?;
         let (registry, maker, stitching) =
             makers.registry(&compositor, (&layouts, &assets), &rungs, (&shared, &shelf), trial).await?;

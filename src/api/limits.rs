@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::problem::Problem;
-use crate::config::{check_id, check_region};
+use crate::config::{MAX_HEIGHT, check_id, check_region};
 
 pub const LABELS: usize = 20;
 pub const LABEL_KEY_CHARS: usize = 64;
@@ -45,6 +45,13 @@ pub fn region(code: Option<&str>) -> Result<(), Problem> {
 /// What a session is watched on, as the operator calls it.
 pub fn device_class(class: Option<&str>) -> Result<(), Problem> {
     class.map_or(Ok(()), check_id).map_err(|error| Problem::field("device_class", format!("{error}.")))
+}
+
+/// Rows of pixels that a rendition may have at most.
+pub fn height(height: Option<u32>) -> Result<(), Problem> {
+    let Some(height) = height.filter(|height| *height > MAX_HEIGHT) else { return Ok(()) };
+    let detail = format!("{height} is not allowed: {MAX_HEIGHT} rows are the most.");
+    Err(Problem::field("max_height", detail).with("limit", MAX_HEIGHT))
 }
 
 /// Text of `least..=most` characters, none of them a control character.

@@ -74,6 +74,7 @@ codes! {
     LayoutUnknown = "layout_unknown", NOT_FOUND, "There is no such layout";
     KeyReadOnly = "key_read_only", CONFLICT, "This key is defined in the configuration";
     KeyUnknown = "key_unknown", NOT_FOUND, "There is no such key";
+    LimitReached = "limit_reached", CONFLICT, "There are as many as there may be";
     MarketExists = "market_exists", CONFLICT, "There is already a market with this id";
     MarketReadOnly = "market_read_only", CONFLICT, "This market is defined in the configuration";
     MarketUnknown = "market_unknown", NOT_FOUND, "There is no such market";

@@ -116,12 +116,8 @@ impl From<AssetError> for Problem {
             E::InUse(_) => Problem::new(Code::AssetInUse, detail),
             E::SkinUnknown(id) => Problem::new(Code::SkinUnknown, detail).with("skin", id),
             E::SkinReadOnly(_) => Problem::new(Code::SkinReadOnly, detail),
-            E::Count { limit, .. } => {
-                Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S)
-            }
-            E::Full { limit, .. } => {
-                Problem::new(Code::Capacity, detail).with("limit_bytes", limit).retry_after_s(STORE_RETRY_S)
-            }
+            E::Count { limit, .. } => Problem::new(Code::LimitReached, detail).with("limit", limit),
+            E::Full { limit, .. } => Problem::new(Code::LimitReached, detail).with("limit_bytes", limit),
             E::Disk(cause) => store_unavailable(&cause),
         }
     }
@@ -135,7 +131,7 @@ impl From<MarketError> for Problem {
             E::Exists(_) => Problem::new(Code::MarketExists, detail),
             E::Unknown(_) => Problem::new(Code::MarketUnknown, detail),
             E::ReadOnly(_) => Problem::new(Code::MarketReadOnly, detail),
-            E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
+            E::Full { limit } => Problem::new(Code::LimitReached, detail).with("limit", limit),
             E::Store(cause) => store_unavailable(&cause),
         }
     }
@@ -150,7 +146,7 @@ impl From<KeyError> for Problem {
             E::ReadOnly(_) => Problem::new(Code::KeyReadOnly, detail),
             E::Beyond => Problem::new(Code::Forbidden, detail),
             E::Past => Problem::field("expires_at", detail),
-            E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
+            E::Full { limit } => Problem::new(Code::LimitReached, detail).with("limit", limit),
             E::Store(cause) => store_unavailable(&cause),
         }
     }
@@ -163,7 +159,7 @@ impl From<OutputError> for Problem {
         match error {
             E::Unknown(_) => Problem::new(Code::OutputUnknown, detail),
             E::ReadOnly(_) => Problem::new(Code::OutputReadOnly, detail),
-            E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
+            E::Full { limit } => Problem::new(Code::LimitReached, detail).with("limit", limit),
             E::Store(cause) => store_unavailable(&cause),
         }
     }
@@ -181,7 +177,7 @@ impl From<WebhookError> for Problem {
                 let names: Vec<_> = EventKind::ALL.into_iter().map(EventKind::name).collect();
                 Problem::field("events", detail).with("allowed", names)
             }
-            E::Full { limit } => Problem::new(Code::Capacity, detail).with("limit", limit).retry_after_s(STORE_RETRY_S),
+            E::Full { limit } => Problem::new(Code::LimitReached, detail).with("limit", limit),
             E::Store(cause) => store_unavailable(&cause),
         }
     }

@@ -14,7 +14,7 @@ pub const MAX_MARKET_GAMES: usize = 1000;
 const MAX_REGIONS: usize = 249;
 
 /// Tallest picture that a tier may name.
-const MAX_HEIGHT: u32 = 16_384;
+pub const MAX_HEIGHT: u32 = 16_384;
 
 /// Why a market is refused: the field, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

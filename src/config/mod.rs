@@ -41,7 +41,7 @@ pub use issuers::{JwksFrom, TokenIssuer};
 pub use key::{ApiKey, ApiKeyError, KeyHolder, KeyRole, Keyring};
 pub use ledger::Ledger;
 pub use limits::{Admission, CompositorChoice, CompositorChoiceError, SessionLimits};
-pub use markets::{MAX_MARKET_GAMES, MarketMistake, check_market};
+pub use markets::{MAX_HEIGHT, MAX_MARKET_GAMES, MarketMistake, check_market};
 pub use mistake::{ConfigError, ConfigErrors, Mistake};
 pub use names::{MAX_LABELS, NameError, check_id, check_labels, check_language, check_region, check_title};
 pub use network::{Connections, CorsOrigins, Network};

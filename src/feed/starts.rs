@@ -1,5 +1,5 @@
 //! Who may start: a source that is connected to and looked into takes more of the machine than one that runs, so few do so at once, and tenants take
-//! turns. A game that was shown comes before those that never were, and does not wait for them.
+//! turns. A game that was shown comes before those that never were, and does not wait for them; nor does a source that is tried.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,16 +13,16 @@ type Tenant = Option<Arc<str>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Who {
     tenant: Tenant,
-    /// Its game was shown, and lost its picture.
-    was_shown: bool,
+    /// Its game was shown, and lost its picture; or somebody waits to be told what it is.
+    is_urgent: bool,
 }
 
 /// Those that start and those that wait, by their numbers: of two, that with the higher came later. Pure.
 #[derive(Debug)]
 struct Line {
-    /// That were never shown, and that were: so many of each at once.
+    /// That are urgent, and that are not: so many of each at once.
     most: usize,
-    /// Pictures are late: of those that were never shown one at a time.
+    /// Pictures are late: of those that are not urgent one at a time.
     is_late: bool,
     next: u64,
     starting: BTreeMap<u64, Who>,
@@ -70,18 +70,18 @@ impl Line {
 
     /// Whether there is a place for it: one of the few, or the only one of its tenant's.
     fn has_place(&self, who: &Who) -> bool {
-        let most = if self.is_late && !who.was_shown { 1 } else { self.most };
-        let like_it = self.starting.values().filter(|other| other.was_shown == who.was_shown).count();
+        let most = if self.is_late && !who.is_urgent { 1 } else { self.most };
+        let like_it = self.starting.values().filter(|other| other.is_urgent == who.is_urgent).count();
         like_it < most || self.starting_of(&who.tenant) == 0
     }
 
-    /// Lets in whom there is a place for: games that were shown first, then by how many of their tenant's start, by whose tenant was let in longest ago,
+    /// Lets in whom there is a place for: what is urgent first, then by how many of their tenant's start, by whose tenant was let in longest ago,
     /// by who came first.
     fn let_in(&mut self) {
         loop {
             let rank = |(number, who): &(&u64, &Who)| {
                 let last = self.let_in.get(&who.tenant).copied();
-                (!who.was_shown, self.starting_of(&who.tenant), last, **number)
+                (!who.is_urgent, self.starting_of(&who.tenant), last, **number)
             };
             let next = self.waiting.iter().filter(|(_, who)| self.has_place(who)).min_by_key(rank);
             let Some((number, _)) = next.map(|(number, who)| (*number, who.clone())) else { return };
@@ -106,7 +106,7 @@ impl Line {
 pub struct Starts(Mutex<Line>);
 
 impl Starts {
-    /// At most `most` at once that were never shown, and as many that were; one of each tenant's in any case.
+    /// At most `most` at once that are not urgent, and as many that are; one of each tenant's in any case.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self(Mutex::new(Line::new(most))))
     }
@@ -118,7 +118,7 @@ impl Starts {
 
     /// Where the games of `tenant` come in.
     pub fn of(self: &Arc<Self>, tenant: Option<&str>) -> StartsOf {
-        StartsOf { starts: Arc::clone(self), tenant: tenant.map(Arc::from) }
+        StartsOf { starts: Arc::clone(self), tenant: tenant.map(Arc::from), is_waited_for: false }
     }
 
     /// How many start, and how many wait.
@@ -133,12 +133,19 @@ impl Starts {
 pub struct StartsOf {
     starts: Arc<Starts>,
     tenant: Tenant,
+    is_waited_for: bool,
 }
 
 impl StartsOf {
+    /// For a source that somebody tries, and waits for.
+    pub fn waited_for(self) -> Self {
+        Self { is_waited_for: true, ..self }
+    }
+
     /// Gets in line.
     pub(super) fn come(&self, was_shown: bool) -> Turn {
-        let number = self.starts.0.lock().come(Who { tenant: self.tenant.clone(), was_shown });
+        let who = Who { tenant: self.tenant.clone(), is_urgent: was_shown || self.is_waited_for };
+        let number = self.starts.0.lock().come(who);
         Turn { starts: Arc::clone(&self.starts), number }
     }
 }
@@ -240,6 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_is_tried_does_not_wait_behind_its_own_tenants_forty() {
+        let starts = Starts::new(2);
+        let forty = come(&starts, "acme", 40);
+        assert_eq!(started(&forty), [0, 1]);
+        let tried = starts.of(Some("acme")).waited_for().come(false);
+        assert!(tried.has_come(false) && tried.has_come(true));
+    }
+
+    #[test]
     fn while_pictures_are_late_what_was_never_shown_comes_one_by_one() {
         let starts = Starts::new(3);
         let mut turns = vec![starts.of(Some("evil")).come(false)];
@@ -267,14 +283,14 @@ mod tests {
                     turns.push(starts.of(["", "a", "b", "c"].get(tenant).copied().filter(|name| !name.is_empty())).come(was_shown));
                 }
                 let line = starts.0.lock();
-                for was_shown in [false, true] {
-                    let of_kind = line.starting.values().filter(|who| who.was_shown == was_shown).count();
+                for is_urgent in [false, true] {
+                    let of_kind = line.starting.values().filter(|who| who.is_urgent == is_urgent).count();
                     prop_assert!(of_kind <= most + 4);
                 }
                 prop_assert!(line.starting.len() <= 2 * most + 4);
                 for who in line.waiting.values() {
                     prop_assert!(line.starting_of(&who.tenant) > 0, "a tenant waits and has none");
-                    let like_it = line.starting.values().filter(|other| other.was_shown == who.was_shown).count();
+                    let like_it = line.starting.values().filter(|other| other.is_urgent == who.is_urgent).count();
                     prop_assert!(like_it >= most, "there is a place for it");
                 }
                 prop_assert_eq!(line.starting.len() + line.waiting.len(), turns.len());

@@ -70,6 +70,7 @@ impl fmt::Display for Feature {
 #[serde(deny_unknown_fields, default)]
 pub struct Tier {
     /// No rendition with more rows of pixels is offered; absent or `null`: all are.
+    #[schema(minimum = 1, maximum = 16_384)]
     pub max_height: Option<u32>,
     /// What sessions may have of `low_latency`, `dolby` and `hdr`; absent or `null`: all.
     pub features: Option<BTreeSet<Feature>>,

@@ -8,14 +8,13 @@ use super::films::FilmsOfAssets;
 use super::makers::Makers;
 use crate::assets::{ArtApart, AssetError, AssetLimits, Assets, Skin, SkinOrigin};
 use crate::config::SkinFiles;
-use crate::layout::Layouts;
 
 impl Makers<'_> {
     /// What was uploaded, and what the configuration has.
-    pub async fn assets(&self, layouts: &Layouts) -> Result<Arc<Assets>, StartError> {
+    pub async fn assets(&self) -> Result<Arc<Assets>, StartError> {
         let (dir, art) = (self.config.data_dir.join("assets"), self.config.art);
         let limits = AssetLimits { file_bytes: art.file_bytes, tenant_bytes: art.tenant_bytes };
-        let (skins, names) = (self.config.skins.clone(), layouts.art_names());
+        let skins = self.config.skins.clone();
         let films = FilmsOfAssets {
             grid: self.config.output.grid,
             clock: self.options.clock.clone(),
@@ -28,7 +27,7 @@ impl Makers<'_> {
             let assets = Assets::open_apart(dir.clone(), limits, drawn, Arc::new(films));
             let assets = assets.map_err(|source| StartError::Assets { dir, source })?;
             for skin in skins {
-                define(&assets, &skin, &names).map_err(|problem| {
+                define(&assets, &skin).map_err(|problem| {
                     let SkinFiles { id, tenant, .. } = skin;
                     StartError::Skin { tenant, skin: id, problem }
                 })?;
@@ -42,19 +41,11 @@ impl Makers<'_> {
     }
 }
 
-/// Makes a skin of files. They are kept like those that were uploaded.
-fn define(assets: &Assets, skin: &SkinFiles, names: &[String]) -> Result<(), String> {
+/// Makes a skin of files that were found to be there. They are kept like those that were uploaded.
+fn define(assets: &Assets, skin: &SkinFiles) -> Result<(), String> {
     let mut art = BTreeMap::new();
     for (name, path) in &skin.art {
-        if !names.contains(name) {
-            return Err(format!("no layout has a slot of art {name:?}; the names are {}", names.join(", ")));
-        }
         let wrong = |error: AssetError| format!("{}: {error}", path.display());
-        let length = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?.len();
-        let limit = assets.limits().file_bytes;
-        if length > limit {
-            return Err(wrong(AssetError::TooLarge { bytes: length, limit }));
-        }
         let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
         let (asset, _) = assets.add(&skin.tenant, &bytes, None).map_err(wrong)?;
         art.insert(name.clone(), asset.id);

@@ -168,6 +168,7 @@ async fn texts_are_bounded() {
         (json!({ "device_id": "a\nb" }), "device_id"),
         (json!({ "max_height": 100 }), "max_height"),
         (json!({ "max_height": -720 }), "max_height"),
+        (json!({ "max_height": 16_385 }), "max_height"),
     ] {
         let mut body = json!({ "games": ["a"] });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());

@@ -148,6 +148,7 @@ async fn what_is_wrong_with_a_key_is_named() {
         (json!({ "role": "operator", "market": "de" }), "market"),
         (json!({ "role": "operator", "max_height": 540 }), "max_height"),
         (json!({ "role": "device", "max_height": 10 }), "max_height"),
+        (json!({ "role": "device", "max_height": 16_385 }), "max_height"),
         (json!({ "role": "device", "market": "a b" }), "market"),
         (json!({ "role": "device", "expires_at": "tomorrow" }), "expires_at"),
         (json!({ "role": "device", "name": "x".repeat(101) }), "name"),

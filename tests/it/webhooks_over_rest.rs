@@ -124,7 +124,7 @@ async fn a_webhook_leads_nowhere_that_sources_may_not() {
     for _ in 0..15 {
         made("http://ops.example/").await.ok(201);
     }
-    assert_eq!(made("http://ops.example/").await.refused(503, "capacity")["limit"], 16);
+    assert_eq!(made("http://ops.example/").await.refused(409, "limit_reached")["limit"], 16);
     service.post(WEBHOOKS, "op-other", json!({ "url": "http://ops.example/" })).await.ok(201);
 }
 

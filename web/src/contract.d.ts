@@ -1670,7 +1670,7 @@ export interface components {
          * @description Stable name of a refusal: programs branch on it.
          * @enum {string}
          */
-        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "decision_forbidden" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "token_expired" | "played_elsewhere" | "unauthorized" | "webhook_forbidden" | "webhook_unknown";
+        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "decision_forbidden" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "limit_reached" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "token_expired" | "played_elsewhere" | "unauthorized" | "webhook_forbidden" | "webhook_unknown";
         /** @description What a tenant has of the processors for one thing, in cores. */
         Cores: {
             /**
@@ -4124,6 +4124,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `limit_reached`: the tenant has as many, or as large ones, as it may have */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `body_too_large` */
             413: {
                 headers: {
@@ -4175,7 +4184,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`: the tenant has too many, or too many of its files wait to be checked or a clip cannot be decoded now (`reason`: `art`); `store_unavailable` */
+            /** @description `capacity`: too many of the tenant's files wait to be checked or a clip cannot be decoded now (`reason`: `art`); `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6313,6 +6322,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `limit_reached` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `body_too_large` */
             413: {
                 headers: {
@@ -6364,7 +6382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`, `store_unavailable` */
+            /** @description `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6688,7 +6706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `market_exists` */
+            /** @description `market_exists`, `limit_reached` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6748,7 +6766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`, `store_unavailable` */
+            /** @description `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6923,7 +6941,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `market_read_only` */
+            /** @description `market_read_only`, `limit_reached` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6983,7 +7001,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`, `store_unavailable` */
+            /** @description `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7328,7 +7346,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `output_read_only` */
+            /** @description `output_read_only`, `limit_reached` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7388,7 +7406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`, `store_unavailable` */
+            /** @description `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8005,7 +8023,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `skin_read_only` */
+            /** @description `skin_read_only`, `limit_reached` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -8065,7 +8083,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`: the tenant has too many; `store_unavailable` */
+            /** @description `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8745,6 +8763,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `limit_reached` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `body_too_large` */
             413: {
                 headers: {
@@ -8796,7 +8823,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `capacity`, `store_unavailable` */
+            /** @description `store_unavailable` */
             503: {
                 headers: {
                     [name: string]: unknown;

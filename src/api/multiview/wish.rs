@@ -17,6 +17,7 @@ pub struct Wish {
     pub(in crate::api) audio: Option<String>,
     pub(in crate::api) engine: Option<EngineWish>,
     /// No rendition with more rows of pixels is offered.
+    #[param(minimum = 1, maximum = 16_384)]
     pub(in crate::api) max_height: Option<u32>,
     /// A skin of the tenant, for the layout's slots of art.
     pub(in crate::api) skin: Option<String>,
@@ -43,6 +44,7 @@ impl Wish {
     /// Whether what is free text or a code in it may be that.
     pub(in crate::api) fn check(&self) -> Result<(), Problem> {
         limits::device_id(self.device_id.as_deref())?;
+        limits::height(self.max_height)?;
         limits::region(self.region.as_deref())?;
         limits::device_class(self.device_class.as_deref())
     }

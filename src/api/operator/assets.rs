@@ -94,10 +94,11 @@ async fn drawn<T: Send + 'static>(
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 408, description = "`body_timeout`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`limit_reached`: the tenant has as many, or as large ones, as it may have", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`asset_invalid`: `detail` says what is wrong with it and what is allowed", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`: the tenant has too many, or too many of its files wait to be checked or a clip cannot be decoded now (`reason`: `art`); `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`: too many of the tenant's files wait to be checked or a clip cannot be decoded now (`reason`: `art`); `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn upload(
     State(app): State<Arc<App>>,
@@ -293,11 +294,11 @@ pub async fn skin(
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`asset_unknown`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`skin_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`skin_read_only`, `limit_reached`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`field_unknown`, `field_invalid`: with the names that layouts have, as `allowed`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`: the tenant has too many; `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn put_skin(
     State(app): State<Arc<App>>,

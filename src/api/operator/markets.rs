@@ -37,11 +37,11 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<R
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`market_exists`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`market_exists`, `limit_reached`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`field_unknown`, `field_invalid`, `decision_forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -79,11 +79,11 @@ pub async fn get(
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`market_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`market_read_only`, `limit_reached`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`field_unknown`, `field_invalid`, `decision_forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn replace(
     State(app): State<Arc<App>>,

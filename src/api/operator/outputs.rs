@@ -80,11 +80,11 @@ pub async fn get(
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`output_read_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`output_read_only`, `limit_reached`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`field_unknown`, `field_invalid`, `layout_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn replace(
     State(app): State<Arc<App>>,

@@ -198,10 +198,11 @@ pub async fn list(State(app): State<Arc<App>>, operator: Operator) -> Json<Vec<W
         (status = 400, description = "`body_invalid`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`limit_reached`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`field_unknown`, `field_invalid`, `webhook_forbidden`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`capacity`, `store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`store_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn create(
     State(app): State<Arc<App>>,

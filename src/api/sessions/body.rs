@@ -51,7 +51,7 @@ pub struct CreateBody {
     pub engine: Option<EngineWish>,
     /// No rendition with more rows of pixels is offered: `720` for a tier that has no more. Without it all are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 16_384)]
     pub max_height: Option<u32>,
     /// A skin of the tenant, for the layout's slots of art. Without it they show the background.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,6 +95,7 @@ impl CreateBody {
     pub(in crate::api) fn check(&self) -> Result<(), Problem> {
         limits::device_id(self.device_id.as_deref())?;
         limits::labels(&self.labels)?;
+        limits::height(self.max_height)?;
         limits::region(self.region.as_deref())?;
         limits::device_class(self.device_class.as_deref())
     }

@@ -103,7 +103,8 @@ impl Catalogue {
         let key: Arc<str> = format!("trial of {tenant}").into();
         let spec = FeedSpec { key: key.clone(), title: String::new(), sources: vec![source.url().clone()] };
         let reach = self.borders().of(Some(tenant)).clone();
-        let decoding = Decoding { reach, starts: self.starts.of(Some(tenant)), ..self.decoding.clone() };
+        let starts = self.starts.of(Some(tenant)).waited_for();
+        let decoding = Decoding { reach, starts, ..self.decoding.clone() };
         let feed = Feed::start_within(spec, grid, clock.clone(), self.pace, decoding);
         let texts = GameTexts::new(key, grid, Arc::new(MemoryShelf::new(grid, 2)));
         Ok(Trial { feed, texts, clock, grid, source: masked(source.as_str()), _turn: turn })

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::extract::RequestBody;
-use crate::api::instant;
 use crate::api::problem::{Code, Problem};
+use crate::api::{instant, limits};
 use crate::config::{KeyRole, check_id};
 use crate::keys::{NewKey, Scope, ScopeError, Scopes};
 use crate::market::{Feature, KeyTerms, Tier};
@@ -43,6 +43,7 @@ pub struct KeyBody {
     pub market: Option<String>,
     /// Of a device's key: no rendition with more rows of pixels.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 16_384)]
     pub max_height: Option<u32>,
     /// Of a device's key: what its sessions may have of `low_latency` and `dolby`; absent or `null`: both.
     #[serde(default)]
@@ -87,6 +88,7 @@ impl KeyBody {
         if let Some(id) = &market {
             check_id(id).map_err(|error| Problem::field("market", format!("The market's id is none: {error}.")))?;
         }
+        limits::height(max_height)?;
         if max_height.is_some_and(|height| height < least) {
             let detail = format!("No rendition has so few rows; the lowest has {least}.");
             return Err(Problem::field("max_height", detail).with("least", least));
