@@ -14,6 +14,7 @@ use quadrille::breaks::check_decision_url;
 use quadrille::catalogue::Borders;
 use quadrille::config::{Config, Tracing, mask_text};
 use quadrille::lint::{LintOptions, SegmentChoice};
+use quadrille::reach::Own;
 use quadrille::spans::{self, Finished, SpanSettings};
 use quadrille::store::Begin;
 use tracing::level_filters::LevelFilter;
@@ -199,7 +200,7 @@ pub fn start_log(tracing: Option<&Tracing>) -> Option<Finished> {
 
 /// Whether the feeds take what the games' sources say to them, and markets ask where they may: all that is not so.
 pub fn misled(config: &Config) -> Vec<String> {
-    let borders = Borders::new(config, None);
+    let borders = Borders::new(config, Own::default());
     let mut wrong = Vec::new();
     for game in &config.games {
         for (index, source) in game.sources.iter().enumerate() {

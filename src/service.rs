@@ -180,7 +180,7 @@ impl Service {
 
     async fn start_parts(config: &Config, mut options: Options, trial: Option<Trial>) -> Result<Self, StartError> {
         let doors = Doors::open(config)?;
-        let address = doors.address;
+        let (address, own) = (doors.address, doors.own());
         let Ground { layouts, metrics, sqlite, store, timekeeper, closing } = Ground::lay(config, &options).await?;
         let span_task = start_spans(config, options.spans.take(), &metrics)?;
         let integrity = Arc::<Integrity>::default();
@@ -191,17 +191,17 @@ impl Service {
         let (shared, shelf) = makers.shared(&rungs).await?;
         let (registry, maker, stitching) =
             makers.registry(&compositor, (&layouts, &assets), &rungs, (&shared, &shelf), trial).await?;
-        let catalogue = makers.catalogue((&shared, &shelf), &registry, address).await?;
+        let catalogue = makers.catalogue((&shared, &shelf), &registry, own).await?;
         let ticker = makers.ticker(&registry, &catalogue, &compositor)?;
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
         let parts = (&sessions, &registry, &catalogue);
-        let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, address))?;
-        makers.rules(&sessions, (sqlite.clone(), address)).await?;
-        let (events, webhooks) = makers.webhooks(&sqlite, (&sessions, &catalogue), address).await?;
+        let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, own))?;
+        makers.rules(&sessions, (sqlite.clone(), own)).await?;
+        let (events, webhooks) = makers.webhooks(&sqlite, (&sessions, &catalogue), own).await?;
         let outbound = makers.outbound(sqlite.clone(), &sessions, &webhooks).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let readiness = makers.readiness(&ticker, &draining, &integrity, &shared.failing, &shelf);
-        let readiness = (readiness.note("stitch", stitching), address);
+        let readiness = (readiness.note("stitch", stitching), own);
         let app = makers.app(parts, (layouts, assets), (&fills, webhooks), makers.keys(sqlite).await?, readiness)?;
         let in_hand = shared.in_hand.clone();
         let serving = doors.serve(&app);

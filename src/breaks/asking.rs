@@ -62,6 +62,10 @@ impl Breaks {
         let now_ms = self.now_ms();
         let segment_ms = u64::try_from(self.grid.segment_duration().as_millis()).unwrap_or(0);
         let left = ask.until.map(|until| until.saturating_sub(ask.from.max(self.running())) * segment_ms);
+        // It is over, and still listed: whoever is asked now would count what nobody will see.
+        if left == Some(0) {
+            return;
+        }
         let digest = Sha256::digest(key.as_bytes());
         let values = Values {
             now_ms,

@@ -39,7 +39,7 @@ fn placed(from: u64, segments: u64) -> Placed {
 fn a_server_is_not_asked_where_sources_may_not_lead() {
     let check = |url: &str, networks: &[&str]| {
         let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
-        let reach = Reach::new(Rules { networks, ..Rules::default() }, Some("127.0.0.1:8080".parse().unwrap()));
+        let reach = Reach::new(Rules { networks, ..Rules::default() }, [Some("127.0.0.1:8080".parse().unwrap()), None]);
         let breaks = MarketBreaks { decision_url: Some(url.into()), ..MarketBreaks::default() };
         check_decision_url(&Market { breaks, ..Market::default() }, &reach)
     };

@@ -11,11 +11,11 @@ use super::creative::Creative;
 use super::kept::Kept;
 use crate::config::PictureLimits;
 use crate::encode::{Libraries, SoundEncoders};
-use crate::feed::{Apart, DecodeCosts, Decoding, Feed, FeedSpec, Outcome, Pace};
+use crate::feed::{Apart, DecodeCosts, Decoding, Ended, Feed, FeedSpec, Outcome, Pace};
 use crate::frame::Picture;
 use crate::metrics::Metrics;
 use crate::mosaic::{ReelMaker, ReelWriter};
-use crate::reach::{Reach, Rules};
+use crate::reach::{Own, Reach, Rules};
 use crate::timeline::{Clock, Grid};
 use crate::track::TileName;
 use crate::work::lower_priority;
@@ -37,6 +37,22 @@ pub struct Tools {
 
 /// Tiles that a creative is encoded for at once: it is decoded anew for the next ones.
 const ENCODED_AT_ONCE: usize = 8;
+
+/// How often a creative is made whose process ended or said nothing: that may pass, and breaks are short.
+const TRIES: usize = 3;
+
+/// Why a creative could not be made.
+struct NotMade {
+    why: String,
+    /// It may pass: the process that decodes it ended, or was not given a processor.
+    may_pass: bool,
+}
+
+impl From<String> for NotMade {
+    fn from(why: String) -> Self {
+        Self { why, may_pass: false }
+    }
+}
 
 type Work = Box<dyn FnOnce(&Tools) + Send>;
 
@@ -168,6 +184,23 @@ impl Tools {
     }
 
     fn conditioned_for(&self, creative: &Creative, file: &Path, tiles: &[TileName]) -> Result<(), String> {
+        let mut tries = 1;
+        loop {
+            match self.conditioned_once(creative, file, tiles) {
+                Err(NotMade { why, may_pass: true }) if tries < TRIES => {
+                    tracing::warn!(
+                        creative = crate::config::masked(&creative.media.url),
+                        why,
+                        "an advertisement is decoded again"
+                    );
+                    tries += 1;
+                }
+                made => return made.map_err(|not_made| not_made.why),
+            }
+        }
+    }
+
+    fn conditioned_once(&self, creative: &Creative, file: &Path, tiles: &[TileName]) -> Result<(), NotMade> {
         let open = |tile: &TileName| self.maker.open(tile).map_err(|error| error.to_string());
         let mut writers = tiles.iter().map(open).collect::<Result<Vec<ReelWriter>, String>>()?;
         let push = |picture: &Picture| {
@@ -196,13 +229,13 @@ impl Tools {
         file: &Path,
         segments: u64,
         mut each: impl FnMut(&Picture) -> Result<(), String>,
-    ) -> Result<Vec<i16>, String> {
+    ) -> Result<Vec<i16>, NotMade> {
         let url = Url::from_file_path(file).map_err(|()| "its file has no address".to_owned())?;
         // It may lead to itself and nowhere else.
         let rules = Rules { schemes: vec!["file"], media_dirs: vec![self.kept.dir().to_owned()], ..Rules::default() };
         let decoding = Decoding {
             max_sounds: 1,
-            reach: Reach::new(rules, None),
+            reach: Reach::new(rules, Own::default()),
             limits: PictureLimits::default(),
             costs: Arc::<DecodeCosts>::default(),
             apart: self.apart.clone(),
@@ -216,9 +249,11 @@ impl Tools {
         for frame in first..first + segments * u64::from(grid.segment_frames()) {
             let pick = feed.picture_at(frame);
             if pick.outcome == Outcome::Slate {
-                let error = feed.health().last_error.unwrap_or_else(|| "no picture of it can be decoded".to_owned());
+                let health = feed.health();
                 feed.stop();
-                return Err(error);
+                let why = health.last_error.unwrap_or_else(|| "no picture of it can be decoded".to_owned());
+                let ended = health.child.and_then(|child| child.ended);
+                return Err(NotMade { why, may_pass: matches!(ended, Some(Ended::Died | Ended::Hung)) });
             }
             sound.extend(feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)).interleaved);
             each(&pick.picture)?;

@@ -14,7 +14,7 @@ const PUBLIC: &str = "127.0.0.2";
 
 /// As for an operator over REST, but for the address of these tests' servers.
 pub fn reach() -> Reach {
-    Reach::new(Rules { networks: vec!["127.0.0.2/32".parse().unwrap()], ..Rules::default() }, None)
+    Reach::new(Rules { networks: vec!["127.0.0.2/32".parse().unwrap()], ..Rules::default() }, [None; 2])
 }
 
 /// Answers each request by what `answer` does with its target and the connection; notes the targets.

@@ -86,8 +86,8 @@ impl Denied {
     }
 }
 
-/// Where the service itself listens.
-pub type Own = Option<SocketAddr>;
+/// Where the service itself listens: for everybody, and for metrics and health where that is apart.
+pub type Own = [Option<SocketAddr>; 2];
 
 /// What an owner's sources may lead to, in a running service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -247,13 +247,15 @@ impl Pass {
 
     /// Whether it is this service that listens there.
     fn is_itself(&self, address: SocketAddr) -> bool {
-        let Some(own) = self.reach.own.filter(|own| own.port() == address.port()) else { return false };
         let ip = address.ip().to_canonical();
-        if !own.ip().is_unspecified() {
-            return ip == own.ip() || (own.ip().is_loopback() && ip.is_loopback()) || ip.is_unspecified();
-        }
-        // Only an address of this machine can be bound to.
-        ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()
+        let is = |own: SocketAddr| {
+            if !own.ip().is_unspecified() {
+                return ip == own.ip() || (own.ip().is_loopback() && ip.is_loopback()) || ip.is_unspecified();
+            }
+            // Only an address of this machine can be bound to.
+            ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()
+        };
+        self.reach.own.into_iter().flatten().filter(|own| own.port() == address.port()).any(is)
     }
 }
 

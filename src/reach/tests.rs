@@ -100,11 +100,14 @@ fn the_owners_names_are_trusted_and_what_they_lead_to_is_not() {
 
 #[test]
 fn the_service_itself_is_no_source() {
-    let own = Some("0.0.0.0:8080".parse().unwrap());
+    let own = ["0.0.0.0:8080", "127.0.0.1:9100"].map(|address| Some(address.parse().unwrap()));
     let reach = Reach::trusting(Rules::default(), own);
-    for address in
-        ["http://127.0.0.1:8080/v1/play/x/index.m3u8", "http://[::ffff:127.0.0.1]:8080/", "http://0.0.0.0:8080/"]
-    {
+    for address in [
+        "http://127.0.0.1:8080/v1/play/x/index.m3u8",
+        "http://[::ffff:127.0.0.1]:8080/",
+        "http://0.0.0.0:8080/",
+        "http://127.0.0.1:9100/metrics",
+    ] {
         let denied = reach.check(&url(address));
         assert!(matches!(denied, Err(Denied::Itself { .. })), "{address}: {denied:?}");
     }

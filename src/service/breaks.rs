@@ -1,6 +1,5 @@
 //! What markets show in breaks, put together.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::StartError;
@@ -11,6 +10,7 @@ use crate::catalogue::{Borders, Catalogue};
 use crate::config::Config;
 use crate::decisions::Bounds;
 use crate::mosaic::{MosaicRegistry, ReelMaker};
+use crate::reach::Own;
 use crate::session::Sessions;
 use crate::store::SqliteStore;
 use crate::track::LayeredShelf;
@@ -32,11 +32,11 @@ impl Makers<'_> {
         maker: Option<Arc<ReelMaker>>,
         (sessions, registry, catalogue): (&Arc<Sessions>, &Arc<MosaicRegistry>, &Arc<Catalogue>),
         (assets, shelf): (&Arc<Assets>, &LayeredShelf),
-        (sqlite, own): (&Arc<SqliteStore>, SocketAddr),
+        (sqlite, own): (&Arc<SqliteStore>, Own),
     ) -> Result<(Arc<Fills>, Option<Arc<Breaks>>), StartError> {
         let fills = Arc::new(Fills::new(sqlite.clone(), self.config.output.grid));
         let Some(maker) = maker else { return Ok((fills, None)) };
-        let borders = Borders::new(self.config, Some(own));
+        let borders = Borders::new(self.config, own);
         let dir = self.config.data_dir.join("creatives");
         let settings = BreakSettings {
             maker,
@@ -73,7 +73,7 @@ mod tests {
                 title = \"Germany\"\n[markets.breaks]\npolicy = \"advertisement\"\ndecision_url = \"http://10.0.0.1/\"\n"
             );
             let config = Config::parse(&text, Path::new("q.toml")).unwrap();
-            check_decision_urls(&config, &Borders::new(&config, None)).map_err(|error| error.to_string())
+            check_decision_urls(&config, &Borders::new(&config, Own::default())).map_err(|error| error.to_string())
         };
         let said = checked("").unwrap_err();
         assert!(said.starts_with("markets: \"de\": `breaks.decision_url`: 10.0.0.1 is"), "{said}");

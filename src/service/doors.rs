@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use crate::api::{self, App, ServerLimits, Tls};
 use crate::config::Config;
+use crate::reach::Own;
 
 /// Viewers come all at once, when a game begins: so many may be on their way in. The kernel allows fewer, 4,096 as a rule.
 const COMING_IN: u32 = 16_384;
@@ -42,6 +43,11 @@ impl Doors {
         let limits = ServerLimits { drain_patience: DRAIN_PATIENCE, ..ServerLimits::of(&config.network) };
         let connections = fitting(limits.connections, raise_open_files());
         Ok(Self { listener, address, admin, tls, limits: ServerLimits { connections, ..limits } })
+    }
+
+    /// Where the service itself is, which no source may lead to.
+    pub fn own(&self) -> Own {
+        [Some(self.address), self.admin.as_ref().map(|(_, address)| *address)]
     }
 
     /// Answers from `app`.

@@ -10,7 +10,7 @@ use crate::compositor::{Canvas, Draw, draw_now, fit};
 use crate::config::PictureLimits;
 use crate::feed::{Apart, Blame, Decoding, Film, FilmError, SourceError};
 use crate::frame::{Picture, Rect};
-use crate::reach::{Reach, Rules};
+use crate::reach::{Own, Reach, Rules};
 use crate::timeline::{Clock, Grid};
 
 /// Rows that art's pictures have at most, and pictures a second that clips have.
@@ -33,7 +33,7 @@ impl Films for FilmsOfAssets {
         let rules = Rules { schemes: vec!["file"], media_dirs: vec![self.dir.clone()], ..Rules::default() };
         let decoding = Decoding {
             max_sounds: 1,
-            reach: Reach::new(rules, None),
+            reach: Reach::new(rules, Own::default()),
             limits: PictureLimits {
                 width: LIMITS.width.min(self.limits.width),
                 height: LIMITS.height.min(self.limits.height),

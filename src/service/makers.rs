@@ -1,7 +1,6 @@
 //! Makes the service's parts of its configuration.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +33,7 @@ use crate::mosaic::{
     slowest_tile_preset,
 };
 use crate::outbound::{HttpError, Outbound, OutboundParts, Webhooks};
+use crate::reach::Own;
 use crate::session::{SessionSettings, Sessions, StartOverRight};
 use crate::stitch::{Format, Pps, Sps};
 use crate::store::{SqliteLedger, SqliteStore, Store, StoreError};
@@ -267,7 +267,7 @@ impl Makers<'_> {
         &self,
         (shared, shelf): (&Arc<EncodingShared>, &LayeredShelf),
         registry: &Arc<MosaicRegistry>,
-        own: SocketAddr,
+        own: Own,
     ) -> Result<Arc<Catalogue>, StartError> {
         let sound = SoundSettings {
             grid: self.config.output.grid,
@@ -295,7 +295,7 @@ impl Makers<'_> {
             break_policy: self.config.break_policy,
             most_delay: self.config.in_step.most_delay,
             max_sounds: self.config.output.max_sounds,
-            borders: Borders::new(self.config, Some(own)),
+            borders: Borders::new(self.config, own),
             apart: self.apart(),
         };
         Ok(Catalogue::open(settings, self.config.games.clone()).await?)
@@ -373,13 +373,9 @@ impl Makers<'_> {
     }
 
     /// Takes up markets and sets of outputs.
-    pub async fn rules(
-        &self,
-        sessions: &Sessions,
-        (store, own): (Arc<SqliteStore>, SocketAddr),
-    ) -> Result<(), StartError> {
+    pub async fn rules(&self, sessions: &Sessions, (store, own): (Arc<SqliteStore>, Own)) -> Result<(), StartError> {
         sessions.share_among(&tenants::of_sessions(&self.config.tenants));
-        check_decision_urls(self.config, &Borders::new(self.config, Some(own)))?;
+        check_decision_urls(self.config, &Borders::new(self.config, own))?;
         sessions.markets().fill(&self.config.markets, store.clone()).await?;
         Ok(sessions.outputs().fill(&self.config.outputs, store).await?)
     }
@@ -391,7 +387,7 @@ impl Makers<'_> {
         (layouts, assets): (Arc<Layouts>, Arc<Assets>),
         (fills, webhooks): (&Arc<Fills>, Arc<Webhooks>),
         (keys, audit): (Keys, Audit),
-        (readiness, own): (Readiness, SocketAddr),
+        (readiness, own): (Readiness, Own),
     ) -> Result<Arc<App>, StartError> {
         let Config { prices, ledger, .. } = self.config;
         Ok(Arc::new(App {
@@ -412,7 +408,7 @@ impl Makers<'_> {
             readiness,
             clips: self.clips(registry, catalogue)?,
             door: Door::new(&self.config.network),
-            borders: Borders::new(self.config, Some(own)),
+            borders: Borders::new(self.config, own),
         }))
     }
 

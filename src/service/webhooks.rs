@@ -1,6 +1,5 @@
 //! Whom tenants want to be told what happens, put together.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::StartError;
@@ -8,6 +7,7 @@ use super::makers::Makers;
 use crate::catalogue::{Borders, Catalogue};
 use crate::events::Events;
 use crate::outbound::{WebhookParts, Webhooks};
+use crate::reach::Own;
 use crate::session::Sessions;
 use crate::store::SqliteStore;
 
@@ -17,10 +17,10 @@ impl Makers<'_> {
         &self,
         sqlite: &Arc<SqliteStore>,
         (sessions, catalogue): (&Sessions, &Catalogue),
-        own: SocketAddr,
+        own: Own,
     ) -> Result<(Arc<Events>, Arc<Webhooks>), StartError> {
         let events = Arc::<Events>::default();
-        let borders = Borders::new(self.config, Some(own));
+        let borders = Borders::new(self.config, own);
         let parts = WebhookParts {
             rows: sqlite.clone(),
             events: events.clone(),

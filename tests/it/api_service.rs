@@ -460,7 +460,7 @@ async fn webhooks_of(
 ) -> Arc<Webhooks> {
     let events = Arc::<Events>::default();
     sessions.set_events(Arc::clone(&events));
-    let borders = Borders::new(config, None);
+    let borders = Borders::new(config, [None; 2]);
     let parts = WebhookParts {
         rows: rows.clone(),
         events,
@@ -552,7 +552,7 @@ impl Service {
             readiness,
             clips: None,
             door: Door::new(&config.network),
-            borders: Borders::new(&config, None),
+            borders: Borders::new(&config, [None; 2]),
         };
         Self {
             router: router(Arc::new(app)),

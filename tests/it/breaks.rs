@@ -423,6 +423,28 @@ async fn whatever_a_decision_server_does_the_game_is_back_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_what_to_show_in_a_break_that_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = start(dir.path()).await;
+    let ads = AdServer::start(dir.path(), |base, client| answer(client, "text/xml", vast(base, &[]).as_bytes()));
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    let elsewhere = create(&service, json!({ "games": ["a", "b"] })).await;
+    play(&service, &[&elsewhere], 5).await;
+    let body = json!({ "duration_s": 3, "starts_in_s": 1 });
+    let path = "/v1/operator/games/b/breaks";
+    service.operator(Method::POST, path, Some(body.clone()), StatusCode::CREATED).await;
+    play(&service, &[&elsewhere], 5).await;
+    // The break is still in the window of who comes now.
+    let mine = create(&service, json!({ "games": ["a", "b"], "market": "de" })).await;
+    play(&service, &[&elsewhere, &mine], 3).await;
+    service.service.sweep().await;
+    service.operator(Method::POST, path, Some(body), StatusCode::CREATED).await;
+    play(&service, &[&mine], 1).await;
+    until("the second break is asked for", async || ads.asked_for("/vast") > 0).await;
+    assert_eq!(ads.asked_for("/vast"), 1, "the first was over when somebody came who would have seen it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_output_shows_its_markets_breaks_as_a_session_there_does() {
     let dir = tempfile::tempdir().unwrap();
     clip(AD, 90, TONES[2]).write(&dir.path().join("ad.mp4"));

@@ -46,7 +46,7 @@ impl Slots {
         };
         let apart =
             is_apart.then(|| Arc::new(Apart::new(env!("CARGO_BIN_EXE_quadrille").into(), vec!["feed-child".into()])));
-        let decoding = Decoding { reach: Reach::new(rules, None), apart, ..Decoding::unlimited() };
+        let decoding = Decoding { reach: Reach::new(rules, [None; 2]), apart, ..Decoding::unlimited() };
         let grid = Grid::new("30".parse().unwrap(), 30);
         let clock = Arc::new(SimulatedClock::new(START));
         let clip = dir.join("media/good.mp4");

@@ -153,7 +153,7 @@ impl House {
 
 /// What tests serve is on this machine.
 fn loopback() -> Reach {
-    Reach::new(Rules { networks: vec!["127.0.0.0/8".parse().unwrap()], ..Rules::default() }, None)
+    Reach::new(Rules { networks: vec!["127.0.0.0/8".parse().unwrap()], ..Rules::default() }, [None; 2])
 }
 
 fn new(url: &str, events: &[EventKind]) -> NewWebhook {

@@ -46,7 +46,7 @@ pub(in crate::feed) fn head(status: u16, more: &str) -> String {
 /// As for an operator over REST, but for the addresses of these tests' servers.
 pub(in crate::feed) fn reach(networks: &[&str]) -> Reach {
     let networks = networks.iter().map(|net| net.parse().unwrap()).collect();
-    Reach::new(Rules { networks, ..Rules::default() }, None)
+    Reach::new(Rules { networks, ..Rules::default() }, [None; 2])
 }
 
 fn request(url: &Url, limit: usize) -> Request<'_> {
