@@ -269,10 +269,15 @@ impl<K: Clone + Eq + Hash> Holding<K> {
 
     /// The cores that it had.
     fn put_on_hold(&mut self, now: MediaTime, key: &K, why: OnHold) -> f64 {
-        let Some(feed) = self.feeds.get_mut(key) else { return 0.0 };
+        let Some(feed) = self.feeds.get(key) else { return 0.0 };
         let is_new = feed.rest.is_zero() || now.since(feed.taken_up) > FORGOTTEN_AFTER;
-        feed.rest = if is_new { FIRST_REST } else { (feed.rest * 2).min(LONGEST_REST) };
-        (feed.held, feed.taken_up) = (Some((now + feed.rest, why)), now + feed.rest);
+        let rest = if is_new { FIRST_REST } else { (feed.rest * 2).min(LONGEST_REST) };
+        self.rests(now, key, why, rest)
+    }
+
+    fn rests(&mut self, now: MediaTime, key: &K, why: OnHold, rest: Duration) -> f64 {
+        let Some(feed) = self.feeds.get_mut(key) else { return 0.0 };
+        (feed.rest, feed.held, feed.taken_up) = (rest, Some((now + rest, why)), now + rest);
         std::mem::take(&mut feed.granted)
     }
 
@@ -295,12 +300,9 @@ impl<K: Clone + Eq + Hash> Holding<K> {
         let back = self.takers(SOURCE_CORES, kept).first_to_come_back(|key| self.exchanged_for(key).is_some())?;
         let gone = self.exchanged_for(&back)?;
         let (_, why) = self.feeds.get(&back)?.held?;
-        if let Some(feed) = self.feeds.get_mut(&gone) {
-            // It was in nobody's way: how long it rests does not grow.
-            feed.rest = feed.rest.max(FIRST_REST);
-            (feed.held, feed.taken_up) = (Some((now + feed.rest, why)), now + feed.rest);
-            feed.granted = 0.0;
-        }
+        // It was in nobody's way: how long it rests does not grow.
+        let rest = self.feeds.get(&gone)?.rest.max(FIRST_REST);
+        self.rests(now, &gone, why, rest);
         self.runs_again(now, &back);
         Some(())
     }

@@ -1,15 +1,17 @@
 //! What markets show in breaks, to viewers of the whole service: pictures and sound, segment by segment, and what is told of it.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quadrille::compositor::fit;
-use quadrille::config::Config;
+use quadrille::config::{Config, Feeds};
 use quadrille::frame::{CodedSize, MACROBLOCK, Rect};
 use quadrille::layout::Layouts;
+use quadrille::timeline::MediaTime;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -442,6 +444,42 @@ async fn nobody_is_asked_what_to_show_in_a_break_that_is_over() {
     play(&service, &[&mine], 1).await;
     until("the second break is asked for", async || ads.asked_for("/vast") > 0).await;
     assert_eq!(ads.asked_for("/vast"), 1, "the first was over when somebody came who would have seen it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_advertisement_whose_process_died_is_decoded_again() {
+    let dir = tempfile::tempdir().unwrap();
+    clip(AD, 90, TONES[2]).write(&dir.path().join("ad.mp4"));
+    // Decodes as the program does, but dies once where that is wanted.
+    let (program, dies) = (dir.path().join("decoder"), dir.path().join("dies"));
+    let script = format!(
+        "#!/bin/sh\nif rm '{}' 2>/dev/null; then kill -9 $$; fi\nexec '{}' \"$@\"\n",
+        dies.display(),
+        env!("CARGO_BIN_EXE_quadrille")
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let config = Config { feeds: Feeds::Apart, ..settings(dir.path()) };
+    let service = TestService::start_decoding_with(&config, MediaTime::from_millis(91_000_000_100), &program).await;
+    let ads = AdServer::start(dir.path(), |base, client| {
+        answer(client, "application/xml", vast(base, &[("ad.mp4", 3)]).as_bytes())
+    });
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    let mine = create(&service, json!({ "games": ["a", "b"], "market": "de" })).await;
+    play(&service, &[&mine], 5).await;
+    std::fs::write(&dies, "").unwrap();
+    let body = json!({ "duration_s": 20 });
+    service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    play(&service, &[&mine], 2).await;
+    until("no advertisement is made", async || {
+        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
+    })
+    .await;
+    assert!(!dies.exists(), "the process that decodes it died");
+    play(&service, &[&mine], 6).await;
+    let report = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
+    let its = &report["markets"][0];
+    assert_eq!((&its["play_outs"], &its["errors"]), (&json!(1), &json!({})), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

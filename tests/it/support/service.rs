@@ -75,11 +75,16 @@ impl TestService {
     }
 
     pub async fn start_at(config: &Config, at: MediaTime) -> Self {
+        Self::start_decoding_with(config, at, Path::new(env!("CARGO_BIN_EXE_quadrille"))).await
+    }
+
+    /// The same with another program that decodes apart.
+    pub async fn start_decoding_with(config: &Config, at: MediaTime, program: &Path) -> Self {
         let clock = Arc::new(SimulatedClock::new(at));
         let options = Options {
             clock: clock.clone(),
             lockstep: true,
-            feed_program: Some(env!("CARGO_BIN_EXE_quadrille").into()),
+            feed_program: Some(program.to_owned()),
             begin: Begin::default(),
             spans: None,
         };
