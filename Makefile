@@ -69,7 +69,7 @@ test: deps x264 web nextest clip lint ## Run everything that continuous integrat
 	$(call say,Clients made of the OpenAPI document)
 	@$(MAKE) --no-print-directory test-clients PLAYERS_BUILD="cargo build --bins --test it"
 	$(call say,Players that other people wrote)
-	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--again PLAYERS_BUILD="cargo build --bins --test it"
+	@$(MAKE) --no-print-directory test-players PLAYERS_ARGS=--brief PLAYERS_BUILD="cargo build --bins --test it"
 
 .PHONY: test-sources
 test-sources: deps x264 nextest ## Run every awkward source through a feed

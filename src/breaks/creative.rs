@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use crate::encode::SoundEncoders;
 use crate::frame::Sound;
 use crate::mosaic::{Reel, ReelError, ReelMaker};
 use crate::package;
-use crate::timeline::{AAC_FRAME_SAMPLES, Grid, SegmentNumber};
+use crate::timeline::{AAC_FRAME_SAMPLES, Grid, MediaTime, SegmentNumber};
 use crate::track::{Block, Position, TileName, silent_unit};
 
 /// Longest advertisement.
@@ -22,6 +23,9 @@ pub const MOST_MS: u64 = 180_000;
 
 /// What is longer than whole segments by no more than this is cut rather than given another segment.
 const CUT_MS: u64 = 250;
+
+/// By how much the last picture of a file may end before what the file is said to last: sound and containers round. What ends earlier is cut off.
+const SHORT_MS: u64 = 1_000;
 
 /// Samples that an encoder of sound is behind at most.
 const FLUSHED_SAMPLES: u64 = 8 * AAC_FRAME_SAMPLES;
@@ -66,13 +70,22 @@ struct State {
     used_ms: i64,
 }
 
+/// How long it is, by who names it and by its file.
+#[derive(Clone, Copy)]
+struct Length {
+    ms: u64,
+    /// That fill so much.
+    segments: u64,
+    /// Pictures of the grid until its last one is over; `None` until it has been looked through.
+    pictures: Option<u64>,
+}
+
 /// See the module.
 pub struct Creative {
     pub media: MediaFile,
     /// What it is kept under.
     pub name: String,
-    /// Segments that it lasts.
-    segments: Mutex<u64>,
+    length: Mutex<Length>,
     state: Mutex<State>,
 }
 
@@ -98,7 +111,8 @@ impl Creative {
             used_ms: now_ms,
         };
         let name = kept::name_of(tenant, &media.url);
-        Self { media, name, segments: Mutex::new(segments_of(grid, declared_ms)), state: Mutex::new(state) }
+        let length = Length { ms: declared_ms, segments: segments_of(grid, declared_ms), pictures: None };
+        Self { media, name, length: Mutex::new(length), state: Mutex::new(state) }
     }
 
     pub fn stage(&self) -> Stage {
@@ -106,7 +120,28 @@ impl Creative {
     }
 
     pub fn segments(&self) -> u64 {
-        *self.segments.lock()
+        self.length.lock().segments
+    }
+
+    /// Pictures of the grid until its last one is over, as it was looked through.
+    pub fn pictures(&self) -> Option<u64> {
+        self.length.lock().pictures
+    }
+
+    /// Its last picture is over so long after its first one begins, or later.
+    ///
+    /// # Errors
+    /// Where that is so much less than it is said to last that its file is cut off.
+    pub fn plays(&self, played: Duration, grid: &Grid) -> Result<u64, String> {
+        let mut length = self.length.lock();
+        let (played_ms, ms) = (u64::try_from(played.as_millis()).unwrap_or(u64::MAX), length.ms.min(MOST_MS));
+        if played_ms.saturating_add(SHORT_MS) < ms {
+            let s = |ms: u64| ms as f64 / 1000.0;
+            return Err(format!("its file is cut off: its pictures end after {:.1} s of {:.1} s", s(played_ms), s(ms)));
+        }
+        let pictures = grid.frame_at(MediaTime::ZERO + played + grid.frame_duration() / 2).max(1);
+        length.pictures = Some(pictures);
+        Ok(pictures)
     }
 
     pub fn used(&self, now_ms: i64) {
@@ -125,8 +160,9 @@ impl Creative {
     /// It lasts no longer than its file says, of which these are the bytes.
     pub fn lasts(&self, bytes: &[u8], grid: &Grid) {
         if let Some(ms) = package::length_ms(bytes) {
-            let mut segments = self.segments.lock();
-            *segments = (*segments).min(segments_of(grid, ms));
+            let mut length = self.length.lock();
+            length.ms = length.ms.min(ms);
+            length.segments = length.segments.min(segments_of(grid, ms));
         }
     }
 

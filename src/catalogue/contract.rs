@@ -242,11 +242,21 @@ pub trait GameCatalogue: Send + Sync {
     /// What was signalled of a game, as far as it lies in `span`; `None` for no game of `tenant`.
     fn cues(&self, tenant: &str, id: &str, span: Range<MediaTime>) -> Option<Vec<CueEvent>>;
 
-    /// Begins a break by hand; `None` for no game of `tenant`.
-    fn begin_break(&self, tenant: &str, id: &str, asked: &BeginBreak) -> Option<Result<CueEvent, BreakError>>;
+    /// Begins a break by hand, which outlives the process; `None` for no game of `tenant`.
+    fn begin_break<'a>(
+        &'a self,
+        tenant: &'a str,
+        id: &'a str,
+        asked: &'a BeginBreak,
+    ) -> Pending<'a, Option<Result<CueEvent, BreakError>>>;
 
     /// Ends break `of`, whoever began it.
-    fn end_break(&self, tenant: &str, id: &str, of: &str) -> Option<Result<CueEvent, BreakError>>;
+    fn end_break<'a>(
+        &'a self,
+        tenant: &'a str,
+        id: &'a str,
+        of: &'a str,
+    ) -> Pending<'a, Option<Result<CueEvent, BreakError>>>;
 
     /// JPEG of the game whose [`GameView::thumbnail`] is `element`.
     fn thumbnail(&self, element: &str) -> Option<Bytes>;

@@ -5,6 +5,7 @@
 
 mod asked;
 mod break_slate;
+mod by_hand;
 mod came;
 mod cards;
 mod decoders;
@@ -264,6 +265,7 @@ impl Catalogue {
             });
             catalogue.run(spec, sources, Some(row.tenant), Vec::new(), Earlier::default());
         }
+        catalogue.resume_breaks().await?;
         Ok(catalogue)
     }
 
@@ -533,6 +535,7 @@ impl Catalogue {
             }
             games.removed.push(Removed { key: game.key.clone(), slate: gone });
         }
+        self.forget_breaks(&game).await;
         let sounds = i64::try_from(game.sounds.count()).unwrap_or(i64::MAX);
         self.settings.metrics.encoders.with_label_values(&["audio"]).sub(sounds);
         stop_aside(game.feed.clone());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Audience;
 use super::registry::{Entry, Sessions};
+use super::rights::Rights;
 use crate::assets::AssetId;
 
 impl Sessions {
@@ -30,10 +31,22 @@ impl Sessions {
 
     /// Active sessions of `tenant` that show an asset: a walk over all that this process holds.
     pub fn showing(&self, tenant: &str, asset: &AssetId) -> usize {
+        let since = self.running().saturating_sub(2);
+        let in_break = |rights: &Rights| {
+            let rules = self.rules(tenant, rights);
+            let skin = rules.market().and_then(|market| market.breaks.skin.clone());
+            skin.is_some_and(|id| self.break_art.has(tenant, &id, asset, since))
+        };
         let shows = |entry: &Arc<Entry>| {
-            let session = entry.session.lock();
-            let skin = session.show.skin.as_ref().filter(|_| session.state.is_active());
-            skin.is_some_and(|skin| skin.art.values().any(|shown| shown == asset))
+            let (skin, rights) = {
+                let session = entry.session.lock();
+                if !session.state.is_active() {
+                    return false;
+                }
+                (session.show.skin.clone(), session.is_on_detour().then(|| session.rights.clone()))
+            };
+            let is_own = skin.is_some_and(|skin| skin.art.values().any(|shown| shown == asset));
+            is_own || rights.is_some_and(|rights| in_break(&rights))
         };
         self.entries().iter().filter(|entry| &*entry.tenant == tenant && shows(entry)).count()
     }

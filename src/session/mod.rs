@@ -4,6 +4,7 @@
 //! an `await`, and never around a call to mosaics, games or the store, but that for a bridge's name, which takes no lock.
 
 mod audience;
+mod break_art;
 mod change;
 mod create;
 mod error;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::break_art::BreakArt;
 use super::model::{Session, TakenUp, choice_of, view_of_row};
 use super::paths::Paths;
 use super::room::{Place, Rooms};
@@ -44,6 +45,8 @@ pub struct Sessions {
     pub(super) markets: Markets,
     /// What stands in for games in breaks, once there is somebody who knows.
     pub(super) stand_ins: OnceLock<Arc<dyn StandIns>>,
+    /// The art of breaks that run.
+    pub(super) break_art: BreakArt,
     pub(super) outputs: Outputs,
     /// Where to tell what happens, once that is known; and what is to be told then.
     pub(super) events: OnceLock<Arc<Events>>,
@@ -136,6 +139,7 @@ impl Sessions {
             caps: Arc::default(),
             markets: Markets::default(),
             stand_ins: OnceLock::new(),
+            break_art: BreakArt::default(),
             outputs: Outputs::default(),
             events: OnceLock::new(),
             restricted: Mutex::default(),

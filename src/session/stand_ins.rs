@@ -231,7 +231,8 @@ impl Sessions {
                     continue;
                 }
                 if policy == MarketBreakPolicy::SqueezeBack {
-                    let squeezed = self.squeezed(&**stand_ins, entry, market, show);
+                    let squeezed =
+                        self.squeezed(&**stand_ins, entry, market, show, (&of.id, from..until.unwrap_or(running)));
                     otherwise.extend(squeezed.map(|what| Otherwise { from, until, what }));
                     continue;
                 }
@@ -263,13 +264,28 @@ impl Sessions {
     }
 
     /// What is squeezed back is one game alone, where the layout is there.
-    fn squeezed(&self, stand_ins: &dyn StandIns, entry: &Entry, market: &Market, show: &Show) -> Option<Other> {
+    fn squeezed(
+        &self,
+        stand_ins: &dyn StandIns,
+        entry: &Entry,
+        market: &Market,
+        show: &Show,
+        (of_break, span): (&str, Range<SegmentNumber>),
+    ) -> Option<Other> {
         let layout = self.layouts.get(market.breaks.layout.as_deref()?)?;
         if layout.slots.len() != 1 || show.games.len() != 1 {
             return None;
         }
-        let own = || show.skin.clone();
-        let skin = market.breaks.skin.as_deref().map_or_else(own, |id| stand_ins.skin(&entry.tenant, id));
+        let running = self.running();
+        let skin = match market.breaks.skin.as_deref() {
+            None => show.skin.clone(),
+            // Until it is planned, it may change.
+            Some(id) if span.start > running + PLANNED_AHEAD => stand_ins.skin(&entry.tenant, id),
+            Some(id) => {
+                let now = (running.min(span.end), self.reach_of_breaks());
+                self.break_art.skin((&entry.tenant, id, of_break), now, || stand_ins.skin(&entry.tenant, id))
+            }
+        };
         Some(Other::SqueezedBack(layout, skin))
     }
 

@@ -7,6 +7,7 @@
 mod audit;
 mod beacons;
 mod booking;
+mod breaks;
 mod codec;
 mod correcting;
 mod data_dir;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 pub use audit::{AuditFilter, AuditReads, AuditRow, AuditRows};
 pub use beacons::{BeaconEnd, BeaconRow, BeaconRows};
+pub use breaks::BreakRow;
 pub use correcting::{Correction, CorrectionError, correct};
 pub use data_dir::{Begin, Unfit};
 pub use fill::{FillRow, FillRows};
@@ -141,6 +143,18 @@ pub trait Store: LedgerReads {
 
     /// Removes a game; false when there is none.
     fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool>;
+
+    /// Every break that was begun by hand and is kept, of all games, the earliest first.
+    fn breaks_by_hand(&self) -> Pending<'_, Vec<BreakRow>>;
+
+    /// Keeps a break, in place of what was kept of it.
+    fn put_break(&self, one: BreakRow) -> Pending<'_, ()>;
+
+    /// Forgets a break: it never was.
+    fn remove_break(&self, one: BreakRow) -> Pending<'_, ()>;
+
+    /// Forgets breaks that began before, and those of `game`.
+    fn forget_breaks<'a>(&'a self, before_ns: i64, game: Option<&'a str>) -> Pending<'a, ()>;
 
     /// Writes sessions' rows, their meter lines and, at their creation, their idempotency keys, of each session all or nothing.
     /// Returns when they outlive the process; where there are meter lines, when they outlive a power cut. Concurrent calls share

@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::breaks::{self, BreakWrite};
 use super::data_dir::{self, Begin, Marker};
 use super::key_file;
 use super::ledger::SqliteLedger;
@@ -18,8 +19,9 @@ use super::locks::Locks;
 use super::migrations::migrator;
 use super::writer::{Command, Job, Writer};
 use super::{
-    ClockRow, ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending, PriceListRow,
-    SessionFilter, SessionRow, SessionWrite, SessionsWanted, Store, StoreError, TenantHour, UsageReads, codec,
+    BreakRow, ClockRow, ClosedHour, EntryCursor, GameRow, IdempotencyRow, LedgerEntry, LedgerReads, Pending,
+    PriceListRow, SessionFilter, SessionRow, SessionWrite, SessionsWanted, Store, StoreError, TenantHour, UsageReads,
+    codec,
 };
 
 /// Name of the database in the data directory.
@@ -268,6 +270,32 @@ impl Store for SqliteStore {
     fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool> {
         let command = Command::RemoveGame { tenant: tenant.to_owned(), id: id.to_owned() };
         Box::pin(async move { Ok(self.submit(command).await? > 0) })
+    }
+
+    fn breaks_by_hand(&self) -> Pending<'_, Vec<BreakRow>> {
+        Box::pin(async move {
+            let rows = sqlx::query(breaks::BREAKS).fetch_all(&self.readers).await?;
+            Ok(codec::readable("break", &rows, breaks::row))
+        })
+    }
+
+    fn put_break(&self, one: BreakRow) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::Break(BreakWrite::Put(one))).await.map(drop) })
+    }
+
+    fn remove_break(&self, one: BreakRow) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::Break(BreakWrite::Remove(one))).await.map(drop) })
+    }
+
+    fn forget_breaks<'a>(&'a self, before_ns: i64, game: Option<&'a str>) -> Pending<'a, ()> {
+        let of_game = game.map(|game| BreakWrite::ForgetGame { game: game.to_owned() });
+        Box::pin(async move {
+            let writes = [Some(BreakWrite::Forget { before_ns }), of_game];
+            for write in writes.into_iter().flatten() {
+                self.submit(Command::Break(write)).await?;
+            }
+            Ok(())
+        })
     }
 
     fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()> {

@@ -118,6 +118,18 @@ impl Store for FullDisk {
     fn remove_game<'a>(&'a self, tenant: &'a str, id: &'a str) -> Pending<'a, bool> {
         self.refuse().unwrap_or_else(|| self.store.remove_game(tenant, id))
     }
+    fn breaks_by_hand(&self) -> Pending<'_, Vec<BreakRow>> {
+        self.store.breaks_by_hand()
+    }
+    fn put_break(&self, one: BreakRow) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.put_break(one))
+    }
+    fn remove_break(&self, one: BreakRow) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.remove_break(one))
+    }
+    fn forget_breaks<'a>(&'a self, before_ns: i64, game: Option<&'a str>) -> Pending<'a, ()> {
+        self.refuse().unwrap_or_else(|| self.store.forget_breaks(before_ns, game))
+    }
     fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()> {
         self.refuse().unwrap_or_else(|| self.store.write_sessions(writes))
     }

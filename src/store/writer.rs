@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::audit::AuditWrite;
 use super::beacons::BeaconWrite;
 use super::booking::{BEGIN_SESSIONS, COMMIT_SESSIONS, PUT_SESSIONS, SessionBatch};
+use super::breaks::BreakWrite;
 use super::fill::FillWrite;
 use super::keys::KeyWrite;
 use super::locks::Locks;
@@ -54,6 +55,7 @@ pub(super) enum Command {
     },
     SealHour(ClosedHour),
     Audit(AuditWrite),
+    Break(BreakWrite),
     Key(KeyWrite),
     Market(MarketWrite),
     Fill(FillWrite),
@@ -367,6 +369,7 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
         Command::Beacon(write) => write.statement(),
         Command::Outbox(write) => write.statement(),
         Command::Outputs(write) => write.statement(),
+        Command::Break(write) => write.statement(),
         Command::Webhook(write) => write.statement(),
         Command::HourSums { hour_start_ms, tenants } => sums::put_hour(*hour_start_ms, tenants)?,
         Command::PriceList(list) => sums::put_price_list(list),

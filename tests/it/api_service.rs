@@ -329,12 +329,22 @@ impl GameCatalogue for MemoryCatalogue {
         self.registered_game(tenant, id).map(|_| Vec::new())
     }
 
-    fn begin_break(&self, _: &str, _: &str, _: &BeginBreak) -> Option<Result<CueEvent, BreakError>> {
-        None
+    fn begin_break<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: &'a BeginBreak,
+    ) -> Pending<'a, Option<Result<CueEvent, BreakError>>> {
+        Box::pin(async { None })
     }
 
-    fn end_break(&self, _: &str, _: &str, of: &str) -> Option<Result<CueEvent, BreakError>> {
-        Some(Err(BreakError::Unknown { id: of.to_owned() }))
+    fn end_break<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        of: &'a str,
+    ) -> Pending<'a, Option<Result<CueEvent, BreakError>>> {
+        Box::pin(async move { Some(Err(BreakError::Unknown { id: of.to_owned() })) })
     }
 
     fn thumbnail(&self, element: &str) -> Option<Bytes> {

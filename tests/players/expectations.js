@@ -9,6 +9,9 @@ export const EXPECTED = {
   cold: { strict: true, most: { missing: 0, startMissing: 0, stalls: 0, startStalls: 0, errors: 0, latencyS: 12 } },
 };
 
+/** A share of the processors' time. Players decode in software here: what is beyond it holds them up whatever they are served. */
+export const BUSY_MOST = 0.92;
+
 /** Players of which something else is expected. */
 const OWN = {
   "hls.js low latency": { latencyS: 4 },
@@ -32,5 +35,10 @@ export function wrongWith({ kind, player, figures, errors }) {
     latencyS: figures.latencyS ?? 0,
   };
   const over = Object.keys(most).filter((name) => found[name] > most[name]);
-  return over.map((name) => `${name}: ${found[name]}, expected ${most[name]} at most`);
+  return over.map((name) => `${name}: ${found[name]}, expected ${most[name]} at most${whereOf(figures[name])}`);
+}
+
+/** Where stalls were, in seconds shown, and for how long; a wait that a player tells of without one is 0 s. */
+function whereOf(stalls) {
+  return Array.isArray(stalls) && stalls.length > 0 ? ` (${stalls.map(({ position, seconds }) => `at ${position} s for ${seconds} s`).join(", ")})` : "";
 }

@@ -25,7 +25,7 @@ impl RequestBody for BeginBreak {
 }
 
 /// Begins a break of a game now, as if its source had said so. With `duration_s` it ends by itself; else when it is ended, or after half an hour. Every
-/// playlist that shows the game lists it.
+/// playlist that shows the game lists it. It outlives a restart.
 #[utoipa::path(post, path = "/v1/operator/games/{id}/breaks", operation_id = "begin_break", tag = "operators", request_body = BeginBreak, security(("operator_key" = [])),
     params(("id" = String, Path)),
     responses(
@@ -46,7 +46,7 @@ pub async fn begin(
     Named(id): Named<String>,
     Body(body): Body<BeginBreak>,
 ) -> Result<Response, Problem> {
-    let event = app.catalogue.begin_break(&operator.tenant, &id, &body).ok_or_else(|| unknown(&id))??;
+    let event = app.catalogue.begin_break(&operator.tenant, &id, &body).await.ok_or_else(|| unknown(&id))??;
     let location = crate::api::header_text(&format!("/v1/operator/games/{id}/breaks/{}", event.id));
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(event)).into_response())
 }
@@ -66,7 +66,7 @@ pub async fn end(
     operator: Operator,
     Named((id, of)): Named<(String, String)>,
 ) -> Result<Json<CueEvent>, Problem> {
-    Ok(Json(app.catalogue.end_break(&operator.tenant, &id, &of).ok_or_else(|| unknown(&id))??))
+    Ok(Json(app.catalogue.end_break(&operator.tenant, &id, &of).await.ok_or_else(|| unknown(&id))??))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

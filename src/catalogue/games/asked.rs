@@ -83,14 +83,22 @@ impl GameCatalogue for Catalogue {
         Some(cues.events(span))
     }
 
-    fn begin_break(&self, tenant: &str, id: &str, asked: &BeginBreak) -> Option<Result<CueEvent, BreakError>> {
-        let game = self.by_id(tenant, id)?;
-        Some(game.cues.lock().begin_break(self.settings.clock.now(), asked))
+    fn begin_break<'a>(
+        &'a self,
+        tenant: &'a str,
+        id: &'a str,
+        asked: &'a BeginBreak,
+    ) -> Pending<'a, Option<Result<CueEvent, BreakError>>> {
+        Box::pin(self.begin_by_hand(tenant, id, asked))
     }
 
-    fn end_break(&self, tenant: &str, id: &str, of: &str) -> Option<Result<CueEvent, BreakError>> {
-        let game = self.by_id(tenant, id)?;
-        Some(game.cues.lock().end_break(self.settings.clock.now(), of))
+    fn end_break<'a>(
+        &'a self,
+        tenant: &'a str,
+        id: &'a str,
+        of: &'a str,
+    ) -> Pending<'a, Option<Result<CueEvent, BreakError>>> {
+        Box::pin(self.end_by_hand(tenant, id, of))
     }
 
     fn thumbnail(&self, element: &str) -> Option<Bytes> {

@@ -39,6 +39,13 @@ enum Change {
     BreakEnded(InBreak),
 }
 
+impl Told {
+    /// A break that the process before began was told by it.
+    pub fn knows(&self, game: &GameKey, in_break: Option<InBreak>) {
+        self.of_games.lock().entry(game.clone()).or_default().in_break = in_break;
+    }
+}
+
 impl Known {
     /// Compares with what was told; `dark` is how long the game has had no picture, if it has none.
     fn look(&mut self, dark: Option<Duration>, in_break: Option<InBreak>) -> Vec<Change> {

@@ -21,7 +21,7 @@ use crate::timeline::MediaTime;
 
 pub use event::{EndedBy, Outcome, Source};
 pub use message::Signal;
-pub use operator::{BeginBreak, BreakError};
+pub use operator::{BeginBreak, BreakError, ByHand};
 pub use policy::Policy;
 pub use view::{Break, CueEvent, CueState, Direction, InBreak, Kind, RangeLine};
 

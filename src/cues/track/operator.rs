@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::scte35::Role;
 use super::CueTrack;
-use super::event::{EndedBy, Event, Key, Outcome, Source, Trigger};
+use super::event::{EndedBy, Event, Key, Outcome, Source, State, Trigger};
 use super::message::{Message, What};
 use super::view::CueEvent;
 use crate::timeline::MediaTime;
@@ -25,6 +25,18 @@ pub struct BeginBreak {
     pub starts_in_s: Option<f64>,
     /// A name of the operator's own; else one is made.
     pub id: Option<String>,
+}
+
+/// A break that was begun by hand, as it is kept: sources say theirs again, and nobody says these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByHand {
+    pub name: String,
+    pub starts_at: MediaTime,
+    pub planned: Option<Duration>,
+    /// Where it was ended by hand.
+    pub ends_at: Option<MediaTime>,
+    /// It was called off before it began.
+    pub is_cancelled: bool,
 }
 
 /// Why a break is neither begun nor ended.
@@ -104,6 +116,41 @@ impl CueTrack {
         }
         self.settle();
         Ok(self.view(&self.events[i]))
+    }
+
+    /// What is to be kept of a break that was begun by hand, by its event's id; `None` where it was not, or is not known.
+    pub fn by_hand(&self, id: &str) -> Option<ByHand> {
+        let event = self.events.iter().rfind(|event| event.id == id)?;
+        let Key::Operator(name) = &event.key else { return None };
+        Some(ByHand {
+            name: name.to_string(),
+            starts_at: event.starts_at,
+            planned: event.planned,
+            ends_at: event.ends.map(|(at, _)| at),
+            is_cancelled: event.state == State::Cancelled,
+        })
+    }
+
+    /// Goes on with a break that another process began by hand: it has the same id and the same lines as there. One that is over by `now` ended when it
+    /// was to. The earliest first.
+    pub fn resume(&mut self, now: MediaTime, kept: &ByHand) {
+        self.advance(now);
+        let what = What::Start { planned: kept.planned, auto_return: kept.planned.is_some() };
+        let key = Key::Operator(kept.name.as_str().into());
+        let message = Message::new(key, what, None, Role::Break, "Operator Break");
+        if kept.is_cancelled
+            || self.create(message, self.policy.on_grid(kept.starts_at), Source::Operator, false) != Outcome::New
+        {
+            return;
+        }
+        let (policy, now) = (self.policy, self.now);
+        // It was listed before anybody ended it.
+        self.now = now.min(policy.on_grid(kept.starts_at));
+        self.settle();
+        if let (Some(event), Some(at)) = (self.events.last_mut(), kept.ends_at) {
+            event.on(Trigger::End { at, by: EndedBy::Signal }, self.now, &policy);
+        }
+        self.advance(now);
     }
 
     fn duration(&self, seconds: f64) -> Result<Duration, BreakError> {

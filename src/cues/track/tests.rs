@@ -338,6 +338,47 @@ fn an_operator_begins_and_ends_breaks() {
 }
 
 #[test]
+fn breaks_by_hand_go_on_in_another_process_as_if_it_had_begun_them() {
+    let mut before = track();
+    let asked = |duration_s: Option<f64>, id: &str| BeginBreak { duration_s, id: Some(id.into()), starts_in_s: None };
+    let begin = |track: &mut CueTrack, at: f64, asked: &BeginBreak| track.begin_break(s(at), asked).unwrap().id;
+    let ahead = BeginBreak { starts_in_s: Some(30.0), ..asked(None, "ahead") };
+    let ids = [
+        begin(&mut before, 1.0, &asked(None, "ended")),
+        begin(&mut before, 10.0, &asked(Some(5.0), "over")),
+        begin(&mut before, 20.0, &asked(None, "open")),
+        begin(&mut before, 21.0, &asked(Some(30.0), "planned")),
+        begin(&mut before, 22.0, &ahead),
+    ];
+    before.end_break(s(22.5), "ended").unwrap();
+    let called_off = begin(&mut before, 23.0, &BeginBreak { starts_in_s: Some(60.0), ..asked(None, "called-off") });
+    before.end_break(s(24.0), "called-off").unwrap();
+    let kept: Vec<ByHand> = ids.iter().map(|id| before.by_hand(id).unwrap()).collect();
+    assert!(before.by_hand(&called_off).unwrap().is_cancelled);
+    assert_eq!(before.by_hand("nobody"), None);
+
+    let mut after = track();
+    kept.iter().for_each(|kept| after.resume(s(40.0), kept));
+    after.resume(s(40.0), &before.by_hand(&called_off).unwrap());
+    before.advance(s(40.0));
+    let span = || s(-99_999.0)..s(99_999.0);
+    let known = |track: &CueTrack| {
+        let live = track.events(span()).into_iter().filter(|event| event.id != called_off);
+        live.map(|event| (event.id, event.state, event.starts_at, event.ends_at)).collect::<Vec<_>>()
+    };
+    assert_eq!(known(&after), known(&before));
+    let lines = |track: &CueTrack| track.date_ranges(span()).into_iter().map(|line| line.text).collect::<Vec<_>>();
+    assert_eq!(lines(&after), lines(&before));
+    assert_eq!(after.in_break(s(41.0)), before.in_break(s(41.0)));
+    // It is ended as if it had begun here, and its name is free again.
+    assert!(after.begin_break(s(42.0), &asked(None, "open")).is_err());
+    after.end_break(s(43.0), "open").unwrap();
+    after.begin_break(s(44.0), &asked(None, "open")).unwrap();
+    after.advance(s(60.0));
+    assert!(after.in_break(s(60.0)).is_some_and(|its| its.since <= s(53.0)), "the one that was announced");
+}
+
+#[test]
 fn breaks_that_overlap_are_one_and_end_as_was_said_or_planned_or_by_policy() {
     let mut track = track();
     let begin = |track: &mut CueTrack, at: f64, duration_s, id: &str| {

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::{NOW, token};
-use crate::assets::Skin;
+use crate::assets::{AssetId, Skin, SkinOrigin};
 use crate::cues::track::Break;
 use crate::market::{DecidedFor, Market, MarketBreakPolicy, MarketBreaks};
 use crate::mosaic::{EngineChoice, EngineKind, GameKey};
@@ -20,6 +20,8 @@ use crate::timeline::SegmentNumber;
 pub(super) struct One {
     from: Mutex<SegmentNumber>,
     served: Mutex<Vec<(String, SegmentNumber)>>,
+    /// Every name's.
+    skin: Mutex<Option<Arc<Skin>>>,
 }
 
 impl StandIns for One {
@@ -36,7 +38,7 @@ impl StandIns for One {
     }
 
     fn skin(&self, _: &str, _: &str) -> Option<Arc<Skin>> {
-        None
+        self.skin.lock().clone()
     }
 }
 
@@ -65,10 +67,14 @@ pub(super) fn running(house: &House) -> SegmentNumber {
 
 /// A break of segments.
 fn put(house: &House, game: &str, from: SegmentNumber, until: Option<SegmentNumber>) {
+    put_as(house, "1", game, from, until);
+}
+
+fn put_as(house: &House, id: &str, game: &str, from: SegmentNumber, until: Option<SegmentNumber>) {
     let mut breaks = house.breaks.lock();
     breaks.retain(|(of, _)| **of != *game);
     let ends_at = until.map(|until| grid().segment_time(until));
-    breaks.push((game.into(), Break { id: "1".into(), starts_at: grid().segment_time(from), ends_at }));
+    breaks.push((game.into(), Break { id: id.into(), starts_at: grid().segment_time(from), ends_at }));
 }
 
 /// The mosaic of each segment that is listed.
@@ -242,6 +248,48 @@ async fn one_game_alone_is_squeezed_back_and_others_are_not() {
     assert_eq!(seen(&of_one, "1L"), (from..from + 4).collect::<Vec<_>>());
     assert!(seen(&of_both, "1L").is_empty());
     assert_eq!(house.sessions.get("tv", &alone.id).await.unwrap().layout, "1");
+}
+
+#[tokio::test]
+async fn art_of_a_break_stays_until_it_is_over_whatever_becomes_of_its_skin() {
+    let breaks = MarketBreaks {
+        policy: MarketBreakPolicy::SqueezeBack,
+        layout: Some("1L".into()),
+        skin: Some("red".into()),
+        ..MarketBreaks::default()
+    };
+    let (house, one) = house(breaks).await;
+    let [first, second]: [AssetId; 2] = ["1", "2"].map(|digit| digit.repeat(64).parse().unwrap());
+    let has = |asset: AssetId| {
+        let art = [("frame".to_owned(), asset)].into();
+        *one.skin.lock() = Some(Arc::new(Skin { id: "red".into(), art, origin: SkinOrigin::default() }));
+    };
+    let (session, mut all) = (create(&house, "b").await, BTreeMap::new());
+    play(&house, &session, 20, &mut all).await;
+    let from = running(&house) + 12;
+    put(&house, "b", from, Some(from + 6));
+    has(first);
+    play(&house, &session, 8, &mut all).await;
+    // It is not planned yet: another edition shows.
+    has(second);
+    while running(&house) < from + 2 {
+        play(&house, &session, 1, &mut all).await;
+    }
+    let showing = || [first, second].map(|asset| house.sessions.showing("tv", &asset));
+    assert_eq!(showing(), [0, 1]);
+    *one.skin.lock() = None;
+    play(&house, &session, 2, &mut all).await;
+    assert_eq!(showing(), [0, 1]);
+    has(first);
+    play(&house, &session, 40, &mut all).await;
+    assert_eq!(showing(), [0, 0]);
+    let its: Vec<&String> = all.values().filter(|mosaic| mosaic.contains("1L")).collect();
+    assert!(its.len() == 6 && its.iter().all(|mosaic| *mosaic == its[0]), "{its:?}");
+    // The next break has what there is by then.
+    let from = running(&house) + 3;
+    put_as(&house, "2", "b", from, Some(from + 4));
+    play(&house, &session, 10, &mut all).await;
+    assert_eq!(showing(), [1, 0]);
 }
 
 proptest! {

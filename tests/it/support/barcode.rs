@@ -4,8 +4,9 @@
 //! number, the last is a checksum over both. Cells are large enough to survive being scaled to a 240x135 tile and encoded
 //! at a low rate. The margin turns white for a flash; the cells can be read during one.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use quadrille::frame::{Colour, Picture, Rect};
@@ -117,6 +118,15 @@ pub enum ClipSound {
     FlashAndBeep(u32),
 }
 
+/// Where a clip of this description, drawn by this file, is kept.
+fn kept(description: &str, extension: &str) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    (include_str!("barcode.rs"), description).hash(&mut hasher);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clips");
+    std::fs::create_dir_all(&folder).expect("a folder for clips");
+    folder.join(format!("{:016x}.{extension}", hasher.finish()))
+}
+
 impl Clip {
     /// 1280x720, 30 fps, with a tone.
     pub fn new(number: u8, frames: u32, tone_hz: u32) -> Self {
@@ -141,8 +151,27 @@ impl Clip {
         self.write_with(path, &["-c:v", "libx264", "-preset", "ultrafast", "-crf", "23", "-g", "30", "-c:a", "aac"]);
     }
 
-    /// The same with other FFmpeg output options (encoders, pixel format, filters, rates).
+    /// The same with other FFmpeg output options (encoders, pixel format, filters, rates). Encoded once, however many tests want it.
     pub fn write_with(&self, path: &Path, output: &[&str]) {
+        let Some(extension) = path.extension().and_then(|extension| extension.to_str()) else {
+            unreachable!("{path:?}")
+        };
+        // A playlist has files of its own beside it.
+        if extension == "m3u8" || output.iter().any(|option| option.contains('/')) {
+            return self.encode(path, output);
+        }
+        let kept = kept(&format!("{self:?} {output:?}"), extension);
+        if !kept.exists() {
+            // Another test may be at the same one: whoever ends last is kept.
+            let name = format!("{}-{:?}.{extension}", std::process::id(), std::thread::current().id());
+            let made = kept.with_file_name(name);
+            self.encode(&made, output);
+            std::fs::rename(&made, &kept).expect("a clip is kept");
+        }
+        std::fs::copy(&kept, path).expect("a clip is copied");
+    }
+
+    fn encode(&self, path: &Path, output: &[&str]) {
         let size = format!("{}x{}", self.width, self.height);
         let (num, den) = self.rate();
         let seconds = format!("{:.6}", f64::from(self.frames) * den as f64 / num as f64);

@@ -2,7 +2,7 @@
 
 import os from "node:os";
 import { PLAYERS } from "../players/index.js";
-import { wrongWith, EXPECTED } from "../expectations.js";
+import { BUSY_MOST, wrongWith, EXPECTED } from "../expectations.js";
 import { Recorder } from "./recorder.js";
 import { act } from "./scenario.js";
 import { titleOf } from "./service.js";
@@ -26,7 +26,8 @@ export async function playRound(round, context) {
     await Promise.all(seats.map((seat) => seat.recorder.close()));
   }
   const busy = busySince(machine);
-  return seats.map((seat) => rowOf(seat, round, busy));
+  const isOverloaded = context.mayLeaveOut && busy > BUSY_MOST;
+  return seats.map((seat) => ({ ...rowOf(seat, round, busy), ...(isOverloaded ? { strict: false, isOverloaded } : {}) }));
 }
 
 async function takeSeat(name, { service, audit, browser, tools, pages, spoil, watches }) {
@@ -68,7 +69,8 @@ function placeOf(slot) {
 }
 
 /** The player's own choice, by the sound's name and its place among the sounds of the playlist that the player read. */
-async function choose(name, { player, recorder }) {
+async function choose(name, { watch, player, recorder }) {
+  watch.soundChosen();
   const index = recorder.playlists.find(({ text }) => text.includes("#EXT-X-STREAM-INF"))?.text ?? "";
   const names = [...index.matchAll(/^#EXT-X-MEDIA:TYPE=AUDIO.*NAME="([^"]*)"/gm)].map(([, one]) => one);
   await player.chooseSound?.(name, names.indexOf(name));

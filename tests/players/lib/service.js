@@ -26,7 +26,14 @@ export const CAPTIONS_OF_MAIN = "Main (en)";
 
 const PATTERNS = ["ball", "smpte", "pinwheel", "ball"];
 
-function configuration(dataDir, { keepWarm, startOver = false, captions = false, clock, ads }) {
+const RUNGS = [
+  { width: 640, height: 360, bitrate: 900_000 },
+  { width: 480, height: 270, bitrate: 600_000 },
+];
+
+const rung = ({ width, height, bitrate }) => `[[output.renditions]]\nname = "${height}p"\nwidth = ${width}\nheight = ${height}\nbitrate = ${bitrate}`;
+
+function configuration(dataDir, { keepWarm, rungs, startOver = false, captions = false, clock, ads }) {
   const drawn = GAMES.map((id, at) => [id, `test://${PATTERNS[at]}?size=480x270&fps=${FPS}&tone=${262 + 60 * at}${captions ? "&captions=en" : ""}`]);
   const games = [...drawn, ...(clock === undefined ? [] : [[CLOCK, clock]])].map(
     ([id, source]) => `
@@ -49,16 +56,7 @@ ${ads === undefined ? "" : `[[markets]]\ntenant = "players"\nid = "${MARKET}"\nt
 [output]
 fps = "${FPS}"
 segment_frames = ${FPS * SEGMENT_S}
-[[output.renditions]]
-name = "540p"
-width = 960
-height = 540
-bitrate = 1_600_000
-[[output.renditions]]
-name = "360p"
-width = 640
-height = 360
-bitrate = 900_000
+${RUNGS.slice(0, rungs).map(rung).join("\n")}
 [sessions]
 # Short, so that a mosaic nobody watches is cold again before the next round.
 mosaic_idle_s = 5

@@ -9,6 +9,8 @@ const START_UP_S = 1;
 const startsUp = ({ position }) => position < START_UP_S;
 /** What a player says itself about a stall counts once with what its frames say. */
 const SAME_STALL_S = 1.5;
+/** A player that was given another sound may say for so long that it waits. */
+const SOUND_WAIT_S = 3;
 
 export class Watch {
   /**
@@ -26,6 +28,7 @@ export class Watch {
   ages = [];
   /** What is worth knowing and no fault. */
   notes = [];
+  #soundsChosen = [];
   #goals = [];
   #over;
   #closed = false;
@@ -51,6 +54,11 @@ export class Watch {
 
   wait(at) {
     if (!this.#closed) this.waits.push(at);
+  }
+
+  /** From now on another sound is to be heard. What a player says of waiting for it is no stall while pictures go on. */
+  soundChosen() {
+    this.#soundsChosen.push(Date.now());
   }
 
   note(text) {
@@ -106,7 +114,8 @@ export class Watch {
     }
     for (const at of this.waits) {
       const known = stalls.some((stall) => at > stall.from - SAME_STALL_S * 1000 && at < stall.to + SAME_STALL_S * 1000);
-      if (known || first === undefined || at < first.at) continue;
+      const forSound = this.#soundsChosen.some((chosen) => at >= chosen && at < chosen + SOUND_WAIT_S * 1000);
+      if (known || forSound || first === undefined || at < first.at) continue;
       const before = this.frames.findLast((frame) => frame.at <= at) ?? first;
       stalls.push({ position: before.pts - first.pts, seconds: 0, from: at, to: at });
     }

@@ -36,8 +36,11 @@ const SMALL_GAMES = [
   ["foxes-tides", "Foxes at Tides", "ball"],
 ] as const;
 
-/** What the demo has, in small pictures: for tests of what a page tells, which are not to depend on how much a machine can encode. */
-export function startSmall(): Promise<Service> {
+/** What a configuration may have below the one that `startSmall` has always. */
+const RUNGS = { "270p": '[[output.renditions]]\nname = "270p"\nwidth = 480\nheight = 270\nbitrate = 500_000\n' };
+
+/** What the demo has, in small pictures: for tests that are not to depend on how much a machine can encode. */
+export function startSmall(rungs: readonly "270p"[] = []): Promise<Service> {
   const games = SMALL_GAMES.map(([id, title, picture], at) => `
 [[games]]
 id = "${id}"
@@ -57,7 +60,7 @@ name = "360p"
 width = 640
 height = 360
 bitrate = 800_000
-[start_over]
+${rungs.map((name) => RUNGS[name]).join("")}[start_over]
 window_s = 600
 gigabytes = 1
 [[tariffs]]
