@@ -69,7 +69,7 @@ impl Sweep {
         if !self.store.healthy()
             && let Err(e) = self.store.probe().await
         {
-            tracing::warn!(error = %e, "the store still cannot be written; seconds wait in memory");
+            tracing::debug!(error = %e, "the store still cannot be written; seconds wait in memory");
         }
     }
 }

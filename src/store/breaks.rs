@@ -30,7 +30,14 @@ pub(super) enum BreakWrite {
     ForgetGame {
         game: String,
     },
+    /// But the newest [`MOST`] of it.
+    Thin {
+        game: String,
+    },
 }
+
+/// Breaks of a game that are kept: as many as a game's cues.
+pub(super) const MOST: i64 = 4096;
 
 impl BreakWrite {
     pub fn statement(&self) -> Statement {
@@ -46,6 +53,11 @@ impl BreakWrite {
             }
             Self::Forget { before_ns } => {
                 sqlx::query("DELETE FROM breaks_by_hand WHERE starts_ns < ?").bind(*before_ns)
+            }
+            Self::Thin { game } => {
+                let thin = "DELETE FROM breaks_by_hand WHERE game = ?1 AND starts_ns <= \
+                            (SELECT starts_ns FROM breaks_by_hand WHERE game = ?1 ORDER BY starts_ns DESC LIMIT 1 OFFSET ?2)";
+                sqlx::query(thin).bind(game.clone()).bind(MOST)
             }
             Self::ForgetGame { game } => sqlx::query("DELETE FROM breaks_by_hand WHERE game = ?").bind(game.clone()),
         }
@@ -63,4 +75,47 @@ pub(super) fn row(row: &SqliteRow) -> Result<BreakRow, StoreError> {
         planned_ns: row.try_get("planned_ns")?,
         ends_ns: row.try_get("ends_ns")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::testing::tamper;
+    use crate::store::{BreakRow, SqliteStore, Store};
+
+    fn one(game: &str, name: &str, starts_ns: i64) -> BreakRow {
+        BreakRow { game: game.into(), name: name.into(), starts_ns, planned_ns: Some(30_000_000_000), ends_ns: None }
+    }
+
+    #[tokio::test]
+    async fn breaks_are_kept_as_they_are_known_and_no_more_of_a_game_than_its_cues_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path()).await.unwrap();
+        let (first, second) = (one("acme/a", "x", 1_000), one("b", "x", 2_000));
+        // A name is used again.
+        let again = one("acme/a", "x", 3_000);
+        for its in [&first, &second, &again] {
+            store.put_break(its.clone()).await.unwrap();
+        }
+        let ended = BreakRow { ends_ns: Some(4_000), planned_ns: None, ..again };
+        store.put_break(ended.clone()).await.unwrap();
+        assert_eq!(store.breaks_by_hand().await.unwrap(), [first.clone(), second.clone(), ended.clone()]);
+        store.close().await.unwrap();
+        let store = SqliteStore::open(dir.path()).await.unwrap();
+        store.remove_break(ended).await.unwrap();
+        assert_eq!(store.breaks_by_hand().await.unwrap(), [first, second.clone()]);
+        store.forget_breaks(1_001, None).await.unwrap();
+        assert_eq!(store.breaks_by_hand().await.unwrap(), [second]);
+        let many = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {} + 8) \
+             INSERT INTO breaks_by_hand SELECT 'c', 'many', i, NULL, NULL FROM n",
+            super::MOST
+        );
+        tamper(dir.path(), &many).await;
+        store.put_break(one("c", "many", super::MOST + 9)).await.unwrap();
+        let kept = store.breaks_by_hand().await.unwrap();
+        assert_eq!(kept.iter().filter(|its| its.game == "c").map(|its| its.starts_ns).min(), Some(10));
+        assert_eq!(kept.len() as i64, super::MOST + 1, "another game's is left alone");
+        store.forget_breaks(0, Some("c")).await.unwrap();
+        assert_eq!(store.breaks_by_hand().await.unwrap().len(), 1);
+    }
 }

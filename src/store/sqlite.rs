@@ -280,7 +280,11 @@ impl Store for SqliteStore {
     }
 
     fn put_break(&self, one: BreakRow) -> Pending<'_, ()> {
-        Box::pin(async move { self.submit(Command::Break(BreakWrite::Put(one))).await.map(drop) })
+        Box::pin(async move {
+            let game = one.game.clone();
+            self.submit(Command::Break(BreakWrite::Put(one))).await?;
+            self.submit(Command::Break(BreakWrite::Thin { game })).await.map(drop)
+        })
     }
 
     fn remove_break(&self, one: BreakRow) -> Pending<'_, ()> {

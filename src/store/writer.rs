@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Connection, Sqlite};
@@ -28,6 +29,9 @@ use super::{
 
 /// Most commands in one commit: bounds how long the first of them waits for the last.
 const BATCH: usize = 256;
+
+/// How long no commit must have failed.
+const STEADY: Duration = Duration::from_secs(5);
 
 /// What the writer is asked to do.
 pub(super) enum Command {
@@ -118,6 +122,8 @@ pub(super) struct Writer {
     /// Bookings of minutes before this are late: their hours are closed.
     closed_until_ms: i64,
     healthy: Arc<AtomicBool>,
+    /// When a commit failed last.
+    failed: Option<Instant>,
     uncarried: Arc<AtomicBool>,
     /// Dropped when the writer ends.
     _end: (oneshot::Sender<()>, Arc<Locks>),
@@ -131,7 +137,7 @@ impl Writer {
         healthy: Arc<AtomicBool>,
         end: (oneshot::Sender<()>, Arc<Locks>),
     ) -> Self {
-        Self { connection, flushes: None, closed_until_ms, healthy, uncarried: Arc::default(), _end: end }
+        Self { connection, flushes: None, closed_until_ms, healthy, failed: None, uncarried: Arc::default(), _end: end }
     }
 
     /// Set with every commit: there is something in the log to carry into the database.
@@ -173,7 +179,7 @@ impl Writer {
         // A row that is refused says nothing of the store, and neither does a commit that had nothing to write: a full disk takes it.
         let wrote = |answers: &Vec<Answer>| jobs.iter().zip(answers).any(|(job, answer)| job.command.wrote(answer));
         if done.as_ref().map_or(true, wrote) {
-            note_health(done.as_ref().err(), &self.healthy);
+            self.note_health(done.as_ref().err());
         }
         let answers: Vec<Answer> = done.unwrap_or_else(|error| vec![Err(error); jobs.len()]);
         for (job, answer) in jobs.drain(..).zip(answers) {
@@ -295,6 +301,22 @@ impl Writer {
         Ok(done.map(|done| done.rows_affected()))
     }
 
+    /// Logs once when the store stops or starts working, and not once a write: callers retry every second. A disk that is full takes small writes now
+    /// and then, so one that failed works again when none has failed for a while.
+    fn note_health(&mut self, error: Option<&StoreError>) {
+        let now = Instant::now();
+        if let Some(error) = error {
+            self.failed = Some(now);
+            if self.healthy.swap(false, Ordering::Relaxed) {
+                tracing::error!(%error, "the store does not take writes; serving goes on, bookings are kept");
+            }
+        } else if self.failed.is_none_or(|failed| now.duration_since(failed) >= STEADY)
+            && !self.healthy.swap(true, Ordering::Relaxed)
+        {
+            tracing::info!("the store takes writes again");
+        }
+    }
+
     /// Has the next commits wait for the disk, or not.
     async fn flush(&mut self, flushes: bool) -> Result<(), StoreError> {
         if self.flushes != Some(flushes) {
@@ -303,18 +325,6 @@ impl Writer {
             self.flushes = Some(flushes);
         }
         Ok(())
-    }
-}
-
-/// Logs once when the store stops or starts working, and not once a write: callers retry every second.
-fn note_health(error: Option<&StoreError>, healthy: &AtomicBool) {
-    let was = healthy.swap(error.is_none(), Ordering::Relaxed);
-    match error {
-        Some(error) if was => {
-            tracing::error!(%error, "the store does not take writes; serving goes on, bookings are kept")
-        }
-        None if !was => tracing::info!("the store takes writes again"),
-        _ => {}
     }
 }
 

@@ -63,6 +63,11 @@ function plan() {
   return [WARM_ROUNDS, PAST_ROUNDS, COLD_ROUNDS];
 }
 
+function ladder() {
+  if (options.figures !== undefined) return "measured";
+  return options.brief ? "lightest" : "light";
+}
+
 /** The rounds that were asked for, of players that were asked for. */
 function chosen(rounds) {
   const players = options.only?.split(",");
@@ -93,7 +98,7 @@ async function play(rounds, { others }, context) {
     const isPast = rounds.some((round) => round.scenario === PAST || round.scenario === BESIDE);
     const clock = isPast || rounds.some((round) => round.scenario === CLOCKED) ? open.add(await Clock.start(), (one) => one.stop()) : undefined;
     const ads = rounds.some((round) => round.scenario === BREAK) ? open.add(await Ads.start(), (one) => one.stop()) : undefined;
-    const service = open.add(await Service.start(BINARY, { rungs: options.brief ? 1 : 2, keepWarm: !options.brief && (others.length > 0 || isPast), startOver: isPast, captions: isPast, clock: clock?.source, ads: ads?.origin }), (one) => one.stop());
+    const service = open.add(await Service.start(BINARY, { ladder: ladder(), keepWarm: !options.brief && (others.length > 0 || isPast), startOver: isPast, captions: isPast, clock: clock?.source, ads: ads?.origin }), (one) => one.stop());
     const audit = new Audit(() => service.origin);
     await service.untilFeedsAreLive(context.signal);
     const live = Date.now();
