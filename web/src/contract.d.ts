@@ -507,7 +507,7 @@ export interface paths {
         put?: never;
         /**
          * Begins a break of a game now, as if its source had said so. With `duration_s` it ends by itself; else when it is ended, or after half an hour. Every
-         *     playlist that shows the game lists it.
+         *     playlist that shows the game lists it. It outlives a restart.
          */
         post: operations["begin_break"];
         delete?: never;
