@@ -163,19 +163,25 @@ impl Breaks {
         let is_allowed = Url::parse(&creative.media.url).is_ok_and(|url| reach.check(&url).is_ok());
         if let Some((file, bytes)) = self.kept.film(&creative.name, now_ms).filter(|_| is_allowed) {
             count("disk");
-            creative.lasts(&bytes, &self.grid);
+            // It was whole when it was kept.
+            let _ = creative.lasts(&bytes, &self.grid);
             self.workshop.tools().take_up(creative);
             return creative.fetched(file);
         }
         match Client::new(reach, self.settings.bounds).creative(&creative.media) {
-            Ok(bytes) => match self.kept.keep_film(&creative.name, &bytes, now_ms) {
-                Ok(file) => {
-                    count("server");
-                    creative.lasts(&bytes, &self.grid);
-                    creative.fetched(file);
+            Ok(bytes) => {
+                // VAST 4.3, 2.3.6.3: a media file that cannot be displayed.
+                if let Err(why) = creative.lasts(&bytes, &self.grid) {
+                    return creative.fail(why, 405);
                 }
-                Err(error) => creative.fail(error.to_string(), 900),
-            },
+                match self.kept.keep_film(&creative.name, &bytes, now_ms) {
+                    Ok(file) => {
+                        count("server");
+                        creative.fetched(file);
+                    }
+                    Err(error) => creative.fail(error.to_string(), 900),
+                }
+            }
             Err(error) => creative.fail(error.to_string(), error.code()),
         }
     }

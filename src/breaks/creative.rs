@@ -24,9 +24,6 @@ pub const MOST_MS: u64 = 180_000;
 /// What is longer than whole segments by no more than this is cut rather than given another segment.
 const CUT_MS: u64 = 250;
 
-/// By how much the last picture of a file may end before what the file is said to last: sound and containers round. What ends earlier is cut off.
-const SHORT_MS: u64 = 1_000;
-
 /// Samples that an encoder of sound is behind at most.
 const FLUSHED_SAMPLES: u64 = 8 * AAC_FRAME_SAMPLES;
 
@@ -72,11 +69,9 @@ struct State {
 
 /// How long it is, by who names it and by its file.
 #[derive(Clone, Copy)]
-struct Length {
-    ms: u64,
-    /// That fill so much.
+struct Lasts {
     segments: u64,
-    /// Pictures of the grid until its last one is over; `None` until it has been looked through.
+    /// Pictures of the grid until its last one is over, where its file says so.
     pictures: Option<u64>,
 }
 
@@ -85,7 +80,7 @@ pub struct Creative {
     pub media: MediaFile,
     /// What it is kept under.
     pub name: String,
-    length: Mutex<Length>,
+    lasts: Mutex<Lasts>,
     state: Mutex<State>,
 }
 
@@ -111,8 +106,8 @@ impl Creative {
             used_ms: now_ms,
         };
         let name = kept::name_of(tenant, &media.url);
-        let length = Length { ms: declared_ms, segments: segments_of(grid, declared_ms), pictures: None };
-        Self { media, name, length: Mutex::new(length), state: Mutex::new(state) }
+        let lasts = Lasts { segments: segments_of(grid, declared_ms), pictures: None };
+        Self { media, name, lasts: Mutex::new(lasts), state: Mutex::new(state) }
     }
 
     pub fn stage(&self) -> Stage {
@@ -120,28 +115,12 @@ impl Creative {
     }
 
     pub fn segments(&self) -> u64 {
-        self.length.lock().segments
+        self.lasts.lock().segments
     }
 
-    /// Pictures of the grid until its last one is over, as it was looked through.
+    /// Pictures of the grid until its last one is over, where its file says so.
     pub fn pictures(&self) -> Option<u64> {
-        self.length.lock().pictures
-    }
-
-    /// Its last picture is over so long after its first one begins, or later.
-    ///
-    /// # Errors
-    /// Where that is so much less than it is said to last that its file is cut off.
-    pub fn plays(&self, played: Duration, grid: &Grid) -> Result<u64, String> {
-        let mut length = self.length.lock();
-        let (played_ms, ms) = (u64::try_from(played.as_millis()).unwrap_or(u64::MAX), length.ms.min(MOST_MS));
-        if played_ms.saturating_add(SHORT_MS) < ms {
-            let s = |ms: u64| ms as f64 / 1000.0;
-            return Err(format!("its file is cut off: its pictures end after {:.1} s of {:.1} s", s(played_ms), s(ms)));
-        }
-        let pictures = grid.frame_at(MediaTime::ZERO + played + grid.frame_duration() / 2).max(1);
-        length.pictures = Some(pictures);
-        Ok(pictures)
+        self.lasts.lock().pictures
     }
 
     pub fn used(&self, now_ms: i64) {
@@ -158,12 +137,22 @@ impl Creative {
     }
 
     /// It lasts no longer than its file says, of which these are the bytes.
-    pub fn lasts(&self, bytes: &[u8], grid: &Grid) {
-        if let Some(ms) = package::length_ms(bytes) {
-            let mut length = self.length.lock();
-            length.ms = length.ms.min(ms);
-            length.segments = length.segments.min(segments_of(grid, ms));
+    ///
+    /// # Errors
+    /// Where not all of the file is there.
+    pub fn lasts(&self, bytes: &[u8], grid: &Grid) -> Result<(), String> {
+        let package::Length { ms, pictures_ms, is_cut_off } = package::Length::of(bytes);
+        if is_cut_off {
+            return Err("its file is cut off: it ends before what it says that is in it".to_owned());
         }
+        let frames = |ms: u64| {
+            // The frame that begins nearest to there.
+            grid.frame_at(MediaTime::ZERO + Duration::from_millis(ms.min(MOST_MS)) + grid.frame_duration() / 2).max(1)
+        };
+        let mut lasts = self.lasts.lock();
+        lasts.segments = ms.map_or(lasts.segments, |ms| lasts.segments.min(segments_of(grid, ms)));
+        lasts.pictures = pictures_ms.map(frames);
+        Ok(())
     }
 
     /// Its file is there.

@@ -67,9 +67,10 @@ fn what_is_a_little_longer_than_segments_is_cut_and_the_rest_is_given_one_more()
     assert_eq!([0, 1, 2_000, 1 << 40].map(of), [1, 1, 1, 90]);
     // A file that is shorter than was declared is not shown for longer than it is; one that is longer is cut.
     let creative = Creative::new("acme", media(), 30_000, &grid(), 0);
-    creative.lasts(b"no boxes", &grid());
+    creative.lasts(b"no boxes", &grid()).unwrap();
     creative.fetched("/x".into());
-    assert_eq!((creative.segments(), creative.stage()), (15, Stage::There));
+    assert_eq!((creative.segments(), creative.pictures(), creative.stage()), (15, None, Stage::There));
+    assert!(creative.lasts(b"\0\0\0\x40mdat half of it", &grid()).is_err_and(|why| why.contains("cut off")));
 }
 
 #[test]

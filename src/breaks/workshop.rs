@@ -1,19 +1,17 @@
 //! Where what shows in breaks is made beforehand, on threads that stand back behind everything that is live: one for pictures that stand still, which are
 //! needed soon, and one for creatives, which take their time.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use url::Url;
 
-use super::creative::{Creative, MOST_MS};
+use super::creative::Creative;
 use super::kept::Kept;
 use crate::config::PictureLimits;
 use crate::encode::{Libraries, SoundEncoders};
-use crate::feed::{Apart, Blame, DecodeCosts, Decoding, Ended, Feed, FeedSpec, Film, FilmError, Outcome, Pace};
+use crate::feed::{Apart, DecodeCosts, Decoding, Ended, Feed, FeedSpec, Outcome, Pace};
 use crate::frame::Picture;
 use crate::metrics::Metrics;
 use crate::mosaic::{ReelMaker, ReelWriter};
@@ -208,11 +206,7 @@ impl Tools {
         let push = |picture: &Picture| {
             writers.iter_mut().try_for_each(|writer| writer.push(picture)).map_err(|error| error.to_string())
         };
-        let pictures = match creative.pictures() {
-            Some(pictures) => pictures,
-            None => creative.plays(self.played(file)?, &self.grid())?,
-        };
-        let sound = self.decoded(file, pictures, creative.segments(), push)?;
+        let sound = self.decoded(file, creative, push)?;
         let now_ms = self.clock.now().unix_millis();
         for (tile, writer) in tiles.iter().zip(writers) {
             let reel = writer.finish().map_err(|error| error.to_string())?;
@@ -229,50 +223,34 @@ impl Tools {
         Ok(())
     }
 
-    /// How a creative is decoded, which may lead to itself and nowhere else.
-    fn decoding(&self) -> Decoding {
+    /// Shows the pictures of `file` to `each`, on the grid, for as many segments as `creative` lasts, the last one until they are over; its sound, interleaved
+    /// stereo, comes back.
+    fn decoded(
+        &self,
+        file: &Path,
+        creative: &Creative,
+        mut each: impl FnMut(&Picture) -> Result<(), String>,
+    ) -> Result<Vec<i16>, NotMade> {
+        let url = Url::from_file_path(file).map_err(|()| "its file has no address".to_owned())?;
+        // It may lead to itself and nowhere else.
         let rules = Rules { schemes: vec!["file"], media_dirs: vec![self.kept.dir().to_owned()], ..Rules::default() };
-        Decoding {
+        let decoding = Decoding {
             max_sounds: 1,
             reach: Reach::new(rules, Own::default()),
             limits: PictureLimits::default(),
             costs: Arc::<DecodeCosts>::default(),
             apart: self.apart.clone(),
             ..Decoding::unlimited()
-        }
-    }
-
-    /// How long `file` plays until its last picture is over, or as long as any may: what it says of itself may not be in it.
-    fn played(&self, file: &Path) -> Result<Duration, NotMade> {
-        let (grid, decoding) = (self.grid(), self.decoding());
-        let (most, mut last, mut lasts) = (Duration::from_millis(MOST_MS), Duration::ZERO, Duration::ZERO);
-        let film = Film { file, again: false, grid: &grid, clock: &self.clock, decoding: &decoding };
-        let shown = film.show(&mut |at, _| {
-            (lasts, last) = (at.saturating_sub(last), at);
-            if at >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        match shown {
-            Ok(_) => Ok(last + lasts),
-            Err(FilmError { error, blame }) => Err(NotMade { why: error.to_string(), may_pass: blame != Blame::File }),
-        }
-    }
-
-    /// Shows `pictures` of `file` to `each`, on the grid, and the last of them until so many segments are over; its sound, interleaved stereo, comes back.
-    fn decoded(
-        &self,
-        file: &Path,
-        pictures: u64,
-        segments: u64,
-        mut each: impl FnMut(&Picture) -> Result<(), String>,
-    ) -> Result<Vec<i16>, NotMade> {
-        let url = Url::from_file_path(file).map_err(|()| "its file has no address".to_owned())?;
+        };
         let spec = FeedSpec { key: "creative".into(), title: String::new(), sources: vec![url] };
         let grid = self.grid();
-        let feed = Feed::start_within(spec, grid, self.clock.clone(), Pace::Lockstep, self.decoding());
+        let feed = Feed::start_within(spec, grid, self.clock.clone(), Pace::Lockstep, decoding);
         let first = grid.first_frame(grid.segment_at(self.clock.now()));
-        let end = first + segments * u64::from(grid.segment_frames());
+        let end = first + creative.segments() * u64::from(grid.segment_frames());
+        // Behind its last picture a feed would begin it again.
+        let over = creative.pictures().map_or(end, |pictures| end.min(first + pictures));
         let (mut sound, mut last) = (Vec::new(), None);
-        for frame in first..end.min(first + pictures) {
+        for frame in first..over {
             let pick = feed.picture_at(frame);
             if pick.outcome == Outcome::Slate {
                 let health = feed.health();
@@ -286,8 +264,7 @@ impl Tools {
             last = Some(pick.picture);
         }
         feed.stop();
-        // A feed would begin it again.
-        for _ in first + pictures..end {
+        for _ in over..end {
             last.iter().try_for_each(&mut each)?;
         }
         Ok(sound)

@@ -23,7 +23,7 @@ pub use fragment::{
 };
 pub use hevc::{HevcTrack, hevc_codec, hevc_init};
 pub use init::{VideoTrack, audio_init, video_codec, video_init};
-pub use length::length_ms;
+pub use length::Length;
 pub use movie::Movie;
 pub use packaged::Packaged;
 

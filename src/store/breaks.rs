@@ -103,7 +103,7 @@ mod tests {
         let store = SqliteStore::open(dir.path()).await.unwrap();
         store.remove_break(ended).await.unwrap();
         assert_eq!(store.breaks_by_hand().await.unwrap(), [first, second.clone()]);
-        store.forget_breaks(1_001, None).await.unwrap();
+        store.forget_breaks(1_001).await.unwrap();
         assert_eq!(store.breaks_by_hand().await.unwrap(), [second]);
         let many = format!(
             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {} + 8) \
@@ -115,7 +115,7 @@ mod tests {
         let kept = store.breaks_by_hand().await.unwrap();
         assert_eq!(kept.iter().filter(|its| its.game == "c").map(|its| its.starts_ns).min(), Some(10));
         assert_eq!(kept.len() as i64, super::MOST + 1, "another game's is left alone");
-        store.forget_breaks(0, Some("c")).await.unwrap();
+        store.forget_breaks_of("c").await.unwrap();
         assert_eq!(store.breaks_by_hand().await.unwrap().len(), 1);
     }
 }

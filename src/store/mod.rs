@@ -153,8 +153,11 @@ pub trait Store: LedgerReads {
     /// Forgets a break: it never was.
     fn remove_break(&self, one: BreakRow) -> Pending<'_, ()>;
 
-    /// Forgets breaks that began before, and those of `game`.
-    fn forget_breaks<'a>(&'a self, before_ns: i64, game: Option<&'a str>) -> Pending<'a, ()>;
+    /// Forgets breaks that began before.
+    fn forget_breaks(&self, before_ns: i64) -> Pending<'_, ()>;
+
+    /// Forgets the breaks of a game.
+    fn forget_breaks_of(&self, game: &str) -> Pending<'_, ()>;
 
     /// Writes sessions' rows, their meter lines and, at their creation, their idempotency keys, of each session all or nothing.
     /// Returns when they outlive the process; where there are meter lines, when they outlive a power cut. Concurrent calls share

@@ -291,15 +291,13 @@ impl Store for SqliteStore {
         Box::pin(async move { self.submit(Command::Break(BreakWrite::Remove(one))).await.map(drop) })
     }
 
-    fn forget_breaks<'a>(&'a self, before_ns: i64, game: Option<&'a str>) -> Pending<'a, ()> {
-        let of_game = game.map(|game| BreakWrite::ForgetGame { game: game.to_owned() });
-        Box::pin(async move {
-            let writes = [Some(BreakWrite::Forget { before_ns }), of_game];
-            for write in writes.into_iter().flatten() {
-                self.submit(Command::Break(write)).await?;
-            }
-            Ok(())
-        })
+    fn forget_breaks(&self, before_ns: i64) -> Pending<'_, ()> {
+        Box::pin(async move { self.submit(Command::Break(BreakWrite::Forget { before_ns })).await.map(drop) })
+    }
+
+    fn forget_breaks_of(&self, game: &str) -> Pending<'_, ()> {
+        let write = BreakWrite::ForgetGame { game: game.to_owned() };
+        Box::pin(async move { self.submit(Command::Break(write)).await.map(drop) })
     }
 
     fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()> {

@@ -127,8 +127,11 @@ impl Store for FullDisk {
     fn remove_break(&self, one: BreakRow) -> Pending<'_, ()> {
         self.refuse().unwrap_or_else(|| self.store.remove_break(one))
     }
-    fn forget_breaks<'a>(&'a self, before_ns: i64, game: Option<&'a str>) -> Pending<'a, ()> {
-        self.refuse().unwrap_or_else(|| self.store.forget_breaks(before_ns, game))
+    fn forget_breaks(&self, before_ns: i64) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.forget_breaks(before_ns))
+    }
+    fn forget_breaks_of(&self, game: &str) -> Pending<'_, ()> {
+        self.refuse().unwrap_or_else(|| self.store.forget_breaks_of(game))
     }
     fn write_sessions(&self, writes: Vec<SessionWrite>) -> Pending<'_, ()> {
         self.refuse().unwrap_or_else(|| self.store.write_sessions(writes))

@@ -12,7 +12,7 @@ impl Catalogue {
     pub(super) async fn resume_breaks(&self) -> Result<(), StoreError> {
         let (now, policy) = (self.settings.clock.now(), Policy::new(self.sound.grid));
         let oldest = now.saturating_sub(policy.history + policy.max_break);
-        if let Err(error) = self.settings.store.forget_breaks(nanos(oldest), None).await {
+        if let Err(error) = self.settings.store.forget_breaks(nanos(oldest)).await {
             tracing::warn!(%error, "breaks by hand of long ago are kept");
         }
         for row in self.settings.store.breaks_by_hand().await? {
@@ -59,7 +59,7 @@ impl Catalogue {
 
     /// Those of a game that is removed are no other's of its name.
     pub(super) async fn forget_breaks(&self, game: &Game) {
-        if let Err(error) = self.settings.store.forget_breaks(0, Some(&game.key)).await {
+        if let Err(error) = self.settings.store.forget_breaks_of(&game.key).await {
             tracing::warn!(game = &*game.key, %error, "breaks of a game that is removed are kept");
         }
     }
