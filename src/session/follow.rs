@@ -90,7 +90,8 @@ impl Sessions {
                     Awaited::Sound(game, at) => self.games.wait(game, *at).await,
                 }
             };
-            if tokio::time::timeout_at(deadline, comes).await.is_ok() {
+            // What is there and is not listed all the same would be asked for again and again.
+            if tokio::time::timeout_at(deadline, comes).await.is_ok() && tokio::time::Instant::now() < deadline {
                 continue;
             }
             if std::mem::replace(&mut in_hurry, true) {

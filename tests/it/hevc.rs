@@ -279,11 +279,7 @@ async fn a_change_within_a_segment_shows_with_the_next_one() {
     create(&service, games("g2")).await;
     let closely = |name: &str| format!("{}?low_latency=true", path(&session, name));
     service.crank_segments(4).await;
-    let mut listed = service.text(&closely("video/half.m3u8")).await;
-    while !listed.lines().any(|line| line.starts_with("#EXT-X-PRELOAD-HINT") && line.contains(".1.m4s")) {
-        service.crank(1).await;
-        listed = service.text(&closely("video/half.m3u8")).await;
-    }
+    let listed = service.crank_to_first_part(&closely("video/half.m3u8")).await;
     let running = listed.lines().filter(|line| !line.starts_with('#')).count();
     let changed = change(&service, &session, json!({"games": ["g2", "g1"]})).await;
     let effective = changed["effective_segment"].as_u64().unwrap();

@@ -175,12 +175,7 @@ async fn a_change_within_a_segment_is_seamless_too() {
     create(&service, other.clone()).await;
     service.crank_segments(4).await;
     for change in [json!({"games": ["g0", "g4", "g2", "g3"]}), other] {
-        // Until the first part of a segment is listed and the second is not.
-        let mut listed = service.text(&video).await;
-        while !listed.lines().any(|line| line.starts_with("#EXT-X-PRELOAD-HINT") && line.contains(".1.m4s")) {
-            service.crank(1).await;
-            listed = service.text(&video).await;
-        }
+        let listed = service.crank_to_first_part(&video).await;
         let running = numbers(&listed).pop().unwrap() + 1;
         let changed = service.device(Method::PATCH, &path, Some(change), StatusCode::OK).await;
         assert_eq!(changed["effective_segment"].as_u64(), Some(running), "it runs");

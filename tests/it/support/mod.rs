@@ -19,3 +19,4 @@ mod round_trip;
 pub mod service;
 pub mod signalled;
 pub mod tone;
+mod watchdog;

@@ -13,6 +13,8 @@ use quadrille::timeline::{Clock, Grid, MediaTime, SimulatedClock};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
+use super::watchdog::step;
+
 pub const DEVICE: &str = "dev-1";
 pub const OPERATOR: &str = "op-1";
 
@@ -90,14 +92,18 @@ impl TestService {
         };
         // No trial: with a cranked clock there is no real time that a measurement could speak of.
         let trial = Trial { compose: 0.0, encode: vec![0.0; config.output.renditions.len()] };
+        step("the service starts");
         let service = Service::start(config, options, Some(trial)).await.unwrap();
         let base = format!("http://{}", service.address);
-        Self { service, clock, base, grid: config.output.grid, step_frames: STEP_FRAMES, http: reqwest::Client::new() }
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        Self { service, clock, base, grid: config.output.grid, step_frames: STEP_FRAMES, http }
     }
 
     /// Ends the service cleanly; the instant it ended at.
     pub async fn stop(self) -> MediaTime {
+        step("the service ends");
         self.service.drain().await;
+        step("the service has ended");
         self.clock.now()
     }
 
@@ -108,6 +114,7 @@ impl TestService {
         while frame < end {
             let before = frame;
             frame = (frame + self.step_frames).min(end);
+            step(format!("frame {frame} ticks"));
             self.clock.advance_to(self.grid.frame_time(frame));
             let began = Instant::now();
             while self.service.position() <= frame || !self.service.is_settled() {
@@ -126,7 +133,21 @@ impl TestService {
         self.crank(segments * u64::from(self.grid.segment_frames())).await;
     }
 
+    /// Cranks until `playlist` lists the first part of a segment and not the second; the playlist then.
+    pub async fn crank_to_first_part(&self, playlist: &str) -> String {
+        let mut listed = self.text(playlist).await;
+        for _ in 0..2 * self.grid.segment_frames() {
+            if listed.lines().any(|line| line.starts_with("#EXT-X-PRELOAD-HINT") && line.contains(".1.m4s")) {
+                return listed;
+            }
+            self.crank(1).await;
+            listed = self.text(playlist).await;
+        }
+        panic!("in two segments no second part was waited for: {listed}");
+    }
+
     pub async fn send(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Response {
+        step(format!("{method} {path}"));
         let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(key);
         if let Some(body) = body {
             request = request.json(&body);
@@ -158,6 +179,7 @@ impl TestService {
 
     pub async fn bytes(&self, path: &str) -> Vec<u8> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
+        step(format!("GET {url}"));
         let response = self.http.get(&url).send().await.unwrap();
         let status = response.status();
         let body = response.bytes().await.unwrap();
