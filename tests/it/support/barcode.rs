@@ -11,6 +11,11 @@ use std::process::{Command, Stdio};
 
 use quadrille::frame::{Colour, Picture, Rect};
 
+use super::watchdog::step;
+
+/// Real time that FFmpeg may take for a clip, in seconds.
+const PATIENCE_S: &str = "150";
+
 const COLUMNS: usize = 8;
 const ROWS: usize = 6;
 /// The margin is this part of the width and of the height, on each side.
@@ -181,8 +186,12 @@ impl Clip {
             ClipSound::FlashAndBeep(hz) => Some(format!("0.5*sin(2*PI*{hz}*t)*lt(mod(t\\,1)\\,0.1)")),
         };
         let source = source.map(|left| format!("aevalsrc={left}|{left}:s=48000"));
-        let mut command = Command::new("ffmpeg");
-        command.args(["-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-r", self.fps]);
+        step(format!("FFmpeg encodes {}", path.display()));
+        let mut command = Command::new("timeout");
+        command.args([
+            PATIENCE_S, "ffmpeg", "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-r",
+            self.fps,
+        ]);
         command.args([
             "-color_range",
             "tv",

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use quadrille::frame::Rect;
 
 use super::barcode::{self, Barcode};
+use super::watchdog::step;
 
 /// What to decode of a stream.
 #[derive(Clone, Debug)]
@@ -57,6 +58,7 @@ pub struct Decoded {
 
 /// Decodes, calling `each` with every picture's index and content. Panics if FFmpeg fails or runs out of patience.
 pub fn decode(what: &Decode, mut each: impl FnMut(usize, Frame)) -> Decoded {
+    step(format!("FFmpeg decodes {}", what.input));
     let dir = tempfile::tempdir().expect("a folder");
     let file = |name: &str| dir.path().join(name).to_str().expect("UTF-8").to_owned();
     let (times, sound, log) = (file("times"), file("sound"), file("log"));
