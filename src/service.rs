@@ -197,6 +197,9 @@ impl Service {
         let parts = (&sessions, &registry, &catalogue);
         let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, own))?;
         makers.rules(&sessions, (sqlite.clone(), own)).await?;
+        if let Some(its) = &breaks {
+            breaks::take_up_breaks(its, &sessions).await?;
+        }
         let (events, webhooks) = makers.webhooks(&sqlite, (&sessions, &catalogue), own).await?;
         let outbound = makers.outbound(sqlite.clone(), &sessions, &webhooks).await?;
         let draining = Arc::new(AtomicBool::new(false));

@@ -211,6 +211,7 @@ impl From<BreakError> for Problem {
             E::Unknown { .. } => Problem::new(Code::BreakUnknown, detail),
             E::Ended { .. } => Problem::new(Code::BreakEnded, detail),
             E::Full => Problem::new(Code::Capacity, detail).retry_after_s(STORE_RETRY_S),
+            E::Shared { .. } => Problem::new(Code::GameReadOnly, detail),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::market::{DecidedFor, Market};
 use crate::mosaic::GameKey;
 use crate::reach::Reach;
 use crate::session::BreakAsk;
+use crate::timeline::SegmentNumber;
 
 /// Advertisements of one break at most.
 const MOST_ADS: usize = 16;
@@ -27,20 +28,24 @@ const CODECS: [&str; 6] = ["avc1", "avc3", "hvc1", "hev1", "mp4a", "av01"];
 const USUAL_HEIGHT: u32 = 720;
 
 /// An advertisement that was decided on.
-struct Chosen {
-    ad: Arc<ChosenAd>,
-    creative: Arc<Creative>,
+pub(super) struct Chosen {
+    pub ad: Arc<ChosenAd>,
+    pub creative: Arc<Creative>,
     /// It has its place, or will have none.
-    is_done: bool,
+    pub is_done: bool,
 }
 
 /// A break for which a server is asked.
 #[derive(Default)]
 pub(super) struct Asking {
     /// What was decided, once it was.
-    chosen: Option<Vec<Chosen>>,
+    pub chosen: Option<Vec<Chosen>>,
     /// What is told with it.
     pub values: Values,
+    /// Those that have their places and whose sound is to be made once it is known, of what another process had decided.
+    pub silent: Vec<usize>,
+    /// It is other than what is kept of it.
+    pub is_unkept: bool,
 }
 
 impl Breaks {
@@ -54,9 +59,13 @@ impl Breaks {
     }
 
     /// Asks, unless that was done.
-    pub(super) fn ask_for(&self, state: &mut State, key: &GameKey, ask: &BreakAsk) {
+    pub(super) fn ask_for(self: &Arc<Self>, state: &mut State, key: &GameKey, ask: &BreakAsk) {
         let Some(template) = ask.market.breaks.decision_url.as_deref() else { return };
         if state.asking.contains_key(key) {
+            return;
+        }
+        if let Some(asked) = self.asked_before(state, key) {
+            state.asking.insert(key.clone(), asked);
             return;
         }
         let now_ms = self.now_ms();
@@ -85,7 +94,7 @@ impl Breaks {
         let client = Client::new((self.settings.reach_of)(ask.tenant), self.settings.bounds);
         if self.ahead.ask(key.clone(), now_ms, move || client.decide(&asked)) {
             self.fills.note(ask.tenant, &ask.market.id, now_ms, Filled { decisions: 1, ..Filled::default() });
-            state.asking.insert(key.clone(), Asking { chosen: None, values });
+            state.asking.insert(key.clone(), Asking { values, ..Asking::default() });
         }
     }
 
@@ -126,7 +135,7 @@ impl Breaks {
                     }
                 };
                 if let Some(asking) = state.asking.get_mut(&key) {
-                    asking.chosen = Some(chosen);
+                    (asking.chosen, asking.is_unkept) = (Some(chosen), true);
                 }
             }
             self.place_ready(&mut state, &key, running);
@@ -134,7 +143,7 @@ impl Breaks {
     }
 
     /// The creative of an advertisement; it is fetched if it is new.
-    fn creative_of(self: &Arc<Self>, state: &mut State, tenant: &Arc<str>, ad: &ChosenAd) -> Arc<Creative> {
+    pub(super) fn creative_of(self: &Arc<Self>, state: &mut State, tenant: &Arc<str>, ad: &ChosenAd) -> Arc<Creative> {
         let (now_ms, key) = (self.now_ms(), (tenant.clone(), ad.media.url.clone()));
         let known = state.creatives.get(&key).filter(|known| !matches!(known.stage(), Stage::Failed { .. }));
         if let Some(known) = known {
@@ -186,7 +195,8 @@ impl Breaks {
         }
     }
 
-    /// Puts each advertisement of `key` in its place that is ready, one after the other, as far as they fit; of others has made what is missing.
+    /// Puts each advertisement of `key` in its place that is ready, one after the other, as far as they fit; of others has made what is missing. They stand in
+    /// their order, but that one which is not ready when its turn comes lets those before it that are.
     fn place_ready(&self, state: &mut State, key: &GameKey, running: u64) {
         let (Some(its), Some(asking)) = (state.stand_ins.get_mut(key), state.asking.get_mut(key)) else { return };
         let tiles = its.tiles();
@@ -194,45 +204,73 @@ impl Breaks {
         if tiles.is_empty() {
             return;
         }
-        for (nth, its_ad) in chosen.iter_mut().enumerate() {
-            let Chosen { ad, creative, is_done } = its_ad;
+        self.make_silent(&mut asking.silent, its);
+        // When each is due, were all before it shown; and whether one of those is still to come.
+        let (mut due, mut is_awaited) = (its.from, false);
+        for (nth, Chosen { ad, creative, is_done }) in chosen.iter_mut().enumerate() {
+            let (turn, segments) = (due, creative.segments());
+            due += segments;
             let fresh = creative.ask(&tiles);
             if !fresh.is_empty() {
-                self.make_reels(creative, fresh);
+                self.make_reels(creative, fresh, turn, its.until);
             }
             if *is_done {
                 continue;
             }
-            match creative.stage() {
-                Stage::Failed { why, code } => {
-                    *is_done = true;
-                    tracing::warn!(tenant = %its.tenant, market = %its.market, why, "an advertisement is left out");
-                    let errors = ad.tracking.iter().filter(|told| told.event == Event::Error);
-                    let values = Values { error: Some(code), ..asking.values.clone() };
-                    let errors: Vec<String> = errors.map(|told| values.fill(&told.url)).collect();
-                    self.note_error((&its.tenant, &its.market), code, &format!("{key}/{nth}").into(), &errors);
-                    continue;
-                }
-                Stage::Fetching => continue,
-                Stage::There if !creative.is_made(&tiles) => continue,
-                Stage::There => {}
-            }
-            let after = its.placed().last().map_or(its.from, Placed::until);
-            let from = after.max(its.from).max(its.free_from(running));
-            let segments = creative.segments();
-            if its.until.is_some_and(|until| from + segments > until) {
-                // What is shorter may still fit.
+            let stage = creative.stage();
+            let is_made = creative.is_made(&tiles);
+            if let Some((why, code)) = left_out(&stage, is_made, turn, its.until, running) {
+                (*is_done, asking.is_unkept) = (true, true);
+                tracing::warn!(tenant = %its.tenant, market = %its.market, why, "an advertisement is left out");
+                let errors = ad.tracking.iter().filter(|told| told.event == Event::Error);
+                let of = format!("{key}/{nth}");
+                let values = Values { error: Some(code), ..asking.values.of_chance(&of) };
+                let errors: Vec<String> = errors.map(|told| values.fill(&told.url)).collect();
+                self.note_error((&its.tenant, &its.market), code, &of.into(), &errors);
                 continue;
             }
-            *is_done = true;
+            let free = its.free_from(running);
+            let from = its.placed().last().map_or(its.from, Placed::until).max(its.from).max(free);
+            // What is shorter may still fit, and what comes before it may still be ready.
+            let fits = its.until.is_none_or(|until| from + segments <= until);
+            if !is_made || !fits || (is_awaited && from > free + 1) {
+                is_awaited |= !is_made;
+                continue;
+            }
+            (*is_done, asking.is_unkept) = (true, true);
             self.make_sound(creative, from);
             its.place(Placed { from, segments, creative: creative.clone(), ad: ad.clone(), nth });
         }
     }
 
-    fn make_reels(&self, creative: &Arc<Creative>, tiles: Vec<crate::track::TileName>) {
+    /// Has the sound made of those that have their places already, as far as it is known.
+    fn make_silent(&self, silent: &mut Vec<usize>, its: &StandIn) {
+        silent.retain(|nth| {
+            let Some(placed) = its.placed().iter().find(|placed| placed.nth == *nth) else { return false };
+            if placed.creative.has_sound() {
+                self.make_sound(&placed.creative, placed.from);
+            }
+            !placed.creative.has_sound()
+        });
+    }
+
+    /// Has reels made for what is due with segment `due`, unless the break is over by then, with segment `until`.
+    fn make_reels(
+        &self,
+        creative: &Arc<Creative>,
+        tiles: Vec<crate::track::TileName>,
+        due: SegmentNumber,
+        until: Option<SegmentNumber>,
+    ) {
         let (its, asked) = (creative.clone(), tiles.clone());
-        if !self.workshop.creative(move |tools| tools.condition(&its, &tiles)) {
+        let is_taken = self.workshop.creative(due, move |tools| {
+            if until.is_some_and(|until| tools.grid().segment_at(tools.clock.now()) >= until) {
+                // Whoever else shows it asks for it.
+                return its.unasked(&tiles);
+            }
+            tools.condition(&its, &tiles);
+        });
+        if !is_taken {
             creative.unasked(&asked);
         }
     }
@@ -253,6 +291,27 @@ impl Breaks {
             tracing::error!("an advertisement has no sound: too much waits to be made");
         }
     }
+}
+
+/// Why an advertisement whose turn is segment `turn` of a break until `until` is not shown any more, and VAST's code of that (4.3, 2.3.6.3).
+pub(super) fn left_out(
+    stage: &Stage,
+    is_made: bool,
+    turn: SegmentNumber,
+    until: Option<SegmentNumber>,
+    running: SegmentNumber,
+) -> Option<(String, u16)> {
+    if let Stage::Failed { why, code } = stage {
+        return Some((why.clone(), *code));
+    }
+    // What an early return cuts off is nobody's error.
+    let is_missed = until.is_some_and(|until| running >= until && turn < until);
+    let (why, code) = match stage {
+        Stage::Fetching => ("its file did not come before the break was over", 402),
+        _ if !is_made => ("it was not made ready before the break was over", 407),
+        _ => ("it did not fit into what was left of the break", 202),
+    };
+    is_missed.then(|| (why.to_owned(), code))
 }
 
 /// Whether the server that decides for `market` may be asked, as far as its address says: what a name leads to is judged each time it is asked.

@@ -73,6 +73,8 @@ struct Lasts {
     segments: u64,
     /// Pictures of the grid until its last one is over, where its file says so.
     pictures: Option<u64>,
+    /// The same until all of it is over, its sound too.
+    frames: Option<u64>,
 }
 
 /// See the module.
@@ -106,7 +108,7 @@ impl Creative {
             used_ms: now_ms,
         };
         let name = kept::name_of(tenant, &media.url);
-        let lasts = Lasts { segments: segments_of(grid, declared_ms), pictures: None };
+        let lasts = Lasts { segments: segments_of(grid, declared_ms), pictures: None, frames: None };
         Self { media, name, lasts: Mutex::new(lasts), state: Mutex::new(state) }
     }
 
@@ -121,6 +123,11 @@ impl Creative {
     /// Pictures of the grid until its last one is over, where its file says so.
     pub fn pictures(&self) -> Option<u64> {
         self.lasts.lock().pictures
+    }
+
+    /// The same until all of it is over, its sound too.
+    pub fn frames(&self) -> Option<u64> {
+        self.lasts.lock().frames
     }
 
     pub fn used(&self, now_ms: i64) {
@@ -151,7 +158,7 @@ impl Creative {
         };
         let mut lasts = self.lasts.lock();
         lasts.segments = ms.map_or(lasts.segments, |ms| lasts.segments.min(segments_of(grid, ms)));
-        lasts.pictures = pictures_ms.map(frames);
+        (lasts.pictures, lasts.frames) = (pictures_ms.map(frames), ms.map(frames));
         Ok(())
     }
 

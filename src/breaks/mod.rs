@@ -9,6 +9,7 @@ mod asking;
 mod creative;
 mod fill;
 mod kept;
+mod lineup;
 mod stand_in;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use self::asking::check_decision_url;
 use self::creative::Creative;
 pub use self::fill::{Fills, MarketFill};
 use self::kept::Kept;
+use self::lineup::Lineup;
 use self::stand_in::StandIn;
 use self::workshop::{Tools, Workshop};
 use crate::assets::{Assets, Skin};
@@ -39,7 +41,7 @@ use crate::metrics::Metrics;
 use crate::mosaic::{GameKey, MosaicRegistry, MosaicSpec, ReelMaker};
 use crate::reach::Reach;
 use crate::session::{BreakAsk, Games, Instead, Served, StandIns};
-use crate::store::BeaconRows;
+use crate::store::{BeaconRows, LineupRows};
 use crate::timeline::{Clock, Grid, SegmentNumber};
 use crate::track::{MemoryShelf, TileName, stand_in};
 
@@ -77,6 +79,7 @@ pub struct BreakSettings {
     pub games: Arc<dyn Games>,
     pub assets: Arc<Assets>,
     pub beacons: Arc<dyn BeaconRows>,
+    pub lineups: Arc<dyn LineupRows>,
     pub fills: Arc<Fills>,
     pub reach_of: Arc<ReachOf>,
     /// Where creatives lie, also for the next process.
@@ -93,6 +96,8 @@ struct State {
     stand_ins: HashMap<GameKey, StandIn>,
     /// Those that a server is asked for.
     asking: HashMap<GameKey, Asking>,
+    /// What the last process had decided, until somebody asks for it.
+    kept: HashMap<GameKey, Lineup>,
     creatives: HashMap<CreativeKey, Arc<Creative>>,
 }
 
@@ -158,7 +163,7 @@ impl Breaks {
             its.lay(&self.settings.maker, &self.settings.shelf, running);
         }
         state.stand_ins.retain(|_, its| now_ms - its.asked_ms < FORGOTTEN_AFTER_MS);
-        let State { stand_ins, asking, creatives } = &mut *state;
+        let State { stand_ins, asking, creatives, .. } = &mut *state;
         asking.retain(|key, _| stand_ins.contains_key(key));
         forget_creatives(creatives);
         self.settings.metrics.stand_ins.set(i64::try_from(stand_ins.len()).unwrap_or(i64::MAX));
@@ -188,18 +193,18 @@ impl Breaks {
         true
     }
 
-    /// The first segment from which on `key` can be shown in a mosaic like `spec` in which it is.
-    fn used(self: &Arc<Self>, state: &mut State, key: &GameKey, ask: &BreakAsk) -> Option<SegmentNumber> {
+    /// From when on `key` can be shown in a mosaic like that of `ask`.
+    fn used(self: &Arc<Self>, state: &mut State, key: &GameKey, ask: &BreakAsk) -> Used {
         let games = ask.spec.games.iter().map(|game| if game == ask.game.1 { key.clone() } else { game.clone() });
         let spec = MosaicSpec { games: games.collect(), ..ask.spec.clone() };
         let tiles = self.settings.registry.tiles_of(&spec, key);
-        let its = state.stand_ins.get_mut(key).filter(|_| !tiles.is_empty())?;
+        let Some(its) = state.stand_ins.get_mut(key).filter(|_| !tiles.is_empty()) else { return Used::Nowhere };
         let face = its.face.clone();
         let (from, fresh) = its.used_by(ask.session, tiles);
         for tile in fresh {
             self.make_still(key, tile, face.clone(), its);
         }
-        from
+        from.map_or(Used::Coming, Used::From)
     }
 
     fn make_still(&self, key: &GameKey, tile: TileName, face: Picture, its: &mut StandIn) {
@@ -219,6 +224,15 @@ impl Breaks {
             its.still_made(&tile, None);
         }
     }
+}
+
+/// From when on something can be shown.
+enum Used {
+    /// It has no tile there.
+    Nowhere,
+    /// Its tiles are being made.
+    Coming,
+    From(SegmentNumber),
 }
 
 /// The name of a stand-in: what it is, and what it is of.
@@ -249,24 +263,29 @@ fn forget_creatives(creatives: &mut HashMap<CreativeKey, Arc<Creative>>) {
 pub struct BreaksOfSessions(pub Arc<Breaks>);
 
 impl StandIns for BreaksOfSessions {
-    fn instead(&self, ask: &BreakAsk) -> Vec<Instead> {
+    fn instead(&self, ask: &BreakAsk) -> Option<Vec<Instead>> {
         let breaks = &self.0;
         let mut state = breaks.state.lock();
         let key = match ask.market.breaks.policy {
-            MarketBreakPolicy::Programme | MarketBreakPolicy::SqueezeBack => return Vec::new(),
+            MarketBreakPolicy::Programme | MarketBreakPolicy::SqueezeBack => return Some(Vec::new()),
             MarketBreakPolicy::Slate => name_of(ask.tenant, "slate", &[ask.game.1, &ask.market.id]),
             MarketBreakPolicy::Advertisement => breaks.name_of_asked(ask),
         };
         if !breaks.want(&mut state, &key, ask) {
-            return Vec::new();
+            return Some(Vec::new());
         }
         if ask.market.breaks.policy == MarketBreakPolicy::Advertisement {
             breaks.ask_for(&mut state, &key, ask);
         }
-        let Some(laid) = breaks.used(&mut state, &key, ask) else { return Vec::new() };
+        let laid = match breaks.used(&mut state, &key, ask) {
+            Used::Nowhere => return Some(Vec::new()),
+            Used::Coming => return None,
+            Used::From(laid) => laid,
+        };
         let from = ask.from.max(laid);
         let until = ask.until;
-        if until.is_some_and(|until| until <= from) { Vec::new() } else { vec![Instead { from, until, stand_in: key }] }
+        let is_over = until.is_some_and(|until| until <= from);
+        Some(if is_over { Vec::new() } else { vec![Instead { from, until, stand_in: key }] })
     }
 
     fn served(&self, served: &Served) {

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::asking::left_out;
 use super::creative::{Creative, Stage, segments_of};
+use super::lineup::Lineup;
 use super::stand_in::Placed;
 use super::told::events_of;
 use super::{CREATIVES_BYTES, CreativeKey, MOST_CREATIVES, check_decision_url, forget_creatives, name_of};
-use crate::decisions::{ChosenAd, Event, MediaFile};
+use crate::decisions::{ChosenAd, Event, MediaFile, Tracking};
 use crate::encode::Libraries;
 use crate::market::{Market, MarketBreaks};
 use crate::reach::{Reach, Rules};
@@ -71,6 +73,32 @@ fn what_is_a_little_longer_than_segments_is_cut_and_the_rest_is_given_one_more()
     creative.fetched("/x".into());
     assert_eq!((creative.segments(), creative.pictures(), creative.stage()), (15, None, Stage::There));
     assert!(creative.lasts(b"\0\0\0\x40mdat half of it", &grid()).is_err_and(|why| why.contains("cut off")));
+}
+
+#[test]
+fn what_was_decided_is_read_again_as_it_was() {
+    let tracking = vec![Tracking { event: Event::FirstQuartile, url: "http://t/?c=[CACHEBUSTING]".into() }];
+    let ad = ChosenAd { id: Some("1".into()), duration_ms: 10_000, media: media(), tracking };
+    let lineup = Lineup::one(ad, 100, 5);
+    let kept = serde_json::to_string(&lineup).unwrap();
+    assert_eq!(serde_json::from_str::<Lineup>(&kept).unwrap(), lineup, "{kept}");
+}
+
+#[test]
+fn who_was_not_ready_in_time_is_told_so_and_what_an_early_return_cuts_off_is_nobodys_error() {
+    let code =
+        |stage: &Stage, is_made, turn, running| left_out(stage, is_made, turn, Some(110), running).map(|it| it.1);
+    for running in [90, 100, 109] {
+        assert_eq!(code(&Stage::Fetching, false, 100, running), None, "it may still come");
+    }
+    assert_eq!(code(&Stage::Fetching, false, 100, 110), Some(402));
+    assert_eq!(code(&Stage::There, false, 109, 110), Some(407));
+    assert_eq!(code(&Stage::There, true, 105, 111), Some(202));
+    // It ended before its turn.
+    assert_eq!(code(&Stage::There, false, 110, 110), None);
+    assert_eq!(left_out(&Stage::Fetching, false, 100, None, 1_000), None, "nothing says when it ends");
+    let failed = Stage::Failed { why: "no".into(), code: 405 };
+    assert_eq!(code(&failed, false, 100, 50), Some(405));
 }
 
 #[test]

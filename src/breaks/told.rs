@@ -62,7 +62,8 @@ impl Breaks {
         for (n, url) in urls.enumerate() {
             // The same whenever the same is told.
             let id = format!("{}/{}/{}/{}/{n}", served.stand_in, served.session, placed.nth, event.name());
-            telling.push((tenant.clone(), id, values.fill(&url.url)));
+            let filled = values.of_chance(&id).fill(&url.url);
+            telling.push((tenant.clone(), id, filled));
         }
     }
 
@@ -112,6 +113,7 @@ impl Breaks {
         if let Err(error) = self.beacons.forget(now_ms).await {
             tracing::debug!(%error, "old beacons are kept a little longer");
         }
+        self.keep_lineups().await;
         self.fills.keep().await;
     }
 }

@@ -1,13 +1,14 @@
 //! Where what shows in breaks is made beforehand, on threads that stand back behind everything that is live: one for pictures that stand still, which are
 //! needed soon, and one for creatives, which take their time.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use url::Url;
 
-use super::creative::Creative;
+use super::creative::{Creative, Stage};
 use super::kept::Kept;
 use crate::config::PictureLimits;
 use crate::encode::{Libraries, SoundEncoders};
@@ -16,7 +17,7 @@ use crate::frame::Picture;
 use crate::metrics::Metrics;
 use crate::mosaic::{ReelMaker, ReelWriter};
 use crate::reach::{Own, Reach, Rules};
-use crate::timeline::{Clock, Grid};
+use crate::timeline::{Clock, Grid, SegmentNumber};
 use crate::track::TileName;
 use crate::work::lower_priority;
 
@@ -56,11 +57,14 @@ impl From<String> for NotMade {
 
 type Work = Box<dyn FnOnce(&Tools) + Send>;
 
+/// Work, and the segment that it is needed for.
+type Due = (SegmentNumber, Work);
+
 /// See the module.
 pub struct Workshop {
     tools: Arc<Tools>,
-    stills: Sender<Work>,
-    creatives: Sender<Work>,
+    stills: Sender<Due>,
+    creatives: Sender<Due>,
 }
 
 impl Workshop {
@@ -80,12 +84,12 @@ impl Workshop {
 
     /// Has a still made; false where too much waits.
     pub fn still(&self, work: impl FnOnce(&Tools) + Send + 'static) -> bool {
-        self.stills.try_send(Box::new(work)).is_ok()
+        self.stills.try_send((0, Box::new(work))).is_ok()
     }
 
-    /// Has something made of a creative; false where too much waits.
-    pub fn creative(&self, work: impl FnOnce(&Tools) + Send + 'static) -> bool {
-        self.creatives.try_send(Box::new(work)).is_ok()
+    /// Has something made of a creative, which is needed with segment `due`: what is needed first is made first. False where too much waits.
+    pub fn creative(&self, due: SegmentNumber, work: impl FnOnce(&Tools) + Send + 'static) -> bool {
+        self.creatives.try_send((due, Box::new(work))).is_ok()
     }
 }
 
@@ -98,12 +102,24 @@ fn sound_of(creative: &Creative) -> String {
     format!("{}.sound", creative.segments())
 }
 
-fn bench(name: &str, tools: &Arc<Tools>) -> std::io::Result<Sender<Work>> {
-    let (sender, waiting): (Sender<Work>, Receiver<Work>) = bounded(MOST_WAITING);
+/// What waits, by when it is needed, and of equals by when it came.
+fn next_due(waiting: &mut BTreeMap<(SegmentNumber, u64), Work>, come: &Receiver<Due>, count: &mut u64) -> Option<Work> {
+    let first = if waiting.is_empty() { come.recv().ok() } else { None };
+    let room = MOST_WAITING.saturating_sub(waiting.len());
+    for (due, work) in first.into_iter().chain(come.try_iter().take(room)) {
+        waiting.insert((due, *count), work);
+        *count += 1;
+    }
+    waiting.pop_first().map(|(_, work)| work)
+}
+
+fn bench(name: &str, tools: &Arc<Tools>) -> std::io::Result<Sender<Due>> {
+    let (sender, come): (Sender<Due>, Receiver<Due>) = bounded(MOST_WAITING);
     let tools = tools.clone();
     std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         lower_priority();
-        for work in waiting {
+        let (mut waiting, mut count) = (BTreeMap::new(), 0);
+        while let Some(work) = next_due(&mut waiting, &come, &mut count) {
             // One that panics is one that was not made; those that wait are no worse for it.
             let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&tools)));
             if worked.is_err() {
@@ -127,6 +143,10 @@ impl Tools {
 
     /// Makes reels of `creative` for `tiles`, and, the first time, takes its sound. What was made before is kept.
     pub fn condition(&self, creative: &Creative, tiles: &[TileName]) {
+        // What could not be shown once is not there for other tiles either, and why it could not is known.
+        if matches!(creative.stage(), Stage::Failed { .. }) {
+            return tiles.iter().for_each(|tile| creative.made(tile, None));
+        }
         let tiles: Vec<TileName> = tiles.iter().filter(|tile| !self.is_kept(creative, tile)).cloned().collect();
         if tiles.is_empty() && creative.has_sound() {
             return;
@@ -249,6 +269,7 @@ impl Tools {
         let end = first + creative.segments() * u64::from(grid.segment_frames());
         // Behind its last picture a feed would begin it again.
         let over = creative.pictures().map_or(end, |pictures| end.min(first + pictures));
+        let heard_until = creative.frames().map_or(over, |frames| end.min(first + frames)).max(over);
         let (mut sound, mut last) = (Vec::new(), None);
         for frame in first..over {
             let pick = feed.picture_at(frame);
@@ -263,6 +284,11 @@ impl Tools {
             each(&pick.picture)?;
             last = Some(pick.picture);
         }
+        // Its sound may go on.
+        for frame in over..heard_until {
+            let _ = feed.picture_at(frame);
+            sound.extend(feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)).interleaved);
+        }
         feed.stop();
         for _ in over..end {
             last.iter().try_for_each(&mut each)?;
@@ -273,5 +299,29 @@ impl Tools {
     /// The encoders of sound.
     pub fn sound_encoders(&self) -> &dyn SoundEncoders {
         &Libraries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_first_is_made_first_and_of_equals_what_came_first() {
+        let (sender, come) = bounded::<Due>(8);
+        let ask = |due| sender.send((due, Box::new(|_: &Tools| {}))).unwrap();
+        let (mut waiting, mut count) = (BTreeMap::new(), 0);
+        let mut left = || {
+            assert!(next_due(&mut waiting, &come, &mut count).is_some());
+            waiting.keys().copied().collect::<Vec<_>>()
+        };
+        ask(30);
+        ask(10);
+        assert_eq!(left(), [(30, 0)]);
+        ask(10);
+        ask(10);
+        assert_eq!(left(), [(10, 3), (30, 0)]);
+        assert_eq!(left(), [(30, 0)]);
+        assert_eq!(left(), []);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::choice::Wanted;
@@ -58,7 +59,7 @@ pub struct Ask {
 }
 
 /// An advertisement that can be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChosenAd {
     pub id: Option<String>,
     pub duration_ms: u64,

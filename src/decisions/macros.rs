@@ -1,6 +1,9 @@
 //! What stands in brackets in an address (VAST 4.3, 6): filled in where it is known, and said to be unknown where it is not (pure).
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 
 /// RFC 3986, 2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -53,7 +56,7 @@ const NOT_KNOWN: [&str; 37] = [
 ];
 
 /// What macros stand for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Values {
     /// Unix time.
     pub now_ms: i64,
@@ -70,6 +73,13 @@ pub struct Values {
 }
 
 impl Values {
+    /// The same with another number for chance, which is that of `id`: what is told of two things is told under two addresses.
+    pub fn of_chance(&self, id: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (id, self.chance, self.now_ms).hash(&mut hasher);
+        Self { chance: (hasher.finish() >> 32) as u32, ..self.clone() }
+    }
+
     /// `url` with its macros replaced. Each is replaced once: what a value looks like changes nothing.
     pub fn fill(&self, url: &str) -> String {
         let mut filled = String::with_capacity(url.len());
@@ -167,6 +177,15 @@ mod tests {
         ] {
             assert_eq!(values.fill(url), filled, "{url}");
         }
+    }
+
+    #[test]
+    fn what_is_told_of_two_things_has_two_addresses_and_of_one_thing_one() {
+        let values = Values { now_ms: 5, chance: 7, transaction: "t".into(), ..Values::default() };
+        let url = |id: &str| values.of_chance(id).fill("http://t/?c=[CACHEBUSTING]&t=[TRANSACTIONID]");
+        assert_eq!(url("session-1/impression"), url("session-1/impression"));
+        let all: std::collections::HashSet<String> = (0..100).map(|n| url(&format!("session-{n}"))).collect();
+        assert!(all.len() == 100 && all.iter().all(|url| url.ends_with("&t=t")), "{all:?}");
     }
 
     proptest! {

@@ -20,4 +20,6 @@ pub use beacons::{Beacons, Offered, Stepped};
 pub use choice::Wanted;
 pub use client::{Ask, Bounds, ChosenAd, Client, CreativeError, Decision, NoDecision};
 pub use macros::Values;
+#[cfg(test)]
+pub use vast::Tracking;
 pub use vast::{Event, MediaFile, VastError};

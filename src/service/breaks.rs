@@ -1,6 +1,7 @@
 //! What markets show in breaks, put together.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::StartError;
 use super::makers::Makers;
@@ -12,7 +13,7 @@ use crate::decisions::Bounds;
 use crate::mosaic::{MosaicRegistry, ReelMaker};
 use crate::reach::Own;
 use crate::session::Sessions;
-use crate::store::SqliteStore;
+use crate::store::{SqliteStore, StoreError};
 use crate::track::LayeredShelf;
 
 /// Whether the servers that decide for the markets of `config` may be asked. Those that operators made were checked when they came, and all are when they
@@ -23,6 +24,25 @@ pub(super) fn check_decision_urls(config: &Config, borders: &Borders) -> Result<
         check_decision_url(market, borders.of(Some(tenant))).map_err(refused)?;
     }
     Ok(())
+}
+
+/// A start waits so long for what stands in for games in breaks. It is a still for each tile: a fraction of a second each.
+const TAKEN_UP_WITHIN: Duration = Duration::from_secs(5);
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
+
+/// Sessions of the last run that were in a break are in it when they are served again: games that may not be shown are not shown for a moment either.
+pub(super) async fn take_up_breaks(breaks: &Arc<Breaks>, sessions: &Arc<Sessions>) -> Result<(), StoreError> {
+    breaks.take_up().await?;
+    let until = Instant::now() + TAKEN_UP_WITHIN;
+    loop {
+        let its = sessions.clone();
+        // A panic there is in the log.
+        let is_coming = tokio::task::spawn_blocking(move || its.direct_taken_up()).await.unwrap_or(false);
+        if !is_coming || Instant::now() >= until {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOKED_AT_EVERY).await;
+    }
 }
 
 impl Makers<'_> {
@@ -47,6 +67,7 @@ impl Makers<'_> {
             games: catalogue.clone(),
             assets: assets.clone(),
             beacons: sqlite.clone(),
+            lineups: sqlite.clone(),
             fills: fills.clone(),
             reach_of: Arc::new(move |tenant| borders.of(Some(tenant)).clone()),
             dir: dir.clone(),

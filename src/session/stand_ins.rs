@@ -57,9 +57,9 @@ pub struct Served<'a> {
 
 /// What stands in for games. Implemented by those who know of advertisements; sessions know no more.
 pub trait StandIns: Send + Sync {
-    /// What stands in for a game, by its beginning, none over another. Where there is nothing, the game goes on. Asked about once a second, and
-    /// quick.
-    fn instead(&self, ask: &BreakAsk) -> Vec<Instead>;
+    /// What stands in for a game, by its beginning, none over another. Where there is nothing, the game goes on; `None`: what there will be is being
+    /// made. Asked about once a second, and quick.
+    fn instead(&self, ask: &BreakAsk) -> Option<Vec<Instead>>;
 
     /// Of each stand-in each segment is told once, in order.
     fn served(&self, served: &Served);
@@ -152,7 +152,7 @@ impl Sessions {
         let mut otherwise = self.restricted(&rights, &rules, show, &known);
         let named = self.mosaics.name(&show.spec(), show.engine);
         if named.is_ok_and(|(_, engine)| engine == EngineKind::Stitch) {
-            otherwise.extend(self.otherwise(entry, &rules, show, &mut known));
+            otherwise.extend(self.otherwise(entry, &rules, show, &mut known).0);
         }
         on_air(show, &otherwise, free).0
     }
@@ -168,27 +168,45 @@ impl Sessions {
         self.direct_by(entry, &mut self.known(), true);
     }
 
-    fn direct_by(&self, entry: &Entry, known: &mut Known, at_once: bool) {
+    /// The same for all sessions that were taken up again, before anybody is served: a market's breaks, too. Whether some of what stands in then is yet
+    /// to be made.
+    pub fn direct_taken_up(&self) -> bool {
+        let mut known = self.known();
+        let mut is_coming = false;
+        for entry in self.entries() {
+            is_coming |= self.direct_by(&entry, &mut known, true);
+        }
+        is_coming
+    }
+
+    /// Whether a break of one of its games runs of which what stands in is yet to be made.
+    fn direct_by(&self, entry: &Entry, known: &mut Known, at_once: bool) -> bool {
         let running = self.running();
         let (rights, show, free, is_away) = {
             let session = entry.session.lock();
             let is_limited = || session.show.games.iter().any(|pick| known.limited.contains_key(&pick.key));
             let is_free = session.rights.market.is_none() && !session.is_on_detour();
             if !session.state.is_active() || (is_free && !is_limited()) {
-                return;
+                return false;
             }
             (session.rights.clone(), session.show.clone(), session.free_to_plan(running), session.is_on_detour())
         };
         let rules = self.rules(&entry.tenant, &rights);
         let mut otherwise = self.restricted(&rights, &rules, &show, known);
-        otherwise.extend(self.otherwise(entry, &rules, &show, known));
+        let (in_breaks, made) = self.otherwise(entry, &rules, &show, known);
+        let is_coming = !made.is_empty();
+        // What stands in for a game stays until what is to stand in now is made: the game may not be shown meanwhile.
+        if otherwise.is_empty() && made.iter().any(|game| entry.session.lock().is_stood_in_for(game, free)) {
+            return is_coming;
+        }
+        otherwise.extend(in_breaks);
         otherwise.retain(|its| its.from <= running + PLANNED_AHEAD);
         if otherwise.is_empty() && !is_away {
-            return;
+            return is_coming;
         }
         let plan = plan_of(&show, &otherwise);
         if !entry.session.lock().plans_anew(plan) {
-            return;
+            return is_coming;
         }
         match self.pieces(&show, &otherwise, free, at_once) {
             Ok((home, pieces)) => {
@@ -208,19 +226,26 @@ impl Sessions {
             }
             Err(refusal) => tracing::debug!(session = %entry.id, %refusal, "what a break asks for is not to be had"),
         }
+        is_coming
     }
 
-    /// What is other than `show`: of each of its games that is in a break, or will be.
-    fn otherwise(&self, entry: &Entry, rules: &Rules, show: &Show, known: &mut Known) -> Vec<Otherwise> {
-        let (Some(stand_ins), Some(market)) = (self.stand_ins.get(), rules.market()) else { return Vec::new() };
+    /// What is other than `show`: of each of its games that is in a break, or will be; and the games in one of which that is yet to be made.
+    fn otherwise(
+        &self,
+        entry: &Entry,
+        rules: &Rules,
+        show: &Show,
+        known: &mut Known,
+    ) -> (Vec<Otherwise>, Vec<GameKey>) {
+        let (mut otherwise, mut made) = (Vec::new(), Vec::new());
+        let (Some(stand_ins), Some(market)) = (self.stand_ins.get(), rules.market()) else { return (otherwise, made) };
         let policy = market.breaks.policy;
         if policy == MarketBreakPolicy::Programme {
-            return Vec::new();
+            return (otherwise, made);
         }
         let (grid, running) = (&self.grid, self.running());
         let span = grid.segment_time(running.saturating_sub(self.reach_of_breaks()))
             ..grid.segment_time(running + LOOKED_AHEAD);
-        let mut otherwise = Vec::new();
         let mut seen: BTreeSet<&GameKey> = BTreeSet::new();
         for Pick { id, key } in show.games.iter().filter(|pick| seen.insert(&pick.key)) {
             let breaks = known.breaks.entry(key.clone()).or_insert_with(|| self.games.breaks(key, span.clone()).into());
@@ -247,15 +272,20 @@ impl Sessions {
                     from,
                     until,
                 };
-                let instead = stand_ins.instead(&ask).into_iter();
-                otherwise.extend(instead.map(|Instead { from, until, stand_in }| Otherwise {
+                let Some(instead) = stand_ins.instead(&ask) else {
+                    if from <= running + 1 && until.is_none_or(|until| running < until) {
+                        made.push(key.clone());
+                    }
+                    continue;
+                };
+                otherwise.extend(instead.into_iter().map(|Instead { from, until, stand_in }| Otherwise {
                     from,
                     until,
                     what: Other::Instead(key.clone(), stand_in),
                 }));
             }
         }
-        otherwise
+        (otherwise, made)
     }
 
     /// Segments in the past of which a break is still looked at.
@@ -323,7 +353,7 @@ impl Sessions {
                 _ => home.clone(),
             };
             // What has only just begun stands still in its first segment.
-            let is_new = placement.first_segment >= from && !(is_barred && at_once);
+            let is_new = placement.first_segment >= from && !(at_once && (is_barred || !instead.is_empty()));
             let from = if is_new { placement.first_segment + 1 } else { from };
             let from = pieces.last().map_or(from, |last| from.max(last.from));
             let is_same = |last: &Piece| last.placement.id == placement.id && last.instead == instead;

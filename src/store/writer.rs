@@ -18,6 +18,7 @@ use super::booking::{BEGIN_SESSIONS, COMMIT_SESSIONS, PUT_SESSIONS, SessionBatch
 use super::breaks::BreakWrite;
 use super::fill::FillWrite;
 use super::keys::KeyWrite;
+use super::lineups::LineupWrite;
 use super::locks::Locks;
 use super::markets::MarketWrite;
 use super::outbox::OutboxWrite;
@@ -64,6 +65,7 @@ pub(super) enum Command {
     Market(MarketWrite),
     Fill(FillWrite),
     Beacon(BeaconWrite),
+    Lineup(LineupWrite),
     Outbox(OutboxWrite),
     Outputs(OutputWrite),
     HourSums {
@@ -377,6 +379,7 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
         Command::Market(write) => write.statement(),
         Command::Fill(write) => write.statement(),
         Command::Beacon(write) => write.statement(),
+        Command::Lineup(write) => write.statement(),
         Command::Outbox(write) => write.statement(),
         Command::Outputs(write) => write.statement(),
         Command::Break(write) => write.statement(),

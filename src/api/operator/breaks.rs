@@ -34,7 +34,7 @@ impl RequestBody for BeginBreak {
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`break_running`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`break_running`, `game_read_only`: the game is also other tenants'", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`media_type_unsupported`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`field_invalid`, `field_unknown`", body = ProblemBody, content_type = "application/problem+json"),
@@ -59,7 +59,7 @@ pub async fn begin(
         (status = 401, description = "`unauthorized`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `break_unknown`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`break_ended`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`break_ended`, `game_read_only`: the game is also other tenants'", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn end(
     State(app): State<Arc<App>>,

@@ -34,6 +34,9 @@ impl Catalogue {
         asked: &BeginBreak,
     ) -> Option<Result<CueEvent, BreakError>> {
         let game = self.by_id(tenant, id)?;
+        if self.is_also_others(&game, tenant) {
+            return Some(Err(BreakError::Shared { game: id.to_owned() }));
+        }
         let begun = game.cues.lock().begin_break(self.settings.clock.now(), asked);
         self.keep(&game, begun.as_ref().ok()).await;
         Some(begun)
@@ -41,9 +44,21 @@ impl Catalogue {
 
     pub(super) async fn end_by_hand(&self, tenant: &str, id: &str, of: &str) -> Option<Result<CueEvent, BreakError>> {
         let game = self.by_id(tenant, id)?;
+        if self.is_also_others(&game, tenant) {
+            return Some(Err(BreakError::Shared { game: id.to_owned() }));
+        }
         let ended = game.cues.lock().end_break(self.settings.clock.now(), of);
         self.keep(&game, ended.as_ref().ok()).await;
         Some(ended)
+    }
+
+    /// Whether others may show `game`, too: a break hides it from them, and that is not one tenant's to say.
+    fn is_also_others(&self, game: &Game, tenant: &str) -> bool {
+        match (&game.owner, &game.tenants[..]) {
+            (Some(_), _) => false,
+            (None, []) => self.settings.decoding_limits.tenants().count() > 1,
+            (None, its) => its.iter().any(|other| other != tenant),
+        }
     }
 
     /// Keeps what is known of a break by hand. A disk that is full does not undo it: whoever began it wanted the game hidden now.

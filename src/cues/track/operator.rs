@@ -56,6 +56,8 @@ pub enum BreakError {
     Ended { id: String },
     #[error("the game has too many cues")]
     Full,
+    #[error("game {game:?} is also other tenants': its breaks are those that its source says")]
+    Shared { game: String },
 }
 
 impl CueTrack {

@@ -6,9 +6,10 @@ mod read;
 mod tests;
 
 pub use read::read;
+use serde::{Deserialize, Serialize};
 
 /// What is told of an advertisement, in the order in which it happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Event {
     Impression,
     Start,
@@ -50,14 +51,14 @@ impl Event {
 }
 
 /// A place that is told of an event. The address may have macros in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracking {
     pub event: Event,
     pub url: String,
 }
 
 /// A file of a creative.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaFile {
     pub url: String,
     /// In lower case: `video/mp4`.

@@ -34,6 +34,12 @@ pub(in crate::session) struct Span {
     pub stand_in: GameKey,
 }
 
+impl Span {
+    fn covers(&self, n: SegmentNumber) -> bool {
+        self.from <= n && self.until.is_none_or(|until| n < until)
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Detour {
@@ -57,8 +63,7 @@ impl Detour {
 
     /// Whether a card stands for `game` in segment `n`, as it may not be shown.
     fn is_barred(&self, game: &GameKey, n: SegmentNumber) -> bool {
-        let covers = |span: &Span| span.from <= n && span.until.is_none_or(|until| n < until);
-        self.spans.iter().any(|span| span.game == *game && is_rights_card(&span.stand_in) && covers(span))
+        self.spans.iter().any(|span| span.game == *game && is_rights_card(&span.stand_in) && span.covers(n))
     }
 
     pub fn is_under_way(&self) -> bool {
@@ -115,6 +120,11 @@ impl Session {
     /// Whether a card stands for `game` where playlists end now, as it may not be shown.
     pub(in crate::session) fn is_barred(&self, game: &GameKey) -> bool {
         self.detour.is_barred(game, self.free_from.segment)
+    }
+
+    /// Whether something stands for `game` in segment `n`, as it was planned for what the session was asked for.
+    pub(in crate::session) fn is_stood_in_for(&self, game: &GameKey, n: SegmentNumber) -> bool {
+        self.detour.plan.is_some() && self.detour.spans.iter().any(|span| span.game == *game && span.covers(n))
     }
 
     /// What an active session shows of which a card stands for a game, slot by slot.

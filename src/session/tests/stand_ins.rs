@@ -20,16 +20,21 @@ use crate::timeline::SegmentNumber;
 pub(super) struct One {
     from: Mutex<SegmentNumber>,
     served: Mutex<Vec<(String, SegmentNumber)>>,
+    /// It is yet to be made.
+    is_coming: Mutex<bool>,
     /// Every name's.
     skin: Mutex<Option<Arc<Skin>>>,
 }
 
 impl StandIns for One {
-    fn instead(&self, ask: &BreakAsk) -> Vec<Instead> {
+    fn instead(&self, ask: &BreakAsk) -> Option<Vec<Instead>> {
+        if *self.is_coming.lock() {
+            return None;
+        }
         let from = ask.from.max(*self.from.lock());
         let is_any = ask.until.is_none_or(|until| from < until);
         let stand_in: GameKey = format!("~{}.{}", ask.tenant, ask.game.0).into();
-        if is_any { vec![Instead { from, until: ask.until, stand_in }] } else { Vec::new() }
+        Some(if is_any { vec![Instead { from, until: ask.until, stand_in }] } else { Vec::new() })
     }
 
     fn served(&self, served: &Served) {
@@ -207,7 +212,7 @@ async fn what_is_rendered_shows_the_programme() {
 }
 
 #[tokio::test]
-async fn a_restart_in_a_break_goes_on_with_the_programme_and_without_a_break_of_its_own() {
+async fn a_restart_that_knows_no_stand_ins_goes_on_with_the_programme() {
     let (mut house, _) = house(slate()).await;
     let session = create(&house, "a,b").await;
     let mut all = BTreeMap::new();
@@ -222,6 +227,56 @@ async fn a_restart_in_a_break_goes_on_with_the_programme_and_without_a_break_of_
     let after = listed(&house, &session, NOW).await;
     let newest = after.last_key_value().unwrap();
     assert!(!newest.1.contains("~tv"), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_restart_in_a_break_shows_nothing_of_the_game() {
+    let (mut house, _) = house(slate()).await;
+    let session = create(&house, "a,b").await;
+    let mut all = BTreeMap::new();
+    play(&house, &session, 20, &mut all).await;
+    let from = running(&house) + 1;
+    put(&house, "b", from, None);
+    play(&house, &session, 10, &mut all).await;
+    house.crash(std::time::Duration::from_secs(1)).await;
+    let crashed = running(&house);
+    let market = Market { id: "de".into(), title: "Germany".into(), breaks: slate(), ..Market::default() };
+    house.sessions.markets().configure(&[("tv".to_owned(), market)]);
+    let one = Arc::new(One::default());
+    *one.is_coming.lock() = true;
+    house.sessions.set_stand_ins(one.clone());
+    // Who starts the service waits for it.
+    assert!(house.sessions.direct_taken_up());
+    *one.is_coming.lock() = false;
+    assert!(!house.sessions.direct_taken_up());
+    for _ in 0..12 {
+        house.pass(1).await;
+        let after = listed(&house, &session, NOW).await;
+        let shown: Vec<_> = after.iter().filter(|(n, mosaic)| **n > crashed && !mosaic.contains("~tv.b")).collect();
+        assert!(shown.is_empty(), "{shown:?}");
+    }
+    assert!(!listed(&house, &session, NOW).await.is_empty());
+}
+
+/// As where a market shows advertisements instead of its slate from now on.
+#[tokio::test]
+async fn what_stands_in_stays_until_what_is_to_stand_in_now_is_made_and_viewers_may_change_meanwhile() {
+    let (house, one) = house(slate()).await;
+    let session = create(&house, "a,b").await;
+    let mut all = BTreeMap::new();
+    play(&house, &session, 20, &mut all).await;
+    let from = running(&house) + 3;
+    put(&house, "b", from, Some(from + 30));
+    play(&house, &session, 12, &mut all).await;
+    *one.is_coming.lock() = true;
+    play(&house, &session, 10, &mut all).await;
+    let newest = *all.last_key_value().unwrap().0;
+    assert_eq!(seen(&all, "~tv.b"), (from..=newest).collect::<Vec<_>>());
+    let to = ChangeSession { games: Some(vec!["a".into(), "c".into()]), ..ChangeSession::default() };
+    let changed = house.sessions.change("tv", &session.id, to).await.unwrap();
+    play(&house, &session, 12, &mut all).await;
+    let after = all.range(changed.effective_segment..).map(|(_, mosaic)| mosaic);
+    assert!(after.clone().count() > 2 && after.clone().all(|mosaic| mosaic.contains("a-c")), "{all:?}");
 }
 
 #[tokio::test]

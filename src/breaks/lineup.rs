@@ -1,0 +1,129 @@
+//! What a break is filled with, as it is kept: a service that begins anew in the break goes on with it. Who asked again would show again what was shown, and tell
+//! one half of a play-out with one decision's addresses and the other half with another's.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::asking::{Asking, Chosen};
+use super::stand_in::{Placed, StandIn};
+use super::{Breaks, FORGOTTEN_AFTER_MS, State};
+use crate::decisions::{ChosenAd, Values};
+use crate::mosaic::GameKey;
+use crate::store::{LineupRow, StoreError};
+
+/// See the module.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineup {
+    values: Values,
+    ads: Vec<KeptAd>,
+    placed: Vec<KeptPlace>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct KeptAd {
+    ad: ChosenAd,
+    /// It has its place, or will have none.
+    is_done: bool,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct KeptPlace {
+    /// Which of the ads it is.
+    nth: usize,
+    from: u64,
+    segments: u64,
+}
+
+impl Lineup {
+    fn of(asking: &Asking, stand_in: &StandIn) -> Option<Self> {
+        let ads = asking.chosen.as_ref()?.iter();
+        let placed = stand_in.placed().iter();
+        Some(Self {
+            values: asking.values.clone(),
+            ads: ads.map(|its| KeptAd { ad: (*its.ad).clone(), is_done: its.is_done }).collect(),
+            placed: placed.map(|its| KeptPlace { nth: its.nth, from: its.from, segments: its.segments }).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+impl Lineup {
+    /// One advertisement in its place, and one that waits.
+    pub fn one(ad: ChosenAd, from: u64, segments: u64) -> Self {
+        let values = Values { chance: 7, transaction: "t".into(), ..Values::default() };
+        let ads = vec![KeptAd { ad: ad.clone(), is_done: true }, KeptAd { ad, is_done: false }];
+        Self { values, ads, placed: vec![KeptPlace { nth: 0, from, segments }] }
+    }
+}
+
+impl Breaks {
+    /// Reads what the last process had decided.
+    ///
+    /// # Errors
+    /// Where the store cannot be asked.
+    pub async fn take_up(&self) -> Result<(), StoreError> {
+        let oldest_ms = self.now_ms() - FORGOTTEN_AFTER_MS;
+        let rows = self.settings.lineups.lineups().await?;
+        let read = |row: LineupRow| match serde_json::from_str(&row.lineup) {
+            Ok(lineup) => Some((GameKey::from(row.name), lineup)),
+            Err(error) => {
+                tracing::warn!(%error, "what was decided for a break cannot be read: it is decided on anew");
+                None
+            }
+        };
+        let kept: HashMap<GameKey, Lineup> =
+            rows.into_iter().filter(|row| row.decided_ms >= oldest_ms).filter_map(read).collect();
+        self.state.lock().kept = kept;
+        Ok(())
+    }
+
+    /// What the last process had decided for `key`, if it had.
+    pub(super) fn asked_before(self: &Arc<Self>, state: &mut State, key: &GameKey) -> Option<Asking> {
+        let Lineup { values, ads, placed } = state.kept.remove(key)?;
+        let tenant = state.stand_ins.get(key)?.tenant.clone();
+        let chosen: Vec<Chosen> = ads
+            .into_iter()
+            .map(|KeptAd { ad, is_done }| {
+                let ad = Arc::new(ad);
+                Chosen { creative: self.creative_of(state, &tenant, &ad), ad, is_done }
+            })
+            .collect();
+        let its = state.stand_ins.get_mut(key)?;
+        for KeptPlace { nth, from, segments } in placed {
+            let Some(Chosen { ad, creative, .. }) = chosen.get(nth) else { continue };
+            its.place(Placed { from, segments, creative: creative.clone(), ad: ad.clone(), nth });
+        }
+        let silent = its.placed().iter().map(|placed| placed.nth).collect();
+        Some(Asking { chosen: Some(chosen), values, silent, is_unkept: false })
+    }
+
+    /// Keeps what has changed since it was kept. What the store does not take is kept later.
+    pub(super) async fn keep_lineups(&self) {
+        let now_ms = self.now_ms();
+        let unkept: Vec<LineupRow> = {
+            let State { asking, stand_ins, .. } = &mut *self.state.lock();
+            let unkept = asking.iter_mut().filter(|(_, asking)| asking.is_unkept);
+            unkept
+                .filter_map(|(key, asking)| {
+                    asking.is_unkept = false;
+                    let lineup = serde_json::to_string(&Lineup::of(asking, stand_ins.get(key)?)?).ok()?;
+                    Some(LineupRow { name: key.to_string(), decided_ms: now_ms, lineup })
+                })
+                .collect()
+        };
+        for row in unkept {
+            let key = GameKey::from(row.name.clone());
+            if let Err(error) = self.settings.lineups.put_lineup(row).await {
+                tracing::debug!(%error, "what was decided for a break waits until the store takes it");
+                if let Some(asking) = self.state.lock().asking.get_mut(&key) {
+                    asking.is_unkept = true;
+                }
+            }
+        }
+        if let Err(error) = self.settings.lineups.forget_lineups(now_ms - FORGOTTEN_AFTER_MS).await {
+            tracing::debug!(%error, "old decisions are kept a little longer");
+        }
+    }
+}
