@@ -189,7 +189,9 @@ impl Sessions {
             if !session.state.is_active() || (is_free && !is_limited()) {
                 return false;
             }
-            (session.rights.clone(), session.show.clone(), session.free_to_plan(running), session.is_on_detour())
+            // What the process before listed of the segment that runs, nobody has of this one.
+            let free = if at_once { running } else { session.free_to_plan(running) };
+            (session.rights.clone(), session.show.clone(), free, session.is_on_detour())
         };
         let rules = self.rules(&entry.tenant, &rights);
         let mut otherwise = self.restricted(&rights, &rules, &show, known);
@@ -216,7 +218,7 @@ impl Sessions {
                 if !session.shows(&pieces) || is_all == session.is_on_detour() {
                     // What is rendered for nobody is not made until it may be shown again.
                     let is_kept = home.engine == EngineKind::Stitch || !is_barred(&otherwise, free);
-                    session.take_detour(&pieces, Some((&home, is_kept)).filter(|_| !is_all), running);
+                    session.take_detour(&pieces, Some((&home, is_kept)).filter(|_| !is_all), free);
                 }
             }
             // Rather dark than shown against the rights.

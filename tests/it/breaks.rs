@@ -26,21 +26,21 @@ use crate::support::tone;
 pub const TONES: [u32; 3] = [400, 700, 1100];
 
 /// The advertisement's number.
-const AD: u8 = 9;
+pub const AD: u8 = 9;
 
 pub fn clip(number: u8, frames: u32, tone: u32) -> Clip {
     Clip { width: 640, height: 360, sound: ClipSound::Tone(tone), ..Clip::new(number, frames, tone) }
 }
 
 /// Decides on advertisements and hands out their files; what it was asked is kept.
-struct AdServer {
-    base: String,
+pub struct AdServer {
+    pub base: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl AdServer {
     /// `decision` makes the answer to `/vast`, of the server's base.
-    fn start(
+    pub fn start(
         folder: &Path,
         decision: impl Fn(&str, &mut std::net::TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -62,12 +62,12 @@ impl AdServer {
         Self { base, asked }
     }
 
-    fn asked_for(&self, path: &str) -> usize {
+    pub fn asked_for(&self, path: &str) -> usize {
         self.asked.lock().iter().filter(|target| target.starts_with(path)).count()
     }
 }
 
-fn answer(client: &mut std::net::TcpStream, media_type: &str, body: &[u8]) -> std::io::Result<()> {
+pub fn answer(client: &mut std::net::TcpStream, media_type: &str, body: &[u8]) -> std::io::Result<()> {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
@@ -77,7 +77,7 @@ fn answer(client: &mut std::net::TcpStream, media_type: &str, body: &[u8]) -> st
 }
 
 /// A response with one advertisement of so many seconds for each of `files`.
-fn vast(base: &str, files: &[(&str, u32)]) -> String {
+pub fn vast(base: &str, files: &[(&str, u32)]) -> String {
     let events = ["start", "firstQuartile", "midpoint", "thirdQuartile", "complete"];
     let ad = |(n, (file, seconds)): (usize, &(&str, u32))| {
         let tracking =
@@ -95,7 +95,7 @@ fn vast(base: &str, files: &[(&str, u32)]) -> String {
 }
 
 /// Two games, the second of which has breaks.
-fn settings(dir: &Path) -> Config {
+pub fn settings(dir: &Path) -> Config {
     let games = [0u8, 1].map(|n| {
         let path = dir.join(format!("{n}.mp4"));
         clip(n, 1500, TONES[usize::from(n)]).write(&path);
@@ -105,11 +105,11 @@ fn settings(dir: &Path) -> Config {
     config(&dir.join("data"), &games, &output)
 }
 
-async fn start(dir: &Path) -> TestService {
+pub async fn start(dir: &Path) -> TestService {
     TestService::start(&settings(dir)).await
 }
 
-async fn market(service: &TestService, breaks: Value) {
+pub async fn market(service: &TestService, breaks: Value) {
     let body = json!({ "title": "Germany", "breaks": breaks });
     service.operator(Method::PUT, "/v1/operator/markets/de", Some(body), StatusCode::CREATED).await;
 }
@@ -136,7 +136,7 @@ pub async fn play(service: &TestService, sessions: &[&Value], segments: u64) {
     }
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
         assert!(began.elapsed() < Duration::from_secs(60), "{what}");
@@ -550,46 +550,4 @@ async fn an_output_shows_its_markets_breaks_as_a_session_there_does() {
     let report = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
     let german = &report["markets"][0];
     assert_eq!((&german["decisions"], &german["play_outs"], &german["sessions"]), (&json!(1), &json!(2), &json!(2)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_begins_in_a_break_has_the_advertisements_of_the_one_before() {
-    let dir = tempfile::tempdir().unwrap();
-    clip(AD, 90, TONES[2]).write(&dir.path().join("ad.mp4"));
-    let settings = settings(dir.path());
-    let service = TestService::start(&settings).await;
-    let ads = AdServer::start(dir.path(), |base, client| {
-        answer(client, "application/xml", vast(base, &[("ad.mp4", 3)]).as_bytes())
-    });
-    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
-    let mine = create(&service, json!({ "games": ["a", "b"], "audio": "b", "market": "de" })).await;
-    let advertise = async |service: &TestService, seconds: u32| {
-        let body = json!({ "duration_s": seconds });
-        service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
-    };
-    play(&service, &[&mine], 5).await;
-    advertise(&service, 30).await;
-    play(&service, &[&mine], 2).await;
-    until("no advertisement is made", async || {
-        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
-    })
-    .await;
-    play(&service, &[&mine], 3).await;
-    let taken = async |service: &TestService, from: &str| {
-        service.metric(&format!("quadrille_creatives_total{{from=\"{from}\"}}")).await
-    };
-    assert_eq!((taken(&service, "server").await, taken(&service, "disk").await), (1.0, 0.0));
-
-    let now = service.stop().await;
-    let service = TestService::start_at(&settings, now + Duration::from_secs(2)).await;
-    play(&service, &[&mine], 3).await;
-    // The break goes on: nobody begins it again.
-    until("nothing is taken up", async || taken(&service, "disk").await > 0.0).await;
-    play(&service, &[&mine], 14).await;
-    assert_eq!((taken(&service, "server").await, ads.asked_for("/media/")), (0.0, 1), "its server is asked once");
-    assert_eq!(service.metric("quadrille_creative_conditioning_seconds_count").await, 0.0, "nothing is made again");
-    let (seen, sound) = watched(&service, &mine, &[seen_in("2EH", 1)]).await;
-    let its: Vec<_> = runs(&seen[0]).into_iter().filter(|(.., count)| *count > 1).collect();
-    assert!(its.contains(&(Some(AD), 0, 89, 90)), "all of it is seen: {its:?}");
-    assert!(heard(&sound).contains(&Some(TONES[2])), "and heard");
 }

@@ -14,6 +14,7 @@ mod attacks;
 mod awkward_hls;
 mod bench_buffer;
 mod breaks;
+mod breaks_again;
 mod caching;
 mod captions;
 mod clips_as_art;

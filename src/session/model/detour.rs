@@ -168,15 +168,14 @@ impl Session {
             && planned(&self.sounds, &|piece| piece.show.sound_key())
     }
 
-    /// Shows `pieces`, one after the other, and nothing else that was planned for then. None of them is about a segment of which something can be listed:
-    /// what would be begins later. `home` is what it was asked for, where that is not all that they show, and whether it is made all the while.
+    /// Shows `pieces`, one after the other, and nothing else that was planned for then. None of them is about a segment before `free`, of which something can
+    /// be listed: what would be begins later. `home` is what it was asked for, where that is not all that they show, and whether it is made all the while.
     pub(in crate::session) fn take_detour(
         &mut self,
         pieces: &[Piece],
         home: Option<(&Placement, bool)>,
-        running: SegmentNumber,
+        free: SegmentNumber,
     ) {
-        let free = self.free_to_plan(running);
         if let Some(first) = pieces.first() {
             self.detour.cut(first.from.max(free));
         }

@@ -1,0 +1,112 @@
+//! Breaks that go on in another process, and creatives whose sound goes on without a picture.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::breaks::{
+    AD, AdServer, TONES, answer, clip, create, heard, market, play, runs, seen_in, settings, start, until, vast,
+    watched,
+};
+use crate::support::service::TestService;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_begins_in_a_break_goes_on_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    clip(AD, 360, TONES[2]).write(&dir.path().join("ad.mp4"));
+    let settings = settings(dir.path());
+    let service = TestService::start(&settings).await;
+    let ads = AdServer::start(dir.path(), |base, client| {
+        answer(client, "application/xml", vast(base, &[("ad.mp4", 12)]).as_bytes())
+    });
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    let mine = create(&service, json!({ "games": ["a", "b"], "audio": "b", "market": "de" })).await;
+    play(&service, &[&mine], 5).await;
+    let body = json!({ "duration_s": 30 });
+    service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    play(&service, &[&mine], 2).await;
+    let made = async |service: &TestService| service.metric("quadrille_creative_conditioning_seconds_count").await;
+    until("no advertisement is made", async || made(&service).await > 0.0).await;
+    play(&service, &[&mine], 7).await;
+    let taken = async |service: &TestService, from: &str| {
+        service.metric(&format!("quadrille_creatives_total{{from=\"{from}\"}}")).await
+    };
+    assert_eq!((taken(&service, "server").await, taken(&service, "disk").await), (1.0, 0.0));
+    until("no impression is told", async || {
+        service.service.sweep().await;
+        ads.asked_for("/told/0/impression") > 0
+    })
+    .await;
+
+    let now = service.stop().await;
+    let service = TestService::start_at(&settings, now + Duration::from_secs(2)).await;
+    play(&service, &[&mine], 2).await;
+    // Nobody begins the break again, and nobody is asked again what to show in it.
+    until("nothing is taken up", async || taken(&service, "disk").await > 0.0).await;
+    play(&service, &[&mine], 28).await;
+    assert_eq!((taken(&service, "server").await, ads.asked_for("/media/")), (0.0, 1), "its server is asked once");
+    assert_eq!(made(&service).await, 0.0, "nothing is made again");
+    assert_eq!(ads.asked_for("/vast"), 1);
+
+    let (seen, sound) = watched(&service, &mine, &[seen_in("2EH", 1)]).await;
+    let its: Vec<_> = runs(&seen[0]).into_iter().filter(|(.., count)| *count > 1).collect();
+    // The rest of the advertisement where it would have been, the slate, and the game: which is not seen before.
+    let at = its.iter().position(|(whose, ..)| *whose == Some(1)).unwrap();
+    let before: Vec<_> = its[..at].iter().filter(|(whose, ..)| whose.is_some()).collect();
+    let [(Some(AD), from, 359, count)] = before[..] else { panic!("{its:?}") };
+    assert!(*from > 0 && from % 30 == 0 && *count == 360 - *from as usize, "{its:?}");
+    assert!(heard(&sound).contains(&Some(TONES[2])), "and it is heard");
+    service.service.sweep().await;
+    let told = |event: &str| ads.asked_for(&format!("/told/0/{event}"));
+    assert_eq!(["impression", "start"].map(told), [1, 1]);
+    assert_eq!(told("complete"), 0, "nobody saw all of it");
+    let report = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
+    let german = &report["markets"][0];
+    let counts = ["decisions", "decided", "play_outs", "completes"].map(|count| german[count].as_u64().unwrap());
+    assert_eq!(counts, [1, 1, 1, 0], "{german}");
+}
+
+/// A film of three seconds of pictures and eight of sound.
+fn long_sound(path: &Path) {
+    let pictures = path.with_extension("pictures.mp4");
+    clip(AD, 90, TONES[2]).write(&pictures);
+    let tone = format!("sine=frequency={}:sample_rate=48000:duration=8", TONES[2]);
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-i"])
+        .arg(&pictures)
+        .args(["-f", "lavfi", "-i", &tone, "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac"])
+        .arg(path)
+        .status()
+        .unwrap();
+    assert!(made.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creatives_sound_goes_on_over_its_last_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    long_sound(&dir.path().join("ad.mp4"));
+    let service = start(dir.path()).await;
+    let ads = AdServer::start(dir.path(), |base, client| {
+        answer(client, "application/xml", vast(base, &[("ad.mp4", 8)]).as_bytes())
+    });
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    let mine = create(&service, json!({ "games": ["a", "b"], "audio": "b", "market": "de" })).await;
+    play(&service, &[&mine], 5).await;
+    let body = json!({ "duration_s": 20 });
+    service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    play(&service, &[&mine], 2).await;
+    until("no advertisement is made", async || {
+        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
+    })
+    .await;
+    play(&service, &[&mine], 24).await;
+    let (seen, sound) = watched(&service, &mine, &[seen_in("2EH", 1)]).await;
+    let ad: Vec<u32> = seen[0].iter().flatten().filter(|(clip, _)| *clip == AD).map(|(_, number)| *number).collect();
+    assert_eq!(ad[..90], (0..90).collect::<Vec<u32>>());
+    assert_eq!(ad[90..], [89; 150], "its last picture stands while its sound goes on");
+    let heard = heard(&sound).into_iter().filter(|tone| *tone == Some(TONES[2])).count();
+    assert!((7..=8).contains(&heard), "{heard} s of eight are heard");
+}
