@@ -17,8 +17,9 @@ use quadrille::usage::{
 pub enum UsageCommand {
     /// Check that nothing was changed in closed hours; names the first one that is broken.
     ///
-    /// Every closed hour is digested anew and compared with its seal, and every seal's signature is checked. Exit status 1 where
-    /// the chain does not hold.
+    /// Every closed hour is digested anew and compared with its seal, and every seal's signature is checked. What reports are made of is
+    /// recounted by the prices that the hours were sealed with, and the file's indexes are compared with its tables. Exit status 1 where
+    /// something does not hold.
     Verify(VerifyOptions),
     /// Write a usage report, as the service's API gives it.
     ///
@@ -216,8 +217,11 @@ fn trusted_keys(options: &VerifyOptions) -> anyhow::Result<TrustedKeys> {
 }
 
 fn told(verified: &Verified) -> String {
-    let Verified { hours, entries, billable_seconds, head, unsealed_hours } = verified;
-    let Some(head) = head else { return "No hour is closed yet.".to_owned() };
+    let Verified { hours, entries, billable_seconds, head, unsealed_hours, unpriced_hours } = verified;
+    let waiting = format!("{unsealed_hours} hours are closed and wait for the service to seal them.");
+    let Some(head) = head else {
+        return if *unsealed_hours > 0 { waiting } else { "No hour is closed yet.".to_owned() };
+    };
     let until = jiff::Timestamp::from_millisecond(head.hour_start_ms + 3_600_000).unwrap_or(jiff::Timestamp::MAX);
     let mut text = format!(
         "The ledger is as it was sealed: {hours} hours until {until}, {entries} lines, {billable_seconds} s.\n  head        {}\n  \
@@ -225,8 +229,13 @@ fn told(verified: &Verified) -> String {
         hex::encode(head.digest),
         hex::encode(head.public_key),
     );
+    if *unpriced_hours > 0 {
+        text.push_str(&format!(
+            "\nThe prices of the first {unpriced_hours} of these hours are not sealed: a version closed them that sealed lines alone."
+        ));
+    }
     if *unsealed_hours > 0 {
-        text.push_str(&format!("\n{unsealed_hours} hours are closed and wait for the service to seal them."));
+        text.push_str(&format!("\n{waiting}"));
     }
     text
 }

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::proving::newer_column;
 use super::{ClockRow, ClosedHour, GameRow, IdempotencyRow, LedgerEntry, SessionRow, StoreError, Watched};
 
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
@@ -120,6 +121,7 @@ pub(super) fn closed_hour(row: &SqliteRow) -> Result<ClosedHour, StoreError> {
         digest: bytes(row, "digest")?,
         public_key: bytes(row, "public_key")?,
         signature: bytes(row, "signature")?,
+        price_lists: newer_column(row, "price_lists")?,
     })
 }
 

@@ -112,6 +112,13 @@ impl Marker {
     }
 }
 
+/// The newest seal that the marker of `data_dir` knows: its hour, and its digest in hexadecimal. None where there is no marker, as in a copy
+/// of the database alone.
+pub(super) fn noted_seal(data_dir: &Path) -> Result<Option<(i64, String)>, StoreError> {
+    let head = Marker::read(data_dir)?.and_then(|marker| marker.head);
+    Ok(head.map(|head| (head.hour_start_ms, head.digest)))
+}
+
 /// Lets nobody but the service's own user read the database: sources in it have passwords, sessions have tokens. SQLite makes its log after
 /// the database's likeness.
 pub(super) fn keep_private(data_dir: &Path) -> std::io::Result<()> {

@@ -1,6 +1,6 @@
 //! Reading the ledger: by the running service, and by tools beside it, on connections that cannot write.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
@@ -15,11 +15,13 @@ pub struct SqliteLedger {
     pub(super) readers: SqlitePool,
     /// Slept after each page of entries.
     rest: Duration,
+    /// Where the database's marker is looked for.
+    pub(super) data_dir: Option<PathBuf>,
 }
 
 impl SqliteLedger {
     pub(super) fn new(readers: SqlitePool) -> Self {
-        Self { readers, rest: Duration::ZERO }
+        Self { readers, rest: Duration::ZERO, data_dir: None }
     }
 
     /// Opens the database of `data_dir` for reading alone. A service may run on it meanwhile.
@@ -34,7 +36,7 @@ impl SqliteLedger {
             .pragma("cell_size_check", "ON")
             .busy_timeout(BUSY_TIMEOUT);
         let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        let ledger = Self::new(readers);
+        let ledger = Self { data_dir: Some(data_dir.to_owned()), ..Self::new(readers) };
         ledger.summed_until().await.map_err(|e| match e {
             StoreError::Failed(said) => StoreError::Failed(format!("there is no ledger of this version: {said}")),
             other => other,

@@ -6,7 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// A file of the folder `migrations` for each, by its name: number, what it does. Their bytes are digested into every database, so
 /// a file never changes once it was released.
-const STEPS: [(i64, &str, &str); 21] = [
+const STEPS: [(i64, &str, &str); 22] = [
     (1, "first", include_str!("migrations/0001_first.sql")),
     (2, "ledger lines", include_str!("migrations/0002_ledger_lines.sql")),
     (3, "closed hours", include_str!("migrations/0003_closed_hours.sql")),
@@ -28,6 +28,7 @@ const STEPS: [(i64, &str, &str); 21] = [
     (22, "game rights", include_str!("migrations/0022_game_rights.sql")),
     (23, "breaks by hand", include_str!("migrations/0023_breaks_by_hand.sql")),
     (24, "lineups", include_str!("migrations/0024_lineups.sql")),
+    (25, "sealed prices", include_str!("migrations/0025_sealed_prices.sql")),
 ];
 
 pub(super) fn migrator() -> Migrator {

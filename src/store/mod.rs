@@ -21,6 +21,7 @@ mod markets;
 mod migrations;
 mod outbox;
 mod outputs;
+mod proving;
 mod rows;
 mod sqlite;
 mod sums;
@@ -49,8 +50,8 @@ pub use outbox::{Outbox, PassedThreshold};
 pub use outputs::{OutputRow, OutputRows};
 pub use rows::{
     ClockRow, ClosedHour, EntryCursor, Figures, GameRow, GroupSum, HourSum, IdempotencyRow, LedgerEntry, MeterLine,
-    PriceListRow, SessionFilter, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SessionsWanted, SumKey,
-    TenantHour, Watched,
+    PriceListRow, SealMarks, SessionFilter, SessionMeterRow, SessionPart, SessionRow, SessionWrite, SessionsWanted,
+    SumKey, SummedTenant, TenantHour, Watched,
 };
 pub use sqlite::SqliteStore;
 pub use sums::UsageReads;

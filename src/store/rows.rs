@@ -251,11 +251,31 @@ pub struct ClosedHour {
     pub entries: u64,
     /// Sum of their billable seconds.
     pub billable_seconds: i64,
-    /// SHA-256 over the entries and the digest of the hour before.
+    /// SHA-256 over the entries, what they are priced by and the digest of the hour before.
     pub digest: [u8; 32],
     /// Of the Ed25519 key that signed.
     pub public_key: [u8; 32],
     pub signature: [u8; 64],
+    /// Ids of the price lists that its entries are priced by, by tenant, as JSON; `None` where a version sealed it that did not seal
+    /// prices.
+    pub price_lists: Option<String>,
+}
+
+/// How far seals were noted, beside the seals themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealMarks {
+    /// Hours that end by then were sealed (milliseconds of Unix time); 0 where none was, or none since this is noted.
+    pub sealed_until_ms: i64,
+    /// The newest seal that the data directory's marker knows: its hour, and its digest in hexadecimal.
+    pub noted: Option<(i64, String)>,
+}
+
+/// The first and the last hour (their starts, milliseconds of Unix time) that something is kept of a tenant's sums for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SummedTenant {
+    pub tenant: String,
+    pub first_ms: i64,
+    pub last_ms: i64,
 }
 
 /// What a session came to in a closed hour, as long as it showed the same.

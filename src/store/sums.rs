@@ -4,8 +4,10 @@ use serde::Serialize;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::rows::{EntryCursor, Figures, GroupSum, HourSum, LedgerEntry, PriceListRow, SumKey, TenantHour};
-use super::{LedgerReads, Pending, SqliteLedger, StoreError, codec};
+use super::rows::{
+    EntryCursor, Figures, GroupSum, HourSum, LedgerEntry, PriceListRow, SealMarks, SumKey, SummedTenant, TenantHour,
+};
+use super::{LedgerReads, Pending, SqliteLedger, StoreError, codec, proving};
 
 /// What reports read. All times are milliseconds of Unix time, UTC.
 pub trait UsageReads: LedgerReads {
@@ -67,6 +69,15 @@ pub trait UsageReads: LedgerReads {
 
     /// A price list that was in force once; without an id the one that is.
     fn price_list<'a>(&'a self, tenant: &'a str, id: Option<String>) -> Pending<'a, Option<PriceListRow>>;
+
+    /// Tenants that something is kept of sums for, in byte order, whether or not they have entries.
+    fn summed_tenants(&self) -> Pending<'_, Vec<SummedTenant>>;
+
+    /// How far seals were noted.
+    fn seal_marks(&self) -> Pending<'_, SealMarks>;
+
+    /// Compares the ledger's tables with their indexes. Reads all of them once; [`StoreError::Damaged`] names the first that is not whole.
+    fn check_ledger_tables(&self) -> Pending<'_, ()>;
 }
 
 impl UsageReads for SqliteLedger {
@@ -107,7 +118,13 @@ impl UsageReads for SqliteLedger {
         Box::pin(async move {
             let query = "SELECT * FROM hour_sums WHERE tenant = ? AND hour_start_ms = ? ORDER BY session_id, part";
             let rows = sqlx::query(query).bind(tenant).bind(hour_start_ms).fetch_all(&self.readers).await?;
-            rows.iter().map(hour_sum).collect()
+            // In a file whose order is broken a walk comes by rows of other hours, too: they count there, and not here.
+            let of_hour =
+                |row: &SqliteRow| match (row.try_get::<&str, _>("tenant")?, row.try_get::<i64, _>("hour_start_ms")?) {
+                    place if place == (tenant, hour_start_ms) => hour_sum(row),
+                    _ => Err(StoreError::Damaged("sums of another hour lie among those of this one".into())),
+                };
+            rows.iter().map(of_hour).collect()
         })
     }
 
@@ -215,6 +232,18 @@ impl UsageReads for SqliteLedger {
             row.map(|row| Ok(PriceListRow { tenant: row.try_get(0)?, id: row.try_get(1)?, tariffs: row.try_get(2)? }))
                 .transpose()
         })
+    }
+
+    fn summed_tenants(&self) -> Pending<'_, Vec<SummedTenant>> {
+        Box::pin(proving::summed_tenants(&self.readers))
+    }
+
+    fn seal_marks(&self) -> Pending<'_, SealMarks> {
+        Box::pin(proving::seal_marks(&self.readers, self.data_dir.as_deref()))
+    }
+
+    fn check_ledger_tables(&self) -> Pending<'_, ()> {
+        Box::pin(proving::check_ledger_tables(&self.readers))
     }
 }
 
@@ -388,16 +417,17 @@ struct MarkJson<'a> {
     tariffs: &'a str,
 }
 
-/// Writes an hour's sums and that it is summed, if it is the next one to be. All or nothing: a transaction is around it.
+/// Writes an hour's sums and that it is summed, if it is the next one to be. All or nothing: a transaction is around it. What is there
+/// of an hour that is not summed is written over: it is somebody else's, and no reason never to close an hour again.
 const PUT_HOUR: &str = "\
-    INSERT INTO hour_sums (tenant, hour_start_ms, session_id, part, engine, layout, tier, games, labels, first_minute_ms, \
+    INSERT OR REPLACE INTO hour_sums (tenant, hour_start_ms, session_id, part, engine, layout, tier, games, labels, first_minute_ms, \
     last_minute_ms, billable_seconds, slate_seconds, slate_all_seconds, charged_seconds, billed_minutes, currency, list_cost, \
     cost) SELECT value->>'tenant', ?1, value->>'session_id', value->>'part', value->>'engine', value->>'layout', \
     value->>'tier', value->>'games', value->>'labels', value->>'first_minute_ms', value->>'last_minute_ms', \
     value->>'billable_seconds', value->>'slate_seconds', value->>'slate_all_seconds', value->>'charged_seconds', \
     value->>'billed_minutes', value->>'currency', value->>'list_cost', value->>'cost' FROM jsonb_each(?2), ledger_state \
     WHERE summed_until_ms <= ?1; \
-    INSERT INTO month_marks (tenant, hour_start_ms, mark, price_list) \
+    INSERT OR REPLACE INTO month_marks (tenant, hour_start_ms, mark, price_list) \
     SELECT value->>'tenant', ?1, value->>'mark', value->>'price_list' FROM jsonb_each(?3), ledger_state \
     WHERE summed_until_ms <= ?1; \
     INSERT INTO price_lists (tenant, id, tariffs, registered) \
@@ -447,10 +477,10 @@ fn sum_json<'a>(tenant: &'a str, part: usize, sum: &'a HourSum) -> Result<SumJso
     })
 }
 
-/// Registers a price list; one that was in force before is in force again.
+/// Registers a price list; one that was in force before is in force again, with the text that its id is the digest of.
 pub(super) fn put_price_list(row: &PriceListRow) -> sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments> {
     let query = "INSERT INTO price_lists (tenant, id, tariffs, registered) \
                  SELECT ?1, ?2, ?3, coalesce(max(registered), 0) + 1 FROM price_lists WHERE true \
-                 ON CONFLICT (tenant, id) DO UPDATE SET registered = excluded.registered";
+                 ON CONFLICT (tenant, id) DO UPDATE SET registered = excluded.registered, tariffs = excluded.tariffs";
     sqlx::query(query).bind(row.tenant.clone()).bind(row.id.clone()).bind(row.tariffs.clone())
 }

@@ -206,3 +206,20 @@ pub(crate) async fn tamper(data_dir: &std::path::Path, sql: &str) {
     }
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
 }
+
+/// Flips bits of one byte in the page of a small table or index, the `change`-th of the first `at` in it. Nobody has the database open.
+pub(crate) async fn flip(data_dir: &std::path::Path, place: &str, at: &[u8], change: usize, bits: u8) {
+    use sqlx::{ConnectOptions, Connection, Row};
+    let file = data_dir.join(sqlite::FILE_NAME);
+    let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    let root = "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?";
+    let row = sqlx::query(root).bind(place).fetch_one(&mut connection).await.unwrap();
+    let (page, size) = (row.get::<i64, _>(0), row.get::<i64, _>(1));
+    connection.close().await.unwrap();
+    let (begin, size) = (usize::try_from((page - 1) * size).unwrap(), usize::try_from(size).unwrap());
+    let mut bytes = std::fs::read(&file).unwrap();
+    let page = &mut bytes[begin..begin + size];
+    let found = page.windows(at.len()).position(|window| window == at).unwrap();
+    page[found + change] ^= bits;
+    std::fs::write(&file, bytes).unwrap();
+}

@@ -368,11 +368,12 @@ fn statement(command: &Command) -> Result<Option<Statement>, StoreError> {
             sqlx::query("UPDATE ledger_state SET closed_until_ms = max(closed_until_ms, ?)").bind(*until_ms)
         }
         Command::SealHour(hour) => {
-            let seal = "INSERT INTO closed_hours (hour_start_ms, entries, billable_seconds, digest, public_key, signature) \
-                        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+            let seal = "INSERT INTO closed_hours (hour_start_ms, entries, billable_seconds, digest, public_key, signature, \
+                        price_lists) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING; \
+                        UPDATE ledger_state SET sealed_until_ms = max(sealed_until_ms, ?1 + 3600000);";
             let seal = sqlx::query(seal).bind(hour.hour_start_ms).bind(codec::to_i64(hour.entries)?);
             let seal = seal.bind(hour.billable_seconds).bind(hour.digest.to_vec());
-            seal.bind(hour.public_key.to_vec()).bind(hour.signature.to_vec())
+            seal.bind(hour.public_key.to_vec()).bind(hour.signature.to_vec()).bind(hour.price_lists.clone())
         }
         Command::Audit(write) => write.statement(),
         Command::Key(write) => write.statement(),

@@ -11,8 +11,10 @@ pub(super) const HOUR_MS: i64 = 3_600_000;
 /// The digest before the first hour.
 pub(super) const GENESIS: [u8; 32] = [0; 32];
 
-/// What the digests and signatures of this layout begin with, so that neither can be taken for something else.
+/// What the digests and signatures of this layout begin with, so that neither can be taken for something else. Of digests there are two:
+/// the second covers what an hour is priced by as well.
 const DIGEST_DOMAIN: &[u8] = b"quadrille ledger hour 1";
+const PRICED_DIGEST_DOMAIN: &[u8] = b"quadrille ledger hour 2";
 const SIGNATURE_DOMAIN: &[u8] = b"quadrille ledger seal 1";
 
 /// The start of the hour that `at_ms` lies in.
@@ -24,17 +26,24 @@ pub(super) const fn hour_of(at_ms: i64) -> i64 {
 pub(super) struct HourDigest {
     hash: Sha256,
     hour_start_ms: i64,
+    price_lists: Option<String>,
     entries: u64,
     billable_seconds: i64,
 }
 
 impl HourDigest {
-    pub fn new(previous: &[u8; 32], hour_start_ms: i64) -> Self {
+    /// `price_lists` names what its entries are priced by, as [`ClosedHour::price_lists`] does.
+    pub fn new(previous: &[u8; 32], hour_start_ms: i64, price_lists: Option<&str>) -> Self {
         let mut hash = Sha256::new();
-        hash.update(DIGEST_DOMAIN);
+        hash.update(if price_lists.is_some() { PRICED_DIGEST_DOMAIN } else { DIGEST_DOMAIN });
         hash.update(previous);
         hash.update(hour_start_ms.to_be_bytes());
-        Self { hash, hour_start_ms, entries: 0, billable_seconds: 0 }
+        let price_lists = price_lists.map(str::to_owned);
+        let mut digest = Self { hash, hour_start_ms, price_lists: None, entries: 0, billable_seconds: 0 };
+        if let Some(price_lists) = &price_lists {
+            digest.text(price_lists);
+        }
+        Self { price_lists, ..digest }
     }
 
     /// Every field, texts with their lengths before them: two different entries never digest alike.
@@ -76,12 +85,12 @@ impl HourDigest {
     }
 
     /// The hour, sealed with `key`.
-    pub fn seal(self, key: &SigningKey) -> ClosedHour {
-        let hour_start_ms = self.hour_start_ms;
+    pub fn seal(mut self, key: &SigningKey) -> ClosedHour {
+        let (hour_start_ms, price_lists) = (self.hour_start_ms, self.price_lists.take());
         let (entries, billable_seconds, digest) = self.finish();
         let signature = key.sign(&signed_text(hour_start_ms, &digest)).to_bytes();
         let public_key = key.verifying_key().to_bytes();
-        ClosedHour { hour_start_ms, entries, billable_seconds, digest, public_key, signature }
+        ClosedHour { hour_start_ms, entries, billable_seconds, digest, public_key, signature, price_lists }
     }
 }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::chain::{GENESIS, HOUR_MS};
 use super::period::rfc_3339;
+use super::recount::counted_tenants;
 use super::verify::{HourFault, TrustedKeys, fault_of};
 use crate::metrics::Metrics;
 use crate::store::{LedgerReads, SqliteLedger, StoreError, UsageReads};
@@ -202,7 +203,8 @@ impl Checking {
             None if self.hour_before(start_ms).await?.is_some() => return Ok(Some(HourFault::SealMissing)),
             None => GENESIS,
         };
-        let (tenants, summed_until_ms) = (self.ledger.billed_tenants().await?, self.ledger.summed_until().await?);
+        let summed_until_ms = self.ledger.summed_until().await?;
+        let tenants = counted_tenants(self.ledger.billed_tenants().await?, &self.ledger.summed_tenants().await?);
         // Whether the key is the right one is `verify`'s business, and a person's: here it is whether bits were flipped.
         let mut named = TrustedKeys::default();
         if named.add_hex(&hex::encode(hour.public_key)).is_err() {

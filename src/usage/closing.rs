@@ -12,7 +12,7 @@ use ed25519_dalek::SigningKey;
 
 use super::chain::{GENESIS, HOUR_MS, HourDigest, hour_of};
 use super::prices::PriceBook;
-use super::summing::sum_hours;
+use super::summing::{priced_by, sum_hours};
 use crate::store::{LedgerReads, Store, StoreError};
 
 /// No hour is closed before the clock has been beyond doubt this long: what sets it sets it within the first minutes of a
@@ -101,7 +101,9 @@ impl Closing {
         let mut hour_start_ms = next.unwrap_or(closed_until_ms);
         let mut sealed = 0;
         while hour_start_ms < closed_until_ms {
-            let digest = digest_hour(&*self.store, &tenants, &previous, hour_start_ms).await?;
+            // It is summed by now: what it was priced by is known, and from now on stays.
+            let price_lists = priced_by(&*self.store.ledger(), &tenants, hour_start_ms).await?;
+            let digest = digest_hour(&*self.store, &tenants, &previous, hour_start_ms, Some(&price_lists)).await?;
             let hour = digest.seal(&self.key);
             previous = hour.digest;
             self.store.seal_hour(hour).await?;
@@ -112,14 +114,15 @@ impl Closing {
     }
 }
 
-/// Digests the entries of one hour as the ledger has them now.
+/// Digests the entries of one hour as the ledger has them now, with the price lists that a seal names.
 pub(super) async fn digest_hour(
     ledger: &dyn LedgerReads,
     tenants: &[(String, i64)],
     previous: &[u8; 32],
     hour_start_ms: i64,
+    price_lists: Option<&str>,
 ) -> Result<HourDigest, StoreError> {
-    let mut digest = HourDigest::new(previous, hour_start_ms);
+    let mut digest = HourDigest::new(previous, hour_start_ms, price_lists);
     let end_ms = hour_start_ms + HOUR_MS;
     for (tenant, _) in tenants.iter().filter(|(_, first_ms)| *first_ms < end_ms) {
         let mut after = None;

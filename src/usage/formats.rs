@@ -1,5 +1,7 @@
 //! Reports as text, written as their rows come: JSON, CSV (RFC 4180) and FOCUS.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -184,11 +186,31 @@ impl Out {
         self.buffer.push(b'}');
     }
 
-    fn record<I: IntoIterator<Item = T>, T: AsRef<[u8]>>(&mut self, fields: I) {
+    fn record<I: IntoIterator<Item = T>, T: AsRef<str>>(&mut self, fields: I) {
         let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut self.buffer);
         // Into memory, and each record by itself: neither can fail.
-        let _ = csv.write_record(fields);
+        for field in fields {
+            let _ = csv.write_field(cell(field.as_ref()).as_bytes());
+        }
+        let _ = csv.write_record(None::<&[u8]>);
     }
+}
+
+/// A cell of a table. Devices choose labels, and whoever opens the table has a spreadsheet take what begins like a formula for one, in which
+/// addresses are asked and programs called: an apostrophe before it makes it text (OWASP, CSV Injection). Numbers, negative ones too,
+/// and all other texts are as they are.
+fn cell(text: &str) -> Cow<'_, str> {
+    let is_passed_over = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}');
+    let begins = text.trim_start_matches(is_passed_over).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    // A sign alone stands for nothing that could be computed.
+    if begins && !is_number(text) && text.chars().count() > 1 { format!("'{text}").into() } else { text.into() }
+}
+
+/// A sign, digits and one decimal point.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    [whole, part].iter().all(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn columns(group_by: &GroupBy) -> Vec<&'static str> {
@@ -255,4 +277,34 @@ fn fields(group_by: &GroupBy, row: &UsageRow) -> Vec<String> {
 /// Lists and maps in one field of a table.
 pub(super) fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_never_a_formula_and_else_as_it_was() {
+        for formula in
+            ["=HYPERLINK(\"http://x\")", "+1+1", "-2+3", "@SUM(A1)", "\t=1", " =1", "\r\n+1+1", "＝1+1", "-1.", "--1"]
+        {
+            assert_eq!(cell(formula), format!("'{formula}"));
+        }
+        for ordinary in [
+            "",
+            "-",
+            "-30",
+            "+49123",
+            "-0.04",
+            "12.5",
+            "a=b",
+            "s1",
+            "'quoted",
+            "[\"=a\"]",
+            "2026-11-22T16:00:00Z",
+            "ü-x",
+        ] {
+            assert_eq!(cell(ordinary), ordinary);
+        }
+    }
 }

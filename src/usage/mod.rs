@@ -15,6 +15,7 @@ mod prices;
 mod pricing;
 mod quote;
 mod records;
+mod recount;
 mod report;
 mod reports;
 mod slate;

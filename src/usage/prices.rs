@@ -31,10 +31,10 @@ impl PriceBook {
         for tenant in tenants.collect::<std::collections::BTreeSet<_>>() {
             let (id, tariffs) = self.of(&tenant).recorded();
             let known = store.ledger().price_list(&tenant, None).await?;
-            if known.as_ref().is_some_and(|known| known.id == id) {
+            if known.as_ref().is_some_and(|known| known.id == id && known.tariffs == tariffs) {
                 continue;
             }
-            if known.is_some() {
+            if known.is_some_and(|known| known.id != id) {
                 tracing::info!(tenant, "the tariffs have changed: hours that are closed keep their prices");
             }
             store.register_price_list(PriceListRow { tenant, id, tariffs }).await?;
@@ -45,13 +45,10 @@ impl PriceBook {
     /// The list that a ledger has in force for `tenant`.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store; [`StoreError::Damaged`] where the list was changed after it was recorded.
     pub async fn recorded(ledger: &dyn UsageReads, tenant: &str) -> Result<Self, StoreError> {
         let row = ledger.price_list(tenant, None).await?;
-        let parse = |row: PriceListRow| {
-            serde_json::from_str(&row.tariffs).map_err(|e| StoreError::Failed(format!("a price list: {e}")))
-        };
-        let list = row.map(parse).transpose()?.unwrap_or_default();
+        let list = row.as_ref().map(PriceList::of_record).transpose()?.unwrap_or_default();
         Ok(Self::new([(tenant.to_owned(), list)]))
     }
 }

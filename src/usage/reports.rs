@@ -127,11 +127,19 @@ impl Cut {
     }
 }
 
+/// Until when hours are summed, and closed. Sealed hours whose sums are gone are not priced as they were: until they are summed again,
+/// nothing of them is final.
+async fn summed_and_closed(ledger: &dyn UsageReads) -> Result<(i64, i64), StoreError> {
+    // In this order: an hour is summed before it is sealed, and one that is closed in between is taken for open, and reads the same.
+    let sealed_ms = ledger.last_closed_hour().await?.map_or(i64::MIN, |last| last.hour_start_ms + HOUR_MS);
+    let (summed, closed) = (ledger.summed_until().await?, ledger.closed_until().await?);
+    Ok((summed, if summed < sealed_ms { summed } else { closed }))
+}
+
 impl Making<'_> {
     async fn run(mut self) -> Result<(), Stop> {
         let ledger = &self.reports.ledger;
-        // In this order: an hour that is closed in between is taken for open, and reads the same.
-        let (summed, closed) = (ledger.summed_until().await?, ledger.closed_until().await?);
+        let (summed, closed) = summed_and_closed(&**ledger).await?;
         let Period { from, to } = self.question.period;
         let cut = Cut::new((from.as_millisecond(), to.as_millisecond()), summed, closed);
         let head = Head {
@@ -452,7 +460,7 @@ impl Reports {
         period: Period,
         ended_ms: Option<i64>,
     ) -> Result<Billed, UsageError> {
-        let (summed, closed) = (self.ledger.summed_until().await?, self.ledger.closed_until().await?);
+        let (summed, closed) = summed_and_closed(&*self.ledger).await?;
         let Period { from, to } = period.whole_hours();
         let cut = Cut::new((from.as_millisecond(), to.as_millisecond()), summed, closed);
         let mut totals = Totals::default();

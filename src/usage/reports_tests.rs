@@ -104,6 +104,33 @@ async fn a_market_has_its_sessions_whichever_of_its_hours_are_closed() {
     }
 }
 
+#[tokio::test]
+async fn a_devices_label_is_no_formula_in_any_table() {
+    let formula = "=HYPERLINK(\"http://x\",\"y\")";
+    let mut odd = line("s1", 0, 30);
+    odd.watched.labels.insert("box".to_owned(), formula.to_owned());
+    odd.watched.layout = "+1+1".to_owned();
+    let house = House::with(list(vec![tariff(0, Rounding::StartedMinute, "0.004")]), vec![odd]).await;
+    for closed in [false, true] {
+        for group_by in GROUPS {
+            for format in [Format::Csv, Format::Focus] {
+                let text = house.text("2026-11-22", "2026-11-23", group_by, format).await;
+                let mut table = csv::Reader::from_reader(text.as_bytes());
+                for cell in
+                    table.records().flat_map(|record| record.unwrap().iter().map(str::to_owned).collect::<Vec<_>>())
+                {
+                    assert!(!cell.starts_with(['=', '+']), "{group_by}, closed: {closed}: {cell}");
+                }
+                let is_there = text.contains("'=HYPERLINK") || group_by != "label:box";
+                assert!(is_there && (text.contains("'+1+1") || group_by != "layout"), "{text}");
+            }
+        }
+        house.close(2 * 60).await;
+    }
+    let told = house.json("2026-11-22", "2026-11-23", "label:box").await;
+    assert_eq!(told["rows"][0]["label"], formula, "JSON tells texts as they are");
+}
+
 fn decimal(value: &serde_json::Value) -> rust_decimal::Decimal {
     value.as_str().unwrap().parse().unwrap()
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::money::{Money, PRICE_DECIMALS};
-use crate::store::Watched;
+use crate::store::{PriceListRow, StoreError, Watched};
 
 /// Parts of a whole that a discount is told in: percent with two decimals.
 const WHOLE: i128 = 10_000;
@@ -246,6 +246,20 @@ impl PriceList {
         // Plain texts and numbers: this cannot fail.
         let text = serde_json::to_string(self).unwrap_or_default();
         (hex::encode(Sha256::digest(text.as_bytes())), text)
+    }
+
+    /// A list that was recorded.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where its text is not what its id is the digest of.
+    pub(super) fn of_record(row: &PriceListRow) -> Result<Self, StoreError> {
+        let PriceListRow { tenant, id, tariffs } = row;
+        if hex::encode(Sha256::digest(tariffs.as_bytes())) != *id {
+            return Err(StoreError::Damaged(format!(
+                "the price list {id} of {tenant} was changed after it was recorded"
+            )));
+        }
+        serde_json::from_str(tariffs).map_err(|e| StoreError::Failed(format!("the price list {id} of {tenant}: {e}")))
     }
 }
 

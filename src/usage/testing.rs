@@ -35,7 +35,7 @@ pub(super) async fn book(store: &SqliteStore, lines: Vec<MeterLine>) {
 
 /// A ledger with prices, whose hours are closed by hand.
 pub(super) struct House {
-    _dir: tempfile::TempDir,
+    pub dir: tempfile::TempDir,
     pub store: Arc<SqliteStore>,
     pub reports: Reports,
 }
@@ -44,7 +44,7 @@ impl House {
     pub async fn new(list: PriceList) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
-        let mut house = Self { _dir: dir, store: store.clone(), reports: reports(&store, PriceList::default()) };
+        let mut house = Self { dir, store: store.clone(), reports: reports(&store, PriceList::default()) };
         house.change_prices(list).await;
         house
     }

@@ -138,8 +138,8 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let row = self.ledger.price_list(self.tenant, Some(id.clone())).await?;
-        let row = row.ok_or_else(|| StoreError::Failed(format!("the price list {id} is not in the ledger")))?;
-        self.recorded = Some((id, parse(&row.tariffs)?));
+        let row = row.ok_or_else(|| StoreError::Damaged(format!("the price list {id} is not in the ledger")))?;
+        self.recorded = Some((id, PriceList::of_record(&row)?));
         Ok(())
     }
 
