@@ -410,11 +410,6 @@ impl Session {
         self.splices.reaching_back(since)
     }
 
-    /// The oldest segment that it lists live.
-    pub(super) fn lists_from(&self) -> SegmentNumber {
-        self.splices.entries().first().map_or(0, |first| first.from)
-    }
-
     /// The mosaic that it showed first of those that are known, and the segment from which on what it shows was shown to it, `created` being the one that
     /// ran when it was made: what is older was there already.
     pub(super) fn first_shown(&self, created: SegmentNumber) -> (Arc<str>, SegmentNumber) {

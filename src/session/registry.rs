@@ -481,11 +481,9 @@ impl Offer {
 pub(super) fn begins(placement: &Placement, held: &Held, made_in: SegmentNumber) -> SegmentNumber {
     let lead_in = placement.first_segment.saturating_sub(LEAD_IN_SEGMENTS);
     let begins = held.whole.newest_run().map_or(lead_in, |run| lead_in.max(*run.start()));
-    if placement.first_segment >= made_in {
-        // Before it there are stills.
-        return begins;
-    }
-    // A player needs as many that are finished.
-    let next = held.whole.newest().map_or(0, |newest| newest + 1).clamp(made_in.saturating_sub(UNFINISHED), made_in);
+    // Where nothing is there yet, what comes first are stills.
+    let Some(newest) = held.whole.newest() else { return begins };
+    // As many that are finished.
+    let next = (newest + 1).clamp(made_in.saturating_sub(UNFINISHED), made_in);
     begins.max(next.saturating_sub(BEGUN_WITH as u64))
 }
