@@ -196,10 +196,7 @@ impl Service {
         let sessions = makers.sessions(&registry, &catalogue, &layouts).await?;
         let parts = (&sessions, &registry, &catalogue);
         let (fills, breaks) = makers.breaks(maker, parts, (&assets, &shelf), (&sqlite, own))?;
-        makers.rules(&sessions, (sqlite.clone(), own)).await?;
-        if let Some(its) = &breaks {
-            breaks::take_up_breaks(its, &sessions).await?;
-        }
+        makers.rules_and_breaks(&sessions, (sqlite.clone(), own), breaks.as_ref()).await?;
         let (events, webhooks) = makers.webhooks(&sqlite, (&sessions, &catalogue), own).await?;
         let outbound = makers.outbound(sqlite.clone(), &sessions, &webhooks).await?;
         let draining = Arc::new(AtomicBool::new(false));

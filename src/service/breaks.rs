@@ -31,7 +31,7 @@ const TAKEN_UP_WITHIN: Duration = Duration::from_secs(5);
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(10);
 
 /// Sessions of the last run that were in a break are in it when they are served again: games that may not be shown are not shown for a moment either.
-pub(super) async fn take_up_breaks(breaks: &Arc<Breaks>, sessions: &Arc<Sessions>) -> Result<(), StoreError> {
+async fn take_up_breaks(breaks: &Arc<Breaks>, sessions: &Arc<Sessions>) -> Result<(), StoreError> {
     breaks.take_up().await?;
     let until = Instant::now() + TAKEN_UP_WITHIN;
     loop {
@@ -46,6 +46,20 @@ pub(super) async fn take_up_breaks(breaks: &Arc<Breaks>, sessions: &Arc<Sessions
 }
 
 impl Makers<'_> {
+    /// The rules of sessions, and for those of the last run the breaks that these rules know.
+    pub async fn rules_and_breaks(
+        &self,
+        sessions: &Arc<Sessions>,
+        (store, own): (Arc<SqliteStore>, Own),
+        breaks: Option<&Arc<Breaks>>,
+    ) -> Result<(), StartError> {
+        self.rules(sessions, (store, own)).await?;
+        match breaks {
+            Some(breaks) => Ok(take_up_breaks(breaks, sessions).await?),
+            None => Ok(()),
+        }
+    }
+
     /// What stands in for games in breaks, which sessions are told of, and what it comes to; `None` where nothing is stitched: there is the programme.
     pub fn breaks(
         &self,
