@@ -210,7 +210,8 @@ impl Breaks {
         for (nth, Chosen { ad, creative, is_done }) in chosen.iter_mut().enumerate() {
             let (turn, segments) = (due, creative.segments());
             due += segments;
-            let fresh = creative.ask(&tiles);
+            // For a break that is over nothing is made.
+            let fresh = if its.until.is_some_and(|until| running >= until) { Vec::new() } else { creative.ask(&tiles) };
             if !fresh.is_empty() {
                 self.make_reels(creative, fresh, turn, its.until);
             }

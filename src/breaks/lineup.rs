@@ -13,6 +13,9 @@ use crate::decisions::{ChosenAd, Values};
 use crate::mosaic::GameKey;
 use crate::store::{LineupRow, StoreError};
 
+/// Bytes of a lineup that is kept at most: tens of thousands of sessions may have one each, as long as their servers like.
+const MOST_BYTES: usize = 64 << 10;
+
 /// See the module.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lineup {
@@ -109,6 +112,14 @@ impl Breaks {
                 .filter_map(|(key, asking)| {
                     asking.is_unkept = false;
                     let lineup = serde_json::to_string(&Lineup::of(asking, stand_ins.get(key)?)?).ok()?;
+                    if lineup.len() > MOST_BYTES {
+                        tracing::warn!(
+                            bytes = lineup.len(),
+                            most = MOST_BYTES,
+                            "what was decided for a break is too much to be kept"
+                        );
+                        return None;
+                    }
                     Some(LineupRow { name: key.to_string(), decided_ms: now_ms, lineup })
                 })
                 .collect()

@@ -144,6 +144,20 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Creatives that were made.
+pub async fn made(service: &TestService) -> f64 {
+    service.metric("quadrille_creative_conditioning_seconds_count").await
+}
+
+/// What was decided and fetched is looked at every second: here without the clock, which may have gone on before its server answered.
+pub async fn until_made(service: &TestService) {
+    until("no advertisement is made", async || {
+        service.service.sweep().await;
+        made(service).await > 0.0
+    })
+    .await;
+}
+
 /// Where a slot's picture is on the larger canvas.
 pub fn seen_in(layout: &str, slot: usize) -> Rect {
     let layout = Layouts::bundled().get(layout).unwrap();
@@ -216,10 +230,7 @@ async fn an_advertisement_is_in_one_slot_and_the_other_goes_on() {
     let body = json!({ "duration_s": 12 });
     service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
     play(&service, &[&mine, &others], 2).await;
-    until("no advertisement is made", async || {
-        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
-    })
-    .await;
+    until_made(&service).await;
     assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, tiles, "nothing is encoded for it");
     play(&service, &[&mine, &others], 16).await;
     let playlist = poll(&service, &mine).await;
@@ -476,10 +487,7 @@ async fn an_advertisement_whose_process_died_is_decoded_again() {
     let body = json!({ "duration_s": 20 });
     service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
     play(&service, &[&mine], 2).await;
-    until("no advertisement is made", async || {
-        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
-    })
-    .await;
+    until_made(&service).await;
     assert!(!dies.exists(), "the process that decodes it died");
     play(&service, &[&mine], 6).await;
     let report = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
@@ -517,10 +525,7 @@ async fn an_output_shows_its_markets_breaks_as_a_session_there_does() {
     let body = json!({ "duration_s": 10 });
     service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
     play(2).await;
-    until("no advertisement is made", async || {
-        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
-    })
-    .await;
+    until_made(&service).await;
     play(14).await;
 
     let url = same["playback_url"].as_str().unwrap();

@@ -8,8 +8,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::breaks::{
-    AD, AdServer, TONES, answer, clip, create, heard, market, play, runs, seen_in, settings, start, until, vast,
-    watched,
+    AD, AdServer, TONES, answer, clip, create, heard, made, market, play, runs, seen_in, settings, start, until,
+    until_made, vast, watched,
 };
 use crate::support::service::TestService;
 
@@ -28,8 +28,7 @@ async fn a_process_that_begins_in_a_break_goes_on_with_it() {
     let body = json!({ "duration_s": 30 });
     service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
     play(&service, &[&mine], 2).await;
-    let made = async |service: &TestService| service.metric("quadrille_creative_conditioning_seconds_count").await;
-    until("no advertisement is made", async || made(&service).await > 0.0).await;
+    until_made(&service).await;
     play(&service, &[&mine], 7).await;
     let taken = async |service: &TestService, from: &str| {
         service.metric(&format!("quadrille_creatives_total{{from=\"{from}\"}}")).await
@@ -98,10 +97,7 @@ async fn a_creatives_sound_goes_on_over_its_last_picture() {
     let body = json!({ "duration_s": 20 });
     service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
     play(&service, &[&mine], 2).await;
-    until("no advertisement is made", async || {
-        service.metric("quadrille_creative_conditioning_seconds_count").await > 0.0
-    })
-    .await;
+    until_made(&service).await;
     play(&service, &[&mine], 24).await;
     let (seen, sound) = watched(&service, &mine, &[seen_in("2EH", 1)]).await;
     let ad: Vec<u32> = seen[0].iter().flatten().filter(|(clip, _)| *clip == AD).map(|(_, number)| *number).collect();

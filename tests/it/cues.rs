@@ -450,3 +450,33 @@ async fn a_registered_game_has_a_break_policy_of_its_own_and_keeps_it() {
     let kept = service.operator(Method::GET, path, None, StatusCode::OK).await;
     assert_eq!((&kept["break_policy"], &kept["title"]), (&json!("slate"), &json!("Own")));
 }
+
+/// A break hides a game from everybody who shows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_by_hand_is_for_who_has_the_game_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = "[[tenants]]\nid = \"rival\"\noperator_keys = [\"op-2\"]\ndevice_keys = [\"dev-2\"]\n";
+    let games = [("mine", "test://ball?size=320x180"), ("ours", "test://smpte?size=320x180")];
+    let games = games.map(|(id, source)| (id, source.to_owned()));
+    let mut config = config(&dir.path().join("data"), &games, &format!("{SMALL_OUTPUT}{others}"));
+    config.games[0].tenants = Some(vec!["acme".into()]);
+    let service = TestService::start(&config).await;
+    let own = json!({"id": "own", "title": "Own", "sources": ["test://snow?size=320x180"]});
+    service.operator(Method::POST, "/v1/operator/games", Some(own), StatusCode::CREATED).await;
+    service.crank_segments(2).await;
+
+    let refused = break_of(&service, "ours", json!({}), StatusCode::CONFLICT).await;
+    assert_eq!(refused["code"], "game_read_only");
+    assert!(refused["detail"].as_str().unwrap().contains("other tenants"), "{refused}");
+    let theirs = service.send(Method::POST, "/v1/operator/games/ours/breaks", "op-2", Some(json!({}))).await;
+    assert_eq!(theirs.status(), StatusCode::CONFLICT);
+    let ended = service.operator(Method::DELETE, "/v1/operator/games/ours/breaks/x", None, StatusCode::CONFLICT).await;
+    assert_eq!(ended["code"], "game_read_only");
+    for game in ["mine", "own"] {
+        break_of(&service, game, json!({}), StatusCode::CREATED).await;
+    }
+    // What the rival may not show it does not know.
+    let theirs = service.send(Method::POST, "/v1/operator/games/mine/breaks", "op-2", Some(json!({}))).await;
+    assert_eq!(theirs.status(), StatusCode::NOT_FOUND);
+    service.stop().await;
+}
