@@ -117,8 +117,9 @@ impl Sessions {
         let (is_output, rate_bps) = (rights.output.is_some(), self.rate_bps(offer));
         let room = self.reserve(Place { tenant: tenant.into(), is_output, rate_bps })?;
         let placement = self.mosaics.want_for(tenant, None, &show.spec(), engine)?;
-        let begins = begins(&placement, &self.mosaics.held(&placement.id).await).max(self.lit_from(&show.game_keys()));
+        let held = self.mosaics.held(&placement.id).await;
         let now_ms = self.now_ms();
+        let begins = begins(&placement, &held, self.segment_at(now_ms)).max(self.lit_from(&show.game_keys()));
         let id: Arc<str> = session_id(now_ms)?.into();
         let key = idempotency.as_ref().map(|(key, digest)| (key.clone(), *digest));
         let idempotency = idempotency.map(|(key, digest)| IdempotencyRow {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionError;
-use super::model::{Lists, Session, Sound, Sounding};
+use super::model::{BEGUN_WITH, Lists, Session, Sound, Sounding};
 use super::numbering::Numbering;
 use super::registry::{Entry, Sessions};
 use super::splice::{Splices, Window};
@@ -109,10 +109,7 @@ impl Sessions {
         reload: Reload,
         in_hurry: bool,
     ) -> Result<Now, SessionError> {
-        let window = match self.window(reload) {
-            Window::Since(since) => Window::Since(since.max(self.past_from(entry))),
-            newest @ Window::Newest(_) => newest,
-        };
+        let window = self.window(entry, reload);
         let oldest = match window {
             Window::Since(since) => since,
             Window::Newest(segments) => self.running().saturating_sub(2 * segments as u64),
@@ -156,7 +153,7 @@ impl Sessions {
         {
             session.had(first.number..=last.number);
         }
-        session.watched(now_ms, self.lists_ms(&lists).min(self.up_ms(now_ms)), running, terms);
+        session.watched(now_ms, self.lists_ms(&lists, now_ms), running, terms);
         Ok(Now::Lists(Playlist {
             signalled: session.signalled(),
             is_started: reload.start_ms.is_some() && self.settings.start_over.is_some(),
@@ -170,25 +167,33 @@ impl Sessions {
     }
 
     /// How long what a playlist lists is that could be played in one go, in milliseconds, as far as the live window reaches: of what lies further back
-    /// each segment is metered when it is asked for.
-    fn lists_ms(&self, lists: &Lists) -> i64 {
+    /// each segment is metered when it is asked for. And how much of it a player skips that begins now.
+    fn lists_ms(&self, lists: &Lists, now_ms: i64) -> (i64, i64) {
         let segments = lists.listing.segments.iter().rev().take(self.settings.window_segments);
         let listed = segments.take_while(|listed| !listed.gap).count();
         let segment_ms = self.grid.segment_duration().as_millis() as usize;
         let running = lists.listing.running.as_ref().map_or(0, |running| running.parts as usize);
         let part_ms = segment_ms / self.grid.parts().max(1) as usize;
-        i64::try_from(listed * segment_ms + running * part_ms).unwrap_or(i64::MAX)
+        let in_ms = |ms: usize| i64::try_from(ms).unwrap_or(i64::MAX);
+        let lists_ms = in_ms(listed * segment_ms + running * part_ms).min(self.up_ms(now_ms));
+        (lists_ms, lists_ms - in_ms(BEGUN_WITH * segment_ms))
     }
 
     /// What a playlist lists: the live window, or more where more was asked for and may be had.
-    fn window(&self, reload: Reload) -> Window {
+    fn window(&self, entry: &Entry, reload: Reload) -> Window {
         let live = self.settings.window_segments;
         let (Some(right), Some(start_ms)) = (self.settings.start_over, reload.start_ms) else {
             return Window::Newest(live);
         };
         let running = self.running();
         let since = self.segment_at(start_ms).max(running.saturating_sub(right.segments));
-        if since + (live as u64) < running { Window::Since(since) } else { Window::Newest(live) }
+        // Of a session that was made a moment ago the live window does not reach as far back as it is long.
+        let lists_from = entry.session.lock().lists_from();
+        if since < lists_from || since + (live as u64) < running {
+            Window::Since(since.max(self.past_from(entry)))
+        } else {
+            Window::Newest(live)
+        }
     }
 
     /// What is missing of an answer, if anything is.

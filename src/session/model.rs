@@ -145,10 +145,10 @@ pub(super) struct Lists {
 }
 
 /// Segments that a player begins from (RFC 8216, 6.3.3).
-const BEGUN_WITH: usize = 3;
+pub(super) const BEGUN_WITH: usize = 3;
 
 /// Segments before the one that runs of which the newest may not be finished yet.
-const UNFINISHED: u64 = 2;
+pub(super) const UNFINISHED: u64 = 2;
 
 impl Lists {
     /// The segment that is worth waiting for where this is too short to begin with, `running` being the one that runs: what stands before
@@ -318,11 +318,19 @@ impl Session {
         self.idle_ms = 0;
     }
 
-    /// A media playlist that lists segments of `lists_ms` was served at `now_ms`, when `segment` ran: the meter runs.
-    pub(super) fn watched(&mut self, now_ms: i64, lists_ms: i64, segment: SegmentNumber, terms: MeterTerms) {
+    /// A media playlist that lists segments of `lists_ms` was served at `now_ms`, when `segment` ran: the meter runs. Of a first one `beyond_ms` lie further
+    /// back than a player begins.
+    pub(super) fn watched(
+        &mut self,
+        now_ms: i64,
+        (lists_ms, beyond_ms): (i64, i64),
+        segment: SegmentNumber,
+        terms: MeterTerms,
+    ) {
         if self.state.is_active() {
             self.seen(now_ms);
             self.listed_by = self.listed_by.max(Some(segment));
+            self.meter.begin(self.created_ms, now_ms, beyond_ms, terms);
             self.meter.listed(now_ms, lists_ms, terms);
         }
     }
@@ -442,6 +450,10 @@ impl Session {
     /// What a media playlist lists: that of the picture, or that of a sound of which `sound` is there; `held` is what is there of
     /// [`Session::mosaics_since`]. It follows from the splices and from what is there alone.
     pub(super) fn lists(&self, window: Window, held: &[(Arc<str>, Held)], sound: Option<&Sounding>) -> Lists {
+        // Who asked for nothing before the end was billed for nothing, and is told nothing.
+        if !self.state.is_active() && self.listed_by.is_none() {
+            return Lists { listing: Listing::default(), ended: true, resumed: None };
+        }
         // What comes after the end moves nothing: others may watch the same mosaics. Nor is anything of the past told then that it never had.
         let until_end = |held: &Held| match (self.last_segment, window) {
             (Some(last), Window::Newest(_)) => {
@@ -513,7 +525,7 @@ impl Session {
         if was_active {
             match reason {
                 EndReason::Device | EndReason::Operator | EndReason::Restricted => self.meter.stop(now_ms, terms),
-                EndReason::Idle | EndReason::Unrestorable => self.meter.stop_idle(now_ms, terms),
+                EndReason::Idle | EndReason::Unrestorable => self.meter.stop_idle(terms),
             }
             self.ended_ms = Some(now_ms);
             // What is listed in part is listed whole before the playlist ends.

@@ -34,8 +34,8 @@ pub(super) struct Paths {
 /// The addresses of one rendition of a mosaic, or of one sound.
 pub(super) struct Addresses<'a> {
     paths: &'a Paths,
-    /// Of a session's own, which are good as long as it is there.
-    is_own: bool,
+    /// The session whose own they are, which are good as long as it is there.
+    own: Option<&'a str>,
     /// Up to the signature.
     prefix: String,
     mac: Hmac<Sha256>,
@@ -77,19 +77,19 @@ impl Paths {
     /// The addresses of a rendition of a mosaic. Who is given one rendition is not given those above it.
     pub(super) fn rung(&self, mosaic: &str, rendition: &str) -> Addresses<'_> {
         let prefix = format!("/v1/media/{mosaic}/{rendition}{SIGNED}");
-        Addresses { paths: self, is_own: false, prefix, mac: self.rung_mac(mosaic, rendition) }
+        Addresses { paths: self, own: None, prefix, mac: self.rung_mac(mosaic, rendition) }
     }
 
     /// The addresses of a game's sound. Knowing a game's id (another tenant's, say) does not open its sound.
     pub(super) fn sound(&self, key: &GameKey) -> Addresses<'_> {
         let prefix = format!("/v1/media/audio/{}{SIGNED}", URL_SAFE_NO_PAD.encode(key.as_bytes()));
-        Addresses { paths: self, is_own: false, prefix, mac: self.sound_mac(key) }
+        Addresses { paths: self, own: None, prefix, mac: self.sound_mac(key) }
     }
 
     /// The addresses of a text of a mosaic, as [`super::TextWish`] names it.
     pub(super) fn text(&self, mosaic: &str, text: &str) -> Addresses<'_> {
         let prefix = format!("/v1/media/{mosaic}/text/{text}{SIGNED}");
-        Addresses { paths: self, is_own: false, prefix, mac: self.mac(["text", mosaic, text]) }
+        Addresses { paths: self, own: None, prefix, mac: self.mac(["text", mosaic, text]) }
     }
 
     /// The text behind a path element, as [`Paths::rendition_of`].
@@ -98,33 +98,33 @@ impl Paths {
         mosaic: &str,
         element: &'a str,
         n: SegmentNumber,
-        is_own: bool,
+        own: Option<&str>,
     ) -> Option<&'a str> {
         let (text, signature) = element.split_once(SIGNED)?;
-        self.verifies(self.mac(["text", mosaic, text]), Some(n), is_own, signature).then_some(text)
+        self.verifies(self.mac(["text", mosaic, text]), Some(n), own, signature).then_some(text)
     }
 
-    /// The rendition behind a path element, if its signature is this service's, of this mosaic and of segment `n`, or of the init segment. `is_own`: as a
-    /// session's own address has it.
+    /// The rendition behind a path element, if its signature is this service's, of this mosaic and of segment `n`, or of the init segment. `own`: as
+    /// the own address of the session with that token has it.
     pub(super) fn rendition_of<'a>(
         &self,
         mosaic: &str,
         element: &'a str,
         n: Option<SegmentNumber>,
-        is_own: bool,
+        own: Option<&str>,
     ) -> Option<&'a str> {
         let (rendition, signature) = element.split_once(SIGNED)?;
-        self.verifies(self.rung_mac(mosaic, rendition), n, is_own, signature).then_some(rendition)
+        self.verifies(self.rung_mac(mosaic, rendition), n, own, signature).then_some(rendition)
     }
 
     /// The game behind a path element, as [`Paths::rendition_of`].
-    pub(super) fn game_of(&self, element: &str, n: Option<SegmentNumber>, is_own: bool) -> Option<GameKey> {
+    pub(super) fn game_of(&self, element: &str, n: Option<SegmentNumber>, own: Option<&str>) -> Option<GameKey> {
         if element.len() > MAX_ELEMENT_LENGTH {
             return None;
         }
         let (key, signature) = element.split_once(SIGNED)?;
         let key = String::from_utf8(URL_SAFE_NO_PAD.decode(key).ok()?).ok()?;
-        self.verifies(self.sound_mac(&key), n, is_own, signature).then(|| key.into())
+        self.verifies(self.sound_mac(&key), n, own, signature).then(|| key.into())
     }
 
     /// A path element that says `said` of an output: whoever was given one needs no key.
@@ -173,22 +173,28 @@ impl Paths {
         mac
     }
 
-    fn verifies(&self, mac: Hmac<Sha256>, n: Option<SegmentNumber>, is_own: bool, signature: &str) -> bool {
+    fn verifies(&self, mac: Hmac<Sha256>, n: Option<SegmentNumber>, own: Option<&str>, signature: &str) -> bool {
         // The decoder takes one spelling alone.
         let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES);
-        signature.is_some_and(|signature| self.of(mac, n, is_own).verify_truncated_left(&signature).is_ok())
+        signature.is_some_and(|signature| self.of(mac, n, own).verify_truncated_left(&signature).is_ok())
     }
 
     /// `mac`, for segment `n` or the init segment.
-    fn of(&self, mut mac: Hmac<Sha256>, n: Option<SegmentNumber>, is_own: bool) -> Hmac<Sha256> {
+    fn of(&self, mut mac: Hmac<Sha256>, n: Option<SegmentNumber>, own: Option<&str>) -> Hmac<Sha256> {
         match n {
             None => mac.update(b"init"),
             Some(n) => mac.update(&n.to_be_bytes()),
         }
-        // The process before this one may have served other bytes for segments up to the one in which this one began, where nothing but a
-        // lead-in is left; caches know them. A session's own addresses are in no cache that others share, and stay.
-        if !is_own && n.is_some_and(|n| n <= self.began_in) {
-            mac.update(&self.began_ms.to_be_bytes());
+        match own {
+            // Asking for one is metered: it tells nothing of everybody's, for which nobody is.
+            Some(token) => {
+                mac.update(b"own\0");
+                mac.update(token.as_bytes());
+            }
+            // The process before this one may have served other bytes for segments up to the one in which this one began, where nothing but a
+            // lead-in is left; caches know them. A session's own addresses are in no cache that others share, and stay.
+            None if n.is_some_and(|n| n <= self.began_in) => mac.update(&self.began_ms.to_be_bytes()),
+            None => {}
         }
         mac
     }
@@ -213,12 +219,12 @@ impl Paths {
     }
 }
 
-impl Addresses<'_> {
+impl<'a> Addresses<'a> {
     /// Those of the session `token`, if there is one given: for what is kept longer than everybody's are good.
-    pub(super) fn of_session(self, token: Option<&str>) -> Self {
+    pub(super) fn of_session(self, token: Option<&'a str>) -> Self {
         let Some(token) = token else { return self };
         let prefix = self.prefix.replacen("/v1/media/", &format!("/v1/play/{token}/media/"), 1);
-        Self { is_own: true, prefix, ..self }
+        Self { own: Some(token), prefix, ..self }
     }
 
     pub(super) fn init(&self) -> String {
@@ -252,7 +258,7 @@ impl Addresses<'_> {
     }
 
     fn signed(&self, n: Option<SegmentNumber>) -> String {
-        let signature = &self.paths.of(self.mac.clone(), n, self.is_own).finalize().into_bytes()[..SIGNATURE_BYTES];
+        let signature = &self.paths.of(self.mac.clone(), n, self.own).finalize().into_bytes()[..SIGNATURE_BYTES];
         format!("{}{}", self.prefix, URL_SAFE_NO_PAD.encode(signature))
     }
 }
@@ -271,11 +277,11 @@ mod tests {
         let paths = Paths::new([7; 32], 0, 100, 0);
         let init = paths.sound(&"acme/nyk-bos".into()).init();
         let element = element(&init);
-        assert_eq!(paths.game_of(element, None, false).as_deref(), Some("acme/nyk-bos"));
+        assert_eq!(paths.game_of(element, None, None).as_deref(), Some("acme/nyk-bos"));
         assert!(element.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{element}");
 
-        assert_eq!(Paths::new([8; 32], 0, 100, 0).game_of(element, None, false), None, "another service's");
-        assert_eq!(Paths::new([7; 32], 1, 100, 0).game_of(element, None, false), None, "another era's");
+        assert_eq!(Paths::new([8; 32], 0, 100, 0).game_of(element, None, None), None, "another service's");
+        assert_eq!(Paths::new([7; 32], 1, 100, 0).game_of(element, None, None), None, "another era's");
         let (_, signature) = element.split_once('~').unwrap();
         let other = URL_SAFE_NO_PAD.encode("acme/nyk-mia");
         for forged in [
@@ -286,9 +292,9 @@ mod tests {
             &format!("{element}AA"),
             &element[..element.len() - 2],
         ] {
-            assert_eq!(paths.game_of(forged, None, false), None, "{forged}");
+            assert_eq!(paths.game_of(forged, None, None), None, "{forged}");
         }
-        assert_eq!(paths.game_of(&"a".repeat(100_000), None, false), None);
+        assert_eq!(paths.game_of(&"a".repeat(100_000), None, None), None);
     }
 
     #[test]
@@ -323,8 +329,8 @@ mod tests {
         assert_eq!(of(&before, 101), of(&after, 101));
         // And the former's address opens nothing.
         let former = before.rung("m", "720p").segment(100);
-        assert_eq!(before.rendition_of("m", element(&former), Some(100), false), Some("720p"));
-        assert_eq!(after.rendition_of("m", element(&former), Some(100), false), None);
+        assert_eq!(before.rendition_of("m", element(&former), Some(100), None), Some("720p"));
+        assert_eq!(after.rendition_of("m", element(&former), Some(100), None), None);
         assert_eq!(before.rung("m", "720p").init(), after.rung("m", "720p").init());
     }
 
@@ -334,24 +340,24 @@ mod tests {
         let addresses = paths.rung("m", "540p");
         let segment = addresses.segment(200);
         let of_segment = element(&segment);
-        assert_eq!(paths.rendition_of("m", of_segment, Some(200), false), Some("540p"));
+        assert_eq!(paths.rendition_of("m", of_segment, Some(200), None), Some("540p"));
         assert_eq!(element(&addresses.part(Position::new(200, 3))), of_segment);
         assert!(of_segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)), "{of_segment}");
-        assert_eq!(paths.rendition_of("m", of_segment, Some(201), false), None, "the next segment");
-        assert_eq!(paths.rendition_of("m", of_segment, None, false), None, "the init segment");
-        assert_eq!(paths.rendition_of("m", element(&addresses.init()), Some(200), false), None, "and what it opens");
-        assert_eq!(paths.rendition_of("n", of_segment, Some(200), false), None, "another mosaic's");
+        assert_eq!(paths.rendition_of("m", of_segment, Some(201), None), None, "the next segment");
+        assert_eq!(paths.rendition_of("m", of_segment, None, None), None, "the init segment");
+        assert_eq!(paths.rendition_of("m", element(&addresses.init()), Some(200), None), None, "and what it opens");
+        assert_eq!(paths.rendition_of("n", of_segment, Some(200), None), None, "another mosaic's");
         let signature = of_segment.strip_prefix("540p~").unwrap();
         let last = signature.as_bytes()[signature.len() - 1];
         let respelt = format!("540p~{}{}", &signature[..signature.len() - 1], char::from(last + 1));
         for forged in
             ["540p", "1080p", "540p~", &format!("1080p~{signature}"), &of_segment[..of_segment.len() - 1], &respelt]
         {
-            assert_eq!(paths.rendition_of("m", forged, Some(200), false), None, "{forged}");
+            assert_eq!(paths.rendition_of("m", forged, Some(200), None), None, "{forged}");
         }
         let sound = paths.sound(&"a".into()).segment(200);
-        assert_eq!(paths.game_of(element(&sound), Some(200), false).as_deref(), Some("a"));
-        assert_eq!(paths.game_of(element(&sound), Some(201), false), None);
+        assert_eq!(paths.game_of(element(&sound), Some(200), None).as_deref(), Some("a"));
+        assert_eq!(paths.game_of(element(&sound), Some(201), None), None);
     }
 
     #[test]
@@ -361,10 +367,23 @@ mod tests {
         let address = own(&before, 50);
         assert!(address.starts_with("/v1/play/t/media/m/540p~"), "{address}");
         assert_eq!(address, own(&after, 50));
-        assert_eq!(after.rendition_of("m", element(&address), Some(50), true), Some("540p"));
-        assert_eq!(after.rendition_of("m", element(&address), Some(51), true), None);
+        assert_eq!(after.rendition_of("m", element(&address), Some(50), Some("t")), Some("540p"));
+        assert_eq!(after.rendition_of("m", element(&address), Some(51), Some("t")), None);
+        // Its signature is not everybody's, nor another session's.
+        for other in [None, Some("u"), Some("")] {
+            assert_eq!(after.rendition_of("m", element(&address), Some(50), other), None, "{other:?}");
+        }
+        for n in [50, 200] {
+            let shared = before.rung("m", "540p").segment(n);
+            assert_eq!(before.rendition_of("m", element(&shared), Some(n), Some("t")), None);
+            assert_ne!(element(&shared), element(&own(&before, n)));
+        }
         let sound = before.sound(&"a".into()).of_session(Some("t")).part(Position::new(50, 1));
         assert!(sound.starts_with("/v1/play/t/media/audio/") && sound.ends_with("/50.1.m4s"), "{sound}");
-        assert_eq!(after.game_of(element(&sound), Some(50), true).as_deref(), Some("a"));
+        assert_eq!(after.game_of(element(&sound), Some(50), Some("t")).as_deref(), Some("a"));
+        assert_eq!(after.game_of(element(&sound), Some(50), None), None);
+        let text = before.text("m", "0-de").of_session(Some("t")).text_segment(50);
+        assert_eq!(after.text_of("m", element(&text), 50, Some("t")), Some("0-de"));
+        assert_eq!(after.text_of("m", element(&text), 50, None), None);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, RwLock};
 
 use super::break_art::BreakArt;
-use super::model::{Session, TakenUp, choice_of, view_of_row};
+use super::model::{BEGUN_WITH, Session, TakenUp, UNFINISHED, choice_of, view_of_row};
 use super::paths::Paths;
 use super::room::{Place, Rooms};
 use super::settings::{SessionSettings, StartOverRight};
@@ -347,7 +347,7 @@ impl Sessions {
     /// The game behind a path element of `/v1/media/audio/{element}/…`, if this service signed it for segment `n`, or for the init segment. `token`: of
     /// a session's own address.
     pub fn sound_of(&self, element: &str, n: Option<SegmentNumber>, token: Option<&str>) -> Option<GameKey> {
-        let game = self.paths.game_of(element, n, token.is_some())?;
+        let game = self.paths.game_of(element, n, token)?;
         (self.may_hear(&game, token) && self.may_have(n, token)).then_some(game)
     }
 
@@ -360,7 +360,7 @@ impl Sessions {
         n: Option<SegmentNumber>,
         token: Option<&str>,
     ) -> Option<&'a str> {
-        let rendition = self.paths.rendition_of(mosaic, element, n, token.is_some())?;
+        let rendition = self.paths.rendition_of(mosaic, element, n, token)?;
         (self.may_see(rendition, token) && self.may_have(n, token)).then_some(rendition)
     }
 
@@ -375,7 +375,7 @@ impl Sessions {
         let Ok(entry) = self.entry_of_token(token) else { return false };
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut session = entry.session.lock();
-        session.watched(now_ms, 0, self.segment_at(now_ms), terms);
+        session.watched(now_ms, (0, 0), self.segment_at(now_ms), terms);
         n.is_none_or(|n| session.may_have(n))
     }
 
@@ -475,8 +475,15 @@ impl Offer {
 }
 
 /// The segment from which a session that has shown nothing yet shows `placement`, of which `held` is there: with its lead-in, but after what others
-/// may have to step over.
-pub(super) fn begins(placement: &Placement, held: &Held) -> SegmentNumber {
+/// may have to step over. `made_in` is the segment that ran when the session was made.
+///
+/// What others watched before it was made it is given no more of than a player begins with: else every new session would be a window that nobody is billed.
+pub(super) fn begins(placement: &Placement, held: &Held, made_in: SegmentNumber) -> SegmentNumber {
     let lead_in = placement.first_segment.saturating_sub(LEAD_IN_SEGMENTS);
-    held.whole.newest_run().map_or(lead_in, |run| lead_in.max(*run.start()))
+    let begins = held.whole.newest_run().map_or(lead_in, |run| lead_in.max(*run.start()));
+    // Where nothing is there yet, what comes first are stills.
+    let Some(newest) = held.whole.newest() else { return begins };
+    // As many that are finished.
+    let next = (newest + 1).clamp(made_in.saturating_sub(UNFINISHED), made_in);
+    begins.max(next.saturating_sub(BEGUN_WITH as u64))
 }

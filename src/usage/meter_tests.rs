@@ -73,6 +73,42 @@ fn an_ended_session_is_billed_until_it_ends() {
 }
 
 #[test]
+fn a_session_that_ends_at_once_is_billed_a_target_duration_after_its_last_poll() {
+    for after_ms in [0, 300, 1_999, 2_000] {
+        let (mut meter, mut disk) = (Meter::default(), Disk::default());
+        meter.listed(T0, WINDOW_MS, TERMS);
+        meter.stop(T0 + after_ms, TERMS);
+        assert_eq!(meter.billable_seconds(), 2, "after {after_ms} ms");
+        disk.book(&mut meter);
+        assert_eq!(disk.total(), 2);
+    }
+    let mut meter = Meter::default();
+    meter.stop(T0, TERMS);
+    assert_eq!(meter.billable_seconds(), 0, "nothing was listed");
+}
+
+#[test]
+fn who_asks_for_the_first_playlist_late_is_billed_for_what_it_lists_beyond_where_a_player_begins() {
+    for (waited_ms, beyond_ms, expected) in
+        [(0, 6_000, 2), (4_000, 6_000, 2), (5_000, 6_000, 7), (20_000, 6_000, 8), (20_000, -4_000, 2)]
+    {
+        let (mut meter, mut disk) = (Meter::default(), Disk::default());
+        meter.begin(T0 - waited_ms, T0, beyond_ms, TERMS);
+        meter.listed(T0, WINDOW_MS, TERMS);
+        // The first one alone.
+        meter.begin(T0 - waited_ms, T0, 60_000, TERMS);
+        meter.stop(T0, TERMS);
+        assert_eq!(meter.billable_seconds(), expected, "{beyond_ms} ms after {waited_ms} ms");
+        disk.book(&mut meter);
+        assert_eq!(disk.total(), expected);
+    }
+    let mut ended = Meter::default();
+    ended.stop(T0, TERMS);
+    ended.begin(T0 - 20_000, T0, 6_000, TERMS);
+    assert_eq!(ended.billable_seconds(), 0);
+}
+
+#[test]
 fn an_idle_session_is_billed_until_a_target_duration_after_its_last_poll() {
     let mut meter = Meter::default();
     for poll in 0..=3 {
@@ -80,7 +116,7 @@ fn an_idle_session_is_billed_until_a_target_duration_after_its_last_poll() {
     }
     meter.advance(T0 + 20_000, TERMS);
     assert_eq!(meter.billable_seconds(), 8, "no more than the grace is billed while nobody polls");
-    meter.stop_idle(T0 + 36_000, TERMS);
+    meter.stop_idle(TERMS);
     assert_eq!(meter.billable_seconds(), 8);
 }
 
@@ -138,12 +174,13 @@ fn slate_seconds_are_counted_apart_and_are_billable_ones() {
             disk.book(&mut meter);
         }
     }
+    // The last playlist was a second ago, and is good for two.
     meter.stop(T0 + 60_000, TERMS);
     disk.book(&mut meter);
-    assert_eq!((disk.total(), disk.slate_total()), (60, (40, 10)));
+    assert_eq!((disk.total(), disk.slate_total()), (61, (40, 10)));
     // The minute begins 29.5 s after the first second: whole seconds fall where they are completed.
     let lines: Vec<_> = disk.0.values().map(|l| (l.seconds, l.slate_seconds, l.slate_all_seconds)).collect();
-    assert_eq!(lines, [(29, 29, 10), (31, 11, 0)]);
+    assert_eq!(lines, [(29, 29, 10), (32, 11, 0)]);
 }
 
 #[test]

@@ -84,7 +84,9 @@ impl Script {
             }
         }
         let (end, after_s) = if chance.one_in(3) { (End::Idle, IDLE_S) } else { (End::Told, chance.below(20)) };
-        Self { start_ms, polls, slates, end_s: at_s + after_s, end }
+        let end_s = at_s + after_s;
+        slates.retain(|(at_s, _)| *at_s < end_s);
+        Self { start_ms, polls, slates, end_s, end }
     }
 
     /// Asks of every second by itself.
@@ -93,7 +95,9 @@ impl Script {
         let mut polls = self.polls.iter().copied().peekable();
         let mut slates = self.slates.iter().copied().peekable();
         let (mut last_s, mut slate) = (0, Slate::Nothing);
-        for second in 0..self.end_s {
+        // What was listed last can be fetched after the end.
+        let over_s = self.polls.last().map_or(0, |last| self.end_s.max(last + GRACE_S));
+        for second in 0..over_s {
             while let Some(poll) = polls.next_if(|poll| *poll <= second) {
                 last_s = poll;
             }
@@ -154,7 +158,7 @@ impl Viewer {
             self.ended = true;
             match self.script.end {
                 End::Told => self.meter.stop(end_ms, TERMS),
-                End::Idle => self.meter.stop_idle(end_ms, TERMS),
+                End::Idle => self.meter.stop_idle(TERMS),
             }
         }
     }

@@ -148,6 +148,11 @@ impl Session {
         }
     }
 
+    /// The oldest segment that it lists live.
+    pub(in crate::session) fn lists_from(&self) -> SegmentNumber {
+        self.splices.entries().first().map_or(0, |first| first.from)
+    }
+
     /// The first segment of which no playlist can have listed anything.
     pub(super) fn free_segment(&self) -> SegmentNumber {
         self.free_from.segment + u64::from(self.free_from.part > 0)

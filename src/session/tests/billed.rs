@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{NOW, booked_seconds, token, video};
-use crate::session::testing::{House, SEGMENT, asking_for};
-use crate::session::{EndedBy, SessionView};
-use crate::timeline::SegmentNumber;
+use super::{NOW, booked_seconds, play, token, video};
+use crate::session::testing::{House, SEGMENT, asking_for, grid};
+use crate::session::{ChangeSession, EndedBy, SessionView};
+use crate::timeline::{Clock, SegmentNumber};
 
 /// Length of a segment, and the target duration.
 const SEGMENT_S: u64 = 2;
@@ -34,6 +34,9 @@ async fn seen(house: &House, session: &SessionView, gaps_s: &[u64]) -> BTreeSet<
     seen
 }
 
+/// What nobody is billed of a session: the segments that a player begins with, and a pause that is none yet.
+const BEYOND_S: u64 = 3 * SEGMENT_S + 2 * SEGMENT_S;
+
 fn window_s(house: &House) -> u64 {
     house.sessions.settings.window_segments as u64 * SEGMENT_S
 }
@@ -49,7 +52,7 @@ async fn who_asks_once_a_window_is_billed_for_what_was_listed() {
         let gaps = vec![gap_s; usize::try_from(120 / gap_s).unwrap()];
         let seen = seen(&house, &session, &gaps).await.len() as u64 * SEGMENT_S;
         let billed = billed(&house, &session).await;
-        assert!(seen > 80 && seen <= billed + window_s + SEGMENT_S, "each {gap_s} s: {billed} s of {seen} s");
+        assert!(seen > 80 && seen <= billed + BEYOND_S, "each {gap_s} s: {billed} s of {seen} s");
         house.pass(5).await;
         assert_eq!(booked_seconds(&house, &session).await, billed + SEGMENT_S, "each {gap_s} s");
     }
@@ -89,12 +92,68 @@ async fn who_counts_on_from_a_segment_s_number_learns_no_address() {
     assert!((number - 9..number + 9).filter(|n| *n != number).all(|n| !opens(n)));
 }
 
+/// A session of `house`, polled after each of `gaps_s`, then perhaps ended and asked once more: what it had addresses of, and what it was billed.
+async fn visit(house: &House, gaps_s: &[u64], ends: bool) -> (BTreeSet<SegmentNumber>, u64) {
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    let mut all = seen(house, &session, gaps_s).await;
+    if ends {
+        house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+        all.extend(seen(house, &session, &[0]).await);
+    }
+    (all, billed(house, &session).await)
+}
+
+#[tokio::test]
+async fn who_makes_one_session_after_the_other_sees_what_a_player_begins_with_and_is_billed_for_each() {
+    let house = House::new().await;
+    house.sessions.create("acme", asking_for("a")).await.unwrap();
+    house.pass(60).await;
+    for _ in 0..4 {
+        let running = grid().segment_at(house.clock.now());
+        let (had, billed) = visit(&house, &[0], true).await;
+        assert_eq!(had, (running - 3..running).collect(), "no fresh window");
+        assert_eq!(billed, SEGMENT_S, "a target duration");
+        house.pass(28).await;
+    }
+    // Who waits before the first playlist is billed for the wait, as for any pause.
+    let (had, billed) = visit(&house, &[28], true).await;
+    assert_eq!((had.len() as u64 * SEGMENT_S, billed), (window_s(&house), window_s(&house) - 3 * SEGMENT_S + 2));
+    // Who asks for nothing before the end is told nothing after it.
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    house.pass(28).await;
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    let after = video(&house, &session).await;
+    assert!(listed(&after).is_empty() && after.ends_with("#EXT-X-ENDLIST\n"), "{after}");
+}
+
+#[tokio::test]
+async fn a_session_grows_to_the_whole_window_whatever_it_changes_to() {
+    let house = House::new().await;
+    for games in ["a", "b"] {
+        house.sessions.create("acme", asking_for(games)).await.unwrap();
+    }
+    house.pass(60).await;
+    let made_in = grid().segment_at(house.clock.now());
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    let to_b = ChangeSession { games: Some(vec!["b".into()]), ..ChangeSession::default() };
+    // Before the first playlist, too.
+    house.sessions.change("acme", &session.id, to_b).await.unwrap();
+    assert_eq!(listed(&video(&house, &session).await), (made_in - 3..made_in).collect());
+    play(&house, &session, 8).await;
+    let to_a = ChangeSession { games: Some(vec!["a".into()]), ..ChangeSession::default() };
+    house.sessions.change("acme", &session.id, to_a).await.unwrap();
+    assert_eq!(listed(&video(&house, &session).await), (made_in - 3..made_in + 4).collect());
+    play(&house, &session, 40).await;
+    let all = listed(&video(&house, &session).await);
+    assert_eq!(all, (made_in + 24 - 15..made_in + 24).collect());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
 
     /// Whatever the pattern, and whether the session was ended on the way.
     #[test]
-    fn nobody_sees_more_than_a_window_and_a_target_duration_beyond_what_is_billed(
+    fn nobody_sees_more_than_a_player_begins_with_and_two_target_durations_beyond_what_is_billed(
         gaps in prop::collection::vec(prop_oneof![4 => 0u64..6, 2 => 6u64..34, 1 => 34u64..60], 1..12),
         ends_after in 0usize..20,
     ) {
@@ -110,10 +169,34 @@ proptest! {
             all.extend(seen(&house, &session, after).await);
             house.pass(10).await;
             let (seen_s, billed_s) = (all.len() as u64 * SEGMENT_S, billed(&house, &session).await);
-            let most = billed_s + window_s(&house) + SEGMENT_S;
-            prop_assert!(seen_s <= most, "{} s seen, {} s billed", seen_s, billed_s);
+            prop_assert!(seen_s <= billed_s + BEYOND_S, "{} s seen, {} s billed", seen_s, billed_s);
             let passed_s: u64 = gaps.iter().sum();
             prop_assert!(billed_s <= passed_s + SEGMENT_S, "{} s billed of {} s", billed_s, passed_s);
+            Ok(())
+        })?;
+    }
+
+    /// One viewer, however many sessions it makes, one after the other.
+    #[test]
+    fn nobody_sees_more_than_that_with_each_of_many_short_sessions(
+        visits in prop::collection::vec((
+            prop::collection::vec(prop_oneof![4 => 0u64..6, 1 => 6u64..34], 0..4),
+            any::<bool>(),
+            prop_oneof![2 => Just(0u64), 2 => 1u64..40],
+        ), 1..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let house = House::new().await;
+            let (mut all, mut billed_s) = (BTreeSet::new(), 0);
+            for (gaps_s, ends, away_s) in &visits {
+                let (seen, billed) = visit(&house, gaps_s, *ends).await;
+                all.extend(seen);
+                billed_s += billed;
+                house.pass(*away_s).await;
+            }
+            let (seen_s, most) = (all.len() as u64 * SEGMENT_S, billed_s + visits.len() as u64 * BEYOND_S);
+            prop_assert!(seen_s <= most, "{} s seen, {} s billed, {} sessions", seen_s, billed_s, visits.len());
             Ok(())
         })?;
     }

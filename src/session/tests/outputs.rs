@@ -1,6 +1,6 @@
 //! Outputs: one session for all who poll, as long as they do, and what its market says at any time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,4 +168,35 @@ async fn an_output_does_not_pause_and_outputs_take_no_viewer_s_place() {
     assert_eq!(gauges(&house), (1, 1), "who is not polled goes, and a viewer pauses");
     poll(&house, &wish("c", None)).await;
     assert_eq!(gauges(&house), (2, 1));
+}
+
+#[tokio::test]
+async fn an_output_that_is_polled_seldom_is_begun_anew_each_time_and_is_no_fresh_window() {
+    let mut settings = House::new().await.settings;
+    settings.idle = Duration::from_secs(10);
+    let house = House::with(settings).await;
+    let wish = wish("a", None);
+    polled(&house, &wish, 60).await;
+    house.pass(20).await;
+    let before: u64 =
+        testing::lines(&*house.disk, "tv").await.iter().map(|line| u64::from(line.billable_seconds)).sum();
+    let (mut seen, mut tokens, mut newest) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for _ in 0..8 {
+        let token = poll(&house, &wish).await;
+        let text = house.sessions.video_playlist(&token, "540p", NOW).await.unwrap();
+        let files = text.lines().filter_map(|line| line.strip_suffix(".m4s")?.rsplit('/').next());
+        let listed: Vec<u64> = files.map(|file| file.parse().unwrap()).collect();
+        assert_eq!(listed.len(), 3, "what a player begins with: {text}");
+        // Its numbers are those of before, which it goes on from.
+        let sequence = format!("#EXT-X-MEDIA-SEQUENCE:{}\n", listed[0]);
+        assert!(text.contains(&sequence) && listed[0] > newest, "{text}");
+        newest = listed[2];
+        seen.extend(listed);
+        tokens.insert(token);
+        house.pass(14).await;
+    }
+    house.pass(10).await;
+    let lines = testing::lines(&*house.disk, "tv").await;
+    let billed = lines.iter().map(|line| u64::from(line.billable_seconds)).sum::<u64>() - before;
+    assert_eq!((tokens.len(), seen.len(), billed), (8, 24, 16), "a target duration for three segments");
 }

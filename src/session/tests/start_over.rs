@@ -345,7 +345,7 @@ async fn a_pause_ends_no_session_and_who_plays_without_asking_is_billed() {
     let since = back(&house, 1800);
     let mut given = String::new();
     for _ in 0..10 {
-        for session in [&paused, &plays_on, &gone] {
+        for session in [&paused, &gone, &plays_on] {
             given = video(&house, session, since).await;
         }
         house.pass(2).await;
@@ -437,4 +437,49 @@ async fn a_restart_loses_nothing_of_what_a_session_showed() {
     }
     let after = listed(&video(&house, &session, back(&house, 610)).await);
     assert!(before.iter().all(|line| after.contains(line)), "{before:?}\n{after:?}");
+}
+
+#[tokio::test]
+async fn a_session_s_own_address_is_good_for_nobody_else_and_tells_nothing_of_everybody_s() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let (other, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let reload = back(&house, 1800);
+    let playlist = video(&house, &session, reload).await;
+    let sound = house.sessions.sound_playlist(token(&session), "main", reload).await.unwrap();
+    let live = video(&house, &other, Reload { parts: false, ..NOW }).await;
+    // What is still in everybody's window, too.
+    for n in [SEGMENT - 800, SEGMENT - 1] {
+        let (own, heard) = (element(&playlist, n), element(&sound, n));
+        for (token, is_good) in [(Some(token(&session)), true), (Some(token(&other)), false), (None, false)] {
+            assert_eq!(house.sessions.rendition_of("2EH-a-b", &own, Some(n), token).is_some(), is_good, "{n}");
+            assert_eq!(house.sessions.sound_of(&heard, Some(n), token).is_some(), is_good, "{n}");
+        }
+    }
+    let shared = element(&live, SEGMENT - 1);
+    assert!(house.sessions.rendition_of("2EH-a-b", &shared, Some(SEGMENT - 1), None).is_some());
+    assert!(house.sessions.rendition_of("2EH-a-b", &shared, Some(SEGMENT - 1), Some(token(&session))).is_none());
+}
+
+/// An instant before the session was made is the past, however near.
+#[tokio::test]
+async fn who_goes_back_a_moment_in_a_new_session_is_billed_segment_by_segment() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let reload = back(&house, 20);
+    let playlist = video(&house, &session, reload).await;
+    let numbers = |playlist: &str| listed(playlist).into_iter().map(|(n, _)| n).collect::<Vec<_>>();
+    assert_eq!(numbers(&playlist), (SEGMENT - 10..SEGMENT).collect::<Vec<_>>());
+    let opens = |n: u64| {
+        let element = element(&playlist, n);
+        house.sessions.rendition_of("2EH-a-b", &element, Some(n), Some(token(&session))).is_some()
+    };
+    for n in SEGMENT - 10..SEGMENT - 5 {
+        assert!(opens(n));
+        house.pass(2).await;
+    }
+    assert_eq!(numbers(&video(&house, &session, reload).await)[0], SEGMENT - 10, "it begins where it began");
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    assert_eq!(booked_seconds(&house, &session).await, 12);
+    assert!(opens(SEGMENT - 10) && !opens(SEGMENT - 1), "what was asked for is had, and no more");
 }
