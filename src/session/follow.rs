@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionError;
-use super::model::{BEGUN_WITH, Lists, Session, Sound, Sounding};
+use super::model::{Lists, Session, Sound, Sounding};
 use super::numbering::Numbering;
-use super::registry::{Entry, Sessions};
+use super::registry::{Entry, Sessions, newest_to_begin_with};
 use super::splice::{Splices, Window};
 use super::state::Trigger;
 use crate::hls::playlist::target_duration_s;
@@ -79,6 +79,7 @@ impl Sessions {
         };
         let deadline = tokio::time::Instant::now() + patience;
         let mut in_hurry = false;
+        self.begin_late(entry).await;
         loop {
             let awaited = match self.listing_now(entry, sound, reload, in_hurry).await? {
                 Now::Lists(playlist) => return Ok(playlist),
@@ -146,14 +147,15 @@ impl Sessions {
         // Where no parts are listed, whole segments are.
         let newest = lists.listing.segments.last().map(|newest| Position::new(newest.number + 1, 0));
         let free_from = if reload.parts { next } else { newest };
-        session.listed(free_from.unwrap_or(Position::new(0, 0)), reload.parts);
+        let first = lists.listing.segments.first().map(|first| first.number);
+        session.listed(first, free_from.unwrap_or(Position::new(0, 0)), reload.parts);
         // What lies behind a beginning that was asked for is had when it is asked for.
         if let (Window::Newest(_), Some((first, last))) =
             (window, lists.listing.segments.first().zip(lists.listing.segments.last()))
         {
             session.had(first.number..=last.number);
         }
-        session.watched(now_ms, self.lists_ms(&lists, now_ms), running, terms);
+        session.watched(now_ms, self.lists_ms(&lists).min(self.up_ms(now_ms)), running, terms);
         Ok(Now::Lists(Playlist {
             signalled: session.signalled(),
             is_started: reload.start_ms.is_some() && self.settings.start_over.is_some(),
@@ -167,16 +169,29 @@ impl Sessions {
     }
 
     /// How long what a playlist lists is that could be played in one go, in milliseconds, as far as the live window reaches: of what lies further back
-    /// each segment is metered when it is asked for. And how much of it a player skips that begins now.
-    fn lists_ms(&self, lists: &Lists, now_ms: i64) -> (i64, i64) {
+    /// each segment is metered when it is asked for.
+    fn lists_ms(&self, lists: &Lists) -> i64 {
         let segments = lists.listing.segments.iter().rev().take(self.settings.window_segments);
         let listed = segments.take_while(|listed| !listed.gap).count();
         let segment_ms = self.grid.segment_duration().as_millis() as usize;
         let running = lists.listing.running.as_ref().map_or(0, |running| running.parts as usize);
         let part_ms = segment_ms / self.grid.parts().max(1) as usize;
-        let in_ms = |ms: usize| i64::try_from(ms).unwrap_or(i64::MAX);
-        let lists_ms = in_ms(listed * segment_ms + running * part_ms).min(self.up_ms(now_ms));
-        (lists_ms, lists_ms - in_ms(BEGUN_WITH * segment_ms))
+        i64::try_from(listed * segment_ms + running * part_ms).unwrap_or(i64::MAX)
+    }
+
+    /// A session that was made a while ago and asks for its first playlist begins now: of what came since it would have all for nothing.
+    async fn begin_late(&self, entry: &Entry) {
+        let (now_ms, terms) = (self.now_ms(), self.terms());
+        let running = self.segment_at(now_ms);
+        let mosaic = {
+            let session = entry.session.lock();
+            if session.has_begun() {
+                return;
+            }
+            session.mosaic_at(running).unwrap_or(session.newest_mosaic()).clone()
+        };
+        let first = newest_to_begin_with(&self.mosaics.held(&MosaicId(mosaic)).await, running);
+        entry.session.lock().asked_first(now_ms, first, terms);
     }
 
     /// What a playlist lists: the live window, or more where more was asked for and may be had.

@@ -204,6 +204,8 @@ pub(super) struct Session {
     /// The part of it with which the last change begins to show.
     effective_part: PartNumber,
     pub created_ms: i64,
+    /// Last request for its first playlist that came too early, or when it was made.
+    asked_ms: i64,
     /// Last request for a playlist, or the start of this process if that is later.
     last_seen_ms: i64,
     /// How long the service has run since, in which it could have been asked.
@@ -285,6 +287,7 @@ impl Session {
             effective_segment: placement.first_segment.max(begins),
             effective_part: 0,
             created_ms: now_ms,
+            asked_ms: now_ms,
             last_seen_ms: now_ms,
             idle_ms: 0,
             ended_ms: None,
@@ -318,19 +321,11 @@ impl Session {
         self.idle_ms = 0;
     }
 
-    /// A media playlist that lists segments of `lists_ms` was served at `now_ms`, when `segment` ran: the meter runs. Of a first one `beyond_ms` lie further
-    /// back than a player begins.
-    pub(super) fn watched(
-        &mut self,
-        now_ms: i64,
-        (lists_ms, beyond_ms): (i64, i64),
-        segment: SegmentNumber,
-        terms: MeterTerms,
-    ) {
+    /// A media playlist that lists segments of `lists_ms` was served at `now_ms`, when `segment` ran: the meter runs.
+    pub(super) fn watched(&mut self, now_ms: i64, lists_ms: i64, segment: SegmentNumber, terms: MeterTerms) {
         if self.state.is_active() {
             self.seen(now_ms);
             self.listed_by = self.listed_by.max(Some(segment));
-            self.meter.begin(self.created_ms, now_ms, beyond_ms, terms);
             self.meter.listed(now_ms, lists_ms, terms);
         }
     }
@@ -353,8 +348,11 @@ impl Session {
         self.last_segment
     }
 
-    /// Nothing from `free_from` on is listed by the playlist that is served.
-    pub(super) fn listed(&mut self, free_from: Position, with_parts: bool) {
+    /// The playlist that is served lists segments from `first` on, and nothing from `free_from` on.
+    pub(super) fn listed(&mut self, first: Option<SegmentNumber>, free_from: Position, with_parts: bool) {
+        if let Some(first) = first.filter(|first| *first > self.free_from.segment) {
+            self.detour.was_away(first);
+        }
         self.free_from = self.free_from.max(free_from);
         if with_parts {
             self.parts_of = self.parts_of.max(Some(free_from.segment));

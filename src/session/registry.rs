@@ -375,7 +375,7 @@ impl Sessions {
         let Ok(entry) = self.entry_of_token(token) else { return false };
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut session = entry.session.lock();
-        session.watched(now_ms, (0, 0), self.segment_at(now_ms), terms);
+        session.watched(now_ms, 0, self.segment_at(now_ms), terms);
         n.is_none_or(|n| session.may_have(n))
     }
 
@@ -482,8 +482,12 @@ pub(super) fn begins(placement: &Placement, held: &Held, made_in: SegmentNumber)
     let lead_in = placement.first_segment.saturating_sub(LEAD_IN_SEGMENTS);
     let begins = held.whole.newest_run().map_or(lead_in, |run| lead_in.max(*run.start()));
     // Where nothing is there yet, what comes first are stills.
-    let Some(newest) = held.whole.newest() else { return begins };
+    begins.max(newest_to_begin_with(held, made_in).unwrap_or(0))
+}
+
+/// The first of the newest segments that a player begins with while `running` runs, if any is there.
+pub(super) fn newest_to_begin_with(held: &Held, running: SegmentNumber) -> Option<SegmentNumber> {
     // As many that are finished.
-    let next = (newest + 1).clamp(made_in.saturating_sub(UNFINISHED), made_in);
-    begins.max(next.saturating_sub(BEGUN_WITH as u64))
+    let next = (held.whole.newest()? + 1).clamp(running.saturating_sub(UNFINISHED), running);
+    Some(next.saturating_sub(BEGUN_WITH as u64))
 }

@@ -135,6 +135,14 @@ impl Splices {
         self.entries.drain(..past);
     }
 
+    /// Forgets what is shown before segment `first`.
+    pub fn begin_with(&mut self, first: SegmentNumber) {
+        self.prune(first);
+        if let Some(entry) = self.entries.first_mut() {
+            entry.from = entry.from.max(first);
+        }
+    }
+
     /// The same, but what it shows first it has shown since segment `since`: who goes back further than the session is old sees that.
     pub fn reaching_back(&self, since: SegmentNumber) -> Self {
         let mut entries = self.entries.clone();

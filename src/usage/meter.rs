@@ -4,8 +4,8 @@
 //! from a cache, so playlists are what tells who watches) until it ends or goes idle, in grid time. While nobody polls, no
 //! more than one target duration after the last poll is billed. The next poll makes the rest of the stretch certain if it
 //! comes soon; if not, the client was paused, and of the pause no more is billed than the playlist lists: all of that could be
-//! fetched with it. So what is billed never has to be taken back. Who asks for nothing in the beginning is treated alike, and the end of a session takes
-//! nothing away: what was listed is billed for a target duration at least. So nobody sees more beyond what is billed than a player begins with, and a pause.
+//! fetched with it. So what is billed never has to be taken back. Nor does the end of a session take anything away: what was listed is billed for a target
+//! duration at least. So nobody sees more beyond what is billed than the first playlist lists, which is what a player begins with, and a pause.
 //!
 //! Seconds are whole from the start: minute by minute, a line holds the difference of the running total rounded down. The
 //! lines of a session therefore always add up to its total exactly. A second with a slate in it is told by the same
@@ -84,17 +84,6 @@ struct Span {
 }
 
 impl Meter {
-    /// The first media playlist is served at `now_ms`, of a session that was made at `made_ms`; `beyond_ms` is how much it lists that lies further back
-    /// than what a player begins with, in milliseconds. If the session was as good as paused until now, that is billed: all of it can be fetched.
-    pub fn begin(&mut self, made_ms: i64, now_ms: i64, beyond_ms: i64, terms: MeterTerms) {
-        let has_begun = self.span.is_some() || self.closed_ms > 0;
-        if self.stopped || has_begun || now_ms - made_ms <= terms.pause_ms {
-            return;
-        }
-        let start_ms = (now_ms - beyond_ms.max(0)).max(made_ms);
-        self.span = Some(Span { start_ms, until_ms: now_ms, last_poll_ms: now_ms });
-    }
-
     /// A media playlist was served at `now_ms` that lists segments of `lists_ms` altogether, in milliseconds.
     pub fn listed(&mut self, now_ms: i64, lists_ms: i64, terms: MeterTerms) {
         if self.stopped {

@@ -88,27 +88,6 @@ fn a_session_that_ends_at_once_is_billed_a_target_duration_after_its_last_poll()
 }
 
 #[test]
-fn who_asks_for_the_first_playlist_late_is_billed_for_what_it_lists_beyond_where_a_player_begins() {
-    for (waited_ms, beyond_ms, expected) in
-        [(0, 6_000, 2), (4_000, 6_000, 2), (5_000, 6_000, 7), (20_000, 6_000, 8), (20_000, -4_000, 2)]
-    {
-        let (mut meter, mut disk) = (Meter::default(), Disk::default());
-        meter.begin(T0 - waited_ms, T0, beyond_ms, TERMS);
-        meter.listed(T0, WINDOW_MS, TERMS);
-        // The first one alone.
-        meter.begin(T0 - waited_ms, T0, 60_000, TERMS);
-        meter.stop(T0, TERMS);
-        assert_eq!(meter.billable_seconds(), expected, "{beyond_ms} ms after {waited_ms} ms");
-        disk.book(&mut meter);
-        assert_eq!(disk.total(), expected);
-    }
-    let mut ended = Meter::default();
-    ended.stop(T0, TERMS);
-    ended.begin(T0 - 20_000, T0, 6_000, TERMS);
-    assert_eq!(ended.billable_seconds(), 0);
-}
-
-#[test]
 fn an_idle_session_is_billed_until_a_target_duration_after_its_last_poll() {
     let mut meter = Meter::default();
     for poll in 0..=3 {

@@ -41,8 +41,8 @@ async fn who_polls_nothing_is_ended_billed_to_the_last_poll_and_frees_the_mosaic
     let dir = tempfile::tempdir().unwrap();
     let service = TestService::start(&tiny(dir.path())).await;
     let idle = create(&service, json!(["a"])).await;
-    // No later than two target durations: what comes later ends a pause.
-    service.crank_segments(1).await;
+    service.nobody_asks();
+    service.crank_segments(4).await;
     assert_eq!(
         session(&service, &idle).await["billable_seconds"],
         0,

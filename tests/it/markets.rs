@@ -274,10 +274,11 @@ async fn an_address_of_a_better_session_opens_nothing_for_another() {
     let listed = text(&service, &path_of(&better["playback_url"]).replace("index.m3u8", "video/1080p.m3u8")).await;
     let segment = listed.lines().find(|line| line.contains("/v1/media/") && line.contains(".m4s")).unwrap();
     service.get(segment, "").await.ok(200);
-    // As a session's own the signature is the same, and opens what its tier has.
-    let own = |session: &Value| segment.replace("/v1/media/", &format!("/v1/play/{}/media/", token(session)));
-    service.get(&own(&better), "").await.ok(200);
-    service.get(&own(&free), "").await.refused(404, "not_found");
+    // Everybody's signature is no session's own.
+    for session in [&better, &free] {
+        let own = segment.replace("/v1/media/", &format!("/v1/play/{}/media/", token(session)));
+        service.get(&own, "").await.refused(404, "not_found");
+    }
 }
 
 #[tokio::test]

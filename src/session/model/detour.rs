@@ -94,6 +94,11 @@ impl Detour {
         self.plan = None;
     }
 
+    /// Nothing was listed of what came since the last playlist and before segment `first`.
+    pub fn was_away(&mut self, first: SegmentNumber) {
+        self.told_to = self.told_to.max(first);
+    }
+
     /// From `from` on nothing stands in any more but what comes then.
     fn cut(&mut self, from: SegmentNumber) {
         self.spans.retain(|span| span.from < from);

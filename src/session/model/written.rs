@@ -152,6 +152,7 @@ impl Session {
             effective_segment: row.effective_segment.min(segment),
             effective_part: 0,
             created_ms: row.created_ms,
+            asked_ms: row.created_ms,
             last_seen_ms: now_ms,
             idle_ms: 0,
             ended_ms: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{NOW, plain, token};
+use super::{NOW, plain, play, token};
 use crate::mosaic::Rate;
 use crate::session::testing::{House, SEGMENT, asking_for, grid};
 use crate::session::{ChangeSession, CreateSession, EndedBy, Reload, SessionError, Sounds};
@@ -93,7 +93,7 @@ async fn a_swap_changes_uris_from_the_next_segment_on_and_nothing_else() {
     let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
     let (running, _) = house.sessions.create("acme", asking_for("a,c")).await.unwrap();
     let token = token(&session);
-    house.pass(20).await;
+    play(&house, &session, 20).await;
     let before = house.sessions.video_playlist(token, "1080p", NOW).await.unwrap();
     let sound_before = house.sessions.audio_playlist(token, "a", NOW).await.unwrap();
     let last = segments(&before).last().unwrap().0;
@@ -211,7 +211,7 @@ async fn a_session_s_own_sounds_follow_what_it_chose_and_what_its_slots_show() {
     let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
     let (running, _) = house.sessions.create("acme", asking_for("c,b")).await.unwrap();
     let token = token(&session);
-    house.pass(20).await;
+    play(&house, &session, 20).await;
     let sound = async |name: &str| house.sessions.sound_playlist(token, name, NOW).await.unwrap();
     let first = SEGMENT + 2;
     let before = sound("main").await;

@@ -9,6 +9,7 @@ use quadrille::config::Config;
 use quadrille::mosaic::Trial;
 use quadrille::service::{Options, Service};
 use quadrille::store::Begin;
+use parking_lot::Mutex;
 use quadrille::timeline::{Clock, Grid, MediaTime, SimulatedClock};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub struct TestService {
     pub grid: Grid,
     /// Frames the clock is cranked at a time. Where more is drawn a tick than a queue of the compositor holds a few ticks of, one.
     pub step_frames: u64,
+    /// Paths of sessions whose viewers have been given no playlist yet.
+    waiting: Mutex<Vec<String>>,
     http: reqwest::Client,
 }
 
@@ -96,7 +99,7 @@ impl TestService {
         let service = Service::start(config, options, Some(trial)).await.unwrap();
         let base = format!("http://{}", service.address);
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { service, clock, base, grid: config.output.grid, step_frames: STEP_FRAMES, http }
+        Self { service, clock, base, grid: config.output.grid, step_frames: STEP_FRAMES, waiting: Mutex::default(), http }
     }
 
     /// Ends the service cleanly; the instant it ended at.
@@ -124,8 +127,34 @@ impl TestService {
             // Sweeps that come late are a service that stood still, in which nobody goes idle.
             if self.grid.segment_of(frame) > self.grid.segment_of(before) || frame == end {
                 self.service.sweep().await;
+                self.ask_first().await;
             }
         }
+    }
+
+    /// Players ask for their first playlist as soon as they know where: asks for those that have been given none.
+    async fn ask_first(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        for path in waiting {
+            let master = self.http.get(format!("{}{path}", self.base)).send().await.unwrap();
+            // It may have ended meanwhile.
+            if !master.status().is_success() {
+                continue;
+            }
+            let master = master.text().await.unwrap();
+            let media = master.lines().find(|line| !line.starts_with('#')).unwrap();
+            let media = format!("{}{}{media}", self.base, path.trim_end_matches("index.m3u8"));
+            // What is encoded is there: more does not come before the clock moves.
+            let asked = self.http.get(media).timeout(Duration::from_millis(200)).send().await;
+            if !asked.is_ok_and(|answer| answer.status().is_success()) {
+                self.waiting.lock().push(path);
+            }
+        }
+    }
+
+    /// Whoever is to watch the sessions made so far asks for nothing yet.
+    pub fn nobody_asks(&self) {
+        self.waiting.lock().clear();
     }
 
     /// Cranks by whole segments and a little more, so that the last one's sound is finished too.
@@ -157,7 +186,13 @@ impl TestService {
 
     /// Sends with the device's key; the answer must have `status`. Its JSON, or null when there is none.
     pub async fn device(&self, method: Method, path: &str, body: Option<Value>, status: StatusCode) -> Value {
-        self.expect(method, path, DEVICE, body, status).await
+        let made = method == Method::POST && path == "/v1/sessions";
+        let answer = self.expect(method, path, DEVICE, body, status).await;
+        if let Some(url) = answer["playback_url"].as_str().filter(|_| made) {
+            let path = url.find("/v1/play/").map(|at| url[at..].split('?').next().unwrap_or_default());
+            self.waiting.lock().extend(path.map(str::to_owned));
+        }
+        answer
     }
 
     pub async fn operator(&self, method: Method, path: &str, body: Option<Value>, status: StatusCode) -> Value {
