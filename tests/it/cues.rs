@@ -53,6 +53,8 @@ async fn assert_shown_at(service: &TestService, session: &Value, playlist: &str,
 
 /// Ends the session and plays it whole: the number of each picture in its first slot, where there is one, and what is heard.
 async fn play(service: &TestService, session: &Value) -> (Vec<Option<u32>>, Vec<i16>) {
+    // What came since the last playlist is told with one more, and not after the end.
+    playlist(service, session, "video/big.m3u8").await;
     let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
     service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
     service.crank_segments(1).await;

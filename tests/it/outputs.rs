@@ -321,6 +321,7 @@ async fn an_output_is_billed_once_while_it_is_polled_at_a_price_of_its_own_and_a
     let viewer = session(&service, json!({"games": ["g0"], "layout": "1F", "skin": "red"})).await;
     let url = viewer["playback_url"].as_str().unwrap();
     let viewer = url[url.find("/v1/play").unwrap()..].replace("index.m3u8", "video/small.m3u8");
+    service.nobody_asks();
     for _ in 0..16 {
         service.crank_segments(1).await;
         // Three who poll one output are one output.
