@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::ahead::Shortage;
 use super::error::SourceError;
+use super::facts::{Facts, VideoFacts};
 use super::health::Reason;
-use super::room::Refused;
+use super::room::{Decoding, Demand, PATTERN, Ration, Refused};
 use super::slate;
 use super::starts::Turn;
 use super::supervisor::{Report, Supervisor};
@@ -24,6 +27,9 @@ const LISTENS_AFTER: Duration = Duration::from_secs(1);
 /// meanwhile.
 const NO_ROOM_PATIENCE: Duration = Duration::from_millis(2500);
 const PUSHED_NO_ROOM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A pattern that takes no more begins unasked, whatever the machine does at the moment: those that a demo or a trial shows do.
+const UNASKED_CORES: f64 = 0.06;
 
 /// How long a source's process asks for room.
 pub(super) const fn no_room_patience(is_pushed: bool) -> Duration {
@@ -107,6 +113,22 @@ impl Supervisor {
         };
         self.say_there_is_no_room(index, shortage, why);
         false
+    }
+
+    /// Whether a pattern may be drawn that takes more than a few sources do before they are decoded.
+    pub(super) fn asks_for_pattern(&self, demand: Demand, facts: &Mutex<Facts>) -> Result<(), SourceError> {
+        let Decoding { room, costs, .. } = &self.decoding;
+        let mut ration = Ration::new(room.clone(), costs.clone(), PATTERN);
+        ration.demands(demand);
+        if ration.whole().is_some_and(|cores| cores <= UNASKED_CORES) || ration.passes(None, self.clock.now()) {
+            return Ok(());
+        }
+        let told = ration.shortage().unwrap_or_default();
+        let Demand { width, height, fps } = demand;
+        let video = VideoFacts { codec: PATTERN.into(), profile: None, width, height, fps, interlaced: false };
+        let mut facts = facts.lock();
+        (facts.video, facts.no_room) = (Some(video), Some(told.clone()));
+        Err(SourceError::NoRoom(told))
     }
 
     fn say_there_is_no_room(&self, index: usize, shortage: &Shortage, why: Refused) {

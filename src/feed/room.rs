@@ -26,6 +26,9 @@ use crate::timeline::MediaTime;
 const PIXEL_SECONDS: [(&str, f64); 5] =
     [("h264", 4e-9), ("hevc", 6e-9), ("mpeg2", 3e-9), ("vp9", 6e-9), ("av1", 10e-9)];
 const OTHER_PIXEL_SECONDS: f64 = 6e-9;
+/// Likewise to draw one of a pattern, and what this is called among codecs.
+const PATTERN_PIXEL_SECONDS: f64 = 0.5e-9;
+pub(super) const PATTERN: &str = "pattern";
 /// What a source takes whatever its size: reading, taking apart, its sound decoded and encoded.
 pub const SOURCE_CORES: f64 = 0.02;
 /// Smaller pictures say nothing of what a pixel costs: what each picture costs whatever its size is most of theirs.
@@ -210,6 +213,9 @@ impl DecodeCosts {
 }
 
 fn guess(codec: &str) -> f64 {
+    if codec == PATTERN {
+        return PATTERN_PIXEL_SECONDS;
+    }
     PIXEL_SECONDS.iter().find(|(name, _)| *name == codec).map_or(OTHER_PIXEL_SECONDS, |(_, seconds)| *seconds)
 }
 
@@ -318,7 +324,7 @@ impl Ration {
     }
 
     /// Cores that the whole stream takes.
-    fn whole(&self) -> Option<f64> {
+    pub fn whole(&self) -> Option<f64> {
         Some(SOURCE_CORES + self.demand?.pixels_per_s() * self.costs.pixel_seconds(&self.codec))
     }
 

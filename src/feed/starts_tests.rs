@@ -157,6 +157,32 @@ impl DecodeRoom for Counted {
 }
 
 #[test]
+fn a_large_pattern_asks_for_room_as_any_source_does_and_a_usual_one_does_not() {
+    let bench = Bench::new();
+    let room = Arc::new(Counted(Mutex::new((0.0, 0))));
+    let show = |source: &str| {
+        let decoding = Decoding { room: room.clone(), ..Decoding::unlimited() };
+        bench.feed("own", source, source, decoding, Pace::Realtime)
+    };
+    let usual = show("test://ball?size=1920x1080");
+    until("it is shown", || usual.status() == FeedStatus::Live);
+    assert_eq!(room.0.lock().1, 0, "nobody was asked");
+    let large = show("test://ball?size=3840x2160&fps=120");
+    until("it was refused", || large.health().reason == Some(Reason::NoRoom));
+    let said = large.health().last_error.unwrap();
+    assert!(said.starts_with("no room: 3840x2160 at 120 takes about") && said.ends_with("0.00 are left"), "{said}");
+    assert_eq!(large.status(), FeedStatus::Slate);
+    room.0.lock().0 = 100.0;
+    until("it is shown, too", || {
+        bench.clock.advance(Duration::from_millis(5));
+        large.status() == FeedStatus::Live
+    });
+    for feed in [usual, large] {
+        feed.stop();
+    }
+}
+
+#[test]
 fn what_there_is_no_room_for_waits_with_nothing_that_runs_and_comes_when_there_is() {
     let bench = Bench::new();
     let folder = tempfile::tempdir().unwrap();

@@ -274,8 +274,11 @@ impl Supervisor {
         };
         let mut check = || watch.check();
         if let Source::Synthetic(spec) = &source {
-            let clock = self.clock.as_ref();
-            return (synthetic::run(spec, &self.spec.title, &self.intake, run, clock, &mut check), None);
+            if let Err(error) = self.asks_for_pattern(spec.demand(), &facts) {
+                return (error, None);
+            }
+            let by = (self.clock.as_ref(), &*self.decoding.costs);
+            return (synthetic::run(spec, &self.spec.title, &self.intake, run, by, &mut check), None);
         }
         let listing = match source.on_http() {
             Some(url) => listed::look(&url, &self.wishes(&wanted), history, &facts, &self.decoding, &mut check),

@@ -15,11 +15,13 @@ use url::Url;
 use super::error::SourceError;
 use super::intake::Intake;
 use super::pen::{DigitSet, Stencil};
+use super::room::{DecodeCosts, Demand, PATTERN};
 use super::texts::{TextOrigin, Writing};
 use super::{Pace, SourceError as Ending};
 use crate::captions::{Kind, Text, TrackInfo};
 use crate::frame::{Colour, Picture, PlaneMemory};
 use crate::timeline::{Clock, MediaTime, SAMPLE_RATE_HZ};
+use crate::work::thread_cpu_time;
 
 /// What is in a `test://` URI: `test://PATTERN?fps=30&size=1280x720&tone=440&label=…&flash=1&barcode=1`.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +66,10 @@ const BEEP_SAMPLES: u64 = SAMPLE_RATE_HZ as u64 / 20;
 const FLASH_NANOS: u64 = 50_000_000;
 
 impl SyntheticSpec {
+    pub fn demand(&self) -> Demand {
+        Demand { width: self.width as u32, height: self.height as u32, fps: Some(self.fps) }
+    }
+
     /// # Errors
     /// [`SourceError::Uri`] for an unknown pattern or parameter, or a value out of range.
     pub fn parse(url: &Url) -> Result<Self, SourceError> {
@@ -420,7 +426,7 @@ pub(super) fn run(
     title: &str,
     intake: &Intake,
     run: u64,
-    clock: &dyn Clock,
+    (clock, costs): (&dyn Clock, &DecodeCosts),
     check: &mut dyn FnMut() -> Option<Ending>,
 ) -> Ending {
     let painter = Painter::new(spec, title);
@@ -453,7 +459,10 @@ pub(super) fn run(
             .collect();
         let sound_at = nanos(MediaTime::of_sample(sample));
         sample = next.sample().max(sample);
+        let before = thread_cpu_time();
         let Some(picture) = painter.paint(number, at, title) else { return Ending::NoPicture };
+        let took = thread_cpu_time().saturating_sub(before);
+        costs.measured(PATTERN, spec.width as u64 * spec.height as u64, took.as_secs_f64());
         if let Some(origin) = &spec.captions {
             say_the_time(intake, run, origin, at..next, title);
         }

@@ -6026,7 +6026,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `break_running` */
+            /** @description `break_running`, `game_read_only`: the game is also other tenants' */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6147,7 +6147,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `break_ended` */
+            /** @description `break_ended`, `game_read_only`: the game is also other tenants' */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -59,7 +59,7 @@ impl Orphan {
         let places = Places::new(&shared.memory().try_clone_to_owned().unwrap()).unwrap();
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (sender, failures) = unbounded();
-        let link = Arc::new(Link::new(&ours, sender, shared.lent(), &Arc::default()).unwrap());
+        let link = Arc::new(Link::new(&ours, None, sender, shared.lent(), &Arc::default()).unwrap());
         let clock = Arc::new(SimulatedClock::new(START));
         let target = || Target { intake: Arc::clone(&intake), run, clock: clock.clone() };
         let reader = Reader {

@@ -23,6 +23,12 @@ pub struct Given {
 }
 
 impl Given {
+    /// It is ready to run, and never did.
+    #[cfg(test)]
+    pub fn ready() -> Self {
+        Self { wants: true, ..Self::default() }
+    }
+
     /// As of now.
     pub fn to(pid: u32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

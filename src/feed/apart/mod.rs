@@ -50,6 +50,7 @@ mod shared_tests;
 mod tests;
 mod unlocked;
 mod watched;
+mod writing;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

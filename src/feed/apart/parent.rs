@@ -26,6 +26,7 @@ use super::passing;
 use super::reader::{Reader, Told};
 use super::shared::{Lent, Shared};
 use super::watched::{ChildHealth, Ended, Lately, Wall, Watched};
+use super::writing::{self, Writing};
 use crate::feed::error::SourceError;
 use crate::feed::facts::Facts;
 use crate::feed::intake::Intake;
@@ -50,8 +51,6 @@ const QUIET: Duration = Duration::from_millis(250);
 const SILENCE: Duration = Duration::from_millis(500);
 /// Starting, its pipeline too, on a machine that is busy.
 const START_PATIENCE: Duration = Duration::from_secs(10);
-/// A child that does not read is stuck: it promised to.
-const WRITE_PATIENCE: Duration = Duration::from_secs(1);
 /// A child that is told to leave is given so long, and so long to die.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(300);
 const DIE_PATIENCE: Duration = Duration::from_secs(2);
@@ -87,6 +86,8 @@ pub struct Surroundings<'a> {
 /// The pipe to a child, and what those who use it share.
 pub struct Link {
     pipe: Mutex<UnixStream>,
+    /// The child's id, where it is a process.
+    child: Option<u32>,
     over: AtomicBool,
     failures: Sender<(Ended, SourceError)>,
     /// When the child was heard last.
@@ -101,12 +102,14 @@ pub struct Link {
 impl Link {
     pub(super) fn new(
         pipe: &UnixStream,
+        child: Option<u32>,
         failures: Sender<(Ended, SourceError)>,
         lent: Lent,
         apart: &Arc<Watched>,
     ) -> Result<Self, SourceError> {
         Ok(Self {
             pipe: Mutex::new(pipe.try_clone().map_err(|error| broken("no pipe", &error))?),
+            child,
             over: AtomicBool::new(false),
             failures,
             heard: Mutex::new(Instant::now()),
@@ -126,7 +129,9 @@ impl Link {
         if self.is_over() {
             return false;
         }
-        let Err(error) = message::send(&mut *self.pipe.lock(), message, tail) else { return true };
+        let given = || self.child.and_then(Given::to);
+        let sent = message::send(&mut Writing::new(&mut self.pipe.lock(), &given), message, tail);
+        let Err(error) = sent else { return true };
         // A child that is gone is told of by whoever reads.
         if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
             self.fail(Ended::Hung, SourceError::Pipeline("the process that decodes it does not listen".into()));
@@ -212,16 +217,17 @@ impl Run {
         let shared = Shared::new().map_err(|error| broken("no memory for its pictures", &error))?;
         let (child, mut pipe) = spawn(apart).map_err(|error| broken("no process to decode it", &error))?;
         let (sender, failures) = unbounded();
-        apart.watched.began(child.id());
+        let id = child.id();
+        apart.watched.began(id);
         let group = apart.groups.as_ref().and_then(|groups| {
-            let adopted = groups.adopt(child.id(), apart.memory_bytes);
+            let adopted = groups.adopt(id, apart.memory_bytes);
             adopted.inspect_err(|error| tracing::warn!(%error, "a feed's process has no control group")).ok()
         });
         let mut this = Self {
             child: Some(child),
             outgoing: None,
             group,
-            link: Arc::new(Link::new(&pipe, sender, shared.lent(), &apart.watched)?),
+            link: Arc::new(Link::new(&pipe, Some(id), sender, shared.lent(), &apart.watched)?),
             failures,
             told: Arc::default(),
             memory: shared
@@ -430,7 +436,7 @@ fn broken(what: &str, error: &io::Error) -> SourceError {
 
 fn spawn(apart: &Apart) -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
-    ours.set_write_timeout(Some(WRITE_PATIENCE))?;
+    writing::prepare(&ours)?;
     let mut command = Command::new(&apart.program);
     command.args(&apart.arguments).env_clear();
     command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));

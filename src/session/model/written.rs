@@ -98,11 +98,10 @@ impl Session {
     pub(in crate::session) fn restored(row: SessionRow, with: TakenUp) -> Option<Self> {
         let TakenUp { layout, choice, tier, now_ms, segment, unknown_segments } = with;
         let mut saved: Saved = serde_json::from_str(&row.splices).ok()?;
-        let meter: Meter = serde_json::from_str(&row.meter).ok()?;
+        let meter = serde_json::from_str::<Meter>(&row.meter).ok()?.restored();
         if saved.games.len() != layout.slots.len() {
             return None;
         }
-        let meter = meter.restored();
         let show = Show {
             layout,
             games: saved.games,

@@ -1,5 +1,6 @@
 //! The real program as a child process: started, asked, signalled, ended.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -102,6 +103,7 @@ pub struct Footprint {
     /// Memory of its own: programs and libraries, which are shared and can be read again, are left out.
     pub memory_mib: u64,
     pub threads: u64,
+    /// But for connections of clients, who come and go as they like.
     pub descriptors: u64,
 }
 
@@ -184,8 +186,24 @@ impl Program {
         Footprint {
             memory_mib: field("RssAnon:") / 1024,
             threads: field("Threads:"),
-            descriptors: std::fs::read_dir(process.join("fd")).unwrap().count() as u64,
+            descriptors: self.own_descriptors(&process.join("fd")),
         }
+    }
+
+    fn own_descriptors(&self, descriptors: &Path) -> u64 {
+        let port = self.address.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+        // Address, state and inode are the second, fourth and tenth of a line (proc(5)); 0A listens.
+        let connections = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let of_clients: HashSet<String> = connections
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .filter(|fields| fields.len() > 9 && fields[1].ends_with(&format!(":{port:04X}")) && fields[3] != "0A")
+            .map(|fields| format!("socket:[{}]", fields[9]))
+            .collect();
+        let links = std::fs::read_dir(descriptors).unwrap().flatten();
+        // One that is closed meanwhile leads nowhere.
+        let targets = links.filter_map(|link| Some(std::fs::read_link(link.path()).ok()?.to_str()?.to_owned()));
+        targets.filter(|target| !of_clients.contains(target)).count() as u64
     }
 
     pub fn id(&self) -> u32 {

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use quadrille::config::Config;
 use quadrille::mosaic::Trial;
 use quadrille::service::{Options, Service};
 use quadrille::store::Begin;
-use parking_lot::Mutex;
 use quadrille::timeline::{Clock, Grid, MediaTime, SimulatedClock};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -99,7 +99,15 @@ impl TestService {
         let service = Service::start(config, options, Some(trial)).await.unwrap();
         let base = format!("http://{}", service.address);
         let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { service, clock, base, grid: config.output.grid, step_frames: STEP_FRAMES, waiting: Mutex::default(), http }
+        Self {
+            service,
+            clock,
+            base,
+            grid: config.output.grid,
+            step_frames: STEP_FRAMES,
+            waiting: Mutex::default(),
+            http,
+        }
     }
 
     /// Ends the service cleanly; the instant it ended at.
