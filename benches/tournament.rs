@@ -2,7 +2,7 @@
 //! minutes, then 3,000 outputs of 40 matches in three languages. Prints `name value unit` a line, and ends with 1 where anything was late or missing or
 //! an encoder ran that need not.
 //!
-//! `--matches=8 --skins=25 --languages=1 --seconds=30` polls those alone.
+//! `--matches=8 --skins=25 --languages=1 --seconds=30` polls those alone. `--drawn=1`: the service draws the matches, and decodes nothing.
 
 #[path = "many/buffer.rs"]
 mod buffer;
@@ -63,17 +63,17 @@ async fn main() -> ExitCode {
     };
     let mut holds = true;
     for round in rounds {
-        holds &= polled(round).await;
+        holds &= polled(round, argument("--drawn") == Some(1)).await;
     }
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Polls every output of a round; whether nothing was late, missing or too much.
-async fn polled(round: Round) -> bool {
+async fn polled(round: Round, is_drawn: bool) -> bool {
     let Round { name, matches, skins, languages, seconds } = round;
     let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench"));
     std::fs::create_dir_all(&dir).expect("target/bench can be made");
-    let games = outputs::matches(&dir, matches);
+    let games = if is_drawn { outputs::drawn(matches) } else { outputs::matches(&dir, matches) };
     let rest = format!("{REST}{}", outputs::configured(&dir, skins, languages));
     let service = Child::start_with(&dir, "feeds = \"inside\"\n", &games, &rest).await;
     let began = Instant::now();

@@ -13,6 +13,13 @@ pub fn matches(dir: &Path, count: usize) -> Vec<(String, String)> {
     (0..count).map(|n| (format!("m{n}"), clips[n % clips.len()].clone())).collect()
 }
 
+/// The same many that the service draws itself, each another picture.
+pub fn drawn(count: usize) -> Vec<(String, String)> {
+    let patterns = ["ball", "smpte", "ball", "pinwheel"];
+    let source = |n: usize| format!("test://{}?size=640x360&label=Match%20{n}&tone={}", patterns[n % 4], 300 + 10 * n);
+    (0..count).map(|n| (format!("m{n}"), source(n))).collect()
+}
+
 fn clip(dir: &Path, n: usize, pattern: &str) -> String {
     let path = dir.join(format!("match{n}.mp4"));
     let picture = format!("{pattern}=size=640x360:rate=30,scroll=h=0.005:v=0.003");

@@ -246,11 +246,10 @@ impl Sessions {
         let now_ms = self.now_ms();
         match placement {
             Some((placement, held, running)) => {
-                // It was made in another time where time has gone back since.
-                let made_in = self.segment_at(session.created_ms).min(running);
+                // Where nothing was listed it is made anew, now.
                 let coming = Coming {
                     placement: &placement,
-                    begins: begins(&placement, &held, made_in).max(self.lit_from(&aired.game_keys())),
+                    begins: begins(&placement, &held, running).max(self.lit_from(&aired.game_keys())),
                     reached: held.come_to.map_or(Position::new(0, 0), |come_to| come_to.next(&self.grid)),
                     bridge: &|from, begins| self.mosaics.bridge(&MosaicId(from.clone()), &placement.id, begins),
                 };

@@ -79,7 +79,6 @@ impl Sessions {
         };
         let deadline = tokio::time::Instant::now() + patience;
         let mut in_hurry = false;
-        self.begin_late(entry).await;
         loop {
             let awaited = match self.listing_now(entry, sound, reload, in_hurry).await? {
                 Now::Lists(playlist) => return Ok(playlist),
@@ -110,6 +109,7 @@ impl Sessions {
         reload: Reload,
         in_hurry: bool,
     ) -> Result<Now, SessionError> {
+        self.begin_late(entry).await;
         let window = self.window(entry, reload);
         let oldest = match window {
             Window::Since(since) => since,
@@ -147,6 +147,14 @@ impl Sessions {
         // Where no parts are listed, whole segments are.
         let newest = lists.listing.segments.last().map(|newest| Position::new(newest.number + 1, 0));
         let free_from = if reload.parts { next } else { newest };
+        let missed_ms = if session.is_paused(now_ms, terms) {
+            // Whatever track is asked for first, the others can be had now, too.
+            let picture = sound.is_some().then(|| session.lists(window, &held, None));
+            let missed = [Some(&lists), picture.as_ref()].into_iter().flatten();
+            missed.map(|lists| self.missed_ms(lists, session.listed_to())).max().unwrap_or(0).min(self.up_ms(now_ms))
+        } else {
+            0
+        };
         let first = lists.listing.segments.first().map(|first| first.number);
         session.listed(first, free_from.unwrap_or(Position::new(0, 0)), reload.parts);
         // What lies behind a beginning that was asked for is had when it is asked for.
@@ -155,7 +163,7 @@ impl Sessions {
         {
             session.had(first.number..=last.number);
         }
-        session.watched(now_ms, self.lists_ms(&lists).min(self.up_ms(now_ms)), running, terms);
+        session.watched(now_ms, missed_ms, running, terms);
         Ok(Now::Lists(Playlist {
             signalled: session.signalled(),
             is_started: reload.start_ms.is_some() && self.settings.start_over.is_some(),
@@ -168,15 +176,14 @@ impl Sessions {
         }))
     }
 
-    /// How long what a playlist lists is that could be played in one go, in milliseconds, as far as the live window reaches: of what lies further back
-    /// each segment is metered when it is asked for.
-    fn lists_ms(&self, lists: &Lists) -> i64 {
+    /// How much a playlist lists from segment `since` on, as far as the live window reaches, in milliseconds: of what lies further back each segment is
+    /// metered when it is asked for.
+    fn missed_ms(&self, lists: &Lists, since: SegmentNumber) -> i64 {
         let segments = lists.listing.segments.iter().rev().take(self.settings.window_segments);
-        let listed = segments.take_while(|listed| !listed.gap).count();
-        let segment_ms = self.grid.segment_duration().as_millis() as usize;
-        let running = lists.listing.running.as_ref().map_or(0, |running| running.parts as usize);
-        let part_ms = segment_ms / self.grid.parts().max(1) as usize;
-        i64::try_from(listed * segment_ms + running * part_ms).unwrap_or(i64::MAX)
+        let missed = segments.take_while(|listed| listed.number >= since).filter(|listed| !listed.gap).count();
+        let running = lists.listing.running.as_ref().map_or(0, |running| i64::from(running.parts));
+        let part_ms = self.segment_ms() / i64::from(self.grid.parts().max(1));
+        i64::try_from(missed).unwrap_or(i64::MAX).saturating_mul(self.segment_ms()) + running * part_ms
     }
 
     /// A session that was made a while ago and asks for its first playlist begins now: of what came since it would have all for nothing.

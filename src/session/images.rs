@@ -70,7 +70,7 @@ impl Sessions {
         let entry = self.entry_of_token(token).ok()?;
         let shown = self.shown_since(&entry, first);
         let mosaics = shown.mosaics(first, segments);
-        let is_ours = self.paths.signed_sprite(&mosaics, first, signature);
+        let is_ours = self.paths.signed_sprite(&entry.token, &mosaics, first, signature);
         (is_ours && self.may_have(None, Some(token))).then(|| Image::Sprite { first, mosaics: mosaics.into() })
     }
 

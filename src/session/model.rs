@@ -2,12 +2,12 @@
 //! store: everything comes in as a parameter.
 
 mod detour;
+mod polled;
 mod splicing;
 mod viewed;
 mod written;
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -315,55 +315,9 @@ impl Session {
         Ok(())
     }
 
-    /// A playlist was asked for at `now_ms`.
-    pub(super) fn seen(&mut self, now_ms: i64) {
-        self.last_seen_ms = self.last_seen_ms.max(now_ms);
-        self.idle_ms = 0;
-    }
-
-    /// A media playlist that lists segments of `lists_ms` was served at `now_ms`, when `segment` ran: the meter runs.
-    pub(super) fn watched(&mut self, now_ms: i64, lists_ms: i64, segment: SegmentNumber, terms: MeterTerms) {
-        if self.state.is_active() {
-            self.seen(now_ms);
-            self.listed_by = self.listed_by.max(Some(segment));
-            self.meter.listed(now_ms, lists_ms, terms);
-        }
-    }
-
-    /// A playlist lists `segments` under addresses that are good by themselves.
-    pub(super) fn had(&mut self, segments: RangeInclusive<SegmentNumber>) {
-        if self.state.is_active() {
-            self.had.take(segments);
-        }
-    }
-
-    /// Segment `n` was asked for under the session's own address; whether it may have it: when it has ended, what it had before.
-    pub(super) fn may_have(&mut self, n: SegmentNumber) -> bool {
-        self.had(n..=n);
-        self.state.is_active() || self.had.contains(n)
-    }
-
     /// Of a session that has ended, the last segment that is listed.
     pub(super) fn last_segment(&self) -> Option<SegmentNumber> {
         self.last_segment
-    }
-
-    /// The playlist that is served lists segments from `first` on, and nothing from `free_from` on.
-    pub(super) fn listed(&mut self, first: Option<SegmentNumber>, free_from: Position, with_parts: bool) {
-        if let Some(first) = first.filter(|first| *first > self.free_from.segment) {
-            self.detour.was_away(first);
-        }
-        self.free_from = self.free_from.max(free_from);
-        if with_parts {
-            self.parts_of = self.parts_of.max(Some(free_from.segment));
-        }
-    }
-
-    /// The service has run from `since_ms` to `now_ms`; whether nobody has asked for a playlist for longer than `idle_ms` of
-    /// such time.
-    pub(super) fn is_idle(&mut self, since_ms: i64, now_ms: i64, idle_ms: i64) -> bool {
-        self.idle_ms = self.idle_ms.saturating_add((now_ms - since_ms.max(self.last_seen_ms)).max(0));
-        self.state.is_active() && self.idle_ms > idle_ms
     }
 
     /// Mosaics that still have a segment to make from `oldest` on.

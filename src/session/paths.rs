@@ -151,19 +151,25 @@ impl Paths {
 
     /// The address of a sprite, one of a session's own: of the first pictures of segments from `first` on, as `mosaics` have them.
     pub(super) fn sprite(&self, token: &str, mosaics: &[Option<MosaicId>], first: SegmentNumber) -> String {
-        let signature = &self.sprite_mac(mosaics, first).finalize().into_bytes()[..SIGNATURE_BYTES];
+        let signature = &self.sprite_mac(token, mosaics, first).finalize().into_bytes()[..SIGNATURE_BYTES];
         let signature = URL_SAFE_NO_PAD.encode(signature);
         format!("/v1/play/{token}/images/{signature}/{first}-{}.jpg", mosaics.len())
     }
 
-    /// Whether [`Paths::sprite`] gave `signature`.
-    pub(super) fn signed_sprite(&self, mosaics: &[Option<MosaicId>], first: SegmentNumber, signature: &str) -> bool {
+    /// Whether [`Paths::sprite`] gave `signature` to the session `token`.
+    pub(super) fn signed_sprite(
+        &self,
+        token: &str,
+        mosaics: &[Option<MosaicId>],
+        first: SegmentNumber,
+        signature: &str,
+    ) -> bool {
         let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|s| s.len() == SIGNATURE_BYTES);
-        signature.is_some_and(|given| self.sprite_mac(mosaics, first).verify_truncated_left(&given).is_ok())
+        signature.is_some_and(|given| self.sprite_mac(token, mosaics, first).verify_truncated_left(&given).is_ok())
     }
 
-    fn sprite_mac(&self, mosaics: &[Option<MosaicId>], first: SegmentNumber) -> Hmac<Sha256> {
-        let mut mac = self.mac(["sprite", "", ""]);
+    fn sprite_mac(&self, token: &str, mosaics: &[Option<MosaicId>], first: SegmentNumber) -> Hmac<Sha256> {
+        let mut mac = self.mac(["sprite", token, ""]);
         mac.update(&first.to_be_bytes());
         for run in mosaics.chunk_by(|one, next| one == next) {
             // No name has a zero byte, and none is empty.

@@ -375,7 +375,12 @@ impl Sessions {
         let Ok(entry) = self.entry_of_token(token) else { return false };
         let (now_ms, terms) = (self.now_ms(), self.terms());
         let mut session = entry.session.lock();
-        session.watched(now_ms, 0, self.segment_at(now_ms), terms);
+        if !session.was_served() {
+            return false;
+        }
+        // Where it ends a pause, that can be watched now as far as a playlist can list it.
+        let window_ms = self.segment_ms() * i64::try_from(self.settings.window_segments).unwrap_or(i64::MAX);
+        session.watched(now_ms, window_ms.min(self.up_ms(now_ms)), self.segment_at(now_ms), terms);
         n.is_none_or(|n| session.may_have(n))
     }
 
@@ -386,6 +391,10 @@ impl Sessions {
 
     pub(super) fn now_ms(&self) -> i64 {
         self.clock.now().unix_millis()
+    }
+
+    pub(super) fn segment_ms(&self) -> i64 {
+        i64::try_from(self.grid.segment_duration().as_millis()).unwrap_or(i64::MAX)
     }
 
     pub(super) fn terms(&self) -> MeterTerms {

@@ -244,6 +244,7 @@ pub(crate) struct FourGames {
     clock: Arc<SimulatedClock>,
     /// Segments of sound that are kept.
     kept: u64,
+    newer_sound: NewerSound,
     /// Keys of games that show a slate.
     off: Arc<Mutex<HashSet<GameKey>>>,
     breaks: KnownBreaks,
@@ -256,6 +257,9 @@ pub(crate) type Cues = Arc<Mutex<HashMap<GameKey, CueTrack>>>;
 
 /// To whom games may be shown.
 pub(crate) type Limits = Arc<Mutex<HashMap<GameKey, Arc<GameRights>>>>;
+
+/// Since when games have sound that came lately.
+pub(crate) type NewerSound = Arc<Mutex<HashMap<GameKey, SegmentNumber>>>;
 
 /// The breaks that are known, and of which game each is.
 pub(crate) type KnownBreaks = Arc<Mutex<Vec<(GameKey, Break)>>>;
@@ -322,9 +326,10 @@ impl Games for FourGames {
         Box::pin(std::future::pending())
     }
 
-    fn sound_held(&self, _: &GameKey) -> Held {
+    fn sound_held(&self, key: &GameKey) -> Held {
         let newest = grid().segment_at(self.clock.now()) - 1;
-        whole(Runs::from(newest + 1 - self.kept..=newest))
+        let since = self.newer_sound.lock().get(key).copied().unwrap_or(0);
+        whole(Runs::from((newest + 1 - self.kept).max(since)..=newest))
     }
 
     fn live(&self) -> HashSet<GameKey> {
@@ -371,6 +376,7 @@ pub(crate) struct House {
     pub breaks: KnownBreaks,
     pub cues: Cues,
     pub limits: Limits,
+    pub newer_sound: NewerSound,
     pub disk: Arc<FullDisk>,
     pub metrics: Arc<Metrics>,
     pub settings: SessionSettings,
@@ -403,9 +409,10 @@ impl House {
         let disk = Arc::new(FullDisk::new(SqliteStore::open(dir.path()).await.unwrap()));
         let metrics = Arc::new(Metrics::new().unwrap());
         let (off, breaks, limits) = (Arc::default(), KnownBreaks::default(), Limits::default());
-        let cues = Cues::default();
-        let sessions = open(&disk, &mosaics, (&off, &breaks, &cues, &limits), &clock, settings, &metrics).await;
-        Self { dir, clock, mosaics, off, breaks, cues, limits, disk, metrics, settings, sessions }
+        let (cues, newer_sound) = (Cues::default(), NewerSound::default());
+        let games = (&off, &breaks, &cues, &limits, &newer_sound);
+        let sessions = open(&disk, &mosaics, games, &clock, settings, &metrics).await;
+        Self { dir, clock, mosaics, off, breaks, cues, limits, newer_sound, disk, metrics, settings, sessions }
     }
 
     /// kill -9 after `outage`: another process opens the same disk; no mosaic runs.
@@ -437,7 +444,7 @@ impl House {
         self.disk.store.let_go();
         self.disk = Arc::new(FullDisk::new(SqliteStore::open(self.dir.path()).await.unwrap()));
         self.metrics = Arc::new(Metrics::new().unwrap());
-        let games = (&self.off, &self.breaks, &self.cues, &self.limits);
+        let games = (&self.off, &self.breaks, &self.cues, &self.limits, &self.newer_sound);
         self.sessions = open(&self.disk, &self.mosaics, games, &self.clock, self.settings, &self.metrics).await;
     }
 
@@ -453,7 +460,13 @@ impl House {
 async fn open(
     disk: &Arc<FullDisk>,
     mosaics: &Arc<CrankedMosaics>,
-    (off, breaks, cues, limits): (&Arc<Mutex<HashSet<GameKey>>>, &KnownBreaks, &Cues, &Limits),
+    (off, breaks, cues, limits, newer_sound): (
+        &Arc<Mutex<HashSet<GameKey>>>,
+        &KnownBreaks,
+        &Cues,
+        &Limits,
+        &NewerSound,
+    ),
     clock: &Arc<SimulatedClock>,
     settings: SessionSettings,
     metrics: &Arc<Metrics>,
@@ -468,6 +481,7 @@ async fn open(
         breaks: breaks.clone(),
         cues: cues.clone(),
         limits: limits.clone(),
+        newer_sound: newer_sound.clone(),
     });
     let layouts = Arc::new(Layouts::bundled());
     Sessions::open(store, mosaics.clone(), games, layouts, clock.clone(), grid(), settings, metrics.clone())

@@ -84,13 +84,18 @@ struct Span {
 }
 
 impl Meter {
-    /// A media playlist was served at `now_ms` that lists segments of `lists_ms` altogether, in milliseconds.
+    /// Whether nothing was asked for before `now_ms` for longer than a player waits.
+    pub fn is_paused(&self, now_ms: i64, terms: MeterTerms) -> bool {
+        self.span.is_some_and(|span| now_ms - span.last_poll_ms > terms.pause_ms)
+    }
+
+    /// A media playlist was served at `now_ms`. Where it ends a pause, `lists_ms` is how much of that can be had now, in milliseconds.
     pub fn listed(&mut self, now_ms: i64, lists_ms: i64, terms: MeterTerms) {
         if self.stopped {
             return;
         }
         let mut start_ms = now_ms;
-        if self.span.is_some_and(|span| now_ms - span.last_poll_ms > terms.pause_ms) {
+        if self.is_paused(now_ms, terms) {
             let paused_ms = self.close(terms);
             start_ms = (now_ms - lists_ms.max(0)).max(paused_ms).min(now_ms);
         }

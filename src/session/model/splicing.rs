@@ -7,7 +7,6 @@ use crate::mosaic::{GameKey, MosaicId, Placement};
 use crate::session::splice::{Bridge, Splices};
 use crate::timeline::{PartNumber, SegmentNumber};
 use crate::track::{Position, is_stand_in};
-use crate::usage::MeterTerms;
 
 /// A mosaic that a session is to show.
 pub(in crate::session) struct Coming<'a> {
@@ -152,26 +151,6 @@ impl Session {
     /// The oldest segment that it lists live.
     pub(in crate::session) fn lists_from(&self) -> SegmentNumber {
         self.splices.entries().first().map_or(0, |first| first.from)
-    }
-
-    /// Whether a playlist of it was served, or none will be.
-    pub(in crate::session) fn has_begun(&self) -> bool {
-        !self.state.is_active() || self.listed_by.is_some()
-    }
-
-    /// Its first playlist is asked for at `now_ms`, when a player would begin with segment `first`; `None`: nothing is there yet. If nobody has asked for as
-    /// long as a pause, it lists nothing that is older.
-    pub(in crate::session) fn asked_first(&mut self, now_ms: i64, first: Option<SegmentNumber>, terms: MeterTerms) {
-        let Some(first) = first else {
-            self.asked_ms = now_ms;
-            return;
-        };
-        if !self.has_begun() && now_ms - self.asked_ms > terms.pause_ms && self.lists_from() < first {
-            self.splices.begin_with(first);
-            self.sounds.begin_with(first);
-            self.detour.was_away(first);
-            self.unsaved = true;
-        }
     }
 
     /// The first segment of which no playlist can have listed anything.

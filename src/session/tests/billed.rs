@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{NOW, booked_seconds, play, token, video};
 use crate::session::testing::{House, SEGMENT, asking_for, grid};
-use crate::session::{ChangeSession, EndedBy, SessionView};
+use crate::session::{ChangeSession, EndedBy, Reload, SessionView};
 use crate::timeline::{Clock, SegmentNumber};
 
 /// Length of a segment, and the target duration.
@@ -148,6 +148,57 @@ async fn a_session_grows_to_the_whole_window_whatever_it_changes_to() {
     play(&house, &session, 40).await;
     let all = listed(&video(&house, &session).await);
     assert_eq!(all, (made_in + 24 - 15..made_in + 24).collect());
+}
+
+/// A warm mosaic of game `a`, and a session of it that was made `ago_s` before.
+async fn made(house: &House, ago_s: u64) -> SessionView {
+    house.sessions.create("acme", asking_for("a")).await.unwrap();
+    house.pass(60).await;
+    let (session, _) = house.sessions.create("acme", asking_for("a")).await.unwrap();
+    house.pass(ago_s).await;
+    session
+}
+
+#[tokio::test]
+async fn a_first_playlist_that_is_waited_for_begins_when_it_comes() {
+    let house = House::new().await;
+    let session = made(&house, 3).await;
+    let running = grid().segment_at(house.clock.now());
+    let ahead = Reload { msn: Some(running), part: None, skip: false, parts: true, start_ms: None };
+    let asked = house.sessions.video_playlist(token(&session), "1080p", ahead);
+    let (playlist, ()) = tokio::join!(asked, house.pass(4));
+    assert_eq!(listed(&playlist.unwrap()).len(), 3);
+}
+
+#[tokio::test]
+async fn who_changes_to_what_is_not_there_and_back_before_the_first_playlist_begins_then() {
+    let house = House::new().await;
+    let session = made(&house, 20).await;
+    let change = async |games: &str| {
+        let games = Some(asking_for(games).games);
+        house.sessions.change("acme", &session.id, ChangeSession { games, ..Default::default() }).await.unwrap();
+    };
+    change("c").await;
+    let far = Reload { msn: Some(1 << 40), part: None, skip: false, parts: true, start_ms: None };
+    house.sessions.video_playlist(token(&session), "1080p", far).await.unwrap_err();
+    house.pass(3).await;
+    change("a").await;
+    assert_eq!(listed(&video(&house, &session).await).len(), 3);
+}
+
+#[tokio::test]
+async fn a_pause_is_billed_by_what_any_track_lists_then() {
+    let house = House::new().await;
+    let session = made(&house, 0).await;
+    let mut all = seen(&house, &session, &[0, 2]).await;
+    house.pass(28).await;
+    let lately = grid().segment_at(house.clock.now()) - 2;
+    house.newer_sound.lock().insert("a".into(), lately);
+    let sound = house.sessions.audio_playlist(token(&session), "a", NOW).await.unwrap();
+    assert_eq!(listed(&sound).len(), 2);
+    all.extend(seen(&house, &session, &[0]).await);
+    let (seen_s, billed_s) = (all.len() as u64 * SEGMENT_S, billed(&house, &session).await);
+    assert!(seen_s > 30 && seen_s <= billed_s + BEYOND_S, "{billed_s} s of {seen_s} s");
 }
 
 proptest! {

@@ -461,6 +461,39 @@ async fn a_session_s_own_address_is_good_for_nobody_else_and_tells_nothing_of_ev
     assert!(house.sessions.rendition_of("2EH-a-b", &shared, Some(SEGMENT - 1), Some(token(&session))).is_none());
 }
 
+#[tokio::test]
+async fn what_is_asked_for_of_the_past_is_no_cheap_end_of_a_pause() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let past = video(&house, &session, back(&house, 1800)).await;
+    let live = async || listed(&video(&house, &session, Reload { parts: false, ..NOW }).await);
+    let (n, mut all) = (SEGMENT - 700, live().await.len());
+    let own = element(&past, n);
+    for _ in 0..3 {
+        house.pass(28).await;
+        assert!(house.sessions.rendition_of("2EH-a-b", &own, Some(n), Some(token(&session))).is_some());
+        all += live().await.len();
+    }
+    house.sessions.end("acme", &session.id, EndedBy::Device).await.unwrap();
+    let (seen_s, billed_s) = (2 * all as u64, booked_seconds(&house, &session).await);
+    assert!(seen_s > 80 && seen_s <= billed_s + 10, "{billed_s} s of {seen_s} s");
+}
+
+#[tokio::test]
+async fn who_was_told_no_address_has_none_of_the_past() {
+    let house = house().await;
+    let (session, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let (other, _) = house.sessions.create("acme", asking_for("a,b")).await.unwrap();
+    let images = house.sessions.images_playlist(token(&session), back(&house, 1800).start_ms).await.unwrap();
+    let address = images.lines().find(|line| line.ends_with(".jpg")).unwrap();
+    let [file, signature] = *address.rsplitn(3, '/').take(2).collect::<Vec<_>>() else { panic!("{address}") };
+    let (first, count) = file.strip_suffix(".jpg").unwrap().split_once('-').unwrap();
+    let (first, count) = (first.parse().unwrap(), count.parse().unwrap());
+    assert!(house.sessions.sprite(token(&session), signature, first, count).is_some());
+    assert!(house.sessions.sprite(token(&other), signature, first, count).is_none());
+    assert_eq!(house.sessions.get("acme", &other.id).await.unwrap().billable_seconds, 0);
+}
+
 /// An instant before the session was made is the past, however near.
 #[tokio::test]
 async fn who_goes_back_a_moment_in_a_new_session_is_billed_segment_by_segment() {
