@@ -33,6 +33,8 @@ pub(super) struct Chosen {
     pub creative: Arc<Creative>,
     /// It has its place, or will have none.
     pub is_done: bool,
+    /// What came of it where it was not shown has been told.
+    pub is_told: bool,
 }
 
 /// A break for which a server is asked.
@@ -118,7 +120,7 @@ impl Breaks {
                         Vec::new()
                     }
                     Taken::Ready(decision) => {
-                        self.tell_errors(&tenant, &key, &decision.errors);
+                        self.note_codes((&tenant, &market), &decision.codes, &key, &decision.errors);
                         let ads = decision.ads.iter().take(MOST_ADS).map(|ad| Arc::new(ad.clone()));
                         let ads: Vec<Arc<ChosenAd>> = ads.collect();
                         self.fills.note(
@@ -129,7 +131,7 @@ impl Breaks {
                         );
                         let chosen = |ad: Arc<ChosenAd>| {
                             let creative = self.creative_of(&mut state, &tenant, &ad);
-                            Chosen { ad, creative, is_done: false }
+                            Chosen { ad, creative, is_done: false, is_told: false }
                         };
                         ads.into_iter().map(chosen).collect()
                     }
@@ -207,13 +209,18 @@ impl Breaks {
         self.make_silent(&mut asking.silent, its);
         // When each is due, were all before it shown; and whether one of those is still to come.
         let (mut due, mut is_awaited) = (its.from, false);
-        for (nth, Chosen { ad, creative, is_done }) in chosen.iter_mut().enumerate() {
+        let is_over = its.until.is_some_and(|until| running >= until);
+        for (nth, Chosen { ad, creative, is_done, is_told }) in chosen.iter_mut().enumerate() {
             let (turn, segments) = (due, creative.segments());
             due += segments;
             // For a break that is over nothing is made.
-            let fresh = if its.until.is_some_and(|until| running >= until) { Vec::new() } else { creative.ask(&tiles) };
+            let fresh = if is_over { Vec::new() } else { creative.ask(&tiles) };
             if !fresh.is_empty() {
                 self.make_reels(creative, fresh, turn, its.until);
+            }
+            if is_over && !*is_told && its.is_cut_off(nth, *is_done, turn) {
+                (*is_done, *is_told, asking.is_unkept) = (true, true, true);
+                self.tell_not_used(&its.tenant, &format!("{key}/{nth}"), ad, &asking.values);
             }
             if *is_done {
                 continue;
@@ -221,7 +228,7 @@ impl Breaks {
             let stage = creative.stage();
             let is_made = creative.is_made(&tiles);
             if let Some((why, code)) = left_out(&stage, is_made, turn, its.until, running) {
-                (*is_done, asking.is_unkept) = (true, true);
+                (*is_done, *is_told, asking.is_unkept) = (true, true, true);
                 tracing::warn!(tenant = %its.tenant, market = %its.market, why, "an advertisement is left out");
                 let errors = ad.tracking.iter().filter(|told| told.event == Event::Error);
                 let of = format!("{key}/{nth}");
@@ -305,7 +312,7 @@ pub(super) fn left_out(
     if let Stage::Failed { why, code } = stage {
         return Some((why.clone(), *code));
     }
-    // What an early return cuts off is nobody's error.
+    // What an early return cuts off is nobody's error: it was not used.
     let is_missed = until.is_some_and(|until| running >= until && turn < until);
     let (why, code) = match stage {
         Stage::Fetching => ("its file did not come before the break was over", 402),

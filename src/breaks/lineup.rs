@@ -90,7 +90,8 @@ impl Breaks {
             .into_iter()
             .map(|KeptAd { ad, is_done }| {
                 let ad = Arc::new(ad);
-                Chosen { creative: self.creative_of(state, &tenant, &ad), ad, is_done }
+                // Of what had no place it is not known whether it was told.
+                Chosen { creative: self.creative_of(state, &tenant, &ad), ad, is_done, is_told: false }
             })
             .collect();
         let its = state.stand_ins.get_mut(key)?;

@@ -122,6 +122,16 @@ impl StandIn {
         self.placed.push(placed);
     }
 
+    /// Whether the advertisement `nth` of the decision, which would have been due with segment `turn`, was to come when the break had ended; `is_done`: it got a
+    /// place or will have none.
+    pub fn is_cut_off(&self, nth: usize, is_done: bool, turn: SegmentNumber) -> bool {
+        let Some(until) = self.until else { return false };
+        match self.placed.iter().find(|placed| placed.nth == nth) {
+            Some(placed) => until <= placed.from,
+            None => !is_done && until <= turn,
+        }
+    }
+
     /// The first segment that nothing is put down of in any track.
     pub fn free_from(&self, running: SegmentNumber) -> SegmentNumber {
         let next = self.tracks.values().filter(|laying| laying.first.is_some()).map(|laying| laying.next).max();

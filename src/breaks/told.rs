@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Breaks;
 use super::fill::Filled;
 use super::stand_in::Placed;
-use crate::decisions::{Event, Values};
+use crate::decisions::{ChosenAd, Event, Values};
 use crate::mosaic::GameKey;
 use crate::session::Served;
 use crate::timeline::SegmentNumber;
@@ -68,10 +68,28 @@ impl Breaks {
     }
 
     /// Takes note of something that cannot be shown, of which `urls` are told.
-    pub(super) fn note_error(&self, (tenant, market): (&Arc<str>, &str), code: u16, of: &GameKey, urls: &[String]) {
-        self.fills.note_error(tenant, market, self.now_ms(), code);
-        self.settings.metrics.break_errors.with_label_values(&[&code.to_string()]).inc();
+    pub(super) fn note_error(&self, whose: (&Arc<str>, &str), code: u16, of: &GameKey, urls: &[String]) {
+        self.note_codes(whose, &[code], of, urls);
+    }
+
+    /// Takes note of what servers answered beside what can be shown, of which `urls` are told.
+    pub(super) fn note_codes(&self, (tenant, market): (&Arc<str>, &str), codes: &[u16], of: &GameKey, urls: &[String]) {
+        for code in codes {
+            self.fills.note_error(tenant, market, self.now_ms(), *code);
+            self.settings.metrics.break_errors.with_label_values(&[&code.to_string()]).inc();
+        }
         self.tell_errors(tenant, of, urls);
+    }
+
+    /// An advertisement that was decided on was not shown before its break was over, and by nobody's fault.
+    pub(super) fn tell_not_used(&self, tenant: &Arc<str>, of: &str, ad: &ChosenAd, values: &Values) {
+        let urls = ad.tracking.iter().filter(|told| told.event == Event::NotUsed);
+        let mut telling = self.telling.lock();
+        for (n, url) in urls.enumerate() {
+            let id = format!("{of}/{}/{n}", Event::NotUsed.name());
+            let filled = values.of_chance(&id).fill(&url.url);
+            telling.push((tenant.clone(), id, filled));
+        }
     }
 
     pub(super) fn tell_errors(&self, tenant: &Arc<str>, of: &GameKey, urls: &[String]) {
@@ -127,7 +145,7 @@ pub(super) fn events_of(placed: &Placed, n: SegmentNumber) -> Vec<Event> {
         Event::Midpoint => nth == placed.segments / 2,
         Event::ThirdQuartile => nth == placed.segments * 3 / 4,
         Event::Complete => nth + 1 == placed.segments,
-        Event::Error => false,
+        Event::NotUsed | Event::Error => false,
     };
     let all =
         [Event::Impression, Event::Start, Event::FirstQuartile, Event::Midpoint, Event::ThirdQuartile, Event::Complete];

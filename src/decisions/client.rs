@@ -75,6 +75,8 @@ pub struct Decision {
     pub ads: Vec<ChosenAd>,
     /// Where to tell what could not be used, ready to be asked.
     pub errors: Vec<String>,
+    /// What that was, by its code (VAST 4.3, 2.3.6.3).
+    pub codes: Vec<u16>,
 }
 
 impl Decision {
@@ -205,6 +207,7 @@ impl Client {
             }
         };
         if response.ads.is_empty() {
+            asking.found.codes.push(303);
             asking.tell(303, &response.errors);
             if is_wrapped {
                 // Nothing to show is an answer, also behind wrappers, whose servers want to know.
@@ -285,6 +288,7 @@ impl Asking<'_> {
     /// Notes that part of it cannot be used.
     fn fail(&mut self, why: &str, code: u16, tracking: &[Tracking]) {
         tracing::debug!(why, code, "part of a decision is left out");
+        self.found.codes.push(code);
         self.tell(code, &errors_of(tracking));
         self.trouble.get_or_insert_with(|| (why.to_owned(), code));
     }

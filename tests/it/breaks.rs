@@ -78,7 +78,7 @@ pub fn answer(client: &mut std::net::TcpStream, media_type: &str, body: &[u8]) -
 
 /// A response with one advertisement of so many seconds for each of `files`.
 pub fn vast(base: &str, files: &[(&str, u32)]) -> String {
-    let events = ["start", "firstQuartile", "midpoint", "thirdQuartile", "complete"];
+    let events = ["start", "firstQuartile", "midpoint", "thirdQuartile", "complete", "notUsed"];
     let ad = |(n, (file, seconds)): (usize, &(&str, u32))| {
         let tracking =
             events.map(|event| format!("<Tracking event=\"{event}\">{base}/told/{n}/{event}</Tracking>")).concat();
@@ -397,7 +397,8 @@ async fn a_game_is_squeezed_back_beside_art_and_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_decision_server_does_the_game_is_back_in_time() {
     /// What it does, and VAST's code of it.
-    const MODES: [(&str, u16); 4] = [("too much", 300), ("no XML", 100), ("a circle", 302), ("silence", 900)];
+    const MODES: [(&str, u16); 5] =
+        [("too much", 300), ("no XML", 100), ("a circle", 302), ("nothing", 303), ("silence", 900)];
     let dir = tempfile::tempdir().unwrap();
     let service = start(dir.path()).await;
     let mode = Arc::new(Mutex::new(0));
@@ -405,6 +406,7 @@ async fn whatever_a_decision_server_does_the_game_is_back_in_time() {
     let ads = AdServer::start(dir.path(), move |base, client| match MODES[*asked.lock()].0 {
         "too much" => answer(client, "text/xml", &vec![b' '; 50 << 20]),
         "no XML" => answer(client, "text/html", b"<html>no</html>"),
+        "nothing" => answer(client, "text/xml", vast(base, &[]).as_bytes()),
         "a circle" => {
             let ad = format!("<Ad><Wrapper><VASTAdTagURI>{base}/vast</VASTAdTagURI></Wrapper></Ad>");
             answer(client, "text/xml", format!("<VAST version=\"4.2\">{ad}</VAST>").as_bytes())

@@ -106,3 +106,31 @@ async fn a_creatives_sound_goes_on_over_its_last_picture() {
     let heard = heard(&sound).into_iter().filter(|tone| *tone == Some(TONES[2])).count();
     assert!((7..=8).contains(&heard), "{heard} s of eight are heard");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_early_return_leaves_out_is_told_as_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    clip(AD, 180, TONES[2]).write(&dir.path().join("ad.mp4"));
+    let service = start(dir.path()).await;
+    let ads = AdServer::start(dir.path(), |base, client| {
+        answer(client, "application/xml", vast(base, &[("ad.mp4", 6), ("ad.mp4", 6), ("ad.mp4", 6)]).as_bytes())
+    });
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    let mine = create(&service, json!({ "games": ["a", "b"], "market": "de" })).await;
+    play(&service, &[&mine], 5).await;
+    let body = json!({ "duration_s": 40, "id": "early" });
+    service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    play(&service, &[&mine], 2).await;
+    until_made(&service).await;
+    play(&service, &[&mine], 5).await;
+    service.operator(Method::DELETE, "/v1/operator/games/b/breaks/early", None, StatusCode::OK).await;
+    play(&service, &[&mine], 12).await;
+    let told = |event: &str| [0, 1, 2].map(|ad| ads.asked_for(&format!("/told/{ad}/{event}")));
+    until("what was not used is told", async || {
+        service.service.sweep().await;
+        told("notUsed") == [0, 1, 1]
+    })
+    .await;
+    assert_eq!(told("impression"), [1, 0, 0]);
+    assert_eq!(ads.asked_for("/error/"), 0, "it is nobody's fault");
+}

@@ -17,13 +17,16 @@ pub enum Event {
     Midpoint,
     ThirdQuartile,
     Complete,
+    /// It was not shown, and will not be: nothing else is told of it.
+    NotUsed,
     /// With a code, in place of its `[ERRORCODE]`.
     Error,
 }
 
 impl Event {
     /// Those that `Tracking` elements name; the two others have elements of their own.
-    const TRACKED: [Self; 5] = [Self::Start, Self::FirstQuartile, Self::Midpoint, Self::ThirdQuartile, Self::Complete];
+    const TRACKED: [Self; 6] =
+        [Self::Start, Self::FirstQuartile, Self::Midpoint, Self::ThirdQuartile, Self::Complete, Self::NotUsed];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,11 +36,12 @@ impl Event {
             Self::Midpoint => "midpoint",
             Self::ThirdQuartile => "thirdQuartile",
             Self::Complete => "complete",
+            Self::NotUsed => "notUsed",
             Self::Error => "error",
         }
     }
 
-    /// How far into an advertisement of `duration_ms` it happens; `None` of an error.
+    /// How far into an advertisement of `duration_ms` it happens; `None` of what is not shown.
     pub const fn at_ms(self, duration_ms: u64) -> Option<u64> {
         match self {
             Self::Impression | Self::Start => Some(0),
@@ -45,7 +49,7 @@ impl Event {
             Self::Midpoint => Some(duration_ms / 2),
             Self::ThirdQuartile => Some(duration_ms / 4 * 3 + duration_ms % 4 * 3 / 4),
             Self::Complete => Some(duration_ms),
-            Self::Error => None,
+            Self::NotUsed | Self::Error => None,
         }
     }
 }
