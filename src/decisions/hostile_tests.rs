@@ -82,10 +82,12 @@ fn servers_that_have_nothing_have_decided() {
         _ => xml(stream, &wrapper(base, "w", &format!("{base}/empty"), "")),
     });
     let of = |target: &str| decide(format!("{}{target}", server.base)).unwrap();
-    assert_eq!(of("/204"), Decision::default());
+    assert_eq!(of("/204"), Decision { codes: vec![303], ..Decision::default() });
+    assert_eq!(of("/empty").codes, [303]);
     assert_eq!(of("/empty").errors, [format!("{}/none?303", server.base)]);
     let behind = of("/wrapped");
     assert!(behind.ads.is_empty());
+    assert_eq!(behind.codes, [303], "once");
     assert_eq!(behind.errors, [format!("{}/none?303", server.base), format!("{}/error/w?c=303", server.base)]);
 }
 

@@ -111,7 +111,7 @@ fn durations_are_those_of_the_clock() {
         assert_eq!(read_duration_ms(text), ms, "{text}");
     }
     let at: Vec<_> = Event::TRACKED.into_iter().map(|event| event.at_ms(15_001)).collect();
-    assert_eq!(at, [Some(0), Some(3_750), Some(7_500), Some(11_250), Some(15_001)]);
+    assert_eq!(at, [Some(0), Some(3_750), Some(7_500), Some(11_250), Some(15_001), None]);
     assert_eq!((Event::Impression.at_ms(9), Event::Error.at_ms(9)), (Some(0), None));
 }
 
