@@ -200,7 +200,7 @@ impl Breaks {
         let tiles = self.settings.registry.tiles_of(&spec, key);
         let Some(its) = state.stand_ins.get_mut(key).filter(|_| !tiles.is_empty()) else { return Used::Nowhere };
         let face = its.face.clone();
-        let (from, fresh) = its.used_by(ask.session, tiles);
+        let (from, fresh) = its.used_in(&tiles);
         for tile in fresh {
             self.make_still(key, tile, face.clone(), its);
         }
