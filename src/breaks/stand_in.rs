@@ -157,6 +157,23 @@ impl StandIn {
         }
     }
 
+    /// Of the advertisements that are not over when segment `running` runs, where `tiles` show the slate all the same: their sound is heard there, and must not
+    /// be. In order.
+    pub fn unseen_in(&self, tiles: &[TileName], running: SegmentNumber) -> Vec<Range<SegmentNumber>> {
+        let seen_from = |tile: &TileName, nth: usize, placed: &Placed| {
+            let laying = self.tracks.get(tile)?;
+            let to_be_laid = || placed.creative.is_reeled(tile).then(|| laying.next.max(placed.from));
+            laying.seen_from.get(&nth).copied().or_else(to_be_laid)
+        };
+        // What may be planned reaches back a little.
+        let lasts = self.placed.iter().enumerate().filter(|(_, placed)| placed.until() + 2 > running);
+        let unseen = lasts.map(|(nth, placed)| {
+            let from = tiles.iter().map(|tile| seen_from(tile, nth, placed).unwrap_or(SegmentNumber::MAX)).max();
+            placed.from..from.unwrap_or(placed.from).min(placed.until())
+        });
+        unseen.filter(|its| !its.is_empty()).collect()
+    }
+
     /// An advertisement was listed to `session` from its beginning.
     pub fn begin(&mut self, session: &str, nth: usize) {
         self.begun.insert((session.into(), nth));

@@ -193,7 +193,11 @@ impl Sessions {
         let placement = if show.spec() == old.spec() && show.engine == old.engine {
             None
         } else {
-            let placement = self.want_for(&entry, aired.as_ref().unwrap_or(&show))?;
+            let placement = match &aired {
+                Some(aired) => self.want_for(&entry, aired)?,
+                // What it shows goes on for a while.
+                None => self.mosaics.want_for(tenant, None, &show.spec(), show.engine)?,
+            };
             let running = self.segment_at(self.now_ms());
             self.come_first(&entry, &turn, &placement, running).await;
             let held = self.mosaics.held(&placement.id).await;

@@ -47,6 +47,29 @@ pub struct Instead {
     pub stand_in: GameKey,
 }
 
+impl Instead {
+    /// The same, `other` in the spans given, which are in order.
+    pub fn with(self, other: &GameKey, spans: impl Iterator<Item = Range<SegmentNumber>>) -> Vec<Self> {
+        let (mut all, mut from) = (Vec::new(), self.from);
+        let end = self.until.unwrap_or(SegmentNumber::MAX);
+        for span in spans {
+            let (begins, ends) = (span.start.clamp(from, end), span.end.clamp(from, end));
+            if begins >= ends {
+                continue;
+            }
+            if from < begins {
+                all.push(Self { from, until: Some(begins), stand_in: self.stand_in.clone() });
+            }
+            all.push(Self { from: begins, until: Some(ends), stand_in: other.clone() });
+            from = ends;
+        }
+        if from < end {
+            all.push(Self { from, ..self });
+        }
+        all
+    }
+}
+
 /// What was listed to a session of a stand-in.
 pub struct Served<'a> {
     pub tenant: &'a str,
