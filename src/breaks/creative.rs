@@ -214,6 +214,11 @@ impl Creative {
         state.stage == Stage::There && tiles.iter().all(made)
     }
 
+    /// Whether it can be put down in the track of `tile`.
+    pub fn is_reeled(&self, tile: &TileName) -> bool {
+        matches!(self.state.lock().reels.get(&any_game(tile)), Some(Making::Made(_)))
+    }
+
     /// Part `at` of its segment `nth`, as it is put down in the track of `tile`; `None` where that is not made.
     ///
     /// # Errors

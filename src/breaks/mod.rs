@@ -195,16 +195,30 @@ impl Breaks {
 
     /// From when on `key` can be shown in a mosaic like that of `ask`.
     fn used(self: &Arc<Self>, state: &mut State, key: &GameKey, ask: &BreakAsk) -> Used {
-        let games = ask.spec.games.iter().map(|game| if game == ask.game.1 { key.clone() } else { game.clone() });
-        let spec = MosaicSpec { games: games.collect(), ..ask.spec.clone() };
-        let tiles = self.settings.registry.tiles_of(&spec, key);
+        let tiles = self.settings.registry.tiles_of(&in_place(ask, key), key);
         let Some(its) = state.stand_ins.get_mut(key).filter(|_| !tiles.is_empty()) else { return Used::Nowhere };
         let face = its.face.clone();
-        let (from, fresh) = its.used_by(ask.session, tiles);
+        let (from, fresh) = its.used_in(&tiles);
         for tile in fresh {
             self.make_still(key, tile, face.clone(), its);
         }
         from.map_or(Used::Coming, Used::From)
+    }
+
+    /// `all`, but the slate, which is silent, where the tiles that `ask` is for show it in place of an advertisement that others see.
+    fn unheard(self: &Arc<Self>, state: &mut State, ask: &BreakAsk, all: Instead) -> Option<Vec<Instead>> {
+        let tiles = self.settings.registry.tiles_of(&in_place(ask, &all.stand_in), &all.stand_in);
+        let its = state.stand_ins.get(&all.stand_in);
+        let unseen = its.map(|its| its.unseen_in(&tiles, self.running())).unwrap_or_default();
+        let slate = slate_of(ask);
+        if unseen.is_empty() || !self.want(state, &slate, ask) {
+            return Some(vec![all]);
+        }
+        match self.used(state, &slate, ask) {
+            Used::Nowhere => Some(vec![all]),
+            Used::Coming => None,
+            Used::From(laid) => Some(all.with(&slate, unseen.into_iter().map(|its| its.start.max(laid)..its.end))),
+        }
     }
 
     fn make_still(&self, key: &GameKey, tile: TileName, face: Picture, its: &mut StandIn) {
@@ -233,6 +247,17 @@ enum Used {
     /// Its tiles are being made.
     Coming,
     From(SegmentNumber),
+}
+
+/// What is asked for, `key` in the place of its game.
+fn in_place(ask: &BreakAsk, key: &GameKey) -> MosaicSpec {
+    let games = ask.spec.games.iter().map(|game| if game == ask.game.1 { key.clone() } else { game.clone() });
+    MosaicSpec { games: games.collect(), ..ask.spec.clone() }
+}
+
+/// The name of the slate alone.
+fn slate_of(ask: &BreakAsk) -> GameKey {
+    name_of(ask.tenant, "slate", &[ask.game.1, &ask.market.id])
 }
 
 /// The name of a stand-in: what it is, and what it is of.
@@ -268,7 +293,7 @@ impl StandIns for BreaksOfSessions {
         let mut state = breaks.state.lock();
         let key = match ask.market.breaks.policy {
             MarketBreakPolicy::Programme | MarketBreakPolicy::SqueezeBack => return Some(Vec::new()),
-            MarketBreakPolicy::Slate => name_of(ask.tenant, "slate", &[ask.game.1, &ask.market.id]),
+            MarketBreakPolicy::Slate => slate_of(ask),
             MarketBreakPolicy::Advertisement => breaks.name_of_asked(ask),
         };
         if !breaks.want(&mut state, &key, ask) {
@@ -282,10 +307,11 @@ impl StandIns for BreaksOfSessions {
             Used::Coming => return None,
             Used::From(laid) => laid,
         };
-        let from = ask.from.max(laid);
-        let until = ask.until;
-        let is_over = until.is_some_and(|until| until <= from);
-        Some(if is_over { Vec::new() } else { vec![Instead { from, until, stand_in: key }] })
+        let all = Instead { from: ask.from.max(laid), until: ask.until, stand_in: key };
+        if all.until.is_some_and(|until| until <= all.from) {
+            return Some(Vec::new());
+        }
+        breaks.unheard(&mut state, ask, all)
     }
 
     fn served(&self, served: &Served) {

@@ -57,8 +57,6 @@ pub struct StandIn {
     pub until: Option<SegmentNumber>,
     placed: Vec<Placed>,
     tracks: HashMap<TileName, Laying>,
-    /// The tiles of each session that was told of it.
-    users: HashMap<Arc<str>, Arc<[TileName]>>,
     /// Which advertisements were listed from their beginning, by session and place.
     begun: HashSet<(Arc<str>, usize)>,
     pub asked_ms: i64,
@@ -74,16 +72,15 @@ impl StandIn {
             until: None,
             placed: Vec::new(),
             tracks: HashMap::new(),
-            users: HashMap::new(),
             begun: HashSet::new(),
             asked_ms: now_ms,
         }
     }
 
-    /// `session` will show it in `tiles`. The first segment from which on all of them have it, once they do; and those of which the slate is yet to be made.
-    pub fn used_by(&mut self, session: &str, tiles: Vec<TileName>) -> (Option<SegmentNumber>, Vec<TileName>) {
+    /// It will be shown in `tiles`. The first segment from which on all of them have it, once they do; and those of which the slate is yet to be made.
+    pub fn used_in(&mut self, tiles: &[TileName]) -> (Option<SegmentNumber>, Vec<TileName>) {
         let mut fresh = Vec::new();
-        for tile in &tiles {
+        for tile in tiles {
             if !self.tracks.contains_key(tile) {
                 self.tracks.insert(tile.clone(), Laying::default());
                 fresh.push(tile.clone());
@@ -91,9 +88,6 @@ impl StandIn {
         }
         let firsts: Option<Vec<_>> = tiles.iter().map(|tile| self.tracks.get(tile)?.first).collect();
         let from = firsts.and_then(|firsts| firsts.into_iter().max());
-        if self.users.get(session).is_none_or(|known| **known != *tiles) {
-            self.users.insert(session.into(), tiles.into());
-        }
         (from, fresh)
     }
 
@@ -173,6 +167,23 @@ impl StandIn {
         }
     }
 
+    /// Of the advertisements that are not over when segment `running` runs, where `tiles` show the slate all the same: their sound is heard there, and must not
+    /// be. In order.
+    pub fn unseen_in(&self, tiles: &[TileName], running: SegmentNumber) -> Vec<Range<SegmentNumber>> {
+        let seen_from = |tile: &TileName, nth: usize, placed: &Placed| {
+            let laying = self.tracks.get(tile)?;
+            let to_be_laid = || placed.creative.is_reeled(tile).then(|| laying.next.max(placed.from));
+            laying.seen_from.get(&nth).copied().or_else(to_be_laid)
+        };
+        // What may be planned reaches back a little.
+        let lasts = self.placed.iter().enumerate().filter(|(_, placed)| placed.until() + 2 > running);
+        let unseen = lasts.map(|(nth, placed)| {
+            let from = tiles.iter().map(|tile| seen_from(tile, nth, placed).unwrap_or(SegmentNumber::MAX)).max();
+            placed.from..from.unwrap_or(placed.from).min(placed.until())
+        });
+        unseen.filter(|its| !its.is_empty()).collect()
+    }
+
     /// An advertisement was listed to `session` from its beginning.
     pub fn begin(&mut self, session: &str, nth: usize) {
         self.begun.insert((session.into(), nth));
@@ -182,11 +193,10 @@ impl StandIn {
         self.begun.contains(&(session.into(), nth))
     }
 
-    /// Whether `session` saw the advertisement `placed`, which has the place `nth` here, in segment `n`: all its tiles showed it.
-    pub fn was_seen(&self, session: &str, nth: usize, n: SegmentNumber) -> bool {
-        let Some(tiles) = self.users.get(session).filter(|tiles| !tiles.is_empty()) else { return false };
+    /// Whether who was listed `tiles` saw the advertisement in segment `n` that has the place `nth` here: all of them showed it.
+    pub fn was_seen(&self, tiles: &[TileName], nth: usize, n: SegmentNumber) -> bool {
         let seen = |tile: &TileName| self.tracks.get(tile)?.seen_from.get(&nth).copied();
-        tiles.iter().all(|tile| seen(tile).is_some_and(|from| from <= n))
+        !tiles.is_empty() && tiles.iter().all(|tile| seen(tile).is_some_and(|from| from <= n))
     }
 }
 

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use super::asking::left_out;
 use super::creative::{Creative, Stage, segments_of};
 use super::lineup::Lineup;
-use super::stand_in::Placed;
+use super::stand_in::{Placed, StandIn};
 use super::told::events_of;
 use super::{CREATIVES_BYTES, CreativeKey, MOST_CREATIVES, check_decision_url, forget_creatives, name_of};
 use crate::decisions::{ChosenAd, Event, MediaFile, Tracking};
 use crate::encode::Libraries;
+use crate::frame::Rect;
 use crate::market::{Market, MarketBreaks};
 use crate::reach::{Reach, Rules};
+use crate::session::Instead;
 use crate::timeline::Grid;
-use crate::track::is_stand_in;
+use crate::track::{TileName, is_stand_in};
 
 fn grid() -> Grid {
     Grid::new("30".parse().unwrap(), 60)
@@ -148,6 +150,48 @@ fn names_of_stand_ins_are_no_games_and_differ_where_what_they_are_of_does() {
     assert_ne!(name, name_of("acme", "ad", &["ab", "c"]));
     assert_ne!(name, name_of("other", "ad", &["a", "bc"]));
     assert_eq!(name, name_of("acme", "ad", &["a", "bc"]));
+}
+
+#[test]
+fn a_stand_in_gives_way_to_another_in_some_spans_and_leaves_no_hole() {
+    let with = |until, spans: &[(u64, u64)]| {
+        let all = Instead { from: 100, until, stand_in: "~ad".into() };
+        let its = all.with(&"~slate".into(), spans.iter().map(|(from, end)| *from..*end));
+        its.into_iter().map(|its| (its.stand_in.to_string(), its.from, its.until)).collect::<Vec<_>>()
+    };
+    let (ad, slate) =
+        (|from, until| ("~ad".to_owned(), from, until), |from, end| ("~slate".to_owned(), from, Some(end)));
+    assert_eq!(with(None, &[]), [ad(100, None)]);
+    assert_eq!(with(Some(120), &[(90, 104)]), [slate(100, 104), ad(104, Some(120))]);
+    assert_eq!(
+        with(Some(120), &[(102, 104), (104, 106), (118, 130)]),
+        [ad(100, Some(102)), slate(102, 104), slate(104, 106), ad(106, Some(118)), slate(118, 120)]
+    );
+    assert_eq!(with(None, &[(80, 90), (102, 104)]), [ad(100, Some(102)), slate(102, 104), ad(104, None)]);
+}
+
+/// A tile of another session's mosaic, of which nothing is made, shows the slate to its end.
+#[test]
+fn an_advertisement_that_is_not_made_for_a_tile_is_not_seen_in_it_and_what_is_over_is_nobodys() {
+    let face = crate::feed::slate("b", crate::feed::BREAK).unwrap();
+    let mut its = StandIn::new(("acme", "de"), face, 100, 0);
+    let tile = TileName {
+        game: "~acme/1".into(),
+        rung: "360p".into(),
+        width_mbs: 20,
+        height_mbs: 23,
+        inside: Rect { x: 0, y: 90, width: 320, height: 180 },
+        whole: false,
+        colour: [0; 3],
+        over: "".into(),
+    };
+    its.used_in(std::slice::from_ref(&tile));
+    its.place(placed(100, 5));
+    its.place(Placed { nth: 1, ..placed(105, 3) });
+    assert_eq!(its.unseen_in(std::slice::from_ref(&tile), 102), [100..105, 105..108]);
+    assert_eq!(its.unseen_in(std::slice::from_ref(&tile), 107).first(), Some(&(105..108)));
+    assert!(its.unseen_in(std::slice::from_ref(&tile), 110).is_empty());
+    assert!(!its.was_seen(std::slice::from_ref(&tile), 0, 102) && its.unseen_in(&[], 102).is_empty());
 }
 
 fn key(n: usize) -> CreativeKey {

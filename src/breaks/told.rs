@@ -17,6 +17,8 @@ impl Breaks {
     /// Takes note of what was listed to a session.
     pub(super) fn note_served(&self, served: &Served) {
         let now_ms = self.now_ms();
+        // What the session has changed to since is not what it was listed.
+        let tiles = self.settings.registry.tiles_of(served.spec, served.stand_in);
         let mut state = self.state.lock();
         let values = state.asking.get(served.stand_in).map(|asking| asking.values.clone());
         let Some(its) = state.stand_ins.get_mut(served.stand_in) else { return };
@@ -24,7 +26,7 @@ impl Breaks {
         let mut told = Vec::new();
         for n in served.segments.clone() {
             let found = its.placed().iter().enumerate().find(|(_, placed)| placed.span().contains(&n));
-            let Some((nth, placed)) = found.filter(|(nth, _)| its.was_seen(served.session, *nth, n)) else {
+            let Some((nth, placed)) = found.filter(|(nth, _)| its.was_seen(&tiles, *nth, n)) else {
                 filled.slate_segments += 1;
                 continue;
             };

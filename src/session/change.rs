@@ -1,6 +1,7 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -19,6 +20,12 @@ use crate::track::{Held, Position};
 
 /// A viewer watches one to four games.
 const GAMES: std::ops::RangeInclusive<usize> = 1..=4;
+
+/// Whether a picture that stands still is made is asked so often.
+const STILL_WAIT: Duration = Duration::from_millis(20);
+
+/// What waits for something that is yet to be made is expected so many segments from now.
+const PUT_OFF: SegmentNumber = 2;
 
 impl Sessions {
     /// A request for something to show, checked in the order of the contract's refusals.
@@ -181,12 +188,16 @@ impl Sessions {
             drop(turn);
             return self.get(tenant, id).await;
         }
-        let aired = self.aired(&entry, &show);
+        let aired = self.aired_soon(&entry, &turn, &show).await;
         // The new mosaic first: where there is no room for it, the old one goes on.
         let placement = if show.spec() == old.spec() && show.engine == old.engine {
             None
         } else {
-            let placement = self.want_for(&entry, &aired)?;
+            let placement = match &aired {
+                Some(aired) => self.want_for(&entry, aired)?,
+                // What it shows goes on for a while.
+                None => self.mosaics.want_for(tenant, None, &show.spec(), show.engine)?,
+            };
             let running = self.segment_at(self.now_ms());
             self.come_first(&entry, &turn, &placement, running).await;
             let held = self.mosaics.held(&placement.id).await;
@@ -198,7 +209,12 @@ impl Sessions {
             // It may have ended meanwhile.
             session.step(Trigger::Changed)?;
             session.advance_meter(now_ms, terms);
-            self.apply(&mut session, (show, &aired), placement);
+            match &aired {
+                Some(aired) => self.apply(&mut session, (show, aired), placement),
+                None => self.put_off(&mut session, show, placement.map(|(placement, ..)| placement))?,
+            }
+            session.revision += 1;
+            session.unsaved = true;
         }
         self.direct(&entry);
         drop(turn);
@@ -259,8 +275,36 @@ impl Sessions {
             }
             None => session.hear(show, aired),
         }
-        session.revision += 1;
-        session.unsaved = true;
+    }
+
+    /// `show` as it is on the air. A picture that stands still is made in a moment, and there is one; not where another change waits.
+    async fn aired_soon(&self, entry: &Entry, turn: &Turn<'_>, show: &Show) -> Option<Show> {
+        let made = async {
+            loop {
+                if let Some(aired) = self.aired(entry, show) {
+                    return aired;
+                }
+                tokio::time::sleep(STILL_WAIT).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            aired = made => Some(aired),
+            () = turn.is_awaited() => None,
+            () = tokio::time::sleep(self.settings.change_wait) => None,
+        }
+    }
+
+    /// Shows `show` once what is to stand in for its games is made. Until then the session goes on with what it shows: the games may not be shown.
+    fn put_off(&self, session: &mut Session, show: Show, placement: Option<Placement>) -> Result<(), SessionError> {
+        let (home, engine) = match placement {
+            Some(Placement { id, engine, .. }) => (id, engine),
+            None => self.mosaics.name(&show.spec(), show.engine)?,
+        };
+        let from = session.free_to_plan(self.running()).max(self.running() + PUT_OFF);
+        let at_ms = shows_at(&self.grid, Position::new(from, 0)).unix_millis().max(self.now_ms());
+        session.hold_back(show, (&home, engine), from, at_ms);
+        Ok(())
     }
 
     /// The layout called `id`, or the one for so many games.

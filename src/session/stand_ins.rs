@@ -47,12 +47,37 @@ pub struct Instead {
     pub stand_in: GameKey,
 }
 
+impl Instead {
+    /// The same, `other` in the spans given, which are in order.
+    pub fn with(self, other: &GameKey, spans: impl Iterator<Item = Range<SegmentNumber>>) -> Vec<Self> {
+        let (mut all, mut from) = (Vec::new(), self.from);
+        let end = self.until.unwrap_or(SegmentNumber::MAX);
+        for span in spans {
+            let (begins, ends) = (span.start.clamp(from, end), span.end.clamp(from, end));
+            if begins >= ends {
+                continue;
+            }
+            if from < begins {
+                all.push(Self { from, until: Some(begins), stand_in: self.stand_in.clone() });
+            }
+            all.push(Self { from: begins, until: Some(ends), stand_in: other.clone() });
+            from = ends;
+        }
+        if from < end {
+            all.push(Self { from, ..self });
+        }
+        all
+    }
+}
+
 /// What was listed to a session of a stand-in.
 pub struct Served<'a> {
     pub tenant: &'a str,
     pub session: &'a str,
     pub stand_in: &'a GameKey,
     pub segments: Range<SegmentNumber>,
+    /// What was listed in them, the stand-in in its slots.
+    pub spec: &'a MosaicSpec,
 }
 
 /// What stands in for games. Implemented by those who know of advertisements; sessions know no more.
@@ -89,6 +114,14 @@ pub(super) struct Otherwise {
 impl Otherwise {
     fn is_restriction(&self) -> bool {
         matches!(self.what, Other::Restricted(..))
+    }
+
+    /// What something stands for.
+    fn game(&self) -> Option<&GameKey> {
+        match &self.what {
+            Other::Restricted(game, _) | Other::Instead(game, _) => Some(game),
+            Other::SqueezedBack(..) => None,
+        }
     }
 
     fn covers(&self, n: SegmentNumber) -> bool {
@@ -136,14 +169,15 @@ impl Sessions {
 
     fn tell_served(&self, stand_ins: &dyn StandIns, entry: &Entry) {
         let listed = entry.session.lock().listed_stand_ins();
-        for (Span { stand_in, .. }, segments) in listed.iter().filter(|(span, _)| is_stand_in(&span.stand_in)) {
+        for (Span { stand_in, .. }, segments, spec) in listed.iter().filter(|(span, ..)| is_stand_in(&span.stand_in)) {
             let (tenant, session) = (&*entry.tenant, &*entry.id);
-            stand_ins.served(&Served { tenant, session, stand_in, segments: segments.clone() });
+            stand_ins.served(&Served { tenant, session, stand_in, segments: segments.clone(), spec });
         }
     }
 
-    /// `show` as it is on the air where the session's next change shows.
-    pub(super) fn aired(&self, entry: &Entry, show: &Show) -> Show {
+    /// `show` as it is on the air where the session's next change shows. `None`: what is to stand in for one of its games is yet to be made, and the game may
+    /// not be shown meanwhile.
+    pub(super) fn aired(&self, entry: &Entry, show: &Show) -> Option<Show> {
         let (rights, free) = {
             let session = entry.session.lock();
             (session.rights.clone(), session.free_to_plan(self.running()))
@@ -152,9 +186,17 @@ impl Sessions {
         let mut otherwise = self.restricted(&rights, &rules, show, &known);
         let named = self.mosaics.name(&show.spec(), show.engine);
         if named.is_ok_and(|(_, engine)| engine == EngineKind::Stitch) {
-            otherwise.extend(self.otherwise(entry, &rules, show, &mut known).0);
+            let (mut in_breaks, mut made) = self.otherwise(entry, &rules, show, &mut known);
+            made.retain(|game| !is_replaced(&otherwise, game, free));
+            if !made.is_empty() {
+                return None;
+            }
+            // It may show as late as that.
+            let soon = in_breaks.iter_mut().filter(|its| its.game().is_some() && its.from <= self.running() + 1);
+            soon.for_each(|its| its.from = its.from.min(free));
+            otherwise.extend(in_breaks);
         }
-        on_air(show, &otherwise, free).0
+        Some(on_air(show, &otherwise, free).0)
     }
 
     /// Plans what the session shows from the first segment on that it can plan: what it may be shown, what its market shows in breaks, and what it was
@@ -195,10 +237,12 @@ impl Sessions {
         };
         let rules = self.rules(&entry.tenant, &rights);
         let mut otherwise = self.restricted(&rights, &rules, &show, known);
-        let (in_breaks, made) = self.otherwise(entry, &rules, &show, known);
+        let (in_breaks, mut made) = self.otherwise(entry, &rules, &show, known);
+        made.retain(|game| !is_replaced(&otherwise, game, free));
         let is_coming = !made.is_empty();
-        // What stands in for a game stays until what is to stand in now is made: the game may not be shown meanwhile.
-        if otherwise.is_empty() && made.iter().any(|game| entry.session.lock().is_stood_in_for(game, free)) {
+        // What is shown stays until what is to stand in now is made: the game may not be shown meanwhile. No longer than it may be shown itself.
+        let barred = otherwise.iter().filter(|its| its.covers(free)).filter_map(Otherwise::game);
+        if is_coming && entry.session.lock().shows_none_of(made.iter().chain(barred), free) {
             return is_coming;
         }
         otherwise.extend(in_breaks);
@@ -213,9 +257,12 @@ impl Sessions {
         match self.pieces(&show, &otherwise, free, at_once) {
             Ok((home, pieces)) => {
                 let mut session = entry.session.lock();
+                // Others may have been listed more meanwhile.
+                let free = if at_once { free } else { session.free_to_plan(running) };
+                let is_asked_anew = session.is_asked_anew();
                 session.planned(plan);
                 let is_all = pieces.iter().all(|piece| piece.placement.id == home.id && piece.instead.is_empty());
-                if !session.shows(&pieces) || is_all == session.is_on_detour() {
+                if is_asked_anew || !session.shows(&pieces) || is_all == session.is_on_detour() {
                     // What is rendered for nobody is not made until it may be shown again.
                     let is_kept = home.engine == EngineKind::Stitch || !is_barred(&otherwise, free);
                     session.take_detour(&pieces, Some((&home, is_kept)).filter(|_| !is_all), free);
@@ -365,6 +412,11 @@ impl Sessions {
         }
         Ok((home, pieces))
     }
+}
+
+/// Whether something stands for `game` in segment `n`.
+fn is_replaced(otherwise: &[Otherwise], game: &GameKey, n: SegmentNumber) -> bool {
+    otherwise.iter().any(|its| its.game() == Some(game) && its.covers(n))
 }
 
 /// Whether a game that was asked for may not be shown in segment `n`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Pick, Session, Show, Wanted};
 use crate::frame::CodedSound;
-use crate::mosaic::{GameKey, Placement};
+use crate::mosaic::{EngineKind, GameKey, MosaicId, MosaicSpec, Placement};
 use crate::session::splice::Splices;
 use crate::timeline::SegmentNumber;
 use crate::track::{SoundKey, is_rights_card, split_sound_key};
@@ -51,6 +51,8 @@ pub(super) struct Detour {
     spans: Vec<Span>,
     /// What it was planned by.
     plan: Option<u64>,
+    /// What the session was asked for last does not show yet: see [`Session::hold_back`].
+    is_held_back: bool,
     /// What was listed before this segment is told.
     told_to: SegmentNumber,
 }
@@ -92,6 +94,13 @@ impl Detour {
     /// The session was asked for something else: what is shown is to be planned anew.
     pub fn is_off(&mut self) {
         self.plan = None;
+        self.is_held_back = false;
+    }
+
+    /// From `from` on what stands for games is `instead`, until something else is planned.
+    pub fn goes_over(&mut self, from: SegmentNumber, instead: &[(GameKey, GameKey)]) {
+        self.cut(from);
+        instead.iter().for_each(|instead| self.add(from, None, instead));
     }
 
     /// Nothing was listed of what came since the last playlist and before segment `first`.
@@ -127,9 +136,35 @@ impl Session {
         self.detour.is_barred(game, self.free_from.segment)
     }
 
-    /// Whether something stands for `game` in segment `n`, as it was planned for what the session was asked for.
-    pub(in crate::session) fn is_stood_in_for(&self, game: &GameKey, n: SegmentNumber) -> bool {
-        self.detour.plan.is_some() && self.detour.spans.iter().any(|span| span.game == *game && span.covers(n))
+    /// Whether nothing of `games` is seen in segment `n`: something stands for them, or other games are shown.
+    pub(in crate::session) fn shows_none_of<'a>(
+        &self,
+        mut games: impl Iterator<Item = &'a GameKey>,
+        n: SegmentNumber,
+    ) -> bool {
+        let Some(shown) = self.splices.mosaic_at(n) else { return false };
+        let wanted = self.wanted.iter().find(|wanted| wanted.mosaic == *shown);
+        wanted.is_some_and(|wanted| !games.any(|game| wanted.spec.games.contains(game)))
+    }
+
+    /// Takes note that `show` is asked for, and goes on with what is shown: what is to stand in for one of its games is yet to be made, and the game may not
+    /// be shown meanwhile. `home` is where it is made itself. It shows once it can be planned, from segment `from` on as far as that is known now.
+    pub(in crate::session) fn hold_back(
+        &mut self,
+        show: Show,
+        (home, engine): (&MosaicId, EngineKind),
+        from: SegmentNumber,
+        at_ms: i64,
+    ) {
+        // Who begins the service anew meanwhile finds what was asked for.
+        self.detour.home = Some(show.wanted(home.0.clone()));
+        self.detour.is_home_kept = true;
+        self.detour.is_off();
+        self.detour.is_held_back = true;
+        self.engine = engine;
+        (self.effective_segment, self.effective_part) = (from, 0);
+        self.shown.change(at_ms, show.shown(engine));
+        self.show = show;
     }
 
     /// What an active session shows of which a card stands for a game, slot by slot.
@@ -145,8 +180,19 @@ impl Session {
     pub(in crate::session) fn free_to_plan(&self, running: SegmentNumber) -> SegmentNumber {
         match self.listed_by {
             None => self.splices.entries().first().map_or(running, |first| first.from),
-            Some(_) => self.free_segment().max(running.saturating_sub(1)),
+            Some(_) => self.free_segment().max(running.saturating_sub(1)).max(self.changes_from()),
         }
+    }
+
+    /// Where what was asked for begins to show that nothing was planned for yet: before that it is what was asked for before.
+    fn changes_from(&self) -> SegmentNumber {
+        let is_to_plan = self.detour.plan.is_none() && !self.detour.is_held_back;
+        if is_to_plan { self.effective_segment + u64::from(self.effective_part > 0) } else { 0 }
+    }
+
+    /// Whether what was asked for last is yet to be planned.
+    pub(in crate::session) fn is_asked_anew(&self) -> bool {
+        self.detour.plan.is_none()
     }
 
     /// Whether `plan` is another than the one that what is shown was planned by.
@@ -182,7 +228,11 @@ impl Session {
         free: SegmentNumber,
     ) {
         if let Some(first) = pieces.first() {
-            self.detour.cut(first.from.max(free));
+            let from = first.from.max(free);
+            self.detour.cut(from);
+            if std::mem::take(&mut self.detour.is_held_back) {
+                (self.effective_segment, self.effective_part) = (from, 0);
+            }
         }
         let show = self.show.clone();
         self.detour.is_home_kept = home.is_some_and(|(_, is_kept)| is_kept);
@@ -200,16 +250,28 @@ impl Session {
         self.unsaved = true;
     }
 
-    /// What stood in, in segments that were listed since this was asked last: each once.
-    pub(in crate::session) fn listed_stand_ins(&mut self) -> Vec<(Span, Range<SegmentNumber>)> {
+    /// What stood in, in segments that were listed since this was asked last: each once, with what the mosaic was made of that was listed.
+    pub(in crate::session) fn listed_stand_ins(&mut self) -> Vec<(Span, Range<SegmentNumber>, MosaicSpec)> {
         let listed_to = self.free_from.segment;
         let from = self.detour.told_to;
         self.detour.told_to = listed_to.max(from);
-        let listed = |span: &Span| {
-            let its = span.from.max(from)..span.until.map_or(listed_to, |until| until.min(listed_to));
-            (!its.is_empty()).then(|| (span.clone(), its))
-        };
-        self.detour.spans.iter().filter_map(listed).collect()
+        let mut all: Vec<(Span, Range<SegmentNumber>, MosaicSpec)> = Vec::new();
+        for span in &self.detour.spans {
+            for n in span.from.max(from)..span.until.map_or(listed_to, |until| until.min(listed_to)) {
+                let Some(spec) = self.listed_as(n) else { continue };
+                match all.last_mut().filter(|(before, its, of)| before == span && its.end == n && of == spec) {
+                    Some((_, its, _)) => its.end = n + 1,
+                    None => all.push((span.clone(), n..n + 1, spec.clone())),
+                }
+            }
+        }
+        all
+    }
+
+    /// What the mosaic is made of that was listed in segment `n`; of a bridge, the one that it opens with.
+    fn listed_as(&self, n: SegmentNumber) -> Option<&MosaicSpec> {
+        let shown = self.splices.splice_at(n)?.opens_with();
+        self.wanted.iter().find(|wanted| wanted.mosaic == *shown).map(|wanted| &wanted.spec)
     }
 
     /// What the next process is to know of what is shown: stand-ins are not there any more then.

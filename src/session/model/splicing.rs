@@ -67,6 +67,7 @@ impl Session {
         self.want(placement, aired, &instead);
         let sounds_from = (from.segment + u64::from(from.part > 0)).max(self.free_segment());
         self.sounds.push(sounds_from, aired.sound_key());
+        self.detour.goes_over(sounds_from, &instead);
         self.engine = placement.engine;
         (self.effective_segment, self.effective_part) = (from.segment, from.part);
         self.shown.change(time_ms(from), show.shown(placement.engine));

@@ -279,6 +279,84 @@ async fn what_stands_in_stays_until_what_is_to_stand_in_now_is_made_and_viewers_
     assert!(after.clone().count() > 2 && after.clone().all(|mosaic| mosaic.contains("a-c")), "{all:?}");
 }
 
+/// Says for each segment that was listed what stood in, and that is what is told.
+fn is_told_as_listed(one: &One, all: &BTreeMap<u64, String>) {
+    let told = one.served.lock();
+    for (stand_in, n) in &*told {
+        assert!(all.get(n).is_none_or(|mosaic| mosaic.contains(stand_in)), "{stand_in} in {n}: {all:?}");
+    }
+    let newest = told.last().map_or(0, |(_, n)| *n);
+    for (n, mosaic) in all.range(..=newest) {
+        let its: Vec<_> = told.iter().filter(|(_, segment)| segment == n).map(|(stand_in, _)| stand_in).collect();
+        assert_eq!(its.len(), mosaic.matches("~tv").count(), "{its:?} in {n}: {mosaic}");
+    }
+}
+
+fn to(games: &str) -> ChangeSession {
+    let games: Vec<String> = games.split(',').map(str::to_owned).collect();
+    let layout = Some(if games.len() == 1 { "1" } else { "2EH" }.to_owned());
+    ChangeSession { games: Some(games), layout, ..ChangeSession::default() }
+}
+
+#[tokio::test]
+async fn who_changes_to_games_whose_stand_in_is_yet_to_be_made_sees_nothing_of_the_game_meanwhile() {
+    let heard = ChangeSession { audio: Some("b".into()), ..ChangeSession::default() };
+    let layout = ChangeSession { layout: Some("2PL".into()), ..ChangeSession::default() };
+    let changes = [("a,b", to("c,b")), ("a,b", to("b,a")), ("a,b", to("b")), ("c,d", to("a,b")), ("a,b", heard)];
+    for (games, change) in changes.into_iter().chain([("a,b", layout)]) {
+        for seconds in [0, 1, 5] {
+            let (house, one) = house(slate()).await;
+            let (session, mut all) = (create(&house, games).await, BTreeMap::new());
+            // Everything is made for others.
+            for others in ["c,b", "b,a", "b", "a,b"] {
+                house.sessions.create("tv", asking_for(others)).await.unwrap();
+            }
+            play(&house, &session, 20, &mut all).await;
+            let from = running(&house) + 3;
+            put(&house, "b", from, Some(from + 30));
+            play(&house, &session, 20 + seconds % 2, &mut all).await;
+            *one.is_coming.lock() = true;
+            let changed = house.sessions.change("tv", &session.id, change.clone()).await.unwrap();
+            assert_eq!(changed.revision, session.revision + 1);
+            play(&house, &session, seconds, &mut all).await;
+            *one.is_coming.lock() = false;
+            play(&house, &session, 16, &mut all).await;
+            let view = house.sessions.get("tv", &session.id).await.unwrap();
+            for (n, mosaic) in all.range(from..) {
+                let is_shown = mosaic.split('-').any(|part| part == "b");
+                assert!(!is_shown, "{games} to {:?} after {seconds}: {n}: {mosaic}", view.games);
+            }
+            let (newest, mosaic) = all.last_key_value().unwrap();
+            assert!(mosaic.contains("~tv.b"), "{newest}: {mosaic}");
+            if view.games != ["a", "b"] {
+                let begins = |(n, shown): (&u64, &String)| (shown == mosaic).then_some(*n);
+                assert_eq!(all.iter().find_map(begins), Some(view.effective_segment), "{all:?}");
+            }
+            is_told_as_listed(&one, &all);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_of_stand_ins_is_what_was_listed_whatever_is_changed_in_the_break() {
+    for (first, second) in [("a,b", "c,d"), ("a,b", "d,b"), ("b", "b,d"), ("a,b", "d"), ("b,d", "a")] {
+        for seconds in [0, 1] {
+            let (house, one) = house(slate()).await;
+            let (session, mut all) = (create(&house, first).await, BTreeMap::new());
+            play(&house, &session, 20, &mut all).await;
+            let from = running(&house) + 3;
+            put(&house, "b", from, Some(from + 30));
+            put(&house, "d", from, Some(from + 30));
+            play(&house, &session, 20 + seconds, &mut all).await;
+            house.sessions.change("tv", &session.id, to(second)).await.unwrap();
+            play(&house, &session, 14, &mut all).await;
+            house.sessions.change("tv", &session.id, to(first)).await.unwrap();
+            play(&house, &session, 14, &mut all).await;
+            is_told_as_listed(&one, &all);
+        }
+    }
+}
+
 #[tokio::test]
 async fn one_game_alone_is_squeezed_back_and_others_are_not() {
     let breaks = MarketBreaks {
