@@ -12,7 +12,7 @@ use super::super::splice::Splices;
 use super::super::state::State;
 use super::super::tickets::Players;
 use super::super::watched::{Shown, ShownTimes};
-use super::detour::Detour;
+use super::detour::Stay;
 use super::{Pick, Session, Show};
 use crate::assets::Skin;
 use crate::layout::Layout;
@@ -65,6 +65,9 @@ struct Saved {
     /// Before when its addresses were taken back: playback URLs, players.
     #[serde(default)]
     taken_back_ms: (i64, i64),
+    /// Absent where it shows what it was asked for, and in rows of a version that wrote down nothing else.
+    #[serde(default)]
+    stay: Option<Stay>,
 }
 
 /// What a session's row says of the renditions that it is offered, and of what it may have.
@@ -111,6 +114,8 @@ impl Session {
             is_chosen: saved.audio_is_chosen,
         };
         let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
+        let stay = saved.stay.take();
+        let detour = stay.map(|stay| stay.taken_up(segment, &mut saved.splices, saved.sounds.as_mut()));
         // Only what the session came to is wanted again: older mosaics' segments went with the old process.
         let newest = saved.splices.newest().clone();
         let wanted = vec![show.wanted(newest.clone())];
@@ -137,7 +142,7 @@ impl Session {
             device_id: row.device_id,
             splices: saved.splices,
             wanted,
-            detour: Detour::default(),
+            detour: detour.unwrap_or_default(),
             sounds,
             map_mosaic: saved.map_mosaic,
             numbering: saved.numbering,
@@ -197,18 +202,18 @@ impl Session {
     }
 
     fn row(&self) -> Result<SessionRow, StoreError> {
-        let (splices, sounds) = self.without_detour();
         let saved = Saved {
-            splices,
+            splices: self.splices.clone(),
             games: self.show.games.clone(),
             map_mosaic: self.map_mosaic.clone(),
             numbering: self.numbering.clone(),
-            sounds: Some(sounds),
+            sounds: Some(self.sounds.clone()),
             max_height: self.max_height,
             skin: self.show.skin.clone(),
             rights: self.rights.clone(),
             audio_is_chosen: self.show.is_chosen,
             taken_back_ms: (self.players.urls_from_ms, self.players.players_from_ms),
+            stay: self.stay(),
         };
         Ok(SessionRow {
             id: self.id.to_string(),
