@@ -12,7 +12,7 @@ use super::super::splice::Splices;
 use super::super::state::State;
 use super::super::tickets::Players;
 use super::super::watched::{Shown, ShownTimes};
-use super::detour::Stay;
+use super::detour::{Detour, Stay};
 use super::{Pick, Session, Show};
 use crate::assets::Skin;
 use crate::layout::Layout;
@@ -70,6 +70,19 @@ struct Saved {
     stay: Option<Stay>,
 }
 
+impl Saved {
+    /// Shows from segment `segment` on, which runs, what the session was asked for.
+    fn go_on(&mut self, segment: SegmentNumber) -> Detour {
+        let stay = self.stay.take();
+        let detour = stay.map(|stay| stay.taken_up(segment, &mut self.splices, self.sounds.as_mut()));
+        // A change that was to show later shows now: nobody has the segments until then. This is also where time went back.
+        if self.splices.newest_from() > segment {
+            self.splices = Splices::new(segment, self.splices.newest().clone());
+        }
+        detour.unwrap_or_default()
+    }
+}
+
 /// What a session's row says of the renditions that it is offered, and of what it may have.
 pub(in crate::session) fn offer_of(row: &SessionRow) -> (Option<u32>, Rights) {
     serde_json::from_str::<Saved>(&row.splices).map(|saved| (saved.max_height, saved.rights)).unwrap_or_default()
@@ -105,6 +118,7 @@ impl Session {
         if saved.games.len() != layout.slots.len() {
             return None;
         }
+        let detour = saved.go_on(segment);
         let show = Show {
             layout,
             games: saved.games,
@@ -114,15 +128,9 @@ impl Session {
             is_chosen: saved.audio_is_chosen,
         };
         let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
-        let stay = saved.stay.take();
-        let detour = stay.map(|stay| stay.taken_up(segment, &mut saved.splices, saved.sounds.as_mut()));
         // Only what the session came to is wanted again: older mosaics' segments went with the old process.
         let newest = saved.splices.newest().clone();
-        let wanted = vec![show.wanted(newest.clone())];
-        // A change that was to show later shows now: nobody has the segments until then. This is also where time went back.
-        if saved.splices.newest_from() > segment {
-            saved.splices = Splices::new(segment, newest);
-        }
+        let wanted = vec![show.wanted(newest)];
         let sounds = saved.sounds.filter(|sounds| sounds.newest_from() <= segment);
         let sounds = sounds.unwrap_or_else(|| Splices::new(segment, show.sound_key()));
         // What was listed had begun. If it is yet to come, time went back, and these numbers come once more.
@@ -142,7 +150,7 @@ impl Session {
             device_id: row.device_id,
             splices: saved.splices,
             wanted,
-            detour: detour.unwrap_or_default(),
+            detour,
             sounds,
             map_mosaic: saved.map_mosaic,
             numbering: saved.numbering,
