@@ -231,8 +231,7 @@ impl Sessions {
             if !session.state.is_active() || (is_free && !is_limited()) {
                 return false;
             }
-            // What the process before listed of the segment that runs, nobody has of this one.
-            let free = if at_once { running } else { session.free_to_plan(running) };
+            let free = if at_once { session.free_at_once(running) } else { session.free_to_plan(running) };
             (session.rights.clone(), session.show.clone(), free, session.is_on_detour())
         };
         let rules = self.rules(&entry.tenant, &rights);
@@ -402,13 +401,18 @@ impl Sessions {
                 _ => home.clone(),
             };
             // What has only just begun stands still in its first segment.
-            let is_new = placement.first_segment >= from && !(at_once && (is_barred || !instead.is_empty()));
+            let is_late = !at_once || (!is_barred && instead.is_empty() && !pieces.is_empty());
+            let is_new = placement.first_segment >= from && is_late;
             let from = if is_new { placement.first_segment + 1 } else { from };
             let from = pieces.last().map_or(from, |last| from.max(last.from));
             let is_same = |last: &Piece| last.placement.id == placement.id && last.instead == instead;
             if !pieces.last().is_some_and(is_same) {
                 pieces.push(Piece { from, show, placement, instead });
             }
+        }
+        // Of what was before the first that stands in, its row says what it was.
+        if at_once && pieces.len() > 1 && pieces[0].instead.is_empty() {
+            pieces.remove(0);
         }
         Ok((home, pieces))
     }

@@ -4,6 +4,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Pick, Session, Show, Wanted};
 use crate::frame::CodedSound;
 use crate::mosaic::{EngineKind, GameKey, MosaicId, MosaicSpec, Placement};
@@ -25,7 +27,7 @@ pub(in crate::session) struct Piece {
 }
 
 /// Something that stands in for a game.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::session) struct Span {
     pub from: SegmentNumber,
     /// `None`: nothing says yet how long.
@@ -37,6 +39,28 @@ pub(in crate::session) struct Span {
 impl Span {
     fn covers(&self, n: SegmentNumber) -> bool {
         self.from <= n && self.until.is_none_or(|until| n < until)
+    }
+}
+
+/// What the next process is to know of a session that shows, or will show, something else than it was asked for: what it goes back to, and what stood in. Of
+/// what was shown until then the splices say it, whoever was told of it: what was made in the last moments and was listed to nobody must not be the game's.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Stay {
+    home: Arc<str>,
+    home_sound: SoundKey,
+    spans: Vec<Span>,
+}
+
+impl Stay {
+    /// Goes back with segment `from`, which runs: what stands in from then on is planned anew.
+    pub fn taken_up(self, from: SegmentNumber, splices: &mut Splices, sounds: Option<&mut Splices>) -> Detour {
+        splices.push(from, self.home);
+        if let Some(sounds) = sounds {
+            sounds.push(from, self.home_sound);
+        }
+        let mut detour = Detour { spans: self.spans, told_to: from, ..Detour::default() };
+        detour.cut(from);
+        detour
     }
 }
 
@@ -274,14 +298,14 @@ impl Session {
         self.wanted.iter().find(|wanted| wanted.mosaic == *shown).map(|wanted| &wanted.spec)
     }
 
-    /// What the next process is to know of what is shown: stand-ins are not there any more then.
-    pub(super) fn without_detour(&self) -> (Splices, Splices) {
-        let (mut splices, mut sounds) = (self.splices.clone(), self.sounds.clone());
-        if let Some(home) = &self.detour.home {
-            let from = self.free_segment();
-            splices.push(from, home.mosaic.clone());
-            sounds.push(from, self.show.sound_key());
-        }
-        (splices, sounds)
+    /// The first segment that a plan may be about of a session that was taken up when segment `running` ran: what the process before listed stays, and of what
+    /// it made besides nobody knows.
+    pub(in crate::session) fn free_at_once(&self, running: SegmentNumber) -> SegmentNumber {
+        self.listed_by.map_or_else(|| self.lists_from(), |listed_by| listed_by + 1).min(running)
+    }
+
+    pub(super) fn stay(&self) -> Option<Stay> {
+        let home = self.detour.home.as_ref()?.mosaic.clone();
+        Some(Stay { home, home_sound: self.show.sound_key(), spans: self.detour.spans.clone() })
     }
 }

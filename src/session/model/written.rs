@@ -12,7 +12,7 @@ use super::super::splice::Splices;
 use super::super::state::State;
 use super::super::tickets::Players;
 use super::super::watched::{Shown, ShownTimes};
-use super::detour::Detour;
+use super::detour::{Detour, Stay};
 use super::{Pick, Session, Show};
 use crate::assets::Skin;
 use crate::layout::Layout;
@@ -65,6 +65,22 @@ struct Saved {
     /// Before when its addresses were taken back: playback URLs, players.
     #[serde(default)]
     taken_back_ms: (i64, i64),
+    /// Absent where it shows what it was asked for, and in rows of a version that wrote down nothing else.
+    #[serde(default)]
+    stay: Option<Stay>,
+}
+
+impl Saved {
+    /// Shows from segment `segment` on, which runs, what the session was asked for.
+    fn go_on(&mut self, segment: SegmentNumber) -> Detour {
+        let stay = self.stay.take();
+        let detour = stay.map(|stay| stay.taken_up(segment, &mut self.splices, self.sounds.as_mut()));
+        // A change that was to show later shows now: nobody has the segments until then. This is also where time went back.
+        if self.splices.newest_from() > segment {
+            self.splices = Splices::new(segment, self.splices.newest().clone());
+        }
+        detour.unwrap_or_default()
+    }
 }
 
 /// What a session's row says of the renditions that it is offered, and of what it may have.
@@ -102,6 +118,7 @@ impl Session {
         if saved.games.len() != layout.slots.len() {
             return None;
         }
+        let detour = saved.go_on(segment);
         let show = Show {
             layout,
             games: saved.games,
@@ -113,11 +130,7 @@ impl Session {
         let engine = if row.engine == EngineKind::Stitch.name() { EngineKind::Stitch } else { EngineKind::Render };
         // Only what the session came to is wanted again: older mosaics' segments went with the old process.
         let newest = saved.splices.newest().clone();
-        let wanted = vec![show.wanted(newest.clone())];
-        // A change that was to show later shows now: nobody has the segments until then. This is also where time went back.
-        if saved.splices.newest_from() > segment {
-            saved.splices = Splices::new(segment, newest);
-        }
+        let wanted = vec![show.wanted(newest)];
         let sounds = saved.sounds.filter(|sounds| sounds.newest_from() <= segment);
         let sounds = sounds.unwrap_or_else(|| Splices::new(segment, show.sound_key()));
         // What was listed had begun. If it is yet to come, time went back, and these numbers come once more.
@@ -137,7 +150,7 @@ impl Session {
             device_id: row.device_id,
             splices: saved.splices,
             wanted,
-            detour: Detour::default(),
+            detour,
             sounds,
             map_mosaic: saved.map_mosaic,
             numbering: saved.numbering,
@@ -197,18 +210,18 @@ impl Session {
     }
 
     fn row(&self) -> Result<SessionRow, StoreError> {
-        let (splices, sounds) = self.without_detour();
         let saved = Saved {
-            splices,
+            splices: self.splices.clone(),
             games: self.show.games.clone(),
             map_mosaic: self.map_mosaic.clone(),
             numbering: self.numbering.clone(),
-            sounds: Some(sounds),
+            sounds: Some(self.sounds.clone()),
             max_height: self.max_height,
             skin: self.show.skin.clone(),
             rights: self.rights.clone(),
             audio_is_chosen: self.show.is_chosen,
             taken_back_ms: (self.players.urls_from_ms, self.players.players_from_ms),
+            stay: self.stay(),
         };
         Ok(SessionRow {
             id: self.id.to_string(),

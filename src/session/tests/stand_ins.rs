@@ -258,6 +258,38 @@ async fn a_restart_in_a_break_shows_nothing_of_the_game() {
     assert!(!listed(&house, &session, NOW).await.is_empty());
 }
 
+/// What the process before made and nobody was told of is on the disk: the game's pictures, too.
+#[tokio::test]
+async fn what_nobody_was_told_of_before_a_restart_in_a_break_shows_nothing_of_the_game_either() {
+    for laid_before in [4, 0] {
+        let (mut house, _) = house(slate()).await;
+        let session = create(&house, "a,b").await;
+        let mut all = BTreeMap::new();
+        play(&house, &session, 20, &mut all).await;
+        let from = running(&house) + 3;
+        put(&house, "b", from, None);
+        play(&house, &session, 20, &mut all).await;
+        let listed_by = running(&house);
+        // It goes on for a while, and nobody asks.
+        house.pass(5).await;
+        house.sessions.shutdown().await;
+        house.crash(std::time::Duration::from_secs(1)).await;
+        for mosaic in ["2EH-a-b-of-tiles", "2EH-a-~tv.b-of-tiles"] {
+            house.mosaics.running.lock().insert(mosaic.into(), from - 10);
+        }
+        let market = Market { id: "de".into(), title: "Germany".into(), breaks: slate(), ..Market::default() };
+        house.sessions.markets().configure(&[("tv".to_owned(), market)]);
+        let one = Arc::new(One::default());
+        *one.from.lock() = running(&house) - laid_before;
+        house.sessions.set_stand_ins(one);
+        assert!(!house.sessions.direct_taken_up());
+        let after = listed(&house, &session, NOW).await;
+        assert!(after.contains_key(&listed_by) && after.contains_key(&(listed_by + 1)), "{after:?}");
+        let shown: Vec<_> = after.iter().filter(|(n, mosaic)| **n >= from && !mosaic.contains("~tv.b")).collect();
+        assert!(shown.is_empty(), "laid {laid_before} before: {shown:?}");
+    }
+}
+
 /// As where a market shows advertisements instead of its slate from now on.
 #[tokio::test]
 async fn what_stands_in_stays_until_what_is_to_stand_in_now_is_made_and_viewers_may_change_meanwhile() {
