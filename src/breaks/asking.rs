@@ -220,7 +220,7 @@ impl Breaks {
             }
             if is_over && !*is_told && its.is_cut_off(nth, *is_done, turn) {
                 (*is_done, *is_told, asking.is_unkept) = (true, true, true);
-                self.tell_not_used(&its.tenant, &format!("{key}/{nth}"), ad, &asking.values);
+                self.tell_of(&its.tenant, &format!("{key}/{nth}"), (ad, Event::NotUsed), &asking.values);
             }
             if *is_done {
                 continue;

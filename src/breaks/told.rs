@@ -59,11 +59,17 @@ impl Breaks {
     fn tell_event(&self, tenant: &Arc<str>, served: &Served, placed: &Placed, event: Event, values: &Values) {
         let playhead_ms = event.at_ms(placed.ad.duration_ms);
         let values = Values { asset: Some(placed.ad.media.url.clone()), playhead_ms, ..values.clone() };
-        let urls = placed.ad.tracking.iter().filter(|told| told.event == event);
+        let of = format!("{}/{}/{}", served.stand_in, served.session, placed.nth);
+        self.tell_of(tenant, &of, (&placed.ad, event), &values);
+    }
+
+    /// Tells an event of an advertisement, which is called `of`.
+    pub(super) fn tell_of(&self, tenant: &Arc<str>, of: &str, (ad, event): (&ChosenAd, Event), values: &Values) {
+        let urls = ad.tracking.iter().filter(|told| told.event == event);
         let mut telling = self.telling.lock();
         for (n, url) in urls.enumerate() {
             // The same whenever the same is told.
-            let id = format!("{}/{}/{}/{}/{n}", served.stand_in, served.session, placed.nth, event.name());
+            let id = format!("{of}/{}/{n}", event.name());
             let filled = values.of_chance(&id).fill(&url.url);
             telling.push((tenant.clone(), id, filled));
         }
@@ -81,17 +87,6 @@ impl Breaks {
             self.settings.metrics.break_errors.with_label_values(&[&code.to_string()]).inc();
         }
         self.tell_errors(tenant, of, urls);
-    }
-
-    /// An advertisement that was decided on was not shown before its break was over, and by nobody's fault.
-    pub(super) fn tell_not_used(&self, tenant: &Arc<str>, of: &str, ad: &ChosenAd, values: &Values) {
-        let urls = ad.tracking.iter().filter(|told| told.event == Event::NotUsed);
-        let mut telling = self.telling.lock();
-        for (n, url) in urls.enumerate() {
-            let id = format!("{of}/{}/{n}", Event::NotUsed.name());
-            let filled = values.of_chance(&id).fill(&url.url);
-            telling.push((tenant.clone(), id, filled));
-        }
     }
 
     pub(super) fn tell_errors(&self, tenant: &Arc<str>, of: &GameKey, urls: &[String]) {
