@@ -28,8 +28,8 @@ const LISTENS_AFTER: Duration = Duration::from_secs(1);
 const NO_ROOM_PATIENCE: Duration = Duration::from_millis(2500);
 const PUSHED_NO_ROOM_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A pattern that takes no more begins unasked, whatever the machine does at the moment: those that a demo or a trial shows do.
-const UNASKED_CORES: f64 = 0.06;
+/// A pattern of no more pixels a second (1080p30) begins unasked, whatever the machine does at the moment and was measured to take: those of a demo or a trial.
+const UNASKED_PIXELS_PER_S: f64 = 1920.0 * 1080.0 * 30.0;
 
 /// How long a source's process asks for room.
 pub(super) const fn no_room_patience(is_pushed: bool) -> Duration {
@@ -115,12 +115,15 @@ impl Supervisor {
         false
     }
 
-    /// Whether a pattern may be drawn that takes more than a few sources do before they are decoded.
+    /// Whether a pattern may be drawn: a large one asks for room as what is decoded does.
     pub(super) fn asks_for_pattern(&self, demand: Demand, facts: &Mutex<Facts>) -> Result<(), SourceError> {
+        if demand.pixels_per_s() <= UNASKED_PIXELS_PER_S {
+            return Ok(());
+        }
         let Decoding { room, costs, .. } = &self.decoding;
         let mut ration = Ration::new(room.clone(), costs.clone(), PATTERN);
         ration.demands(demand);
-        if ration.whole().is_some_and(|cores| cores <= UNASKED_CORES) || ration.passes(None, self.clock.now()) {
+        if ration.passes(None, self.clock.now()) {
             return Ok(());
         }
         let told = ration.shortage().unwrap_or_default();

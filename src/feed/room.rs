@@ -26,7 +26,7 @@ use crate::timeline::MediaTime;
 const PIXEL_SECONDS: [(&str, f64); 5] =
     [("h264", 4e-9), ("hevc", 6e-9), ("mpeg2", 3e-9), ("vp9", 6e-9), ("av1", 10e-9)];
 const OTHER_PIXEL_SECONDS: f64 = 6e-9;
-/// Likewise to draw one of a pattern, and what this is called among codecs.
+/// Likewise to draw one of a pattern, and what this is called among codecs. Not in that list, of which children tell: patterns are drawn here.
 const PATTERN_PIXEL_SECONDS: f64 = 0.5e-9;
 pub(super) const PATTERN: &str = "pattern";
 /// What a source takes whatever its size: reading, taking apart, its sound decoded and encoded.
@@ -249,7 +249,7 @@ impl fmt::Display for Demand {
 }
 
 impl Demand {
-    fn pixels_per_s(self) -> f64 {
+    pub fn pixels_per_s(self) -> f64 {
         let fps = self.fps.filter(|(_, den)| *den > 0).map_or(USUAL_FPS, |(num, den)| f64::from(num) / f64::from(den));
         f64::from(self.width) * f64::from(self.height) * fps
     }
@@ -324,7 +324,7 @@ impl Ration {
     }
 
     /// Cores that the whole stream takes.
-    pub fn whole(&self) -> Option<f64> {
+    fn whole(&self) -> Option<f64> {
         Some(SOURCE_CORES + self.demand?.pixels_per_s() * self.costs.pixel_seconds(&self.codec))
     }
 

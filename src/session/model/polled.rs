@@ -46,8 +46,7 @@ impl Session {
         }
     }
 
-    /// Segment `n` was asked for under the session's own address; whether it may have it: when it has ended, what it had before. Before its first playlist it
-    /// was told none.
+    /// Segment `n` was asked for under the session's own address; whether it may have it: when it has ended, what it had before.
     pub(in crate::session) fn may_have(&mut self, n: SegmentNumber) -> bool {
         self.had(n..=n);
         self.state.is_active() || self.had.contains(n)
