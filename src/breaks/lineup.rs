@@ -1,13 +1,13 @@
 //! What a break is filled with, as it is kept: a service that begins anew in the break goes on with it. Who asked again would show again what was shown, and tell
 //! one half of a play-out with one decision's addresses and the other half with another's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::asking::{Asking, Chosen};
-use super::stand_in::{Placed, StandIn};
+use super::stand_in::{Placed, SeenFrom, StandIn};
 use super::{Breaks, FORGOTTEN_AFTER_MS, State};
 use crate::decisions::{ChosenAd, Values};
 use crate::mosaic::GameKey;
@@ -37,16 +37,32 @@ struct KeptPlace {
     nth: usize,
     from: u64,
     segments: u64,
+    /// From which segment on it is seen in each tile, by the name of its track. Absent in what a version kept that told nothing of what the process before put
+    /// down.
+    #[serde(default)]
+    seen_from: BTreeMap<String, u64>,
 }
 
 impl Lineup {
     fn of(asking: &Asking, stand_in: &StandIn) -> Option<Self> {
         let ads = asking.chosen.as_ref()?.iter();
-        let placed = stand_in.placed().iter();
+        let all_seen = stand_in.seen_from();
+        let seen_from = |at: usize| {
+            let its = all_seen.iter().filter(|((_, of), _)| *of == at);
+            its.map(|((track, _), from)| (track.clone(), *from)).collect()
+        };
+        let placed = stand_in.placed().iter().enumerate();
         Some(Self {
             values: asking.values.clone(),
             ads: ads.map(|its| KeptAd { ad: (*its.ad).clone(), is_done: its.is_done }).collect(),
-            placed: placed.map(|its| KeptPlace { nth: its.nth, from: its.from, segments: its.segments }).collect(),
+            placed: placed
+                .map(|(at, its)| KeptPlace {
+                    nth: its.nth,
+                    from: its.from,
+                    segments: its.segments,
+                    seen_from: seen_from(at),
+                })
+                .collect(),
         })
     }
 }
@@ -57,7 +73,7 @@ impl Lineup {
     pub fn one(ad: ChosenAd, from: u64, segments: u64) -> Self {
         let values = Values { chance: 7, transaction: "t".into(), ..Values::default() };
         let ads = vec![KeptAd { ad: ad.clone(), is_done: true }, KeptAd { ad, is_done: false }];
-        Self { values, ads, placed: vec![KeptPlace { nth: 0, from, segments }] }
+        Self { values, ads, placed: vec![KeptPlace { nth: 0, from, segments, seen_from: BTreeMap::new() }] }
     }
 }
 
@@ -95,10 +111,14 @@ impl Breaks {
             })
             .collect();
         let its = state.stand_ins.get_mut(key)?;
-        for KeptPlace { nth, from, segments } in placed {
+        let mut all_seen = SeenFrom::new();
+        for KeptPlace { nth, from, segments, seen_from } in placed {
             let Some(Chosen { ad, creative, .. }) = chosen.get(nth) else { continue };
+            let at = its.placed().len();
+            all_seen.extend(seen_from.into_iter().map(|(track, from)| ((track, at), from)));
             its.place(Placed { from, segments, creative: creative.clone(), ad: ad.clone(), nth });
         }
+        its.take_up(all_seen);
         let silent = its.placed().iter().map(|placed| placed.nth).collect();
         Some(Asking { chosen: Some(chosen), values, silent, is_unkept: false })
     }

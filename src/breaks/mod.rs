@@ -6,6 +6,7 @@
 //! Lock order: `state`, then a creative's; nothing waits or is decided with either held.
 
 mod asking;
+mod bygone;
 mod creative;
 mod fill;
 mod kept;
@@ -26,6 +27,7 @@ use tokio::sync::Semaphore;
 
 use self::asking::Asking;
 pub use self::asking::check_decision_url;
+use self::bygone::Bygone;
 use self::creative::Creative;
 pub use self::fill::{Fills, MarketFill};
 use self::kept::Kept;
@@ -40,10 +42,10 @@ use crate::market::MarketBreakPolicy;
 use crate::metrics::Metrics;
 use crate::mosaic::{GameKey, MosaicRegistry, MosaicSpec, ReelMaker};
 use crate::reach::Reach;
-use crate::session::{BreakAsk, Games, Instead, Served, StandIns};
+use crate::session::{BreakAsk, BygoneAsk, Games, Instead, Served, StandIns};
 use crate::store::{BeaconRows, LineupRows};
 use crate::timeline::{Clock, Grid, SegmentNumber};
-use crate::track::{MemoryShelf, TileName, stand_in};
+use crate::track::{LayeredShelf, TileName, stand_in};
 
 /// Creatives that are fetched at once.
 const FETCHED_AT_ONCE: usize = 8;
@@ -74,7 +76,7 @@ pub struct BreakSettings {
     pub maker: Arc<ReelMaker>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
-    pub shelf: Arc<MemoryShelf>,
+    pub shelf: LayeredShelf,
     pub registry: Arc<MosaicRegistry>,
     pub games: Arc<dyn Games>,
     pub assets: Arc<Assets>,
@@ -99,6 +101,8 @@ struct State {
     /// What the last process had decided, until somebody asks for it.
     kept: HashMap<GameKey, Lineup>,
     creatives: HashMap<CreativeKey, Arc<Creative>>,
+    /// Those of the past.
+    bygones: HashMap<GameKey, Bygone>,
 }
 
 /// See the module.
@@ -159,13 +163,20 @@ impl Breaks {
         let (now_ms, running) = (self.now_ms(), self.running());
         self.follow_decisions();
         let mut state = self.state.lock();
-        for its in state.stand_ins.values_mut().filter(|its| now_ms - its.asked_ms < UNUSED_AFTER_MS) {
-            its.lay(&self.settings.maker, &self.settings.shelf, running);
+        let State { stand_ins, asking, .. } = &mut *state;
+        for (key, its) in stand_ins.iter_mut().filter(|(_, its)| now_ms - its.asked_ms < UNUSED_AFTER_MS) {
+            if its.lay(&self.settings.maker, &self.settings.shelf, running)
+                && let Some(asking) = asking.get_mut(key)
+            {
+                // Another process is to know what is seen of what this one put down.
+                asking.is_unkept = true;
+            }
         }
         state.stand_ins.retain(|_, its| now_ms - its.asked_ms < FORGOTTEN_AFTER_MS);
-        let State { stand_ins, asking, creatives, .. } = &mut *state;
+        let State { stand_ins, asking, creatives, bygones, .. } = &mut *state;
         asking.retain(|key, _| stand_ins.contains_key(key));
         forget_creatives(creatives);
+        self.forget_bygones(bygones);
         self.settings.metrics.stand_ins.set(i64::try_from(stand_ins.len()).unwrap_or(i64::MAX));
         drop(state);
         self.ahead.forget_before(now_ms - FORGOTTEN_AFTER_MS);
@@ -176,12 +187,16 @@ impl Breaks {
         slate(title, BREAK)
     }
 
+    /// What the game is called that the tenant calls `id`.
+    fn title_of(&self, tenant: &str, id: &str) -> String {
+        self.settings.games.find(tenant, id).map_or_else(|| id.to_owned(), |game| game.title)
+    }
+
     /// What `session` asks for under the name `key`; false where there is no room for it.
     fn want(self: &Arc<Self>, state: &mut State, key: &GameKey, ask: &BreakAsk) -> bool {
         let now_ms = self.now_ms();
         if !state.stand_ins.contains_key(key) {
-            let title = self.settings.games.find(ask.tenant, ask.game.0).map(|game| game.title);
-            let title = title.unwrap_or_else(|| ask.game.0.to_owned());
+            let title = self.title_of(ask.tenant, ask.game.0);
             let Some(face) = Self::face(&title).filter(|_| state.stand_ins.len() < MOST_STAND_INS) else {
                 return false;
             };
@@ -198,7 +213,7 @@ impl Breaks {
         let tiles = self.settings.registry.tiles_of(&in_place(ask, key), key);
         let Some(its) = state.stand_ins.get_mut(key).filter(|_| !tiles.is_empty()) else { return Used::Nowhere };
         let face = its.face.clone();
-        let (from, fresh) = its.used_in(&tiles);
+        let (from, fresh) = its.used_in(&tiles, &self.settings.shelf);
         for tile in fresh {
             self.make_still(key, tile, face.clone(), its);
         }
@@ -232,7 +247,11 @@ impl Breaks {
             let mut state = state.lock();
             let Some(its) = state.stand_ins.get_mut(&key) else { return };
             its.still_made(&name, still.ok());
-            its.lay(&tools.maker, &shelf, tools.grid().segment_at(clock.now()));
+            if its.lay(&tools.maker, &shelf, tools.grid().segment_at(clock.now()))
+                && let Some(asking) = state.asking.get_mut(&key)
+            {
+                asking.is_unkept = true;
+            }
         });
         if !is_taken {
             its.still_made(&tile, None);
@@ -251,8 +270,13 @@ enum Used {
 
 /// What is asked for, `key` in the place of its game.
 fn in_place(ask: &BreakAsk, key: &GameKey) -> MosaicSpec {
-    let games = ask.spec.games.iter().map(|game| if game == ask.game.1 { key.clone() } else { game.clone() });
-    MosaicSpec { games: games.collect(), ..ask.spec.clone() }
+    stands_in(ask.spec, ask.game.1, key)
+}
+
+/// `spec`, `key` in the place of `game`.
+fn stands_in(spec: &MosaicSpec, game: &GameKey, key: &GameKey) -> MosaicSpec {
+    let games = spec.games.iter().map(|its| if its == game { key.clone() } else { its.clone() });
+    MosaicSpec { games: games.collect(), ..spec.clone() }
 }
 
 /// The name of the slate alone.
@@ -312,6 +336,10 @@ impl StandIns for BreaksOfSessions {
             return Some(Vec::new());
         }
         breaks.unheard(&mut state, ask, all)
+    }
+
+    fn bygone(&self, ask: &BygoneAsk) -> (GameKey, bool) {
+        self.0.bygone(ask)
     }
 
     fn served(&self, served: &Served) {

@@ -1,6 +1,6 @@
 //! What one stand-in shows, segment by segment, and how far its tracks are put down. A slate where there is nothing better: no segment is ever missing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::decisions::ChosenAd;
 use crate::frame::{Picture, SoundUnit};
 use crate::mosaic::{ReelMaker, StillReel};
 use crate::timeline::{Grid, SegmentNumber};
-use crate::track::{Block, LEAD_IN_SEGMENTS, MemoryShelf, Position, TileName, TrackName};
+use crate::track::{Block, LEAD_IN_SEGMENTS, LayeredShelf, Position, Runs, TileName, TrackName};
 
 /// Segments after the one that runs that are put down: a sweep that comes late is no hole.
 pub const LAID_AHEAD: u64 = 2;
@@ -42,9 +42,12 @@ struct Laying {
     /// The first segment that was put down, and the next one to be.
     first: Option<SegmentNumber>,
     next: SegmentNumber,
-    /// From which segment on each advertisement is seen in it, by its place in `placed`.
-    seen_from: HashMap<usize, SegmentNumber>,
+    /// In which segments each advertisement is seen in it, by its place in `placed`.
+    seen: HashMap<usize, Runs>,
 }
+
+/// From which segment on an advertisement is seen in a tile, as another process put it down: the tile's track by its name, and the place in `placed`.
+pub type SeenFrom = HashMap<(String, usize), SegmentNumber>;
 
 /// See the module.
 pub struct StandIn {
@@ -57,8 +60,10 @@ pub struct StandIn {
     pub until: Option<SegmentNumber>,
     placed: Vec<Placed>,
     tracks: HashMap<TileName, Laying>,
-    /// Which advertisements were listed from their beginning, by session and place.
-    begun: HashSet<(Arc<str>, usize)>,
+    /// What another process put down.
+    seen_before: SeenFrom,
+    /// Which advertisements were listed from their beginning on without a break, by session and place, and the segment that is to come next.
+    begun: HashMap<(Arc<str>, usize), SegmentNumber>,
     pub asked_ms: i64,
 }
 
@@ -72,23 +77,50 @@ impl StandIn {
             until: None,
             placed: Vec::new(),
             tracks: HashMap::new(),
-            begun: HashSet::new(),
+            seen_before: SeenFrom::new(),
+            begun: HashMap::new(),
             asked_ms: now_ms,
         }
     }
 
     /// It will be shown in `tiles`. The first segment from which on all of them have it, once they do; and those of which the slate is yet to be made.
-    pub fn used_in(&mut self, tiles: &[TileName]) -> (Option<SegmentNumber>, Vec<TileName>) {
+    pub fn used_in(&mut self, tiles: &[TileName], shelf: &LayeredShelf) -> (Option<SegmentNumber>, Vec<TileName>) {
         let mut fresh = Vec::new();
         for tile in tiles {
             if !self.tracks.contains_key(tile) {
-                self.tracks.insert(tile.clone(), Laying::default());
+                let seen = self.seen_before(&TrackName::Tile(tile.clone()), shelf);
+                self.tracks.insert(tile.clone(), Laying { seen, ..Laying::default() });
                 fresh.push(tile.clone());
             }
         }
         let firsts: Option<Vec<_>> = tiles.iter().map(|tile| self.tracks.get(tile)?.first).collect();
         let from = firsts.and_then(|firsts| firsts.into_iter().max());
         (from, fresh)
+    }
+
+    /// Where another process left each advertisement on `shelf`, and it is seen there.
+    fn seen_before(&self, track: &TrackName, shelf: &LayeredShelf) -> HashMap<usize, Runs> {
+        let name = track.to_string();
+        let seen = |(nth, placed): (usize, &Placed)| {
+            let from = *self.seen_before.get(&(name.clone(), nth))?;
+            Some((nth, (from..placed.until()).filter(|n| shelf.had(track, *n)).collect::<Runs>()))
+        };
+        self.placed.iter().enumerate().filter_map(seen).filter(|(_, seen)| !seen.is_empty()).collect()
+    }
+
+    /// What another process put down, `seen_from` being as [`StandIn::seen_from`] was then.
+    pub fn take_up(&mut self, seen_from: SeenFrom) {
+        self.seen_before = seen_from;
+    }
+
+    /// From which segment on each advertisement is seen in each tile.
+    pub fn seen_from(&self) -> SeenFrom {
+        let of = |(tile, laying): (&TileName, &Laying)| {
+            let name = TrackName::Tile(tile.clone()).to_string();
+            let first = |(nth, seen): (&usize, &Runs)| Some(((name.clone(), *nth), seen.oldest()?));
+            laying.seen.iter().filter_map(first).collect::<Vec<_>>()
+        };
+        self.tracks.iter().flat_map(of).collect()
     }
 
     /// The slate of a tile is made; `None`: it could not be, and is asked for again.
@@ -132,24 +164,32 @@ impl StandIn {
         next.unwrap_or(0).max(running + LAID_AHEAD + 1)
     }
 
-    /// Puts down what is due when segment `running` runs.
-    pub fn lay(&mut self, maker: &ReelMaker, shelf: &MemoryShelf, running: SegmentNumber) {
-        let grid = maker.grid();
+    /// Puts down what is due when segment `running` runs; whether an advertisement is seen in a tile in which it was not before.
+    pub fn lay(&mut self, maker: &ReelMaker, shelf: &LayeredShelf, running: SegmentNumber) -> bool {
+        let (grid, mut is_new) = (maker.grid(), false);
         let due = running + LAID_AHEAD + 1;
         for (tile, laying) in &mut self.tracks {
             if laying.still.is_none() {
                 continue;
             }
             let first = laying.next.max(running.saturating_sub(LEAD_IN_SEGMENTS));
-            let track = shelf.track(&TrackName::Tile(tile.clone()));
+            let name = TrackName::Tile(tile.clone());
+            let track = shelf.memory().track(&name);
             for segment in first..due {
-                let mut bytes = 0;
+                let (mut bytes, mut seen) = (0, None);
                 for part in 0..grid.parts() {
-                    let Some(block) = block(&self.placed, laying, maker, tile, Position::new(segment, part)) else {
+                    let Some(block) =
+                        block(&self.placed, (laying, &mut seen), maker, tile, Position::new(segment, part))
+                    else {
                         break;
                     };
                     bytes += block.coded_bytes();
                     track.append(Position::new(segment, part), block);
+                }
+                // What another process put down counts, and is known.
+                if let Some(nth) = seen.filter(|_| !shelf.had(&name, segment)) {
+                    is_new |= !laying.seen.contains_key(&nth);
+                    laying.seen.entry(nth).or_default().push(segment);
                 }
                 track.measured(segment, bytes);
                 laying.first.get_or_insert(segment);
@@ -157,7 +197,7 @@ impl StandIn {
             laying.next = laying.next.max(due);
         }
         if let Some(tile) = self.tracks.keys().next() {
-            let sound = shelf.track(&TrackName::sound(&tile.game));
+            let sound = shelf.memory().track(&TrackName::sound(&tile.game));
             let come_to = sound.position().map_or(0, |come_to| come_to.segment + 1);
             for segment in come_to.max(running)..due {
                 let Some(placed) = self.placed.iter().find(|placed| placed.span().contains(&segment)) else { continue };
@@ -165,50 +205,67 @@ impl StandIn {
                 lay_sound(&grid, &sound, segment, placed.from, &units);
             }
         }
+        is_new
     }
 
     /// Of the advertisements that are not over when segment `running` runs, where `tiles` show the slate all the same: their sound is heard there, and must not
     /// be. In order.
     pub fn unseen_in(&self, tiles: &[TileName], running: SegmentNumber) -> Vec<Range<SegmentNumber>> {
-        let seen_from = |tile: &TileName, nth: usize, placed: &Placed| {
+        // What was put down, and what will be.
+        let seen_in = |tile: &TileName, nth: usize, placed: &Placed| -> Option<Runs> {
             let laying = self.tracks.get(tile)?;
-            let to_be_laid = || placed.creative.is_reeled(tile).then(|| laying.next.max(placed.from));
-            laying.seen_from.get(&nth).copied().or_else(to_be_laid)
+            let seen = laying.seen.get(&nth).cloned().unwrap_or_default();
+            let is_to_come = placed.creative.is_reeled(tile) && laying.next < placed.until();
+            let to_come = is_to_come.then(|| Runs::from(laying.next.max(placed.from)..=placed.until() - 1));
+            Some(seen.or(&to_come.unwrap_or_default()))
         };
         // What may be planned reaches back a little.
         let lasts = self.placed.iter().enumerate().filter(|(_, placed)| placed.until() + 2 > running);
-        let unseen = lasts.map(|(nth, placed)| {
-            let from = tiles.iter().map(|tile| seen_from(tile, nth, placed).unwrap_or(SegmentNumber::MAX)).max();
-            placed.from..from.unwrap_or(placed.from).min(placed.until())
+        let unseen = lasts.flat_map(|(nth, placed)| {
+            let all = Runs::from(placed.from..=placed.until().saturating_sub(1));
+            let seen = tiles.iter().map(|tile| seen_in(tile, nth, placed).unwrap_or_default());
+            let seen = seen.reduce(|one, other| one.and(&other)).unwrap_or_else(|| all.clone());
+            let unseen = seen.ranges().fold(all, |left, range| left.without(&range));
+            unseen.ranges().map(|range| *range.start()..range.end() + 1).collect::<Vec<_>>()
         });
-        unseen.filter(|its| !its.is_empty()).collect()
+        unseen.collect()
     }
 
-    /// An advertisement was listed to `session` from its beginning.
-    pub fn begin(&mut self, session: &str, nth: usize) {
-        self.begun.insert((session.into(), nth));
-    }
-
-    pub fn began(&self, session: &str, nth: usize) -> bool {
-        self.begun.contains(&(session.into(), nth))
+    /// Segment `n` of an advertisement was listed to `session`; whether all before it was, too, so that it is told of.
+    pub fn follows(&mut self, session: &str, nth: usize, n: SegmentNumber) -> bool {
+        let of = (session.into(), nth);
+        let begins = self.placed.get(nth).is_some_and(|placed| placed.from == n);
+        let follows = begins || self.begun.get(&of) == Some(&n);
+        if follows {
+            self.begun.insert(of, n + 1);
+        } else {
+            self.begun.remove(&of);
+        }
+        follows
     }
 
     /// Whether who was listed `tiles` saw the advertisement in segment `n` that has the place `nth` here: all of them showed it.
     pub fn was_seen(&self, tiles: &[TileName], nth: usize, n: SegmentNumber) -> bool {
-        let seen = |tile: &TileName| self.tracks.get(tile)?.seen_from.get(&nth).copied();
-        !tiles.is_empty() && tiles.iter().all(|tile| seen(tile).is_some_and(|from| from <= n))
+        let seen = |tile: &TileName| self.tracks.get(tile)?.seen.get(&nth);
+        !tiles.is_empty() && tiles.iter().all(|tile| seen(tile).is_some_and(|seen| seen.contains(n)))
     }
 }
 
-/// What a track has at `at`: an advertisement's, where there is one and it is made for this tile, and else the slate's.
-fn block(placed: &[Placed], laying: &mut Laying, maker: &ReelMaker, tile: &TileName, at: Position) -> Option<Block> {
+/// What a track has at `at`: an advertisement's, where there is one and it is made for this tile, and else the slate's. `seen` is which one its segment opens with.
+fn block(
+    placed: &[Placed],
+    (laying, seen): (&Laying, &mut Option<usize>),
+    maker: &ReelMaker,
+    tile: &TileName,
+    at: Position,
+) -> Option<Block> {
     let found = placed.iter().enumerate().find(|(_, placed)| placed.span().contains(&at.segment));
     if let Some((nth, placed)) = found {
         // Within a segment an advertisement neither begins nor breaks off.
-        let begins = at.part == 0 || laying.seen_from.get(&nth).is_some_and(|from| *from <= at.segment);
+        let begins = at.part == 0 || *seen == Some(nth);
         match placed.creative.block(maker, tile, at.segment - placed.from, at) {
             Ok(Some(block)) if begins => {
-                laying.seen_from.entry(nth).or_insert(at.segment);
+                *seen = Some(nth);
                 return Some(block);
             }
             Ok(_) => {}

@@ -16,7 +16,7 @@ use crate::market::{Market, MarketBreaks};
 use crate::reach::{Reach, Rules};
 use crate::session::Instead;
 use crate::timeline::Grid;
-use crate::track::{TileName, is_stand_in};
+use crate::track::{LayeredShelf, MemoryShelf, TileName, is_stand_in};
 
 fn grid() -> Grid {
     Grid::new("30".parse().unwrap(), 60)
@@ -185,13 +185,32 @@ fn an_advertisement_that_is_not_made_for_a_tile_is_not_seen_in_it_and_what_is_ov
         colour: [0; 3],
         over: "".into(),
     };
-    its.used_in(std::slice::from_ref(&tile));
+    let shelf = LayeredShelf::new(Arc::new(MemoryShelf::new(grid(), 4)), None);
+    its.used_in(std::slice::from_ref(&tile), &shelf);
     its.place(placed(100, 5));
     its.place(Placed { nth: 1, ..placed(105, 3) });
     assert_eq!(its.unseen_in(std::slice::from_ref(&tile), 102), [100..105, 105..108]);
     assert_eq!(its.unseen_in(std::slice::from_ref(&tile), 107).first(), Some(&(105..108)));
     assert!(its.unseen_in(std::slice::from_ref(&tile), 110).is_empty());
     assert!(!its.was_seen(std::slice::from_ref(&tile), 0, 102) && its.unseen_in(&[], 102).is_empty());
+}
+
+#[test]
+fn who_was_away_in_the_middle_of_an_advertisement_has_not_seen_it() {
+    let face = crate::feed::slate("b", crate::feed::BREAK).unwrap();
+    let mut its = StandIn::new(("acme", "de"), face, 100, 0);
+    its.place(placed(100, 5));
+    let told = |its: &mut StandIn, session: &str, listed: &[u64]| {
+        listed.iter().filter(|n| its.follows(session, 0, **n)).copied().collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut its, "all", &[100, 101, 102, 103, 104]), [100, 101, 102, 103, 104]);
+    assert!(told(&mut its, "late", &[101, 102, 103, 104]).is_empty());
+    assert_eq!(told(&mut its, "away", &[100, 101, 103, 104]), [100, 101]);
+    assert_eq!(
+        told(&mut its, "back", &[100, 102, 103, 100, 101]),
+        [100, 100, 101],
+        "from the beginning it counts again"
+    );
 }
 
 fn key(n: usize) -> CreativeKey {

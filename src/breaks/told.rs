@@ -31,11 +31,9 @@ impl Breaks {
                 continue;
             };
             filled.ad_segments += 1;
-            // Who came in later has not seen it: nothing is told of it.
-            let (placed, begins) = (placed.clone(), n == placed.from);
-            if begins {
-                its.begin(served.session, nth);
-            } else if !its.began(served.session, nth) {
+            let placed = placed.clone();
+            // Who came in later, or was away meanwhile, has not seen it: nothing is told of it.
+            if !its.follows(served.session, nth, n) {
                 continue;
             }
             for event in events_of(&placed, n) {

@@ -76,7 +76,7 @@ impl Makers<'_> {
             maker,
             clock: self.options.clock.clone(),
             metrics: self.metrics.clone(),
-            shelf: shelf.memory().clone(),
+            shelf: shelf.clone(),
             registry: registry.clone(),
             games: catalogue.clone(),
             assets: assets.clone(),

@@ -1,7 +1,6 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -9,6 +8,7 @@ use tracing::field::Empty;
 use super::model::{Coming, Pick, Session, Show, shows_at, split_audio};
 use super::registry::{Entry, Sessions, begins};
 use super::rights::{Rights, Rules};
+use super::stand_ins::STILL_WAIT;
 use super::state::Trigger;
 use super::turns::Turn;
 use super::{ChangeSession, MosaicWish, NamedMosaic, SessionError, SessionView};
@@ -20,9 +20,6 @@ use crate::track::{Held, Position};
 
 /// A viewer watches one to four games.
 const GAMES: std::ops::RangeInclusive<usize> = 1..=4;
-
-/// Whether a picture that stands still is made is asked so often.
-const STILL_WAIT: Duration = Duration::from_millis(20);
 
 /// What waits for something that is yet to be made is expected so many segments from now.
 const PUT_OFF: SegmentNumber = 2;

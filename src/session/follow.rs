@@ -110,9 +110,13 @@ impl Sessions {
         in_hurry: bool,
     ) -> Result<Now, SessionError> {
         self.begin_late(entry).await;
+        self.direct_first(entry).await;
         let window = self.window(entry, reload);
         let oldest = match window {
-            Window::Since(since) => since,
+            Window::Since(since) => {
+                self.reach_back(entry, since).await;
+                since
+            }
             Window::Newest(segments) => self.running().saturating_sub(2 * segments as u64),
         };
         // Mosaics are asked between two holds of the session's lock, and not within one.

@@ -5,6 +5,7 @@
 
 mod audience;
 mod break_art;
+mod bygone;
 mod change;
 mod create;
 mod error;
@@ -46,7 +47,7 @@ pub use outputs::{OutputGrant, OutputWish};
 pub use registry::Sessions;
 pub use room::TenantLimit;
 pub use settings::{SessionSettings, StartOverRight};
-pub use stand_ins::{BreakAsk, Instead, Served, StandIns};
+pub use stand_ins::{BreakAsk, BygoneAsk, Instead, Served, StandIns};
 pub use texts::{TextOf, TextWish};
 pub use tickets::Admitted;
 pub use view::{

@@ -2,6 +2,7 @@
 //! store: everything comes in as a parameter.
 
 mod detour;
+mod past;
 mod polled;
 mod splicing;
 mod viewed;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::detour::Detour;
 pub(super) use self::detour::{Piece, Span};
+pub(super) use self::past::{Home, Past};
 pub(super) use self::splicing::Coming;
 pub(super) use self::viewed::{operated_row, view_of_row};
 pub(super) use self::written::{Receipt, TakenUp, choice_name, choice_of, offer_of};
@@ -183,6 +185,7 @@ pub(super) struct Session {
     wanted: Vec<Wanted>,
     /// What it shows beside what it was asked for.
     detour: Detour,
+    past: Past,
     /// The games whose sound it has chosen, as `splices` has mosaics.
     sounds: Splices,
     /// The mosaic whose init segment every playlist of this session names: the URI must not change within a playlist's
@@ -275,6 +278,7 @@ impl Session {
             splices: Splices::new(begins, mosaic.clone()),
             wanted,
             detour: Detour::default(),
+            past: Past::default(),
             sounds,
             map_mosaic: mosaic,
             numbering: Numbering::default(),
@@ -336,6 +340,7 @@ impl Session {
         let kept = self.splices.mosaics_since(oldest);
         self.wanted.retain(|wanted| kept.contains(&wanted.mosaic));
         self.detour.prune(oldest);
+        self.past.prune(oldest);
     }
 
     /// The games of the mosaics that it shows or showed, each game once.
@@ -344,7 +349,7 @@ impl Session {
             let mut seen = HashSet::new();
             games.iter().filter(|game| seen.insert(*game)).cloned().collect()
         };
-        self.wanted.iter().map(|wanted| (wanted.mosaic.clone(), distinct(&wanted.spec.games))).collect()
+        self.all_wanted().map(|wanted| (wanted.mosaic.clone(), distinct(&wanted.spec.games))).collect()
     }
 
     /// The mosaic that part `at` is of.
@@ -359,37 +364,31 @@ impl Session {
 
     /// What it shows from `since` on.
     pub(super) fn splices_since(&self, since: SegmentNumber) -> Splices {
-        self.splices.reaching_back(since)
-    }
-
-    /// The mosaic that it showed first of those that are known, and the segment from which on what it shows was shown to it, `created` being the one that
-    /// ran when it was made: what is older was there already.
-    pub(super) fn first_shown(&self, created: SegmentNumber) -> (Arc<str>, SegmentNumber) {
-        let first = self.splices.entries().first();
-        let own = first.map_or(created, |first| first.from.max(created));
-        (first.map_or(self.splices.newest(), Splice::opens_with).clone(), own)
+        self.past.before(&self.splices).reaching_back(since)
     }
 
     /// Mosaics of which a playlist may list segments from `oldest` on.
     pub(super) fn mosaics_since(&self, oldest: SegmentNumber) -> Vec<Arc<str>> {
-        self.splices.mosaics_since(oldest)
+        self.past.before(&self.splices).mosaics_since(oldest)
     }
 
     /// What `sound` is, segment by segment: games take the place of mosaics.
     pub(super) fn sounding(&self, sound: &Sound) -> Splices {
         match sound {
-            Sound::Game(key) => self.detour.sound_of(key),
-            Sound::Main => self.sounds.clone(),
+            Sound::Game(key) => self.detour.sound_of(key, self.past.spans()),
+            Sound::Main => self.past.sounds_before(&self.sounds).into_owned(),
             Sound::Slot(slot, track) => {
+                let sounds = self.past.sounds_before(&self.sounds);
                 // Where a layout has no such slot, what is heard is what the session has chosen.
                 let in_slot = |splice: &Splice| {
                     // The sound of a bridge goes over when its segment is over.
-                    let wanted = self.wanted.iter().find(|wanted| wanted.mosaic == *splice.opens_with());
+                    let wanted = self.all_wanted().find(|wanted| wanted.mosaic == *splice.opens_with());
                     let game = wanted.and_then(|wanted| wanted.spec.games.get(*slot));
                     let its = game.map(|game| sound_key(game, track.as_deref()));
-                    its.unwrap_or_else(|| self.sounds.mosaic_at(splice.from).unwrap_or(self.sounds.newest()).clone())
+                    its.unwrap_or_else(|| sounds.mosaic_at(splice.from).unwrap_or(sounds.newest()).clone())
                 };
-                let mut entries = self.splices.entries().iter();
+                let shown = self.past.before(&self.splices);
+                let mut entries = shown.entries().iter();
                 let first = entries.next().map(|splice| (splice.from, in_slot(splice)));
                 let (from, game) = first.unwrap_or_else(|| (0, self.sounds.newest().clone()));
                 let mut sounding = Splices::new(from, game);
@@ -421,7 +420,7 @@ impl Session {
             // Beyond a break lies what this process, as it is set up, knows nothing of.
             Window::Since(since) => {
                 let since = since.max(self.numbering.newest_break().unwrap_or(0));
-                self.splices.reaching_back(since).listing(Window::Since(since), of)
+                self.splices_since(since).listing(Window::Since(since), of)
             }
             Window::Newest(_) => self.splices.listing(window, of),
         };

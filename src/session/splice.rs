@@ -16,7 +16,7 @@ use crate::track::{Held, Position};
 const PATIENCE_SEGMENTS: u64 = 2;
 
 /// Splices that a session keeps. Who changes more often within a start-over window finds, going back beyond them, what the oldest of them shows.
-const MOST_KEPT: usize = 64;
+const MOST_KEPT: usize = 256;
 
 /// From segment `from` on, the session shows `mosaic`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +141,17 @@ impl Splices {
         if let Some(entry) = self.entries.first_mut() {
             entry.from = entry.from.max(first);
         }
+    }
+
+    /// The same, but before it begins it shows what `past` shows.
+    pub fn behind(&self, past: &Self) -> Self {
+        let first = self.entries[0].from;
+        let older = past.entries.iter().filter(|splice| splice.from < first);
+        let mut entries: Vec<Splice> = older.cloned().collect();
+        let goes_on = |last: &Splice| self.entries[0].bridge.is_none() && last.mosaic == self.entries[0].mosaic;
+        let own = usize::from(entries.last().is_some_and(goes_on));
+        entries.extend_from_slice(&self.entries[own..]);
+        Self { entries }
     }
 
     /// The same, but what it shows first it has shown since segment `since`: who goes back further than the session is old sees that.

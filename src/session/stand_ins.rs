@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::model::{Pick, Piece, Show, Span, choice_name};
 use super::registry::{Entry, Sessions};
@@ -19,6 +20,9 @@ use crate::track::is_stand_in;
 
 /// Breaks that begin no later than so many segments from now are looked for: whoever decides on advertisements has the time until then.
 const LOOKED_AHEAD: u64 = 60;
+
+/// Whether a picture that stands still is made is asked so often.
+pub(super) const STILL_WAIT: Duration = Duration::from_millis(20);
 
 /// What begins within so many segments is planned.
 const PLANNED_AHEAD: u64 = 4;
@@ -37,6 +41,14 @@ pub struct BreakAsk<'a> {
     pub from: SegmentNumber,
     /// `None`: nothing says yet when it ends.
     pub until: Option<SegmentNumber>,
+}
+
+/// A game in a break that was before who asks began.
+pub struct BygoneAsk<'a> {
+    pub tenant: &'a str,
+    /// As in [`BreakAsk`].
+    pub game: (&'a str, &'a GameKey),
+    pub spec: &'a MosaicSpec,
 }
 
 /// Something that stands in for a game, segment by segment: its blocks are there, or will be when they are due.
@@ -85,6 +97,9 @@ pub trait StandIns: Send + Sync {
     /// What stands in for a game, by its beginning, none over another. Where there is nothing, the game goes on; `None`: what there will be is being
     /// made. Asked about once a second, and quick.
     fn instead(&self, ask: &BreakAsk) -> Option<Vec<Instead>>;
+
+    /// What stands in for a game in breaks that were before a session began, and whether it is made as it was asked for. There is one of any segment.
+    fn bygone(&self, ask: &BygoneAsk) -> (GameKey, bool);
 
     /// Of each stand-in each segment is told once, in order.
     fn served(&self, served: &Served);
@@ -139,7 +154,7 @@ pub(super) struct Known {
 }
 
 /// The segment that begins nearest to `at`.
-fn nearest_segment(grid: &Grid, at: MediaTime) -> SegmentNumber {
+pub(super) fn nearest_segment(grid: &Grid, at: MediaTime) -> SegmentNumber {
     let n = grid.segment_at(at);
     n + u64::from(at.since(grid.segment_time(n)) * 2 >= grid.segment_duration())
 }
@@ -203,6 +218,23 @@ impl Sessions {
     /// asked for.
     pub(super) fn direct(&self, entry: &Entry) {
         self.direct_by(entry, &mut self.known(), false);
+    }
+
+    /// The same for a session that is about to list something for the first time: what is to stand in is waited for as its first segment is, as until then the
+    /// game would be listed.
+    pub(super) async fn direct_first(&self, entry: &Entry) {
+        {
+            let session = entry.session.lock();
+            if session.has_begun() || session.rights.market.is_none() {
+                return;
+            }
+        }
+        let directed = async {
+            while self.direct_by(entry, &mut self.known(), false) {
+                tokio::time::sleep(STILL_WAIT).await;
+            }
+        };
+        let _ = tokio::time::timeout(self.settings.first_segment_wait, directed).await;
     }
 
     /// The same for a session that is taken up again: nothing of it plays on that a card at once would break.

@@ -399,7 +399,11 @@ impl House {
 
     /// One with a stitch engine.
     pub async fn stitching() -> Self {
-        Self::begin(Self::new().await.settings, true).await
+        Self::stitching_with(Self::new().await.settings).await
+    }
+
+    pub async fn stitching_with(settings: SessionSettings) -> Self {
+        Self::begin(settings, true).await
     }
 
     async fn begin(settings: SessionSettings, stitches: bool) -> Self {

@@ -1,6 +1,7 @@
 mod billed;
 mod break_ranges;
 mod bridges;
+mod bygone;
 mod game_rights;
 mod lifecycle;
 mod outputs;

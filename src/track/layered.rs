@@ -1,8 +1,8 @@
-//! The shelves of this machine as one: memory for what is played now, the disk, where there is one, for what was.
+//! The shelves of this machine as one: memory for what is played now, the disk, where there is one, for what was, and what needs neither.
 
 use std::sync::Arc;
 
-use super::{Block, DiskShelf, Held, MemoryShelf, Pending, Position, Shelf, Sizes, TrackName};
+use super::{Block, DiskShelf, Held, MemoryShelf, Pending, Position, Shelf, Sizes, Standing, TrackName};
 use crate::timeline::SegmentNumber;
 
 /// See the module. What the disk had when the process began is what counts of those segments: the first ones that are made anew after a restart
@@ -11,11 +11,13 @@ use crate::timeline::SegmentNumber;
 pub struct LayeredShelf {
     memory: Arc<MemoryShelf>,
     disk: Option<Arc<DiskShelf>>,
+    standing: Arc<Standing>,
 }
 
 impl LayeredShelf {
     pub fn new(memory: Arc<MemoryShelf>, disk: Option<Arc<DiskShelf>>) -> Self {
-        Self { memory, disk }
+        let standing = Arc::new(Standing::new(memory.last_part()));
+        Self { memory, disk, standing }
     }
 
     pub fn memory(&self) -> &Arc<MemoryShelf> {
@@ -26,6 +28,10 @@ impl LayeredShelf {
         self.disk.as_ref()
     }
 
+    pub fn standing(&self) -> &Arc<Standing> {
+        &self.standing
+    }
+
     /// Segments that each track keeps.
     pub fn capacity(&self) -> u64 {
         self.disk.as_ref().map_or(0, |disk| disk.capacity()).max(self.memory.capacity() as u64)
@@ -33,6 +39,9 @@ impl LayeredShelf {
 
     /// What there is of a track now.
     pub fn held_now(&self, track: &TrackName) -> Held {
+        if let Some(held) = self.standing.held(track) {
+            return held;
+        }
         let held = self.memory.find(track).map(|track| track.held()).unwrap_or_default();
         let Some(disk) = &self.disk else { return held };
         let kept = disk.runs(track);
@@ -49,7 +58,8 @@ impl LayeredShelf {
         disk.segment(track, segment).await
     }
 
-    fn had(&self, track: &TrackName, segment: SegmentNumber) -> bool {
+    /// Whether segment `segment` was on the disk when this process began: no other bytes of it count.
+    pub fn had(&self, track: &TrackName, segment: SegmentNumber) -> bool {
         self.disk.as_ref().is_some_and(|disk| disk.had(track, segment))
     }
 }
@@ -66,6 +76,9 @@ impl Shelf for LayeredShelf {
             {
                 return Some(block);
             }
+            if self.standing.has(track) {
+                return self.standing.get(track, at);
+            }
             self.found(track, at.segment).await?.get(at.part as usize).cloned()
         })
     }
@@ -76,6 +89,9 @@ impl Shelf for LayeredShelf {
                 && let Some(blocks) = self.memory.find(track).and_then(|track| track.segment(segment))
             {
                 return Some(blocks);
+            }
+            if self.standing.has(track) {
+                return self.standing.segment(track, segment);
             }
             self.found(track, segment).await
         })
@@ -90,6 +106,6 @@ impl Shelf for LayeredShelf {
     }
 
     fn wait<'a>(&'a self, track: &'a TrackName, at: Position) -> Pending<'a, ()> {
-        self.memory.wait(track, at)
+        if self.standing.has(track) { Box::pin(async {}) } else { self.memory.wait(track, at) }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Block`] is a track's units of one part; a segment is its blocks in order. Who makes them appends to a [`Track`] and waits for nobody.
 //! Who wants them takes them from a [`Shelf`], which is memory ([`MemoryShelf`]) and,
-//! for start-over, a disk ([`DiskShelf`]), both as one ([`LayeredShelf`]); it may be another machine.
+//! for start-over, a disk ([`DiskShelf`]), both as one ([`LayeredShelf`]); it may be another machine. What stands still is on none ([`Standing`]).
 
 mod block;
 mod disk;
@@ -18,6 +18,7 @@ mod runs;
 mod shelf;
 mod sizes;
 mod sound;
+mod standing;
 
 pub use block::{Block, BlockError};
 pub use disk::{DiskSettings, DiskShelf};
@@ -35,6 +36,7 @@ pub use runs::Runs;
 pub use shelf::{Pending, Shelf};
 pub use sizes::Sizes;
 pub use sound::{SoundEncoding, SoundSettings, silent_unit};
+pub use standing::{Standing, StandingBlock};
 
 /// Segments that stand still before the first one of a track that is begun, so that whoever begins with it has a playlist's worth at once: the three
 /// target durations that a player begins from (RFC 8216, 6.3.3), and one for those that come late.

@@ -45,6 +45,11 @@ impl Runs {
         self.runs.iter().cloned().flatten()
     }
 
+    /// The runs, ascending.
+    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<SegmentNumber>> {
+        self.runs.iter().cloned()
+    }
+
     /// The newest number below `end`.
     pub fn newest_before(&self, end: SegmentNumber) -> Option<SegmentNumber> {
         let last = end.checked_sub(1)?;

@@ -175,13 +175,25 @@ pub type Seen = Vec<Option<(u8, u32)>>;
 
 /// Ends the session and plays all of it: what each of `slots` shows, and the main sound.
 pub async fn watched(service: &TestService, session: &Value, slots: &[Rect]) -> (Vec<Seen>, Vec<i16>) {
+    watched_from(service, session, "", slots).await
+}
+
+/// The same from where `query` says.
+pub async fn watched_from(
+    service: &TestService,
+    session: &Value,
+    query: &str,
+    slots: &[Rect],
+) -> (Vec<Seen>, Vec<i16>) {
     let path = format!("/v1/sessions/{}", session["id"].as_str().unwrap());
     service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
     let url = session["playback_url"].as_str().unwrap();
-    let (url, slots) = (format!("{}{}", service.base, &url[url.find("/v1/play").unwrap()..]), slots.to_vec());
+    let (url, slots) = (format!("{}{}{query}", service.base, &url[url.find("/v1/play").unwrap()..]), slots.to_vec());
     let seen = tokio::task::spawn_blocking(move || {
         let mut seen: Vec<Seen> = vec![Vec::new(); slots.len()];
-        let decoded = decode(&Decode::new(&url, 120.0), |_, frame| {
+        // Where the playlist says where to begin, all the same from its beginning.
+        let input_options: &[&str] = if url.contains('?') { &["-live_start_index", "0"] } else { &[] };
+        let decoded = decode(&Decode { input_options, ..Decode::new(&url, 120.0) }, |_, frame| {
             for (slot, seen) in slots.iter().zip(&mut seen) {
                 seen.push(frame.barcode(*slot).map(|code| (code.clip, code.frame)));
             }

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use quadrille::config::StartOver;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::breaks::{
-    AD, AdServer, TONES, answer, clip, create, heard, made, market, play, runs, seen_in, settings, start, until,
-    until_made, vast, watched,
+    AD, AdServer, Seen, TONES, answer, clip, create, heard, made, market, play, runs, seen_in, settings, start, until,
+    until_made, vast, watched, watched_from,
 };
 use crate::support::service::TestService;
 
@@ -133,4 +134,80 @@ async fn what_an_early_return_leaves_out_is_told_as_not_used() {
     .await;
     assert_eq!(told("impression"), [1, 0, 0]);
     assert_eq!(ads.asked_for("/error/"), 0, "it is nobody's fault");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_after_a_break_and_goes_back_sees_its_slate() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(dir.path());
+    settings.start_over = Some(StartOver { window_s: 120, ..StartOver::default() });
+    let service = TestService::start(&settings).await;
+    market(&service, json!({ "policy": "slate" })).await;
+    // Somebody whose market has no breaks has all of the game.
+    let others = create(&service, json!({ "games": ["a", "b"], "audio": "b" })).await;
+    play(&service, &[&others], 8).await;
+    let body = json!({ "duration_s": 6 });
+    service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    play(&service, &[&others], 14).await;
+
+    let late = create(&service, json!({ "games": ["a", "b"], "audio": "b", "market": "de" })).await;
+    let url = late["playback_url"].as_str().unwrap();
+    let path = &url[url.find("/v1/play").unwrap()..];
+    for of in ["sound/main.m3u8", "sound/1.m3u8", "video/big.m3u8", "video/small.m3u8"] {
+        let playlist = service.text(&path.replace("index.m3u8", &format!("{of}?start=40"))).await;
+        assert!(!playlist.contains("DISCONTINUITY") && !playlist.contains("EXT-X-GAP"), "{playlist}");
+        for address in playlist.lines().filter(|line| line.starts_with("/v1/")) {
+            service.bytes(address).await;
+        }
+    }
+    let slots = [seen_in("2EH", 0), seen_in("2EH", 1)];
+    let (seen, sound) = watched_from(&service, &late, "?start=40", &slots).await;
+    let moving = |seen: &Seen| runs(seen).into_iter().filter(|(.., count)| *count > 1).collect::<Vec<_>>();
+    assert!(matches!(moving(&seen[0])[..], [.., (Some(0), ..)]), "{:?}", runs(&seen[0]));
+    let its: Vec<_> = moving(&seen[1]).into_iter().skip_while(|(whose, ..)| whose.is_none()).collect();
+    let [(Some(1), _, left, _), (None, .., slate), (Some(1), back, ..)] = its[..] else { panic!("{its:?}") };
+    assert_eq!((slate, back - left - 1), (6 * 30, 6 * 30), "on its segments: {its:?}");
+    let mut tones: Vec<_> = heard(&sound).into_iter().skip_while(Option::is_none).collect();
+    tones.dedup();
+    let own = Some(TONES[1]);
+    assert_eq!(tones, [own, None, own]);
+    assert_eq!(service.metric("quadrille_encoders{kind=\"tile\"}").await, 4.0, "nothing is encoded for it");
+}
+
+/// With a window on the disk what the last process put down ahead is seen, and what is seen is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_advertisement_that_begins_in_what_was_put_down_before_a_restart_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    clip(AD, 180, TONES[2]).write(&dir.path().join("ad.mp4"));
+    let mut settings = settings(dir.path());
+    settings.start_over = Some(StartOver { window_s: 120, ..StartOver::default() });
+    let service = TestService::start(&settings).await;
+    let ads = AdServer::start(dir.path(), |base, client| {
+        answer(client, "application/xml", vast(base, &[("ad.mp4", 6)]).as_bytes())
+    });
+    market(&service, json!({ "policy": "advertisement", "decision_url": format!("{}/vast", ads.base) })).await;
+    let mine = create(&service, json!({ "games": ["a", "b"], "audio": "b", "market": "de" })).await;
+    play(&service, &[&mine], 5).await;
+    let body = json!({ "duration_s": 12, "starts_in_s": 8 });
+    service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    play(&service, &[&mine], 2).await;
+    until_made(&service).await;
+    // Until the segment before it runs: two of the advertisement lie on the disk.
+    play(&service, &[&mine], 5).await;
+    let now = service.stop().await;
+    assert_eq!(ads.asked_for("/told/"), 0);
+    let service = TestService::start_at(&settings, now + Duration::from_millis(100)).await;
+    play(&service, &[&mine], 18).await;
+    until("not all is told", async || {
+        service.service.sweep().await;
+        ads.asked_for("/told/0/complete") > 0
+    })
+    .await;
+    for event in ["impression", "start", "firstQuartile", "midpoint", "thirdQuartile", "complete"] {
+        assert_eq!(ads.asked_for(&format!("/told/0/{event}")), 1, "{event}");
+    }
+    let report = service.operator(Method::GET, "/v1/operator/breaks/report", None, StatusCode::OK).await;
+    let german = &report["markets"][0];
+    let told = ["play_outs", "completes", "advertisement_s", "break_s"].map(|its| german[its].as_f64().unwrap());
+    assert_eq!(told, [1.0, 1.0, 6.0, 12.0], "{german}");
 }

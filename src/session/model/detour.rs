@@ -37,7 +37,7 @@ pub(in crate::session) struct Span {
 }
 
 impl Span {
-    fn covers(&self, n: SegmentNumber) -> bool {
+    pub(super) fn covers(&self, n: SegmentNumber) -> bool {
         self.from <= n && self.until.is_none_or(|until| n < until)
     }
 }
@@ -52,13 +52,21 @@ pub(super) struct Stay {
 }
 
 impl Stay {
-    /// Goes back with segment `from`, which runs: what stands in from then on is planned anew.
-    pub fn taken_up(self, from: SegmentNumber, splices: &mut Splices, sounds: Option<&mut Splices>) -> Detour {
+    /// Goes back with segment `from`, which runs: what stands in from then on is planned anew. `listed_by` is the newest that may have been listed.
+    pub fn taken_up(
+        self,
+        from: SegmentNumber,
+        listed_by: Option<SegmentNumber>,
+        splices: &mut Splices,
+        sounds: Option<&mut Splices>,
+    ) -> Detour {
         splices.push(from, self.home);
         if let Some(sounds) = sounds {
             sounds.push(from, self.home_sound);
         }
-        let mut detour = Detour { spans: self.spans, told_to: from, ..Detour::default() };
+        // The process before has told of what it listed.
+        let told_to = listed_by.map_or(0, |listed_by| listed_by + 1).min(from);
+        let mut detour = Detour { spans: self.spans, told_to, ..Detour::default() };
         detour.cut(from);
         detour
     }
@@ -96,17 +104,24 @@ impl Detour {
         self.home.is_some()
     }
 
+    /// The game that `game`, which is shown in segment `n`, stands for; itself where that is none.
+    pub fn home_of<'a>(&'a self, game: &'a GameKey, n: SegmentNumber) -> &'a GameKey {
+        let stands = |span: &&Span| span.stand_in == *game && span.covers(n);
+        self.spans.iter().find(stands).map_or(game, |span| &span.game)
+    }
+
     pub fn prune(&mut self, oldest: SegmentNumber) {
         self.spans.retain(|span| span.until.is_none_or(|until| until > oldest));
         self.spans.drain(..self.spans.len().saturating_sub(MOST_SPANS));
     }
 
     /// A game's sound, and that of whatever stood in for it. Nothing stands in for a sound as it came: what does is coded otherwise.
-    pub fn sound_of(&self, key: &SoundKey) -> Splices {
+    /// `past` are those of before the session began.
+    pub fn sound_of(&self, key: &SoundKey, past: &[Span]) -> Splices {
         let (game, track) = split_sound_key(key);
         let is_coded = track.is_some_and(CodedSound::is_id);
         let mut sound = Splices::new(0, key.clone());
-        for span in self.spans.iter().filter(|span| *span.game == *game && !is_coded) {
+        for span in past.iter().chain(&self.spans).filter(|span| *span.game == *game && !is_coded) {
             sound.push(span.from, span.stand_in.clone());
             if let Some(until) = span.until {
                 sound.push(until, key.clone());

@@ -181,7 +181,7 @@ impl Session {
             let both = [Some(before), self.splices.mosaic_at(splice.from + 1)];
             Some((splice.mosaic.clone(), both.into_iter().flatten().flat_map(of).collect()))
         });
-        let mosaics = self.wanted.iter().map(|wanted| (wanted.mosaic.clone(), wanted.signalled.clone()));
+        let mosaics = self.all_wanted().map(|wanted| (wanted.mosaic.clone(), wanted.signalled.clone()));
         mosaics.chain(bridges).collect()
     }
 

@@ -12,7 +12,9 @@ use crate::cues::track::Break;
 use crate::market::{DecidedFor, Market, MarketBreakPolicy, MarketBreaks};
 use crate::mosaic::{EngineChoice, EngineKind, GameKey};
 use crate::session::testing::{House, asking_for, grid};
-use crate::session::{BreakAsk, ChangeSession, CreateSession, Instead, Reload, Served, SessionView, Sounds, StandIns};
+use crate::session::{
+    BreakAsk, BygoneAsk, ChangeSession, CreateSession, Instead, Reload, Served, SessionView, Sounds, StandIns,
+};
 use crate::timeline::SegmentNumber;
 
 /// Has one stand-in for each game, which is there from a segment on.
@@ -22,6 +24,8 @@ pub(super) struct One {
     served: Mutex<Vec<(String, SegmentNumber)>>,
     /// It is yet to be made.
     is_coming: Mutex<bool>,
+    /// Looks until that of the past is made; others are made at once.
+    pub(super) bygone_in: Mutex<u32>,
     /// Every name's.
     skin: Mutex<Option<Arc<Skin>>>,
 }
@@ -37,6 +41,12 @@ impl StandIns for One {
         Some(if is_any { vec![Instead { from, until: ask.until, stand_in }] } else { Vec::new() })
     }
 
+    fn bygone(&self, ask: &BygoneAsk) -> (GameKey, bool) {
+        let mut left = self.bygone_in.lock();
+        *left = left.saturating_sub(1);
+        (format!("~{}.bygone.{}", ask.tenant, ask.game.0).into(), *left == 0)
+    }
+
     fn served(&self, served: &Served) {
         let told = served.segments.clone().map(|n| (served.stand_in.to_string(), n));
         self.served.lock().extend(told);
@@ -48,12 +58,15 @@ impl StandIns for One {
 }
 
 pub(super) async fn house(breaks: MarketBreaks) -> (House, Arc<One>) {
-    let house = House::stitching().await;
+    let one = Arc::default();
+    (at_home(House::stitching().await, breaks, &one), one)
+}
+
+pub(super) fn at_home(house: House, breaks: MarketBreaks, one: &Arc<One>) -> House {
     let market = Market { id: "de".into(), title: "Germany".into(), breaks, ..Market::default() };
     house.sessions.markets().configure(&[("tv".to_owned(), market)]);
-    let one = Arc::new(One::default());
     house.sessions.set_stand_ins(one.clone());
-    (house, one)
+    house
 }
 
 pub(super) fn slate() -> MarketBreaks {
@@ -71,7 +84,7 @@ pub(super) fn running(house: &House) -> SegmentNumber {
 }
 
 /// A break of segments.
-fn put(house: &House, game: &str, from: SegmentNumber, until: Option<SegmentNumber>) {
+pub(super) fn put(house: &House, game: &str, from: SegmentNumber, until: Option<SegmentNumber>) {
     put_as(house, "1", game, from, until);
 }
 
