@@ -120,6 +120,8 @@ fn a_clip_that_is_too_much_or_too_little_is_refused() {
         (clip(&[(9, 31_000), (9, 40)]), "too long: 30 s, 1800 pictures"),
         (clip(&[(9, 20_000), (9, 40)]), "too long"),
         (clip(&[(9, 1); 1801]), "too long"),
+        // As it lies there where a download broke off.
+        ([HEAD, b"\0\0\x04\0mdat", &[0; 30]].concat(), "is cut off"),
     ];
     for (bytes, why) in cases {
         let refused = assets.add("acme", &bytes, None).unwrap_err();

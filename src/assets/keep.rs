@@ -8,6 +8,7 @@ use super::draws::{Art, Checked, Stop};
 use super::files::Folder;
 use super::film::{self, Found};
 use super::{Asset, AssetError, AssetId, AssetState, AssetType, Assets, Known, MOST_ASSETS, Skin, SkinOrigin};
+use crate::package;
 
 impl Known {
     pub(super) fn read(folder: &Folder) -> io::Result<Self> {
@@ -94,6 +95,10 @@ impl Assets {
         }
         if let Some(known) = self.get(tenant, &id) {
             return Ok((known, false));
+        }
+        // It would be decoded as far as it goes, and looped from there.
+        if kind == AssetType::Mp4 && package::Length::of(bytes).is_cut_off {
+            return Err(AssetError::Clip("is cut off: it ends before what it says that is in it".to_owned()));
         }
         self.known.read().check_room(tenant, length, self.limits.tenant_bytes)?;
         let found = match kind.is_clip() {
