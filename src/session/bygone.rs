@@ -23,18 +23,18 @@ impl Sessions {
     }
 
     fn plan_past(&self, stand_ins: &dyn StandIns, entry: &Entry, since: SegmentNumber) {
-        let (rights, first) = {
+        let rights = {
             let session = entry.session.lock();
             if session.rights.market.is_none() || session.reaches(since) {
                 return;
             }
-            (session.rights.clone(), session.first_shown(|id| self.shown_as(id)))
+            session.rights.clone()
         };
         let policy = self.rules(&entry.tenant, &rights).market().map(|market| market.breaks.policy);
         if !matches!(policy, Some(MarketBreakPolicy::Slate | MarketBreakPolicy::Advertisement)) {
             return;
         }
-        let Some((first, home)) = first else { return };
+        let Some((first, home)) = self.first_shown(entry) else { return };
         let replaced = self.replaced(stand_ins, entry, &home, (since, first));
         let past = home.past(since, replaced, |spec: &MosaicSpec| {
             let (id, engine) = self.mosaics.name(spec, home.engine).ok()?;
@@ -74,14 +74,11 @@ impl Sessions {
     }
 
     fn is_past_made(&self, stand_ins: &dyn StandIns, entry: &Entry) -> bool {
-        let (replaced, first) = {
-            let session = entry.session.lock();
-            if session.replaced_before().is_empty() {
-                return true;
-            }
-            (session.replaced_before().to_vec(), session.first_shown(|id| self.shown_as(id)))
-        };
-        let Some((_, home)) = first else { return true };
+        let replaced = entry.session.lock().replaced_before().to_vec();
+        if replaced.is_empty() {
+            return true;
+        }
+        let Some((_, home)) = self.first_shown(entry) else { return true };
         let is_made = |pick: &Pick| {
             let ask = BygoneAsk { tenant: &entry.tenant, game: (&pick.id, &pick.key), spec: &home.spec };
             stand_ins.bygone(&ask).1

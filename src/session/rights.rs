@@ -7,13 +7,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::follow::Reload;
-use super::model::{Pick, Show};
+use super::model::{Home, Pick, Show};
 use super::registry::{Entry, Offer, Sessions};
 use super::stand_ins::{Known, Other, Otherwise};
 use super::{GameInfo, SessionError};
 use crate::frame::{CodedSound, SoundRole};
 use crate::market::{Feature, GameRights, KeyTerms, Market, Markets, Restriction, Tier, Viewer, speaks};
-use crate::mosaic::{GameKey, MosaicId, MosaicSpec};
+use crate::mosaic::{GameKey, MosaicId};
 use crate::timeline::SegmentNumber;
 use crate::track::{Held, Runs, SoundKey, is_rights_card, is_stand_in, split_sound_key};
 
@@ -152,17 +152,18 @@ impl Sessions {
     /// The oldest segment that a session may list: of what was played before it showed anything it lists what it showed first, and of that nothing from
     /// before the rights began. What it showed itself was allowed then.
     pub(super) fn past_from(&self, entry: &Entry) -> SegmentNumber {
-        let (first, created) = {
-            let session = entry.session.lock();
-            (session.first_shown(|id| self.shown_as(id)), self.segment_at(session.created_ms))
-        };
+        let (first, created) = (self.first_shown(entry), self.segment_at(entry.session.lock().created_ms));
         // What it showed itself was shown to it from then on: what is older was there already.
         first.map_or(0, |(from, home)| self.lit_from(&home.spec.games).min(from.max(created)))
     }
 
-    /// What the mosaic called `id` shows.
-    pub(super) fn shown_as(&self, id: &Arc<str>) -> Option<MosaicSpec> {
-        self.mosaics.shows(&MosaicId(id.clone()))
+    /// The segment from which on what `entry` lists was shown to it, and what it was asked for then.
+    pub(super) fn first_shown(&self, entry: &Entry) -> Option<(SegmentNumber, Home)> {
+        let mosaic = entry.session.lock().first_mosaic().clone();
+        let shows = self.mosaics.shows(&MosaicId(mosaic.clone()))?;
+        let session = entry.session.lock();
+        // It may have forgotten it meanwhile.
+        (*session.first_mosaic() == mosaic).then(|| session.first_shown(shows)).flatten()
     }
 
     /// What there is of a sound that may be heard: nothing from before the rights of its game began.

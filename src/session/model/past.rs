@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Pick, Session, Span, Wanted};
 use crate::mosaic::{EngineChoice, GameKey, MosaicSpec};
-use crate::session::splice::Splices;
+use crate::session::splice::{Splice, Splices};
 use crate::timeline::SegmentNumber;
 use crate::track::{SoundKey, is_rights_card, is_stand_in, sound_key, split_sound_key};
 
@@ -106,15 +106,16 @@ impl Session {
         self.wanted.iter().chain(&self.past.wanted)
     }
 
-    /// The mosaic that it showed first of those that are known, the segment from which on it did, and what was asked for then; `shows` is what a mosaic shows.
-    pub(in crate::session) fn first_shown(
-        &self,
-        shows: impl Fn(&Arc<str>) -> Option<MosaicSpec>,
-    ) -> Option<(SegmentNumber, Home)> {
+    /// The mosaic that it showed first of those that are known.
+    pub(in crate::session) fn first_mosaic(&self) -> &Arc<str> {
+        self.splices.entries().first().map_or(self.splices.newest(), Splice::opens_with)
+    }
+
+    /// The segment from which on it shows that, and what was asked for then, `shows` being what it shows.
+    pub(in crate::session) fn first_shown(&self, shows: MosaicSpec) -> Option<(SegmentNumber, Home)> {
         let first = self.splices.entries().first()?;
-        let mosaic = first.opens_with();
-        let wanted = self.wanted.iter().find(|wanted| wanted.mosaic == *mosaic);
-        let spec = wanted.map(|wanted| wanted.spec.clone()).or_else(|| shows(mosaic))?;
+        let wanted = self.wanted.iter().find(|wanted| wanted.mosaic == *first.opens_with());
+        let spec = wanted.map_or(shows, |wanted| wanted.spec.clone());
         // Of one that was taken up it is not known any more what stood in for which game: as a rule it shows the same ones still.
         let home_of = |(slot, game): (usize, &GameKey)| {
             let home = self.detour.home_of(game, first.from);
