@@ -86,6 +86,7 @@ pub async fn video_segment(
         (status = 304, description = "The client has it"),
         (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`not_ready`: the session is handed no more of its past than twice what is billed, and ten minutes", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn own_video_segment(
     State(app): State<Arc<App>>,
@@ -104,6 +105,9 @@ async fn video(
     token: Option<&str>,
 ) -> Result<Response, Problem> {
     let (id, number) = (mosaic_id(app, mosaic)?, number(file)?);
+    if number.is_played() {
+        app.sessions.keeps_pace(number.segment(), token).await?;
+    }
     let rendition = rendition(app, mosaic, rung, Some(number), token)?;
     let found = match number {
         Number::Segment(segment) => app.mosaics.segment(&id, rendition, segment).await,
@@ -178,6 +182,7 @@ pub async fn audio_segment(
         (status = 304, description = "The client has it"),
         (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`not_ready`: the session is handed no more of its past than twice what is billed, and ten minutes", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn own_audio_segment(
     State(app): State<Arc<App>>,
@@ -196,6 +201,9 @@ async fn audio(
     token: Option<&str>,
 ) -> Result<Response, Problem> {
     let number = number(file)?;
+    if number.is_played() {
+        app.sessions.keeps_pace(number.segment(), token).await?;
+    }
     let game = sound(app, element, Some(number), token)?;
     let found = match number {
         // Sound has none.
@@ -273,7 +281,10 @@ fn rendition<'a>(
     number: Option<Number>,
     token: Option<&str>,
 ) -> Result<&'a str, Problem> {
-    let found = app.sessions.rendition_of(mosaic, element, number.map(Number::segment), token);
+    let found = match number.filter(|number| !number.is_played()) {
+        Some(picture) => app.sessions.rendition_of_picture(mosaic, element, picture.segment(), token),
+        None => app.sessions.rendition_of(mosaic, element, number.map(Number::segment), token),
+    };
     found.ok_or_else(|| {
         Problem::new(
             Code::NotFound,
@@ -309,6 +320,11 @@ impl Number {
             Self::Image(_) => IMAGE,
             Self::Segment(_) | Self::Part(_) | Self::KeyPicture(_) => VIDEO,
         }
+    }
+
+    /// Whether it is what players play, and no picture to show while they seek.
+    fn is_played(self) -> bool {
+        matches!(self, Self::Segment(_) | Self::Part(_))
     }
 
     fn segment(self) -> SegmentNumber {

@@ -20,6 +20,10 @@ const STORE_RETRY_S: u32 = 5;
 /// How long a client should wait for a clip.
 const CLIP_RETRY_S: u32 = 2;
 
+fn not_ready(detail: String, retry_after_s: u32) -> Problem {
+    Problem::new(Code::NotReady, detail).retry_after_s(retry_after_s)
+}
+
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
         use SessionError as E;
@@ -88,7 +92,7 @@ impl From<SessionError> for Problem {
                 Problem::new(Code::ReloadInvalid, detail).with("parameter", "_HLS_msn").with("newest", newest)
             }
             E::CursorInvalid => Problem::new(Code::CursorInvalid, detail).with("parameter", "cursor"),
-            E::NotReady { retry_after_s } => Problem::new(Code::NotReady, detail).retry_after_s(retry_after_s),
+            E::NotReady { retry_after_s } | E::Ahead { retry_after_s } => not_ready(detail, retry_after_s),
             E::Store(cause) => store_unavailable(&cause),
         }
     }

@@ -58,6 +58,9 @@ pub enum SessionError {
     /// No segment is finished yet, even after waiting.
     #[error("no segment is ready yet")]
     NotReady { retry_after_s: u32 },
+    /// It is handed no more of its past than is billed, and some more.
+    #[error("the past is handed out no faster than at twice its speed, after the first ten minutes")]
+    Ahead { retry_after_s: u32 },
     #[error("segment {asked} is more than two after the newest, {newest}")]
     ReloadTooFar { asked: u64, newest: u64 },
     #[error("the cursor is not one that this listing gave")]
@@ -92,7 +95,7 @@ impl SessionError {
             Self::RenditionUnknown { .. } => "rendition_unknown",
             Self::SoundUnknown { .. } => "sound_unknown",
             Self::TextUnknown { .. } => "text_unknown",
-            Self::NotReady { .. } => "not_ready",
+            Self::NotReady { .. } | Self::Ahead { .. } => "not_ready",
             Self::ReloadTooFar { .. } => "reload_invalid",
             Self::CursorInvalid => "cursor_invalid",
             Self::Store(_) => "store_unavailable",
@@ -125,14 +128,16 @@ impl SessionError {
             | Self::RegionRestricted { .. } => 403,
             Self::SessionEnded => 409,
             Self::RevisionStale { .. } => 412,
-            Self::Capacity { .. } | Self::NotReady { .. } | Self::Store(_) => 503,
+            Self::Capacity { .. } | Self::NotReady { .. } | Self::Ahead { .. } | Self::Store(_) => 503,
         }
     }
 
     /// For `Retry-After`, in seconds, where waiting helps.
     pub const fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::Capacity { retry_after_s, .. } | Self::NotReady { retry_after_s } => Some(*retry_after_s),
+            Self::Capacity { retry_after_s, .. } | Self::NotReady { retry_after_s } | Self::Ahead { retry_after_s } => {
+                Some(*retry_after_s)
+            }
             Self::Store(_) => Some(5),
             _ => None,
         }

@@ -11,6 +11,7 @@ mod create;
 mod error;
 mod follow;
 mod had;
+mod handed;
 mod images;
 mod keep;
 mod listed;

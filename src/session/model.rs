@@ -203,6 +203,8 @@ pub(super) struct Session {
     /// Of a session that has ended, the last segment.
     last_segment: Option<SegmentNumber>,
     had: Had,
+    /// Segments that it asked for under addresses of its own, and had not had.
+    handed: u64,
     pub effective_segment: SegmentNumber,
     /// The part of it with which the last change begins to show.
     effective_part: PartNumber,
@@ -288,6 +290,7 @@ impl Session {
             noted_listed_by: None,
             last_segment: None,
             had: Had::default(),
+            handed: 0,
             effective_segment: placement.first_segment.max(begins),
             effective_part: 0,
             created_ms: now_ms,

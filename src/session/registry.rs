@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, RwLock};
 
 use super::break_art::BreakArt;
+use super::handed::Of;
 use super::model::{BEGUN_WITH, Session, TakenUp, UNFINISHED, choice_of, view_of_row};
 use super::paths::Paths;
 use super::room::{Place, Rooms};
@@ -348,7 +349,7 @@ impl Sessions {
     /// a session's own address.
     pub fn sound_of(&self, element: &str, n: Option<SegmentNumber>, token: Option<&str>) -> Option<GameKey> {
         let game = self.paths.game_of(element, n, token)?;
-        (self.may_hear(&game, token) && self.may_have(n, token)).then_some(game)
+        (self.may_hear(&game, token) && self.may_have(n.map(Of::Segment), token)).then_some(game)
     }
 
     /// The rendition behind the second path element of `/v1/media/{mosaic}/{element}/…`, if this service signed it for the mosaic and segment `n`, or
@@ -361,27 +362,19 @@ impl Sessions {
         token: Option<&str>,
     ) -> Option<&'a str> {
         let rendition = self.paths.rendition_of(mosaic, element, n, token)?;
-        (self.may_see(rendition, token) && self.may_have(n, token)).then_some(rendition)
+        (self.may_see(rendition, token) && self.may_have(n.map(Of::Segment), token)).then_some(rendition)
     }
 
-    /// Everybody's addresses are good for what playlists without a beginning list; a session's own as long as it is there, and asking for one is
-    /// watching: who has hours in one playlist needs none to go on.
-    pub(super) fn may_have(&self, n: Option<SegmentNumber>, token: Option<&str>) -> bool {
-        let Some(token) = token else {
-            // Two windows are promised, and a little more.
-            let oldest = self.running().saturating_sub(4 * self.settings.window_segments as u64);
-            return self.settings.start_over.is_none() || n.is_none_or(|n| n >= oldest);
-        };
-        let Ok(entry) = self.entry_of_token(token) else { return false };
-        let (now_ms, terms) = (self.now_ms(), self.terms());
-        let mut session = entry.session.lock();
-        if !session.was_served() {
-            return false;
-        }
-        // Where it ends a pause, that can be watched now as far as a playlist can list it.
-        let window_ms = self.segment_ms() * i64::try_from(self.settings.window_segments).unwrap_or(i64::MAX);
-        session.watched(now_ms, window_ms.min(self.up_ms(now_ms)), self.segment_at(now_ms), terms);
-        n.is_none_or(|n| session.may_have(n))
+    /// The same where the picture that opens the segment is asked for, and no more of it.
+    pub fn rendition_of_picture<'a>(
+        &self,
+        mosaic: &str,
+        element: &'a str,
+        n: SegmentNumber,
+        token: Option<&str>,
+    ) -> Option<&'a str> {
+        let rendition = self.paths.rendition_of(mosaic, element, Some(n), token)?;
+        (self.may_see(rendition, token) && self.may_have(Some(Of::Beside(n)), token)).then_some(rendition)
     }
 
     /// The address of segment `n` of a mosaic in one rendition.

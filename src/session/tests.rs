@@ -3,6 +3,7 @@ mod break_ranges;
 mod bridges;
 mod bygone;
 mod game_rights;
+mod handed;
 mod lifecycle;
 mod outputs;
 mod playback;

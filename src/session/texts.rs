@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::follow::Reload;
+use super::handed::Of;
 use super::model::Sound;
 use super::paths::Addresses;
 use super::play::{Entries, query};
@@ -177,7 +178,7 @@ impl Sessions {
     /// What the element of an address of a text of `mosaic` says, if this service signed it for segment `n`. `token`: of a session's own address.
     pub fn text_of(&self, mosaic: &str, element: &str, n: SegmentNumber, token: Option<&str>) -> Option<TextWish> {
         let wish = TextWish::read(self.paths.text_of(mosaic, element, n, token)?)?;
-        self.may_have(Some(n), token).then_some(wish)
+        self.may_have(Some(Of::Beside(n)), token).then_some(wish)
     }
 }
 

@@ -48,8 +48,30 @@ impl Session {
 
     /// Segment `n` was asked for under the session's own address; whether it may have it: when it has ended, what it had before.
     pub(in crate::session) fn may_have(&mut self, n: SegmentNumber) -> bool {
+        if self.state.is_active() && !self.had.contains(n) {
+            self.handed += 1;
+        }
         self.had(n..=n);
+        self.may_look(n)
+    }
+
+    /// The same of something of segment `n` that does not make up for it.
+    pub(in crate::session) fn may_look(&self, n: SegmentNumber) -> bool {
         self.state.is_active() || self.had.contains(n)
+    }
+
+    /// Whether with segment `n`, of `segment_ms`, it would have been handed more of its past than so many times what is billed and so many milliseconds.
+    pub(in crate::session) fn is_ahead(
+        &self,
+        n: SegmentNumber,
+        segment_ms: i64,
+        (times, ahead_ms): (i64, i64),
+    ) -> bool {
+        if !self.state.is_active() || self.had.contains(n) {
+            return false;
+        }
+        let ms = |count: u64, each_ms: i64| i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(each_ms);
+        ms(self.handed + 1, segment_ms) > ms(self.meter.billable_seconds(), 1000 * times).saturating_add(ahead_ms)
     }
 
     /// The playlist that is served lists segments from `first` on, and nothing from `free_from` on.

@@ -162,6 +162,7 @@ impl Session {
             last_segment: None,
             // It is in no row: after a restart nothing of before is played again when the session is over.
             had: Had::default(),
+            handed: 0,
             effective_segment: row.effective_segment.min(segment),
             effective_part: 0,
             created_ms: row.created_ms,

@@ -15,7 +15,7 @@ const RIGHT: StartOverRight =
     StartOverRight { segments: 1800, pause: Duration::from_secs(600), linger: Duration::from_secs(1200) };
 
 /// A house whose mosaic of `a` and `b` ran for two hours, watched by nobody.
-async fn house() -> House {
+pub(super) async fn house() -> House {
     let mut settings = House::new().await.settings;
     settings.start_over = Some(RIGHT);
     let house = House::with(settings).await;
@@ -23,16 +23,16 @@ async fn house() -> House {
     house
 }
 
-fn back(house: &House, seconds: i64) -> Reload {
+pub(super) fn back(house: &House, seconds: i64) -> Reload {
     Reload { parts: false, start_ms: Some(house.clock.now().unix_millis() - 1000 * seconds), ..NOW }
 }
 
-async fn video(house: &House, session: &SessionView, reload: Reload) -> String {
+pub(super) async fn video(house: &House, session: &SessionView, reload: Reload) -> String {
     house.sessions.video_playlist(token(session), "540p", reload).await.unwrap()
 }
 
 /// The segments of a playlist and their mosaics, or games.
-fn listed(playlist: &str) -> Vec<(u64, String)> {
+pub(super) fn listed(playlist: &str) -> Vec<(u64, String)> {
     let addresses = playlist.lines().filter(|line| line.ends_with(".m4s"));
     let named = |address: &str| {
         let number = address.rsplit('/').next().and_then(|file| file.strip_suffix(".m4s")).unwrap();
@@ -44,7 +44,7 @@ fn listed(playlist: &str) -> Vec<(u64, String)> {
 }
 
 /// The path element that opens segment `n`.
-fn element(playlist: &str, n: u64) -> String {
+pub(super) fn element(playlist: &str, n: u64) -> String {
     let address = playlist.lines().find(|line| line.ends_with(&format!("/{n}.m4s"))).unwrap();
     address.rsplit('/').nth(1).unwrap().to_owned()
 }
