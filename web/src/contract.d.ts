@@ -10193,6 +10193,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `not_ready`: the session is handed no more of its past than twice what is billed, and ten minutes */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_own_text_segment: {
@@ -10330,6 +10339,15 @@ export interface operations {
             };
             /** @description `internal`: the log of the service says why */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_ready`: the session is handed no more of its past than twice what is billed, and ten minutes */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
