@@ -271,6 +271,7 @@ impl Service {
         self.sweep.once().await;
         self.timekeeper.keep(false).await;
         self.timekeeper.close_hours(&self.closing).await;
+        self.sweep.keep_breaks().await;
         self.sweep.tell().await;
         self.outbound.run().await;
     }
@@ -300,6 +301,7 @@ impl Service {
             tracing::error!(error = %e, "what goes out did not end well");
         }
         self.app.sessions.shutdown().await;
+        self.sweep.keep_breaks().await;
         self.outbound.keep().await;
         self.timekeeper.keep(true).await;
         self.serving.end().await;

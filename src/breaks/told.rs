@@ -93,8 +93,9 @@ impl Breaks {
             .extend(urls.iter().enumerate().map(|(n, url)| (tenant.clone(), format!("{of}/error/{n}"), url.clone())));
     }
 
-    /// Keeps what is to be told and tells what is due, and writes down what was filled. Called every second or so, one call after the other.
-    pub async fn tell(&self) {
+    /// Writes down what is to be told, what was filled, and what was decided: all that another process has to know, together. Called every second or so, one call
+    /// after the other; it asks no server, which would make the rest wait.
+    pub async fn keep(&self) {
         let now_ms = self.now_ms();
         let telling = std::mem::take(&mut *self.telling.lock());
         let mut telling = telling.into_iter();
@@ -113,6 +114,13 @@ impl Breaks {
                 }
             }
         }
+        self.fills.keep().await;
+        self.keep_lineups().await;
+    }
+
+    /// Tells what is due. Called every second or so, one call after the other.
+    pub async fn tell(&self) {
+        let now_ms = self.now_ms();
         match self.beacons.step(now_ms).await {
             Ok(stepped) => {
                 for (became, count) in
@@ -126,8 +134,6 @@ impl Breaks {
         if let Err(error) = self.beacons.forget(now_ms).await {
             tracing::debug!(%error, "old beacons are kept a little longer");
         }
-        self.keep_lineups().await;
-        self.fills.keep().await;
     }
 }
 

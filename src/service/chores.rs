@@ -94,7 +94,14 @@ impl Sweep {
         }
     }
 
-    /// Tells advertisement servers what was served, and writes down what breaks came to.
+    /// Writes down what advertisement servers are to be told, and what breaks came to.
+    pub async fn keep_breaks(&self) {
+        if let Some(breaks) = &self.breaks {
+            breaks.keep().await;
+        }
+    }
+
+    /// Tells advertisement servers what was served. They may take their time.
     pub async fn tell(&self) {
         if let Some(breaks) = &self.breaks {
             breaks.tell().await;
@@ -111,6 +118,14 @@ fn every(period: Duration) -> tokio::time::Interval {
 /// What is done again and again. The clock has a task of its own: a store that takes its time must not keep it from being
 /// compared.
 pub fn start_chores(sweep: Sweep, timekeeper: &Arc<Timekeeper>, closing: &Arc<Closing>) -> Vec<JoinHandle<()>> {
+    let break_keeper = sweep.clone();
+    let keeping = tokio::spawn(async move {
+        let mut due = every(SWEEP_EVERY);
+        loop {
+            due.tick().await;
+            break_keeper.keep_breaks().await;
+        }
+    });
     let teller = sweep.clone();
     let telling = tokio::spawn(async move {
         let mut due = every(SWEEP_EVERY);
@@ -144,5 +159,5 @@ pub fn start_chores(sweep: Sweep, timekeeper: &Arc<Timekeeper>, closing: &Arc<Cl
             keeper.close_hours(&closing).await;
         }
     });
-    vec![sweeping, telling, observing, hours]
+    vec![sweeping, keeping, telling, observing, hours]
 }

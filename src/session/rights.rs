@@ -188,16 +188,16 @@ impl Sessions {
             // A market that is gone withdraws nothing.
             let of_market = rules.restricts(id).filter(|why| *why != Restriction::MarketGone);
             if let Some(why) = of_market.or_else(of_game) {
-                restricted.push(Otherwise { from: 0, until: None, what: card(why) });
+                restricted.push(Otherwise { due: 0, from: 0, until: None, what: card(why) });
                 continue;
             }
             let Some(GameRights { from_ms, until_ms, .. }) = limits.map(|limits| &**limits) else { continue };
             let begins = from_ms.map(|ms| self.first_from(ms));
             if let Some(begins) = begins.filter(|begins| *begins > self.running()) {
-                restricted.push(Otherwise { from: 0, until: Some(begins), what: card(Restriction::NotYet) });
+                restricted.push(Otherwise { due: 0, from: 0, until: Some(begins), what: card(Restriction::NotYet) });
             }
             if let Some(ends) = until_ms.map(|ms| self.segment_at(ms)) {
-                restricted.push(Otherwise { from: ends, until: None, what: card(Restriction::NoLonger) });
+                restricted.push(Otherwise { due: ends, from: ends, until: None, what: card(Restriction::NoLonger) });
             }
         }
         restricted

@@ -16,7 +16,7 @@ use crate::cues::track::Break;
 use crate::market::{GameRights, Market, MarketBreakPolicy};
 use crate::mosaic::{AdmitError, EngineKind, GameKey, MosaicSpec, Placement};
 use crate::timeline::{Grid, MediaTime, SegmentNumber};
-use crate::track::is_stand_in;
+use crate::track::{LEAD_IN_SEGMENTS, is_stand_in};
 
 /// Breaks that begin no later than so many segments from now are looked for: whoever decides on advertisements has the time until then.
 const LOOKED_AHEAD: u64 = 60;
@@ -121,6 +121,8 @@ pub(super) enum Other {
 
 #[derive(Clone)]
 pub(super) struct Otherwise {
+    /// Where it is due. It may be there later, from `from` on.
+    pub due: SegmentNumber,
     pub from: SegmentNumber,
     pub until: Option<SegmentNumber>,
     pub what: Other,
@@ -142,6 +144,17 @@ impl Otherwise {
     fn covers(&self, n: SegmentNumber) -> bool {
         self.from <= n && self.until.is_none_or(|until| n < until)
     }
+}
+
+/// When a session is planned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// While it plays.
+    Playing,
+    /// It is taken up again: nothing of it plays on that a card at once would break.
+    TakenUp,
+    /// Nothing of it was listed: it may begin with a later segment.
+    First,
 }
 
 /// What is looked up once for all sessions.
@@ -170,7 +183,7 @@ impl Sessions {
         // Of each game once: thousands of sessions may show it.
         let mut known = self.known();
         for entry in entries {
-            self.direct_by(entry, &mut known, false);
+            self.direct_by(entry, &mut known, When::Playing);
             if let Some(stand_ins) = self.stand_ins.get() {
                 self.tell_served(&**stand_ins, entry);
             }
@@ -217,7 +230,7 @@ impl Sessions {
     /// Plans what the session shows from the first segment on that it can plan: what it may be shown, what its market shows in breaks, and what it was
     /// asked for.
     pub(super) fn direct(&self, entry: &Entry) {
-        self.direct_by(entry, &mut self.known(), false);
+        self.direct_by(entry, &mut self.known(), When::Playing);
     }
 
     /// The same for a session that is about to list something for the first time: what is to stand in is waited for as its first segment is, as until then the
@@ -229,8 +242,13 @@ impl Sessions {
                 return;
             }
         }
+        // Nothing of it plays on: what stands in shows from its first segment on.
         let directed = async {
-            while self.direct_by(entry, &mut self.known(), false) {
+            loop {
+                entry.session.lock().plan_again();
+                if !self.direct_by(entry, &mut self.known(), When::First) {
+                    break;
+                }
                 tokio::time::sleep(STILL_WAIT).await;
             }
         };
@@ -239,7 +257,7 @@ impl Sessions {
 
     /// The same for a session that is taken up again: nothing of it plays on that a card at once would break.
     pub(super) fn direct_again(&self, entry: &Entry) {
-        self.direct_by(entry, &mut self.known(), true);
+        self.direct_by(entry, &mut self.known(), When::TakenUp);
     }
 
     /// The same for all sessions that were taken up again, before anybody is served: a market's breaks, too. Whether some of what stands in then is yet
@@ -248,13 +266,13 @@ impl Sessions {
         let mut known = self.known();
         let mut is_coming = false;
         for entry in self.entries() {
-            is_coming |= self.direct_by(&entry, &mut known, true);
+            is_coming |= self.direct_by(&entry, &mut known, When::TakenUp);
         }
         is_coming
     }
 
     /// Whether a break of one of its games runs of which what stands in is yet to be made.
-    fn direct_by(&self, entry: &Entry, known: &mut Known, at_once: bool) -> bool {
+    fn direct_by(&self, entry: &Entry, known: &mut Known, when: When) -> bool {
         let running = self.running();
         let (rights, show, free, is_away) = {
             let session = entry.session.lock();
@@ -263,7 +281,8 @@ impl Sessions {
             if !session.state.is_active() || (is_free && !is_limited()) {
                 return false;
             }
-            let free = if at_once { session.free_at_once(running) } else { session.free_to_plan(running) };
+            let free =
+                if when == When::TakenUp { session.free_at_once(running) } else { session.free_to_plan(running) };
             (session.rights.clone(), session.show.clone(), free, session.is_on_detour())
         };
         let rules = self.rules(&entry.tenant, &rights);
@@ -285,11 +304,12 @@ impl Sessions {
         if !entry.session.lock().plans_anew(plan) {
             return is_coming;
         }
-        match self.pieces(&show, &otherwise, free, at_once) {
+        let free = if when == When::First { begins_with(&otherwise, free) } else { free };
+        match self.pieces(&show, &otherwise, free, when) {
             Ok((home, pieces)) => {
                 let mut session = entry.session.lock();
                 // Others may have been listed more meanwhile.
-                let free = if at_once { free } else { session.free_to_plan(running) };
+                let free = if when == When::Playing { session.free_to_plan(running) } else { free };
                 let is_asked_anew = session.is_asked_anew();
                 session.planned(plan);
                 let is_all = pieces.iter().all(|piece| piece.placement.id == home.id && piece.instead.is_empty());
@@ -297,6 +317,11 @@ impl Sessions {
                     // What is rendered for nobody is not made until it may be shown again.
                     let is_kept = home.engine == EngineKind::Stitch || !is_barred(&otherwise, free);
                     session.take_detour(&pieces, Some((&home, is_kept)).filter(|_| !is_all), free);
+                    if when == When::First
+                        && let Some(first) = pieces.first().filter(|first| !first.instead.is_empty())
+                    {
+                        session.begin_with(first.from);
+                    }
                 }
             }
             // Rather dark than shown against the rights.
@@ -338,7 +363,7 @@ impl Sessions {
                 if policy == MarketBreakPolicy::SqueezeBack {
                     let squeezed =
                         self.squeezed(&**stand_ins, entry, market, show, (&of.id, from..until.unwrap_or(running)));
-                    otherwise.extend(squeezed.map(|what| Otherwise { from, until, what }));
+                    otherwise.extend(squeezed.map(|what| Otherwise { due: from, from, until, what }));
                     continue;
                 }
                 let spec = show.spec();
@@ -358,10 +383,10 @@ impl Sessions {
                     }
                     continue;
                 };
-                otherwise.extend(instead.into_iter().map(|Instead { from, until, stand_in }| Otherwise {
-                    from,
-                    until,
-                    what: Other::Instead(key.clone(), stand_in),
+                // The first one stands in as soon as it is there.
+                let dues = std::iter::once(from).chain(instead.iter().skip(1).map(|its| its.from)).collect::<Vec<_>>();
+                otherwise.extend(instead.into_iter().zip(dues).map(|(Instead { from, until, stand_in }, due)| {
+                    Otherwise { due, from, until, what: Other::Instead(key.clone(), stand_in) }
                 }));
             }
         }
@@ -405,7 +430,7 @@ impl Sessions {
         show: &Show,
         otherwise: &[Otherwise],
         free: SegmentNumber,
-        at_once: bool,
+        when: When,
     ) -> Result<(Placement, Vec<Piece>), AdmitError> {
         let (id, engine) = self.mosaics.name(&show.spec(), show.engine)?;
         let home = if engine == EngineKind::Render && is_barred(otherwise, free) {
@@ -432,10 +457,16 @@ impl Sessions {
                 placed if placed.engine == EngineKind::Stitch || placed.id == home.id || is_barred => placed,
                 _ => home.clone(),
             };
-            // What has only just begun stands still in its first segment.
-            let is_late = !at_once || (!is_barred && instead.is_empty() && !pieces.is_empty());
-            let is_new = placement.first_segment >= from && is_late;
-            let from = if is_new { placement.first_segment + 1 } else { from };
+            let from = match when {
+                // Who begins with it begins with what stands still before it.
+                When::First if pieces.is_empty() && !instead.is_empty() => {
+                    from.max(placement.first_segment.saturating_sub(LEAD_IN_SEGMENTS))
+                }
+                When::TakenUp if is_barred || !instead.is_empty() || pieces.is_empty() => from,
+                // What has only just begun stands still in its first segment.
+                _ if placement.first_segment >= from => placement.first_segment + 1,
+                _ => from,
+            };
             let from = pieces.last().map_or(from, |last| from.max(last.from));
             let is_same = |last: &Piece| last.placement.id == placement.id && last.instead == instead;
             if !pieces.last().is_some_and(is_same) {
@@ -443,11 +474,18 @@ impl Sessions {
             }
         }
         // Of what was before the first that stands in, its row says what it was.
-        if at_once && pieces.len() > 1 && pieces[0].instead.is_empty() {
+        if when == When::TakenUp && pieces.len() > 1 && pieces[0].instead.is_empty() {
             pieces.remove(0);
         }
         Ok((home, pieces))
     }
+}
+
+/// The segment that a session begins with of which nothing was listed and that might begin with `first`: one that is to show a stand-in which is there later begins with
+/// that.
+fn begins_with(otherwise: &[Otherwise], first: SegmentNumber) -> SegmentNumber {
+    let is_late = |its: &&Otherwise| its.due <= first && first < its.from;
+    otherwise.iter().filter(is_late).map(|its| its.from).max().unwrap_or(first)
 }
 
 /// Whether something stands for `game` in segment `n`.
@@ -465,7 +503,7 @@ fn plan_of(show: &Show, otherwise: &[Otherwise]) -> u64 {
     let mut plan = DefaultHasher::new();
     (&show.layout.id, show.game_keys(), &show.audio, choice_name(show.engine)).hash(&mut plan);
     show.skin.as_ref().map(|skin| (&skin.id, &skin.art)).hash(&mut plan);
-    for Otherwise { from, until, what } in otherwise {
+    for Otherwise { from, until, what, .. } in otherwise {
         (from, until).hash(&mut plan);
         match what {
             Other::Instead(game, stand_in) | Other::Restricted(game, stand_in) => (game, stand_in).hash(&mut plan),

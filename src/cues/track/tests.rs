@@ -404,6 +404,26 @@ fn breaks_that_overlap_are_one_and_end_as_was_said_or_planned_or_by_policy() {
     assert_eq!(known(&track).last(), Some(&(open, 1000, Some(1000 + 10 * track.policy().max_break.as_secs()))));
 }
 
+/// A break that was planned goes on where that is said: before its planned end or behind it.
+#[test]
+fn a_break_overruns_where_that_is_said_and_no_further_than_policy_lets_it() {
+    let mut track = track();
+    let say = |track: &mut CueTrack, at: f64, of: f64, id: u32, is_out: bool| {
+        let signal = insert(id, is_out, false, is_out.then_some(6), false);
+        track.feed(s(at), Some(s(of)), &signal, Source::Ts);
+        let told = |its: Break| its.ends_at.map(|end| (end.since(s(0.0)).as_secs_f64() * 10.0).round() as u64);
+        track.breaks(s(0.0)..s(1e6)).into_iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(say(&mut track, 9.0, 10.0, 1, true), [Some(160)]);
+    assert_eq!(say(&mut track, 12.0, 19.0, 1, false), [Some(190)]);
+    assert_eq!(say(&mut track, 40.0, 40.0, 2, true), [Some(190), Some(460)]);
+    assert_eq!(say(&mut track, 48.0, 50.0, 2, false), [Some(190), Some(500)], "said late is said all the same");
+    say(&mut track, 100.0, 100.0, 3, true);
+    let cap = track.policy().max_break.as_secs();
+    let ends = say(&mut track, 103.0, 200.0 + cap as f64, 3, false);
+    assert_eq!(ends.last(), Some(&Some(1000 + 10 * cap)));
+}
+
 #[test]
 fn what_is_kept_is_bounded() {
     let mut track = CueTrack::new("derby", Policy { max_events: 4, ..track().policy });

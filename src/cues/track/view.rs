@@ -144,7 +144,7 @@ impl CueTrack {
     }
 
     /// The breaks that lie, or lie in part, in `span`, by their beginning: those that overlap or follow each other without a pause are one. One ends where it was
-    /// said to, but no later than planned, and where nothing was said or planned no later than by policy.
+    /// said to, sooner or later than planned, where nothing was said as planned, and in any case no later than by policy.
     pub fn breaks(&self, span: Range<MediaTime>) -> Vec<Break> {
         let mut events: Vec<&Event> = self.events.iter().filter(|event| event.role == Role::Break).collect();
         events.retain(|event| !event.instant && event.state != State::Cancelled);
@@ -173,7 +173,7 @@ impl CueTrack {
         let planned = event.planned.filter(|planned| !planned.is_zero()).map(|planned| planned.min(cap));
         let planned = planned.map(|planned| self.policy.on_grid(event.starts_at + planned));
         let by_policy = self.policy.on_grid(event.starts_at + cap);
-        said.into_iter().chain(planned).min().or((self.now >= by_policy).then_some(by_policy))
+        said.map(|said| said.min(by_policy)).or(planned).or((self.now >= by_policy).then_some(by_policy))
     }
 
     fn lies_in(&self, event: &Event, at: MediaTime) -> bool {

@@ -52,21 +52,14 @@ pub(super) struct Stay {
 }
 
 impl Stay {
-    /// Goes back with segment `from`, which runs: what stands in from then on is planned anew. `listed_by` is the newest that may have been listed.
-    pub fn taken_up(
-        self,
-        from: SegmentNumber,
-        listed_by: Option<SegmentNumber>,
-        splices: &mut Splices,
-        sounds: Option<&mut Splices>,
-    ) -> Detour {
+    /// Goes back with segment `from`, which runs: what stands in from then on is planned anew.
+    pub fn taken_up(self, from: SegmentNumber, splices: &mut Splices, sounds: Option<&mut Splices>) -> Detour {
         splices.push(from, self.home);
         if let Some(sounds) = sounds {
             sounds.push(from, self.home_sound);
         }
-        // The process before has told of what it listed.
-        let told_to = listed_by.map_or(0, |listed_by| listed_by + 1).min(from);
-        let mut detour = Detour { spans: self.spans, told_to, ..Detour::default() };
+        // What the process before told of it cannot be known to the segment: none is told twice.
+        let mut detour = Detour { spans: self.spans, told_to: from, ..Detour::default() };
         detour.cut(from);
         detour
     }
@@ -134,6 +127,11 @@ impl Detour {
     pub fn is_off(&mut self) {
         self.plan = None;
         self.is_held_back = false;
+    }
+
+    /// What is shown is planned once more, as it was asked for.
+    pub fn plan_again(&mut self) {
+        self.plan = None;
     }
 
     /// From `from` on what stands for games is `instead`, until something else is planned.
@@ -229,6 +227,13 @@ impl Session {
         if is_to_plan { self.effective_segment + u64::from(self.effective_part > 0) } else { 0 }
     }
 
+    /// Begins with segment `first`: nothing was listed yet.
+    pub(in crate::session) fn begin_with(&mut self, first: SegmentNumber) {
+        self.splices.begin_with(first);
+        self.sounds.begin_with(first);
+        self.unsaved = true;
+    }
+
     /// Whether what was asked for last is yet to be planned.
     pub(in crate::session) fn is_asked_anew(&self) -> bool {
         self.detour.plan.is_none()
@@ -237,6 +242,11 @@ impl Session {
     /// Whether `plan` is another than the one that what is shown was planned by.
     pub(in crate::session) fn plans_anew(&self, plan: u64) -> bool {
         self.detour.plan != Some(plan)
+    }
+
+    /// What it shows is planned once more: nothing of it was listed.
+    pub(in crate::session) fn plan_again(&mut self) {
+        self.detour.plan_again();
     }
 
     pub(in crate::session) fn planned(&mut self, plan: u64) {

@@ -110,10 +110,8 @@ impl Session {
             return;
         };
         if !self.has_begun() && now_ms - self.asked_ms > terms.pause_ms && self.lists_from() < first {
-            self.splices.begin_with(first);
-            self.sounds.begin_with(first);
+            self.begin_with(first);
             self.detour.was_away(first);
-            self.unsaved = true;
         }
     }
 }

@@ -72,9 +72,9 @@ struct Saved {
 
 impl Saved {
     /// Shows from segment `segment` on, which runs, what the session was asked for.
-    fn go_on(&mut self, segment: SegmentNumber, listed_by: Option<SegmentNumber>) -> Detour {
+    fn go_on(&mut self, segment: SegmentNumber) -> Detour {
         let stay = self.stay.take();
-        let detour = stay.map(|stay| stay.taken_up(segment, listed_by, &mut self.splices, self.sounds.as_mut()));
+        let detour = stay.map(|stay| stay.taken_up(segment, &mut self.splices, self.sounds.as_mut()));
         // A change that was to show later shows now: nobody has the segments until then. This is also where time went back.
         if self.splices.newest_from() > segment {
             self.splices = Splices::new(segment, self.splices.newest().clone());
@@ -118,7 +118,7 @@ impl Session {
         if saved.games.len() != layout.slots.len() {
             return None;
         }
-        let detour = saved.go_on(segment, row.last_listed);
+        let detour = saved.go_on(segment);
         let show = Show {
             layout,
             games: saved.games,

@@ -208,6 +208,28 @@ async fn viewers_change_games_in_a_break_and_begin_in_one() {
     assert!(seen(&first, "~tv.b").len() >= 2, "{first:?}");
 }
 
+/// Where all of its mosaic is to be made yet, its first segments are the stand-in's, too; and where that is there later than they, it begins later.
+#[tokio::test]
+async fn who_begins_in_a_break_alone_sees_nothing_of_the_game_from_the_first_segment_on() {
+    for laid_before in [10, 1] {
+        let (house, one) = house(slate()).await;
+        // Somebody of another market watches it.
+        let (other, _) = house.sessions.create("tv", asking_for("b")).await.unwrap();
+        play(&house, &other, 20, &mut BTreeMap::new()).await;
+        let now = running(&house);
+        put(&house, "b", now - 6, None);
+        *one.from.lock() = now - laid_before;
+        let session = create(&house, "b").await;
+        // What was made of it beforehand.
+        house.mosaics.running.lock().insert("1-~tv.b-of-tiles".into(), now - laid_before.min(4));
+        let mut all = BTreeMap::new();
+        all.extend(listed(&house, &session, NOW).await);
+        assert!(!all.is_empty(), "it begins at once");
+        play(&house, &session, 10, &mut all).await;
+        assert_eq!(seen(&all, "~tv.b").len(), all.len(), "{all:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_rendered_shows_the_programme() {
     let (house, _) = house(slate()).await;
