@@ -214,3 +214,21 @@ async fn an_advertisement_that_begins_in_what_was_put_down_before_a_restart_is_t
     let seen = told("advertisement_s");
     assert!(seen >= 2.0 && told("completes") == f64::from(u8::from(seen > 5.5)), "{german}");
 }
+
+/// Nobody of the market was there, and its slate is yet to be made: of the whole canvas, which nobody shows otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_begins_in_a_break_sees_nothing_of_the_game() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = start(dir.path()).await;
+    market(&service, json!({ "policy": "slate" })).await;
+    let others = create(&service, json!({ "games": ["b"] })).await;
+    play(&service, &[&others], 6).await;
+    let body = json!({ "duration_s": 30 });
+    service.operator(Method::POST, "/v1/operator/games/b/breaks", Some(body), StatusCode::CREATED).await;
+    play(&service, &[&others], 8).await;
+    let late = create(&service, json!({ "games": ["b"], "market": "de" })).await;
+    play(&service, &[&others, &late], 10).await;
+    let (seen, sound) = watched(&service, &late, &[seen_in("1", 0)]).await;
+    assert!(seen[0].len() >= 300 && seen[0].iter().all(Option::is_none), "{:?}", runs(&seen[0]));
+    assert!(heard(&sound).iter().all(Option::is_none));
+}

@@ -279,7 +279,7 @@ async fn clips_that_are_none_are_refused(feeds: Feeds) {
             "cannot be decoded",
         ),
         ("still images", stills, mp4, 422, "cannot be decoded"),
-        ("cut off in front of its index", sound[..sound.len() / 2].to_vec(), mp4, 422, "cannot be decoded"),
+        ("cut off in front of its index", sound[..sound.len() / 2].to_vec(), mp4, 422, "is cut off"),
         ("nothing but its head", sound[..32].to_vec(), mp4, 422, "cannot be decoded"),
         ("a kind that is not taken", b"\x1a\x45\xdf\xa3matroska".to_vec(), "video/webm", 422, "no PNG, JPEG"),
         ("another than it was sent as", sound.clone(), ts, 422, "is video/mp4, and was sent as"),

@@ -17,7 +17,7 @@ const ROOMS: [(&str, &str, &[&str]); 44] = [
     (
         "assets",
         "art and skins: files checked, kept, made pictures of the canvas, in processes of their own",
-        &["frame", "layout", "work"],
+        &["frame", "layout", "package", "work"],
     ),
     ("ladder", "renditions, and how their pictures are coded", &["timeline", "frame"]),
     ("reach", "where sources may lead: schemes, hosts, addresses, ports, files", &[]),

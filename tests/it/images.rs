@@ -264,8 +264,12 @@ async fn a_sprite_shows_what_its_segments_open_with_over_a_swap_an_outage_and_a_
     let runs: Vec<u64> = later.keys().copied().collect();
     assert!(runs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{runs:?}");
 
-    // The session's end makes the last one whole, of what was asked for until then.
-    openings(&service, &session, &start).await;
+    // The session's end makes the last one whole, of what was had until then: pictures to seek by are no segments.
+    let video = service.text(&playback(&session, &format!("video/small.m3u8{start}"))).await;
+    let addresses = video.split("#EXT-X-PROGRAM-DATE-TIME:").filter(|entry| !entry.contains("#EXT-X-GAP"));
+    for address in addresses.flat_map(str::lines).filter(|line| line.starts_with("/v1/")) {
+        service.bytes(address).await;
+    }
     service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
     service.crank_segments(5).await;
     let text = service.text(&playback(&session, &images)).await;
