@@ -47,6 +47,8 @@ pub struct Metrics {
     pub game_fetch_failures: IntCounterVec,
     /// Bytes that were read of answers, unpacked, by `game`.
     pub game_fetched_bytes: IntCounterVec,
+    /// Cues that a game's sources said beyond what is listed of one, by `game` and `outcome` (refused, shortened, ended).
+    pub game_cue_floods: IntCounterVec,
     /// How long before it is drawn a game's picture was captured, by `game`; absent where its source does not tell.
     pub game_latency_seconds: GaugeVec,
     /// How much of that is delay that keeps it in step with other games, by `game`.
@@ -150,6 +152,9 @@ impl Metrics {
         for fetched in [&self.game_fetches, &self.game_fetch_failures, &self.game_fetched_bytes] {
             let _ = fetched.remove_label_values(&[game]);
         }
+        for outcome in FLOODS {
+            let _ = self.game_cue_floods.remove_label_values(&[game, outcome]);
+        }
         let _ = self.feed_av_offset_ms.remove_label_values(&[game]);
         let _ = self.feed_sound_losses.remove_label_values(&[game]);
         let _ = self.feed_holds.remove_label_values(&[game]);
@@ -227,6 +232,7 @@ impl Metrics {
                 "game",
                 &[],
             )?,
+            game_cue_floods: make.cue_floods()?,
             game_latency_seconds: make
                 .by_game("game_latency_seconds", "How long before it is drawn a game's picture was captured")?,
             game_delay_seconds: make
@@ -392,6 +398,8 @@ impl Metrics {
 
 /// Kinds of encoders.
 const KINDS: [&str; 3] = ["render", "tile", "audio"];
+/// What becomes of cues that are too many.
+const FLOODS: [&str; 3] = ["refused", "shortened", "ended"];
 
 /// Makes metrics and registers them. Of those with a label the values that are known are there from the start: one that has not
 /// happened yet must still be scraped as 0.
@@ -422,6 +430,11 @@ impl Maker<'_> {
             }
         }
         Ok(failures)
+    }
+
+    fn cue_floods(&self) -> Result<IntCounterVec, prometheus::Error> {
+        let help = "Cues that a game's sources said beyond what is listed of one, by what became of them";
+        self.registered(IntCounterVec::new(Opts::new("game_cue_floods_total", help), &["game", "outcome"])?)
     }
 
     fn by_game(&self, name: &str, help: &str) -> Result<GaugeVec, prometheus::Error> {

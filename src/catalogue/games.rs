@@ -9,6 +9,7 @@ mod by_hand;
 mod came;
 mod cards;
 mod decoders;
+mod floods;
 mod for_sessions;
 mod in_step;
 mod on_hold;
@@ -407,6 +408,7 @@ impl Catalogue {
             metrics.game_fetched_bytes.with_label_values(&[key]).inc_by(bytes);
             self.tell_sound(game);
             self.tell_latency(game);
+            self.tell_floods(game);
         }
         let abandoned = feed::abandoned();
         metrics.pipelines_abandoned.inc_by(abandoned.total.saturating_sub(metrics.pipelines_abandoned.get()));
@@ -512,10 +514,15 @@ impl Catalogue {
             cues: Some(before.cues.clone()),
             texts: Some(before.texts.clone()),
         };
-        if before.spec.sources != spec.sources {
+        let is_another = before.spec.sources != spec.sources;
+        if is_another {
             self.room.holding.lock().forget(&before.key);
         }
         let game = self.run(spec, sources, Some(tenant.to_owned()), Vec::new(), earlier);
+        if is_another {
+            // Behind the last that is taken of the one before.
+            game.cues.lock().change_source(self.settings.clock.now());
+        }
         stop_aside(before.feed.clone());
         Ok((game.registered(), false))
     }

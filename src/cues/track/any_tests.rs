@@ -72,13 +72,27 @@ fn check_names(track: &CueTrack) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What is listed of an event is no more than was reckoned, and of all no more than is kept of a game. Sections come with ends,
+/// and of what has not ended none is taken away for them.
+fn check_bytes(track: &CueTrack) -> Result<(), TestCaseError> {
+    for event in &track.events {
+        let lines = [&event.opening, &event.closing].into_iter().flatten().map(String::len).sum::<usize>();
+        prop_assert!(lines <= budget::bytes(&track.game, event), "{event:?}");
+    }
+    let is_over = |event: &&Event| !event.is_live();
+    prop_assert!(track.bytes_of(|_| true) <= track.policy.max_bytes || track.bytes_of(is_over) == 0);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn any_messages_leave_a_sound_track(steps in steps(), max_events in prop::sample::select(vec![6usize, 4096])) {
+    fn any_messages_leave_a_sound_track(steps in steps(), max_events in prop::sample::select(vec![6usize, 4096]), max_bytes in prop::sample::select(vec![5_000usize, 9_000, 512 << 10]), bytes_at_once in prop::sample::select(vec![3_000usize, 64 << 10])) {
         let mut track = tests::track();
-        track.policy.max_events = max_events;
+        let policy = &mut track.policy;
+        (policy.max_events, policy.max_bytes, policy.bytes_at_once) = (max_events, max_bytes, bytes_at_once);
+        policy.max_live_bytes = max_bytes * 3 / 4;
         let mut now = s(0.0);
         let mut texts: HashMap<String, Vec<String>> = HashMap::new();
         let mut ended: HashMap<String, Option<String>> = HashMap::new();
@@ -99,6 +113,7 @@ proptest! {
                 }
             }
             prop_assert!(track.events.len() <= max_events);
+            check_bytes(&track)?;
             check_names(&track)?;
             let mut lines: HashMap<String, Vec<String>> = HashMap::new();
             for line in track.date_ranges(s(-99_999.0)..s(99_999.0)) {

@@ -49,7 +49,7 @@ pub enum EndedBy {
     AutoReturn,
     /// It was as long as planned, and nobody said a word.
     PlannedEnd,
-    /// Nobody said a word for so long that policy ended it.
+    /// Policy ended it: nobody said a word for so long, there was no more room for it, or its game got another source.
     Cap,
     /// It was cancelled after it had begun.
     Cancelled,
@@ -83,8 +83,8 @@ pub enum Trigger {
     Start { at: MediaTime, planned: Option<Duration>, auto_return: bool },
     /// It was said that it ends at `at`.
     End { at: MediaTime, by: EndedBy },
-    /// It was said that it is not to be.
-    Cancel,
+    /// It is not to be, by what was said or by policy.
+    Cancel { by: EndedBy },
     /// Time has passed.
     Tick,
 }
@@ -94,6 +94,8 @@ pub enum Trigger {
 pub enum Outcome {
     /// It comes too late, or is about nothing that is known.
     Ignored,
+    /// It would cost more than its game may have listed.
+    Refused,
     /// It was known.
     Repeated,
     /// Something changed.
@@ -153,17 +155,17 @@ impl Event {
             (State::Pending | State::Announced | State::Open, Trigger::End { at, by }) => self.set_end(at, by, policy),
             (State::Ended { .. } | State::Cancelled, Trigger::End { .. }) => Outcome::Repeated,
             // Before its time it never was; RFC 8216bis 4.4.5.1.1: "A canceled splice SHOULD NOT appear in the Playlist".
-            (State::Pending | State::Announced, Trigger::Cancel) => {
+            (State::Pending | State::Announced, Trigger::Cancel { .. }) => {
                 self.state = State::Cancelled;
                 self.opening = None;
                 Outcome::Changed
             }
-            (State::Open, Trigger::Cancel) => {
+            (State::Open, Trigger::Cancel { by }) => {
                 let at = policy.on_grid(now).max(self.starts_at);
-                self.state = State::Ended { at, by: EndedBy::Cancelled };
+                self.state = State::Ended { at, by };
                 Outcome::Changed
             }
-            (State::Ended { .. } | State::Cancelled, Trigger::Cancel) => Outcome::Repeated,
+            (State::Ended { .. } | State::Cancelled, Trigger::Cancel { .. }) => Outcome::Repeated,
             (State::Pending, Trigger::Tick) if now + policy.announce_lead >= self.starts_at => {
                 self.state = State::Announced;
                 Outcome::Changed

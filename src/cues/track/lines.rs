@@ -5,7 +5,7 @@
 
 use super::super::daterange::{ClientValue, DateRange, Scte35Attribute};
 use super::super::scte35::Role;
-use super::event::{Event, State};
+use super::event::{Event, Key, State};
 
 /// Writes the lines that are due and were not written.
 pub(super) fn write(event: &mut Event, game: &str) {
@@ -21,7 +21,7 @@ pub(super) fn write(event: &mut Event, game: &str) {
             if event.closing.is_none() && !event.instant {
                 let mut line = common(event, game);
                 line.end = Some(at);
-                if event.role == Role::Break {
+                if event.role == Role::Break && !is_half_a_pair(event) {
                     line.scte35 = event.end_hex.as_ref().map(|hex| (Scte35Attribute::In, hex.to_string()));
                 }
                 event.closing = Some(line.to_string());
@@ -48,6 +48,11 @@ fn open(event: &mut Event, game: &str) {
         line.client.push(("X-COM-QUADRILLE-TYPE".into(), ClientValue::Hex(vec![type_id])));
     }
     event.opening = Some(line.to_string());
+}
+
+/// Whether the section that began it was too large to be listed: SCTE35-IN is the other half of an SCTE35-OUT (4.4.5.1.1).
+fn is_half_a_pair(event: &Event) -> bool {
+    event.hex.is_none() && matches!(event.key, Key::Splice(_) | Key::Segment { .. })
 }
 
 /// What both lines say.

@@ -4,11 +4,15 @@
 
 #[cfg(test)]
 mod any_tests;
+mod budget;
 mod event;
 mod lines;
 mod message;
 mod operator;
 mod policy;
+mod room;
+#[cfg(test)]
+mod room_tests;
 mod take;
 #[cfg(test)]
 mod tests;
@@ -19,12 +23,14 @@ use std::sync::Arc;
 
 use crate::timeline::MediaTime;
 
+pub use budget::Troubles;
 pub use event::{EndedBy, Outcome, Source};
 pub use message::Signal;
 pub use operator::{BeginBreak, BreakError, ByHand};
 pub use policy::Policy;
 pub use view::{Break, CueEvent, CueState, Direction, InBreak, Kind, RangeLine};
 
+use budget::Budget;
 use event::{Event, Key, State, Trigger};
 
 /// Immediate messages that are remembered to know their echoes.
@@ -40,8 +46,13 @@ pub struct CueTrack {
     /// Messages without a time, and when they last came.
     echoes: VecDeque<Echo>,
     now: MediaTime,
+    /// What sources may say yet.
+    budget: Budget,
     /// The latest beginning of an event that made room for another.
     forgotten: MediaTime,
+    /// The latest time in the id of one that did, and how many did: such an id is not given again.
+    last_id: MediaTime,
+    removed: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -54,8 +65,9 @@ struct Echo {
 impl CueTrack {
     /// The track of the game whose id is `game`.
     pub fn new(game: &str, policy: Policy) -> Self {
-        let (events, echoes) = (Vec::new(), VecDeque::new());
-        Self { game: game.into(), policy, events, echoes, now: MediaTime::ZERO, forgotten: MediaTime::ZERO }
+        let (now, forgotten, last_id) = (MediaTime::ZERO, MediaTime::ZERO, MediaTime::ZERO);
+        let (events, echoes, budget) = (Vec::new(), VecDeque::new(), Budget::default());
+        Self { game: game.into(), policy, events, echoes, now, budget, forgotten, last_id, removed: 0 }
     }
 
     pub fn policy(&self) -> &Policy {
@@ -70,6 +82,7 @@ impl CueTrack {
         let messages = message::messages(signal, at);
         let outcome = messages.into_iter().map(|message| self.take(message, source)).max();
         self.settle();
+        self.trim();
         outcome.unwrap_or(Outcome::Ignored)
     }
 

@@ -88,7 +88,7 @@ impl CueTrack {
         // Now is never before the last one's end, but the frame nearest to now may be.
         let at = self.policy.on_grid(self.now + ahead);
         let last = self.events.iter().filter(|e| e.key == key).filter_map(Event::ended_at).max();
-        if self.create(message, last.map_or(at, |end| end.max(at)), Source::Operator, false) == Outcome::Ignored {
+        if self.create(message, last.map_or(at, |end| end.max(at)), Source::Operator, false) != Outcome::New {
             return Err(BreakError::Full);
         }
         self.settle();
@@ -112,7 +112,8 @@ impl CueTrack {
         let event = &mut self.events[i];
         // The frame nearest to now may lie before the one that it began with.
         let at = policy.on_grid(now).max(event.starts_at);
-        let trigger = if event.starts_at > now { Trigger::Cancel } else { Trigger::End { at, by: EndedBy::Signal } };
+        let cancel = Trigger::Cancel { by: EndedBy::Cancelled };
+        let trigger = if event.starts_at > now { cancel } else { Trigger::End { at, by: EndedBy::Signal } };
         if event.on(trigger, now, &policy) == Outcome::Repeated {
             return Err(BreakError::Ended { id: id.to_owned() });
         }

@@ -17,8 +17,22 @@ pub struct Policy {
     pub announce_lead: Duration,
     /// How long ended events are kept.
     pub history: Duration,
-    /// Events that are kept. The oldest ended one makes room; where none has ended, a new one is ignored.
+    /// Events that are kept. The oldest ended one makes room; where none has ended, the oldest open one is ended.
     pub max_events: usize,
+    /// Bytes of lines that are kept, by the same rule. Every playlist has what lies in it, and each viewer asks for it again
+    /// and again.
+    pub max_bytes: usize,
+    /// Of those, what has not ended: past that the oldest open event of a source is ended. Less than `max_bytes`, so that what
+    /// ended stays listed for a while with its end.
+    pub max_live_bytes: usize,
+    /// Bytes of lines that a game's sources may say at once, after they said less for a while.
+    pub bytes_at_once: usize,
+    /// Bytes that they may say each second in the long run: several times what a pod of breaks with all its segments takes.
+    pub bytes_per_s: usize,
+    /// Digits of a section beyond which its event is listed without it.
+    pub max_hex: usize,
+    /// What was to last on when its game gets another source may last so much longer.
+    pub source_grace: Duration,
     /// A break whose end nobody says is ended after this.
     pub max_break: Duration,
     /// A programme, a chapter, and whatever else is no break.
@@ -38,6 +52,13 @@ impl Policy {
             announce_lead: Duration::from_secs(8),
             history: 6 * HOUR,
             max_events: 4096,
+            max_bytes: 512 << 10,
+            max_live_bytes: 384 << 10,
+            bytes_at_once: 64 << 10,
+            bytes_per_s: 1536,
+            // Of a kilobyte, and its 0x.
+            max_hex: 2 + 2 * 1024,
+            source_grace: Duration::from_secs(300),
             max_break: HOUR / 2,
             max_stretch: 24 * HOUR,
             overrun: Duration::from_secs(2),

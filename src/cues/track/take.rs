@@ -7,7 +7,7 @@ use super::super::daterange::quoted;
 use super::super::scte35::Role;
 use super::event::{EndedBy, Event, Key, Outcome, Source, State, Trigger};
 use super::message::{Message, What};
-use super::{CueTrack, Echo, MAX_ECHOES};
+use super::{CueTrack, Echo, MAX_ECHOES, budget};
 use crate::timeline::MediaTime;
 
 /// What a nameless break is said to begin at differs by less where it is told from behind its beginning.
@@ -16,7 +16,7 @@ const ROUGHLY: Duration = Duration::from_secs(1);
 const FURTHEST_AHEAD: Duration = Duration::from_secs(26 * 3600);
 
 impl CueTrack {
-    pub(super) fn take(&mut self, message: Message, source: Source) -> Outcome {
+    pub(super) fn take(&mut self, mut message: Message, source: Source) -> Outcome {
         if self.is_echo(&message) {
             return Outcome::Repeated;
         }
@@ -24,12 +24,20 @@ impl CueTrack {
         if at < self.now.saturating_sub(self.policy.history) || at > self.now + FURTHEST_AHEAD {
             return Outcome::Ignored;
         }
-        match message.what {
+        let is_large = message.hex.as_ref().is_some_and(|hex| hex.len() > self.policy.max_hex);
+        if is_large {
+            message.hex = None;
+        }
+        let outcome = match message.what {
             What::Start { .. } => self.start(message, at, source),
             What::End => self.end(message, at, source),
             What::Cancel => self.cancel(&message.key),
             What::Mark => self.mark(message, at, source),
+        };
+        if is_large && outcome >= Outcome::Changed {
+            self.budget.shorten(self.now);
         }
+        outcome
     }
 
     /// Whether the same bytes came a moment ago. Only of messages without a time: with one, repeats find their event.
@@ -75,15 +83,21 @@ impl CueTrack {
                 Outcome::Ignored
             }
             State::Pending | State::Announced => {
-                let fits = policy.is_same(at, event.starts_at) && event.ends.is_none_or(|(end, _)| end > at);
+                let is_same = policy.is_same(at, event.starts_at);
+                // What was listed and is moved is listed anew.
+                let is_listed_anew = event.state == State::Announced && !is_same;
+                if is_listed_anew && !self.budget.pays(budget::line(&self.game, &event.key), now, &policy) {
+                    return Outcome::Refused;
+                }
+                let fits = is_same && event.ends.is_none_or(|(end, _)| end > at);
                 if event.state == State::Pending && event.source == source && fits {
                     // Nothing is listed yet, and who says a time again knows it better by now.
                     event.starts_at = at;
                 }
                 let outcome = event.on(trigger, now, &policy);
                 if outcome == Outcome::Changed {
-                    event.hex = message.hex.or(event.hex.take());
-                    event.upid = message.upid.or(event.upid.take());
+                    self.budget.replace(&mut event.hex, message.hex, now, &policy);
+                    self.budget.replace(&mut event.upid, message.upid, now, &policy);
                 }
                 if let Some((end, EndedBy::Replaced)) = last.and_then(|last| last.ends.as_mut()) {
                     *end = event.starts_at;
@@ -99,12 +113,16 @@ impl CueTrack {
                 if at < event.starts_at {
                     return Outcome::Ignored;
                 }
+                // One that cannot be listed does not end what is.
+                if !self.budget.admits(&self.game, &message, now, &policy) {
+                    return Outcome::Refused;
+                }
                 // Only one of a name can run (10.3.3.1): the next one's beginning is this one's end.
                 if event.ends.is_none_or(|(end, _)| end > at) {
                     event.on(Trigger::End { at, by: EndedBy::Replaced }, now, &policy);
                 }
                 self.settle();
-                self.create(message, at, source, false)
+                self.create_paid(message, at, source, false)
             }
         }
     }
@@ -128,6 +146,10 @@ impl CueTrack {
             let own = event.key == Key::Cue && event.source == source && last_end.is_none_or(|end| end <= at);
             let apart = event.starts_at.max(at).since(event.starts_at.min(at));
             if own && matches!(event.state, State::Pending | State::Announced) && apart > ROUGHLY {
+                let is_listed = event.state == State::Announced;
+                if is_listed && !self.budget.pays(budget::line(&self.game, &event.key), now, &policy) {
+                    return Some(Outcome::Refused);
+                }
                 let planned = planned.or(event.planned);
                 return Some(event.on(Trigger::Start { at, planned, auto_return }, now, &policy));
             }
@@ -145,7 +167,8 @@ impl CueTrack {
         let mut event = self.events.remove(i);
         event.key = message.key.clone();
         (event.type_id, event.name) = (message.type_id, message.name);
-        (event.hex, event.upid) = (message.hex.clone(), message.upid.clone());
+        self.budget.replace(&mut event.hex, message.hex.clone(), now, &policy);
+        self.budget.replace(&mut event.upid, message.upid.clone(), now, &policy);
         event.on(Trigger::Start { at: event.starts_at, planned, auto_return }, now, &policy);
         self.events.push(event);
         Some(Outcome::Changed)
@@ -167,11 +190,16 @@ impl CueTrack {
 
     fn end(&mut self, message: Message, at: MediaTime, source: Source) -> Outcome {
         let (policy, now) = (self.policy, self.now);
+        if self.budget.was_refused(&message.key) && !self.events.iter().any(|e| e.key == message.key && e.is_live()) {
+            // It would end another's.
+            return Outcome::Refused;
+        }
         if let Some(i) = self.ends_which(&message.key, at) {
             let event = &mut self.events[i];
             let outcome = event.on(Trigger::End { at, by: EndedBy::Signal }, now, &policy);
             if outcome == Outcome::Changed {
-                event.end_hex = message.hex.or(event.end_hex.take());
+                // The end itself costs nothing: whoever may begin may end.
+                self.budget.replace(&mut event.end_hex, message.hex, now, &policy);
             } else if outcome == Outcome::Repeated && event.source == source && event.is_live() {
                 // The same end, known better by now.
                 event.ends = event.ends.map(|(_, by)| (at, by));
@@ -232,7 +260,7 @@ impl CueTrack {
                 }
                 continue;
             }
-            let answer = event.on(Trigger::Cancel, now, &policy);
+            let answer = event.on(Trigger::Cancel { by: EndedBy::Cancelled }, now, &policy);
             if answer == Outcome::Changed {
                 undone.push(event.key.clone());
             }
@@ -250,6 +278,9 @@ impl CueTrack {
         let same = policy.is_same_of(&event.key, at, event.starts_at) && (numbered || event.hex == message.hex);
         match event.state {
             _ if same => Outcome::Repeated,
+            State::Announced if numbered && !self.budget.pays(budget::line(&self.game, &event.key), now, &policy) => {
+                Outcome::Refused
+            }
             State::Pending | State::Announced if numbered => {
                 event.on(Trigger::Start { at, planned: None, auto_return: false }, now, &policy)
             }
@@ -260,10 +291,24 @@ impl CueTrack {
     }
 
     pub(super) fn create(&mut self, message: Message, at: MediaTime, source: Source, orphan: bool) -> Outcome {
-        // It may be one that had to make room, which must not come again.
-        if at <= self.forgotten || !self.make_room() {
-            return Outcome::Ignored;
+        // It may be one that had to make room, which must not come again. Nobody else begins an operator's.
+        if source != Source::Operator {
+            if at <= self.forgotten {
+                return Outcome::Ignored;
+            }
+            if !self.budget.admits(&self.game, &message, self.now, &self.policy) {
+                return Outcome::Refused;
+            }
         }
+        self.create_paid(message, at, source, orphan)
+    }
+
+    fn create_paid(&mut self, message: Message, at: MediaTime, source: Source, orphan: bool) -> Outcome {
+        if !self.make_room(budget::cost(&self.game, &message), at, source) {
+            self.budget.refuse(&message.key, self.now);
+            return Outcome::Refused;
+        }
+        self.budget.forgive(&message.key);
         let (planned, auto_return) = match message.what {
             What::Start { planned, auto_return } => (planned, auto_return),
             What::End | What::Cancel | What::Mark => (None, false),
@@ -309,21 +354,6 @@ impl CueTrack {
         }
     }
 
-    fn make_room(&mut self) -> bool {
-        if self.events.len() < self.policy.max_events {
-            return true;
-        }
-        let ended = self.events.iter().enumerate().filter(|(_, event)| event.ended_at().is_some());
-        if let Some((i, _)) = ended.min_by_key(|(_, event)| event.starts_at) {
-            let event = self.events.remove(i);
-            self.forgotten = self.forgotten.max(event.starts_at).max(event.first_said);
-            return true;
-        }
-        let Some(i) = self.events.iter().position(|event| event.state == State::Cancelled) else { return false };
-        self.events.remove(i);
-        true
-    }
-
     /// Names are used again and again, so an id has its event's first beginning in it (RFC 8216bis, 4.4.5.1.1: "the ID
     /// attribute value MUST include disambiguation, such as a date").
     fn new_id(&self, key: &Key, at: MediaTime, orphan: bool) -> String {
@@ -341,6 +371,8 @@ impl CueTrack {
         };
         let way = if orphan { "-in" } else { "" };
         let id = format!("{game}-{of}{way}-{}", at.unix_millis());
+        // One that made room may have had the same.
+        let id = if at > self.last_id { id } else { format!("{id}.r{}", self.removed) };
         let taken = |id: &str| self.events.iter().any(|event| event.id == id);
         if !taken(&id) {
             return id;
