@@ -40,6 +40,8 @@ const LEAST_SILENCE: Duration = Duration::from_secs(2);
 const PICTURE_FIRST: Duration = Duration::from_secs(2);
 /// A sound playlist that was given up is tried again after so long; the picture goes on.
 const SOUND_RETRY: Duration = Duration::from_secs(5);
+/// What is said of a segment that gave way.
+const CUT: &str = "a segment was cut: its game holds more of what is fetched than others, and they wait for it";
 /// Nobody sleeps longer without looking whether to stop.
 const NAP: Duration = Duration::from_secs(1);
 
@@ -237,6 +239,11 @@ impl Shared {
                         self.sink.date(at, unix_us);
                     }
                     while !gone && !bytes.is_empty() && !self.is_stopped() {
+                        if self.fetcher.gives_way() {
+                            // What it holds is missed by games that have had much less of it: the segment is cut here.
+                            self.state.lock().problem = Some(CUT.into());
+                            break;
+                        }
                         let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
                         gone = self.sink.data(track, chunk).is_err();
                     }
@@ -302,12 +309,15 @@ struct Reading {
     /// Nothing of this playlist was handed over yet.
     new: bool,
     own_sound: bool,
+    /// Of the last segment.
+    usual_bytes: usize,
     problem: String,
 }
 
 impl Reading {
     fn new(url: Url) -> Self {
-        Self { url, keys: Vec::new(), init: None, begun: None, new: true, own_sound: false, problem: String::new() }
+        let (keys, problem) = (Vec::new(), String::new());
+        Self { url, keys, init: None, begun: None, new: true, own_sound: false, usual_bytes: 0, problem }
     }
 }
 
@@ -456,8 +466,11 @@ impl Fetching<'_> {
     }
 
     fn fetch(&self, follower: &mut Follower, reading: &mut Reading, job: &Job) {
+        // As large as the last one, most likely.
+        self.shared.fetcher.await_room(reading.usual_bytes, job.time);
         match self.segment(reading, job) {
             Ok((stamp, bytes)) => {
+                reading.usual_bytes = bytes.len();
                 let placed = self.place(reading, job, &stamp);
                 follower.fetched(self.shared.now());
                 if let Some(Placed { begin, at }) = placed {
@@ -487,8 +500,8 @@ impl Fetching<'_> {
             Some(init) => Some(self.init(reading, init, segment.sequence, job.time)?),
             None => None,
         };
-        let bytes = self.resource(&segment.url, segment.range, MAX_SEGMENT_BYTES, job.time)?;
-        let bytes = self.clear(reading, &segment.protection, segment.sequence, bytes, job.time)?;
+        let body = self.resource(&segment.url, segment.range, MAX_SEGMENT_BYTES, job.time)?;
+        let bytes = self.clear(reading, &segment.protection, segment.sequence, body, job.time)?;
         let stamp = stamp(&bytes, init.as_ref()).ok_or_else(|| {
             // An error page, a login form, a wrong key: it may be another thing next time.
             (Failed::Now, "a segment is neither MPEG-TS, fragmented MP4 nor packed audio".to_owned())
@@ -508,8 +521,8 @@ impl Fetching<'_> {
         {
             return Ok(info.clone());
         }
-        let bytes = self.resource(&init.url, init.range, MAX_INIT_BYTES, time)?;
-        let bytes = self.clear(reading, &init.protection, sequence, bytes, time)?;
+        let body = self.resource(&init.url, init.range, MAX_INIT_BYTES, time)?;
+        let bytes = self.clear(reading, &init.protection, sequence, body, time)?;
         let info = InitInfo::read(&bytes);
         reading.init = Some((Arc::clone(init), bytes, info.clone()));
         Ok(info)
