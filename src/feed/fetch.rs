@@ -1,7 +1,7 @@
 //! Whatever a feed gets by HTTP comes through here: one client a run, with a time and a size for everything, whose requests
 //! end at once when the run does.
 
-mod budget;
+pub(super) mod budget;
 
 use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -185,9 +185,14 @@ impl Default for FetchCounts {
 }
 
 impl FetchCounts {
-    fn within(budget: &Arc<Budget>) -> Self {
+    pub(super) fn within(budget: &Arc<Budget>) -> Self {
         let account = budget.account();
         Self { requests: AtomicU64::new(0), failures: AtomicU64::new(0), bytes: AtomicU64::new(0), account }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.account.held()
     }
 
     /// Requests, those of them that failed, and bytes; begins anew.
@@ -316,11 +321,17 @@ impl Fetcher {
         }
         let mut body = self.body();
         while body.bytes.len() < wanted {
-            let Some(chunk) = opened.answer.read(CHUNK_BYTES)? else { break };
+            let read = opened.answer.read(CHUNK_BYTES).inspect_err(|error| {
+                if error.problem != FetchProblem::Stopped {
+                    body.held.came_to_nothing();
+                }
+            });
+            let Some(chunk) = read? else { break };
             let over = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
             skip -= over as u64;
             let more = (chunk.len() - over).min(wanted - body.bytes.len());
             if body.bytes.len() + more > request.limit {
+                body.held.came_to_nothing();
                 return Err(too_large());
             }
             body.push(request.url, &chunk[over..over + more])?;

@@ -2,7 +2,7 @@
 //!
 //! Bodies are held whole from their first byte until the last of it was handed over, and a server decides how large they are and how slowly they
 //! come. Each game has a share that nobody takes from it; what it holds beyond that comes from a pool that all have in common. Where the
-//! pool is short, who has had least of it comes first, and who has most of it gives way. One lock, which is held for no call that leads out.
+//! pool is short, who has had least of it comes first, and who has had most of it gives way; those whose bodies came to nothing come last. One lock, which is held for no call that leads out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -13,6 +13,8 @@ use parking_lot::{Condvar, Mutex};
 const MIB: usize = 1 << 20;
 /// Whoever waits looks this often whether to go on waiting.
 const POLL: Duration = Duration::from_millis(50);
+/// Who held something of the pool for a body that came to nothing comes after others for so long.
+const MARKED_FOR: Duration = Duration::from_secs(600);
 /// Over which what a game has of the pool is averaged, in seconds.
 const AVERAGED_S: f64 = 30.0;
 
@@ -28,7 +30,7 @@ pub(in crate::feed) struct Bounds {
     pub share: usize,
     /// Of all games beyond their shares.
     pub pool: usize,
-    /// What of the pool is left to games that have had little of it.
+    /// What of the pool is left to games that have had little of it, and made something of it.
     pub kept: usize,
     /// More than this of the pool, on average, is much.
     pub heavy: usize,
@@ -82,6 +84,8 @@ struct Tally {
     as_of: Instant,
     /// Since when it has something of the pool.
     beyond_since: Option<Instant>,
+    /// Until when it comes after others.
+    marked_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -122,9 +126,15 @@ impl Budget {
         let mut state = self.state.lock();
         let number = state.next;
         state.next += 1;
-        let tally = Tally { held: 0, large: 0, average: 0.0, as_of: Instant::now(), beyond_since: None };
+        let tally =
+            Tally { held: 0, large: 0, average: 0.0, as_of: Instant::now(), beyond_since: None, marked_until: None };
         state.tallies.insert(number, tally);
         Arc::new(Account { budget: Arc::clone(self), number })
+    }
+
+    #[cfg(test)]
+    pub fn is_waited_for(&self) -> bool {
+        !self.state.lock().waiting.is_empty()
     }
 
     fn beyond(&self, held: usize) -> usize {
@@ -143,11 +153,10 @@ impl Budget {
             return Err(Full::Game(game));
         }
         if wants > had {
-            let average = tally.average(now, had);
-            let kept = if average > self.bounds.heavy as f64 { self.bounds.kept } else { 0 };
-            let comes_first = state.waiting.iter().filter(|other| **other != number).all(|other| {
-                state.tallies.get(other).is_none_or(|other| other.average(now, self.beyond(other.held)) >= average)
-            });
+            let mine = self.rank(tally, now);
+            let kept = if mine.0 || mine.1 > self.bounds.heavy as f64 { self.bounds.kept } else { 0 };
+            let of = |other: &u64| state.tallies.get(other).map(|other| self.rank(other, now));
+            let comes_first = state.waiting.iter().filter(|other| **other != number).filter_map(of).all(|r| r >= mine);
             if wants - had + kept > state.free || !comes_first {
                 return Err(Full::Machine { share, pool });
             }
@@ -168,12 +177,17 @@ impl Budget {
         }
         let Some(tally) = state.tallies.get(&number) else { return false };
         let Some(since) = tally.beyond_since else { return false };
-        let average = |tally: &Tally| tally.average(now, self.beyond(tally.held));
-        let mine = average(tally);
-        let of = |other: &u64| state.tallies.get(other).map(average);
+        let mine = self.rank(tally, now);
+        let of = |other: &u64| state.tallies.get(other).map(|other| self.rank(other, now));
+        let much_less = |other: (bool, f64)| if other.0 == mine.0 { other.1 < mine.1 / 2.0 } else { mine.0 };
         now.saturating_duration_since(since) >= self.bounds.turn
-            && state.waiting.iter().filter_map(of).any(|other| other < mine / 2.0)
-            && state.tallies.values().all(|other| other.beyond_since.is_none() || average(other) <= mine)
+            && state.waiting.iter().filter_map(of).any(much_less)
+            && state.tallies.values().all(|other| other.beyond_since.is_none() || self.rank(other, now) <= mine)
+    }
+
+    /// Who has less comes first: whether what it had of the pool came to nothing, and how much of it that was.
+    fn rank(&self, tally: &Tally, now: Instant) -> (bool, f64) {
+        (tally.marked_until.is_some_and(|until| now < until), tally.average(now, self.beyond(tally.held)))
     }
 }
 
@@ -283,6 +297,18 @@ impl Held {
             self.bytes = to;
         }
         result
+    }
+
+    /// The server did not send all of it, or too much. Where that took something of the pool, its game comes after others for a while: a body
+    /// that never ends holds as much as one that does, for longer, and is of no use to anybody.
+    pub fn came_to_nothing(&self) {
+        let Account { budget, number } = &*self.account;
+        if self.bytes > budget.bounds.small
+            && let Some(tally) = budget.state.lock().tallies.get_mut(number)
+            && tally.beyond_since.is_some()
+        {
+            tally.marked_until = Some(Instant::now() + MARKED_FOR);
+        }
     }
 
     fn give_back(&mut self) {

@@ -132,6 +132,37 @@ fn who_has_had_most_of_the_pool_for_its_turn_gives_way_to_who_waits() {
 }
 
 #[test]
+fn who_took_of_the_pool_for_nothing_comes_after_who_made_something_of_it() {
+    let budget = Budget::new(Bounds { turn: Duration::ZERO, ..bounds() });
+    let hostile: Vec<_> = (0..40).map(|_| budget.account()).collect();
+    for account in &hostile {
+        let mut body = account.body();
+        assert_eq!(body.grow(64, NEVER), Ok(()));
+        body.came_to_nothing();
+    }
+    // Within its share nobody is marked.
+    let (ordinary, large) = (budget.account(), budget.account());
+    let mut body = ordinary.body();
+    body.grow(18, NEVER).unwrap();
+    body.came_to_nothing();
+    budget.state.lock().tallies.get_mut(&large.number).unwrap().average = 23.0;
+    let mut bodies: Vec<_> = hostile.iter().map(|account| account.body()).collect();
+    for body in &mut bodies {
+        while body.grow(2, &|| true).is_ok() {}
+    }
+    // What is kept is there for who has had more, but for something.
+    assert_eq!(held(&hostile), 40 * 18 + 256 - 64);
+    let (mut first, mut next) = (large.body(), large.body());
+    assert_eq!((first.grow(32, NEVER), next.grow(32, NEVER)), (Ok(()), Ok(())));
+    // Who waits and is not marked makes one that is give way.
+    budget.state.lock().wait_or_not(ordinary.number, true);
+    let soon = Instant::now() + Duration::from_secs(1);
+    let state = budget.state.lock();
+    assert_eq!(hostile.iter().filter(|account| budget.gives_way(&state, account.number, soon)).count().min(1), 1);
+    assert!(!budget.gives_way(&state, large.number, soon));
+}
+
+#[test]
 fn who_is_stopped_waits_no_more_and_room_is_waited_for_before_a_segment_is_asked_for() {
     let budget = Budget::new(Bounds { patience: Duration::from_secs(600), ..bounds() });
     let account = budget.account();

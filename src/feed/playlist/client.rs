@@ -3,6 +3,7 @@
 //! Everything that decides is pure and elsewhere ([`Follower`], [`Stretches`], [`choices`]). Lock order: `state`, then a
 //! queue's; `cues` alone; no lock is held while something is fetched or handed over.
 
+mod handing;
 mod resources;
 mod texts;
 
@@ -40,8 +41,6 @@ const LEAST_SILENCE: Duration = Duration::from_secs(2);
 const PICTURE_FIRST: Duration = Duration::from_secs(2);
 /// A sound playlist that was given up is tried again after so long; the picture goes on.
 const SOUND_RETRY: Duration = Duration::from_secs(5);
-/// What is said of a segment that gave way.
-const CUT: &str = "a segment was cut: its game holds more of what is fetched than others, and they wait for it";
 /// Nobody sleeps longer without looking whether to stop.
 const NAP: Duration = Duration::from_secs(1);
 
@@ -100,6 +99,8 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     queues: [Queue; Track::MOST],
+    /// Tracks of which a segment was cut: their demuxers have to begin anew.
+    cut: [AtomicBool; Track::MOST],
     cues: Mutex<PlaylistCues>,
 }
 
@@ -136,6 +137,7 @@ impl Client {
             }),
             changed: Condvar::new(),
             queues: Default::default(),
+            cut: Default::default(),
             cues: Mutex::new(PlaylistCues::new(setting.known)),
         });
         let sound = with_sound.then_some(Track::Sound);
@@ -225,54 +227,6 @@ impl Shared {
 
     fn queue(&self, track: Track) -> &Queue {
         &self.queues[track.index()]
-    }
-
-    /// The thread between a track's queue and the sink, which may block for as long as the feed has no room.
-    fn hand_over(&self, track: Track) {
-        // No more pictures begin in it than a tap for cues remembers: what leaves the demuxer is to be known again.
-        const CHUNK_BYTES: usize = 16 << 10;
-        while let Some(item) = self.queue(track).take() {
-            let gone = match item {
-                Item::Segment { stretch, dated, mut bytes, shown } => {
-                    let mut gone = stretch.is_some_and(|stretch| self.sink.begin(track, stretch).is_err());
-                    if let Some((at, unix_us)) = dated.filter(|_| track == Track::Picture) {
-                        self.sink.date(at, unix_us);
-                    }
-                    while !gone && !bytes.is_empty() && !self.is_stopped() {
-                        if self.fetcher.gives_way() {
-                            // What it holds is missed by games that have had much less of it: the segment is cut here.
-                            self.state.lock().problem = Some(CUT.into());
-                            break;
-                        }
-                        let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
-                        gone = self.sink.data(track, chunk).is_err();
-                    }
-                    if !gone {
-                        self.note_shown(track, shown);
-                    }
-                    gone
-                }
-                Item::End(shown) => {
-                    self.note_shown(track, shown);
-                    self.sink.end(track);
-                    if track == Track::Picture {
-                        // A sound beside it that cannot be had must not keep the run from its end.
-                        self.beside.iter().for_each(|track| self.sink.end(*track));
-                        self.finish(Outcome::Ended);
-                    }
-                    return;
-                }
-            };
-            if gone {
-                return;
-            }
-        }
-    }
-
-    fn note_shown(&self, track: Track, shown: Shown) {
-        if track == Track::Picture {
-            self.state.lock().shown = shown;
-        }
     }
 
     fn say(&self, said: Vec<Said>) {
@@ -552,7 +506,8 @@ impl Fetching<'_> {
         }
         let init = segment.init.as_ref().and_then(|_| reading.init.as_ref().map(|(_, bytes, _)| bytes.clone()));
         let form = Some((stamp.container, init.clone()));
-        let begin = (place.fresh || reading.begun != form).then(|| Stretch {
+        let cut = self.shared.cut[self.track.index()].swap(false, Ordering::AcqRel);
+        let begin = (cut || place.fresh || reading.begun != form).then(|| Stretch {
             container: stamp.container,
             init,
             zero_at: place.zero_at(stamp),
