@@ -1,6 +1,8 @@
 //! Whatever a feed gets by HTTP comes through here: one client a run, with a time and a size for everything, whose requests
 //! end at once when the run does.
 
+pub(super) mod budget;
+
 use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,6 +18,7 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, ResponseExt as _};
 use url::Url;
 
+use self::budget::{Account, Budget, Full, Held};
 use super::error::SourceError;
 use super::health::Reason;
 use crate::config::masked;
@@ -43,6 +46,8 @@ pub(super) enum FetchProblem {
     Time,
     #[error("the answer is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error(transparent)]
+    Full(Full),
     #[error("the answer ends before it is whole")]
     Truncated,
     #[error("the server did not send the part of the file that was asked for")]
@@ -71,7 +76,7 @@ impl FetchError {
     pub fn source_error(&self) -> SourceError {
         let reason = match &self.problem {
             FetchProblem::Denied(denied) => return SourceError::Denied(denied.clone()),
-            FetchProblem::TooLarge { .. } => return SourceError::TooLarge(self.to_string()),
+            FetchProblem::TooLarge { .. } | FetchProblem::Full(_) => return SourceError::TooLarge(self.to_string()),
             FetchProblem::Status(401 | 403 | 407) => Reason::Unauthorized,
             FetchProblem::Status(404 | 410) => Reason::NotFound,
             FetchProblem::Status(500..=599)
@@ -97,7 +102,8 @@ impl FetchProblem {
             Self::Denied(_) | Self::TooLarge { .. } | Self::Range | Self::Redirects | Self::Tls(_) | Self::Stopped => {
                 true
             }
-            Self::Time | Self::Truncated | Self::Name | Self::Connection(_) => false,
+            // Of what is full, something is given back.
+            Self::Time | Self::Full(_) | Self::Truncated | Self::Name | Self::Connection(_) => false,
         }
     }
 
@@ -126,15 +132,69 @@ pub(super) struct Fetched {
     pub bytes: Bytes,
 }
 
-/// What a feed has fetched since it was asked last.
-#[derive(Debug, Default)]
+/// A body that comes in, and what of it was accounted for.
+pub(super) struct Body {
+    bytes: Vec<u8>,
+    held: Held,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Body {
+    /// # Errors
+    /// There is no room for so much of what is fetched.
+    pub fn push(&mut self, url: &Url, bytes: &[u8]) -> Result<(), FetchError> {
+        let grown = self.held.grow(bytes.len(), &|| self.stopped.load(Ordering::Relaxed));
+        grown.map_err(|full| match full {
+            Full::Stopped => failed(url, FetchProblem::Stopped),
+            full => failed(url, FetchProblem::Full(full)),
+        })?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// To be changed in place, and not to grow.
+    pub fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// It is accounted for as long as any part of the bytes is held anywhere.
+    pub fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// What a feed has fetched since it was asked last, and what it holds of it.
+#[derive(Debug)]
 pub struct FetchCounts {
     requests: AtomicU64,
     failures: AtomicU64,
     bytes: AtomicU64,
+    account: Arc<Account>,
+}
+
+impl Default for FetchCounts {
+    fn default() -> Self {
+        Self::within(&Budget::ours())
+    }
 }
 
 impl FetchCounts {
+    pub(super) fn within(budget: &Arc<Budget>) -> Self {
+        let account = budget.account();
+        Self { requests: AtomicU64::new(0), failures: AtomicU64::new(0), bytes: AtomicU64::new(0), account }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.account.held()
+    }
+
     /// Requests, those of them that failed, and bytes; begins anew.
     pub fn take(&self) -> [u64; 3] {
         [&self.requests, &self.failures, &self.bytes].map(|count| count.swap(0, Ordering::Relaxed))
@@ -225,8 +285,28 @@ impl Fetcher {
         self.agent.clone().shutdown();
     }
 
+    /// A body of which nothing has come yet.
+    pub fn body(&self) -> Body {
+        Body { bytes: Vec::new(), held: self.counts.account.body(), stopped: Arc::clone(&self.stopped) }
+    }
+
+    /// Waits until what was fetched before leaves room for `bytes` more, `patience` at most.
+    pub fn await_room(&self, bytes: usize, patience: Duration) {
+        self.counts.account.await_room(bytes, patience, &|| self.stopped.load(Ordering::Relaxed));
+    }
+
+    /// Whether what was fetched and is not handed over yet is to be given up for others.
+    pub fn gives_way(&self) -> bool {
+        self.counts.account.gives_way()
+    }
+
     /// The whole of what is wanted.
     pub fn get(&self, request: &Request) -> Result<Fetched, FetchError> {
+        self.whole(request).map(|(url, body)| Fetched { url, bytes: body.into_bytes() })
+    }
+
+    /// The same, to be changed; and where it was found.
+    pub fn whole(&self, request: &Request) -> Result<(Url, Body), FetchError> {
         let mut opened = self.open(request)?;
         // A server that knows no ranges sends everything: what comes before is read over.
         let (mut skip, wanted) = match (request.range, opened.partial) {
@@ -235,24 +315,31 @@ impl Fetcher {
             (None, _) => (0, u64::MAX),
         };
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let too_large = || failed(request.url, FetchProblem::TooLarge { limit: request.limit });
         if request.range.is_some() && wanted > request.limit {
-            return Err(failed(request.url, FetchProblem::TooLarge { limit: request.limit }));
+            return Err(too_large());
         }
-        let mut bytes = Vec::new();
-        while bytes.len() < wanted {
-            let Some(chunk) = opened.answer.read(CHUNK_BYTES)? else { break };
+        let mut body = self.body();
+        while body.bytes.len() < wanted {
+            let read = opened.answer.read(CHUNK_BYTES).inspect_err(|error| {
+                if error.problem != FetchProblem::Stopped {
+                    body.held.came_to_nothing();
+                }
+            });
+            let Some(chunk) = read? else { break };
             let over = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
             skip -= over as u64;
-            bytes.extend_from_slice(&chunk[over..]);
-            if bytes.len().min(wanted) > request.limit {
-                return Err(failed(request.url, FetchProblem::TooLarge { limit: request.limit }));
+            let more = (chunk.len() - over).min(wanted - body.bytes.len());
+            if body.bytes.len() + more > request.limit {
+                body.held.came_to_nothing();
+                return Err(too_large());
             }
+            body.push(request.url, &chunk[over..over + more])?;
         }
-        if request.range.is_some() && bytes.len() < wanted {
+        if request.range.is_some() && body.bytes.len() < wanted {
             return Err(failed(request.url, FetchProblem::Truncated));
         }
-        bytes.truncate(wanted);
-        Ok(Fetched { url: opened.answer.url, bytes: bytes.into() })
+        Ok((opened.answer.url, body))
     }
 
     /// Asks, and leaves the body to the caller; `time` is for all of it, too.

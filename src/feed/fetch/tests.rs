@@ -277,3 +277,113 @@ fn a_list_without_an_end_is_read_as_far_as_lists_may_go() {
     // What the system's buffers take beyond that is theirs.
     assert!(sent.load(Ordering::SeqCst) < 64 << 20, "{}", sent.load(Ordering::SeqCst));
 }
+
+/// Gzip that unpacks to so many bytes of nothing, and does not end.
+fn endless_gzip(bytes: usize) -> Vec<u8> {
+    let command = format!("head -c {bytes} /dev/zero | gzip -1");
+    let mut packed = Command::new("sh").args(["-c", &command]).output().unwrap().stdout;
+    // Without its last block it is not over.
+    packed.truncate(packed.len() - 64);
+    packed
+}
+
+/// By MiB, and nobody waits for long.
+fn tight() -> budget::Bounds {
+    let mib = |n: usize| n << 20;
+    budget::Bounds {
+        game: mib(8),
+        small: 1 << 17,
+        smalls: 1 << 18,
+        share: mib(2),
+        pool: mib(12),
+        kept: 0,
+        heavy: mib(8),
+        patience: Duration::from_millis(10),
+        turn: Duration::from_secs(600),
+    }
+}
+
+#[test]
+fn hostile_bodies_hold_no_more_than_their_bounds_and_an_ordinary_one_goes_through() {
+    let packed = endless_gzip(7 << 20);
+    let (address, _) = served(PUBLIC, move |target, mut stream| {
+        if target == "/good" {
+            let body = vec![7; 1 << 20];
+            let head = head(200, &format!("Content-Length: {}\r\n", body.len()));
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            return;
+        }
+        let head = head(200, "Content-Encoding: gzip\r\n");
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&packed));
+        // Silent until the other side has had enough.
+        let _ = std::io::Read::read(&mut stream, &mut [0; 16]);
+    });
+    let url = |path: &str| url(address, path);
+    let budget = Budget::new(tight());
+    let game = || Fetcher::new(&url("/"), &reach(&["127.0.0.2/32"])).counting(Arc::new(FetchCounts::within(&budget)));
+    let hostile: Vec<_> = (0..12).map(|_| game()).collect();
+    let time = Duration::from_secs(20);
+    let [one, other, many] = ["/one", "/other", "/many"].map(url);
+    let held = || hostile.iter().map(|game| game.counts.account.held()).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        // Two renditions of the first game, one of each other.
+        let get = |game, url| scope.spawn(move || Fetcher::get(game, &Request { time, ..request(url, 64 << 20) }));
+        let mut fetches = vec![get(&hostile[0], &one), get(&hostile[0], &other)];
+        fetches.extend(hostile[1..].iter().map(|game| get(game, &many)));
+        // Whoever is refused gives back what it had, for others to take: at the end one or two hold all of the pool.
+        let until = Instant::now() + Duration::from_secs(15);
+        while held().iter().filter(|held| **held > 6 << 20).count() == 0 {
+            assert!(Instant::now() < until, "{:?}", held());
+            std::thread::yield_now();
+        }
+        let ordinary = game();
+        for _ in 0..20 {
+            let held = held();
+            assert!(held.iter().all(|held| *held <= (8 << 20) + (1 << 18)), "{held:?}");
+            assert!(held.iter().sum::<usize>() <= 12 * (2 << 20) + (12 << 20), "{held:?}");
+            let good = url("/good");
+            assert_eq!(ordinary.get(&request(&good, 64 << 20)).unwrap().bytes.len(), 1 << 20);
+        }
+        hostile.iter().for_each(Fetcher::stop);
+        let failed = fetches.into_iter().map(|fetch| fetch.join().unwrap().unwrap_err()).collect::<Vec<_>>();
+        let full = failed.iter().find(|error| matches!(error.problem, FetchProblem::Full(_)));
+        let full = full.unwrap_or_else(|| panic!("{failed:?}"));
+        assert!(!full.problem.is_final() && full.to_string().contains("MiB"), "{full}");
+        assert_eq!(full.source_error().reason(), Reason::TooLarge);
+    });
+    assert!(held().iter().all(|held| *held == 0), "{:?}", held());
+}
+
+#[test]
+fn what_was_fetched_is_accounted_for_until_the_last_of_it_is_gone() {
+    let (address, _) = served(PUBLIC, |target, mut stream| {
+        let length = if target == "/cut" { 200_000 } else { 100_000 };
+        let head = head(200, &format!("Content-Length: {length}\r\n"));
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&[7; 100_000]));
+        if target == "/silent" {
+            let _ = std::io::Read::read(&mut stream, &mut [0; 16]);
+        }
+    });
+    let whole = url(address, "/whole");
+    let counts = Arc::new(FetchCounts::within(&Budget::new(tight())));
+    let fetcher = Fetcher::new(&whole, &reach(&["127.0.0.2/32"])).counting(Arc::clone(&counts));
+    let mut bytes = fetcher.get(&request(&whole, 1 << 20)).unwrap().bytes;
+    assert_eq!(counts.account.held(), 100_000);
+    let part = bytes.split_to(10);
+    drop(bytes);
+    assert_eq!(counts.account.held(), 100_000, "a part holds the whole");
+    drop(part);
+    assert_eq!(counts.account.held(), 0);
+    let cut = url(address, "/cut");
+    assert_eq!(fetcher.get(&request(&cut, 1 << 20)).unwrap_err().problem, FetchProblem::Truncated);
+    assert_eq!(fetcher.get(&request(&cut, 50_000)).unwrap_err().problem, FetchProblem::TooLarge { limit: 50_000 });
+    assert_eq!(counts.account.held(), 0);
+    // While large ones take all that their game may hold.
+    let most = tight().game;
+    let mut held = counts.account.body();
+    held.grow(most, &|| false).unwrap();
+    held.grow(200_000, &|| false).unwrap_err();
+    assert_eq!(fetcher.get(&request(&whole, 1 << 20)).map(|_| ()), Ok(()), "a small one has its room");
+    drop(held);
+    assert_eq!(counts.account.held(), 0);
+}

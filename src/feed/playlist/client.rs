@@ -3,6 +3,7 @@
 //! Everything that decides is pure and elsewhere ([`Follower`], [`Stretches`], [`choices`]). Lock order: `state`, then a
 //! queue's; `cues` alone; no lock is held while something is fetched or handed over.
 
+mod handing;
 mod resources;
 mod texts;
 
@@ -98,6 +99,8 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     queues: [Queue; Track::MOST],
+    /// Tracks of which a segment was cut: their demuxers have to begin anew.
+    cut: [AtomicBool; Track::MOST],
     cues: Mutex<PlaylistCues>,
 }
 
@@ -134,6 +137,7 @@ impl Client {
             }),
             changed: Condvar::new(),
             queues: Default::default(),
+            cut: Default::default(),
             cues: Mutex::new(PlaylistCues::new(setting.known)),
         });
         let sound = with_sound.then_some(Track::Sound);
@@ -225,49 +229,6 @@ impl Shared {
         &self.queues[track.index()]
     }
 
-    /// The thread between a track's queue and the sink, which may block for as long as the feed has no room.
-    fn hand_over(&self, track: Track) {
-        // No more pictures begin in it than a tap for cues remembers: what leaves the demuxer is to be known again.
-        const CHUNK_BYTES: usize = 16 << 10;
-        while let Some(item) = self.queue(track).take() {
-            let gone = match item {
-                Item::Segment { stretch, dated, mut bytes, shown } => {
-                    let mut gone = stretch.is_some_and(|stretch| self.sink.begin(track, stretch).is_err());
-                    if let Some((at, unix_us)) = dated.filter(|_| track == Track::Picture) {
-                        self.sink.date(at, unix_us);
-                    }
-                    while !gone && !bytes.is_empty() && !self.is_stopped() {
-                        let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES));
-                        gone = self.sink.data(track, chunk).is_err();
-                    }
-                    if !gone {
-                        self.note_shown(track, shown);
-                    }
-                    gone
-                }
-                Item::End(shown) => {
-                    self.note_shown(track, shown);
-                    self.sink.end(track);
-                    if track == Track::Picture {
-                        // A sound beside it that cannot be had must not keep the run from its end.
-                        self.beside.iter().for_each(|track| self.sink.end(*track));
-                        self.finish(Outcome::Ended);
-                    }
-                    return;
-                }
-            };
-            if gone {
-                return;
-            }
-        }
-    }
-
-    fn note_shown(&self, track: Track, shown: Shown) {
-        if track == Track::Picture {
-            self.state.lock().shown = shown;
-        }
-    }
-
     fn say(&self, said: Vec<Said>) {
         said.into_iter().for_each(|said| self.sink.cue(said));
     }
@@ -302,12 +263,15 @@ struct Reading {
     /// Nothing of this playlist was handed over yet.
     new: bool,
     own_sound: bool,
+    /// Of the last segment.
+    usual_bytes: usize,
     problem: String,
 }
 
 impl Reading {
     fn new(url: Url) -> Self {
-        Self { url, keys: Vec::new(), init: None, begun: None, new: true, own_sound: false, problem: String::new() }
+        let (keys, problem) = (Vec::new(), String::new());
+        Self { url, keys, init: None, begun: None, new: true, own_sound: false, usual_bytes: 0, problem }
     }
 }
 
@@ -456,8 +420,11 @@ impl Fetching<'_> {
     }
 
     fn fetch(&self, follower: &mut Follower, reading: &mut Reading, job: &Job) {
+        // As large as the last one, most likely.
+        self.shared.fetcher.await_room(reading.usual_bytes, job.time);
         match self.segment(reading, job) {
             Ok((stamp, bytes)) => {
+                reading.usual_bytes = bytes.len();
                 let placed = self.place(reading, job, &stamp);
                 follower.fetched(self.shared.now());
                 if let Some(Placed { begin, at }) = placed {
@@ -487,8 +454,8 @@ impl Fetching<'_> {
             Some(init) => Some(self.init(reading, init, segment.sequence, job.time)?),
             None => None,
         };
-        let bytes = self.resource(&segment.url, segment.range, MAX_SEGMENT_BYTES, job.time)?;
-        let bytes = self.clear(reading, &segment.protection, segment.sequence, bytes, job.time)?;
+        let body = self.resource(&segment.url, segment.range, MAX_SEGMENT_BYTES, job.time)?;
+        let bytes = self.clear(reading, &segment.protection, segment.sequence, body, job.time)?;
         let stamp = stamp(&bytes, init.as_ref()).ok_or_else(|| {
             // An error page, a login form, a wrong key: it may be another thing next time.
             (Failed::Now, "a segment is neither MPEG-TS, fragmented MP4 nor packed audio".to_owned())
@@ -508,8 +475,8 @@ impl Fetching<'_> {
         {
             return Ok(info.clone());
         }
-        let bytes = self.resource(&init.url, init.range, MAX_INIT_BYTES, time)?;
-        let bytes = self.clear(reading, &init.protection, sequence, bytes, time)?;
+        let body = self.resource(&init.url, init.range, MAX_INIT_BYTES, time)?;
+        let bytes = self.clear(reading, &init.protection, sequence, body, time)?;
         let info = InitInfo::read(&bytes);
         reading.init = Some((Arc::clone(init), bytes, info.clone()));
         Ok(info)
@@ -539,7 +506,8 @@ impl Fetching<'_> {
         }
         let init = segment.init.as_ref().and_then(|_| reading.init.as_ref().map(|(_, bytes, _)| bytes.clone()));
         let form = Some((stamp.container, init.clone()));
-        let begin = (place.fresh || reading.begun != form).then(|| Stretch {
+        let cut = self.shared.cut[self.track.index()].swap(false, Ordering::AcqRel);
+        let begin = (cut || place.fresh || reading.begun != form).then(|| Stretch {
             container: stamp.container,
             init,
             zero_at: place.zero_at(stamp),

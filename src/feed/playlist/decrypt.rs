@@ -17,10 +17,16 @@ pub fn iv_of(sequence: u64) -> [u8; 16] {
     u128::from(sequence).to_be_bytes()
 }
 
-pub fn decrypt(bytes: &[u8], key: &[u8], iv: [u8; 16]) -> Result<Vec<u8>, DecryptError> {
+/// In place: a segment is held once.
+///
+/// # Errors
+/// Then the bytes are of no use.
+pub fn decrypt(bytes: &mut Vec<u8>, key: &[u8], iv: [u8; 16]) -> Result<(), DecryptError> {
     let key: &[u8; 16] = key.try_into().map_err(|_| DecryptError::Key(key.len()))?;
     let cipher = cbc::Decryptor::<Aes128>::new(key.into(), &iv.into());
-    cipher.decrypt_padded_vec::<Pkcs7>(bytes).map_err(|_| DecryptError::Unfit)
+    let length = cipher.decrypt_padded::<Pkcs7>(bytes).map_err(|_| DecryptError::Unfit)?.len();
+    bytes.truncate(length);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -32,9 +38,13 @@ mod tests {
         // printf 'one segment of a game' | openssl enc -aes-128-cbc -K 000102…0f -iv 0000…07
         let key: Vec<u8> = (0..16).collect();
         let cipher = hex::decode(OPENSSL).unwrap();
-        assert_eq!(decrypt(&cipher, &key, iv_of(7)).unwrap(), b"one segment of a game");
-        assert_eq!(decrypt(&cipher, &key[..15], iv_of(7)), Err(DecryptError::Key(15)));
-        assert_eq!(decrypt(&cipher[..20], &key, iv_of(7)), Err(DecryptError::Unfit));
+        let clear = |cipher: &[u8], key: &[u8]| {
+            let mut bytes = cipher.to_vec();
+            decrypt(&mut bytes, key, iv_of(7)).map(|()| bytes)
+        };
+        assert_eq!(clear(&cipher, &key).unwrap(), b"one segment of a game");
+        assert_eq!(clear(&cipher, &key[..15]), Err(DecryptError::Key(15)));
+        assert_eq!(clear(&cipher[..20], &key), Err(DecryptError::Unfit));
     }
 
     const OPENSSL: &str = "b58ceb8b30ae2be540e40bf1b7992e68993b9192b31de1bfefcdf6becf7fcc1d";

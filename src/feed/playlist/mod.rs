@@ -173,11 +173,12 @@ pub(super) enum Found {
 pub(super) fn open(fetcher: &Arc<Fetcher>, url: &Url) -> Result<Found, OpenError> {
     let request = Request { url, range: None, limit: MAX_PLAYLIST_BYTES, time: OPEN_TIME, silence: OPEN_TIME };
     let mut opened = fetcher.stream(&request)?;
-    let mut bytes = Vec::new();
+    let mut body = fetcher.body();
     while let Some(chunk) = opened.read(MAX_PLAYLIST_BYTES)? {
-        bytes.extend_from_slice(&chunk);
+        body.push(&opened.url, &chunk)?;
+        let bytes = body.as_ref();
         // A byte order mark and empty lines may come first; a film does not begin with them.
-        if bytes.len() >= 64 && !is_playlist(&bytes) {
+        if bytes.len() >= 64 && !is_playlist(bytes) {
             return Ok(Found::Other(opened.version));
         }
         if bytes.len() > MAX_PLAYLIST_BYTES {
@@ -185,8 +186,8 @@ pub(super) fn open(fetcher: &Arc<Fetcher>, url: &Url) -> Result<Found, OpenError
             return Err(OpenError::Playlist { url: masked(opened.url.as_str()), error });
         }
     }
-    Ok(if is_playlist(&bytes) {
-        Found::Playlist(Fetched { url: opened.url, bytes: bytes.into() })
+    Ok(if is_playlist(body.as_ref()) {
+        Found::Playlist(Fetched { url: opened.url, bytes: body.into_bytes() })
     } else {
         Found::Other(opened.version)
     })

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use url::Url;
 
 use super::{Fetching, KEYS_KEPT, LEAST_SILENCE, MAX_KEY_BYTES, Reading};
-use crate::feed::fetch::Request;
+use crate::feed::fetch::{Body, Request};
 use crate::feed::playlist::decrypt::{decrypt, iv_of};
 use crate::feed::playlist::follower::{Failed, Lost};
 use crate::feed::playlist::media::{ByteRange, Protection};
@@ -18,11 +18,11 @@ impl Fetching<'_> {
         reading: &mut Reading,
         protection: &Protection,
         sequence: u64,
-        bytes: Bytes,
+        mut body: Body,
         time: Duration,
     ) -> Result<Bytes, (Failed, String)> {
         let (url, iv) = match protection {
-            Protection::Clear => return Ok(bytes),
+            Protection::Clear => return Ok(body.into_bytes()),
             Protection::Refused { method } => {
                 return Err((Failed::ForGood, Lost::Encrypted { method: Arc::clone(method) }.to_string()));
             }
@@ -32,7 +32,7 @@ impl Fetching<'_> {
         let key = match known {
             Some(key) => key,
             None => {
-                let key = self.resource(url, None, MAX_KEY_BYTES, time)?;
+                let key = self.resource(url, None, MAX_KEY_BYTES, time)?.into_bytes();
                 if reading.keys.len() >= KEYS_KEPT {
                     reading.keys.remove(0);
                 }
@@ -40,11 +40,12 @@ impl Fetching<'_> {
                 key
             }
         };
-        decrypt(&bytes, &key, iv).map(Bytes::from).map_err(|error| {
+        decrypt(body.bytes_mut(), &key, iv).map_err(|error| {
             // The key may have been wrong for a moment.
             reading.keys.retain(|(known, _)| known != url);
             (Failed::Now, error.to_string())
-        })
+        })?;
+        Ok(body.into_bytes())
     }
 
     pub(super) fn resource(
@@ -53,11 +54,11 @@ impl Fetching<'_> {
         range: Option<ByteRange>,
         limit: usize,
         time: Duration,
-    ) -> Result<Bytes, (Failed, String)> {
+    ) -> Result<Body, (Failed, String)> {
         let range = range.map(|range| (range.offset, range.length));
         let silence = (time / 3).max(LEAST_SILENCE);
         let request = Request { url, range, limit, time: time.max(silence), silence };
-        self.shared.fetcher.get(&request).map(|fetched| fetched.bytes).map_err(|error| {
+        self.shared.fetcher.whole(&request).map(|(_, body)| body).map_err(|error| {
             // A status may change: a segment that is listed before it is there, a server that is being restarted.
             let lasting = error.problem.is_final() && !error.problem.is_status();
             (if lasting { Failed::ForGood } else { Failed::Now }, error.to_string())

@@ -11,7 +11,6 @@ use crate::captions::{Text, ttml, webvtt};
 use crate::feed::playlist::boxed::{BoxedCue, TextForm, samples};
 use crate::feed::playlist::choice::TextChoice;
 use crate::feed::playlist::follower::{Begin, Era, Failed, Follower, Job, Shown, Step};
-use crate::feed::playlist::media::Protection;
 use crate::feed::playlist::stretches::Track;
 
 /// A segment of text is some kilobytes; a file of a whole film some hundreds.
@@ -136,11 +135,8 @@ impl TextFetching<'_> {
     ) -> Result<Vec<Stamped>, (Failed, String)> {
         let segment = &job.segment;
         let time = job.time.max(LEAST_SILENCE);
-        let bytes = fetching.resource(&segment.url, segment.range, MAX_TEXT_BYTES, time)?;
-        let bytes = match &segment.protection {
-            Protection::Clear => bytes,
-            protection => fetching.clear(reading, protection, segment.sequence, bytes, time)?,
-        };
+        let body = fetching.resource(&segment.url, segment.range, MAX_TEXT_BYTES, time)?;
+        let bytes = fetching.clear(reading, &segment.protection, segment.sequence, body, time)?;
         let form = match &segment.init {
             Some(init) => {
                 fetching.init(reading, init, segment.sequence, time)?;

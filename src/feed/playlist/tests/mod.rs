@@ -7,6 +7,7 @@ mod placing;
 mod playing;
 mod reading;
 mod server;
+mod sharing;
 
 use url::Url;
 

@@ -10,7 +10,8 @@ use url::Url;
 use super::super::stamp::{InitInfo, stamp};
 use super::super::stretches::WRAP_NANOS;
 use super::super::{
-    Client, Container, Limit, Outcome, Refused, Said, Shown, Sink, Stretch, Track, VariantWish, Wishes, open, setting,
+    Client, Container, Limit, Outcome, Refused, Said, Setting, Shown, Sink, Stretch, Track, VariantWish, Wishes, open,
+    setting,
 };
 use super::server::{Answer, Server};
 use crate::feed::fetch::{FetchProblem, Fetcher, Request};
@@ -71,7 +72,7 @@ impl Sink for Recorder {
     }
 }
 
-fn wishes() -> Wishes {
+pub(super) fn wishes() -> Wishes {
     Wishes {
         variant: VariantWish::Best,
         language: None,
@@ -81,17 +82,21 @@ fn wishes() -> Wishes {
     }
 }
 
+pub(super) fn setting_of(fetcher: &Arc<Fetcher>, url: &Url, wishes: &Wishes, shown: Shown) -> Setting {
+    let Found::Playlist(found) = open(fetcher, url).unwrap() else { panic!("no playlist") };
+    setting(found, url, wishes, shown, &|codec| codec.starts_with("avc1")).unwrap()
+}
+
 fn start(url: &Url, wishes: &Wishes, shown: Shown) -> (Client, Arc<Recorder>) {
     let fetcher = Arc::new(Fetcher::new(url, &Reach::of_ones_own()));
-    let Found::Playlist(found) = open(&fetcher, url).unwrap() else { panic!("no playlist") };
-    let setting = setting(found, url, wishes, shown, &|codec| codec.starts_with("avc1")).unwrap();
+    let setting = setting_of(&fetcher, url, wishes, shown);
     let recorder = Arc::new(Recorder::default());
     let sink = Arc::clone(&recorder) as Arc<dyn Sink>;
     (Client::start(fetcher, sink, setting), recorder)
 }
 
 /// Waits for the outcome of a client.
-fn outcome(client: &Client) -> Outcome {
+pub(super) fn outcome(client: &Client) -> Outcome {
     let until = Instant::now() + PATIENCE;
     loop {
         if let Some(outcome) = client.outcome() {
@@ -128,7 +133,7 @@ fn packet(pid: u16, kind: u8, pts: u64, pcr: Option<u64>) -> Vec<u8> {
 }
 
 /// Two seconds of two pictures a second; the clock is half a second ahead of the first.
-fn segment(begins_ms: u64) -> Vec<u8> {
+pub(super) fn segment(begins_ms: u64) -> Vec<u8> {
     let ticks = |ms: u64| ms * 90;
     let mut bytes = packet(0x101, 0xc0, ticks(begins_ms + 20), None);
     for picture in 0..4 {
@@ -155,7 +160,7 @@ fn stretches(events: &[Event], track: Track) -> Vec<i64> {
     events.iter().filter_map(of).collect()
 }
 
-fn list(segments: &[&str], tags: &str) -> String {
+pub(super) fn list(segments: &[&str], tags: &str) -> String {
     let body: String = segments.iter().map(|name| format!("#EXTINF:2,\n{name}\n")).collect();
     format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{body}{tags}")
 }
