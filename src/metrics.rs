@@ -130,6 +130,7 @@ pub struct Metrics {
     pub restricted_slots: IntGauge,
     pub creative_seconds: Histogram,
     pub creatives: IntCounterVec,
+    pub creative_sounds: IntCounter,
     pub break_errors: IntCounterVec,
     pub beacons: IntCounterVec,
 }
@@ -378,6 +379,10 @@ impl Metrics {
                 "Files of advertisements that were taken up, by where they came from",
                 "from",
                 &["server", "disk"],
+            )?,
+            creative_sounds: make.counter(
+                "creative_sounds_total",
+                "Sounds of advertisements that were encoded for the places that they have in breaks",
             )?,
             break_errors: make.counters(
                 "break_errors_total",

@@ -291,8 +291,9 @@ impl Breaks {
         let creative = creative.clone();
         let is_taken = self.workshop.still(move |tools| {
             let made = creative.encode_sound(tools.sound_encoders(), &tools.grid(), from, tools.sound_bitrate_bps);
-            if let Err(why) = made {
-                tracing::error!(why, "an advertisement has no sound");
+            match made {
+                Ok(_) => tools.metrics.creative_sounds.inc(),
+                Err(why) => tracing::error!(why, "an advertisement has no sound"),
             }
         });
         if !is_taken {

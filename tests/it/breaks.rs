@@ -153,7 +153,7 @@ pub async fn made(service: &TestService) -> f64 {
 pub async fn until_made(service: &TestService) {
     until("no advertisement is made", async || {
         service.service.sweep().await;
-        made(service).await > 0.0
+        made(service).await > 0.0 && service.metric("quadrille_creative_sounds_total").await > 0.0
     })
     .await;
 }
