@@ -192,6 +192,15 @@ async fn shows(service: &TestService, listed: &BTreeMap<u64, Entry>, openings: &
     shown
 }
 
+/// Asks for all segments that are listed.
+async fn has_all(service: &TestService, session: &Value, query: &str) {
+    let playlist = service.text(&playback(session, &format!("video/small.m3u8{query}"))).await;
+    let entries = playlist.split("#EXT-X-PROGRAM-DATE-TIME:").filter(|entry| !entry.contains("#EXT-X-GAP"));
+    for address in entries.flat_map(str::lines).filter(|line| line.starts_with("/v1/")) {
+        service.bytes(address).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sprite_shows_what_its_segments_open_with_over_a_swap_an_outage_and_a_restart() {
     let dir = tempfile::tempdir().unwrap();
@@ -265,11 +274,7 @@ async fn a_sprite_shows_what_its_segments_open_with_over_a_swap_an_outage_and_a_
     assert!(runs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{runs:?}");
 
     // The session's end makes the last one whole, of what was had until then: pictures to seek by are no segments.
-    let video = service.text(&playback(&session, &format!("video/small.m3u8{start}"))).await;
-    let addresses = video.split("#EXT-X-PROGRAM-DATE-TIME:").filter(|entry| !entry.contains("#EXT-X-GAP"));
-    for address in addresses.flat_map(str::lines).filter(|line| line.starts_with("/v1/")) {
-        service.bytes(address).await;
-    }
+    has_all(&service, &session, &start).await;
     service.device(Method::DELETE, &path, None, StatusCode::NO_CONTENT).await;
     service.crank_segments(5).await;
     let text = service.text(&playback(&session, &images)).await;
