@@ -132,6 +132,9 @@ pub(super) struct Fetched {
     pub bytes: Bytes,
 }
 
+/// A body that grows takes this part of its length more, so that it is not moved with each piece.
+const SPARE: usize = 8;
+
 /// A body that comes in, and what of it was accounted for.
 pub(super) struct Body {
     bytes: Vec<u8>,
@@ -148,6 +151,10 @@ impl Body {
             Full::Stopped => failed(url, FetchProblem::Stopped),
             full => failed(url, FetchProblem::Full(full)),
         })?;
+        // A vector left to itself takes twice what is in it, of which the account knows half.
+        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            self.bytes.reserve_exact(bytes.len().max(self.bytes.len() / SPARE));
+        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }

@@ -387,3 +387,20 @@ fn what_was_fetched_is_accounted_for_until_the_last_of_it_is_gone() {
     drop(held);
     assert_eq!(counts.account.held(), 0);
 }
+
+/// What a body takes of the memory is what is known of it, and an eighth.
+#[test]
+fn a_body_that_grows_takes_little_more_than_what_is_in_it() {
+    let (counts, at) = (Arc::new(FetchCounts::default()), Url::parse("http://a/").unwrap());
+    let fetcher = Fetcher::new(&at, &reach(&["127.0.0.2/32"])).counting(counts.clone());
+    let mut body = fetcher.body();
+    let piece = [7; 64 << 10];
+    for pieces in 1..=130 {
+        body.push(&at, &piece).unwrap();
+        let length = pieces * piece.len();
+        assert_eq!((body.bytes_mut().len(), counts.held()), (length, length));
+        assert!(body.bytes_mut().capacity() <= length + (length / 8).max(piece.len()), "{length}");
+    }
+    drop(body);
+    assert_eq!(counts.held(), 0);
+}
