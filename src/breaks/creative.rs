@@ -207,11 +207,11 @@ impl Creative {
         self.state.lock().sound.is_some()
     }
 
-    /// Whether all is made that can be made for `tiles`.
+    /// Whether all is made that can be made for `tiles`, and its sound is known, which comes by itself: from the disk, or with the first reel.
     pub fn is_made(&self, tiles: &[TileName]) -> bool {
         let state = self.state.lock();
         let made = |tile: &TileName| matches!(state.reels.get(&any_game(tile)), Some(Making::Made(_) | Making::Failed));
-        state.stage == Stage::There && tiles.iter().all(made)
+        state.stage == Stage::There && state.sound.is_some() && tiles.iter().all(made)
     }
 
     /// Whether it can be put down in the track of `tile`.

@@ -33,6 +33,19 @@ fn media() -> MediaFile {
     }
 }
 
+fn tile() -> TileName {
+    TileName {
+        game: "~acme/1".into(),
+        rung: "360p".into(),
+        width_mbs: 20,
+        height_mbs: 23,
+        inside: Rect { x: 0, y: 90, width: 320, height: 180 },
+        whole: false,
+        colour: [0; 3],
+        over: "".into(),
+    }
+}
+
 fn placed(from: u64, segments: u64) -> Placed {
     let ad = ChosenAd { id: None, duration_ms: 2000 * segments, media: media(), tracking: Vec::new() };
     let creative = Arc::new(Creative::new("acme", media(), ad.duration_ms, &grid(), 0));
@@ -144,6 +157,18 @@ fn sound_is_encoded_for_where_it_will_be() {
 }
 
 #[test]
+fn an_advertisement_whose_sound_is_not_known_yet_is_not_made() {
+    let creative = Creative::new("acme", media(), 4_000, &grid(), 0);
+    let tiles = [tile()];
+    creative.fetched("/x".into());
+    creative.ask(&tiles);
+    creative.made(&tiles[0], None);
+    assert!(!creative.is_made(&tiles), "it would be shown in silence");
+    creative.heard(Arc::new([]));
+    assert!(creative.is_made(&tiles));
+}
+
+#[test]
 fn names_of_stand_ins_are_no_games_and_differ_where_what_they_are_of_does() {
     let name = name_of("acme", "ad", &["a", "bc"]);
     assert!(is_stand_in(&name) && name.len() < 64 + 32);
@@ -175,16 +200,7 @@ fn a_stand_in_gives_way_to_another_in_some_spans_and_leaves_no_hole() {
 fn an_advertisement_that_is_not_made_for_a_tile_is_not_seen_in_it_and_what_is_over_is_nobodys() {
     let face = crate::feed::slate("b", crate::feed::BREAK).unwrap();
     let mut its = StandIn::new(("acme", "de"), face, 100, 0);
-    let tile = TileName {
-        game: "~acme/1".into(),
-        rung: "360p".into(),
-        width_mbs: 20,
-        height_mbs: 23,
-        inside: Rect { x: 0, y: 90, width: 320, height: 180 },
-        whole: false,
-        colour: [0; 3],
-        over: "".into(),
-    };
+    let tile = tile();
     let shelf = LayeredShelf::new(Arc::new(MemoryShelf::new(grid(), 4)), None);
     its.used_in(std::slice::from_ref(&tile), &shelf);
     its.place(placed(100, 5));

@@ -47,9 +47,9 @@ impl State {
     /// As [`State::sound_has_to_wait`], of one of the others.
     fn beside_has_to_wait(&self, index: usize) -> bool {
         let Some(beside) = self.besides.0.get(index) else { return false };
-        let is_played = self.clock.is_anchored();
         let has_much = beside.sound.len() >= SOUND_AHEAD;
-        !self.clock.is_live() && has_much && (!self.pictures.is_empty() || (is_played && beside.sound.is_full()))
+        let is_full = self.clock.is_anchored() && beside.sound.is_full();
+        !self.clock.is_live() && has_much && (!self.wants_pictures() || is_full)
     }
 }
 

@@ -94,6 +94,8 @@ pub(super) struct State {
     resettle: bool,
     /// Whether this run's source has sound at all, and whether more is to come in this lap.
     sound_expected: bool,
+    /// [`Pace::Lockstep`] waits for the next picture, which may lie behind any amount of sound.
+    picture_awaited: bool,
     shape: Shape,
     last_tick: Option<MediaTime>,
     /// When the newest picture arrived, in real time and in ours.
@@ -109,8 +111,14 @@ impl State {
     /// Whether a pulled source has delivered enough sound for now.
     pub fn sound_has_to_wait(&self) -> bool {
         let has_much = self.sound.len() >= SOUND_AHEAD;
-        let is_played = self.clock.is_anchored();
-        !self.clock.is_live() && has_much && (!self.pictures.is_empty() || (is_played && self.sound.is_full()))
+        !self.clock.is_live()
+            && has_much
+            && (!self.wants_pictures() || (self.clock.is_anchored() && self.sound.is_full()))
+    }
+
+    /// Whether sound is taken in beyond what is enough for now, for the picture behind it.
+    pub fn wants_pictures(&self) -> bool {
+        self.pictures.is_empty() || self.picture_awaited
     }
 
     /// Where a pulled source goes on, if both its pictures and its sound have a hole at `want`: nobody has to wait it out.
@@ -177,6 +185,7 @@ impl Intake {
                 watch: SoundWatch::new(),
                 resettle: false,
                 sound_expected: false,
+                picture_awaited: false,
                 shape: Shape::default(),
                 last_tick: None,
                 last_arrival: None,
@@ -470,10 +479,16 @@ impl Intake {
                 Some(want) => state.pictures.newest_at().is_some_and(|at| at > state.pictures.horizon(want)),
                 None => !state.pictures.is_empty(),
             };
-            if there || self.changed.wait_until(state, until).timed_out() {
+            if there {
+                break;
+            }
+            state.picture_awaited = true;
+            self.changed.notify_all();
+            if self.changed.wait_until(state, until).timed_out() {
                 break;
             }
         }
+        state.picture_awaited = false;
     }
 
     /// The sound due at `samples`, silence where there is none, and what there is to say about it.

@@ -487,3 +487,36 @@ fn an_awkward_change_between_five_one_stereo_and_seven_one_keeps_the_level() {
     }
     assert_eq!(bench.feed.health().reconnects, 0);
 }
+
+#[test]
+fn who_goes_in_step_is_given_the_picture_behind_much_sound() {
+    let grid = grid("30");
+    let intake = Intake::new(&grid, Pace::Lockstep);
+    let run = intake.begin(Timing::Pulled);
+    let push = |at| {
+        let planes = [vec![30; 256], vec![128; 64], vec![128; 64]];
+        let picture = Picture::from_planes(16, 16, Colour::CANVAS, planes).unwrap();
+        intake.push_picture(run, at, picture, None, MediaTime::ZERO).unwrap();
+    };
+    std::thread::scope(|scope| {
+        let source = scope.spawn(|| {
+            [0, SECOND / 30].map(push);
+            // More than is enough for now, as long as there is a picture.
+            for second in 0..5 {
+                let pushed = intake.push_sound(run, second * SECOND, &[0; 2 * 48_000]);
+                if pushed.is_err() {
+                    return;
+                }
+            }
+            push(5 * SECOND);
+        });
+        let first = grid.frame_at(MediaTime::from_secs(91_000_000));
+        for frame in [first, first + 1] {
+            let _ = intake.pick(grid.frame_time(frame));
+        }
+        let pictures = intake.pictures_in_run();
+        intake.stop();
+        source.join().unwrap();
+        assert_eq!(pictures, 3, "its patience was all used up");
+    });
+}
