@@ -228,6 +228,8 @@ impl Run {
         match status.terminating_signal() {
             Some(libc::SIGPROF | libc::SIGXCPU) => self.too_long(),
             Some(libc::SIGABRT) => self.wrong(format!("takes more than {} MiB of memory to draw", MEMORY_BYTES >> 20)),
+            // By whoever runs this machine, or by its kernel for want of memory: its own limits end it otherwise.
+            Some(libc::SIGKILL | libc::SIGTERM) => AssetError::NotNow("what drew it was killed".to_owned()),
             _ => failed(),
         }
     }

@@ -10,12 +10,23 @@ use crate::mosaic::GameKey;
 use crate::session::BygoneAsk;
 use crate::track::{TileName, TrackName};
 
+/// What could not be made is tried again after so long: who goes back asks for it many times a second.
+const TRIED_AGAIN_AFTER_MS: i64 = 5_000;
+
 /// A slate, of any segment that somebody looks at.
 pub struct Bygone {
     face: Picture,
-    /// Whether each is made.
-    tiles: HashMap<TileName, bool>,
+    tiles: HashMap<TileName, Making>,
     asked_ms: i64,
+}
+
+/// How far a slate's tile is.
+#[derive(Clone, Copy, PartialEq)]
+enum Making {
+    Asked,
+    Made,
+    /// Not made, at this time.
+    Failed(i64),
 }
 
 impl Breaks {
@@ -31,10 +42,16 @@ impl Breaks {
             state.bygones.insert(key.clone(), Bygone { face, tiles: HashMap::new(), asked_ms: 0 });
         }
         let Some(its) = state.bygones.get_mut(&key) else { return (key, false) };
-        its.asked_ms = self.now_ms();
-        let fresh: Vec<TileName> = tiles.iter().filter(|tile| !its.tiles.contains_key(*tile)).cloned().collect();
-        its.tiles.extend(fresh.iter().map(|tile| (tile.clone(), false)));
-        let is_made = tiles.iter().all(|tile| its.tiles.get(tile).is_some_and(|is_made| *is_made));
+        let now_ms = self.now_ms();
+        its.asked_ms = now_ms;
+        let is_due = |tile: &&TileName| match its.tiles.get(*tile) {
+            None => true,
+            Some(Making::Failed(at_ms)) => now_ms - at_ms >= TRIED_AGAIN_AFTER_MS,
+            Some(Making::Asked | Making::Made) => false,
+        };
+        let fresh: Vec<TileName> = tiles.iter().filter(is_due).cloned().collect();
+        its.tiles.extend(fresh.iter().map(|tile| (tile.clone(), Making::Asked)));
+        let is_made = tiles.iter().all(|tile| its.tiles.get(tile) == Some(&Making::Made));
         let face = its.face.clone();
         drop(state);
         for tile in fresh {
@@ -45,10 +62,10 @@ impl Breaks {
 
     fn make_bygone(&self, key: &GameKey, tile: TileName, face: Picture) {
         let (state, standing) = (self.state.clone(), self.settings.shelf.standing().clone());
-        let (of, its_tile) = (key.clone(), tile.clone());
+        let (of, its_tile, now_ms) = (key.clone(), tile.clone(), self.now_ms());
         let is_taken = self.workshop.still(move |tools| {
             let still = tools.maker.still(&its_tile, &face);
-            let is_made = still.is_ok();
+            let making = if still.is_ok() { Making::Made } else { Making::Failed(now_ms) };
             match still {
                 Ok(still) => {
                     let (maker, of_tile) = (tools.maker.clone(), its_tile.clone());
@@ -59,12 +76,7 @@ impl Breaks {
             }
             let mut state = state.lock();
             if let Some(its) = state.bygones.get_mut(&of) {
-                // What could not be made is asked for again.
-                if is_made {
-                    its.tiles.insert(its_tile, true)
-                } else {
-                    its.tiles.remove(&its_tile)
-                };
+                its.tiles.insert(its_tile, making);
             }
         });
         if !is_taken && let Some(its) = self.state.lock().bygones.get_mut(key) {

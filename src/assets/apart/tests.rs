@@ -59,6 +59,9 @@ fn what_was_too_much_is_named() {
     assert_eq!(still(&shell(&drawing("kill -PROF $$"))), Err(too_long));
     let too_large = AssetError::Svg("takes more than 768 MiB of memory to draw".to_owned());
     assert_eq!(still(&shell(&drawing("kill -ABRT $$"))), Err(too_large));
+    // Not by the file.
+    let killed = AssetError::NotNow("what drew it was killed".to_owned());
+    assert_eq!(still(&shell(&drawing("kill -KILL $$"))), Err(killed));
     // One that says nothing is not waited for, whatever it promised.
     let silent = ArtApart { patience: Duration::from_millis(100), ..shell("exec sleep 60") };
     let late = "takes more than 0.1 s to read; 0.1 s are allowed";
