@@ -500,7 +500,7 @@ fn who_goes_in_step_is_given_the_picture_behind_much_sound() {
     };
     std::thread::scope(|scope| {
         let source = scope.spawn(|| {
-            [0, SECOND / 30].map(push);
+            [0, SECOND / 30].into_iter().for_each(push);
             // More than is enough for now, as long as there is a picture.
             for second in 0..5 {
                 let pushed = intake.push_sound(run, second * SECOND, &[0; 2 * 48_000]);

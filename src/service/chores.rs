@@ -109,55 +109,51 @@ impl Sweep {
     }
 }
 
-fn every(period: Duration) -> tokio::time::Interval {
-    let mut every = tokio::time::interval(period);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    every
+/// Has `work` done every `period`, beginning now: never twice at once, and what was missed is not made up for.
+fn again<W: Future<Output = ()> + Send + 'static>(
+    period: Duration,
+    mut work: impl FnMut() -> W + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut due = tokio::time::interval(period);
+        due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            due.tick().await;
+            work().await;
+        }
+    })
 }
 
 /// What is done again and again. The clock has a task of its own: a store that takes its time must not keep it from being
 /// compared.
 pub fn start_chores(sweep: Sweep, timekeeper: &Arc<Timekeeper>, closing: &Arc<Closing>) -> Vec<JoinHandle<()>> {
-    let break_keeper = sweep.clone();
-    let keeping = tokio::spawn(async move {
-        let mut due = every(SWEEP_EVERY);
-        loop {
-            due.tick().await;
-            break_keeper.keep_breaks().await;
-        }
-    });
-    let teller = sweep.clone();
-    let telling = tokio::spawn(async move {
-        let mut due = every(SWEEP_EVERY);
-        loop {
-            due.tick().await;
-            teller.tell().await;
-        }
-    });
-    let keeper = timekeeper.clone();
-    let sweeping = tokio::spawn(async move {
-        let mut due = every(SWEEP_EVERY);
-        loop {
-            due.tick().await;
-            sweep.once().await;
-            keeper.keep(false).await;
-        }
-    });
-    let keeper = timekeeper.clone();
-    let observing = tokio::spawn(async move {
-        let mut due = every(OBSERVE_EVERY);
-        loop {
-            due.tick().await;
-            keeper.observe();
-        }
-    });
-    let (keeper, closing) = (timekeeper.clone(), closing.clone());
-    let hours = tokio::spawn(async move {
-        let mut due = every(CLOSE_EVERY);
-        loop {
-            due.tick().await;
-            keeper.close_hours(&closing).await;
-        }
-    });
-    vec![sweeping, keeping, telling, observing, hours]
+    let sweep = Arc::new(sweep);
+    let (kept, told) = (sweep.clone(), sweep.clone());
+    let (keeper, observer, closer) = (timekeeper.clone(), timekeeper.clone(), timekeeper.clone());
+    let closing = closing.clone();
+    vec![
+        again(SWEEP_EVERY, move || {
+            let (sweep, keeper) = (sweep.clone(), keeper.clone());
+            async move {
+                sweep.once().await;
+                keeper.keep(false).await;
+            }
+        }),
+        again(SWEEP_EVERY, move || {
+            let sweep = kept.clone();
+            async move { sweep.keep_breaks().await }
+        }),
+        again(SWEEP_EVERY, move || {
+            let sweep = told.clone();
+            async move { sweep.tell().await }
+        }),
+        again(OBSERVE_EVERY, move || {
+            observer.observe();
+            std::future::ready(())
+        }),
+        again(CLOSE_EVERY, move || {
+            let (keeper, closing) = (closer.clone(), closing.clone());
+            async move { keeper.close_hours(&closing).await }
+        }),
+    ]
 }
