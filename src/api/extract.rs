@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -36,6 +36,7 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         require_json(request.headers())?;
+        require_plain(request.headers())?;
         let bytes = read(request, BODY_LIMIT_BYTES).await?;
         parse(&bytes).map(Body)
     }
@@ -51,6 +52,16 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let said = given.map_or("The request has no Content-Type".to_owned(), |g| format!("Content-Type is {g:?}"));
     Err(Problem::new(Code::MediaTypeUnsupported, format!("{said}; send application/json."))
         .with("allowed", vec!["application/json"]))
+}
+
+/// Nothing is unpacked: what came small could be large.
+fn require_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let coding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("unreadable"));
+    let Some(coding) = coding.filter(|coding| !coding.trim().eq_ignore_ascii_case("identity")) else { return Ok(()) };
+    let detail = format!("Content-Encoding is {coding:?}; send the body as it is.");
+    Err(Problem::new(Code::MediaTypeUnsupported, detail)
+        .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+        .with("allowed", vec!["identity"]))
 }
 
 /// A body of at most `limit` bytes.

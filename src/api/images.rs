@@ -12,6 +12,7 @@ use super::extract::{Named, Params};
 use super::media::{self, IMAGE, Kept};
 use super::playback::{self, Following};
 use super::problem::{Code, Problem, ProblemBody};
+use crate::session::Followed;
 
 /// Images of the stream, after the Image Media Playlist specification (version 0.4): of each segment of a live playlist its first picture; of one that begins
 /// where `start` says, sprites of ten segments each.
@@ -34,7 +35,8 @@ pub async fn playlist(
     Named(token): Named<String>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.images_playlist(&app.sessions.follow(&token)?, following.reload()?.start_ms).await?;
+    let Followed { token, player } = app.sessions.follow(&token)?;
+    let text = app.sessions.images_playlist(&token, following.reload_by(player)?).await?;
     Ok(playback::playlist(&app, &method, &headers, text))
 }
 
@@ -45,7 +47,9 @@ pub async fn playlist(
         (status = 200, description = "JPEG", content_type = "image/jpeg"),
         (status = 206, description = "The range asked for", content_type = "image/jpeg"),
         (status = 304, description = "The client has it"),
-        (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`token_expired`: its playlists were taken back", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`, `segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn sprite(
@@ -55,6 +59,7 @@ pub async fn sprite(
     Named((token, signature, file)): Named<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let (first, segments) = run(&file).ok_or_else(no_such_sprite)?;
+    let Followed { token, .. } = app.sessions.follow(&token)?;
     let image = app.sessions.sprite(&token, &signature, first, segments).ok_or_else(no_such_sprite)?;
     let bytes = app.mosaics.image(&image).await.ok_or_else(|| media::not_in_window(first))?;
     let tag = etag::of_text(&format!("{first}-{segments}.jpg"));

@@ -16,6 +16,7 @@ use super::pieces;
 use super::problem::{Code, Problem, ProblemBody};
 use super::range::{self, Wanted};
 use crate::mosaic::{GameKey, Image, MosaicId, Packaged};
+use crate::session::Followed;
 use crate::timeline::SegmentNumber;
 use crate::track::Position;
 
@@ -84,7 +85,9 @@ pub async fn video_segment(
         (status = 200, description = "CMAF segment", content_type = "video/mp4"),
         (status = 206, description = "The range asked for", content_type = "video/mp4"),
         (status = 304, description = "The client has it"),
-        (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`token_expired`: its playlists were taken back", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`, `segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`: the session is handed no more of its past than twice what is billed, and ten minutes", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -94,6 +97,7 @@ pub async fn own_video_segment(
     headers: HeaderMap,
     Named((token, mosaic, rung, file)): Named<(String, String, String, String)>,
 ) -> Result<Response, Problem> {
+    let Followed { token, .. } = app.sessions.follow(&token)?;
     video(&app, &method, &headers, [&mosaic, &rung, &file], Some(&token)).await
 }
 
@@ -180,7 +184,9 @@ pub async fn audio_segment(
         (status = 200, description = "CMAF segment", content_type = "audio/mp4"),
         (status = 206, description = "The range asked for", content_type = "audio/mp4"),
         (status = 304, description = "The client has it"),
-        (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`token_expired`: its playlists were taken back", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`, `segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`: the session is handed no more of its past than twice what is billed, and ten minutes", body = ProblemBody, content_type = "application/problem+json"),
     ))]
@@ -190,6 +196,7 @@ pub async fn own_audio_segment(
     headers: HeaderMap,
     Named((token, element, file)): Named<(String, String, String)>,
 ) -> Result<Response, Problem> {
+    let Followed { token, .. } = app.sessions.follow(&token)?;
     audio(&app, &method, &headers, [&element, &file], Some(&token)).await
 }
 

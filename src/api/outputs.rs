@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
+use super::auth::Caller;
 use super::extract::{Named, Params};
 use super::playback::{self, Following, PLAYLIST_TYPE, stem};
 use super::problem::{Code, Problem, ProblemBody};
@@ -71,7 +72,7 @@ struct Who {
         (status = 304, description = "The client has it"),
         (status = 401, description = "`unauthorized`: there are no outputs without a key", body = ProblemBody, content_type = "application/problem+json"),
         (status = 402, description = "`cap_reached`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`, `not_yet`, `no_longer`), `forbidden`: the key is bound to another market", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`game_restricted`, with the `reason` (`not_in_market`, `not_yet`, `no_longer`), `forbidden`: the key is bound to another market, or is an operator's without the `scope` that is needed", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`game_unknown`, `skin_unknown`, `market_unknown`, `tenant_unknown`, `output_unknown`: `allowed` lists up to 100 that there are; `layout_unknown`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`parameter_invalid`, `field_invalid`, `layout_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `store_unavailable`, with `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
@@ -164,12 +165,13 @@ impl App {
             let detail = format!("There is no tenant {id:?} with outputs for you.");
             Problem::new(Code::TenantUnknown, detail).with("parameter", "tenant").with("allowed", allowed)
         };
-        let caller = match &asked.key {
+        let principal = match &asked.key {
             Some(key) => Some(self.principal(key).await?),
             None if headers.contains_key(header::AUTHORIZATION) => Some(self.principal_of(headers).await?),
             None => None,
         };
-        if let Some(caller) = caller {
+        if let Some(principal) = principal {
+            let caller = Caller::of(principal, "/v1/out/")?;
             return match &asked.tenant {
                 Some(id) if **id != *caller.tenant => Err(unknown(id, vec![caller.tenant.to_string()])),
                 Some(_) | None => {

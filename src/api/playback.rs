@@ -12,7 +12,7 @@ use super::App;
 use super::etag;
 use super::extract::{Named, Params};
 use super::problem::{Code, Problem, ProblemBody};
-use crate::session::Admitted;
+use crate::session::{Admitted, Followed};
 pub use asked::{Following, Listed};
 pub(super) use asked::{start_ms, written};
 
@@ -69,7 +69,8 @@ pub async fn video(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.video_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
+    let Followed { token, player } = app.sessions.follow(&token)?;
+    let text = app.sessions.video_playlist(&token, stem(&file)?, following.reload_by(player)?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -93,8 +94,8 @@ pub async fn key_pictures(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text =
-        app.sessions.key_pictures_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
+    let Followed { token, player } = app.sessions.follow(&token)?;
+    let text = app.sessions.key_pictures_playlist(&token, stem(&file)?, following.reload_by(player)?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -118,7 +119,8 @@ pub async fn audio(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.audio_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
+    let Followed { token, player } = app.sessions.follow(&token)?;
+    let text = app.sessions.audio_playlist(&token, stem(&file)?, following.reload_by(player)?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -144,7 +146,8 @@ pub async fn sound(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.sound_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
+    let Followed { token, player } = app.sessions.follow(&token)?;
+    let text = app.sessions.sound_playlist(&token, stem(&file)?, following.reload_by(player)?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 

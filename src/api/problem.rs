@@ -69,6 +69,7 @@ codes! {
     GameUnknown = "game_unknown", NOT_FOUND, "There is no such game";
     GamesCount = "games_count", UNPROCESSABLE_ENTITY, "A session shows one to four games";
     IdempotencyConflict = "idempotency_conflict", UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another body";
+    HostInvalid = "host_invalid", BAD_REQUEST, "A request says once which host it is for";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side";
     LayoutMismatch = "layout_mismatch", UNPROCESSABLE_ENTITY, "The layout has another number of slots";
     LayoutUnknown = "layout_unknown", NOT_FOUND, "There is no such layout";

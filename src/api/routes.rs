@@ -14,6 +14,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::playback::PLAYLIST_TYPE;
 use super::problem::{Code, Problem};
+use super::server::Peer;
 use super::{
     App, choices, cors, cues, games, health, images, layouts, log, media, multiview, openapi, operator, outputs, page,
     playback, rates, sessions, texts,
@@ -223,6 +224,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), operator::audit::note))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(LEAST_COMPRESSED).and(is_text)))
         .layer(middleware::map_request(any_coding))
+        .layer(middleware::map_request(for_one_host))
         .layer(middleware::from_fn_with_state(app.clone(), rates::limit))
         .layer(middleware::from_fn_with_state(app.clone(), cors::answer))
         .layer(SetResponseHeaderLayer::if_not_present(
@@ -245,6 +247,17 @@ async fn any_coding(mut request: Request) -> Request {
         request.headers_mut().remove(header::ACCEPT_ENCODING);
     }
     request
+}
+
+/// RFC 9112, 3.2: what says for no host, or for two, may be read in two ways by those who stand one behind the other.
+async fn for_one_host(request: Request) -> Result<Request, Problem> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let is_by_wire = request.extensions().get::<Peer>().is_some();
+    if is_by_wire && request.version() == Version::HTTP_11 && hosts != 1 {
+        let detail = format!("There are {hosts} Host headers; one is needed.");
+        return Err(Problem::new(Code::HostInvalid, detail).with("header", "host"));
+    }
+    Ok(request)
 }
 
 /// Bytes of an answer that is worth compressing.

@@ -12,7 +12,7 @@ use super::media::{Kept, cached, hinted, mosaic_id, not_in_window, plain, served
 use super::playback::{Following, playlist, stem};
 use super::problem::{Code, Problem, ProblemBody};
 use crate::catalogue::TextWanted;
-use crate::session::{TextOf, TextWish};
+use crate::session::{Followed, TextOf, TextWish};
 use crate::timeline::{PartNumber, SegmentNumber};
 use crate::track::Position;
 
@@ -38,7 +38,8 @@ pub async fn text(
     Named((token, file)): Named<(String, String)>,
     Params(following): Params<Following>,
 ) -> Result<Response, Problem> {
-    let text = app.sessions.text_playlist(&app.sessions.follow(&token)?, stem(&file)?, following.reload()?).await?;
+    let Followed { token, player } = app.sessions.follow(&token)?;
+    let text = app.sessions.text_playlist(&token, stem(&file)?, following.reload_by(player)?).await?;
     Ok(playlist(&app, &method, &headers, text))
 }
 
@@ -68,7 +69,9 @@ pub async fn text_segment(
         (status = 200, description = "WebVTT", content_type = "text/vtt"),
         (status = 206, description = "The range asked for", content_type = "text/vtt"),
         (status = 304, description = "The client has it"),
-        (status = 404, description = "`segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`token_expired`: its playlists were taken back", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`played_elsewhere`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`session_unknown`, `segment_unknown`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 416, description = "`range_unsatisfiable`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub async fn own_text_segment(
@@ -77,6 +80,7 @@ pub async fn own_text_segment(
     headers: HeaderMap,
     Named((token, mosaic, element, file)): Named<(String, String, String, String)>,
 ) -> Result<Response, Problem> {
+    let Followed { token, .. } = app.sessions.follow(&token)?;
     segment(&app, &method, &headers, [&mosaic, &element, &file], Some(&token)).await
 }
 

@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::creative::{Creative, Stage};
+use super::creative::{Creative, Stage, segments_of};
 use super::fill::Filled;
 use super::stand_in::{Placed, StandIn};
 use super::{Breaks, State};
@@ -146,7 +146,9 @@ impl Breaks {
 
     /// The creative of an advertisement; it is fetched if it is new.
     pub(super) fn creative_of(self: &Arc<Self>, state: &mut State, tenant: &Arc<str>, ad: &ChosenAd) -> Arc<Creative> {
-        let (now_ms, key) = (self.now_ms(), (tenant.clone(), ad.media.url.clone()));
+        // Another decision may say that it lasts longer.
+        let segments = segments_of(&self.grid, ad.duration_ms);
+        let (now_ms, key) = (self.now_ms(), (tenant.clone(), ad.media.url.clone(), segments));
         let known = state.creatives.get(&key).filter(|known| !matches!(known.stage(), Stage::Failed { .. }));
         if let Some(known) = known {
             known.used(now_ms);

@@ -90,8 +90,8 @@ pub struct BreakSettings {
     pub bounds: Bounds,
 }
 
-/// A creative of a tenant, by its address.
-type CreativeKey = (Arc<str>, String);
+/// A creative of a tenant, by its address and the segments that it is said to last.
+type CreativeKey = (Arc<str>, String, u64);
 
 #[derive(Default)]
 struct State {

@@ -230,7 +230,7 @@ fn who_was_away_in_the_middle_of_an_advertisement_has_not_seen_it() {
 }
 
 fn key(n: usize) -> CreativeKey {
-    ("acme".into(), n.to_string())
+    ("acme".into(), n.to_string(), 1)
 }
 
 /// So many creatives, of which each was shown later than the one before.

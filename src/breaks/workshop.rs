@@ -276,9 +276,11 @@ impl Tools {
             if pick.outcome == Outcome::Slate {
                 let health = feed.health();
                 feed.stop();
-                let why = health.last_error.unwrap_or_else(|| "no picture of it can be decoded".to_owned());
                 let ended = health.child.and_then(|child| child.ended);
-                return Err(NotMade { why, may_pass: matches!(ended, Some(Ended::Died | Ended::Hung)) });
+                // Nothing is said of it where its process says nothing, which may be found out only later.
+                let may_pass = health.last_error.is_none() || matches!(ended, Some(Ended::Died | Ended::Hung));
+                let why = health.last_error.unwrap_or_else(|| "no picture of it can be decoded".to_owned());
+                return Err(NotMade { why, may_pass });
             }
             sound.extend(feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)).interleaved);
             each(&pick.picture)?;

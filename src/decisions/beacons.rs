@@ -1,11 +1,16 @@
 //! What is told of what was served. A beacon is kept before it is sent and struck off when it was taken, so that it is told at least once whatever ends the process; twice
 //! only where that ended between the two. One of an id that is known is not taken in again.
+//!
+//! Ids are `{of}/{event}/{n}`. Of one advertisement that one session saw events are told one after the other, in their order: some servers take a `complete` for nothing
+//! that comes before its `start`. Where one is not taken, those that are due with it wait, too.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
+use super::Event;
 use crate::config::masked;
 use crate::feed::{VisitError, tell};
 use crate::outbound::retry_wait_ms;
@@ -15,8 +20,9 @@ use crate::store::{BeaconEnd, BeaconRow, BeaconRows, StoreError};
 /// Beacons that wait, of all tenants.
 const MAX_WAITING: u32 = 200_000;
 
-/// Those that are sent at once.
+/// Those that one step sends; and steps that are taken at once where more is due.
 const AT_ONCE: u32 = 32;
+const MOST_STEPS: u32 = 64;
 
 /// For an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -82,7 +88,7 @@ impl Beacons {
                 id: id.clone(),
                 tenant: tenant.to_owned(),
                 url: url.clone(),
-                due_ms: now_ms,
+                due_ms: now_ms - ahead_ms(id),
                 created_ms: now_ms,
                 attempts: 0,
             };
@@ -103,40 +109,53 @@ impl Beacons {
     /// # Errors
     /// When the store cannot be asked. What was sent and could not be noted is sent again.
     pub async fn step(&self, now_ms: i64) -> Result<Stepped, StoreError> {
+        let (mut all, mut waiting) = (Stepped::default(), HashMap::new());
+        for _ in 0..MOST_STEPS {
+            let (due, stepped) = self.step_once(now_ms, &mut waiting).await?;
+            all.told += stepped.told;
+            all.failed += stepped.failed;
+            all.given_up += stepped.given_up;
+            if due < AT_ONCE as usize {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// How many were due, and what became of them. `waiting`: until when those of an advertisement wait.
+    async fn step_once(&self, now_ms: i64, waiting: &mut HashMap<String, i64>) -> Result<(usize, Stepped), StoreError> {
         let due = self.store.due_beacons(now_ms, AT_ONCE).await?;
-        let send = |row: BeaconRow| {
-            let reach = (self.reach_of)(&row.tenant);
-            tokio::task::spawn_blocking(move || {
-                let sent = match Url::parse(&row.url) {
-                    Ok(url) => tell(&url, &reach, PATIENCE),
-                    Err(error) => Err(VisitError::Denied(error.to_string())),
-                };
-                (row, sent)
-            })
+        let count = due.len();
+        let mut lines: BTreeMap<String, Vec<BeaconRow>> = BTreeMap::new();
+        for row in due {
+            lines.entry(of(&row.id).to_owned()).or_default().push(row);
+        }
+        let send = |(of, line): (String, Vec<BeaconRow>)| {
+            let (reach_of, waits_until) = (self.reach_of.clone(), waiting.get(&of).copied());
+            tokio::task::spawn_blocking(move || sent_in_order(line, &*reach_of, now_ms, waits_until))
         };
-        let sending: Vec<_> = due.into_iter().map(send).collect();
+        let sending: Vec<_> = lines.into_iter().map(send).collect();
         let mut stepped = Stepped::default();
-        for sent in sending {
-            let (row, sent) = sent.await.map_err(|error| StoreError::Failed(error.to_string()))?;
-            match sent {
-                Ok(()) => {
-                    self.store.end_beacon(&row.id, now_ms, BeaconEnd::Told).await?;
-                    stepped.told += 1;
-                }
-                Err(error) if error.is_final() || now_ms - row.created_ms >= GIVEN_UP_AFTER_MS => {
-                    tracing::warn!(tenant = row.tenant, url = masked(&row.url), %error, "a beacon is given up");
-                    self.store.end_beacon(&row.id, now_ms, BeaconEnd::GivenUp).await?;
-                    stepped.given_up += 1;
-                }
-                Err(error) => {
-                    tracing::debug!(tenant = row.tenant, url = masked(&row.url), %error, "a beacon waits");
-                    let due_ms = now_ms.saturating_add(retry_wait_ms(row.attempts));
-                    self.store.put_off_beacon(&row.id, due_ms).await?;
-                    stepped.failed += 1;
+        for line in sending {
+            for (row, became) in line.await.map_err(|error| StoreError::Failed(error.to_string()))? {
+                match became {
+                    Became::Told => {
+                        self.store.end_beacon(&row.id, now_ms, BeaconEnd::Told).await?;
+                        stepped.told += 1;
+                    }
+                    Became::GivenUp => {
+                        self.store.end_beacon(&row.id, now_ms, BeaconEnd::GivenUp).await?;
+                        stepped.given_up += 1;
+                    }
+                    Became::PutOff(due_ms) => {
+                        waiting.insert(of(&row.id).to_owned(), due_ms);
+                        self.store.put_off_beacon(&row.id, due_ms - ahead_ms(&row.id)).await?;
+                        stepped.failed += 1;
+                    }
                 }
             }
         }
-        Ok(stepped)
+        Ok((count, stepped))
     }
 
     /// Forgets what was told long ago.
@@ -146,6 +165,60 @@ impl Beacons {
     pub async fn forget(&self, now_ms: i64) -> Result<u64, StoreError> {
         self.store.forget_beacons(now_ms - KNOWN_FOR_MS).await
     }
+}
+
+/// What became of one.
+enum Became {
+    Told,
+    GivenUp,
+    /// Until then.
+    PutOff(i64),
+}
+
+/// Sends those of one advertisement, one after the other, until one is not taken. Takes its time.
+fn sent_in_order(
+    line: Vec<BeaconRow>,
+    reach_of: &ReachOf,
+    now_ms: i64,
+    mut waits_until: Option<i64>,
+) -> Vec<(BeaconRow, Became)> {
+    let became = |row: &BeaconRow| {
+        let is_old = now_ms - row.created_ms >= GIVEN_UP_AFTER_MS;
+        if let Some(due_ms) = waits_until.filter(|_| !is_old) {
+            return Became::PutOff(due_ms);
+        }
+        let sent = match Url::parse(&row.url) {
+            Ok(url) => tell(&url, &reach_of(&row.tenant), PATIENCE),
+            Err(error) => Err(VisitError::Denied(error.to_string())),
+        };
+        match sent {
+            Ok(()) => Became::Told,
+            Err(error) if error.is_final() || is_old => {
+                tracing::warn!(tenant = row.tenant, url = masked(&row.url), %error, "a beacon is given up");
+                Became::GivenUp
+            }
+            Err(error) => {
+                tracing::debug!(tenant = row.tenant, url = masked(&row.url), %error, "a beacon waits");
+                let due_ms = now_ms.saturating_add(retry_wait_ms(row.attempts));
+                waits_until = Some(due_ms);
+                Became::PutOff(due_ms)
+            }
+        }
+    };
+    let became: Vec<Became> = line.iter().map(became).collect();
+    line.into_iter().zip(became).collect()
+}
+
+/// Whose the beacon `id` is: what stands before its event.
+fn of(id: &str) -> &str {
+    id.rsplitn(3, '/').nth(2).unwrap_or(id)
+}
+
+/// By how much it is due before others of the same instant, so that of those that are kept together the first is due first.
+fn ahead_ms(id: &str) -> i64 {
+    let event = id.rsplit('/').nth(1).unwrap_or_default();
+    let behind = Event::ALL.iter().rev().position(|known| known.name() == event);
+    behind.and_then(|behind| i64::try_from(behind).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

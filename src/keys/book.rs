@@ -216,7 +216,7 @@ impl Book {
 
     pub async fn make(&self, by: &Principal, new: NewKey, now_ms: i64) -> Result<MadeKey, KeyError> {
         let NewKey { name, role, scopes, terms, expires_ms } = new;
-        if role == KeyRole::Operator && !by.scopes.cover(&scopes) {
+        if !by.scopes.cover(&reach(role, &scopes)) {
             return Err(KeyError::Beyond);
         }
         if expires_ms.is_some_and(|expires_ms| expires_ms <= now_ms) {
@@ -249,7 +249,7 @@ impl Book {
             let keys = self.keys.read();
             let known = keys.values().find(|known| *known.tenant == *by.tenant && &*known.id == id);
             let known = known.ok_or_else(|| KeyError::Unknown(id.to_owned()))?;
-            if known.role() == KeyRole::Operator && !by.scopes.cover(&known.kept.scopes) {
+            if !by.scopes.cover(&reach(known.role(), &known.kept.scopes)) {
                 return Err(KeyError::Beyond);
             }
         }
@@ -261,6 +261,11 @@ impl Book {
     fn rows(&self) -> Result<&Arc<dyn KeyRows>, StoreError> {
         self.store.get().ok_or(StoreError::Closed)
     }
+}
+
+/// What a key may do, as an operator's scopes say it.
+fn reach(role: KeyRole, scopes: &Scopes) -> Scopes {
+    if role == KeyRole::Device { Scopes::of_devices() } else { scopes.clone() }
 }
 
 #[cfg(test)]
@@ -331,6 +336,14 @@ mod tests {
         book.make(&clerk, key("same", KeyRole::Operator, of(&["usage:read"])), 1_000).await.unwrap();
         let more = book.make(&root, key("root", KeyRole::Operator, Scopes::all()), 1_000).await.unwrap();
         assert_eq!(book.revoke(&clerk, &more.registered.id).await, Err(KeyError::Beyond));
+        // A device's key makes sessions, and finds those of others.
+        let made = book.make(&clerk, key("box", KeyRole::Device, Scopes::all()), 1_000).await;
+        assert_eq!(made, Err(KeyError::Beyond));
+        let device = book.make(&root, key("box", KeyRole::Device, Scopes::all()), 1_000).await.unwrap();
+        assert_eq!(book.revoke(&clerk, &device.registered.id).await, Err(KeyError::Beyond));
+        let installer = operator("acme", of(&["keys:write", "sessions:write", "games:read"]));
+        book.make(&installer, key("box", KeyRole::Device, Scopes::all()), 1_000).await.unwrap();
+        book.revoke(&installer, &device.registered.id).await.unwrap();
         let past = NewKey { expires_ms: Some(1_000), ..key("past", KeyRole::Device, Scopes::all()) };
         assert_eq!(book.make(&root, past, 1_000).await, Err(KeyError::Past));
     }

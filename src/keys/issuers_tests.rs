@@ -97,7 +97,10 @@ async fn a_token_stands_for_a_key_of_its_tenant() {
         let signer = Signer::new(algorithm, "one");
         let house = House::new(&[&signer], None);
         let kim = house.ask(&signer.sign(Some("one"), &claims()), 0).await.unwrap();
-        assert_eq!((&*kim.tenant, &*kim.name, kim.role, kim.scopes), ("acme", "kim", KeyRole::Operator, Scopes::all()));
+        assert_eq!(
+            (&*kim.tenant, &*kim.name, kim.role, kim.scopes),
+            ("acme", "token:https://id.example#kim", KeyRole::Operator, Scopes::all())
+        );
         let mut few = with("scope", json!("openid games:write usage:read"));
         few["role"] = json!("operator");
         let few = house.ask(&signer.sign(None, &few), 0).await.unwrap();
@@ -136,6 +139,13 @@ async fn what_is_wrong_with_a_token_is_said() {
     let fine = signer.sign(Some("one"), &claims());
     assert!(house.ask(&fine, 359).await.is_ok(), "clocks may be a minute apart");
     assert_eq!(house.ask(&fine, 360).await, Err(TokenError::Expired));
+    let critical = |crit: Value| {
+        let head = URL_SAFE_NO_PAD.encode(json!({ "alg": "ES256", "kid": "one", "crit": crit }).to_string());
+        format!("{head}{}", &fine[fine.find('.').unwrap()..])
+    };
+    for crit in [json!(["b64"]), json!([]), Value::Null] {
+        assert_eq!(house.ask(&critical(crit.clone()), 0).await, Err(TokenError::Critical), "{crit}");
+    }
     for broken in ["a.b.c", "..", &fine[1..], &format!("{fine}.x")] {
         assert!(house.ask(broken, 0).await.is_err(), "{broken}");
     }

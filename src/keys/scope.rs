@@ -76,6 +76,8 @@ impl Scope {
         match path.strip_prefix("/v1/")?.split('/').next()? {
             "sessions" | "multiview.m3u8" => Some(Self { area: Area::Sessions, access: Access::Write }),
             "games" => Some(Self { area: Area::Games, access: Access::Read }),
+            // Whoever may look at outputs may look at them.
+            "out" => Some(Self { area: Area::Outputs, access: Access::Read }),
             _ => None,
         }
     }
@@ -160,6 +162,12 @@ impl Scopes {
         Self(None)
     }
 
+    /// What may be done on devices' routes: what an operator needs there who has some scopes alone.
+    pub fn of_devices() -> Self {
+        let scope = |area, access| Scope { area, access };
+        Self::of([scope(Area::Sessions, Access::Write), scope(Area::Games, Access::Read)])
+    }
+
     pub fn of(scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self(Some(scopes.into_iter().collect()))
     }
@@ -226,6 +234,7 @@ mod tests {
             assert_eq!(for_devices(path).as_deref(), Some("sessions:write"));
         }
         assert_eq!(for_devices("/v1/games/a/cues").as_deref(), Some("games:read"));
+        assert_eq!(for_devices("/v1/out/a/red/index.m3u8").as_deref(), Some("outputs:read"));
         assert_eq!(for_devices("/v1/layouts"), None);
     }
 }

@@ -32,6 +32,8 @@ pub enum TokenError {
     Unreadable,
     #[error("it is signed with an algorithm that is not taken here; RS256, ES256 and EdDSA are")]
     Algorithm,
+    #[error("it says that it may only be read by who knows more than is known here (crit)")]
+    Critical,
     #[error("its issuer is not known here")]
     Issuer,
     #[error("the keys of its issuer cannot be had now")]
@@ -113,10 +115,11 @@ impl Claims {
             None | Some(Value::Null) => Tier::default(),
             Some(tier) => serde_json::from_value(tier.clone()).map_err(|_| claim("tier"))?,
         };
-        let subject: String =
-            self.text("sub").unwrap_or("token").chars().filter(|c| !c.is_control()).take(128).collect();
+        let subject: String = self.text("sub").unwrap_or("").chars().filter(|c| !c.is_control()).take(128).collect();
+        // A subject alone might be called like a key, or like one of another issuer.
+        let name = format!("token:{}#{subject}", settings.issuer);
         let terms = Arc::new(KeyTerms { market, tier });
-        Ok(Principal { tenant: tenant.clone(), name: subject.into(), role, scopes, terms })
+        Ok(Principal { tenant: tenant.clone(), name: name.into(), role, scopes, terms })
     }
 }
 
@@ -135,7 +138,17 @@ pub(super) fn is_meant(key: &Jwk, kid: Option<&str>) -> bool {
 /// What a token says of its signature.
 pub(super) fn head(token: &str) -> Result<Header, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Algorithm)?;
+    // RFC 7515, 4.1.11: of what it names nothing is known here.
+    if is_critical(token) {
+        return Err(TokenError::Critical);
+    }
     if ALGORITHMS.contains(&header.alg) { Ok(header) } else { Err(TokenError::Algorithm) }
+}
+
+fn is_critical(token: &str) -> bool {
+    let head = token.split('.').next().and_then(|head| URL_SAFE_NO_PAD.decode(head).ok());
+    let head: Option<Map<String, Value>> = head.and_then(|head| serde_json::from_slice(&head).ok());
+    head.is_none_or(|head| head.contains_key("crit"))
 }
 
 /// What `token` says, if one of `keys` signed it for the issuer of `settings`.

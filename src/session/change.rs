@@ -1,5 +1,6 @@
 //! What a session is to show: checked against games, layouts and slots, and changed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tracing::Instrument;
@@ -111,7 +112,10 @@ impl Sessions {
             let sounds = info.into_iter().flat_map(|info| info.sounds);
             sounds.map(|sound| format!("{}/{}", game.id, sound.id)).collect::<Vec<_>>()
         };
-        games.iter().flat_map(|game| [game.id.clone()].into_iter().chain(beside(game))).collect()
+        // A game may be in two slots.
+        let mut seen = BTreeSet::new();
+        let once = games.iter().filter(|game| seen.insert(&game.id));
+        once.flat_map(|game| [game.id.clone()].into_iter().chain(beside(game))).collect()
     }
 
     fn has_sound(&self, tenant: &str, game: &Pick, track: &str) -> bool {

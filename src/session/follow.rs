@@ -9,6 +9,7 @@ use super::numbering::Numbering;
 use super::registry::{Entry, Sessions, newest_to_begin_with};
 use super::splice::{Splices, Window};
 use super::state::Trigger;
+use super::tickets::Player;
 use crate::hls::playlist::target_duration_s;
 use crate::mosaic::{GameKey, MosaicId};
 use crate::timeline::{PartNumber, SegmentNumber};
@@ -26,6 +27,8 @@ pub struct Reload {
     pub parts: bool,
     /// What was played is listed from this instant on (milliseconds of Unix time), as far as it is there.
     pub start_ms: Option<i64>,
+    /// Whose addresses those are that the playlist lists of the session's own.
+    pub player: Player,
 }
 
 /// Segments after the newest that a client may wait for (6.2.5.2).

@@ -14,6 +14,7 @@ use super::model::rfc_3339_ms;
 use super::paths::Addresses;
 use super::registry::{Entry, Sessions};
 use super::splice::{Listed, Splices};
+use super::tickets::Player;
 use crate::hls::images::{ImageStream, Images, Tiles};
 use crate::hls::playlist::{HOLD_BACK_TARGETS, MediaSegment, SegmentDuration, target_duration_s};
 use crate::ladder::{RenditionSpec, smallest};
@@ -51,11 +52,11 @@ impl Sessions {
     }
 
     /// Text of the playlist of images. It waits for the first segment, and for no other.
-    pub async fn images_playlist(&self, token: &str, start_ms: Option<i64>) -> Result<String, SessionError> {
+    pub async fn images_playlist(&self, token: &str, reload: Reload) -> Result<String, SessionError> {
         let entry = self.entry_of_token(token)?;
-        let asked = start_ms.filter(|_| self.settings.start_over.is_some());
+        let asked = reload.start_ms.filter(|_| self.settings.start_over.is_some());
         let images = match asked {
-            Some(start_ms) => self.sprites(&entry, start_ms).await?,
+            Some(start_ms) => self.sprites(&entry, start_ms, reload.player).await?,
             None => self.pictures(&entry).await?,
         };
         Ok(images.render())
@@ -104,7 +105,7 @@ impl Sessions {
         })
     }
 
-    async fn sprites(&self, entry: &Entry, start_ms: i64) -> Result<Images, SessionError> {
+    async fn sprites(&self, entry: &Entry, start_ms: i64, player: Player) -> Result<Images, SessionError> {
         let running = self.running();
         let reach = self.settings.start_over.map_or(0, |right| right.segments);
         // What has left the window leaves in whole runs.
@@ -119,9 +120,10 @@ impl Sessions {
         let first = sprites.first().map_or(from, |sprite| sprite.first);
         let shown = self.shown_since(entry, first);
         let one = MediaSegment::video(&self.grid, first, String::new()).duration;
+        let own = self.own_of(&entry.token, player);
         let image = |sprite: &Sprite| {
             let Sprite { run, first, segments, gap } = *sprite;
-            let uri = self.paths.sprite(&entry.token, &shown.mosaics(first, segments), first);
+            let uri = self.paths.sprite(&own, &shown.mosaics(first, segments), first);
             let resumed = playlist.lists.resumed;
             MediaSegment {
                 number: playlist.numbering.sequence(run * SPRITE_SEGMENTS) / SPRITE_SEGMENTS,

@@ -50,7 +50,7 @@ pub use room::TenantLimit;
 pub use settings::{SessionSettings, StartOverRight};
 pub use stand_ins::{BreakAsk, BygoneAsk, Instead, Served, StandIns};
 pub use texts::{TextOf, TextWish};
-pub use tickets::Admitted;
+pub use tickets::{Admitted, Followed, Player};
 pub use view::{
     Audience, ChangeSession, CreateSession, EndedBy, GameInfo, Games, ListSessions, MosaicWish, NamedMosaic,
     OperatedSession, SessionPage, SessionView, SessionsWanted, SlotView, Sounds, ViewState,

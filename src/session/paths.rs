@@ -41,6 +41,14 @@ pub(super) struct Addresses<'a> {
     mac: Hmac<Sha256>,
 }
 
+/// Whose own addresses are.
+pub(super) struct Own<'a> {
+    /// The session's, in their signatures.
+    pub token: &'a str,
+    /// The path element that its player came by, which they lie under.
+    pub element: String,
+}
+
 impl Paths {
     /// Names of another `era` are others: numbers come again there, and caches know the old ones. `began_in` is the segment in which this
     /// process began, at `began_ms`.
@@ -150,10 +158,11 @@ impl Paths {
     }
 
     /// The address of a sprite, one of a session's own: of the first pictures of segments from `first` on, as `mosaics` have them.
-    pub(super) fn sprite(&self, token: &str, mosaics: &[Option<MosaicId>], first: SegmentNumber) -> String {
+    pub(super) fn sprite(&self, own: &Own<'_>, mosaics: &[Option<MosaicId>], first: SegmentNumber) -> String {
+        let Own { token, element } = own;
         let signature = &self.sprite_mac(token, mosaics, first).finalize().into_bytes()[..SIGNATURE_BYTES];
         let signature = URL_SAFE_NO_PAD.encode(signature);
-        format!("/v1/play/{token}/images/{signature}/{first}-{}.jpg", mosaics.len())
+        format!("/v1/play/{element}/images/{signature}/{first}-{}.jpg", mosaics.len())
     }
 
     /// Whether [`Paths::sprite`] gave `signature` to the session `token`.
@@ -226,10 +235,10 @@ impl Paths {
 }
 
 impl<'a> Addresses<'a> {
-    /// Those of the session `token`, if there is one given: for what is kept longer than everybody's are good.
-    pub(super) fn of_session(self, token: Option<&'a str>) -> Self {
-        let Some(token) = token else { return self };
-        let prefix = self.prefix.replacen("/v1/media/", &format!("/v1/play/{token}/media/"), 1);
+    /// A session's own, if one is given: for what is kept longer than everybody's are good.
+    pub(super) fn of_session(self, own: Option<&Own<'a>>) -> Self {
+        let Some(Own { token, element }) = own else { return self };
+        let prefix = self.prefix.replacen("/v1/media/", &format!("/v1/play/{element}/media/"), 1);
         Self { own: Some(token), prefix, ..self }
     }
 
@@ -369,9 +378,10 @@ mod tests {
     #[test]
     fn a_session_s_own_addresses_stay_over_restarts_and_open_nothing_else() {
         let [before, after] = [1000, 3000].map(|began_ms| Paths::new([7; 32], 0, 100, began_ms));
-        let own = |paths: &Paths, n| paths.rung("m", "540p").of_session(Some("t")).segment(n);
+        let its = Own { token: "t", element: "t~p~s".to_owned() };
+        let own = |paths: &Paths, n| paths.rung("m", "540p").of_session(Some(&its)).segment(n);
         let address = own(&before, 50);
-        assert!(address.starts_with("/v1/play/t/media/m/540p~"), "{address}");
+        assert!(address.starts_with("/v1/play/t~p~s/media/m/540p~"), "{address}");
         assert_eq!(address, own(&after, 50));
         assert_eq!(after.rendition_of("m", element(&address), Some(50), Some("t")), Some("540p"));
         assert_eq!(after.rendition_of("m", element(&address), Some(51), Some("t")), None);
@@ -384,11 +394,11 @@ mod tests {
             assert_eq!(before.rendition_of("m", element(&shared), Some(n), Some("t")), None);
             assert_ne!(element(&shared), element(&own(&before, n)));
         }
-        let sound = before.sound(&"a".into()).of_session(Some("t")).part(Position::new(50, 1));
-        assert!(sound.starts_with("/v1/play/t/media/audio/") && sound.ends_with("/50.1.m4s"), "{sound}");
+        let sound = before.sound(&"a".into()).of_session(Some(&its)).part(Position::new(50, 1));
+        assert!(sound.starts_with("/v1/play/t~p~s/media/audio/") && sound.ends_with("/50.1.m4s"), "{sound}");
         assert_eq!(after.game_of(element(&sound), Some(50), Some("t")).as_deref(), Some("a"));
         assert_eq!(after.game_of(element(&sound), Some(50), None), None);
-        let text = before.text("m", "0-de").of_session(Some("t")).text_segment(50);
+        let text = before.text("m", "0-de").of_session(Some(&its)).text_segment(50);
         assert_eq!(after.text_of("m", element(&text), 50, Some("t")), Some("0-de"));
         assert_eq!(after.text_of("m", element(&text), 50, None), None);
     }

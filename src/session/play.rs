@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::follow::{Playlist, Reload};
 use super::model::{Lists, Sound, rfc_3339_ms};
-use super::paths::Addresses;
+use super::paths::{Addresses, Own};
 use super::registry::{Entry, Offer, Sessions};
 use super::renditions::{as_came, audio_renditions, split_address};
 use super::splice::{Bridge, Listed, Listing};
@@ -178,7 +178,7 @@ impl Sessions {
             if let Some((_, addresses)) = known.iter().find(|(known, _)| known == mosaic) {
                 return addresses.clone();
             }
-            let addresses = Rc::new(self.paths.rung(mosaic, rendition).of_session(own));
+            let addresses = Rc::new(self.paths.rung(mosaic, rendition).of_session(own.as_ref()));
             known.push((mosaic.to_owned(), addresses.clone()));
             addresses
         };
@@ -213,7 +213,7 @@ impl Sessions {
         let reload = Reload { parts: false, part: None, ..reload };
         let playlist = self.listing(&entry, None, reload).await?;
         let (grid, own) = (&self.grid, self.own(&entry, reload));
-        let of = |mosaic: &str| self.paths.rung(mosaic, rendition).of_session(own);
+        let of = |mosaic: &str| self.paths.rung(mosaic, rendition).of_session(own.as_ref());
         let media = Entries {
             map_uri: Some(self.paths.rung(&playlist.map_mosaic, rendition).init()),
             segment: &|n, mosaic| MediaSegment {
@@ -298,11 +298,11 @@ impl Sessions {
             .sounding
             .iter()
             .flat_map(|sounding| sounding.entries())
-            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic).of_session(own)))
+            .map(|splice| (splice.from, self.paths.sound(&splice.mosaic).of_session(own.as_ref())))
             .collect();
         // The same bytes for every game, and one address over the playlist's whole life.
         let any = match sound {
-            Sound::Game(key) => self.paths.sound(key).of_session(own),
+            Sound::Game(key) => self.paths.sound(key).of_session(own.as_ref()),
             Sound::Main | Sound::Slot(..) => self.paths.sound(&ANY_GAME.into()),
         };
         let init = match sound {
@@ -445,8 +445,9 @@ impl Sessions {
 
     /// The session whose own addresses a playlist has: one that begins where the client asked, all over its life, so that no address in it changes as
     /// what it opens grows old (6.2.1).
-    pub(super) fn own<'a>(&self, entry: &'a Entry, reload: Reload) -> Option<&'a str> {
-        (reload.start_ms.is_some() && self.settings.start_over.is_some()).then_some(&*entry.token)
+    pub(super) fn own<'a>(&self, entry: &'a Entry, reload: Reload) -> Option<Own<'a>> {
+        let has_own = reload.start_ms.is_some() && self.settings.start_over.is_some();
+        has_own.then(|| self.own_of(&entry.token, reload.player))
     }
 }
 

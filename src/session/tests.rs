@@ -17,11 +17,11 @@ mod tickets;
 mod unbookable;
 
 use super::testing::House;
-use super::{Reload, SessionView};
+use super::{Player, Reload, SessionView};
 use crate::store::{MeterLine, testing};
 
 /// Whatever there is.
-const NOW: Reload = Reload { msn: None, part: None, skip: false, parts: true, start_ms: None };
+const NOW: Reload = Reload { msn: None, part: None, skip: false, parts: true, start_ms: None, player: Player::FIRST };
 
 /// The session's own token, which stands first in its address.
 fn token(session: &SessionView) -> &str {

@@ -159,7 +159,7 @@ impl Sessions {
         };
         let addresses = |n, mosaic: &str| -> Addresses<'_> {
             let wish = TextWish { slots: slots(n, mosaic), text: wish.text.clone() };
-            self.paths.text(mosaic, &wish.written()).of_session(own)
+            self.paths.text(mosaic, &wish.written()).of_session(own.as_ref())
         };
         let grid = &self.grid;
         let media = Entries {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::SessionError;
-use super::paths::Paths;
+use super::paths::{Own, Paths};
 use super::registry::{Entry, Sessions};
 use super::ticket::Ticket;
 
@@ -58,6 +58,29 @@ pub struct Admitted {
     pub prefix: String,
 }
 
+/// The opening of a playback URL that somebody asks by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Player(Ticket);
+
+impl Player {
+    /// Older than all others.
+    pub const FIRST: Self = Self(Ticket::Begin(0));
+}
+
+impl Default for Player {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
+
+/// Who is let on.
+#[derive(Debug)]
+pub struct Followed {
+    /// The session's own token.
+    pub token: Arc<str>,
+    pub player: Player,
+}
+
 impl Sessions {
     /// The playback URL of a session, as it is given out now.
     pub(super) fn playback(&self, token: &str) -> String {
@@ -75,6 +98,11 @@ impl Sessions {
 
     fn element(&self, token: &str, ticket: Ticket) -> String {
         self.paths.ticket(token, &ticket.text())
+    }
+
+    /// What a session's own addresses have that `player` is given: they are good for as long as it is let on.
+    pub(super) fn own_of<'a>(&self, token: &'a str, player: Player) -> Own<'a> {
+        Own { token, element: self.element(token, player.0) }
     }
 
     fn read_ticket(&self, element: &str) -> Result<(Arc<Entry>, Ticket), SessionError> {
@@ -102,11 +130,11 @@ impl Sessions {
         Ok(Admitted { token: entry.token.clone(), prefix })
     }
 
-    /// Lets a player go on that asks for one of its playlists; who has come by the playback URL alone is one that is older than all.
+    /// Lets a player go on that asks for one of its playlists, or by one of its session's own addresses; who has come by the playback URL alone is one that is older than all.
     ///
     /// # Errors
     /// [`SessionError::SessionUnknown`], [`SessionError::TokenExpired`]; [`SessionError::PlayedElsewhere`] where as many newer ones play as may.
-    pub fn follow(&self, element: &str) -> Result<Arc<str>, SessionError> {
+    pub fn follow(&self, element: &str) -> Result<Followed, SessionError> {
         let (entry, ticket) = self.read_ticket(element)?;
         let began_ms = match ticket {
             Ticket::Begin(at_ms) => {
@@ -124,7 +152,7 @@ impl Sessions {
                 return Err(SessionError::PlayedElsewhere { most: most.get() });
             }
         }
-        Ok(entry.token.clone())
+        Ok(Followed { token: entry.token.clone(), player: Player(ticket) })
     }
 
     fn check_age(&self, entry: &Entry, at_ms: i64) -> Result<(), SessionError> {

@@ -253,7 +253,7 @@ pub struct SessionView {
     pub state: ViewState,
     /// Counts changes; also the ETag.
     pub revision: u64,
-    /// Path of the multivariant playlist: `/v1/play/{token}/index.m3u8`.
+    /// Address of the multivariant playlist: `…/v1/play/{token}/index.m3u8`. Empty for operators who may read sessions alone (`sessions:read`).
     pub playback_url: String,
     pub layout: String,
     /// What makes the mosaic.

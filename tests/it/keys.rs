@@ -93,6 +93,8 @@ async fn a_key_of_few_scopes_may_nothing_else() {
     }
     let more = json!({ "role": "operator", "scopes": ["games:read"] });
     service.post(KEYS, key, more.clone()).await.refused(403, "forbidden");
+    // A device's makes sessions, and finds those of others.
+    service.post(KEYS, key, json!({ "role": "device" })).await.refused(403, "forbidden");
     let more = made(&service, "op-acme", more).await;
     service.ask("DELETE", &format!("{KEYS}/{}", text(&more, "id")), key).await.refused(403, "forbidden");
 }
@@ -116,6 +118,17 @@ async fn a_key_of_few_scopes_is_no_device_s() {
     service.get(&format!("/v1/multiview.m3u8?games=a&key={clerk}"), "").await.refused(403, "forbidden");
     service.get("/v1/layouts", &clerk).await.ok(200);
     service.get(&path, &desk).await.ok(200);
+    // Nor is it led there: an address that plays has a session billed.
+    for path in ["/v1/operator/sessions".to_owned(), path.replace("/v1/", "/v1/operator/")] {
+        let url = |told: Value| {
+            told.get("sessions").map_or_else(|| told.clone(), |all| all[0].clone())["playback_url"].clone()
+        };
+        assert_eq!(url(service.get(&path, &clerk).await.ok(200).json()), "");
+        assert_ne!(url(service.get(&path, &desk).await.ok(200).json()), "");
+    }
+    let refused = service.get("/v1/out/a/red/index.m3u8", &clerk).await.refused(403, "forbidden");
+    assert_eq!(refused["scope"], "outputs:read");
+    service.get("/v1/out/a/red/index.m3u8", &of(json!(["outputs:read"])).await).await.refused(404, "output_unknown");
 }
 
 #[tokio::test]

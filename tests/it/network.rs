@@ -8,10 +8,12 @@ use reqwest::StatusCode;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::api_service::{Service, with_key};
 use crate::support::program::{Program, write_config};
-use crate::support::service::{TestService, config};
+use crate::support::service::{SMALL_OUTPUT, TestService, config};
 
 #[tokio::test]
 async fn whole_addresses_begin_with_the_configured_one_and_nobody_s_word_is_taken_for_another() {
@@ -51,6 +53,38 @@ async fn a_proxy_is_believed_where_the_configuration_names_it() {
         let logged = program.whole_log();
         assert_eq!(logged.contains("198.51.100.7"), expected.starts_with("https"), "{logged}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_says_for_no_host_or_two_and_what_is_packed_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = TestService::start(&config(dir.path(), &[], SMALL_OUTPUT)).await;
+    let address = service.base.strip_prefix("http://").unwrap().to_owned();
+    let ask = async |hosts: &str, version: &str| {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let said = format!("GET /healthz HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    assert!(ask("Host: a\r\n", "1.1").await.starts_with("HTTP/1.1 200 "));
+    assert!(ask("", "1.0").await.starts_with("HTTP/1.0 200 "), "there it need not stand");
+    for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a\r\nHost: b\r\n"] {
+        let answer = ask(hosts, "1.1").await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"host_invalid\""), "{hosts}: {answer}");
+    }
+    let packed = reqwest::Client::new()
+        .post(format!("{}/v1/sessions", service.base))
+        .bearer_auth("dev-1")
+        .header("content-type", "application/json")
+        .header("content-encoding", "gzip")
+        .body(&b"\x1f\x8b"[..]);
+    let refused = packed.send().await.unwrap();
+    assert_eq!(
+        (refused.status(), &refused.headers()["accept-encoding"]),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, &"identity".parse().unwrap())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,8 @@ use crate::api::base::Base;
 use crate::api::extract::{Named, Params};
 use crate::api::limits;
 use crate::api::problem::{Problem, ProblemBody};
-use crate::session::{EndedBy, ListSessions, OperatedSession, SessionPage};
+use crate::keys::{Access, Area, Scope};
+use crate::session::{EndedBy, ListSessions, OperatedSession, SessionPage, SessionView};
 use crate::usage::{Billed, Period};
 pub use filter::Filter;
 
@@ -42,9 +43,15 @@ pub async fn list(
     let request = ListSessions { state, cursor, limit: limits::page(limit)?, wanted };
     let mut page = app.sessions.list(&operator.tenant, request).await?;
     for listed in &mut page.sessions {
-        listed.session.playback_url = base.url(&listed.session.playback_url);
+        listed.session.playback_url = playback_url(&operator, &base, &listed.session);
     }
     Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(page)).into_response())
+}
+
+/// Whoever has an address that plays can have its session billed: who may read alone is given none.
+fn playback_url(operator: &Operator, base: &Base, session: &SessionView) -> String {
+    let plays = Scope { area: Area::Sessions, access: Access::Write };
+    if operator.principal.scopes.allow(plays) { base.url(&session.playback_url) } else { String::new() }
 }
 
 /// A session, and what was billed of it.
@@ -73,7 +80,7 @@ pub async fn get(
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     let mut operated = app.sessions.operated(&operator.tenant, &id).await?;
-    operated.session.playback_url = base.url(&operated.session.playback_url);
+    operated.session.playback_url = playback_url(&operator, &base, &operated.session);
     let at_ms = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond);
     let now_ms = app.clock.now().unix_millis();
     let begun_ms = at_ms(&operated.session.created_at).unwrap_or(now_ms);

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::instant;
 use crate::api::problem::{Code, Problem};
-use crate::session::{Reload, Sounds};
+use crate::session::{Player, Reload, Sounds};
 
 /// Which sounds a multivariant playlist lists.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -102,6 +102,11 @@ pub(in crate::api) fn written(unix_ms: i64) -> String {
 const MOST_BACK_S: f64 = 86_400.0;
 
 impl Following {
+    /// As `player` asks.
+    pub(in crate::api) fn reload_by(&self, player: Player) -> Result<Reload, Problem> {
+        Ok(Reload { player, ..self.reload()? })
+    }
+
     pub(in crate::api) fn reload(&self) -> Result<Reload, Problem> {
         if self.part.is_some() && self.msn.is_none() {
             let detail = "_HLS_part says which part of _HLS_msn, which is missing.";
@@ -109,6 +114,6 @@ impl Following {
         }
         let skip = matches!(self.skip.as_deref(), Some("YES" | "v2"));
         let start_ms = self.start.as_deref().map(|text| start_ms(text, None)).transpose()?;
-        Ok(Reload { msn: self.msn, part: self.part, skip, parts: self.low_latency, start_ms })
+        Ok(Reload { msn: self.msn, part: self.part, skip, parts: self.low_latency, start_ms, player: Player::FIRST })
     }
 }

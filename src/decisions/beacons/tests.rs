@@ -30,7 +30,7 @@ async fn open(dir: &std::path::Path) -> Arc<SqliteStore> {
 }
 
 fn of(server: &Server, names: &[&str]) -> Vec<(String, String)> {
-    names.iter().map(|name| (format!("s1/break/{name}"), format!("{}/{name}", server.base))).collect()
+    names.iter().map(|name| (format!("s1/{name}/0"), format!("{}/{name}", server.base))).collect()
 }
 
 fn asked(server: &Server) -> Vec<String> {
@@ -128,4 +128,31 @@ async fn there_is_an_end_to_what_waits_and_nothing_goes_where_the_rules_do_not()
     beacons.offer("acme", &denied, NOW_MS).await.unwrap();
     assert_eq!(beacons.step(NOW_MS).await.unwrap(), Stepped { given_up: 1, ..Stepped::default() });
     assert_eq!(*inner.asked.lock(), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn events_of_an_advertisement_are_told_in_their_order_and_all_that_is_due_at_once() {
+    let (dir, (server, status)) = (tempfile::tempdir().unwrap(), server());
+    let store = open(dir.path()).await;
+    let beacons = beacons(&store);
+    let names = ["complete", "thirdQuartile", "midpoint", "firstQuartile", "start", "impression"];
+    let of_session = |session: usize| {
+        let beacon = |name: &&str| (format!("b/s{session}/0/{name}/0"), format!("{}/{session}/{name}", server.base));
+        names.iter().map(beacon).collect::<Vec<_>>()
+    };
+    for session in 0..20 {
+        beacons.offer("acme", &of_session(session), NOW_MS).await.unwrap();
+    }
+    status.store(503, Ordering::SeqCst);
+    assert_eq!(beacons.step(NOW_MS).await.unwrap().failed, 120);
+    // Of each advertisement one alone was asked for, more than once only where they were not all due together.
+    let asked: Vec<String> = std::mem::take(&mut *server.asked.lock());
+    assert!(asked.iter().all(|path| !path.ends_with("/complete")), "{asked:?}");
+    status.store(200, Ordering::SeqCst);
+    assert_eq!(beacons.step(NOW_MS + 1_000).await.unwrap().told, 120);
+    let asked: Vec<String> = std::mem::take(&mut *server.asked.lock());
+    for session in 0..20 {
+        let its: Vec<&str> = asked.iter().filter_map(|path| path.strip_prefix(&format!("/{session}/"))).collect();
+        assert!(its.iter().eq(names.iter().rev()), "{its:?}");
+    }
 }

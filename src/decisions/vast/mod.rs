@@ -25,6 +25,18 @@ pub enum Event {
 
 impl Event {
     /// Those that `Tracking` elements name; the two others have elements of their own.
+    /// All, in their order.
+    pub const ALL: [Self; 8] = [
+        Self::Impression,
+        Self::Start,
+        Self::FirstQuartile,
+        Self::Midpoint,
+        Self::ThirdQuartile,
+        Self::Complete,
+        Self::NotUsed,
+        Self::Error,
+    ];
+
     const TRACKED: [Self; 6] =
         [Self::Start, Self::FirstQuartile, Self::Midpoint, Self::ThirdQuartile, Self::Complete, Self::NotUsed];
 

@@ -164,7 +164,7 @@ async fn a_first_playlist_that_is_waited_for_begins_when_it_comes() {
     let house = House::new().await;
     let session = made(&house, 3).await;
     let running = grid().segment_at(house.clock.now());
-    let ahead = Reload { msn: Some(running), part: None, skip: false, parts: true, start_ms: None };
+    let ahead = Reload { msn: Some(running), ..NOW };
     let asked = house.sessions.video_playlist(token(&session), "1080p", ahead);
     let (playlist, ()) = tokio::join!(asked, house.pass(4));
     assert_eq!(listed(&playlist.unwrap()).len(), 3);
@@ -179,7 +179,7 @@ async fn who_changes_to_what_is_not_there_and_back_before_the_first_playlist_beg
         house.sessions.change("acme", &session.id, ChangeSession { games, ..Default::default() }).await.unwrap();
     };
     change("c").await;
-    let far = Reload { msn: Some(1 << 40), part: None, skip: false, parts: true, start_ms: None };
+    let far = Reload { msn: Some(1 << 40), ..NOW };
     house.sessions.video_playlist(token(&session), "1080p", far).await.unwrap_err();
     house.pass(3).await;
     change("a").await;

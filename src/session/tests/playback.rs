@@ -243,7 +243,7 @@ async fn a_session_s_own_sounds_follow_what_it_chose_and_what_its_slots_show() {
 }
 
 fn after(msn: u64, part: Option<u32>) -> Reload {
-    Reload { msn: Some(msn), part, skip: false, parts: true, start_ms: None }
+    Reload { msn: Some(msn), part, ..NOW }
 }
 
 #[tokio::test]

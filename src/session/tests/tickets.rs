@@ -3,9 +3,9 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::{NOW, element, token};
+use super::{NOW, element, start_over, token};
 use crate::session::testing::{House, asking_for};
-use crate::session::{SessionError, SessionSettings};
+use crate::session::{Followed, Reload, SessionError, SessionSettings};
 
 const DAY_S: u64 = 86_400;
 
@@ -28,9 +28,9 @@ async fn an_address_is_the_session_s_alone_and_nobody_makes_one_up() {
     let (two, _) = sessions.create("acme", asking_for("a,b")).await.unwrap();
     let given = element(&one).to_owned();
     let admitted = sessions.admit(&given).unwrap();
-    assert_eq!((&*admitted.token, &*sessions.follow(&given).unwrap()), (token(&one), token(&one)));
+    assert_eq!((&*admitted.token, &*sessions.follow(&given).unwrap().token), (token(&one), token(&one)));
     let player = player(&admitted.prefix);
-    assert_eq!(&*sessions.follow(&player).unwrap(), token(&one));
+    assert_eq!(&*sessions.follow(&player).unwrap().token, token(&one));
     let rest = given.split_once('~').unwrap().1;
     let later = given.replacen("~b", "~bf", 1);
     let as_player = given.replacen("~b", "~p", 1);
@@ -58,7 +58,7 @@ async fn a_playback_url_begins_for_a_while_and_who_plays_goes_on() {
     let player = player(&sessions.admit(&given).unwrap().prefix);
     for _ in 0..3600 / 20 {
         house.pass(20).await;
-        sessions.video_playlist(&sessions.follow(&player).unwrap(), "1080p", NOW).await.unwrap();
+        sessions.video_playlist(&sessions.follow(&player).unwrap().token, "1080p", NOW).await.unwrap();
     }
     assert_eq!(sessions.admit(&given).unwrap_err(), SessionError::TokenExpired);
     assert_eq!(sessions.follow(&given).unwrap_err(), SessionError::TokenExpired);
@@ -148,13 +148,47 @@ async fn a_million_addresses_that_nobody_was_given_open_nothing() {
             }
         };
         if forged != given {
-            let opened =
-                if n % 2 == 0 { sessions.admit(&forged).map(|its| its.token) } else { sessions.follow(&forged) };
+            let opened = if n % 2 == 0 {
+                sessions.admit(&forged).map(|its| its.token)
+            } else {
+                sessions.follow(&forged).map(|its| its.token)
+            };
             assert_eq!(opened.unwrap_err(), SessionError::SessionUnknown, "{forged}");
             tried += 1;
         }
     }
     assert!(tried > 999_000, "{tried}");
     // Nobody took over from who plays.
-    assert_eq!(&*sessions.follow(&playing).unwrap(), own);
+    assert_eq!(&*sessions.follow(&playing).unwrap().token, own);
+}
+
+#[tokio::test]
+async fn who_is_not_let_on_is_given_no_more_of_the_past_either() {
+    let house =
+        House::with(SessionSettings { max_players: NonZeroUsize::new(1), ..start_over::house().await.settings }).await;
+    let sessions = &house.sessions;
+    let (session, _) = sessions.create("acme", asking_for("a,b")).await.unwrap();
+    house.pass(120).await;
+    let begin = async |given: &str| {
+        let led_to = player(&sessions.admit(given).unwrap().prefix);
+        let Followed { token, player } = sessions.follow(&led_to).unwrap();
+        let reload = Reload { player, ..start_over::back(&house, 60) };
+        let playlists = [
+            sessions.video_playlist(&token, "540p", reload).await.unwrap(),
+            sessions.sound_playlist(&token, "main", reload).await.unwrap(),
+            sessions.images_playlist(&token, reload).await.unwrap(),
+        ];
+        playlists.map(|text| {
+            let address = text.lines().find(|line| line.starts_with("/v1/play/")).unwrap();
+            address.split('/').nth(3).unwrap().to_owned()
+        })
+    };
+    let first = begin(element(&session)).await;
+    assert!(first.iter().all(|own| sessions.follow(own).is_ok() && own == &first[0]), "{first:?}");
+    house.pass(5).await;
+    let second = begin(element(&session)).await;
+    assert_eq!(sessions.follow(&first[0]).unwrap_err().code(), "played_elsewhere");
+    assert!(sessions.follow(&second[0]).is_ok());
+    sessions.renew_playback("acme", &session.id, true).await.unwrap();
+    assert_eq!(sessions.follow(&second[0]).unwrap_err(), SessionError::TokenExpired);
 }
