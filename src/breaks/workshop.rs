@@ -49,6 +49,15 @@ struct NotMade {
     may_pass: bool,
 }
 
+impl NotMade {
+    /// As the feed of it says, and the process that decodes it ended.
+    fn without_picture(error: Option<String>, ended: Option<Ended>) -> Self {
+        // Nothing is said of it where its process says nothing, which may be found out only later.
+        let may_pass = error.is_none() || matches!(ended, Some(Ended::Died | Ended::Hung));
+        Self { why: error.unwrap_or_else(|| "no picture of it can be decoded".to_owned()), may_pass }
+    }
+}
+
 impl From<String> for NotMade {
     fn from(why: String) -> Self {
         Self { why, may_pass: false }
@@ -276,11 +285,7 @@ impl Tools {
             if pick.outcome == Outcome::Slate {
                 let health = feed.health();
                 feed.stop();
-                let ended = health.child.and_then(|child| child.ended);
-                // Nothing is said of it where its process says nothing, which may be found out only later.
-                let may_pass = health.last_error.is_none() || matches!(ended, Some(Ended::Died | Ended::Hung));
-                let why = health.last_error.unwrap_or_else(|| "no picture of it can be decoded".to_owned());
-                return Err(NotMade { why, may_pass });
+                return Err(NotMade::without_picture(health.last_error, health.child.and_then(|child| child.ended)));
             }
             sound.extend(feed.sound_at(grid.sample_at_frame(frame)..grid.sample_at_frame(frame + 1)).interleaved);
             each(&pick.picture)?;
@@ -307,6 +312,14 @@ impl Tools {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_decoded_again_where_its_process_is_to_blame_or_says_nothing() {
+        let may_pass = |error: Option<&str>, ended| NotMade::without_picture(error.map(str::to_owned), ended).may_pass;
+        assert!(may_pass(None, None) && may_pass(None, Some(Ended::Hung)));
+        assert!(may_pass(Some("it ended"), Some(Ended::Died)) && may_pass(Some("it hung"), Some(Ended::Hung)));
+        assert!(!may_pass(Some("there is no picture in it"), None));
+    }
 
     #[test]
     fn what_is_needed_first_is_made_first_and_of_equals_what_came_first() {

@@ -128,7 +128,7 @@ async fn a_key_of_few_scopes_is_no_device_s() {
     }
     let refused = service.get("/v1/out/a/red/index.m3u8", &clerk).await.refused(403, "forbidden");
     assert_eq!(refused["scope"], "outputs:read");
-    service.get("/v1/out/a/red/index.m3u8", &of(json!(["outputs:read"])).await).await.refused(404, "output_unknown");
+    service.get("/v1/out/a/red/index.m3u8", &of(json!(["outputs:read"])).await).await.refused(404, "game_unknown");
 }
 
 #[tokio::test]

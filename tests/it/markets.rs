@@ -269,15 +269,18 @@ async fn an_address_of_a_better_session_opens_nothing_for_another() {
     let service = Service::start().await;
     let better = service.post("/v1/sessions", "dev-acme", json!({ "games": ["a"] })).await.ok(201).json();
     let free = service.post("/v1/sessions", "dev-free", json!({ "games": ["a"] })).await.ok(201).json();
-    let token = |session: &Value| path_of(&session["playback_url"]).split(['/', '~']).nth(3).unwrap().to_owned();
+    let its = |session: &Value| path_of(&session["playback_url"]).split('/').nth(3).unwrap().to_owned();
     service.clock.advance(Duration::from_secs(20));
     let listed = text(&service, &path_of(&better["playback_url"]).replace("index.m3u8", "video/1080p.m3u8")).await;
     let segment = listed.lines().find(|line| line.contains("/v1/media/") && line.contains(".m4s")).unwrap();
     service.get(segment, "").await.ok(200);
     // Everybody's signature is no session's own.
     for session in [&better, &free] {
-        let own = segment.replace("/v1/media/", &format!("/v1/play/{}/media/", token(session)));
+        let own = segment.replace("/v1/media/", &format!("/v1/play/{}/media/", its(session)));
         service.get(&own, "").await.refused(404, "not_found");
+        // A session's own token is no address of a player.
+        let bare = own.replacen(&its(session), its(session).split('~').next().unwrap(), 1);
+        service.get(&bare, "").await.refused(404, "session_unknown");
     }
 }
 

@@ -1670,7 +1670,7 @@ export interface components {
          * @description Stable name of a refusal: programs branch on it.
          * @enum {string}
          */
-        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "decision_forbidden" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "limit_reached" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "token_expired" | "played_elsewhere" | "unauthorized" | "webhook_forbidden" | "webhook_unknown";
+        Code: "asset_in_use" | "asset_invalid" | "asset_unknown" | "audio_unknown" | "body_invalid" | "body_timeout" | "body_too_large" | "break_ended" | "break_running" | "break_unknown" | "cap_reached" | "capacity" | "clip_missing" | "clip_not_ready" | "clip_unknown" | "cursor_invalid" | "decision_forbidden" | "engine_unsuited" | "field_invalid" | "field_unknown" | "forbidden" | "game_exists" | "game_read_only" | "game_restricted" | "game_unknown" | "games_count" | "idempotency_conflict" | "host_invalid" | "internal" | "layout_mismatch" | "layout_unknown" | "key_read_only" | "key_unknown" | "limit_reached" | "market_exists" | "market_read_only" | "market_unknown" | "media_type_unsupported" | "method_not_allowed" | "not_found" | "not_ready" | "output_read_only" | "output_unknown" | "parameter_invalid" | "period_invalid" | "quote_invalid" | "rate_limited" | "range_unsatisfiable" | "region_restricted" | "reload_invalid" | "rendition_unknown" | "report_too_large" | "revision_stale" | "segment_unknown" | "session_ended" | "session_unknown" | "skin_read_only" | "skin_unknown" | "sound_unknown" | "text_unknown" | "source_forbidden" | "source_in_use" | "source_invalid" | "start_invalid" | "start_over_off" | "store_unavailable" | "tariff_missing" | "tenant_unknown" | "time_invalid" | "token_expired" | "played_elsewhere" | "unauthorized" | "webhook_forbidden" | "webhook_unknown";
         /** @description What a tenant has of the processors for one thing, in cores. */
         Cores: {
             /**
@@ -2494,7 +2494,7 @@ export interface components {
              * @description Counts changes; also the ETag.
              */
             revision: number;
-            /** @description Path of the multivariant playlist: `/v1/play/{token}/index.m3u8`. */
+            /** @description Address of the multivariant playlist: `…/v1/play/{token}/index.m3u8`. Empty for operators who may read sessions alone (`sessions:read`). */
             playback_url: string;
             layout: string;
             /** @description What makes the mosaic. */
@@ -9456,7 +9456,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `game_restricted`, with the `reason` (`not_in_market`, `not_yet`, `no_longer`), `forbidden`: the key is bound to another market */
+            /** @description `game_restricted`, with the `reason` (`not_in_market`, `not_yet`, `no_longer`), `forbidden`: the key is bound to another market, or is an operator's without the `scope` that is needed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9883,7 +9883,25 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `segment_unknown`, `not_found` */
+            /** @description `token_expired`: its playlists were taken back */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_unknown`, `segment_unknown`, `not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10166,7 +10184,25 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `segment_unknown`, `not_found` */
+            /** @description `token_expired`: its playlists were taken back */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_unknown`, `segment_unknown`, `not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10247,7 +10283,25 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `segment_unknown`, `not_found` */
+            /** @description `token_expired`: its playlists were taken back */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_unknown`, `segment_unknown`, `not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -10319,7 +10373,25 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `segment_unknown`, `not_found` */
+            /** @description `token_expired`: its playlists were taken back */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `played_elsewhere` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_unknown`, `segment_unknown`, `not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
