@@ -3,6 +3,8 @@
 //! One lock. The source's threads push and, if they are pulled, wait for room; the tick thread picks and (in
 //! [`Pace::Realtime`]) never waits. Nothing is called outwards under the lock.
 
+mod idle;
+
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -547,17 +549,6 @@ impl Intake {
         }
     }
 
-    /// Real time and our time since a picture arrived or, if later, since the given start; zero while the source waits
-    /// for us.
-    pub fn idle_since(&self, started: (Instant, MediaTime), now: MediaTime) -> (Duration, Duration) {
-        let state = self.state.lock();
-        if !state.clock.is_live() && (state.pictures.is_full() || state.sound_has_to_wait()) {
-            return (Duration::ZERO, Duration::ZERO);
-        }
-        let (real, media) = state.last_arrival.unwrap_or(started);
-        (real.max(started.0).elapsed(), now.since(media.max(started.1)))
-    }
-
     pub fn pictures_in_run(&self) -> u64 {
         self.state.lock().pictures_in_run
     }
@@ -586,12 +577,5 @@ impl Intake {
 
     pub fn shape(&self) -> Shape {
         self.state.lock().shape
-    }
-
-    /// Whether a picture arrived within `recently` before `now`, or waits for somebody to look.
-    pub fn is_fed(&self, now: MediaTime, recently: Duration) -> bool {
-        let state = self.state.lock();
-        state.phase != Phase::Stopped
-            && (!state.pictures.is_empty() || state.last_arrival.is_some_and(|(_, at)| now.since(at) <= recently))
     }
 }
