@@ -5,6 +5,10 @@
 //! the same, decoding is not what is in the way. Where somebody picks a game that is on hold, one that nobody watches takes its place.
 //!
 //! Only a feed that decodes goes on hold: a game without a source takes nothing, and would stand in front of those that do.
+//!
+//! Games of the configuration come before all that tenants register, and go on hold where nothing else is left. So one that somebody watches has its place back
+//! before newcomers get any: as long as it is on hold, or waits because pictures are late, no tenant's feed begins. Where one runs nevertheless, the rest is over
+//! once the machine is calm: should both be too much, it is the other one that goes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
@@ -28,6 +32,9 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 60);
 /// No feed is taken up unless pictures have been in time for so long.
 const CALM: Duration = Duration::from_secs(10);
 
+/// A feed that is refused asks again every few seconds: one that was not for so long does not want to begin any more.
+const ASKS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Cores are sums of measurements: two that differ by less are the same.
 const SAME_CORES: f64 = 1e-6;
 
@@ -48,6 +55,8 @@ struct Known {
     wants: f64,
     /// Why it was not given what it wants.
     refused: Option<Beyond>,
+    /// When it was refused last because pictures were late.
+    waited_at: Option<MediaTime>,
     /// It is on somebody's picture.
     is_watched: bool,
     /// Its pictures come at present.
@@ -60,6 +69,12 @@ struct Known {
 }
 
 impl Known {
+    /// Of the configuration, watched, and kept from its picture at `now` by what the machine has to do.
+    fn comes_first(&self, now: MediaTime) -> bool {
+        let waits = self.waited_at.is_some_and(|at| now.since(at) <= ASKS_WITHIN);
+        self.tenant.is_none() && self.is_watched && (self.held.is_some() || waits)
+    }
+
     /// What it takes, reckoned with at least so much as long as it decodes.
     fn taker<'a, K>(&'a self, key: &'a K, least: f64) -> Taker<'a, K> {
         let least = if self.decodes { least } else { 0.0 };
@@ -95,6 +110,7 @@ impl<K: Clone + Eq + Hash> Holding<K> {
             granted: 0.0,
             wants: 0.0,
             refused: None,
+            waited_at: None,
             is_watched: false,
             decodes: false,
             held: None,
@@ -152,10 +168,24 @@ impl<K: Clone + Eq + Hash> Holding<K> {
         is_within
     }
 
+    /// Whether a feed that asks is a newcomer that has to wait for a game that comes first.
+    pub fn yields(&self, key: &K, now: MediaTime) -> bool {
+        let is_new = |feed: &Known| feed.tenant.is_some() && feed.granted <= SAME_CORES;
+        self.feeds.get(key).is_some_and(is_new) && self.feeds.values().any(|feed| feed.comes_first(now))
+    }
+
+    /// It was refused what it asked for because pictures are late.
+    pub fn has_to_wait(&mut self, key: &K, turn: Turn, now: MediaTime) {
+        if let Some(feed) = self.runs(key, turn) {
+            feed.waited_at = Some(now);
+        }
+    }
+
     /// It has them.
     pub fn granted(&mut self, key: &K, turn: Turn, more: f64) {
         if let Some(feed) = self.runs(key, turn) {
             feed.granted += more;
+            feed.waited_at = None;
             if feed.granted + SAME_CORES >= feed.wants {
                 feed.refused = None;
             }
@@ -295,7 +325,12 @@ impl<K: Clone + Eq + Hash> Holding<K> {
 
     /// Of those whose rest is over, the one that was added first, of the tenant that takes least.
     fn take_up(&mut self, now: MediaTime, kept: &KeptBy) -> Option<()> {
-        let is_rested = |key: &K| self.feeds.get(key).and_then(|feed| feed.held).is_some_and(|(until, _)| now >= until);
+        let lower_runs = self.feeds.iter().any(|(key, feed)| feed.tenant.is_some() && self.decodes(key));
+        let is_over = |feed: &Known, until| now >= until || (lower_runs && feed.comes_first(now));
+        let is_rested = |key: &K| {
+            let held = self.feeds.get(key).and_then(|feed| Some((feed, feed.held?)));
+            held.is_some_and(|(feed, (until, _))| is_over(feed, until))
+        };
         let first = self.takers(SOURCE_CORES, kept).first_to_come_back(is_rested)?;
         self.runs_again(now, &first);
         Some(())

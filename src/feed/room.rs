@@ -71,6 +71,8 @@ pub enum Refused {
     Left(f64),
     /// Pictures are late, and a source was let in a moment ago.
     Late,
+    /// A game of the configuration that is watched has no picture for want of room: it comes first.
+    Yields,
     /// Its tenant's limit, of which its games take so many cores.
     Limit { taken: f64, limit: f64 },
     /// Its tenant's share, of which its games take so many cores.
@@ -87,6 +89,7 @@ impl fmt::Display for Refused {
         match self {
             Self::Left(cores) => write!(f, ", and {:.2} are left", cores.max(0.0)),
             Self::Late => f.write_str("; pictures are late on this machine, and new sources come one after another"),
+            Self::Yields => f.write_str("; a game that comes before it is watched, and has no room"),
             Self::Limit { taken, limit } => {
                 write!(f, "; its tenant's games take {taken:.2} cores to decode, and {limit} is its limit")
             }

@@ -100,8 +100,7 @@ fn a_feed_that_is_in_the_way_again_and_again_rests_longer_and_longer() {
     let mut holding = of(&["a", "b"]);
     // With both of them it is too much.
     let done = run(&mut holding, 1000..3800, |_, holding| holding.held() == 0);
-    let rests: Vec<_> =
-        done.iter().filter(|(_, what)| what.contains("rests")).map(|(_, what)| what.as_str()).collect();
+    let rests: Vec<_> = done.iter().filter(|(_, what)| what.contains("rests")).map(|(_, what)| what.as_str()).collect();
     assert_eq!(rests, ["b rests 60", "b rests 120", "b rests 240", "b rests 480", "b rests 960", "b rests 960"]);
     let back = done.iter().filter(|(_, what)| what.contains("back")).count();
     assert_eq!(back, 5, "{done:?}");
@@ -244,4 +243,48 @@ fn a_game_is_exchanged_for_one_of_its_own_tenant_that_takes_as_much() {
     holding.granted(&"c", turn, 0.5);
     assert_eq!(look_on(&mut holding, &["b"], 105..106, false), "c");
     assert_eq!(holding.taken()["greedy"], 0.2, "until it asks");
+}
+
+#[test]
+fn a_watched_game_of_the_configuration_is_back_before_newcomers_of_tenants_begin() {
+    let mut holding = Holding::new(Shares::default());
+    for name in ["shared", "common"] {
+        let turn = holding.came(&name, None);
+        assert!(holding.asks(&name, turn, 0.4));
+        holding.granted(&name, turn, 0.4);
+    }
+    assert_eq!(look_on(&mut holding, &["shared", "common"], 100..105, true), "common", "there is nothing else");
+    let turn = holding.came(&"new", Some("acme"));
+    assert!(holding.asks(&"new", turn, 0.2) && holding.yields(&"new", at(106)));
+    let other = holding.came(&"another", None);
+    assert!(holding.asks(&"another", other, 0.2) && !holding.yields(&"another", at(106)), "as much as the other is");
+    holding.forget(&"another");
+    see(&mut holding, &["shared"]);
+    assert!(!holding.yields(&"new", at(106)), "nobody watches it");
+    holding.granted(&"new", turn, 0.2);
+    see(&mut holding, &["shared", "common"]);
+    assert!(!holding.yields(&"new", at(107)), "it runs: what it asks for more is nothing new");
+    // Its rest would last until 160. It is the other one that is too much now.
+    assert_eq!(look_on(&mut holding, &["shared", "common"], 107..120, false), "");
+    assert_eq!(look_on(&mut holding, &["shared", "common", "new"], 130..131, true), "new");
+    // Where no tenant's game runs it was in the way by itself.
+    holding.forget(&"new");
+    assert_eq!(look_on(&mut holding, &["shared", "common"], 141..142, true), "common");
+    assert_eq!(look_on(&mut holding, &["shared", "common"], 152..200, false), "common");
+}
+
+#[test]
+fn newcomers_wait_for_a_watched_game_of_the_configuration_that_waits_itself() {
+    let mut holding = Holding::new(Shares::default());
+    let first = holding.came(&"shared", None);
+    holding.came(&"new", Some("acme"));
+    see(&mut holding, &["shared"]);
+    assert!(!holding.yields(&"new", at(100)));
+    holding.has_to_wait(&"shared", first, at(100));
+    holding.over(&"shared", first);
+    assert!(holding.yields(&"new", at(102)) && !holding.yields(&"shared", at(102)));
+    assert!(!holding.yields(&"new", at(106)), "it has asked for nothing for a while: its source is gone");
+    holding.has_to_wait(&"shared", first, at(106));
+    holding.granted(&"shared", first, 0.2);
+    assert!(!holding.yields(&"new", at(107)));
 }
