@@ -6,9 +6,9 @@
 //!
 //! Only a feed that decodes goes on hold: a game without a source takes nothing, and would stand in front of those that do.
 //!
-//! Games of the configuration come before all that tenants register, and go on hold where nothing else is left. So one that somebody watches has its place back
-//! before newcomers get any: as long as it is on hold, or waits because pictures are late, no tenant's feed begins. Where one runs nevertheless, the rest is over
-//! once the machine is calm: should both be too much, it is the other one that goes.
+//! Games of the configuration come before all that tenants register, and go on hold where nothing else is left. So one that somebody watches has its place
+//! back before newcomers get any: as long as it is on hold, or waits because pictures are late, no tenant's feed begins. Where one runs nevertheless, the rest
+//! is over once the machine is calm: should both be too much, it is the other one that goes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;

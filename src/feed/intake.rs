@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use idle::Unseen;
+
 use super::Pace;
 use super::as_came::AsCame;
 use super::beside::Besides;
@@ -102,6 +104,7 @@ pub(super) struct State {
     last_tick: Option<MediaTime>,
     /// When the newest picture arrived, in real time and in ours.
     last_arrival: Option<(Instant, MediaTime)>,
+    unseen: Unseen,
     pictures_in_run: u64,
     pub signals: Signals,
     pub texts: Texts,
@@ -141,11 +144,14 @@ impl State {
         (resume > want + WORTH_SKIPPING_NANOS).then_some(resume)
     }
 
+    fn sound_plays(&self, want: SourceNanos) -> bool {
+        self.sound.next_from(want).is_some_and(|at| at <= want + NEARLY_NANOS)
+    }
+
     /// Whether the clock stands where the source no longer is. Not while there is sound to hear at `want`: then pictures have
     /// a hole, and come back in place.
     fn has_lost_its_place(&self, want: SourceNanos, overdue: bool, picked: &PickedPicture<Waiting>) -> bool {
-        let plays = self.sound.next_from(want).is_some_and(|at| at <= want + NEARLY_NANOS);
-        let starved = overdue && self.pictures.is_empty() && !plays;
+        let starved = overdue && self.pictures.is_empty() && !self.sound_plays(want);
         let hopeless = picked.fresh && picked.age > HOPELESS_NANOS && self.timing == Timing::Pulled;
         (starved || hopeless) && self.timing != Timing::OnGrid
     }
@@ -191,6 +197,7 @@ impl Intake {
                 shape: Shape::default(),
                 last_tick: None,
                 last_arrival: None,
+                unseen: Unseen::default(),
                 pictures_in_run: 0,
                 signals: Signals::default(),
                 texts: Texts::default(),
@@ -233,6 +240,7 @@ impl Intake {
         state.watch.restart();
         state.resettle = false;
         state.sound_expected = false;
+        state.unseen = Unseen::default();
         state.pictures_in_run = 0;
         state.signals.clear();
         state.texts.restart();
@@ -415,8 +423,12 @@ impl Intake {
     /// The picture for the tick at `tick`; `None` when only the slate is left to show.
     pub fn pick(&self, tick: MediaTime) -> Option<PickedPicture<Picture>> {
         let mut state = self.state.lock();
-        let unwatched = state.last_tick.is_some_and(|last| tick.since(last) > UNWATCHED);
+        let passed = state.last_tick.map_or(Duration::ZERO, |last| tick.since(last));
+        let unwatched = passed > UNWATCHED;
         state.last_tick = Some(tick);
+        if !unwatched && state.pictures_in_run > 0 {
+            state.unseen.passes(passed);
+        }
         self.changed.notify_all();
         if unwatched && state.timing == Timing::Pulled && !state.catch_up.lives() {
             state.clock.release();
@@ -440,6 +452,9 @@ impl Intake {
         let picked = state.pictures.pick(want)?;
         if picked.fresh {
             state.watch.shown(tick, picked.picture.raw);
+        }
+        if picked.fresh || state.is_in_a_hole(want) {
+            state.unseen = Unseen::default();
         }
         state.sound.drop_before(want - SOUND_KEPT_NANOS);
         state.besides.drop_before(want - SOUND_KEPT_NANOS);
