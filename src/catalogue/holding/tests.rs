@@ -248,11 +248,12 @@ fn a_game_is_exchanged_for_one_of_its_own_tenant_that_takes_as_much() {
 #[test]
 fn a_watched_game_of_the_configuration_is_back_before_newcomers_of_tenants_begin() {
     let mut holding = Holding::new(Shares::default());
-    for name in ["shared", "common"] {
-        let turn = holding.came(&name, None);
+    let turns = ["shared", "common"].map(|name| (name, holding.came(&name, None)));
+    let begin = |holding: &mut Holding<_>, (name, turn)| {
         assert!(holding.asks(&name, turn, 0.4));
         holding.granted(&name, turn, 0.4);
-    }
+    };
+    turns.iter().for_each(|of| begin(&mut holding, *of));
     assert_eq!(look_on(&mut holding, &["shared", "common"], 100..105, true), "common", "there is nothing else");
     let turn = holding.came(&"new", Some("acme"));
     assert!(holding.asks(&"new", turn, 0.2) && holding.yields(&"new", at(106)));
@@ -266,6 +267,7 @@ fn a_watched_game_of_the_configuration_is_back_before_newcomers_of_tenants_begin
     assert!(!holding.yields(&"new", at(107)), "it runs: what it asks for more is nothing new");
     // Its rest would last until 160. It is the other one that is too much now.
     assert_eq!(look_on(&mut holding, &["shared", "common"], 107..120, false), "");
+    begin(&mut holding, turns[1]);
     assert_eq!(look_on(&mut holding, &["shared", "common", "new"], 130..131, true), "new");
     // Where no tenant's game runs it was in the way by itself.
     holding.forget(&"new");
