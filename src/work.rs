@@ -1,6 +1,7 @@
 //! Work that goes on beside requests: threads that stand back behind them, queues that such threads empty, and when to try
 //! again what failed.
 
+mod inherited;
 mod turns;
 
 use std::io;
@@ -14,6 +15,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
+
+pub use inherited::close_inherited;
+#[cfg(test)]
+pub use inherited::lets_go;
 
 use crate::timeline::MediaTime;
 

@@ -83,12 +83,17 @@ impl DecodeRoom for FeedRoom {
             let limit = Self::beyond(&holding, &self.key).filter(|_| holding.on_hold(&self.key).is_none());
             return Err(limit.unwrap_or(Refused::OnHold));
         }
+        let now = registry.now();
+        if holding.yields(&self.key, now) {
+            return Err(Refused::Yields);
+        }
         if !registry.allows_source() {
+            holding.has_to_wait(&self.key, self.turn, now);
             return Err(Refused::Late);
         }
         if !registry.admit_decoding(cores) {
             let free = registry.left_for_decoding();
-            let freed = holding.make_room(registry.now(), &self.key, cores, free, &registry.encoding_by_tenant());
+            let freed = holding.make_room(now, &self.key, cores, free, &registry.encoding_by_tenant());
             let Some(freed) = freed else {
                 return Err(Self::beyond(&holding, &self.key).unwrap_or(Refused::Left(free)));
             };
@@ -136,6 +141,8 @@ impl FeedRoom {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::mosaic::testing::{House, Plan};
 
@@ -201,5 +208,19 @@ mod tests {
         assert_eq!(own[1].admit(0.1), Err(Refused::Late));
         let tried = MachineRoom(room.registry.clone());
         assert_eq!(tried.admit(0.1), Err(Refused::Late));
+    }
+
+    #[test]
+    fn a_tenant_s_newcomer_is_told_that_a_watched_game_of_the_configuration_comes_first() {
+        let (house, room) = shared(4.0, Shares::default());
+        let (first, other) = (room.of(&"shared".into(), None), room.of(&"other".into(), None));
+        assert_eq!((first.admit(0.5), other.admit(0.5)), (Ok(()), Ok(())));
+        let keys: HashSet<GameKey> = ["shared".into(), "other".into()].into();
+        room.holding.lock().are_seen(&keys, &keys);
+        room.holding.lock().look(house.registry.now(), true, None, true, &KeptBy::new());
+        let own = feeds(&room, "acme", &["a"]);
+        assert_eq!(own[0].admit(0.1), Err(Refused::Yields));
+        room.holding.lock().are_seen(&HashSet::new(), &keys);
+        assert_eq!(own[0].admit(0.1), Ok(()));
     }
 }

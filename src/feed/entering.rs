@@ -155,7 +155,8 @@ impl Supervisor {
         }
         let facts = Arc::clone(&self.report.lock().facts);
         let facts = facts.lock();
-        let told = facts.no_room.clone().filter(|_| self.intake.pictures_in_run() == 0);
+        // What was shown before more of it came than its headers had said is not started again either.
+        let told = facts.no_room.clone();
         let Some((lack, told)) = lack.zip(told) else { return (error, None) };
         let shortage = Shortage::after(before, lack, &facts, self.clock.now());
         (SourceError::NoRoom(told), Some(shortage))

@@ -3,10 +3,14 @@
 //! One lock. The source's threads push and, if they are pulled, wait for room; the tick thread picks and (in
 //! [`Pace::Realtime`]) never waits. Nothing is called outwards under the lock.
 
+mod idle;
+
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use idle::Unseen;
 
 use super::Pace;
 use super::as_came::AsCame;
@@ -100,6 +104,7 @@ pub(super) struct State {
     last_tick: Option<MediaTime>,
     /// When the newest picture arrived, in real time and in ours.
     last_arrival: Option<(Instant, MediaTime)>,
+    unseen: Unseen,
     pictures_in_run: u64,
     pub signals: Signals,
     pub texts: Texts,
@@ -139,11 +144,14 @@ impl State {
         (resume > want + WORTH_SKIPPING_NANOS).then_some(resume)
     }
 
+    fn sound_plays(&self, want: SourceNanos) -> bool {
+        self.sound.next_from(want).is_some_and(|at| at <= want + NEARLY_NANOS)
+    }
+
     /// Whether the clock stands where the source no longer is. Not while there is sound to hear at `want`: then pictures have
     /// a hole, and come back in place.
     fn has_lost_its_place(&self, want: SourceNanos, overdue: bool, picked: &PickedPicture<Waiting>) -> bool {
-        let plays = self.sound.next_from(want).is_some_and(|at| at <= want + NEARLY_NANOS);
-        let starved = overdue && self.pictures.is_empty() && !plays;
+        let starved = overdue && self.pictures.is_empty() && !self.sound_plays(want);
         let hopeless = picked.fresh && picked.age > HOPELESS_NANOS && self.timing == Timing::Pulled;
         (starved || hopeless) && self.timing != Timing::OnGrid
     }
@@ -189,6 +197,7 @@ impl Intake {
                 shape: Shape::default(),
                 last_tick: None,
                 last_arrival: None,
+                unseen: Unseen::default(),
                 pictures_in_run: 0,
                 signals: Signals::default(),
                 texts: Texts::default(),
@@ -231,6 +240,7 @@ impl Intake {
         state.watch.restart();
         state.resettle = false;
         state.sound_expected = false;
+        state.unseen = Unseen::default();
         state.pictures_in_run = 0;
         state.signals.clear();
         state.texts.restart();
@@ -413,8 +423,12 @@ impl Intake {
     /// The picture for the tick at `tick`; `None` when only the slate is left to show.
     pub fn pick(&self, tick: MediaTime) -> Option<PickedPicture<Picture>> {
         let mut state = self.state.lock();
-        let unwatched = state.last_tick.is_some_and(|last| tick.since(last) > UNWATCHED);
+        let passed = state.last_tick.map_or(Duration::ZERO, |last| tick.since(last));
+        let unwatched = passed > UNWATCHED;
         state.last_tick = Some(tick);
+        if !unwatched && state.pictures_in_run > 0 {
+            state.unseen.passes(passed);
+        }
         self.changed.notify_all();
         if unwatched && state.timing == Timing::Pulled && !state.catch_up.lives() {
             state.clock.release();
@@ -438,6 +452,9 @@ impl Intake {
         let picked = state.pictures.pick(want)?;
         if picked.fresh {
             state.watch.shown(tick, picked.picture.raw);
+        }
+        if picked.fresh || state.is_in_a_hole(want) {
+            state.unseen = Unseen::default();
         }
         state.sound.drop_before(want - SOUND_KEPT_NANOS);
         state.besides.drop_before(want - SOUND_KEPT_NANOS);
@@ -547,17 +564,6 @@ impl Intake {
         }
     }
 
-    /// Real time and our time since a picture arrived or, if later, since the given start; zero while the source waits
-    /// for us.
-    pub fn idle_since(&self, started: (Instant, MediaTime), now: MediaTime) -> (Duration, Duration) {
-        let state = self.state.lock();
-        if !state.clock.is_live() && (state.pictures.is_full() || state.sound_has_to_wait()) {
-            return (Duration::ZERO, Duration::ZERO);
-        }
-        let (real, media) = state.last_arrival.unwrap_or(started);
-        (real.max(started.0).elapsed(), now.since(media.max(started.1)))
-    }
-
     pub fn pictures_in_run(&self) -> u64 {
         self.state.lock().pictures_in_run
     }
@@ -586,12 +592,5 @@ impl Intake {
 
     pub fn shape(&self) -> Shape {
         self.state.lock().shape
-    }
-
-    /// Whether a picture arrived within `recently` before `now`, or waits for somebody to look.
-    pub fn is_fed(&self, now: MediaTime, recently: Duration) -> bool {
-        let state = self.state.lock();
-        state.phase != Phase::Stopped
-            && (!state.pictures.is_empty() || state.last_arrival.is_some_and(|(_, at)| now.since(at) <= recently))
     }
 }

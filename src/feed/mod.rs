@@ -101,6 +101,8 @@ pub use visit::{VisitError, Visited, tell, visit};
 const HOLD: Duration = Duration::from_millis(700);
 /// A feed nobody ticks is judged by whether a picture arrived this recently.
 const RECENTLY: Duration = Duration::from_secs(1);
+/// Pictures of which one comes so seldom as this take next to nothing.
+const LATELY: Duration = Duration::from_secs(3);
 /// Frames of sound as it came are put in their places so much later than decoded sound is read: the one that belongs to a place may begin after it.
 pub const CODED_LAG_SAMPLES: u64 = 4800;
 const STOP_PATIENCE: Duration = Duration::from_secs(1);
@@ -466,6 +468,11 @@ impl Feed {
             _ => self.intake.is_fed(now, RECENTLY),
         };
         if live { FeedStatus::Live } else { FeedStatus::Slate }
+    }
+
+    /// Whether its source brings pictures at present, shown or not: what decodes nothing takes next to nothing.
+    pub fn brings_pictures(&self) -> bool {
+        self.intake.has_lately(self.clock.now(), LATELY)
     }
 
     /// Since when it is what it is, live or a slate.

@@ -39,6 +39,8 @@ const FARTHEST: f64 = 16.0;
 const AVERAGED_PICTURES: f64 = 64.0;
 /// A stream that does not tell its rate is taken to have this one.
 const USUAL_FPS: f64 = 30.0;
+/// A stream of which so many times more pictures come than its headers say costs what comes.
+const FAR_MORE: f64 = 1.25;
 /// How often a thinned stream asks again, and one that waits for room.
 pub(super) const ASK_EVERY: Duration = Duration::from_secs(2);
 /// Access units by which the share of those that others refer to is judged.
@@ -71,6 +73,8 @@ pub enum Refused {
     Left(f64),
     /// Pictures are late, and a source was let in a moment ago.
     Late,
+    /// A game of the configuration that is watched has no picture for want of room: it comes first.
+    Yields,
     /// Its tenant's limit, of which its games take so many cores.
     Limit { taken: f64, limit: f64 },
     /// Its tenant's share, of which its games take so many cores.
@@ -87,6 +91,7 @@ impl fmt::Display for Refused {
         match self {
             Self::Left(cores) => write!(f, ", and {:.2} are left", cores.max(0.0)),
             Self::Late => f.write_str("; pictures are late on this machine, and new sources come one after another"),
+            Self::Yields => f.write_str("; a game that comes before it is watched, and has no room"),
             Self::Limit { taken, limit } => {
                 write!(f, "; its tenant's games take {taken:.2} cores to decode, and {limit} is its limit")
             }
@@ -249,9 +254,12 @@ impl fmt::Display for Demand {
 }
 
 impl Demand {
+    fn rate(self) -> f64 {
+        self.fps.filter(|(_, den)| *den > 0).map_or(USUAL_FPS, |(num, den)| f64::from(num) / f64::from(den))
+    }
+
     pub fn pixels_per_s(self) -> f64 {
-        let fps = self.fps.filter(|(_, den)| *den > 0).map_or(USUAL_FPS, |(num, den)| f64::from(num) / f64::from(den));
-        f64::from(self.width) * f64::from(self.height) * fps
+        f64::from(self.width) * f64::from(self.height) * self.rate()
     }
 }
 
@@ -262,6 +270,8 @@ pub(super) struct Ration {
     costs: Arc<DecodeCosts>,
     codec: String,
     demand: Option<Demand>,
+    /// What its headers say.
+    declared: Option<Demand>,
     share: Share,
     granted: f64,
     /// Why it was not given all of it the last time.
@@ -278,6 +288,7 @@ impl Ration {
             costs,
             codec: codec.to_owned(),
             demand: None,
+            declared: None,
             share: Share::Unasked,
             granted: 0.0,
             refused: Refused::Unanswered,
@@ -295,14 +306,23 @@ impl Ration {
 
     /// The stream has this size and rate from now on.
     pub fn demands(&mut self, demand: Demand) {
-        if self.demand != Some(demand) {
-            self.demand = Some(demand);
+        if self.declared != Some(demand) {
+            (self.demand, self.declared) = (Some(demand), Some(demand));
             self.share = Share::Unasked;
         }
     }
 
     pub fn share(&self) -> Share {
         self.share
+    }
+
+    /// So many of its pictures were decoded in a second of late. Headers may say less, by mistake or to be let in: what comes is asked for then.
+    pub fn comes(&mut self, fps: f64) {
+        let Some(demand) = &mut self.demand else { return };
+        if self.share == Share::Whole && fps > demand.rate() * FAR_MORE {
+            demand.fps = Some(((fps * 1000.0).round() as u32, 1000));
+            self.share = Share::Unasked;
+        }
     }
 
     /// Whether an access unit may be decoded at `now`; `referred` says whether others may refer to it, where that was looked at.
@@ -413,6 +433,32 @@ pub(super) mod tests {
         ration.demands(HD);
         assert!(ration.passes(Some(true), at(10_000)));
         assert!((room.left() - 0.731).abs() < 0.001);
+    }
+
+    #[test]
+    fn what_comes_counts_where_headers_say_that_fewer_pictures_do() {
+        let (mut ration, room) = ration(1.0);
+        let says_little = Demand { fps: Some((1, 2)), ..HD };
+        ration.demands(says_little);
+        assert!(ration.passes(None, at(0)));
+        assert!((1.0 - room.left() - 0.024).abs() < 0.001, "{}", room.left());
+        ration.comes(30.0);
+        ration.demands(says_little);
+        assert!(ration.passes(None, at(5000)));
+        assert!((room.left() - 0.731).abs() < 0.001, "as if it had said so: {}", room.left());
+        ration.comes(33.0);
+        ration.comes(2.0);
+        assert!(ration.passes(None, at(6000)) && (room.left() - 0.731).abs() < 0.001, "nearly as much, and less");
+        // There is no room for what comes.
+        *room.0.lock() = 0.1;
+        ration.comes(120.0);
+        assert!(!ration.passes(None, at(7000)));
+        let said = ration.shortage().unwrap();
+        assert_eq!(said, "no room: 1920x1080 at 120 takes about 1.02 cores to decode, and 0.10 are left");
+        ration.comes(240.0);
+        assert!(!ration.passes(None, at(8000)), "it waits its two seconds");
+        *room.0.lock() = 1.0;
+        assert!(ration.passes(None, at(9001)));
     }
 
     #[test]

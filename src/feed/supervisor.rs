@@ -37,7 +37,8 @@ const FIRST_HUNG: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(60);
 /// How much later than others a picture of a pushing source may arrive, where its address does not say.
 const JITTER: Duration = Duration::from_millis(400);
-/// Without a first picture for so long, or another one, a source is given up. Listening costs nothing: it gets longer.
+/// Without a first picture for so long, or another one, a source is given up; so is one that brings pictures of which none is shown.
+/// Listening costs nothing: it gets longer.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const LISTEN_PATIENCE: Duration = Duration::from_secs(20);
 /// No variant with more lines is taken where one with fewer is to be had: the largest rendition there is.
@@ -421,9 +422,9 @@ impl Watch<'_> {
             0 => self.first,
             _ => STALL_PATIENCE,
         };
-        let (real, media) = intake.idle_since(self.started, clock.now());
-        let seconds = patience.as_secs();
-        (media >= patience && real >= LEAST_REAL_PATIENCE).then(|| match trouble {
+        let (now, seconds) = (clock.now(), patience.as_secs());
+        let is_over = |(real, media): (Duration, Duration)| media >= patience && real >= LEAST_REAL_PATIENCE;
+        (is_over(intake.idle_since(self.started, now)) || is_over(intake.unseen_for(now))).then(|| match trouble {
             Some(trouble) => SourceError::Pipeline(format!("no picture for {seconds} s: {trouble}")),
             None => SourceError::Stalled { seconds },
         })

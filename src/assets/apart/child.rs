@@ -19,6 +19,7 @@ const MOST_FILE_BYTES: u64 = 1 << 30;
 
 /// Draws what the parent, at the other end of standard input, sends.
 pub fn child() -> ExitCode {
+    work::close_inherited();
     let Ok(pipe) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::FAILURE };
     let mut pipe = UnixStream::from(pipe);
     let begun = begin(&mut pipe).and_then(|(asked, bytes)| work(&mut pipe, &asked, &bytes).map_err(text));

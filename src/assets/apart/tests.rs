@@ -1,8 +1,10 @@
 //! The side that asks, with shells in place of processes that draw: they say what no decoder says.
 
+use std::os::unix::fs::FileTypeExt as _;
+
 use super::message::Refusal;
 use super::*;
-use crate::work::children_cpu_time;
+use crate::work::{children_cpu_time, lets_go};
 
 const SVG: Art<'static> = Art { kind: AssetType::Svg, bytes: b"<svg/>" };
 
@@ -92,4 +94,20 @@ fn what_one_takes_of_a_processor_is_counted_however_it_ends() {
         let _ = shell(&script).check(SVG, &Stop::default());
         assert!(children_cpu_time() > before, "{script}");
     }
+}
+
+/// This very program, of which it is the only test that runs: started with a socket for its standard input it draws.
+#[test]
+fn plays_the_child() {
+    if std::fs::metadata("/proc/self/fd/0").is_ok_and(|input| input.file_type().is_socket()) {
+        child();
+        std::process::exit(0);
+    }
+}
+
+#[test]
+fn one_has_nothing_of_what_its_parent_left_open() {
+    let arguments = ["--exact", "assets::apart::tests::plays_the_child", "--nocapture"].map(OsString::from);
+    let apart = ArtApart::new(std::env::current_exe().unwrap(), arguments.into());
+    assert!(lets_go(|| apart.spawn().unwrap()));
 }

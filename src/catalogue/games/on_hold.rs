@@ -14,12 +14,14 @@ impl Catalogue {
         let (now, Pressure { short, late_at }) = (self.settings.clock.now(), registry.pressure());
         let (has_room, kept) = (registry.left_for_decoding() > 0.0, registry.encoding_by_tenant());
         // Before any lock here: the registry holds its own while it asks for room.
-        let is_anything_to_choose = short || self.room.holding.lock().held() > 0;
+        let is_anything_to_choose = short || registry.is_late() || self.room.holding.lock().held() > 0;
         let watched = if is_anything_to_choose { registry.watched_games() } else { HashSet::new() };
         // Under the lock on the games: a feed that is replaced meanwhile would not be the one that is meant.
         let games = self.games.read();
+        let decoding = games.running.values().filter(|game| is_anything_to_choose && game.feed.brings_pictures());
+        let decoding = decoding.map(|game| game.key.clone()).collect();
         let mut holding = self.room.holding.lock();
-        holding.are_watched(&watched);
+        holding.are_seen(&watched, &decoding);
         holding.look(now, short, late_at, has_room, &kept);
         let on_hold: Vec<_> = games.running.values().map(|game| (game, holding.on_hold(&game.key))).collect();
         let (held, taken) = (i64::try_from(holding.held()).unwrap_or(i64::MAX), holding.taken());

@@ -56,6 +56,7 @@ pub fn child() -> ExitCode {
 /// Whether a parent of a feed's process is at the other end of standard input.
 fn work() -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
+    work::close_inherited();
     // What it was started as says little.
     let _ = rustix::thread::set_name(c"quadrille-feed");
     // What sources cost comes after the tick, the compositor, the encoders and who is served.

@@ -434,7 +434,7 @@ fn broken(what: &str, error: &io::Error) -> SourceError {
     SourceError::Pipeline(format!("{what}: {error}"))
 }
 
-fn spawn(apart: &Apart) -> io::Result<(Child, UnixStream)> {
+pub(super) fn spawn(apart: &Apart) -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
     writing::prepare(&ours)?;
     let mut command = Command::new(&apart.program);

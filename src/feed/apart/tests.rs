@@ -22,6 +22,7 @@ use crate::feed::{Decoding, Feed, FeedSpec, Outcome, Pace, Pick, Reason};
 use crate::frame::{Picture, Sound};
 use crate::reach::Denied;
 use crate::timeline::{Clock, FrameNumber, Grid, MediaTime, SimulatedClock};
+use crate::work;
 
 const START: MediaTime = MediaTime::from_secs(91_000_000);
 /// Ticks of a second.
@@ -62,6 +63,11 @@ fn plays_the_child() {
         child();
         std::process::exit(0);
     }
+}
+
+#[test]
+fn a_child_has_nothing_of_what_its_parent_left_open() {
+    assert!(work::lets_go(|| parent::spawn(&apart()).unwrap()));
 }
 
 /// What goes wrong in a child's own thread of pictures when it has brought thirty.

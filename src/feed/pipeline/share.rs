@@ -1,5 +1,6 @@
 //! What of a picture stream is decoded, as far as the machine has room, and what its decoding costs.
 
+use std::collections::VecDeque;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::cadence::{SourceNanos, Stream};
 use crate::feed::error::SourceError;
 use crate::feed::facts::VideoFacts;
 use crate::feed::room::{Demand, Ration, Share};
+use crate::timeline::MediaTime;
 use crate::work::thread_cpu_time;
 
 /// A source's bit rate is told anew each time so much of it has come.
@@ -26,6 +28,7 @@ pub(super) struct Sharing {
     /// The thread that handed the last picture over, and the processor time it had used by then.
     spent: Mutex<Option<(ThreadId, Duration)>>,
     rate: Mutex<RateMeter>,
+    pictures: Mutex<PictureRate>,
 }
 
 /// A stream's ration.
@@ -34,6 +37,42 @@ struct Rationed {
     ration: Ration,
     /// What the operator was told last: nothing, as long as all is decoded.
     told: Share,
+}
+
+/// Over which pictures are counted, and how many of these spans.
+const PICTURES_SPAN: Duration = Duration::from_secs(1);
+const PICTURES_SPANS: usize = 5;
+
+/// Decoded pictures a second of our time.
+#[derive(Debug, Default)]
+struct PictureRate {
+    count: f64,
+    since: Option<MediaTime>,
+    /// The last spans.
+    spans: VecDeque<f64>,
+}
+
+impl PictureRate {
+    /// A picture came at `now`, or a part of one.
+    fn take(&mut self, now: MediaTime, part: f64) {
+        let since = *self.since.get_or_insert(now);
+        let span = now.since(since);
+        if span >= PICTURES_SPAN {
+            self.spans.push_back(self.count / span.as_secs_f64());
+            if self.spans.len() > PICTURES_SPANS {
+                self.spans.pop_front();
+            }
+            (self.count, self.since) = (0.0, Some(now));
+        }
+        self.count += part;
+    }
+
+    /// The middle one of the spans, once all are there: queues that fill at first and a hold-up that is made up for are over sooner.
+    fn middle(&self) -> Option<f64> {
+        let mut spans: Vec<_> = self.spans.iter().copied().collect();
+        spans.sort_by(f64::total_cmp);
+        (spans.len() == PICTURES_SPANS).then(|| spans[PICTURES_SPANS / 2])
+    }
 }
 
 /// Bits per second of the source's own time.
@@ -116,11 +155,15 @@ impl Stage {
             Some(known) => known.ration.share() == Share::Whole,
             None => return false,
         };
+        let comes = self.sharing.pictures.lock().middle();
         // Whether others refer to it is asked only while it matters: to look costs a little.
         let referred = (!is_whole).then(|| gate.lock().refers(bytes));
         let (passes, news) = {
             let mut rationed = self.sharing.rationed.lock();
             let Some(known) = rationed.as_mut() else { return false };
+            if let Some(fps) = comes {
+                known.ration.comes(fps);
+            }
             let passes = known.ration.passes(referred, self.clock.now());
             let share = known.ration.share();
             let is_news = share != Share::Unasked && share != std::mem::replace(&mut known.told, share);
@@ -143,6 +186,9 @@ impl Stage {
 
     /// A picture is handed over by the calling thread: what it took is measured from one to the next.
     pub fn note_cost(&self) {
+        let becomes_two =
+            self.fields == "all" && self.facts.lock().video.as_ref().is_some_and(|video| video.interlaced);
+        self.sharing.pictures.lock().take(self.clock.now(), if becomes_two { 0.5 } else { 1.0 });
         let (thread, used) = (thread::current().id(), thread_cpu_time());
         let before = self.sharing.spent.lock().replace((thread, used));
         let Some((_, before)) = before.filter(|(by, _)| *by == thread) else { return };
@@ -165,6 +211,28 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_burst_does_not_make_a_rate_and_what_lasts_does() {
+        let mut rate = PictureRate::default();
+        // A queue fills; then thirty a second come.
+        (0..60).for_each(|_| rate.take(MediaTime::ZERO, 1.0));
+        let at = |rate: &mut PictureRate, from_ms: u64, count: u64, each_ms: u64| {
+            (0..count).for_each(|n| rate.take(MediaTime::from_millis(from_ms + n * each_ms), 1.0));
+            rate.middle()
+        };
+        assert_eq!(at(&mut rate, 0, 120, 40), None);
+        assert!((at(&mut rate, 4800, 30, 40).unwrap() - 25.0).abs() < 0.1);
+        // Two seconds of ten times as many, then five.
+        assert!((at(&mut rate, 6000, 500, 4).unwrap() - 25.0).abs() < 0.1);
+        assert!((at(&mut rate, 8000, 1250, 4).unwrap() - 250.0).abs() < 2.0);
+        // One picture in a minute.
+        (0..5).for_each(|n| _ = at(&mut rate, 60_000 * (n + 1), 1, 1));
+        assert!(rate.middle().unwrap() < 0.1);
+        let mut halves = PictureRate::default();
+        (0..400).for_each(|n| halves.take(MediaTime::from_millis(n * 20), 0.5));
+        assert!((halves.middle().unwrap() - 25.0).abs() < 0.1);
+    }
 
     #[test]
     fn a_bit_rate_is_that_of_pictures_and_sound_in_the_sources_own_time() {

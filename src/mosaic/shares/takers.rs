@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use super::{SAME, level};
 
+/// Who takes so many times less than another frees little.
+const LITTLE: f64 = 4.0;
+
 /// Something that takes some of a room, and can be made to give way.
 #[derive(Clone, Copy, Debug)]
 pub struct Taker<'a, K> {
@@ -141,11 +144,19 @@ impl<'a, K: Clone> Takers<'a, K> {
         tenant.map_or(-1, |tenant| (taken.get(tenant).copied().unwrap_or(0.0) / SAME).round() as i64)
     }
 
-    /// Who gives way first where there is not enough for all that run: of the tenant that has most; what is no tenant's where there is nothing else.
-    pub fn first_to_go(&self) -> Option<K> {
+    /// Which of those that `may` gives way first where there is not enough for all that run: of the tenant that has most; what is no tenant's where there is
+    /// nothing else. What frees little beside others that would have gone with it goes after them: many of those would stand in front of what is in the way.
+    pub fn first_to_go(&self, may: impl Fn(&K) -> bool) -> Option<K> {
         let taken = self.taken();
-        let running = self.takers.iter().filter(|taker| taker.takes > 0.0);
-        let first = running.max_by_key(|taker| (self.weight(&taken, taker.tenant), taker.rank()))?;
+        let running: Vec<_> = self.takers.iter().filter(|taker| taker.takes > 0.0 && may(taker.key)).collect();
+        let is_like =
+            |one: &Taker<'a, K>, other: &Taker<'a, K>| one.tenant == other.tenant && one.is_watched == other.is_watched;
+        let frees_little = |taker: &Taker<'a, K>| {
+            let like = running.iter().filter(|other| is_like(taker, other));
+            like.map(|other| other.takes).fold(0.0, f64::max) > taker.takes * LITTLE + SAME
+        };
+        let worth = running.iter().filter(|taker| !frees_little(taker));
+        let first = worth.max_by_key(|taker| (self.weight(&taken, taker.tenant), taker.rank()))?;
         Some(first.key.clone())
     }
 
@@ -246,13 +257,32 @@ mod tests {
     #[test]
     fn where_there_is_not_enough_the_newest_of_who_has_most_goes_and_who_has_least_comes_back() {
         let feeds = [feed(0, "", 9, 9), feed(1, "a", 2, 2), feed(2, "a", 2, 2), feed(3, "b", 3, 3), feed(4, "c", 0, 9)];
-        assert_eq!(takers(&feeds).first_to_go(), Some(2));
-        assert_eq!(takers(&feeds[..1]).first_to_go(), Some(0), "there is nothing else");
-        assert_eq!(takers(&feeds[4..]).first_to_go(), None, "it does not run");
+        assert_eq!(takers(&feeds).first_to_go(|_| true), Some(2));
+        assert_eq!(takers(&feeds).first_to_go(|key| *key != 2), Some(1), "one that would free nothing stays");
+        assert_eq!(takers(&feeds[..1]).first_to_go(|_| true), Some(0), "there is nothing else");
+        assert_eq!(takers(&feeds[4..]).first_to_go(|_| true), None, "it does not run");
         let even = [feed(1, "a", 2, 2), feed(2, "b", 2, 2)];
-        assert_eq!(takers(&even).first_to_go(), Some(2), "the newest of all where they have the same");
+        assert_eq!(takers(&even).first_to_go(|_| true), Some(2), "the newest of all where they have the same");
         let back = |may: &[usize]| takers(&feeds).first_to_come_back(|key| may.contains(key));
         assert_eq!([back(&[1, 2, 3]), back(&[3, 4]), back(&[0, 4]), back(&[])], [Some(3), Some(4), Some(0), None]);
+    }
+
+    #[test]
+    fn small_ones_do_not_stand_in_front_of_what_is_in_the_way() {
+        let feeds =
+            [feed(0, "a", 9, 9), feed(1, "a", 8, 8), feed(2, "a", 3, 3), feed(3, "a", 2, 2), feed(4, "a", 1, 1)];
+        let mut left = feeds.to_vec();
+        let order: Vec<_> = std::iter::from_fn(|| {
+            let first = takers(&left).first_to_go(|_| true)?;
+            left.retain(|feed| feed.name != first);
+            Some(first)
+        })
+        .collect();
+        assert_eq!(order, [2, 1, 0, 4, 3]);
+        // Nobody watches the small ones: they go before what is watched.
+        let mut all = takers(&feeds);
+        all.takers.iter_mut().for_each(|taker| taker.is_watched = *taker.key < 3);
+        assert_eq!(all.first_to_go(|_| true), Some(4));
     }
 
     #[test]
@@ -263,7 +293,7 @@ mod tests {
             all.takers.iter_mut().for_each(|taker| taker.is_watched = watched.contains(taker.key));
             all
         };
-        let first = |names: &[usize]| watched(names).first_to_go();
+        let first = |names: &[usize]| watched(names).first_to_go(|_| true);
         assert_eq!([first(&[]), first(&[2]), first(&[1, 2]), first(&[0, 1, 2])], [Some(2), Some(1), Some(0), Some(2)]);
         assert_eq!(watched(&[2]).make_room(Some("b"), 0.4, 0.0), None, "it has its share");
         assert_eq!(watched(&[2]).make_room_for("c", 0.3, 0.3, 0.0), Some(vec![1, 0]));
