@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 
-use super::paths::{Addresses, Paths};
+use super::paths::{Addresses, Own, Paths};
 use super::ticket::Ticket;
 use crate::assets::AssetId;
 use crate::ladder::{RenditionSpec, VideoCodec};
@@ -106,10 +106,12 @@ pub fn address(address: &Address) {
             let mosaics: Vec<_> =
                 mosaics.iter().take(100).map(|of| of.map(|of| MosaicId(format!("m{of}").into()))).collect();
             let first = BEGAN_IN + u64::from(*first);
-            let given = PATHS.sprite("t", &mosaics, first);
+            let given = PATHS.sprite(&its(), &mosaics, first);
             let (signature, is_same) = edit(given.rsplit('/').nth(1).unwrap());
-            assert_eq!(PATHS.signed_sprite(&mosaics, first, &signature), is_same, "{signature}");
-            assert!(!PATHS.signed_sprite(&mosaics, first + 1, given.rsplit('/').nth(1).unwrap()));
+            assert_eq!(PATHS.signed_sprite("t", &mosaics, first, &signature), is_same, "{signature}");
+            let given = given.rsplit('/').nth(1).unwrap();
+            assert!(!PATHS.signed_sprite("t", &mosaics, first + 1, given));
+            assert!(!PATHS.signed_sprite("u", &mosaics, first, given), "another session's");
         }
         What::Mosaic(mosaic) => {
             let (name, spec, engine) = mosaic.named();
@@ -147,22 +149,32 @@ impl Mosaic {
     }
 }
 
+/// What a session's own addresses have.
+fn its() -> Own<'static> {
+    Own { token: "t", element: "t~p1~s".to_owned() }
+}
+
+fn token(is_own: bool) -> Option<&'static str> {
+    is_own.then_some("t")
+}
+
 /// Media of a segment around that in which the process began, or what begins them.
 fn media(kind: Kind, of: u8, is_own: bool, (at, other): (Option<i8>, i8), edit: &dyn Fn(&str) -> (String, bool)) {
     let name = format!("n{of}");
     let segment = |at: i8| BEGAN_IN.saturating_add_signed(at.into());
+    let own = its();
     let addresses = |mosaic: &str| -> Addresses<'_> {
         let all = match kind {
             Kind::Rung => PATHS.rung(mosaic, &name),
             Kind::Sound => PATHS.sound(&name.as_str().into()),
             Kind::Text => PATHS.text(mosaic, &name),
         };
-        all.of_session(is_own.then_some("t"))
+        all.of_session(is_own.then_some(&own))
     };
     let open = |kind: Kind, mosaic: &str, element: &str, n: Option<u64>, is_own: bool| match kind {
-        Kind::Rung => PATHS.rendition_of(mosaic, element, n, is_own).map(str::to_owned),
-        Kind::Sound => PATHS.game_of(element, n, is_own).map(|key| key.to_string()),
-        Kind::Text => n.and_then(|n| PATHS.text_of(mosaic, element, n, is_own)).map(str::to_owned),
+        Kind::Rung => PATHS.rendition_of(mosaic, element, n, token(is_own)).map(str::to_owned),
+        Kind::Sound => PATHS.game_of(element, n, token(is_own)).map(|key| key.to_string()),
+        Kind::Text => n.and_then(|n| PATHS.text_of(mosaic, element, n, token(is_own))).map(str::to_owned),
     };
     let n = if kind == Kind::Text { Some(at.unwrap_or(0)) } else { at };
     let (n, address) = match n.map(segment) {
@@ -177,9 +189,7 @@ fn media(kind: Kind, of: u8, is_own: bool, (at, other): (Option<i8>, i8), edit: 
     assert!(n == Some(elsewhere) || open(kind, "m", given, Some(elsewhere), is_own).is_none(), "another segment");
     assert!(n.is_none() || kind == Kind::Text || open(kind, "m", given, None, is_own).is_none(), "what begins them");
     assert!(kind == Kind::Sound || open(kind, "another", given, n, is_own).is_none(), "another mosaic");
-    // Up to the segment in which the process began a session's own address is another than everybody's.
-    let is_older = n.is_some_and(|n| n <= BEGAN_IN);
-    assert_eq!(open(kind, "m", given, n, !is_own).is_some(), !is_older);
+    assert!(open(kind, "m", given, n, !is_own).is_none(), "a session's own address is another than everybody's");
     for kind in [Kind::Rung, Kind::Sound, Kind::Text].into_iter().filter(|other| *other != kind) {
         assert!(open(kind, "m", given, n, is_own).is_none(), "{kind:?}");
     }
@@ -189,9 +199,9 @@ fn media(kind: Kind, of: u8, is_own: bool, (at, other): (Option<i8>, i8), edit: 
 pub fn text(text: &str) {
     assert!(PATHS.ticketed(text).is_none() && PATHS.said_of_output("g", "s", text).is_none());
     for n in [None, Some(BEGAN_IN), Some(BEGAN_IN + 1)] {
-        assert!(PATHS.game_of(text, n, false).is_none() && PATHS.rendition_of("m", text, n, true).is_none());
+        assert!(PATHS.game_of(text, n, None).is_none() && PATHS.rendition_of("m", text, n, token(true)).is_none());
     }
-    assert!(PATHS.text_of("m", text, BEGAN_IN, false).is_none() && !PATHS.signed_sprite(&[], BEGAN_IN, text));
+    assert!(PATHS.text_of("m", text, BEGAN_IN, None).is_none() && !PATHS.signed_sprite("t", &[], BEGAN_IN, text));
     assert!(NAMES.read(text).is_none() && NAMES.read_bridge(text).is_none() && !NAMES.gave(text));
     if let Some(ticket) = Ticket::read(text) {
         assert_eq!(ticket.text(), text);

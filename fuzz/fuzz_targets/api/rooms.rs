@@ -28,7 +28,7 @@ pub mod config {
     pub mod source;
 
     pub use breaks::BreakPolicy;
-    pub use markets::{MAX_MARKET_GAMES, check_market};
+    pub use markets::{MAX_HEIGHT, MAX_MARKET_GAMES, check_market};
     pub use names::{check_id, check_labels, check_region, check_title};
     pub use rights::check_rights;
     pub use source::mask::mask_text;
@@ -152,6 +152,15 @@ pub mod session {
         pub skip: bool,
         pub parts: bool,
         pub start_ms: Option<i64>,
+        pub player: Player,
+    }
+
+    /// As in the room: the opening of a playback URL.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Player;
+
+    impl Player {
+        pub const FIRST: Self = Self;
     }
 
     /// As in the room.

@@ -1,6 +1,8 @@
 //! Of the room `feed`, the parent's end of a feed's process, from the pipe to the intake. In the place of threads and of the pipe back stand
 //! `lanes` and `parent` of here, which do at once what those do.
 
+#[path = "../../../src/feed/ahead.rs"]
+pub mod ahead;
 #[path = "../../../src/feed/as_came.rs"]
 pub mod as_came;
 #[path = "../../../src/feed/beside.rs"]
@@ -21,6 +23,8 @@ pub mod intake_aside;
 pub mod room;
 #[path = "../../../src/feed/signals.rs"]
 pub mod signals;
+#[path = "../../../src/feed/starts.rs"]
+pub mod starts;
 #[path = "../../../src/feed/texts.rs"]
 pub mod texts;
 #[path = "../../../src/feed/wanted.rs"]
@@ -70,6 +74,7 @@ pub mod apart {
     #[path = "../../../fuzz/fuzz_targets/child/lanes.rs"]
     pub mod lanes;
     pub mod message;
+    pub mod meter;
     #[path = "../../../fuzz/fuzz_targets/child/parent.rs"]
     pub mod parent;
     pub mod reader;
@@ -79,6 +84,17 @@ pub mod apart {
     pub use watched::ChildHealth;
 
     pub struct Apart;
+}
+
+pub mod on_hold {
+    /// As in the room.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
+    pub enum OnHold {
+        #[error("pictures were late")]
+        Late,
+        #[error("another tenant has its share")]
+        Share,
+    }
 }
 
 pub mod fetch {
