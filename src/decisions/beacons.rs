@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -63,11 +63,13 @@ pub struct Beacons {
     store: Arc<dyn BeaconRows>,
     reach_of: Arc<ReachOf>,
     most_waiting: u32,
+    /// For all of one advertisement in one step: whoever answers slowly is not to keep others waiting.
+    line_patience: Duration,
 }
 
 impl Beacons {
     pub fn new(store: Arc<dyn BeaconRows>, reach_of: Arc<ReachOf>) -> Self {
-        Self { store, reach_of, most_waiting: MAX_WAITING }
+        Self { store, reach_of, most_waiting: MAX_WAITING, line_patience: PATIENCE }
     }
 
     /// Keeps a tenant's beacons: an id and an address each, whose macros are filled in.
@@ -131,8 +133,9 @@ impl Beacons {
             lines.entry(of(&row.id).to_owned()).or_default().push(row);
         }
         let send = |(of, line): (String, Vec<BeaconRow>)| {
-            let (reach_of, waits_until) = (self.reach_of.clone(), waiting.get(&of).copied());
-            tokio::task::spawn_blocking(move || sent_in_order(line, &*reach_of, now_ms, waits_until))
+            let (reach_of, patience) = (self.reach_of.clone(), self.line_patience);
+            let waits_until = waiting.get(&of).copied();
+            tokio::task::spawn_blocking(move || sent_in_order(line, &*reach_of, (now_ms, patience), waits_until))
         };
         let sending: Vec<_> = lines.into_iter().map(send).collect();
         let mut stepped = Stepped::default();
@@ -175,13 +178,14 @@ enum Became {
     PutOff(i64),
 }
 
-/// Sends those of one advertisement, one after the other, until one is not taken. Takes its time.
+/// Sends those of one advertisement, one after the other, until one is not taken or `patience` is over. Takes its time.
 fn sent_in_order(
     line: Vec<BeaconRow>,
     reach_of: &ReachOf,
-    now_ms: i64,
+    (now_ms, patience): (i64, Duration),
     mut waits_until: Option<i64>,
 ) -> Vec<(BeaconRow, Became)> {
+    let begun = Instant::now();
     let became = |row: &BeaconRow| {
         let is_old = now_ms - row.created_ms >= GIVEN_UP_AFTER_MS;
         if let Some(due_ms) = waits_until.filter(|_| !is_old) {
@@ -192,7 +196,10 @@ fn sent_in_order(
             Err(error) => Err(VisitError::Denied(error.to_string())),
         };
         match sent {
-            Ok(()) => Became::Told,
+            Ok(()) => {
+                waits_until = (begun.elapsed() >= patience).then(|| now_ms.saturating_add(retry_wait_ms(0)));
+                Became::Told
+            }
             Err(error) if error.is_final() || is_old => {
                 tracing::warn!(tenant = row.tenant, url = masked(&row.url), %error, "a beacon is given up");
                 Became::GivenUp

@@ -156,3 +156,18 @@ async fn events_of_an_advertisement_are_told_in_their_order_and_all_that_is_due_
         assert!(its.iter().eq(names.iter().rev()), "{its:?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_takes_its_time_has_the_rest_of_it_wait() {
+    let (dir, (server, _)) = (tempfile::tempdir().unwrap(), server());
+    let store = open(dir.path()).await;
+    let beacons = Beacons { line_patience: Duration::ZERO, ..beacons(&store) };
+    beacons.offer("acme", &of(&server, &["midpoint", "start", "impression"]), NOW_MS).await.unwrap();
+    let mut each = Vec::new();
+    for step in 0..3 {
+        let stepped = beacons.step(NOW_MS + 10_000 * step).await.unwrap();
+        each.push((asked(&server), stepped.told, stepped.failed));
+    }
+    let one = |name: &str, failed| (vec![format!("/{name}")], 1, failed);
+    assert_eq!(each, [one("impression", 2), one("start", 1), one("midpoint", 0)]);
+}
