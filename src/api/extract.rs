@@ -36,7 +36,6 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         require_json(request.headers())?;
-        require_plain(request.headers())?;
         let bytes = read(request, BODY_LIMIT_BYTES).await?;
         parse(&bytes).map(Body)
     }
@@ -66,6 +65,7 @@ fn require_plain(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// A body of at most `limit` bytes.
 pub async fn read(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    require_plain(request.headers())?;
     let too_large = || {
         Problem::new(Code::BodyTooLarge, format!("A body may have at most {limit} bytes.")).with("limit_bytes", limit)
     };

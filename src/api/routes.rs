@@ -252,6 +252,7 @@ async fn any_coding(mut request: Request) -> Request {
 /// RFC 9112, 3.2: what says for no host, or for two, may be read in two ways by those who stand one behind the other.
 async fn for_one_host(request: Request) -> Result<Request, Problem> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
+    // What is asked of the router itself has been through no wire, and no proxy.
     let is_by_wire = request.extensions().get::<Peer>().is_some();
     if is_by_wire && request.version() == Version::HTTP_11 && hosts != 1 {
         let detail = format!("There are {hosts} Host headers; one is needed.");

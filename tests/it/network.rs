@@ -74,17 +74,17 @@ async fn what_says_for_no_host_or_two_and_what_is_packed_is_refused() {
         let answer = ask(hosts, "1.1").await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"host_invalid\""), "{hosts}: {answer}");
     }
-    let packed = reqwest::Client::new()
-        .post(format!("{}/v1/sessions", service.base))
-        .bearer_auth("dev-1")
-        .header("content-type", "application/json")
-        .header("content-encoding", "gzip")
-        .body(&b"\x1f\x8b"[..]);
-    let refused = packed.send().await.unwrap();
-    assert_eq!(
-        (refused.status(), &refused.headers()["accept-encoding"]),
-        (StatusCode::UNSUPPORTED_MEDIA_TYPE, &"identity".parse().unwrap())
-    );
+    for (path, key, kind) in [("sessions", "dev-1", "application/json"), ("operator/assets", "op-1", "image/png")] {
+        let packed = reqwest::Client::new()
+            .post(format!("{}/v1/{path}", service.base))
+            .bearer_auth(key)
+            .header("content-type", kind)
+            .header("content-encoding", "gzip")
+            .body(&b"\x1f\x8b"[..]);
+        let refused = packed.send().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{path}");
+        assert_eq!(refused.headers()["accept-encoding"], "identity", "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

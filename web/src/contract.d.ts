@@ -1485,7 +1485,7 @@ export interface components {
             seq: number;
             /** @description RFC 3339. */
             at: string;
-            /** @description The key's id or name, or the token's subject. */
+            /** @description The key's id or name, or the token's `token:<iss>#<sub>`. */
             who: string;
             method: string;
             path: string;
@@ -4577,7 +4577,7 @@ export interface operations {
                 cursor?: string;
                 /** @description Entries of a page: 1 to 1000, 100 when absent. */
                 limit?: number;
-                /** @description Only what one did: a key's id or name, or a token's subject. */
+                /** @description Only what one did: a key's id or name, or a token's `token:<iss>#<sub>`. */
                 who?: string;
                 /** @description Only what was done at paths that begin so: `/v1/operator/games`. */
                 path?: string;

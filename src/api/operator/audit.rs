@@ -74,7 +74,7 @@ pub struct AuditQuestion {
     cursor: Option<String>,
     /// Entries of a page: 1 to 1000, 100 when absent.
     limit: Option<u32>,
-    /// Only what one did: a key's id or name, or a token's subject.
+    /// Only what one did: a key's id or name, or a token's `token:<iss>#<sub>`.
     who: Option<String>,
     /// Only what was done at paths that begin so: `/v1/operator/games`.
     path: Option<String>,
@@ -101,7 +101,7 @@ pub struct AuditEntry {
     pub seq: u64,
     /// RFC 3339.
     pub at: String,
-    /// The key's id or name, or the token's subject.
+    /// The key's id or name, or the token's `token:<iss>#<sub>`.
     pub who: String,
     pub method: String,
     pub path: String,

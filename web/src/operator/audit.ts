@@ -4,7 +4,7 @@ import type { AuditChain, AuditEntry, Key, OperatorClient } from "./api";
 import { asProblem, trouble, type Trouble } from "./problems";
 
 export interface AuditFilter {
-  /** A key's id or name, or a token's subject; empty: whoever. */
+  /** A key's id or name, or a token's `token:<iss>#<sub>`; empty: whoever. */
   readonly who: string;
   /** How the path begins; empty: any. */
   readonly path: string;
